@@ -1,0 +1,26 @@
+"""Dtypes and the few machine constants of the numerics contract, in one place."""
+
+import torch
+from torch import Tensor
+
+
+def compute_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype pair results are computed in: float64 for float64, float32 for everything narrower."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def wide(x: Tensor) -> Tensor:
+    """`x` in the widest float of its device: float64, or float32 where there is none (Apple GPUs)."""
+    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+
+
+def bounded(x: Tensor) -> Tensor:
+    """`x` clamped so that a sum over 2^32 such values is still finite."""
+    ceiling = torch.finfo(x.dtype).max / 2**32
+    return x.clamp(-ceiling, ceiling)
+
+
+def unit(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of `x` divided by their norms, and the norms, (..., D) -> (..., D), (...); zero rows stay zero."""
+    norm = torch.linalg.vector_norm(x, dim=-1)
+    return x / torch.where(norm == 0, 1.0, norm).unsqueeze(-1), norm

@@ -1,0 +1,43 @@
+"""One progress bar for the whole package: on standard error, and only for work that outlasts a second."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+PATIENCE = 1.0
+"""Seconds of work before a bar appears."""
+
+
+def track(items: Sequence[Item], label: str, *, enabled: bool) -> Iterator[Item]:
+    """Iterate over `items`, drawing a bar named `label` once the loop has run for `PATIENCE` seconds."""
+    if not enabled or not items:
+        yield from items
+        return
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(file=sys.stderr)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task(label, total=len(items))
+    start, shown = time.monotonic(), False
+    try:
+        for item in items:
+            yield item
+            bar.advance(task)
+            if not shown and time.monotonic() - start > PATIENCE:
+                bar.start()
+                shown = True
+    finally:
+        if shown:
+            bar.stop()

@@ -1,0 +1,137 @@
+"""What every model is to the rest of the package: captions and pictures in, unit embeddings and a root out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, Union
+
+import torch
+from torch import Tensor
+
+from hiergeo._progress import track
+from hiergeo.datasets._base import ImageRef
+from hiergeo.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ImageLike: TypeAlias = Union["Image", str, Path, ImageRef]
+"""A picture, the path of one, or a dataset's reference to one."""
+
+Item = TypeVar("Item", str, ImageLike)
+
+NAMED_ROWS = 5
+"""Defective rows that an error names before it only counts."""
+
+
+class Model(ABC):
+    """A frozen model as a map into one embedding space; a new adapter implements the abstract methods and nothing else.
+
+    Attributes:
+        name: the spec that loads the model.
+        has_images: whether pictures can be embedded; text-only models say no.
+        preprocessing: how inputs reach the model, in words.
+    """
+
+    name: str
+    has_images: bool
+    preprocessing: str
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A short hash of the weights (or of the file): stored embeddings of other weights are told apart by it."""
+
+    @abstractmethod
+    def _check_texts(self, texts: Sequence[str]) -> None:
+        """Raise `InputError` for texts that can never be embedded, before any work starts."""
+
+    @abstractmethod
+    def _check_images(self, images: Sequence[ImageLike]) -> None:
+        """Raise `InputError` for images that can never be embedded, before any work starts."""
+
+    @abstractmethod
+    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+        """One batch of stripped texts -> (B, dim), of any norm, device and floating dtype."""
+
+    @abstractmethod
+    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+        """One batch of images -> (B, dim), of any norm, device and floating dtype; called only when `has_images`."""
+
+    @cached_property
+    def _root(self) -> Tensor:
+        return self.encode_text([""])[0]
+
+    @property
+    def dim(self) -> int:
+        """The dimension of the embedding space."""
+        return self._root.shape[0]
+
+    def root(self) -> Tensor:
+        """The unit embedding (dim,) of the empty caption, through the tokenizer and padding of every other caption."""
+        return self._root.clone()
+
+    def encode_text(self, texts: Sequence[str], *, batch_size: int = 256, progress: bool = False) -> Tensor:
+        """The unit embeddings of the stripped texts: (N, dim), float32, on the CPU.
+
+        Raises:
+            InputError: no texts, something that is no string, or an embedding that is not finite or has no direction.
+        """
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise InputError("texts must be a list of strings.")
+        stripped = [text.strip() for text in texts]
+        self._check_texts(stripped)
+        return self._encode("text", stripped, self._text_rows, batch_size, progress)
+
+    def encode_image(self, images: Sequence[ImageLike], *, batch_size: int = 64, progress: bool = False) -> Tensor:
+        """The unit embeddings of the images: (N, dim), float32, on the CPU. Files are opened one batch at a time.
+
+        Raises:
+            InputError: a text-only model, no images, a file that is missing or damaged, or an embedding that is not
+                finite or has no direction.
+        """
+        if not self.has_images:
+            raise InputError(f"{self.name} embeds texts only: choose an image-text model to embed images.")
+        if isinstance(images, str | Path):
+            raise InputError("images must be a list.")
+        self._check_images(images)
+        return self._encode("image", images, self._image_rows, batch_size, progress)
+
+    def _encode(
+        self,
+        kind: str,
+        items: Sequence[Item],
+        rows_of: Callable[[Sequence[Item]], Tensor],
+        batch_size: int,
+        progress: bool,
+    ) -> Tensor:
+        if not items:
+            raise InputError(f"there is no {kind} to embed: the list is empty.")
+        if batch_size < 1:
+            raise InputError(f"the batch size must be at least 1, not {batch_size}.")
+        batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
+        label = f"embedding {kind}s"
+        rows = [rows_of(batch).detach().float().cpu() for batch in track(batches, label, enabled=progress)]
+        return unit_rows(torch.cat(rows), f"the {kind} embeddings of {self.name}")
+
+
+def unit_rows(rows: Tensor, what: str) -> Tensor:
+    """Rows (N, D) divided by their Euclidean norms, in float32.
+
+    Raises:
+        InputError: a row holds NaN or Inf or has norm zero; `what` says whose rows they are.
+    """
+    wide = rows.double()
+    norm = wide.norm(dim=1, keepdim=True)
+    refuse_rows(~wide.isfinite().all(dim=1), what, "hold NaN or Inf")
+    refuse_rows(norm[:, 0] == 0, what, "have norm zero, so no direction")
+    return (wide / norm).float()
+
+
+def refuse_rows(bad: Tensor, what: str, defect: str) -> None:
+    """Raise an `InputError` that names the first rows where the mask `bad` (N,) is true, if there are any."""
+    rows = bad.nonzero()[:, 0].tolist()
+    if rows:
+        named = ", ".join(map(str, rows[:NAMED_ROWS]))
+        more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
+        raise InputError(f"{what} are unusable: rows {named}{more} {defect}.")

@@ -1,0 +1,79 @@
+"""Manners towards the Hugging Face hub: ask once and briefly, then make do with the disk and say what was wanted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hiergeo.errors import InputError, UnavailableError
+
+PATIENCE = 4.0
+"""Seconds to wait for the hub to answer at all."""
+
+
+def local_folder(source: str) -> Path | None:
+    """The folder that a model source names (it begins with ``/``, ``.`` or ``~``, or exists), or None for a hub name.
+
+    Raises:
+        InputError: the source is a path where there is no folder.
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    if source.startswith(("/", ".", "~")):
+        raise InputError(f"there is no folder {folder} to load a model from.")
+    return None
+
+
+def require(package: str, extra: str) -> Any:
+    """Import an optional package.
+
+    Raises:
+        UnavailableError: it is not installed; names the extra that brings it.
+    """
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise UnavailableError(
+            f"this model needs {package}, which cannot be imported ({error}): pip install 'hiergeo[{extra}]'."
+        ) from error
+
+
+@contextmanager
+def cached_if_unreachable() -> Iterator[None]:
+    """Within the block the hub is used if it answers within `PATIENCE` seconds, and only its local cache otherwise.
+
+    Without this each file of a model is retried for some 25 seconds on a machine that has no network.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _answers(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def not_obtained(wanted: str, instead: str, error: Exception) -> UnavailableError:
+    """The error for a download that failed: what was wanted, and how to point to a local copy."""
+    return UnavailableError(
+        f"cannot obtain {wanted}: it is not in the local cache and downloading it failed "
+        f"({reason(error).split('. ')[0]}); with no network, point to a local copy: {instead}."
+    )
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error, without its full stop."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+
+
+def _answers(endpoint: str) -> bool:
+    from huggingface_hub import get_session
+
+    try:
+        get_session().head(endpoint, timeout=PATIENCE)
+    except Exception:  # every HTTP client of the hub raises errors of its own for "no route"
+        return False
+    return True

@@ -1,0 +1,75 @@
+"""From a spec such as ``open_clip:ViT-B-32/openai`` to a loaded model, by our own adapters or by installed ones."""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+
+import torch
+
+from hiergeo.adapters._base import Model
+from hiergeo.adapters._hub import reason
+from hiergeo.errors import InputError, UnavailableError, unknown_name
+
+GROUP = "hiergeo.adapters"
+
+OWN = {
+    "open_clip": "open_clip",
+    "hf": "huggingface",
+    "sentence-transformers": "sentence_transformers",
+    "npz": "npz",
+}
+"""Adapter name -> the module of this package whose ``load(rest, *, device)`` builds the model."""
+
+
+def load(spec: str, *, device: str | torch.device = "cpu") -> Model:
+    """Load a pretrained model.
+
+    Args:
+        spec: ``open_clip:ARCH/TAG``, ``open_clip:ARCH//abs/path.safetensors`` (after the first /, what begins with / or
+            . is a path), ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``, ``hf:NAME_OR_PATH``,
+            ``sentence-transformers:NAME_OR_PATH``, ``npz:FILE``, ``tiny``, or the name of a third-party adapter
+            (entry-point group ``hiergeo.adapters``: a callable ``(rest_of_spec, device=...) -> Model``).
+        device: where the network runs; embeddings always come back on the CPU.
+
+    Raises:
+        InputError: the spec, the device or the model's files cannot be used.
+        UnavailableError: a download or an optional package cannot be had.
+    """
+    name, _, rest = spec.partition(":")
+    place = _device(device)
+    if name == "tiny":
+        if rest:
+            raise InputError(f"the bundled model takes no arguments: write 'tiny', not '{spec}'.")
+        from hiergeo.adapters.open_clip import load_tiny
+
+        return load_tiny(device=place)
+    loader = _loader(name)
+    if not rest:
+        raise InputError(f"the model spec '{spec}' ends too early: write '{name}:' and then which model.")
+    model = loader(rest, device=place)
+    if not isinstance(model, Model):
+        raise InputError(f"the adapter '{name}' returned a {type(model).__name__}, not a hiergeo.adapters.Model.")
+    return model
+
+
+def _loader(name: str) -> Callable[..., Model]:
+    if name in OWN:
+        loader: Callable[..., Model] = import_module(f"hiergeo.adapters.{OWN[name]}").load
+        return loader
+    foreign = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if name not in foreign:
+        raise unknown_name("adapter", name, [*OWN, "tiny", *foreign])
+    try:
+        found: Callable[..., Model] = foreign[name].load()
+    except (ImportError, AttributeError) as error:
+        raise UnavailableError(f"the adapter '{name}' ({foreign[name].value}) cannot be imported: {error}.") from error
+    return found
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"the device '{device}' cannot be used here: {reason(error)}.") from error
+    return place

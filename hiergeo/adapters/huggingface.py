@@ -1,0 +1,111 @@
+"""Image-text models of transformers (CLIP, SigLIP, SigLIP 2, ALIGN) through the Auto classes."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from hiergeo.adapters import _hub
+from hiergeo.adapters._network import NetworkModel
+from hiergeo.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PADDING: dict[str, tuple[bool | str, int | None]] = {
+    "clip": (True, None),
+    "siglip": ("max_length", None),
+    "siglip2": ("max_length", None),
+    "align": ("max_length", 64),
+}
+"""Model type -> padding and length that its documentation prescribes (None: all positions). SigLIP attends to its
+padding, so another choice would move every embedding and the root."""
+
+
+class HuggingFaceModel(NetworkModel):
+    """A dual encoder of transformers with the processor that was saved beside it."""
+
+    def __init__(self, name: str, network: Any, device: torch.device, processor: Any) -> None:
+        padding, length = PADDING[network.config.model_type]
+        self._text_options = {
+            "padding": padding,
+            "max_length": length or network.config.text_config.max_position_embeddings,
+            "truncation": True,
+            "return_tensors": "pt",
+        }
+        super().__init__(name, network, device, preprocessing=f"{self._text_options} {processor.image_processor}")
+        self._processor = processor
+
+    def _embed_texts(self, texts: list[str]) -> Tensor:
+        tokens = self._processor(text=texts, **self._text_options).to(self._device)
+        return _features(self._network.get_text_features(**tokens))
+
+    def _embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        pixels = self._processor(images=pictures, return_tensors="pt").to(self._device)
+        return _features(self._network.get_image_features(**pixels))
+
+
+def load(rest: str, *, device: torch.device) -> HuggingFaceModel:
+    """The model of a hub name or of a folder written by ``save_pretrained``.
+
+    Raises:
+        InputError: none of the families, no processor beside it, or weights that are missing, left over or misshapen.
+        UnavailableError: transformers is not installed, or a download failed.
+    """
+    transformers = _hub.require("transformers", "hf")
+    folder = _hub.local_folder(rest)
+    source = str(folder or rest)
+    with nullcontext() if folder else _hub.cached_if_unreachable(), _quiet(transformers):
+        config = _obtain(transformers.AutoConfig, source)
+        if config.model_type not in PADDING:
+            raise InputError(f"'{rest}' is of type '{config.model_type}'; hf: loads {', '.join(PADDING)}.")
+        processor = _obtain(transformers.AutoProcessor, source)
+        if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
+            raise InputError(
+                f"'{rest}' comes without its processor: it needs a tokenizer and preprocessor_config.json."
+            )
+        network, info = _obtain(transformers.AutoModel, source, output_loading_info=True)
+    _refuse_partial(rest, info)
+    return HuggingFaceModel(f"hf:{rest}", network, device, processor)
+
+
+def _obtain(auto: Any, source: str, **options: Any) -> Any:
+    try:
+        return auto.from_pretrained(source, **options)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        if isinstance(error, OSError) and not Path(source).is_dir():
+            raise _hub.not_obtained(f"the model '{source}'", "hf:/path/to/folder", error) from error
+        raise InputError(f"'{source}' cannot be loaded by transformers: {_hub.reason(error)}.") from error
+
+
+def _refuse_partial(source: str, info: Mapping[str, Any]) -> None:
+    """Raise an `InputError` unless weights and architecture match one to one (indices of positions are no weights)."""
+    for state in ("missing", "mismatched", "unexpected"):
+        names = sorted(str(name) for name in info[f"{state}_keys"] if not str(name).endswith("position_ids"))
+        if names:
+            raise InputError(f"'{source}' is no complete checkpoint: {len(names)} {state} weights, such as {names[0]}.")
+
+
+def _features(output: Any) -> Tensor:
+    """The embeddings (B, dim) in what get_*_features returns: a tensor, or since transformers 5 an object around it."""
+    rows: Tensor = output if isinstance(output, Tensor) else output.pooler_output
+    return rows
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Keep load reports and bars off the terminal: what matters in them becomes an error."""
+    log = transformers.utils.logging
+    level = log.get_verbosity()
+    bars = log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()

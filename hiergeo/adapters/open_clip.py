@@ -1,0 +1,213 @@
+"""Models of OpenCLIP: a tag, a checkpoint on the disk, a hub repository, or the bundled tiny model."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from hiergeo.adapters import _hub
+from hiergeo.adapters import _open_clip_checks as checks
+from hiergeo.adapters._network import NetworkModel
+from hiergeo.errors import HiergeoError, InputError, unknown_name
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+HUB, FOLDER = "hf-hub:", "local-dir:"
+
+
+class OpenClipModel(NetworkModel):
+    """An OpenCLIP model with its own tokenizer and its validation transform."""
+
+    def __init__(
+        self,
+        name: str,
+        network: Any,
+        device: torch.device,
+        *,
+        tokenizer: Callable[[list[str]], Tensor],
+        transform: Callable[["Image"], Tensor],
+    ) -> None:
+        super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg))
+        self._tokenizer = tokenizer
+        self._transform = transform
+
+    def _embed_texts(self, texts: list[str]) -> Tensor:
+        rows: Tensor = self._network.encode_text(self._tokenizer(texts).to(self._device))
+        return rows
+
+    def _embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        pixels = torch.stack([self._transform(picture) for picture in pictures])
+        rows: Tensor = self._network.encode_image(pixels.to(self._device))
+        return rows
+
+
+@contextmanager
+def _no_root_handler() -> Iterator[None]:
+    """Keep open_clip's ``logging.info`` from installing a handler that prints everybody's records to the terminal."""
+    guard = logging.NullHandler()
+    logging.getLogger().addHandler(guard)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(guard)
+
+
+@_no_root_handler()
+def load(rest: str, *, device: torch.device) -> OpenClipModel:
+    """The model of ``ARCH/TAG``, ``ARCH//path/to/checkpoint``, ``hf-hub:ORG/NAME`` or ``local-dir:PATH``.
+
+    The activation follows the tag: OpenAI's weights run with QuickGELU in every spelling of the architecture. A
+    checkpoint file does not say how it was trained: for weights trained with QuickGELU (OpenAI's, DFN's, MetaCLIP's and
+    what was fine-tuned from them) name the architecture that ends in ``-quickgelu``.
+
+    Raises:
+        InputError: unknown architecture or tag, no weights, or a checkpoint that is not one of that architecture.
+        UnavailableError: a download failed.
+    """
+    from hiergeo.adapters import tiny
+
+    tiny.register()
+    name = f"open_clip:{rest}"
+    if rest.startswith(HUB):
+        return _from_hub(name, rest, device)
+    if rest.startswith(FOLDER):
+        return _from_folder(name, rest, device)
+    arch, _, weights = rest.partition("/")
+    _check_architecture(arch, weights)
+    if weights.startswith(("/", ".")):
+        return _from_file(name, arch, Path(weights), device)
+    return _from_tag(name, arch, weights, device)
+
+
+@_no_root_handler()
+def load_tiny(*, device: torch.device) -> OpenClipModel:
+    """The bundled model."""
+    from hiergeo.adapters import tiny
+
+    tiny.register()
+    return _from_file("tiny", "hiergeo-tiny", tiny.weights(), device)
+
+
+def _check_architecture(arch: str, weights: str) -> None:
+    import open_clip
+
+    if arch not in open_clip.list_models():
+        raise unknown_name("open_clip architecture", arch, open_clip.list_models())
+    if not weights:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none published"
+        raise InputError(
+            f"'{arch}' alone would be random weights: write open_clip:{arch}/TAG (tags: {tags}) "
+            f"or open_clip:{arch}//path/to/checkpoint."
+        )
+
+
+def _from_tag(name: str, arch: str, tag: str, device: torch.device) -> OpenClipModel:
+    import open_clip
+
+    published = open_clip.get_pretrained_cfg(arch, tag)
+    if not published:
+        raise _unknown_tag(arch, tag)
+    quick = checks.uses_quick_gelu(arch) or bool(published.get("quick_gelu"))
+    with _hub.cached_if_unreachable():
+        try:
+            open_clip.download_pretrained(published)
+        except Exception as error:  # urllib, the hub and open_clip each raise their own
+            wanted = f"the weights '{tag}' of open_clip's {arch}"
+            raise _hub.not_obtained(wanted, _copy_hint(arch, quick), error) from error
+        return _build(name, arch, device, pretrained=tag, quick_gelu=quick)
+
+
+def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenClipModel:
+    shapes = checks.checkpoint_shapes(path)
+    options = checks.preprocessing_of(arch)
+    quick = checks.uses_quick_gelu(arch)
+    with _hub_for(arch):
+        try:
+            model = _build(name, arch, device, pretrained=str(path), quick_gelu=quick, **options)
+        except HiergeoError:
+            raise
+        except Exception as error:  # a foreign checkpoint fails anywhere in open_clip's conversions
+            raise checks.wrong_checkpoint(arch, path, shapes, error) from error
+    checks.refuse_resized(model._network, arch, path, shapes)
+    return model
+
+
+def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
+    from open_clip.pretrained import download_pretrained_from_hf
+
+    repository = rest.removeprefix(HUB)
+    with _hub.cached_if_unreachable():
+        try:
+            quick = checks.uses_quick_gelu(rest)
+            download_pretrained_from_hf(repository)
+        except Exception as error:  # the hub's errors are many
+            instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json and the weights"
+            raise _hub.not_obtained(f"the open_clip model '{repository}'", instead, error) from error
+        return _build(name, rest, device, quick_gelu=quick)
+
+
+def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
+    folder = Path(rest.removeprefix(FOLDER))
+    if not (folder / "open_clip_config.json").is_file():
+        raise InputError(f"{folder} holds no open_clip_config.json: not a folder saved by open_clip.")
+    with _hub_for(rest):
+        try:
+            quick = checks.uses_quick_gelu(rest)
+            return _build(name, rest, device, quick_gelu=quick)
+        except HiergeoError:
+            raise
+        except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
+            raise InputError(f"{folder} cannot be loaded by open_clip: {_hub.reason(error)}.") from error
+
+
+def _build(
+    name: str, arch: str, device: torch.device, *, quick_gelu: bool, pretrained: str | None = None, **preprocessing: Any
+) -> OpenClipModel:
+    import open_clip
+
+    tokenizer = _tokenizer(arch)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "QuickGELU mismatch", UserWarning)
+        network, transform = open_clip.create_model_from_pretrained(
+            arch, pretrained, force_quick_gelu=quick_gelu, **preprocessing
+        )
+    checks.refuse_wrong_activation(network, arch, quick_gelu)
+    return OpenClipModel(name, network, device, tokenizer=tokenizer, transform=transform)
+
+
+def _tokenizer(arch: str) -> Callable[[list[str]], Tensor]:
+    import open_clip
+
+    try:
+        tokenizer: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(arch)
+    except Exception as error:  # transformers and the hub each raise their own
+        instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json, the tokenizer and the weights"
+        raise _hub.not_obtained(f"the tokenizer of {arch}", instead, error) from error
+    return tokenizer
+
+
+def _unknown_tag(arch: str, tag: str) -> InputError:
+    import open_clip
+
+    plain = arch.removesuffix("-quickgelu")
+    if plain != arch and open_clip.get_pretrained_cfg(plain, tag):
+        return InputError(f"the weights '{tag}' were not trained with QuickGELU: write open_clip:{plain}/{tag}.")
+    tags = open_clip.list_pretrained_tags_by_model(arch)
+    if not tags:
+        return InputError(f"open_clip publishes no weights of '{arch}': write open_clip:{arch}//path/to/checkpoint.")
+    return unknown_name(f"tag of {arch}", tag, tags)
+
+
+def _copy_hint(arch: str, quick: bool) -> str:
+    right = f"{arch}-quickgelu" if quick and not checks.uses_quick_gelu(arch) else arch
+    return f"open_clip:{right}//path/to/checkpoint"
+
+
+def _hub_for(arch: str) -> AbstractContextManager[None]:
+    return _hub.cached_if_unreachable() if checks.text_needs_hub(arch) else nullcontext()

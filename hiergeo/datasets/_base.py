@@ -1,0 +1,78 @@
+"""What every hierarchy dataset is: rows of captions from general to specific, and the images they describe."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hiergeo.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TIERS = 4
+"""Captions in a chain, from the most general (tier 0) to the most specific (tier 3)."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One chain of captions of one image, general to specific, and the contradicting chain where there is one."""
+
+    row_id: int
+    positive: tuple[str, ...]
+    negative: tuple[str, ...] | None = None
+    image_id: int | None = None
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """An image by id, opened only when its pixels are needed."""
+
+    image_id: int
+    open: Callable[[], "Image"] = field(compare=False, repr=False)
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """A named split of chains.
+
+    Attributes:
+        name: dataset name, such as ``hierarcaps``.
+        split: split name, such as ``test``.
+        rows: the chains, each of `TIERS` non-empty stripped captions.
+        images: the distinct images of the rows, in order of first appearance; empty when rows have none.
+    """
+
+    name: str
+    split: str
+    rows: tuple[Row, ...]
+    images: tuple[ImageRef, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise InputError(f"the {self.split} split of {self.name} is empty: nothing to evaluate.")
+
+    @cached_property
+    def has_negatives(self) -> bool:
+        """Whether every row carries a contradicting chain."""
+        return all(row.negative is not None for row in self.rows)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The distinct captions of all chains, positive then negative, in order of first appearance."""
+        return distinct(
+            caption for side in ("positive", "negative") for row in self.rows for caption in getattr(row, side) or ()
+        )
+
+    def take(self, count: int) -> "Hierarchy":
+        """The first `count` rows and only their images."""
+        rows = self.rows[:count]
+        kept = {row.image_id for row in rows}
+        return Hierarchy(self.name, self.split, rows, tuple(i for i in self.images if i.image_id in kept))
+
+
+def distinct(captions: Iterable[str]) -> tuple[str, ...]:
+    """The captions without repeats, in order of first appearance."""
+    return tuple(dict.fromkeys(captions))

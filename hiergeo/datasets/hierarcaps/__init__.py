@@ -1,0 +1,12 @@
+"""HierarCaps (Alper and Averbuch-Elor, ECCV 2024): images with chains of four captions, from general to specific.
+
+The captions and the images (MS-COCO's) are not part of this package: `fetch` downloads them into the data home.
+"""
+
+from hiergeo.datasets.hierarcaps.fetching import PARTS, fetch
+from hiergeo.datasets.hierarcaps.leakage import check_no_leakage, unseen_rows
+from hiergeo.datasets.hierarcaps.parsing import Defect
+from hiergeo.datasets.hierarcaps.splits import SPLITS, load, read
+from hiergeo.datasets.hierarcaps.validation import validate
+
+__all__ = ["PARTS", "SPLITS", "Defect", "check_no_leakage", "fetch", "load", "read", "unseen_rows", "validate"]

@@ -1,0 +1,94 @@
+"""The splits of HierarCaps: which rows of which published file they are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hiergeo.datasets._base import Hierarchy, Row
+from hiergeo.datasets._home import data_home
+from hiergeo.datasets.hierarcaps.images import image_refs
+from hiergeo.datasets.hierarcaps.parsing import parse
+from hiergeo.datasets.hierarcaps.published import EXPANDED, TEST, TRAIN, Published, layout_of
+from hiergeo.datasets.hierarcaps.table import read_table
+from hiergeo.errors import InputError, unknown_name
+
+NAME = "hierarcaps"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of a file: all of them, or only those whose image is (or is not) a test image."""
+
+    source: Published
+    of_test_images: bool | None = None
+
+
+SPLITS = {
+    "test": Split(TEST),
+    "expanded": Split(EXPANDED),
+    "expanded-train": Split(EXPANDED, of_test_images=False),
+    "expanded-test": Split(EXPANDED, of_test_images=True),
+    "train": Split(TRAIN),
+}
+TRAINING = ("expanded-train", "train")
+"""The splits that share no image with the test split."""
+
+
+def load(split: str = "test", *, home: Path | None = None) -> Hierarchy:
+    """Read a split of HierarCaps.
+
+    Args:
+        split: a key of `SPLITS`. ``test`` has one row an image and no contradicting chains; ``expanded`` has about
+            five rows an image, those of the test images included; ``expanded-train`` and ``expanded-test`` part it.
+        home: the data home, by default `data_home()`.
+
+    Raises:
+        InputError: the split is unknown, or its file is damaged (which row, and how).
+        UnavailableError: the file is not there.
+    """
+    chosen = find_split(split)
+    home = home or data_home()
+    path = chosen.source.path(home)
+    rows = select(read_rows(path, chosen.source), chosen, home)
+    return Hierarchy(NAME, split, rows, image_refs(rows, path.parent / "images"))
+
+
+def read(path: Path | str) -> Hierarchy:
+    """Read a CSV file of the user's own in the format of a published one; its split is named after the file.
+
+    Raises:
+        InputError: the file is damaged (which row, and how).
+        UnavailableError: the file is not there.
+    """
+    path = Path(path)
+    rows = read_rows(path)
+    return Hierarchy(NAME, path.name, rows, image_refs(rows, path.parent / "images"))
+
+
+def find_split(name: str) -> Split:
+    """The split of that name; an unknown one raises an `InputError` that suggests the nearest."""
+    if name not in SPLITS:
+        raise unknown_name("split of hierarcaps", name, SPLITS)
+    return SPLITS[name]
+
+
+def select(rows: tuple[Row, ...], split: Split, home: Path) -> tuple[Row, ...]:
+    """The rows of its file that belong to `split`."""
+    if split.of_test_images is None:
+        return rows
+    test = test_image_ids(home)
+    return tuple(row for row in rows if (row.image_id in test) == split.of_test_images)
+
+
+def test_image_ids(home: Path) -> frozenset[int]:
+    """The images of the test split."""
+    return frozenset(row.image_id for row in read_rows(TEST.path(home), TEST) if row.image_id is not None)
+
+
+def read_rows(path: Path, layout: Published | None = None) -> tuple[Row, ...]:
+    """All rows of a file, or an `InputError` for the first defect."""
+    table = read_table(path)
+    parsed = parse(table, layout or layout_of(path, table.header))
+    if parsed.defects:
+        more = f" (the first of {len(parsed.defects)} defects)" if len(parsed.defects) > 1 else ""
+        raise InputError(f"{parsed.defects[0]}{more}; correct {path} or replace it by an intact copy.")
+    return parsed.rows

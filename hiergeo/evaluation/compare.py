@@ -1,0 +1,80 @@
+"""The same embeddings in several spaces, with paired intervals for every difference."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from hiergeo import adapters, datasets
+from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError
+from hiergeo.evaluation.embedded import Embedded, embed
+from hiergeo.evaluation.evaluate import as_space, check, measure, wanted
+from hiergeo.evaluation.result import Result
+from hiergeo.geometry import Geometry, Product, Space
+from hiergeo.metrics import Interval
+
+BY_CONSTRUCTION = frozenset({"tau_d"})
+"""Metrics of radii alone: the same in every geometry, since the lift keeps |e - root|."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results over the same rows, one a space."""
+
+    embedded: Embedded
+    results: tuple[Result, ...]
+
+    @cached_property
+    def winners(self) -> dict[str, str | None]:
+        """Metric -> the geometry that beats every other one by a paired 95 % interval that excludes 0, or None.
+
+        Spaces that agree on every row, as two charts of one space do, count as one.
+        """
+        return {metric: self._winner(metric) for metric in self.results[0].statistics if metric not in BY_CONSTRUCTION}
+
+    def difference(self, metric: str, a: Result, b: Result) -> Interval:
+        """The paired 95 % interval of metric(a) - metric(b)."""
+        samples, seed = int(a.settings["bootstrap_samples"]), int(a.settings["seed"])
+        return a.statistics[metric].minus(b.statistics[metric]).interval(samples, seed)
+
+    def to_json(self) -> str:
+        """The metrics of every geometry first, as ``GEOMETRY/METRIC``; then winners, and each result whole."""
+        flat = {f"{result.geometry}/{name}": value for result in self.results for name, value in result.metrics.items()}
+        whole = {result.geometry: result.as_dict() for result in self.results}
+        return json.dumps({"metrics": flat, "winners": self.winners, "results": whole}, indent=2)
+
+    def _winner(self, metric: str) -> str | None:
+        scored = [result for result in self.results if metric in result.statistics]
+        best = max(scored, key=lambda result: result.metrics[metric])
+        differences = [self.difference(metric, best, other) for other in scored if other is not best]
+        rivals = [interval for interval in differences if interval != (0.0, 0.0)]
+        return best.geometry if rivals and all(interval.low > 0 for interval in rivals) else None
+
+
+def compare(
+    model: Model | str,
+    dataset: Hierarchy | str,
+    spaces: Sequence[Space | Geometry | Product | str],
+    protocol: str = "re",
+    steps: int = 50,
+    seed: int = 0,
+    *,
+    samples: int = 1000,
+    progress: bool = False,
+) -> Comparison:
+    """Measure one model on one dataset in several spaces; arguments and errors as for `evaluate`.
+
+    Raises:
+        InputError: also when no space is given, or the same one twice.
+    """
+    check(protocol, steps)
+    chosen = [as_space(space) for space in spaces]
+    specs = [space.geometry.spec for space in chosen]
+    if not specs or len(set(specs)) < len(specs):
+        raise InputError(f"a comparison needs different geometries, not {', '.join(specs) or 'none'}.")
+    model = adapters.load(model) if isinstance(model, str) else model
+    hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
+    return Comparison(embedded, tuple(measure(embedded, space, protocol, steps, seed, samples) for space in chosen))

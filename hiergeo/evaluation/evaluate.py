@@ -1,0 +1,112 @@
+"""Model x dataset x space -> one result."""
+
+from collections.abc import Callable
+
+import torch
+
+from hiergeo import adapters, datasets
+from hiergeo._version import __version__
+from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.evaluation import pairs, re, traversal
+from hiergeo.evaluation.embedded import Embedded, embed
+from hiergeo.evaluation.flatness import diagnose, verdict
+from hiergeo.evaluation.outcome import Outcome
+from hiergeo.evaluation.radial import radii
+from hiergeo.evaluation.result import Result
+from hiergeo.geometry import Geometry, Product, Space, parse
+
+PROTOCOLS: dict[str, Callable[[Embedded, Space, int], Outcome]] = {
+    "re": re.run,
+    "traversal": traversal.run,
+    "pairs": pairs.run,
+}
+
+
+def evaluate(
+    model: Model | str,
+    dataset: Hierarchy | str,
+    space: Space | Geometry | Product | str = "euclidean",
+    protocol: str = "re",
+    steps: int = 50,
+    seed: int = 0,
+    *,
+    samples: int = 1000,
+    progress: bool = False,
+) -> Result:
+    """Measure the hierarchy of a model on a dataset in a space.
+
+    Args:
+        model: an adapter, or the spec that loads one.
+        dataset: a hierarchy, or the name of one (its test split).
+        space: a space, a geometry, or its spec. A space with root None gets the model's root.
+        protocol: ``re`` (the paper's), ``traversal`` (ProLIP's) or ``pairs``.
+        steps: thresholds of ``re``, points of ``traversal``; at least 1.
+        seed: of the bootstrap and of the random pairs of the diagnostics.
+        samples: bootstrap resamples.
+        progress: show bars for work that outlasts a second.
+
+    Raises:
+        InputError: unknown names, a protocol that the data cannot serve, dimensions that do not fit.
+        UnavailableError: data or weights that are not there.
+    """
+    check(protocol, steps)
+    model = adapters.load(model) if isinstance(model, str) else model
+    hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
+    return measure(embedded, as_space(space), protocol, steps, seed, samples)
+
+
+def measure(embedded: Embedded, space: Space, protocol: str, steps: int, seed: int, samples: int) -> Result:
+    """Measure what is already embedded; arguments as for `evaluate`."""
+    space = space.rooted(embedded.root)
+    with torch.no_grad():
+        outcome = PROTOCOLS[protocol](embedded, space, steps)
+        chain_radii = radii(embedded, space)
+        diagnostics = diagnose(embedded, space, chain_radii, seed)
+    return Result(
+        metrics={name: statistic.value for name, statistic in outcome.statistics.items()} | outcome.numbers,
+        intervals={name: statistic.interval(samples, seed) for name, statistic in outcome.statistics.items()},
+        settings={
+            "model": embedded.model,
+            "dataset": embedded.hierarchy.name,
+            "split": embedded.hierarchy.split,
+            "geometry": space.geometry.spec,
+            "root": "none" if space.root is None else "model" if torch.equal(space.root, embedded.root) else "given",
+            "protocol": protocol,
+            "steps": steps,
+            "seed": seed,
+            "bootstrap_samples": samples,
+            "rows": len(embedded.hierarchy.rows),
+            "images": 0 if embedded.image is None else len(embedded.image),
+            "texts": len(embedded.texts),
+            "hiergeo": __version__,
+            "torch": torch.__version__,
+        },
+        diagnostics=diagnostics,
+        verdict=verdict(diagnostics),
+        statistics=outcome.statistics,
+        ladders=outcome.ladders,
+        radii=chain_radii,
+    )
+
+
+def check(protocol: str, steps: int) -> None:
+    """Raise InputError for an unknown protocol or a number of steps below 1, before anything is loaded."""
+    if protocol not in PROTOCOLS:
+        raise unknown_name("protocol", protocol, PROTOCOLS)
+    if steps < 1:
+        raise InputError(f"steps must be at least 1, not {steps}.")
+
+
+def wanted(protocol: str) -> dict[str, bool]:
+    """Which embeddings a protocol needs besides those of the positive chains."""
+    return {"images": protocol != "pairs", "negatives": protocol == "pairs"}
+
+
+def as_space(space: Space | Geometry | Product | str) -> Space:
+    """The space itself, or the one around the model's root in the geometry given or named."""
+    if isinstance(space, Space):
+        return space
+    return Space(parse(space) if isinstance(space, str) else space)

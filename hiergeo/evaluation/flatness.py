@@ -1,0 +1,74 @@
+"""Is there any hierarchy, and any curvature, to speak of: radius spread, cone occupancy, and a verdict in words."""
+
+import math
+
+import numpy as np
+import torch
+
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.geometry import Product, Space
+
+FLAT_BEND = 0.02
+"""Below this relative excess of sn(r) over r at the largest radius a curved space measures like a flat one."""
+
+FLAT_SPREAD = 1.1
+"""Below this ratio of the largest to the smallest tier mean, radii barely tell tiers apart."""
+
+
+def diagnose(embedded: Embedded, space: Space, radii: np.ndarray, seed: int) -> dict[str, float]:
+    """Numbers behind the verdict.
+
+    `radius_mean_tierI`, `radius_std_tierI` per tier; `radius_spread`, the largest over the smallest tier mean;
+    `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs inside cones;
+    `aperture_root`, the share of captions so close to the root that their cone is a half-space; for a single curved
+    geometry `curvature` and `bend`, how much sn(r) exceeds or falls short of r at the largest radius.
+    """
+    tiers = radii.mean(0)
+    numbers = {f"radius_mean_tier{i}": float(mean) for i, mean in enumerate(tiers)}
+    numbers |= {f"radius_std_tier{i}": float(std) for i, std in enumerate(radii.std(0))}
+    numbers["radius_spread"] = float(tiers.max() / max(tiers.min(), np.finfo(np.float64).tiny))
+
+    parent, child = (embedded.positive[:, part].flatten(0, 1) for part in (slice(None, -1), slice(1, None)))
+    numbers["in_cone"] = float((space.margin(parent, child) >= 0).double().mean())
+    shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed))]
+    numbers["in_cone_random"] = float((space.margin(parent, shuffled) >= 0).double().mean())
+
+    if not isinstance(space.geometry, Product):
+        numbers["aperture_root"] = float((space.half_aperture(embedded.text) >= math.pi / 2).double().mean())
+        curvature = float(torch.as_tensor(space.geometry.curvature).detach())
+        numbers["curvature"] = curvature
+        numbers["bend"] = bend(curvature, float(radii.max()))
+    return numbers
+
+
+def bend(curvature: float, radius: float) -> float:
+    """sn(r)/r - 1: by how much circles of this radius are longer (K < 0) or shorter (K > 0) than flat ones."""
+    a = math.sqrt(abs(curvature)) * radius
+    if a == 0:
+        return 0.0
+    return (math.sinh(min(a, 700)) if curvature < 0 else math.sin(a)) / a - 1
+
+
+def verdict(numbers: dict[str, float]) -> str:
+    """What the diagnostics say, in one or two plain sentences."""
+    sentences = []
+    if numbers["radius_spread"] < FLAT_SPREAD:
+        sentences.append(
+            f"Radii hardly differ between tiers (largest over smallest mean {numbers['radius_spread']:.2f}): "
+            "there is little radial hierarchy to measure."
+        )
+    curvature, excess = numbers.get("curvature", 0.0), numbers.get("bend", 0.0)
+    if curvature and abs(excess) < FLAT_BEND:
+        sentences.append(
+            f"With K = {curvature:g} lengths at the largest radius differ from flat ones by {100 * abs(excess):.2g} %: "
+            "effectively flat, treat it as Euclidean."
+        )
+    elif curvature:
+        sentences.append(
+            f"With K = {curvature:g} lengths at the largest radius differ from flat ones by {100 * excess:+.3g} %."
+        )
+    occupancy, chance = numbers["in_cone"], numbers["in_cone_random"]
+    sentences.append(
+        f"{100 * occupancy:.1f} % of children lie in their parent's cone, {100 * chance:.1f} % of random captions."
+    )
+    return " ".join(sentences)

@@ -1,0 +1,53 @@
+"""Entailment as a binary question: does the score tell a caption's child from a contradicting caption.
+
+Positives are (p_i, p_{i+1}), negatives (p_i, n_i), i = 0 .. T - 2, pooled over tiers, as in the RE loss; with sibling
+negatives they are (p_i, n_{i+1}).
+"""
+
+from torch import Tensor
+
+from hiergeo.errors import InputError
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.outcome import Outcome
+from hiergeo.evaluation.radial import order, radii
+from hiergeo.evaluation.statistic import Statistic
+from hiergeo.geometry import Product, Space
+from hiergeo.metrics import Ranking
+
+
+def run(embedded: Embedded, space: Space, steps: int) -> Outcome:
+    """AUROC and average precision by -Xi and by the cone margin, for both kinds of negatives, and tau_d.
+
+    A product has no single exterior angle: there the margin alone is scored. `steps` plays no part.
+
+    Raises:
+        InputError: the hierarchy has no negative chains.
+    """
+    if embedded.negative is None:
+        raise InputError(
+            f"the pairs protocol needs negative chains, and the {embedded.hierarchy.split} split of "
+            f"{embedded.hierarchy.name} has none: use a split with negatives, such as expanded-test."
+        )
+    parent, child = embedded.positive[:, :-1], embedded.positive[:, 1:]
+    negatives = {"": embedded.negative[:, :-1], "_sibling": embedded.negative[:, 1:]}
+
+    statistics, numbers = order(radii(embedded, space))
+    for name, score in _scores(space).items():
+        positive = score(parent, child)
+        for kind, wrong in negatives.items():
+            ranking = Ranking(positive.numpy(), score(parent, wrong).numpy())
+            rows = len(embedded.hierarchy.rows)
+            statistics[f"auroc{name}{kind}"] = Statistic(rows, ranking.auroc)
+            statistics[f"average_precision{name}{kind}"] = Statistic(rows, ranking.average_precision)
+            numbers[f"score_ties{name}{kind}"] = ranking.tie_share()
+    return Outcome(statistics, numbers)
+
+
+def _scores(space: Space) -> dict:
+    def by_angle(x: Tensor, y: Tensor) -> Tensor:
+        return -space.exterior_angle(x, y)
+
+    def by_margin(x: Tensor, y: Tensor) -> Tensor:
+        return space.margin(x, y)
+
+    return {"_margin": by_margin} if isinstance(space.geometry, Product) else {"": by_angle, "_margin": by_margin}

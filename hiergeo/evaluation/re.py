@@ -1,0 +1,42 @@
+"""The protocol of the paper: ladders of captions under growing radius thresholds, and the order of the radii.
+
+Source: Alper and Averbuch-Elor (ECCV 2024), section 4, as their evaluation code computes it.
+"""
+
+import torch
+from torch import Tensor
+
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.outcome import Outcome
+from hiergeo.evaluation.radial import order, radii
+from hiergeo.evaluation.statistic import mean_of
+from hiergeo.geometry import Space
+from hiergeo.metrics import ladder, ladder_scores
+from hiergeo.pairwise import prefix_best
+
+
+def run(embedded: Embedded, space: Space, steps: int) -> Outcome:
+    """tau_d, and for a model with images the precision and recall of its ladders over `steps` thresholds.
+
+    The thresholds run evenly from the smallest to the largest radius of all captions, both included. Candidates are
+    ordered by the geodesic distance of the space, in Euclidean space of unit embeddings the order of the cosine.
+    """
+    statistics, numbers = order(radii(embedded, space))
+    if embedded.image is None:
+        return Outcome(statistics, numbers)
+    ladders = climb(embedded.image, embedded.text, embedded.texts, space, steps)
+    precision, recall = ladder_scores(ladders, embedded.truths)
+    return Outcome(statistics | {"precision": mean_of(precision), "recall": mean_of(recall)}, numbers, tuple(ladders))
+
+
+def climb(
+    queries: Tensor, candidates: Tensor, texts: tuple[str, ...], space: Space, steps: int
+) -> list[tuple[str, ...]]:
+    """The ladder of each query (m, D) among the candidate captions (U, D), general to specific."""
+    radius = space.radius(candidates).double()
+    thresholds = torch.linspace(float(radius.min()), float(radius.max()), steps, dtype=torch.float64)
+
+    def nearness(block: slice, index: Tensor) -> Tensor:
+        return -space.pairwise_distance(queries[block], candidates[index])
+
+    return [ladder(row, texts) for row in prefix_best(nearness, len(queries), radius, thresholds).numpy()]

@@ -1,0 +1,53 @@
+"""The result of one evaluation: numbers, their intervals, and every setting that made them."""
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hiergeo.evaluation.statistic import Statistic
+from hiergeo.metrics import Interval
+
+
+@dataclass(frozen=True)
+class Result:
+    """Numbers measured in one space.
+
+    Attributes:
+        metrics: name -> value, flat; what `to_json` writes first.
+        intervals: 95 % bootstrap intervals of those metrics that are statistics of rows.
+        settings: model, dataset, split, geometry, root, protocol, steps, seed, counts and versions.
+        diagnostics: radius spread, cone occupancy, curvature.
+        verdict: what the diagnostics say, in words.
+        statistics: the metrics with their rows, for paired comparisons; not part of the JSON.
+        ladders: for each image the captions met, general to specific; not part of the JSON.
+        radii: (n, T) radii of the chains; not part of the JSON.
+    """
+
+    metrics: dict[str, float]
+    intervals: dict[str, Interval]
+    settings: dict[str, str | int]
+    diagnostics: dict[str, float]
+    verdict: str
+    statistics: dict[str, Statistic] = field(repr=False)
+    ladders: tuple[tuple[str, ...], ...] = field(repr=False)
+    radii: np.ndarray = field(repr=False)
+
+    @property
+    def geometry(self) -> str:
+        """The spec of the geometry it was measured in."""
+        return str(self.settings["geometry"])
+
+    def as_dict(self) -> dict[str, object]:
+        """What `to_json` writes, `metrics` first."""
+        return {
+            "metrics": self.metrics,
+            "intervals": {name: list(interval) for name, interval in self.intervals.items()},
+            "diagnostics": self.diagnostics,
+            "verdict": self.verdict,
+            "settings": self.settings,
+        }
+
+    def to_json(self) -> str:
+        """The result as a JSON object whose first key, ``metrics``, is a flat object name -> number."""
+        return json.dumps(self.as_dict(), indent=2)

@@ -1,0 +1,57 @@
+"""ProLIP's protocol: walk from the caption nearest to the image to the root, and read the captions met on the way.
+
+Source: Chun et al., ProLIP (ICLR 2025), as their HierarCaps evaluation computes it.
+"""
+
+import torch
+from torch import Tensor
+
+from hiergeo.errors import InputError
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.outcome import Outcome
+from hiergeo.evaluation.radial import order, radii
+from hiergeo.evaluation.statistic import mean_of
+from hiergeo.geometry import Euclidean, Space
+from hiergeo.metrics import any_hit, ladder, ladder_scores
+
+POINTS = 1 << 22
+"""Point-caption distances alive at once."""
+
+
+def run(embedded: Embedded, space: Space, steps: int) -> Outcome:
+    """Precision, recall and any-hit of the captions met, and tau_d.
+
+    The walk is the radial geodesic r (1 - i / steps), i = 0 .. steps - 1. In Euclidean space each point is renormalised
+    first, so that captions are met by cosine as in the source.
+
+    Raises:
+        InputError: no images to start from, or a space without a root to walk to.
+    """
+    if embedded.image is None:
+        raise InputError(
+            f"the traversal protocol starts from images, and {embedded.model} gives none: use 're' or 'pairs'."
+        )
+    if space.root is None:
+        raise InputError("the traversal protocol walks to the root: give the space one.")
+    starts, walk_of = torch.unique(_nearest(space, embedded.image, embedded.text), return_inverse=True)
+    points = walk(embedded.text[starts], space, steps)
+    met = _nearest(space, points.flatten(0, 1), embedded.text).view(len(starts), steps)
+    ladders = [ladder(met[i].flip(0).numpy(), embedded.texts) for i in walk_of.tolist()]
+    precision, recall = ladder_scores(ladders, embedded.truths)
+    statistics, numbers = order(radii(embedded, space))
+    hits = any_hit(ladders, embedded.truths)
+    statistics |= {"precision": mean_of(precision), "recall": mean_of(recall), "any_hit": mean_of(hits)}
+    return Outcome(statistics, numbers, tuple(ladders))
+
+
+def walk(start: Tensor, space: Space, steps: int) -> Tensor:
+    """The points met between the embeddings `start` (n, D) and the root, start included: (n, steps, D)."""
+    assert space.root is not None
+    left = 1 - torch.arange(steps, dtype=start.dtype) / steps
+    points = space.root + left[:, None] * (start - space.root)[:, None, :]
+    return torch.nn.functional.normalize(points, dim=-1) if isinstance(space.geometry, Euclidean) else points
+
+
+def _nearest(space: Space, queries: Tensor, candidates: Tensor) -> Tensor:
+    step = max(1, POINTS // len(candidates))
+    return torch.cat([space.pairwise_distance(block, candidates).argmin(1) for block in queries.split(step)])

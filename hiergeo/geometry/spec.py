@@ -1,0 +1,72 @@
+"""Geometries by name: the strings of the command line and the entry points of third parties."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.geometry._base import Geometry
+from hiergeo.geometry.euclidean import Euclidean
+from hiergeo.geometry.lorentz import Lorentz
+from hiergeo.geometry.poincare import PoincareBall
+from hiergeo.geometry.product import Product
+from hiergeo.geometry.sphere import Sphere
+
+BUILT_IN: dict[str, Callable[..., Geometry]] = {
+    "euclidean": Euclidean,
+    "lorentz": Lorentz,
+    "poincare": PoincareBall,
+    "sphere": Sphere,
+}
+ENTRY_POINTS = "hiergeo.geometries"
+
+
+def parse(spec: str) -> Geometry | Product:
+    """The geometry a string names.
+
+    ``euclidean``, ``lorentz:-1``, ``poincare:-0.5``, ``sphere:0.25``, or a product of factors NAME:CURVATURExDIM such
+    as ``product:lorentz:-1x192,euclidean:x192`` (with ``,l1`` at the end for l1 combination). A third-party geometry
+    is an entry point of the group ``hiergeo.geometries``, called with the curvature, or without one when none is given.
+
+    Raises:
+        InputError: an unknown name (the nearest is suggested), a curvature that is no number or has the wrong sign.
+    """
+    name, _, rest = spec.strip().partition(":")
+    if name == "product":
+        return _product(spec, rest.split(","))
+    return _single(name, rest, spec)
+
+
+def names() -> list[str]:
+    """Every geometry that `parse` knows, those of third parties included."""
+    return sorted({*BUILT_IN, "product", *(point.name for point in entry_points(group=ENTRY_POINTS))})
+
+
+def _single(name: str, curvature: str, spec: str) -> Geometry:
+    constructor = BUILT_IN.get(name) or _third_party(name)
+    if not curvature:
+        return constructor()
+    try:
+        value = float(curvature)
+    except ValueError:
+        raise InputError(f"'{curvature}' in geometry '{spec}' is not a number: write it like lorentz:-1.") from None
+    if constructor is Euclidean:
+        raise InputError(f"geometry '{spec}': Euclidean space has curvature 0 and takes none.")
+    return constructor(value)
+
+
+def _third_party(name: str) -> Callable[..., Geometry]:
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        return point.load()
+    raise unknown_name("geometry", name, names())
+
+
+def _product(spec: str, items: list[str]) -> Product:
+    combine = items.pop() if items[-1] in ("l1", "l2") else "l2"
+    factors = []
+    for item in items:
+        factor, cross, dim = item.rpartition("x")
+        if not cross or not dim.isdigit():
+            raise InputError(f"factor '{item}' of '{spec}' needs a dimension: write it like lorentz:-1x192.")
+        name, _, curvature = factor.partition(":")
+        factors.append((_single(name, curvature, spec), int(dim)))
+    return Product(factors, combine)  # type: ignore[arg-type]

@@ -1,0 +1,25 @@
+"""Pure functions from arrays to numbers; nothing here knows of models, spaces or files."""
+
+from hiergeo.metrics.bootstrap import Interval, bootstrap_mean, bootstrap_statistic, paired_difference, resamples
+from hiergeo.metrics.ladders import any_hit, ladder, ladder_precision_recall, ladder_scores
+from hiergeo.metrics.order import tau_d, tau_d_rows, tied_share
+from hiergeo.metrics.ranking import Ranking, auroc, average_precision, tie_share
+
+__all__ = [
+    "Interval",
+    "Ranking",
+    "any_hit",
+    "auroc",
+    "average_precision",
+    "bootstrap_mean",
+    "bootstrap_statistic",
+    "ladder",
+    "ladder_precision_recall",
+    "ladder_scores",
+    "paired_difference",
+    "resamples",
+    "tau_d",
+    "tau_d_rows",
+    "tie_share",
+    "tied_share",
+]

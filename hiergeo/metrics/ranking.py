@@ -1,0 +1,79 @@
+"""How well a score ranks true pairs above false ones, exact ties included."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hiergeo.errors import InputError
+from hiergeo.metrics._checks import checked
+
+
+class Ranking:
+    """Positives and negatives sorted once, to be measured many times under different weights of their rows.
+
+    Args:
+        positive: scores of true pairs, larger being more confident; the first axis counts rows.
+        negative: scores of false pairs; any other number of rows as long as no weights are used.
+
+    Raises:
+        InputError: either is empty or holds NaN.
+    """
+
+    def __init__(self, positive: ArrayLike, negative: ArrayLike) -> None:
+        self._positive = checked("positive scores", np.atleast_1d(positive))
+        self._negative = checked("negative scores", np.atleast_1d(negative))
+        pooled = np.concatenate([self._positive.ravel(), self._negative.ravel()])
+        distinct, level = np.unique(-pooled, return_inverse=True)
+        self._levels = len(distinct)
+        self._positive_level, self._negative_level = np.split(level, [self._positive.size])
+
+    def auroc(self, weights: np.ndarray | None = None) -> float:
+        """The probability that a positive outscores a negative, ties counting one half; in [0, 1].
+
+        Args:
+            weights: shape (rows,), how often each row counts, for its positives and negatives alike; None is once.
+        """
+        true, false = self._mass(weights)
+        below = false.sum() - np.cumsum(false) + false / 2
+        return float(true @ below / (true.sum() * false.sum()))
+
+    def average_precision(self, weights: np.ndarray | None = None) -> float:
+        """The mean, over positives, of the precision at their score (equal scores enter together); in (0, 1]."""
+        true, false = self._mass(weights)
+        true_above = np.cumsum(true)
+        retrieved = true_above + np.cumsum(false)
+        precision = np.divide(true_above, retrieved, out=np.zeros_like(retrieved), where=retrieved > 0)
+        return float(true @ precision / true.sum())
+
+    def tie_share(self) -> float:
+        """The share of positive-negative pairs whose scores are exactly equal, in [0, 1]."""
+        true, false = self._mass(None)
+        return float(true @ false / (true.sum() * false.sum()))
+
+    def _mass(self, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The weight of the positives and of the negatives at each distinct score, largest score first."""
+        true = np.bincount(self._positive_level, self._spread(weights, self._positive), self._levels)
+        false = np.bincount(self._negative_level, self._spread(weights, self._negative), self._levels)
+        return true.astype(np.float64), false.astype(np.float64)
+
+    @staticmethod
+    def _spread(weights: np.ndarray | None, scores: np.ndarray) -> np.ndarray | None:
+        if weights is None:
+            return None
+        if len(weights) != len(scores):
+            raise InputError(f"{len(weights)} weights for {len(scores)} rows of scores: there must be one each.")
+        return np.repeat(weights, scores.size // len(scores))
+
+
+def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
+    """The area under the ROC curve, in [0, 1], ties counting one half; O(n log n). See `Ranking`."""
+    return Ranking(positive, negative).auroc()
+
+
+def average_precision(positive: ArrayLike, negative: ArrayLike) -> float:
+    """The average precision, in (0, 1], equal scores entering together; O(n log n). See `Ranking`."""
+    return Ranking(positive, negative).average_precision()
+
+
+def tie_share(positive: ArrayLike, negative: ArrayLike) -> float:
+    """The share of positive-negative pairs with exactly equal scores, in [0, 1]. See `Ranking`."""
+    return Ranking(positive, negative).tie_share()

@@ -1,0 +1,81 @@
+"""The triangle law row by row: x_i with y_i, with broadcasting and gradients."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hiergeo._numerics import compute_dtype, unit, wide
+from hiergeo.errors import InputError
+from hiergeo.pairwise.checks import as_number
+from hiergeo.pairwise.opening import row_opening
+from hiergeo.pairwise.profile import profile
+from hiergeo.pairwise.quantity import DISTANCE, EXTERIOR_ANGLE, Quantity
+from hiergeo.pairwise.triangle import Triangle
+from hiergeo.polar import Polar
+
+
+def exterior_angle(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
+    """Exterior angle Xi(x_i, y_i) in [0, pi] radians, (...); directions (..., D) broadcast."""
+    return _rows(x, y, curvature, EXTERIOR_ANGLE)
+
+
+def distance(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
+    """Geodesic distance of x_i and y_i, (...); directions (..., D) broadcast."""
+    return _rows(x, y, curvature, DISTANCE)
+
+
+def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: Quantity) -> Tensor:
+    as_number(curvature)
+    try:
+        shape = torch.broadcast_shapes(x.direction.shape, y.direction.shape)
+    except RuntimeError:
+        shapes = f"x of shape {tuple(x.direction.shape)} and y of shape {tuple(y.direction.shape)}"
+        raise InputError(f"{shapes} do not broadcast row by row.") from None
+    sides = [part for p in (x, y) for part in (p.direction.expand(shape), p.radius.expand(shape[:-1]))]
+    return _Rows.apply(*sides, torch.as_tensor(curvature, device=x.radius.device), quantity)
+
+
+class _Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: Tensor, quantity: Quantity
+    ) -> Tensor:
+        ctx.save_for_backward(ux, rx, uy, ry, curvature)
+        ctx.quantity = quantity
+        return quantity.value(_triangle(ux, rx, uy, ry, curvature.item())[0])
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        ux, rx, uy, ry, curvature = ctx.saved_tensors
+        triangle, x, y = _triangle(ux, rx, uy, ry, curvature.item())
+        partials = ctx.quantity.partials(triangle)
+        pull = wide(upstream * partials.theta_over_sine).unsqueeze(-1)
+        versine = wide(triangle.opening.versine).unsqueeze(-1)
+        coversine = wide(triangle.opening.coversine).unsqueeze(-1)
+        to_x, to_y = _pull(x, y, versine, coversine), _pull(y, x, versine, coversine)
+        return (
+            (-pull * to_x / _norm(ux)).to(ux.dtype),
+            (upstream * partials.x).to(rx.dtype),
+            (-pull * to_y / _norm(uy)).to(uy.dtype),
+            (upstream * partials.y).to(ry.dtype),
+            wide(upstream * partials.curvature).sum().to(curvature.dtype) if ctx.needs_input_grad[4] else None,
+            None,
+        )
+
+
+def _triangle(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> tuple[Triangle, Tensor, Tensor]:
+    dtype = compute_dtype(torch.promote_types(ux.dtype, uy.dtype))
+    x, y = unit(wide(ux))[0], unit(wide(uy))[0]
+    opening = row_opening(x, y).to(dtype)
+    return Triangle(opening, profile(rx, curvature, dtype), profile(ry, curvature, dtype), curvature), x, y
+
+
+def _pull(x: Tensor, y: Tensor, versine: Tensor, coversine: Tensor) -> Tensor:
+    """y - cos(theta) x without cancellation at either end."""
+    return torch.where(versine < coversine, (y - x) + versine * x, (y + x) - coversine * x)
+
+
+def _norm(u: Tensor) -> Tensor:
+    return unit(wide(u))[1].unsqueeze(-1).clamp_min(torch.finfo(torch.float32).tiny)

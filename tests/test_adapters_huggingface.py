@@ -1,0 +1,207 @@
+"""transformers models: small random ones of each family, saved and loaded as any other."""
+
+import json
+import string
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from hiergeo import adapters
+from hiergeo.adapters import _hub
+from hiergeo.errors import InputError, UnavailableError
+
+transformers = pytest.importorskip("transformers")
+
+TEXTS = ["a dog", "", "a brown dog on a table"]
+LENGTH = 16
+TOWER = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
+def _tokenizer(**special: str) -> "transformers.PreTrainedTokenizerFast":
+    """Letters as tokens; every text is closed by the end token, and opened by the start token if there is one."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    names = [*dict.fromkeys(special.values()), *string.ascii_lowercase]
+    vocabulary = {name: row for row, name in enumerate(names)}
+    core = Tokenizer(models.WordLevel(vocabulary, unk_token=special["unk_token"]))
+    core.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    start, end = special.get("bos_token", ""), special["eos_token"]
+    ends = [(name, vocabulary[name]) for name in (start, end) if name]
+    core.post_processor = processors.TemplateProcessing(single=f"{start} $A {end}".strip(), special_tokens=ends)
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=LENGTH, **special)
+
+
+def _clip() -> tuple[object, object]:
+    tokenizer = _tokenizer(unk_token="<u>", bos_token="<s>", eos_token="<e>", pad_token="<e>")
+    text = {**TOWER, "vocab_size": len(tokenizer), "max_position_embeddings": LENGTH}
+    text |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    vision = {**TOWER, "image_size": 32, "patch_size": 16}
+    network = transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=16))
+    pixels = transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
+    return network, transformers.CLIPProcessor(pixels, tokenizer)
+
+
+def _siglip() -> tuple[object, object]:
+    tokenizer = _tokenizer(unk_token="<u>", eos_token="<e>", pad_token="<e>")
+    tokenizer.model_input_names = ["input_ids"]
+    text = {**TOWER, "vocab_size": len(tokenizer), "max_position_embeddings": LENGTH, "projection_size": 32}
+    vision = {**TOWER, "image_size": 32, "patch_size": 16}
+    network = transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=vision))
+    pixels = transformers.SiglipImageProcessor(size={"height": 32, "width": 32})
+    return network, transformers.SiglipProcessor(pixels, tokenizer)
+
+
+def _align() -> tuple[object, object]:
+    tokenizer = _tokenizer(unk_token="<u>", bos_token="<s>", eos_token="<e>", pad_token="<p>")
+    text = {**TOWER, "vocab_size": len(tokenizer), "max_position_embeddings": 64}
+    vision = {
+        "image_size": 32,
+        "width_coefficient": 0.25,
+        "depth_coefficient": 0.1,
+        "hidden_dim": 320,
+        "num_hidden_layers": 4,
+        "initializer_range": 0.3,
+    }
+    config = transformers.AlignConfig(text_config=text, vision_config=vision, projection_dim=80)
+    network = transformers.AlignModel(config)
+    pixels = transformers.EfficientNetImageProcessor(size={"height": 32, "width": 32})
+    return network, transformers.AlignProcessor(pixels, tokenizer)
+
+
+FAMILIES = {"clip": _clip, "siglip": _siglip, "align": _align}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("hf")
+    for name, build in FAMILIES.items():
+        torch.manual_seed(0)
+        network, processor = build()
+        network.save_pretrained(folder / name)
+        processor.save_pretrained(folder / name)
+    return {name: folder / name for name in FAMILIES}
+
+
+@pytest.fixture
+def clip(saved, tmp_path) -> Path:
+    """A copy of the CLIP folder to spoil."""
+    copy = tmp_path / "clip"
+    copy.mkdir()
+    for file in saved["clip"].iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    return copy
+
+
+@pytest.fixture
+def pictures() -> list[Image.Image]:
+    noise = np.random.default_rng(0).integers(0, 255, (3, 40, 60, 3), dtype=np.uint8)
+    return [Image.fromarray(pixels) for pixels in noise]
+
+
+def _forward(folder: Path, pictures: list[Image.Image], **padding: object) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the model's own forward pass says, which normalises the embeddings itself."""
+    network = transformers.AutoModel.from_pretrained(folder).eval()
+    processor = transformers.AutoProcessor.from_pretrained(folder)
+    with torch.no_grad():
+        output = network(**processor(text=TEXTS, images=pictures, return_tensors="pt", **padding))
+    return output.text_embeds, output.image_embeds
+
+
+@pytest.mark.parametrize(
+    ("family", "padding"),
+    [
+        ("clip", {"padding": True, "truncation": True, "max_length": LENGTH}),
+        ("siglip", {"padding": "max_length", "truncation": True, "max_length": LENGTH}),
+        ("align", {"padding": "max_length", "truncation": True, "max_length": 64}),
+    ],
+)
+def test_embeddings_are_those_of_the_forward_pass(family, padding, saved, pictures):
+    model = adapters.load(f"hf:{saved[family]}")
+    text, image = _forward(saved[family], pictures, **padding)
+    torch.testing.assert_close(model.encode_text(TEXTS, batch_size=2), text, atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.encode_image(pictures, batch_size=2), image, atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.root(), text[1], atol=1e-5, rtol=0)
+    assert model.dim == text.shape[1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_embedding_does_not_depend_on_its_batch(family, saved):
+    model = adapters.load(f"hf:{saved[family]}")
+    alone = torch.cat([model.encode_text([text]) for text in TEXTS])
+    torch.testing.assert_close(model.encode_text(TEXTS), alone, atol=1e-5, rtol=0)
+
+
+def test_padding_moves_the_root_of_siglip(saved):
+    """So the prescribed padding is not a matter of taste."""
+    network = transformers.AutoModel.from_pretrained(saved["siglip"]).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(saved["siglip"])
+    with torch.no_grad():
+        bare = network.text_model(**tokenizer([""], return_tensors="pt")).pooler_output[0]
+    assert (adapters.load(f"hf:{saved['siglip']}").root() - bare / bare.norm()).norm() > 1e-2
+
+
+def test_long_texts_are_cut_to_the_positions_of_the_model(saved):
+    for family in ("clip", "siglip"):
+        rows = adapters.load(f"hf:{saved[family]}").encode_text(["ab" * 100, "ab" * 200])
+        torch.testing.assert_close(rows[0], rows[1])
+
+
+def test_half_precision_weights_run_in_single_precision(clip):
+    save_file({name: w.half() for name, w in load_file(clip / "model.safetensors").items()}, clip / "model.safetensors")
+    config = json.loads((clip / "config.json").read_text())
+    (clip / "config.json").write_text(json.dumps({**config, "dtype": "float16", "torch_dtype": "float16"}))
+    assert adapters.load(f"hf:{clip}").encode_text(TEXTS).isfinite().all()
+
+
+def test_a_partial_checkpoint_is_refused(clip):
+    whole = load_file(clip / "model.safetensors")
+    missing = {name: w for name, w in whole.items() if name != "text_projection.weight"}
+    for weights, complaint in (
+        (missing, r"1 missing weights, such as text_projection\.weight"),
+        (whole | {"extra.weight": torch.zeros(2)}, r"1 unexpected weights, such as extra\.weight"),
+        (whole | {"text_projection.weight": torch.zeros(16, 30)}, "cannot be loaded|mismatched"),
+    ):
+        save_file(weights, clip / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(InputError, match=complaint) as caught:
+            adapters.load(f"hf:{clip}")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_model_without_its_processor_is_refused(clip):
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        (clip / name).unlink(missing_ok=True)
+    with pytest.raises(InputError, match="processor"):
+        adapters.load(f"hf:{clip}")
+
+
+def test_a_model_without_weights_is_refused(clip):
+    (clip / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="cannot be loaded by transformers"):
+        adapters.load(f"hf:{clip}")
+
+
+def test_other_kinds_of_model_are_refused(tmp_path):
+    transformers.BertConfig().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"of type 'bert'; hf: loads clip, siglip, siglip2, align"):
+        adapters.load(f"hf:{tmp_path}")
+    with pytest.raises(InputError, match="no folder /absent"):
+        adapters.load("hf:/absent")
+
+
+def test_without_network_the_error_says_what_was_wanted_and_what_to_do(monkeypatch):
+    monkeypatch.setattr(_hub, "_answers", lambda endpoint: False)
+    with pytest.raises(UnavailableError, match=r"the model 'hiergeo-tests/absent'.*hf:/path/to/folder") as caught:
+        adapters.load("hf:hiergeo-tests/absent")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_package_names_its_extra(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(UnavailableError, match=r"pip install 'hiergeo\[hf\]'"):
+        adapters.load("hf:any/name")

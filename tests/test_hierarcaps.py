@@ -1,0 +1,347 @@
+"""HierarCaps: the real files, small bad ones, the guard against leakage and the validator."""
+
+import csv
+import gzip
+import io
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hiergeo import datasets
+from hiergeo.datasets import hierarcaps
+from hiergeo.errors import InputError, UnavailableError
+
+COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
+DOG = "animal => dog => wet dog => A wet dog."
+CAT = "food => cat => dry dog => A dry dog."
+
+
+def write(home: Path, name: str, *records: tuple[str, ...]) -> Path:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(records)
+    raw = text.getvalue().encode()
+    path = home / "hierarcaps" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    return path
+
+
+def write_test(home: Path, *records: tuple[str, ...]) -> Path:
+    return write(home, "hierarcaps_test.csv", ("id", "captions", "image_url"), *records)
+
+
+def write_expanded(home: Path, *records: tuple[str, ...]) -> Path:
+    return write(home, "hierarcaps_test_expanded.csv.gz", ("positive", "negative", "image_url"), *records)
+
+
+def problems(defects):
+    return [(defect.row, defect.column, defect.problem) for defect in defects]
+
+
+class TestRealFiles:
+    @pytest.mark.parametrize(
+        ("split", "rows", "images", "texts", "negatives"),
+        [
+            ("test", 1000, 1000, 3132, False),
+            ("expanded", 23479, 5000, 105668, True),
+            ("expanded-train", 18770, 4000, 85034, True),
+            ("expanded-test", 4709, 1000, 23357, True),
+        ],
+    )
+    def test_sizes(self, data_home, split, rows, images, texts, negatives):
+        read = hierarcaps.load(split, home=data_home)
+        assert (len(read.rows), len(read.images), len(read.texts), read.has_negatives) == (
+            rows,
+            images,
+            texts,
+            negatives,
+        )
+
+    def test_rows_equal_the_captions_stored_with_the_embeddings(self, data_home):
+        with np.load(data_home / "embeddings" / "hierarcaps_minilm_lit.npz") as stored:
+            captions, image_ids = stored["caption"].tolist(), stored["image_id"].tolist()
+        read = hierarcaps.load("test", home=data_home)
+        assert [list(row.positive) for row in read.rows] == captions
+        assert [image.image_id for image in read.images] == image_ids
+        assert [row.row_id for row in read.rows] == list(range(1000))
+
+    def test_training_rows_keep_the_numbers_of_their_file(self, data_home):
+        with np.load(data_home / "embeddings" / "hierarcaps_train_split_minilm.npz") as stored:
+            rows, image_ids = stored["row"].tolist(), stored["image_id"].tolist()
+        read = hierarcaps.load("expanded-train", home=data_home)
+        assert [row.row_id for row in read.rows] == rows
+        assert [row.image_id for row in read.rows] == image_ids
+
+    def test_newlines_within_a_cell_belong_to_the_cell(self, data_home):
+        read = hierarcaps.load("expanded", home=data_home)
+        assert sum(any("\n" in tier for tier in row.positive) for row in read.rows) == 1
+        assert all(tier == tier.strip() for row in read.rows for tier in row.positive)
+
+    def test_shared_texts(self, data_home):
+        test, training = (hierarcaps.load(split, home=data_home) for split in ("test", "expanded-train"))
+        assert len(set(test.texts) & set(training.texts)) == 607
+        unseen = hierarcaps.unseen_rows(test, training)
+        assert unseen.sum() == 89
+        texts = set(training.texts)
+        assert all((not set(row.positive) & texts) == free for row, free in zip(test.rows, unseen, strict=True))
+
+    def test_images_open_as_rgb(self, data_home):
+        image = hierarcaps.load("test", home=data_home).images[0].open()
+        assert (image.mode, image.size) == ("RGB", (256, 256))
+
+    def test_published_files_have_no_defect(self, data_home):
+        assert hierarcaps.validate("test", home=data_home) == []
+        missing = hierarcaps.validate("expanded", home=data_home)
+        assert Counter(defect.problem for defect in missing) == {"image file is missing": 4000}
+        sample = data_home / "hierarcaps" / "hierarcaps_train_sample100.csv"
+        assert hierarcaps.validate(sample, home=data_home) == []
+
+    def test_train_images_have_arbitrary_addresses(self, data_home):
+        sample = hierarcaps.read(data_home / "hierarcaps" / "hierarcaps_train_sample100.csv")
+        assert len(sample.rows) == 100
+        assert sample.has_negatives
+        assert sample.images == ()
+        hierarcaps.check_no_leakage(sample, home=data_home)
+
+
+class TestRegistry:
+    def test_loads_by_name_from_the_data_home(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
+        write_test(tmp_path, ("0", DOG, COCO.format(7)))
+        read = datasets.load("hierarcaps")
+        assert read.rows == (datasets.Row(0, ("animal", "dog", "wet dog", "A wet dog."), None, 7),)
+        assert read.images[0].path == tmp_path / "hierarcaps" / "images" / "COCO_val2014_000000000007.jpg"
+
+    @pytest.mark.parametrize(
+        ("arguments", "options", "words"),
+        [
+            (("hierarcap",), {}, "did you mean 'hierarcaps'"),
+            (("hierarcaps", "extended"), {}, "did you mean 'expanded'"),
+            (("hierarcaps",), {"hom": 1}, "did you mean 'home'"),
+        ],
+    )
+    def test_unknown_names(self, arguments, options, words):
+        with pytest.raises(InputError, match=words):
+            datasets.load(*arguments, **options)
+
+    def test_data_home(self, monkeypatch, tmp_path):
+        monkeypatch.delenv("HIERGEO_DATA_HOME", raising=False)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        assert datasets.data_home() == tmp_path / "hiergeo"
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        assert datasets.data_home() == Path.home() / ".cache" / "hiergeo"
+        monkeypatch.setenv("HIERGEO_DATA_HOME", "relative")
+        assert datasets.data_home() == Path.cwd() / "relative"
+
+
+class TestBadFiles:
+    @pytest.mark.parametrize(
+        ("record", "words"),
+        [
+            (("1", "a => b => c", COCO.format(1)), "data row 1 .*column captions: 3 tiers instead of 4"),
+            (("1", "a => b => c => d => e", COCO.format(1)), "column captions: 5 tiers instead of 4"),
+            (("1", "a => b =>  => d", COCO.format(1)), "column captions: tier 2 is empty"),
+            (("1", DOG, "http://x.org/dog.jpg"), "column image_url: 'http://x.org/dog.jpg' names no MS-COCO"),
+            (("1", DOG), "2 cells where the header names 3"),
+            (("1", DOG, COCO.format(1), "surplus"), "4 cells where the header names 3"),
+        ],
+    )
+    def test_a_bad_row_is_named(self, tmp_path, record, words):
+        write_test(tmp_path, ("0", DOG, COCO.format(7)), record)
+        with pytest.raises(InputError, match=f"hierarcaps_test.csv.*{words}"):
+            hierarcaps.load("test", home=tmp_path)
+
+    def test_a_missing_column_is_named(self, tmp_path):
+        write(tmp_path, "hierarcaps_test.csv", ("id", "text", "image_url"), ("0", DOG, COCO.format(7)))
+        with pytest.raises(InputError, match=r"column captions: missing \(found: id, text, image_url\)"):
+            hierarcaps.load("test", home=tmp_path)
+
+    @pytest.mark.parametrize(
+        ("raw", "words"),
+        [
+            (b"", "is empty"),
+            (b"\n\n", "is empty"),
+            (b"id,captions,image_url\n", "no rows"),
+            (b"id,captions,image_url\n0,caf\xe9 => b => c => d,u\n", r"data row 0 .*not UTF-8"),
+            (b'id,captions,image_url\n0,a,b\n1,"a\nb",c\n\xff', r"data row 2 .*not UTF-8"),
+            (b"\xff\xfe", "header: the bytes are not UTF-8"),
+            (b'id,captions,image_url\n0,"cut in the midst', "not a CSV file"),
+        ],
+    )
+    def test_a_damaged_file_is_named(self, tmp_path, raw, words):
+        path = write_test(tmp_path)
+        path.write_bytes(raw)
+        with pytest.raises(InputError, match=f"hierarcaps_test.csv.*{words}"):
+            hierarcaps.load("test", home=tmp_path)
+        (defect,) = hierarcaps.validate("test", home=tmp_path)
+        assert defect.file == "hierarcaps_test.csv"
+
+    @pytest.mark.parametrize("keep", [-12, 30])
+    def test_a_truncated_gzip_is_named(self, tmp_path, keep):
+        path = write_expanded(tmp_path, (DOG, CAT, COCO.format(7)))
+        path.write_bytes(path.read_bytes()[:keep])
+        with pytest.raises(InputError, match=r"expanded\.csv\.gz is truncated"):
+            hierarcaps.load("expanded", home=tmp_path)
+
+    def test_a_plain_file_named_gz_is_refused(self, tmp_path):
+        write_expanded(tmp_path).write_bytes(b"positive,negative,image_url\n")
+        with pytest.raises(InputError, match="not gzip"):
+            hierarcaps.load("expanded", home=tmp_path)
+
+    def test_a_missing_file_says_how_to_get_it(self, tmp_path):
+        with pytest.raises(UnavailableError, match=r"hiergeo data fetch hierarcaps.*HIERGEO_DATA_HOME"):
+            hierarcaps.load("train", home=tmp_path)
+
+    def test_byte_order_mark_blank_lines_and_newlines_are_legal(self, tmp_path):
+        path = write_test(tmp_path)
+        path.write_bytes(
+            b"\xef\xbb\xbfcaptions,image_url\r\n\r\n"
+            + f'"a => b\nb => c => d\n",{COCO.format(7)}\r\n\r\n{DOG},{COCO.format(7)}\r\n'.encode()
+        )
+        read = hierarcaps.load("test", home=tmp_path)
+        assert [row.positive for row in read.rows] == [
+            ("a", "b\nb", "c", "d"),
+            ("animal", "dog", "wet dog", "A wet dog."),
+        ]
+        assert [row.row_id for row in read.rows] == [0, 1]
+        assert len(read.images) == 1
+
+
+class TestImages:
+    @pytest.fixture
+    def reference(self, tmp_path):
+        write_test(tmp_path, ("0", DOG, COCO.format(7)))
+        reference = hierarcaps.load("test", home=tmp_path).images[0]
+        reference.path.parent.mkdir()
+        return reference
+
+    def test_missing_is_said_only_when_opened(self, reference):
+        with pytest.raises(UnavailableError, match=r"COCO_val2014_000000000007.jpg is not there.*fetch"):
+            reference.open()
+
+    def test_truncated(self, reference):
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(reference.path)
+        reference.path.write_bytes(reference.path.read_bytes()[:1500])
+        with pytest.raises(InputError, match="not a readable image"):
+            reference.open()
+
+    @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1", "CMYK"])
+    def test_any_mode_becomes_rgb(self, reference, mode):
+        Image.new(mode, (5, 3)).save(reference.path, format="TIFF")
+        image = reference.open()
+        assert (image.mode, image.size) == ("RGB", (5, 3))
+
+    def test_rotation_is_undone(self, reference):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.new("RGB", (5, 3)).save(reference.path, exif=exif)
+        assert reference.open().size == (3, 5)
+
+
+class TestLeakage:
+    @pytest.fixture
+    def home(self, tmp_path):
+        write_test(tmp_path, ("0", DOG, COCO.format(7)))
+        write_expanded(tmp_path, (DOG, CAT, COCO.format(8)), (CAT, DOG, COCO.format(7)), (CAT, DOG, COCO.format(8)))
+        return tmp_path
+
+    def test_the_splits_part_the_expanded_rows(self, home):
+        train, test = (hierarcaps.load(f"expanded-{part}", home=home) for part in ("train", "test"))
+        assert [row.row_id for row in train.rows] == [0, 2]
+        assert [row.row_id for row in test.rows] == [1]
+        assert [image.image_id for image in train.images] == [8]
+
+    def test_rows_of_test_images_are_refused(self, home):
+        expanded = hierarcaps.load("expanded", home=home)
+        words = r"split 'expanded': 1 of 3 rows describe test images; train on split 'expanded-train'"
+        with pytest.raises(InputError, match=words):
+            hierarcaps.check_no_leakage(expanded, home=home)
+        with pytest.raises(InputError, match="these rows: 1 of 2 rows"):
+            hierarcaps.check_no_leakage(expanded.rows[:2], home=home)
+
+    def test_clean_rows_pass(self, home):
+        hierarcaps.check_no_leakage(hierarcaps.load("expanded-train", home=home), home=home)
+        other = datasets.Hierarchy("other", "train", hierarcaps.load("test", home=home).rows)
+        hierarcaps.check_no_leakage(other, home=home)
+
+    def test_unseen_rows_share_neither_positive_nor_negative_texts(self, tmp_path):
+        write_test(
+            tmp_path,
+            ("0", "q => r => s => t", COCO.format(1)),
+            ("1", "q => r => s => A dry dog.", COCO.format(2)),
+            ("2", "q => dog => s => t", COCO.format(3)),
+            ("3", "q => Dog => s => t", COCO.format(4)),
+        )
+        write_expanded(tmp_path, (DOG, CAT, COCO.format(8)))
+        test, training = (hierarcaps.load(split, home=tmp_path) for split in ("test", "expanded"))
+        assert hierarcaps.unseen_rows(test, training).tolist() == [True, False, False, True]
+
+
+class TestValidator:
+    def test_every_defect_of_a_file_is_reported(self, tmp_path):
+        write_test(tmp_path, ("0", DOG, COCO.format(7)))
+        path = write_expanded(
+            tmp_path,
+            (DOG, CAT, COCO.format(8)),
+            ("a => b => c", "a =>  => c => d => e", "http://x.org/dog.jpg"),
+            (DOG, CAT, COCO.format(8)),
+            ("a => A => c => d", "e => f => g => g", COCO.format(8)),
+            ("a => b => c => d", "e => B => f => g", COCO.format(8)),
+            (DOG, CAT),
+        )
+        assert problems(hierarcaps.validate(path, home=tmp_path, images=False))[1:] == [
+            (1, "positive", "3 tiers instead of 4"),
+            (1, "negative", "5 tiers instead of 4"),
+            (1, "negative", "tier 1 is empty"),
+            (1, "image_url", "'http://x.org/dog.jpg' names no MS-COCO val2014 image"),
+            (5, None, "2 cells where the header names 3"),
+            (2, None, "repeats data row 0"),
+            (3, "positive", "tier 1 repeats tier 0"),
+            (3, "negative", "tier 3 repeats tier 2"),
+            (4, "negative", "tier 1 repeats the positive tier 1"),
+        ]
+
+    def test_other_bytes_than_the_published_ones(self, tmp_path):
+        path = write_test(tmp_path, ("0", DOG, COCO.format(7)))
+        (defect,) = hierarcaps.validate(path, home=tmp_path, images=False)
+        assert "instead of the published 3474564194fd2a85" in defect.problem
+
+    def test_images_missing_and_truncated(self, tmp_path):
+        path = write_test(tmp_path, *((str(i), f"a{i} => b => c => d", COCO.format(i)) for i in range(3)))
+        images = path.parent / "images"
+        images.mkdir()
+        Image.new("RGB", (9, 9)).save(images / "COCO_val2014_000000000000.jpg")
+        (images / "COCO_val2014_000000000001.jpg").write_bytes(b"no picture")
+        assert [(defect.file, defect.problem) for defect in hierarcaps.validate("test", home=tmp_path)[1:]] == [
+            ("COCO_val2014_000000000001.jpg", "image file is truncated or not an image"),
+            ("COCO_val2014_000000000002.jpg", "image file is missing"),
+        ]
+
+    def test_test_images_in_training_data(self, tmp_path):
+        write_test(tmp_path, ("0", DOG, COCO.format(7)))
+        header = ("positive", "negative", "image_url")
+        own = write(tmp_path, "own.csv", header, (DOG, CAT, "http://x.org/1"), (CAT, DOG, COCO.format(7)))
+        assert problems(hierarcaps.validate(str(own), home=tmp_path, images=False)) == [
+            (1, "image_url", "image 7 is a test image in training data")
+        ]
+
+    def test_missing_columns(self, tmp_path):
+        own = write(tmp_path, "own.csv", ("positive", "url"), (DOG, COCO.format(7)))
+        assert problems(hierarcaps.validate(own, home=tmp_path)) == [
+            (None, "negative", "missing (found: positive, url)"),
+            (None, "image_url", "missing (found: positive, url)"),
+        ]
+
+    def test_nothing_found_before_a_broken_helper_file_is_lost(self, tmp_path):
+        write_expanded(tmp_path, ("a => b", CAT, COCO.format(8)))
+        found = hierarcaps.validate("expanded-train", home=tmp_path)
+        assert [defect.row for defect in found] == [None, 0, None]
+        assert "hierarcaps_test.csv is not there" in found[-1].problem
+
+    def test_unknown_split(self):
+        with pytest.raises(InputError, match="did you mean 'expanded'"):
+            hierarcaps.validate("expandd")

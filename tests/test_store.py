@@ -1,0 +1,234 @@
+"""Embedding a dataset into a file: what is written, and that an interruption loses no finished batch."""
+
+import errno
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hiergeo import adapters
+from hiergeo.adapters import Model, embed
+from hiergeo.adapters._base import ImageLike
+from hiergeo.datasets._base import Hierarchy, ImageRef, Row
+from hiergeo.errors import InputError, UnavailableError
+
+DIM = 5
+
+
+class Counting(Model):
+    """A random vector for each input, and a count of what was embedded; `interrupt_at` stops it in that batch."""
+
+    name = "counting"
+    has_images = True
+    preprocessing = "none"
+
+    def __init__(self, *, interrupt_at: int | None = None, fingerprint: str = "f00d") -> None:
+        self.seen: list[str] = []
+        self._calls = 0
+        self._interrupt_at = interrupt_at
+        self._fingerprint = fingerprint
+
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    def _check_texts(self, texts: Sequence[str]) -> None:
+        pass
+
+    def _check_images(self, images: Sequence[ImageLike]) -> None:
+        pass
+
+    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+        return self._rows(list(texts))
+
+    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+        return self._rows([str(image.image_id) for image in images])
+
+    def _rows(self, names: list[str]) -> Tensor:
+        if names != [""]:
+            self._calls += 1
+            if self._calls == self._interrupt_at:
+                raise KeyboardInterrupt
+            self.seen += names
+        return torch.stack([_vector(name) for name in names])
+
+
+def _vector(name: str) -> Tensor:
+    seed = sum(ord(letter) * 31**place for place, letter in enumerate(name)) % 2**31
+    return torch.randn(DIM, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def hierarchy() -> Hierarchy:
+    rows = tuple(
+        Row(
+            i,
+            ("thing", f"thing {i}", f"big thing {i}", f"big red thing {i}"),
+            ("thing", "none", f"no {i}", f"nor {i}"),
+            i,
+        )
+        for i in range(6)
+    )
+    images = tuple(ImageRef(i, open=lambda: Image.new("RGB", (4, 4))) for i in range(6))
+    return Hierarchy("things", "test", rows, images)
+
+
+def _expected(names: Sequence[str]) -> np.ndarray:
+    rows = np.stack([_vector(name).double().numpy() for name in names])
+    return rows / np.sqrt((rows**2).sum(1, keepdims=True))
+
+
+def test_the_file_holds_distinct_texts_images_root_and_its_origin(tmp_path, hierarchy):
+    out = tmp_path / "new" / "things.npz"
+    assert embed(Counting(), hierarchy, out, batch_size=4) == out
+    with np.load(out, allow_pickle=False) as stored:
+        assert stored["caption"].tolist() == list(hierarchy.texts)
+        assert len(set(stored["caption"].tolist())) == 1 + 18 + 1 + 12
+        np.testing.assert_allclose(stored["text"], _expected(hierarchy.texts), atol=1e-6)
+        np.testing.assert_allclose(stored["image"], _expected([str(i) for i in range(6)]), atol=1e-6)
+        assert stored["image_id"].tolist() == list(range(6))
+        np.testing.assert_allclose(stored["root"], _expected([""])[0], atol=1e-6)
+        origin = {key: str(stored[key]) for key in ("model", "fingerprint", "normalisation", "dataset", "split")}
+    assert origin == {
+        "model": "counting",
+        "fingerprint": "f00d",
+        "normalisation": "l2",
+        "dataset": "things",
+        "split": "test",
+    }
+    assert sorted(p.name for p in out.parent.iterdir()) == ["things.npz"]
+
+
+def test_the_file_loads_as_a_model(tmp_path, hierarchy):
+    out = embed(Counting(), hierarchy, tmp_path / "things.npz")
+    model = adapters.load(f"npz:{out}")
+    np.testing.assert_allclose(model.encode_text(["none"]).numpy(), _expected(["none"]), atol=1e-6)
+    np.testing.assert_allclose(model.encode_image([hierarchy.images[3]]).numpy(), _expected(["3"]), atol=1e-6)
+
+
+def test_text_only_models_and_datasets_without_images_write_no_image_arrays(tmp_path, hierarchy):
+    blind = Counting()
+    blind.has_images = False
+    for model, data in ((blind, hierarchy), (Counting(), replace(hierarchy, images=()))):
+        out = embed(model, data, tmp_path / "texts.npz")
+        with np.load(out) as stored:
+            assert not {"image", "image_id"} & set(stored.files)
+
+
+@pytest.mark.parametrize("interrupt_at", [1, 3, 8, 9, 10])
+def test_after_an_interrupt_only_unfinished_batches_are_computed(tmp_path, hierarchy, interrupt_at):
+    out = tmp_path / "things.npz"
+    stopped = Counting(interrupt_at=interrupt_at)
+    with pytest.raises(KeyboardInterrupt):
+        embed(stopped, hierarchy, out, batch_size=4)
+    assert not out.exists()
+    resumed = Counting()
+    embed(resumed, hierarchy, out, batch_size=4)
+    everything = [*hierarchy.texts, *map(str, range(6))]
+    assert stopped.seen == everything[: len(stopped.seen)]
+    assert stopped.seen + resumed.seen == everything
+    uninterrupted = embed(Counting(), hierarchy, tmp_path / "again.npz", batch_size=4)
+    assert out.read_bytes() == uninterrupted.read_bytes()
+
+
+def test_a_full_disk_loses_no_finished_batch(tmp_path, hierarchy, monkeypatch):
+    out = tmp_path / "things.npz"
+    save, saved = np.save, []
+
+    def until_full(handle: object, rows: np.ndarray) -> None:
+        if len(saved) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        saved.append(save(handle, rows))
+
+    monkeypatch.setattr(np, "save", until_full)
+    with pytest.raises(UnavailableError, match="No space left on device"):
+        embed(Counting(), hierarchy, out, batch_size=4)
+    monkeypatch.undo()
+    kept = {path.name for path in Path(f"{out}.partial").iterdir()}
+    assert kept == {"manifest.json", *(f"text-{start:09d}.npy" for start in (0, 4, 8))}
+    resumed = Counting()
+    embed(resumed, hierarchy, out, batch_size=4)
+    assert resumed.seen[:1] == [hierarchy.texts[12]]
+
+
+def test_a_disk_that_fills_at_the_end_keeps_every_batch(tmp_path, hierarchy, monkeypatch):
+    out = tmp_path / "things.npz"
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(UnavailableError, match="No space left"):
+        embed(Counting(), hierarchy, out, batch_size=4)
+    monkeypatch.undo()
+    assert not out.exists()
+    resumed = Counting()
+    embed(resumed, hierarchy, out, batch_size=4)
+    assert resumed.seen == []
+
+
+def test_a_damaged_batch_is_computed_again(tmp_path, hierarchy):
+    out = tmp_path / "things.npz"
+    with pytest.raises(KeyboardInterrupt):
+        embed(Counting(interrupt_at=4), hierarchy, out, batch_size=4)
+    batch = Path(f"{out}.partial") / "text-000000004.npy"
+    batch.write_bytes(batch.read_bytes()[:100])
+    resumed = Counting()
+    embed(resumed, hierarchy, out, batch_size=4)
+    assert resumed.seen == [*hierarchy.texts[4:8], *hierarchy.texts[12:], *map(str, range(6))]
+
+
+def test_batches_of_another_run_are_never_mixed_in(tmp_path, hierarchy):
+    out = tmp_path / "things.npz"
+    with pytest.raises(KeyboardInterrupt):
+        embed(Counting(interrupt_at=3), hierarchy, out, batch_size=4)
+    before = {path: path.read_bytes() for path in Path(f"{out}.partial").iterdir()}
+    others = [
+        (Counting(fingerprint="beef"), hierarchy, 4, "fingerprint"),
+        (Counting(), hierarchy.take(5), 4, "inputs"),
+        (Counting(), replace(hierarchy, split="train"), 4, "split"),
+        (Counting(), hierarchy, 8, "batch_size"),
+    ]
+    for model, data, batch_size, difference in others:
+        with pytest.raises(InputError, match=rf"another run \(it differs in {difference}\): delete that folder"):
+            embed(model, data, out, batch_size=batch_size)
+        assert model.seen == []
+    assert {path: path.read_bytes() for path in Path(f"{out}.partial").iterdir()} == before
+
+
+def test_a_damaged_manifest_is_refused(tmp_path, hierarchy):
+    out = tmp_path / "things.npz"
+    with pytest.raises(KeyboardInterrupt):
+        embed(Counting(interrupt_at=2), hierarchy, out)
+    (Path(f"{out}.partial") / "manifest.json").write_text("[]")
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        embed(Counting(), hierarchy, out)
+
+
+def test_unusable_destinations_are_refused_before_any_work(tmp_path, hierarchy):
+    model = Counting()
+    (tmp_path / "folder.npz").mkdir()
+    for out, complaint in ((tmp_path / "things.csv", "name the file"), (tmp_path / "folder.npz", "is a folder")):
+        with pytest.raises(InputError, match=complaint):
+            embed(model, hierarchy, out)
+    with pytest.raises(InputError, match="batch size"):
+        embed(model, hierarchy, tmp_path / "things.npz", batch_size=0)
+    assert model.seen == []
+
+
+def test_an_unusable_embedding_says_where(tmp_path, hierarchy, monkeypatch):
+    model = Counting()
+    spoil = "big red thing 1"
+    monkeypatch.setattr(
+        model,
+        "_text_rows",
+        lambda texts: torch.stack([_vector(t) * (float("nan") if t == spoil else 1) for t in texts]),
+    )
+    at = hierarchy.texts.index(spoil)
+    start = at - at % 4
+    with pytest.raises(InputError, match=rf"texts {start} to {start + 3} .*rows {at - start} hold NaN"):
+        embed(model, hierarchy, tmp_path / "things.npz", batch_size=4)

@@ -1,0 +1,163 @@
+"""The bundled model, through open_clip's own doors: its files, its tokenizer, and the hierarchy that emerged in it."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from scipy.stats import kendalltau
+from torch import Tensor
+
+from hiergeo.adapters import tiny
+from hiergeo.adapters.tiny import contrastive, recipe
+from hiergeo.datasets import Hierarchy, load
+
+
+class Loaded(NamedTuple):
+    """The model, its transform and its tokenizer, as open_clip hands them out."""
+
+    network: Any
+    transform: Any
+    tokenizer: Any
+
+    def texts(self, captions: list[str]) -> Tensor:
+        with torch.inference_mode():
+            return self.network.encode_text(self.tokenizer(captions), normalize=True)
+
+
+@pytest.fixture(scope="module")
+def model() -> Loaded:
+    name = tiny.register()
+    network, _, transform = open_clip.create_model_and_transforms(name, pretrained=str(tiny.weights()))
+    return Loaded(network.eval(), transform, open_clip.get_tokenizer(name))
+
+
+@pytest.fixture(scope="module")
+def held_out() -> Hierarchy:
+    return load("scenes", "test", count=1000)
+
+
+@pytest.fixture(scope="module")
+def tiers(model: Loaded, held_out: Hierarchy) -> Tensor:
+    """Embeddings of the positive captions, (rows, tiers, dimension)."""
+    return model.texts([caption for row in held_out.rows for caption in row.positive]).view(len(held_out.rows), 4, -1)
+
+
+@pytest.fixture(scope="module")
+def pictures(model: Loaded, held_out: Hierarchy) -> Tensor:
+    """Embeddings of the images, (rows, dimension)."""
+    pixels = torch.stack([model.transform(image.open()) for image in held_out.images])
+    with torch.inference_mode():
+        return model.network.encode_image(pixels, normalize=True)
+
+
+def test_registering_twice_changes_nothing() -> None:
+    name = tiny.register()
+    config, paths = open_clip.get_model_config(name), list(open_clip.factory._MODEL_CONFIG_PATHS)
+    assert tiny.register() == name == "hiergeo-tiny"
+    assert open_clip.get_model_config(name) == config
+    assert paths == open_clip.factory._MODEL_CONFIG_PATHS
+    assert open_clip.list_models().count(name) == 1
+
+
+def test_registration_outlives_a_later_one(tmp_path: Path) -> None:
+    name = tiny.register()
+    other = tmp_path / "hiergeo-other.json"
+    other.write_text(json.dumps(open_clip.get_model_config("ViT-B-32")))
+    open_clip.add_model_config(other)
+    assert name in open_clip.list_models()
+
+
+def test_files_are_small_and_plain(model: Loaded) -> None:
+    assert sum(path.stat().st_size for path in tiny.weights().parent.iterdir() if path.is_file()) < 4_000_000
+    assert not any(type(module).__name__ == "QuickGELU" for module in model.network.modules())
+    assert all(torch.isfinite(weight).all() for weight in model.network.state_dict().values())
+
+
+def test_every_word_of_the_captions_is_one_token(model: Loaded, held_out: Hierarchy) -> None:
+    words = {word for text in held_out.texts for word in text.split()}
+    assert {word: len(model.tokenizer.encode(word)) for word in words} == dict.fromkeys(words, 1)
+    assert model.tokenizer.vocab_size == model.network.vocab_size
+
+
+@pytest.mark.parametrize("text", ["A man's surfboard, 7 ft. long!", "naïve café — ½ price", "日本の猫", "🦊 & co."])
+def test_any_text_is_spelt_in_bytes(model: Loaded, text: str) -> None:
+    pieces = model.tokenizer.encode(text)
+    assert model.tokenizer.decode(pieces).replace(" ", "") == text.lower().replace(" ", "")
+    assert max(pieces) < model.tokenizer.sot_token_id
+    assert torch.isfinite(model.texts([text])).all()
+
+
+def test_real_captions_tokenise(model: Loaded, data_home: Path) -> None:
+    with open(data_home / "hierarcaps" / "hierarcaps_test.csv", encoding="utf-8", newline="") as file:
+        texts = [text.strip() for row in csv.DictReader(file) for text in row["captions"].split("=>")]
+    tokens = model.tokenizer(texts)
+    assert tokens.shape == (4000, model.network.context_length)
+    assert (tokens == model.tokenizer.eot_token_id).any(1).all()
+    assert torch.isfinite(model.texts(texts[:64])).all()
+
+
+def test_training_saw_what_the_transform_of_open_clip_gives(model: Loaded, held_out: Hierarchy) -> None:
+    side = model.network.visual.image_size
+    side = side if isinstance(side, int) else side[0]
+    trained_on = contrastive.normalised(recipe.cached_pixels(held_out.images[:8], side))
+    handed_out = torch.stack([model.transform(image.open()) for image in held_out.images[:8]])
+    torch.testing.assert_close(trained_on, handed_out, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("mode", "size"), [("RGB", (640, 427)), ("L", (33, 90)), ("P", (64, 64)), ("RGBA", (20, 20))])
+def test_photographs_of_any_size_become_inputs(model: Loaded, mode: str, size: tuple[int, int]) -> None:
+    assert model.transform(Image.new(mode, size)).shape == (3, 32, 32)
+
+
+def test_the_hierarchy_emerges_on_held_out_scenes(model: Loaded, tiers: Tensor) -> None:
+    """tau_d by scipy: per row, Kendall's tau between the tiers and the distances of their captions from the root."""
+    root = model.texts([""])[0].double().numpy()
+    radii = np.linalg.norm(tiers.double().numpy() - root, axis=-1)
+    taus = [kendalltau(range(4), row).statistic for row in radii]
+    assert np.mean(taus) >= 0.8
+    assert (np.diff(radii.mean(0)) > 0.1).all()
+
+
+def test_images_and_full_captions_find_each_other(held_out: Hierarchy, tiers: Tensor, pictures: Tensor) -> None:
+    first_of = {row.positive[3]: index for index, row in reversed(list(enumerate(held_out.rows)))}
+    chosen = sorted(first_of.values())[:500]
+    scores = pictures[chosen] @ tiers[chosen, 3].T
+    diagonal = torch.arange(500)
+    assert (scores.argmax(1) == diagonal).float().mean() >= 0.9
+    assert (scores.argmax(0) == diagonal).float().mean() >= 0.9
+
+
+def test_images_prefer_true_captions_to_contradicting_ones(
+    model: Loaded, held_out: Hierarchy, tiers: Tensor, pictures: Tensor
+) -> None:
+    captions = [caption for row in held_out.rows for caption in row.negative or ()]
+    contradicting = model.texts(captions).view(tiers.shape)
+    true, false = ((pictures[:, None] * texts).sum(-1) for texts in (tiers, contradicting))
+    assert ((true > false).float().mean(0) > 0.75).all()
+
+
+def test_the_recipe_is_deterministic_and_its_files_load(tmp_path: Path) -> None:
+    for folder in ("once", "again"):
+        recipe.make(tmp_path / folder, images=40, steps=3, seed=5)
+    files = (tiny.CONFIG, tiny.MERGES, tiny.WEIGHTS)
+    once, again = ([(tmp_path / folder / file).read_bytes() for file in files] for folder in ("once", "again"))
+    assert once == again
+    network = open_clip.CLIP(**json.loads(once[0]))
+    open_clip.load_checkpoint(network, str(tmp_path / "once" / tiny.WEIGHTS))
+    assert network.encode_text(torch.zeros(1, network.context_length, dtype=torch.int64)).shape == (1, 64)
+
+
+def test_the_learning_rate_rises_then_falls() -> None:
+    schedule = contrastive.Schedule(steps=200)
+    rates = [schedule.rate(step) for step in range(200)]
+    top = int(np.argmax(rates))
+    assert 30 <= top <= 50
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[-1] < 1e-6
