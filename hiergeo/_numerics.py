@@ -14,6 +14,11 @@ def wide(x: Tensor) -> Tensor:
     return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
 
 
+def scalar(value: float | Tensor, device: torch.device) -> Tensor:
+    """`value` as a 0-dim tensor: a tensor moved to `device`, a plain number as float64 so that it keeps its digits."""
+    return value.to(device) if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+
+
 def bounded(x: Tensor) -> Tensor:
     """`x` clamped so that a sum over 2^32 such values is still finite."""
     ceiling = torch.finfo(x.dtype).max / 2**32

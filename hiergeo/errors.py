@@ -16,9 +16,15 @@ class UnavailableError(HiergeoError, RuntimeError):
     """Something needed from outside (a file, a package, a download) cannot be had."""
 
 
+LISTED = 12
+"""How many known names an error lists before it only counts."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not in `known`, suggesting the nearest one when there is one."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}."
-    return InputError(f"unknown {kind} '{name}': {hint}")
+    names = {option.casefold(): option for option in sorted(known)}
+    near = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
+    if near:
+        return InputError(f"unknown {kind} '{name}': did you mean '{names[near[0]]}'?")
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return InputError(f"unknown {kind} '{name}': known are {', '.join(list(names.values())[:LISTED])}{more}.")

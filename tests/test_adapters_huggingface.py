@@ -55,6 +55,16 @@ def _siglip() -> tuple[object, object]:
     return network, transformers.SiglipProcessor(pixels, tokenizer)
 
 
+def _siglip2() -> tuple[object, object]:
+    tokenizer = _tokenizer(unk_token="<u>", eos_token="<e>", pad_token="<e>")
+    tokenizer.model_input_names = ["input_ids"]
+    text = {**TOWER, "vocab_size": len(tokenizer), "max_position_embeddings": LENGTH, "projection_size": 32}
+    vision = {**TOWER, "num_patches": 16, "patch_size": 16}
+    network = transformers.Siglip2Model(transformers.Siglip2Config(text_config=text, vision_config=vision))
+    pixels = transformers.Siglip2ImageProcessor(patch_size=16)
+    return network, transformers.Siglip2Processor(pixels, tokenizer)
+
+
 def _align() -> tuple[object, object]:
     tokenizer = _tokenizer(unk_token="<u>", bos_token="<s>", eos_token="<e>", pad_token="<p>")
     text = {**TOWER, "vocab_size": len(tokenizer), "max_position_embeddings": 64}
@@ -72,7 +82,7 @@ def _align() -> tuple[object, object]:
     return network, transformers.AlignProcessor(pixels, tokenizer)
 
 
-FAMILIES = {"clip": _clip, "siglip": _siglip, "align": _align}
+FAMILIES = {"clip": _clip, "siglip": _siglip, "siglip2": _siglip2, "align": _align}
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +126,7 @@ def _forward(folder: Path, pictures: list[Image.Image], **padding: object) -> tu
     [
         ("clip", {"padding": True, "truncation": True, "max_length": LENGTH}),
         ("siglip", {"padding": "max_length", "truncation": True, "max_length": LENGTH}),
+        ("siglip2", {"padding": "max_length", "truncation": True, "max_length": LENGTH}),
         ("align", {"padding": "max_length", "truncation": True, "max_length": 64}),
     ],
 )
@@ -145,7 +156,7 @@ def test_padding_moves_the_root_of_siglip(saved):
 
 
 def test_long_texts_are_cut_to_the_positions_of_the_model(saved):
-    for family in ("clip", "siglip"):
+    for family in ("clip", "siglip", "siglip2"):
         rows = adapters.load(f"hf:{saved[family]}").encode_text(["ab" * 100, "ab" * 200])
         torch.testing.assert_close(rows[0], rows[1])
 

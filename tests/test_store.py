@@ -171,12 +171,16 @@ def test_a_disk_that_fills_at_the_end_keeps_every_batch(tmp_path, hierarchy, mon
     assert resumed.seen == []
 
 
-def test_a_damaged_batch_is_computed_again(tmp_path, hierarchy):
+@pytest.mark.parametrize("damage", ["cut off", "of another shape"])
+def test_a_damaged_batch_is_computed_again(tmp_path, hierarchy, damage):
     out = tmp_path / "things.npz"
     with pytest.raises(KeyboardInterrupt):
         embed(Counting(interrupt_at=4), hierarchy, out, batch_size=4)
     batch = Path(f"{out}.partial") / "text-000000004.npy"
-    batch.write_bytes(batch.read_bytes()[:100])
+    if damage == "cut off":
+        batch.write_bytes(batch.read_bytes()[:100])
+    else:
+        np.save(batch, np.ones((3, DIM), dtype=np.float32))
     resumed = Counting()
     embed(resumed, hierarchy, out, batch_size=4)
     assert resumed.seen == [*hierarchy.texts[4:8], *hierarchy.texts[12:], *map(str, range(6))]

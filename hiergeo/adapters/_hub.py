@@ -56,6 +56,22 @@ def cached_if_unreachable() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep the load reports and bars of transformers off the terminal: what matters in them becomes an error."""
+    from transformers.utils import logging as log
+
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()
+
+
 def not_obtained(wanted: str, instead: str, error: Exception) -> UnavailableError:
     """The error for a download that failed: what was wanted, and how to point to a local copy."""
     return UnavailableError(

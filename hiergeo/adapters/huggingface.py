@@ -1,7 +1,7 @@
 """Image-text models of transformers (CLIP, SigLIP, SigLIP 2, ALIGN) through the Auto classes."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ def load(rest: str, *, device: torch.device) -> HuggingFaceModel:
     transformers = _hub.require("transformers", "hf")
     folder = _hub.local_folder(rest)
     source = str(folder or rest)
-    with nullcontext() if folder else _hub.cached_if_unreachable(), _quiet(transformers):
+    with nullcontext() if folder else _hub.cached_if_unreachable(), _hub.quiet_transformers():
         config = _obtain(transformers.AutoConfig, source)
         if config.model_type not in PADDING:
             raise InputError(f"'{rest}' is of type '{config.model_type}'; hf: loads {', '.join(PADDING)}.")
@@ -93,19 +93,3 @@ def _features(output: Any) -> Tensor:
     """The embeddings (B, dim) in what get_*_features returns: a tensor, or since transformers 5 an object around it."""
     rows: Tensor = output if isinstance(output, Tensor) else output.pooler_output
     return rows
-
-
-@contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
-    """Keep load reports and bars off the terminal: what matters in them becomes an error."""
-    log = transformers.utils.logging
-    level = log.get_verbosity()
-    bars = log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(level)
-        if bars:
-            log.enable_progress_bar()

@@ -90,8 +90,7 @@ def load_tiny(*, device: torch.device) -> OpenClipModel:
     """The bundled model."""
     from hiergeo.adapters import tiny
 
-    tiny.register()
-    return _from_file("tiny", "hiergeo-tiny", tiny.weights(), device)
+    return _from_file("tiny", tiny.register(), tiny.weights(), device)
 
 
 def _check_architecture(arch: str, weights: str) -> None:

@@ -23,9 +23,7 @@ class SentenceTransformersModel(NetworkModel):
         super().__init__(name, network, device, preprocessing=f"at most {network.max_seq_length} tokens")
 
     def _embed_texts(self, texts: list[str]) -> Tensor:
-        rows: Tensor = self._network.encode(
-            texts, batch_size=len(texts), convert_to_tensor=True, show_progress_bar=False
-        )
+        rows: Tensor = self._network.encode(texts, convert_to_tensor=True, show_progress_bar=False)
         return rows
 
     def _embed_pictures(self, pictures: list["Image"]) -> Tensor:
@@ -43,7 +41,7 @@ def load(rest: str, *, device: torch.device) -> SentenceTransformersModel:
     folder = _hub.local_folder(rest)
     if folder and not (folder / "modules.json").is_file():
         raise _not_a_model(rest)
-    with nullcontext() if folder else _hub.cached_if_unreachable():
+    with nullcontext() if folder else _hub.cached_if_unreachable(), _hub.quiet_transformers():
         try:
             network = library.SentenceTransformer(str(folder or rest), device=str(device))
         except Exception as error:  # transformers, the hub and safetensors each raise their own

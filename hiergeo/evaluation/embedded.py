@@ -56,7 +56,7 @@ class Embedded:
 def embed(
     model: Model, hierarchy: Hierarchy, *, images: bool = True, negatives: bool = False, progress: bool = False
 ) -> Embedded:
-    """Embed the positive chains of `hierarchy`, and its images and negative chains where asked for and there are any."""
+    """Embed the positive chains of `hierarchy`, and where asked for its images and negative chains, if it has any."""
     texts = distinct(caption for row in hierarchy.rows for caption in row.positive)
     text = model.encode_text(texts, progress=progress)
     image = None

@@ -88,9 +88,9 @@ class Curved(Geometry):
 
 
 def to_ray(x: Tensor) -> Polar:
-    """Directions and norms of the rows of `x`, differentiable everywhere (with gradient 0 at a zero row)."""
+    """Directions and norms of the rows of `x`, differentiable everywhere (with gradient 0 at a zero row); NaN stays NaN."""
     square = x.square().sum(-1, keepdim=True)
-    nonzero = square > 0
+    nonzero = square != 0
     norm = torch.where(nonzero, square, 1.0).sqrt()
     return Polar(torch.where(nonzero, x / norm, 0.0), torch.where(nonzero, norm, 0.0).squeeze(-1))
 

@@ -62,6 +62,6 @@ class PoincareBall(Curved):
         far = a > limit
         if bool(far.any()):
             raise InputError(
-                f"row {first_row(far)} has sqrt(-K) r = {float(a.max()):.3g}, beyond {limit:g}, where {dtype} coordinates "
-                "of the Poincare ball lose the radius: use the Lorentz chart or float64."
+                f"row {first_row(far)} has sqrt(-K) r = {float(a.max()):.3g}, beyond {limit:g}, where {dtype} "
+                "coordinates of the Poincare ball lose the radius: use the Lorentz chart or float64."
             )

@@ -1,8 +1,9 @@
 """Scores of every pair of two point sets: angles, distances, cone margins, membership, top-k and ladders.
 
 All functions take points in polar form and a signed curvature K and never see a geometry. Points carry leading batch
-dimensions where a function says so; directions may be float64, float32, bfloat16 or float16 (the narrow ones are
-computed in float32). A point with NaN or Inf gives NaN in its row and column and is never counted, a member or in a top-k.
+dimensions where a function says so; directions may be float64, float32, bfloat16 or float16 (the narrow ones
+are computed in float32). A point with NaN or Inf gives NaN in its row and column and is never counted, a member or in
+a top-k.
 """
 
 from typing import Literal

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, wide
-from hiergeo.pairwise.checks import as_number
+from hiergeo._numerics import compute_dtype, scalar, wide
+from hiergeo.pairwise.checks import as_number, check_min_radius
 
 
 def half_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float = 0.1) -> Tensor:
@@ -23,12 +23,16 @@ def half_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float =
     Returns:
         psi in [0, pi/2] radians, the shape of `radius`; pi/2 with gradient 0 where the cone is a half-space.
 
+    Raises:
+        InputError: `min_radius` that is not a positive number.
+
     Source: Desai et al., MERU (ICML 2023), eq. 5, after Ganea et al. (ICML 2018), eq. 26.
     """
+    check_min_radius(min_radius)
     r = wide(radius)
     r = torch.where(torch.isfinite(r), r, math.nan)
     sign = as_number(curvature)
-    a = r if sign == 0 else r * torch.as_tensor(curvature, device=r.device).to(r.dtype).abs().sqrt()
+    a = r if sign == 0 else r * scalar(curvature, r.device).to(r.dtype).abs().sqrt()
     if sign < 0:
         inside = a < math.asinh(2 * min_radius)
         safe = torch.where(inside, 1.0, a)

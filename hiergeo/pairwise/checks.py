@@ -43,6 +43,8 @@ def check_polar(name: str, point: Polar, curvature: float) -> None:
     if direction.ndim < 2 or direction.shape[:-1] != radius.shape:
         shapes = f"{tuple(direction.shape)} and {tuple(radius.shape)}"
         raise InputError(f"{name} needs directions (..., N, D) and radii (..., N), not {shapes}.")
+    if not radius.is_floating_point():
+        raise InputError(f"{name}.radius must be a floating-point tensor, not {radius.dtype}.")
     if direction.device != radius.device:
         raise InputError(
             f"{name}.direction is on {direction.device} and {name}.radius on {radius.device}: move one of them."
@@ -69,6 +71,12 @@ def check_reach(name: str, radius: Tensor, curvature: float) -> None:
                 f"{name}.radius {_first(beyond)} is {float(radius[beyond][0]):.4g}, beyond the antipode at pi/sqrt(K) "
                 f"= {limit:.4g} of a sphere with K = {curvature:g}: use a smaller curvature."
             )
+
+
+def check_min_radius(min_radius: float) -> None:
+    """Raise InputError unless `min_radius` is a positive number."""
+    if not 0 < min_radius < math.inf:
+        raise InputError(f"min_radius must be a positive number, not {min_radius}.")
 
 
 def check_batch(x: Polar, y: Polar) -> torch.Size:

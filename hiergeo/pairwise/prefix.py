@@ -31,11 +31,11 @@ def prefix_best(score: Callable[[slice, Tensor], Tensor], queries: int, radius: 
     """
     if thresholds.ndim != 1 or not bool((thresholds[1:] >= thresholds[:-1]).all()) or bool(thresholds.isnan().any()):
         raise InputError("thresholds must be one ascending list without NaN: sort them first.")
-    shell = torch.searchsorted(thresholds.to(radius.dtype).contiguous(), radius.contiguous())
+    common = torch.promote_types(thresholds.dtype, radius.dtype)
+    shell = torch.searchsorted(thresholds.to(common).contiguous(), radius.to(common).contiguous())
     shell = torch.where(radius.isnan(), len(thresholds), shell)
     order = torch.argsort(shell, stable=True)
     ends = torch.cumsum(torch.bincount(shell, minlength=len(thresholds) + 1), 0)[: len(thresholds)].tolist()
-
     reached = order[: ends[-1]] if ends else order[:0]
 
     result = torch.full((queries, len(thresholds)), -1, dtype=torch.int64, device=radius.device)

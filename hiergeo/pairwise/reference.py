@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import unit, wide
+from hiergeo._numerics import scalar, unit, wide
 from hiergeo.pairwise.quantity import EXTERIOR_ANGLE, Quantity
 from hiergeo.pairwise.tiles import Pairs, Tile
 from hiergeo.pairwise.triangle import Partials
@@ -17,12 +17,12 @@ from hiergeo.polar import Polar
 
 def store(x: Polar, y: Polar, curvature: float | Tensor, quantity: Quantity) -> Tensor:
     """`quantity` of every pair, (N), (M) -> (N, M), with gradients to directions, radii and curvature."""
-    return _Store.apply(*x, *y, torch.as_tensor(curvature, device=x.radius.device), quantity)
+    return _Store.apply(*x, *y, scalar(curvature, x.radius.device), quantity)
 
 
 def energy_mean(x: Polar, y: Polar, aperture: Tensor, curvature: float | Tensor) -> Tensor:
     """Mean over y of max(0, Xi(x, y) - aperture_x), (N), (M), (N,) -> (N,), with gradients to all of them."""
-    return _EnergyMean.apply(*x, *y, aperture, torch.as_tensor(curvature, device=x.radius.device))
+    return _EnergyMean.apply(*x, *y, aperture, scalar(curvature, x.radius.device))
 
 
 class _Store(torch.autograd.Function):

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, unit, wide
+from hiergeo._numerics import compute_dtype, scalar, unit, wide
 from hiergeo.errors import InputError
 from hiergeo.pairwise.checks import as_number
 from hiergeo.pairwise.opening import row_opening
@@ -33,7 +33,7 @@ def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: Quantity) -> 
         shapes = f"x of shape {tuple(x.direction.shape)} and y of shape {tuple(y.direction.shape)}"
         raise InputError(f"{shapes} do not broadcast row by row.") from None
     sides = [part for p in (x, y) for part in (p.direction.expand(shape), p.radius.expand(shape[:-1]))]
-    return _Rows.apply(*sides, torch.as_tensor(curvature, device=x.radius.device), quantity)
+    return _Rows.apply(*sides, scalar(curvature, x.radius.device), quantity)
 
 
 class _Rows(torch.autograd.Function):

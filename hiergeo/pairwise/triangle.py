@@ -7,8 +7,8 @@ broadcast tensors and knows no geometry, only the signed curvature. With the gen
     exterior angle at x = atan2(opposite, adjacent)        hypot(opposite, adjacent) = sn(d)
 
 and for K < 0 both legs are divided by cs_x cs_y. The adjacent leg is the difference sn(r_y - r_x) of two points on one
-ray, formed from r_y - r_x so that it does not cancel, minus sn_y cs_x (1 - cos theta). On the sphere, where theta > pi/2, y
-is mirrored through O to its antipode first, for the same reason.
+ray, formed from r_y - r_x so that it does not cancel, minus sn_y cs_x (1 - cos theta). On the sphere, where theta > pi/2,
+y is mirrored through O to its antipode first, for the same reason.
 """
 
 import math
@@ -96,7 +96,8 @@ class Triangle:
         angle = torch.atan2(opposite, torch.where(self.opening.versine == 0, self.step, adjacent))
         if self.curvature > 0:
             tiny = 4 * torch.finfo(angle.dtype).eps / self.scale
-            angle = torch.where((self.opening.coversine < 1) & (self.chord <= tiny), 0 * angle, angle)
+            far_apart = self.mirrored & (self.scale * (self.x.radius + self.y.radius) > math.pi / 2)
+            angle = torch.where(far_apart & (self.chord <= tiny), 0 * angle, angle)
         return torch.where(self.x.radius == 0, 0 * angle, angle)
 
     def distance(self) -> Tensor:
@@ -106,13 +107,13 @@ class Triangle:
             return torch.hypot(self.step, torch.sqrt(2 * versine) * self.x.radius.sqrt() * self.y.radius.sqrt())
         a, b = self.scale * self.x.radius, self.scale * self.y.radius
         if self.curvature > 0:
-            across = self.scale * (self.x.sine * self.y.sine / 2).sqrt()
-            sine = torch.hypot(torch.sin((a - b) / 2), across * versine.sqrt())
+            across = self.scale * (self.x.sine / 2).sqrt() * self.y.sine.sqrt()
+            sine = torch.hypot(torch.sin(self.scale * self.step / 2), across * versine.sqrt())
             cosine = torch.hypot(torch.cos((a + b) / 2), across * coversine.sqrt())
             return 2 * torch.atan2(sine, cosine) / self.scale
-        gap = (a - b).abs() / 2
+        gap = self.scale * self.step.abs() / 2
         near = 2 * torch.asinh(torch.hypot(gap.sinh(), (versine / 2).sqrt() * a.sinh().sqrt() * b.sinh().sqrt()))
-        if bool((a + b).amax() <= FAR):
+        if bool((a + b <= FAR).all()):
             return near / self.scale
         radial = 2 * gap + 2 * torch.log(-torch.expm1(-2 * gap)) - math.log(4)
         angular = (a + b) + torch.log(torch.expm1(-2 * a) * torch.expm1(-2 * b)) + torch.log(versine / 8)
@@ -123,7 +124,7 @@ class Triangle:
     def exterior_angle_partials(self) -> Partials:
         """d Xi: by theta (sn_y/sn_d) cos(gamma), by r_x sin(Xi) cs_d/sn_d, by r_y -sin(gamma)/sn_d.
 
-        gamma is the angle at y. 0 at the points where the angle has a kink: at the root, on one line, at coincident points.
+        gamma is the angle at y. 0 where the angle has a kink: at the root, on one line, at coincident points.
         """
         opposite, _ = self.legs
         smooth = (self.opening.sine > 0) & (self.chord > 0) & (self.x.radius > 0) & (self.y.radius > 0)

@@ -1,0 +1,41 @@
+"""What verbs share around the work itself: inputs checked before it, outputs written after it."""
+
+import os
+from pathlib import Path
+
+from hiergeo import Space, datasets
+from hiergeo._files import atomic_write_text
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.geometry import parse
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Raise UnavailableError, before any work starts, for an output that cannot be written."""
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise UnavailableError(f"cannot write {path}: it is a folder.")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise UnavailableError(f"cannot write {path}: {folder} is not a folder you can write to.")
+
+
+def write_json(path: Path | None, text: str) -> None:
+    """Write `text` to `path`, if there is one."""
+    if path is not None:
+        atomic_write_text(path, text + "\n")
+
+
+def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
+    """The split of a dataset, cut to its first `rows`."""
+    hierarchy = datasets.load(name, split)
+    return hierarchy if rows is None else hierarchy.take(rows)
+
+
+def space_of(geometry: str, root: str) -> Space:
+    """The space that ``--geometry`` and ``--root`` describe."""
+    if root not in ("model", "none"):
+        raise InputError(f"--root must be 'model' or 'none', not '{root}'.")
+    return Space(parse(geometry), False if root == "none" else None)

@@ -1,0 +1,90 @@
+"""``hiergeo data``: which datasets are at hand, downloading them, and checking them for defects."""
+
+import json as jsonlib
+from collections import Counter
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hiergeo import datasets
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, write_json
+from hiergeo.datasets import hierarcaps, scenes
+from hiergeo.errors import HiergeoError, unknown_name
+
+PARTS = list(hierarcaps.PARTS)
+SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": tuple(scenes.SPLITS)}
+
+app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="hierarcaps", metavar="NAME")]
+Parts = Annotated[
+    list[str],
+    typer.Option(
+        "--part", help=f"Only this part; give it once for each: {', '.join(PARTS)}.", metavar="NAME"
+    ),
+]
+What = Annotated[str, typer.Argument(help="A split of hierarcaps, or a CSV file of its format.", metavar="SPLIT|FILE")]
+Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open every image.")]
+
+
+@app.command("list")
+def list_splits(json: options.Json = None, seed: options.Seed = 0, device: options.Device = "cpu") -> None:
+    """Print every split with its size, or what is missing."""
+    check_writable(json)
+    table = Table("data", "split", "rows", "images", "texts", box=None, pad_edge=False)
+    sizes: dict[str, int] = {}
+    for name, splits in SPLITS.items():
+        for split in splits:
+            try:
+                hierarchy = datasets.load(name, split)
+            except HiergeoError as error:
+                table.add_row(name, split, f"[dim]{error}[/dim]")
+                continue
+            sizes[f"{name}/{split}"] = len(hierarchy.rows)
+            counts = (len(hierarchy.rows), len(hierarchy.images), len(hierarchy.texts))
+            table.add_row(name, split, *(f"{count:,}" for count in counts))
+    write_json(json, jsonlib.dumps({"metrics": sizes}, indent=2))
+    Console().print(table)
+
+
+@app.command("fetch")
+def fetch(
+    name: Name = "hierarcaps",
+    part: Parts = PARTS,
+    json: options.Json = None,
+    seed: options.Seed = 0,
+    device: options.Device = "cpu",
+) -> None:
+    """Download a public dataset into the data home; files that are there and intact are kept."""
+    check_writable(json)
+    if name != "hierarcaps":
+        raise unknown_name("downloadable dataset", name, ["hierarcaps"])
+    paths = hierarcaps.fetch(what=part, progress=True)
+    write_json(json, jsonlib.dumps({"metrics": {"files": len(paths)}, "files": [str(p) for p in paths]}, indent=2))
+    Console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True)
+
+
+@app.command("check")
+def check(
+    what: What = "test",
+    images: Pixels = True,
+    json: options.Json = None,
+    seed: options.Seed = 0,
+    device: options.Device = "cpu",
+) -> None:
+    """Report every defect of a split or of a CSV file of your own; exit code 2 when there are any."""
+    check_writable(json)
+    defects = hierarcaps.validate(what, images=images, progress=True)
+    found = [{"file": d.file, "row": d.row, "column": d.column, "problem": d.problem} for d in defects]
+    write_json(json, jsonlib.dumps({"metrics": {"defects": len(defects)}, "defects": found}, indent=2))
+    console = Console()
+    alike = Counter(defect.problem for defect in defects)
+    for first in {defect.problem: defect for defect in reversed(defects)}.values():
+        more = alike[first.problem] - 1
+        console.print(f"{first} (and {more} more)" if more else str(first), soft_wrap=True, highlight=False)
+    console.print(f"{what}: {len(defects)} defects" if defects else f"{what}: no defects")
+    if defects:
+        raise typer.Exit(2)

@@ -1,0 +1,40 @@
+"""``hiergeo demo``: the whole story on bundled data, in a minute and without a network."""
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiergeo import adapters, datasets
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable
+from hiergeo.cli.compare import GEOMETRIES, publish
+from hiergeo.evaluation import compare
+from hiergeo.geometry import parse
+
+Open = Annotated[
+    bool | None,
+    typer.Option(
+        "--open/--no-open", help="Open the page in a browser.  [default: when run from a terminal]", show_default=False
+    ),
+]
+
+
+def demo(
+    html: options.Html = Path("hiergeo-demo.html"),
+    rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1)] = 500,
+    json: options.Json = None,
+    seed: options.Seed = 0,
+    device: options.Device = "cpu",
+    open_page: Open = None,
+) -> None:
+    """Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes."""
+    check_writable(json, html)
+    model = adapters.load("tiny", device=device)
+    scenes = datasets.load("scenes", "test", count=rows, seed=seed)
+    comparison = compare(model, scenes, [parse(spec) for spec in GEOMETRIES], seed=seed, progress=True)
+    publish(comparison, html, json, images=12, seed=seed)
+    if sys.stdout.isatty() if open_page is None else open_page:
+        webbrowser.open(html.absolute().as_uri())

@@ -1,0 +1,38 @@
+"""``hiergeo embed``: the embeddings of a dataset in one file, resumable."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hiergeo import adapters
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, load_data, write_json
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="The npz file to write.", metavar="FILE")]
+BatchSize = Annotated[int, typer.Option(help="Captions or images per batch.", metavar="N", min=1)]
+
+
+def embed(
+    model: options.Model,
+    out: Out,
+    data: options.Data = "hierarcaps",
+    split: options.Split = "test",
+    rows: options.Rows = None,
+    batch_size: BatchSize = 64,
+    json: options.Json = None,
+    seed: options.Seed = 0,
+    device: options.Device = "cpu",
+) -> None:
+    """Embed a dataset into one file, to be used as --model npz:FILE; an interrupted run goes on where it stopped."""
+    check_writable(json, out)
+    hierarchy = load_data(data, split, rows)
+    loaded = adapters.load(model, device=device)
+    adapters.embed(loaded, hierarchy, out, batch_size=batch_size, progress=True)
+    images = len(hierarchy.images) if loaded.has_images else 0
+    metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": out.stat().st_size}
+    settings = {"model": loaded.name, "data": data, "split": split, "out": str(out), "seed": seed}
+    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
+    Console().print(f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}", soft_wrap=True)

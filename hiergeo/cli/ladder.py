@@ -1,0 +1,75 @@
+"""``hiergeo ladder``: captions from general to specific for pictures of the user's own."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.tree import Tree
+
+from hiergeo import adapters
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, load_data, space_of, write_json
+from hiergeo.datasets._base import distinct
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.evaluation.re import climb
+
+Pictures = Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE...", show_default=False)]
+Captions = Annotated[
+    Path | None,
+    typer.Option(help="Candidate captions, one a line, instead of those of a dataset.", metavar="FILE"),
+]
+
+
+def ladder(
+    images: Pictures,
+    model: options.Model = "tiny",
+    data: options.Data = "hierarcaps",
+    split: options.Split = "test",
+    captions: Captions = None,
+    geometry: options.Geometry = "euclidean",
+    steps: options.Steps = 50,
+    root: options.Root = "model",
+    json: options.Json = None,
+    seed: options.Seed = 0,
+    device: options.Device = "cpu",
+) -> None:
+    """Print what each image is, from the most general caption to the most specific."""
+    check_writable(json)
+    space = space_of(geometry, root)
+    texts = read_captions(captions) if captions else dataset_captions(data, split)
+    loaded = adapters.load(model, device=device)
+    embedded = loaded.encode_image(images, progress=True)
+    candidates = loaded.encode_text(texts, progress=True)
+    ladders = climb(embedded, candidates, texts, space.rooted(loaded.root()), steps)
+
+    settings = {"model": loaded.name, "geometry": geometry, "steps": steps, "seed": seed, "candidates": len(texts)}
+    found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
+    metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
+    write_json(json, jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2))
+    console = Console()
+    for image, steps_met in zip(images, ladders, strict=True):
+        tree = Tree(f"[bold]{image.name}[/bold]")
+        for text in steps_met:
+            tree.add(text, style="default")
+        console.print(tree)
+
+
+def read_captions(path: Path) -> tuple[str, ...]:
+    """The distinct non-empty lines of a UTF-8 file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UnavailableError(f"cannot read the captions {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"the captions {path} are not UTF-8 text (byte {error.start}).") from error
+    texts = distinct(line.strip() for line in lines if line.strip())
+    if not texts:
+        raise InputError(f"the captions {path} are empty: write one a line.")
+    return texts
+
+
+def dataset_captions(name: str, split: str) -> tuple[str, ...]:
+    """The distinct captions of the positive chains of a dataset."""
+    return distinct(caption for row in load_data(name, split, None).rows for caption in row.positive)

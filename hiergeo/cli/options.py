@@ -1,0 +1,38 @@
+"""The options that several verbs share, each defined once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="tiny, open_clip:ARCH/TAG, hf:NAME, sentence-transformers:NAME, npz:FILE, ...",
+        metavar="SPEC",
+    ),
+]
+Data = Annotated[str, typer.Option("--data", "-d", help="hierarcaps or scenes.", metavar="NAME")]
+Split = Annotated[str, typer.Option(help="Split of the dataset.", metavar="NAME")]
+Rows = Annotated[int | None, typer.Option(help="Only the first N rows.", metavar="N", min=1)]
+Geometry = Annotated[
+    str,
+    typer.Option(
+        "--geometry", "-g", help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:...", metavar="SPEC"
+    ),
+]
+Geometries = Annotated[
+    list[str],
+    typer.Option("--geometry", "-g", help="A geometry; give the option once for each.", metavar="SPEC"),
+]
+Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal or pairs.", metavar="NAME")]
+Steps = Annotated[int, typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1)]
+Root = Annotated[
+    str, typer.Option(help="model: the embedding of the empty caption; none: no root.", metavar="model|none")
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", metavar="N")]
+Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.", metavar="NAME")]
+Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE")]

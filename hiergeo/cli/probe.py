@@ -1,0 +1,36 @@
+"""``hiergeo probe``: the hierarchy of one model in one geometry."""
+
+from rich.console import Console
+
+from hiergeo import adapters
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, load_data, space_of, write_json
+from hiergeo.evaluation.evaluate import check, evaluate
+
+
+def probe(
+    model: options.Model,
+    data: options.Data = "hierarcaps",
+    split: options.Split = "test",
+    rows: options.Rows = None,
+    geometry: options.Geometry = "euclidean",
+    protocol: options.Protocol = "re",
+    steps: options.Steps = 50,
+    root: options.Root = "model",
+    json: options.Json = None,
+    seed: options.Seed = 0,
+    device: options.Device = "cpu",
+) -> None:
+    """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
+    from hiergeo.report import result_table
+
+    check_writable(json)
+    check(protocol, steps)
+    space = space_of(geometry, root)
+    hierarchy = load_data(data, split, rows)
+    loaded = adapters.load(model, device=device)
+    result = evaluate(loaded, hierarchy, space, protocol, steps, seed, progress=True)
+    write_json(json, result.to_json())
+    console = Console()
+    console.print(result_table(result))
+    console.print(result.verdict)

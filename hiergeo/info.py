@@ -1,0 +1,51 @@
+"""What is installed, what runs here, and why something does not."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, entry_points, version
+
+import torch
+
+from hiergeo import datasets, geometry
+from hiergeo._version import __version__
+
+PACKAGES = ("numpy", "geoopt", "open_clip_torch", "transformers", "sentence-transformers")
+
+
+def collect(device: str = "cpu") -> dict[str, str | int]:
+    """Facts by name: versions, kernels, device, data home, data sets at hand, geometries and adapters.
+
+    Raises:
+        InputError: the device is not one of this machine.
+    """
+    home = datasets.data_home()
+    return {
+        "hiergeo": __version__,
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "torch": torch.__version__,
+        "torch threads": torch.get_num_threads(),
+        **{name: _version(name) for name in PACKAGES},
+        "kernels": "pure PyTorch reference (this version has no native kernels)",
+        "cuda": _cuda(),
+        "device": device,
+        "data home": f"{home}{'' if home.is_dir() else ' (not there yet)'}",
+        "hierarcaps": "there" if (home / "hierarcaps" / "hierarcaps_test.csv").is_file() else _missing("hierarcaps"),
+        "geometries": ", ".join(geometry.names()),
+        "third-party adapters": ", ".join(point.name for point in entry_points(group="hiergeo.adapters")) or "none",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _cuda() -> str:
+    if torch.cuda.is_available():
+        return f"{torch.version.cuda}, {torch.cuda.get_device_name()}"
+    return "this build of torch has none" if torch.version.cuda is None else "no usable GPU or driver"
+
+
+def _missing(name: str) -> str:
+    return f"not there: run `hiergeo data fetch {name}` or set HIERGEO_DATA_HOME"

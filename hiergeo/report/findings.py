@@ -1,0 +1,131 @@
+"""What a comparison says: which metrics tell geometries apart, who is ahead, and the sentence that sums it up."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hiergeo.evaluation import BY_CONSTRUCTION, Comparison, Result
+from hiergeo.metrics import Interval
+from hiergeo.report.words import label, listing
+
+SAME_RADIUS = 1e-5
+"""Relative difference below which radii are the same number, computed twice in float32."""
+
+WEAK = 0.4
+"""Below this tau_d the order of the tiers is called weak."""
+
+
+NAMED = 3
+"""Metrics that the headline names; more are counted."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One metric in one geometry; `best` when it beats every other space."""
+
+    value: float
+    interval: Interval
+    best: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A comparison read metric by metric."""
+
+    comparison: Comparison
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """One result a geometry."""
+        return self.comparison.results
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics with intervals that any geometry has, in order of first appearance."""
+        return tuple(dict.fromkeys(name for result in self.results for name in result.intervals))
+
+    @cached_property
+    def same_radii(self) -> bool:
+        """Whether the radii, and with them the order of the tiers, are the same in every geometry."""
+        first = self.results[0].radii
+        return all(np.allclose(first, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
+
+    @cached_property
+    def shared(self) -> frozenset[str]:
+        """Metrics that are the same in every geometry by construction."""
+        return BY_CONSTRUCTION if self.same_radii else frozenset()
+
+    @cached_property
+    def twins(self) -> tuple[tuple[str, ...], ...]:
+        """Geometries that are one space in several charts: equal curvature around the same root."""
+        spaces: dict[tuple, list[str]] = {}
+        for result in self.results:
+            if "curvature" in result.diagnostics:
+                spaces.setdefault((result.diagnostics["curvature"], result.settings["root"]), []).append(
+                    result.geometry
+                )
+        return tuple(tuple(charts) for charts in spaces.values() if len(charts) > 1)
+
+    def leaders(self, metric: str) -> tuple[str, ...]:
+        """The winner of a metric and the other charts of its space; empty when there is no winner."""
+        winner = self.comparison.winners.get(metric)
+        if winner is None:
+            return ()
+        return next((charts for charts in self.twins if winner in charts), (winner,))
+
+    def cell(self, metric: str, result: Result) -> Cell | None:
+        """The figure of a metric in a geometry, or None where that geometry has none."""
+        if metric not in result.intervals:
+            return None
+        return Cell(result.metrics[metric], result.intervals[metric], result.geometry in self.leaders(metric))
+
+    def span(self, metric: str) -> tuple[float, float]:
+        """The bounds of all intervals of a metric together."""
+        intervals = [result.intervals[metric] for result in self.results if metric in result.intervals]
+        return min(interval.low for interval in intervals), max(interval.high for interval in intervals)
+
+    @cached_property
+    def any_leader(self) -> bool:
+        """Whether some geometry wins some metric."""
+        return any(self.leaders(metric) for metric in self.metrics)
+
+    @cached_property
+    def headline(self) -> str:
+        """What was found, in one sentence."""
+        sentence = "; ".join((self._order(), *self._verdicts()))
+        return f"{sentence[0].upper()}{sentence[1:]}."
+
+    def twin_notes(self) -> Iterator[str]:
+        """One sentence for each space that was measured in several charts."""
+        for charts in self.twins:
+            yield f"{listing(charts)} are one space in {len(charts)} charts, so they tie."
+
+    def _order(self) -> str:
+        result = self.results[0]
+        low, high = result.intervals["tau_d"]
+        if low <= 0 <= high:
+            return "radii do not order the tiers"
+        manner = " backwards" if high < 0 else " weakly" if result.metrics["tau_d"] < WEAK else ""
+        return f"radii order the tiers{manner}"
+
+    def _verdicts(self) -> Iterator[str]:
+        if len(self.results) == 1:
+            return
+        by_leaders: dict[tuple[str, ...], list[str]] = {}
+        for metric in self.metrics:
+            if metric not in BY_CONSTRUCTION:
+                by_leaders.setdefault(self.leaders(metric), []).append(label(metric))
+        count = sum(map(len, by_leaders.values()))
+        undecided = by_leaders.pop((), [])
+        for leaders, metrics in by_leaders.items():
+            verb = "is" if len(metrics) == 1 else "are"
+            yield f"{_named(metrics, count)} {verb} best in {listing(leaders)}"
+        if undecided:
+            yield f"no geometry is better in {_named(undecided, count)}"
+
+
+def _named(metrics: list[str], count: int) -> str:
+    """The metrics by name while that reads well, then by how many of `count` they are."""
+    return listing(metrics) if len(metrics) <= NAMED else f"{len(metrics)} of {count} metrics"

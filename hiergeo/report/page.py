@@ -1,0 +1,66 @@
+"""The self-contained HTML page of a comparison: findings, table, figures, ladders, settings, and how to read them."""
+
+from pathlib import Path
+
+from hiergeo._files import atomic_write_text
+from hiergeo.errors import InputError
+from hiergeo.evaluation import Comparison, Result
+from hiergeo.report.exhibits import exhibits
+from hiergeo.report.figures import panels
+from hiergeo.report.findings import Findings
+from hiergeo.report.table import WIDE
+from hiergeo.report.words import data_name, label, listing, number, protocol_name, short_model
+
+
+def write_page(comparison: Comparison, path: Path, *, images: int = 12, seed: int = 0) -> Path:
+    """Write one HTML file that needs nothing else: no network, no fonts, no scripts.
+
+    Args:
+        comparison: what to show; ladders appear when the protocol made them.
+        path: the file, replaced whole or left as it was.
+        images: how many images to show with their ladders, at least 1; drawn at random with `seed`.
+        seed: of that draw.
+
+    Raises:
+        InputError: `images` is below 1.
+        UnavailableError: the file cannot be written.
+    """
+    if images < 1:
+        raise InputError(f"a page shows at least 1 image, not {images}.")
+    atomic_write_text(path, render(comparison, images, seed))
+    return path
+
+
+def render(comparison: Comparison, images: int, seed: int) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("hiergeo.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"label": label, "number": number, "listing": listing}
+    findings = Findings(comparison)
+    first = comparison.results[0]
+    return environment.get_template("page.html").render(
+        findings=findings,
+        results=comparison.results,
+        across=len(findings.metrics) <= WIDE,
+        model=short_model(str(first.settings["model"])),
+        data=data_name(first),
+        protocol=protocol_name(first),
+        settings=_common(first),
+        panels=panels(comparison.results),
+        chains=len(first.radii),
+        exhibits=exhibits(comparison, images, seed),
+        available=len(first.ladders),
+        seed=seed,
+    )
+
+
+def _common(result: Result) -> dict[str, str | int]:
+    """The settings that all geometries share."""
+    return {name: value for name, value in result.settings.items() if name != "geometry"}

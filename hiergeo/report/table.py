@@ -1,0 +1,100 @@
+"""What `hiergeo probe` and `hiergeo compare` print: tables that read well in 80 columns."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hiergeo.evaluation import Comparison, Result
+from hiergeo.report.findings import Cell, Findings
+from hiergeo.report.words import label, listing, number, setting_line
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+WIDE = 4
+"""Metrics that fit beside each other in 80 columns; with more of them each gets a row."""
+
+NARROWEST = 50
+"""Columns of a short table, so that its caption has room."""
+
+MARK = "*"
+"""Behind a figure that beats every other geometry."""
+
+
+def result_table(result: Result) -> "Table":
+    """The metrics of one result: name, value and 95 % bootstrap interval."""
+    from rich.text import Text
+
+    table = _table(f"{setting_line(result)} · {result.geometry}")
+    table.min_width = NARROWEST
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for metric, value in result.metrics.items():
+        interval = result.intervals.get(metric)
+        bounds = Text(f"{number(interval.low, 4)} to {number(interval.high, 4)}") if interval else _dim("-")
+        table.add_row(label(metric), number(value, 4), bounds)
+    return table
+
+
+def comparison_table(comparison: Comparison) -> "Table":
+    """Every metric in every geometry with its 95 % interval, the winner marked; metrics down when there are many."""
+    from rich.text import Text
+
+    findings = Findings(comparison)
+    table = _table("\n".join((setting_line(findings.results[0]), *_notes(findings))))
+    across = len(findings.metrics) <= WIDE
+    headings = [label(metric) for metric in findings.metrics] if across else [r.geometry for r in findings.results]
+    table.add_column("geometry" if across else "metric")
+    for heading in headings:
+        table.add_column(Text(heading, overflow="fold"))
+
+    if across:
+        for place, result in enumerate(findings.results):
+            table.add_row(Text(result.geometry), *(_entry(findings, metric, place) for metric in findings.metrics))
+    else:
+        for metric in findings.metrics:
+            table.add_row(label(metric), *(_entry(findings, metric, place) for place in range(len(headings))))
+    return table
+
+
+def _table(caption: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    return Table(box=box.SIMPLE_HEAD, caption=Text(caption, style="dim"), caption_justify="left", pad_edge=False)
+
+
+def _entry(findings: Findings, metric: str, place: int) -> "Text":
+    if metric in findings.shared and place > 0:
+        return _dim("same by\nconstruction" if place == 1 else "same")
+    cell = findings.cell(metric, findings.results[place])
+    return _dim("-") if cell is None else _figure(cell)
+
+
+def _figure(cell: Cell) -> "Text":
+    from rich.text import Text
+
+    text = Text(f"{number(cell.value)}{MARK if cell.best else ''}", style="bold" if cell.best else "")
+    return text.append(f"\n{number(cell.interval.low)} to {number(cell.interval.high)}", style="not bold dim")
+
+
+def _dim(words: str) -> "Text":
+    from rich.text import Text
+
+    return Text(words, style="dim")
+
+
+def _notes(findings: Findings) -> Sequence[str]:
+    notes = ["Below each value its 95 % bootstrap interval."]
+    if len(findings.results) > 1:
+        notes.append(
+            f"{MARK} best: the paired 95 % bootstrap interval against every other geometry excludes 0."
+            if findings.any_leader
+            else "No geometry is best: no paired 95 % bootstrap interval excludes 0 against every other one."
+        )
+        if findings.shared:
+            shared = listing([label(metric) for metric in findings.metrics if metric in findings.shared])
+            notes.append(f"{shared} is the same by construction: the radius is |e - root| in every geometry.")
+    return [*notes, *findings.twin_notes()]

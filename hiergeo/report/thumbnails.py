@@ -1,0 +1,34 @@
+"""Small pictures that travel inside the page."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+from hiergeo.adapters._pictures import open_rgb
+from hiergeo.datasets import ImageRef
+from hiergeo.errors import HiergeoError
+
+SIDE = 192
+"""Longest side of a thumbnail in pixels: shown at 128 and below, sharp on dense displays."""
+
+QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture as a data URI, or the sentence that says why there is none."""
+
+    uri: str = ""
+    problem: str = ""
+
+
+def thumbnail(image: ImageRef) -> Thumbnail:
+    """The image, at most `SIDE` pixels a side, as a JPEG inside a data URI."""
+    try:
+        picture = open_rgb(image)
+    except HiergeoError as error:
+        return Thumbnail(problem=str(error))
+    picture.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return Thumbnail(uri=f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}")
