@@ -39,7 +39,7 @@ def model() -> Loaded:
 
 @pytest.fixture(scope="module")
 def held_out() -> Hierarchy:
-    return load("scenes", "test", count=1000)
+    return load("scenes", "test", count=600)
 
 
 @pytest.fixture(scope="module")

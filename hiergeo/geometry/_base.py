@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from hiergeo._numerics import unit, wide
 from hiergeo.errors import InputError
 from hiergeo.polar import Polar
 
@@ -76,6 +77,11 @@ class Curved(Geometry):
         return self.sign * self.log_magnitude.exp()
 
     @property
+    def value(self) -> float:
+        """K as a plain number."""
+        return float(torch.as_tensor(self.curvature).detach())
+
+    @property
     def scale(self) -> float | Tensor:
         """s = sqrt(|K|), the inverse of the radius of curvature."""
         if self.log_magnitude is None:
@@ -84,11 +90,16 @@ class Curved(Geometry):
 
     @property
     def spec(self) -> str:
-        return f"{type(self).__name__.lower()}:{float(torch.as_tensor(self.curvature).detach()):.7g}"
+        return f"{type(self).__name__.lower()}:{self.value:.7g}"
+
+
+def rays(point: Polar) -> Tensor:
+    """The unit directions of `point` in the widest float; 0 at the root."""
+    return unit(wide(point.direction))[0]
 
 
 def to_ray(x: Tensor) -> Polar:
-    """Directions and norms of the rows of `x`, differentiable everywhere (with gradient 0 at a zero row); NaN stays NaN."""
+    """Directions and norms of the rows of `x`, differentiable everywhere (gradient 0 at a zero row); NaN stays NaN."""
     square = x.square().sum(-1, keepdim=True)
     nonzero = square != 0
     norm = torch.where(nonzero, square, 1.0).sqrt()

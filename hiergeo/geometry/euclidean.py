@@ -5,7 +5,7 @@ from typing import Any, final
 from torch import Tensor
 
 from hiergeo._numerics import wide
-from hiergeo.geometry._base import Geometry, to_ray
+from hiergeo.geometry._base import Geometry, rays, to_ray
 from hiergeo.geometry._geoopt import geoopt
 from hiergeo.polar import Polar
 
@@ -29,7 +29,7 @@ class Euclidean(Geometry):
         return dim
 
     def to_ambient(self, point: Polar) -> Tensor:
-        return point.direction * point.radius.unsqueeze(-1)
+        return (rays(point) * wide(point.radius).unsqueeze(-1)).to(point.direction.dtype)
 
     def from_ambient(self, x: Tensor) -> Polar:
         ray = to_ray(wide(x))

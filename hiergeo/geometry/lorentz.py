@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hiergeo._numerics import wide
 from hiergeo.errors import InputError
-from hiergeo.geometry._base import Curved, first_row, to_ray
+from hiergeo.geometry._base import Curved, first_row, rays, to_ray
 from hiergeo.geometry._geoopt import geoopt
 from hiergeo.polar import Polar
 
@@ -32,8 +32,14 @@ class Lorentz(Curved):
 
     def to_ambient(self, point: Polar) -> Tensor:
         a = self.scale * wide(point.radius).unsqueeze(-1)
-        x = torch.cat((torch.cosh(a), torch.sinh(a) * wide(point.direction)), dim=-1) / self.scale
-        return x.to(point.direction.dtype)
+        x = (torch.cat((torch.cosh(a), torch.sinh(a) * rays(point)), dim=-1) / self.scale).to(point.direction.dtype)
+        overflow = x[..., 0].isinf() & point.radius.isfinite()
+        if bool(overflow.any()):
+            raise InputError(
+                f"row {first_row(overflow)} has sqrt(-K) r = {float(a.detach()[overflow][0]):.3g}, where coordinates "
+                f"of the hyperboloid overflow {x.dtype}: keep such points in polar form."
+            )
+        return x
 
     def from_ambient(self, x: Tensor) -> Polar:
         time, space = wide(x[..., 0]), wide(x[..., 1:])
@@ -42,7 +48,7 @@ class Lorentz(Curved):
         off = (time - expected).abs() > 64 * torch.finfo(x.dtype).eps * expected
         if bool(off.any()):
             raise InputError(
-                f"row {first_row(off)} does not lie on the hyperboloid <x, x> = {1 / float(self.curvature):g} "
+                f"row {first_row(off)} does not lie on the hyperboloid <x, x> = {1 / self.value:g} "
                 "(time coordinate first): project it or use the curvature it was made with."
             )
         radius = torch.asinh(self.scale * ray.radius) / self.scale
@@ -50,4 +56,4 @@ class Lorentz(Curved):
 
     def manifold(self) -> Any:
         """The geoopt manifold of these coordinates, for manifold parameters and Riemannian optimisers."""
-        return geoopt().Lorentz(k=-1 / float(self.curvature))
+        return geoopt().Lorentz(k=-1 / self.value)

@@ -1,5 +1,6 @@
 """The Poincare ball model of hyperbolic space."""
 
+import math
 from typing import Any, final
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from hiergeo._numerics import wide
 from hiergeo.errors import InputError
-from hiergeo.geometry._base import Curved, first_row, to_ray
+from hiergeo.geometry._base import Curved, first_row, rays, to_ray
 from hiergeo.geometry._geoopt import geoopt
 from hiergeo.polar import Polar
 
@@ -32,7 +33,7 @@ class PoincareBall(Curved):
 
     @property
     def spec(self) -> str:
-        return f"poincare:{float(self.curvature):.7g}"
+        return f"poincare:{self.value:.7g}"
 
     def ambient_dim(self, dim: int) -> int:
         return dim
@@ -40,14 +41,14 @@ class PoincareBall(Curved):
     def to_ambient(self, point: Polar) -> Tensor:
         a = self.scale * wide(point.radius).unsqueeze(-1)
         self._refuse_far(a, point.direction.dtype)
-        return (torch.tanh(a / 2) / self.scale * wide(point.direction)).to(point.direction.dtype)
+        return (torch.tanh(a / 2) / self.scale * rays(point)).to(point.direction.dtype)
 
     def from_ambient(self, x: Tensor) -> Polar:
         ray = to_ray(wide(x))
         outside = self.scale * ray.radius >= 1
         if bool(outside.any()):
             raise InputError(
-                f"row {first_row(outside)} lies outside the Poincare ball of radius {1 / float(self.scale):g}."
+                f"row {first_row(outside)} lies outside the Poincare ball of radius {1 / math.sqrt(-self.value):g}."
             )
         a = 2 * torch.atanh(self.scale * ray.radius)
         self._refuse_far(a, x.dtype)
@@ -55,13 +56,13 @@ class PoincareBall(Curved):
 
     def manifold(self) -> Any:
         """The geoopt manifold of these coordinates, for manifold parameters and Riemannian optimisers."""
-        return geoopt().PoincareBall(c=-float(self.curvature))
+        return geoopt().PoincareBall(c=-self.value)
 
     def _refuse_far(self, a: Tensor, dtype: torch.dtype) -> None:
         limit = REACH.get(dtype, REACH[torch.float32])
         far = a > limit
         if bool(far.any()):
             raise InputError(
-                f"row {first_row(far)} has sqrt(-K) r = {float(a.max()):.3g}, beyond {limit:g}, where {dtype} "
-                "coordinates of the Poincare ball lose the radius: use the Lorentz chart or float64."
+                f"row {first_row(far)} has sqrt(-K) r = {float(a.detach()[far][0]):.3g}, beyond {limit:g}, where "
+                f"{dtype} coordinates of the Poincare ball lose the radius: use the Lorentz chart or float64."
             )

@@ -63,12 +63,10 @@ class Product(nn.Module):
 
     def combine(self, lengths: list[Tensor]) -> Tensor:
         """One length from the lengths in the factors."""
-        if self.order == 1:
-            return torch.stack(lengths).sum(0)
-        total = lengths[0]
-        for length in lengths[1:]:
-            total = torch.hypot(total, length)
-        return total
+        stacked = torch.stack(lengths)
+        longest = stacked.detach().amax(0)
+        longest = torch.where(longest > 0, longest, 1.0)
+        return longest * torch.linalg.vector_norm(stacked / longest, ord=self.order, dim=0)
 
     def extra_repr(self) -> str:
         return self.spec

@@ -44,10 +44,10 @@ class Space(nn.Module):
         self.geometry = geometry
         self.unrooted = root is False
         if isinstance(root, Tensor):
-            if root.ndim != 1 or not bool(torch.isfinite(root).all()):
-                raise InputError(
-                    f"root must be one finite vector (D,), not a tensor of shape {tuple(root.shape)} with NaN or Inf."
-                )
+            if root.ndim != 1:
+                raise InputError(f"root must be one vector (D,), not a tensor of shape {tuple(root.shape)}.")
+            if not bool(torch.isfinite(root).all()):
+                raise InputError("root holds NaN or Inf: every coordinate must be finite.")
             self.register_buffer("root", root)
         else:
             self.root = None

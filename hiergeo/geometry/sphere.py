@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._numerics import wide
-from hiergeo.geometry._base import Curved, to_ray
+from hiergeo.geometry._base import Curved, rays, to_ray
 from hiergeo.geometry._geoopt import geoopt
 from hiergeo.pairwise.checks import check_reach
 from hiergeo.polar import Polar
@@ -30,11 +30,9 @@ class Sphere(Curved):
         return dim
 
     def to_ambient(self, point: Polar) -> Tensor:
-        check_reach("point", point.radius, float(self.curvature))
+        check_reach("point", point.radius, self.value)
         a = self.scale * wide(point.radius).unsqueeze(-1)
-        return (torch.tan((a / 2).clamp_max(math.pi / 2)) / self.scale * wide(point.direction)).to(
-            point.direction.dtype
-        )
+        return (torch.tan((a / 2).clamp_max(math.pi / 2)) / self.scale * rays(point)).to(point.direction.dtype)
 
     def from_ambient(self, x: Tensor) -> Polar:
         ray = to_ray(wide(x))
@@ -42,4 +40,4 @@ class Sphere(Curved):
 
     def manifold(self) -> Any:
         """The geoopt manifold of these coordinates, for manifold parameters and Riemannian optimisers."""
-        return geoopt().SphereProjection(k=float(self.curvature))
+        return geoopt().SphereProjection(k=self.value)

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import wide
+from hiergeo._numerics import compute_dtype, wide
 from hiergeo.errors import InputError
 from hiergeo.pairwise import reference, search
 from hiergeo.pairwise.aperture import half_aperture
@@ -160,8 +160,8 @@ def ladder(queries: Tensor, candidates: Tensor, radius: Tensor, thresholds: Tens
         thresholds: (T,) ascending.
 
     Returns:
-        Indices (Q, T) int64 into `candidates`; -1 where no candidate lies within the threshold. Ties go to the lower
-        index.
+        Indices (Q, T) int64 into `candidates`; -1 where no candidate lies within the threshold. Cosines are compared in
+        the precision of the embeddings, at least float32, so that repeated candidates tie; ties go to the lower index.
 
     Raises:
         InputError: dimensions that do not fit, or thresholds that do not ascend.
@@ -175,7 +175,8 @@ def ladder(queries: Tensor, candidates: Tensor, radius: Tensor, thresholds: Tens
         raise InputError(f"radius must hold one number per candidate ({len(candidates)}), not {tuple(radius.shape)}.")
     q = torch.nn.functional.normalize(wide(queries), dim=-1)
     c = torch.nn.functional.normalize(wide(candidates), dim=-1)
-    return prefix_best(lambda block, index: q[block] @ c[index].mT, len(q), radius, thresholds)
+    precision = compute_dtype(torch.promote_types(queries.dtype, candidates.dtype))
+    return prefix_best(lambda block, index: (q[block] @ c[index].mT).to(precision), len(q), radius, thresholds)
 
 
 def _store(

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,7 +38,7 @@ def as_number(curvature: float | Tensor) -> float:
 
 def check_polar(name: str, point: Polar, curvature: float) -> None:
     """Raise InputError unless `point` is well formed: shapes, dtypes, radii >= 0, no zero direction with a radius."""
-    direction, radius = point
+    direction, radius = point.direction.detach(), point.radius.detach()
     if not direction.is_floating_point():
         raise InputError(f"{name}.direction must be a floating-point tensor, not {direction.dtype}.")
     if direction.ndim < 2 or direction.shape[:-1] != radius.shape:
@@ -64,6 +65,7 @@ def check_polar(name: str, point: Polar, curvature: float) -> None:
 def check_reach(name: str, radius: Tensor, curvature: float) -> None:
     """Raise InputError where a radius lies beyond the antipode of a sphere."""
     if curvature > 0:
+        radius = radius.detach()
         limit = math.pi / math.sqrt(curvature)
         beyond = radius > limit * (1 + torch.finfo(radius.dtype).eps)
         if bool(beyond.any()):
@@ -82,8 +84,8 @@ def check_min_radius(min_radius: float) -> None:
 def check_batch(x: Polar, y: Polar) -> torch.Size:
     """The broadcast leading shape of x and y, or InputError."""
     try:
-        return torch.broadcast_shapes(x.radius.shape[:-1], y.radius.shape[:-1])
-    except RuntimeError:
+        return torch.Size(np.broadcast_shapes(x.radius.shape[:-1], y.radius.shape[:-1]))
+    except ValueError:
         shapes = f"{tuple(x.radius.shape[:-1])} of x and {tuple(y.radius.shape[:-1])} of y"
         raise InputError(f"the leading dimensions {shapes} do not broadcast.") from None
 

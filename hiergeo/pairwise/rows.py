@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,8 +29,8 @@ def distance(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
 def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: Quantity) -> Tensor:
     as_number(curvature)
     try:
-        shape = torch.broadcast_shapes(x.direction.shape, y.direction.shape)
-    except RuntimeError:
+        shape = np.broadcast_shapes(x.direction.shape, y.direction.shape)
+    except ValueError:
         shapes = f"x of shape {tuple(x.direction.shape)} and y of shape {tuple(y.direction.shape)}"
         raise InputError(f"{shapes} do not broadcast row by row.") from None
     sides = [part for p in (x, y) for part in (p.direction.expand(shape), p.radius.expand(shape[:-1]))]

@@ -7,8 +7,8 @@ broadcast tensors and knows no geometry, only the signed curvature. With the gen
     exterior angle at x = atan2(opposite, adjacent)        hypot(opposite, adjacent) = sn(d)
 
 and for K < 0 both legs are divided by cs_x cs_y. The adjacent leg is the difference sn(r_y - r_x) of two points on one
-ray, formed from r_y - r_x so that it does not cancel, minus sn_y cs_x (1 - cos theta). On the sphere, where theta > pi/2,
-y is mirrored through O to its antipode first, for the same reason.
+ray, formed from r_y - r_x so that it does not cancel, minus sn_y cs_x (1 - cos theta). On the sphere y is
+mirrored through O to its antipode first where theta > pi/2, for the same reason.
 """
 
 import math

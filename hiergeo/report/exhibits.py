@@ -55,15 +55,19 @@ def exhibits(comparison: Comparison, count: int, seed: int) -> list[Exhibit]:
 
 def disagreement(ladders: Sequence[Sequence[str]]) -> float:
     """The share of the captions met on any ladder that are not on all of them, in [0, 1]."""
-    met = [set(ladder) for ladder in ladders]
-    union = set.union(*met)
-    return 1 - len(set.intersection(*met)) / max(1, len(union))
+    union = {caption for ladder in ladders for caption in ladder}
+    return len(union - _common(ladders)) / max(1, len(union))
+
+
+def _common(ladders: Sequence[Sequence[str]]) -> set[str]:
+    """The captions that are on every ladder."""
+    return set(ladders[0]).intersection(*ladders[1:])
 
 
 def _exhibit(comparison: Comparison, place: int) -> Exhibit:
     image, truth = comparison.embedded.hierarchy.images[place], comparison.embedded.truths[place]
     true = {caption for chain in truth for caption in chain}
-    common = set.intersection(*(set(result.ladders[place]) for result in comparison.results))
+    common = _common([result.ladders[place] for result in comparison.results])
     ladders = []
     for result in comparison.results:
         met = result.ladders[place]

@@ -12,7 +12,7 @@ from hiergeo.report.histogram import Histogram, histograms
 WIDTH, GUTTER, MARGIN = 340, 58, 14
 """Width of a panel, of the labels on its left, and of the blank on its right."""
 
-ROW, ROOM, AXIS, STRIP = 42, 8, 34, 52
+ROW, ROOM, AXIS, STRIP = 42, 8, 42, 48
 """Height of a tier's row, of the blank above it, of the radius axis and of the strip for sn(r)."""
 
 

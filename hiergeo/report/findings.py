@@ -87,6 +87,11 @@ class Findings:
         return min(interval.low for interval in intervals), max(interval.high for interval in intervals)
 
     @cached_property
+    def compared(self) -> bool:
+        """Whether there are several geometries and a metric in which one could win."""
+        return len(self.results) > 1 and bool(self.comparison.winners)
+
+    @cached_property
     def any_leader(self) -> bool:
         """Whether some geometry wins some metric."""
         return any(self.leaders(metric) for metric in self.metrics)
@@ -103,12 +108,12 @@ class Findings:
             yield f"{listing(charts)} are one space in {len(charts)} charts, so they tie."
 
     def _order(self) -> str:
-        result = self.results[0]
-        low, high = result.intervals["tau_d"]
-        if low <= 0 <= high:
-            return "radii do not order the tiers"
-        manner = " backwards" if high < 0 else " weakly" if result.metrics["tau_d"] < WEAK else ""
-        return f"radii order the tiers{manner}"
+        geometries: dict[str, list[str]] = {}
+        for result in self.results:
+            geometries.setdefault(_order(result), []).append(result.geometry)
+        if len(geometries) == 1:
+            return next(iter(geometries))
+        return "; ".join(f"{order} in {listing(names)}" for order, names in geometries.items())
 
     def _verdicts(self) -> Iterator[str]:
         if len(self.results) == 1:
@@ -121,11 +126,22 @@ class Findings:
         undecided = by_leaders.pop((), [])
         for leaders, metrics in by_leaders.items():
             verb = "is" if len(metrics) == 1 else "are"
-            yield f"{_named(metrics, count)} {verb} best in {listing(leaders)}"
+            yield f"{_named(metrics, count, 'all')} {verb} best in {listing(leaders)}"
         if undecided:
-            yield f"no geometry is better in {_named(undecided, count)}"
+            yield f"no geometry is better in {_named(undecided, count, 'any of the')}"
 
 
-def _named(metrics: list[str], count: int) -> str:
+def _order(result: Result) -> str:
+    """Whether radii order the tiers, by the interval of tau_d."""
+    low, high = result.intervals["tau_d"]
+    if low <= 0 <= high:
+        return "radii do not order the tiers"
+    manner = " backwards" if high < 0 else " weakly" if result.metrics["tau_d"] < WEAK else ""
+    return f"radii order the tiers{manner}"
+
+
+def _named(metrics: list[str], count: int, all_of: str) -> str:
     """The metrics by name while that reads well, then by how many of `count` they are."""
-    return listing(metrics) if len(metrics) <= NAMED else f"{len(metrics)} of {count} metrics"
+    if len(metrics) <= NAMED:
+        return listing(metrics)
+    return f"{all_of} {count} metrics" if len(metrics) == count else f"{len(metrics)} of {count} metrics"

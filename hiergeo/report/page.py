@@ -45,6 +45,7 @@ def render(comparison: Comparison, images: int, seed: int) -> str:
     environment.filters |= {"label": label, "number": number, "listing": listing}
     findings = Findings(comparison)
     first = comparison.results[0]
+    drawn = panels(comparison.results)
     return environment.get_template("page.html").render(
         findings=findings,
         results=comparison.results,
@@ -53,7 +54,8 @@ def render(comparison: Comparison, images: int, seed: int) -> str:
         data=data_name(first),
         protocol=protocol_name(first),
         settings=_common(first),
-        panels=panels(comparison.results),
+        panels=drawn,
+        tallest=max(count for panel in drawn for tier in panel.tiers for count in tier.counts),
         chains=len(first.radii),
         exhibits=exhibits(comparison, images, seed),
         available=len(first.ladders),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.report.findings import Cell, Findings
-from hiergeo.report.words import label, listing, number, setting_line
+from hiergeo.report.words import label, number, setting_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +45,7 @@ def comparison_table(comparison: Comparison) -> "Table":
     table = _table("\n".join((setting_line(findings.results[0]), *_notes(findings))))
     across = len(findings.metrics) <= WIDE
     headings = [label(metric) for metric in findings.metrics] if across else [r.geometry for r in findings.results]
-    table.add_column("geometry" if across else "metric")
+    table.add_column("geometry" if across else "metric", overflow="fold")
     for heading in headings:
         table.add_column(Text(heading, overflow="fold"))
 
@@ -77,7 +77,7 @@ def _figure(cell: Cell) -> "Text":
     from rich.text import Text
 
     text = Text(f"{number(cell.value)}{MARK if cell.best else ''}", style="bold" if cell.best else "")
-    return text.append(f"\n{number(cell.interval.low)} to {number(cell.interval.high)}", style="not bold dim")
+    return text.append(f"\n{number(cell.interval.low)}–{number(cell.interval.high)}", style="not bold dim")
 
 
 def _dim(words: str) -> "Text":
@@ -88,13 +88,16 @@ def _dim(words: str) -> "Text":
 
 def _notes(findings: Findings) -> Sequence[str]:
     notes = ["Below each value its 95 % bootstrap interval."]
-    if len(findings.results) > 1:
+    if findings.compared:
         notes.append(
             f"{MARK} best: the paired 95 % bootstrap interval against every other geometry excludes 0."
             if findings.any_leader
             else "No geometry is best: no paired 95 % bootstrap interval excludes 0 against every other one."
         )
-        if findings.shared:
-            shared = listing([label(metric) for metric in findings.metrics if metric in findings.shared])
-            notes.append(f"{shared} is the same by construction: the radius is |e - root| in every geometry.")
+    if len(findings.results) > 1:
+        notes.append(
+            "tau_d is the same by construction: the radius is |e - root| in every geometry."
+            if findings.same_radii
+            else "tau_d is each geometry's own, since these measure radii differently; no winner is named for it."
+        )
     return [*notes, *findings.twin_notes()]

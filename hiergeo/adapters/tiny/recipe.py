@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ARCHITECTURE: dict[str, Any] = {
     "embed_dim": 64,
     "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 16, "head_width": 32},
-    "text_cfg": {"context_length": 32, "layers": 3, "width": 128, "heads": 2},
+    "text_cfg": {"context_length": 32, "layers": 2, "width": 128, "heads": 2},
 }
 """A residual network and a transformer, but for the size of the vocabulary."""
 

@@ -1,0 +1,1 @@
+"""Measurements behind the numbers in the documentation; run them as ``python -m benchmarks.NAME``."""

@@ -1,0 +1,141 @@
+"""The command line as a user meets it: outputs, exit codes, one sentence instead of a traceback."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from hiergeo import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run ``hiergeo`` with arguments; gives the exit code, standard output and standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hiergeo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+def metrics(path: Path) -> dict:
+    return json.loads(path.read_text())["metrics"]
+
+
+def test_demo_writes_a_page_with_pictures_and_a_json(run, tmp_path):
+    page, numbers = tmp_path / "demo.html", tmp_path / "demo.json"
+    code, out, _ = run("demo", "--rows", 30, "--html", page, "--json", numbers, "--no-open")
+    assert code == 0
+    assert "lorentz:-1" in out
+    assert "data:image/" in page.read_text(encoding="utf-8")
+    assert 0 < metrics(numbers)["euclidean/recall"] <= 1
+
+
+def test_probe_is_the_same_twice(run, tmp_path):
+    results = []
+    for name in ("a.json", "b.json"):
+        code, *_ = run("probe", "-m", "tiny", "-d", "scenes", "--rows", 20, "--seed", 3, "--json", tmp_path / name)
+        assert code == 0
+        results.append((tmp_path / name).read_text())
+    assert results[0] == results[1]
+
+
+def test_compare_takes_several_geometries(run, tmp_path):
+    page = tmp_path / "page.html"
+    geometries = ["-g", "euclidean", "-g", "product:lorentz:-1x32,euclidean:x32", "-g", "sphere:0.25"]
+    code, out, _ = run("compare", "-m", "tiny", "-d", "scenes", "--rows", 20, *geometries, "--html", page)
+    assert code == 0
+    assert "product" in out
+    assert page.is_file()
+
+
+def test_ladder_of_a_picture_with_captions_of_ones_own(run, tmp_path):
+    from hiergeo.datasets import scenes
+
+    picture, captions, out = tmp_path / "scene.png", tmp_path / "captions.txt", tmp_path / "out.json"
+    row = scenes.load("test", count=1)
+    row.images[0].open().save(picture)
+    captions.write_text("\n".join(["", *row.rows[0].positive, row.rows[0].positive[0]]))
+    code, printed, _ = run("ladder", picture, "--captions", captions, "--json", out)
+    assert code == 0
+    ladder = json.loads(out.read_text())["ladders"][0]["ladder"]
+    assert ladder
+    assert set(ladder) <= set(row.rows[0].positive)
+    assert ladder[0] in printed
+
+
+def test_embed_then_probe_the_file(run, tmp_path):
+    stored, direct, again = tmp_path / "tiny.npz", tmp_path / "direct.json", tmp_path / "again.json"
+    data = ["-d", "scenes", "--rows", 20]
+    assert run("embed", "-m", "tiny", *data, "--out", stored)[0] == 0
+    assert run("probe", "-m", "tiny", *data, "--json", direct)[0] == 0
+    assert run("probe", "-m", f"npz:{stored}", *data, "--json", again)[0] == 0
+    assert metrics(direct) == metrics(again)
+
+
+def test_info_and_data_list(run, tmp_path):
+    out = tmp_path / "info.json"
+    code, printed, _ = run("info", "--json", out)
+    assert code == 0
+    assert "torch" in printed
+    assert json.loads(out.read_text())["info"]["kernels"]
+    assert "scenes" in run("data", "list")[1]
+
+
+def test_data_check_exits_with_2_on_defects(run, tmp_path):
+    bad = tmp_path / "hierarcaps_test.csv"
+    url = "http://images.cocodataset.org/val2014/COCO_val2014_000000000042.jpg"
+    bad.write_text(f"id,captions,image_url\n0,a => b => c,{url}\n1,a => b => => d,{url}\n")
+    code, printed, _ = run("data", "check", bad, "--no-images")
+    assert code == 2
+    assert "data row 0" in printed
+    assert "data row 1" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["probe", "-m", "tinny"], "did you mean 'tiny'?"),
+        (["probe", "-m", "tiny", "-d", "scene"], "did you mean 'scenes'?"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "lorenz:-1"], "did you mean 'lorentz'?"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "lorentz:1"], "needs a negative curvature"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "lorentz:x"], "is not a number"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "sphere:9", "--rows", "5"], "beyond the antipode"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-p", "pair"], "did you mean 'pairs'?"),
+        (["probe", "-m", "tiny", "-d", "scenes", "--device", "gpu"], "device 'gpu'"),
+        (["probe", "-m", "npz:nowhere.npz", "-d", "scenes"], "nowhere.npz"),
+        (["probe", "-m", "tiny", "-d", "scenes", "--root", "text"], "--root must be"),
+        (["probe", "-m", "tiny", "-d", "scenes", "--rows", "5", "-g", "product:lorentz:-1x3"], "have 3 dimensions"),
+        (["ladder", "nowhere.jpg", "-d", "scenes"], "nowhere.jpg"),
+        (["data", "fetch", "imagenet"], "unknown downloadable dataset"),
+    ],
+)
+def test_bad_input_gets_one_sentence(run, arguments, said):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert said in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(run, tmp_path):
+    code, _, err = run("probe", "-m", "npz:nowhere", "--json", tmp_path)
+    assert code == 2
+    assert "is a folder" in err
+
+
+def test_ladder_on_real_pictures_through_open_clip_by_path(run, data_home, tmp_path):
+    """A checkpoint named by architecture and path goes through open_clip's own loading code."""
+    from hiergeo.adapters import tiny
+
+    checkpoint = tmp_path / "saved.safetensors"
+    checkpoint.write_bytes(tiny.weights().read_bytes())
+    pictures = sorted((data_home / "hierarcaps" / "images").glob("*.jpg"))[:2]
+    code, printed, _ = run("ladder", *pictures, "-m", f"open_clip:{tiny.register()}/{checkpoint}", "-d", "hierarcaps")
+    assert code == 0
+    assert all(picture.name in printed for picture in pictures)

@@ -1,0 +1,224 @@
+"""The protocols against the authors' own numbers, hand-worked cases and brute force."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import hiergeo
+from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy, ImageRef, Row
+from hiergeo.errors import InputError
+from hiergeo.evaluation import flatness
+from hiergeo.evaluation.embedded import embed
+from hiergeo.evaluation.traversal import walk
+
+
+class Table(Model):
+    """A model that looks vectors up: captions by string, images by id."""
+
+    name = "table"
+    has_images = True
+    preprocessing = "none"
+
+    def __init__(self, texts: dict[str, list[float]], images: dict[int, list[float]]) -> None:
+        self.texts, self.images = texts, images
+
+    def fingerprint(self) -> str:
+        return "table"
+
+    def _check_texts(self, texts):
+        pass
+
+    def _check_images(self, images):
+        pass
+
+    def _text_rows(self, texts):
+        return torch.tensor([self.texts[text] for text in texts])
+
+    def _image_rows(self, images):
+        return torch.tensor([self.images[image.image_id] for image in images])
+
+
+def on_circle(*degrees: float) -> list[list[float]]:
+    return [[math.cos(math.radians(d)), math.sin(math.radians(d))] for d in degrees]
+
+
+@pytest.fixture
+def fan():
+    """A root at 0 degrees, chains at 10, 20, 30, 40 and at 12, 22, 32, 35; images at 45 and 36."""
+    captions = ["a", "ab", "abc", "abcd", "x", "xy", "xyz", "xyzw"]
+    texts = dict(zip(["", *captions], on_circle(0, 10, 20, 30, 40, 12, 22, 32, 35), strict=True))
+    images = dict(zip([1, 2], on_circle(45, 36), strict=True))
+    rows = (
+        Row(0, tuple(captions[:4]), tuple(captions[4:]), image_id=1),
+        Row(1, tuple(captions[4:]), tuple(captions[:4]), image_id=2),
+    )
+    refs = tuple(ImageRef(i, open=lambda: pytest.fail("opened")) for i in (1, 2))
+    return Table(texts, images), Hierarchy("fan", "test", rows, refs)
+
+
+def test_re_of_a_case_worked_by_hand(fan):
+    """Radii grow with the angle, so the caption nearest to an image beyond them all is the farthest one admitted."""
+    result = hiergeo.evaluate(*fan, steps=400)
+    order = ("a", "x", "ab", "xy", "abc", "xyz", "xyzw")
+    assert result.ladders == ((*order, "abcd"), order)
+    assert result.metrics == {"tau_d": 1, "precision": (4 / 8 + 4 / 7) / 2, "recall": 1, "tied_share": 0}
+
+
+def test_ties_count_nothing(fan):
+    model, hierarchy = fan
+    model.texts["ab"] = model.texts["a"]
+    result = hiergeo.evaluate(model, hierarchy)
+    assert result.metrics["tau_d"] == pytest.approx((5 / 6 + 1) / 2)
+    assert result.metrics["tied_share"] == pytest.approx(1 / 12)
+
+
+def test_a_text_only_model_gives_tau_d_alone(fan):
+    model, hierarchy = fan
+    model.has_images = False
+    assert set(hiergeo.evaluate(model, hierarchy).metrics) == {"tau_d", "tied_share"}
+    with pytest.raises(InputError, match="starts from images"):
+        hiergeo.evaluate(model, hierarchy, protocol="traversal")
+
+
+def test_the_walk_ends_one_step_before_the_root():
+    space = hiergeo.Space(hiergeo.Lorentz(-0.7), torch.tensor([1.0, 0.0]))
+    points = walk(torch.tensor([[0.0, 1.0]]), space, 4)[0]
+    assert torch.allclose(points, torch.tensor([[0, 1], [0.25, 0.75], [0.5, 0.5], [0.75, 0.25]]))
+    flat = walk(torch.tensor([[0.0, 1.0]]), hiergeo.Space(hiergeo.Euclidean(), torch.tensor([1.0, 0.0])), 4)[0]
+    assert torch.allclose(flat.norm(dim=1), torch.ones(4))
+
+
+def test_traversal_needs_a_root(fan):
+    with pytest.raises(InputError, match="walks to the root"):
+        hiergeo.evaluate(*fan, hiergeo.Space(hiergeo.Euclidean(), root=False), protocol="traversal")
+
+
+def test_pairs_by_brute_force(fan):
+    model, hierarchy = fan
+    result = hiergeo.evaluate(model, hierarchy, "lorentz:-0.5", protocol="pairs")
+    space = hiergeo.Space(hiergeo.Lorentz(-0.5), torch.tensor(model.texts[""]))
+
+    def score(parent: str, child: str) -> float:
+        return -float(space.exterior_angle(torch.tensor(model.texts[parent]), torch.tensor(model.texts[child])))
+
+    positive = [score(r.positive[i], r.positive[i + 1]) for r in hierarchy.rows for i in range(3)]
+    for kind, shift in (("", 0), ("_sibling", 1)):
+        negative = [score(r.positive[i], r.negative[i + shift]) for r in hierarchy.rows for i in range(3)]
+        wins = np.mean([(p > n) + (p == n) / 2 for p in positive for n in negative])
+        assert result.metrics[f"auroc{kind}"] == pytest.approx(wins)
+
+
+def test_pairs_need_negatives(fan):
+    model, hierarchy = fan
+    rows = tuple(Row(row.row_id, row.positive, image_id=row.image_id) for row in hierarchy.rows)
+    with pytest.raises(InputError, match="expanded-test"):
+        hiergeo.evaluate(model, Hierarchy("fan", "test", rows, hierarchy.images), protocol="pairs")
+
+
+def test_a_product_is_scored_by_its_margin_alone(fan):
+    result = hiergeo.evaluate(*fan, "product:lorentz:-2x1,euclidean:x1", protocol="pairs")
+    assert "auroc_margin" in result.metrics
+    assert "auroc" not in result.metrics
+
+
+def test_json_begins_with_flat_metrics(fan):
+    written = json.loads(hiergeo.evaluate(*fan).to_json())
+    assert next(iter(written)) == "metrics"
+    assert all(isinstance(value, float | int) for value in written["metrics"].values())
+    assert written["intervals"]["tau_d"] == [1, 1]
+    assert written["settings"]["geometry"] == "euclidean"
+
+
+@pytest.mark.parametrize("bad", [{"protocol": "er"}, {"steps": 0}])
+def test_bad_settings_are_refused_before_anything_is_loaded(bad):
+    with pytest.raises(InputError, match=r"did you mean 're'|steps must be"):
+        hiergeo.evaluate("npz:/nowhere", "hierarcaps", **bad)
+
+
+def test_a_comparison_needs_different_geometries(fan):
+    with pytest.raises(InputError, match="different geometries"):
+        hiergeo.compare(*fan, ["euclidean", "euclidean"])
+
+
+def test_two_charts_of_one_space_tie_and_the_rest_is_paired(fan):
+    comparison = hiergeo.compare(*fan, ["lorentz:-1", "poincare:-1"])
+    assert comparison.difference("precision", *comparison.results) == (0, 0)
+    assert set(comparison.winners) == {"precision", "recall"}
+    assert all(winner is None for winner in comparison.winners.values())
+    assert "lorentz:-1/tau_d" in json.loads(comparison.to_json())["metrics"]
+
+
+def test_bend_is_the_growth_of_circles():
+    assert flatness.bend(-4.0, 0.5) == pytest.approx(math.sinh(1) / 1 - 1)
+    assert flatness.bend(0.25, 1.0) == pytest.approx(math.sin(0.5) / 0.5 - 1)
+    assert flatness.bend(0.0, 3.0) == 0
+
+
+def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
+    result = hiergeo.evaluate(*fan, "lorentz:-0.001")
+    assert "effectively flat" in result.verdict
+    assert "effectively flat" not in hiergeo.evaluate(*fan, "lorentz:-9").verdict
+
+
+def test_equal_radii_are_called_out():
+    numbers = {"radius_spread": 1.04, "in_cone": 0.1, "in_cone_random": 0.1}
+    assert "little radial hierarchy" in flatness.verdict(numbers)
+
+
+def test_random_pairs_of_the_diagnostics_follow_the_seed(fan):
+    model, hierarchy = fan
+    space = hiergeo.Space(hiergeo.Euclidean(), model.root())
+    embedded = embed(model, hierarchy)
+    radii = np.ones((2, 4))
+    assert flatness.diagnose(embedded, space, radii, 3) == flatness.diagnose(embedded, space, radii, 3)
+
+
+# Figures of the authors' and of ProLIP's evaluation code on stored embeddings.
+
+
+@pytest.fixture(scope="module")
+def minilm(data_home):
+    return hiergeo.adapters.load(f"npz:{data_home}/embeddings/hierarcaps_minilm_lit.npz")
+
+
+@pytest.fixture(scope="module")
+def hierarcaps(data_home):
+    return hiergeo.datasets.load("hierarcaps")
+
+
+@pytest.mark.parametrize(("steps", "precision", "recall"), [(50, 0.15884646, 0.40325), (10, 0.18900556, 0.32825)])
+def test_re(minilm, hierarcaps, steps, precision, recall):
+    metrics = hiergeo.evaluate(minilm, hierarcaps, steps=steps).metrics
+    assert metrics["tau_d"] == pytest.approx(0.71833333, abs=1e-6)
+    assert metrics["precision"] == pytest.approx(precision, abs=1e-6)
+    assert metrics["recall"] == pytest.approx(recall, abs=1e-6)
+
+
+def test_traversal(minilm, hierarcaps):
+    metrics = hiergeo.evaluate(minilm, hierarcaps, protocol="traversal").metrics
+    assert metrics["precision"] == pytest.approx(0.26485, abs=1e-4)
+    assert metrics["recall"] == pytest.approx(0.2195, abs=1e-4)
+    assert metrics["any_hit"] == pytest.approx(0.691, abs=1e-4)
+
+
+def test_radii_and_so_tau_d_are_the_same_in_every_geometry(minilm, hierarcaps):
+    rows = hierarcaps.take(100)
+    specs = ["euclidean", "lorentz:-1.3", "poincare:-0.5", "sphere:0.25", "product:lorentz:-2x192,euclidean:x192"]
+    comparison = hiergeo.compare(minilm, rows, specs)
+    for result in comparison.results:
+        assert result.radii == pytest.approx(comparison.results[0].radii, abs=1e-6)
+
+
+def test_radius_orders_the_is_a_pairs_of_clip(data_home):
+    """Text embeddings of LVIS names by CLIP ViT-B/32, their plain mean as the root."""
+    with np.load(data_home / "clip_lvis" / "lvis1203_clip_vitb32_text.npz") as file:
+        text = next(torch.tensor(file[key]) for key in file.files if file[key].shape == (1203, 512))
+        child, parent = torch.tensor(file["isa_pairs"]).T.long()
+    text = torch.nn.functional.normalize(text.float(), dim=-1)
+    space = hiergeo.Space(hiergeo.Euclidean(), text.mean(0))
+    radius = space.radius(text)
+    assert float((radius[parent] < radius[child]).double().mean()) == pytest.approx(0.865, abs=0.002)

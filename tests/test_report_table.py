@@ -1,0 +1,213 @@
+"""The tables of the terminal: their figures are the results', and they fit 80 columns."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+from test_report_page import GEOMETRIES, Handmade, compared, hierarchy
+
+import hiergeo
+from hiergeo.evaluation import Comparison
+from hiergeo.report import comparison_table, result_table
+from hiergeo.report.figures import ticks
+from hiergeo.report.findings import Findings
+from hiergeo.report.words import label, listing, number, short_model
+
+
+def printed(table) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(table)
+    return console.file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return compared()
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Comparison:
+    return compared("pairs", data=hierarchy(negatives=True))
+
+
+def with_winners(comparison: Comparison, **winners: str | None) -> Comparison:
+    """The same results with winners given by hand: who wins is the comparison's business, how it shows is ours."""
+    copy = replace(comparison)
+    copy.__dict__["winners"] = {metric: winners.get(metric) for metric in comparison.winners}
+    return copy
+
+
+def test_result_table_shows_every_metric_and_interval(comparison):
+    result = comparison.results[1]
+    text = printed(result_table(result))
+    rows = {line.split("  ")[0].strip(): line for line in text.splitlines()}
+    for metric, value in result.metrics.items():
+        assert f"{value:.4f}" in rows[label(metric)]
+    for metric, (low, high) in result.intervals.items():
+        assert f"{low:.4f} to {high:.4f}".replace("-", "−") in rows[label(metric)]
+    for setting in ("handmade", "toys test", "re, 10 steps", "lorentz:-0.7"):
+        assert setting in " ".join(text.split())
+
+
+def test_comparison_table_has_a_row_a_geometry_and_tau_d_once(comparison):
+    text = printed(comparison_table(with_winners(comparison)))
+    lines = text.splitlines()
+    for result in comparison.results:
+        row = next(line for line in lines if line.startswith(f" {result.geometry} "))
+        for metric in ("precision", "recall"):
+            assert number(result.metrics[metric]) in row.split()
+        low, high = result.intervals["precision"]
+        assert f"{number(low)}–{number(high)}" in lines[lines.index(row) + 1]
+    first, *others = (next(line for line in lines if line.startswith(f" {spec} ")) for spec in GEOMETRIES)
+    assert first.split()[1] == number(comparison.results[0].metrics["tau_d"])
+    assert all(row.split()[1] == "same" for row in others)
+    assert "same by construction" in " ".join(text.split())
+
+
+def test_wide_characters_and_tables_fit_eighty_columns(comparison, pairs):
+    for table in (comparison_table(comparison), comparison_table(pairs), result_table(pairs.results[0])):
+        assert max(map(len, printed(table).splitlines())) <= 80
+
+
+def test_pairs_table_is_turned_and_loses_no_figure(pairs):
+    text = printed(comparison_table(pairs))
+    assert all(geometry in text.splitlines()[1] for geometry in GEOMETRIES)
+    for result in pairs.results:
+        for metric in result.intervals:
+            if metric != "tau_d":
+                assert number(result.metrics[metric]) in text
+
+
+def test_winner_is_marked_with_its_other_chart(comparison):
+    table = comparison_table(with_winners(comparison, precision="lorentz:-0.7"))
+    text = printed(table)
+    marked = [line.split()[0] for line in text.splitlines() if "* " in line and line.startswith(" ")]
+    assert marked == ["lorentz:-0.7", "poincare:-0.7"]
+    assert "excludes 0" in " ".join(text.split())
+    assert "one space in 2 charts, so they tie" in " ".join(text.split())
+
+
+def test_no_winner_is_said_so(comparison):
+    text = " ".join(printed(comparison_table(with_winners(comparison))).split())
+    assert "No geometry is best" in text
+    assert "*" not in text
+
+
+@pytest.mark.parametrize(
+    ("winners", "sentence"),
+    [
+        ({}, "no geometry is better in precision and recall."),
+        ({"precision": "euclidean"}, "precision is best in euclidean; no geometry is better in recall."),
+        ({"precision": "euclidean", "recall": "euclidean"}, "precision and recall are best in euclidean."),
+        (
+            {"recall": "poincare:-0.7"},
+            "recall is best in lorentz:-0.7 and poincare:-0.7; no geometry is better in precision.",
+        ),
+    ],
+)
+def test_headline_says_who_wins_what(comparison, winners, sentence):
+    assert Findings(with_winners(comparison, **winners)).headline.endswith(f"; {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "start"),
+    [
+        (0.8, (0.7, 0.9), "Radii order the tiers;"),
+        (0.2, (0.1, 0.3), "Radii order the tiers weakly;"),
+        (0.1, (-0.1, 0.3), "Radii do not order the tiers;"),
+        (-0.8, (-0.9, -0.7), "Radii order the tiers backwards;"),
+    ],
+)
+def test_headline_says_how_radii_order_the_tiers(comparison, value, interval, start):
+    first = comparison.results[0]
+    bounds = type(first.intervals["tau_d"])(*interval)
+    told = replace(first, metrics=first.metrics | {"tau_d": value}, intervals=first.intervals | {"tau_d": bounds})
+    changed = with_winners(replace(comparison, results=(told, *comparison.results[1:])))
+    assert Findings(changed).headline.startswith(start)
+
+
+def test_headline_names_geometries_that_order_the_tiers_otherwise(comparison):
+    first, second, *_ = comparison.results
+    bounds = type(first.intervals["tau_d"])(-0.9, -0.7)
+    turned = replace(second, metrics=second.metrics | {"tau_d": -0.8}, intervals=second.intervals | {"tau_d": bounds})
+    changed = with_winners(replace(comparison, results=(first, turned)))
+    start = "Radii order the tiers in euclidean; radii order the tiers backwards in lorentz:-0.7;"
+    assert Findings(changed).headline.startswith(start)
+
+
+def test_text_alone_claims_no_comparison_that_was_not_made():
+    comparison = hiergeo.compare(Handmade(has_images=False), hierarchy(), GEOMETRIES, steps=10, samples=40)
+    text = printed(comparison_table(comparison))
+    assert "best" not in text
+    assert Findings(comparison).headline == "Radii order the tiers."
+
+
+def test_many_metrics_are_counted_in_the_headline(pairs):
+    assert Findings(with_winners(pairs)).headline.endswith("no geometry is better in any of the 8 metrics.")
+
+
+def test_spaces_that_measure_radii_differently_do_not_share_tau_d():
+    spaces = ["euclidean", "product:lorentz:-1x4,euclidean:x8,l1"]
+    comparison = hiergeo.compare(Handmade(), hierarchy(), spaces, steps=10, samples=40)
+    assert Findings(comparison).shared == frozenset()
+    text = printed(comparison_table(comparison))
+    assert "same" not in text
+    assert "…" not in text
+    assert "no winner is named for it" in " ".join(text.split())
+    assert all(number(result.metrics["tau_d"]) in text for result in comparison.results)
+
+
+def test_product_lacks_the_angle_scores_and_says_so():
+    spaces = ["product:lorentz:-1x4,euclidean:x8", "euclidean"]
+    data = hierarchy(negatives=True)
+    comparison = hiergeo.compare(Handmade(), data, spaces, protocol="pairs", samples=40)
+    findings = Findings(comparison)
+    assert findings.cell("auroc", comparison.results[0]) is None
+    assert "auroc" in findings.metrics
+    assert "AUROC" in printed(comparison_table(comparison))
+
+
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        ("tau_d", "tau_d"),
+        ("any_hit", "any hit"),
+        ("auroc_margin_sibling", "AUROC (margin, sibling)"),
+        ("average_precision", "AP"),
+        ("average_precision_sibling", "AP (sibling)"),
+        ("score_ties_margin", "score ties (margin)"),
+    ],
+)
+def test_labels(metric, name):
+    assert label(metric) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("npz:/home/me/a b/emb.npz", "npz:emb.npz"),
+        ("open_clip:ViT-B-32/openai", "open_clip:ViT-B-32/openai"),
+        ("open_clip:ViT-B-32//abs/path.safetensors", "open_clip:ViT-B-32/path.safetensors"),
+        ("open_clip:hf-hub:ORG/NAME", "open_clip:hf-hub:ORG/NAME"),
+        ("tiny", "tiny"),
+    ],
+)
+def test_short_model(name, short):
+    assert short_model(name) == short
+
+
+def test_listing():
+    assert [listing(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.03, 1.48), (0.0, 1e-3), (-2.0, 1e4), (0.5, 1.5)])
+def test_ticks_are_round_and_inside(low, high):
+    places = ticks(low, high)
+    assert 3 <= len(places) <= 9
+    assert low <= places[0] <= places[-1] <= high
+    step = (places[-1] - places[0]) / (len(places) - 1)
+    assert np.diff(places) == pytest.approx(step)
+    assert f"{step:.6e}"[:8] in ("1.000000", "2.000000", "5.000000")
+    assert np.array(places) / step == pytest.approx(np.round(np.array(places) / step), abs=1e-6)
