@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from hiergeo import adapters
+from hiergeo._pictures import open_rgb
 from hiergeo.adapters import Model, _registry
 from hiergeo.adapters._base import ImageLike, unit_rows
-from hiergeo.adapters._pictures import open_rgb
 from hiergeo.datasets._base import ImageRef
 from hiergeo.errors import InputError, UnavailableError
 

@@ -129,6 +129,25 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(run, tmp_pa
     assert "is a folder" in err
 
 
+def test_an_interrupted_embed_says_how_to_go_on(run, monkeypatch, tmp_path):
+    from hiergeo import adapters
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(adapters, "embed", interrupt)
+    code, _, err = run("embed", "-m", "tiny", "-d", "scenes", "--rows", 5, "--out", tmp_path / "out.npz")
+    assert code == 2
+    assert "run the same command again" in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["probe"], ["prob"], ["probe", "-m", "tiny", "--rows", "0"], ["demo", "--rows", "x"]]
+)
+def test_usage_errors_exit_with_2(run, arguments):
+    assert run(*arguments)[0] == 2
+
+
 def test_ladder_on_real_pictures_through_open_clip_by_path(run, data_home, tmp_path):
     """A checkpoint named by architecture and path goes through open_clip's own loading code."""
     from hiergeo.adapters import tiny

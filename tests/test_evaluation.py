@@ -133,9 +133,9 @@ def test_json_begins_with_flat_metrics(fan):
     assert written["settings"]["geometry"] == "euclidean"
 
 
-@pytest.mark.parametrize("bad", [{"protocol": "er"}, {"steps": 0}])
+@pytest.mark.parametrize("bad", [{"protocol": "er"}, {"steps": 0}, {"samples": 0}])
 def test_bad_settings_are_refused_before_anything_is_loaded(bad):
-    with pytest.raises(InputError, match=r"did you mean 're'|steps must be"):
+    with pytest.raises(InputError, match=r"did you mean 're'|steps and samples must be"):
         hiergeo.evaluate("npz:/nowhere", "hierarcaps", **bad)
 
 

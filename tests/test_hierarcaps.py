@@ -226,7 +226,7 @@ class TestImages:
         noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         Image.fromarray(noise).save(reference.path)
         reference.path.write_bytes(reference.path.read_bytes()[:1500])
-        with pytest.raises(InputError, match="not a readable image"):
+        with pytest.raises(InputError, match="as an image"):
             reference.open()
 
     @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1", "CMYK"])

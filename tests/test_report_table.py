@@ -9,7 +9,7 @@ from rich.console import Console
 from test_report_page import GEOMETRIES, Handmade, compared, hierarchy
 
 import hiergeo
-from hiergeo.evaluation import Comparison
+from hiergeo.evaluation import Comparison, Result
 from hiergeo.report import comparison_table, result_table
 from hiergeo.report.figures import ticks
 from hiergeo.report.findings import Findings
@@ -37,6 +37,12 @@ def with_winners(comparison: Comparison, **winners: str | None) -> Comparison:
     copy = replace(comparison)
     copy.__dict__["winners"] = {metric: winners.get(metric) for metric in comparison.winners}
     return copy
+
+
+def with_tau(result: Result, value: float, interval: tuple[float, float]) -> Result:
+    """The result with another tau_d, resampled to one or the other bound of its interval."""
+    draws = np.repeat(interval, 500)
+    return replace(result, metrics=result.metrics | {"tau_d": value}, draws=result.draws | {"tau_d": draws})
 
 
 def test_result_table_shows_every_metric_and_interval(comparison):
@@ -112,27 +118,23 @@ def test_headline_says_who_wins_what(comparison, winners, sentence):
 
 
 @pytest.mark.parametrize(
-    ("value", "interval", "start"),
+    ("value", "interval", "sentence"),
     [
-        (0.8, (0.7, 0.9), "Radii order the tiers;"),
-        (0.2, (0.1, 0.3), "Radii order the tiers weakly;"),
-        (0.1, (-0.1, 0.3), "Radii do not order the tiers;"),
-        (-0.8, (-0.9, -0.7), "Radii order the tiers backwards;"),
+        (0.8, (0.7, 0.9), "Radii order the tiers."),
+        (0.2, (0.1, 0.3), "Radii order the tiers weakly."),
+        (0.1, (-0.1, 0.3), "Radii do not order the tiers."),
+        (-0.8, (-0.9, -0.7), "Radii order the tiers backwards."),
     ],
 )
-def test_headline_says_how_radii_order_the_tiers(comparison, value, interval, start):
+def test_headline_says_how_radii_order_the_tiers(comparison, value, interval, sentence):
     first = comparison.results[0]
-    bounds = type(first.intervals["tau_d"])(*interval)
-    told = replace(first, metrics=first.metrics | {"tau_d": value}, intervals=first.intervals | {"tau_d": bounds})
-    changed = with_winners(replace(comparison, results=(told, *comparison.results[1:])))
-    assert Findings(changed).headline.startswith(start)
+    told = with_tau(first, value, interval)
+    assert Findings(replace(comparison, results=(told,))).headline == sentence
 
 
 def test_headline_names_geometries_that_order_the_tiers_otherwise(comparison):
     first, second, *_ = comparison.results
-    bounds = type(first.intervals["tau_d"])(-0.9, -0.7)
-    turned = replace(second, metrics=second.metrics | {"tau_d": -0.8}, intervals=second.intervals | {"tau_d": bounds})
-    changed = with_winners(replace(comparison, results=(first, turned)))
+    changed = with_winners(replace(comparison, results=(first, with_tau(second, -0.8, (-0.9, -0.7)))))
     start = "Radii order the tiers in euclidean; radii order the tiers backwards in lorentz:-0.7;"
     assert Findings(changed).headline.startswith(start)
 
@@ -142,6 +144,28 @@ def test_text_alone_claims_no_comparison_that_was_not_made():
     text = printed(comparison_table(comparison))
     assert "best" not in text
     assert Findings(comparison).headline == "Radii order the tiers."
+
+
+def test_margin_is_the_paired_difference_to_the_closest_rival(comparison):
+    first, second, third, fourth = comparison.results
+    base = np.linspace(0.2, 0.3, 101)
+
+    def scoring(result: Result, value: float, draws: np.ndarray) -> Result:
+        return replace(result, metrics=result.metrics | {"recall": value}, draws=result.draws | {"recall": draws})
+
+    results = (
+        scoring(first, 0.28, base + 0.03),
+        scoring(second, 0.26, base + np.where(np.arange(101) % 2, 0.05, -0.03)),
+        scoring(third, 0.26, base + np.where(np.arange(101) % 2, 0.05, -0.03)),
+        scoring(fourth, 0.27, base + 0.02),
+    )
+    margin = Findings(replace(comparison, results=results)).margin("recall")
+    assert (margin.best, margin.rival, margin.decided) == ("euclidean", "lorentz:-0.7", False)
+    assert margin.difference == pytest.approx(0.02)
+    assert margin.interval == pytest.approx((-0.02, 0.06))
+    without = Findings(replace(comparison, results=(results[0], results[3]))).margin("recall")
+    assert (without.rival, without.decided) == ("sphere:0.3", True)
+    assert without.interval == pytest.approx((0.01, 0.01))
 
 
 def test_many_metrics_are_counted_in_the_headline(pairs):

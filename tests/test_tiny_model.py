@@ -10,6 +10,7 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from scipy.stats import kendalltau
 from torch import Tensor
 
@@ -149,6 +150,8 @@ def test_the_recipe_is_deterministic_and_its_files_load(tmp_path: Path) -> None:
     once, again = ([(tmp_path / folder / file).read_bytes() for file in files] for folder in ("once", "again"))
     assert once == again
     network = open_clip.CLIP(**json.loads(once[0]))
+    saved = load_file(tmp_path / "once" / tiny.WEIGHTS)
+    assert {name: w.shape for name, w in saved.items()} == {name: w.shape for name, w in network.state_dict().items()}
     open_clip.load_checkpoint(network, str(tmp_path / "once" / tiny.WEIGHTS))
     assert network.encode_text(torch.zeros(1, network.context_length, dtype=torch.int64)).shape == (1, 64)
 

@@ -4,20 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, Union
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from hiergeo._pictures import ImageLike
 from hiergeo._progress import track
-from hiergeo.datasets._base import ImageRef
 from hiergeo.errors import InputError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-ImageLike: TypeAlias = Union["Image", str, Path, ImageRef]
-"""A picture, the path of one, or a dataset's reference to one."""
 
 Item = TypeVar("Item", str, ImageLike)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hiergeo.adapters._base import ImageLike, Model
-from hiergeo.adapters._pictures import open_rgb, refuse_missing
+from hiergeo._pictures import ImageLike, open_rgb, refuse_missing
+from hiergeo.adapters._base import Model
 
 if TYPE_CHECKING:
     from PIL.Image import Image

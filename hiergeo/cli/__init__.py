@@ -12,15 +12,12 @@ def main() -> None:
 
     warnings.showwarning = _show_warning
     try:
-        app(standalone_mode=True)
+        app()
     except HiergeoError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print(
-            "Error: interrupted; finished batches of `embed` are kept, run the same command to go on.", file=sys.stderr
-        )
-        sys.exit(2)
+    except SystemExit as stop:
+        sys.exit(2 if stop.code else 0)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -22,9 +22,7 @@ app = typer.Typer(help="List, download and check datasets.", no_args_is_help=Tru
 Name = Annotated[str, typer.Argument(help="hierarcaps", metavar="NAME")]
 Parts = Annotated[
     list[str],
-    typer.Option(
-        "--part", help=f"Only this part; give it once for each: {', '.join(PARTS)}.", metavar="NAME"
-    ),
+    typer.Option("--part", help=f"Only this part; give it once for each: {', '.join(PARTS)}.", metavar="NAME"),
 ]
 What = Annotated[str, typer.Argument(help="A split of hierarcaps, or a CSV file of its format.", metavar="SPLIT|FILE")]
 Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open every image.")]

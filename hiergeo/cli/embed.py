@@ -10,6 +10,7 @@ from rich.console import Console
 from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
+from hiergeo.errors import UnavailableError
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The npz file to write.", metavar="FILE")]
 BatchSize = Annotated[int, typer.Option(help="Captions or images per batch.", metavar="N", min=1)]
@@ -30,7 +31,12 @@ def embed(
     check_writable(json, out)
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
-    adapters.embed(loaded, hierarchy, out, batch_size=batch_size, progress=True)
+    try:
+        adapters.embed(loaded, hierarchy, out, batch_size=batch_size, progress=True)
+    except KeyboardInterrupt:
+        raise UnavailableError(
+            "interrupted: run the same command again to go on after the last finished batch."
+        ) from None
     images = len(hierarchy.images) if loaded.has_images else 0
     metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": out.stat().st_size}
     settings = {"model": loaded.name, "data": data, "split": split, "out": str(out), "seed": seed}

@@ -42,7 +42,7 @@ def ladder(
     loaded = adapters.load(model, device=device)
     embedded = loaded.encode_image(images, progress=True)
     candidates = loaded.encode_text(texts, progress=True)
-    ladders = climb(embedded, candidates, texts, space.rooted(loaded.root()), steps)
+    ladders = climb(embedded, candidates, texts, space.rooted(loaded.root()), steps, progress=True)
 
     settings = {"model": loaded.name, "geometry": geometry, "steps": steps, "seed": seed, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]

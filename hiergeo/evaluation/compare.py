@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hiergeo import adapters, datasets
+from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded, embed
-from hiergeo.evaluation.evaluate import as_space, check, measure, wanted
+from hiergeo.evaluation.evaluate import Settings, as_space, check, measure, wanted
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Product, Space
-from hiergeo.metrics import Interval
+from hiergeo.metrics import Interval, percentile_interval
 
 BY_CONSTRUCTION = frozenset({"tau_d"})
 """Metrics of radii alone: the same in every geometry, since the lift keeps |e - root|."""
@@ -32,12 +33,11 @@ class Comparison:
 
         Spaces that agree on every row, as two charts of one space do, count as one.
         """
-        return {metric: self._winner(metric) for metric in self.results[0].statistics if metric not in BY_CONSTRUCTION}
+        return {metric: self._winner(metric) for metric in self._measured if metric not in BY_CONSTRUCTION}
 
     def difference(self, metric: str, a: Result, b: Result) -> Interval:
         """The paired 95 % interval of metric(a) - metric(b)."""
-        samples, seed = int(a.settings["bootstrap_samples"]), int(a.settings["seed"])
-        return a.statistics[metric].minus(b.statistics[metric]).interval(samples, seed)
+        return percentile_interval(a.draws[metric] - b.draws[metric])
 
     def to_json(self) -> str:
         """The metrics of every geometry first, as ``GEOMETRY/METRIC``; then winners, and each result whole."""
@@ -45,8 +45,13 @@ class Comparison:
         whole = {result.geometry: result.as_dict() for result in self.results}
         return json.dumps({"metrics": flat, "winners": self.winners, "results": whole}, indent=2)
 
+    @property
+    def _measured(self) -> list[str]:
+        """The metrics with intervals of any of the results: a product lacks those of its exterior angle."""
+        return list(dict.fromkeys(metric for result in self.results for metric in result.draws))
+
     def _winner(self, metric: str) -> str | None:
-        scored = [result for result in self.results if metric in result.statistics]
+        scored = [result for result in self.results if metric in result.draws]
         best = max(scored, key=lambda result: result.metrics[metric])
         differences = [self.difference(metric, best, other) for other in scored if other is not best]
         rivals = [interval for interval in differences if interval != (0.0, 0.0)]
@@ -69,7 +74,7 @@ def compare(
     Raises:
         InputError: also when no space is given, or the same one twice.
     """
-    check(protocol, steps)
+    check(protocol, steps, samples)
     chosen = [as_space(space) for space in spaces]
     specs = [space.geometry.spec for space in chosen]
     if not specs or len(set(specs)) < len(specs):
@@ -77,4 +82,6 @@ def compare(
     model = adapters.load(model) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
-    return Comparison(embedded, tuple(measure(embedded, space, protocol, steps, seed, samples) for space in chosen))
+    settings = Settings(protocol, steps, seed, samples)
+    bar = track(chosen, "measuring", enabled=progress)
+    return Comparison(embedded, tuple(measure(embedded, space, settings, progress=False) for space in bar))

@@ -1,10 +1,12 @@
 """Model x dataset x space -> one result."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 
 from hiergeo import adapters, datasets
+from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
@@ -17,7 +19,17 @@ from hiergeo.evaluation.radial import radii
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Product, Space, parse
 
-PROTOCOLS: dict[str, Callable[[Embedded, Space, int], Outcome]] = {
+
+class Settings(NamedTuple):
+    """How to measure: see `evaluate`."""
+
+    protocol: str
+    steps: int
+    seed: int
+    samples: int
+
+
+PROTOCOLS: dict[str, Callable[[Embedded, Space, int, bool], Outcome]] = {
     "re": re.run,
     "traversal": traversal.run,
     "pairs": pairs.run,
@@ -51,33 +63,33 @@ def evaluate(
         InputError: unknown names, a protocol that the data cannot serve, dimensions that do not fit.
         UnavailableError: data or weights that are not there.
     """
-    check(protocol, steps)
+    check(protocol, steps, samples)
     model = adapters.load(model) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
-    return measure(embedded, as_space(space), protocol, steps, seed, samples)
+    return measure(embedded, as_space(space), Settings(protocol, steps, seed, samples), progress=progress)
 
 
-def measure(embedded: Embedded, space: Space, protocol: str, steps: int, seed: int, samples: int) -> Result:
+def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: bool) -> Result:
     """Measure what is already embedded; arguments as for `evaluate`."""
     space = space.rooted(embedded.root)
     with torch.no_grad():
-        outcome = PROTOCOLS[protocol](embedded, space, steps)
+        outcome = PROTOCOLS[settings.protocol](embedded, space, settings.steps, progress)
         chain_radii = radii(embedded, space)
-        diagnostics = diagnose(embedded, space, chain_radii, seed)
+        diagnostics = diagnose(embedded, space, chain_radii, settings.seed)
+    named = track(list(outcome.statistics.items()), "resampling", enabled=progress)
     return Result(
         metrics={name: statistic.value for name, statistic in outcome.statistics.items()} | outcome.numbers,
-        intervals={name: statistic.interval(samples, seed) for name, statistic in outcome.statistics.items()},
         settings={
             "model": embedded.model,
             "dataset": embedded.hierarchy.name,
             "split": embedded.hierarchy.split,
             "geometry": space.geometry.spec,
             "root": "none" if space.root is None else "model" if torch.equal(space.root, embedded.root) else "given",
-            "protocol": protocol,
-            "steps": steps,
-            "seed": seed,
-            "bootstrap_samples": samples,
+            "protocol": settings.protocol,
+            "steps": settings.steps,
+            "seed": settings.seed,
+            "bootstrap_samples": settings.samples,
             "rows": len(embedded.hierarchy.rows),
             "images": 0 if embedded.image is None else len(embedded.image),
             "texts": len(embedded.texts),
@@ -86,18 +98,18 @@ def measure(embedded: Embedded, space: Space, protocol: str, steps: int, seed: i
         },
         diagnostics=diagnostics,
         verdict=verdict(diagnostics),
-        statistics=outcome.statistics,
+        draws={name: statistic.draws(settings.samples, settings.seed) for name, statistic in named},
         ladders=outcome.ladders,
         radii=chain_radii,
     )
 
 
-def check(protocol: str, steps: int) -> None:
-    """Raise InputError for an unknown protocol or a number of steps below 1, before anything is loaded."""
+def check(protocol: str, steps: int, samples: int = 1) -> None:
+    """Raise InputError for an unknown protocol, or steps or samples below 1, before anything is loaded."""
     if protocol not in PROTOCOLS:
         raise unknown_name("protocol", protocol, PROTOCOLS)
-    if steps < 1:
-        raise InputError(f"steps must be at least 1, not {steps}.")
+    if steps < 1 or samples < 1:
+        raise InputError(f"steps and samples must be at least 1, not {steps} and {samples}.")
 
 
 def wanted(protocol: str) -> dict[str, bool]:

@@ -15,10 +15,10 @@ from hiergeo.geometry import Product, Space
 from hiergeo.metrics import Ranking
 
 
-def run(embedded: Embedded, space: Space, steps: int) -> Outcome:
+def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome:
     """AUROC and average precision by -Xi and by the cone margin, for both kinds of negatives, and tau_d.
 
-    A product has no single exterior angle: there the margin alone is scored. `steps` plays no part.
+    A product has no single exterior angle: there the margin alone is scored. `steps` and `progress` play no part.
 
     Raises:
         InputError: the hierarchy has no negative chains.

@@ -6,6 +6,7 @@ Source: Alper and Averbuch-Elor (ECCV 2024), section 4, as their evaluation code
 import torch
 from torch import Tensor
 
+from hiergeo._progress import track
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.outcome import Outcome
 from hiergeo.evaluation.radial import order, radii
@@ -14,8 +15,11 @@ from hiergeo.geometry import Space
 from hiergeo.metrics import ladder, ladder_scores
 from hiergeo.pairwise import prefix_best
 
+QUERIES = 256
+"""Ladders climbed at once."""
 
-def run(embedded: Embedded, space: Space, steps: int) -> Outcome:
+
+def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome:
     """tau_d, and for a model with images the precision and recall of its ladders over `steps` thresholds.
 
     The thresholds run evenly from the smallest to the largest radius of all captions, both included. Candidates are
@@ -24,19 +28,23 @@ def run(embedded: Embedded, space: Space, steps: int) -> Outcome:
     statistics, numbers = order(radii(embedded, space))
     if embedded.image is None:
         return Outcome(statistics, numbers)
-    ladders = climb(embedded.image, embedded.text, embedded.texts, space, steps)
+    ladders = climb(embedded.image, embedded.text, embedded.texts, space, steps, progress)
     precision, recall = ladder_scores(ladders, embedded.truths)
     return Outcome(statistics | {"precision": mean_of(precision), "recall": mean_of(recall)}, numbers, tuple(ladders))
 
 
 def climb(
-    queries: Tensor, candidates: Tensor, texts: tuple[str, ...], space: Space, steps: int
+    queries: Tensor, candidates: Tensor, texts: tuple[str, ...], space: Space, steps: int, progress: bool
 ) -> list[tuple[str, ...]]:
     """The ladder of each query (m, D) among the candidate captions (U, D), general to specific."""
     radius = space.radius(candidates).double()
     thresholds = torch.linspace(float(radius.min()), float(radius.max()), steps, dtype=torch.float64)
 
-    def nearness(block: slice, index: Tensor) -> Tensor:
-        return -space.pairwise_distance(queries[block], candidates[index])
+    def indices(block: Tensor) -> Tensor:
+        def nearness(rows: slice, index: Tensor) -> Tensor:
+            return -space.pairwise_distance(block[rows], candidates[index])
 
-    return [ladder(row, texts) for row in prefix_best(nearness, len(queries), radius, thresholds).numpy()]
+        return prefix_best(nearness, len(block), radius, thresholds)
+
+    blocks = track(queries.split(QUERIES), "climbing", enabled=progress)
+    return [ladder(row, texts) for block in blocks for row in indices(block).cpu().numpy()]

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hiergeo.evaluation.statistic import Statistic
-from hiergeo.metrics import Interval
+from hiergeo.metrics import Interval, percentile_interval
 
 
 @dataclass(frozen=True)
@@ -15,23 +14,26 @@ class Result:
 
     Attributes:
         metrics: name -> value, flat; what `to_json` writes first.
-        intervals: 95 % bootstrap intervals of those metrics that are statistics of rows.
         settings: model, dataset, split, geometry, root, protocol, steps, seed, counts and versions.
         diagnostics: radius spread, cone occupancy, curvature.
         verdict: what the diagnostics say, in words.
-        statistics: the metrics with their rows, for paired comparisons; not part of the JSON.
+        draws: metric -> (samples,) its bootstrap values; those of two results over the same rows are paired.
         ladders: for each image the captions met, general to specific; not part of the JSON.
         radii: (n, T) radii of the chains; not part of the JSON.
     """
 
     metrics: dict[str, float]
-    intervals: dict[str, Interval]
     settings: dict[str, str | int]
     diagnostics: dict[str, float]
     verdict: str
-    statistics: dict[str, Statistic] = field(repr=False)
+    draws: dict[str, np.ndarray] = field(repr=False)
     ladders: tuple[tuple[str, ...], ...] = field(repr=False)
     radii: np.ndarray = field(repr=False)
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """95 % bootstrap intervals of the metrics that are statistics of rows."""
+        return {name: percentile_interval(draws) for name, draws in self.draws.items()}
 
     @property
     def geometry(self) -> str:

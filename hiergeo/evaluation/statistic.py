@@ -1,11 +1,11 @@
-"""A measured number that still knows its rows, so that it can be resampled, alone or against another one."""
+"""A measured number that still knows its rows, so that it can be resampled."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from hiergeo.metrics import Interval, bootstrap_statistic
+from hiergeo.metrics import bootstrap_draws
 
 Counts = np.ndarray
 
@@ -22,13 +22,9 @@ class Statistic:
         """The statistic of the data as they are."""
         return self.of(np.ones(self.rows))
 
-    def interval(self, samples: int, seed: int) -> Interval:
-        """Its 95 % bootstrap interval, resampling rows."""
-        return bootstrap_statistic(self.of, self.rows, samples=samples, seed=seed)
-
-    def minus(self, other: "Statistic") -> "Statistic":
-        """The paired difference over the same rows."""
-        return Statistic(self.rows, lambda counts: self.of(counts) - other.of(counts))
+    def draws(self, samples: int, seed: int) -> np.ndarray:
+        """Its values under resampling of the rows, (samples,)."""
+        return bootstrap_draws(self.of, self.rows, samples=samples, seed=seed)
 
 
 def mean_of(values: np.ndarray) -> Statistic:

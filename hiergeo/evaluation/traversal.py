@@ -6,6 +6,7 @@ Source: Chun et al., ProLIP (ICLR 2025), as their HierarCaps evaluation computes
 import torch
 from torch import Tensor
 
+from hiergeo._progress import track
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.outcome import Outcome
@@ -18,7 +19,7 @@ POINTS = 1 << 22
 """Point-caption distances alive at once."""
 
 
-def run(embedded: Embedded, space: Space, steps: int) -> Outcome:
+def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome:
     """Precision, recall and any-hit of the captions met, and tau_d.
 
     The walk is the radial geodesic r (1 - i / steps), i = 0 .. steps - 1. In Euclidean space each point is renormalised
@@ -33,9 +34,9 @@ def run(embedded: Embedded, space: Space, steps: int) -> Outcome:
         )
     if space.root is None:
         raise InputError("the traversal protocol walks to the root: give the space one.")
-    starts, walk_of = torch.unique(_nearest(space, embedded.image, embedded.text), return_inverse=True)
+    starts, walk_of = torch.unique(_nearest(space, embedded.image, embedded.text, progress), return_inverse=True)
     points = walk(embedded.text[starts], space, steps)
-    met = _nearest(space, points.flatten(0, 1), embedded.text).view(len(starts), steps)
+    met = _nearest(space, points.flatten(0, 1), embedded.text, progress).view(len(starts), steps)
     ladders = [ladder(met[i].flip(0).numpy(), embedded.texts) for i in walk_of.tolist()]
     precision, recall = ladder_scores(ladders, embedded.truths)
     statistics, numbers = order(radii(embedded, space))
@@ -52,6 +53,7 @@ def walk(start: Tensor, space: Space, steps: int) -> Tensor:
     return torch.nn.functional.normalize(points, dim=-1) if isinstance(space.geometry, Euclidean) else points
 
 
-def _nearest(space: Space, queries: Tensor, candidates: Tensor) -> Tensor:
+def _nearest(space: Space, queries: Tensor, candidates: Tensor, progress: bool) -> Tensor:
     step = max(1, POINTS // len(candidates))
-    return torch.cat([space.pairwise_distance(block, candidates).argmin(1) for block in queries.split(step)])
+    blocks = track(queries.split(step), "walking", enabled=progress)
+    return torch.cat([space.pairwise_distance(block, candidates).argmin(1) for block in blocks])

@@ -79,7 +79,8 @@ class Curved(Geometry):
     @property
     def value(self) -> float:
         """K as a plain number."""
-        return float(torch.as_tensor(self.curvature).detach())
+        k = self.curvature
+        return k.item() if isinstance(k, Tensor) else k
 
     @property
     def scale(self) -> float | Tensor:

@@ -1,6 +1,14 @@
 """Pure functions from arrays to numbers; nothing here knows of models, spaces or files."""
 
-from hiergeo.metrics.bootstrap import Interval, bootstrap_mean, bootstrap_statistic, paired_difference, resamples
+from hiergeo.metrics.bootstrap import (
+    Interval,
+    bootstrap_draws,
+    bootstrap_mean,
+    bootstrap_statistic,
+    paired_difference,
+    percentile_interval,
+    resamples,
+)
 from hiergeo.metrics.ladders import any_hit, ladder, ladder_precision_recall, ladder_scores
 from hiergeo.metrics.order import tau_d, tau_d_rows, tied_share
 from hiergeo.metrics.ranking import Ranking, auroc, average_precision, tie_share
@@ -11,12 +19,14 @@ __all__ = [
     "any_hit",
     "auroc",
     "average_precision",
+    "bootstrap_draws",
     "bootstrap_mean",
     "bootstrap_statistic",
     "ladder",
     "ladder_precision_recall",
     "ladder_scores",
     "paired_difference",
+    "percentile_interval",
     "resamples",
     "tau_d",
     "tau_d_rows",

@@ -1,9 +1,9 @@
 """Percentile intervals from one idea: a resample is a vector of counts, how often each row was drawn.
 
 The counts depend on the number of rows and the seed alone, so statistics of two spaces over the same rows meet the same
-resamples, and the interval of their difference is a paired one:
+resamples, and the interval of the difference of their draws is a paired one:
 
-    bootstrap_statistic(lambda counts: ranking_a.auroc(counts) - ranking_b.auroc(counts), rows)
+    percentile_interval(bootstrap_draws(a.auroc, rows) - bootstrap_draws(b.auroc, rows))
 """
 
 from collections.abc import Callable, Iterator
@@ -30,29 +30,38 @@ def resamples(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
         yield np.bincount(generator.integers(rows, size=rows), minlength=rows)
 
 
-def bootstrap_statistic(
-    statistic: Callable[[np.ndarray], float], rows: int, *, samples: int = 1000, seed: int = 0, level: float = 0.95
-) -> Interval:
-    """The interval of any statistic of rows that can be computed from how often each row counts.
+def bootstrap_draws(
+    statistic: Callable[[np.ndarray], float], rows: int, *, samples: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """A statistic of rows under resampling, (samples,).
 
     Args:
         statistic: takes counts of shape (rows,) that sum to `rows`, such as `Ranking.auroc`.
         rows: what is resampled.
         samples: how many resamples.
         seed: the same seed and number of rows give the same resamples.
-        level: the coverage, between 0 and 1; the interval runs from its (1 - level) / 2 quantile to its mirror.
 
     Raises:
-        InputError: no rows, no samples, or a level outside (0, 1).
+        InputError: no rows or no samples.
     """
-    if rows < 1 or samples < 1 or not 0 < level < 1:
-        raise InputError(
-            f"a bootstrap needs rows >= 1, samples >= 1 and 0 < level < 1, not rows={rows}, samples={samples}, "
-            f"level={level}."
-        )
-    drawn = [statistic(counts) for counts in resamples(rows, samples, seed)]
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    if rows < 1 or samples < 1:
+        raise InputError(f"a bootstrap needs rows >= 1 and samples >= 1, not rows={rows} and samples={samples}.")
+    return np.array([statistic(counts) for counts in resamples(rows, samples, seed)])
+
+
+def percentile_interval(draws: np.ndarray, level: float = 0.95) -> Interval:
+    """From the (1 - level) / 2 quantile of `draws` to its mirror. Raises InputError unless 0 < level < 1."""
+    if not 0 < level < 1:
+        raise InputError(f"the level of an interval must be between 0 and 1, not {level}.")
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def bootstrap_statistic(
+    statistic: Callable[[np.ndarray], float], rows: int, *, samples: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """The interval of any statistic of rows: see `bootstrap_draws` and `percentile_interval`."""
+    return percentile_interval(bootstrap_draws(statistic, rows, samples=samples, seed=seed), level)
 
 
 def bootstrap_mean(values: ArrayLike, *, samples: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:

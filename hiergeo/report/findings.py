@@ -31,6 +31,21 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """How far the best geometry is ahead of the rival that comes closest, with the paired interval."""
+
+    best: str
+    rival: str
+    difference: float
+    interval: Interval
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.interval.low > 0
+
+
+@dataclass(frozen=True)
 class Findings:
     """A comparison read metric by metric."""
 
@@ -44,7 +59,7 @@ class Findings:
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """The metrics with intervals that any geometry has, in order of first appearance."""
-        return tuple(dict.fromkeys(name for result in self.results for name in result.intervals))
+        return tuple(dict.fromkeys(name for result in self.results for name in result.draws))
 
     @cached_property
     def same_radii(self) -> bool:
@@ -77,13 +92,26 @@ class Findings:
 
     def cell(self, metric: str, result: Result) -> Cell | None:
         """The figure of a metric in a geometry, or None where that geometry has none."""
-        if metric not in result.intervals:
+        if metric not in result.draws:
             return None
         return Cell(result.metrics[metric], result.intervals[metric], result.geometry in self.leaders(metric))
 
+    def margin(self, metric: str) -> Margin | None:
+        """The lead of the best geometry over the one it is least surely ahead of; None without another space."""
+        scored = [result for result in self.results if metric in result.draws]
+        best = max(scored, key=lambda result: result.metrics[metric])
+        same = next((charts for charts in self.twins if best.geometry in charts), (best.geometry,))
+        rivals = [
+            (self.comparison.difference(metric, best, rival), rival) for rival in scored if rival.geometry not in same
+        ]
+        if not rivals:
+            return None
+        interval, rival = min(rivals, key=lambda pair: pair[0].low)
+        return Margin(best.geometry, rival.geometry, best.metrics[metric] - rival.metrics[metric], interval)
+
     def span(self, metric: str) -> tuple[float, float]:
         """The bounds of all intervals of a metric together."""
-        intervals = [result.intervals[metric] for result in self.results if metric in result.intervals]
+        intervals = [result.intervals[metric] for result in self.results if metric in result.draws]
         return min(interval.low for interval in intervals), max(interval.high for interval in intervals)
 
     @cached_property

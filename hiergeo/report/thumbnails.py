@@ -4,7 +4,7 @@ import base64
 import io
 from dataclasses import dataclass
 
-from hiergeo.adapters._pictures import open_rgb
+from hiergeo._pictures import open_rgb
 from hiergeo.datasets import ImageRef
 from hiergeo.errors import HiergeoError
 

@@ -27,7 +27,8 @@ def assert_bars(angle: Tensor, margin: Tensor, distance: Tensor, truth: tuple[Te
 
 def curvature_of(geometry: Geometry) -> float:
     """The curvature of `geometry` as a plain number."""
-    return float(torch.as_tensor(geometry.curvature).detach())
+    k = geometry.curvature
+    return k.item() if isinstance(k, Tensor) else k
 
 
 def slope(quantity: str, curvature: float, *points: tuple[Tensor, ...]) -> float:

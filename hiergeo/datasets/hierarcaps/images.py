@@ -5,8 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hiergeo._pictures import open_rgb
 from hiergeo.datasets._base import ImageRef, Row
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import UnavailableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,20 +29,12 @@ def open_image(path: Path) -> "Image":
     """The pixels of an image file as upright RGB, whatever its mode and orientation.
 
     Raises:
-        UnavailableError: there is no such file, or it cannot be opened.
-        InputError: it is truncated or no image.
+        UnavailableError: there is no such file.
+        InputError: it cannot be read, is truncated or no image.
     """
-    from PIL import Image, ImageOps
-
-    try:
-        with path.open("rb") as handle, Image.open(handle) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except FileNotFoundError:
+    if not path.is_file():
         raise UnavailableError(
             f"image {path} is not there: run `hiergeo data fetch hierarcaps` for the test images, "
             f"or put a copy of http://images.cocodataset.org/val2014/{path.name} there."
-        ) from None
-    except PermissionError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror}.") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not a readable image ({error}): replace it by an intact copy.") from error
+        )
+    return open_rgb(path)

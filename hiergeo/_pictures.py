@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, Union
 
-from hiergeo.adapters._base import ImageLike
 from hiergeo.datasets._base import ImageRef
 from hiergeo.errors import HiergeoError, InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+ImageLike: TypeAlias = Union["Image", str, Path, ImageRef]
+"""A picture, the path of one, or a dataset's reference to one."""
 
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError)
 """What Pillow raises for damaged files, depending on the format."""
