@@ -175,7 +175,7 @@ def test_many_metrics_are_counted_in_the_headline(pairs):
 def test_spaces_that_measure_radii_differently_do_not_share_tau_d():
     spaces = ["euclidean", "product:lorentz:-1x4,euclidean:x8,l1"]
     comparison = hiergeo.compare(Handmade(), hierarchy(), spaces, steps=10, samples=40)
-    assert Findings(comparison).shared == frozenset()
+    assert comparison.shared == frozenset()
     text = printed(comparison_table(comparison))
     assert "same" not in text
     assert "…" not in text

@@ -1,7 +1,7 @@
 """Protocols that tie a model, a dataset and a space to one result."""
 
-from hiergeo.evaluation.compare import BY_CONSTRUCTION, Comparison, compare
+from hiergeo.evaluation.compare import RADIAL, Comparison, compare
 from hiergeo.evaluation.evaluate import PROTOCOLS, evaluate
 from hiergeo.evaluation.result import Result
 
-__all__ = ["BY_CONSTRUCTION", "PROTOCOLS", "Comparison", "Result", "compare", "evaluate"]
+__all__ = ["PROTOCOLS", "RADIAL", "Comparison", "Result", "compare", "evaluate"]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from hiergeo import adapters, datasets
 from hiergeo._progress import track
 from hiergeo.adapters import Model
@@ -16,8 +18,11 @@ from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Product, Space
 from hiergeo.metrics import Interval, percentile_interval
 
-BY_CONSTRUCTION = frozenset({"tau_d"})
-"""Metrics of radii alone: the same in every geometry, since the lift keeps |e - root|."""
+RADIAL = frozenset({"tau_d"})
+"""Metrics of radii alone. No geometry wins them: the lift keeps |e - root|, whatever the curvature."""
+
+SAME_RADIUS = 1e-5
+"""Relative difference below which radii are the same number, computed twice in float32."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +33,30 @@ class Comparison:
     results: tuple[Result, ...]
 
     @cached_property
+    def shared(self) -> frozenset[str]:
+        """Metrics that are the same in every space by construction: `RADIAL`, unless a norm or a root changes radii."""
+        first = self.results[0].radii
+        same = all(np.allclose(first, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
+        return RADIAL if same else frozenset()
+
+    @cached_property
     def winners(self) -> dict[str, str | None]:
         """Metric -> the geometry that beats every other one by a paired 95 % interval that excludes 0, or None.
 
         Spaces that agree on every row, as two charts of one space do, count as one.
         """
-        return {metric: self._winner(metric) for metric in self._measured if metric not in BY_CONSTRUCTION}
+        return {metric: self._winner(metric) for metric in self._measured if metric not in RADIAL}
 
     def difference(self, metric: str, a: Result, b: Result) -> Interval:
         """The paired 95 % interval of metric(a) - metric(b)."""
         return percentile_interval(a.draws[metric] - b.draws[metric])
 
     def to_json(self) -> str:
-        """The metrics of every geometry first, as ``GEOMETRY/METRIC``; then winners, and each result whole."""
+        """The metrics of every geometry first, as ``GEOMETRY/METRIC``; then what won, and each result whole."""
         flat = {f"{result.geometry}/{name}": value for result in self.results for name, value in result.metrics.items()}
         whole = {result.geometry: result.as_dict() for result in self.results}
-        return json.dumps({"metrics": flat, "winners": self.winners, "results": whole}, indent=2)
+        findings = {"winners": self.winners, "same_by_construction": sorted(self.shared)}
+        return json.dumps({"metrics": flat, **findings, "results": whole}, indent=2)
 
     @property
     def _measured(self) -> list[str]:

@@ -58,15 +58,11 @@ def verdict(numbers: dict[str, float]) -> str:
             "there is little radial hierarchy to measure."
         )
     curvature, excess = numbers.get("curvature", 0.0), numbers.get("bend", 0.0)
-    if curvature and abs(excess) < FLAT_BEND:
-        sentences.append(
-            f"With K = {curvature:g} lengths at the largest radius differ from flat ones by {100 * abs(excess):.2g} %: "
-            "effectively flat, treat it as Euclidean."
-        )
-    elif curvature:
-        sentences.append(
-            f"With K = {curvature:g} lengths at the largest radius differ from flat ones by {100 * excess:+.3g} %."
-        )
+    if curvature:
+        longer = "longer" if excess > 0 else "shorter"
+        circles = f"circles of the largest radius are {100 * abs(excess):.3g} % {longer} than flat ones"
+        consequence = ": effectively flat, treat it as Euclidean" if abs(excess) < FLAT_BEND else ""
+        sentences.append(f"With K = {curvature:g} {circles}{consequence}.")
     occupancy, chance = numbers["in_cone"], numbers["in_cone_random"]
     sentences.append(
         f"{100 * occupancy:.1f} % of children lie in their parent's cone, {100 * chance:.1f} % of random captions."

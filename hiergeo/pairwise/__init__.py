@@ -202,7 +202,7 @@ def _flatten(point: Polar, batch: torch.Size) -> list[tuple[Tensor, Tensor]]:
 
 def _pairs(px: Polar, py: Polar, curvature: float | Tensor, swap: bool = False) -> Pairs:
     for name, point in (("x", px), ("y", py)):
-        if point.direction.ndim != 2:
+        if point.direction.ndim > 2:
             shape = tuple(point.direction.shape)
             raise InputError(f"{name}.direction must be (N, D) here, not {shape}: loop over the leading dimensions.")
     return Pairs(px, py, check_pair(px, py, curvature), swap)

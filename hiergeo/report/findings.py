@@ -4,14 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
-from hiergeo.evaluation import BY_CONSTRUCTION, Comparison, Result
+from hiergeo.evaluation import RADIAL, Comparison, Result
 from hiergeo.metrics import Interval
 from hiergeo.report.words import label, listing
-
-SAME_RADIUS = 1e-5
-"""Relative difference below which radii are the same number, computed twice in float32."""
 
 WEAK = 0.4
 """Below this tau_d the order of the tiers is called weak."""
@@ -60,17 +55,6 @@ class Findings:
     def metrics(self) -> tuple[str, ...]:
         """The metrics with intervals that any geometry has, in order of first appearance."""
         return tuple(dict.fromkeys(name for result in self.results for name in result.draws))
-
-    @cached_property
-    def same_radii(self) -> bool:
-        """Whether the radii, and with them the order of the tiers, are the same in every geometry."""
-        first = self.results[0].radii
-        return all(np.allclose(first, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
-
-    @cached_property
-    def shared(self) -> frozenset[str]:
-        """Metrics that are the same in every geometry by construction."""
-        return BY_CONSTRUCTION if self.same_radii else frozenset()
 
     @cached_property
     def twins(self) -> tuple[tuple[str, ...], ...]:
@@ -148,7 +132,7 @@ class Findings:
             return
         by_leaders: dict[tuple[str, ...], list[str]] = {}
         for metric in self.metrics:
-            if metric not in BY_CONSTRUCTION:
+            if metric not in RADIAL:
                 by_leaders.setdefault(self.leaders(metric), []).append(label(metric))
         count = sum(map(len, by_leaders.values()))
         undecided = by_leaders.pop((), [])

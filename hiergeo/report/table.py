@@ -67,7 +67,7 @@ def _table(caption: str) -> "Table":
 
 
 def _entry(findings: Findings, metric: str, place: int) -> "Text":
-    if metric in findings.shared and place > 0:
+    if metric in findings.comparison.shared and place > 0:
         return _dim("same by\nconstruction" if place == 1 else "same")
     cell = findings.cell(metric, findings.results[place])
     return _dim("-") if cell is None else _figure(cell)
@@ -97,7 +97,7 @@ def _notes(findings: Findings) -> Sequence[str]:
     if len(findings.results) > 1:
         notes.append(
             "tau_d is the same by construction: the radius is |e - root| in every geometry."
-            if findings.same_radii
+            if findings.comparison.shared
             else "tau_d is each geometry's own, since these measure radii differently; no winner is named for it."
         )
     return [*notes, *findings.twin_notes()]

@@ -1,0 +1,261 @@
+"""Stored results: agreement with the oracle and with rows, dtypes, layouts, batches, empty sets and odd rows."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+
+from hiergeo import Polar, pairwise
+from hiergeo.pairwise import rows, tiles
+from hiergeo.testing import oracle
+from hiergeo.testing.samples import bar_rows, special_points
+from hiergeo.testing.strategies import Pair, pairs
+
+CURVATURES = (-2.3, -0.3, 0.0, 0.7)
+STORED: dict[str, Callable[..., Tensor]] = {
+    "exterior_angle": pairwise.exterior_angle,
+    "distance": pairwise.distance,
+    "cone_margin": pairwise.cone_margin,
+    "energy": pairwise.energy,
+}
+
+
+def cloud(curvature: float, n: int, seed: int, dtype: torch.dtype = torch.float32) -> Polar:
+    generator = torch.Generator().manual_seed(seed)
+    x, _ = bar_rows(curvature, 7, n, generator)
+    return Polar(x.direction.to(dtype), x.radius.to(dtype))
+
+
+@given(pairs())
+def test_any_pair_against_the_oracle(pair: Pair) -> None:
+    x, y, k = pair
+    s = math.sqrt(abs(k)) or 1.0
+    near_antipode = k > 0 and float(s * oracle.distance(x, y, k)) > math.pi - 1e-4
+    for law in (rows, pairwise):
+        angle = float(law.exterior_angle(x, y, k))
+        if not near_antipode:
+            assert angle == pytest.approx(float(oracle.exterior_angle(x, y, k)), abs=1e-4)
+        if max(s * float(x.radius), s * float(y.radius)) <= 30 or k >= 0:
+            there = float(oracle.distance(x, y, k))
+            assert float(law.distance(x, y, k)) == pytest.approx(there, rel=1e-5, abs=2e-7 * float(x.radius + y.radius))
+
+
+@given(pairs(signs=(-1, 0, 1)))
+def test_energy_is_the_negative_part_of_the_margin(pair: Pair) -> None:
+    x, y, k = pair
+    margin, energy = pairwise.cone_margin(x, y, k), pairwise.energy(x, y, k)
+    assert float(energy) == max(0.0, -float(margin))
+    psi = float(oracle.half_aperture(x.radius, k))
+    assert float(margin) == pytest.approx(psi - float(pairwise.exterior_angle(x, y, k)), abs=1e-5)
+
+
+@given(pairs(dtype=torch.float64, kinds=("ordinary",)))
+def test_the_sum_of_interior_angles_tells_the_curvature(pair: Pair) -> None:
+    x, y, k = pair
+    at_x, at_y = (math.pi - float(rows.exterior_angle(a, b, k)) for a, b in ((x, y), (y, x)))
+    excess = at_x + at_y + float(oracle.opening(x, y)) - math.pi
+    assert excess * k > 0 if k else abs(excess) < 1e-9
+
+
+@pytest.mark.parametrize("curvature", [-2.3, -0.3])
+def test_distance_at_huge_radii(curvature: float) -> None:
+    """sinh(s d/2)^2 at 50 digits' worth of room: far apart d tends to r_x + r_y + ln(sin(theta/2)^2) / s."""
+    s = math.sqrt(-curvature)
+    theta = torch.tensor([1e-3, 0.4, 2.0, math.pi])
+    y = Polar(torch.stack((theta.cos(), theta.sin()), -1), torch.full((4,), 9e3 / s))
+    for r in (30.0, 200.0, 1e4):
+        x = Polar(torch.eye(2)[:1].expand(4, 2), torch.full((4,), r / s))
+        expected = x.radius.double() + y.radius.double() + 2 * torch.log(torch.sin(oracle.opening(x, y) / 2)) / s
+        torch.testing.assert_close(rows.distance(x, y, curvature).double(), expected, rtol=1e-6, atol=0)
+        ahead = Polar(x.direction, x.radius + 3 / s)
+        torch.testing.assert_close(rows.distance(x, ahead, curvature), ahead.radius - x.radius, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("curvature", CURVATURES)
+@pytest.mark.parametrize("name", STORED)
+def test_pairs_equal_rows(name: str, curvature: float) -> None:
+    x, y = cloud(curvature, 40, 0), cloud(curvature, 30, 1)
+    a, b = Polar(x.direction[:, None], x.radius[:, None]), Polar(y.direction[None], y.radius[None])
+    angle = rows.exterior_angle(a, b, curvature)
+    margin = pairwise.half_aperture(x.radius, curvature)[:, None] - angle
+    expected = {
+        "exterior_angle": angle,
+        "distance": rows.distance(a, b, curvature),
+        "cone_margin": margin,
+        "energy": (-margin).clamp_min(0),
+    }[name]
+    torch.testing.assert_close(STORED[name](x, y, curvature), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("curvature", CURVATURES)
+@pytest.mark.parametrize("name", STORED)
+def test_tiles_do_not_show(name: str, curvature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = cloud(curvature, 23, 0), cloud(curvature, 31, 1)
+    whole = STORED[name](x, y, curvature)
+    mean = pairwise.energy_mean(x, y, curvature)
+    monkeypatch.setattr(tiles, "TILE_ROWS", 5)
+    monkeypatch.setattr(tiles, "TILE_PAIRS", 35)
+    torch.testing.assert_close(STORED[name](x, y, curvature), whole, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(pairwise.energy_mean(x, y, curvature), mean)
+    torch.testing.assert_close(mean, pairwise.energy(x, y, curvature).mean(1))
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_directions_are_rays(name: str) -> None:
+    x, y = cloud(-0.3, 12, 0), cloud(-0.3, 9, 1)
+    stretched = Polar(x.direction * torch.logspace(-3, 3, 12)[:, None], x.radius)
+    torch.testing.assert_close(STORED[name](stretched, y, -0.3), STORED[name](x, y, -0.3), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("curvature", [-0.3, 0.7])
+def test_a_python_curvature_keeps_its_digits(name: str, curvature: float) -> None:
+    x, y = (cloud(curvature, 9, seed, torch.float64) for seed in (0, 1))
+    exact = STORED[name](x, y, torch.tensor(curvature, dtype=torch.float64))
+    assert torch.equal(STORED[name](x, y, curvature), exact)
+
+
+def test_dtypes() -> None:
+    wide = cloud(-0.3, 5, 0, torch.float64)
+    for dtype, expected in (
+        (torch.float64, torch.float64),
+        (torch.float32, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+    ):
+        x = Polar(wide.direction.to(dtype), wide.radius.to(dtype))
+        for measure in STORED.values():
+            assert measure(x, x, -0.3).dtype == expected
+            for wanted in (torch.float64, torch.float16):
+                assert measure(x, x, -0.3, out_dtype=wanted).dtype == wanted
+        assert pairwise.cone_topk(x, x, -0.3, 2)[0].dtype == expected
+        assert pairwise.energy_mean(x, x, -0.3).dtype == expected
+        assert pairwise.half_aperture(x.radius, -0.3).dtype == expected
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_leading_dimensions(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = Polar(torch.randn(2, 1, 5, 4, generator=generator), torch.rand(2, 1, 5, generator=generator))
+    y = Polar(torch.randn(3, 6, 4, generator=generator), torch.rand(3, 6, generator=generator))
+    result = STORED[name](x, y, -0.3)
+    assert result.shape == (2, 3, 5, 6)
+    for i in range(2):
+        for j in range(3):
+            one = STORED[name](Polar(x.direction[i, 0], x.radius[i, 0]), Polar(y.direction[j], y.radius[j]), -0.3)
+            assert torch.equal(result[i, j], one)
+    none = STORED[name](Polar(x.direction[:0], x.radius[:0]), y, -0.3)
+    assert none.shape == (0, 3, 5, 6)
+
+
+@pytest.mark.parametrize("curvature", CURVATURES)
+@pytest.mark.parametrize("name", STORED)
+def test_empty_sets(name: str, curvature: float) -> None:
+    x, none = cloud(curvature, 4, 0), Polar(torch.zeros(0, 7), torch.zeros(0))
+    for a, b in ((x, none), (none, x), (none, none)):
+        assert STORED[name](a, b, curvature).shape == (len(a.radius), len(b.radius))
+    for law in (rows.exterior_angle, rows.distance):
+        assert law(none, none, curvature).shape == (0,)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_strided_inputs(name: str) -> None:
+    x, y = cloud(-0.3, 12, 0), cloud(-0.3, 9, 1)
+    strided = Polar(x.direction.mT.contiguous().mT[::2], x.radius[::2])
+    assert not strided.direction.is_contiguous()
+    packed = Polar(strided.direction.contiguous(), strided.radius.contiguous())
+    assert torch.equal(STORED[name](strided, y, -0.3), STORED[name](packed, y, -0.3))
+    backwards = torch.autograd.functional.jacobian(
+        lambda u: STORED[name](Polar(u, strided.radius), y, -0.3).sum(), strided.direction
+    )
+    assert bool(backwards.isfinite().all())
+
+
+@pytest.mark.parametrize("curvature", CURVATURES)
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("where", ["direction", "radius"])
+def test_rows_that_are_not_numbers(where: str, odd: float, curvature: float) -> None:
+    if where == "radius" and (odd < 0 or curvature > 0):
+        odd = math.nan
+    x, y = cloud(curvature, 6, 0), cloud(curvature, 5, 1)
+    for point, row in ((x, 2), (y, 3)):
+        getattr(point, where)[row] = odd
+    x.direction[4], x.radius[4] = 0, 0
+    y.direction[1], y.radius[1] = 0, 0
+    for measure in STORED.values():
+        result = measure(x, y, curvature)
+        assert bool(result[2].isnan().all())
+        assert bool(result[:, 3].isnan().all())
+        rest = result[[0, 1, 3, 4, 5]][:, [0, 1, 2, 4]]
+        assert bool(rest.isfinite().all())
+    assert pairwise.half_aperture(x.radius, curvature).isnan().tolist() == [
+        where == "radius" and row == 2 for row in range(6)
+    ]
+    mean = pairwise.energy_mean(x, Polar(y.direction[:3], y.radius[:3]), curvature)
+    assert mean.isnan().tolist() == [False, False, True, False, False, False]
+    assert bool(pairwise.energy_mean(x, y, curvature).isnan().all())
+    assert int(pairwise.cone_count(x, y, curvature)[2]) == 0
+    assert 3 not in pairwise.cone_members(x, y, curvature)[1].tolist()
+    values, indices = pairwise.cone_topk(x, y, curvature, 5)
+    assert not bool((indices == 3).any())
+    assert indices[:, 4].tolist() == [-1] * 6
+    assert values[2].isnan().all()
+
+
+@pytest.mark.parametrize("curvature", [-2.3, -1e-8, 0.0, 1e-8, 0.7])
+def test_tiny_radii_are_flat(curvature: float) -> None:
+    """Close to the root every space is flat, also where squares of radii underflow."""
+    theta = torch.tensor([0.3, 1.2, 2.0, 3.0])
+    x = Polar(torch.eye(2)[:1], torch.tensor([1e-30]))
+    y = Polar(torch.stack((theta.cos(), theta.sin()), -1), torch.full((4,), 1e-30))
+    angle, there = pairwise.exterior_angle(x, y, curvature)[0], pairwise.distance(x, y, curvature)[0]
+    torch.testing.assert_close(angle, math.pi / 2 + theta / 2)
+    torch.testing.assert_close(there / 1e-30, 2 * torch.sin(theta / 2))
+
+
+@pytest.mark.parametrize("curvature", [-2.3, 0.0, 0.7])
+def test_conventions(curvature: float) -> None:
+    u, v = torch.eye(3)[:1], torch.eye(3)[1:2]
+    root = Polar(torch.zeros(1, 3), torch.zeros(1))
+    x, y, behind = Polar(u, torch.ones(1)), Polar(v, 0.7 * torch.ones(1)), Polar(-u, 0.7 * torch.ones(1))
+    for law in (rows, pairwise):
+        angles = {
+            (a, b): float(law.exterior_angle(p, q, curvature))
+            for a, p in named(root, x, y)
+            for b, q in named(root, x, y)
+        }
+        assert angles["root", "x"] == angles["root", "root"] == angles["x", "x"] == 0
+        assert angles["x", "root"] == pytest.approx(math.pi)
+        assert math.pi / 2 < angles["x", "y"] < math.pi
+        assert float(law.exterior_angle(x, behind, curvature)) == pytest.approx(math.pi)
+        assert float(law.distance(root, root, curvature)) == float(law.distance(x, x, curvature)) == 0
+        assert float(law.distance(root, x, curvature)) == float(law.distance(x, root, curvature)) == pytest.approx(1)
+    assert int(pairwise.cone_count(x, x, curvature)) == 1
+
+
+def named(*points: Polar) -> list[tuple[str, Polar]]:
+    return list(zip(("root", "x", "y"), points, strict=True))
+
+
+@pytest.mark.parametrize("curvature", [0.25, 0.7, 3.0])
+def test_the_antipode_on_a_sphere(curvature: float) -> None:
+    reach = math.pi / math.sqrt(curvature)
+    generator = torch.Generator().manual_seed(0)
+    x = Polar(torch.randn(30, 5, generator=generator), reach * torch.linspace(0.01, 0.99, 30))
+    y = Polar(-x.direction, reach - x.radius)
+    for law in (rows.exterior_angle, lambda *a: pairwise.exterior_angle(*a).diagonal()):
+        assert not bool(law(x, y, curvature).any())
+    torch.testing.assert_close(rows.distance(x, y, curvature), torch.full((30,), reach))
+
+
+def test_special_points_are_special() -> None:
+    point = special_points(-0.3, 5)
+    assert int((point.radius == 0).sum()) == 1
+    assert float(point.radius[1:].min()) == pytest.approx(1e-30)
+    assert float(point.radius.max()) == pytest.approx(1e4 / math.sqrt(0.3))
+    theta = oracle.every_pair(oracle.opening, point, point)[1:, 1:]
+    assert bool((theta == math.pi).any())
+    assert bool(((theta > 0) & (theta < 2e-6)).any())
