@@ -14,10 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from hiergeo import adapters
-from hiergeo._pictures import open_rgb
 from hiergeo.adapters import Model, _registry
 from hiergeo.adapters._base import ImageLike, unit_rows
 from hiergeo.datasets._base import ImageRef
+from hiergeo.datasets.pictures import open_rgb
 from hiergeo.errors import InputError, UnavailableError
 
 

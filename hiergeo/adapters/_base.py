@@ -9,8 +9,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from hiergeo._pictures import ImageLike
 from hiergeo._progress import track
+from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
 
 Item = TypeVar("Item", str, ImageLike)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hiergeo._pictures import ImageLike, open_rgb, refuse_missing
 from hiergeo.adapters._base import Model
+from hiergeo.datasets.pictures import ImageLike, open_rgb, refuse_missing
 
 if TYPE_CHECKING:
     from PIL.Image import Image

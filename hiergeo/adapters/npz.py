@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from hiergeo._files import sha256
-from hiergeo._pictures import ImageLike
 from hiergeo.adapters import _archive
 from hiergeo.adapters._base import Model
 from hiergeo.datasets._base import ImageRef
+from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
 
 Key = TypeVar("Key", bound=Hashable)

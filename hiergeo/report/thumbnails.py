@@ -4,8 +4,8 @@ import base64
 import io
 from dataclasses import dataclass
 
-from hiergeo._pictures import open_rgb
 from hiergeo.datasets import ImageRef
+from hiergeo.datasets.pictures import open_rgb
 from hiergeo.errors import HiergeoError
 
 SIDE = 192

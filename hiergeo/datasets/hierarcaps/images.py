@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hiergeo._pictures import open_rgb
 from hiergeo.datasets._base import ImageRef, Row
+from hiergeo.datasets.pictures import open_rgb
 from hiergeo.errors import UnavailableError
 
 if TYPE_CHECKING:

@@ -1,0 +1,168 @@
+"""Who may import whom, and that importing hiergeo brings nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hiergeo
+
+PACKAGE = Path(hiergeo.__file__).parent
+BASE = {"_files", "_numerics", "_progress", "_version", "errors", "polar"}
+DATA = {"_pictures", "adapters", "datasets"}
+MEASURES = {"cones", "geometry", "metrics", "pairwise"}
+
+ALLOWED = {
+    **{name: {"errors"} for name in BASE},
+    "pairwise": BASE,
+    "geometry": BASE | {"pairwise"},
+    "cones": BASE | {"geometry", "pairwise"},
+    "metrics": BASE | {"cones", "geometry", "pairwise"},
+    "losses": BASE | {"cones", "geometry", "pairwise"},
+    "_pictures": BASE | {"datasets"},
+    "datasets": BASE | {"_pictures"},
+    "adapters": BASE | {"_pictures", "datasets"},
+    "evaluation": BASE | DATA | MEASURES,
+    "training": BASE | DATA | MEASURES | {"evaluation", "losses"},
+    "report": BASE | DATA | MEASURES | {"evaluation"},
+    "info": BASE | DATA | MEASURES,
+    "testing": BASE | MEASURES,
+    "cli": BASE | DATA | MEASURES | {"evaluation", "info", "losses", "report", "training"},
+}
+"""For every part of the package the parts it may import; `hiergeo` itself gathers the public names."""
+
+INSIDES_OF_PAIRWISE = {"hiergeo.pairwise", "hiergeo.pairwise.checks", "hiergeo.pairwise.rows"}
+"""What others may see of `pairwise`: its public functions, the row-wise law and the refusals."""
+
+HEAVY = (
+    "PIL",
+    "geoopt",
+    "jinja2",
+    "matplotlib",
+    "open_clip",
+    "pandas",
+    "rich",
+    "scipy",
+    "sentence_transformers",
+    "sklearn",
+    "torchvision",
+    "transformers",
+    "typer",
+)
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path, at_module_level: bool = False) -> Iterator[str]:
+    """Dotted names of the modules that a file imports; `from hiergeo import x` counts as hiergeo.x where that is a module."""
+    tree = ast.parse(path.read_text())
+    nodes = ast.walk(tree)
+    for node in module_level(tree) if at_module_level else nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if is_module(whole) else str(node.module)
+
+
+def module_level(tree: ast.Module) -> Iterator[ast.stmt]:
+    for node in tree.body:
+        guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if isinstance(node, ast.If | ast.Try) and not guarded:
+            yield from (child for child in ast.walk(node) if isinstance(child, ast.stmt))
+        else:
+            yield node
+
+
+def is_module(dotted: str) -> bool:
+    target = PACKAGE.parent.joinpath(*dotted.split("."))
+    return dotted.startswith("hiergeo") and (target.with_suffix(".py").exists() or (target / "__init__.py").exists())
+
+
+def part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_layers(path: Path) -> None:
+    own = part(path)
+    if own == "__init__":
+        return
+    for module in imports(path):
+        if module.startswith("hiergeo."):
+            other = module.split(".")[1]
+            assert other == own or other in ALLOWED[own], f"{own} must not import {module}"
+        assert module != "hiergeo" or own == "cli", f"{own} must name the module it imports from"
+
+
+def test_the_rules_are_free_of_cycles_but_for_pictures() -> None:
+    graph = {name: allowed - {name, "_pictures"} for name, allowed in ALLOWED.items() if name not in BASE}
+    while graph:
+        free = {name for name, allowed in graph.items() if not allowed & set(graph)}
+        assert free, f"a cycle among {sorted(graph)}"
+        graph = {name: allowed for name, allowed in graph.items() if name not in free}
+
+
+def test_geometry_and_pairwise_know_nothing_of_each_others_insides() -> None:
+    for path in modules():
+        if part(path) != "pairwise":
+            inside = {module for module in imports(path) if module.startswith("hiergeo.pairwise")}
+            assert inside <= INSIDES_OF_PAIRWISE, f"{path.name} reaches into pairwise: {inside - INSIDES_OF_PAIRWISE}"
+
+
+def test_a_geometry_is_one_file_that_knows_no_other() -> None:
+    for name in ("euclidean", "lorentz", "poincare", "sphere"):
+        for module in imports(PACKAGE / "geometry" / f"{name}.py"):
+            if module.startswith("hiergeo.geometry."):
+                assert module in ("hiergeo.geometry._base", "hiergeo.geometry._geoopt"), f"{name} imports {module}"
+
+
+def test_only_pairwise_imports_native_code() -> None:
+    for path in modules():
+        if not (part(path) == "pairwise" and path.stem == "ops"):
+            found = {module for module in imports(path) if module.rpartition(".")[2] in ("_native", "_C")}
+            assert not found, f"{path} imports {found}"
+
+
+def test_hypothesis_is_imported_by_the_strategies_alone() -> None:
+    users = {path.name for path in modules() if any(m.split(".")[0] == "hypothesis" for m in imports(path))}
+    assert users == {"strategies.py"}
+
+
+def test_nothing_heavy_at_module_level() -> None:
+    allowed = {"cli": {"typer", "rich"}}
+    for path in modules():
+        found = {m.split(".")[0] for m in imports(path, at_module_level=True)} & set(HEAVY)
+        assert found <= allowed.get(part(path), set()), (
+            f"{path.relative_to(PACKAGE)} imports {found} when it is imported"
+        )
+
+
+@pytest.mark.parametrize("module", ["hiergeo", "hiergeo.cli", "hiergeo.testing"])
+def test_import_is_light(module: str) -> None:
+    code = f"import sys, {module}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def test_strategies_say_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "from hiergeo.errors import UnavailableError\n"
+        "try:\n    import hiergeo.testing.strategies\n"
+        "except UnavailableError as error:\n    print(error)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "hiergeo.testing.strategies needs hypothesis: pip install 'hiergeo[test]'."
+
+
+def test_every_name_that_is_offered_exists() -> None:
+    assert all(hasattr(hiergeo, name) for name in hiergeo.__all__)
+    assert len(hiergeo.__all__) == len(set(hiergeo.__all__))
