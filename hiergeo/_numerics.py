@@ -15,7 +15,7 @@ def wide(x: Tensor) -> Tensor:
 
 
 def scalar(value: float | Tensor, device: torch.device) -> Tensor:
-    """`value` as a 0-dim tensor: a tensor moved to `device`, a plain number as float64 (0 where 1/value would overflow)."""
+    """`value` as a 0-dim tensor: a tensor moved to `device`, a number as float64 (0 where 1/value would overflow)."""
     if isinstance(value, Tensor):
         return value.to(device)
     return torch.tensor(0.0 if abs(value) < torch.finfo(torch.float32).tiny else value, dtype=torch.float64)

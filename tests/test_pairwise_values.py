@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
@@ -29,6 +29,7 @@ def cloud(curvature: float, n: int, seed: int, dtype: torch.dtype = torch.float3
     return Polar(x.direction.to(dtype), x.radius.to(dtype))
 
 
+@settings(max_examples=300)
 @given(pairs())
 def test_any_pair_against_the_oracle(pair: Pair) -> None:
     x, y, k = pair

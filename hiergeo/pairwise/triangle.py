@@ -56,6 +56,11 @@ class Triangle:
         return self.y.radius - self.x.radius
 
     @cached_property
+    def girth(self) -> Tensor:
+        """s (r_x + r_y)."""
+        return self.scale * (self.x.radius + self.y.radius)
+
+    @cached_property
     def mirrored(self) -> Tensor:
         """Where y is replaced by its antipode: on the sphere, for theta > pi/2."""
         return (self.opening.coversine < self.opening.versine) & (self.curvature > 0)
@@ -68,8 +73,8 @@ class Triangle:
             near, far = torch.maximum(self.x.gap, self.y.gap), torch.minimum(self.x.gap, self.y.gap)
             return self.step.sign() * span * near * (1 - far / 2)
         if self.curvature > 0:
-            around = self.x.radius + self.y.radius
-            around = torch.where(self.scale * around < math.pi / 2, around, self.y.gap - self.x.radius)
+            around = torch.where(self.girth < math.pi / 2, self.x.radius + self.y.radius, self.y.gap - self.x.radius)
+            around = torch.where(self.girth > 3 * math.pi / 2, -(self.x.gap + self.y.gap), around)
             return torch.sin(self.scale * torch.where(self.mirrored, around, self.step)) / self.scale
         return self.step
 
@@ -96,7 +101,7 @@ class Triangle:
         angle = torch.atan2(opposite, torch.where(self.opening.versine == 0, self.step, adjacent))
         if self.curvature > 0:
             tiny = 4 * torch.finfo(angle.dtype).eps / self.scale
-            far_apart = self.mirrored & (self.scale * (self.x.radius + self.y.radius) > math.pi / 2)
+            far_apart = self.mirrored & ((self.girth - math.pi).abs() < 1)
             angle = torch.where(far_apart & (self.chord <= tiny), 0 * angle, angle)
         return torch.where(self.x.radius == 0, 0 * angle, angle)
 

@@ -86,6 +86,6 @@ def _unit(point: Polar) -> Tensor:
 
 def _ratio(p: Tensor, q: Tensor, sign: int) -> Tensor:
     """cosh(p) / cosh(q) for sign 1 and sinh(p) / sinh(q) for sign -1, |p| <= q, without overflow."""
-    top, bottom = 1 + sign * torch.exp(-2 * p.abs()), 1 + sign * torch.exp(-2 * q)
+    top, bottom = (1 + torch.exp(-2 * t) if sign > 0 else -torch.expm1(-2 * t) for t in (p.abs(), q))
     ratio = torch.exp(p.abs() - q) * top / torch.where(bottom == 0, 1.0, bottom)
     return ratio if sign > 0 else ratio * p.sign()
