@@ -51,8 +51,7 @@ def smallest(pairs: Pairs, offset: Tensor | None, k: int) -> tuple[Tensor, Tenso
             values[i], indices[i] = _smallest(
                 torch.cat((values[i], score), dim=1), torch.cat((indices[i], column), dim=1), k
             )
-    missing = values == math.inf
-    return values.masked_fill(missing, math.nan), indices.masked_fill(missing, -1)
+    return values.masked_fill(values == math.inf, math.nan), indices
 
 
 def _smallest(values: Tensor, indices: Tensor, k: int) -> tuple[Tensor, Tensor]:
