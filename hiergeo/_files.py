@@ -28,7 +28,8 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     Raises:
         UnavailableError: the folder cannot be written or the disk is full; `path` is left as it was.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    refuse_special(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -43,9 +44,17 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
         scratch.chmod(MODE)
         scratch.replace(path)
     except OSError as error:
-        raise UnavailableError(f"cannot write {path}: {error.strerror or error}.") from error
+        reason = error.strerror or f"{error} (is the disk full?)"
+        raise UnavailableError(f"cannot write {path}: {reason}.") from error
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def refuse_special(path: Path) -> None:
+    """Raise UnavailableError for a path that cannot be replaced by a file: a folder, a device, a pipe."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device or pipe"
+        raise UnavailableError(f"cannot write {path}: it is {kind}, name a file.")
 
 
 def atomic_write_text(path: Path | str, text: str) -> None:

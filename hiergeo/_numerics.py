@@ -1,7 +1,15 @@
 """Dtypes and the few machine constants of the numerics contract, in one place."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
 import torch
 from torch import Tensor
+
+from hiergeo.errors import UnavailableError
+
+Gradients = TypeVar("Gradients")
 
 
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -31,3 +39,15 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of `x` divided by their norms, and the norms, (..., D) -> (..., D), (...); zero rows stay zero."""
     norm = torch.linalg.vector_norm(x, dim=-1)
     return x / torch.where(norm == 0, 1.0, norm).unsqueeze(-1), norm
+
+
+def first_order(backward: Callable[..., Gradients]) -> Callable[..., Gradients]:
+    """A backward pass that refuses to be differentiated again, where autograd would silently leave terms out."""
+
+    @wraps(backward)
+    def refusing(*arguments: object) -> Gradients:
+        if torch.is_grad_enabled():
+            raise UnavailableError("second derivatives of angles and distances are not available: drop create_graph.")
+        return backward(*arguments)
+
+    return refusing

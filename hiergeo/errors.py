@@ -27,4 +27,4 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     if near:
         return InputError(f"unknown {kind} '{name}': did you mean '{names[near[0]]}'?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return InputError(f"unknown {kind} '{name}': known are {', '.join(list(names.values())[:LISTED])}{more}.")
+    return InputError(f"unknown {kind} '{name}' (known: {', '.join(list(names.values())[:LISTED])}{more}).")

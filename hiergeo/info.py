@@ -2,10 +2,12 @@
 
 import platform
 from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
 
 import torch
 
 from hiergeo import datasets, geometry
+from hiergeo._devices import usable
 from hiergeo._version import __version__
 
 PACKAGES = ("numpy", "geoopt", "open_clip_torch", "transformers", "sentence-transformers")
@@ -17,6 +19,7 @@ def collect(device: str = "cpu") -> dict[str, str | int]:
     Raises:
         InputError: the device is not one of this machine.
     """
+    place = usable(device)
     home = datasets.data_home()
     return {
         "hiergeo": __version__,
@@ -26,8 +29,8 @@ def collect(device: str = "cpu") -> dict[str, str | int]:
         **{name: _version(name) for name in PACKAGES},
         "kernels": "pure PyTorch reference (this version has no native kernels)",
         "cuda": _cuda(),
-        "device": device,
-        "data home": f"{home}{'' if home.is_dir() else ' (not there yet)'}",
+        "device": str(place),
+        "data home": f"{home}{_state(home)}",
         "hierarcaps": "there" if (home / "hierarcaps" / "hierarcaps_test.csv").is_file() else _missing("hierarcaps"),
         "geometries": ", ".join(geometry.names()),
         "third-party adapters": ", ".join(point.name for point in entry_points(group="hiergeo.adapters")) or "none",
@@ -45,6 +48,12 @@ def _cuda() -> str:
     if torch.cuda.is_available():
         return f"{torch.version.cuda}, {torch.cuda.get_device_name()}"
     return "this build of torch has none" if torch.version.cuda is None else "no usable GPU or driver"
+
+
+def _state(home: Path) -> str:
+    if home.is_dir():
+        return ""
+    return " (a file, not a folder)" if home.exists() else " (not there yet)"
 
 
 def _missing(name: str) -> str:

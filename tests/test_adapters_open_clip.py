@@ -151,7 +151,7 @@ def test_a_checkpoint_of_siglip_is_preprocessed_like_siglip():
         ("test-small", "random weights"),
         ("test-small/", "random weights"),
         ("test-small/openai", "publishes no weights of 'test-small'"),
-        ("test-small//absent.safetensors", "does not exist"),
+        ("test-small//absent.safetensors", "no checkpoint file"),
         ("local-dir:/absent", "no open_clip_config.json"),
     ],
 )

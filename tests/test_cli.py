@@ -69,6 +69,18 @@ def test_ladder_of_a_picture_with_captions_of_ones_own(run, tmp_path):
     assert ladder[0] in printed
 
 
+def test_captions_are_printed_as_they_are(run, tmp_path):
+    from hiergeo.datasets import scenes
+
+    picture, captions = tmp_path / "[bold]scene.png", tmp_path / "captions.txt"
+    scenes.load("test", count=1).images[0].open().save(picture)
+    captions.write_text("[/red] a [circle] :smile:\n", encoding="utf-8-sig")
+    code, printed, _ = run("ladder", picture, "--captions", captions)
+    assert code == 0
+    assert "[bold]scene.png" in printed
+    assert "[/red] a [circle] :smile:" in printed
+
+
 def test_embed_then_probe_the_file(run, tmp_path):
     stored, direct, again = tmp_path / "tiny.npz", tmp_path / "direct.json", tmp_path / "again.json"
     data = ["-d", "scenes", "--rows", 20]
@@ -112,6 +124,10 @@ def test_data_check_exits_with_2_on_defects(run, tmp_path):
         (["probe", "-m", "tiny", "-d", "scenes", "--root", "text"], "--root must be"),
         (["probe", "-m", "tiny", "-d", "scenes", "--rows", "5", "-g", "product:lorentz:-1x3"], "have 3 dimensions"),
         (["ladder", "nowhere.jpg", "-d", "scenes"], "nowhere.jpg"),
+        (["info", "--device", "nope"], "device 'nope'"),
+        (["probe", "-m", "tiny", "-d", "scenes", "--device", "meta"], "device 'meta' cannot be used here"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "product:lorentz:-1x²"], "needs a dimension"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "product:product:euclidean:x3"], "inside a product"),
         (["data", "fetch", "imagenet"], "unknown downloadable dataset"),
     ],
 )
@@ -127,6 +143,35 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(run, tmp_pa
     code, _, err = run("probe", "-m", "npz:nowhere", "--json", tmp_path)
     assert code == 2
     assert "is a folder" in err
+
+
+def test_two_outputs_in_one_file_are_refused(run, tmp_path):
+    same = tmp_path / "same"
+    code, _, err = run("compare", "-m", "tiny", "-d", "scenes", "--html", same, "--json", same)
+    assert code == 2
+    assert "two outputs" in err
+
+
+def test_an_output_that_is_no_file_is_refused(run):
+    code, _, err = run("info", "--json", "/dev/null")
+    assert code == 2
+    assert "a device or pipe" in err
+
+
+def test_a_link_is_followed(run, tmp_path):
+    (tmp_path / "link.json").symlink_to(tmp_path / "target.json")
+    assert run("info", "--json", tmp_path / "link.json")[0] == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert metrics(tmp_path / "target.json")
+
+
+def test_an_interrupt_is_one_sentence(run, monkeypatch):
+    from hiergeo import datasets
+
+    monkeypatch.setattr(datasets, "load", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    code, _, err = run("probe", "-m", "tiny", "-d", "scenes")
+    assert code == 2
+    assert "Error: interrupted." in err
 
 
 def test_an_interrupted_embed_says_how_to_go_on(run, monkeypatch, tmp_path):

@@ -81,7 +81,7 @@ class Klein(Curved):
 
 
 class FakeEntryPoint:
-    name = "klein"
+    name, value = "klein", "klein:Klein"
 
     def load(self) -> type[Geometry]:
         return Klein

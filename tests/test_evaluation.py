@@ -133,9 +133,9 @@ def test_json_begins_with_flat_metrics(fan):
     assert written["settings"]["geometry"] == "euclidean"
 
 
-@pytest.mark.parametrize("bad", [{"protocol": "er"}, {"steps": 0}, {"samples": 0}])
+@pytest.mark.parametrize("bad", [{"protocol": "er"}, {"steps": 0}, {"samples": 0}, {"seed": -1}, {"steps": 2.5}])
 def test_bad_settings_are_refused_before_anything_is_loaded(bad):
-    with pytest.raises(InputError, match=r"did you mean 're'|steps and samples must be"):
+    with pytest.raises(InputError, match=r"did you mean 're'|(steps|samples|seed) must be"):
         hiergeo.evaluate("npz:/nowhere", "hierarcaps", **bad)
 
 
@@ -152,6 +152,50 @@ def test_two_charts_of_one_space_tie_and_the_rest_is_paired(fan):
     assert "lorentz:-1/tau_d" in json.loads(comparison.to_json())["metrics"]
 
 
+def test_a_single_row_decides_nothing(fan):
+    model, hierarchy = fan
+    specs = ["euclidean", "lorentz:-4", "sphere:0.25"]
+    winners = hiergeo.compare(model, hierarchy.take(1), specs, protocol="pairs").winners
+    assert all(winner is None for winner in winners.values())
+
+
+def test_exact_ties_of_different_spaces_have_no_winner(fan):
+    comparison = hiergeo.compare(*fan, ["euclidean", "lorentz:-0.001"])
+    assert comparison.twins == ()
+    assert comparison.difference("recall", *comparison.results) == (0, 0)
+    assert comparison.winners["recall"] is None
+
+
+def test_a_space_that_does_not_fit_is_refused_before_embedding(fan, monkeypatch):
+    model, hierarchy = fan
+    monkeypatch.setattr(Table, "_image_rows", lambda *_: pytest.fail("embedded"))
+    with pytest.raises(InputError, match="have 3 dimensions"):
+        hiergeo.compare(model, hierarchy, ["euclidean", "product:lorentz:-1x3"])
+
+
+def test_images_of_another_dimension_are_refused(fan):
+    model, hierarchy = fan
+    model.images = {i: [*row, 0.0] for i, row in model.images.items()}
+    with pytest.raises(InputError, match="images in 3 dimensions and texts in 2"):
+        hiergeo.evaluate(model, hierarchy)
+
+
+def test_an_adapter_that_loses_rows_is_named(fan, monkeypatch):
+    model, hierarchy = fan
+    monkeypatch.setattr(Table, "_image_rows", lambda *_: torch.ones(1, 2))
+    with pytest.raises(InputError, match=r"the adapter table gave \(1, 2\) for a batch of 2"):
+        hiergeo.evaluate(model, hierarchy)
+
+
+def test_hierarchies_are_whole():
+    with pytest.raises(InputError, match="not of 4 tiers"):
+        Hierarchy("h", "test", (Row(0, ("a", "b", "c")),))
+    with pytest.raises(InputError, match="image 7 of h belongs to no row"):
+        Hierarchy("h", "test", (Row(0, ("a", "b", "c", "d"), image_id=1),), (ImageRef(7, open=lambda: None),))
+    with pytest.raises(InputError, match="at least 1 row"):
+        Hierarchy("h", "test", (Row(0, ("a", "b", "c", "d")),)).take(0)
+
+
 def test_bend_is_the_growth_of_circles():
     assert flatness.bend(-4.0, 0.5) == pytest.approx(math.sinh(1) / 1 - 1)
     assert flatness.bend(0.25, 1.0) == pytest.approx(math.sin(0.5) / 0.5 - 1)
@@ -162,6 +206,12 @@ def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
     result = hiergeo.evaluate(*fan, "lorentz:-0.001")
     assert "effectively flat" in result.verdict
     assert "effectively flat" not in hiergeo.evaluate(*fan, "lorentz:-9").verdict
+
+
+def test_a_verdict_of_any_curvature_is_a_number():
+    numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.1, "curvature": -1e60}
+    said = flatness.verdict(numbers | {"bend": flatness.bend(-1e60, 1.0)})
+    assert "over a thousand times longer" in said
 
 
 def test_equal_radii_are_called_out():

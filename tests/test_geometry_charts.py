@@ -76,7 +76,7 @@ def test_the_sphere_reaches_its_antipode_and_no_further(learnable: bool) -> None
     sphere, reach = Sphere(0.7, learnable), math.pi / math.sqrt(0.7)
     back = sphere.from_ambient(sphere.to_ambient(at(reach)))
     assert back.radius.tolist() == pytest.approx([0.5, reach])
-    with pytest.raises(InputError, match=r"^point\.radius 1 is 3\.8, beyond the antipode"):
+    with pytest.raises(InputError, match=r"^the radius of point 1 is 3\.8, beyond the antipode"):
         sphere.to_ambient(at(3.8))
 
 

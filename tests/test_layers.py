@@ -11,8 +11,8 @@ import pytest
 import hiergeo
 
 PACKAGE = Path(hiergeo.__file__).parent
-BASE = {"_files", "_numerics", "_progress", "_version", "errors", "polar"}
-DATA = {"_pictures", "adapters", "datasets"}
+BASE = {"_devices", "_files", "_numerics", "_progress", "_version", "errors", "polar"}
+DATA = {"adapters", "datasets"}
 MEASURES = {"cones", "geometry", "metrics", "pairwise"}
 
 ALLOWED = {
@@ -22,9 +22,8 @@ ALLOWED = {
     "cones": BASE | {"geometry", "pairwise"},
     "metrics": BASE | {"cones", "geometry", "pairwise"},
     "losses": BASE | {"cones", "geometry", "pairwise"},
-    "_pictures": BASE | {"datasets"},
-    "datasets": BASE | {"_pictures"},
-    "adapters": BASE | {"_pictures", "datasets"},
+    "datasets": BASE,
+    "adapters": BASE | {"datasets"},
     "evaluation": BASE | DATA | MEASURES,
     "training": BASE | DATA | MEASURES | {"evaluation", "losses"},
     "report": BASE | DATA | MEASURES | {"evaluation"},
@@ -102,7 +101,7 @@ def test_layers(path: Path) -> None:
 
 
 def test_the_rules_are_free_of_cycles_but_for_pictures() -> None:
-    graph = {name: allowed - {name, "_pictures"} for name, allowed in ALLOWED.items() if name not in BASE}
+    graph = {name: allowed - {name} for name, allowed in ALLOWED.items() if name not in BASE}
     while graph:
         free = {name for name, allowed in graph.items() if not allowed & set(graph)}
         assert free, f"a cycle among {sorted(graph)}"

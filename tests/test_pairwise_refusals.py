@@ -68,7 +68,9 @@ def test_beyond_the_antipode(operation: Callable[..., object], learnable: bool) 
     radius = torch.tensor([1.0, 3.7, 3.8], requires_grad=learnable)
     for side in ("x", "y"):
         ends = (changed(radius=radius), good()) if side == "x" else (good(), changed(radius=radius))
-        with pytest.raises(InputError, match=rf"^{side}\.radius 2 is 3\.8, beyond the antipode .*pi/sqrt\(K\).*3\.755"):
+        with pytest.raises(
+            InputError, match=rf"^the radius of {side} 2 is 3\.8, beyond the antipode .*pi/sqrt\(K\).*3\.755"
+        ):
             operation(*ends, 0.7)
     limit = math.pi / math.sqrt(0.7)
     operation(changed(radius=torch.full((3,), limit)), good(), 0.7)

@@ -191,6 +191,8 @@ def test_ladder() -> None:
     assert found.tolist() == brute_ladder(cosine.float(), radius, thresholds)
     longer = pairwise.ladder(5 * queries, 0.1 * candidates, radius, thresholds)
     assert torch.equal(found, longer)
+    strided = torch.stack((radius, radius), 1)[:, 0], torch.stack((thresholds, thresholds), 1)[:, 0]
+    assert torch.equal(found, pairwise.ladder(queries, candidates, *strided))
 
 
 def test_ladder_ties_of_repeated_candidates_go_to_the_lower_index() -> None:

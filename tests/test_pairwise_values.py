@@ -11,7 +11,7 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows, tiles
 from hiergeo.testing import oracle
-from hiergeo.testing.samples import bar_rows, special_points
+from hiergeo.testing.samples import bar_block, bar_rows, special_points
 from hiergeo.testing.strategies import Pair, pairs
 
 CURVATURES = (-2.3, -0.3, 0.0, 0.7)
@@ -63,16 +63,21 @@ def test_the_sum_of_interior_angles_tells_the_curvature(pair: Pair) -> None:
 
 @pytest.mark.parametrize("curvature", [-2.3, -0.3])
 def test_distance_at_huge_radii(curvature: float) -> None:
-    """sinh(s d/2)^2 at 50 digits' worth of room: far apart d tends to r_x + r_y + ln(sin(theta/2)^2) / s."""
+    """From far away d is s r_y + ln(cosh(s r_x) - sinh(s r_x) cos(theta)), which far from the root is half angles."""
     s = math.sqrt(-curvature)
     theta = torch.tensor([1e-3, 0.4, 2.0, math.pi])
     y = Polar(torch.stack((theta.cos(), theta.sin()), -1), torch.full((4,), 9e3 / s))
-    for r in (30.0, 200.0, 1e4):
-        x = Polar(torch.eye(2)[:1].expand(4, 2), torch.full((4,), r / s))
-        expected = x.radius.double() + y.radius.double() + 2 * torch.log(torch.sin(oracle.opening(x, y) / 2)) / s
-        torch.testing.assert_close(rows.distance(x, y, curvature).double(), expected, rtol=1e-6, atol=0)
+    for a in (0.0, 1e-3, 0.3, 1.0, 5.0, 30.0, 200.0, 1e4):
+        x = Polar(torch.eye(2)[:1].expand(4, 2) * (a > 0), torch.full((4,), a / s))
+        half, r = oracle.opening(x, y) / 2, s * x.radius.double()
+        busemann = r + torch.log(half.sin().square() + half.cos().square() * torch.exp(-2 * r)) if a else 0 * r
+        expected = (s * y.radius.double() + busemann) / s
+        for law in (rows.distance, lambda *p: pairwise.distance(*p).diagonal()):
+            torch.testing.assert_close(law(x, y, curvature).double(), expected, rtol=3e-7, atol=0)
+            torch.testing.assert_close(law(y, x, curvature).double(), expected, rtol=3e-7, atol=0)
         ahead = Polar(x.direction, x.radius + 3 / s)
-        torch.testing.assert_close(rows.distance(x, ahead, curvature), ahead.radius - x.radius, rtol=1e-6, atol=0)
+        if a:
+            torch.testing.assert_close(rows.distance(x, ahead, curvature), ahead.radius - x.radius, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("curvature", CURVATURES)
@@ -89,6 +94,16 @@ def test_pairs_equal_rows(name: str, curvature: float) -> None:
         "energy": (-margin).clamp_min(0),
     }[name]
     torch.testing.assert_close(STORED[name](x, y, curvature), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("curvature", CURVATURES)
+def test_pairs_equal_rows_in_float64(curvature: float) -> None:
+    """The product of rays and their chords meet where neither has lost digits."""
+    x, y = bar_block(curvature, 16, 120, torch.Generator().manual_seed(0))
+    x, y = (Polar(p.direction.double(), p.radius.double()) for p in (x, y))
+    a, b = Polar(x.direction[:, None], x.radius[:, None]), Polar(y.direction[None], y.radius[None])
+    for every, single in ((pairwise.exterior_angle, rows.exterior_angle), (pairwise.distance, rows.distance)):
+        torch.testing.assert_close(every(x, y, curvature), single(a, b, curvature), rtol=1e-9, atol=2e-9)
 
 
 @pytest.mark.parametrize("curvature", CURVATURES)
@@ -250,6 +265,44 @@ def test_the_antipode_on_a_sphere(curvature: float) -> None:
     for law in (rows.exterior_angle, lambda *a: pairwise.exterior_angle(*a).diagonal()):
         assert not bool(law(x, y, curvature).any())
     torch.testing.assert_close(rows.distance(x, y, curvature), torch.full((30,), reach))
+
+
+@pytest.mark.parametrize("curvature", [0.25, 0.7, 3.0])
+def test_close_to_antipodes_on_a_sphere(curvature: float) -> None:
+    """Sums of radii near pi / s and 2 pi / s keep the digits of what is left to them."""
+    reach, theta = math.pi / math.sqrt(curvature), torch.tensor(2.9)
+    u = torch.eye(2)[:1].expand(40, 2)
+    v = torch.stack((theta.cos(), theta.sin())).expand(40, 2)
+    short, left = reach * torch.logspace(-5, -1, 40), reach * torch.logspace(-4.7, -0.7, 40)
+    for rx, ry in ((short, reach - left), (reach - left, short), (reach - short, reach - left)):
+        x, y = Polar(u, rx.float()), Polar(v, ry.float())
+        for law in (rows.exterior_angle, lambda *a: pairwise.exterior_angle(*a).diagonal()):
+            expected = oracle.exterior_angle(x, y, curvature)
+            torch.testing.assert_close(law(x, y, curvature).double(), expected, rtol=0, atol=2e-6)
+        expected = oracle.distance(x, y, curvature)
+        torch.testing.assert_close(rows.distance(x, y, curvature).double(), expected, rtol=2e-6, atol=0)
+
+
+def test_neighbours_on_the_equator_are_not_antipodes() -> None:
+    quarter = torch.tensor([math.pi / 2])
+    x, y = Polar(torch.eye(2)[:1], quarter), Polar(torch.eye(2)[:1], quarter - 2.4e-7)
+    assert 0 < float(rows.distance(x, y, 1.0)) < 4 * torch.finfo(torch.float32).eps
+    assert float(rows.exterior_angle(x, y, 1.0)) == pytest.approx(math.pi)
+
+
+@pytest.mark.parametrize("curvature", [-2.3, -0.3, 0.0, 0.7])
+def test_aperture_where_the_cone_just_opens(curvature: float) -> None:
+    """Rounding must not push 2 k / sn beyond 1, where the arcsine has no value."""
+    s = math.sqrt(abs(curvature)) or 1.0
+    for min_radius in (0.05, 0.1, 0.3, 0.45):
+        edge = {-1: math.asinh(2 * min_radius), 0: 2 * min_radius, 1: math.asin(2 * min_radius)}[
+            (curvature > 0) - (curvature < 0)
+        ]
+        radius = (edge / s * (1 + 1e-16 * torch.arange(-200, 200, dtype=torch.float64))).requires_grad_()
+        psi = pairwise.half_aperture(radius, curvature, min_radius)
+        (gradient,) = torch.autograd.grad(psi.sum(), radius)
+        assert bool(gradient.isfinite().all())
+        torch.testing.assert_close(psi, torch.full_like(psi, math.pi / 2), rtol=0, atol=1e-6)
 
 
 def test_special_points_are_special() -> None:

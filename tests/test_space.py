@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from torch import Tensor
 
-from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Space, Sphere, cones, pairwise
-from hiergeo.errors import InputError
+from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Product, Space, Sphere, cones, pairwise
+from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import Geometry
 from hiergeo.testing import oracle
 from hiergeo.testing.strategies import embeddings
@@ -146,7 +146,7 @@ def test_refusals() -> None:
             Space(Euclidean(), torch.tensor([1.0, odd]))
     far = torch.tensor([[1.0, 0.0], [3.0, 3.0]], requires_grad=True)
     with pytest.raises(
-        InputError, match=r"^embedding\.radius 1 is 4\.243, beyond the antipode .* use a smaller curvature"
+        InputError, match=r"^the radius of embedding 1 is 4\.243, beyond the antipode .* use a smaller curvature"
     ):
         Space(Sphere(0.7)).radius(far)
 
@@ -158,3 +158,40 @@ def test_wide_cones_beyond_the_equator_are_warned_of() -> None:
             measure(x, x)
     Space(Sphere(0.5)).margin(x, x)
     Space(Lorentz(-5.0)).margin(x, x)
+
+
+def test_second_derivatives_are_refused_rather_than_wrong():
+    space = Space(Lorentz(-1.3))
+    x, y = torch.randn(2, 4, dtype=torch.float64)
+    with pytest.raises(UnavailableError, match="second derivatives"):
+        torch.autograd.functional.hessian(lambda point: space.distance(point, y), x)
+
+
+def test_a_parameter_as_root_is_trained():
+    root = torch.nn.Parameter(torch.zeros(3))
+    space = Space(Lorentz(-1.3), root)
+    space.radius(torch.ones(2, 3)).sum().backward()
+    assert [name for name, _ in space.named_parameters()] == ["root"]
+    assert torch.allclose(root.grad, torch.full((3,), -2 / 3**0.5))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Space("lorentz:-1"), r"geometry must be .* use hiergeo\.geometry\.parse"),
+        (lambda: Space(Euclidean(), [0.0, 0.0]), "root must be a tensor .* not list"),
+        (lambda: Space(Euclidean(), True), "root must be a tensor .* not bool"),
+        (lambda: Space(Euclidean()).radius([[1.0]]), "must be a tensor .* not list"),
+        (
+            lambda: Space(Euclidean()).distance(torch.tensor(1.0), torch.tensor(1.0)),
+            r"not torch\.float32 of shape \(\)",
+        ),
+        (lambda: Space(Euclidean()).radius(torch.ones(2, 3).long()), r"floating-point tensor .* not torch\.int64"),
+        (lambda: Lorentz("minus one"), "negative curvature, not 'minus one'"),
+        (lambda: Product(["euclidean"]), r"pairs \(geometry, dimension\)"),
+        (lambda: Product([(Product([(Euclidean(), 1)]), 1)]), "no product among them"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_get_one_sentence(make, said):
+    with pytest.raises(InputError, match=said):
+        make()

@@ -189,6 +189,20 @@ def test_derivative_by_curvature_at_50_digits(k: float, dtype: torch.dtype) -> N
                 assert float(gradient) == pytest.approx(float(expected), rel=2e-4 if dtype == torch.float32 else 1e-8)
 
 
+@pytest.mark.parametrize("k", [-2.3, -0.3, 0.7])
+@pytest.mark.parametrize("a", [0.02, 0.09, 0.11, 0.3, 0.49, 0.51, 1.2])
+@pytest.mark.parametrize("theta", [0.4, 2.0, 3.0])
+def test_derivative_of_the_distance_by_curvature_wherever_its_form_changes(theta: float, a: float, k: float) -> None:
+    """Near theta = pi the derivative is a small rest of larger terms, so a series cut short shows there."""
+    rx, ry = a / math.sqrt(abs(k)), 0.8 * a / math.sqrt(abs(k))
+    expected = float(slope(lambda c: golden(c, rx, ry, theta)[1], k))
+    for dtype, bound in ((torch.float64, 1e-8), (torch.float32, 2e-3)):
+        x, y = (Polar(*(f.to(dtype) for f in on_plane(r, t))) for r, t in ((rx, 0.0), (ry, theta)))
+        curvature = torch.tensor(k, dtype=torch.float64, requires_grad=True)
+        (gradient,) = torch.autograd.grad(rows.distance(x, y, curvature).sum(), curvature)
+        assert float(gradient) == pytest.approx(expected, rel=bound)
+
+
 @pytest.mark.parametrize("k", [-2.3, -0.3, -1e-3, -1e-12, 0.7])
 def test_derivative_of_the_aperture_by_curvature(k: float) -> None:
     curvature = torch.tensor(k, dtype=torch.float64, requires_grad=True)

@@ -92,18 +92,16 @@ def read(path: Path) -> Embeddings:
 
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     if not path.is_file():
-        raise InputError(f"the embedding file {path} does not exist.")
+        raise InputError(f"there is no embedding file {path}.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is damaged or no .npz archive.")
     try:
         with path.open("rb") as handle:
             archive = np.load(handle, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise InputError(f"{path} is a single array, not an .npz archive.")
             arrays = {name: archive[name] for name in archive.files}
-    except InputError:
-        raise
     except DAMAGED as error:
         if "allow_pickle" in str(error):
-            raise InputError(f"{path} is no .npz file or holds pickled objects, which are refused.") from error
+            raise InputError(f"{path} holds pickled objects, which could run code and are refused.") from error
         raise InputError(f"{path} is damaged or no .npz file: {error}.") from error
     if HASH in arrays and str(arrays[HASH]) != content_sha256(arrays):
         raise InputError(f"{path} was altered: its content does not match its {HASH}.")

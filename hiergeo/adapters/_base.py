@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -71,7 +70,7 @@ class Model(ABC):
         Raises:
             InputError: no texts, something that is no string, or an embedding that is not finite or has no direction.
         """
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        if not isinstance(texts, Sequence) or isinstance(texts, str) or not all(isinstance(t, str) for t in texts):
             raise InputError("texts must be a list of strings.")
         stripped = [text.strip() for text in texts]
         self._check_texts(stripped)
@@ -86,8 +85,8 @@ class Model(ABC):
         """
         if not self.has_images:
             raise InputError(f"{self.name} embeds texts only: choose an image-text model to embed images.")
-        if isinstance(images, str | Path):
-            raise InputError("images must be a list.")
+        if not isinstance(images, Sequence) or isinstance(images, str):
+            raise InputError("images must be a list of pictures or paths.")
         self._check_images(images)
         return self._encode("image", images, self._image_rows, batch_size, progress)
 
@@ -105,8 +104,17 @@ class Model(ABC):
             raise InputError(f"the batch size must be at least 1, not {batch_size}.")
         batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
         label = f"embedding {kind}s"
-        rows = [rows_of(batch).detach().float().cpu() for batch in track(batches, label, enabled=progress)]
+        rows = [self._checked_rows(rows_of, batch) for batch in track(batches, label, enabled=progress)]
         return unit_rows(torch.cat(rows), f"the {kind} embeddings of {self.name}")
+
+    def _checked_rows(self, rows_of: Callable[[Sequence[Item]], Tensor], batch: Sequence[Item]) -> Tensor:
+        rows = rows_of(batch)
+        if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != len(batch):
+            shape = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
+            raise InputError(
+                f"the adapter {self.name} gave {shape} for a batch of {len(batch)}: it must give one row each."
+            )
+        return rows.detach().float().cpu()
 
 
 def unit_rows(rows: Tensor, what: str) -> Tensor:

@@ -87,7 +87,7 @@ def checkpoint_shapes(path: Path) -> Shapes:
         InputError: there is no such file, it is damaged, holds no weights, or is a pickle of more than tensors.
     """
     if not path.is_file():
-        raise InputError(f"the checkpoint {path} does not exist.")
+        raise InputError(f"there is no checkpoint file {path}.")
     state = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
     if not state:
         raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")

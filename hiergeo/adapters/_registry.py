@@ -6,8 +6,8 @@ from importlib.metadata import entry_points
 
 import torch
 
+from hiergeo._devices import usable
 from hiergeo.adapters._base import Model
-from hiergeo.adapters._hub import reason
 from hiergeo.errors import InputError, UnavailableError, unknown_name
 
 GROUP = "hiergeo.adapters"
@@ -36,7 +36,7 @@ def load(spec: str, *, device: str | torch.device = "cpu") -> Model:
         UnavailableError: a download or an optional package cannot be had.
     """
     name, _, rest = spec.partition(":")
-    place = _device(device)
+    place = usable(device)
     if name == "tiny":
         if rest:
             raise InputError(f"the bundled model takes no arguments: write 'tiny', not '{spec}'.")
@@ -64,12 +64,3 @@ def _loader(name: str) -> Callable[..., Model]:
     except (ImportError, AttributeError) as error:
         raise UnavailableError(f"the adapter '{name}' ({foreign[name].value}) cannot be imported: {error}.") from error
     return found
-
-
-def _device(device: str | torch.device) -> torch.device:
-    try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(f"the device '{device}' cannot be used here: {reason(error)}.") from error
-    return place

@@ -2,22 +2,34 @@
 
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
+
+ABORTED = (1, 130)
+"""What the command-line library exits with after Ctrl-C."""
 
 
 def main() -> None:
     """Run the ``hiergeo`` command and exit: 0 on success, 2 when the user has to change something."""
-    from hiergeo.cli.app import app
     from hiergeo.errors import HiergeoError
 
     warnings.showwarning = _show_warning
     try:
+        from hiergeo.cli.app import app
+
         app()
     except HiergeoError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted.")
     except SystemExit as stop:
-        sys.exit(2 if stop.code else 0)
+        if stop.code in ABORTED:
+            _fail("interrupted.")
+        sys.exit(stop.code)
+
+
+def _fail(sentence: str) -> NoReturn:
+    print(f"Error: {sentence}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -4,20 +4,20 @@ import os
 from pathlib import Path
 
 from hiergeo import Space, datasets
-from hiergeo._files import atomic_write_text
+from hiergeo._files import atomic_write_text, refuse_special
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import parse
 
 
 def check_writable(*paths: Path | None) -> None:
-    """Raise UnavailableError, before any work starts, for an output that cannot be written."""
-    for path in paths:
-        if path is None:
-            continue
-        if path.is_dir():
-            raise UnavailableError(f"cannot write {path}: it is a folder.")
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
+    """Refuse, before any work starts, outputs that cannot be written or would overwrite each other."""
+    named = [path.resolve() for path in paths if path is not None]
+    if len(set(named)) < len(named):
+        raise InputError(f"two outputs would go to {named[0]}: name different files.")
+    for path in named:
+        refuse_special(path)
+        folder = next(parent for parent in path.parents if parent.exists())
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise UnavailableError(f"cannot write {path}: {folder} is not a folder you can write to.")
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from hiergeo import adapters
 from hiergeo.cli import options
@@ -52,5 +53,5 @@ def publish(comparison: Comparison, html: Path, json: Path | None, images: int, 
     console = Console()
     console.print(comparison_table(comparison))
     for result in comparison.results:
-        console.print(f"[bold]{result.geometry}[/bold]: {result.verdict}")
-    console.print(f"Page: {html.absolute()}", soft_wrap=True)
+        console.print(Text.assemble((result.geometry, "bold"), f": {result.verdict}"))
+    console.print(f"Page: {html.absolute()}", soft_wrap=True, markup=False, highlight=False)

@@ -34,18 +34,23 @@ def list_splits(json: options.Json = None, seed: options.Seed = 0, device: optio
     check_writable(json)
     table = Table("data", "split", "rows", "images", "texts", box=None, pad_edge=False)
     sizes: dict[str, int] = {}
+    absent: list[str] = []
     for name, splits in SPLITS.items():
         for split in splits:
             try:
                 hierarchy = datasets.load(name, split)
             except HiergeoError as error:
-                table.add_row(name, split, f"[dim]{error}[/dim]")
+                table.add_row(name, split, "-", "-", "-")
+                absent.append(f"{name} {split}: {error}")
                 continue
             sizes[f"{name}/{split}"] = len(hierarchy.rows)
             counts = (len(hierarchy.rows), len(hierarchy.images), len(hierarchy.texts))
             table.add_row(name, split, *(f"{count:,}" for count in counts))
     write_json(json, jsonlib.dumps({"metrics": sizes}, indent=2))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for sentence in absent:
+        console.print(sentence, markup=False, highlight=False)
 
 
 @app.command("fetch")
@@ -62,7 +67,7 @@ def fetch(
         raise unknown_name("downloadable dataset", name, ["hierarcaps"])
     paths = hierarcaps.fetch(what=part, progress=True)
     write_json(json, jsonlib.dumps({"metrics": {"files": len(paths)}, "files": [str(p) for p in paths]}, indent=2))
-    Console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True)
+    Console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True, markup=False)
 
 
 @app.command("check")
@@ -82,7 +87,9 @@ def check(
     alike = Counter(defect.problem for defect in defects)
     for first in {defect.problem: defect for defect in reversed(defects)}.values():
         more = alike[first.problem] - 1
-        console.print(f"{first} (and {more} more)" if more else str(first), soft_wrap=True, highlight=False)
-    console.print(f"{what}: {len(defects)} defects" if defects else f"{what}: no defects")
+        sentence = f"{first} (and {more} more)" if more else str(first)
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+    count = f"{len(defects)} defect{'s' * (len(defects) > 1)}" if defects else "no defects"
+    console.print(f"{what}: {count}", soft_wrap=True, highlight=False, markup=False)
     if defects:
         raise typer.Exit(2)

@@ -12,6 +12,8 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.errors import UnavailableError
 
+AGAIN = "finished batches are kept, run the same command again to go on"
+
 Out = Annotated[Path, typer.Option("--out", "-o", help="The npz file to write.", metavar="FILE")]
 BatchSize = Annotated[int, typer.Option(help="Captions or images per batch.", metavar="N", min=1)]
 
@@ -34,11 +36,12 @@ def embed(
     try:
         adapters.embed(loaded, hierarchy, out, batch_size=batch_size, progress=True)
     except KeyboardInterrupt:
-        raise UnavailableError(
-            "interrupted: run the same command again to go on after the last finished batch."
-        ) from None
+        raise UnavailableError(f"interrupted: {AGAIN}.") from None
+    except UnavailableError as error:
+        raise UnavailableError(f"{str(error).rstrip('.')}; {AGAIN}.") from error
     images = len(hierarchy.images) if loaded.has_images else 0
     metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": out.stat().st_size}
     settings = {"model": loaded.name, "data": data, "split": split, "out": str(out), "seed": seed}
     write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
-    Console().print(f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}", soft_wrap=True)
+    sentence = f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}"
+    Console().print(sentence, soft_wrap=True, markup=False)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo import adapters
@@ -50,16 +51,16 @@ def ladder(
     write_json(json, jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2))
     console = Console()
     for image, steps_met in zip(images, ladders, strict=True):
-        tree = Tree(f"[bold]{image.name}[/bold]")
+        tree = Tree(Text(image.name, style="bold"))
         for text in steps_met:
-            tree.add(text, style="default")
+            tree.add(Text(text))
         console.print(tree)
 
 
 def read_captions(path: Path) -> tuple[str, ...]:
     """The distinct non-empty lines of a UTF-8 file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise UnavailableError(f"cannot read the captions {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:

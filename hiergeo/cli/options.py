@@ -33,6 +33,6 @@ Root = Annotated[
     str, typer.Option(help="model: the embedding of the empty caption; none: no root.", metavar="model|none")
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", metavar="N")]
+Seed = Annotated[int, typer.Option(help="Seed of the resampling, and of the scenes of demo.", metavar="N", min=0)]
 Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.", metavar="NAME")]
 Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE")]

@@ -33,4 +33,4 @@ def probe(
     write_json(json, result.to_json())
     console = Console()
     console.print(result_table(result))
-    console.print(result.verdict)
+    console.print(result.verdict, markup=False)

@@ -53,6 +53,12 @@ class Hierarchy:
     def __post_init__(self) -> None:
         if not self.rows:
             raise InputError(f"the {self.split} split of {self.name} is empty: nothing to evaluate.")
+        for row in self.rows:
+            if any(len(chain) != TIERS for chain in (row.positive, row.negative) if chain is not None):
+                raise InputError(f"row {row.row_id} of {self.name} has a chain that is not of {TIERS} tiers.")
+        orphans = {image.image_id for image in self.images} - {row.image_id for row in self.rows}
+        if orphans:
+            raise InputError(f"image {min(orphans)} of {self.name} belongs to no row: leave it out.")
 
     @cached_property
     def has_negatives(self) -> bool:
@@ -67,7 +73,9 @@ class Hierarchy:
         )
 
     def take(self, count: int) -> "Hierarchy":
-        """The first `count` rows and only their images."""
+        """The first `count` rows and only their images. Raises InputError for a count below 1."""
+        if count < 1:
+            raise InputError(f"take at least 1 row of {self.name}, not {count}.")
         rows = self.rows[:count]
         kept = {row.image_id for row in rows}
         return Hierarchy(self.name, self.split, rows, tuple(i for i in self.images if i.image_id in kept))

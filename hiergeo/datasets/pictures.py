@@ -19,10 +19,12 @@ UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError)
 
 def refuse_missing(images: Sequence[ImageLike]) -> None:
     """Raise an `InputError` that names the first image file that does not exist and says how many do not."""
-    paths = [_path(image) for image in images]
-    missing = [path for path in paths if path is not None and not path.is_file()]
+    missing = [image for image in images if (path := _path(image)) is not None and not path.is_file()]
     if missing:
-        raise InputError(f"{len(missing)} of {len(images)} image files do not exist; the first is {missing[0]}.")
+        cure = _cure(missing[0])
+        raise InputError(
+            f"{len(missing)} of {len(images)} image files do not exist; the first is {_path(missing[0])}{cure}."
+        )
 
 
 def open_rgb(image: ImageLike) -> "Image":
@@ -66,6 +68,16 @@ def _path(image: ImageLike) -> Path | None:
     if isinstance(image, ImageRef):
         return image.path
     return Path(image) if isinstance(image, str | Path) else None
+
+
+def _cure(image: ImageLike) -> str:
+    """What a dataset has to say of its own missing image."""
+    if isinstance(image, ImageRef):
+        try:
+            image.open()
+        except HiergeoError as error:
+            return f" ({str(error).rstrip('.')})"
+    return ""
 
 
 def _label(image: ImageLike) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from torch import nn
 
 from hiergeo import adapters, datasets
 from hiergeo._progress import track
@@ -13,7 +14,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded, embed
-from hiergeo.evaluation.evaluate import Settings, as_space, check, measure, wanted
+from hiergeo.evaluation.evaluate import Settings, as_space, check, check_fit, measure, wanted
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Product, Space
 from hiergeo.metrics import Interval, percentile_interval
@@ -41,9 +42,9 @@ class Comparison:
 
     @cached_property
     def winners(self) -> dict[str, str | None]:
-        """Metric -> the geometry that beats every other one by a paired 95 % interval that excludes 0, or None.
+        """Metric -> the geometry that beats every other space by a paired 95 % interval that excludes 0, or None.
 
-        Spaces that agree on every row, as two charts of one space do, count as one.
+        Charts of one space count as one; a single row, whose intervals have no width, decides nothing.
         """
         return {metric: self._winner(metric) for metric in self._measured if metric not in RADIAL}
 
@@ -63,12 +64,27 @@ class Comparison:
         """The metrics with intervals of any of the results: a product lacks those of its exterior angle."""
         return list(dict.fromkeys(metric for result in self.results for metric in result.draws))
 
+    @cached_property
+    def twins(self) -> tuple[tuple[str, ...], ...]:
+        """Geometries that are one space in several charts: equal curvature around the same root."""
+        spaces: dict[tuple[object, object], list[str]] = {}
+        for result in self.results:
+            if "curvature" in result.diagnostics:
+                spaces.setdefault((result.diagnostics["curvature"], result.settings["root"]), []).append(
+                    result.geometry
+                )
+        return tuple(tuple(charts) for charts in spaces.values() if len(charts) > 1)
+
+    def charts(self, geometry: str) -> tuple[str, ...]:
+        """The geometry and the other charts of its space among the results."""
+        return next((charts for charts in self.twins if geometry in charts), (geometry,))
+
     def _winner(self, metric: str) -> str | None:
         scored = [result for result in self.results if metric in result.draws]
         best = max(scored, key=lambda result: result.metrics[metric])
-        differences = [self.difference(metric, best, other) for other in scored if other is not best]
-        rivals = [interval for interval in differences if interval != (0.0, 0.0)]
-        return best.geometry if rivals and all(interval.low > 0 for interval in rivals) else None
+        same = self.charts(best.geometry)
+        leads = [self.difference(metric, best, rival) for rival in scored if rival.geometry not in same]
+        return best.geometry if leads and all(0 < lead.low < lead.high for lead in leads) else None
 
 
 def compare(
@@ -87,13 +103,17 @@ def compare(
     Raises:
         InputError: also when no space is given, or the same one twice.
     """
-    check(protocol, steps, samples)
+    check(protocol, steps, seed, samples)
+    if isinstance(spaces, str | nn.Module):
+        raise InputError("a comparison takes a list of geometries: use evaluate for a single one.")
     chosen = [as_space(space) for space in spaces]
     specs = [space.geometry.spec for space in chosen]
     if not specs or len(set(specs)) < len(specs):
         raise InputError(f"a comparison needs different geometries, not {', '.join(specs) or 'none'}.")
     model = adapters.load(model) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    for space in chosen:
+        check_fit(space, model, protocol)
     embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
     settings = Settings(protocol, steps, seed, samples)
     bar = track(chosen, "measuring", enabled=progress)

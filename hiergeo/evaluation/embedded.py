@@ -9,6 +9,7 @@ from torch import Tensor
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets._base import distinct
+from hiergeo.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ def embed(
     image = None
     if images and model.has_images and hierarchy.images:
         image = model.encode_image(hierarchy.images, progress=progress)
+        if image.shape[1] != text.shape[1]:
+            raise InputError(
+                f"{model.name} embeds images in {image.shape[1]} dimensions and texts in {text.shape[1]}: "
+                "it must be one space."
+            )
     return Embedded(
         model=model.name,
         hierarchy=hierarchy,

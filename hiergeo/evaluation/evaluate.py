@@ -63,11 +63,13 @@ def evaluate(
         InputError: unknown names, a protocol that the data cannot serve, dimensions that do not fit.
         UnavailableError: data or weights that are not there.
     """
-    check(protocol, steps, samples)
+    check(protocol, steps, seed, samples)
+    space = as_space(space)
     model = adapters.load(model) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    check_fit(space, model, protocol)
     embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
-    return measure(embedded, as_space(space), Settings(protocol, steps, seed, samples), progress=progress)
+    return measure(embedded, space, Settings(protocol, steps, seed, samples), progress=progress)
 
 
 def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: bool) -> Result:
@@ -104,12 +106,20 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
     )
 
 
-def check(protocol: str, steps: int, samples: int = 1) -> None:
-    """Raise InputError for an unknown protocol, or steps or samples below 1, before anything is loaded."""
+def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
+    """Raise InputError for settings that mean nothing, before anything is loaded."""
     if protocol not in PROTOCOLS:
         raise unknown_name("protocol", protocol, PROTOCOLS)
-    if steps < 1 or samples < 1:
-        raise InputError(f"steps and samples must be at least 1, not {steps} and {samples}.")
+    for name, value, least in (("steps", steps, 1), ("samples", samples, 1), ("seed", seed, 0)):
+        if not isinstance(value, int) or not least <= value < 2**63:
+            raise InputError(f"{name} must be a whole number of at least {least}, not {value}.")
+
+
+def check_fit(space: Space, model: Model, protocol: str) -> None:
+    """Raise InputError for a space that cannot hold the embeddings of a model or serve a protocol, before embedding."""
+    space.geometry.parts(model.dim)
+    if protocol == "traversal" and space.unrooted:
+        raise InputError("the traversal protocol walks to the root: give the space one.")
 
 
 def wanted(protocol: str) -> dict[str, bool]:

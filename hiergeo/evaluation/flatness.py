@@ -11,6 +11,9 @@ from hiergeo.geometry import Product, Space
 FLAT_BEND = 0.02
 """Below this relative excess of sn(r) over r at the largest radius a curved space measures like a flat one."""
 
+HUGE = 1e3
+"""Relative excess beyond which its exact size says nothing."""
+
 FLAT_SPREAD = 1.1
 """Below this ratio of the largest to the smallest tier mean, radii barely tell tiers apart."""
 
@@ -35,7 +38,7 @@ def diagnose(embedded: Embedded, space: Space, radii: np.ndarray, seed: int) -> 
 
     if not isinstance(space.geometry, Product):
         numbers["aperture_root"] = float((space.half_aperture(embedded.text) >= math.pi / 2).double().mean())
-        curvature = float(torch.as_tensor(space.geometry.curvature).detach())
+        curvature = float(space.geometry.curvature)
         numbers["curvature"] = curvature
         numbers["bend"] = bend(curvature, float(radii.max()))
     return numbers
@@ -60,7 +63,8 @@ def verdict(numbers: dict[str, float]) -> str:
     curvature, excess = numbers.get("curvature", 0.0), numbers.get("bend", 0.0)
     if curvature:
         longer = "longer" if excess > 0 else "shorter"
-        circles = f"circles of the largest radius are {100 * abs(excess):.3g} % {longer} than flat ones"
+        change = f"{100 * abs(excess):.3g} %" if abs(excess) < HUGE else "over a thousand times"
+        circles = f"circles of the largest radius are {change} {longer} than flat ones"
         consequence = ": effectively flat, treat it as Euclidean" if abs(excess) < FLAT_BEND else ""
         sentences.append(f"With K = {curvature:g} {circles}{consequence}.")
     occupancy, chance = numbers["in_cone"], numbers["in_cone_random"]

@@ -26,14 +26,12 @@ def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome
     first, so that captions are met by cosine as in the source.
 
     Raises:
-        InputError: no images to start from, or a space without a root to walk to.
+        InputError: no images to start from.
     """
     if embedded.image is None:
         raise InputError(
             f"the traversal protocol starts from images, and {embedded.model} gives none: use 're' or 'pairs'."
         )
-    if space.root is None:
-        raise InputError("the traversal protocol walks to the root: give the space one.")
     starts, walk_of = torch.unique(_nearest(space, embedded.image, embedded.text, progress), return_inverse=True)
     points = walk(embedded.text[starts], space, steps)
     met = _nearest(space, points.flatten(0, 1), embedded.text, progress).view(len(starts), steps)

@@ -64,10 +64,14 @@ class Curved(Geometry):
     def __init__(self, curvature: float, learnable: bool = False) -> None:
         """Raises InputError unless `curvature` is finite, not 0 and of this geometry's sign."""
         super().__init__()
+        wanted = f"{type(self).__name__} needs a {'negative' if self.sign < 0 else 'positive'} curvature"
+        try:
+            curvature = float(curvature)
+        except (TypeError, ValueError):
+            raise InputError(f"{wanted}, not {curvature!r}.") from None
         if not math.isfinite(curvature) or curvature * self.sign <= 0:
-            wanted = "negative" if self.sign < 0 else "positive"
-            raise InputError(f"{type(self).__name__} needs a {wanted} curvature, not {curvature:g}.")
-        self._initial = float(curvature)
+            raise InputError(f"{wanted}, not {curvature:g}.")
+        self._initial = curvature
         self.log_magnitude = nn.Parameter(torch.tensor(abs(curvature)).log()) if learnable else None
 
     @property

@@ -31,6 +31,10 @@ class Product(nn.Module):
         super().__init__()
         if not factors:
             raise InputError("a product needs at least one factor.")
+        if not all(isinstance(factor, tuple) and isinstance(factor[0], Geometry) for factor in factors):
+            raise InputError(
+                "the factors of a product must be pairs (geometry, dimension), with no product among them."
+            )
         if any(dim < 1 for _, dim in factors):
             raise InputError(
                 f"every factor of a product needs a dimension of at least 1, not {[dim for _, dim in factors]}."

@@ -30,8 +30,9 @@ class Space(nn.Module):
 
     Args:
         geometry: a `Geometry` or a `Product`.
-        root: (D,) embedding that becomes the origin (gradients reach it); None leaves the choice to whoever evaluates
-            the space, which then uses the model's own root; False is no root at all. Alone, None acts like False.
+        root: (D,) embedding that becomes the origin (gradients reach it, a Parameter is registered as one); None leaves
+            the choice to whoever evaluates the space, which then uses the model's own root; False is no root at all.
+            Alone, None acts like False.
 
     Every method takes embeddings (..., N, D) and raises InputError for a wrong dimension or, on a sphere, for a point
     beyond the antipode. Row-wise methods broadcast; pairwise ones give (..., N, M).
@@ -43,14 +44,21 @@ class Space(nn.Module):
         super().__init__()
         self.geometry = geometry
         self.unrooted = root is False
+        if not isinstance(geometry, Geometry | Product):
+            raise InputError(f"geometry must be a Geometry or a Product, not {geometry!r}: use hiergeo.geometry.parse.")
         if isinstance(root, Tensor):
             if root.ndim != 1:
                 raise InputError(f"root must be one vector (D,), not a tensor of shape {tuple(root.shape)}.")
             if not bool(torch.isfinite(root).all()):
                 raise InputError("root holds NaN or Inf: every coordinate must be finite.")
-            self.register_buffer("root", root)
-        else:
+            if isinstance(root, nn.Parameter):
+                self.root = root
+            else:
+                self.register_buffer("root", root)
+        elif root is None or root is False:
             self.root = None
+        else:
+            raise InputError(f"root must be a tensor (D,), None or False, not {type(root).__name__}.")
 
     def rooted(self, root: Tensor) -> "Space":
         """This space around `root`, unless it has a root already or asked for none."""
@@ -58,6 +66,7 @@ class Space(nn.Module):
 
     def polars(self, x: Tensor) -> list[Polar]:
         """Polar form of embeddings in each factor: one `Polar` for a plain geometry."""
+        _check(x)
         v = self._tangent(x)
         result = []
         for geometry, part in self.geometry.parts(x.shape[-1]):
@@ -109,16 +118,14 @@ class Space(nn.Module):
         return torch.stack(self._each(x, y, margin)).amin(0)
 
     def _each(self, x: Tensor, y: Tensor, measure: Measure) -> list[Tensor]:
+        _check(x)
+        _check(y)
         if x.shape[-1] != y.shape[-1]:
             raise InputError(f"x has dimension {x.shape[-1]} and y has dimension {y.shape[-1]}: they must be equal.")
         triples = zip(self.polars(x), self.polars(y), self._curvatures(x), strict=True)
         return [measure(a, b, curvature) for a, b, curvature in triples]
 
     def _tangent(self, x: Tensor) -> Tensor:
-        if not x.is_floating_point() or x.ndim < 1:
-            raise InputError(
-                f"embeddings must be a floating-point tensor (..., D), not {x.dtype} of shape {tuple(x.shape)}."
-            )
         if self.root is None:
             return wide(x)
         if x.shape[-1] != len(self.root):
@@ -138,6 +145,15 @@ class Space(nn.Module):
         if len(factors) > 1:
             raise InputError(f"{self.geometry.spec} has no single angle or cone: use distance, margin or polars.")
         return factors[0]
+
+
+def _check(x: Tensor) -> None:
+    if not isinstance(x, Tensor):
+        raise InputError(f"embeddings must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")
+    if x.ndim < 1 or not x.is_floating_point():
+        raise InputError(
+            f"embeddings must be a floating-point tensor (..., D), not {x.dtype} of shape {tuple(x.shape)}."
+        )
 
 
 def _number(curvature: float | Tensor) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from hiergeo.errors import InputError, unknown_name
+from hiergeo.errors import InputError, UnavailableError, unknown_name
 from hiergeo.geometry._base import Geometry
 from hiergeo.geometry.euclidean import Euclidean
 from hiergeo.geometry.lorentz import Lorentz
@@ -42,21 +42,38 @@ def names() -> list[str]:
 
 
 def _single(name: str, curvature: str, spec: str) -> Geometry:
+    if name == "product":
+        raise InputError(f"'{spec}' puts a product inside a product: list all factors in one.")
     constructor = BUILT_IN.get(name) or _third_party(name)
     if not curvature:
-        return constructor()
+        return _made(name, constructor)
     try:
         value = float(curvature)
     except ValueError:
         raise InputError(f"'{curvature}' in geometry '{spec}' is not a number: write it like lorentz:-1.") from None
     if constructor is Euclidean:
         raise InputError(f"geometry '{spec}': Euclidean space has curvature 0 and takes none.")
-    return constructor(value)
+    return _made(name, constructor, value)
+
+
+def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) -> Geometry:
+    try:
+        geometry = constructor(*curvature)
+    except TypeError as error:
+        hint = "takes no curvature" if curvature else f"needs a curvature: write {name}:K"
+        raise InputError(f"geometry '{name}' {hint} ({error}).") from error
+    if not isinstance(geometry, Geometry):
+        raise InputError(f"'{name}' made a {type(geometry).__name__}, not a hiergeo.geometry.Geometry.")
+    return geometry
 
 
 def _third_party(name: str) -> Callable[..., Geometry]:
     for point in entry_points(group=ENTRY_POINTS, name=name):
-        return point.load()
+        try:
+            found: Callable[..., Geometry] = point.load()
+        except (ImportError, AttributeError) as error:
+            raise UnavailableError(f"the geometry '{name}' ({point.value}) cannot be imported: {error}.") from error
+        return found
     raise unknown_name("geometry", name, names())
 
 
@@ -65,7 +82,7 @@ def _product(spec: str, items: list[str]) -> Product:
     factors = []
     for item in items:
         factor, cross, dim = item.rpartition("x")
-        if not cross or not dim.isdigit():
+        if not cross or not (dim.isascii() and dim.isdigit()):
             raise InputError(f"factor '{item}' of '{spec}' needs a dimension: write it like lorentz:-1x192.")
         name, _, curvature = factor.partition(":")
         factors.append((_single(name, curvature, spec), int(dim)))

@@ -70,8 +70,8 @@ def check_reach(name: str, radius: Tensor, curvature: float) -> None:
         beyond = radius > limit * (1 + torch.finfo(radius.dtype).eps)
         if bool(beyond.any()):
             raise InputError(
-                f"{name}.radius {_first(beyond)} is {float(radius[beyond][0]):.4g}, beyond the antipode at pi/sqrt(K) "
-                f"= {limit:.4g} of a sphere with K = {curvature:g}: use a smaller curvature."
+                f"the radius of {name} {_first(beyond)} is {float(radius[beyond][0]):.4g}, beyond the antipode at "
+                f"pi/sqrt(K) = {limit:.4g} of a sphere with K = {curvature:g}: use a smaller curvature."
             )
 
 

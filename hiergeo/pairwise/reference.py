@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import scalar, unit, wide
+from hiergeo._numerics import first_order, scalar, unit, wide
 from hiergeo.pairwise.quantity import EXTERIOR_ANGLE, Quantity
 from hiergeo.pairwise.tiles import Pairs, Tile
 from hiergeo.pairwise.triangle import Partials
@@ -40,7 +40,7 @@ class _Store(torch.autograd.Function):
         return result
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @first_order
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         ux, rx, uy, ry, curvature = ctx.saved_tensors
         pairs = Pairs(Polar(ux, rx), Polar(uy, ry), curvature.item())
@@ -66,7 +66,7 @@ class _EnergyMean(torch.autograd.Function):
         return (total / len(ry)).to(pairs.dtype)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @first_order
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         ux, rx, uy, ry, aperture, curvature = ctx.saved_tensors
         pairs = Pairs(Polar(ux, rx), Polar(uy, ry), curvature.item())

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, scalar, unit, wide
+from hiergeo._numerics import compute_dtype, first_order, scalar, unit, wide
 from hiergeo.errors import InputError
 from hiergeo.pairwise.checks import as_number
 from hiergeo.pairwise.opening import row_opening
@@ -47,7 +47,7 @@ class _Rows(torch.autograd.Function):
         return quantity.value(_triangle(ux, rx, uy, ry, curvature.item())[0])
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @first_order
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         ux, rx, uy, ry, curvature = ctx.saved_tensors
         triangle, x, y = _triangle(ux, rx, uy, ry, curvature.item())

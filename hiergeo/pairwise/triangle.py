@@ -25,6 +25,12 @@ from hiergeo.pairwise.profile import Profile
 FAR = 40.0
 """Beyond s (r_x + r_y) = FAR hyperbolic distances are formed from logarithms, so that sinh cannot overflow."""
 
+FLAT = {torch.float32: 0.5, torch.float64: 0.1}
+"""Where s r of both points is below this, derivatives by K are summed as series: the closed form would cancel."""
+
+HALF_TANGENT = (1 / 24, 1 / 240, 17 / 40320, 31 / 725760, 691 / 159667200, 5461 / 12454041600)
+"""(2 tan(z/2) - z) / (2 z^3) in powers of z^2."""
+
 
 @dataclass(frozen=True)
 class Partials:
@@ -73,7 +79,8 @@ class Triangle:
             near, far = torch.maximum(self.x.gap, self.y.gap), torch.minimum(self.x.gap, self.y.gap)
             return self.step.sign() * span * near * (1 - far / 2)
         if self.curvature > 0:
-            around = torch.where(self.girth < math.pi / 2, self.x.radius + self.y.radius, self.y.gap - self.x.radius)
+            beyond = torch.minimum(self.x.gap, self.y.gap) - torch.minimum(self.x.radius, self.y.radius)
+            around = torch.where(self.girth < math.pi / 2, self.x.radius + self.y.radius, beyond)
             around = torch.where(self.girth > 3 * math.pi / 2, -(self.x.gap + self.y.gap), around)
             return torch.sin(self.scale * torch.where(self.mirrored, around, self.step)) / self.scale
         return self.step
@@ -178,9 +185,11 @@ class Triangle:
     def _distance_by_curvature(self, chord: Tensor) -> Tensor:
         distance = self.distance()
         cos_x, cos_y = self.legs[1] / chord, self._cos_y(chord)
-        flat = torch.maximum(self.x.radius, self.y.radius) * self.scale < 0.5
-        x = self.curvature * distance.square()
-        third = distance**3 * (1 / 24 + x * (1 / 240 + x * (17 / 40320 + x * (31 / 725760))))
+        flat = torch.maximum(self.x.radius, self.y.radius) * self.scale < FLAT[distance.dtype]
+        third = torch.zeros_like(distance)
+        for coefficient in reversed(HALF_TANGENT):
+            third = third * (self.curvature * distance.square()) + coefficient
+        third = third * distance**3
         halves = sum((p.sine / p.shrink / 2).square() * 2 / (1 + _cosine(p)) for p in (self.x, self.y))
         bend = (
             self.y.excess * (self.y.sine / self.y.shrink) * cos_y

@@ -56,23 +56,12 @@ class Findings:
         """The metrics with intervals that any geometry has, in order of first appearance."""
         return tuple(dict.fromkeys(name for result in self.results for name in result.draws))
 
-    @cached_property
-    def twins(self) -> tuple[tuple[str, ...], ...]:
-        """Geometries that are one space in several charts: equal curvature around the same root."""
-        spaces: dict[tuple, list[str]] = {}
-        for result in self.results:
-            if "curvature" in result.diagnostics:
-                spaces.setdefault((result.diagnostics["curvature"], result.settings["root"]), []).append(
-                    result.geometry
-                )
-        return tuple(tuple(charts) for charts in spaces.values() if len(charts) > 1)
-
     def leaders(self, metric: str) -> tuple[str, ...]:
         """The winner of a metric and the other charts of its space; empty when there is no winner."""
         winner = self.comparison.winners.get(metric)
         if winner is None:
             return ()
-        return next((charts for charts in self.twins if winner in charts), (winner,))
+        return self.comparison.charts(winner)
 
     def cell(self, metric: str, result: Result) -> Cell | None:
         """The figure of a metric in a geometry, or None where that geometry has none."""
@@ -84,7 +73,7 @@ class Findings:
         """The lead of the best geometry over the one it is least surely ahead of; None without another space."""
         scored = [result for result in self.results if metric in result.draws]
         best = max(scored, key=lambda result: result.metrics[metric])
-        same = next((charts for charts in self.twins if best.geometry in charts), (best.geometry,))
+        same = self.comparison.charts(best.geometry)
         rivals = [
             (self.comparison.difference(metric, best, rival), rival) for rival in scored if rival.geometry not in same
         ]
@@ -116,7 +105,7 @@ class Findings:
 
     def twin_notes(self) -> Iterator[str]:
         """One sentence for each space that was measured in several charts."""
-        for charts in self.twins:
+        for charts in self.comparison.twins:
             yield f"{listing(charts)} are one space in {len(charts)} charts, so they tie."
 
     def _order(self) -> str:

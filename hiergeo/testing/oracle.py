@@ -5,6 +5,7 @@ dimension, the Poincare ball). Row by row; directions broadcast.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -71,9 +72,8 @@ def margin(x: Polar, y: Polar, curvature: float, min_radius: float = 0.1) -> Ten
     return half_aperture(x.radius, curvature, min_radius) - exterior_angle(x, y, curvature)
 
 
-def every_pair(measure: object, x: Polar, y: Polar, *arguments: float) -> Tensor:
+def every_pair(measure: Callable[..., Tensor], x: Polar, y: Polar, *arguments: float) -> Tensor:
     """`measure(x_i, y_j, *arguments)` of all pairs, (N), (M) -> (N, M), one row at a time to spare memory."""
-    assert callable(measure)
     rows = [measure(Polar(x.direction[i, None], x.radius[i, None]), y, *arguments) for i in range(len(x.radius))]
     return torch.stack(rows) if rows else torch.empty(0, len(y.radius), dtype=torch.float64)
 

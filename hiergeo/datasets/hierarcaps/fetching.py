@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from hiergeo._files import atomic_write_text, sha256
+from hiergeo._files import atomic_write_text, refuse_special, sha256
 from hiergeo._progress import track
 from hiergeo.datasets import download
 from hiergeo.datasets._home import data_home
@@ -54,6 +54,7 @@ def fetch(
 
 def _fetch_file(published: Published, home: Path, source: str, progress: bool) -> Path:
     path = published.path(home)
+    refuse_special(path)
     expected = recorded_checksum(path)
     if not path.exists():
         download.fetch(f"{source}/data/{published.file}", path, expected, progress=progress)
