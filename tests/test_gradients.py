@@ -139,12 +139,14 @@ def test_zero_at_the_kinks(law: object, curvature: float) -> None:
 def test_distance_along_a_ray_and_from_the_root() -> None:
     u = torch.eye(3, dtype=torch.float64)[:1]
     for curvature in CURVATURES:
-        for rx, ry, expected in ((0.5, 1.2, (-1.0, 1.0)), (1.2, 0.5, (1.0, -1.0)), (0.0, 0.5, (0.0, 1.0))):
+        along = ((0.5, 1.2, (-1.0, 1.0)), (1.2, 0.5, (1.0, -1.0)), (0.0, 0.5, (0.0, 1.0)), (0.5, 0.0, (1.0, 0.0)))
+        for rx, ry, expected in along:
             radii = [torch.tensor([r], dtype=torch.float64, requires_grad=True) for r in (rx, ry)]
-            x, y = Polar(u if rx else 0 * u, radii[0]), Polar(u, radii[1])
+            x, y = Polar(u if rx else 0 * u, radii[0]), Polar(u if ry else 0 * u, radii[1])
             for law in (rows, pairwise):
                 found = torch.autograd.grad(law.distance(x, y, curvature).sum(), radii)
                 assert [float(g) for g in found] == pytest.approx(expected)
+                assert [float(g) == 0 for g in found] == [e == 0 for e in expected]
 
 
 def test_energy_mean_is_the_mean_of_energies() -> None:

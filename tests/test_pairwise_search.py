@@ -23,7 +23,7 @@ def tiling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param == "many tiles":
         monkeypatch.setattr(tiles, "TILE_ROWS", 5)
         monkeypatch.setattr(tiles, "TILE_PAIRS", 35)
-        monkeypatch.setattr(prefix, "SCORES", 60)
+        monkeypatch.setattr(prefix, "SCORES", 15)
 
 
 def clouds(curvature: float, n: int = 23, m: int = 41, seed: int = 0) -> tuple[Polar, Polar]:

@@ -252,19 +252,42 @@ def test_conventions(curvature: float) -> None:
     assert int(pairwise.cone_count(x, x, curvature)) == 1
 
 
+def test_a_point_lies_in_its_own_cone_however_thin() -> None:
+    """Far out the aperture vanishes, the margin of a point over itself is 0, and 0 counts."""
+    x = Polar(torch.eye(3), torch.full((3,), 5e3))
+    assert pairwise.half_aperture(x.radius, -2.3).tolist() == [0.0] * 3
+    assert pairwise.cone_count(x, x, -2.3).tolist() == [1, 1, 1]
+    assert pairwise.cone_members(x, x, -2.3)[1].tolist() == [0, 1, 2]
+
+
 def named(*points: Polar) -> list[tuple[str, Polar]]:
     return list(zip(("root", "x", "y"), points, strict=True))
 
 
-@pytest.mark.parametrize("curvature", [0.25, 0.7, 3.0])
+@pytest.mark.parametrize("curvature", [1e-3, 0.25, 0.7, 3.0])
 def test_the_antipode_on_a_sphere(curvature: float) -> None:
+    """Radii that float32 rounds to either side of the antipode still mean the antipode."""
     reach = math.pi / math.sqrt(curvature)
     generator = torch.Generator().manual_seed(0)
-    x = Polar(torch.randn(30, 5, generator=generator), reach * torch.linspace(0.01, 0.99, 30))
-    y = Polar(-x.direction, reach - x.radius)
-    for law in (rows.exterior_angle, lambda *a: pairwise.exterior_angle(*a).diagonal()):
-        assert not bool(law(x, y, curvature).any())
-    torch.testing.assert_close(rows.distance(x, y, curvature), torch.full((30,), reach))
+    x = Polar(torch.randn(100, 5, generator=generator), reach * torch.linspace(0.01, 0.99, 100))
+    nearest = (reach - x.radius.double()).float()
+    for radius in (nearest, torch.nextafter(nearest, 2 * nearest), torch.nextafter(nearest, 0 * nearest)):
+        y = Polar(-x.direction, radius)
+        for law in (rows.exterior_angle, lambda *a: pairwise.exterior_angle(*a).diagonal()):
+            assert not bool(law(x, y, curvature).any())
+        torch.testing.assert_close(rows.distance(x, y, curvature), torch.full((100,), reach))
+
+
+@pytest.mark.parametrize("curvature", [0.25, 0.7, 1.0, 3.0])
+def test_the_antipode_of_the_root(curvature: float) -> None:
+    """Its float32 radius may exceed pi / s by a rounding, where the sine is negative."""
+    reach = math.pi / math.sqrt(curvature)
+    end = Polar(torch.eye(2)[:1], torch.tensor([reach]))
+    y = Polar(torch.randn(20, 2, generator=torch.Generator().manual_seed(0)), reach * torch.linspace(0.05, 0.95, 20))
+    there = pairwise.distance(end, y, curvature)[0]
+    torch.testing.assert_close(there, reach - y.radius)
+    torch.testing.assert_close(pairwise.distance(y, end, curvature)[:, 0], there)
+    assert float(pairwise.exterior_angle(y, end, curvature).max()) < 1e-5
 
 
 @pytest.mark.parametrize("curvature", [0.25, 0.7, 3.0])

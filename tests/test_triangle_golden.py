@@ -71,7 +71,7 @@ def test_angle_and_distance_at_50_digits(k: float, rx: float, ry: float, theta: 
     x, y = on_plane(rx, 0.0), on_plane(ry, theta)
     for law in (rows, pairwise):
         assert float(law.exterior_angle(x, y, k)) == pytest.approx(float(angle), abs=1e-9)
-        assert float(law.distance(x, y, k)) == pytest.approx(float(distance), rel=1e-9)
+        assert float(law.distance(x, y, k)) == pytest.approx(float(distance), rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("min_radius", [0.05, 0.1, 0.3])
@@ -186,7 +186,9 @@ def test_derivative_by_curvature_at_50_digits(k: float, dtype: torch.dtype) -> N
             for measure, expected in ((law.exterior_angle, by_angle), (law.distance, by_distance)):
                 curvature = torch.tensor(k, dtype=dtype, requires_grad=True)
                 (gradient,) = torch.autograd.grad(measure(x, y, curvature).sum(), curvature)
-                assert float(gradient) == pytest.approx(float(expected), rel=2e-4 if dtype == torch.float32 else 1e-8)
+                assert float(gradient) == pytest.approx(
+                    float(expected), rel=2e-4 if dtype == torch.float32 else 1e-8, abs=0
+                )
 
 
 @pytest.mark.parametrize("k", [-2.3, -0.3, 0.7])
@@ -194,13 +196,13 @@ def test_derivative_by_curvature_at_50_digits(k: float, dtype: torch.dtype) -> N
 @pytest.mark.parametrize("theta", [0.4, 2.0, 3.0])
 def test_derivative_of_the_distance_by_curvature_wherever_its_form_changes(theta: float, a: float, k: float) -> None:
     """Near theta = pi the derivative is a small rest of larger terms, so a series cut short shows there."""
-    rx, ry = a / math.sqrt(abs(k)), 0.8 * a / math.sqrt(abs(k))
+    rx, ry = a / math.sqrt(abs(k)), 0.98 * a / math.sqrt(abs(k))
     expected = float(slope(lambda c: golden(c, rx, ry, theta)[1], k))
-    for dtype, bound in ((torch.float64, 1e-8), (torch.float32, 2e-3)):
+    for dtype, bound in ((torch.float64, 1e-10), (torch.float32, 6e-4)):
         x, y = (Polar(*(f.to(dtype) for f in on_plane(r, t))) for r, t in ((rx, 0.0), (ry, theta)))
         curvature = torch.tensor(k, dtype=torch.float64, requires_grad=True)
         (gradient,) = torch.autograd.grad(rows.distance(x, y, curvature).sum(), curvature)
-        assert float(gradient) == pytest.approx(expected, rel=bound)
+        assert float(gradient) == pytest.approx(expected, rel=bound, abs=0)
 
 
 @pytest.mark.parametrize("k", [-2.3, -0.3, -1e-3, -1e-12, 0.7])

@@ -46,7 +46,7 @@ def pair_opening(x: Tensor, y: Tensor) -> Opening:
     Pass float64: then only pairs closer than about 1e-3 radians to a common line need their chord.
     """
     cosine = x @ y.mT
-    versine, coversine = (1 - cosine).clamp_(0, 2), (1 + cosine).clamp_(0, 2)
+    versine, coversine = 1 - cosine, 1 + cosine
     for near, far, sign in ((versine, coversine, -1), (coversine, versine, 1)):
         rows, columns = torch.nonzero(near < NEAR, as_tuple=True)
         step = max(1, GATHER // max(1, x.shape[-1]))

@@ -63,7 +63,7 @@ def _running_best(score: Callable[[slice, Tensor], Tensor], block: slice, order:
             if end > begin:
                 value, place = values[:, begin - low : end - low].max(dim=1)
                 found = candidates[begin - low + place]
-                better = (value > best) | ((value == best) & (value > -torch.inf) & (found < index))
+                better = (value > best) | ((value == best) & (found < index))
                 best, index = torch.where(better, value.double(), best), torch.where(better, found, index)
             if end == ends[len(columns)]:
                 columns.append(index)
