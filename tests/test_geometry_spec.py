@@ -1,6 +1,8 @@
 """Geometries by name: what parses, into what, and what is refused in which words."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hiergeo import Euclidean, Lorentz, PoincareBall, Product, Sphere
 from hiergeo.errors import InputError
@@ -79,3 +81,9 @@ def test_refusals(spec: str, words: str) -> None:
 
 def test_names() -> None:
     assert {"euclidean", "lorentz", "poincare", "product", "sphere"} <= set(names())
+
+
+@given(st.floats(min_value=1e-6, max_value=1e6))
+def test_a_fixed_curvature_survives_its_spec(magnitude: float) -> None:
+    for geometry in (Lorentz(-magnitude), PoincareBall(-magnitude), Sphere(magnitude)):
+        assert parse(geometry.spec).curvature == geometry.curvature

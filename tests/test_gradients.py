@@ -149,6 +149,16 @@ def test_distance_along_a_ray_and_from_the_root() -> None:
                 assert [float(g) == 0 for g in found] == [e == 0 for e in expected]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_distance_along_a_ray_far_out_where_its_sine_underflows(dtype: torch.dtype) -> None:
+    u = torch.eye(3, dtype=dtype)[:1]
+    radii = [torch.tensor([r], dtype=dtype, requires_grad=True) for r in (900.0, 700.0)]
+    k = torch.tensor(-1.3, dtype=dtype, requires_grad=True)
+    for law in (rows, pairwise):
+        found = torch.autograd.grad(law.distance(Polar(u, radii[0]), Polar(u, radii[1]), k).sum(), [*radii, k])
+        assert [float(g) for g in found] == pytest.approx([1.0, -1.0, 0.0])
+
+
 def test_energy_mean_is_the_mean_of_energies() -> None:
     for curvature in CURVATURES:
         values, gradients = [], []

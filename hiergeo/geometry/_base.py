@@ -87,6 +87,12 @@ class Curved(Geometry):
         return k.item() if isinstance(k, Tensor) else k
 
     @property
+    def written(self) -> str:
+        """K in decimals: exactly when it is fixed, to the seven digits of float32 when it is learnt."""
+        value = self.value if self.log_magnitude is None else float(f"{self.value:.7g}")
+        return repr(value).removesuffix(".0")
+
+    @property
     def scale(self) -> float | Tensor:
         """s = sqrt(|K|), the inverse of the radius of curvature."""
         if self.log_magnitude is None:
@@ -95,7 +101,7 @@ class Curved(Geometry):
 
     @property
     def spec(self) -> str:
-        return f"{type(self).__name__.lower()}:{self.value:.7g}"
+        return f"{type(self).__name__.lower()}:{self.written}"
 
 
 def rays(point: Polar) -> Tensor:

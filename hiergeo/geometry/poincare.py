@@ -33,7 +33,7 @@ class PoincareBall(Curved):
 
     @property
     def spec(self) -> str:
-        return f"poincare:{self.value:.7g}"
+        return f"poincare:{self.written}"
 
     def ambient_dim(self, dim: int) -> int:
         return dim

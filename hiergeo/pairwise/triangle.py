@@ -148,7 +148,7 @@ class Triangle:
             sin_x * (to_x * (self.x.excess - self.y.excess) - self.x.radius * self._half_distance_tangent) / 2
         )
         parts = (
-            to_y * self._cos_y(chord) / sine,
+            to_y * self._cosines[1] / sine,
             sin_x * self._distance_cosine / chord,
             -to_x * self.opening.sine * (self.x.shrink * self.y.shrink / chord),
             by_curvature,
@@ -157,15 +157,21 @@ class Triangle:
 
     def distance_partials(self) -> Partials:
         """d(distance): by theta sn_x sn_y sin(theta)/sn_d, by r_x -cos(Xi), by r_y cos(gamma); 0 where x = y."""
-        apart = self.chord > 0
-        chord = torch.where(apart, self.chord, 1.0)
-        by_x = torch.where(self.x.radius > 0, -self.legs[1] / chord, 0.0)
-        by_y = torch.where(self.y.radius > 0, self._cos_y(chord), 0.0)
-        parts = (self.x.sine * self.y.sine / chord, by_x, by_y, self._distance_by_curvature(chord))
+        cos_x, cos_y = self._cosines
+        by_x = torch.where(self.x.radius > 0, -cos_x, 0.0)
+        by_y = torch.where(self.y.radius > 0, cos_y, 0.0)
+        by_theta = torch.where(self.chord > 0, self.x.sine * self.y.sine / self.chord, 0.0)
+        apart = (self.chord > 0) | (self.step != 0)
+        parts = (by_theta, by_x, by_y, self._distance_by_curvature())
         return Partials(*(torch.where(apart, bounded(part), 0.0) for part in parts))
 
-    def _cos_y(self, chord: Tensor) -> Tensor:
-        return (self.lead + self.x.sine * self.y.cosine * self.sway) / chord
+    @cached_property
+    def _cosines(self) -> tuple[Tensor, Tensor]:
+        """Cosines of the exterior angle at x and of the angle at y; on one ray exact, even where sn(d) underflows."""
+        chord = torch.where(self.chord > 0, self.chord, 1.0)
+        on_ray = self.opening.versine == 0
+        at_x, at_y = self.legs[1], self.lead + self.x.sine * self.y.cosine * self.sway
+        return tuple(torch.where(on_ray, self.step.sign(), leg / chord) for leg in (at_x, at_y))  # type: ignore[return-value]
 
     @cached_property
     def _distance_cosine(self) -> Tensor:
@@ -182,9 +188,9 @@ class Triangle:
         whole = self.x.shrink * self.y.shrink + self._distance_cosine
         return torch.where(whole > 0, self.chord / whole, 0.0)
 
-    def _distance_by_curvature(self, chord: Tensor) -> Tensor:
+    def _distance_by_curvature(self) -> Tensor:
         distance = self.distance()
-        cos_x, cos_y = self.legs[1] / chord, self._cos_y(chord)
+        cos_x, cos_y = self._cosines
         flat = torch.maximum(self.x.radius, self.y.radius) * self.scale < FLAT[distance.dtype]
         third = torch.zeros_like(distance)
         for coefficient in reversed(HALF_TANGENT):
