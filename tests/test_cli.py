@@ -1,6 +1,7 @@
 """The command line as a user meets it: outputs, exit codes, one sentence instead of a traceback."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -163,6 +164,12 @@ def test_a_link_is_followed(run, tmp_path):
     assert run("info", "--json", tmp_path / "link.json")[0] == 0
     assert (tmp_path / "link.json").is_symlink()
     assert metrics(tmp_path / "target.json")
+
+
+def test_a_closed_pipe_is_no_error_message():
+    command = f"{sys.executable} -c 'from hiergeo.cli import main; main()' info"
+    done = subprocess.run(["bash", "-c", f"{command} | true"], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
 
 
 def test_an_interrupt_is_one_sentence(run, monkeypatch):

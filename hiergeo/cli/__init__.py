@@ -4,8 +4,8 @@ import sys
 import warnings
 from typing import Any, NoReturn
 
-ABORTED = (1, 130)
-"""What the command-line library exits with after Ctrl-C."""
+INTERRUPTED = 130
+"""What the command-line library exits with after Ctrl-C; 1 is a reader that closed the pipe, and needs no words."""
 
 
 def main() -> None:
@@ -22,9 +22,9 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("interrupted.")
     except SystemExit as stop:
-        if stop.code in ABORTED:
+        if stop.code == INTERRUPTED:
             _fail("interrupted.")
-        sys.exit(stop.code)
+        sys.exit(2 if stop.code else 0)
 
 
 def _fail(sentence: str) -> NoReturn:
