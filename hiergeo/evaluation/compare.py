@@ -113,7 +113,7 @@ def compare(
     model = adapters.load(model) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     for space in chosen:
-        check_fit(space, model, protocol)
+        check_fit(model, hierarchy, space, protocol)
     embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
     settings = Settings(protocol, steps, seed, samples)
     bar = track(chosen, "measuring", enabled=progress)

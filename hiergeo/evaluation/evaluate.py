@@ -15,7 +15,7 @@ from hiergeo.evaluation import pairs, re, traversal
 from hiergeo.evaluation.embedded import Embedded, embed
 from hiergeo.evaluation.flatness import diagnose, verdict
 from hiergeo.evaluation.outcome import Outcome
-from hiergeo.evaluation.radial import radii
+from hiergeo.evaluation.radial import order, radii
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Product, Space, parse
 
@@ -67,7 +67,7 @@ def evaluate(
     space = as_space(space)
     model = adapters.load(model) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
-    check_fit(space, model, protocol)
+    check_fit(model, hierarchy, space, protocol)
     embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
     return measure(embedded, space, Settings(protocol, steps, seed, samples), progress=progress)
 
@@ -76,12 +76,14 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
     """Measure what is already embedded; arguments as for `evaluate`."""
     space = space.rooted(embedded.root)
     with torch.no_grad():
-        outcome = PROTOCOLS[settings.protocol](embedded, space, settings.steps, progress)
         chain_radii = radii(embedded, space)
+        outcome = PROTOCOLS[settings.protocol](embedded, space, settings.steps, progress)
         diagnostics = diagnose(embedded, space, chain_radii, settings.seed)
-    named = track(list(outcome.statistics.items()), "resampling", enabled=progress)
+    of_radii, ties = order(chain_radii)
+    statistics = of_radii | outcome.statistics
+    named = track(list(statistics.items()), "resampling", enabled=progress)
     return Result(
-        metrics={name: statistic.value for name, statistic in outcome.statistics.items()} | outcome.numbers,
+        metrics={name: statistic.value for name, statistic in statistics.items()} | ties | outcome.numbers,
         settings={
             "model": embedded.model,
             "dataset": embedded.hierarchy.name,
@@ -115,11 +117,19 @@ def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
             raise InputError(f"{name} must be a whole number of at least {least}, not {value}.")
 
 
-def check_fit(space: Space, model: Model, protocol: str) -> None:
-    """Raise InputError for a space that cannot hold the embeddings of a model or serve a protocol, before embedding."""
+def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
+    """Raise InputError where model, data, space and protocol do not go together, before anything is embedded."""
     space.geometry.parts(model.dim)
     if protocol == "traversal" and space.unrooted:
         raise InputError("the traversal protocol walks to the root: give the space one.")
+    if protocol == "traversal" and not (model.has_images and hierarchy.images):
+        without = hierarchy.name if model.has_images else model.name
+        raise InputError(f"the traversal protocol starts from images, and {without} has none: use 're' or 'pairs'.")
+    if protocol == "pairs" and not hierarchy.has_negatives:
+        raise InputError(
+            f"the pairs protocol needs negative chains, and the {hierarchy.split} split of {hierarchy.name} has none: "
+            "use a split with negatives, such as expanded-test."
+        )
 
 
 def wanted(protocol: str) -> dict[str, bool]:

@@ -4,34 +4,28 @@ Positives are (p_i, p_{i+1}), negatives (p_i, n_i), i = 0 .. T - 2, pooled over 
 negatives they are (p_i, n_{i+1}).
 """
 
+from collections.abc import Callable
+
 from torch import Tensor
 
-from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.outcome import Outcome
-from hiergeo.evaluation.radial import order, radii
 from hiergeo.evaluation.statistic import Statistic
 from hiergeo.geometry import Product, Space
 from hiergeo.metrics import Ranking
 
 
 def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome:
-    """AUROC and average precision by -Xi and by the cone margin, for both kinds of negatives, and tau_d.
+    """AUROC and average precision by -Xi and by the cone margin, for both kinds of negatives.
 
     A product has no single exterior angle: there the margin alone is scored. `steps` and `progress` play no part.
-
-    Raises:
-        InputError: the hierarchy has no negative chains.
     """
-    if embedded.negative is None:
-        raise InputError(
-            f"the pairs protocol needs negative chains, and the {embedded.hierarchy.split} split of "
-            f"{embedded.hierarchy.name} has none: use a split with negatives, such as expanded-test."
-        )
+    assert embedded.negative is not None
     parent, child = embedded.positive[:, :-1], embedded.positive[:, 1:]
     negatives = {"": embedded.negative[:, :-1], "_sibling": embedded.negative[:, 1:]}
 
-    statistics, numbers = order(radii(embedded, space))
+    statistics: dict[str, Statistic] = {}
+    numbers: dict[str, float] = {}
     for name, score in _scores(space).items():
         positive = score(parent, child)
         for kind, wrong in negatives.items():
@@ -43,7 +37,7 @@ def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome
     return Outcome(statistics, numbers)
 
 
-def _scores(space: Space) -> dict:
+def _scores(space: Space) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     def by_angle(x: Tensor, y: Tensor) -> Tensor:
         return -space.exterior_angle(x, y)
 

@@ -1,4 +1,4 @@
-"""The protocol of the paper: ladders of captions under growing radius thresholds, and the order of the radii.
+"""The protocol of the paper: ladders of captions under growing radius thresholds.
 
 Source: Alper and Averbuch-Elor (ECCV 2024), section 4, as their evaluation code computes it.
 """
@@ -9,7 +9,6 @@ from torch import Tensor
 from hiergeo._progress import track
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.outcome import Outcome
-from hiergeo.evaluation.radial import order, radii
 from hiergeo.evaluation.statistic import mean_of
 from hiergeo.geometry import Space
 from hiergeo.metrics import ladder, ladder_scores
@@ -20,17 +19,16 @@ QUERIES = 256
 
 
 def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome:
-    """tau_d, and for a model with images the precision and recall of its ladders over `steps` thresholds.
+    """Precision and recall of the ladders over `steps` thresholds; nothing for a model without images.
 
     The thresholds run evenly from the smallest to the largest radius of all captions, both included. Candidates are
     ordered by the geodesic distance of the space, in Euclidean space of unit embeddings the order of the cosine.
     """
-    statistics, numbers = order(radii(embedded, space))
     if embedded.image is None:
-        return Outcome(statistics, numbers)
+        return Outcome({})
     ladders = climb(embedded.image, embedded.text, embedded.texts, space, steps, progress)
     precision, recall = ladder_scores(ladders, embedded.truths)
-    return Outcome(statistics | {"precision": mean_of(precision), "recall": mean_of(recall)}, numbers, tuple(ladders))
+    return Outcome({"precision": mean_of(precision), "recall": mean_of(recall)}, ladders=tuple(ladders))
 
 
 def climb(

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from hiergeo._progress import track
-from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.outcome import Outcome
-from hiergeo.evaluation.radial import order, radii
 from hiergeo.evaluation.statistic import mean_of
 from hiergeo.geometry import Euclidean, Space
 from hiergeo.metrics import any_hit, ladder, ladder_scores
@@ -20,27 +18,20 @@ POINTS = 1 << 22
 
 
 def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome:
-    """Precision, recall and any-hit of the captions met, and tau_d.
+    """Precision, recall and any-hit of the captions met.
 
     The walk is the radial geodesic r (1 - i / steps), i = 0 .. steps - 1. In Euclidean space each point is renormalised
     first, so that captions are met by cosine as in the source.
-
-    Raises:
-        InputError: no images to start from.
     """
-    if embedded.image is None:
-        raise InputError(
-            f"the traversal protocol starts from images, and {embedded.model} gives none: use 're' or 'pairs'."
-        )
+    assert embedded.image is not None
     starts, walk_of = torch.unique(_nearest(space, embedded.image, embedded.text, progress), return_inverse=True)
     points = walk(embedded.text[starts], space, steps)
     met = _nearest(space, points.flatten(0, 1), embedded.text, progress).view(len(starts), steps)
     ladders = [ladder(met[i].flip(0).numpy(), embedded.texts) for i in walk_of.tolist()]
     precision, recall = ladder_scores(ladders, embedded.truths)
-    statistics, numbers = order(radii(embedded, space))
     hits = any_hit(ladders, embedded.truths)
-    statistics |= {"precision": mean_of(precision), "recall": mean_of(recall), "any_hit": mean_of(hits)}
-    return Outcome(statistics, numbers, tuple(ladders))
+    statistics = {"precision": mean_of(precision), "recall": mean_of(recall), "any_hit": mean_of(hits)}
+    return Outcome(statistics, ladders=tuple(ladders))
 
 
 def walk(start: Tensor, space: Space, steps: int) -> Tensor:
