@@ -1,0 +1,176 @@
+// Gradients by tile recomputation: blocks of weights in cache, then two products with the rays of either side.
+//
+// With w_ij the derivative of the loss by cos(theta_ij), x_i is pulled along sum_j w_ij y_j and y_j along sum_i w_ij x_i, for
+// unit rays; what points along the ray itself is projected out at the end. Pairs near a common line would cancel there:
+// their tangents are formed in double and added one by one. Sums over pairs have a fixed order, whatever the threads.
+#pragma once
+
+#include "weights.h"
+
+namespace hiergeo {
+namespace {
+
+// Unit rays, one row after the other; the stride keeps rows off the same cache sets.
+template <class T> struct Rays {
+  int64_t width, stride;
+  Buffer<T> data;
+
+  Rays(int64_t capacity, int64_t of_width)
+      : width(of_width), stride(rounded_up(of_width, kBlockColumns<T>) + 16), data(capacity * stride) {}
+
+  T* row(int64_t i) { return data.data() + i * stride; }
+  const T* row(int64_t i) const { return data.data() + i * stride; }
+
+  void load(const Rows& rows, int64_t begin, int64_t count, ParallelFor parallel) {
+    auto body = [&](int64_t first, int64_t last) {
+      Buffer<T> scratch(width);
+      for (int64_t i = first; i < last; ++i) {
+        const T* from = row_of(rows, begin + i, scratch.data());
+        Scaling scaling = scaling_of(from, width);
+        T* to = row(i);
+        for (int64_t k = 0; k < width; ++k) to[k] = T(from[k] * scaling.factor * scaling.inverse);
+        for (int64_t k = width; k < stride; ++k) to[k] = T(0);
+      }
+    };
+    for_each(count, 64, body, parallel);
+  }
+
+  void clear(int64_t count, ParallelFor parallel) {
+    auto body = [&](int64_t first, int64_t last) { memset(row(first), 0, size_t(last - first) * size_t(stride) * sizeof(T)); };
+    for_each(count, 256, body, parallel);
+  }
+};
+
+// to[k] += weight (y - cos(theta) x)[k] for the unit rays of x and y, without cancellation at either end.
+template <class T>
+inline void add_tangent(const T* x, double inverse_x, const T* y, double inverse_y, const NearPair<T>& pair, int64_t width,
+                        T* to) {
+  const bool same = pair.versine < pair.coversine;
+  const double side = same ? -1 : 1, back = same ? pair.versine : -pair.coversine;
+  for (int64_t k = 0; k < width; ++k) {
+    double ray = x[k] * inverse_x, other = y[k] * inverse_y;
+    to[k] += T(pair.weight * ((other + side * ray) + back * ray));
+  }
+}
+
+// The gradients of one side, from its pulls: projected on the tangent space and divided by the norms of the rows.
+template <class T> inline void finish(const Points& points, const Rays<T>& pulls, T* to, ParallelFor parallel) {
+  const int64_t width = points.direction.width;
+  auto body = [&](int64_t first, int64_t last) {
+    Buffer<T> scratch(width);
+    for (int64_t i = first; i < last; ++i) {
+      const T *row = row_of(points.direction, i, scratch.data()), *pull = pulls.row(i);
+      Scaling scaling = scaling_of(row, width);
+      const double inverse = scaling.inverse * scaling.factor, along = wide_dot(pull, row, width) * inverse * inverse;
+      for (int64_t k = 0; k < width; ++k) to[i * width + k] = T((pull[k] - along * row[k]) * inverse);
+    }
+  };
+  for_each(points.direction.count, 64, body, parallel);
+}
+
+template <class T> class Backward {
+ public:
+  Backward(const Pairs& pairs, Quantity quantity, Upstream upstream, Gradients to, ParallelFor parallel)
+      : pairs_(pairs), to_(to), parallel_(parallel), x_(pairs.x, pairs.curvature, parallel), y_(pairs.y, kWeightColumns),
+        rays_x_(x_.padded, x_.width), rays_y_(kWeightColumns, x_.width), pulls_x_(x_.padded, x_.width),
+        pulls_y_(rounded_up(pairs.y.direction.count, kBlockRows), x_.width), radius_x_(x_.count),
+        weights_(pairs, quantity, upstream, x_.count) {
+    rays_x_.load(pairs.x.direction, 0, x_.count, parallel);
+    pulls_x_.clear(x_.padded, parallel);
+    pulls_y_.clear(rounded_up(pairs.y.direction.count, kBlockRows), parallel);
+    memset(radius_x_.data(), 0, size_t(x_.count) * sizeof(double));
+  }
+
+  void run() {
+    const int64_t total = pairs_.y.direction.count;
+    double curvature = 0;
+    for (int64_t begin = 0; begin < total; begin += kWeightColumns) {
+      y_.load(begin, smaller(kWeightColumns, total - begin), pairs_.curvature, parallel_);
+      rays_y_.load(pairs_.y.direction, begin, y_.count, parallel_);
+      Buffer<double> radius_y(y_.count);
+      memset(radius_y.data(), 0, size_t(y_.count) * sizeof(double));
+      for (int64_t row = 0; row < x_.count; row += kWeightRows) {
+        const int64_t rows = smaller(kWeightRows, x_.count - row), chunks = rounded_up(rows, kChunkRows) / kChunkRows;
+        auto pull_rows = [&](int64_t first, int64_t last) {
+          for (int64_t chunk = first; chunk < last; ++chunk) pull_x(row, chunk, rows);
+        };
+        for_each(chunks, 1, pull_rows, parallel_);
+        auto pull_columns = [&](int64_t first, int64_t last) {
+          pull_y(row, rows, first * kBlockRows, smaller(last * kBlockRows, y_.count));
+        };
+        for_each(rounded_up(y_.count, kBlockRows) / kBlockRows, 8, pull_columns, parallel_);
+        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+          const double* sums = weights_.radius_sums(chunk);
+          for (int64_t j = 0; j < y_.count; ++j) radius_y[j] += sums[j];
+          curvature += weights_.curvature_sum(chunk);
+        }
+      }
+      for (int64_t j = 0; j < y_.count; ++j) static_cast<T*>(to_.y_radius)[begin + j] = T(radius_y[j]);
+    }
+    for (int64_t i = 0; i < x_.count; ++i) static_cast<T*>(to_.x_radius)[i] = T(radius_x_[i]);
+    *to_.curvature = curvature;
+    finish(pairs_.x, pulls_x_, static_cast<T*>(to_.x_direction), parallel_);
+    finish(pairs_.y, pulls_y_, static_cast<T*>(to_.y_direction), parallel_);
+  }
+
+ private:
+  // Weights of one chunk of rows, while they are in cache times the rays of y.
+  void pull_x(int64_t row, int64_t chunk, int64_t rows) {
+    const int64_t first = chunk * kChunkRows, last = smaller(first + kChunkRows, rows), width = x_.width;
+    weights_.fill(x_, y_, row, first, last, chunk, radius_x_.data(), to_.x_number);
+    for (int64_t d = 0; d < width; d += kBlockColumns<T>)
+      for (int64_t i = first; i < last; i += kBlockRows)
+        long_block_product(weights_.row(i), kWeightStride, 1, rays_y_.row(0) + d, rays_y_.stride, y_.count,
+                           pulls_x_.row(row + i) + d, pulls_x_.stride, true);
+    Buffer<T> scratch(width);
+    for (int64_t n = 0; n < weights_.near_count(chunk); ++n) {
+      const NearPair<T>& pair = weights_.near(chunk)[n];
+      const int64_t i = row + pair.row, j = pair.column;
+      add_tangent(x_.row(i), x_.statistics.exact_inverse()[i], row_of(pairs_.y.direction, y_.source(j), scratch.data()),
+                  y_.statistics.exact_inverse()[j], pair, width, pulls_x_.row(i));
+    }
+  }
+
+  // The weights of a group of columns, transposed, times the rays of x.
+  void pull_y(int64_t row, int64_t rows, int64_t first, int64_t last) {
+    constexpr int64_t kGroup = 8 * kBlockRows;
+    const int64_t width = x_.width;
+    Buffer<T> transposed(kGroup * kWeightRows);
+    for (int64_t group = first; group < last; group += kGroup) {
+      const int64_t columns = smaller(kGroup, rounded_up(last - group, kBlockRows));
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < columns; ++j)
+          transposed[(j / kBlockRows * kWeightRows + i) * kBlockRows + j % kBlockRows] = weights_.row(i)[group + j];
+      for (int64_t d = 0; d < width; d += kBlockColumns<T>)
+        for (int64_t j = 0; j < columns; j += kBlockRows)
+          long_block_product(transposed.data() + j * kWeightRows, 1, kBlockRows, rays_x_.row(row) + d, rays_x_.stride, rows,
+                             pulls_y_.row(y_.begin + group + j) + d, pulls_y_.stride, true);
+    }
+    Buffer<T> scratch(width);
+    for (int64_t chunk = 0; chunk * kChunkRows < rows; ++chunk)
+      for (int64_t n = 0; n < weights_.near_count(chunk); ++n) {
+        const NearPair<T>& pair = weights_.near(chunk)[n];
+        const int64_t i = row + pair.row, j = pair.column;
+        if (j < first || j >= last) continue;
+        add_tangent(row_of(pairs_.y.direction, y_.source(j), scratch.data()), y_.statistics.exact_inverse()[j], x_.row(i),
+                    x_.statistics.exact_inverse()[i], pair, width, pulls_y_.row(y_.begin + j));
+      }
+  }
+
+  const Pairs& pairs_;
+  Gradients to_;
+  ParallelFor parallel_;
+  RowSide<T> x_;
+  ColumnSide<T> y_;
+  Rays<T> rays_x_, rays_y_, pulls_x_, pulls_y_;
+  Buffer<double> radius_x_;
+  Weights<T> weights_;
+};
+
+template <class T>
+inline void backward(const Pairs& pairs, Quantity quantity, Upstream upstream, Gradients to, ParallelFor parallel) {
+  Backward<T>(pairs, quantity, upstream, to, parallel).run();
+}
+
+}  // namespace
+}  // namespace hiergeo

@@ -1,0 +1,5 @@
+#include "level.h"
+
+namespace hiergeo {
+const Level kAvx512 = level_named("avx512");
+}

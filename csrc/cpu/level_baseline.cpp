@@ -1,0 +1,5 @@
+#include "level.h"
+
+namespace hiergeo {
+const Level kBaseline = level_named("baseline");
+}

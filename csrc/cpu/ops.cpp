@@ -1,0 +1,219 @@
+// The operators on CPU tensors: checked tensors become plain views, and the fastest level that runs here does the work.
+#include <pthread.h>
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "problem.h"
+
+namespace hiergeo {
+namespace {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+// A child that was forked after its parent had used the thread pool has the pool's locks but not its threads.
+bool forked = false;
+const int watching = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+
+void in_parallel(int64_t count, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
+  if (forked) return body(context, 0, count);
+  torch::stable::parallel_for(0, count, grain, [=](int64_t begin, int64_t end) { body(context, begin, end); });
+}
+
+const Level& level() {
+  const char* wanted = std::getenv("HIERGEO_SIMD");
+  const bool any = !wanted || !*wanted;
+#if defined(__x86_64__)
+  const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("fma");
+  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  if (v4 && (any || !std::strcmp(wanted, "avx512"))) return kAvx512;
+  if (v3 && (any || !std::strcmp(wanted, "avx2"))) return kAvx2;
+#endif
+  STD_TORCH_CHECK(any || !std::strcmp(wanted, "baseline"), "HIERGEO_SIMD=", wanted,
+                  " is not a level of this machine: unset it, or use baseline.");
+  return kBaseline;
+}
+
+std::string simd_level() { return level().name; }
+
+Dtype dtype_of(const Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case ScalarType::Float: return Dtype::float32;
+    case ScalarType::Double: return Dtype::float64;
+    case ScalarType::BFloat16: return Dtype::bfloat16;
+    case ScalarType::Half: return Dtype::float16;
+    default: STD_TORCH_CHECK(false, "expected float32, float64, bfloat16 or float16 numbers.");
+  }
+}
+
+int64_t bytes_of(Dtype dtype) { return dtype == Dtype::float64 ? 8 : dtype == Dtype::float32 ? 4 : 2; }
+
+ScalarType compute_type(const Tensor& direction) {
+  return direction.scalar_type() == ScalarType::Double ? ScalarType::Double : ScalarType::Float;
+}
+
+// Matrix `batch` of a (B, rows, columns) tensor whose last stride is 1.
+Rows rows_of(const Tensor& tensor, int64_t batch) {
+  const Dtype dtype = dtype_of(tensor);
+  const char* data = static_cast<const char*>(tensor.data_ptr());
+  return {data + batch * tensor.stride(0) * bytes_of(dtype), dtype, tensor.size(1), tensor.size(2), tensor.stride(1)};
+}
+
+// A (B, N) tensor of doubles made contiguous, or nothing.
+struct Numbers {
+  std::optional<Tensor> tensor;
+
+  explicit Numbers(const Tensor& of) : tensor(torch::stable::contiguous(of)) {}
+  explicit Numbers(const std::optional<Tensor>& of) {
+    if (of) tensor = torch::stable::contiguous(*of);
+  }
+  const double* row(int64_t batch) const {
+    return tensor ? static_cast<const double*>(tensor->data_ptr()) + batch * tensor->size(1) : nullptr;
+  }
+};
+
+// The operands that all pair operators share, one batch entry at a time.
+struct Operands {
+  const Tensor &ux, &uy;
+  Numbers rx, ry, number_x, number_y;
+  double curvature;
+
+  Pairs at(int64_t batch) const {
+    return {{rows_of(ux, batch), rx.row(batch), number_x.row(batch)},
+            {rows_of(uy, batch), ry.row(batch), number_y.row(batch)},
+            curvature};
+  }
+  int64_t batches() const { return ux.size(0); }
+  int64_t rows() const { return ux.size(1); }
+  int64_t columns() const { return uy.size(1); }
+};
+
+const std::optional<Tensor> kNone;
+
+template <class T> T* data_of(const Tensor& tensor) { return static_cast<T*>(tensor.data_ptr()); }
+
+// Entry `batch` of a contiguous (B, ...) tensor of the compute type.
+void* entry(const Tensor& tensor, int64_t batch, int64_t numbers) {
+  return data_of<char>(tensor) + batch * numbers * bytes_of(dtype_of(tensor));
+}
+
+void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity, std::optional<Tensor> aperture,
+           Tensor out) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+  for (int64_t b = 0; b < all.batches(); ++b) {
+    void* to = data_of<char>(out) + b * out.stride(0) * bytes_of(dtype_of(out));
+    level().store(all.at(b), Quantity(quantity), {to, dtype_of(out), out.stride(1)}, in_parallel);
+  }
+}
+
+using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+Six backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity,
+             std::optional<Tensor> aperture) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+  const int64_t batches = all.batches(), n = all.rows(), m = all.columns(), d = ux.size(2);
+  const ScalarType type = compute_type(ux);
+  Tensor gux = torch::stable::new_zeros(ux, {batches, n, d}, type), grx = torch::stable::new_zeros(ux, {batches, n}, type);
+  Tensor guy = torch::stable::new_zeros(ux, {batches, m, d}, type), gry = torch::stable::new_zeros(ux, {batches, m}, type);
+  Tensor ga = torch::stable::new_zeros(ux, {batches, n}, ScalarType::Double);
+  Tensor gk = torch::stable::new_zeros(ux, {batches}, ScalarType::Double);
+  const int64_t width = bytes_of(dtype_of(upstream));
+  for (int64_t b = 0; b < batches; ++b) {
+    const Upstream from = {data_of<char>(upstream) + b * upstream.stride(0) * width, upstream.stride(1), upstream.stride(2)};
+    const Gradients to = {entry(gux, b, n * d), entry(grx, b, n),          entry(guy, b, m * d),
+                          entry(gry, b, m),     data_of<double>(ga) + b * n, data_of<double>(gk) + b};
+    level().backward(all.at(b), Quantity(quantity), from, to, in_parallel);
+  }
+  return {gux, grx, guy, gry, ga, gk};
+}
+
+Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+  Tensor counts = torch::stable::new_zeros(ux, {all.batches(), all.rows()}, ScalarType::Long);
+  for (int64_t b = 0; b < all.batches(); ++b)
+    level().count(all.at(b), data_of<int64_t>(counts) + b * all.rows(), in_parallel);
+  return counts;
+}
+
+std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+  const int64_t n = all.rows();
+  std::vector<int64_t> next(n, 0);
+  level().count(all.at(0), next.data(), in_parallel);
+  Tensor offsets = torch::stable::new_zeros(ux, {n + 1}, ScalarType::Long);
+  int64_t* offset = data_of<int64_t>(offsets);
+  for (int64_t i = 0; i < n; ++i) {
+    offset[i + 1] = offset[i] + next[i];
+    next[i] = offset[i];
+  }
+  Tensor columns = torch::stable::new_empty(ux, {offset[n]}, ScalarType::Long);
+  level().members(all.at(0), data_of<int64_t>(columns), next.data(), in_parallel);
+  return {offsets, columns};
+}
+
+std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
+                                    std::optional<Tensor> offset, int64_t k, bool swap) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(kNone), Numbers(offset), curvature};
+  const std::vector<int64_t> shape = {all.batches(), all.rows(), k};
+  Tensor values = torch::stable::new_empty(ux, shape, compute_type(ux));
+  Tensor indices = torch::stable::new_empty(ux, shape, ScalarType::Long);
+  for (int64_t b = 0; b < all.batches(); ++b)
+    level().smallest(all.at(b), swap, k, entry(values, b, all.rows() * k), data_of<int64_t>(indices) + b * all.rows() * k,
+                     in_parallel);
+  return {values, indices};
+}
+
+Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+  Tensor sums = torch::stable::new_zeros(ux, {all.batches(), all.rows()}, ScalarType::Double);
+  for (int64_t b = 0; b < all.batches(); ++b)
+    level().energy_sum(all.at(b), data_of<double>(sums) + b * all.rows(), in_parallel);
+  return sums;
+}
+
+std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+  const std::vector<int64_t> shape = {all.batches(), all.rows()};
+  Tensor values = torch::stable::fill_(torch::stable::new_empty(ux, shape, compute_type(ux)), INFINITY);
+  Tensor indices = torch::stable::fill_(torch::stable::new_empty(ux, shape, ScalarType::Long), -1);
+  for (int64_t b = 0; b < all.batches(); ++b)
+    level().energy_min(all.at(b), entry(values, b, all.rows()), data_of<int64_t>(indices) + b * all.rows(), in_parallel);
+  return {values, indices};
+}
+
+Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends) {
+  const Tensor in_order = torch::stable::contiguous(order), until = torch::stable::contiguous(ends);
+  const int64_t thresholds = until.size(0);
+  Tensor indices = torch::stable::fill_(torch::stable::new_empty(queries, {queries.size(0), thresholds}, ScalarType::Long), -1);
+  auto rows = [](const Tensor& t) { return Rows{t.data_ptr(), dtype_of(t), t.size(0), t.size(1), t.stride(0)}; };
+  level().ladder(rows(queries), rows(candidates), data_of<int64_t>(in_order), data_of<int64_t>(until), thresholds,
+                 data_of<int64_t>(indices), in_parallel);
+  return indices;
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CPU, m) {
+  m.impl("store", TORCH_BOX(&store));
+  m.impl("backward", TORCH_BOX(&backward));
+  m.impl("count", TORCH_BOX(&count));
+  m.impl("members", TORCH_BOX(&members));
+  m.impl("smallest", TORCH_BOX(&smallest));
+  m.impl("energy_sum", TORCH_BOX(&energy_sum));
+  m.impl("energy_min", TORCH_BOX(&energy_min));
+  m.impl("ladder", TORCH_BOX(&ladder));
+}
+
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CompositeExplicitAutograd, m) { m.impl("simd_level", TORCH_BOX(&simd_level)); }
+
+}  // namespace hiergeo

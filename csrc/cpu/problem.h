@@ -1,0 +1,77 @@
+// What the kernels are asked: plain views of checked tensors, shared by the operators and every instruction set level.
+#pragma once
+
+#include <stdint.h>
+
+namespace hiergeo {
+
+enum class Dtype { float32, float64, bfloat16, float16 };
+
+enum class Quantity { exterior_angle, distance, cone_margin, energy };
+
+// Rows of one matrix; the numbers of a row are adjacent, rows are `stride` numbers apart.
+struct Rows {
+  const void* data;
+  Dtype dtype;
+  int64_t count, width, stride;
+};
+
+// Points in polar form; `radius` may be null where only directions matter. `number` is what the operation takes per point beside the radius: the half aperture of x, or
+// what is subtracted from the angle for y; null where there is none.
+struct Points {
+  Rows direction;
+  const double* radius;
+  const double* number;
+};
+
+struct Pairs {
+  Points x, y;
+  double curvature;
+};
+
+// An N x M matrix that is written; columns are adjacent.
+struct Output {
+  void* data;
+  Dtype dtype;
+  int64_t stride;
+};
+
+// An N x M matrix that is read, any strides.
+struct Upstream {
+  const void* data;
+  int64_t row_stride, column_stride;
+};
+
+// Gradients, contiguous, in the compute dtype; `number` and `curvature` in double.
+struct Gradients {
+  void *x_direction, *x_radius, *y_direction, *y_radius;
+  double* x_number;
+  double* curvature;
+};
+
+// Calls body(context, begin, end) on parts of [0, count), possibly on several threads; returns when all are done.
+using ParallelFor = void (*)(int64_t count, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context);
+
+// The operations of one instruction set level.
+struct Level {
+  const char* name;
+  void (*store)(const Pairs&, Quantity, Output, ParallelFor);
+  void (*backward)(const Pairs&, Quantity, Upstream, Gradients, ParallelFor);
+  // Counts and sums are added to what is there; minima replace what is larger.
+  void (*count)(const Pairs&, int64_t* counts, ParallelFor);
+  // Writes the members of row i from columns[next[i]] on and moves next[i] past them.
+  void (*members)(const Pairs&, int64_t* columns, int64_t* next, ParallelFor);
+  void (*energy_sum)(const Pairs&, double* sums, ParallelFor);
+  void (*energy_min)(const Pairs&, void* values, int64_t* indices, ParallelFor);
+  void (*smallest)(const Pairs&, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor);
+  void (*ladder)(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
+                 int64_t* indices, ParallelFor);
+};
+
+extern const Level kBaseline;
+#if defined(__x86_64__)
+extern const Level kAvx2;
+extern const Level kAvx512;
+#endif
+
+}  // namespace hiergeo

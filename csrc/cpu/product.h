@@ -1,0 +1,54 @@
+// The tile product: a register block of rows times columns over the whole inner dimension.
+#pragma once
+
+#include "lanes.h"
+
+namespace hiergeo {
+namespace {
+
+// 6 rows by 4 vectors fill 24 of 32 registers with sums, 6 by 2 fill 12 of 16.
+constexpr int kBlockRows = 6;
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kBlockVectors = 4;
+#else
+constexpr int kBlockVectors = 2;
+#endif
+template <class T> constexpr int kBlockColumns = kBlockVectors * kLanes<T>;
+
+// Steps of the inner dimension summed in registers before they are added up: bounds the rounding of long sums.
+constexpr int64_t kBlockSteps = 256;
+
+// c[m][n] (+)= sum over k of a[m, k] b[k, n] for 6 x kBlockColumns numbers; a has any strides, b and c adjacent columns.
+template <class T>
+inline void block_product(const T* a, int64_t a_row, int64_t a_step, const T* b, int64_t b_step, int64_t steps, T* c,
+                          int64_t c_row, bool add) {
+  Vector<T> sums[kBlockRows][kBlockVectors] = {};
+  for (int64_t k = 0; k < steps; ++k) {
+    Vector<T> columns[kBlockVectors];
+    for (int v = 0; v < kBlockVectors; ++v) columns[v] = load(b + k * b_step + v * kLanes<T>);
+    for (int m = 0; m < kBlockRows; ++m) {
+      Vector<T> row = a[m * a_row + k * a_step] - Vector<T>{};
+      for (int v = 0; v < kBlockVectors; ++v) sums[m][v] += row * columns[v];
+    }
+  }
+  for (int m = 0; m < kBlockRows; ++m)
+    for (int v = 0; v < kBlockVectors; ++v) {
+      T* to = c + m * c_row + v * kLanes<T>;
+      save(to, add ? load<T>(to) + sums[m][v] : sums[m][v]);
+    }
+}
+
+// The same over any number of steps.
+template <class T>
+inline void long_block_product(const T* a, int64_t a_row, int64_t a_step, const T* b, int64_t b_step, int64_t steps, T* c,
+                               int64_t c_row, bool add) {
+  int64_t k = 0;
+  do {
+    int64_t chunk = smaller(steps - k, kBlockSteps);
+    block_product(a + k * a_step, a_row, a_step, b + k * b_step, b_step, chunk, c, c_row, add || k > 0);
+    k += chunk;
+  } while (k < steps);
+}
+
+}  // namespace
+}  // namespace hiergeo

@@ -1,0 +1,111 @@
+// Rows of any dtype as numbers of the compute type T, and the exact sums over them that are taken in double.
+#pragma once
+
+#include "lanes.h"
+
+namespace hiergeo {
+namespace {
+
+HIERGEO_FN float from_bits(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+HIERGEO_FN float bfloat16_number(uint16_t bits) { return from_bits(uint32_t(bits) << 16); }
+
+// The exponent field is moved into place and its bias mended by one exact product; infinities and NaN keep theirs.
+HIERGEO_FN float float16_number(uint16_t bits) {
+  uint32_t magnitude_bits = uint32_t(bits & 0x7fff) << 13, sign = uint32_t(bits & 0x8000) << 16;
+  float x = from_bits(magnitude_bits) * 0x1p112f;
+  uint32_t y;
+  memcpy(&y, &x, sizeof y);
+  y = magnitude_bits >= 0x0f800000 ? magnitude_bits | 0x7f800000 : y;
+  return from_bits(y | sign);
+}
+
+template <class T> constexpr Dtype kDtype = sizeof(T) == sizeof(float) ? Dtype::float32 : Dtype::float64;
+
+// `width` numbers of row i from number `from` on, as type T: where they lie if they have that type, else converted into
+// `scratch`.
+template <class T> inline const T* part_of(const Rows& rows, int64_t i, int64_t from, int64_t width, T* scratch) {
+  int64_t start = i * rows.stride + from;
+  if (rows.dtype == kDtype<T>) return static_cast<const T*>(rows.data) + start;
+  const uint16_t* bits = static_cast<const uint16_t*>(rows.data) + start;
+  if (rows.dtype == Dtype::bfloat16)
+    for (int64_t k = 0; k < width; ++k) scratch[k] = T(bfloat16_number(bits[k]));
+  else
+    for (int64_t k = 0; k < width; ++k) scratch[k] = T(float16_number(bits[k]));
+  return scratch;
+}
+
+template <class T> inline const T* row_of(const Rows& rows, int64_t i, T* scratch) {
+  return part_of(rows, i, 0, rows.width, scratch);
+}
+
+template <class T> inline double squared_norm(const T* x, int64_t width) {
+  Wide sum = {};
+  int64_t k = 0;
+  for (; k + 8 <= width; k += 8) {
+    Wide v = widened(x + k);
+    sum += v * v;
+  }
+  double rest = 0;
+  for (; k < width; ++k) rest += double(x[k]) * x[k];
+  return total(sum) + rest;
+}
+
+template <class T> inline double wide_dot(const T* x, const T* y, int64_t width) {
+  Wide sum = {}, next = {};
+  int64_t k = 0;
+  for (; k + 16 <= width; k += 16) {
+    sum += widened(x + k) * widened(y + k);
+    next += widened(x + k + 8) * widened(y + k + 8);
+  }
+  double rest = 0;
+  for (; k < width; ++k) rest += double(x[k]) * y[k];
+  return total(sum + next) + rest;
+}
+
+// Half the squared chord between x / |x| and y / |y|: |x / |x| - side y / |y||^2 / 2.
+template <class T>
+inline double half_squared_chord(const T* x, double inverse_x, const T* y, double inverse_y, double side, int64_t width) {
+  Wide sum = {};
+  inverse_y *= side;
+  int64_t k = 0;
+  for (; k + 8 <= width; k += 8) {
+    Wide v = widened(x + k) * inverse_x - widened(y + k) * inverse_y;
+    sum += v * v;
+  }
+  double rest = 0;
+  for (; k < width; ++k) {
+    double v = x[k] * inverse_x - y[k] * inverse_y;
+    rest += v * v;
+  }
+  return (total(sum) + rest) / 2;
+}
+
+// Where 1 -+ cos of a product in double falls below this, it is taken from the chord instead.
+constexpr double kChordBelow = 0x1p-20;
+
+struct WideOpening {
+  double versine, coversine;
+};
+
+// 1 - cos and 1 + cos of the angle between two rows, both to full relative precision.
+template <class T>
+inline WideOpening wide_opening(const T* x, double inverse_x, const T* y, double inverse_y, int64_t width) {
+  double cosine = wide_dot(x, y, width) * inverse_x * inverse_y;
+  WideOpening opening = {1 - cosine, 1 + cosine};
+  if (opening.versine < kChordBelow) {
+    opening.versine = half_squared_chord(x, inverse_x, y, inverse_y, 1, width);
+    opening.coversine = 2 - opening.versine;
+  } else if (opening.coversine < kChordBelow) {
+    opening.coversine = half_squared_chord(x, inverse_x, y, inverse_y, -1, width);
+    opening.versine = 2 - opening.coversine;
+  }
+  return opening;
+}
+
+}  // namespace
+}  // namespace hiergeo

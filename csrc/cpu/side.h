@@ -1,0 +1,163 @@
+// One side of the pairs, made ready: exact scaled copies of the directions, and radial statistics column by column.
+#pragma once
+
+#include "../pair_math.h"
+#include "product.h"
+#include "rows.h"
+
+namespace hiergeo {
+namespace {
+
+// Radial statistics of many points as one array a number, so that loops over points load whole vectors.
+template <class T> class Statistics {
+ public:
+  explicit Statistics(int64_t count) : stride_(rounded_up(count, 64)), fields_(stride_ * kFields), norms_(stride_) {}
+
+  HIERGEO_FN Radial<T> at(int64_t i) const {
+    const T* f = fields_.data() + i;
+    const int64_t s = stride_;
+    return {f[0], {f[s], f[2 * s]}, {f[3 * s], f[4 * s]}, f[5 * s], f[6 * s], f[7 * s], f[8 * s], f[9 * s]};
+  }
+  // 1 / |scaled copy|, by which products of copies become cosines; 0 for a zero row, NaN for one that is not finite.
+  const T* inverse() const { return fields_.data() + 10 * stride_; }
+  // The number that the operation takes per point; 0 where it takes none.
+  const T* number() const { return fields_.data() + 11 * stride_; }
+  // 1 / |row| in double for the rows that repairs read: the copies of x, the original rows of y.
+  const double* exact_inverse() const { return norms_.data(); }
+
+  void set(int64_t i, const Radial<T>& p, double inverse, double exact_inverse, double number) {
+    const T values[kFields] = {p.radius, p.root.hi, p.root.lo, p.end.hi,   p.end.lo,   p.sine,
+                               p.cosine, p.shrink,  p.log_cosh, p.excess, T(inverse), T(number)};
+    for (int f = 0; f < kFields; ++f) fields_[f * stride_ + i] = values[f];
+    norms_[i] = exact_inverse;
+  }
+
+ private:
+  static constexpr int kFields = 12;
+  int64_t stride_;
+  Buffer<T> fields_;
+  Buffer<double> norms_;
+};
+
+struct Scaling {
+  double factor;   // a power of two that brings the norm near 1, so that products neither overflow nor vanish
+  double inverse;  // 1 / (norm * factor)
+};
+
+template <class T> inline Scaling scaling_of(const T* row, int64_t width) {
+  double norm = sqrt(squared_norm(row, width));
+  if (norm == 0) return {1, 0};
+  if (!(norm < HUGE_VAL)) return {1, static_cast<double>(NAN)};
+  int exponent;
+  frexp(norm, &exponent);
+  double factor = ldexp(1, -exponent);
+  return {factor, 1 / (norm * factor)};
+}
+
+// The radial statistics in T; from long double where T is double, so that positions keep a low part.
+HIERGEO_FN Radial<float> statistics_of(float, double radius, double curvature) {
+  return radial<float, double>(radius, curvature);
+}
+HIERGEO_FN Radial<double> statistics_of(double, double radius, double curvature) {
+  return radial<double, long double>(radius, curvature);
+}
+
+template <class T>
+inline void describe(const Points& points, int64_t i, double curvature, const Scaling& scaling, double exact_inverse,
+                     Statistics<T>& statistics, int64_t slot) {
+  Radial<T> radial = statistics_of(T(), points.radius ? points.radius[i] : 0, points.radius ? curvature : 0);
+  statistics.set(slot, radial, scaling.inverse, exact_inverse, points.number ? points.number[i] : 0);
+}
+
+// The points x, one row after the other, and as many zero rows as fill the last register block.
+template <class T> struct RowSide {
+  Points points;
+  int64_t count, width, padded;
+  Statistics<T> statistics;
+  Buffer<T> copy;
+
+  RowSide(const Points& of, double curvature, ParallelFor parallel)
+      : points(of), count(of.direction.count), width(of.direction.width), padded(rounded_up(count, kBlockRows)),
+        statistics(padded), copy(padded * width) {
+    auto body = [&](int64_t begin, int64_t end) {
+      Buffer<T> scratch(width);
+      for (int64_t i = begin; i < end; ++i) fill(i, curvature, scratch.data());
+    };
+    for_each(padded, 64, body, parallel);
+  }
+
+  T* row(int64_t i) { return copy.data() + i * width; }
+  const T* row(int64_t i) const { return copy.data() + i * width; }
+
+ private:
+  void fill(int64_t i, double curvature, T* scratch) {
+    T* to = row(i);
+    if (i >= count) {
+      statistics.set(i, statistics_of(T(), 0, 0), 0, 0, 0);
+      for (int64_t k = 0; k < width; ++k) to[k] = T(0);
+      return;
+    }
+    const T* from = row_of(points.direction, i, scratch);
+    Scaling scaling = scaling_of(from, width);
+    describe(points, i, curvature, scaling, scaling.inverse, statistics, i);
+    T factor = T(scaling.factor);
+    for (int64_t k = 0; k < width; ++k) to[k] = from[k] * factor;
+  }
+};
+
+// A stretch of the points y as panels of kBlockColumns adjacent columns, [panel][k][column], zero columns at the end; in
+// the order of `order` if there is one.
+template <class T> struct ColumnSide {
+  Points points;
+  const int64_t* order;
+  int64_t width, begin = 0, count = 0;
+  Statistics<T> statistics;
+  Buffer<T> copy;
+
+  ColumnSide(const Points& of, int64_t capacity, const int64_t* in_order = nullptr)
+      : points(of), order(in_order), width(of.direction.width), statistics(rounded_up(capacity, kBlockColumns<T>)),
+        copy(rounded_up(capacity, kBlockColumns<T>) * width) {}
+
+  const T* panel(int64_t column) const { return copy.data() + column * width; }
+  // Which point a column of the stretch is.
+  int64_t source(int64_t column) const { return order ? order[begin + column] : begin + column; }
+
+  // Columns [from, from + columns) of y.
+  void load(int64_t from, int64_t columns, double curvature, ParallelFor parallel) {
+    begin = from;
+    count = columns;
+    auto body = [&](int64_t first, int64_t last) {
+      Buffer<T> scratch(width);
+      for (int64_t panel = first; panel < last; ++panel) fill(panel * kBlockColumns<T>, curvature, scratch.data());
+    };
+    for_each(rounded_up(columns, kBlockColumns<T>) / kBlockColumns<T>, 1, body, parallel);
+  }
+
+ private:
+  void fill(int64_t start, double curvature, T* scratch) {
+    constexpr int64_t columns = kBlockColumns<T>, steps = 64;
+    T factors[columns];
+    for (int64_t c = 0; c < columns; ++c) {
+      if (start + c >= count) {
+        statistics.set(start + c, statistics_of(T(), 0, 0), 0, 0, 0);
+        factors[c] = T(0);
+        continue;
+      }
+      int64_t i = source(start + c);
+      Scaling scaling = scaling_of(row_of(points.direction, i, scratch), width);
+      describe(points, i, curvature, scaling, scaling.inverse * scaling.factor, statistics, start + c);
+      factors[c] = T(scaling.factor);
+    }
+    T* panel = copy.data() + start * width;
+    for (int64_t k = 0; k < width; k += steps)
+      for (int64_t c = 0; c < columns; ++c) {
+        int64_t last = smaller(width - k, steps);
+        bool real = start + c < count;
+        const T* from = real ? part_of(points.direction, source(start + c), k, last, scratch) : scratch;
+        for (int64_t n = 0; n < last; ++n) panel[(k + n) * columns + c] = real ? from[n] * factors[c] : T(0);
+      }
+  }
+};
+
+}  // namespace
+}  // namespace hiergeo

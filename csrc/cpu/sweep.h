@@ -1,0 +1,135 @@
+// The one loop over pairs: tiles of six rows are multiplied, opened, evaluated by the triangle law and handed to a sink.
+#pragma once
+
+#include "side.h"
+
+namespace hiergeo {
+namespace {
+
+constexpr int64_t kTileColumns = 256;         // a tile and its values stay in the first-level cache
+constexpr int64_t kBlockBytes = 512 << 10;    // columns that all rows of a thread pass over stay in the second
+constexpr int64_t kStretchBytes = 8 << 20;    // columns that are packed at once
+
+template <class T> inline int64_t stretch_of(int64_t width, int64_t total) {
+  int64_t columns = kStretchBytes / int64_t(sizeof(T)) / larger<int64_t>(width, 1);
+  columns = columns / kTileColumns * kTileColumns;
+  columns = smaller<int64_t>(larger(columns, kTileColumns), 64 * kTileColumns);
+  return smaller(columns, rounded_up(total, kTileColumns));
+}
+
+// Columns of a tile: as many as fit the second-level cache, whole register blocks.
+template <class T> inline int64_t tile_of(int64_t width) {
+  int64_t columns = kBlockBytes / int64_t(sizeof(T)) / larger<int64_t>(width, 1);
+  columns = columns / kBlockColumns<T> * kBlockColumns<T>;
+  return smaller(larger<int64_t>(columns, kBlockColumns<T>), kTileColumns);
+}
+
+// Where 1 -+ cos of the product falls below this, the pair is repaired from the original rows.
+template <class T> constexpr T kNear = sizeof(T) == sizeof(float) ? T(0x1p-4) : T(0x1p-20);
+
+// For K < 0, positions are compared as seen from the end of the ray where x is beyond tanh(a) = 1/2.
+template <class T> HIERGEO_FN bool anchored_at_end(const Radial<T>& x) { return x.sine >= T(0.5); }
+
+// The angles of one row of a tile. Where the scale of a row is NaN, so are its openings.
+template <class T> struct RowOpening {
+  alignas(64) T versine[kTileColumns], coversine[kTileColumns];
+
+  // From the products of row i of x with n columns of y; pairs too near to a common line are taken from the rows again.
+  void open(const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column, const T* products, int64_t n,
+            T* scratch) {
+    const T inverse_x = x.statistics.inverse()[i], *inverse_y = y.statistics.inverse() + column;
+    int some_near = 0;
+    for (int64_t j = 0; j < n; ++j) {
+      T cosine = products[j] * (inverse_x * inverse_y[j]);
+      versine[j] = 1 - cosine;
+      coversine[j] = 1 + cosine;
+      some_near |= (versine[j] < kNear<T>) | (coversine[j] < kNear<T>);
+    }
+    if (!some_near) return;
+    for (int64_t j = 0; j < smaller(n, y.count - column); ++j)
+      if (near(j)) repair(x, i, y, column, j, scratch);
+  }
+
+  bool near(int64_t j) const { return versine[j] < kNear<T> || coversine[j] < kNear<T>; }
+
+ private:
+  void repair(const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column, int64_t j, T* scratch) {
+    const T* other = row_of(y.points.direction, y.source(column + j), scratch);
+    WideOpening wide = wide_opening(x.row(i), x.statistics.exact_inverse()[i], other,
+                                    y.statistics.exact_inverse()[column + j], x.width);
+    versine[j] = T(wide.versine);
+    coversine[j] = T(wide.coversine);
+  }
+};
+
+template <class T>
+inline void block_products(const RowSide<T>& x, int64_t block, const ColumnSide<T>& y, int64_t column, T* products) {
+  long_block_product(x.row(block), x.width, 1, y.panel(column), kBlockColumns<T>, x.width, products, kTileColumns, false);
+}
+
+// Runs `work(i, column, products, n)` for every row i of x in [first, last) and every tile of n columns from `column` of y
+// (whole register blocks, so that the last may hold zero columns), in ascending order of columns for each row.
+template <class T, class Rows, class Columns, class Work>
+inline void each_row_of_tiles(const Rows& x, const Columns& y, int64_t first, int64_t last, Work&& work) {
+  alignas(64) T products[kBlockRows * kTileColumns];
+  const int64_t tile = tile_of<T>(x.width), total = rounded_up(y.count, kBlockColumns<T>);
+  for (int64_t column = 0; column < total; column += tile) {
+    const int64_t n = smaller(tile, total - column);
+    for (int64_t block = first; block < last; block += kBlockRows) {
+      for (int64_t c = 0; c < n; c += kBlockColumns<T>) block_products(x, block, y, column + c, products + c);
+      for (int64_t i = block; i < smaller(block + kBlockRows, x.count); ++i)
+        work(i, column, products + (i - block) * kTileColumns, n);
+    }
+  }
+}
+
+// A row of x against n columns: what an evaluation sees.
+template <class T> struct RowOfPairs {
+  Radial<T> point;
+  T number, scale, curvature;
+  const Statistics<T>& columns;
+  int64_t column, n;
+  const RowOpening<T>& opening;
+
+  template <int SIGN> HIERGEO_FN Triangle<T, SIGN> triangle(int64_t j, bool near_end) const {
+    return {point, columns.at(column + j), {opening.versine[j], opening.coversine[j]}, near_end, scale, curvature};
+  }
+};
+
+// One number for each pair of the row.
+template <class T> using Evaluation = void (*)(const RowOfPairs<T>& row, T* values);
+
+// What becomes of the values of a row. A row is seen by one thread at a time and its columns in ascending order, so no
+// sink needs a lock and ties go to the lower index.
+template <class T> struct Sink {
+  virtual void row(int64_t i, int64_t first_column, const T* values, int64_t n) = 0;
+
+ protected:
+  ~Sink() = default;
+};
+
+// Evaluates every pair and gives the values to the sink, row by row.
+template <class T> inline void sweep(const Pairs& pairs, Evaluation<T> evaluate, Sink<T>& sink, ParallelFor parallel) {
+  const RowSide<T> x(pairs.x, pairs.curvature, parallel);
+  const int64_t total = pairs.y.direction.count, stretch = stretch_of<T>(x.width, total);
+  ColumnSide<T> y(pairs.y, stretch);
+  const T curvature = T(pairs.curvature), scale = T(sqrt(fabs(pairs.curvature)));
+  for (int64_t begin = 0; begin < total; begin += stretch) {
+    y.load(begin, smaller(stretch, total - begin), pairs.curvature, parallel);
+    auto body = [&](int64_t first, int64_t last) {
+      alignas(64) T values[kTileColumns];
+      RowOpening<T> opening;
+      Buffer<T> scratch(x.width);
+      auto work = [&](int64_t i, int64_t column, const T* products, int64_t n) {
+        opening.open(x, i, y, column, products, n, scratch.data());
+        evaluate({x.statistics.at(i), x.statistics.number()[i], scale, curvature, y.statistics, column, n, opening}, values);
+        sink.row(i, begin + column, values, smaller(n, y.count - column));
+      };
+      each_row_of_tiles<T>(x, y, first * kBlockRows, last * kBlockRows, work);
+    };
+    for_each(x.padded / kBlockRows, 4, body, parallel);
+  }
+}
+
+}  // namespace
+}  // namespace hiergeo

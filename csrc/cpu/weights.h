@@ -1,0 +1,131 @@
+// A block of weights: upstream gradient times the derivative by cos(theta), and the sums by radii, aperture and curvature.
+#pragma once
+
+#include "sweep.h"
+
+namespace hiergeo {
+namespace {
+
+// Whole register blocks either way round: 960 = 6 * 160 = 64 * 15.
+constexpr int64_t kWeightColumns = 960, kWeightStride = kWeightColumns + 16, kWeightRows = 1536, kChunkRows = 96;
+
+// A pair near a common line, whose pull is taken from its tangents.
+template <class T> struct NearPair {
+  int32_t row, column;
+  T weight, versine, coversine;
+};
+
+// Value and derivatives of a row of pairs.
+template <class T> struct RowPartials {
+  alignas(64) T value[kTileColumns], theta_over_sine[kTileColumns], x[kTileColumns], y[kTileColumns],
+      curvature[kTileColumns];
+};
+
+template <class T> using Differentiation = void (*)(const RowOfPairs<T>& row, RowPartials<T>& to);
+
+template <class T, int SIGN, bool ANGLE, bool NEAR_END>
+inline void differentiate_anchored(const RowOfPairs<T>& row, RowPartials<T>& to) {
+  const RowOfPairs<T> pairs = row;
+  for (int64_t j = 0; j < pairs.n; ++j) {
+    Triangle<T, SIGN> triangle = pairs.template triangle<SIGN>(j, NEAR_END);
+    Partials<T> d = ANGLE ? triangle.exterior_angle_partials() : triangle.distance_partials();
+    to.value[j] = ANGLE ? triangle.exterior_angle() : T(0);
+    to.theta_over_sine[j] = d.theta_over_sine;
+    to.x[j] = d.x;
+    to.y[j] = d.y;
+    to.curvature[j] = d.curvature;
+  }
+}
+
+template <class T, int SIGN, bool ANGLE> inline void differentiate(const RowOfPairs<T>& row, RowPartials<T>& to) {
+  if (anchored_at_end(row.point))
+    differentiate_anchored<T, SIGN, ANGLE, true>(row, to);
+  else
+    differentiate_anchored<T, SIGN, ANGLE, false>(row, to);
+}
+
+template <class T, bool ANGLE> inline Differentiation<T> differentiation_of(double curvature) {
+  if (curvature < 0) return differentiate<T, -1, ANGLE>;
+  return curvature > 0 ? differentiate<T, 1, ANGLE> : differentiate<T, 0, ANGLE>;
+}
+
+template <class T> class Weights {
+ public:
+  Weights(const Pairs& pairs, Quantity quantity, Upstream upstream, int64_t rows)
+      : pairs_(pairs), energy_(quantity == Quantity::energy), upstream_(upstream),
+        differentiate_(quantity == Quantity::distance ? differentiation_of<T, false>(pairs.curvature)
+                                                      : differentiation_of<T, true>(pairs.curvature)),
+        capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride),
+        near_(capacity_ * kWeightColumns), radius_sums_(chunks() * kWeightColumns) {}
+
+  T* row(int64_t i) { return weights_.data() + i * kWeightStride; }
+  const NearPair<T>* near(int64_t chunk) const { return near_.data() + chunk * kChunkRows * kWeightColumns; }
+  int64_t near_count(int64_t chunk) const { return near_counts_[chunk]; }
+  const double* radius_sums(int64_t chunk) const { return radius_sums_.data() + chunk * kWeightColumns; }
+  double curvature_sum(int64_t chunk) const { return curvature_sums_[chunk]; }
+
+  // Rows [first, last) of the block that begins at row `block` of x, which are chunk number `chunk`. `radius_x` and, for
+  // energies, `number_x` gain the sums of their rows.
+  void fill(const RowSide<T>& x, const ColumnSide<T>& y, int64_t block, int64_t first, int64_t last, int64_t chunk,
+            double* radius_x, double* number_x) {
+    const T curvature = T(pairs_.curvature), scale = T(sqrt(fabs(pairs_.curvature)));
+    double *sums = radius_sums_.data() + chunk * kWeightColumns, curvature_sum = 0;
+    NearPair<T>* list = near_.data() + chunk * kChunkRows * kWeightColumns;
+    int64_t listed = 0;
+    memset(sums, 0, kWeightColumns * sizeof(double));
+    Buffer<T> scratch(x.width);
+    RowOpening<T> opening;
+    RowPartials<T> partials;
+    alignas(64) T up[kTileColumns];
+    auto work = [&](int64_t i, int64_t column, const T* products, int64_t n) {
+      opening.open(x, i, y, column, products, n, scratch.data());
+      const T number = x.statistics.number()[i];
+      differentiate_({x.statistics.at(i), number, scale, curvature, y.statistics, column, n, opening}, partials);
+      const int64_t real = smaller(n, y.count - column);
+      read(i, y.begin + column, real, up);
+      for (int64_t j = real; j < n; ++j) up[j] = T(0);
+      if (energy_) {
+        double outside = 0;
+        for (int64_t j = 0; j < n; ++j) up[j] = partials.value[j] <= number ? T(0) : up[j];
+        for (int64_t j = 0; j < real; ++j) outside += up[j];
+        number_x[i] -= outside;
+      }
+      T* to = row(i - block) + column;
+      for (int64_t j = 0; j < n; ++j) to[j] = -up[j] * partials.theta_over_sine[j];
+      for (int64_t j = 0; j < n; ++j) sums[column + j] += up[j] * partials.y[j];
+      radius_x[i] += wide_dot(up, partials.x, real);
+      curvature_sum += wide_dot(up, partials.curvature, real);
+      for (int64_t j = 0; j < real; ++j)
+        if (opening.near(j)) {
+          list[listed++] = {int32_t(i - block), int32_t(column + j), to[j], opening.versine[j], opening.coversine[j]};
+          to[j] = T(0);
+        }
+    };
+    each_row_of_tiles<T>(x, y, block + first, block + last, work);
+    near_counts_[chunk] = listed;
+    curvature_sums_[chunk] = curvature_sum;
+  }
+
+ private:
+  static constexpr int64_t kChunks = kWeightRows / kChunkRows;
+  int64_t chunks() const { return capacity_ / kChunkRows; }
+
+  void read(int64_t i, int64_t column, int64_t n, T* to) const {
+    const T* from = static_cast<const T*>(upstream_.data) + i * upstream_.row_stride + column * upstream_.column_stride;
+    for (int64_t j = 0; j < n; ++j) to[j] = from[j * upstream_.column_stride];
+  }
+
+  const Pairs& pairs_;
+  bool energy_;
+  Upstream upstream_;
+  Differentiation<T> differentiate_;
+  int64_t capacity_;
+  Buffer<T> weights_;
+  Buffer<NearPair<T>> near_;
+  Buffer<double> radius_sums_;
+  int64_t near_counts_[kChunks] = {};
+  double curvature_sums_[kChunks] = {};
+};
+
+}  // namespace
+}  // namespace hiergeo

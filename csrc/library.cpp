@@ -1,0 +1,20 @@
+// The schemas of the native operators. Arguments are checked, batch-flattened and made ready by hiergeo.pairwise.
+#include <torch/csrc/stable/library.h>
+
+STABLE_TORCH_LIBRARY(hiergeo_native, m) {
+  m.def(
+      "store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, int quantity, Tensor? aperture, Tensor(a!) out)"
+      " -> ()");
+  m.def(
+      "backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, int quantity,"
+      " Tensor? aperture) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+  m.def("count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture) -> Tensor");
+  m.def("members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture) -> (Tensor, Tensor)");
+  m.def(
+      "smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor? offset, int k, bool swap)"
+      " -> (Tensor, Tensor)");
+  m.def("energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture) -> Tensor");
+  m.def("energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture) -> (Tensor, Tensor)");
+  m.def("ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends) -> Tensor");
+  m.def("simd_level() -> str");
+}
