@@ -1,34 +1,46 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+PACKAGING := pyproject.toml setup.py
+KERNELS := build_native.py $(wildcard csrc/*.* csrc/*/*.*)
+SANITIZERS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test lint docs bench native sanitize clean
 
 help:
-	@echo "make demo   install into $(VENV) and compare geometries on the bundled model; opens a page"
-	@echo "make test   install into $(VENV) and run the tests"
-	@echo "make lint   ruff and mypy"
-	@echo "make docs   build the documentation into site/"
-	@echo "make bench  time the pair operations"
-	@echo "make clean  remove $(VENV) and everything built"
+	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
+	@echo "make test      install into $(VENV) and run the tests"
+	@echo "make lint      ruff and mypy"
+	@echo "make docs      build the documentation into site/"
+	@echo "make bench     time the pair operations"
+	@echo "make native    rebuild the native kernels in place; fails where they cannot be built"
+	@echo "make sanitize  run the tests of the kernels under AddressSanitizer and UBSan (needs g++)"
+	@echo "make clean     remove $(VENV) and everything built"
 
-$(VENV)/installed: pyproject.toml setup.py
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(PACKAGING) $(KERNELS) | $(BIN)/python
 	$(BIN)/python -m pip install --editable .
 	touch $@
 
-$(VENV)/installed-test: $(VENV)/installed
+$(VENV)/installed-test: $(PACKAGING) | $(BIN)/python
 	$(BIN)/python -m pip install --editable ".[test]"
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed-test
+$(VENV)/installed-dev: $(PACKAGING) | $(BIN)/python
 	$(BIN)/python -m pip install --editable ".[dev]"
+	touch $(VENV)/installed-test $@
+
+# With the tools of [test] in place a changed kernel needs no new installation.
+$(VENV)/kernels: $(VENV)/installed-test $(KERNELS)
+	$(BIN)/python setup.py build_ext --inplace
 	touch $@
 
 demo: $(VENV)/installed
 	$(BIN)/hiergeo demo
 
-test: $(VENV)/installed-test
+test: $(VENV)/kernels
 	$(BIN)/python -m pytest --numprocesses 2
 
 lint: $(VENV)/installed-dev
@@ -39,8 +51,18 @@ lint: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(VENV)/installed-test
+bench: $(VENV)/kernels
 	$(BIN)/python -m benchmarks.pairwise
 
+native: $(VENV)/installed-test
+	HIERGEO_NATIVE=1 $(BIN)/python setup.py build_ext --inplace
+
+sanitize: $(VENV)/installed-test
+	CXX="$(CXX)" CXXFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \
+		$(BIN)/python setup.py build_ext --build-lib build/sanitize --build-temp build/sanitize/objects
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 HIERGEO_KERNELS="$(CURDIR)/build/sanitize/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1 \
+		$(BIN)/python -m pytest --capture=sys tests/test_native*.py
+
 clean:
-	rm -rf $(VENV) build dist site *.egg-info hiergeo-demo.html hiergeo-compare.html
+	rm -rf $(VENV) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-demo.html hiergeo-compare.html

@@ -17,4 +17,5 @@ STABLE_TORCH_LIBRARY(hiergeo_native, m) {
   m.def("energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture) -> (Tensor, Tensor)");
   m.def("ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends) -> Tensor");
   m.def("simd_level() -> str");
+  m.def("fma_peak(int repeats) -> float");
 }

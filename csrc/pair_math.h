@@ -126,23 +126,22 @@ template <class T, int SIGN> struct Triangle {
   // -sin(gamma)/sn_d, with gamma the angle at y; 0 where it has a kink: at the root, on one line, at coincident points.
   HIERGEO_FN Partials<T> exterior_angle_partials() const {
     T across = opposite(), h = chord(), sine_theta = sine();
-    bool smooth = sine_theta > 0 && h > 0 && x.radius > 0 && y.radius > 0;
-    bool unknown = !(h == h);
-    h = smooth ? h : T(1);
+    T least = smaller(smaller(h, sine_theta), smaller(x.radius, y.radius));  // one comparison, so that NaN goes through
+    h = least <= 0 ? T(1) : h;
     T sin_x = across / h;
     T to_x = x.sine * y.shrink / h, to_y = y.sine * x.shrink / h;
     Partials<T> d;
-    d.theta_over_sine = to_y * cosine_at_y(h) / (smooth ? sine_theta : T(1));
+    d.theta_over_sine = to_y * cosine_at_y(h) / (least <= 0 ? T(1) : sine_theta);
     d.x = unit() * sin_x * distance_cosine() / h;
     d.y = -unit() * to_x * sine_theta * (x.shrink * y.shrink / h);
     d.curvature = sin_x * (to_x * (x.excess - y.excess) - x.radius * half_distance_tangent(h)) / 2;
-    return kept(d, smooth || unknown);
+    return zero_where(least <= 0, d);
   }
 
   // Partial derivatives of the distance: by theta sn_x sn_y sin(theta)/sn_d, by r_x -cos(Xi), by r_y cos(gamma); 0 at x = y.
   HIERGEO_FN Partials<T> distance_partials() const {
     T h = chord();
-    bool apart = h > 0 || step() != 0 || !(h == h);
+    bool together = larger(h, magnitude(step())) <= 0;
     h = h == 0 ? T(1) : h;
     T cos_x = cosine_at_x(h), cos_y = cosine_at_y(h);
     Partials<T> d;
@@ -150,13 +149,13 @@ template <class T, int SIGN> struct Triangle {
     d.x = x.radius > 0 ? -cos_x : T(0);
     d.y = y.radius > 0 ? cos_y : T(0);
     d.curvature = distance_by_curvature(h, cos_x, cos_y);
-    return kept(d, apart);
+    return zero_where(together, d);
   }
 
  private:
-  static HIERGEO_FN Partials<T> kept(Partials<T> d, bool keep) {
-    return {keep ? bounded(d.theta_over_sine) : T(0), keep ? bounded(d.x) : T(0), keep ? bounded(d.y) : T(0),
-            keep ? bounded(d.curvature) : T(0)};
+  static HIERGEO_FN Partials<T> zero_where(bool kink, Partials<T> d) {
+    return {kink ? T(0) : bounded(d.theta_over_sine), kink ? T(0) : bounded(d.x), kink ? T(0) : bounded(d.y),
+            kink ? T(0) : bounded(d.curvature)};
   }
 
   // Cosines of the exterior angle at x and of the angle at y; exact on one ray, even where sn(d) underflows.

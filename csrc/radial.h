@@ -31,13 +31,13 @@ template <class T> struct Radial {
   T excess;       // (r/sn(r) - 1)/K, that is r^2/6 at K = 0: the radial part of derivatives by K
 };
 
-HIERGEO_FN double tanh_of(double x) { return tanh(x); }
+HIERGEO_FN double expm1_of(double x) { return expm1(x); }
 HIERGEO_FN double exp_of(double x) { return exp(x); }
 HIERGEO_FN double log1p_of(double x) { return log1p(x); }
 HIERGEO_FN double sin_of(double x) { return sin(x); }
 HIERGEO_FN double cos_of(double x) { return cos(x); }
 #if !defined(__CUDACC__)
-inline long double tanh_of(long double x) { return tanhl(x); }
+inline long double expm1_of(long double x) { return expm1l(x); }
 inline long double exp_of(long double x) { return expl(x); }
 inline long double log1p_of(long double x) { return log1pl(x); }
 inline long double sin_of(long double x) { return sinl(x); }
@@ -64,7 +64,8 @@ template <class T, class W> HIERGEO_FN Radial<T> radial(W r, W curvature) {
   p.end = {T(0), T(0)};
   p.log_cosh = T(0);
   if (curvature < 0) {
-    W decay = exp_of(-2 * a), tanh_a = tanh_of(a), shrink = 2 * exp_of(-a) / (1 + decay);
+    W fall = exp_of(-a), decay = fall * fall, shrink = 2 * fall / (1 + decay);
+    W rise = a < W(0.5) ? -expm1_of(-2 * a) : 1 - decay, tanh_a = rise / (1 + decay);
     p.root = split<T>(tanh_a);
     p.end = split<T>(-2 * decay / (1 + decay));
     p.sine = T(tanh_a);

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hiergeo import datasets, geometry
+from hiergeo import datasets, geometry, pairwise
 from hiergeo._devices import usable
 from hiergeo._version import __version__
 
@@ -27,7 +27,7 @@ def collect(device: str = "cpu") -> dict[str, str | int]:
         "torch": torch.__version__,
         "torch threads": torch.get_num_threads(),
         **{name: _version(name) for name in PACKAGES},
-        "kernels": "pure PyTorch reference (this version has no native kernels)",
+        **pairwise.kernel_info(),
         "cuda": _cuda(),
         "device": str(place),
         "data home": f"{home}{_state(home)}",

@@ -22,6 +22,8 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "cone_margin": pairwise.cone_margin,
     "energy": pairwise.energy,
     "energy_mean": pairwise.energy_mean,
+    "energy_sum": pairwise.energy_sum,
+    "energy_min": lambda *a: pairwise.energy_min(*a)[0],
 }
 
 
@@ -87,6 +89,7 @@ def test_sums_over_many_tiles(name: str, curvature: float, monkeypatch: pytest.M
         weights = torch.linspace(0.5, 1.5, value.numel(), dtype=value.dtype).view_as(value)
         return value, *torch.autograd.grad((weights * value).sum(), (ux, rx, uy, ry, k))
 
+    monkeypatch.setenv("HIERGEO_NATIVE", "0")
     whole = gradients()
     monkeypatch.setattr(tiles, "TILE_ROWS", 3)
     monkeypatch.setattr(tiles, "TILE_PAIRS", 6)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from native_problems import MISSING, levels
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
@@ -32,8 +33,11 @@ def test_row_by_row(curvature: float, dim: int) -> None:
     assert_bars(*angle, truth_of)
 
 
+@pytest.mark.parametrize("level", levels())
 @pytest.mark.parametrize(("curvature", "dim"), CELLS)
-def test_every_pair(curvature: float, dim: int) -> None:
+def test_every_pair(curvature: float, dim: int, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if MISSING is None:
+        monkeypatch.setenv("HIERGEO_SIMD", level)
     x, y = bar_block(curvature, dim, SIDE, torch.Generator().manual_seed(dim))
     truths = [truth(Polar(x.direction[i, None], x.radius[i, None]), y, curvature) for i in range(SIDE)]
     assert SIDE * SIDE >= 60_000

@@ -82,7 +82,9 @@ def test_distance_at_huge_radii(curvature: float) -> None:
 
 @pytest.mark.parametrize("curvature", CURVATURES)
 @pytest.mark.parametrize("name", STORED)
-def test_pairs_equal_rows(name: str, curvature: float) -> None:
+def test_pairs_equal_rows(name: str, curvature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the reference, which is one formula; kernels meet rows within the accuracy bars."""
+    monkeypatch.setenv("HIERGEO_NATIVE", "0")
     x, y = cloud(curvature, 40, 0), cloud(curvature, 30, 1)
     a, b = Polar(x.direction[:, None], x.radius[:, None]), Polar(y.direction[None], y.radius[None])
     angle = rows.exterior_angle(a, b, curvature)
@@ -110,6 +112,7 @@ def test_pairs_equal_rows_in_float64(curvature: float) -> None:
 @pytest.mark.parametrize("name", STORED)
 def test_tiles_do_not_show(name: str, curvature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = cloud(curvature, 23, 0), cloud(curvature, 31, 1)
+    monkeypatch.setenv("HIERGEO_NATIVE", "0")
     whole = STORED[name](x, y, curvature)
     mean = pairwise.energy_mean(x, y, curvature)
     monkeypatch.setattr(tiles, "TILE_ROWS", 5)
@@ -188,6 +191,17 @@ def test_strided_inputs(name: str) -> None:
         lambda u: STORED[name](Polar(u, strided.radius), y, -0.3).sum(), strided.direction
     )
     assert bool(backwards.isfinite().all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_coincident_points_coincide_in_any_layout(dtype: torch.dtype) -> None:
+    """Equal rows of a row-major and a column-major tensor, one of them stretched, are one ray to the last digit."""
+    x = Polar(torch.randn(60, 64, generator=torch.Generator().manual_seed(0), dtype=dtype), torch.ones(60, dtype=dtype))
+    y = Polar((4 * x.direction).mT.contiguous().mT, x.radius)
+    for curvature in CURVATURES:
+        assert not bool(pairwise.exterior_angle(x, y, curvature).diagonal().any())
+        assert not bool(pairwise.distance(x, y, curvature).diagonal().any())
+        assert not bool(rows.exterior_angle(x, y, curvature).any())
 
 
 @pytest.mark.parametrize("curvature", CURVATURES)

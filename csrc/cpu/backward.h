@@ -139,8 +139,8 @@ template <class T> class Backward {
     for (int64_t group = first; group < last; group += kGroup) {
       const int64_t columns = smaller(kGroup, rounded_up(last - group, kBlockRows));
       for (int64_t i = 0; i < rows; ++i)
-        for (int64_t j = 0; j < columns; ++j)
-          transposed[(j / kBlockRows * kWeightRows + i) * kBlockRows + j % kBlockRows] = weights_.row(i)[group + j];
+        for (int64_t j = 0; j < columns; j += kBlockRows)
+          memcpy(&transposed[j * kWeightRows + i * kBlockRows], weights_.row(i) + group + j, kBlockRows * sizeof(T));
       for (int64_t d = 0; d < width; d += kBlockColumns<T>)
         for (int64_t j = 0; j < columns; j += kBlockRows)
           long_block_product(transposed.data() + j * kWeightRows, 1, kBlockRows, rays_x_.row(row) + d, rays_x_.stride, rows,

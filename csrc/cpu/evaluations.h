@@ -30,10 +30,13 @@ struct Energy {
 template <class Value, class T, int SIGN> inline void evaluate(const RowOfPairs<T>& row, T* values) {
   const bool near_end = anchored_at_end(row.point);
   const RowOfPairs<T> pairs = row;
-  if (near_end)
+  if (near_end) {
+    HIERGEO_INDEPENDENT
     for (int64_t j = 0; j < pairs.n; ++j) values[j] = Value::of(pairs.template triangle<SIGN>(j, true), pairs.number);
-  else
+  } else {
+    HIERGEO_INDEPENDENT
     for (int64_t j = 0; j < pairs.n; ++j) values[j] = Value::of(pairs.template triangle<SIGN>(j, false), pairs.number);
+  }
 }
 
 template <class Value, class T> inline Evaluation<T> by_sign(double curvature) {

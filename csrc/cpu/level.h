@@ -5,6 +5,7 @@
 #include "evaluations.h"
 #include "ladder.h"
 #include "nearest.h"
+#include "peak.h"
 #include "sinks.h"
 
 namespace hiergeo {
@@ -86,7 +87,7 @@ inline void backward_of(const Pairs& pairs, Quantity quantity, Upstream upstream
 }
 
 constexpr Level level_named(const char* name) {
-  return {name, store, backward_of, count, members, energy_sum, energy_min, smallest_of, ladder_of};
+  return {name, store, backward_of, count, members, energy_sum, energy_min, smallest_of, ladder_of, multiply_adds};
 }
 
 }  // namespace

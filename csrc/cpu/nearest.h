@@ -11,7 +11,8 @@
 namespace hiergeo {
 namespace {
 
-constexpr int64_t kScreenColumns = 64;  // the bound is renewed this often
+// The bound is renewed this often; more often at first, while it is loose.
+constexpr int64_t kScreenColumns = 64, kFirstColumns = 16, kLooseColumns = 256;
 
 // What a screen sees of a row: the products are cosines by then.
 template <class T> struct ScreenedRow {
@@ -35,6 +36,7 @@ template <class T, int SIGN, bool SWAP, bool OFFSET> inline void reach_of(const 
   auto sine_of = [=](T tau) { return sine_half_turn(smaller(within(tau), half_turn - within(tau))); };
   auto cosine_of = [=](T tau) { return sine_half_turn(quarter - within(tau)); };
   const T bound_sine = sine_of(r.bound), bound_cosine = cosine_of(r.bound);
+  HIERGEO_INDEPENDENT
   for (int64_t j = 0; j < r.n; ++j) {
     const Radial<T> other = r.columns.at(r.column + j);
     const Radial<T> apex = SWAP ? other : r.point, base = SWAP ? r.point : other;
@@ -55,8 +57,9 @@ template <class T, int SIGN, bool SWAP, bool OFFSET> inline void reach_of(const 
     T slack = rounding * (magnitude(along) + 2 * base.sine + across);
     T value = along * tau_sine - across * tau_cosine + slack;
     value = tau < -rounding ? T(-1) : value;
-    value = tau >= half_turn - rounding || apex.radius == 0 ? T(1) : value;
-    reach[j] = r.cosine[j] == r.cosine[j] ? value : T(-1);
+    value = tau >= half_turn - rounding ? T(1) : value;
+    value = apex.radius == 0 ? T(1) : value;
+    reach[j] = value + 0 * r.cosine[j];
   }
 }
 
@@ -175,8 +178,9 @@ inline void smallest(const Pairs& pairs, bool swap, int64_t k, T* values, int64_
     const T inverse_x = x.statistics.inverse()[i];
     const int64_t real = smaller(n, y.count - tile);
     int64_t scored = 0;
-    for (int64_t start = 0; start < real; start += kScreenColumns) {
-      const int64_t width = smaller(kScreenColumns, n - start), column = tile + start;
+    for (int64_t start = 0, width; start < real; start += width) {
+      const int64_t column = tile + start;
+      width = smaller(y.begin + column < kLooseColumns ? kFirstColumns : kScreenColumns, n - start);
       const bool open = !best.full();
       if (!open) {
         for (int64_t j = 0; j < width; ++j)
@@ -184,6 +188,9 @@ inline void smallest(const Pairs& pairs, bool swap, int64_t k, T* values, int64_
         reach_of_row({x.statistics.at(i), y.statistics, column, width, cosine, column_error + start, row_error,
                       best.values[0], T(sqrt(fabs(pairs.curvature))), T(pairs.curvature)},
                      reach);
+        int promising = 0;
+        for (int64_t j = 0; j < width; ++j) promising |= reach[j] >= 0;
+        if (!promising) continue;
       }
       for (int64_t j = 0; j < smaller(width, real - start); ++j) {
         if (!open && !(reach[j] >= 0)) continue;

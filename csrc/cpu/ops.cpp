@@ -4,6 +4,7 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -201,6 +202,13 @@ Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends) {
   return indices;
 }
 
+// Floating-point operations per second of one thread at the level that runs.
+double fma_peak(int64_t repeats) {
+  const auto start = std::chrono::steady_clock::now();
+  const double operations = level().multiply_adds(repeats);
+  return operations / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 }  // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CPU, m) {
@@ -214,6 +222,9 @@ STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CPU, m) {
   m.impl("ladder", TORCH_BOX(&ladder));
 }
 
-STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CompositeExplicitAutograd, m) { m.impl("simd_level", TORCH_BOX(&simd_level)); }
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CompositeExplicitAutograd, m) {
+  m.impl("simd_level", TORCH_BOX(&simd_level));
+  m.impl("fma_peak", TORCH_BOX(&fma_peak));
+}
 
 }  // namespace hiergeo

@@ -66,6 +66,8 @@ struct Level {
   void (*smallest)(const Pairs&, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor);
   void (*ladder)(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
                  int64_t* indices, ParallelFor);
+  // For measuring: does multiply-adds on registers alone and returns how many operations they were.
+  double (*multiply_adds)(int64_t repeats);
 };
 
 extern const Level kBaseline;

@@ -67,22 +67,32 @@ template <class T> inline double wide_dot(const T* x, const T* y, int64_t width)
   return total(sum + next) + rest;
 }
 
-// Half the squared chord between x / |x| and y / |y|: |x / |x| - side y / |y||^2 / 2.
+template <class T> inline double wide_sum(const T* x, int64_t width) {
+  Wide sum = {};
+  int64_t k = 0;
+  for (; k + 8 <= width; k += 8) sum += widened(x + k);
+  double rest = 0;
+  for (; k < width; ++k) rest += x[k];
+  return total(sum) + rest;
+}
+
+// Half the squared chord between x / |x| and side y / |y|. One row is brought to the length of the other, so that rows which
+// differ by a power of two have a chord of exactly 0, whether or not products and sums are fused.
 template <class T>
 inline double half_squared_chord(const T* x, double inverse_x, const T* y, double inverse_y, double side, int64_t width) {
+  const double ratio = side * inverse_y / inverse_x;
   Wide sum = {};
-  inverse_y *= side;
   int64_t k = 0;
   for (; k + 8 <= width; k += 8) {
-    Wide v = widened(x + k) * inverse_x - widened(y + k) * inverse_y;
+    Wide v = widened(x + k) - widened(y + k) * ratio;
     sum += v * v;
   }
   double rest = 0;
   for (; k < width; ++k) {
-    double v = x[k] * inverse_x - y[k] * inverse_y;
+    double v = x[k] - y[k] * ratio;
     rest += v * v;
   }
-  return (total(sum) + rest) / 2;
+  return (total(sum) + rest) * inverse_x * inverse_x / 2;
 }
 
 // Where 1 -+ cos of a product in double falls below this, it is taken from the chord instead.

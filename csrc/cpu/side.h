@@ -105,6 +105,29 @@ template <class T> struct RowSide {
   }
 };
 
+// Four rows become four columns, each times its factor.
+template <class T>
+inline void transpose(const T* const from[4], const T factors[4], int64_t steps, T* to, int64_t to_step) {
+  int64_t k = 0;
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+  typedef T Four __attribute__((vector_size(4 * sizeof(T))));
+  for (; k + 4 <= steps; k += 4) {
+    Four row[4];
+    for (int n = 0; n < 4; ++n) {
+      memcpy(&row[n], from[n] + k, sizeof row[n]);
+      row[n] *= factors[n];
+    }
+    Four a = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5), b = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+    Four c = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5), d = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+    const Four column[4] = {__builtin_shufflevector(a, c, 0, 1, 4, 5), __builtin_shufflevector(a, c, 2, 3, 6, 7),
+                            __builtin_shufflevector(b, d, 0, 1, 4, 5), __builtin_shufflevector(b, d, 2, 3, 6, 7)};
+    for (int n = 0; n < 4; ++n) memcpy(to + (k + n) * to_step, &column[n], sizeof column[n]);
+  }
+#endif
+  for (; k < steps; ++k)
+    for (int n = 0; n < 4; ++n) to[k * to_step + n] = from[n][k] * factors[n];
+}
+
 // A stretch of the points y as panels of kBlockColumns adjacent columns, [panel][k][column], zero columns at the end; in
 // the order of `order` if there is one.
 template <class T> struct ColumnSide {
@@ -127,7 +150,7 @@ template <class T> struct ColumnSide {
     begin = from;
     count = columns;
     auto body = [&](int64_t first, int64_t last) {
-      Buffer<T> scratch(width);
+      Buffer<T> scratch(larger<int64_t>(width, 4 * 64));
       for (int64_t panel = first; panel < last; ++panel) fill(panel * kBlockColumns<T>, curvature, scratch.data());
     };
     for_each(rounded_up(columns, kBlockColumns<T>) / kBlockColumns<T>, 1, body, parallel);
@@ -136,6 +159,7 @@ template <class T> struct ColumnSide {
  private:
   void fill(int64_t start, double curvature, T* scratch) {
     constexpr int64_t columns = kBlockColumns<T>, steps = 64;
+    static const T zeros[steps] = {};
     T factors[columns];
     for (int64_t c = 0; c < columns; ++c) {
       if (start + c >= count) {
@@ -149,13 +173,16 @@ template <class T> struct ColumnSide {
       factors[c] = T(scaling.factor);
     }
     T* panel = copy.data() + start * width;
-    for (int64_t k = 0; k < width; k += steps)
-      for (int64_t c = 0; c < columns; ++c) {
-        int64_t last = smaller(width - k, steps);
-        bool real = start + c < count;
-        const T* from = real ? part_of(points.direction, source(start + c), k, last, scratch) : scratch;
-        for (int64_t n = 0; n < last; ++n) panel[(k + n) * columns + c] = real ? from[n] * factors[c] : T(0);
+    for (int64_t k = 0; k < width; k += steps) {
+      const int64_t last = smaller(width - k, steps);
+      for (int64_t c = 0; c < columns; c += 4) {
+        const T* from[4];
+        for (int64_t n = 0; n < 4; ++n)
+          from[n] = start + c + n < count ? part_of(points.direction, source(start + c + n), k, last, scratch + n * steps)
+                                          : zeros;
+        transpose(from, factors + c, last, panel + k * columns + c, columns);
       }
+    }
   }
 };
 

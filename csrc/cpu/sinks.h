@@ -94,13 +94,7 @@ template <class T> struct Sum final : Sink<T> {
   explicit Sum(double* to) : sums(to) {}
 
   void row(int64_t i, int64_t, const T* values, int64_t n) override {
-    Vector<T> partial = {};
-    int64_t j = 0;
-    for (; j + kLanes<T> <= n; j += kLanes<T>) partial += load(values + j);
-    double sum = 0;
-    for (int lane = 0; lane < kLanes<T>; ++lane) sum += partial[lane];
-    for (; j < n; ++j) sum += values[j];
-    sums[i] += sum;
+    sums[i] += wide_sum(values, n);
   }
 };
 

@@ -33,18 +33,20 @@ template <class T> HIERGEO_FN bool anchored_at_end(const Radial<T>& x) { return 
 // The angles of one row of a tile. Where the scale of a row is NaN, so are its openings.
 template <class T> struct RowOpening {
   alignas(64) T versine[kTileColumns], coversine[kTileColumns];
+  bool some_near;  // whether any pair is
 
   // From the products of row i of x with n columns of y; pairs too near to a common line are taken from the rows again.
   void open(const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column, const T* products, int64_t n,
             T* scratch) {
     const T inverse_x = x.statistics.inverse()[i], *inverse_y = y.statistics.inverse() + column;
-    int some_near = 0;
+    int found = 0;
     for (int64_t j = 0; j < n; ++j) {
       T cosine = products[j] * (inverse_x * inverse_y[j]);
       versine[j] = 1 - cosine;
       coversine[j] = 1 + cosine;
-      some_near |= (versine[j] < kNear<T>) | (coversine[j] < kNear<T>);
+      found |= (versine[j] < kNear<T>) | (coversine[j] < kNear<T>);
     }
+    some_near = found != 0;
     if (!some_near) return;
     for (int64_t j = 0; j < smaller(n, y.count - column); ++j)
       if (near(j)) repair(x, i, y, column, j, scratch);

@@ -26,6 +26,7 @@ template <class T> using Differentiation = void (*)(const RowOfPairs<T>& row, Ro
 template <class T, int SIGN, bool ANGLE, bool NEAR_END>
 inline void differentiate_anchored(const RowOfPairs<T>& row, RowPartials<T>& to) {
   const RowOfPairs<T> pairs = row;
+  HIERGEO_INDEPENDENT
   for (int64_t j = 0; j < pairs.n; ++j) {
     Triangle<T, SIGN> triangle = pairs.template triangle<SIGN>(j, NEAR_END);
     Partials<T> d = ANGLE ? triangle.exterior_angle_partials() : triangle.distance_partials();
@@ -85,17 +86,17 @@ template <class T> class Weights {
       read(i, y.begin + column, real, up);
       for (int64_t j = real; j < n; ++j) up[j] = T(0);
       if (energy_) {
-        double outside = 0;
         for (int64_t j = 0; j < n; ++j) up[j] = partials.value[j] <= number ? T(0) : up[j];
-        for (int64_t j = 0; j < real; ++j) outside += up[j];
-        number_x[i] -= outside;
+        number_x[i] -= wide_sum(up, real);
       }
       T* to = row(i - block) + column;
+      HIERGEO_INDEPENDENT
       for (int64_t j = 0; j < n; ++j) to[j] = -up[j] * partials.theta_over_sine[j];
+      HIERGEO_INDEPENDENT
       for (int64_t j = 0; j < n; ++j) sums[column + j] += up[j] * partials.y[j];
       radius_x[i] += wide_dot(up, partials.x, real);
       curvature_sum += wide_dot(up, partials.curvature, real);
-      for (int64_t j = 0; j < real; ++j)
+      for (int64_t j = 0; opening.some_near && j < real; ++j)
         if (opening.near(j)) {
           list[listed++] = {int32_t(i - block), int32_t(column + j), to[j], opening.versine[j], opening.coversine[j]};
           to[j] = T(0);
@@ -112,7 +113,12 @@ template <class T> class Weights {
 
   void read(int64_t i, int64_t column, int64_t n, T* to) const {
     const T* from = static_cast<const T*>(upstream_.data) + i * upstream_.row_stride + column * upstream_.column_stride;
-    for (int64_t j = 0; j < n; ++j) to[j] = from[j * upstream_.column_stride];
+    if (upstream_.column_stride == 1)
+      memcpy(to, from, size_t(n) * sizeof(T));
+    else if (upstream_.column_stride == 0)
+      for (int64_t j = 0; j < n; ++j) to[j] = *from;
+    else
+      for (int64_t j = 0; j < n; ++j) to[j] = from[j * upstream_.column_stride];
   }
 
   const Pairs& pairs_;

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, scalar, wide
+from hiergeo._numerics import compute_dtype, wide
 from hiergeo.pairwise.checks import as_number, check_min_radius
 
 
@@ -24,25 +24,28 @@ def half_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float =
         psi in [0, pi/2] radians, the shape of `radius`; pi/2 with gradient 0 where the cone is a half-space.
 
     Raises:
-        InputError: `min_radius` that is not a positive number.
+        InputError: `min_radius` that is not a positive number, a curvature that is not finite (the value of a tensor
+            is not looked at while `torch.compile` traces).
 
     Source: Desai et al., MERU (ICML 2023), eq. 5, after Ganea et al. (ICML 2018), eq. 26.
     """
+    if not torch.compiler.is_compiling():
+        as_number(curvature)
+    return unchecked_aperture(radius, curvature, min_radius)
+
+
+def unchecked_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float) -> Tensor:
+    """`half_aperture` without a look at the value of the curvature, so that nothing waits for a device."""
     check_min_radius(min_radius)
     r = wide(radius)
     r = torch.where(torch.isfinite(r), r, math.nan)
-    sign = as_number(curvature)
-    a = r if sign == 0 else r * scalar(curvature, r.device).to(r.dtype).abs().sqrt()
-    if sign < 0:
-        inside = a < math.asinh(2 * min_radius)
-        safe = torch.where(inside, 1.0, a)
-        ratio = -4 * min_radius * torch.exp(-safe) / torch.expm1(-2 * safe)
-    elif sign > 0:
-        inside = torch.sin(a) < 2 * min_radius
-        ratio = 2 * min_radius / torch.sin(torch.where(inside, math.pi / 2, a))
-    else:
-        inside = a < 2 * min_radius
-        ratio = 2 * min_radius / torch.where(inside, 1.0, a)
+    k = curvature.to(r) if isinstance(curvature, Tensor) else r.new_full((), curvature)
+    a = r * torch.where(k == 0, 1.0, k.abs()).sqrt()
+    inside = torch.where(k < 0, a < math.asinh(2 * min_radius), torch.where(k > 0, torch.sin(a), a) < 2 * min_radius)
+    safe = torch.where(inside, 1.0, a)
+    hyperbolic = -2 * torch.exp(-safe) / torch.expm1(-2 * safe)
+    inverse_sine = torch.where(k < 0, hyperbolic, 1 / torch.where(k > 0, torch.sin(safe), safe))
+    ratio = 2 * min_radius * inverse_sine
     wide_open = inside | (ratio >= 1)
     psi = torch.where(wide_open, math.pi / 2, torch.asin(torch.where(wide_open, 0.0, ratio)))
     return psi.to(compute_dtype(radius.dtype))

@@ -1,46 +1,84 @@
-"""Refusals: every argument of a pair operation is looked at before any work starts, here and nowhere else."""
+"""Refusals: every argument of a pair operation is looked at before any work starts, here and nowhere else.
+
+What shapes, dtypes and devices tell is refused where a function is called or traced; what needs the data (radii,
+directions, the value of a curvature, thresholds) is refused by the operators, on the device.
+"""
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from hiergeo.errors import InputError
 from hiergeo.polar import Polar
 
+FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+"""The dtypes of directions and of stored results."""
 
-def check_pair(x: Polar, y: Polar, curvature: float | Tensor) -> float:
-    """The value of the curvature, or InputError unless x and y are polar points of one space of it."""
-    value = as_number(curvature)
-    check_polar("x", x, value)
-    check_polar("y", y, value)
+MOST_NEIGHBOURS = 1024
+"""The largest k of a top-k search."""
+
+
+def check_pair(x: Polar, y: Polar) -> torch.Size:
+    """The broadcast leading shape of x and y, or InputError unless their shapes, dtypes and devices fit."""
+    _check_form("x", x)
+    _check_form("y", y)
     if x.direction.shape[-1] != y.direction.shape[-1]:
         raise InputError(
             f"x has dimension {x.direction.shape[-1]} and y has dimension {y.direction.shape[-1]}: they must be equal."
         )
     if x.direction.device != y.direction.device:
         raise InputError(f"x is on {x.direction.device} and y is on {y.direction.device}: move one of them.")
-    return value
+    try:
+        return torch.broadcast_shapes(x.radius.shape[:-1], y.radius.shape[:-1])
+    except RuntimeError:
+        shapes = f"{tuple(x.radius.shape[:-1])} of x and {tuple(y.radius.shape[:-1])} of y"
+        raise InputError(f"the leading dimensions {shapes} do not broadcast.") from None
+
+
+def check_equal_batch(x: torch.Size, y: torch.Size) -> None:
+    """Raise InputError unless the leading dimensions that an operator gets are equal."""
+    if x != y:
+        raise InputError(f"an operator needs equal leading dimensions, not {tuple(x)} of x and {tuple(y)} of y.")
+
+
+def check_curvature(curvature: float | Tensor) -> None:
+    """Raise InputError unless `curvature` is a float or a 0-dim tensor."""
+    if isinstance(curvature, Tensor) and curvature.ndim != 0:
+        shape = tuple(curvature.shape)
+        raise InputError(f"curvature must be a float or a 0-dim tensor, not a tensor of shape {shape}.")
+
+
+def check_capturable(curvature: Tensor) -> None:
+    """Raise InputError where the value of `curvature` cannot be read while a CUDA graph is captured."""
+    if curvature.is_cuda:
+        raise InputError("curvature must be a float, not a tensor on the GPU, while a CUDA graph is captured.")
 
 
 def as_number(curvature: float | Tensor) -> float:
     """The value of `curvature`, or InputError unless it is one finite number."""
-    if isinstance(curvature, Tensor):
-        if curvature.ndim != 0:
-            shape = tuple(curvature.shape)
-            raise InputError(f"curvature must be a float or a 0-dim tensor, not a tensor of shape {shape}.")
-        curvature = curvature.item()
-    if not math.isfinite(curvature):
-        raise InputError(f"curvature must be finite, not {curvature}.")
-    return curvature
+    check_curvature(curvature)
+    value = curvature.item() if isinstance(curvature, Tensor) else curvature
+    if not math.isfinite(value):
+        raise InputError(f"curvature must be finite, not {value}.")
+    return value
 
 
-def check_polar(name: str, point: Polar, curvature: float) -> None:
-    """Raise InputError unless `point` is well formed: shapes, dtypes, radii >= 0, no zero direction with a radius."""
-    direction, radius = point.direction.detach(), point.radius.detach()
-    if not direction.is_floating_point():
-        raise InputError(f"{name}.direction must be a floating-point tensor, not {direction.dtype}.")
+def check_values(x: Polar, y: Polar, curvature: float) -> None:
+    """Raise InputError unless radii are >= 0 and within reach and no zero direction has one. Waits for the device once.
+
+    A glance at one number a point clears all ordinary input; only where it does not are whole directions read.
+    """
+    if bool(torch.stack([_suspicious(point, curvature) for point in (x, y)]).any()):
+        for name, point in (("x", x), ("y", y)):
+            _check_point(name, point, curvature)
+
+
+def _check_form(name: str, point: Polar) -> None:
+    direction, radius = point
+    if direction.dtype not in FLOATS:
+        wanted = "a float64, float32, bfloat16 or float16 tensor"
+        raise InputError(f"{name}.direction must be {wanted}, not {direction.dtype}.")
     if direction.ndim < 2 or direction.shape[:-1] != radius.shape:
         shapes = f"{tuple(direction.shape)} and {tuple(radius.shape)}"
         raise InputError(f"{name} needs directions (..., N, D) and radii (..., N), not {shapes}.")
@@ -50,10 +88,20 @@ def check_polar(name: str, point: Polar, curvature: float) -> None:
         raise InputError(
             f"{name}.direction is on {direction.device} and {name}.radius on {radius.device}: move one of them."
         )
-    if bool((radius < 0).any()):
-        raise InputError(
-            f"{name}.radius must not be negative: entry {_first(radius < 0)} is {float(radius.min()):.3g}."
-        )
+
+
+def _suspicious(point: Polar, curvature: float) -> Tensor:
+    direction, radius = point
+    undirected = (direction[..., :1] == 0).all(-1) & (radius > 0)
+    doubtful = (radius < 0) | undirected
+    return (doubtful | _beyond(radius, curvature)).any()
+
+
+def _check_point(name: str, point: Polar, curvature: float) -> None:
+    direction, radius = _distinct(point.direction, 2), _distinct(point.radius, 1)
+    negative = radius < 0
+    if bool(negative.any()):
+        raise InputError(f"{name}.radius must not be negative: entry {_first(negative)} is {float(radius.min()):.3g}.")
     lost = (direction == 0).all(-1) & (radius > 0)
     if bool(lost.any()):
         raise InputError(
@@ -66,13 +114,21 @@ def check_reach(name: str, radius: Tensor, curvature: float) -> None:
     """Raise InputError where a radius lies beyond the antipode of a sphere."""
     if curvature > 0:
         radius = radius.detach()
-        limit = math.pi / math.sqrt(curvature)
-        beyond = radius > limit * (1 + torch.finfo(radius.dtype).eps)
+        beyond = _beyond(radius, curvature)
         if bool(beyond.any()):
             raise InputError(
                 f"the radius of {name} {_first(beyond)} is {float(radius[beyond][0]):.4g}, beyond the antipode at "
-                f"pi/sqrt(K) = {limit:.4g} of a sphere with K = {curvature:g}: use a smaller curvature."
+                f"pi/sqrt(K) = {_antipode(curvature):.4g} of a sphere with K = {curvature:g}: use a smaller curvature."
             )
+
+
+def _beyond(radius: Tensor, curvature: float) -> Tensor:
+    limit = _antipode(curvature) if curvature > 0 else math.inf
+    return radius > limit * (1 + torch.finfo(radius.dtype).eps)
+
+
+def _antipode(curvature: float) -> float:
+    return math.pi / math.sqrt(curvature)
 
 
 def check_min_radius(min_radius: float) -> None:
@@ -81,13 +137,93 @@ def check_min_radius(min_radius: float) -> None:
         raise InputError(f"min_radius must be a positive number, not {min_radius}.")
 
 
-def check_batch(x: Polar, y: Polar) -> torch.Size:
-    """The broadcast leading shape of x and y, or InputError."""
-    try:
-        return torch.Size(np.broadcast_shapes(x.radius.shape[:-1], y.radius.shape[:-1]))
-    except ValueError:
-        shapes = f"{tuple(x.radius.shape[:-1])} of x and {tuple(y.radius.shape[:-1])} of y"
-        raise InputError(f"the leading dimensions {shapes} do not broadcast.") from None
+def check_single(ux: Tensor, uy: Tensor) -> None:
+    """Raise InputError where the directions of x or y have leading dimensions."""
+    for name, direction in (("x", ux), ("y", uy)):
+        if direction.ndim > 2:
+            shape = tuple(direction.shape)
+            raise InputError(f"{name}.direction must be (N, D) here, not {shape}: loop over the leading dimensions.")
+
+
+def check_filled(operation: str, y: Polar) -> None:
+    """Raise InputError where there is no y to reduce over."""
+    if y.radius.shape[-1] == 0:
+        raise InputError(f"{operation} needs at least one y.")
+
+
+def check_neighbours(k: int, candidates: int) -> None:
+    """Raise InputError unless 1 <= k <= min(candidates, MOST_NEIGHBOURS)."""
+    if not 1 <= k <= candidates:
+        raise InputError(f"k must be between 1 and the {candidates} candidates, not {k}.")
+    if k > MOST_NEIGHBOURS:
+        raise InputError(f"k must be at most {MOST_NEIGHBOURS}, not {k}: sort a stored row for more.")
+
+
+def check_out_dtype(dtype: torch.dtype) -> None:
+    """Raise InputError unless results can be stored in `dtype`."""
+    if dtype not in FLOATS:
+        raise InputError(f"results are float64, float32, bfloat16 or float16, not {dtype}.")
+
+
+def check_out(out: Tensor, shape: torch.Size, device: torch.device) -> None:
+    """Raise InputError unless `out` can hold a result of `shape` that is computed on `device`."""
+    if out.shape != shape:
+        raise InputError(f"out must have the shape {tuple(shape)} of the result, not {tuple(out.shape)}.")
+    check_out_dtype(out.dtype)
+    if out.device != device:
+        raise InputError(f"out is on {out.device} and x is on {device}: move one of them.")
+
+
+def check_layout(out: Tensor) -> None:
+    """Raise InputError unless rows of `out` are contiguous, apart, and its leading dimensions one regular stack."""
+    sizes, strides = out.shape, out.stride()
+    rows = strides[-1] == 1 or sizes[-1] < 2
+    apart = all(stride > 0 for size, stride in zip(sizes, strides, strict=True) if size > 1)
+    stacked = all(strides[dim] == strides[dim + 1] * sizes[dim + 1] or sizes[dim] == 1 for dim in range(len(sizes) - 3))
+    if out.numel() and not (rows and apart and stacked):
+        raise InputError(f"out must have contiguous rows that do not overlap, not the strides {strides}.")
+
+
+def check_out_alone(out_dtype: torch.dtype | None) -> None:
+    """Raise InputError where a dtype is asked for beside an `out` that has one."""
+    if out_dtype is not None:
+        raise InputError("give out or out_dtype, not both: a result in out has the dtype of out.")
+
+
+def check_no_gradient(*operands: float | Tensor | None) -> None:
+    """Raise InputError where a result written to `out` would have to carry a gradient to an operand."""
+    if torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands):
+        raise InputError("out carries no gradient: detach what requires one, use torch.no_grad() or leave out away.")
+
+
+def check_ladder(queries: Tensor, candidates: Tensor, radius: Tensor) -> None:
+    """Raise InputError unless embeddings and radii of a ladder search fit each other."""
+    if queries.ndim != 2 or candidates.ndim != 2 or queries.shape[1] != candidates.shape[1]:
+        shapes = f"{tuple(queries.shape)} and {tuple(candidates.shape)}"
+        raise InputError(f"queries (Q, D) and candidates (M, D) must share D, not {shapes}.")
+    for name, embeddings in (("queries", queries), ("candidates", candidates)):
+        if embeddings.dtype not in FLOATS:
+            raise InputError(f"{name} must be a float64, float32, bfloat16 or float16 tensor, not {embeddings.dtype}.")
+    if radius.shape != candidates.shape[:1]:
+        raise InputError(f"radius must hold one number per candidate ({len(candidates)}), not {tuple(radius.shape)}.")
+    devices = {queries.device, candidates.device, radius.device}
+    if len(devices) > 1:
+        names = " and ".join(sorted(str(device) for device in devices))
+        raise InputError(f"queries, candidates and radius are on {names}: move them to one device.")
+
+
+def check_thresholds(thresholds: Tensor) -> None:
+    """Raise InputError unless `thresholds` is one ascending list without NaN."""
+    if thresholds.ndim != 1 or not bool((thresholds[1:] >= thresholds[:-1]).all()) or bool(thresholds.isnan().any()):
+        raise InputError("thresholds must be one ascending list without NaN: sort them first.")
+
+
+def _distinct(x: Tensor, trailing: int) -> Tensor:
+    """`x` without the leading dimensions along which it is a mere expansion."""
+    for dim in reversed(range(x.ndim - trailing)):
+        if x.stride(dim) == 0 and x.shape[dim] > 1:
+            x = x.select(dim, 0)
+    return x
 
 
 def _first(mask: Tensor) -> int | tuple[int, ...]:

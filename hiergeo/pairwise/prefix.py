@@ -5,13 +5,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError
+from hiergeo._numerics import pair_dtype, wide
+from hiergeo.pairwise.checks import check_thresholds
 
 SCORES = 1 << 22
 """Scores alive at once."""
 
+Score = Callable[[slice, Tensor], Tensor]
+"""A function of a slice of queries and an index tensor (m,) of candidates, giving scores (n, m)."""
 
-def prefix_best(score: Callable[[slice, Tensor], Tensor], queries: int, radius: Tensor, thresholds: Tensor) -> Tensor:
+
+def prefix_best(score: Score, queries: int, radius: Tensor, thresholds: Tensor) -> Tensor:
     """For each query and threshold t the candidate with the largest score among those with radius <= t.
 
     Candidates are sorted once by the first threshold that admits them; the best within a threshold is the best of its
@@ -29,24 +33,39 @@ def prefix_best(score: Callable[[slice, Tensor], Tensor], queries: int, radius: 
     Raises:
         InputError: thresholds not ascending, or NaN.
     """
-    if thresholds.ndim != 1 or not bool((thresholds[1:] >= thresholds[:-1]).all()) or bool(thresholds.isnan().any()):
-        raise InputError("thresholds must be one ascending list without NaN: sort them first.")
-    common = torch.promote_types(thresholds.dtype, radius.dtype)
-    shell = torch.searchsorted(thresholds.to(common).contiguous(), radius.to(common).contiguous())
-    shell = torch.where(radius.isnan(), len(thresholds), shell)
-    order = torch.argsort(shell, stable=True)
-    ends = torch.cumsum(torch.bincount(shell, minlength=len(thresholds) + 1), 0)[: len(thresholds)].tolist()
-    reached = order[: ends[-1]] if ends else order[:0]
+    check_thresholds(thresholds)
+    return best_within(score, queries, *shells(radius, thresholds))
 
-    result = torch.full((queries, len(thresholds)), -1, dtype=torch.int64, device=radius.device)
-    step = max(1, SCORES // max(1, len(reached)))
+
+def shells(radius: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
+    """Candidates within the last threshold by the first one that admits them, and how many each admits: (m,), (T,)."""
+    common = torch.promote_types(thresholds.dtype, radius.dtype)
+    shell = torch.searchsorted(thresholds.to(radius.device, common).contiguous(), radius.to(common).contiguous())
+    shell = torch.where(radius.isnan(), len(thresholds), shell)
+    ends = torch.cumsum(torch.bincount(shell, minlength=len(thresholds) + 1), 0)[: len(thresholds)]
+    order = torch.argsort(shell, stable=True)
+    return order[: int(ends[-1]) if len(ends) else 0], ends
+
+
+def ladder(queries: Tensor, candidates: Tensor, order: Tensor, ends: Tensor) -> Tensor:
+    """Arg-max of the cosine within prefixes of `order`: queries (Q, D), candidates (M, D) -> (Q, T) int64."""
+    q, c = (torch.nn.functional.normalize(wide(t), dim=-1) for t in (queries, candidates))
+    precision = pair_dtype(queries, candidates)
+    return best_within(lambda block, index: (q[block] @ c[index].mT).to(precision), len(q), order, ends)
+
+
+def best_within(score: Score, queries: int, order: Tensor, ends: Tensor) -> Tensor:
+    """For each query and each end the candidate with the largest score among `order[:end]`, (queries, T) int64."""
+    stops = ends.tolist()
+    result = torch.full((queries, len(stops)), -1, dtype=torch.int64, device=order.device)
+    step = max(1, SCORES // max(1, len(order)))
     for start in range(0, queries, step):
         block = slice(start, min(start + step, queries))
-        result[block] = _running_best(score, block, reached, ends)
+        result[block] = _running_best(score, block, order, stops)
     return result
 
 
-def _running_best(score: Callable[[slice, Tensor], Tensor], block: slice, order: Tensor, ends: list[int]) -> Tensor:
+def _running_best(score: Score, block: slice, order: Tensor, ends: list[int]) -> Tensor:
     rows = block.stop - block.start
     best = torch.full((rows,), -torch.inf, dtype=torch.float64, device=order.device)
     index = torch.full((rows,), -1, dtype=torch.int64, device=order.device)

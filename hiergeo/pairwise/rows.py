@@ -1,29 +1,29 @@
 """The triangle law row by row: x_i with y_i, with broadcasting and gradients."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, first_order, scalar, unit, wide
+from hiergeo._numerics import first_order, pair_dtype, scalar, unit, wide
 from hiergeo.errors import InputError
 from hiergeo.pairwise.checks import as_number
 from hiergeo.pairwise.opening import row_opening
 from hiergeo.pairwise.profile import profile
-from hiergeo.pairwise.quantity import DISTANCE, EXTERIOR_ANGLE, Quantity
+from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 from hiergeo.pairwise.triangle import Triangle
 from hiergeo.polar import Polar
 
 
 def exterior_angle(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
     """Exterior angle Xi(x_i, y_i) in [0, pi] radians, (...); directions (..., D) broadcast."""
-    return _rows(x, y, curvature, EXTERIOR_ANGLE)
+    return _rows(x, y, curvature, QUANTITIES["exterior_angle"])
 
 
 def distance(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
     """Geodesic distance of x_i and y_i, (...); directions (..., D) broadcast."""
-    return _rows(x, y, curvature, DISTANCE)
+    return _rows(x, y, curvature, QUANTITIES["distance"])
 
 
 def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: Quantity) -> Tensor:
@@ -37,6 +37,35 @@ def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: Quantity) -> 
     return _Rows.apply(*sides, scalar(curvature, x.radius.device), quantity)
 
 
+class RowGradients(NamedTuple):
+    """Gradients row by row: by directions (..., D), by radii and curvature (...)."""
+
+    ux: Tensor
+    rx: Tensor
+    uy: Tensor
+    ry: Tensor
+    curvature: Tensor
+
+
+def gradients(
+    upstream: Tensor, ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float, quantity: Quantity
+) -> RowGradients:
+    """Gradients of `upstream` (...) times the law of `quantity`, row by row, in the dtypes of the inputs."""
+    triangle, x, y = _triangle(ux, rx, uy, ry, curvature)
+    partials = quantity.partials(triangle)
+    pull = wide(upstream * partials.theta_over_sine).unsqueeze(-1)
+    versine = wide(triangle.opening.versine).unsqueeze(-1)
+    coversine = wide(triangle.opening.coversine).unsqueeze(-1)
+    to_x, to_y = _pull(x, y, versine, coversine), _pull(y, x, versine, coversine)
+    return RowGradients(
+        (-pull * to_x / _norm(ux)).to(ux.dtype),
+        (upstream * partials.x).to(rx.dtype),
+        (-pull * to_y / _norm(uy)).to(uy.dtype),
+        (upstream * partials.y).to(ry.dtype),
+        wide(upstream * partials.curvature),
+    )
+
+
 class _Rows(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -44,30 +73,18 @@ class _Rows(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(ux, rx, uy, ry, curvature)
         ctx.quantity = quantity
-        return quantity.value(_triangle(ux, rx, uy, ry, curvature.item())[0])
+        return quantity.law(_triangle(ux, rx, uy, ry, curvature.item())[0])
 
     @staticmethod
     @first_order
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         ux, rx, uy, ry, curvature = ctx.saved_tensors
-        triangle, x, y = _triangle(ux, rx, uy, ry, curvature.item())
-        partials = ctx.quantity.partials(triangle)
-        pull = wide(upstream * partials.theta_over_sine).unsqueeze(-1)
-        versine = wide(triangle.opening.versine).unsqueeze(-1)
-        coversine = wide(triangle.opening.coversine).unsqueeze(-1)
-        to_x, to_y = _pull(x, y, versine, coversine), _pull(y, x, versine, coversine)
-        return (
-            (-pull * to_x / _norm(ux)).to(ux.dtype),
-            (upstream * partials.x).to(rx.dtype),
-            (-pull * to_y / _norm(uy)).to(uy.dtype),
-            (upstream * partials.y).to(ry.dtype),
-            wide(upstream * partials.curvature).sum().to(curvature.dtype) if ctx.needs_input_grad[4] else None,
-            None,
-        )
+        *found, by_curvature = gradients(upstream, ux, rx, uy, ry, curvature.item(), ctx.quantity)
+        return *found, by_curvature.sum().to(curvature.dtype) if ctx.needs_input_grad[4] else None, None
 
 
 def _triangle(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> tuple[Triangle, Tensor, Tensor]:
-    dtype = compute_dtype(torch.promote_types(ux.dtype, uy.dtype))
+    dtype = pair_dtype(ux, uy)
     x, y = unit(wide(ux))[0], unit(wide(uy))[0]
     opening = row_opening(x, y).to(dtype)
     return Triangle(opening, profile(rx, curvature, dtype), profile(ry, curvature, dtype), curvature), x, y

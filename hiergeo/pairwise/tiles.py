@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, unit, wide
+from hiergeo._numerics import pair_dtype, unit, wide
 from hiergeo.pairwise.opening import Opening, pair_opening
 from hiergeo.pairwise.profile import Profile, profile
 from hiergeo.pairwise.triangle import Triangle
@@ -47,7 +47,7 @@ class Pairs:
     @property
     def dtype(self) -> torch.dtype:
         """The dtype results are computed in."""
-        return compute_dtype(torch.promote_types(self.x.direction.dtype, self.y.direction.dtype))
+        return pair_dtype(self.x.direction, self.y.direction)
 
     @cached_property
     def profiles(self) -> tuple[Profile, Profile]:
@@ -73,3 +73,10 @@ class Pairs:
             apex, other = (columns, rows) if self.swap else (rows, columns)
             triangle = Triangle(opening.to(self.dtype), apex, other, self.curvature)
             yield Tile(i, j, x, y, opening, triangle)
+
+
+def problems(x: Polar, y: Polar, curvature: float, swap: bool = False) -> Iterator[Pairs]:
+    """The pairs of each entry of a flattened batch: directions (B, N, D) and (B, M, D)."""
+    for b in range(len(x.radius)):
+        first, second = (Polar(p.direction[b], p.radius[b]) for p in (x, y))
+        yield Pairs(first, second, curvature, swap)

@@ -1,0 +1,150 @@
+"""The native kernels as a backend: finds and loads their library and hands tensors over as the kernels expect them.
+
+The kernels take directions of one dtype in contiguous rows, radii and apertures in float64; everything else, refusals
+included, happens before. They can be called once `missing` has found them.
+"""
+
+import functools
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hiergeo._numerics import pair_dtype
+from hiergeo.pairwise.backend import Gradients
+from hiergeo.pairwise.quantity import MARGIN, QUANTITIES, Quantity
+from hiergeo.polar import Polar
+
+LIBRARY = Path(os.environ.get("HIERGEO_KERNELS") or Path(__file__).parents[1] / "_kernels.abi3.so")
+"""The library of kernels; HIERGEO_KERNELS names another one, such as one built for a debugger."""
+
+BUILD = Path(__file__).parents[1] / "_build.json"
+"""What the build wrote down; under "reason" why it built no library, under "cuda_reason" why none for CUDA."""
+
+NAMESPACE = "hiergeo_native"
+
+
+def missing(device_type: str) -> str | None:
+    """Why there are no native kernels for a type of device, or None where there are."""
+    reason = _load()
+    if reason is None and not _has_kernels(device_type):
+        return _recorded(f"{device_type}_reason") or f"the library has no kernels for {device_type}"
+    return reason
+
+
+def build_info() -> dict[str, str]:
+    """What was compiled: compiler, simd, cuda, cuda_version and torch_target; empty where nothing was."""
+    try:
+        from hiergeo import _C
+    except ImportError:
+        return {}
+    return _C.build_info()
+
+
+def simd_level() -> str:
+    """The SIMD level that the CPU kernels run at now."""
+    return _call("simd_level")
+
+
+@functools.cache
+def _load() -> str | None:
+    if not LIBRARY.exists():
+        if os.environ.get("HIERGEO_KERNELS"):
+            return f"HIERGEO_KERNELS names {LIBRARY}, which is not there"
+        return _recorded("reason") or f"{LIBRARY.name} was never built"
+    try:
+        torch.ops.load_library(LIBRARY)
+    except OSError as error:
+        detail = str(error.__cause__ or error).splitlines()[0]
+        return f"{LIBRARY.name} does not load: {detail}"
+    return None
+
+
+def _recorded(key: str) -> str:
+    try:
+        return json.loads(BUILD.read_text()).get(key) or ""
+    except (OSError, ValueError):
+        return ""
+
+
+def _has_kernels(device_type: str) -> bool:
+    key = torch._C._dispatch_key_for_device(device_type)
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::store", key))
+
+
+def store(x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None, out: Tensor) -> None:
+    """As `Backend.store`."""
+    _call("store", *_points(x, y), curvature, quantity.code, _wide(aperture), _rows(out))
+
+
+def backward(
+    upstream: Tensor, x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None
+) -> Gradients:
+    """As `Backend.backward`."""
+    upstream = upstream.to(pair_dtype(x.direction, y.direction))
+    if quantity.cone is MARGIN:
+        by_angle = backward(upstream, x, y, curvature, QUANTITIES["exterior_angle"], None)
+        return Gradients(*(-part for part in by_angle))._replace(aperture=upstream.sum(-1).double())
+    ux, rx, uy, ry, by_aperture, by_curvature = _call(
+        "backward", upstream, *_points(x, y), curvature, quantity.code, _wide(aperture)
+    )
+    return Gradients(ux, rx, uy, ry, by_curvature, by_aperture)
+
+
+def count(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
+    """As `Backend.count`."""
+    return _call("count", *_points(x, y), curvature, _wide(aperture))
+
+
+def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
+    """As `Backend.members`."""
+    return _call("members", *_points(x, y), curvature, _wide(aperture))
+
+
+def smallest(x: Polar, y: Polar, curvature: float, offset: Tensor | None, k: int, swap: bool) -> tuple[Tensor, Tensor]:
+    """As `Backend.smallest`."""
+    return _call("smallest", *_points(x, y), curvature, _wide(offset), k, swap)
+
+
+def energy_sum(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
+    """As `Backend.energy_sum`."""
+    return _call("energy_sum", *_points(x, y), curvature, _wide(aperture))
+
+
+def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
+    """As `Backend.energy_min`; the kernels leave infinity where no pair is a number."""
+    values, indices = _call("energy_min", *_points(x, y), curvature, _wide(aperture))
+    return values.masked_fill(indices < 0, math.nan), indices
+
+
+def ladder(queries: Tensor, candidates: Tensor, order: Tensor, ends: Tensor) -> Tensor:
+    """As `Backend.ladder`."""
+    return _call("ladder", *_directions(queries, candidates), order, ends)
+
+
+def _call(name: str, *operands: object) -> Any:
+    return getattr(getattr(torch.ops, NAMESPACE), name).default(*operands)
+
+
+def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ux, uy = _directions(x.direction, y.direction)
+    return ux, x.radius.double(), uy, y.radius.double()
+
+
+def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
+    dtype = torch.promote_types(ux.dtype, uy.dtype)
+    first, second = (u.to(dtype) for u in (ux, uy))
+    return tuple(u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format) for u in (first, second))  # type: ignore[return-value]
+
+
+def _rows(out: Tensor) -> Tensor:
+    """`out`, whose rows are contiguous, with stride 1 in its last dimension also where that has one element or none."""
+    return out if out.stride(-1) == 1 else out.as_strided(out.shape, (*out.stride()[:-1], 1))
+
+
+def _wide(x: Tensor | None) -> Tensor | None:
+    return None if x is None else x.double()

@@ -1,0 +1,157 @@
+"""Scores of every pair that are stored or summed: angles, distances, cone margins and energies."""
+
+import torch
+from torch import Tensor
+
+from hiergeo._numerics import pair_dtype, scalar
+from hiergeo.pairwise import checks, ops
+from hiergeo.pairwise.aperture import unchecked_aperture
+from hiergeo.polar import Polar
+
+
+def exterior_angle(
+    px: Polar,
+    py: Polar,
+    curvature: float | Tensor,
+    *,
+    out_dtype: torch.dtype | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Exterior angle Xi(x, y) of every pair: the turn at x from the ray O-x to the geodesic x-y.
+
+    Xi = atan2(sn_y sin(theta), cs_x sn_y cos(theta) - sn_x cs_y), with sn, cs the generalised sine and cosine of K.
+
+    Args:
+        px: N points, directions (..., N, D) and radii (..., N).
+        py: M points; leading dimensions broadcast against those of `px`.
+        curvature: signed K, a float or 0-dim tensor (gradients reach it).
+        out_dtype: dtype of the result: float64, float32, bfloat16 or float16; by default float64 for float64 points and
+            float32 otherwise.
+        out: a tensor (..., N, M) of one of these dtypes that takes the result and is returned; its rows are contiguous.
+            For results without gradients.
+
+    Returns:
+        (..., N, M) in [0, pi] radians. x at the root: 0; x = y: 0; y at the root and x not: pi; antipode of x: 0.
+
+    Raises:
+        InputError: shapes, dtypes or devices that do not fit, negative radii, a zero direction with a radius, a radius
+            beyond the antipode of a sphere; an `out` that does not fit, or beside a wanted gradient or an `out_dtype`.
+
+    Source: Alper and Averbuch-Elor (ECCV 2024) for K = 0, Desai et al. (ICML 2023) for K < 0; one law for every K.
+    """
+    return _stored("exterior_angle", px, py, curvature, None, out_dtype, out)
+
+
+def distance(
+    px: Polar,
+    py: Polar,
+    curvature: float | Tensor,
+    *,
+    out_dtype: torch.dtype | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Geodesic distance of every pair, (..., N, M) >= 0, in geodesic units; arguments as for `exterior_angle`."""
+    return _stored("distance", px, py, curvature, None, out_dtype, out)
+
+
+def cone_margin(
+    px: Polar,
+    py: Polar,
+    curvature: float | Tensor,
+    min_radius: float = 0.1,
+    *,
+    out_dtype: torch.dtype | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Cone margin psi(x) - Xi(x, y) of every pair, (..., N, M) radians; x entails y where it is >= 0.
+
+    Arguments as for `exterior_angle`; `min_radius` as for `half_aperture`.
+    """
+    return _stored("cone_margin", px, py, curvature, min_radius, out_dtype, out)
+
+
+def energy(
+    px: Polar,
+    py: Polar,
+    curvature: float | Tensor,
+    min_radius: float = 0.1,
+    *,
+    out_dtype: torch.dtype | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Entailment energy max(0, -margin) of every pair, (..., N, M) radians; arguments as for `cone_margin`."""
+    return _stored("energy", px, py, curvature, min_radius, out_dtype, out)
+
+
+def energy_sum(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1) -> Tensor:
+    """Entailment energies of each x summed over all y, (..., N) float64 radians; 0 where `py` is empty.
+
+    Nothing of the size N x M is stored, forward or backward. Arguments as for `cone_margin`.
+    """
+    points = operands(px, py, curvature)
+    return ops.energy_sum(*points, aperture(px, curvature, min_radius, points))
+
+
+def energy_mean(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1) -> Tensor:
+    """Mean entailment energy of each x over all y, (..., N) radians, in the dtype of `energy`.
+
+    Nothing of the size N x M is stored, forward or backward. Arguments as for `cone_margin`. Raises InputError when
+    `py` is empty.
+    """
+    points = operands(px, py, curvature)
+    checks.check_filled("energy_mean", py)
+    total = ops.energy_sum(*points, aperture(px, curvature, min_radius, points))
+    return (total / py.radius.shape[-1]).to(pair_dtype(px.direction, py.direction))
+
+
+def energy_min(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1) -> tuple[Tensor, Tensor]:
+    """The least entailment energy of each x over all y, and the y that reaches it.
+
+    Arguments as for `cone_margin`. Gradients reach the values.
+
+    Returns:
+        Values (..., N) in radians and indices (..., N) int64 into `py`. Ties, as of all y within the cone of x, go to
+        the lower index; NaN and -1 where no pair is a number.
+
+    Raises:
+        InputError: as for `exterior_angle`, and when `py` is empty.
+    """
+    points = operands(px, py, curvature)
+    checks.check_filled("energy_min", py)
+    values, indices = ops.energy_min(*points, aperture(px, curvature, min_radius, points))
+    return values, indices
+
+
+def operands(px: Polar, py: Polar, curvature: float | Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """What operators on pairs take first: directions and radii with equal leading dimensions, a 0-dim curvature."""
+    checks.check_curvature(curvature)
+    batch = checks.check_pair(px, py)
+    ux, uy = (p.direction.expand(*batch, *p.direction.shape[-2:]) for p in (px, py))
+    rx, ry = (p.radius.expand(*batch, *p.radius.shape[-1:]) for p in (px, py))
+    return ux, rx, uy, ry, scalar(curvature, rx.device)
+
+
+def aperture(px: Polar, curvature: float | Tensor, min_radius: float, points: tuple[Tensor, ...]) -> Tensor:
+    """Half apertures of x, shaped as its radii among `points`."""
+    return unchecked_aperture(px.radius, curvature, min_radius).expand_as(points[1])
+
+
+def _stored(
+    quantity: str,
+    px: Polar,
+    py: Polar,
+    curvature: float | Tensor,
+    min_radius: float | None,
+    out_dtype: torch.dtype | None,
+    out: Tensor | None,
+) -> Tensor:
+    points = operands(px, py, curvature)
+    psi = None if min_radius is None else aperture(px, curvature, min_radius, points)
+    if out is None:
+        if out_dtype is not None:
+            checks.check_out_dtype(out_dtype)
+        return ops.pair_store(*points, psi, quantity, out_dtype)
+    checks.check_out_alone(out_dtype)
+    checks.check_no_gradient(*points, psi, out)
+    ops.pair_store_out(*points, psi, quantity, out)
+    return out

@@ -1,0 +1,114 @@
+"""How gradients and `vmap` pass through the operators of `hiergeo.pairwise.ops`.
+
+Only operands are kept for a backward pass, which is an operator of its own and recomputes pairs: memory is O((N + M) D)
+beside the gradient that comes from above.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import CustomOpDef
+
+from hiergeo._numerics import no_second_order, pair_dtype
+from hiergeo.errors import UnavailableError
+
+OPERATORS = torch.ops.hiergeo
+
+CURVATURE, APERTURE = 4, 5
+"""Where operators on pairs take their curvature and their aperture, after the directions and radii of x and y."""
+
+
+def differentiate_pairs(operator: CustomOpDef) -> None:
+    """Gradients of stored results: operands are points, curvature, aperture, quantity and what has no gradient."""
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[: APERTURE + 1])
+        ctx.quantity, *ctx.rest = inputs[APERTURE + 1 :]
+
+    def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        found = OPERATORS.pair_backward(*ctx.saved_tensors, upstream, ctx.quantity)
+        return *_wanted(ctx, found), None, *(None for _ in ctx.rest)
+
+    operator.register_autograd(pull, setup_context=keep)
+
+
+def differentiate_sum(operator: CustomOpDef) -> None:
+    """Gradients of sums of energies over y: those of stored energies whose upstream is the same along a row."""
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        ux, _, uy, ry, *_ = ctx.saved_tensors
+        row = upstream.to(pair_dtype(ux, uy)).unsqueeze(-1)
+        found = OPERATORS.pair_backward(*ctx.saved_tensors, row.expand(*upstream.shape, ry.shape[-1]), "energy")
+        return _wanted(ctx, found)
+
+    operator.register_autograd(pull, setup_context=keep)
+
+
+def differentiate_min(operator: CustomOpDef) -> None:
+    """Gradients of the least energy: those of each x with the one y that reached it."""
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(*inputs, *output)
+
+    def pull(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        ux, rx, uy, ry, curvature, _, values, indices = ctx.saved_tensors
+        weight = torch.where(values > 0, upstream, 0.0)
+        place, rays = indices.clamp_min(0), indices.clamp_min(0).unsqueeze(-1).expand_as(ux)
+        nearest = uy.gather(-2, rays), ry.gather(-1, place)
+        by_ux, by_rx, by_uy, by_ry, by_k = OPERATORS.row_backward(ux, rx, *nearest, curvature, weight, "exterior_angle")
+        scattered = (
+            torch.zeros_like(uy).scatter_add(-2, rays, by_uy),
+            torch.zeros_like(ry).scatter_add(-1, place, by_ry),
+        )
+        return _wanted(ctx, (by_ux, by_rx, *scattered, by_k, -weight))
+
+    operator.register_autograd(pull, setup_context=keep)
+
+
+def refuse_second_order(operator: CustomOpDef) -> None:
+    """Backward operators have no derivatives of their own."""
+    operator.register_autograd(no_second_order)
+
+
+def map_batches(operator: CustomOpDef) -> None:
+    """`vmap` becomes one more leading dimension; the curvature is one number for all."""
+
+    def rule(info: Any, dims: tuple[int | None, ...], *operands: Any) -> tuple[Any, Any]:
+        if dims[CURVATURE] is not None:
+            raise UnavailableError("vmap over curvatures is not available: loop over them.")
+        moved = [
+            _in_front(operand, dim, info.batch_size) if isinstance(operand, Tensor) and place != CURVATURE else operand
+            for place, (operand, dim) in enumerate(zip(operands, dims, strict=True))
+        ]
+        result = operator(*moved)
+        return result, 0 if isinstance(result, Tensor) else tuple(0 for _ in result)
+
+    operator.register_vmap(rule)
+
+
+def refuse_vmap(operator: CustomOpDef) -> None:
+    """`vmap` over an operator without leading dimensions."""
+
+    def rule(info: Any, dims: tuple[int | None, ...], *operands: Any) -> tuple[Any, Any]:
+        raise UnavailableError(f"vmap over {operator._opoverload.name()} is not available: loop instead.")
+
+    operator.register_vmap(rule)
+
+
+def _wanted(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+    """Gradients in the dtypes of the operands that need one; those by the curvature summed over the batch."""
+    operands = ctx.saved_tensors[: APERTURE + 1]
+    shaped = [*gradients[:CURVATURE], gradients[CURVATURE].sum(), gradients[APERTURE]]
+    return tuple(
+        gradient.to(operand) if needed else None
+        for gradient, operand, needed in zip(shaped, operands, ctx.needs_input_grad, strict=False)
+    )
+
+
+def _in_front(operand: Tensor, dim: int | None, size: int) -> Tensor:
+    return operand.expand(size, *operand.shape) if dim is None else operand.movedim(dim, 0)
