@@ -10,35 +10,48 @@
 namespace hiergeo {
 namespace {
 
-// Unit rays, one row after the other; the stride keeps rows off the same cache sets.
-template <class T> struct Rays {
-  int64_t width, stride;
-  Buffer<T> data;
+// Unit rays as panels of kBlockColumns dimensions, [panel][ray][dimension], zeros beyond the last dimension.
+template <class T> class Rays {
+ public:
+  Rays(int64_t capacity, int64_t width)
+      : capacity_(capacity), padded_(rounded_up(width, kBlockColumns<T>)), data_(capacity * padded_) {}
 
-  Rays(int64_t capacity, int64_t of_width)
-      : width(of_width), stride(rounded_up(of_width, kBlockColumns<T>) + 16), data(capacity * stride) {}
-
-  T* row(int64_t i) { return data.data() + i * stride; }
-  const T* row(int64_t i) const { return data.data() + i * stride; }
+  // Ray i from dimension d on, the first of a panel.
+  const T* at(int64_t i, int64_t d) const { return data_.data() + d * capacity_ + i * kBlockColumns<T>; }
 
   void load(const Rows& rows, int64_t begin, int64_t count, ParallelFor parallel) {
     auto body = [&](int64_t first, int64_t last) {
-      Buffer<T> scratch(width);
+      Buffer<T> ray(padded_), scratch(rows.width);
       for (int64_t i = first; i < last; ++i) {
         const T* from = row_of(rows, begin + i, scratch.data());
-        Scaling scaling = scaling_of(from, width);
-        T* to = row(i);
-        for (int64_t k = 0; k < width; ++k) to[k] = T(from[k] * scaling.factor * scaling.inverse);
-        for (int64_t k = width; k < stride; ++k) to[k] = T(0);
+        Scaling scaling = scaling_of(from, rows.width);
+        for (int64_t k = 0; k < rows.width; ++k) ray[k] = T(from[k] * scaling.factor * scaling.inverse);
+        for (int64_t k = rows.width; k < padded_; ++k) ray[k] = T(0);
+        for (int64_t d = 0; d < padded_; d += kBlockColumns<T>)
+          memcpy(data_.data() + d * capacity_ + i * kBlockColumns<T>, &ray[d], kBlockColumns<T> * sizeof(T));
       }
     };
     for_each(count, 64, body, parallel);
   }
 
-  void clear(int64_t count, ParallelFor parallel) {
-    auto body = [&](int64_t first, int64_t last) { memset(row(first), 0, size_t(last - first) * size_t(stride) * sizeof(T)); };
+ private:
+  int64_t capacity_, padded_;
+  Buffer<T> data_;
+};
+
+// Sums of weighted rays, one row a point; the stride keeps rows off the same cache sets.
+template <class T> struct Pulls {
+  int64_t stride;
+  Buffer<T> data;
+
+  Pulls(int64_t count, int64_t width, ParallelFor parallel)
+      : stride(rounded_up(width, kBlockColumns<T>) + 16), data(count * stride) {
+    auto body = [&](int64_t first, int64_t last) { memset(row(first), 0, size_t((last - first) * stride) * sizeof(T)); };
     for_each(count, 256, body, parallel);
   }
+
+  T* row(int64_t i) { return data.data() + i * stride; }
+  const T* row(int64_t i) const { return data.data() + i * stride; }
 };
 
 // to[k] += weight (y - cos(theta) x)[k] for the unit rays of x and y, without cancellation at either end.
@@ -54,7 +67,7 @@ inline void add_tangent(const T* x, double inverse_x, const T* y, double inverse
 }
 
 // The gradients of one side, from its pulls: projected on the tangent space and divided by the norms of the rows.
-template <class T> inline void finish(const Points& points, const Rays<T>& pulls, T* to, ParallelFor parallel) {
+template <class T> inline void finish(const Points& points, const Pulls<T>& pulls, T* to, ParallelFor parallel) {
   const int64_t width = points.direction.width;
   auto body = [&](int64_t first, int64_t last) {
     Buffer<T> scratch(width);
@@ -72,12 +85,10 @@ template <class T> class Backward {
  public:
   Backward(const Pairs& pairs, Quantity quantity, Upstream upstream, Gradients to, ParallelFor parallel)
       : pairs_(pairs), to_(to), parallel_(parallel), x_(pairs.x, pairs.curvature, parallel), y_(pairs.y, kWeightColumns),
-        rays_x_(x_.padded, x_.width), rays_y_(kWeightColumns, x_.width), pulls_x_(x_.padded, x_.width),
-        pulls_y_(rounded_up(pairs.y.direction.count, kBlockRows), x_.width), radius_x_(x_.count),
+        rays_x_(x_.count, x_.width), rays_y_(kWeightColumns, x_.width), pulls_x_(x_.padded, x_.width, parallel),
+        pulls_y_(rounded_up(pairs.y.direction.count, kBlockRows), x_.width, parallel), radius_x_(x_.count),
         weights_(pairs, quantity, upstream, x_.count) {
     rays_x_.load(pairs.x.direction, 0, x_.count, parallel);
-    pulls_x_.clear(x_.padded, parallel);
-    pulls_y_.clear(rounded_up(pairs.y.direction.count, kBlockRows), parallel);
     memset(radius_x_.data(), 0, size_t(x_.count) * sizeof(double));
   }
 
@@ -120,7 +131,7 @@ template <class T> class Backward {
     weights_.fill(x_, y_, row, first, last, chunk, radius_x_.data(), to_.x_number);
     for (int64_t d = 0; d < width; d += kBlockColumns<T>)
       for (int64_t i = first; i < last; i += kBlockRows)
-        long_block_product(weights_.row(i), kWeightStride, 1, rays_y_.row(0) + d, rays_y_.stride, y_.count,
+        long_block_product(weights_.row(i), kWeightStride, 1, rays_y_.at(0, d), kBlockColumns<T>, y_.count,
                            pulls_x_.row(row + i) + d, pulls_x_.stride, true);
     Buffer<T> scratch(width);
     for (int64_t n = 0; n < weights_.near_count(chunk); ++n) {
@@ -143,7 +154,7 @@ template <class T> class Backward {
           memcpy(&transposed[j * kWeightRows + i * kBlockRows], weights_.row(i) + group + j, kBlockRows * sizeof(T));
       for (int64_t d = 0; d < width; d += kBlockColumns<T>)
         for (int64_t j = 0; j < columns; j += kBlockRows)
-          long_block_product(transposed.data() + j * kWeightRows, 1, kBlockRows, rays_x_.row(row) + d, rays_x_.stride, rows,
+          long_block_product(transposed.data() + j * kWeightRows, 1, kBlockRows, rays_x_.at(row, d), kBlockColumns<T>, rows,
                              pulls_y_.row(y_.begin + group + j) + d, pulls_y_.stride, true);
     }
     Buffer<T> scratch(width);
@@ -162,7 +173,8 @@ template <class T> class Backward {
   ParallelFor parallel_;
   RowSide<T> x_;
   ColumnSide<T> y_;
-  Rays<T> rays_x_, rays_y_, pulls_x_, pulls_y_;
+  Rays<T> rays_x_, rays_y_;
+  Pulls<T> pulls_x_, pulls_y_;
   Buffer<double> radius_x_;
   Weights<T> weights_;
 };
