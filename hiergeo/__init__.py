@@ -1,6 +1,6 @@
 """hiergeo: the hierarchies inside vision-language models, in interchangeable geometries."""
 
-from hiergeo import adapters, cones, datasets, metrics, pairwise
+from hiergeo import adapters, cones, datasets, losses, metrics, pairwise
 from hiergeo._version import __version__
 from hiergeo.evaluation import Comparison, Result, compare, evaluate
 from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
@@ -22,6 +22,7 @@ __all__ = [
     "cones",
     "datasets",
     "evaluate",
+    "losses",
     "metrics",
     "pairwise",
 ]

@@ -1,0 +1,44 @@
+"""Losses that shape a hierarchy, in every geometry: scalars to minimise in anybody's training loop.
+
+Embeddings go in as tensors (float64, float32, bfloat16 or float16; the narrow ones are computed in float32), a
+`Space` says how they are measured, and a 0-dim tensor comes out, with gradients to the embeddings, the root and a
+learnable curvature. Values and gradients are finite for any finite input: coincident points, points at the root and
+antipodes have the gradient 0 there. In a product an exterior angle is the largest over the factors, as its margin is
+the smallest.
+"""
+
+from hiergeo.losses.adaptive import adaptive_entailment_loss
+from hiergeo.losses.compositional import (
+    INTER_MODAL,
+    INTRA_MODAL,
+    CompositionalLoss,
+    Relation,
+    compositional_entailment_loss,
+)
+from hiergeo.losses.contrastive import contrastive_loss
+from hiergeo.losses.curvature import clamp_curvature
+from hiergeo.losses.entailment import entailment_loss
+from hiergeo.losses.hard import batch_hard, batch_hard_over_ranks
+from hiergeo.losses.order import radius_order_loss
+from hiergeo.losses.prior import prior_loss
+from hiergeo.losses.re import RELoss, re_loss
+from hiergeo.losses.transitivity import transitivity_loss
+
+__all__ = [
+    "INTER_MODAL",
+    "INTRA_MODAL",
+    "CompositionalLoss",
+    "RELoss",
+    "Relation",
+    "adaptive_entailment_loss",
+    "batch_hard",
+    "batch_hard_over_ranks",
+    "clamp_curvature",
+    "compositional_entailment_loss",
+    "contrastive_loss",
+    "entailment_loss",
+    "prior_loss",
+    "radius_order_loss",
+    "re_loss",
+    "transitivity_loss",
+]

@@ -1,0 +1,83 @@
+"""Refusals: what a loss is given is looked at before any work starts."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hiergeo.errors import InputError
+
+
+def check_embeddings(**named: Tensor) -> None:
+    """Raise InputError unless every argument is a non-empty floating-point tensor (..., D) of finite numbers."""
+    for name, x in named.items():
+        if not isinstance(x, Tensor):
+            raise InputError(f"{name} must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")
+        if x.ndim < 1 or not x.is_floating_point():
+            raise InputError(
+                f"{name} must be a floating-point tensor (..., D), not {x.dtype} of shape {tuple(x.shape)}."
+            )
+        if x.numel() == 0:
+            raise InputError(f"{name} is empty (shape {tuple(x.shape)}): there is no loss of nothing.")
+        odd = ~torch.isfinite(x.detach()).all(-1)
+        if bool(odd.any()):
+            raise InputError(f"{name} holds NaN or Inf, first in {_place(odd)}: leave such rows out.")
+
+
+def check_chains(chains: dict[str, Tensor], tiers: int = 2) -> None:
+    """Raise InputError unless all of `chains`, by their names, are finite and (..., T, D) with T >= `tiers`."""
+    check_embeddings(**chains)
+    for name, chain in chains.items():
+        if chain.ndim < 2:
+            raise InputError(f"{name} must be chains (..., T, D), not shape {tuple(chain.shape)}.")
+        if chain.shape[-2] < tiers:
+            raise InputError(
+                f"{name} has {chain.shape[-2]} tier(s) of shape {tuple(chain.shape)}: a chain (..., T, D) needs at "
+                f"least {tiers}, from general to specific."
+            )
+
+
+def check_equal_shapes(**named: Tensor) -> None:
+    """Raise InputError unless all arguments have one shape."""
+    if len({x.shape for x in named.values()}) > 1:
+        shapes = " and ".join(f"{name} of shape {tuple(x.shape)}" for name, x in named.items())
+        raise InputError(f"{shapes} must have the same shape.")
+
+
+def check_equal_dimensions(**named: Tensor) -> None:
+    """Raise InputError unless the last dimensions of all arguments are equal."""
+    if len({x.shape[-1] for x in named.values()}) > 1:
+        dims = " and ".join(f"{name} has dimension {x.shape[-1]}" for name, x in named.items())
+        raise InputError(f"{dims}: they must be equal.")
+
+
+def check_different(positive: Tensor, negative: Tensor) -> None:
+    """Raise InputError where a negative is the very embedding of its positive, and name it. Chains (b, T, D)."""
+    same = (positive.detach() == negative.detach()).all(-1)
+    if bool(same.any()):
+        item, tier = torch.nonzero(same)[0].tolist()
+        raise InputError(
+            f"the negative of item {item}, tier {tier} (counted from 0) is identical to its positive, and so are "
+            f"{int(same.sum()) - 1} more: it cannot be entailed and not entailed; leave such items out."
+        )
+
+
+def check_weights(weights: Sequence[float], names: Sequence[str]) -> None:
+    """Raise InputError unless `weights` holds one finite number >= 0 for every one of `names`."""
+    if len(weights) != len(names) or not all(0 <= weight < math.inf for weight in weights):
+        raise InputError(f"weights must be {len(names)} numbers >= 0, ({', '.join(names)}), not {tuple(weights)}.")
+
+
+def check_number(name: str, value: float | Tensor, positive: bool = False) -> None:
+    """Raise InputError unless `value`, a float or a 0-dim tensor, is finite and >= 0, or > 0 where `positive`."""
+    if isinstance(value, Tensor) and value.ndim != 0:
+        raise InputError(f"{name} must be a float or a 0-dim tensor, not a tensor of shape {tuple(value.shape)}.")
+    number = float(value.detach()) if isinstance(value, Tensor) else value
+    if not math.isfinite(number) or number < 0 or (positive and number == 0):
+        raise InputError(f"{name} must be a number {'>' if positive else '>='} 0, not {number:g}.")
+
+
+def _place(mask: Tensor) -> str:
+    index = tuple(torch.nonzero(mask)[0].tolist())
+    return f"row {index[0]}" if len(index) == 1 else f"place {index}" if index else "its only row"

@@ -1,0 +1,37 @@
+"""Learnable curvature in bounds: a projection after each step, and the number to report."""
+
+import torch
+from torch import nn
+
+from hiergeo.errors import InputError
+from hiergeo.geometry import Curved
+
+
+def clamp_curvature(module: nn.Module, least: float = 0.1, most: float = 10.0) -> tuple[float, ...]:
+    """Bring the magnitude of every learnable curvature in `module` into [least, most] and say what each K is now.
+
+    Call it after each optimiser step. The logarithm of |K| is the parameter and is projected in place, so that its
+    gradient does not vanish at a bound and it can come back. A curvature that stays at `least` says that the data
+    want no bend.
+
+    Args:
+        module: a geometry, product, space or model that holds some; each learnable one counts once.
+        least: > 0, the smallest |K|; MERU's, for a start at 1, is the default.
+        most: >= `least`, the largest |K|.
+
+    Returns:
+        The signed K of every learnable curvature, in the order of `module.modules()`; empty where there is none.
+
+    Raises:
+        InputError: bounds that are not 0 < least <= most < inf.
+
+    Source: Desai et al., MERU (ICML 2023).
+    """
+    if not 0 < least <= most < float("inf"):
+        raise InputError(f"the bounds of a curvature must be 0 < least <= most, not {least} and {most}.")
+    learnt = [part for part in module.modules() if isinstance(part, Curved) and part.log_magnitude is not None]
+    with torch.no_grad():
+        low, high = torch.tensor([least, most]).log().tolist()
+        for geometry in learnt:
+            geometry.log_magnitude.clamp_(low, high)  # type: ignore[union-attr]
+    return tuple(geometry.value for geometry in learnt)

@@ -1,0 +1,96 @@
+"""The Radial Embedding loss: seen from the root, children lie behind their parents and negatives do not."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hiergeo._numerics import compute_dtype
+from hiergeo.errors import InputError
+from hiergeo.geometry import Euclidean, Geometry, Product, Space
+from hiergeo.losses._checks import check_chains, check_different, check_equal_shapes, check_weights
+from hiergeo.losses._factors import exterior_angle
+from hiergeo.losses.hard import batch_hard
+from hiergeo.losses.prior import prior_loss
+
+
+class RELoss(NamedTuple):
+    """The RE loss and its terms, 0-dim tensors; terms are not weighted, and 0 where they were not computed.
+
+    Attributes:
+        total: w_prior prior + w_mean mean + w_hard hard; the one to call `backward` on.
+        prior: (1 - mean cos(e, e_frozen)) / 2 over all captions, in [0, 1].
+        mean: mean P + mean N, radians in [-pi, pi].
+        hard: (P + N)[argmax P] + (P + N)[argmax N], radians.
+    """
+
+    total: Tensor
+    prior: Tensor
+    mean: Tensor
+    hard: Tensor
+
+
+def re_loss(
+    positive: Tensor,
+    negative: Tensor,
+    root: Tensor,
+    frozen: tuple[Tensor, Tensor] | None = None,
+    weights: Sequence[float] = (10, 1, 1),
+    geometry: Geometry | Product | None = None,
+    *,
+    mine: Callable[[Tensor, Tensor], Tensor] = batch_hard,
+) -> RELoss:
+    """The RE loss of a batch of chains with negatives.
+
+    With P = [Xi(p_i, p_{i+1})] and N = [-Xi(p_i, n_i)] for i = 0..T-2 over the batch, flattened tier-major:
+    total = w_prior prior + w_mean (mean P + mean N) + w_hard ((P + N)[argmax P] + (P + N)[argmax N]).
+    The last tier of the negatives enters the prior alone. A term of weight 0 is not computed.
+
+    Args:
+        positive: (b, T, d), T >= 2, the chains p_0 (general) to p_{T-1} (specific), unit as the models give them.
+        negative: (b, T, d), the chains n_0 to n_{T-1} that the positives at each tier do not entail.
+        root: (d,), the embedding of the empty caption; the paper computes it with gradient in the same step.
+        frozen: (positive, negative) of the same captions by the frozen model, shaped alike; None is no prior term.
+        weights: (prior, mean, hard), each >= 0; the paper's are the default.
+        geometry: where angles are taken, around `root`; None is Euclidean space, the paper's.
+        mine: what makes one number of P and N, each (T - 1, b): `batch_hard`, or `batch_hard_over_ranks` for a batch
+            that is spread over processes.
+
+    Raises:
+        InputError: chains of fewer than 2 tiers, shapes that differ, NaN or Inf, a negative identical to its positive
+            (the first is named), weights that are not three numbers >= 0.
+
+    Source: Alper and Averbuch-Elor (ECCV 2024), as their training code computes it.
+    """
+    check_weights(weights, ("prior", "mean", "hard"))
+    _check_batch(positive, negative, frozen)
+    prior_weight, mean_weight, hard_weight = weights
+    prior = mean = hard = torch.zeros((), dtype=compute_dtype(positive.dtype), device=positive.device)
+    if mean_weight or hard_weight:
+        space = Space(Euclidean() if geometry is None else geometry, root)
+        p = exterior_angle(space, positive[:, :-1], positive[:, 1:]).mT
+        n = -exterior_angle(space, positive[:, :-1], negative[:, :-1]).mT
+        mean = p.mean() + n.mean() if mean_weight else mean
+        hard = mine(p, n) if hard_weight else hard
+    if frozen is not None and prior_weight:
+        prior = prior_loss(torch.cat((positive, negative)), torch.cat(tuple(frozen)))
+    total = prior_weight * prior + mean_weight * mean + hard_weight * hard
+    return RELoss(total, prior, mean, hard)
+
+
+def _check_batch(positive: Tensor, negative: Tensor, frozen: tuple[Tensor, Tensor] | None) -> None:
+    chains = {"positive": positive, "negative": negative}
+    if frozen is not None:
+        if len(frozen) != 2:
+            raise InputError(
+                f"frozen must be the pair (positive, negative) of the frozen model, not {len(frozen)} items."
+            )
+        chains |= {"frozen[0]": frozen[0], "frozen[1]": frozen[1]}
+    check_chains(chains)
+    check_equal_shapes(**chains)
+    if positive.ndim != 3:
+        raise InputError(
+            f"positive and negative must be batches of chains (b, T, d), not shape {tuple(positive.shape)}."
+        )
+    check_different(positive, negative)

@@ -1,0 +1,40 @@
+"""What the tests of losses share: geometries, batches of chains, and the angles of the oracle around a root."""
+
+import torch
+from torch import Tensor
+
+from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Product, Sphere
+from hiergeo.testing import oracle
+
+SINGLE = (Euclidean(), Lorentz(-0.3), PoincareBall(-2.3), Sphere(0.05))
+DIM = 6
+PRODUCT = Product([(Lorentz(-0.7), 2), (Euclidean(), 2), (Sphere(0.05), 2)])
+EVERY = (*SINGLE, PRODUCT)
+
+
+def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def chains(items: int = 3, tiers: int = 4, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Unit chains (items, tiers, DIM)."""
+    return torch.nn.functional.normalize(normal(items, tiers, DIM, seed=seed), dim=-1).to(dtype)
+
+
+def nested(items: int = 3, tiers: int = 4, root: Tensor | None = None) -> Tensor:
+    """Chains (items, tiers, DIM) along one ray from the root each, at the radii 0.5, 0.8, ..."""
+    radius = 0.5 + 0.3 * torch.arange(tiers, dtype=torch.float64)
+    ray = torch.nn.functional.normalize(normal(items, 1, DIM, seed=9), dim=-1) * radius[:, None]
+    return ray if root is None else root + ray
+
+
+def rotation(seed: int = 0) -> Tensor:
+    return torch.linalg.qr(normal(DIM, DIM, seed=seed))[0]
+
+
+def oracle_angle(x: Tensor, y: Tensor, root: Tensor, curvature: float) -> Tensor:
+    return oracle.exterior_angle(_rays(x - root), _rays(y - root), curvature)
+
+
+def _rays(v: Tensor) -> Polar:
+    return Polar(v, torch.linalg.vector_norm(v, dim=-1))
