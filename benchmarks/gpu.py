@@ -1,0 +1,139 @@
+"""Time of the CUDA kernels as a ratio to a cuBLAS product of the same shapes and dtype; medians by CUDA events."""
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks._points import points
+from hiergeo import Polar, pairwise
+from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+
+CURVATURE = -1.0
+THRESHOLDS = 50
+SHAPES = ((4096, 4096, 512), (8192, 8192, 1024), (1000, 52_401, 512))
+NAMES = {torch.bfloat16: "bfloat16", torch.float32: "float32"}
+
+BARS = {
+    ("exterior angle, stored", "bfloat16"): 1.3,
+    ("exterior angle, stored", "float32"): 1.5,
+    ("count", "bfloat16"): 1.0,
+    ("energy sum", "bfloat16"): 1.0,
+    ("count", "float32"): 1.0,
+    ("energy sum", "float32"): 1.0,
+}
+"""The largest ratios wanted, by operation and dtype."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: milliseconds of an operation, and of the product it is compared with."""
+
+    operation: str
+    dtype: str
+    shape: tuple[int, int, int]
+    milliseconds: float
+    product: float
+
+    @property
+    def ratio(self) -> float:
+        return self.milliseconds / self.product
+
+    @property
+    def verdict(self) -> str:
+        bar = BARS.get((self.operation, self.dtype))
+        return "" if bar is None else f"{'meets' if self.ratio <= bar else 'MISSES'} {bar}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    rows = [row for shape in SHAPES for dtype in NAMES for row in measure(shape, dtype, args.repeats)]
+    machine = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "cuda": torch.version.cuda}
+    print(f"{machine}, K = {CURVATURE}\n")
+    heads = ("operation", "dtype", "N x M x D", "ms", "cuBLAS mm, ms", "TFLOP/s of mm", "ratio", "bar")
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for row in rows:
+        n, m, d = row.shape
+        speed = 2e-9 * n * m * d / row.product
+        print(
+            f"| {row.operation} | {row.dtype} | {n} x {m} x {d} | {row.milliseconds:.3f} | {row.product:.3f} |"
+            f" {speed:.0f} | {row.ratio:.2f} | {row.verdict} |"
+        )
+    if args.json:
+        facts = [{**row.__dict__, "ratio": row.ratio} for row in rows]
+        args.json.write_text(json.dumps({"settings": machine, "rows": facts}, indent=2))
+
+
+def measure(shape: tuple[int, int, int], dtype: torch.dtype, repeats: int) -> list[Row]:
+    """The rows of one shape and dtype; each operation is timed in turn with the product."""
+    n, m, dim = shape
+    x, y = (_on_device(points(count, dim, seed), dtype) for seed, count in enumerate((n, m)))
+    out = torch.empty(n, m, dtype=dtype, device="cuda")
+    a, b = x.direction[0], y.direction[0].mT
+    rows = []
+    for name, run in operations(x, y, out, dtype).items():
+        own, product = paired(run, lambda: torch.mm(a, b, out=out), repeats)
+        rows.append(Row(name, NAMES[dtype], shape, own, product))
+    return rows
+
+
+def operations(x: Polar, y: Polar, out: Tensor, dtype: torch.dtype) -> dict[str, Callable[[], object]]:
+    """Native operations by name, on prepared tensors, and the reference where it fits beside them."""
+    angle, distance, energy = (QUANTITIES[name] for name in ("exterior_angle", "distance", "energy"))
+    psi = pairwise.half_aperture(x.radius, CURVATURE)
+    m = y.radius.shape[-1]
+    upstream = torch.full((1, x.radius.shape[-1], 1), 1 / m, device="cuda").expand(1, -1, m)
+    order = torch.argsort(y.radius[0])
+    ends = torch.linspace(m / THRESHOLDS, m, THRESHOLDS, device="cuda").long()
+    native: dict[str, Callable[[], object]] = {
+        "exterior angle, stored": lambda: NATIVE.store(x, y, CURVATURE, angle, None, out[None]),
+        "distance, stored": lambda: NATIVE.store(x, y, CURVATURE, distance, None, out[None]),
+        "count": lambda: NATIVE.count(x, y, CURVATURE, psi),
+        "energy sum": lambda: NATIVE.energy_sum(x, y, CURVATURE, psi),
+        "energy minimum": lambda: NATIVE.energy_min(x, y, CURVATURE, psi),
+        "top-10": lambda: NATIVE.smallest(x, y, CURVATURE, None, 10, False),
+        f"ladder, {THRESHOLDS} thresholds": lambda: NATIVE.ladder(x.direction[0], y.direction[0], order, ends),
+        "energy sum, backward": lambda: NATIVE.backward(upstream, x, y, CURVATURE, energy, psi),
+    }
+    if dtype == torch.float32:
+        native["reference: exterior angle, stored"] = lambda: REFERENCE.store(x, y, CURVATURE, angle, None, out[None])
+    return native
+
+
+def _on_device(point: Polar, dtype: torch.dtype) -> Polar:
+    return Polar(point.direction[None].to("cuda", dtype), point.radius[None].to("cuda", torch.float64))
+
+
+def paired(own: Callable[[], object], product: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Median milliseconds of both, measured one after the other, after two calls that warm up."""
+    for _ in range(2):
+        own()
+        product()
+    times = [(milliseconds(own), milliseconds(product)) for _ in range(repeats)]
+    return statistics.median(first for first, _ in times), statistics.median(second for _, second in times)
+
+
+def milliseconds(run: Callable[[], object]) -> float:
+    """Time of one call on the device, launches included."""
+    start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    start.record()
+    run()
+    stop.record()
+    stop.synchronize()
+    return start.elapsed_time(stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+// Gradients of a quantity of every pair, chunk by chunk: pairs are weighed again, then the sums over D-wide rows are
+// matrix products of torch, which follow its setting of TF32.
+#include "ops.cuh"
+#include "pulls.cuh"
+#include "weights.cuh"
+
+namespace hiergeo::cuda {
+namespace {
+
+// (b, n, k) times (b, k, m); the overload with an output is left alone by autocast.
+Tensor product(const Tensor& a, const Tensor& b) {
+  Tensor out = empty(a, {a.size(0), a.size(1), b.size(2)}, a.scalar_type());
+  std::array<StableIValue, 3> stack{torch::stable::detail::from(a), torch::stable::detail::from(b),
+                                    torch::stable::detail::from(out)};
+  STABLE_TORCH_ERROR_CODE_CHECK(torch_call_dispatcher("aten::bmm", "out", stack.data(), TORCH_ABI_VERSION));
+  return torch::stable::detail::to<Tensor>(stack[0]);
+}
+
+Tensor part_of(const Tensor& rays, int64_t batch, int64_t batches, int64_t first, int64_t count) {
+  Tensor some = torch::stable::narrow(const_cast<Tensor&>(rays), 0, batch, batches);
+  return torch::stable::narrow(some, 1, first, count);
+}
+
+// Everything that is summed for one side.
+struct Sums {
+  Prepared prepared;
+  Tensor rays, pulls, by_radius;
+
+  Sums(const Launch& launch, const Tensor& direction, const Tensor& radius, const Tensor* number, double curvature)
+      : prepared(prepare(launch, direction, &radius, number, curvature)),
+        rays(empty(direction, {direction.size(0), direction.size(1), direction.size(2)}, compute_type(direction))),
+        pulls(zeros(direction, {direction.size(0), direction.size(1), direction.size(2)}, ScalarType::Double)),
+        by_radius(zeros(direction, {direction.size(0), direction.size(1)}, ScalarType::Double)) {
+    write_rays(launch, prepared.side, rays);
+  }
+
+  const Side& side() const { return prepared.side; }
+};
+
+class Backward {
+ public:
+  Backward(const Tensor& upstream, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
+           double curvature, Quantity quantity, const Tensor* aperture)
+      : launch_(ux),
+        quantity_(quantity),
+        curvature_(curvature),
+        upstream_(upstream),
+        x_(launch_, ux, rx, aperture, curvature),
+        y_(launch_, uy, ry, nullptr, curvature),
+        by_number_(zeros(ux, {ux.size(0), ux.size(1)}, ScalarType::Double)),
+        by_curvature_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)) {}
+
+  template <class T> void add(const Chunk& chunk) {
+    int64_t words = ceil_div(chunk.columns, 32), shares = row_shares(sizeof(T) == 8, chunk.rows);
+    int64_t row_sums = chunk.batches * words * chunk.rows, column_sums = chunk.batches * shares * chunk.columns;
+    Tensor weights = empty(x_.rays, {chunk.batches, chunk.rows, chunk.columns}, x_.rays.scalar_type());
+    Tensor near = scratch<uint2>(x_.rays, chunk.batches * chunk.rows * words);
+    Tensor sums = empty(x_.rays, {2 * row_sums + 2 * column_sums}, ScalarType::Double);
+    double *by_x_radius = data<double>(sums), *by_number = by_x_radius + row_sums;
+    double *by_y_radius = by_number + row_sums, *by_curvature = by_y_radius + column_sums;
+
+    write_weights(
+        launch_, quantity_, rows_part(x_.side(), chunk), columns_part(y_.side(), chunk), curvature_,
+        upstream_of(chunk, sizeof(T)),
+        {data<T>(weights), data<uint2>(near), by_x_radius, by_number, by_y_radius, by_curvature, words, shares});
+
+    Addition rows = {chunk.batch, chunk.batches, words, chunk.row, chunk.rows, 1, x_.side().count};
+    Addition columns = {chunk.batch, chunk.batches, shares, chunk.column, chunk.columns, 1, y_.side().count};
+    add_parts<double>(launch_, rows, by_x_radius, data<double>(x_.by_radius));
+    add_parts<double>(launch_, rows, by_number, data<double>(by_number_));
+    add_parts<double>(launch_, columns, by_y_radius, data<double>(y_.by_radius));
+    add_parts<double>(launch_, columns, by_curvature, data<double>(by_curvature_));
+
+    pull_rows(launch_, chunk, x_.side(), y_.side(), data<T>(weights), data<uint2>(near), x_.pulls);
+    pull_columns(launch_, chunk, x_.side(), y_.side(), data<T>(weights), data<uint2>(near), y_.pulls);
+    Tensor to_x = product(weights, part_of(y_.rays, chunk.batch, chunk.batches, chunk.column, chunk.columns));
+    add_product<T>(rows, to_x, x_);
+    Tensor turned = torch::stable::transpose(weights, 1, 2);
+    Tensor to_y = product(turned, part_of(x_.rays, chunk.batch, chunk.batches, chunk.row, chunk.rows));
+    add_product<T>(columns, to_y, y_);
+  }
+
+  template <class T> std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> run() {
+    for_each_chunk(x_.side().batches, x_.side().count, y_.side().count, sizeof(T),
+                   [&](const Chunk& chunk) { add<T>(chunk); });
+    auto [ux, rx] = gradients(x_);
+    auto [uy, ry] = gradients(y_);
+    Tensor curvature = empty(x_.rays, {x_.side().batches}, ScalarType::Double);
+    sum_rows(launch_, by_curvature_, curvature);
+    return {ux, rx, uy, ry, by_number_, curvature};
+  }
+
+ private:
+  Upstream upstream_of(const Chunk& chunk, int64_t element_size) const {
+    int64_t batch = upstream_.stride(0), row = upstream_.stride(1), column = upstream_.stride(2);
+    int64_t first = chunk.batch * batch + chunk.row * row + chunk.column * column;
+    return {static_cast<const char*>(upstream_.const_data_ptr()) + first * element_size, batch, row, column};
+  }
+
+  template <class T> void add_product(Addition shape, const Tensor& product, const Sums& sums) const {
+    shape.parts = 1;
+    shape.width = sums.side().width;
+    add_parts<T>(launch_, shape, data<T>(product), data<double>(sums.pulls));
+  }
+
+  std::tuple<Tensor, Tensor> gradients(const Sums& sums) const {
+    const Side& side = sums.side();
+    Tensor direction = empty(sums.rays, {side.batches, side.count, side.width}, sums.rays.scalar_type());
+    Tensor radius = empty(sums.rays, {side.batches, side.count}, sums.rays.scalar_type());
+    write_gradients(launch_, side, sums.pulls, sums.by_radius, direction, radius);
+    return {direction, radius};
+  }
+
+  Launch launch_;
+  Quantity quantity_;
+  double curvature_;
+  Tensor upstream_;
+  Sums x_, y_;
+  Tensor by_number_, by_curvature_;
+};
+
+}  // namespace
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy,
+                                                                    Tensor ry, double curvature, int64_t quantity,
+                                                                    std::optional<Tensor> aperture) {
+  Backward pass(upstream, ux, rx, uy, ry, curvature, Quantity(quantity), aperture ? &*aperture : nullptr);
+  return is_wide(ux) ? pass.run<double>() : pass.run<float>();
+}
+
+}  // namespace hiergeo::cuda

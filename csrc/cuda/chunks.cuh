@@ -1,0 +1,64 @@
+// Parts of an N x M problem whose matrix fits a bounded piece of memory.
+#pragma once
+
+#include <algorithm>
+
+#include "prepare.cuh"
+
+namespace hiergeo::cuda {
+
+constexpr int64_t kChunkBytes = int64_t(32) << 20;
+constexpr int64_t kWidestChunk = int64_t(1) << 14;  // columns
+
+struct Chunk {
+  int64_t batch, batches, row, rows, column, columns;
+};
+
+// How many rows of `columns` numbers a chunk holds, at least one.
+inline int64_t rows_of_chunk(int64_t columns, int64_t element_size) {
+  return std::max<int64_t>(1, kChunkBytes / element_size / std::max<int64_t>(1, columns));
+}
+
+// Memory for the matrix of any chunk of the problem.
+inline Tensor chunk_memory(const Tensor& like, int64_t batches, int64_t rows, int64_t columns, int64_t element_size) {
+  double whole = double(batches) * double(rows) * double(columns) * double(element_size);
+  return scratch<char>(like, whole < double(kChunkBytes) ? int64_t(whole) : kChunkBytes);
+}
+
+// Calls body(chunk) on parts of at most kChunkBytes, from left to right for each block of rows; small problems of a
+// batch are taken together.
+template <class Body>
+void for_each_chunk(int64_t batches, int64_t rows, int64_t columns, int64_t element_size, Body body) {
+  int64_t width = std::min(columns, kWidestChunk), most = rows_of_chunk(width, element_size);
+  int64_t height = std::min(rows, most);
+  if (height == 0 || width == 0) return;
+  bool whole = height == rows && width == columns;
+  int64_t together = whole ? most / height : 1;
+  for (int64_t batch = 0; batch < batches; batch += together) {
+    for (int64_t row = 0; row < rows; row += height) {
+      for (int64_t column = 0; column < columns; column += width) {
+        body(Chunk{batch, std::min(together, batches - batch), row, std::min(height, rows - row), column,
+                   std::min(width, columns - column)});
+      }
+    }
+  }
+}
+
+// Some rows of some batches of a side.
+inline Side part(Side side, int64_t batch, int64_t batches, int64_t first, int64_t count) {
+  int64_t point = batch * side.point_stride + first;
+  side.rows = side.row(batch, first);
+  side.points = static_cast<const char*>(side.points) + point * side.point_size;
+  side.inverses += point;
+  side.batches = batches;
+  side.count = count;
+  return side;
+}
+inline Side rows_part(const Side& side, const Chunk& chunk) {
+  return part(side, chunk.batch, chunk.batches, chunk.row, chunk.rows);
+}
+inline Side columns_part(const Side& side, const Chunk& chunk) {
+  return part(side, chunk.batch, chunk.batches, chunk.column, chunk.columns);
+}
+
+}  // namespace hiergeo::cuda

@@ -1,0 +1,15 @@
+// The operators on CUDA tensors, under the schemas of library.cpp.
+#include <torch/csrc/stable/library.h>
+
+#include "ops.cuh"
+
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CUDA, m) {
+  m.impl("store", TORCH_BOX(&hiergeo::cuda::store));
+  m.impl("backward", TORCH_BOX(&hiergeo::cuda::backward));
+  m.impl("count", TORCH_BOX(&hiergeo::cuda::count));
+  m.impl("members", TORCH_BOX(&hiergeo::cuda::members));
+  m.impl("smallest", TORCH_BOX(&hiergeo::cuda::smallest));
+  m.impl("energy_sum", TORCH_BOX(&hiergeo::cuda::energy_sum));
+  m.impl("energy_min", TORCH_BOX(&hiergeo::cuda::energy_min));
+  m.impl("ladder", TORCH_BOX(&hiergeo::cuda::ladder));
+}

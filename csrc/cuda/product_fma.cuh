@@ -1,0 +1,107 @@
+// The product of a tile of rows with a tile of rows on the ordinary cores: float32 FFMA and float64 DFMA.
+#pragma once
+
+#include "copy.cuh"
+#include "side.cuh"
+
+namespace hiergeo::cuda {
+namespace {
+
+// A tile is square. Results lie in shared memory, `pitch` numbers from row to row.
+template <class T> struct Tile;
+template <> struct Tile<float> {
+  static constexpr int size = 128, pitch = 136;
+};
+template <> struct Tile<double> {
+  static constexpr int size = 64, pitch = 66;
+};
+
+// 16 x 16 threads; each owns PARTS x PARTS blocks of 4 x 4 results, 64 apart. Operands are stored depth-major.
+template <class T> struct Fma {
+  static constexpr int size = Tile<T>::size, parts = size / 64, depth = 16, stages = 3;
+  static constexpr int pitch = sizeof(T) == 4 ? size + 4 : size + 2;  // rows of four numbers stay 16-byte aligned
+  static constexpr int operand = depth * pitch, stage = 2 * operand;
+  static constexpr size_t bytes = size_t(stages) * stage * sizeof(T);
+};
+
+// Eight lanes copy eight numbers of a row, four rows a warp, so that 32-byte sectors are read whole and the transposed
+// writes meet no bank twice. Passes are 32 rows apart. Rows beyond the last and numbers beyond the width are zeros.
+template <class T> struct Loader {
+  static constexpr int passes = Tile<T>::size / 32;
+  const T* row;
+  int64_t step;
+  int left;  // rows from the first of this thread to the last of all, at most a tile
+
+  __device__ Loader(const Side& side, int64_t batch, int64_t first) {
+    int64_t mine = first + threadIdx.x / 8, more = side.count - mine;
+    row = reinterpret_cast<const T*>(side.row(batch, mine));
+    step = 32 * side.row_stride;
+    left = more < Tile<T>::size ? int(more) : Tile<T>::size;
+  }
+
+  __device__ void load(T* to, int begin, int width) const {
+    T* place = to + int(threadIdx.x) % 8 * Fma<T>::pitch + int(threadIdx.x) / 8;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      int k = begin + int(threadIdx.x) % 8 + 8 * half;
+      const T* from = row + k;
+#pragma unroll
+      for (int i = 0; i < passes; ++i, from += step) {
+        int bytes = k < width && 32 * i < left ? int(sizeof(T)) : 0;
+        copy_async<sizeof(T)>(place + 8 * half * Fma<T>::pitch + 32 * i, from, bytes);
+      }
+    }
+  }
+};
+
+template <class T> struct alignas(16) Four {
+  T at[4];
+};
+
+// dots[i * pitch + j] = <row a_first + i, row b_first + j>, 0 beyond the last rows. Called by all threads of the block;
+// what `shared` held before must be done with. The sides have equal widths.
+template <class T>
+__device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_t batch, int64_t a_first,
+                                            int64_t b_first, T* shared) {
+  using Shape = Fma<T>;
+  constexpr int parts = Shape::parts, side = 4 * parts;
+  Loader<T> load_a(a, batch, a_first), load_b(b, batch, b_first);
+  int i0 = int(threadIdx.x) / 16 * 4, j0 = int(threadIdx.x) % 16 * 4, width = a.width;
+  T sum[side][side] = {};
+
+  auto load = [&](int step, int slot) {
+    T* stage = shared + slot * Shape::stage;
+    load_a.load(stage, step * Shape::depth, width);
+    load_b.load(stage + Shape::operand, step * Shape::depth, width);
+  };
+  auto multiply = [&](int slot) {
+    const T* stage = shared + slot * Shape::stage;
+#pragma unroll
+    for (int k = 0; k < Shape::depth; ++k) {
+      Four<T> x[parts], y[parts];
+#pragma unroll
+      for (int p = 0; p < parts; ++p) {
+        x[p] = *reinterpret_cast<const Four<T>*>(stage + k * Shape::pitch + p * 64 + i0);
+        y[p] = *reinterpret_cast<const Four<T>*>(stage + Shape::operand + k * Shape::pitch + p * 64 + j0);
+      }
+#pragma unroll
+      for (int i = 0; i < side; ++i) {
+#pragma unroll
+        for (int j = 0; j < side; ++j) sum[i][j] += x[i / 4].at[i % 4] * y[j / 4].at[j % 4];
+      }
+    }
+  };
+  pipeline<Shape::stages>((width + Shape::depth - 1) / Shape::depth, load, multiply);
+
+#pragma unroll
+  for (int i = 0; i < side; ++i) {
+#pragma unroll
+    for (int p = 0; p < parts; ++p) {
+      T* to = shared + (i / 4 * 64 + i0 + i % 4) * Tile<T>::pitch + p * 64 + j0;
+      *reinterpret_cast<Four<T>*>(to) = {sum[i][4 * p], sum[i][4 * p + 1], sum[i][4 * p + 2], sum[i][4 * p + 3]};
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hiergeo::cuda

@@ -1,0 +1,36 @@
+// What the rows of a backward pass need around the matrix products: unit rays, sums in float64, and the gradients.
+//
+// The gradient by a direction x is the part of its pull, the sum of weight times y over unit rays y, that is orthogonal
+// to x, divided by the norm of x. Pairs near a common line pull with the short vector between the two rays instead of
+// y. That differs by a multiple of x, which the last step removes, and nothing cancels.
+#pragma once
+
+#include "chunks.cuh"
+
+namespace hiergeo::cuda {
+
+// Unit rays of a side as (B, N, D) in the compute dtype; zero rows stay zero.
+void write_rays(const Launch& launch, const Side& side, const Tensor& rays);
+
+// Adds the pulls of the near pairs of a chunk on its rows to `pulls` (B, N, D) float64, in a fixed order.
+void pull_rows(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, const void* weights,
+               const uint2* near, const Tensor& pulls);
+// The same on its columns; sets the weights of the near pairs to 0.
+void pull_columns(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, void* weights,
+                  const uint2* near, const Tensor& pulls);
+
+// sums[batch + b, first + i, ...] += terms[b, 0, i, ...] + terms[b, 1, i, ...] + ..., for b < batches, i < count, with
+// `width` numbers at each place; sums is (B, total, width) float64, terms (batches, parts, count, width).
+struct Addition {
+  int64_t batch, batches, parts, first, count, width, total;
+};
+template <class T> void add_parts(const Launch& launch, Addition shape, const T* terms, double* sums);
+
+// Gradients (B, N, D) and (B, N) in the compute dtype from pulls and float64 sums of the derivatives by the radii.
+void write_gradients(const Launch& launch, const Side& side, const Tensor& pulls, const Tensor& by_radius,
+                     const Tensor& direction_gradient, const Tensor& radius_gradient);
+
+// (B, M) -> (B,), in a fixed order.
+void sum_rows(const Launch& launch, const Tensor& terms, const Tensor& sums);
+
+}  // namespace hiergeo::cuda

@@ -1,0 +1,88 @@
+#include "scores.cuh"
+
+#include "tile.cuh"
+
+namespace hiergeo::cuda {
+namespace {
+
+template <class T> __device__ T finished(Finish finish, T value, T row_number, T column_number) {
+  switch (finish) {
+    case Finish::margin: return row_number - value;
+    case Finish::energy: {
+      T excess = value - row_number;
+      return excess < 0 ? T(0) : excess;
+    }
+    case Finish::less_offset: return value - column_number;
+    default: return value;
+  }
+}
+
+template <Law LAW, int SIGN, class T>
+__device__ T law(const Point<T>& row, const Point<T>& column, Opening<T> opening, Curvature<T> curvature) {
+  if constexpr (LAW == Law::cosine) {
+    return (opening.coversine - opening.versine) / 2;
+  } else {
+    constexpr bool swapped = LAW == Law::swapped;
+    auto triangle = triangle_of<SIGN>(swapped ? column : row, swapped ? row : column, opening, curvature);
+    return LAW == Law::distance ? triangle.distance() : triangle.exterior_angle();
+  }
+}
+
+// Tiles in bands of a few row tiles, so that blocks that run together share rows and columns in the cache.
+__device__ Place place_of(int64_t job, int64_t row_tiles, int64_t column_tiles, int size) {
+  constexpr int64_t band_rows = 8;
+  int64_t batch = job / (row_tiles * column_tiles);
+  job %= row_tiles * column_tiles;
+  int64_t first = job / (band_rows * column_tiles) * band_rows;
+  int64_t height = row_tiles - first < band_rows ? row_tiles - first : band_rows;
+  job -= first * column_tiles;
+  return {batch, job / height * size, (first + job % height) * size};
+}
+
+template <Dtype D, Law LAW, int SIGN, class T = Compute<D>>
+__global__ void __launch_bounds__(kThreads, kBlocks<D>)
+    scores(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
+           Finish finish, Matrix out) {
+  extern __shared__ __align__(16) char memory[];
+  constexpr int size = Tile<T>::size;
+  int64_t row_tiles = (rows.count + size - 1) / size, column_tiles = (columns.count + size - 1) / size;
+  for (int64_t job = blockIdx.x; job < rows.batches * row_tiles * column_tiles; job += gridDim.x) {
+    visit_tile<D>(memory, columns, rows, place_of(job, row_tiles, column_tiles, size),
+                  [&](int i, const Point<T>& x, const Point<T>& y, Opening<T> opening) {
+                    T value = law<LAW, SIGN>(x, y, opening, curvature);
+                    const Place& place = Shared<T>::place(memory);
+                    int64_t column = place.owner + threadIdx.x % size;
+                    if (column >= columns.count) return;
+                    int64_t row = place.batch * out.batch_stride + (place.walker + i) * out.row_stride;
+                    set_element(out.data + row * size_of(out.dtype), out.dtype, column,
+                                finished(finish, value, x.number, y.number));
+                  });
+  }
+}
+
+template <Law LAW>
+void launch_scores(const Launch& launch, Finish finish, const Side& rows, const Side& columns, double curvature,
+                   Matrix out) {
+  with_kind(rows.dtype, LAW == Law::cosine ? 0 : curvature, [&](auto dtype, auto sign) {
+    constexpr Dtype D = decltype(dtype)::value;
+    constexpr int SIGN = LAW == Law::cosine ? 0 : decltype(sign)::value, size = Tile<Compute<D>>::size;
+    int64_t tiles = rows.batches * ceil_div(rows.count, size) * ceil_div(columns.count, size);
+    launch.run(scores<D, LAW, SIGN>, tiles, kThreads, Shared<Compute<D>>::bytes, rows, columns,
+               Curvature<Compute<D>>(curvature), finish, out);
+  });
+}
+
+}  // namespace
+
+void write_scores(const Launch& launch, Law law, Finish finish, const Side& rows, const Side& columns, double curvature,
+                  Matrix out) {
+  switch (law) {
+    case Law::exterior_angle:
+      return launch_scores<Law::exterior_angle>(launch, finish, rows, columns, curvature, out);
+    case Law::swapped: return launch_scores<Law::swapped>(launch, finish, rows, columns, curvature, out);
+    case Law::distance: return launch_scores<Law::distance>(launch, finish, rows, columns, curvature, out);
+    case Law::cosine: return launch_scores<Law::cosine>(launch, finish, rows, columns, curvature, out);
+  }
+}
+
+}  // namespace hiergeo::cuda

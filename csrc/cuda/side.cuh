@@ -1,0 +1,79 @@
+// One side of the pairs as kernels see it: its rows, their inverse norms, and the radial statistics of every point.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include "../cpu/problem.h"
+#include "../radial.h"
+
+namespace hiergeo::cuda {
+
+__host__ __device__ inline int size_of(Dtype dtype) {
+  return dtype == Dtype::float64 ? 8 : dtype == Dtype::float32 ? 4 : 2;
+}
+
+// Rows of a batch of matrices; strides in elements. `points` and `inverses` of two batches are `point_stride` apart.
+struct Side {
+  const char* rows;
+  Dtype dtype;
+  int width;
+  int64_t batches, count, batch_stride, row_stride, point_stride;
+  int point_size;  // in bytes
+  const void* points;
+  const double* inverses;
+
+  __host__ __device__ int element_size() const { return size_of(dtype); }
+  __host__ __device__ const char* row(int64_t batch, int64_t i) const {
+    return rows + (batch * batch_stride + i * row_stride) * element_size();
+  }
+  __device__ int64_t point(int64_t batch, int64_t i) const { return batch * point_stride + i; }
+};
+
+namespace {
+
+// float32 products of rows are trusted where the norms of both lie within [1/limit, limit].
+template <class T> struct NormRange;
+template <> struct NormRange<float> {
+  static constexpr double limit = 1073741824.0;  // 2^30
+};
+template <> struct NormRange<double> {
+  static constexpr double limit = 1.6069380442589903e60;  // 2^200
+};
+
+// What is known of one point. `inverse` is 1/norm, 0 for a zero row, and NaN where products of the row cannot be
+// trusted or the row is not finite. `number` is what the operation takes per point: an aperture or an offset.
+template <class T> struct alignas(16) Point {
+  Radial<T> radial;
+  T inverse, number;
+};
+
+__device__ inline double element(const char* row, Dtype dtype, int64_t i) {
+  switch (dtype) {
+    case Dtype::float32: return reinterpret_cast<const float*>(row)[i];
+    case Dtype::float64: return reinterpret_cast<const double*>(row)[i];
+    case Dtype::bfloat16: return __bfloat162float(reinterpret_cast<const __nv_bfloat16*>(row)[i]);
+    default: return __half2float(reinterpret_cast<const __half*>(row)[i]);
+  }
+}
+
+// Narrow dtypes are rounded from float32, as torch does.
+template <class T> __device__ void set_element(char* row, Dtype dtype, int64_t i, T value) {
+  switch (dtype) {
+    case Dtype::float32: reinterpret_cast<float*>(row)[i] = float(value); break;
+    case Dtype::float64: reinterpret_cast<double*>(row)[i] = value; break;
+    case Dtype::bfloat16: reinterpret_cast<__nv_bfloat16*>(row)[i] = __float2bfloat16_rn(float(value)); break;
+    default: reinterpret_cast<__half*>(row)[i] = __float2half_rn(float(value));
+  }
+}
+
+constexpr unsigned kWarp = 0xffffffffu;
+
+// The sum over the warp, the same in every lane.
+__device__ inline double warp_sum(double x) {
+  for (int reach = 16; reach > 0; reach /= 2) x += __shfl_xor_sync(kWarp, x, reach);
+  return x;
+}
+
+}  // namespace
+}  // namespace hiergeo::cuda

@@ -1,0 +1,30 @@
+// Derivatives of a quantity, pair by pair, as what the sums of a backward pass are made of.
+#pragma once
+
+#include "chunks.cuh"
+
+namespace hiergeo::cuda {
+
+// A matrix per batch that is read, any strides, in the compute dtype.
+struct Upstream {
+  const char* data;
+  int64_t batch_stride, row_stride, column_stride;
+};
+
+// Of each pair of a chunk (b, R, C): the derivative by the cosine of theta, times the upstream gradient. Pairs near a
+// common line are marked in words of 32 columns: x says which, y which of them point in opposite directions.
+// Sums of the other derivatives over 32 columns are (b, column_words, R), over a share of rows (b, row_shares, C).
+struct Weights {
+  void* by_cosine;
+  uint2* near;
+  double *by_x_radius, *by_x_number, *by_y_radius, *by_curvature;
+  int64_t column_words, row_shares;
+};
+
+int64_t row_shares(bool wide, int64_t rows);
+
+// Exterior angle, distance, or energy: then pairs inside the cone, Xi <= number of x, weigh nothing.
+void write_weights(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
+                   Upstream upstream, Weights weights);
+
+}  // namespace hiergeo::cuda

@@ -1,0 +1,343 @@
+"""CUDA kernels against the reference on the same device, and what only a GPU gets wrong: streams, graphs, devices."""
+
+import functools
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from native_problems import FLOATS, Problem, problems
+from test_native_agreement import TIE, UPSTREAMS, _upstream, assert_angles, assert_gradients, climbs
+from torch import Tensor
+
+from hiergeo import Polar, pairwise
+from hiergeo.pairwise.backend import Backend
+from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE, why_reference
+from hiergeo.testing import oracle
+from hiergeo.testing.bars import DISTANCE_WORST, assert_bars
+from hiergeo.testing.samples import bar_block
+
+MISSING = why_reference("cuda") if torch.cuda.is_available() else "this machine has no CUDA device"
+pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no CUDA kernels: {MISSING}")
+
+DEVICE = "cuda"
+NARROW = (torch.float32, torch.bfloat16, torch.float16)
+OPERATIONS = ("store", "count", "smallest", "energy_sum", "energy_min", "ladder", "backward")
+"""Those that never wait for the device."""
+
+
+def on_device(tensor: Tensor) -> Tensor:
+    """The tensor on the GPU with its strides and its place in its storage."""
+    whole = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage())
+    return whole.to(DEVICE).as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+
+
+def moved(problem: Problem) -> Problem:
+    return Problem(Polar(*map(on_device, problem.x)), Polar(*map(on_device, problem.y)), problem.curvature)
+
+
+def stored(backend: Backend, problem: Problem, quantity: str, dtype: torch.dtype | None = None) -> Tensor:
+    shape = (*problem.x.radius.shape, problem.y.radius.shape[-1])
+    out = torch.full(shape, 7.0, dtype=dtype or problem.dtype, device=DEVICE)
+    cone = problem.aperture if QUANTITIES[quantity].cone else None
+    backend.store(problem.x, problem.y, problem.curvature, QUANTITIES[quantity], cone, out)
+    return out
+
+
+def random_points(count: int, dim: int, seed: int, dtype: torch.dtype = torch.float32) -> Polar:
+    """One batch of points of which many lie in each other's cones, on the GPU."""
+    generator = torch.Generator().manual_seed(seed)
+    direction = 0.6 + torch.randn(1, count, dim, generator=generator)
+    radius = 0.2 + torch.rand(1, count, generator=generator, dtype=torch.float64)
+    return Polar(direction.to(DEVICE, dtype), radius.to(DEVICE))
+
+
+# Hard points are of float32 and narrower: where two float64 rays coincide up to a rounding, angles of equal radii jump.
+cuda_problems = st.one_of(problems(dtypes=NARROW), problems(dtypes=FLOATS, hard=False)).map(moved)
+
+
+@pytest.mark.parametrize("quantity", ["exterior_angle", "cone_margin", "energy"])
+def test_stored_angles(quantity: str) -> None:
+    @given(cuda_problems)
+    def agree(problem: Problem) -> None:
+        assert_angles(stored(NATIVE, problem, quantity), stored(REFERENCE, problem, quantity))
+
+    agree()
+
+
+@given(cuda_problems)
+def test_stored_distances(problem: Problem) -> None:
+    native, reference = (stored(backend, problem, "distance").double() for backend in (NATIVE, REFERENCE))
+    assert torch.equal(native.isnan(), reference.isnan())
+    reach = problem.x.radius.double().unsqueeze(-1) + problem.y.radius.double().unsqueeze(-2)
+    error = ((native - reference).abs() - 2e-7 * reach).nan_to_num(nan=0.0)
+    assert not bool((error > DISTANCE_WORST * reference).any()), f"a difference of {float(error.max()):.2g}"
+
+
+@given(cuda_problems, st.sampled_from(FLOATS))
+@settings(max_examples=40)
+def test_stored_dtypes_and_strides(problem: Problem, dtype: torch.dtype) -> None:
+    """A result in another dtype is the same one rounded, and nothing beside it is written."""
+    b, n, m = *problem.x.radius.shape, problem.y.radius.shape[-1]
+    frame = torch.full((b, n + 2, m + 3), -1.0, dtype=dtype, device=DEVICE)
+    inner = frame[:, 1 : n + 1, 2 : m + 2]
+    for name, quantity in QUANTITIES.items():
+        cone = problem.aperture if quantity.cone else None
+        NATIVE.store(problem.x, problem.y, problem.curvature, quantity, cone, inner)
+        whole = stored(NATIVE, problem, name).to(dtype)
+        torch.testing.assert_close(inner, whole, rtol=0, atol=0, equal_nan=True)
+        inner.fill_(-1.0)
+        assert bool((frame == -1).all())
+
+
+CELLS = [(k, dim) for k in (-4.0, -1.0, -0.3, 0.0, 0.25, 0.7) for dim in (48, 512)]
+
+
+@pytest.mark.parametrize(("curvature", "dim"), CELLS)
+def test_accuracy_bars(curvature: float, dim: int) -> None:
+    x, y = bar_block(curvature, dim, 250, torch.Generator().manual_seed(dim))
+    there = [Polar(*(field.to(DEVICE) for field in side)) for side in (x, y)]
+    measures = (pairwise.exterior_angle, pairwise.cone_margin, pairwise.distance)
+    measured = [measure(*there, curvature).cpu() for measure in measures]
+    angle, distance = (
+        oracle.every_pair(measure, x, y, curvature) for measure in (oracle.exterior_angle, oracle.distance)
+    )
+    assert_bars(*measured, (angle, oracle.half_aperture(x.radius, curvature).unsqueeze(-1) - angle, distance))
+
+
+@pytest.mark.parametrize("scale", [1e-35, 1e-30, 1e30, 1e37])
+def test_extreme_norms(scale: float) -> None:
+    """Rows whose squares are beyond the range of float32 count as any other ray."""
+    x, y = random_points(33, 20, 0), random_points(140, 20, 1)
+    plain = Problem(x, y, -0.7)
+    direction = torch.where(torch.arange(33, device=DEVICE)[:, None] % 3 == 0, x.direction * scale, x.direction)
+    scaled = Problem(Polar(direction, x.radius), y, -0.7)
+    assert_angles(stored(NATIVE, scaled, "exterior_angle"), stored(NATIVE, plain, "exterior_angle"))
+
+
+@given(cuda_problems)
+def test_counts(problem: Problem) -> None:
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
+    native, reference = (backend.count(*operands) for backend in (NATIVE, REFERENCE))
+    doubt = stored(REFERENCE, problem, "cone_margin").abs() <= TIE
+    assert bool(((native - reference).abs() <= doubt.sum(-1)).all())
+
+
+@given(st.one_of(problems(dtypes=NARROW, batches=(1,)), problems(hard=False, batches=(1,))).map(moved))
+def test_members(problem: Problem) -> None:
+    crow, columns = NATIVE.members(problem.x, problem.y, problem.curvature, problem.aperture)
+    row = torch.repeat_interleave(torch.arange(len(crow) - 1, device=DEVICE), crow.diff())
+    margin = stored(REFERENCE, problem, "cone_margin")[0]
+    assert bool(((row * margin.shape[1] + columns).diff() > 0).all()), "columns ascend within a row"
+    found = torch.zeros(margin.shape, dtype=torch.bool, device=DEVICE)
+    found[row, columns] = True
+    assert not bool((found ^ (margin >= 0))[~(margin.abs() <= TIE)].any())
+
+
+@given(cuda_problems, st.data(), st.booleans(), st.booleans())
+def test_smallest(problem: Problem, data: st.DataObject, by_margin: bool, swap: bool) -> None:
+    m = problem.y.radius.shape[-1]
+    assume(m > 0)
+    offset = pairwise.half_aperture(problem.y.radius, problem.curvature) if by_margin else None
+    operands = (problem.x, problem.y, problem.curvature, offset, data.draw(st.integers(1, m)), swap)
+    (values, indices), (expected, _) = (backend.smallest(*operands) for backend in (NATIVE, REFERENCE))
+    torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
+    assert torch.equal(indices < 0, expected.isnan())
+    turned = Problem(problem.y, problem.x, problem.curvature) if swap else problem
+    angle = stored(REFERENCE, turned, "exterior_angle")
+    scores = (angle.mT if swap else angle) - (0 if offset is None else offset.unsqueeze(-2))
+    found = scores.gather(-1, indices.clamp_min(0)).masked_fill(indices < 0, math.nan)
+    torch.testing.assert_close(found.to(values.dtype), values, rtol=0, atol=TIE, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_ties_go_to_the_lower_index(dtype: torch.dtype) -> None:
+    x, few = random_points(9, 24, 0, dtype), random_points(5, 24, 1, dtype)
+    place = torch.randint(5, (20_000,), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    y = Polar(few.direction[:, place], few.radius[:, place])
+    order = torch.randperm(len(place), generator=torch.Generator().manual_seed(1)).to(DEVICE)
+    first = torch.stack([torch.nonzero(place == group)[0, 0] for group in range(5)])
+    _, indices = NATIVE.smallest(x, y, -0.3, None, 1024, False)
+    _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros_like(x.radius))
+    best = NATIVE.ladder(x.direction[0], y.direction[0], order, torch.tensor([len(place)], device=DEVICE))
+    for found in (indices[..., 0], least, best.mT):
+        assert torch.equal(found[0], first[place[found[0]]])
+    for row in indices[0]:
+        for group in place[row].unique():
+            chosen = row[place[row] == group]
+            assert torch.equal(chosen, torch.nonzero(place == group)[: len(chosen), 0])
+
+
+@given(cuda_problems)
+def test_energies(problem: Problem) -> None:
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
+    native, reference = (backend.energy_sum(*operands) for backend in (NATIVE, REFERENCE))
+    torch.testing.assert_close(native, reference, rtol=1e-5, atol=TIE, equal_nan=True)
+    assume(problem.y.radius.shape[-1] > 0)
+    (values, indices), (expected, places) = (backend.energy_min(*operands) for backend in (NATIVE, REFERENCE))
+    torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
+    assert torch.equal(indices < 0, places < 0)
+    energy = stored(REFERENCE, problem, "energy").gather(-1, indices.clamp_min(0).unsqueeze(-1))[..., 0]
+    torch.testing.assert_close(energy.masked_fill(indices < 0, math.nan), values, rtol=0, atol=TIE, equal_nan=True)
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_gradients(quantity: str) -> None:
+    @given(problems(hard=False).map(moved), st.sampled_from(UPSTREAMS))
+    @settings(max_examples=60)
+    def agree(problem: Problem, kind: str) -> None:
+        margin = stored(REFERENCE, problem, "cone_margin")
+        assume(quantity != "energy" or not bool((margin.abs() <= TIE).any()))
+        cone = problem.aperture if QUANTITIES[quantity].cone else None
+        upstream = on_device(_upstream(kind, margin.shape, problem.dtype))
+        operands = (upstream, problem.x, problem.y, problem.curvature, QUANTITIES[quantity], cone)
+        native, reference = (backend.backward(*operands) for backend in (NATIVE, REFERENCE))
+        assert_gradients(native, reference, problem)
+
+    agree()
+
+
+@pytest.mark.parametrize("quantity", ["exterior_angle", "distance"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_gradients_of_nearly_collinear_pairs(sign: int, quantity: str) -> None:
+    """A bundle of rays 1e-4 wide: each pair pulls by about 1e4 times a ray, and the rays nearly cancel."""
+    x, y = random_points(40, 16, 0), random_points(300, 16, 1)
+    axis = torch.nn.functional.normalize(torch.ones(16, device=DEVICE), dim=0)
+    x, y = Polar(axis + 1e-4 * x.direction, x.radius), Polar(sign * (axis + 1e-4 * y.direction), y.radius)
+    upstream = torch.rand(1, 40, 300, device=DEVICE)
+    operands = (upstream, x, y, -0.7, QUANTITIES[quantity], None)
+    native, reference = (backend.backward(*operands) for backend in (NATIVE, REFERENCE))
+    for one, other in zip(native[:4], reference[:4], strict=True):
+        assert float((one - other).abs().max()) <= 1e-3 * float(other.abs().max())
+
+
+@given(climbs())
+def test_ladders(climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+    queries, candidates, order, ends = map(on_device, climb)
+    native, reference = (backend.ladder(queries, candidates, order, ends) for backend in (NATIVE, REFERENCE))
+    assert torch.equal(native < 0, reference < 0)
+    if native.numel() and len(candidates):
+        q, c = (torch.nn.functional.normalize(t.double(), dim=-1) for t in (queries, candidates))
+        cosine = (q @ c.mT).nan_to_num(nan=-math.inf)
+        chosen, best = (cosine.gather(1, found.clamp_min(0)) for found in (native, reference))
+        assert bool(((best - chosen)[native >= 0] <= 1e-6).all())
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
+    """Rows, columns and thresholds beyond what one chunk, one span and one scan hold."""
+    x, y = random_points(700, 40, 0, dtype), random_points(40_000, 40, 1, dtype)
+    problem = Problem(x, y, -0.3)
+    operands = (x, y, -0.3, problem.aperture)
+    margin = stored(REFERENCE, problem, "cone_margin")
+    counts = NATIVE.count(*operands)
+    assert bool(((counts - (margin >= 0).sum(-1)).abs() <= (margin.abs() <= TIE).sum(-1)).all())
+    crow, _ = NATIVE.members(*operands)
+    assert torch.equal(crow.diff(), counts[0])
+    torch.testing.assert_close(NATIVE.energy_sum(*operands), REFERENCE.energy_sum(*operands), rtol=1e-5, atol=TIE)
+    values, indices = NATIVE.smallest(x, y, -0.3, problem.aperture.new_zeros(1, 40_000), 1000, False)
+    angle = stored(REFERENCE, problem, "exterior_angle")
+    torch.testing.assert_close(values, angle.sort(-1).values[..., :1000], rtol=0, atol=TIE)
+    torch.testing.assert_close(angle.gather(-1, indices), values, rtol=0, atol=TIE)
+    order, ends = torch.randperm(40_000).to(DEVICE), torch.arange(0, 40_001, 80, device=DEVICE)
+    best = NATIVE.ladder(x.direction[0], y.direction[0], order, ends)
+    q, c = (torch.nn.functional.normalize(t.direction[0].double(), dim=-1) for t in (x, y))
+    prefix = (q @ c[order].mT).cummax(-1).values[:, ends[1:] - 1]
+    assert bool((best[:, 0] == -1).all())
+    assert bool(((q @ c.mT).gather(1, best[:, 1:]) >= prefix - 1e-6).all())
+    upstream = torch.ones((), dtype=problem.dtype, device=DEVICE).expand(margin.shape)
+    slopes = (upstream, x, y, -0.3, QUANTITIES["distance"], None)
+    assert_gradients(NATIVE.backward(*slopes), REFERENCE.backward(*slopes), problem)
+
+
+def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[], list[Tensor]]:
+    """One call of a native operation on given points, as a list of its results."""
+    psi, wide = pairwise.half_aperture(x.radius, -0.3), torch.float64 if dtype == torch.float64 else torch.float32
+    shape = (*x.radius.shape, y.radius.shape[-1])
+    out, upstream = torch.empty(shape, dtype=wide, device=DEVICE), torch.ones(shape, dtype=wide, device=DEVICE)
+    order, ends = torch.arange(shape[-1], device=DEVICE), torch.tensor([3, shape[-1]], device=DEVICE)
+
+    def store() -> list[Tensor]:
+        NATIVE.store(x, y, -0.3, QUANTITIES["energy"], psi, out)
+        return [out.clone()]
+
+    return {
+        "store": store,
+        "count": lambda: [NATIVE.count(x, y, -0.3, psi)],
+        "smallest": lambda: list(NATIVE.smallest(x, y, -0.3, None, 5, False)),
+        "energy_sum": lambda: [NATIVE.energy_sum(x, y, -0.3, psi)],
+        "energy_min": lambda: list(NATIVE.energy_min(x, y, -0.3, psi)),
+        "ladder": lambda: [NATIVE.ladder(x.direction[0], y.direction[0], order, ends)],
+        "backward": lambda: list(NATIVE.backward(upstream, x, y, -0.3, QUANTITIES["energy"], psi)),
+    }[name]
+
+
+def same(one: list[Tensor], other: list[Tensor]) -> bool:
+    return all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_same_bits_every_time(name: str, dtype: torch.dtype) -> None:
+    run = operation(name, random_points(300, 96, 0, dtype), random_points(5000, 96, 1, dtype), dtype)
+    first = run()
+    assert all(same(first, run()) for _ in range(5))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_graphs_replay_on_new_input(name: str, dtype: torch.dtype) -> None:
+    x, y, other = (random_points(count, 64, seed, dtype) for seed, count in enumerate((150, 260, 150)))
+    run = operation(name, x, y, dtype)
+    side = torch.cuda.Stream()
+    with torch.cuda.stream(side):
+        run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = run()
+    x.direction.copy_(other.direction)
+    graph.replay()
+    torch.cuda.synchronize()
+    assert same(captured, run())
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_work_is_ordered_on_the_current_stream(name: str) -> None:
+    x, y, other = (random_points(count, 64, seed) for seed, count in enumerate((150, 260, 150)))
+    run = operation(name, x, y, torch.float32)
+    run()
+    torch.cuda.synchronize()
+    with torch.cuda.stream(torch.cuda.Stream()):
+        torch.cuda._sleep(200_000_000)
+        x.direction.copy_(other.direction)
+        late = run()
+    torch.cuda.synchronize()
+    assert same(late, run())
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_points_of_another_device() -> None:
+    x, y = random_points(20, 16, 0), random_points(30, 16, 1)
+    there = [Polar(*(field.to("cuda:1") for field in side)) for side in (x, y)]
+    found = pairwise.exterior_angle(*there, -0.3)
+    assert found.device == torch.device("cuda:1")
+    assert torch.equal(found.to("cuda:0"), pairwise.exterior_angle(x, y, -0.3))
+    assert torch.cuda.current_device() == 0
+
+
+def test_training_step_through_the_public_operators() -> None:
+    x, y = random_points(60, 32, 0), random_points(90, 32, 1)
+    sides = [Polar(side.direction[0], side.radius[0].float()) for side in (x, y)]
+
+    @functools.cache
+    def gradients(device: str) -> list[Tensor]:
+        leaves = [field.to(device).detach().requires_grad_() for side in sides for field in side]
+        loss = pairwise.energy_mean(Polar(*leaves[:2]), Polar(*leaves[2:]), -0.3).sum()
+        return [part.cpu() for part in torch.autograd.grad(loss, leaves)]
+
+    for one, other in zip(gradients(DEVICE), gradients("cpu"), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max()))
