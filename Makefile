@@ -12,7 +12,7 @@ help:
 	@echo "make test      install into $(VENV) and run the tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      build the documentation into site/"
-	@echo "make bench     time the pair operations"
+	@echo "make bench     time the pair operations, beside the libraries of [bench] where those are installed"
 	@echo "make native    rebuild the native kernels in place; fails where they cannot be built"
 	@echo "make sanitize  run the tests of the kernels under AddressSanitizer and UBSan (needs g++)"
 	@echo "make clean     remove $(VENV) and everything built"
@@ -52,7 +52,7 @@ docs: $(VENV)/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/kernels
-	$(BIN)/python -m benchmarks.pairwise
+	$(BIN)/python -m benchmarks
 
 native: $(VENV)/installed-test
 	HIERGEO_NATIVE=1 $(BIN)/python setup.py build_ext --inplace

@@ -1,1 +1,1 @@
-"""Measurements behind the numbers in the documentation; run them as ``python -m benchmarks.NAME``."""
+"""Measurements behind the numbers in the documentation; run them as ``python -m benchmarks``."""

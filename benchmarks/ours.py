@@ -1,0 +1,56 @@
+"""The operations as hiergeo offers them, checks of the arguments included: what a user calls is what is timed."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from benchmarks.problem import Problem, thresholds
+from hiergeo import pairwise
+
+NEIGHBOURS = 10
+"""The k of the top-k search."""
+
+
+def _stored(measure: Callable[..., Tensor]) -> Callable[[Problem], Tensor]:
+    return lambda p: measure(p.x, p.y, p.curvature)
+
+
+def _into(measure: Callable[..., Tensor]) -> Callable[[Problem], Tensor]:
+    return lambda p: measure(p.x, p.y, p.curvature, out=p.out)
+
+
+STORED: dict[str, Callable[[Problem], Tensor]] = {
+    "exterior angle": _stored(pairwise.exterior_angle),
+    "cone margin": _stored(pairwise.cone_margin),
+    "energy": _stored(pairwise.energy),
+    "distance": _stored(pairwise.distance),
+}
+"""Results of the size N x M, in fresh memory."""
+
+INTO: dict[str, Callable[[Problem], Tensor]] = {
+    "exterior angle, into out=": _into(pairwise.exterior_angle),
+    "cone margin, into out=": _into(pairwise.cone_margin),
+    "energy, into out=": _into(pairwise.energy),
+    "distance, into out=": _into(pairwise.distance),
+}
+"""The same, into memory that is there."""
+
+SEARCHES: dict[str, Callable[[Problem], object]] = {
+    "top-10": lambda p: pairwise.cone_topk(p.x, p.y, p.curvature, NEIGHBOURS),
+    "ladder, 50 thresholds": lambda p: pairwise.ladder(
+        p.x.direction, p.y.direction, p.y.radius, thresholds(p.y.radius)
+    ),
+}
+"""Exact searches behind a screen."""
+
+REDUCTIONS: dict[str, Callable[[Problem], object]] = {
+    "count in cone": lambda p: pairwise.cone_count(p.x, p.y, p.curvature),
+    "cone members": lambda p: pairwise.cone_members(p.x, p.y, p.curvature),
+    "row mean of energy": lambda p: pairwise.energy_mean(p.x, p.y, p.curvature),
+    "row minimum of energy": lambda p: pairwise.energy_min(p.x, p.y, p.curvature),
+    **SEARCHES,
+}
+"""What stores nothing of the size N x M."""
+
+OPERATIONS: dict[str, Callable[[Problem], object]] = {**STORED, **INTO, **REDUCTIONS}
+"""Every operation by name."""

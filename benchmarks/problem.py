@@ -1,0 +1,76 @@
+"""What a benchmark computes on: two sets of points, a curvature, and what follows from them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hiergeo import Polar
+
+THRESHOLDS = 50
+"""Thresholds of a ladder."""
+
+FLOAT = 4
+"""Bytes of a float32."""
+
+
+class Shape(NamedTuple):
+    """N points x against M points y of D dimensions."""
+
+    n: int
+    m: int
+    dim: int
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of one product of all pairs."""
+        return 2.0 * self.n * self.m * self.dim
+
+    @property
+    def directions(self) -> int:
+        """Bytes of the directions in float32."""
+        return FLOAT * self.dim * (self.n + self.m)
+
+    @property
+    def pairs(self) -> int:
+        """Bytes of one float32 for every pair."""
+        return FLOAT * self.n * self.m
+
+    def __str__(self) -> str:
+        return " x ".join(f"{count:,}" for count in self)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Points x and y with unit directions, (N, D) and (M, D), and a signed curvature."""
+
+    x: Polar
+    y: Polar
+    curvature: float
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(len(self.x.radius), len(self.y.radius), self.x.direction.shape[-1])
+
+    @cached_property
+    def out(self) -> Tensor:
+        """A place for one number of every pair."""
+        return self.x.direction.new_empty(self.shape[:2])
+
+    @cached_property
+    def leaves(self) -> "Problem":
+        """The same problem with directions and radii that gradients reach."""
+        x, y = (Polar(*(field.detach().clone().requires_grad_() for field in point)) for point in (self.x, self.y))
+        return Problem(x, y, self.curvature)
+
+    def part(self, rows: int, columns: int | None = None) -> "Problem":
+        """The first `rows` of x against the first `columns` of y, or all of them."""
+        x, y = Polar(*(field[:rows] for field in self.x)), Polar(*(field[:columns] for field in self.y))
+        return Problem(x, y, self.curvature)
+
+
+def thresholds(radius: Tensor) -> Tensor:
+    """Thresholds of a ladder: from the least radius to the largest."""
+    return torch.linspace(float(radius.min()), float(radius.max()), THRESHOLDS, dtype=radius.dtype)

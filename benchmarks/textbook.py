@@ -1,0 +1,100 @@
+"""The operations as one would write them down in PyTorch: the formulas, float32, and temporaries of the size N x M."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benchmarks.ours import NEIGHBOURS
+from benchmarks.problem import thresholds
+
+MIN_RADIUS = 0.1
+
+
+def sine(r: Tensor, curvature: float) -> Tensor:
+    """Generalised sine."""
+    s = math.sqrt(abs(curvature))
+    return r if s == 0 else (torch.sinh if curvature < 0 else torch.sin)(s * r) / s
+
+
+def cosine(r: Tensor, curvature: float) -> Tensor:
+    """Generalised cosine."""
+    s = math.sqrt(abs(curvature))
+    return (torch.cosh if curvature < 0 else torch.cos)(s * r)
+
+
+def half_aperture(r: Tensor, curvature: float) -> Tensor:
+    """Half aperture of the cone at each x, (N,)."""
+    s = math.sqrt(abs(curvature)) or 1.0
+    return torch.asin((2 * MIN_RADIUS / (s * sine(r, curvature))).clamp(max=1))
+
+
+def exterior_angle(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """(N, M) radians."""
+    cos = (ux @ uy.mT).clamp(-1, 1)
+    sin = (1 - cos.square()).sqrt()
+    x, y = rx[:, None], ry[None, :]
+    adjacent = cosine(x, curvature) * sine(y, curvature) * cos - sine(x, curvature) * cosine(y, curvature)
+    return torch.atan2(sine(y, curvature) * sin, adjacent)
+
+
+def distance(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """(N, M) geodesic units, by the law of cosines."""
+    cos, s = ux @ uy.mT, math.sqrt(abs(curvature))
+    x, y = rx[:, None], ry[None, :]
+    if s == 0:
+        return (x.square() + y.square() - 2 * x * y * cos).clamp(min=0).sqrt()
+    sines = s * s * sine(x, curvature) * sine(y, curvature) * cos
+    cosines = cosine(x, curvature) * cosine(y, curvature)
+    if curvature < 0:
+        return torch.acosh((cosines - sines).clamp(min=1)) / s
+    return torch.acos((cosines + sines).clamp(-1, 1)) / s
+
+
+def cone_margin(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """(N, M) radians."""
+    return half_aperture(rx, curvature)[:, None] - exterior_angle(ux, rx, uy, ry, curvature)
+
+
+def energy(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """(N, M) radians."""
+    return torch.relu(-cone_margin(ux, rx, uy, ry, curvature))
+
+
+def count(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """(N,) int64."""
+    return (cone_margin(ux, rx, uy, ry, curvature) >= 0).sum(1)
+
+
+def row_mean(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """(N,) radians."""
+    return energy(ux, rx, uy, ry, curvature).mean(1)
+
+
+def nearest(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> tuple[Tensor, Tensor]:
+    """The largest margins of each x, (N, k), and their columns."""
+    values, columns = cone_margin(ux, rx, uy, ry, curvature).topk(NEIGHBOURS, dim=1)
+    return values, columns
+
+
+def ladder(queries: Tensor, _: Tensor, candidates: Tensor, radius: Tensor, curvature: float) -> Tensor:
+    """(Q, T), threshold by threshold, as the authors of the protocol do it; the curvature plays no part."""
+    scores = queries @ candidates.mT
+    found = [scores.masked_fill(radius > threshold, -math.inf).argmax(1) for threshold in thresholds(radius)]
+    return torch.stack(found, dim=1)
+
+
+ONE_GRAPH: dict[str, Callable[..., object]] = {
+    "exterior angle": exterior_angle,
+    "cone margin": cone_margin,
+    "energy": energy,
+    "distance": distance,
+    "count in cone": count,
+    "row mean of energy": row_mean,
+    "top-10": nearest,
+}
+"""By operation, functions of directions and radii of x and y and the curvature, without a loop."""
+
+FORMULAS: dict[str, Callable[..., object]] = {**ONE_GRAPH, "ladder, 50 thresholds": ladder}
+"""By operation, all of them."""
