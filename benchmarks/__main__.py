@@ -57,7 +57,7 @@ def chosen(scale: str, only: Sequence[str]) -> tuple[list[Case], bool]:
 
 
 def run(cases: Sequence[Case], with_memory: bool, args: argparse.Namespace) -> report.Results:
-    """Measure one case after the other."""
+    """Measure one case after the other, and what the machine can do before and after them."""
     rounds = args.rounds or SCALES[args.scale].rounds
     settings = {"scale": args.scale, "curvature": args.curvature, "rounds": rounds, "simd": args.simd}
     results = report.Results(machine.describe(), settings)
@@ -65,6 +65,7 @@ def run(cases: Sequence[Case], with_memory: bool, args: argparse.Namespace) -> r
         results.rows += timing.measure(case, competitors(case, args.simd), args.curvature, rounds)
     if with_memory:
         results.memory += memory.uses(args.scale, args.curvature)
+    results.machine = results.machine.at_best(machine.describe())
     return results
 
 

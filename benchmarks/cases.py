@@ -95,7 +95,7 @@ class Case:
         peers: whether others than hiergeo and the matrix product take part.
         axis: the letter that a row of the scaling table varies, else empty.
         products: how many products of all pairs the result needs; what is computed again does not count.
-        goal: what is wanted of hiergeo, as the table shows it.
+        goals: what is wanted of hiergeo, as the table shows it: of each screen, where there are two.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Case:
     peers: bool = True
     axis: str = ""
     products: int = 1
-    goal: str = ""
+    goals: tuple[str, ...] = ()
 
     def problems(self, curvature: float) -> tuple[Problem, ...]:
         """The base problem and, where there is one, the problem beyond."""
@@ -120,23 +120,23 @@ def main_cases(scale: Scale) -> list[Case]:
     """The cases of the main table."""
     square, wide = scale.square, scale.wide
     return [
-        Case("exterior angle, stored", "exterior angle", square, goal="<= 0.75"),
-        Case("cone margin, stored", "cone margin", square, peers=False, goal="<= 0.75"),
-        Case("energy, stored", "energy", square, peers=False, goal="<= 0.75"),
+        Case("exterior angle, stored", "exterior angle", square, goals=("<= 0.75",)),
+        Case("cone margin, stored", "cone margin", square, peers=False, goals=("<= 0.75",)),
+        Case("energy, stored", "energy", square, peers=False, goals=("<= 0.75",)),
         Case("distance, stored", "distance", square),
-        *(Case(name, name, square, peers=False, goal="<= 0.5") for name in INTO),
-        Case("count in cone", "count in cone", square, goal="<= 0.5"),
-        Case("row mean of energy", "row mean of energy", square, goal="<= 0.5"),
+        *(Case(name, name, square, peers=False, goals=() if "distance" in name else ("<= 0.5",)) for name in INTO),
+        Case("count in cone", "count in cone", square, goals=("<= 0.5",)),
+        Case("row mean of energy", "row mean of energy", square, goals=("<= 0.5",)),
         _training(square),
-        Case("top-10", "top-10", wide, grouped, goal="<= 0.3, float32 <= 0.42"),
-        Case("ladder, 50 thresholds", "ladder, 50 thresholds", wide, grouped, goal="<= 0.42"),
+        Case("top-10", "top-10", wide, grouped, goals=("<= 0.3", "<= 0.42")),
+        Case("ladder, 50 thresholds", "ladder, 50 thresholds", wide, grouped, goals=("<= 0.42", "<= 0.42")),
         Case(
             "tile product, from D to 2 D",
             "count in cone",
             square,
             beyond=twice_as_wide,
             peers=False,
-            goal=">= 80 % of the peak",
+            goals=(">= 80 % of the peak",),
         ),
         Case(
             "near-collinear repair, added by 0.1 % of the pairs",
@@ -146,14 +146,14 @@ def main_cases(scale: Scale) -> list[Case]:
             beyond=collinear,
             peers=False,
             products=0,
-            goal="<= 0.05",
+            goals=("<= 0.05",),
         ),
     ]
 
 
 def _training(shape: Shape) -> Case:
     name = "row mean of energy, forward and backward"
-    return Case(name, "row mean of energy", shape, backward=True, products=3, goal="<= 2.1")
+    return Case(name, "row mean of energy", shape, backward=True, products=3, goals=("<= 2.1",))
 
 
 def scaling_cases(scale: Scale) -> Iterator[Case]:

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -48,6 +48,17 @@ class Machine:
     peak_all: float | None
     no_peak: str
     bandwidth: float
+
+    def at_best(self, again: "Machine") -> "Machine":
+        """The same machine with the larger of the speeds of two measurements."""
+        if self.peak_one is None or again.peak_one is None or self.peak_all is None or again.peak_all is None:
+            return self
+        return replace(
+            self,
+            peak_one=max(self.peak_one, again.peak_one),
+            peak_all=max(self.peak_all, again.peak_all),
+            bandwidth=max(self.bandwidth, again.bandwidth),
+        )
 
 
 def describe() -> Machine:

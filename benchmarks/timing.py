@@ -176,5 +176,5 @@ def _untimed(case: Case, label: str) -> Row:
     traffic = shape.directions * (2 if case.backward else 1) + (
         shape.pairs if case.operation in {**STORED, **INTO} else 0
     )
-    goal = case.goal if label in {competitor.label for competitor in native(case)} else ""
+    goal = dict(zip((competitor.label for competitor in native(case)), case.goals, strict=False)).get(label, "")
     return Row(case.name, label, tuple(shape), case.axis, case.products * shape.flops, traffic, goal)

@@ -245,6 +245,20 @@ def test_the_table_shows_rates_shares_and_reasons():
     assert "| a case | 10 x 100 x 1,000 | KeOps | – | – |  | – | – | not here |" in text
 
 
+def test_a_machine_is_as_fast_as_its_best_measurement():
+    early = Machine("Abacus 1", 2, {}, {}, 3e9, 5e9, "", 7e9)
+    late = replace(early, peak_one=4e9, peak_all=4e9, bandwidth=8e9)
+    assert early.at_best(late) == replace(early, peak_one=4e9, bandwidth=8e9)
+    unknown = replace(early, peak_one=None, peak_all=None, no_peak="no kernels")
+    assert unknown.at_best(early) == unknown
+
+
+def test_each_screen_has_a_goal_of_its_own(clock: Clock):
+    labels = (BASELINE, "hiergeo, bfloat16 screen", "hiergeo, float32 screen")
+    rows = timing.measure(tiny("top-10"), [clock.takes(label, lambda _: 1) for label in labels], -1.0, rounds=1)
+    assert [row.goal for row in rows] == ["", "<= 0.3", "<= 0.42"]
+
+
 def test_a_missing_library_does_not_pass_for_a_peer():
     with pytest.raises(Missing, match=r"^nothing-such is not installed: pip install 'hiergeo\[bench\]'$"):
         peer("nothing_such", "nothing-such")
