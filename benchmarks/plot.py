@@ -60,7 +60,8 @@ def _ratios(axes: Any, rows: list[Row]) -> None:
     axes.set(xscale="log", xlabel="time / torch.mm", title="Ratio to the matrix product (less is better)")
     axes.set_yticks(range(len(cases)), cases, fontsize="small")
     axes.grid(axis="y", linewidth=0.3)
-    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    if labels:
+        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _scaling(axes: Any, axis: str, rows: list[Row], peak: float | None) -> None:
