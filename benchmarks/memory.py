@@ -19,7 +19,9 @@ from torch import Tensor
 
 from benchmarks.cases import SCALES, Case, memory_cases
 from benchmarks.competitors import Competitor, native
-from benchmarks.problem import FLOAT, Problem
+from benchmarks.peers import Missing
+from benchmarks.problem import FLOAT, Problem, Shape
+from hiergeo.errors import UnavailableError
 
 FEW = 8
 """Points of each side in the call that warms up, if there are as many."""
@@ -43,7 +45,7 @@ class Use:
 
     case: str
     label: str
-    shape: tuple[int, int, int]
+    shape: Shape
     extra: int | None = None
     outputs: int = 0
     packed: int = 0
@@ -68,8 +70,8 @@ def _in_child(case: Case, label: str, scale: str, curvature: float) -> Use:
     child = subprocess.run(arguments, capture_output=True, text=True)
     if child.returncode:
         reason = (child.stderr.strip().splitlines() or ["the process died"])[-1]
-        return Use(case.name, label, tuple(case.shape), note=reason)
-    return Use(case.name, label, tuple(case.shape), **json.loads(child.stdout.splitlines()[-1]))
+        return Use(case.name, label, case.shape, note=reason)
+    return Use(case.name, label, case.shape, **json.loads(child.stdout.splitlines()[-1]))
 
 
 def main() -> None:
@@ -78,8 +80,11 @@ def main() -> None:
     case = next(case for case in memory_cases(SCALES[scale]) if case.name == name)
     competitor = next(competitor for competitor in native(case) if competitor.label == label)
     (problem,) = case.problems(float(curvature))
-    with competitor.at_work():
-        extra, outputs = _measured(competitor, problem, case.backward)
+    try:
+        with competitor.at_work():
+            extra, outputs = _measured(competitor, problem, case.backward)
+    except (Missing, UnavailableError) as reason:
+        raise SystemExit(str(reason)) from None
     print(json.dumps({"extra": extra, "outputs": outputs, "packed": FLOAT * problem.shape.n * problem.shape.dim}))
 
 

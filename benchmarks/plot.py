@@ -33,18 +33,19 @@ def draw(results: Results, path: Path) -> None:
 
 def _roofline(axes: Any, results: Results) -> None:
     """FLOP/s of the products against FLOP per byte of the least traffic, under the roofs of the machine."""
-    groups: dict[str, list[Row]] = {"torch.mm": [], "hiergeo": []}
+    groups: dict[str, list[tuple[float, float]]] = {BASELINE: [], "hiergeo": []}
     for row in results.rows:
         if row.rate and row.label in (BASELINE, "hiergeo", "hiergeo, float32 screen", "hiergeo, bfloat16 screen"):
-            groups["torch.mm" if row.label == BASELINE else "hiergeo"].append(row)
-    for (label, rows), mark in zip(groups.items(), MARKS, strict=False):
-        axes.scatter([r.flops / r.traffic for r in rows], [r.rate / 1e9 for r in rows], s=18, marker=mark, label=label)
+            groups[BASELINE if row.label == BASELINE else "hiergeo"].append((row.flops / row.traffic, row.rate / 1e9))
+    for (label, places), mark in zip(groups.items(), MARKS, strict=False):
+        if places:
+            axes.scatter(*zip(*places, strict=True), s=18, marker=mark, label=label)
     steps = [2**power for power in range(12)]
     if results.machine.peak_all:
         roof = [min(results.machine.peak_all, results.machine.bandwidth * step) / 1e9 for step in steps]
         axes.plot(steps, roof, color="black", linewidth=1, label="FMA peak, memory bandwidth")
     axes.set(xscale="log", yscale="log", xlabel="FLOP / byte", ylabel="GFLOP/s", title="Roofline")
-    axes.legend(fontsize="small")
+    _legend(axes)
 
 
 def _ratios(axes: Any, rows: list[Row]) -> None:
@@ -60,8 +61,7 @@ def _ratios(axes: Any, rows: list[Row]) -> None:
     axes.set(xscale="log", xlabel="time / torch.mm", title="Ratio to the matrix product (less is better)")
     axes.set_yticks(range(len(cases)), cases, fontsize="small")
     axes.grid(axis="y", linewidth=0.3)
-    if labels:
-        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    _legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _scaling(axes: Any, axis: str, rows: list[Row], peak: float | None) -> None:
@@ -80,4 +80,9 @@ def _scaling(axes: Any, axis: str, rows: list[Row], peak: float | None) -> None:
     sizes = sorted({size for rates in lines.values() for size in rates})
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45, fontsize="small")
     axes.minorticks_off()
-    axes.legend(fontsize="small")
+    _legend(axes)
+
+
+def _legend(axes: Any, **place: Any) -> None:
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize="small", **place)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from benchmarks.competitors import BASELINE
 from benchmarks.machine import Machine
 from benchmarks.memory import GOAL, Use, facts
-from benchmarks.problem import Shape
 from benchmarks.timing import Row
 
 MIB = 2**20
@@ -92,7 +91,7 @@ def _main_cells(row: Row, results: Results) -> list[str]:
     about = "about " if row.seconds and not row.rounds else ""
     return [
         row.case,
-        str(Shape(*row.shape)),
+        str(row.shape),
         row.label,
         about + _number(row.seconds, lambda s: f"{1e3 * s:,.1f}"),
         about + _number(row.ratio, _ratio),
@@ -118,8 +117,7 @@ def _memory_table(memory: Sequence[Use]) -> str:
     for use in memory:
         parts = (use.extra, use.outputs, use.packed, use.temporaries)
         cells = [NONE] * 4 if use.extra is None else [_number(part, _mebibytes) for part in parts]
-        shape = Shape(*use.shape)
-        rows.append([use.case, str(shape), use.label, *cells, goal, _mebibytes(shape.pairs), use.note])
+        rows.append([use.case, str(use.shape), use.label, *cells, goal, _mebibytes(use.shape.pairs), use.note])
     return _table(("operation", "N x M x D", "by", *sizes, ""), rows)
 
 

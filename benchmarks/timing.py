@@ -11,7 +11,7 @@ from benchmarks.cases import Case
 from benchmarks.competitors import BASELINE, Competitor, native
 from benchmarks.ours import INTO, STORED
 from benchmarks.peers import Missing, Run
-from benchmarks.problem import Problem
+from benchmarks.problem import Problem, Shape
 from hiergeo.errors import UnavailableError
 
 SLOW, TOO_SLOW = 2.0, 20.0
@@ -41,7 +41,7 @@ class Row:
 
     case: str
     label: str
-    shape: tuple[int, int, int]
+    shape: Shape
     axis: str
     flops: float
     traffic: float
@@ -172,9 +172,9 @@ def _row(entry: _Entry, case: Case, baseline: list[float]) -> Row:
 def _untimed(case: Case, label: str) -> Row:
     shape = case.shape
     if label == BASELINE:
-        return Row(case.name, label, tuple(shape), case.axis, shape.flops, shape.directions + shape.pairs)
+        return Row(case.name, label, shape, case.axis, shape.flops, shape.directions + shape.pairs)
     traffic = shape.directions * (2 if case.backward else 1) + (
         shape.pairs if case.operation in {**STORED, **INTO} else 0
     )
     goal = dict(zip((competitor.label for competitor in native(case)), case.goals, strict=False)).get(label, "")
-    return Row(case.name, label, tuple(shape), case.axis, case.products * shape.flops, traffic, goal)
+    return Row(case.name, label, shape, case.axis, case.products * shape.flops, traffic, goal)
