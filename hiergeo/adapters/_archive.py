@@ -68,19 +68,19 @@ def read(path: Path) -> Embeddings:
         InputError: the file is missing, damaged, altered, holds pickled objects, lacks an array, or has arrays of wrong
             shape or type or with rows that are not finite or zero.
     """
-    arrays = _arrays(path)
+    stored = arrays(path)
     for name in ("text", "caption", "root"):
-        if name not in arrays:
+        if name not in stored:
             raise InputError(f"{path} has no array '{name}': an embedding file needs text, caption and root.")
-    if ("image" in arrays) != ("image_id" in arrays):
+    if ("image" in stored) != ("image_id" in stored):
         raise InputError(f"{path} has only one of 'image' and 'image_id': it needs both or neither.")
-    text, caption, root = arrays["text"], arrays["caption"], arrays["root"]
+    text, caption, root = stored["text"], stored["caption"], stored["root"]
     _require(text.ndim in (2, 3) and text.size > 0, path, f"'text' has shape {text.shape}, not (n, 4, dim) or (n, dim)")
     _require(caption.dtype.kind == "U", path, f"'caption' holds {caption.dtype}, not strings")
     _require_shape(path, "caption", caption, text.shape[:-1])
     dim = text.shape[-1]
     _require_shape(path, "root", root, (dim,))
-    image, image_id = _images(path, arrays, dim)
+    image, image_id = _images(path, stored, dim)
     return Embeddings(
         text=_unit(path, "text", text.reshape(-1, dim)),
         caption=[words.strip() for words in caption.ravel().tolist()],
@@ -90,7 +90,12 @@ def read(path: Path) -> Embeddings:
     )
 
 
-def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+def arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """All arrays of an ``.npz`` file by name.
+
+    Raises:
+        InputError: the file is missing, damaged, altered since its hash was taken, or holds pickled objects.
+    """
     if not path.is_file():
         raise InputError(f"there is no embedding file {path}.")
     if not zipfile.is_zipfile(path):
@@ -98,14 +103,14 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
         with path.open("rb") as handle:
             archive = np.load(handle, allow_pickle=False)
-            arrays = {name: archive[name] for name in archive.files}
+            stored = {name: archive[name] for name in archive.files}
     except DAMAGED as error:
         if "allow_pickle" in str(error):
             raise InputError(f"{path} holds pickled objects, which could run code and are refused.") from error
         raise InputError(f"{path} is damaged or no .npz file: {error}.") from error
-    if HASH in arrays and str(arrays[HASH]) != content_sha256(arrays):
+    if HASH in stored and str(stored[HASH]) != content_sha256(stored):
         raise InputError(f"{path} was altered: its content does not match its {HASH}.")
-    return arrays
+    return stored
 
 
 def _images(path: Path, arrays: Arrays, dim: int) -> tuple[Tensor | None, list[int]]:

@@ -25,11 +25,13 @@ class Model(ABC):
         name: the spec that loads the model.
         has_images: whether pictures can be embedded; text-only models say no.
         preprocessing: how inputs reach the model, in words.
+        normalised: whether embeddings are brought to norm one; a model that says no gives them as they are.
     """
 
     name: str
     has_images: bool
     preprocessing: str
+    normalised: bool = True
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -65,7 +67,7 @@ class Model(ABC):
         return self._root.clone()
 
     def encode_text(self, texts: Sequence[str], *, batch_size: int = 256, progress: bool = False) -> Tensor:
-        """The unit embeddings of the stripped texts: (N, dim), float32, on the CPU.
+        """The unit embeddings (unless not `normalised`) of the stripped texts: (N, dim), float32, on the CPU.
 
         Raises:
             InputError: no texts, something that is no string, or an embedding that is not finite or has no direction.
@@ -105,7 +107,11 @@ class Model(ABC):
         batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
         label = f"embedding {kind}s"
         rows = [self._checked_rows(rows_of, batch) for batch in track(batches, label, enabled=progress)]
-        return unit_rows(torch.cat(rows), f"the {kind} embeddings of {self.name}")
+        whole, what = torch.cat(rows), f"the {kind} embeddings of {self.name}"
+        if self.normalised:
+            return unit_rows(whole, what)
+        refuse_rows(~whole.isfinite().all(dim=1), what, "hold NaN or Inf")
+        return whole
 
     def _checked_rows(self, rows_of: Callable[[Sequence[Item]], Tensor], batch: Sequence[Item]) -> Tensor:
         rows = rows_of(batch)

@@ -17,6 +17,7 @@ OWN = {
     "hf": "huggingface",
     "sentence-transformers": "sentence_transformers",
     "npz": "npz",
+    "head": "head",
 }
 """Adapter name -> the module of this package whose ``load(rest, *, device)`` builds the model."""
 
@@ -27,7 +28,8 @@ def load(spec: str, *, device: str | torch.device = "cpu") -> Model:
     Args:
         spec: ``open_clip:ARCH/TAG``, ``open_clip:ARCH//abs/path.safetensors`` (after the first /, what begins with / or
             . is a path), ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``, ``hf:NAME_OR_PATH``,
-            ``sentence-transformers:NAME_OR_PATH``, ``npz:FILE``, ``tiny``, or the name of a third-party adapter
+            ``sentence-transformers:NAME_OR_PATH``, ``npz:FILE``, ``head:FOLDER`` (a trained head on the model it
+            names; ``head:FOLDER@SPEC`` on another one), ``tiny``, or the name of a third-party adapter
             (entry-point group ``hiergeo.adapters``: a callable ``(rest_of_spec, device=...) -> Model``).
         device: where the network runs; embeddings always come back on the CPU.
 

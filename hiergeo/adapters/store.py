@@ -44,6 +44,10 @@ def embed(model: Model, hierarchy: Hierarchy, out: Path | str, *, batch_size: in
         raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
     if batch_size < 1:
         raise InputError(f"the batch size must be at least 1, not {batch_size}.")
+    if not model.normalised:
+        raise InputError(
+            f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is."
+        )
     texts, images = hierarchy.texts, hierarchy.images if model.has_images else ()
     origin = _origin(model, hierarchy)
     asked = {

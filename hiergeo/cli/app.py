@@ -2,7 +2,7 @@
 
 import typer
 
-from hiergeo.cli import compare, data, demo, embed, info, ladder, probe
+from hiergeo.cli import compare, data, demo, embed, info, ladder, probe, train
 
 app = typer.Typer(
     name="hiergeo",
@@ -17,4 +17,5 @@ app.command("compare")(compare.compare)
 app.command("ladder")(ladder.ladder)
 app.command("embed")(embed.embed)
 app.add_typer(data.app, name="data")
+app.add_typer(train.app, name="train")
 app.command("info")(info.info)

@@ -10,7 +10,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="tiny, open_clip:ARCH/TAG, hf:NAME, sentence-transformers:NAME, npz:FILE, ...",
+        help="tiny, open_clip:ARCH/TAG, hf:NAME, sentence-transformers:NAME, npz:FILE, head:DIR, ...",
         metavar="SPEC",
     ),
 ]

@@ -3,6 +3,9 @@
 import warnings
 from typing import Any
 
+import torch
+from torch import Tensor
+
 
 def geoopt() -> Any:
     """The geoopt module."""
@@ -10,3 +13,8 @@ def geoopt() -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)
         import geoopt as module
     return module
+
+
+def exact(curvature: float) -> Tensor:
+    """A curvature as geoopt's manifolds take it, in float64: a plain number they would round to float32."""
+    return torch.tensor(curvature, dtype=torch.float64)

@@ -8,7 +8,7 @@ from torch import Tensor
 from hiergeo._numerics import wide
 from hiergeo.errors import InputError
 from hiergeo.geometry._base import Curved, first_row, rays, to_ray
-from hiergeo.geometry._geoopt import geoopt
+from hiergeo.geometry._geoopt import exact, geoopt
 from hiergeo.polar import Polar
 
 
@@ -56,4 +56,4 @@ class Lorentz(Curved):
 
     def manifold(self) -> Any:
         """The geoopt manifold of these coordinates, for manifold parameters and Riemannian optimisers."""
-        return geoopt().Lorentz(k=-1 / self.value)
+        return geoopt().Lorentz(k=exact(-1 / self.value))

@@ -9,7 +9,7 @@ from torch import Tensor
 from hiergeo._numerics import wide
 from hiergeo.errors import InputError
 from hiergeo.geometry._base import Curved, first_row, rays, to_ray
-from hiergeo.geometry._geoopt import geoopt
+from hiergeo.geometry._geoopt import exact, geoopt
 from hiergeo.polar import Polar
 
 REACH = {torch.float32: 6.0, torch.float64: 26.0}
@@ -56,7 +56,7 @@ class PoincareBall(Curved):
 
     def manifold(self) -> Any:
         """The geoopt manifold of these coordinates, for manifold parameters and Riemannian optimisers."""
-        return geoopt().PoincareBall(c=-self.value)
+        return geoopt().PoincareBall(c=exact(-self.value))
 
     def _refuse_far(self, a: Tensor, dtype: torch.dtype) -> None:
         limit = REACH.get(dtype, REACH[torch.float32])

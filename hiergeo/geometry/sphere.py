@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hiergeo._numerics import wide
 from hiergeo.geometry._base import Curved, rays, to_ray
-from hiergeo.geometry._geoopt import geoopt
+from hiergeo.geometry._geoopt import exact, geoopt
 from hiergeo.pairwise.checks import check_reach
 from hiergeo.polar import Polar
 
@@ -40,4 +40,4 @@ class Sphere(Curved):
 
     def manifold(self) -> Any:
         """The geoopt manifold of these coordinates, for manifold parameters and Riemannian optimisers."""
-        return geoopt().SphereProjection(k=self.value)
+        return geoopt().SphereProjection(k=exact(self.value))

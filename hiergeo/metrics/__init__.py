@@ -9,13 +9,18 @@ from hiergeo.metrics.bootstrap import (
     percentile_interval,
     resamples,
 )
+from hiergeo.metrics.drift import Drift, similarity_drift
 from hiergeo.metrics.ladders import any_hit, ladder, ladder_precision_recall, ladder_scores
 from hiergeo.metrics.order import tau_d, tau_d_rows, tied_share
 from hiergeo.metrics.ranking import Ranking, auroc, average_precision, tie_share
+from hiergeo.metrics.reconstruction import Reconstruction, reconstruction
+from hiergeo.metrics.retrieval import recall_at, retrieval_hits
 
 __all__ = [
+    "Drift",
     "Interval",
     "Ranking",
+    "Reconstruction",
     "any_hit",
     "auroc",
     "average_precision",
@@ -27,7 +32,11 @@ __all__ = [
     "ladder_scores",
     "paired_difference",
     "percentile_interval",
+    "recall_at",
+    "reconstruction",
     "resamples",
+    "retrieval_hits",
+    "similarity_drift",
     "tau_d",
     "tau_d_rows",
     "tie_share",

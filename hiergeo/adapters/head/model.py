@@ -1,0 +1,71 @@
+"""A model whose embeddings pass through a head."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import final
+
+import torch
+from torch import Tensor
+
+from hiergeo.adapters._base import Model, unit_rows
+from hiergeo.adapters.head.network import Head
+from hiergeo.datasets.pictures import ImageLike
+from hiergeo.errors import InputError
+
+
+@final
+class HeadModel(Model):
+    """A frozen model with a head behind it; texts, images and the root, f(e of the empty caption), pass alike.
+
+    In a space around that root the tangent vector of a caption is f(e) - f(e_root), so that the empty caption lies at
+    the root whatever the head has learnt. The embeddings of a head that is not `unit` keep their norms.
+
+    Args:
+        model: the frozen model.
+        head: the network.
+        name: the spec that loads the two.
+
+    Raises:
+        InputError: the head takes another dimension than the model gives.
+    """
+
+    def __init__(self, model: Model, head: Head, name: str | None = None) -> None:
+        if model.dim != head.shape.inputs:
+            raise InputError(
+                f"the head takes embeddings of dimension {head.shape.inputs}, and {model.name} gives {model.dim}."
+            )
+        self.base = model
+        self.head = head.eval()
+        self.name = name or f"head@{model.name}"
+        self.has_images = model.has_images
+        self.preprocessing = f"{model.preprocessing}, then a head"
+        self.normalised = head.shape.unit
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits over the frozen model's fingerprint and the head's weights."""
+        digest = sha256(self.base.fingerprint().encode())
+        for name, weight in self.head.state_dict().items():
+            digest.update(name.encode() + weight.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def through(self, embeddings: Tensor) -> Tensor:
+        """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim)."""
+        rows = self._behind(embeddings)
+        return unit_rows(rows, f"the embeddings of {self.name}") if self.normalised else rows
+
+    def _check_texts(self, texts: Sequence[str]) -> None:
+        self.base._check_texts(texts)
+
+    def _check_images(self, images: Sequence[ImageLike]) -> None:
+        self.base._check_images(images)
+
+    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+        return self._behind(self.base.encode_text(texts, batch_size=len(texts)))
+
+    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+        return self._behind(self.base.encode_image(images, batch_size=len(images)))
+
+    def _behind(self, embeddings: Tensor) -> Tensor:
+        device = next(self.head.parameters()).device
+        with torch.no_grad():
+            return self.head(embeddings.to(device)).cpu()

@@ -1,0 +1,39 @@
+"""Training on top of frozen embeddings: heads that sharpen a hierarchy, and free embeddings of a graph."""
+
+from hiergeo.adapters.head import Head, HeadModel
+from hiergeo.training.chains import Chains, from_file, from_hierarchy
+from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
+from hiergeo.training.held_out import held_out_images, rows_without
+from hiergeo.training.history import Look
+from hiergeo.training.objective import LOSSES, RE, Objective, parse_losses
+from hiergeo.training.saving import describe, load_space, save_head
+from hiergeo.training.summary import Change, Summary, retrieval, summarise
+from hiergeo.training.trainer import Recipe, Trained, train_head
+
+__all__ = [
+    "LOSSES",
+    "RE",
+    "Chains",
+    "Change",
+    "FreeEmbedding",
+    "FreeRecipe",
+    "Head",
+    "HeadModel",
+    "Look",
+    "Objective",
+    "Recipe",
+    "Summary",
+    "Trained",
+    "describe",
+    "embed_graph",
+    "from_file",
+    "from_hierarchy",
+    "held_out_images",
+    "load_space",
+    "parse_losses",
+    "retrieval",
+    "rows_without",
+    "save_head",
+    "summarise",
+    "train_head",
+]

@@ -1,0 +1,133 @@
+"""What a head is trained on: chains as positions in a table of frozen embeddings."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo.adapters import Model, _archive
+from hiergeo.adapters._base import unit_rows
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError
+from hiergeo.training.refusals import check_chains, leakage
+
+NEEDED = ("text", "positive", "negative", "root")
+"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Chains over frozen unit embeddings.
+
+    Attributes:
+        text: (U, D) float32, the embeddings of the distinct captions.
+        positive: (n, T) int64 positions in `text`, general to specific.
+        negative: (n, T) int64, the captions that the positives at each tier do not entail.
+        root: (D,), the embedding of the empty caption.
+        group: (n,) int64; rows of one group (of one image) never part between training and validation.
+        origin: where they come from.
+        base: the spec and the fingerprint of the frozen model, where it is known.
+        captions: every caption among them, where they are known.
+        leakage: what of the test data is among them, where it was forced; otherwise None.
+    """
+
+    text: Tensor
+    positive: Tensor
+    negative: Tensor
+    root: Tensor
+    group: Tensor
+    origin: str
+    base: tuple[str, str] | None = None
+    captions: frozenset[str] | None = None
+    leakage: str | None = None
+
+    def __post_init__(self) -> None:
+        check_chains(self.origin, self.text, self.positive, self.negative)
+
+    def __len__(self) -> int:
+        return len(self.positive)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the embeddings and the chains, in hexadecimal."""
+        parts = (self.text, self.positive, self.negative, self.root)
+        return sha256(b"".join(part.contiguous().numpy().tobytes() for part in parts)).hexdigest()
+
+
+def from_file(path: Path | str, *, base: Model | None = None, force: bool = False) -> Chains:
+    """Chains of an ``.npz`` with `NEEDED`; ``image_id`` (n,) of MS-COCO and ``caption`` (U,) are heeded where present.
+
+    Args:
+        path: the file; embeddings may be float16 and are brought to norm one.
+        base: the model that the embeddings are of, so that the trained head can name it.
+        force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
+
+    Raises:
+        InputError: the file is damaged or lacks an array, its arrays do not fit each other, its chains are none to
+            learn from, or rows describe test images.
+    """
+    path = Path(path)
+    arrays = _archive.arrays(path)
+    lacking = [name for name in NEEDED if name not in arrays]
+    if lacking:
+        raise InputError(f"{path} has no array '{lacking[0]}': a training file needs {', '.join(NEEDED)}.")
+    text, root = arrays["text"], arrays["root"]
+    if text.ndim != 2 or root.shape != text.shape[1:] or text.dtype.kind != "f" or root.dtype.kind != "f":
+        raise InputError(f"{path} has text of shape {text.shape} and root of shape {root.shape}, not (U, D) and (D,).")
+    image_id = arrays.get("image_id")
+    positive, negative = (_positions(path, arrays, name) for name in ("positive", "negative"))
+    if image_id is not None and image_id.shape != (len(positive),):
+        raise InputError(f"{path} has image_id of shape {image_id.shape}, not one for each of {len(positive)} rows.")
+    ids = None if image_id is None else image_id.tolist()
+    rows = unit_rows(torch.from_numpy(np.concatenate([text, root[None]]).astype(np.float32)), f"embeddings of {path}")
+    return Chains(
+        text=rows[:-1],
+        positive=positive,
+        negative=negative,
+        root=rows[-1],
+        group=torch.arange(len(positive)) if image_id is None else torch.from_numpy(image_id.astype(np.int64)),
+        origin=path.name,
+        base=None if base is None else (base.name, base.fingerprint()),
+        captions=frozenset(arrays["caption"].tolist()) if "caption" in arrays else None,
+        leakage=None if ids is None else leakage(ids, force=force),
+    )
+
+
+def from_hierarchy(hierarchy: Hierarchy, model: Model, *, force: bool = False, progress: bool = False) -> Chains:
+    """Chains of a dataset, its distinct captions embedded once by `model`.
+
+    Raises:
+        InputError: rows without contradicting chains, chains that are none to learn from, or a split of HierarCaps
+            that describes test images (unless `force`).
+    """
+    if not hierarchy.has_negatives:
+        raise InputError(
+            f"the {hierarchy.split} split of {hierarchy.name} has no negative chains to train on: use another split."
+        )
+    leaked = leakage(hierarchy, force=force)
+    place = {text: index for index, text in enumerate(hierarchy.texts)}
+    groups = {row.image_id: index for index, row in enumerate(hierarchy.rows)}
+    return Chains(
+        text=model.encode_text(hierarchy.texts, progress=progress),
+        positive=torch.tensor([[place[text] for text in row.positive] for row in hierarchy.rows]),
+        negative=torch.tensor([[place[text] for text in row.negative or ()] for row in hierarchy.rows]),
+        root=model.root(),
+        group=torch.tensor(
+            [index if row.image_id is None else groups[row.image_id] for index, row in enumerate(hierarchy.rows)]
+        ),
+        origin=f"{hierarchy.name} {hierarchy.split}",
+        base=(model.name, model.fingerprint()),
+        captions=frozenset(hierarchy.texts),
+        leakage=leaked,
+    )
+
+
+def _positions(path: Path, arrays: _archive.Arrays, name: str) -> Tensor:
+    array = arrays[name]
+    if array.ndim != 2 or array.dtype.kind not in "iu":
+        raise InputError(f"{path} has {name} of {array.dtype} and shape {array.shape}, not integers (n, T).")
+    return torch.from_numpy(array.astype(np.int64))

@@ -1,0 +1,205 @@
+"""Free embeddings: one point a node, moved until linked nodes are near and others far.
+
+The positive control of hyperbolic space: no features, only a graph and a geometry.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from hiergeo import pairwise
+from hiergeo._progress import track
+from hiergeo.errors import InputError
+from hiergeo.geometry import Geometry, Product, Space
+from hiergeo.geometry._geoopt import geoopt
+from hiergeo.pairwise import rows
+from hiergeo.polar import Polar
+from hiergeo.training.optimiser import adam, sgd
+
+OPTIMISERS = {"adam": adam, "sgd": sgd}
+
+REACH = 12.0
+"""Largest sqrt(-K) r of a hyperbolic point, about where geoopt's ball ends (12.2).
+
+Near 18, tangent vectors of the hyperboloid lose their length to rounding, in float64 too, and Riemannian Adam fails.
+"""
+
+
+@dataclass(frozen=True)
+class FreeRecipe:
+    """How points are placed.
+
+    Attributes:
+        epochs: passes over the edges.
+        batch: edges a step.
+        negatives: nodes drawn against each edge (u, v), none of them linked from u.
+        optimiser: ``adam`` (Riemannian Adam) or ``sgd`` (Riemannian SGD, as in the source).
+        learning_rate: of it, falling linearly to 0 over the epochs.
+        burn_in: first epochs, at a tenth of that, in which the points find their directions.
+        spread: standard deviation of the first coordinates around the root, geodesic units.
+        seed: of the first points, the batches and the negatives.
+
+    Raises:
+        InputError: a number out of range, or an unknown optimiser.
+    """
+
+    epochs: int = 200
+    batch: int = 256
+    negatives: int = 50
+    optimiser: str = "adam"
+    learning_rate: float = 0.02
+    burn_in: int = 10
+    spread: float = 1e-3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch", 1), ("negatives", 1), ("burn_in", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}.")
+        for name in ("learning_rate", "spread"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be a number > 0, not {getattr(self, name):g}.")
+        if self.optimiser not in OPTIMISERS:
+            raise InputError(f"the optimiser must be one of {', '.join(OPTIMISERS)}, not '{self.optimiser}'.")
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, from 0."""
+        return self.learning_rate * (1 - epoch / self.epochs) * (0.1 if epoch < self.burn_in else 1)
+
+
+class FreeEmbedding(nn.Module):
+    """Points on the manifold of a geometry, or of each factor of a product, in float64 coordinates of its chart.
+
+    Args:
+        geometry: of fixed curvature, with a geoopt manifold of its own.
+        nodes: how many points.
+        dim: dimensions of the space; a product's factors sum to it.
+        spread: see `FreeRecipe`.
+        seed: of the first points.
+
+    Raises:
+        InputError: a learnable curvature, a dimension that does not fit, a geometry without `manifold()`.
+    """
+
+    def __init__(
+        self, geometry: Geometry | Product, nodes: int, dim: int, *, spread: float = 1e-3, seed: int = 0
+    ) -> None:
+        super().__init__()
+        if any(parameter.requires_grad for parameter in geometry.parameters()):
+            raise InputError("free embeddings lie on a manifold of fixed curvature: give one that is not learnable.")
+        self.geometry = geometry
+        generator = torch.Generator().manual_seed(seed)
+        tangent = spread * torch.randn(nodes, dim, generator=generator, dtype=torch.float64)
+        points = []
+        for factor, part in geometry.parts(dim):
+            manifold = getattr(factor, "manifold", None)
+            if manifold is None:
+                raise InputError(f"{factor.spec} has no manifold() for Riemannian optimisers: free points need one.")
+            start = factor.to_ambient(Space(factor).polar(tangent[:, part]))
+            points.append(geoopt().ManifoldParameter(start, manifold=manifold()))
+        self.points = nn.ParameterList(points)
+        self._factors = [factor for factor, _ in geometry.parts(dim)]
+
+    def polars(self) -> list[Polar]:
+        """The points around the root, in each factor: (nodes, its dimension)."""
+        return [factor.from_ambient(x) for factor, x in zip(self._factors, self.points, strict=True)]
+
+    def distance(self, x: Tensor, y: Tensor) -> Tensor:
+        """Geodesic distances of nodes `x` and `y`, int64, broadcasting."""
+        lengths = []
+        for factor, point in zip(self._factors, self.polars(), strict=True):
+            a, b = (Polar(point.direction[nodes], point.radius[nodes]) for nodes in (x, y))
+            lengths.append(rows.distance(a, b, factor.curvature))
+        return self.geometry.combine(lengths)
+
+    @torch.no_grad()
+    def keep_in_reach(self) -> None:
+        """Move hyperbolic points beyond `REACH` back to it, along their rays."""
+        for factor, x, point in zip(self._factors, self.points, self.polars(), strict=True):
+            curvature = float(factor.curvature)
+            limit = REACH / math.sqrt(-curvature) if curvature < 0 else math.inf
+            far = point.radius > limit
+            if bool(far.any()):
+                x[far] = factor.to_ambient(Polar(point.direction[far], torch.full_like(point.radius[far], limit)))
+
+    @torch.no_grad()
+    def distances(self) -> Tensor:
+        """All geodesic distances, (nodes, nodes)."""
+        polars = zip(self._factors, self.polars(), strict=True)
+        return self.geometry.combine([pairwise.distance(point, point, factor.curvature) for factor, point in polars])
+
+
+def embed_graph(
+    edges: Tensor,
+    nodes: int,
+    geometry: Geometry | Product,
+    dim: int,
+    recipe: FreeRecipe | None = None,
+    *,
+    progress: bool = False,
+) -> FreeEmbedding:
+    """Place the nodes of a graph: -log softmax of -distance of each edge against drawn pairs, minimised.
+
+    Args:
+        edges: (E, 2) int64 pairs (u, v).
+        nodes: how many there are.
+        geometry: of fixed curvature.
+        dim: dimensions of the space.
+        recipe: how; the defaults of `FreeRecipe` when None.
+        progress: draw a bar for work that outlasts a second.
+
+    Raises:
+        InputError: no edges, nodes beyond those there are, a node linked to every other one, a loss that is not finite
+            any more, and as `FreeEmbedding`.
+
+    Source: Nickel and Kiela, Poincare Embeddings (NeurIPS 2017).
+    """
+    recipe = recipe or FreeRecipe()
+    draw = _Negatives(edges, nodes, recipe)
+    embedding = FreeEmbedding(geometry, nodes, dim, spread=recipe.spread, seed=recipe.seed)
+    optimiser = OPTIMISERS[recipe.optimiser](embedding.parameters(), recipe.learning_rate)
+    for epoch in track(range(recipe.epochs), f"placing {nodes} nodes", enabled=progress):
+        rate = recipe.rate(epoch)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        for batch in draw.batches():
+            others = torch.cat((batch[:, 1:], draw.against(batch[:, 0])), dim=1)
+            optimiser.zero_grad(set_to_none=True)
+            logits = -embedding.distance(batch[:, :1], others)
+            loss = cross_entropy(logits, torch.zeros(len(batch), dtype=torch.int64))
+            if not bool(loss.isfinite()):
+                raise InputError(f"the loss became NaN or infinite in epoch {epoch}: lower the learning rate.")
+            loss.backward()
+            optimiser.step()
+            embedding.keep_in_reach()
+    return embedding
+
+
+class _Negatives:
+    """Batches of edges in an order that the seed determines, and nodes drawn against them."""
+
+    def __init__(self, edges: Tensor, nodes: int, recipe: FreeRecipe) -> None:
+        if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
+            raise InputError(f"edges must be (E, 2) pairs of nodes, at least one, not shape {tuple(edges.shape)}.")
+        if int(edges.min()) < 0 or int(edges.max()) >= nodes:
+            raise InputError(f"the edges point beyond the {nodes} nodes.")
+        self._edges, self._recipe = edges, recipe
+        self._allowed = ~torch.eye(nodes, dtype=torch.bool)
+        self._allowed[edges[:, 0], edges[:, 1]] = False
+        lonely = ~self._allowed[edges[:, 0]].any(1)
+        if bool(lonely.any()):
+            raise InputError(f"node {int(edges[lonely][0, 0])} is linked to every other: none is left to draw.")
+        self._generator = torch.Generator().manual_seed(recipe.seed)
+
+    def batches(self) -> Iterator[Tensor]:
+        order = torch.randperm(len(self._edges), generator=self._generator)
+        yield from self._edges[order].split(self._recipe.batch)
+
+    def against(self, nodes: Tensor) -> Tensor:
+        """(b, negatives) nodes, none linked from `nodes` (b,)."""
+        weights = self._allowed[nodes].double()
+        return torch.multinomial(weights, self._recipe.negatives, replacement=True, generator=self._generator)

@@ -1,0 +1,29 @@
+"""What was seen on the way: plain numbers at every look at the validation rows."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look.
+
+    Attributes:
+        step: steps taken before it.
+        training: the losses of the last batch by name, not weighted, and their weighted sum `total`; empty at step 0.
+        validation: the same on the validation rows, means over batches.
+        tau_d: of the validation rows, in [-1, 1].
+        radius: mean radius of each tier of the validation rows, geodesic units.
+        curvature: signed K of every factor.
+    """
+
+    step: int
+    training: dict[str, float]
+    validation: dict[str, float]
+    tau_d: float
+    radius: tuple[float, ...]
+    curvature: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values by name."""
+        return asdict(self)

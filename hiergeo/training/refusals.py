@@ -1,0 +1,59 @@
+"""Chains that nothing can be learnt from, and chains that must not be learnt from."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hiergeo.datasets import Hierarchy, Row
+from hiergeo.datasets.hierarcaps import check_no_leakage
+from hiergeo.errors import InputError, UnavailableError
+
+
+def check_chains(origin: str, text: Tensor, positive: Tensor, negative: Tensor) -> None:
+    """Raise InputError unless (n, T) `positive` and `negative` are positions in `text` that teach something."""
+    if not len(positive):
+        raise InputError(f"{origin} is empty: there is no chain to train on.")
+    if positive.shape != negative.shape:
+        raise InputError(
+            f"{origin} has positive chains of shape {tuple(positive.shape)} and negative ones of shape "
+            f"{tuple(negative.shape)}: both must be (n, T)."
+        )
+    if positive.shape[1] < 2:
+        raise InputError(
+            f"{origin} has chains of {positive.shape[1]} tier: at least 2 are needed, general to specific."
+        )
+    both = torch.cat((positive, negative))
+    if int(both.min()) < 0 or int(both.max()) >= len(text):
+        raise InputError(f"{origin} has chains that point beyond its {len(text)} texts.")
+    same = (positive == negative).any(1)
+    if bool(same.any()):
+        raise InputError(
+            f"{origin} has {int(same.sum())} rows with a negative identical to its positive (the first is row "
+            f"{int(same.nonzero()[0])}, counted from 0): leave them out."
+        )
+    if len(torch.unique(torch.cat((positive, negative), dim=1), dim=0)) == 1 and len(positive) > 1:
+        raise InputError(f"{origin} is one and the same row {len(positive)} times: there is nothing to learn.")
+
+
+def leakage(training: Hierarchy | Sequence[int], *, force: bool) -> str | None:
+    """None for rows that keep off the test images of HierarCaps; where forced, the sentence that refuses them.
+
+    Args:
+        training: a hierarchy, or the MS-COCO ids of the images of the rows.
+        force: say it instead of raising it. Where the test split is not at hand nothing can be known, and that is said.
+
+    Raises:
+        InputError: rows describe test images, and it was not forced.
+        UnavailableError: the test split is not on this machine to be compared with, and it was not forced.
+    """
+    try:
+        if isinstance(training, Hierarchy):
+            check_no_leakage(training)
+        else:
+            check_no_leakage([Row(row, (), None, image) for row, image in enumerate(training)])
+    except (InputError, UnavailableError) as error:
+        if not force:
+            raise
+        return str(error)
+    return None

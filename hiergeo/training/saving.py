@@ -1,0 +1,68 @@
+"""A trained head on disk: its folder, what it says of itself, and the space it was trained in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hiergeo._files import atomic_write_text
+from hiergeo._version import __version__
+from hiergeo.adapters.head import read_config, write
+from hiergeo.errors import InputError
+from hiergeo.geometry import Space, parse
+from hiergeo.training.chains import Chains
+from hiergeo.training.trainer import Trained
+
+HISTORY = "history.json"
+
+
+def save_head(trained: Trained, chains: Chains, folder: Path | str) -> Path:
+    """Write a trained head; ``hiergeo.adapters.load("head:FOLDER")`` reads it again.
+
+    The folder gets ``config.json`` (`describe`), the weights in safetensors and ``history.json``.
+
+    Raises:
+        UnavailableError: the folder cannot be written; a head that was there is kept.
+    """
+    written = write(folder, trained.head, describe(trained, chains))
+    looks = [look.as_dict() for look in trained.history]
+    atomic_write_text(written / HISTORY, json.dumps(looks, indent=1) + "\n")
+    return written
+
+
+def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
+    """What the configuration of a head says of it: model, geometry, data, losses, seed, versions."""
+    recipe = trained.recipe
+    base, fingerprint = chains.base or (None, None)
+    return {
+        "base": base,
+        "base_fingerprint": fingerprint,
+        "geometry": trained.geometry.spec,
+        "curvature": list(trained.history[[look.step for look in trained.history].index(trained.best)].curvature),
+        "root": "the head's embedding of the empty caption",
+        "losses": dict(recipe.losses),
+        "data": {"origin": chains.origin, "rows": len(chains), "sha256": chains.sha256},
+        "leakage": chains.leakage,
+        "seed": recipe.seed,
+        "steps": recipe.steps,
+        "batch": recipe.batch,
+        "learning_rate": recipe.learning_rate,
+        "validation": recipe.validation,
+        "best_step": trained.best,
+        "diverged": trained.diverged,
+        "hiergeo": __version__,
+        "torch": torch.__version__,
+    }
+
+
+def load_space(folder: Path | str) -> Space:
+    """The space that a stored head was trained in, around the root of whichever model it stands on.
+
+    Raises:
+        InputError: there is no head, or its configuration is damaged.
+    """
+    config = read_config(folder)
+    if "geometry" not in config:
+        raise InputError(f"the configuration of the head in {folder} names no geometry: give one yourself.")
+    return Space(parse(config["geometry"]))

@@ -1,0 +1,219 @@
+"""Training a head: a fixed budget of steps, looks at validation rows, and the best state seen."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from hiergeo._progress import track
+from hiergeo.adapters.head import Head
+from hiergeo.adapters.head.network import HeadShape
+from hiergeo.errors import InputError
+from hiergeo.geometry import Geometry, Product, Space
+from hiergeo.losses import clamp_curvature
+from hiergeo.metrics import tau_d
+from hiergeo.training.chains import Chains
+from hiergeo.training.history import Look
+from hiergeo.training.objective import Batch, Objective
+from hiergeo.training.optimiser import adam
+from hiergeo.training.splitting import split_groups
+
+SHARPEN = {"prior": 40.0, "mean": 1.0, "order": 20.0}
+"""Losses that order radii while the frozen directions, and so retrieval, hardly move."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a head is made and trained.
+
+    Attributes:
+        losses: name -> weight, see `hiergeo.training.LOSSES`; `SHARPEN` by default.
+        hidden: width of the residual perceptron; 0 is a linear head.
+        outputs: dimension of the head's embeddings; None is that of the frozen ones.
+        unit: whether the head's embeddings have norm one, as those of other models do.
+        steps: the budget of steps.
+        batch: chains a step.
+        learning_rate: of Adam.
+        validation: the share of images, or of rows without images, that validate.
+        every: steps between looks at the validation rows.
+        patience: looks without a better validation loss before training stops early; None never does.
+        seed: of the weights, the batches and the validation rows.
+
+    Raises:
+        InputError: a number out of range, or losses that `Objective` refuses.
+    """
+
+    losses: Mapping[str, float] = field(default_factory=lambda: dict(SHARPEN))
+    hidden: int = 512
+    outputs: int | None = None
+    unit: bool = True
+    steps: int = 400
+    batch: int = 128
+    learning_rate: float = 1e-3
+    validation: float = 0.05
+    every: int = 50
+    patience: int | None = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        Objective(self.losses)
+        for name in ("steps", "batch", "every", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, not {value}.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"the learning rate must be a number > 0, not {self.learning_rate:g}.")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"the seed must be at least 0, not {self.seed}.")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A head in its best state, by validation loss.
+
+    Attributes:
+        head: the network.
+        geometry: with whatever curvature was learnt.
+        recipe: what made it.
+        history: the looks, the untrained head first.
+        best: the step of the state that was kept.
+        diverged: why training broke off, naming the step and the rows of the batch; None where it did not.
+    """
+
+    head: Head
+    geometry: Geometry | Product
+    recipe: Recipe
+    history: tuple[Look, ...]
+    best: int
+    diverged: str | None
+
+
+NAMED_ROWS = 8
+"""Rows of a batch that a divergence names before it only counts."""
+
+
+class Divergence(Exception):
+    """A loss or a gradient that is not finite; its text names the step and the rows."""
+
+
+def train_head(
+    chains: Chains, geometry: Geometry | Product, recipe: Recipe | None = None, *, progress: bool = False
+) -> Trained:
+    """Train a head on frozen embeddings.
+
+    Args:
+        chains: what it learns from; a share of its images is held out for validation.
+        geometry: where losses are taken, around the head's embedding of the empty caption; it is copied, and its
+            learnable curvatures are learnt along, |K| in [0.1, 10].
+        recipe: how; the defaults of `Recipe` when None.
+        progress: draw a bar for work that outlasts a second.
+
+    Raises:
+        InputError: chains of one image only, dimensions that do not fit, a prior between different dimensions.
+    """
+    recipe = recipe or Recipe()
+    run = _Run(chains, copy.deepcopy(geometry), recipe)
+    best, looks, diverged = run.state(), [run.look(0, {})], None
+    kept = looks[0]
+    try:
+        for step, losses in run.steps(progress):
+            if step % recipe.every and step != recipe.steps:
+                continue
+            looks.append(run.look(step, losses))
+            if looks[-1].validation["total"] < kept.validation["total"]:
+                best, kept = run.state(), looks[-1]
+            elif recipe.patience and step - kept.step >= recipe.patience * recipe.every:
+                break
+    except Divergence as reason:
+        diverged = str(reason)
+    run.module.load_state_dict(best)
+    return Trained(run.head.eval(), run.geometry, recipe, tuple(looks), kept.step, diverged)
+
+
+class _Run:
+    """The moving parts of one training: module, optimiser, rows."""
+
+    def __init__(self, chains: Chains, geometry: Geometry | Product, recipe: Recipe) -> None:
+        dim = chains.text.shape[1]
+        outputs = recipe.outputs or dim
+        if "prior" in recipe.losses and outputs != dim:
+            raise InputError(
+                f"the prior compares embeddings of {outputs} dimensions with frozen ones of {dim}: leave it out."
+            )
+        geometry.parts(outputs)
+        self.chains, self.geometry, self.recipe = chains, geometry, recipe
+        self.head = Head(HeadShape(dim, outputs, recipe.hidden, recipe.unit), recipe.seed)
+        self.module = nn.ModuleList([self.head, geometry])
+        self.objective = Objective(recipe.losses)
+        self.optimiser = adam(self.module.parameters(), recipe.learning_rate)
+        self.last: tuple[int, Tensor] | None = None
+        self.training_rows, self.validation_rows = split_groups(chains, recipe.validation, recipe.seed)
+
+    def state(self) -> dict[str, Tensor]:
+        return copy.deepcopy(self.module.state_dict())
+
+    def steps(self, progress: bool) -> Iterator[tuple[int, dict[str, float]]]:
+        """Take the steps of the budget; yields their number, from 1, and their losses."""
+        batches = _batches(self.training_rows, self.recipe)
+        for step in track(range(1, self.recipe.steps + 1), "training", enabled=progress):
+            self.last = step, next(batches)
+            self.optimiser.zero_grad(set_to_none=True)
+            total, losses = self.losses(self.last[1])
+            total.backward()
+            self.check("a gradient", *(p.grad for p in self.module.parameters() if p.grad is not None))
+            self.optimiser.step()
+            clamp_curvature(self.module)
+            yield step, losses
+
+    def losses(self, rows: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """The objective of a batch, and its terms as numbers."""
+        chains = self.chains
+        frozen = chains.text[chains.positive[rows]], chains.text[chains.negative[rows]]
+        (positive, negative), root = self.head(torch.stack(frozen)), self.head(chains.root)
+        self.check("an embedding", positive, negative, root)
+        try:
+            terms = self.objective.terms(Batch(positive, negative, frozen, Space(self.geometry, root)))
+        except InputError as error:
+            if self.last is None:
+                raise
+            raise self.divergence(f"the loss could not be taken ({str(error).rstrip('.')})") from error
+        total = self.objective.total(terms)
+        self.check("the loss", total)
+        return total, {name: float(term.detach()) for name, term in (terms | {"total": total}).items()}
+
+    def check(self, what: str, *tensors: Tensor) -> None:
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+            raise self.divergence(f"{what} became NaN or infinite")
+
+    def divergence(self, what: str) -> Divergence:
+        if self.last is None:
+            return Divergence(f"{what} before the first step")
+        step, rows = self.last
+        more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
+        named = ", ".join(map(str, rows[:NAMED_ROWS].tolist()))
+        return Divergence(f"{what} at step {step}, with the batch of rows {named}{more}")
+
+    @torch.no_grad()
+    def look(self, step: int, training: dict[str, float]) -> Look:
+        parts = [self.losses(rows)[1] for rows in self.validation_rows.split(self.recipe.batch)]
+        chains = self.chains
+        space = Space(self.geometry, self.head(chains.root))
+        radii = space.radius(self.head(chains.text[chains.positive[self.validation_rows]]))
+        factors = self.geometry.parts(self.head.shape.outputs)
+        return Look(
+            step=step,
+            training=training,
+            validation={name: sum(part[name] for part in parts) / len(parts) for name in parts[0]},
+            tau_d=tau_d(radii.numpy()),
+            radius=tuple(radii.double().mean(0).tolist()),
+            curvature=tuple(float(factor.curvature) for factor, _ in factors),
+        )
+
+
+def _batches(rows: Tensor, recipe: Recipe) -> Iterator[Tensor]:
+    """Batches without end, every row once an epoch, in an order that the seed determines."""
+    generator = torch.Generator().manual_seed(recipe.seed)
+    while True:
+        yield from rows[torch.randperm(len(rows), generator=generator)].split(recipe.batch)

@@ -1,0 +1,123 @@
+"""``hiergeo train head``: from stored chains or a model to a folder that other verbs load."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from training_common import ITEMS, captions, chains, stored
+
+from hiergeo import adapters, cli, datasets
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hiergeo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def file(tmp_path):
+    made = chains()
+    arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
+    np.savez(tmp_path / "chains.npz", **arrays, caption=np.array(captions()))
+    return tmp_path / "chains.npz"
+
+
+def test_train_save_load_probe(run, tmp_path):
+    out, numbers, probed = tmp_path / "head", tmp_path / "train.json", tmp_path / "probe.json"
+    model = ["-m", "tiny", "-d", "scenes"]
+    small = ["-d", "scenes", "-g", "lorentz:-1", "--rows", 60]
+    options = ["--steps", 20, "--hidden", 0, "-g", "lorentz:-1", "--evaluate", "tiny"]
+    code, printed, _ = run("train", "head", *model, "--rows", 60, *options, "--out", out, "--json", numbers)
+    assert code == 0
+    assert str(out) in printed.replace("\n", "")
+    report = json.loads(numbers.read_text())
+    assert next(iter(report)) == "metrics"
+    assert report["metrics"]["tau_d"] > report["metrics"]["tau_d_before"]
+    assert report["settings"]["base"] == "tiny"
+    assert report["settings"]["geometry"] == "lorentz:-1"
+    assert report["leakage"] is None
+    assert run("probe", "-m", f"head:{out}", *small, "--json", probed)[0] == 0
+    assert json.loads(probed.read_text())["metrics"]["tau_d"] == pytest.approx(report["metrics"]["tau_d"], abs=1e-4)
+
+
+def test_stored_chains_with_losses_of_ones_own(run, file, tmp_path):
+    numbers = tmp_path / "train.json"
+    losses = ["--loss", "re=0.5", "--loss", "order=3"]
+    code, *_ = run("train", "head", "--train", file, *losses, "--steps", 5, "--out", tmp_path / "h", "--json", numbers)
+    assert code == 0
+    settings = json.loads(numbers.read_text())["settings"]
+    assert settings["losses"] == {"prior": 5.0, "mean": 0.5, "hard": 0.5, "order": 3.0}
+    assert settings["data"]["rows"] == ITEMS
+
+
+def test_the_same_seed_gives_the_same_head(run, file, tmp_path):
+    for name in ("a", "b"):
+        assert run("train", "head", "--train", file, "--steps", 5, "--seed", 4, "--out", tmp_path / name)[0] == 0
+    one, two = (sorted(p.name for p in (tmp_path / name).glob("*.safetensors")) for name in ("a", "b"))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to train on"),
+        (["--train", "nowhere.npz"], "there is no embedding file"),
+        (["--train", "FILE", "--loss", "ordr=1"], "did you mean 'order'"),
+        (["--train", "FILE", "-g", "lorenz:-1"], "did you mean 'lorentz'"),
+        (["--train", "FILE", "-m", "tiny", "--evaluate", "nowhere.npz"], "there is no embedding file"),
+        (["--train", "FILE", "-g", "product:lorentz:-1x5"], "have 5 dimensions"),
+    ],
+)
+def test_bad_input_gets_one_sentence(run, file, tmp_path, arguments, said):
+    given = [file if argument == "FILE" else argument for argument in arguments]
+    code, _, err = run("train", "head", *given, "--steps", 2, "--out", tmp_path / "head")
+    assert code == 2
+    assert said in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "head").exists()
+
+
+def test_forced_leakage_is_on_every_output(run, file, tmp_path, data_home):
+    with np.load(file) as old:
+        arrays = {name: old[name] for name in old.files}
+    arrays["image_id"] = np.arange(ITEMS)
+    arrays["image_id"][0] = datasets.load("hierarcaps", "test").images[0].image_id
+    np.savez(file, **arrays)
+    out, numbers = tmp_path / "head", tmp_path / "train.json"
+    common = ["train", "head", "--train", file, "--steps", 2, "--out", out, "--json", numbers]
+    code, _, err = run(*common)
+    assert code == 2
+    assert "1 of 60 rows describe test images" in err
+    code, printed, _ = run(*common, "--force")
+    assert code == 0
+    assert "Trained on test data" in printed
+    assert "1 of 60" in json.loads(numbers.read_text())["leakage"]
+    base = stored(tmp_path / "base.npz")
+    with pytest.warns(UserWarning, match="trained on test data"):
+        adapters.load(f"head:{out}@{base.name}")
+
+
+def test_divergence_leaves_the_last_good_head_and_exits_with_2(run, file, tmp_path, monkeypatch):
+    from hiergeo import training
+    from hiergeo.training import trainer
+
+    class Wild(trainer.Recipe):
+        def __init__(self, **options: object) -> None:
+            super().__init__(**options, unit=False, learning_rate=1e30, every=1)
+
+    monkeypatch.setattr("hiergeo.cli.train.Recipe", Wild)
+    out = tmp_path / "head"
+    code, _, err = run("train", "head", "--train", file, "--loss", "order=1", "--steps", 9, "--out", out)
+    assert code == 2
+    assert "with the batch of rows" in err
+    assert "last good one" in err
+    assert training.load_space(out).geometry.spec == "euclidean"

@@ -1,0 +1,151 @@
+"""A head on disk: the same embeddings again, through the ordinary door, or one sentence why not."""
+
+import json
+
+import pytest
+import torch
+from training_common import FAST, ITEMS, captions, chains, stored
+
+from hiergeo import Lorentz, adapters
+from hiergeo.adapters._base import Model
+from hiergeo.errors import InputError
+from hiergeo.training import HeadModel, from_file, load_space, save_head, train_head
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return train_head(chains(), Lorentz(-0.5, learnable=True), FAST)
+
+
+@pytest.fixture
+def base(tmp_path):
+    return stored(tmp_path / "base.npz")
+
+
+@pytest.fixture
+def folder(trained, base, tmp_path):
+    import dataclasses
+
+    data = dataclasses.replace(chains(), base=(base.name, base.fingerprint()))
+    return save_head(trained, data, tmp_path / "head")
+
+
+def test_a_head_model_is_a_model(trained, base):
+    model = HeadModel(base, trained.head)
+    assert isinstance(model, Model)
+    texts = captions()[:5]
+    torch.testing.assert_close(model.encode_text(texts), trained.head(base.encode_text(texts)).detach())
+    torch.testing.assert_close(model.root(), trained.head(base.root()).detach())
+    images = [f"{i}.jpg" for i in range(ITEMS)]
+    torch.testing.assert_close(model.encode_image(images), trained.head(base.encode_image(images)).detach())
+    assert model.fingerprint() != base.fingerprint()
+
+
+def test_the_round_trip_gives_the_same_embeddings_to_the_bit(trained, base, folder):
+    again, direct = adapters.load(f"head:{folder}"), HeadModel(base, trained.head)
+    assert torch.equal(again.encode_text(captions()), direct.encode_text(captions()))
+    assert torch.equal(again.root(), direct.root())
+    assert again.fingerprint() == direct.fingerprint()
+
+
+def test_the_space_comes_back_with_its_curvature(trained, folder):
+    learnt = load_space(folder).geometry.curvature
+    assert learnt == pytest.approx(trained.geometry.value, rel=1e-6)
+    assert learnt != -0.5
+
+
+def test_the_configuration_says_what_it_is(folder):
+    config = json.loads((folder / "config.json").read_text())
+    assert config["data"]["sha256"] == chains().sha256
+    assert config["losses"] == dict(FAST.losses)
+    assert config["seed"] == FAST.seed
+    assert config["curvature"] == pytest.approx([load_space(folder).geometry.curvature])
+    looks = json.loads((folder / "history.json").read_text())
+    assert [look["step"] for look in looks] == [0, 20, 40]
+
+
+def test_saving_again_leaves_one_head(trained, folder):
+    save_head(trained, chains(), folder)
+    assert len(list(folder.glob("*.safetensors"))) == 1
+    with pytest.raises(InputError, match="names no model to stand on"):
+        adapters.load(f"head:{folder}")
+
+
+def test_a_head_on_another_model_is_named(folder, base, tmp_path):
+    other = stored(tmp_path / "other.npz")
+    assert adapters.load(f"head:{folder}@{other.name}").base.name == other.name
+    with pytest.raises(InputError, match="takes embeddings of dimension 12, and tiny gives 64"):
+        adapters.load(f"head:{folder}@tiny")
+
+
+def test_a_model_that_changed_is_refused(folder, base):
+    import numpy as np
+
+    path = base.name.removeprefix("npz:")
+    with np.load(path) as old:
+        kept = {name: old[name] for name in old.files if name != "content_sha256"}
+    np.savez(path, **kept, note=np.array("other"))
+    with pytest.raises(InputError, match=r"is not what the head .* was trained on"):
+        adapters.load(f"head:{folder}")
+
+
+@pytest.mark.parametrize("damage", ["weights", "config", "missing", "absent"])
+def test_damage_is_one_sentence(folder, damage):
+    weights = next(folder.glob("*.safetensors"))
+    if damage == "weights":
+        weights.write_bytes(weights.read_bytes()[:-1])
+    elif damage == "config":
+        (folder / "config.json").write_text('{"shape": ')
+    elif damage == "missing":
+        weights.unlink()
+    else:
+        (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"damaged|holds no head"):
+        adapters.load(f"head:{folder}")
+
+
+def test_an_interrupted_save_keeps_the_old_head(trained, folder, monkeypatch):
+    from hiergeo.adapters.head import files
+
+    before = adapters.load(f"head:{folder}").encode_text(captions())
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "atomic_write_text", stop)
+    moved = train_head(chains(), Lorentz(-0.5), FAST)
+    with pytest.raises(KeyboardInterrupt):
+        files.write(folder, moved.head, {})
+    assert torch.equal(adapters.load(f"head:{folder}").encode_text(captions()), before)
+
+
+def test_training_on_test_data_is_said_whenever_the_head_is_loaded(trained, base, tmp_path):
+    import dataclasses
+
+    data = dataclasses.replace(chains(), leakage="3 of 60 rows describe test images", base=(base.name, ""))
+    folder = save_head(trained, data, tmp_path / "leaky")
+    with pytest.warns(UserWarning, match="was trained on test data: 3 of 60"):
+        adapters.load(f"head:{folder}")
+
+
+def test_free_norms_survive_and_are_not_stored_as_unit_embeddings(base, tmp_path):
+    import dataclasses
+
+    from hiergeo import datasets
+
+    recipe = dataclasses.replace(FAST, unit=False, outputs=3, losses={"order": 1.0}, steps=20)
+    model = HeadModel(base, train_head(chains(), Lorentz(-1), recipe).head)
+    rows = model.encode_text(captions())
+    torch.testing.assert_close(rows, model.head(base.encode_text(captions())).detach())
+    assert rows.norm(dim=1).std() > 0.01
+    with pytest.raises(InputError, match="free norms"):
+        adapters.embed(model, datasets.load("scenes", count=1), tmp_path / "out.npz")
+
+
+def test_a_file_remembers_its_model(base, tmp_path):
+    import numpy as np
+
+    made = chains()
+    arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
+    np.savez(tmp_path / "chains.npz", **arrays)
+    assert from_file(tmp_path / "chains.npz", base=base).base == (base.name, base.fingerprint())
