@@ -76,7 +76,7 @@ class _Entry:
         try:
             with self.competitor.at_work():
                 *base, last = (_seconds(run) for run in self.runs)
-        except Exception as error:
+        except Exception as error:  # a peer may fail in any way, and becomes a row that says so
             self.fail(error)
         else:
             self.times.append(last - sum(base))
@@ -116,7 +116,7 @@ def _enter(competitor: Competitor, case: Case, problems: tuple[Problem, ...]) ->
             if not entry.once:
                 for run in entry.runs:
                     run()
-    except Exception as error:
+    except Exception as error:  # a peer may fail in any way, and becomes a row that says so
         entry.fail(error)
     return entry
 

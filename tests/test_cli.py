@@ -7,22 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from hiergeo import cli
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run ``hiergeo`` with arguments; gives the exit code, standard output and standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hiergeo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return call
-
 
 def metrics(path: Path) -> dict:
     return json.loads(path.read_text())["metrics"]
@@ -113,7 +97,7 @@ def test_data_check_exits_with_2_on_defects(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["probe", "-m", "tinny"], "did you mean 'tiny'?"),
+        (["probe", "-m", "tinny", "--data", "scenes"], "did you mean 'tiny'?"),
         (["probe", "-m", "tiny", "-d", "scene"], "did you mean 'scenes'?"),
         (["probe", "-m", "tiny", "-d", "scenes", "-g", "lorenz:-1"], "did you mean 'lorentz'?"),
         (["probe", "-m", "tiny", "-d", "scenes", "-g", "lorentz:1"], "needs a negative curvature"),

@@ -1,25 +1,12 @@
 """``hiergeo train head``: from stored chains or a model to a folder that other verbs load."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from training_common import ITEMS, captions, chains, stored
 
-from hiergeo import adapters, cli, datasets
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hiergeo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return call
+from hiergeo import adapters, datasets
 
 
 @pytest.fixture
