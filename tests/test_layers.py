@@ -26,10 +26,11 @@ ALLOWED = {
     "adapters": BASE | {"datasets"},
     "evaluation": BASE | DATA | MEASURES,
     "training": BASE | DATA | MEASURES | {"evaluation", "losses"},
-    "report": BASE | DATA | MEASURES | {"evaluation"},
+    "study": BASE | DATA | MEASURES | {"evaluation", "losses", "training"},
+    "report": BASE | DATA | MEASURES | {"evaluation", "study", "training"},
     "info": BASE | DATA | MEASURES,
     "testing": BASE | MEASURES,
-    "cli": BASE | DATA | MEASURES | {"evaluation", "info", "losses", "report", "training"},
+    "cli": BASE | DATA | MEASURES | {"evaluation", "info", "losses", "report", "study", "training"},
 }
 """For every part of the package the parts it may import; `hiergeo` itself gathers the public names."""
 

@@ -109,17 +109,17 @@ def summarise(
     if unseen is not None and (unseen.shape != (len(hierarchy.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(hierarchy.rows)} rows.")
     frozen = embed(model.base, hierarchy, **wanted(protocol), progress=progress)
-    behind = _behind(frozen, model)
+    sharpened = behind(frozen, model)
     settings = Settings(protocol, steps, seed, samples)
-    before, after = (measure(embedded, space, settings, progress=progress) for embedded in (frozen, behind))
+    before, after = (measure(embedded, space, settings, progress=progress) for embedded in (frozen, sharpened))
     changes = {name: _of_draws(before, after, name) for name in before.draws if name in after.draws}
     if unseen is not None:
         was, now = (tau_d_rows(result.radii[unseen]) for result in (before, after))
         changes["tau_d_unseen"] = _of_rows(was, now, samples, seed)
     if frozen.image is not None:
-        old, new = (retrieval(embedded, space, held_out) for embedded in (frozen, behind))
+        old, new = (retrieval(embedded, space, held_out) for embedded in (frozen, sharpened))
         changes |= {name: _of_rows(old[name], new[name], samples, seed) for name in old}
-    drift = similarity_drift(frozen.text[:DRIFT_TEXTS].numpy(), behind.text[:DRIFT_TEXTS].numpy())
+    drift = similarity_drift(frozen.text[:DRIFT_TEXTS].numpy(), sharpened.text[:DRIFT_TEXTS].numpy())
     numbers = {"similarity_change": drift.change, "similarity_correlation": drift.correlation}
     return Summary(before, after, changes, numbers)
 
@@ -157,8 +157,8 @@ def retrieval(embedded: Embedded, space: Space, held_out: Iterable[int] | None =
     return found | {f"text_to_image_r{k}": retrieval_hits(near.T, relevant.T, k) for k in KS}
 
 
-def _behind(frozen: Embedded, model: HeadModel) -> Embedded:
-    """The same hierarchy through the head."""
+def behind(frozen: Embedded, model: HeadModel) -> Embedded:
+    """A hierarchy embedded by the frozen model, as the model behind its head embeds it."""
     negative = frozen.negative
     return replace(
         frozen,
