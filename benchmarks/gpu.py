@@ -18,7 +18,8 @@ from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 CURVATURE = -1.0
 THRESHOLDS = 50
 SHAPES = ((4096, 4096, 512), (8192, 8192, 1024), (1000, 52_401, 512))
-NAMES = {torch.bfloat16: "bfloat16", torch.float32: "float32"}
+KINDS = {"bfloat16": torch.bfloat16, "float32": torch.float32, "TF32": torch.float32}
+"""What rows are multiplied in -> their dtype; in TF32 cuBLAS multiplies too."""
 
 BARS = {
     ("exterior angle, stored", "bfloat16"): 1.3,
@@ -28,7 +29,7 @@ BARS = {
     ("count", "float32"): 1.0,
     ("energy sum", "float32"): 1.0,
 }
-"""The largest ratios wanted, by operation and dtype."""
+"""The largest ratios wanted, by operation and kind."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Row:
     """One line of the table: milliseconds of an operation, and of the product it is compared with."""
 
     operation: str
-    dtype: str
+    kind: str
     shape: tuple[int, int, int]
     milliseconds: float
     product: float
@@ -47,7 +48,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        bar = BARS.get((self.operation, self.dtype))
+        bar = BARS.get((self.operation, self.kind))
         return "" if bar is None else f"{'meets' if self.ratio <= bar else 'MISSES'} {bar}"
 
 
@@ -57,17 +58,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
 
-    torch.backends.cuda.matmul.allow_tf32 = False
-    rows = [row for shape in SHAPES for dtype in NAMES for row in measure(shape, dtype, args.repeats)]
+    rows = [row for shape in SHAPES for kind in KINDS for row in measure(shape, kind, args.repeats)]
     machine = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "cuda": torch.version.cuda}
     print(f"{machine}, K = {CURVATURE}\n")
-    heads = ("operation", "dtype", "N x M x D", "ms", "cuBLAS mm, ms", "TFLOP/s of mm", "ratio", "bar")
+    heads = ("operation", "in", "N x M x D", "ms", "cuBLAS mm, ms", "TFLOP/s of mm", "ratio", "bar")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for row in rows:
         n, m, d = row.shape
         speed = 2e-9 * n * m * d / row.product
         print(
-            f"| {row.operation} | {row.dtype} | {n} x {m} x {d} | {row.milliseconds:.3f} | {row.product:.3f} |"
+            f"| {row.operation} | {row.kind} | {n} x {m} x {d} | {row.milliseconds:.3f} | {row.product:.3f} |"
             f" {speed:.0f} | {row.ratio:.2f} | {row.verdict} |"
         )
     if args.json:
@@ -75,20 +75,21 @@ def main() -> None:
         args.json.write_text(json.dumps({"settings": machine, "rows": facts}, indent=2))
 
 
-def measure(shape: tuple[int, int, int], dtype: torch.dtype, repeats: int) -> list[Row]:
-    """The rows of one shape and dtype; each operation is timed in turn with the product."""
-    n, m, dim = shape
+def measure(shape: tuple[int, int, int], kind: str, repeats: int) -> list[Row]:
+    """The rows of one shape and kind; each operation is timed in turn with the product."""
+    torch.backends.cuda.matmul.allow_tf32 = kind == "TF32"
+    (n, m, dim), dtype = shape, KINDS[kind]
     x, y = (_on_device(points(count, dim, seed), dtype) for seed, count in enumerate((n, m)))
     out = torch.empty(n, m, dtype=dtype, device="cuda")
     a, b = x.direction[0], y.direction[0].mT
     rows = []
-    for name, run in operations(x, y, out, dtype).items():
+    for name, run in operations(x, y, out, kind).items():
         own, product = paired(run, lambda: torch.mm(a, b, out=out), repeats)
-        rows.append(Row(name, NAMES[dtype], shape, own, product))
+        rows.append(Row(name, kind, shape, own, product))
     return rows
 
 
-def operations(x: Polar, y: Polar, out: Tensor, dtype: torch.dtype) -> dict[str, Callable[[], object]]:
+def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable[[], object]]:
     """Native operations by name, on prepared tensors, and the reference where it fits beside them."""
     angle, distance, energy = (QUANTITIES[name] for name in ("exterior_angle", "distance", "energy"))
     psi = pairwise.half_aperture(x.radius, CURVATURE)
@@ -106,7 +107,7 @@ def operations(x: Polar, y: Polar, out: Tensor, dtype: torch.dtype) -> dict[str,
         f"ladder, {THRESHOLDS} thresholds": lambda: NATIVE.ladder(x.direction[0], y.direction[0], order, ends),
         "energy sum, backward": lambda: NATIVE.backward(upstream, x, y, CURVATURE, energy, psi),
     }
-    if dtype == torch.float32:
+    if kind == "float32":
         native["reference: exterior angle, stored"] = lambda: REFERENCE.store(x, y, CURVATURE, angle, None, out[None])
     return native
 

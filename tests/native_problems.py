@@ -113,13 +113,17 @@ def _laid_out(point: Polar, layout: str, dtype: torch.dtype) -> Polar:
     return Polar(direction, radius)
 
 
+OWN = ", own product"
+"""After a SIMD level: with tiles that the kernels multiply themselves, also where torch does by default."""
+
+
 def levels() -> list[str]:
-    """The SIMD levels that run here; the kernels themselves refuse the others."""
+    """The SIMD levels that run here, the lowest with either product; the kernels themselves refuse the others."""
     if MISSING is not None:
         return ["none"]
     point = Polar(torch.ones(1, 1, 2), torch.ones(1, 1))
     found = []
-    for level in SIMD_LEVELS:
+    for level in (SIMD_LEVELS[0] + OWN, *SIMD_LEVELS):
         with at(level):
             try:
                 Problem(point, point, -0.3).stored(NATIVE, "distance")
@@ -132,5 +136,6 @@ def levels() -> list[str]:
 @contextmanager
 def at(level: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HIERGEO_SIMD", level)
+        patch.setenv("HIERGEO_SIMD", level.removesuffix(OWN))
+        patch.setenv("HIERGEO_PRODUCT", "own" if level.endswith(OWN) else "")
         yield

@@ -341,3 +341,21 @@ def test_training_step_through_the_public_operators() -> None:
 
     for one, other in zip(gradients(DEVICE), gradients("cpu"), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max()))
+
+
+def test_tf32_on_request() -> None:
+    """Stored values follow torch's setting to 10 bits; searches do not."""
+    x, y = random_points(300, 512, 0), random_points(1000, 512, 1)
+    problem = Problem(x, y, -0.7)
+    exact = stored(NATIVE, problem, "exterior_angle")
+    best = NATIVE.smallest(x, y, -0.7, None, 10, False)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        rounded = stored(NATIVE, problem, "exterior_angle")
+        again = NATIVE.smallest(x, y, -0.7, None, 10, False)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+    difference = (rounded - exact).abs()
+    assert 1e-6 < float(difference.mean()) < 1e-3
+    assert float(difference.max()) < 1e-2
+    assert all(torch.equal(a, b) for a, b in zip(best, again, strict=True))

@@ -1,8 +1,10 @@
 """The accuracy bars of float32 results against the float64 oracle: row by row and for every pair of two sets."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
-from native_problems import MISSING, levels
+from native_problems import MISSING, at, levels
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
@@ -35,16 +37,15 @@ def test_row_by_row(curvature: float, dim: int) -> None:
 
 @pytest.mark.parametrize("level", levels())
 @pytest.mark.parametrize(("curvature", "dim"), CELLS)
-def test_every_pair(curvature: float, dim: int, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if MISSING is None:
-        monkeypatch.setenv("HIERGEO_SIMD", level)
+def test_every_pair(curvature: float, dim: int, level: str) -> None:
     x, y = bar_block(curvature, dim, SIDE, torch.Generator().manual_seed(dim))
     truths = [truth(Polar(x.direction[i, None], x.radius[i, None]), y, curvature) for i in range(SIDE)]
     assert SIDE * SIDE >= 60_000
+    measures = (pairwise.exterior_angle, pairwise.cone_margin, pairwise.distance)
+    with at(level) if MISSING is None else nullcontext():
+        measured = [measure(x, y, curvature) for measure in measures]
     assert_bars(
-        pairwise.exterior_angle(x, y, curvature),
-        pairwise.cone_margin(x, y, curvature),
-        pairwise.distance(x, y, curvature),
+        *measured,
         tuple(torch.stack(part) for part in zip(*truths, strict=True)),  # type: ignore[arg-type]
     )
 

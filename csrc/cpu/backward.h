@@ -10,14 +10,15 @@
 namespace hiergeo {
 namespace {
 
-// Unit rays as panels of kBlockColumns dimensions, [panel][ray][dimension], zeros beyond the last dimension.
+// Unit rays as panels of dimensions, [panel][ray][dimension], zeros beyond the last dimension.
 template <class T> class Rays {
  public:
-  Rays(int64_t capacity, int64_t width)
-      : capacity_(capacity), padded_(rounded_up(width, kBlockColumns<T>)), data_(capacity * padded_) {}
+  Rays(int64_t capacity, int64_t width, Product product)
+      : capacity_(capacity), padded_(rounded_up(width, kBlockColumns<T>)), panel_(panel_columns<T>(product, padded_)),
+        data_(capacity * padded_) {}
 
-  // Ray i from dimension d on, the first of a panel.
-  const T* at(int64_t i, int64_t d) const { return data_.data() + d * capacity_ + i * kBlockColumns<T>; }
+  // From ray i on.
+  Panels<T> from(int64_t i) const { return {data_.data() + i * panel_, padded_, panel_, capacity_ * panel_}; }
 
   void load(const Rows& rows, int64_t begin, int64_t count, ParallelFor parallel) {
     auto body = [&](int64_t first, int64_t last) {
@@ -27,15 +28,15 @@ template <class T> class Rays {
         Scaling scaling = scaling_of(from, rows.width);
         for (int64_t k = 0; k < rows.width; ++k) ray[k] = T(from[k] * scaling.factor * scaling.inverse);
         for (int64_t k = rows.width; k < padded_; ++k) ray[k] = T(0);
-        for (int64_t d = 0; d < padded_; d += kBlockColumns<T>)
-          memcpy(data_.data() + d * capacity_ + i * kBlockColumns<T>, &ray[d], kBlockColumns<T> * sizeof(T));
+        for (int64_t d = 0; d < padded_; d += panel_)
+          memcpy(data_.data() + d * capacity_ + i * panel_, &ray[d], size_t(panel_) * sizeof(T));
       }
     };
     for_each(count, 64, body, parallel);
   }
 
  private:
-  int64_t capacity_, padded_;
+  int64_t capacity_, padded_, panel_;
   Buffer<T> data_;
 };
 
@@ -84,8 +85,9 @@ template <class T> inline void finish(const Points& points, const Pulls<T>& pull
 template <class T> class Backward {
  public:
   Backward(const Pairs& pairs, Quantity quantity, Upstream upstream, Gradients to, ParallelFor parallel)
-      : pairs_(pairs), to_(to), parallel_(parallel), x_(pairs.x, pairs.curvature, parallel), y_(pairs.y, kWeightColumns),
-        rays_x_(x_.count, x_.width), rays_y_(kWeightColumns, x_.width), pulls_x_(x_.padded, x_.width, parallel),
+      : pairs_(pairs), to_(to), parallel_(parallel), x_(pairs.x, pairs.curvature, parallel),
+        y_(pairs.y, kWeightColumns, pairs.product), rays_x_(x_.count, x_.width, pairs.product),
+        rays_y_(kWeightColumns, x_.width, pairs.product), pulls_x_(x_.padded, x_.width, parallel),
         pulls_y_(rounded_up(pairs.y.direction.count, kBlockRows), x_.width, parallel), radius_x_(x_.count),
         weights_(pairs, quantity, upstream, x_.count) {
     rays_x_.load(pairs.x.direction, 0, x_.count, parallel);
@@ -129,10 +131,8 @@ template <class T> class Backward {
   void pull_x(int64_t row, int64_t chunk, int64_t rows) {
     const int64_t first = chunk * kChunkRows, last = smaller(first + kChunkRows, rows), width = x_.width;
     weights_.fill(x_, y_, row, first, last, chunk, radius_x_.data(), to_.x_number);
-    for (int64_t d = 0; d < width; d += kBlockColumns<T>)
-      for (int64_t i = first; i < last; i += kBlockRows)
-        long_block_product(weights_.row(i), kWeightStride, 1, rays_y_.at(0, d), kBlockColumns<T>, y_.count,
-                           pulls_x_.row(row + i) + d, pulls_x_.stride, true);
+    panel_product(pairs_.product, weights_.row(first), kWeightStride, 1, rounded_up(last - first, kBlockRows),
+                  rays_y_.from(0), y_.count, pulls_x_.row(row + first), pulls_x_.stride, true);
     Buffer<T> scratch(width);
     for (int64_t n = 0; n < weights_.near_count(chunk); ++n) {
       const NearPair<T>& pair = weights_.near(chunk)[n];
@@ -142,20 +142,16 @@ template <class T> class Backward {
     }
   }
 
-  // The weights of a group of columns, transposed, times the rays of x.
+  // The weights of a group of columns, copied so that they lie near each other, times the rays of x.
   void pull_y(int64_t row, int64_t rows, int64_t first, int64_t last) {
     constexpr int64_t kGroup = 8 * kBlockRows;
     const int64_t width = x_.width;
-    Buffer<T> transposed(kGroup * kWeightRows);
+    Buffer<T> near(kGroup * kWeightRows);
     for (int64_t group = first; group < last; group += kGroup) {
       const int64_t columns = smaller(kGroup, rounded_up(last - group, kBlockRows));
-      for (int64_t i = 0; i < rows; ++i)
-        for (int64_t j = 0; j < columns; j += kBlockRows)
-          memcpy(&transposed[j * kWeightRows + i * kBlockRows], weights_.row(i) + group + j, kBlockRows * sizeof(T));
-      for (int64_t d = 0; d < width; d += kBlockColumns<T>)
-        for (int64_t j = 0; j < columns; j += kBlockRows)
-          long_block_product(transposed.data() + j * kWeightRows, 1, kBlockRows, rays_x_.at(row, d), kBlockColumns<T>, rows,
-                             pulls_y_.row(y_.begin + group + j) + d, pulls_y_.stride, true);
+      for (int64_t i = 0; i < rows; ++i) memcpy(&near[i * kGroup], weights_.row(i) + group, size_t(columns) * sizeof(T));
+      panel_product(pairs_.product, near.data(), 1, kGroup, columns, rays_x_.from(row), rows,
+                    pulls_y_.row(y_.begin + group), pulls_y_.stride, true);
     }
     Buffer<T> scratch(width);
     for (int64_t chunk = 0; chunk * kChunkRows < rows; ++chunk)

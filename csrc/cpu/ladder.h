@@ -14,10 +14,10 @@ template <class T> struct Rung {
 
 template <class T>
 inline void ladder(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                   int64_t* indices, ParallelFor parallel) {
+                   int64_t* indices, Product product, ParallelFor parallel) {
   const RowSide<T> x({queries, nullptr, nullptr}, 0, parallel);
   const int64_t total = thresholds ? ends[thresholds - 1] : 0, stretch = stretch_of<T>(x.width, total);
-  ColumnSide<T> y({candidates, nullptr, nullptr}, stretch, order);
+  ColumnSide<T> y({candidates, nullptr, nullptr}, stretch, product, order);
   Buffer<Rung<T>> rungs(x.count);
   for (int64_t i = 0; i < x.count; ++i) rungs[i] = {T(-INFINITY), -1, 0};
 

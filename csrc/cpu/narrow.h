@@ -50,6 +50,7 @@ struct NarrowRows {
 
 // The columns of a stretch likewise, [panel][word][column].
 struct NarrowColumns {
+  static constexpr Product product = Product::own;
   int64_t width, words, count = 0;
   Buffer<uint32_t> copy;
   Buffer<float> residual;
@@ -58,7 +59,7 @@ struct NarrowColumns {
       : width(of_width), words((of_width + 1) / 2), copy(rounded_up(capacity, kColumns) * words),
         residual(rounded_up(capacity, kColumns)) {}
 
-  const uint32_t* panel(int64_t column) const { return copy.data() + column * words; }
+  const uint32_t* block(int64_t column) const { return copy.data() + column * words; }
 
   void load(const ColumnSide<float>& y, ParallelFor parallel) {
     count = y.count;
@@ -73,7 +74,7 @@ struct NarrowColumns {
 
   void fill(const ColumnSide<float>& y, int64_t start) {
     alignas(64) float squares[kColumns] = {};
-    const float* from = y.panel(start);
+    const float* from = y.panels(start, kColumns).data;
     uint32_t* to = copy.data() + start * words;
     for (int64_t w = 0; w < words; ++w) {
       const float* low = from + 2 * w * kColumns;
@@ -86,8 +87,8 @@ struct NarrowColumns {
   }
 };
 
-inline void block_products(const NarrowRows& x, int64_t block, const NarrowColumns& y, int64_t column, float* products) {
-  const uint32_t *a = x.copy.data() + block * x.words, *b = y.panel(column);
+inline void block_product(const NarrowRows& x, int64_t block, const NarrowColumns& y, int64_t column, float* products) {
+  const uint32_t *a = x.copy.data() + block * x.words, *b = y.block(column);
   __m512 sums[kBlockRows][kBlockVectors];
   for (int m = 0; m < kBlockRows; ++m)
     for (int v = 0; v < kBlockVectors; ++v) sums[m][v] = _mm512_setzero_ps();
@@ -102,6 +103,13 @@ inline void block_products(const NarrowRows& x, int64_t block, const NarrowColum
   }
   for (int m = 0; m < kBlockRows; ++m)
     for (int v = 0; v < kBlockVectors; ++v) _mm512_storeu_ps(products + m * kTileColumns + v * kLanes<float>, sums[m][v]);
+}
+
+inline void tile_product(const NarrowRows& x, int64_t block, int64_t rows, const NarrowColumns& y, int64_t column, int64_t n,
+                         float* products) {
+  for (int64_t i = 0; i < rows; i += kBlockRows)
+    for (int64_t c = 0; c < n; c += kBlockColumns<float>)
+      block_product(x, block + i, y, column + c, products + i * kTileColumns + c);
 }
 
 }  // namespace

@@ -156,7 +156,7 @@ template <class T>
 inline void smallest(const Pairs& pairs, bool swap, int64_t k, T* values, int64_t* indices, ParallelFor parallel) {
   const RowSide<T> x(pairs.x, pairs.curvature, parallel);
   const int64_t total = pairs.y.direction.count, stretch = stretch_of<T>(x.width, total);
-  ColumnSide<T> y(pairs.y, stretch);
+  ColumnSide<T> y(pairs.y, stretch, pairs.product);
   ExactSide exact_x(x.count), exact_y(stretch);
   exact_x.load(pairs.x, 0, x.count, pairs.curvature, parallel);
   const Reach<T> reach_of_row = reach_for<T>(pairs.curvature, swap, pairs.y.number != nullptr);

@@ -83,16 +83,21 @@ struct Numbers {
   }
 };
 
+// In a forked child torch's product might wait for threads that are not there.
+Product product_of(int64_t code) { return forked ? Product::own : Product(code); }
+
 // The operands that all pair operators share, one batch entry at a time.
 struct Operands {
   const Tensor &ux, &uy;
   Numbers rx, ry, number_x, number_y;
   double curvature;
+  Product product;
 
   Pairs at(int64_t batch) const {
     return {{rows_of(ux, batch), rx.row(batch), number_x.row(batch)},
             {rows_of(uy, batch), ry.row(batch), number_y.row(batch)},
-            curvature};
+            curvature,
+            product};
   }
   int64_t batches() const { return ux.size(0); }
   int64_t rows() const { return ux.size(1); }
@@ -109,8 +114,8 @@ void* entry(const Tensor& tensor, int64_t batch, int64_t numbers) {
 }
 
 void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity, std::optional<Tensor> aperture,
-           Tensor out) {
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+           int64_t product, Tensor out) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   for (int64_t b = 0; b < all.batches(); ++b) {
     void* to = data_of<char>(out) + b * out.stride(0) * bytes_of(dtype_of(out));
     level().store(all.at(b), Quantity(quantity), {to, dtype_of(out), out.stride(1)}, in_parallel);
@@ -120,8 +125,8 @@ void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t
 using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
 Six backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity,
-             std::optional<Tensor> aperture) {
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+             std::optional<Tensor> aperture, int64_t product) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   const int64_t batches = all.batches(), n = all.rows(), m = all.columns(), d = ux.size(2);
   const ScalarType type = compute_type(ux);
   Tensor gux = torch::stable::new_zeros(ux, {batches, n, d}, type), grx = torch::stable::new_zeros(ux, {batches, n}, type);
@@ -138,16 +143,16 @@ Six backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double
   return {gux, grx, guy, gry, ga, gk};
 }
 
-Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   Tensor counts = torch::stable::new_zeros(ux, {all.batches(), all.rows()}, ScalarType::Long);
   for (int64_t b = 0; b < all.batches(); ++b)
     level().count(all.at(b), data_of<int64_t>(counts) + b * all.rows(), in_parallel);
   return counts;
 }
 
-std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   const int64_t n = all.rows();
   std::vector<int64_t> next(n, 0);
   level().count(all.at(0), next.data(), in_parallel);
@@ -163,8 +168,8 @@ std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, d
 }
 
 std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
-                                    std::optional<Tensor> offset, int64_t k, bool swap) {
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(kNone), Numbers(offset), curvature};
+                                    std::optional<Tensor> offset, int64_t k, bool swap, int64_t product) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(kNone), Numbers(offset), curvature, product_of(product)};
   const std::vector<int64_t> shape = {all.batches(), all.rows(), k};
   Tensor values = torch::stable::new_empty(ux, shape, compute_type(ux));
   Tensor indices = torch::stable::new_empty(ux, shape, ScalarType::Long);
@@ -174,16 +179,16 @@ std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, 
   return {values, indices};
 }
 
-Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   Tensor sums = torch::stable::new_zeros(ux, {all.batches(), all.rows()}, ScalarType::Double);
   for (int64_t b = 0; b < all.batches(); ++b)
     level().energy_sum(all.at(b), data_of<double>(sums) + b * all.rows(), in_parallel);
   return sums;
 }
 
-std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature};
+std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   const std::vector<int64_t> shape = {all.batches(), all.rows()};
   Tensor values = torch::stable::fill_(torch::stable::new_empty(ux, shape, compute_type(ux)), INFINITY);
   Tensor indices = torch::stable::fill_(torch::stable::new_empty(ux, shape, ScalarType::Long), -1);
@@ -192,13 +197,13 @@ std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry
   return {values, indices};
 }
 
-Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends) {
+Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int64_t product) {
   const Tensor in_order = torch::stable::contiguous(order), until = torch::stable::contiguous(ends);
   const int64_t thresholds = until.size(0);
   Tensor indices = torch::stable::fill_(torch::stable::new_empty(queries, {queries.size(0), thresholds}, ScalarType::Long), -1);
   auto rows = [](const Tensor& t) { return Rows{t.data_ptr(), dtype_of(t), t.size(0), t.size(1), t.stride(0)}; };
   level().ladder(rows(queries), rows(candidates), data_of<int64_t>(in_order), data_of<int64_t>(until), thresholds,
-                 data_of<int64_t>(indices), in_parallel);
+                 data_of<int64_t>(indices), product_of(product), in_parallel);
   return indices;
 }
 

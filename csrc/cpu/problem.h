@@ -9,6 +9,10 @@ enum class Dtype { float32, float64, bfloat16, float16 };
 
 enum class Quantity { exterior_angle, distance, cone_margin, energy };
 
+// How rows are multiplied: by our own code in full precision; by torch's product, which CPU kernels heed; in TF32, which
+// CUDA kernels heed for float32 rows. What does not heed one takes its own code.
+enum class Product { own, torch, tf32 };
+
 // Rows of one matrix; the numbers of a row are adjacent, rows are `stride` numbers apart.
 struct Rows {
   const void* data;
@@ -27,6 +31,7 @@ struct Points {
 struct Pairs {
   Points x, y;
   double curvature;
+  Product product;
 };
 
 // An N x M matrix that is written; columns are adjacent.
@@ -52,6 +57,15 @@ struct Gradients {
 // Calls body(context, begin, end) on parts of [0, count), possibly on several threads; returns when all are done.
 using ParallelFor = void (*)(int64_t count, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context);
 
+// A matrix of numbers of one dtype that lies anywhere.
+struct Strided {
+  const void* data;
+  int64_t rows, columns, row_stride, column_stride;
+};
+
+// c (+)= a b by torch's product; rows of c are `c_stride` numbers apart. For float32 and float64.
+void torch_product(Dtype dtype, const Strided& a, const Strided& b, void* c, int64_t c_stride, bool add);
+
 // The operations of one instruction set level.
 struct Level {
   const char* name;
@@ -65,7 +79,7 @@ struct Level {
   void (*energy_min)(const Pairs&, void* values, int64_t* indices, ParallelFor);
   void (*smallest)(const Pairs&, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor);
   void (*ladder)(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                 int64_t* indices, ParallelFor);
+                 int64_t* indices, Product, ParallelFor);
   // For measuring: does multiply-adds on registers alone and returns how many operations they were.
   double (*multiply_adds)(int64_t repeats);
 };

@@ -1,7 +1,7 @@
-// The tile product: a register block of rows times columns over the whole inner dimension.
+// The tile product: register blocks of rows times columns over the whole inner dimension, or torch's product.
 #pragma once
 
-#include "lanes.h"
+#include "rows.h"
 
 namespace hiergeo {
 namespace {
@@ -48,6 +48,32 @@ inline void long_block_product(const T* a, int64_t a_row, int64_t a_step, const 
     block_product(a + k * a_step, a_row, a_step, b + k * b_step, b_step, chunk, c, c_row, add || k > 0);
     k += chunk;
   } while (k < steps);
+}
+
+// Columns of a panel, [panel][step][column]: of one register block, or of as many as torch multiplies at a time.
+template <class T> inline int64_t panel_columns(Product product, int64_t torch_columns) {
+  return product == Product::torch ? torch_columns : kBlockColumns<T>;
+}
+
+// c (+)= a b for whole register blocks of rows and columns; b lies in panels of `panel` columns that are `panel_stride`
+// numbers apart.
+template <class T> struct Panels {
+  const T* data;
+  int64_t columns, panel, panel_stride;
+};
+template <class T>
+inline void panel_product(Product product, const T* a, int64_t a_row, int64_t a_step, int64_t rows, const Panels<T>& b,
+                          int64_t steps, T* c, int64_t c_row, bool add) {
+  for (int64_t column = 0; column < b.columns; column += b.panel) {
+    const T* panel = b.data + column / b.panel * b.panel_stride;
+    const int64_t columns = smaller(b.panel, b.columns - column);
+    if (product == Product::torch) {
+      torch_product(kDtype<T>, {a, rows, steps, a_row, a_step}, {panel, steps, columns, b.panel, 1}, c + column, c_row, add);
+      continue;
+    }
+    for (int64_t i = 0; i < rows; i += kBlockRows)
+      long_block_product(a + i * a_row, a_row, a_step, panel, b.panel, steps, c + i * c_row + column, c_row, add);
+  }
 }
 
 }  // namespace

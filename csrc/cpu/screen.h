@@ -35,7 +35,7 @@ template <class T> class Screen {
 
 #if defined(__AVX512BF16__)
 
-// Where the instruction is, unless HIERGEO_SCREEN=float32.
+// Where the instruction is, unless HIERGEO_SCREEN=float32. It reads the panels of our own product.
 inline bool narrow_wanted() {
   const char* screen = getenv("HIERGEO_SCREEN");
   return __builtin_cpu_supports("avx512bf16") && !(screen && !strcmp(screen, "float32"));
@@ -44,7 +44,7 @@ inline bool narrow_wanted() {
 template <> class Screen<float> {
  public:
   Screen(const RowSide<float>& x, const ColumnSide<float>& y, int64_t capacity, ParallelFor parallel)
-      : x_(x), y_(y), narrow_(narrow_wanted()), rounding_(float(x.width + 16) * 0x1.03p-24f),
+      : x_(x), y_(y), narrow_(y.product == Product::own && narrow_wanted()), rounding_(float(x.width + 16) * 0x1.03p-24f),
         narrow_x_(x, parallel), narrow_y_(capacity, x.width), none_(capacity) {
     for (int64_t j = 0; j < capacity; ++j) none_[j] = 0;
   }

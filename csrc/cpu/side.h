@@ -8,6 +8,8 @@
 namespace hiergeo {
 namespace {
 
+constexpr int64_t kTileColumns = 256;  // a tile and its values stay in the first-level cache
+
 // Radial statistics of many points as one array a number, so that loops over points load whole vectors.
 template <class T> class Statistics {
  public:
@@ -128,20 +130,24 @@ inline void transpose(const T* const from[4], const T factors[4], int64_t steps,
     for (int n = 0; n < 4; ++n) to[k * to_step + n] = from[n][k] * factors[n];
 }
 
-// A stretch of the points y as panels of kBlockColumns adjacent columns, [panel][k][column], zero columns at the end; in
-// the order of `order` if there is one.
+// A stretch of the points y as panels of adjacent columns, [panel][k][column], zero columns up to a whole register block;
+// in the order of `order` if there is one.
 template <class T> struct ColumnSide {
   Points points;
   const int64_t* order;
-  int64_t width, begin = 0, count = 0;
+  Product product;
+  int64_t width, panel, begin = 0, count = 0;
   Statistics<T> statistics;
   Buffer<T> copy;
 
-  ColumnSide(const Points& of, int64_t capacity, const int64_t* in_order = nullptr)
-      : points(of), order(in_order), width(of.direction.width), statistics(rounded_up(capacity, kBlockColumns<T>)),
-        copy(rounded_up(capacity, kBlockColumns<T>) * width) {}
+  ColumnSide(const Points& of, int64_t capacity, Product by, const int64_t* in_order = nullptr)
+      : points(of), order(in_order), product(by), width(of.direction.width), panel(panel_columns<T>(by, kTileColumns)),
+        statistics(rounded_up(capacity, panel)), copy(rounded_up(capacity, panel) * width) {}
 
-  const T* panel(int64_t column) const { return copy.data() + column * width; }
+  // Columns from the first of a panel on.
+  Panels<T> panels(int64_t column, int64_t columns) const {
+    return {copy.data() + column * width, columns, panel, panel * width};
+  }
   // Which point a column of the stretch is.
   int64_t source(int64_t column) const { return order ? order[begin + column] : begin + column; }
 
@@ -151,7 +157,7 @@ template <class T> struct ColumnSide {
     count = columns;
     auto body = [&](int64_t first, int64_t last) {
       Buffer<T> scratch(larger<int64_t>(width, 4 * 64));
-      for (int64_t panel = first; panel < last; ++panel) fill(panel * kBlockColumns<T>, curvature, scratch.data());
+      for (int64_t block = first; block < last; ++block) fill(block * kBlockColumns<T>, curvature, scratch.data());
     };
     for_each(rounded_up(columns, kBlockColumns<T>) / kBlockColumns<T>, 1, body, parallel);
   }
@@ -172,7 +178,7 @@ template <class T> struct ColumnSide {
       describe(points, i, curvature, scaling, scaling.inverse * scaling.factor, statistics, start + c);
       factors[c] = T(scaling.factor);
     }
-    T* panel = copy.data() + start * width;
+    T* to = copy.data() + start / panel * panel * width + start % panel;
     for (int64_t k = 0; k < width; k += steps) {
       const int64_t last = smaller(width - k, steps);
       for (int64_t c = 0; c < columns; c += 4) {
@@ -180,7 +186,7 @@ template <class T> struct ColumnSide {
         for (int64_t n = 0; n < 4; ++n)
           from[n] = start + c + n < count ? part_of(points.direction, source(start + c + n), k, last, scratch + n * steps)
                                           : zeros;
-        transpose(from, factors + c, last, panel + k * columns + c, columns);
+        transpose(from, factors + c, last, to + k * panel + c, panel);
       }
     }
   }

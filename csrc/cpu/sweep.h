@@ -6,7 +6,6 @@
 namespace hiergeo {
 namespace {
 
-constexpr int64_t kTileColumns = 256;         // a tile and its values stay in the first-level cache
 constexpr int64_t kBlockBytes = 512 << 10;    // columns that all rows of a thread pass over stay in the second
 constexpr int64_t kStretchBytes = 8 << 20;    // columns that are packed at once
 
@@ -17,11 +16,16 @@ template <class T> inline int64_t stretch_of(int64_t width, int64_t total) {
   return smaller(columns, rounded_up(total, kTileColumns));
 }
 
-// Columns of a tile: as many as fit the second-level cache, whole register blocks.
-template <class T> inline int64_t tile_of(int64_t width) {
+struct TileShape {
+  int64_t rows, columns;  // whole register blocks, at most kTileColumns
+};
+
+// Of our own product: as many columns as fit the second-level cache. Torch's packs its operands itself and wants more rows.
+template <class T> inline TileShape tile_of(Product product, int64_t width) {
+  if (product == Product::torch) return {40 * kBlockRows, kTileColumns};
   int64_t columns = kBlockBytes / int64_t(sizeof(T)) / larger<int64_t>(width, 1);
   columns = columns / kBlockColumns<T> * kBlockColumns<T>;
-  return smaller(larger<int64_t>(columns, kBlockColumns<T>), kTileColumns);
+  return {kBlockRows, smaller(larger<int64_t>(columns, kBlockColumns<T>), kTileColumns)};
 }
 
 // Where 1 -+ cos of the product falls below this, the pair is repaired from the original rows.
@@ -64,23 +68,27 @@ template <class T> struct RowOpening {
   }
 };
 
+// products[i][j] = <row block + i, column + j> for whole register blocks of rows and columns, rows kTileColumns apart.
 template <class T>
-inline void block_products(const RowSide<T>& x, int64_t block, const ColumnSide<T>& y, int64_t column, T* products) {
-  long_block_product(x.row(block), x.width, 1, y.panel(column), kBlockColumns<T>, x.width, products, kTileColumns, false);
+inline void tile_product(const RowSide<T>& x, int64_t block, int64_t rows, const ColumnSide<T>& y, int64_t column, int64_t n,
+                         T* products) {
+  panel_product(y.product, x.row(block), x.width, 1, rows, y.panels(column, n), x.width, products, kTileColumns, false);
 }
 
 // Runs `work(i, column, products, n)` for every row i of x in [first, last) and every tile of n columns from `column` of y
 // (whole register blocks, so that the last may hold zero columns), in ascending order of columns for each row.
 template <class T, class Rows, class Columns, class Work>
 inline void each_row_of_tiles(const Rows& x, const Columns& y, int64_t first, int64_t last, Work&& work) {
-  alignas(64) T products[kBlockRows * kTileColumns];
-  const int64_t tile = tile_of<T>(x.width), total = rounded_up(y.count, kBlockColumns<T>);
-  for (int64_t column = 0; column < total; column += tile) {
-    const int64_t n = smaller(tile, total - column);
-    for (int64_t block = first; block < last; block += kBlockRows) {
-      for (int64_t c = 0; c < n; c += kBlockColumns<T>) block_products(x, block, y, column + c, products + c);
-      for (int64_t i = block; i < smaller(block + kBlockRows, x.count); ++i)
-        work(i, column, products + (i - block) * kTileColumns, n);
+  const TileShape tile = tile_of<T>(y.product, x.width);
+  Buffer<T> products(tile.rows * kTileColumns);
+  const int64_t total = rounded_up(y.count, kBlockColumns<T>);
+  for (int64_t column = 0; column < total; column += tile.columns) {
+    const int64_t n = smaller(tile.columns, total - column);
+    for (int64_t block = first; block < last; block += tile.rows) {
+      const int64_t rows = smaller(tile.rows, last - block);
+      tile_product(x, block, rows, y, column, n, products.data());
+      for (int64_t i = block; i < smaller(block + rows, x.count); ++i)
+        work(i, column, products.data() + (i - block) * kTileColumns, n);
     }
   }
 }
@@ -114,7 +122,7 @@ template <class T> struct Sink {
 template <class T> inline void sweep(const Pairs& pairs, Evaluation<T> evaluate, Sink<T>& sink, ParallelFor parallel) {
   const RowSide<T> x(pairs.x, pairs.curvature, parallel);
   const int64_t total = pairs.y.direction.count, stretch = stretch_of<T>(x.width, total);
-  ColumnSide<T> y(pairs.y, stretch);
+  ColumnSide<T> y(pairs.y, stretch, pairs.product);
   const T curvature = T(pairs.curvature), scale = T(sqrt(fabs(pairs.curvature)));
   for (int64_t begin = 0; begin < total; begin += stretch) {
     y.load(begin, smaller(stretch, total - begin), pairs.curvature, parallel);

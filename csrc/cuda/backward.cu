@@ -26,8 +26,9 @@ struct Sums {
   Prepared prepared;
   Tensor rays, pulls, by_radius;
 
-  Sums(const Launch& launch, const Tensor& direction, const Tensor& radius, const Tensor* number, double curvature)
-      : prepared(prepare(launch, direction, &radius, number, curvature)),
+  Sums(const Launch& launch, const Tensor& direction, const Tensor& radius, const Tensor* number, double curvature,
+       Product product)
+      : prepared(prepare(launch, direction, &radius, number, curvature, product)),
         rays(empty(direction, {direction.size(0), direction.size(1), direction.size(2)}, compute_type(direction))),
         pulls(zeros(direction, {direction.size(0), direction.size(1), direction.size(2)}, ScalarType::Double)),
         by_radius(zeros(direction, {direction.size(0), direction.size(1)}, ScalarType::Double)) {
@@ -40,13 +41,13 @@ struct Sums {
 class Backward {
  public:
   Backward(const Tensor& upstream, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
-           double curvature, Quantity quantity, const Tensor* aperture)
+           double curvature, Quantity quantity, const Tensor* aperture, Product product)
       : launch_(ux),
         quantity_(quantity),
         curvature_(curvature),
         upstream_(upstream),
-        x_(launch_, ux, rx, aperture, curvature),
-        y_(launch_, uy, ry, nullptr, curvature),
+        x_(launch_, ux, rx, aperture, curvature, product),
+        y_(launch_, uy, ry, nullptr, curvature, product),
         by_number_(zeros(ux, {ux.size(0), ux.size(1)}, ScalarType::Double)),
         by_curvature_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)) {}
 
@@ -123,8 +124,9 @@ class Backward {
 
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy,
                                                                     Tensor ry, double curvature, int64_t quantity,
-                                                                    std::optional<Tensor> aperture) {
-  Backward pass(upstream, ux, rx, uy, ry, curvature, Quantity(quantity), aperture ? &*aperture : nullptr);
+                                                                    std::optional<Tensor> aperture, int64_t product) {
+  Backward pass(upstream, ux, rx, uy, ry, curvature, Quantity(quantity), aperture ? &*aperture : nullptr,
+                Product(product));
   return is_wide(ux) ? pass.run<double>() : pass.run<float>();
 }
 

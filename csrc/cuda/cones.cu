@@ -9,8 +9,8 @@ namespace {
 // One kernel counts and fills, so that both decide every pair by the very same instructions. Without `members` it
 // writes how many members each row has in the span; with them `partials` holds how many it has in the spans before, and
 // `crow` where the row begins.
-template <Dtype D, int SIGN, class T = Compute<D>>
-__global__ void __launch_bounds__(kThreads, kBlocks<D>)
+template <Kind KIND, int SIGN, class T = Compute<KIND>>
+__global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     cones(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
           const __grid_constant__ Spans spans, int64_t* partials, const int64_t* crow, int64_t* members) {
   using Seat = Seats<T>;
@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<D>)
     int64_t next = owned && members != nullptr ? crow[i] + *partial : 0;
     for (int64_t t = span.begin; t < span.end; ++t) {
       uint64_t inside = 0;  // bit w % share: walker w of this group's share
-      visit_tile<D>(memory, rows, columns, {span.batch, span.row, t * Seat::size},
+      visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Seat::size},
                     [&](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
                       bool member = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() <= x.number;
                       inside |= uint64_t(owned && member) << (w % Seat::share);
@@ -65,10 +65,10 @@ __global__ void __launch_bounds__(kThreads)
 class Cones {
  public:
   Cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-        const Tensor& aperture)
+        const Tensor& aperture, Product product)
       : launch_(ux),
-        x_(prepare(launch_, ux, &rx, &aperture, curvature)),
-        y_(prepare(launch_, uy, &ry, nullptr, curvature)),
+        x_(prepare(launch_, ux, &rx, &aperture, curvature, product)),
+        y_(prepare(launch_, uy, &ry, nullptr, curvature, product)),
         curvature_(curvature),
         spans_(x_.side, y_.side.count, is_wide(ux) ? Tile<double>::size : Tile<float>::size),
         partials_(scratch<int64_t>(ux, spans_.partials())) {}
@@ -86,10 +86,10 @@ class Cones {
 
  private:
   void run(const int64_t* crow, int64_t* members) const {
-    with_kind(x_.side.dtype, curvature_, [&](auto dtype, auto sign) {
-      constexpr Dtype D = decltype(dtype)::value;
-      using T = Compute<D>;
-      launch_.run(cones<D, decltype(sign)::value>, spans_.jobs, kThreads, Shared<T>::bytes, x_.side, y_.side,
+    with_kind(x_.side.kind(), curvature_, [&](auto kind, auto sign) {
+      constexpr Kind KIND = decltype(kind)::value;
+      using T = Compute<KIND>;
+      launch_.run(cones<KIND, decltype(sign)::value>, spans_.jobs, kThreads, Shared<T>::bytes, x_.side, y_.side,
                   Curvature<T>(curvature_), spans_, data<int64_t>(partials_), crow, members);
     });
   }
@@ -110,16 +110,16 @@ Tensor cumulative_sum(const Tensor& tensor) {
 
 }  // namespace
 
-Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
-  Cones cones(ux, rx, uy, ry, curvature, aperture);
+Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  Cones cones(ux, rx, uy, ry, curvature, aperture, Product(product));
   Tensor totals = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);
   cones.count(data<int64_t>(totals));
   return totals;
 }
 
-std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
+std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
   STD_TORCH_CHECK(ux.size(0) == 1, "members takes one problem, not a batch of ", ux.size(0));
-  Cones cones(ux, rx, uy, ry, curvature, aperture);
+  Cones cones(ux, rx, uy, ry, curvature, aperture, Product(product));
   int64_t rows = ux.size(1), size = 0;
   Tensor totals = zeros(ux, {rows + 1}, ScalarType::Long);
   cones.count(data<int64_t>(totals) + 1);

@@ -24,8 +24,8 @@ template <class T> struct Minimum {
   }
 };
 
-template <Dtype D, int SIGN, class Fold, class T = Compute<D>>
-__global__ void __launch_bounds__(kThreads, kBlocks<D>)
+template <Kind KIND, int SIGN, class Fold, class T = Compute<KIND>>
+__global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     fold_energies(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
                   const __grid_constant__ Spans spans, Fold* partials) {
   using Seat = Seats<T>;
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<D>)
     Span span(spans, job, Seat::size);
     Fold fold;
     for (int64_t t = span.begin; t < span.end; ++t) {
-      visit_tile<D>(memory, rows, columns, {span.batch, span.row, t * Seat::size},
+      visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Seat::size},
                     [&](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
                       T excess = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() - x.number;
                       fold.take(excess < 0 ? T(0) : excess, Shared<T>::place(memory).walker + w);
@@ -80,15 +80,16 @@ __global__ void __launch_bounds__(kThreads)
 template <class T> using SumOf = Sum;
 template <template <class> class Fold, class Finish>
 void fold(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
-          double curvature, const Tensor& aperture, Finish finish) {
-  Prepared x = prepare(launch, ux, &rx, &aperture, curvature), y = prepare(launch, uy, &ry, nullptr, curvature);
-  with_kind(x.side.dtype, curvature, [&](auto dtype, auto sign) {
-    constexpr Dtype D = decltype(dtype)::value;
-    using T = Compute<D>;
+          double curvature, const Tensor& aperture, Product product, Finish finish) {
+  Prepared x = prepare(launch, ux, &rx, &aperture, curvature, product);
+  Prepared y = prepare(launch, uy, &ry, nullptr, curvature, product);
+  with_kind(x.side.kind(), curvature, [&](auto kind, auto sign) {
+    constexpr Kind KIND = decltype(kind)::value;
+    using T = Compute<KIND>;
     Spans spans(x.side, y.side.count, Tile<T>::size);
     Tensor memory = scratch<Fold<T>>(ux, spans.partials());
     auto* partials = data<Fold<T>>(memory);
-    launch.run(fold_energies<D, decltype(sign)::value, Fold<T>>, spans.jobs, kThreads, Shared<T>::bytes, x.side, y.side,
+    launch.run(fold_energies<KIND, decltype(sign)::value, Fold<T>>, spans.jobs, kThreads, Shared<T>::bytes, x.side, y.side,
                Curvature<T>(curvature), spans, partials);
     finish(partials, spans);
   });
@@ -96,17 +97,17 @@ void fold(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor
 
 }  // namespace
 
-Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
+Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
   Launch launch(ux);
   Tensor sums = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Double);
-  fold<SumOf>(launch, ux, rx, uy, ry, curvature, aperture, [&](auto* partials, const Spans& spans) {
+  fold<SumOf>(launch, ux, rx, uy, ry, curvature, aperture, Product(product), [&](auto* partials, const Spans& spans) {
     launch.run(merge_sums, ceil_div(spans.rows, kThreads), kThreads, 0, partials, spans.rows, spans.count,
                data<double>(sums));
   });
   return sums;
 }
 
-std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture) {
+std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
   Launch launch(ux);
   Tensor values = empty(ux, {ux.size(0), ux.size(1)}, compute_type(ux));
   Tensor columns = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);
@@ -115,7 +116,7 @@ std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry
     launch.run(merge_minima<T>, ceil_div(spans.rows, kThreads), kThreads, 0, partials, spans.rows, spans.count,
                data<T>(values), data<int64_t>(columns));
   };
-  fold<Minimum>(launch, ux, rx, uy, ry, curvature, aperture, finish);
+  fold<Minimum>(launch, ux, rx, uy, ry, curvature, aperture, Product(product), finish);
   return {values, columns};
 }
 

@@ -147,7 +147,7 @@ void ladder_as(const Launch& launch, const Tensor& queries, const Tensor& candid
 
 }  // namespace
 
-Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends) {
+Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int64_t) {
   STD_TORCH_CHECK(queries.scalar_type() == candidates.scalar_type(), "queries and candidates must share one dtype");
   Launch launch(queries);
   Tensor indices = empty(queries, {queries.size(0), ends.size(0)}, ScalarType::Long);

@@ -65,7 +65,7 @@ Numbers numbers_of(const Tensor* tensor) {
 
 template <class T>
 Prepared prepare_as(const Launch& launch, const Tensor& direction, const Tensor* radius, const Tensor* number,
-                    double curvature) {
+                    double curvature, Product product) {
   int64_t batches = direction.size(0), count = direction.size(1), width = direction.size(2);
   STD_TORCH_CHECK(width < (1 << 30), "directions of ", width, " numbers are too long for a CUDA kernel");
   Prepared made;
@@ -73,6 +73,7 @@ Prepared prepare_as(const Launch& launch, const Tensor& direction, const Tensor*
   made.inverses = scratch<double>(direction, batches * count);
   made.side = {static_cast<const char*>(direction.const_data_ptr()),
                dtype_of(direction),
+               product,
                int(width),
                batches,
                count,
@@ -100,9 +101,9 @@ Dtype dtype_of(const Tensor& tensor) {
 }
 
 Prepared prepare(const Launch& launch, const Tensor& direction, const Tensor* radius, const Tensor* number,
-                 double curvature) {
-  return is_wide(direction) ? prepare_as<double>(launch, direction, radius, number, curvature)
-                            : prepare_as<float>(launch, direction, radius, number, curvature);
+                 double curvature, Product product) {
+  return is_wide(direction) ? prepare_as<double>(launch, direction, radius, number, curvature, product)
+                            : prepare_as<float>(launch, direction, radius, number, curvature, product);
 }
 
 }  // namespace hiergeo::cuda

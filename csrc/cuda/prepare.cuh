@@ -22,6 +22,6 @@ struct Prepared {
 
 // directions (B, N, D); radius and number (B, N) float64 of any strides, or null.
 Prepared prepare(const Launch& launch, const Tensor& direction, const Tensor* radius, const Tensor* number,
-                 double curvature);
+                 double curvature, Product product = Product::own);
 
 }  // namespace hiergeo::cuda

@@ -39,15 +39,15 @@ __device__ Place place_of(int64_t job, int64_t row_tiles, int64_t column_tiles, 
   return {batch, job / height * size, (first + job % height) * size};
 }
 
-template <Dtype D, Law LAW, int SIGN, class T = Compute<D>>
-__global__ void __launch_bounds__(kThreads, kBlocks<D>)
+template <Kind KIND, Law LAW, int SIGN, class T = Compute<KIND>>
+__global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     scores(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
            Finish finish, Matrix out) {
   extern __shared__ __align__(16) char memory[];
   constexpr int size = Tile<T>::size;
   int64_t row_tiles = (rows.count + size - 1) / size, column_tiles = (columns.count + size - 1) / size;
   for (int64_t job = blockIdx.x; job < rows.batches * row_tiles * column_tiles; job += gridDim.x) {
-    visit_tile<D>(memory, columns, rows, place_of(job, row_tiles, column_tiles, size),
+    visit_tile<KIND>(memory, columns, rows, place_of(job, row_tiles, column_tiles, size),
                   [&](int i, const Point<T>& x, const Point<T>& y, Opening<T> opening) {
                     T value = law<LAW, SIGN>(x, y, opening, curvature);
                     const Place& place = Shared<T>::place(memory);
@@ -63,12 +63,12 @@ __global__ void __launch_bounds__(kThreads, kBlocks<D>)
 template <Law LAW>
 void launch_scores(const Launch& launch, Finish finish, const Side& rows, const Side& columns, double curvature,
                    Matrix out) {
-  with_kind(rows.dtype, LAW == Law::cosine ? 0 : curvature, [&](auto dtype, auto sign) {
-    constexpr Dtype D = decltype(dtype)::value;
-    constexpr int SIGN = LAW == Law::cosine ? 0 : decltype(sign)::value, size = Tile<Compute<D>>::size;
+  with_kind(rows.kind(), LAW == Law::cosine ? 0 : curvature, [&](auto kind, auto sign) {
+    constexpr Kind KIND = decltype(kind)::value;
+    constexpr int SIGN = LAW == Law::cosine ? 0 : decltype(sign)::value, size = Tile<Compute<KIND>>::size;
     int64_t tiles = rows.batches * ceil_div(rows.count, size) * ceil_div(columns.count, size);
-    launch.run(scores<D, LAW, SIGN>, tiles, kThreads, Shared<Compute<D>>::bytes, rows, columns,
-               Curvature<Compute<D>>(curvature), finish, out);
+    launch.run(scores<KIND, LAW, SIGN>, tiles, kThreads, Shared<Compute<KIND>>::bytes, rows, columns,
+               Curvature<Compute<KIND>>(curvature), finish, out);
   });
 }
 

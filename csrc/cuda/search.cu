@@ -69,7 +69,7 @@ void smallest_as(const Launch& launch, const Prepared& x, const Prepared& y, dou
 }  // namespace
 
 std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
-                                    std::optional<Tensor> offset, int64_t k, bool swap) {
+                                    std::optional<Tensor> offset, int64_t k, bool swap, int64_t) {
   STD_TORCH_CHECK(0 < k && k <= kMostNeighbours, "k must be between 1 and ", kMostNeighbours, " on CUDA, not ", k);
   Launch launch(ux);
   Prepared x = prepare(launch, ux, &rx, nullptr, curvature);

@@ -13,16 +13,29 @@ __host__ __device__ inline int size_of(Dtype dtype) {
   return dtype == Dtype::float64 ? 8 : dtype == Dtype::float32 ? 4 : 2;
 }
 
+// What tiles are multiplied in: float32 and float64 on ordinary cores, the rest on tensor cores. TF32 rounds float32 rows to
+// 10 bits.
+enum class Kind { float32, float64, bfloat16, float16, tf32 };
+
 // Rows of a batch of matrices; strides in elements. `points` and `inverses` of two batches are `point_stride` apart.
 struct Side {
   const char* rows;
   Dtype dtype;
+  Product product;
   int width;
   int64_t batches, count, batch_stride, row_stride, point_stride;
   int point_size;  // in bytes
   const void* points;
   const double* inverses;
 
+  Kind kind() const {
+    switch (dtype) {
+      case Dtype::float32: return product == Product::tf32 ? Kind::tf32 : Kind::float32;
+      case Dtype::float64: return Kind::float64;
+      case Dtype::bfloat16: return Kind::bfloat16;
+      default: return Kind::float16;
+    }
+  }
   __host__ __device__ int element_size() const { return size_of(dtype); }
   __host__ __device__ const char* row(int64_t batch, int64_t i) const {
     return rows + (batch * batch_stride + i * row_stride) * element_size();

@@ -6,10 +6,10 @@
 namespace hiergeo::cuda {
 
 void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity,
-           std::optional<Tensor> aperture, Tensor out) {
+           std::optional<Tensor> aperture, int64_t product, Tensor out) {
   Launch launch(ux);
-  Prepared x = prepare(launch, ux, &rx, aperture ? &*aperture : nullptr, curvature);
-  Prepared y = prepare(launch, uy, &ry, nullptr, curvature);
+  Prepared x = prepare(launch, ux, &rx, aperture ? &*aperture : nullptr, curvature, Product(product));
+  Prepared y = prepare(launch, uy, &ry, nullptr, curvature, Product(product));
   Matrix matrix = {static_cast<char*>(out.mutable_data_ptr()), dtype_of(out), out.stride(0), out.stride(1)};
   Quantity wanted = Quantity(quantity);
   Law law = wanted == Quantity::distance ? Law::distance : Law::exterior_angle;

@@ -36,7 +36,7 @@ struct Place {
 template <class T> struct Shared {
   static constexpr size_t larger_of(size_t a, size_t b) { return a < b ? b : a; }
   static constexpr size_t products = size_t(Tile<T>::size) * Tile<T>::pitch * sizeof(T);
-  static constexpr size_t operands = sizeof(T) == 4 ? larger_of(Fma<T>::bytes, Mma::bytes) : Fma<T>::bytes;
+  static constexpr size_t operands = sizeof(T) == 4 ? larger_of(Fma<T>::bytes, kMmaBytes) : Fma<T>::bytes;
   static constexpr size_t walkers_at = larger_of(products, operands);
   static constexpr size_t place_at = walkers_at + Tile<T>::size * sizeof(Point<T>);
   static constexpr size_t bytes = place_at + sizeof(Place);
@@ -47,15 +47,15 @@ template <class T> struct Shared {
   static __device__ Place& place(char* memory) { return *reinterpret_cast<Place*>(memory + place_at); }
 };
 
-// The dtype that pairs of directions of dtype D are computed in.
-template <Dtype D> using Compute = std::conditional_t<D == Dtype::float64, double, float>;
+// The type that pairs are computed in.
+template <Kind KIND> using Compute = std::conditional_t<KIND == Kind::float64, double, float>;
 
-template <Dtype D, class T>
+template <Kind KIND, class T>
 __device__ void product(const Side& a, const Side& b, int64_t batch, int64_t a_first, int64_t b_first, T* shared) {
-  if constexpr (D == Dtype::bfloat16 || D == Dtype::float16) {
-    product_mma<D == Dtype::bfloat16>(a, b, batch, a_first, b_first, shared);
-  } else {
+  if constexpr (KIND == Kind::float32 || KIND == Kind::float64) {
     product_fma<T>(a, b, batch, a_first, b_first, shared);
+  } else {
+    product_mma<KIND>(a, b, batch, a_first, b_first, shared);
   }
 }
 
@@ -86,9 +86,9 @@ template <class T> __device__ Point<T> own_point(const Side& owners, int64_t bat
 
 // Visits the pairs of one tile. visit(w, walker, owner, opening) is called by whole warps, for lanes without an owner
 // too; w counts from the first walker of the tile. The place of the tile stays readable until the next tile.
-template <Dtype D, class Visit>
+template <Kind KIND, class Visit>
 __device__ void visit_tile(char* memory, const Side& owners, const Side& walkers, Place where, Visit visit) {
-  using T = Compute<D>;
+  using T = Compute<KIND>;
   using Seat = Seats<T>;
   T* dots = Shared<T>::dots(memory);
   Point<T>* points = Shared<T>::walkers(memory);
@@ -99,7 +99,7 @@ __device__ void visit_tile(char* memory, const Side& owners, const Side& walkers
     points[threadIdx.x] = static_cast<const Point<T>*>(walkers.points)[i];
   }
   if (threadIdx.x == 0) place = where;
-  product<D>(walkers, owners, where.batch, where.walker, where.owner, dots);
+  product<KIND>(walkers, owners, where.batch, where.walker, where.owner, dots);
   __syncthreads();
   Point<T> owner = own_point<T>(owners, place.batch, place.owner);
   int seat = threadIdx.x % Seat::size, first = threadIdx.x / Seat::size * Seat::share;
@@ -138,25 +138,26 @@ __device__ Triangle<T, SIGN> triangle_of(const Point<T>& apex, const Point<T>& o
 
 template <auto VALUE> using Constant = std::integral_constant<decltype(VALUE), VALUE>;
 
-// Calls body(dtype, sign) with the dtype of the directions and the sign of the curvature as constants.
+// Calls body(kind, sign) with the kind of product and the sign of the curvature as constants.
 template <class Body> void with_sign(double curvature, Body body) {
   if (curvature < 0) return body(Constant<-1>());
   if (curvature > 0) return body(Constant<1>());
   return body(Constant<0>());
 }
-template <class Body> void with_kind(Dtype dtype, double curvature, Body body) {
+template <class Body> void with_kind(Kind kind, double curvature, Body body) {
   with_sign(curvature, [&](auto sign) {
-    switch (dtype) {
-      case Dtype::float32: return body(Constant<Dtype::float32>(), sign);
-      case Dtype::float64: return body(Constant<Dtype::float64>(), sign);
-      case Dtype::bfloat16: return body(Constant<Dtype::bfloat16>(), sign);
-      case Dtype::float16: return body(Constant<Dtype::float16>(), sign);
+    switch (kind) {
+      case Kind::float32: return body(Constant<Kind::float32>(), sign);
+      case Kind::float64: return body(Constant<Kind::float64>(), sign);
+      case Kind::bfloat16: return body(Constant<Kind::bfloat16>(), sign);
+      case Kind::float16: return body(Constant<Kind::float16>(), sign);
+      case Kind::tf32: return body(Constant<Kind::tf32>(), sign);
     }
   });
 }
 
 // A kernel of float32 results runs as two blocks on a multiprocessor: 128 registers a thread.
-template <Dtype D> constexpr int kBlocks = D == Dtype::float64 ? 1 : 2;
+template <Kind KIND> constexpr int kBlocks = KIND == Kind::float64 ? 1 : 2;
 
 }  // namespace
 }  // namespace hiergeo::cuda

@@ -11,7 +11,7 @@ template <bool DISTANCE, class Triangle> __device__ auto partials_of(const Trian
 }
 
 // Columns are the owners; each thread sums over the rows it meets, each warp over its 32 columns.
-template <Dtype D, int SIGN, bool DISTANCE, class T = Compute<D>>
+template <Kind KIND, int SIGN, bool DISTANCE, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, 1)
     weigh(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature, bool cone,
           const __grid_constant__ Upstream upstream, const __grid_constant__ Weights weights) {
@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     Place where = {job / (row_tiles * column_tiles), job % column_tiles * Seat::size,
                    job / column_tiles % row_tiles * Seat::size};
     double by_y = 0, by_curvature = 0;
-    visit_tile<D>(memory, columns, rows, where, [&](int w, const Point<T>& x, const Point<T>& y, Opening<T> opening) {
+    visit_tile<KIND>(memory, columns, rows, where, [&](int w, const Point<T>& x, const Point<T>& y, Opening<T> opening) {
       const Place& place = Shared<T>::place(memory);
       int64_t row = place.walker + w, column = place.owner + seat;
       bool owned = column < columns.count;
@@ -69,11 +69,11 @@ __global__ void __launch_bounds__(kThreads, 1)
 template <bool DISTANCE>
 void weigh_as(const Launch& launch, bool cone, const Side& rows, const Side& columns, double curvature,
               const Upstream& upstream, const Weights& weights) {
-  with_kind(rows.dtype, curvature, [&](auto dtype, auto sign) {
-    constexpr Dtype D = decltype(dtype)::value;
-    using T = Compute<D>;
+  with_kind(rows.kind(), curvature, [&](auto kind, auto sign) {
+    constexpr Kind KIND = decltype(kind)::value;
+    using T = Compute<KIND>;
     int64_t tiles = rows.batches * ceil_div(rows.count, Tile<T>::size) * ceil_div(columns.count, Tile<T>::size);
-    launch.run(weigh<D, decltype(sign)::value, DISTANCE>, tiles, kThreads, Shared<T>::bytes, rows, columns,
+    launch.run(weigh<KIND, decltype(sign)::value, DISTANCE>, tiles, kThreads, Shared<T>::bytes, rows, columns,
                Curvature<T>(curvature), cone, upstream, weights);
   });
 }

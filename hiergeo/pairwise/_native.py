@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hiergeo._numerics import pair_dtype
 from hiergeo.pairwise.backend import Gradients
+from hiergeo.pairwise.products import product_on
 from hiergeo.pairwise.quantity import MARGIN, QUANTITIES, Quantity
 from hiergeo.polar import Polar
 
@@ -78,7 +79,7 @@ def _has_kernels(device_type: str) -> bool:
 
 def store(x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None, out: Tensor) -> None:
     """As `Backend.store`."""
-    _call("store", *_points(x, y), curvature, quantity.code, _wide(aperture), _rows(out))
+    _call("store", *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction), _rows(out))
 
 
 def backward(
@@ -90,44 +91,49 @@ def backward(
         by_angle = backward(upstream, x, y, curvature, QUANTITIES["exterior_angle"], None)
         return Gradients(*(-part for part in by_angle))._replace(aperture=upstream.sum(-1).double())
     ux, rx, uy, ry, by_aperture, by_curvature = _call(
-        "backward", upstream, *_points(x, y), curvature, quantity.code, _wide(aperture)
+        "backward", upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction)
     )
     return Gradients(ux, rx, uy, ry, by_curvature, by_aperture)
 
 
 def count(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
     """As `Backend.count`."""
-    return _call("count", *_points(x, y), curvature, _wide(aperture))
+    return _call("count", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
 
 
 def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """As `Backend.members`."""
-    return _call("members", *_points(x, y), curvature, _wide(aperture))
+    return _call("members", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
 
 
 def smallest(x: Polar, y: Polar, curvature: float, offset: Tensor | None, k: int, swap: bool) -> tuple[Tensor, Tensor]:
     """As `Backend.smallest`."""
-    return _call("smallest", *_points(x, y), curvature, _wide(offset), k, swap)
+    return _call("smallest", *_points(x, y), curvature, _wide(offset), k, swap, _product(x.direction))
 
 
 def energy_sum(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
     """As `Backend.energy_sum`."""
-    return _call("energy_sum", *_points(x, y), curvature, _wide(aperture))
+    return _call("energy_sum", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
 
 
 def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """As `Backend.energy_min`; the kernels leave infinity where no pair is a number."""
-    values, indices = _call("energy_min", *_points(x, y), curvature, _wide(aperture))
+    values, indices = _call("energy_min", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
     return values.masked_fill(indices < 0, math.nan), indices
 
 
 def ladder(queries: Tensor, candidates: Tensor, order: Tensor, ends: Tensor) -> Tensor:
     """As `Backend.ladder`."""
-    return _call("ladder", *_directions(queries, candidates), order, ends)
+    return _call("ladder", *_directions(queries, candidates), order, ends, _product(queries))
 
 
 def _call(name: str, *operands: object) -> Any:
     return getattr(getattr(torch.ops, NAMESPACE), name).default(*operands)
+
+
+def _product(directions: Tensor) -> int:
+    kind = directions.device.type
+    return product_on(kind, simd_level() if kind == "cpu" else "")
 
 
 def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:
