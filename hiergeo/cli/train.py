@@ -4,15 +4,13 @@ import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from hiergeo import adapters, datasets, training
+from hiergeo import adapters, training
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
-from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.geometry import parse
 from hiergeo.training import Chains, Recipe, Summary, Trained
@@ -85,8 +83,8 @@ def head(
             training.HeadModel(judge, trained.head, f"head:{out}@{judge.name}"),
             test,
             training.load_space(out),
-            unseen=_unseen(chains, test),
-            held_out=_held_out(judge.name),
+            unseen=training.unseen_rows(chains, test),
+            held_out=training.held_out_of(judge),
             seed=seed,
             progress=True,
         )
@@ -110,20 +108,6 @@ def _chains(
 
 def _spec(name: str) -> str:
     return f"npz:{name}" if name.endswith(".npz") and not name.startswith("npz:") else name
-
-
-def _held_out(name: str) -> frozenset[int] | None:
-    kind, _, file = name.partition(":")
-    return training.held_out_images(file) if kind == "npz" else None
-
-
-def _unseen(chains: Chains, test: Hierarchy) -> np.ndarray | None:
-    """Test rows without trained texts; a file of embeddings alone is taken for the split that keeps off test images."""
-    captions = chains.captions
-    if captions is None and test.name == "hierarcaps":
-        captions = frozenset(datasets.load("hierarcaps", "expanded-train").texts)
-    rows = None if captions is None else training.rows_without(captions, test)
-    return rows if rows is not None and rows.any() else None
 
 
 def _report(trained: Trained, chains: Chains, summary: Summary | None) -> dict[str, object]:
