@@ -18,7 +18,6 @@ from hiergeo.training import Chains, Recipe, Summary, Trained
 app = typer.Typer(help="Sharpen the hierarchy of a frozen model.", no_args_is_help=True)
 
 DEFAULTS = Recipe()
-LOSSES = [f"{name}={weight:g}" for name, weight in DEFAULTS.losses.items()]
 
 Train = Annotated[
     Path | None,
@@ -28,20 +27,15 @@ Base = Annotated[
     str | None, typer.Option("--model", "-m", help="The frozen model that the head stands on.", metavar="SPEC")
 ]
 Split = Annotated[str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")]
-Loss = Annotated[
-    list[str],
-    typer.Option(
-        help=f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES)}.", metavar="NAME=WEIGHT"
-    ),
-]
+Loss = Annotated[list[str], typer.Option(help=options.LOSS_HELP, metavar="NAME=WEIGHT")]
 Steps = Annotated[int, typer.Option(help="The budget of steps.", metavar="N", min=1)]
-Hidden = Annotated[int, typer.Option(help="Width of the residual perceptron; 0 is a linear head.", metavar="N", min=0)]
+Hidden = Annotated[int, typer.Option(help=options.HIDDEN_HELP, metavar="N", min=0)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR")]
 Evaluate = Annotated[
     str | None,
     typer.Option(help="Model to measure before and after on the test split: an npz file or a spec.", metavar="SPEC"),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Train on rows of test images, and say so everywhere.")]
+Force = Annotated[bool, typer.Option("--force", help=options.FORCE_HELP)]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0)]
 
 
@@ -59,7 +53,7 @@ def head(
     split: Split = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
-    loss: Loss = LOSSES,
+    loss: Loss = options.LOSSES,
     steps: Steps = DEFAULTS.steps,
     hidden: Hidden = DEFAULTS.hidden,
     evaluate: Evaluate = None,

@@ -16,8 +16,8 @@ SUNK = 0.5
 
 
 def verdict(cell: Cell) -> str:
-    """Collapse, flatness and curvature of the heads of one geometry and dimension, in one to four sentences."""
-    return " ".join((*_collapse(cell.runs), *_curvature(cell), *_problems(cell.runs)))
+    """Collapse, flatness and curvature of the heads of one geometry and dimension, and what went wrong, in sentences."""
+    return " ".join((*_collapse(cell.runs), *_curvature(cell), *_tuning(cell), *_problems(cell.runs)))
 
 
 def collapsed(cell: Cell) -> bool:
@@ -82,6 +82,12 @@ def _curvature(cell: Cell) -> Iterator[str]:
 def _reach(run: Run) -> float:
     """sqrt(K) r of the caption that is furthest from the root, 0 unless K > 0."""
     return math.sqrt(max(kept(run).curvature[0], 0)) * float(run.summary.after.radii.max())
+
+
+def _tuning(cell: Cell) -> Iterator[str]:
+    for end, word in ((min, "smallest"), (max, "largest")):
+        if cell.tuning and cell.learning_rate == end(cell.tuning):
+            yield f"Its learning rate, {cell.learning_rate:g}, is the {word} of those that were tried."
 
 
 def _problems(runs: Sequence[Run]) -> Iterator[str]:

@@ -8,11 +8,12 @@ from hiergeo.training.history import Look
 from hiergeo.training.objective import LOSSES, RE, UNBENT, Objective, parse_losses
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, retrieval, summarise
-from hiergeo.training.trainer import Recipe, Trained, train_head
+from hiergeo.training.trainer import SHARPEN, Recipe, Trained, train_head
 
 __all__ = [
     "LOSSES",
     "RE",
+    "SHARPEN",
     "UNBENT",
     "Chains",
     "Change",
