@@ -10,8 +10,8 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded, embed
-from hiergeo.geometry import Space, parse
-from hiergeo.metrics import percentile_interval
+from hiergeo.geometry import Space
+from hiergeo.metrics import Interval, percentile_interval
 from hiergeo.study import Cell, Contrast, Plan, Run, Study
 from hiergeo.training import Chains, HeadModel, Recipe, from_hierarchy, summarise, train_head
 
@@ -24,7 +24,7 @@ def scenes_study() -> Study:
     model, scenes = adapters.load("tiny"), datasets.load("scenes").take(60)
     rows = (replace(scenes.rows[0], positive=(*scenes.rows[0].positive[:3], HOSTILE)), *scenes.rows[1:])
     test = Hierarchy(scenes.name, scenes.split, rows, scenes.images)
-    plan = Plan(("euclidean", "lorentz:-1:learn"), (64,), (0, 1), (5e-3,), FAST)
+    plan = Plan(("euclidean", "lorentz:-1"), (64,), (0, 1), (5e-3,), FAST, learnable=True)
     return make_study(plan, from_hierarchy(datasets.load("scenes", "train").take(120), model), model, test)
 
 
@@ -55,10 +55,10 @@ def _runs(
     runs = []
     for seed in plan.seeds:
         recipe = replace(plan.recipe, seed=seed, outputs=dim, learning_rate=plan.learning_rates[0])
-        trained = train_head(chains, parse(spec), recipe)
+        trained = train_head(chains, plan.geometry(spec), recipe)
         behind = HeadModel(model, trained.head)
         summary = summarise(behind, test, Space(trained.geometry), steps=steps, samples=samples)
-        runs.append(Run(seed, trained, summary, summary.metrics()))
+        runs.append(Run(seed, trained, summary, summary.metrics(), summary.after.draws))
     return tuple(runs)
 
 
@@ -69,8 +69,9 @@ def _after(cell: Cell) -> list[Result]:
 def _contrast(metric: str, a: Cell, b: Cell) -> Contrast:
     left, right = (np.mean([result.draws[metric] for result in _after(cell)], axis=0) for cell in (a, b))
     means = [np.mean([result.metrics[metric] for result in _after(cell)]) for cell in (a, b)]
-    interval = percentile_interval(left - right)
-    return Contrast(metric, a.dim, a.geometry, b.geometry, float(means[0] - means[1]), interval)
+    low, high = percentile_interval(left - right)
+    together = Interval(low - 0.01, high + 0.01)
+    return Contrast(metric, a.dim, a.geometry, b.geometry, float(means[0] - means[1]), Interval(low, high), together)
 
 
 __all__ = ["FAST", "HOSTILE", "Embedded", "make_study", "scenes_study"]
