@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.metrics import Interval
@@ -17,13 +19,18 @@ class Run:
         seed: of its weights, batches and validation rows.
         trained: the head, its geometry and its history.
         summary: before and after on the test rows.
-        metrics: flat name -> value on the test data, those of `summary` and of the pairs protocol together.
+        metrics: flat name -> value: those of `summary` behind the head, the drift, and those of the pairs protocol on the
+            chains that were set aside.
+        draws: metric -> (samples,) bootstrap values under resampling of the items, the same items in every run.
+        problem: how the training broke off, or why the head is not the trained one; None where all went well.
     """
 
     seed: int
     trained: Trained = field(repr=False)
     summary: Summary = field(repr=False)
     metrics: dict[str, float]
+    draws: dict[str, np.ndarray] = field(repr=False)
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,15 @@ class Cell:
         dim: dimension of the head's embeddings.
         learning_rate: the one of the plan's that did best on validation rows.
         runs: one a seed, in the order of the plan's seeds.
+        tuning: learning rate -> AUROC of pairs, by the cone margin, on the validation rows of a seed that is not among the
+            plan's; NaN where training broke off; empty where the plan has a single learning rate.
     """
 
     geometry: str
     dim: int
     learning_rate: float
     runs: tuple[Run, ...]
+    tuning: dict[float, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class Contrast:
         b: spec of the other.
         difference: mean over seeds of a - b.
         interval: its 95 % interval, test items and seeds resampled in pairs.
+        together: the same interval, wider, so that those of all contrasts of the study hold at once with 95 %.
     """
 
     metric: str
@@ -62,6 +73,14 @@ class Contrast:
     b: str
     difference: float
     interval: Interval
+    together: Interval
+
+    @property
+    def winner(self) -> str | None:
+        """The spec that is better, as far as `together` excludes 0; None otherwise."""
+        if self.together.low <= 0 <= self.together.high:
+            return None
+        return self.a if self.difference > 0 else self.b
 
 
 @dataclass(frozen=True)
@@ -71,11 +90,15 @@ class Study:
     Attributes:
         plan: what was asked for.
         frozen: the test data as the frozen model embeds them.
-        before: geometry -> the result without a head.
-        cells: geometries times dimensions, in the plan's order.
-        contrasts: every pair of different spaces, for every metric and dimension.
+        before: geometry -> the result without a head, retrieval and pairs included; a product that does not fit the
+            frozen embeddings has the Euclidean one.
+        cells: geometries times dimensions, in the order of `Plan.cells`.
+        contrasts: every pair of different spaces, for every metric that could differ, and every dimension.
         verdicts: (geometry, dim) -> plain words on collapse and flatness.
         conclusion: plain words on whether a geometry helps; allowed to say that none does.
+        same: metrics that are equal in all geometries by construction, and so have no contrasts.
+        twins: specs that are one space in several charts, and so have no contrasts with each other.
+        leakage: what of the test data was trained on, where that was forced.
     """
 
     plan: Plan
@@ -85,3 +108,6 @@ class Study:
     contrasts: tuple[Contrast, ...]
     verdicts: dict[tuple[str, int], str]
     conclusion: str
+    same: frozenset[str] = frozenset()
+    twins: tuple[tuple[str, ...], ...] = ()
+    leakage: str | None = None

@@ -5,7 +5,7 @@ from hiergeo.training.chains import Chains, from_file, from_hierarchy
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
 from hiergeo.training.held_out import held_out_images, rows_without
 from hiergeo.training.history import Look
-from hiergeo.training.objective import LOSSES, RE, Objective, parse_losses
+from hiergeo.training.objective import LOSSES, RE, UNBENT, Objective, parse_losses
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, retrieval, summarise
 from hiergeo.training.trainer import Recipe, Trained, train_head
@@ -13,6 +13,7 @@ from hiergeo.training.trainer import Recipe, Trained, train_head
 __all__ = [
     "LOSSES",
     "RE",
+    "UNBENT",
     "Chains",
     "Change",
     "FreeEmbedding",

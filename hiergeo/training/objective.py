@@ -39,6 +39,9 @@ OTHERS: dict[str, Callable[[Batch], Tensor]] = {
 }
 """Losses that are no part of RE, on consecutive tiers of the positive chains."""
 
+UNBENT = frozenset({"prior", "order"})
+"""Losses that see no curvature: of cosines with the frozen embeddings, and of radii."""
+
 LOSSES = (*RE, *OTHERS)
 """Every loss by its name."""
 

@@ -1,0 +1,48 @@
+"""Which specs name one space, which of them learn their curvature, and what no curvature can change."""
+
+from collections.abc import Sequence
+
+from hiergeo.evaluation import RADIAL
+from hiergeo.geometry import Curved, Geometry, Product, parse
+from hiergeo.training import UNBENT
+
+SAME = RADIAL | {"tau_d_unseen"}
+"""Metrics of radii alone: equal in all geometries where the heads are equal."""
+
+
+def learnable(geometry: Geometry | Product) -> Geometry | Product:
+    """The same geometry with every curvature to be learnt; flat factors stay, and so do those of third parties that
+    are not `Curved`."""
+    if isinstance(geometry, Product):
+        factors = [(_learnable(factor), dim) for factor, dim in geometry.factors]
+        return Product(factors, "l2" if geometry.order == 2 else "l1")
+    return _learnable(geometry)
+
+
+def charts(specs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The specs among these that name one space in several charts, space by space."""
+    spaces: dict[object, list[str]] = {}
+    for spec in specs:
+        spaces.setdefault(_identity(parse(spec)), []).append(spec)
+    return tuple(tuple(same) for same in spaces.values() if len(same) > 1)
+
+
+def same_by_construction(specs: Sequence[str], losses: Sequence[str]) -> frozenset[str]:
+    """Metrics that cannot differ between these geometries.
+
+    Losses that see no curvature train one and the same head in every geometry, and its radii are |f(e) - f(root)| in
+    all of them but products that add lengths up (l1).
+    """
+    added_up = any(isinstance(geometry, Product) and geometry.order == 1 for geometry in map(parse, specs))
+    return SAME if set(losses) <= UNBENT and not added_up else frozenset()
+
+
+def _learnable(geometry: Geometry) -> Geometry:
+    return type(geometry)(geometry.value, learnable=True) if isinstance(geometry, Curved) else geometry
+
+
+def _identity(geometry: Geometry | Product) -> object:
+    """What two charts of one space share: the curvatures, and how a product puts its factors together."""
+    if isinstance(geometry, Product):
+        return geometry.order, tuple((float(factor.curvature), dim) for factor, dim in geometry.factors)
+    return float(geometry.curvature)
