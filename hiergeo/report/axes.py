@@ -31,7 +31,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     power = 10.0 ** np.floor(np.log10(rough))
     step = float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor * power - rough)))
     first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
-    return [float(index * step) for index in np.arange(first, last + 1)]
+    return [float(index * step) + 0.0 for index in np.arange(first, last + 1)]
 
 
 def minus(text: str) -> str:
