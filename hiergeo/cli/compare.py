@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from hiergeo import adapters
-from hiergeo.cli import options
+from hiergeo.cli import options, study
 from hiergeo.cli._io import check_writable, load_data, space_of, write_json
+from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
 from hiergeo.evaluation.evaluate import check
@@ -19,22 +20,56 @@ GEOMETRIES = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
 Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=0)]
 
 
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        help="Thresholds of re, points of traversal  [50]; with --train the budget of steps  [400].", metavar="N", min=1
+    ),
+]
+
+THRESHOLDS = 50
+
+UNTRAINED = ("protocol", "root")
+"""Options of a comparison of frozen embeddings alone."""
+
+
 def compare(
+    context: typer.Context,
     model: options.Model,
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,
     geometry: options.Geometries = GEOMETRIES,
     protocol: options.Protocol = "re",
-    steps: options.Steps = 50,
+    steps: Steps = None,
     root: options.Root = "model",
     html: options.Html = Path("hiergeo-compare.html"),
     images: Images = 12,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
+    train: study.Train = None,
+    dim: study.Dims = None,
+    seeds: study.Seeds = study.SEEDS,
+    learning_rate: study.Rates = study.RATES,
+    loss: study.Loss = options.LOSSES,
+    hidden: study.Hidden = study.HIDDEN,
+    learn_curvature: study.LearnCurvature = False,
+    free_norms: study.FreeNorms = False,
+    force: study.Force = False,
 ) -> None:
-    """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures."""
+    """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures.
+
+    With --train: compare heads that are trained alike in every geometry, with intervals over test rows and seeds.
+    """
+    _refuse_strays(context, train is not None)
+    if train is not None:
+        asked = study.Training(
+            train, dim, seeds, learning_rate, loss, hidden, steps, learn_curvature, free_norms, force
+        )
+        study.study(asked, model, data, split, rows, geometry, html, images, json, seed, device)
+        return
+    steps = steps or THRESHOLDS
     check_writable(json, html)
     check(protocol, steps)
     spaces = [space_of(spec, root) for spec in geometry]
@@ -42,6 +77,18 @@ def compare(
     loaded = adapters.load(model, device=device)
     comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, progress=True)
     publish(comparison, html, json, images, seed)
+
+
+def _refuse_strays(context: typer.Context, trains: bool) -> None:
+    """Refuse options that play no part, with --train or without it."""
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and trains and name in UNTRAINED:
+            raise InputError(f"--{name} plays no part with --train, which measures by re and pairs around the head's root.")
+        if given and not trains and getattr(parameter, "rich_help_panel", None) == study.PANEL:
+            raise InputError(f"--{name.replace('_', '-')} needs --train: without it nothing is trained.")
 
 
 def publish(comparison: Comparison, html: Path, json: Path | None, images: int, seed: int) -> None:

@@ -5,6 +5,13 @@ from typing import Annotated
 
 import typer
 
+from hiergeo import training
+
+LOSSES = [f"{name}={weight:g}" for name, weight in training.SHARPEN.items()]
+LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES)}."
+HIDDEN_HELP = "Width of the residual perceptron; 0 is a linear head."
+FORCE_HELP = "Train on rows of test images, and say so everywhere."
+
 Model = Annotated[
     str,
     typer.Option(

@@ -4,15 +4,13 @@ import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from hiergeo import adapters, datasets, training
+from hiergeo import adapters, training
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
-from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.geometry import parse
 from hiergeo.training import Chains, Recipe, Summary, Trained
@@ -20,7 +18,6 @@ from hiergeo.training import Chains, Recipe, Summary, Trained
 app = typer.Typer(help="Sharpen the hierarchy of a frozen model.", no_args_is_help=True)
 
 DEFAULTS = Recipe()
-LOSSES = [f"{name}={weight:g}" for name, weight in DEFAULTS.losses.items()]
 
 Train = Annotated[
     Path | None,
@@ -30,20 +27,15 @@ Base = Annotated[
     str | None, typer.Option("--model", "-m", help="The frozen model that the head stands on.", metavar="SPEC")
 ]
 Split = Annotated[str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")]
-Loss = Annotated[
-    list[str],
-    typer.Option(
-        help=f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES)}.", metavar="NAME=WEIGHT"
-    ),
-]
+Loss = Annotated[list[str], typer.Option(help=options.LOSS_HELP, metavar="NAME=WEIGHT")]
 Steps = Annotated[int, typer.Option(help="The budget of steps.", metavar="N", min=1)]
-Hidden = Annotated[int, typer.Option(help="Width of the residual perceptron; 0 is a linear head.", metavar="N", min=0)]
+Hidden = Annotated[int, typer.Option(help=options.HIDDEN_HELP, metavar="N", min=0)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR")]
 Evaluate = Annotated[
     str | None,
     typer.Option(help="Model to measure before and after on the test split: an npz file or a spec.", metavar="SPEC"),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Train on rows of test images, and say so everywhere.")]
+Force = Annotated[bool, typer.Option("--force", help=options.FORCE_HELP)]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0)]
 
 
@@ -61,7 +53,7 @@ def head(
     split: Split = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
-    loss: Loss = LOSSES,
+    loss: Loss = options.LOSSES,
     steps: Steps = DEFAULTS.steps,
     hidden: Hidden = DEFAULTS.hidden,
     evaluate: Evaluate = None,
@@ -85,8 +77,8 @@ def head(
             training.HeadModel(judge, trained.head, f"head:{out}@{judge.name}"),
             test,
             training.load_space(out),
-            unseen=_unseen(chains, test),
-            held_out=_held_out(judge.name),
+            unseen=training.unseen_rows(chains, test),
+            held_out=training.held_out_of(judge),
             seed=seed,
             progress=True,
         )
@@ -110,20 +102,6 @@ def _chains(
 
 def _spec(name: str) -> str:
     return f"npz:{name}" if name.endswith(".npz") and not name.startswith("npz:") else name
-
-
-def _held_out(name: str) -> frozenset[int] | None:
-    kind, _, file = name.partition(":")
-    return training.held_out_images(file) if kind == "npz" else None
-
-
-def _unseen(chains: Chains, test: Hierarchy) -> np.ndarray | None:
-    """Test rows without trained texts; a file of embeddings alone is taken for the split that keeps off test images."""
-    captions = chains.captions
-    if captions is None and test.name == "hierarcaps":
-        captions = frozenset(datasets.load("hierarcaps", "expanded-train").texts)
-    rows = None if captions is None else training.rows_without(captions, test)
-    return rows if rows is not None and rows.any() else None
 
 
 def _report(trained: Trained, chains: Chains, summary: Summary | None) -> dict[str, object]:

@@ -23,8 +23,9 @@ def diagnose(embedded: Embedded, space: Space, radii: np.ndarray, seed: int) -> 
 
     `radius_mean_tierI`, `radius_std_tierI` per tier; `radius_spread`, the largest over the smallest tier mean;
     `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs inside cones;
-    `aperture_root`, the share of captions so close to the root that their cone is a half-space; for a single curved
-    geometry `curvature` and `bend`, how much sn(r) exceeds or falls short of r at the largest radius.
+    `bend`, how much sn(r) exceeds or falls short of r at the largest radius, in a product where the factors bend most;
+    where there is a single factor `curvature`, and `aperture_root`, the share of captions so close to the root that their
+    cone is a half-space.
     """
     tiers = radii.mean(0)
     numbers = {f"radius_mean_tier{i}": float(mean) for i, mean in enumerate(tiers)}
@@ -36,11 +37,13 @@ def diagnose(embedded: Embedded, space: Space, radii: np.ndarray, seed: int) -> 
     shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed))]
     numbers["in_cone_random"] = float((space.margin(parent, shuffled) >= 0).double().mean())
 
+    factors = space.geometry.parts(embedded.text.shape[-1])
+    reaches = [float(point.radius.max()) for point in space.polars(embedded.text)]
+    bends = [bend(float(geometry.curvature), reach) for (geometry, _), reach in zip(factors, reaches, strict=True)]
+    numbers["bend"] = max(bends, key=abs)
     if not isinstance(space.geometry, Product):
         numbers["aperture_root"] = float((space.half_aperture(embedded.text) >= math.pi / 2).double().mean())
-        curvature = float(space.geometry.curvature)
-        numbers["curvature"] = curvature
-        numbers["bend"] = bend(curvature, float(radii.max()))
+        numbers["curvature"] = float(space.geometry.curvature)
     return numbers
 
 

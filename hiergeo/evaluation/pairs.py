@@ -21,18 +21,22 @@ def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome
     A product has no single exterior angle: there the margin alone is scored. `steps` and `progress` play no part.
     """
     assert embedded.negative is not None
-    parent, child = embedded.positive[:, :-1], embedded.positive[:, 1:]
-    negatives = {"": embedded.negative[:, :-1], "_sibling": embedded.negative[:, 1:]}
+    return score(embedded.positive, embedded.negative, space)
+
+
+def score(positive: Tensor, negative: Tensor, space: Space) -> Outcome:
+    """The protocol on chains of embeddings, (n, T, D) each; the space has its root."""
+    parent, child = positive[:, :-1], positive[:, 1:]
+    negatives = {"": negative[:, :-1], "_sibling": negative[:, 1:]}
 
     statistics: dict[str, Statistic] = {}
     numbers: dict[str, float] = {}
-    for name, score in _scores(space).items():
-        positive = score(parent, child)
+    for name, by in _scores(space).items():
+        true = by(parent, child)
         for kind, wrong in negatives.items():
-            ranking = Ranking(positive.numpy(), score(parent, wrong).numpy())
-            rows = len(embedded.hierarchy.rows)
-            statistics[f"auroc{name}{kind}"] = Statistic(rows, ranking.auroc)
-            statistics[f"average_precision{name}{kind}"] = Statistic(rows, ranking.average_precision)
+            ranking = Ranking(true.numpy(), by(parent, wrong).numpy())
+            statistics[f"auroc{name}{kind}"] = Statistic(len(true), ranking.auroc)
+            statistics[f"average_precision{name}{kind}"] = Statistic(len(true), ranking.average_precision)
             numbers[f"score_ties{name}{kind}"] = ranking.tie_share()
     return Outcome(statistics, numbers)
 

@@ -9,6 +9,7 @@ from hiergeo.metrics.bootstrap import (
     percentile_interval,
     resamples,
 )
+from hiergeo.metrics.crossed import crossed_draws, simultaneous_intervals
 from hiergeo.metrics.drift import Drift, similarity_drift
 from hiergeo.metrics.ladders import any_hit, ladder, ladder_precision_recall, ladder_scores
 from hiergeo.metrics.order import tau_d, tau_d_rows, tied_share
@@ -28,6 +29,7 @@ __all__ = [
     "bootstrap_draws",
     "bootstrap_mean",
     "bootstrap_statistic",
+    "crossed_draws",
     "ladder",
     "ladder_precision_recall",
     "ladder_scores",
@@ -39,6 +41,7 @@ __all__ = [
     "retrieval_hits",
     "roc_curve",
     "similarity_drift",
+    "simultaneous_intervals",
     "tau_d",
     "tau_d_rows",
     "tie_share",

@@ -1,6 +1,10 @@
 """What a study hands back: every head of every geometry on the same data, and how the geometries differ."""
 
-from dataclasses import dataclass, field
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +36,17 @@ class Run:
     draws: dict[str, np.ndarray] = field(repr=False)
     problem: str | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values: metrics, diagnostics, what was kept, and the looks on the way."""
+        return {
+            "seed": self.seed,
+            "metrics": _plain(self.metrics),
+            "diagnostics": self.summary.after.diagnostics,
+            "kept_step": self.trained.best,
+            "problem": self.problem,
+            "history": [look.as_dict() for look in self.trained.history],
+        }
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -51,6 +66,16 @@ class Cell:
     learning_rate: float
     runs: tuple[Run, ...]
     tuning: dict[float, float] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The mean of every metric over the runs."""
+        return {name: float(np.mean([run.metrics[name] for run in self.runs])) for name in self.runs[0].metrics}
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """The standard deviation of every metric over the runs, by their number less one."""
+        return {name: float(np.std([run.metrics[name] for run in self.runs], ddof=1)) for name in self.runs[0].metrics}
 
 
 @dataclass(frozen=True)
@@ -78,7 +103,8 @@ class Contrast:
     @property
     def winner(self) -> str | None:
         """The spec that is better, as far as `together` excludes 0; None otherwise."""
-        if self.together.low <= 0 <= self.together.high:
+        low, high = self.together
+        if low <= 0 <= high or low == high:
             return None
         return self.a if self.difference > 0 else self.b
 
@@ -111,3 +137,34 @@ class Study:
     same: frozenset[str] = frozenset()
     twins: tuple[tuple[str, ...], ...] = ()
     leakage: str | None = None
+
+    def to_json(self) -> str:
+        """The means over seeds first, as ``GEOMETRY/dD/METRIC``; then contrasts, verdicts, every seed, and the plan."""
+        named = {f"{cell.geometry}/d{cell.dim}": cell for cell in self.cells}
+        flat = {f"{name}/{metric}": value for name, cell in named.items() for metric, value in cell.metrics.items()}
+        whole = {
+            "metrics": _plain(flat),
+            "intervals": [asdict(contrast) | {"winner": contrast.winner} for contrast in self.contrasts],
+            "conclusion": self.conclusion,
+            "verdicts": {f"{geometry}/d{dim}": words for (geometry, dim), words in self.verdicts.items()},
+            "same_by_construction": sorted(self.same),
+            "twins": self.twins,
+            "leakage": self.leakage,
+            "before": {geometry: result.as_dict() for geometry, result in self.before.items()},
+            "cells": {
+                name: {
+                    "learning_rate": cell.learning_rate,
+                    "tuning": _plain({f"{rate:g}": score for rate, score in cell.tuning.items()}),
+                    "spread": _plain(cell.spread),
+                    "runs": [run.as_dict() for run in cell.runs],
+                }
+                for name, cell in named.items()
+            },
+            "plan": asdict(self.plan),
+        }
+        return json.dumps(whole, indent=2)
+
+
+def _plain(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers that JSON has: null for NaN."""
+    return {name: None if math.isnan(value) else value for name, value in numbers.items()}

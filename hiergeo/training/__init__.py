@@ -3,16 +3,17 @@
 from hiergeo.adapters.head import Head, HeadModel
 from hiergeo.training.chains import Chains, from_file, from_hierarchy
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
-from hiergeo.training.held_out import held_out_images, rows_without
+from hiergeo.training.held_out import held_out_images, held_out_of, rows_without, unseen_rows
 from hiergeo.training.history import Look
 from hiergeo.training.objective import LOSSES, RE, UNBENT, Objective, parse_losses
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, retrieval, summarise
-from hiergeo.training.trainer import Recipe, Trained, train_head
+from hiergeo.training.trainer import SHARPEN, Recipe, Trained, train_head
 
 __all__ = [
     "LOSSES",
     "RE",
+    "SHARPEN",
     "UNBENT",
     "Chains",
     "Change",
@@ -30,6 +31,7 @@ __all__ = [
     "from_file",
     "from_hierarchy",
     "held_out_images",
+    "held_out_of",
     "load_space",
     "parse_losses",
     "retrieval",
@@ -37,4 +39,5 @@ __all__ = [
     "save_head",
     "summarise",
     "train_head",
+    "unseen_rows",
 ]

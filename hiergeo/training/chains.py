@@ -1,6 +1,6 @@
 """What a head is trained on: chains as positions in a table of frozen embeddings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -50,6 +50,10 @@ class Chains:
 
     def __len__(self) -> int:
         return len(self.positive)
+
+    def take(self, rows: Tensor) -> "Chains":
+        """The chains at some positions, int64 (m,), over the same texts."""
+        return replace(self, positive=self.positive[rows], negative=self.negative[rows], group=self.group[rows])
 
     @cached_property
     def sha256(self) -> str:

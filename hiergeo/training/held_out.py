@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hiergeo.adapters import _archive
+from hiergeo import datasets
+from hiergeo.adapters import Model, _archive
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
+from hiergeo.training.chains import Chains
 
 
 def held_out_images(path: Path | str) -> frozenset[int] | None:
@@ -27,3 +29,21 @@ def held_out_images(path: Path | str) -> frozenset[int] | None:
 def rows_without(captions: frozenset[str], test: Hierarchy) -> np.ndarray:
     """Booleans (rows of `test`,): True where no positive caption is, letter by letter, in `captions`."""
     return np.array([captions.isdisjoint(row.positive) for row in test.rows])
+
+
+def unseen_rows(chains: Chains, test: Hierarchy) -> np.ndarray | None:
+    """Booleans of the test rows without a text of the chains; None where there are none, or nothing is known.
+
+    A file of embeddings alone, tested on HierarCaps, is taken for its split that keeps off the test images.
+    """
+    captions = chains.captions
+    if captions is None and test.name == "hierarcaps":
+        captions = frozenset(datasets.load("hierarcaps", "expanded-train").texts)
+    rows = None if captions is None else rows_without(captions, test)
+    return rows if rows is not None and rows.any() else None
+
+
+def held_out_of(model: Model) -> frozenset[int] | None:
+    """The images that stored embeddings mark as held out; None where a model marks none."""
+    kind, _, file = model.name.partition(":")
+    return held_out_images(file) if kind == "npz" else None

@@ -13,15 +13,9 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded, embed
 from hiergeo.evaluation.evaluate import Settings, check, check_fit, measure, wanted
+from hiergeo.evaluation.statistic import mean_of
 from hiergeo.geometry import Space
-from hiergeo.metrics import (
-    Interval,
-    paired_difference,
-    percentile_interval,
-    retrieval_hits,
-    similarity_drift,
-    tau_d_rows,
-)
+from hiergeo.metrics import Interval, percentile_interval, retrieval_hits, similarity_drift, tau_d_rows
 
 KS = (1, 5, 10)
 """The k of the recalls that are reported."""
@@ -50,8 +44,8 @@ class Summary:
     """What a head changed.
 
     Attributes:
-        before: the whole result of the frozen model.
-        after: the whole result behind the head.
+        before: the whole result of the frozen model, `tau_d_unseen` and the retrievals below included.
+        after: the same behind the head.
         changes: metric -> its change: those of the protocol, `tau_d_unseen` where training texts are known, and the
             retrievals `image_to_text_rK` and `text_to_image_rK` where there are images.
         drift: `similarity_change` and `similarity_correlation` of the cosines of texts.
@@ -112,14 +106,40 @@ def summarise(
     frozen = embed(model.base, hierarchy, **wanted(protocol), progress=progress)
     sharpened = behind(frozen, model)
     settings = Settings(protocol, steps, seed, samples)
-    before, after = (measure(embedded, space, settings, progress=progress) for embedded in (frozen, sharpened))
-    changes = {name: _of_draws(before, after, name) for name in before.draws if name in after.draws}
-    if unseen is not None:
-        was, now = (tau_d_rows(result.radii[unseen]) for result in (before, after))
-        changes["tau_d_unseen"] = _of_rows(was, now, samples, seed)
-    if frozen.image is not None:
-        old, new = (retrieval(embedded, space, held_out) for embedded in (frozen, sharpened))
-        changes |= {name: _of_rows(old[name], new[name], samples, seed) for name in old}
+    before, after = (
+        measured(embedded, space, settings, unseen=unseen, held_out=held_out, progress=progress)
+        for embedded in (frozen, sharpened)
+    )
+    return between(before, after, frozen, sharpened)
+
+
+def measured(
+    embedded: Embedded,
+    space: Space,
+    settings: Settings,
+    *,
+    unseen: np.ndarray | None = None,
+    held_out: Iterable[int] | None = None,
+    progress: bool = False,
+) -> Result:
+    """A protocol's result with `tau_d_unseen` and the retrievals among its metrics; arguments as for `summarise`."""
+    result = measure(embedded, space, settings, progress=progress)
+    rows = {} if unseen is None else {"tau_d_unseen": tau_d_rows(result.radii[unseen])}
+    if embedded.image is not None:
+        rows |= retrieval(embedded, space, held_out)
+    means = {name: mean_of(values) for name, values in rows.items()}
+    draws = {name: mean.draws(settings.samples, settings.seed) for name, mean in means.items()}
+    values = {name: mean.value for name, mean in means.items()}
+    return replace(result, metrics=result.metrics | values, draws=result.draws | draws)
+
+
+def between(before: Result, after: Result, frozen: Embedded, sharpened: Embedded) -> Summary:
+    """What changed between two results over the same rows, and between the embeddings that they are of."""
+    changes = {
+        name: Change(before.metrics[name], after.metrics[name], percentile_interval(after.draws[name] - draws))
+        for name, draws in before.draws.items()
+        if name in after.draws
+    }
     drift = similarity_drift(frozen.text[:DRIFT_TEXTS].numpy(), sharpened.text[:DRIFT_TEXTS].numpy())
     numbers = {"similarity_change": drift.change, "similarity_correlation": drift.correlation}
     return Summary(before, after, changes, numbers)
@@ -178,13 +198,3 @@ def behind_head(frozen: Embedded, head: Head, name: str) -> Embedded:
         image=None if frozen.image is None else after(frozen.image),
         root=after(frozen.root[None])[0],
     )
-
-
-def _of_draws(before: Result, after: Result, name: str) -> Change:
-    draws = after.draws[name] - before.draws[name]
-    return Change(before.metrics[name], after.metrics[name], percentile_interval(draws))
-
-
-def _of_rows(before: np.ndarray, after: np.ndarray, samples: int, seed: int) -> Change:
-    difference = paired_difference(after, before, samples=samples, seed=seed)
-    return Change(float(before.mean()), float(after.mean()), difference)

@@ -18,9 +18,10 @@ from hiergeo.report.exhibits import exhibits
 from hiergeo.report.figures import panels, tallest
 from hiergeo.report.study import curves, disk
 from hiergeo.report.study.heads import Shown, shown
-from hiergeo.report.study.retained import DRIFT, Retained
+from hiergeo.report.study.retained import Retained
 from hiergeo.report.study.roc import roc_curves, unheaded
 from hiergeo.report.study.scores import tables
+from hiergeo.report.study_table import DRIFT
 from hiergeo.report.words import data_name, short_model
 from hiergeo.study import Study
 

@@ -3,15 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from hiergeo.metrics import Interval, crossed_draws, percentile_interval
 from hiergeo.report.study.scores import Scores
 from hiergeo.study import Cell
-
-DRIFT = ("similarity_change", "similarity_correlation")
-"""How far the cosines of captions moved: numbers of the two models together, which have no before."""
-
 
 @dataclass(frozen=True)
 class Change:
@@ -50,10 +44,9 @@ class Retained:
         if metric not in before.draws or metric not in cell.runs[0].draws:
             return None
         draws = crossed_draws([run.draws[metric] - before.draws[metric] for run in cell.runs])
-        after = float(np.mean([run.metrics[metric] for run in cell.runs]))
-        return Change(before.metrics[metric], after, percentile_interval(draws))
+        return Change(before.metrics[metric], cell.metrics[metric], percentile_interval(draws))
 
     def drift(self, name: str) -> Sequence[tuple[float, float, float]]:
-        """For each geometry the mean, the smallest and the largest over seeds of a number of `DRIFT`."""
-        rows = [[run.summary.drift[name] for run in cell.runs] for cell in self.scores.cells]
-        return [(float(np.mean(row)), min(row), max(row)) for row in rows]
+        """For each geometry the mean, the smallest and the largest over seeds of how far cosines of captions moved."""
+        rows = [(cell.metrics[name], [run.metrics[name] for run in cell.runs]) for cell in self.scores.cells]
+        return [(mean, min(seeds), max(seeds)) for mean, seeds in rows]

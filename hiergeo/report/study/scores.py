@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from hiergeo.metrics import Interval, crossed_draws, percentile_interval
+from hiergeo.report.study_table import leaders
 from hiergeo.study import Cell, Contrast, Study
 
 
@@ -48,8 +47,8 @@ class Scores:
         if metric not in cell.runs[0].draws:
             return None
         seeds = tuple(run.metrics[metric] for run in cell.runs)
-        draws = crossed_draws([run.draws[metric] for run in cell.runs])
-        return Score(float(np.mean(seeds)), percentile_interval(draws), seeds, self._best(metric, cell.geometry))
+        interval = percentile_interval(crossed_draws([run.draws[metric] for run in cell.runs]))
+        return Score(cell.metrics[metric], interval, seeds, cell.geometry in leaders(self.study, self.dim, metric))
 
     def span(self, metric: str) -> tuple[float, float]:
         """The bounds of all intervals and seeds of a metric together."""
@@ -69,10 +68,6 @@ class Scores:
     def reach(self, metric: str) -> float:
         """The largest distance from 0 of any bound of the contrasts of a metric, which their drawings share."""
         return max(max(abs(bound) for bound in each.together) for each in self.contrasts(metric)) or 1.0
-
-    def _best(self, metric: str, geometry: str) -> bool:
-        met = [each for each in self.contrasts(metric) if geometry in (each.a, each.b)]
-        return bool(met) and all(each.winner == geometry for each in met)
 
 
 def tables(study: Study) -> tuple[Scores, ...]:

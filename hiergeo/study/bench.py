@@ -1,0 +1,99 @@
+"""Where every head of a study is measured: the same test rows, and the same chains set aside for pairs."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from hiergeo.adapters import Model
+from hiergeo.adapters.head.network import HeadShape
+from hiergeo.errors import InputError
+from hiergeo.evaluation import Result, pairs
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.evaluate import Settings
+from hiergeo.evaluation.outcome import Outcome
+from hiergeo.geometry import Geometry, Product, Space, parse
+from hiergeo.study.result import Run
+from hiergeo.training import Chains, Head, HeadModel, Trained
+from hiergeo.training.summary import behind, between, measured
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Data that no head has trained on.
+
+    Attributes:
+        model: the frozen model.
+        frozen: the test rows as it embeds them.
+        aside: chains on which pairs are measured.
+        settings: protocol, thresholds and bootstrap.
+        unseen: (rows,) booleans or None, test rows without training texts.
+        held_out: ids of the images for retrieval, or None for all.
+    """
+
+    model: Model
+    frozen: Embedded
+    aside: Chains
+    settings: Settings
+    unseen: np.ndarray | None = None
+    held_out: Iterable[int] | None = None
+
+    def without_head(self, spec: str) -> Result:
+        """The frozen model in a geometry; in Euclidean space where a product does not fit its embeddings."""
+        geometry, dim = parse(spec), self.model.dim
+        try:
+            geometry.parts(dim)
+        except InputError:
+            geometry = parse("euclidean")
+        return self._measured(self.frozen, HeadModel(self.model, Head(HeadShape(dim, dim))), geometry)
+
+    def run(self, trained: Trained, before: Result, untrained: Geometry | Product) -> Run:
+        """Measure a head; one whose points leave its space, a sphere, counts as the untrained head.
+
+        Args:
+            trained: the head.
+            before: the result of the frozen model.
+            untrained: the geometry before any curvature was learnt.
+        """
+        try:
+            return self._run(trained, before, trained.diverged)
+        except InputError as error:
+            head = Head(trained.head.shape, trained.recipe.seed).eval()
+            problem = f"the trained head cannot be measured ({str(error).rstrip('.')}), so the untrained one stands for it"
+            return self._run(replace(trained, head=head, geometry=untrained, best=0), before, problem)
+
+    def _run(self, trained: Trained, before: Result, problem: str | None) -> Run:
+        model = HeadModel(self.model, trained.head)
+        sharpened = behind(self.frozen, model)
+        after = self._measured(sharpened, model, trained.geometry)
+        summary = between(before, after, self.frozen, sharpened)
+        return Run(trained.recipe.seed, trained, summary, after.metrics | summary.drift, after.draws, problem)
+
+    def _measured(self, embedded: Embedded, model: HeadModel, geometry: Geometry | Product) -> Result:
+        space, aside, settings = Space(geometry), self.aside, self.settings
+        with torch.no_grad(), beyond_the_equator():
+            result = measured(embedded, space, settings, unseen=self.unseen, held_out=self.held_out)
+            outcome = score_pairs(aside, model, space)
+        values = {name: statistic.value for name, statistic in outcome.statistics.items()} | outcome.numbers
+        draws = {name: each.draws(settings.samples, settings.seed) for name, each in outcome.statistics.items()}
+        return replace(result, metrics=result.metrics | values, draws=result.draws | draws)
+
+
+def score_pairs(chains: Chains, model: HeadModel, space: Space) -> Outcome:
+    """The pairs protocol on chains behind a head, around its own root."""
+    positive, negative = (
+        model.through(chains.text[side].flatten(0, 1)).unflatten(0, side.shape)
+        for side in (chains.positive, chains.negative)
+    )
+    return pairs.score(positive, negative, space.rooted(model.through(chains.root[None])[0]))
+
+
+@contextmanager
+def beyond_the_equator() -> Iterator[None]:
+    """Keep quiet about cones that widen on a sphere: the verdict of the study says it once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="points lie beyond the equator")
+        yield
