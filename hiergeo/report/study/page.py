@@ -1,6 +1,7 @@
 """The report of a study as one HTML file: what was found, how sure it is, and what it looks like."""
 
 import base64
+import re
 from hashlib import sha256
 from dataclasses import replace
 from importlib.resources import files
@@ -29,6 +30,10 @@ SCRIPT = "disk.js"
 """The one script of the page; its hash is all that the page's content security policy lets run."""
 
 
+SENTENCES = re.compile(r"(?<=[.!?]) (?=[A-Z])")
+"""Where one sentence ends and the next begins."""
+
+
 def write_study(study: Study, path: Path, *, images: int = 12, seed: int = 0) -> Path:
     """Write one HTML file that needs nothing else: no network, no fonts, and readable without its one script.
 
@@ -53,12 +58,12 @@ def render(study: Study, images: int, seed: int) -> str:
     heads = shown(study)
     script = files("hiergeo.report").joinpath("templates", SCRIPT).read_text(encoding="utf-8")
     by_dim = tables(study)
-    headline, _, rest = study.conclusion.partition(". ")
+    headline, *lede = SENTENCES.split(study.conclusion)
     first = next(iter(study.before.values()))
     return environment().get_template("study.html").render(
         study=study,
-        headline=headline.removesuffix(".") + ".",
-        lede=rest,
+        headline=headline,
+        lede=lede,
         model=short_model(study.frozen.model),
         data=data_name(first),
         tables=by_dim,
