@@ -4,13 +4,12 @@ import base64
 import io
 import re
 import zlib
-from dataclasses import dataclass, field, replace
-from html.parser import HTMLParser
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from page_common import Page, read
 from PIL import Image
 
 import hiergeo
@@ -21,7 +20,6 @@ from hiergeo.evaluation import Comparison
 from hiergeo.report import write_page
 from hiergeo.report.exhibits import Exhibit, disagreement, exhibits
 
-VOID = {"meta", "img", "link", "br", "hr", "input"}
 GEOMETRIES = ["euclidean", "lorentz:-0.7", "poincare:-0.7", "sphere:0.3"]
 HOSTILE = "<script>alert('x')</script> & \"quotes\""
 
@@ -76,46 +74,6 @@ def compared(protocol: str = "re", model: Model | None = None, data: Hierarchy |
     return hiergeo.compare(
         model or Handmade(), data or hierarchy(), GEOMETRIES, protocol=protocol, steps=10, samples=60, seed=3
     )
-
-
-@dataclass
-class Page(HTMLParser):
-    """What a page is made of, and whether its tags are balanced."""
-
-    text: str = ""
-    open: list[str] = field(default_factory=list)
-    tags: list[tuple[str, dict]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] != ["style"]:
-            self.text += data
-
-    def having(self, name: str) -> list[dict]:
-        return [attributes for tag, attributes in self.tags if tag == name]
-
-
-def read(path: Path) -> Page:
-    page = Page()
-    page.feed(path.read_text(encoding="utf-8"))
-    page.close()
-    assert page.open == []
-    page.text = re.sub(r"\s+", " ", page.text)  # no-break spaces too
-    return page
 
 
 @pytest.fixture(scope="module")

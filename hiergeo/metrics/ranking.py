@@ -64,7 +64,7 @@ class Ranking:
         return float(true @ false / (true.sum() * false.sum()))
 
     def roc(self) -> Roc:
-        """The rates of pairs taken for true as the threshold sinks through the scores, equal scores entering together."""
+        """The rates of pairs taken for true as a threshold sinks through the scores, equal scores entering together."""
         return Roc(*(np.append(0, np.cumsum(mass)) / mass.sum() for mass in reversed(self._mass(None))))
 
     def _mass(self, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -38,20 +38,24 @@ def render(comparison: Comparison, images: int, seed: int) -> str:
     first = comparison.results[0]
     by_geometry = {result.geometry: result for result in comparison.results}
     drawn = panels(by_geometry)
-    return environment().get_template("page.html").render(
-        findings=findings,
-        results=comparison.results,
-        across=len(findings.metrics) <= WIDE,
-        model=short_model(str(first.settings["model"])),
-        data=data_name(first),
-        protocol=protocol_name(first),
-        settings=_common(first),
-        panels=drawn,
-        tallest=tallest(drawn),
-        chains=len(first.radii),
-        exhibits=exhibits(comparison.embedded, by_geometry, images, seed),
-        available=len(first.ladders),
-        seed=seed,
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            findings=findings,
+            results=comparison.results,
+            across=len(findings.metrics) <= WIDE,
+            model=short_model(str(first.settings["model"])),
+            data=data_name(first),
+            protocol=protocol_name(first),
+            settings=_common(first),
+            panels=drawn,
+            tallest=tallest(drawn),
+            chains=len(first.radii),
+            exhibits=exhibits(comparison.embedded, by_geometry, images, seed),
+            available=len(first.ladders),
+            seed=seed,
+        )
     )
 
 

@@ -184,7 +184,7 @@ def behind(frozen: Embedded, model: HeadModel) -> Embedded:
 
 
 def behind_head(frozen: Embedded, head: Head, name: str) -> Embedded:
-    """A hierarchy embedded by a frozen model, as it is behind a head on that model; `name` is what the two are called."""
+    """A hierarchy embedded by a frozen model, as it is behind a head on it; `name` is what the two are called."""
 
     def after(rows: Tensor) -> Tensor:
         return through(head, rows, name)

@@ -39,9 +39,7 @@ def radii(scores: Scores) -> list[Chart]:
     every = [each for lines in drawn for each in lines]
     x, y = (np.concatenate([getattr(each, axis) for each in every]) for axis in ("x", "y"))
     spans = (float(x.min()), float(x.max())), (float(y.min()), float(y.max()))
-    return [
-        draw(cell.geometry, STEPS, lines, spans=spans) for cell, lines in zip(scores.cells, drawn, strict=True)
-    ]
+    return [draw(cell.geometry, STEPS, lines, spans=spans) for cell, lines in zip(scores.cells, drawn, strict=True)]
 
 
 def series(place: int) -> str:
@@ -50,18 +48,14 @@ def series(place: int) -> str:
 
 
 def _by_geometry(scores: Scores, title: str, read: Read) -> Chart:
-    lines = [
-        each for place, cell in enumerate(scores.cells) for each in _lines(cell, series(place), read)
-    ]
+    lines = [each for place, cell in enumerate(scores.cells) for each in _lines(cell, series(place), read)]
     return draw(title, STEPS, sorted(lines, key=lambda each: "mean" in each.css))
 
 
 def _tiers(cell: Cell) -> list[Line]:
     tiers = range(len(cell.runs[0].trained.history[0].radius))
     return [
-        each
-        for tier in tiers
-        for each in _lines(cell, f"tier{tier % 4}", lambda look, tier=tier: look.radius[tier])
+        each for tier in tiers for each in _lines(cell, f"tier{tier % 4}", lambda look, tier=tier: look.radius[tier])
     ]
 
 

@@ -109,8 +109,8 @@ def views(spaces: dict[str, tuple[Embedded, Space]], rows: Sequence[int]) -> lis
 def plane(tangents: np.ndarray) -> Plane:
     """Where the directions of tangent vectors (n, D) differ most, apart from the one that they share.
 
-    The direction of their mean is taken out of every unit vector, which leaves them with mean zero, so that the axes are
-    principal ones through the root itself: it stays at the centre, and what all captions share turns none of them.
+    The direction of their mean is taken out of every unit vector, which leaves them with mean zero, so that the axes
+    are principal ones through the root itself: it stays at the centre, and what all captions share turns none of them.
     """
     length = np.linalg.norm(tangents, axis=1, keepdims=True)
     units = tangents / np.where(length > 0, length, 1)
@@ -128,8 +128,8 @@ def plane(tangents: np.ndarray) -> Plane:
 def place(radius: np.ndarray, curvature: float) -> np.ndarray:
     """The distance from the centre of a disk at which a radius is drawn, before any magnification.
 
-    K < 0: tanh(s r / 2), the Poincare disk of radius 1. K > 0: tan(s r / 2), stereographic from the antipode, the equator
-    at 1, with what is nearer to the antipode than `FARTHEST` brought back to it. K = 0: r itself.
+    K < 0: tanh(s r / 2), the Poincare disk of radius 1. K > 0: tan(s r / 2), stereographic from the antipode, the
+    equator at 1, with what is nearer to the antipode than `FARTHEST` brought back to it. K = 0: r itself.
     """
     if curvature == 0:
         return np.asarray(radius, dtype=np.float64)

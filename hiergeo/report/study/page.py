@@ -2,8 +2,8 @@
 
 import base64
 import re
-from hashlib import sha256
 from dataclasses import replace
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -60,26 +60,32 @@ def render(study: Study, images: int, seed: int) -> str:
     by_dim = tables(study)
     headline, *lede = SENTENCES.split(study.conclusion)
     first = next(iter(study.before.values()))
-    return environment().get_template("study.html").render(
-        study=study,
-        headline=headline,
-        lede=lede,
-        model=short_model(study.frozen.model),
-        data=data_name(first),
-        tables=by_dim,
-        retained=[Retained(scores) for scores in by_dim],
-        drift=DRIFT,
-        curves=[(scores, curves.learning(scores), curves.radii(scores), curves.curvatures(scores)) for scores in by_dim],
-        series=curves.series,
-        heads=heads,
-        roc=roc_curves(study, heads, seed),
-        first=first,
-        seed=seed,
-        script=script,
-        script_hash=base64.b64encode(sha256(script.encode()).digest()).decode(),
-        **_radii(study, heads),
-        **_ladders(study, heads, images, seed),
-        **_disk(study, heads, seed),
+    return (
+        environment()
+        .get_template("study.html")
+        .render(
+            study=study,
+            headline=headline,
+            lede=lede,
+            model=short_model(study.frozen.model),
+            data=data_name(first),
+            tables=by_dim,
+            retained=[Retained(scores) for scores in by_dim],
+            drift=DRIFT,
+            curves=[
+                (scores, curves.learning(scores), curves.radii(scores), curves.curvatures(scores)) for scores in by_dim
+            ],
+            series=curves.series,
+            heads=heads,
+            roc=roc_curves(study, heads, seed),
+            first=first,
+            seed=seed,
+            script=script,
+            script_hash=base64.b64encode(sha256(script.encode()).digest()).decode(),
+            **_radii(study, heads),
+            **_ladders(study, heads, images, seed),
+            **_disk(study, heads, seed),
+        )
     )
 
 

@@ -7,6 +7,7 @@ from hiergeo.metrics import Interval, crossed_draws, percentile_interval
 from hiergeo.report.study.scores import Scores
 from hiergeo.study import Cell
 
+
 @dataclass(frozen=True)
 class Change:
     """A metric before and after training.

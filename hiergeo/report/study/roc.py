@@ -14,6 +14,7 @@ from hiergeo.report.chart import WIDTH, Chart, Line, draw
 from hiergeo.report.study.curves import series
 from hiergeo.report.study.heads import Shown
 from hiergeo.study import Study
+from hiergeo.study.bench import beyond_the_equator
 
 POINTS = 240
 """Points of a curve that are drawn at most."""
@@ -39,7 +40,7 @@ class Curves:
 def roc_curves(study: Study, heads: Sequence[Shown], seed: int) -> Curves:
     """The curves of (caption, its child) against (caption, a caption that contradicts it), all tiers together.
 
-    Where the rows of the data have no contradicting captions, the child of another row, drawn at random, takes the place.
+    Where the rows of the data have no contradicting captions, the child of another row, drawn at random, stands in.
     """
     frozen, lines, areas = study.frozen, [], {}
     other = derangement(len(frozen.hierarchy.rows), seed)
@@ -68,6 +69,7 @@ def derangement(count: int, seed: int) -> Tensor:
     return other
 
 
+@beyond_the_equator()
 @torch.no_grad()
 def _ranking(embedded: Embedded, space: Space, other: Tensor) -> Ranking:
     parent, child = embedded.positive[:, :-1], embedded.positive[:, 1:]

@@ -1,4 +1,4 @@
-"""The table of a study: every metric in every geometry of one dimension, over seeds, and how geometries differ in it."""
+"""The table of a study: every metric in every geometry of one dimension, over seeds, and the differences."""
 
 from dataclasses import dataclass
 from functools import cached_property
