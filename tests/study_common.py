@@ -11,7 +11,7 @@ HOSTILE = "<script>document.title = 'broken'</script> & \"quotes\""
 
 
 def scenes_study() -> Study:
-    """Two geometries, one of which learns its curvature, with two seeds each on sixty scenes; one caption is hostile."""
+    """Two geometries, one learning its curvature, with two seeds each on sixty scenes; one caption is hostile."""
     model, scenes = adapters.load("tiny"), datasets.load("scenes").take(60)
     first, *others = scenes.rows
     rows = (replace(first, positive=(*first.positive[:3], HOSTILE)), *others)

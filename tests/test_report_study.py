@@ -14,6 +14,7 @@ from study_common import HOSTILE, scenes_study
 
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import embed
+from hiergeo.metrics import Interval
 from hiergeo.report import write_study
 from hiergeo.report.study import curves, disk
 from hiergeo.report.study.heads import representative, shown, validation_loss
@@ -98,10 +99,8 @@ def test_every_figure_of_the_table_is_there(study, page):
 
 
 def test_stars_are_the_winners_of_the_study(study, tmp_path):
-    told = [
-        replace(each, together=each.interval._replace(low=0.1, high=0.2), difference=0.15) for each in study.contrasts
-    ]
-    won = replace(study, contrasts=tuple(told))
+    clear = Interval(0.1, 0.2)
+    won = replace(study, contrasts=tuple(replace(each, together=clear, difference=0.15) for each in study.contrasts))
     (scores,) = tables(won)
     first, second = scores.cells
     contested = {each.metric for each in study.contrasts}
@@ -144,9 +143,8 @@ def test_heads_embed_the_test_data_as_their_model_does(study):
     again = embed(model, study.frozen.hierarchy)
     assert head.embedded.text.numpy() == pytest.approx(again.text.numpy(), abs=1e-6)
     assert head.embedded.root.numpy() == pytest.approx(again.root.numpy(), abs=1e-6)
-    assert float(head.space.geometry.curvature.detach()) == pytest.approx(
-        head.run.summary.after.diagnostics["curvature"]
-    )
+    measured = head.run.summary.after.diagnostics["curvature"]
+    assert float(head.space.geometry.curvature.detach()) == pytest.approx(measured)
 
 
 def test_roc_curves_of_random_children(study):
@@ -188,10 +186,8 @@ def test_disk_keeps_radii_and_agrees_with_the_chart_of_the_ball(study):
     curvature = float(head.space.geometry.curvature.detach())
     ball = geoopt.PoincareBall(c=-curvature)
     for point in view.points[::7]:
-        position = (
-            torch.tensor([point.x, point.y], dtype=torch.float64) / disk.RIM / view.magnified / (-curvature) ** 0.5
-        )
-        assert float(ball.dist0(position)) == pytest.approx(point.radius, rel=1e-5)
+        position = torch.tensor([point.x, point.y], dtype=torch.float64) / disk.RIM / view.magnified
+        assert float(ball.dist0(position / (-curvature) ** 0.5)) == pytest.approx(point.radius, rel=1e-5)
     captions = [point for point in view.points if point.kind < 4]
     radii = head.run.summary.after.radii.ravel()
     assert [point.radius for point in captions] == pytest.approx(radii, rel=1e-5)

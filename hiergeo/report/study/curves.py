@@ -29,7 +29,7 @@ def curvatures(scores: Scores) -> list[Chart]:
         factors = len(cell.runs[0].trained.history[0].curvature)
         for factor in range(factors):
             if any(len({look.curvature[factor] for look in run.trained.history}) > 1 for run in cell.runs):
-                lines += _lines(cell, series(place), lambda look, factor=factor: look.curvature[factor])
+                lines += _lines(cell, series(place), _curvature(factor))
     return [draw("curvature K", STEPS, lines)] if lines else []
 
 
@@ -54,9 +54,7 @@ def _by_geometry(scores: Scores, title: str, read: Read) -> Chart:
 
 def _tiers(cell: Cell) -> list[Line]:
     tiers = range(len(cell.runs[0].trained.history[0].radius))
-    return [
-        each for tier in tiers for each in _lines(cell, f"tier{tier % 4}", lambda look, tier=tier: look.radius[tier])
-    ]
+    return [each for tier in tiers for each in _lines(cell, f"tier{tier % 4}", _radius(tier))]
 
 
 def _lines(cell: Cell, css: str, read: Read) -> list[Line]:
@@ -80,3 +78,11 @@ def _common_steps(runs: Sequence[Run]) -> set[int]:
 
 def _loss(name: str) -> Read:
     return lambda look: look.validation[name]
+
+
+def _curvature(factor: int) -> Read:
+    return lambda look: look.curvature[factor]
+
+
+def _radius(tier: int) -> Read:
+    return lambda look: look.radius[tier]

@@ -56,7 +56,7 @@ def write_study(study: Study, path: Path, *, images: int = 12, seed: int = 0) ->
 def render(study: Study, images: int, seed: int) -> str:
     """The page as HTML."""
     heads = shown(study)
-    script = files("hiergeo.report").joinpath("templates", SCRIPT).read_text(encoding="utf-8")
+    script = (files("hiergeo.report") / "templates" / SCRIPT).read_text(encoding="utf-8")
     by_dim = tables(study)
     headline, *lede = SENTENCES.split(study.conclusion)
     first = next(iter(study.before.values()))
@@ -72,9 +72,7 @@ def render(study: Study, images: int, seed: int) -> str:
             tables=by_dim,
             retained=[Retained(scores) for scores in by_dim],
             drift=DRIFT,
-            curves=[
-                (scores, curves.learning(scores), curves.radii(scores), curves.curvatures(scores)) for scores in by_dim
-            ],
+            curves=[(each, curves.learning(each), curves.radii(each), curves.curvatures(each)) for each in by_dim],
             series=curves.series,
             heads=heads,
             roc=roc_curves(study, heads, seed),
