@@ -1,22 +1,27 @@
-"""A small study of drawn scenes, which tests of its report share."""
+"""What the tests of studies share: a small study on embeddings whose hierarchy a head can learn."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from hiergeo import adapters, datasets
-from hiergeo.datasets import Hierarchy
+from training_common import FAST, ITEMS, captions, chains, stored
+
+from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.study import Plan, Study, run_study
-from hiergeo.training import Recipe, from_hierarchy
 
-HOSTILE = "<script>document.title = 'broken'</script> & \"quotes\""
+SMALL = replace(FAST, losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=12, every=6)
+GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-1", "product:lorentz:-1x2,euclidean:x2")
 
 
-def scenes_study() -> Study:
-    """Two geometries, one learning its curvature, with two seeds each on sixty scenes; one caption is hostile."""
-    model, scenes = adapters.load("tiny"), datasets.load("scenes").take(60)
-    first, *others = scenes.rows
-    rows = (replace(first, positive=(*first.positive[:3], HOSTILE)), *others)
-    test = Hierarchy(scenes.name, scenes.split, rows, scenes.images)
-    chains = from_hierarchy(datasets.load("scenes", "train").take(120), model)
-    recipe = Recipe(steps=30, every=10, batch=32, hidden=16, validation=0.2)
-    plan = Plan(("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (5e-3,), recipe, learnable=True)
-    return run_study(plan, chains, model, test, steps=10, samples=60)
+def plan(**changes: object) -> Plan:
+    settings = {"geometries": GEOMETRIES, "dims": (4,), "seeds": (0, 1), "learning_rates": (0.02,), "recipe": SMALL}
+    return Plan(**(settings | changes))  # type: ignore[arg-type]
+
+
+def hierarchy() -> Hierarchy:
+    words = captions()
+    rows = tuple(Row(item, tuple(words[item * 4 : item * 4 + 4]), None, item) for item in range(ITEMS))
+    return Hierarchy("made up", "test", rows, tuple(ImageRef(item, lambda: None) for item in range(ITEMS)))
+
+
+def study(folder: Path, **changes: object) -> Study:
+    return run_study(plan(**changes), chains(), stored(folder / "base.npz"), hierarchy(), samples=100)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from study_common import HOSTILE, scenes_study
+from scenes_common import HOSTILE, scenes_study
 
 from hiergeo.report import write_study
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from page_common import Page, read
 from sklearn.metrics import roc_auc_score
-from study_common import HOSTILE, scenes_study
+from scenes_common import HOSTILE, scenes_study
 
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import embed

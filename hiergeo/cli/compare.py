@@ -86,7 +86,9 @@ def _refuse_strays(context: typer.Context, trains: bool) -> None:
         source = context.get_parameter_source(name)
         given = source is not None and source.name == "COMMANDLINE"
         if given and trains and name in UNTRAINED:
-            raise InputError(f"--{name} plays no part with --train, which measures by re and pairs around the head's root.")
+            raise InputError(
+                f"--{name} plays no part with --train, which measures by re and pairs around the head's root."
+            )
         if given and not trains and getattr(parameter, "rich_help_panel", None) == study.PANEL:
             raise InputError(f"--{name.replace('_', '-')} needs --train: without it nothing is trained.")
 

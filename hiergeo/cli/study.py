@@ -15,7 +15,6 @@ from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.study import Plan, Study, run_study
 from hiergeo.training import Chains, Recipe
 
-
 PANEL = "With --train"
 
 
@@ -31,7 +30,9 @@ Train = Annotated[
 ]
 Dims = Annotated[
     list[int] | None,
-    _option("--dim", help="Dimension of the heads, once for each; that of the model if none is given.", metavar="N", min=1),
+    _option(
+        "--dim", help="Dimension of the heads, once for each; that of the model if none is given.", metavar="N", min=1
+    ),
 ]
 Seeds = Annotated[int, _option("--seeds", help="Heads of each geometry and dimension.", metavar="N", min=1)]
 Rates = Annotated[

@@ -23,9 +23,9 @@ def diagnose(embedded: Embedded, space: Space, radii: np.ndarray, seed: int) -> 
 
     `radius_mean_tierI`, `radius_std_tierI` per tier; `radius_spread`, the largest over the smallest tier mean;
     `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs inside cones;
-    `bend`, how much sn(r) exceeds or falls short of r at the largest radius, in a product where the factors bend most;
-    where there is a single factor `curvature`, and `aperture_root`, the share of captions so close to the root that their
-    cone is a half-space.
+    `bend`, how much sn(r) exceeds or falls short of r at the largest radius, in a product that of the factor that bends
+    most; where there is a single factor, `curvature`, and `aperture_root`, the share of captions so close to the root
+    that their cone is a half-space.
     """
     tiers = radii.mean(0)
     numbers = {f"radius_mean_tier{i}": float(mean) for i, mean in enumerate(tiers)}

@@ -6,8 +6,8 @@ their variance by (S - 1) / S, and does not know how well S numbers tell a varia
 seeds is therefore widened by sqrt(S / X) with X drawn anew from chi-square of S - 1 degrees of freedom, which makes the
 interval over seeds alone that of Student's t.
 
-Sources: Owen, The pigeonhole bootstrap (Annals of Applied Statistics, 2007); Hesterberg, What teachers should know about
-the bootstrap (The American Statistician, 2015) on small samples.
+Sources: Owen, The pigeonhole bootstrap (Annals of Applied Statistics, 2007); on small samples Hesterberg, What teachers
+should know about the bootstrap (The American Statistician, 2015).
 """
 
 import numpy as np

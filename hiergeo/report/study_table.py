@@ -1,4 +1,4 @@
-"""What `hiergeo compare --train` prints: for each dimension every metric in every geometry, mean and spread over seeds."""
+"""What `hiergeo compare --train` prints: every metric in every geometry, mean and spread over seeds."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -16,11 +16,32 @@ DRIFT = ("similarity_change", "similarity_correlation")
 
 
 def study_tables(study: Study) -> Iterator["Table"]:
-    """One table a dimension, in the plan's order; its last caption line says how to read it."""
+    """One table a dimension, in the plan's order, and the differences that stand."""
     for dim in study.plan.dims:
         cells = [cell for cell in study.cells if cell.dim == dim]
         if cells:
             yield _table(study, dim, cells)
+    if (differences := contrast_table(study)) is not None:
+        yield differences
+
+
+def contrast_table(study: Study) -> "Table | None":
+    """The differences that stand, with the intervals that hold all at once; None where none does."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    standing = [each for each in study.contrasts if each.winner is not None]
+    if not standing:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, title="Differences that stand", title_justify="left", pad_edge=False)
+    for heading in ("dim", "metric", "a", "b", "a - b", "95 %, alone", "95 %, with all others"):
+        table.add_column(heading, overflow="fold")
+    for each in standing:
+        bounds = (f"{number(low, 4)} to {number(high, 4)}" for low, high in (each.interval, each.together))
+        names = (Text(name, style="bold" if name == each.winner else "") for name in (each.a, each.b))
+        table.add_row(str(each.dim), label(each.metric), *names, number(each.difference, 4), *bounds)
+    return table
 
 
 def leaders(study: Study, dim: int, metric: str) -> tuple[str, ...]:

@@ -62,7 +62,9 @@ class Bench:
             return self._run(trained, before, trained.diverged)
         except InputError as error:
             head = Head(trained.head.shape, trained.recipe.seed).eval()
-            problem = f"the trained head cannot be measured ({str(error).rstrip('.')}), so the untrained one stands for it"
+            problem = (
+                f"the trained head cannot be measured ({str(error).rstrip('.')}), so the untrained one stands for it"
+            )
             return self._run(replace(trained, head=head, geometry=untrained, best=0), before, problem)
 
     def _run(self, trained: Trained, before: Result, problem: str | None) -> Run:

@@ -1,4 +1,4 @@
-"""What a study comes to, in plain words: who is better at what once all differences are looked at together, or nobody."""
+"""What a study comes to, in plain words: who is better at what, all differences looked at together, or nobody."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,10 +6,7 @@ from hiergeo.study.result import Cell, Contrast
 from hiergeo.study.verdicts import collapsed, flat
 
 FLAT = "euclidean"
-"""The geometry that the others are held against."""
-
-Lead = tuple[int, str, str]
-"""A dimension, the better geometry and the other one."""
+"""The geometry that the others are held against, where it takes part; otherwise the first one."""
 
 
 def conclude(
@@ -21,8 +18,8 @@ def conclude(
 ) -> str:
     """One paragraph. A difference counts when the interval that holds together with all others excludes 0."""
     sentences = (
-        *_differences(contrasts),
-        *_against_flat(cells, contrasts),
+        *_overall(contrasts),
+        *_against_reference(cells, contrasts),
         *_caveats(cells, contrasts),
         *_by_construction(twins, same),
         *([f"Trained on test data: {leakage.rstrip('.')}."] if leakage else []),
@@ -30,74 +27,82 @@ def conclude(
     return " ".join(sentences)
 
 
-def leads(contrasts: Sequence[Contrast]) -> dict[Lead, list[Contrast]]:
-    """The contrasts that have a winner, by dimension, winner and loser."""
-    found: dict[Lead, list[Contrast]] = {}
-    for each in contrasts:
-        if each.winner is not None:
-            found.setdefault((each.dim, each.winner, each.b if each.winner == each.a else each.a), []).append(each)
-    return found
-
-
-def _differences(contrasts: Sequence[Contrast]) -> Iterator[str]:
+def _overall(contrasts: Sequence[Contrast]) -> Iterator[str]:
     if not contrasts:
         yield "Nothing was compared: there are no two different spaces at one dimension."
         return
-    found = leads(contrasts)
-    count = sum(map(len, found.values()))
-    if not count:
-        surest = max(contrasts, key=_sureness)
-        low, high = surest.interval
-        yield (
-            f"No difference: none of the {len(contrasts)} differences between geometries stands once all are looked at "
-            f"together. The surest, {surest.a} less {surest.b} in {surest.metric} at dimension {surest.dim}, is "
-            f"{surest.difference:+.4f} (95 % interval {low:+.4f} to {high:+.4f}, taken alone)."
-        )
+    standing = [each for each in contrasts if each.winner is not None]
+    if standing:
+        count = f"{len(standing)} of {len(contrasts)} differences"
+        yield f"{count} between geometries stand once all are looked at together."
         return
-    yield f"{count} of {len(contrasts)} differences between geometries stand once all are looked at together."
-    for (dim, winner, loser), won in found.items():
-        measured = sum(each.dim == dim and {each.a, each.b} == {winner, loser} for each in contrasts)
-        named = ", ".join(f"{each.metric} ({abs(each.difference):+.4f})" for each in won)
-        yield f"At dimension {dim}, {winner} is better than {loser} in {len(won)} of {measured} metrics: {named}."
+    surest = max(contrasts, key=_sureness)
+    low, high = surest.interval
+    yield (
+        f"No difference: none of the {len(contrasts)} differences between geometries stands once all are looked at "
+        f"together. The surest, {surest.a} less {surest.b} in {surest.metric} at dimension {surest.dim}, is "
+        f"{surest.difference:+.4f} (95 % interval {low:+.4f} to {high:+.4f}, taken alone)."
+    )
 
 
-def _against_flat(cells: Sequence[Cell], contrasts: Sequence[Contrast]) -> Iterator[str]:
-    """Whether curvature helps, dimension by dimension."""
-    found = leads(contrasts)
+def _against_reference(cells: Sequence[Cell], contrasts: Sequence[Contrast]) -> Iterator[str]:
+    """How every geometry stands against one of them, dimension by dimension, where anything stands at all."""
+    if all(each.winner is None for each in contrasts):
+        return
+    reference = FLAT if any(cell.geometry == FLAT for cell in cells) else cells[0].geometry
     for dim in dict.fromkeys(cell.dim for cell in cells):
-        rivals = [cell.geometry for cell in cells if cell.dim == dim and cell.geometry != FLAT]
-        if not found or len(rivals) == sum(cell.dim == dim for cell in cells) or not rivals:
-            continue
-        better = [rival for rival in rivals if (dim, rival, FLAT) in found]
-        worse = [rival for rival in rivals if (dim, FLAT, rival) in found]
-        yield f"At dimension {dim}, against Euclidean space: {_sides(better, worse)}."
+        held: dict[str, list[Contrast]] = {}
+        for each in contrasts:
+            if each.dim == dim and reference in (each.a, each.b):
+                held.setdefault(each.b if each.a == reference else each.a, []).append(each)
+        if held:
+            standings = "; ".join(f"{rival} is {_standing(rival, against)}" for rival, against in held.items())
+            yield f"Against {reference} at dimension {dim}: {standings}."
 
 
-def _sides(better: Sequence[str], worse: Sequence[str]) -> str:
-    parts = []
-    for names, words in (
-        ([name for name in better if name not in worse], "better in something and worse in nothing"),
-        ([name for name in better if name in worse], "better in something and worse in something else"),
-        ([name for name in worse if name not in better], "worse in something and better in nothing"),
-    ):
-        if names:
-            parts.append(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {words}")
-    return "; ".join(parts) or "no geometry differs"
+def _standing(rival: str, contrasts: Sequence[Contrast]) -> str:
+    better = [each for each in contrasts if each.winner == rival]
+    worse = [each for each in contrasts if each.winner not in (rival, None)]
+    if not better and not worse:
+        return f"no different in any of {len(contrasts)} metrics"
+    parts = [
+        f"{word} in {len(won)} (most in {most.metric}, by {abs(most.difference):.4f})"
+        for word, won in (("better", better), ("worse", worse))
+        if won and (most := max(won, key=lambda each: abs(each.difference)))
+    ]
+    return f"{' and '.join(parts)} of {len(contrasts)} metrics"
 
 
 def _caveats(cells: Sequence[Cell], contrasts: Sequence[Contrast]) -> Iterator[str]:
-    winners = {(dim, winner) for dim, winner, _ in leads(contrasts)}
+    winners = {(each.winner, each.dim) for each in contrasts if each.winner is not None}
     for cell in cells:
-        if (cell.geometry, cell.dim) in {(winner, dim) for dim, winner in winners} and flat(cell):
-            yield f"{cell.geometry} is effectively flat at dimension {cell.dim}: its lead there is not one of curvature."
+        if (cell.geometry, cell.dim) in winners and flat(cell):
+            yield f"{cell.geometry} is effectively flat at dimension {cell.dim}, so its lead is not one of curvature."
+    yield from _rates(cells, contrasts)
     lost = [f"{cell.geometry} at dimension {cell.dim}" for cell in cells if collapsed(cell)]
     if lost:
         yield f"Heads show signs of collapse in {', '.join(lost)}."
-    broken = [
-        f"{cell.geometry} at dimension {cell.dim} (seed {run.seed})" for cell in cells for run in cell.runs if run.problem
-    ]
+    broken = [f"{cell.geometry} at dimension {cell.dim}" for cell in cells if any(run.problem for run in cell.runs)]
     if broken:
-        yield f"Training broke off in {', '.join(broken)}."
+        yield f"Training did not end well for every seed of {', '.join(broken)}: see the verdicts."
+
+
+def _rates(cells: Sequence[Cell], contrasts: Sequence[Contrast]) -> Iterator[str]:
+    """Leads that the tuning may have made: it chose different learning rates for the two."""
+    for dim in dict.fromkeys(cell.dim for cell in cells):
+        rates = {cell.geometry: cell.learning_rate for cell in cells if cell.dim == dim}
+        apart = {
+            name
+            for each in contrasts
+            if each.dim == dim and each.winner is not None and rates[each.a] != rates[each.b]
+            for name in (each.a, each.b)
+        }
+        if apart:
+            named = ", ".join(f"{name} ({rate:g})" for name, rate in rates.items() if name in apart)
+            yield (
+                f"At dimension {dim} the tuning chose different learning rates, {named}: what stands between these may "
+                "be the rate and not the geometry; repeat the study with a single rate to tell."
+            )
 
 
 def _by_construction(twins: Sequence[Sequence[str]], same: frozenset[str]) -> Iterator[str]:
@@ -108,6 +113,6 @@ def _by_construction(twins: Sequence[Sequence[str]], same: frozenset[str]) -> It
 
 
 def _sureness(contrast: Contrast) -> float:
-    """The difference in half widths of its interval."""
+    """The difference in widths of its interval."""
     width = contrast.interval.high - contrast.interval.low
     return abs(contrast.difference) / width if width else 0.0

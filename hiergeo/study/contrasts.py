@@ -51,9 +51,7 @@ def contrasts(
     )
 
 
-def _pairs(
-    cells: Sequence[Cell], twins: Sequence[Sequence[str]], same: frozenset[str], seed: int
-) -> Iterator[_Pair]:
+def _pairs(cells: Sequence[Cell], twins: Sequence[Sequence[str]], same: frozenset[str], seed: int) -> Iterator[_Pair]:
     for a, b in combinations(cells, 2):
         if a.dim != b.dim or any(a.geometry in charts and b.geometry in charts for charts in twins):
             continue

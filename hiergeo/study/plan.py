@@ -28,8 +28,8 @@ class Plan:
             head trains or validates on.
 
     Raises:
-        InputError: no geometries, dimensions, seeds or learning rates, or repeated ones; fewer than two seeds; a product
-            that fits none of the dimensions; a number out of range.
+        InputError: no geometries, dimensions, seeds or learning rates, or repeated ones; fewer than two seeds; a
+            product that fits none of the dimensions; a number out of range.
     """
 
     geometries: tuple[str, ...]

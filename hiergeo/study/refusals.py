@@ -20,7 +20,9 @@ def check_data(plan: Plan, chains: Chains, model: Model, test: Hierarchy, unseen
     """Raise InputError for chains and a model that do not go together, or a prior across dimensions."""
     inputs = chains.text.shape[1]
     if model.dim != inputs:
-        raise InputError(f"{model.name} embeds in {model.dim} dimensions and {chains.origin} in {inputs}: use one model.")
+        raise InputError(
+            f"{model.name} embeds in {model.dim} dimensions and {chains.origin} in {inputs}: use one model."
+        )
     if (apart := float((model.root() - chains.root).norm())) > AGREEMENT:
         raise InputError(
             f"{model.name} and {chains.origin} embed the empty caption {apart:.2g} apart: they are of different models."

@@ -23,8 +23,8 @@ class Run:
         seed: of its weights, batches and validation rows.
         trained: the head, its geometry and its history.
         summary: before and after on the test rows.
-        metrics: flat name -> value: those of `summary` behind the head, the drift, and those of the pairs protocol on the
-            chains that were set aside.
+        metrics: flat name -> value: those of `summary` behind the head, the drift, and those of the pairs protocol on
+            the chains that were set aside.
         draws: metric -> (samples,) bootstrap values under resampling of the items, the same items in every run.
         problem: how the training broke off, or why the head is not the trained one; None where all went well.
     """
@@ -57,8 +57,8 @@ class Cell:
         dim: dimension of the head's embeddings.
         learning_rate: the one of the plan's that did best on validation rows.
         runs: one a seed, in the order of the plan's seeds.
-        tuning: learning rate -> AUROC of pairs, by the cone margin, on the validation rows of a seed that is not among the
-            plan's; NaN where training broke off; empty where the plan has a single learning rate.
+        tuning: learning rate -> AUROC of pairs, by the cone margin, on the validation rows of a seed that is not among
+            the plan's; NaN where training broke off; empty where the plan has a single learning rate.
     """
 
     geometry: str

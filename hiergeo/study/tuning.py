@@ -13,11 +13,11 @@ from hiergeo.training import Chains, HeadModel, train_head
 from hiergeo.training.splitting import split_groups
 
 JUDGE = "auroc_margin"
-"""What the candidates are judged by: a rank statistic, of the same scale in every geometry, and one that products have."""
+"""What judges the candidates: a rank statistic, of the same scale in every geometry, and one that products have."""
 
 
 def validation_score(plan: Plan, spec: str, dim: int, rate: float, chains: Chains, model: Model) -> float:
-    """`JUDGE` on the validation rows of a seed that is not among the plan's; NaN for a rate at which training breaks."""
+    """`JUDGE` on the validation rows of a seed that is not among the plan's; NaN where training breaks off."""
     recipe = plan.head(dim, max(plan.seeds) + 1, rate)
     trained = train_head(chains, plan.geometry(spec), recipe)
     if trained.diverged:

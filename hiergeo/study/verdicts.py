@@ -16,7 +16,7 @@ SUNK = 0.5
 
 
 def verdict(cell: Cell) -> str:
-    """Collapse, flatness and curvature of the heads of one geometry and dimension, and what went wrong, in sentences."""
+    """Collapse, flatness and curvature of the heads of one geometry and dimension, and what went wrong."""
     return " ".join((*_collapse(cell.runs), *_curvature(cell), *_tuning(cell), *_problems(cell.runs)))
 
 
@@ -72,7 +72,9 @@ def _curvature(cell: Cell) -> Iterator[str]:
     bends = [run.summary.after.diagnostics["bend"] for run in cell.runs]
     strongest = max(bends, key=abs)
     change = f"{abs(strongest):.2%}" if abs(strongest) < HUGE else "over a thousand times"
-    circles = f"circles of the largest radius are up to {change} {'longer' if strongest > 0 else 'shorter'} than flat ones"
+    circles = (
+        f"circles of the largest radius are up to {change} {'longer' if strongest > 0 else 'shorter'} than flat ones"
+    )
     consequence = ": effectively flat, treat it as Euclidean" if flat(cell) else ""
     yield f"With K = {learnt} {circles}{consequence}."
     if len(factors) == 1 and any(_reach(run) > math.pi / 2 for run in cell.runs):

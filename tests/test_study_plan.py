@@ -1,0 +1,103 @@
+"""What a study refuses before any work, which cells it has, and which specs are one space."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from study_common import SMALL, hierarchy, plan
+from training_common import chains, stored
+
+from hiergeo.errors import InputError
+from hiergeo.geometry import parse
+from hiergeo.study import run_study
+from hiergeo.study.spaces import SAME, charts, learnable, same_by_construction
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"geometries": ()}, "different geometries, not none"),
+        ({"geometries": ("euclidean", "euclidean")}, "different geometries"),
+        ({"geometries": ("lorentz:-1", "lorentz:-1.0")}, "different geometries"),
+        ({"geometries": ("lorenz:-1",)}, "did you mean 'lorentz'"),
+        ({"dims": ()}, "different dimensions, not none"),
+        ({"dims": (4, 4)}, "different dimensions"),
+        ({"dims": (0, 4)}, "at least 1, not 0"),
+        ({"dims": (8,)}, "have 4 dimensions, which is none of the study's"),
+        ({"seeds": (3,)}, r"at least 2 seeds \(5 are recommended\)"),
+        ({"seeds": ()}, "different seeds, not none"),
+        ({"seeds": (1, 1)}, "different seeds"),
+        ({"seeds": (-1, 1)}, "the seed must be at least 0"),
+        ({"learning_rates": ()}, "different learning rates"),
+        ({"learning_rates": (0.1, -1.0)}, "the learning rate must be a number > 0"),
+        ({"set_aside": 1.0}, "between 0 and 1"),
+    ],
+)
+def test_plans_that_compare_nothing(changes, said):
+    with pytest.raises(InputError, match=said):
+        plan(**changes)
+
+
+def test_a_product_takes_part_where_its_factors_fit():
+    assert plan(dims=(2, 4), geometries=("euclidean", "product:lorentz:-1x2,euclidean:x2")).cells == (
+        ("euclidean", 2),
+        ("euclidean", 4),
+        ("product:lorentz:-1x2,euclidean:x2", 4),
+    )
+
+
+def test_five_seeds_are_the_default():
+    from hiergeo.study import Plan
+
+    assert len(Plan(("euclidean",), (4,)).seeds) == 5
+
+
+def test_every_head_takes_all_its_steps():
+    recipe = plan(recipe=replace(SMALL, patience=1)).head(4, 1, 0.1)
+    assert (recipe.outputs, recipe.seed, recipe.learning_rate, recipe.patience) == (4, 1, 0.1, None)
+
+
+def test_learnable_curvatures_keep_their_value_and_their_sign():
+    for spec in ("lorentz:-2", "poincare:-0.5", "sphere:0.25"):
+        geometry = learnable(parse(spec))
+        assert any(parameter.requires_grad for parameter in geometry.parameters())
+        assert geometry.value == pytest.approx(float(spec.partition(":")[2]))
+    product = learnable(parse("product:lorentz:-1x2,euclidean:x2,l1"))
+    assert len(list(product.parameters())) == 1
+    assert product.spec.endswith(",l1")
+    assert plan(learnable=False).geometry("lorentz:-1").log_magnitude is None
+
+
+def test_charts_of_one_space():
+    specs = ["lorentz:-1", "euclidean", "poincare:-1", "poincare:-0.5", "product:lorentz:-1x2", "product:poincare:-1x2"]
+    assert charts(specs) == (("lorentz:-1", "poincare:-1"), ("product:lorentz:-1x2", "product:poincare:-1x2"))
+
+
+def test_what_cannot_differ_under_losses_that_see_no_curvature():
+    flat = ("euclidean", "lorentz:-1")
+    assert same_by_construction(flat, ["prior", "order"]) == SAME
+    assert same_by_construction(flat, ["prior", "order", "mean"]) == frozenset()
+    assert same_by_construction((*flat, "product:lorentz:-1x2,euclidean:x2,l1"), ["order"]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"recipe": replace(SMALL, losses={"prior": 1.0})}, "without it, such as mean=1"),
+        ({"geometries": ("sphere:4",), "recipe": replace(SMALL, losses={"mean": 1.0})}, "antipode"),
+    ],
+)
+def test_data_that_do_not_fit_the_plan(tmp_path, monkeypatch, changes, said):
+    monkeypatch.setattr("hiergeo.study.conduct.train_head", None)
+    with pytest.raises(InputError, match=said):
+        run_study(plan(**changes), chains(), stored(tmp_path / "base.npz"), hierarchy())
+
+
+def test_chains_of_another_model_are_refused(tmp_path):
+    made, model = chains(), stored(tmp_path / "base.npz")
+    with pytest.raises(InputError, match="use one model"):
+        run_study(plan(), replace(made, text=made.text[:, :6], root=made.root[:6]), model, hierarchy())
+    with pytest.raises(InputError, match="different models"):
+        run_study(plan(), replace(made, root=-made.root), model, hierarchy())
+    with pytest.raises(InputError, match="unseen must mark"):
+        run_study(plan(), made, model, hierarchy(), unseen=np.zeros(3, bool))
