@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from hiergeo.errors import InputError
-from hiergeo.metrics import Ranking, auroc, average_precision, tie_share
+from hiergeo.metrics import Ranking, auroc, average_precision, roc_curve, tie_share
 
 few_levels = arrays(np.float64, st.integers(1, 30), elements=st.integers(-3, 3).map(float))
 
@@ -19,6 +20,17 @@ def test_equals_sklearn_with_ties(positive, negative):
     scores = np.r_[positive, negative]
     assert auroc(positive, negative) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
     assert average_precision(positive, negative) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+
+
+@given(few_levels, few_levels)
+def test_roc_curve_equals_sklearn_and_encloses_the_auroc(positive, negative):
+    labels = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
+    false, true, _ = sklearn_roc_curve(labels, np.r_[positive, negative], drop_intermediate=False)
+    curve = roc_curve(positive, negative)
+    assert curve.false_positive_rate == pytest.approx(false, abs=1e-12)
+    assert curve.true_positive_rate == pytest.approx(true, abs=1e-12)
+    area = np.diff(curve.false_positive_rate) @ (curve.true_positive_rate[1:] + curve.true_positive_rate[:-1]) / 2
+    assert area == pytest.approx(auroc(positive, negative), abs=1e-12)
 
 
 @given(few_levels, few_levels)

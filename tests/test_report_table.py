@@ -11,7 +11,7 @@ from test_report_page import GEOMETRIES, Handmade, compared, hierarchy
 import hiergeo
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.report import comparison_table, result_table
-from hiergeo.report.figures import ticks
+from hiergeo.report.axes import ticks
 from hiergeo.report.findings import Findings
 from hiergeo.report.words import label, listing, number, short_model
 

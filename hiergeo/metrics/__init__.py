@@ -13,7 +13,7 @@ from hiergeo.metrics.crossed import crossed_draws, simultaneous_intervals
 from hiergeo.metrics.drift import Drift, similarity_drift
 from hiergeo.metrics.ladders import any_hit, ladder, ladder_precision_recall, ladder_scores
 from hiergeo.metrics.order import tau_d, tau_d_rows, tied_share
-from hiergeo.metrics.ranking import Ranking, auroc, average_precision, tie_share
+from hiergeo.metrics.ranking import Ranking, Roc, auroc, average_precision, roc_curve, tie_share
 from hiergeo.metrics.reconstruction import Reconstruction, reconstruction
 from hiergeo.metrics.retrieval import recall_at, retrieval_hits
 
@@ -22,6 +22,7 @@ __all__ = [
     "Interval",
     "Ranking",
     "Reconstruction",
+    "Roc",
     "any_hit",
     "auroc",
     "average_precision",
@@ -38,6 +39,7 @@ __all__ = [
     "reconstruction",
     "resamples",
     "retrieval_hits",
+    "roc_curve",
     "similarity_drift",
     "simultaneous_intervals",
     "tau_d",

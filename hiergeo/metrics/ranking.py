@@ -1,10 +1,24 @@
 """How well a score ranks true pairs above false ones, exact ties included."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hiergeo.errors import InputError
 from hiergeo.metrics._checks import checked
+
+
+class Roc(NamedTuple):
+    """A receiver operating characteristic, one point for each distinct score, after the origin.
+
+    Attributes:
+        false_positive_rate: (k + 1,) ascending from 0 to 1.
+        true_positive_rate: (k + 1,) ascending from 0 to 1.
+    """
+
+    false_positive_rate: np.ndarray
+    true_positive_rate: np.ndarray
 
 
 class Ranking:
@@ -49,6 +63,10 @@ class Ranking:
         true, false = self._mass(None)
         return float(true @ false / (true.sum() * false.sum()))
 
+    def roc(self) -> Roc:
+        """The rates of pairs taken for true as a threshold sinks through the scores, equal scores entering together."""
+        return Roc(*(np.append(0, np.cumsum(mass)) / mass.sum() for mass in reversed(self._mass(None))))
+
     def _mass(self, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """The weight of the positives and of the negatives at each distinct score, largest score first."""
         true = np.bincount(self._positive_level, self._spread(weights, self._positive), self._levels)
@@ -72,6 +90,11 @@ def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
 def average_precision(positive: ArrayLike, negative: ArrayLike) -> float:
     """The average precision, in (0, 1], equal scores entering together; O(n log n). See `Ranking`."""
     return Ranking(positive, negative).average_precision()
+
+
+def roc_curve(positive: ArrayLike, negative: ArrayLike) -> Roc:
+    """The ROC curve; straight lines between its points enclose the area `auroc`; O(n log n). See `Ranking`."""
+    return Ranking(positive, negative).roc()
 
 
 def tie_share(positive: ArrayLike, negative: ArrayLike) -> float:

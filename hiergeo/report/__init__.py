@@ -1,7 +1,8 @@
-"""Results for people: tables for the terminal, and one self-contained page."""
+"""Results for people: tables for the terminal, and self-contained pages."""
 
 from hiergeo.report.page import write_page
+from hiergeo.report.study import write_study
 from hiergeo.report.study_table import study_tables
 from hiergeo.report.table import comparison_table, result_table
 
-__all__ = ["comparison_table", "result_table", "study_tables", "write_page"]
+__all__ = ["comparison_table", "result_table", "study_tables", "write_page", "write_study"]

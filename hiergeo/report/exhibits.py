@@ -1,18 +1,19 @@
-"""The images that the page shows, and their ladders in every geometry side by side."""
+"""The images that a page shows, and their ladders in several spaces side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hiergeo.evaluation import Comparison
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.embedded import Embedded
 from hiergeo.metrics import ladder_precision_recall
 from hiergeo.report.thumbnails import Thumbnail, thumbnail
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One caption of a ladder: whether it is true of the image, and whether every geometry met it."""
+    """One caption of a ladder: whether it is true of the image, and whether every ladder met it."""
 
     caption: str
     true: bool
@@ -21,9 +22,9 @@ class Rung:
 
 @dataclass(frozen=True)
 class Ladder:
-    """The captions met in one geometry, general to specific, and how they score for this image."""
+    """The captions met in one space, general to specific, and how they score for this image."""
 
-    geometry: str
+    title: str
     rungs: tuple[Rung, ...]
     precision: float
     recall: float
@@ -39,18 +40,25 @@ class Exhibit:
     ladders: tuple[Ladder, ...]
 
 
-def exhibits(comparison: Comparison, count: int, seed: int) -> list[Exhibit]:
-    """`count` images drawn at random, those on which the geometries disagree most first; empty without ladders.
+def exhibits(embedded: Embedded, results: Mapping[str, Result], count: int, seed: int) -> list[Exhibit]:
+    """`count` images drawn at random, those on which the ladders disagree most first; empty without ladders.
 
-    Disagreement is the share, among all captions met for an image, of those that some geometry did not meet.
+    Disagreement is the share, among all captions met for an image, of those that some ladder did not meet.
+
+    Args:
+        embedded: what was measured.
+        results: title -> a result over those rows, one ladder an image each.
+        count: how many images at most.
+        seed: of the draw.
     """
-    ladders = [result.ladders for result in comparison.results]
-    total = len(ladders[0])
+    ladders = {title: result.ladders for title, result in results.items()}
+    total = len(next(iter(ladders.values())))
     if not total:
         return []
     drawn = np.sort(np.random.default_rng(seed).choice(total, size=min(count, total), replace=False)).tolist()
-    order = sorted(drawn, key=lambda place: -disagreement([each[place] for each in ladders]))
-    return [_exhibit(comparison, place) for place in order]
+    shown = [{title: met[place] for title, met in ladders.items()} for place in drawn]
+    order = sorted(zip(drawn, shown, strict=True), key=lambda each: -disagreement(list(each[1].values())))
+    return [_exhibit(embedded, place, met) for place, met in order]
 
 
 def disagreement(ladders: Sequence[Sequence[str]]) -> float:
@@ -64,13 +72,12 @@ def _common(ladders: Sequence[Sequence[str]]) -> set[str]:
     return set(ladders[0]).intersection(*ladders[1:])
 
 
-def _exhibit(comparison: Comparison, place: int) -> Exhibit:
-    image, truth = comparison.embedded.hierarchy.images[place], comparison.embedded.truths[place]
+def _exhibit(embedded: Embedded, place: int, met: Mapping[str, tuple[str, ...]]) -> Exhibit:
+    image, truth = embedded.hierarchy.images[place], embedded.truths[place]
     true = {caption for chain in truth for caption in chain}
-    common = _common([result.ladders[place] for result in comparison.results])
+    common = _common(list(met.values()))
     ladders = []
-    for result in comparison.results:
-        met = result.ladders[place]
-        rungs = tuple(Rung(caption, caption in true, caption in common) for caption in met)
-        ladders.append(Ladder(result.geometry, rungs, *ladder_precision_recall(met, truth)))
+    for title, captions in met.items():
+        rungs = tuple(Rung(caption, caption in true, caption in common) for caption in captions)
+        ladders.append(Ladder(title, rungs, *ladder_precision_recall(captions, truth)))
     return Exhibit(image.image_id, thumbnail(image), tuple(truth), tuple(ladders))

@@ -1,12 +1,13 @@
 """The radius figure as numbers of pixels: one panel a geometry, which the page's template draws as SVG."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.flatness import bend
+from hiergeo.report.axes import Scale, line
 from hiergeo.report.histogram import Histogram, histograms
 
 WIDTH, GUTTER, MARGIN = 340, 58, 14
@@ -41,7 +42,7 @@ class Growth:
 class Panel:
     """Everything one panel draws, in pixels."""
 
-    geometry: str
+    title: str
     width: int
     height: int
     left: int
@@ -52,27 +53,23 @@ class Panel:
     growth: Growth | None
 
 
-def panels(results: Sequence[Result]) -> list[Panel]:
-    """One panel for each result; radius axes, bar heights and the scale of sn(r) are common to all of them."""
-    drawn = histograms([result.radii for result in results])
-    tallest = max(int(each.counts.max()) for each in drawn)
+def panels(results: Mapping[str, Result]) -> list[Panel]:
+    """One panel for each result under its title; radius axes, bar heights and the scale of sn(r) are common to all."""
+    drawn = histograms([result.radii for result in results.values()])
+    highest = max(int(each.counts.max()) for each in drawn)
     radius = np.linspace(drawn[0].edges[0], drawn[0].edges[-1], 60)
-    sines = [_sine(result, radius) for result in results]
+    sines = [_sine(result, radius) for result in results.values()]
     curves = [radius, *(sine for sine in sines if sine is not None)]
     span = (min(float(curve.min()) for curve in curves), max(float(curve.max()) for curve in curves))
     return [
-        _panel(result, histogram, tallest, radius, sine, span)
-        for result, histogram, sine in zip(results, drawn, sines, strict=True)
+        _panel(title, histogram, highest, radius, sine, span)
+        for title, histogram, sine in zip(results, drawn, sines, strict=True)
     ]
 
 
-def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Round numbers within [low, high], about `wanted` of them, in steps of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / wanted
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor * power - rough)))
-    first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
-    return [float(index * step) for index in np.arange(first, last + 1)]
+def tallest(drawn: Sequence[Panel]) -> int:
+    """The chains in the tallest bar of any panel."""
+    return max(count for panel in drawn for tier in panel.tiers for count in tier.counts)
 
 
 def _sine(result: Result, radius: np.ndarray) -> np.ndarray | None:
@@ -83,9 +80,9 @@ def _sine(result: Result, radius: np.ndarray) -> np.ndarray | None:
 
 
 def _panel(
-    result: Result,
+    title: str,
     histogram: Histogram,
-    tallest: int,
+    highest: int,
     radius: np.ndarray,
     sine: np.ndarray | None,
     span: tuple[float, float],
@@ -93,32 +90,28 @@ def _panel(
     low, high = float(histogram.edges[0]), float(histogram.edges[-1])
     right = WIDTH - MARGIN
 
-    def x(value: np.ndarray | float) -> np.ndarray:
-        return GUTTER + (np.asarray(value) - low) / (high - low) * (right - GUTTER)
-
+    x = Scale(low, high, GUTTER, right)
     floor = ROW * len(histogram.counts) + ROOM
     bottom = floor + AXIS + STRIP
 
-    def y(value: np.ndarray) -> np.ndarray:
-        return bottom - (value - span[0]) / (span[1] - span[0]) * STRIP
-
+    y = Scale(*span, bottom, bottom - STRIP)
     tiers = []
     for place, (counts, mean) in enumerate(zip(histogram.counts, histogram.means.tolist(), strict=True)):
         baseline = ROOM + ROW * (place + 1)
-        heights = counts / tallest * (ROW - ROOM)
+        heights = counts / highest * (ROW - ROOM)
         outline = _steps(x(histogram.edges), baseline - heights, baseline)
         tiers.append(Tier(baseline, outline, tuple(counts.tolist()), mean, float(x(mean))))
     growth = None
     if sine is not None:
-        growth = Growth(_line(x(radius), y(sine)), _line(x(radius), y(radius)), float(y(sine)[-1]), float(sine[-1]))
+        growth = Growth(line(x(radius), y(sine)), line(x(radius), y(radius)), float(y(sine)[-1]), float(sine[-1]))
     return Panel(
-        geometry=result.geometry,
+        title=title,
         width=WIDTH,
         height=(bottom if growth else floor + AXIS) + ROOM,
         left=GUTTER,
         right=right,
         floor=floor,
-        ticks=tuple((float(x(tick)), f"{tick:.10g}") for tick in ticks(low, high)),
+        ticks=x.ticks(),
         tiers=tuple(tiers),
         growth=growth,
     )
@@ -127,7 +120,3 @@ def _panel(
 def _steps(x: np.ndarray, tops: np.ndarray, baseline: float) -> str:
     steps = "".join(f"V{top:.1f}H{edge:.1f}" for edge, top in zip(x[1:], tops, strict=True))
     return f"M{x[0]:.1f} {baseline:.1f}{steps}V{baseline:.1f}Z"
-
-
-def _line(x: np.ndarray, y: np.ndarray) -> str:
-    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))

@@ -5,11 +5,12 @@ from pathlib import Path
 from hiergeo._files import atomic_write_text
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison, Result
+from hiergeo.report.environment import environment
 from hiergeo.report.exhibits import exhibits
-from hiergeo.report.figures import panels
+from hiergeo.report.figures import panels, tallest
 from hiergeo.report.findings import Findings
 from hiergeo.report.table import WIDE
-from hiergeo.report.words import data_name, label, listing, number, protocol_name, short_model
+from hiergeo.report.words import data_name, protocol_name, short_model
 
 
 def write_page(comparison: Comparison, path: Path, *, images: int = 12, seed: int = 0) -> Path:
@@ -33,33 +34,28 @@ def write_page(comparison: Comparison, path: Path, *, images: int = 12, seed: in
 
 def render(comparison: Comparison, images: int, seed: int) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("hiergeo.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"label": label, "number": number, "listing": listing}
     findings = Findings(comparison)
     first = comparison.results[0]
-    drawn = panels(comparison.results)
-    return environment.get_template("page.html").render(
-        findings=findings,
-        results=comparison.results,
-        across=len(findings.metrics) <= WIDE,
-        model=short_model(str(first.settings["model"])),
-        data=data_name(first),
-        protocol=protocol_name(first),
-        settings=_common(first),
-        panels=drawn,
-        tallest=max(count for panel in drawn for tier in panel.tiers for count in tier.counts),
-        chains=len(first.radii),
-        exhibits=exhibits(comparison, images, seed),
-        available=len(first.ladders),
-        seed=seed,
+    by_geometry = {result.geometry: result for result in comparison.results}
+    drawn = panels(by_geometry)
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            findings=findings,
+            results=comparison.results,
+            across=len(findings.metrics) <= WIDE,
+            model=short_model(str(first.settings["model"])),
+            data=data_name(first),
+            protocol=protocol_name(first),
+            settings=_common(first),
+            panels=drawn,
+            tallest=tallest(drawn),
+            chains=len(first.radii),
+            exhibits=exhibits(comparison.embedded, by_geometry, images, seed),
+            available=len(first.ladders),
+            seed=seed,
+        )
     )
 
 

@@ -22,13 +22,13 @@ class Thumbnail:
     problem: str = ""
 
 
-def thumbnail(image: ImageRef) -> Thumbnail:
-    """The image, at most `SIDE` pixels a side, as a JPEG inside a data URI."""
+def thumbnail(image: ImageRef, side: int = SIDE) -> Thumbnail:
+    """The image, at most `side` pixels a side, as a JPEG inside a data URI."""
     try:
         picture = open_rgb(image)
     except HiergeoError as error:
         return Thumbnail(problem=str(error))
-    picture.thumbnail((SIDE, SIDE))
+    picture.thumbnail((side, side))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=QUALITY, optimize=True)
     return Thumbnail(uri=f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}")

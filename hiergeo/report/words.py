@@ -9,22 +9,29 @@ READABLE = {
     "auroc": "AUROC",
     "average_precision": "AP",
     "any_hit": "any hit",
+    "image_to_text": "image to text",
+    "similarity_change": "change of cosines",
+    "similarity_correlation": "correlation of cosines",
+    "tau_d_unseen": "tau_d, unseen texts",
+    "text_to_image": "text to image",
     "score_ties": "score ties",
     "tied_share": "tied share",
 }
 """Metric names whose readable form is not the name itself."""
 
-QUALIFIER = re.compile(r"(_margin)?(_sibling)?$")
+QUALIFIER = re.compile(r"(_margin)?(_sibling)?(_r\d+)?$")
 
 
 def label(metric: str) -> str:
-    """A metric's name for readers: ``auroc_margin_sibling`` is "AUROC (margin, sibling)"."""
+    """A metric's name for readers: ``auroc_margin_sibling`` is "AUROC (margin, sibling)", ``..._r5`` is "... R@5"."""
     qualifiers = QUALIFIER.search(metric)
     assert qualifiers is not None
     base = metric[: qualifiers.start()]
     name = READABLE.get(base, base)
-    details = ", ".join(part[1:] for part in qualifiers.groups() if part)
-    return f"{name} ({details})" if details else name
+    margin, sibling, rank = qualifiers.groups()
+    details = ", ".join(part[1:] for part in (margin, sibling) if part)
+    recall = f" R@{rank[2:]}" if rank else ""
+    return f"{name}{recall} ({details})" if details else f"{name}{recall}"
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from hiergeo.adapters.head import HeadModel
+from hiergeo.adapters.head import Head, HeadModel, through
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
@@ -179,12 +180,21 @@ def retrieval(embedded: Embedded, space: Space, held_out: Iterable[int] | None =
 
 def behind(frozen: Embedded, model: HeadModel) -> Embedded:
     """A hierarchy embedded by the frozen model, as the model behind its head embeds it."""
+    return behind_head(frozen, model.head, model.name)
+
+
+def behind_head(frozen: Embedded, head: Head, name: str) -> Embedded:
+    """A hierarchy embedded by a frozen model, as it is behind a head on it; `name` is what the two are called."""
+
+    def after(rows: Tensor) -> Tensor:
+        return through(head, rows, name)
+
     negative = frozen.negative
     return replace(
         frozen,
-        model=model.name,
-        text=model.through(frozen.text),
-        negative=None if negative is None else model.through(negative.flatten(0, 1)).unflatten(0, negative.shape[:2]),
-        image=None if frozen.image is None else model.through(frozen.image),
-        root=model.through(frozen.root[None])[0],
+        model=name,
+        text=after(frozen.text),
+        negative=None if negative is None else after(negative.flatten(0, 1)).unflatten(0, negative.shape[:2]),
+        image=None if frozen.image is None else after(frozen.image),
+        root=after(frozen.root[None])[0],
     )

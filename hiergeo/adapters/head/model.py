@@ -50,8 +50,7 @@ class HeadModel(Model):
 
     def through(self, embeddings: Tensor) -> Tensor:
         """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim)."""
-        rows = self._behind(embeddings)
-        return unit_rows(rows, f"the embeddings of {self.name}") if self.normalised else rows
+        return through(self.head, embeddings, self.name)
 
     def _check_texts(self, texts: Sequence[str]) -> None:
         self.base._check_texts(texts)
@@ -66,6 +65,20 @@ class HeadModel(Model):
         return self._behind(self.base.encode_image(images, batch_size=len(images)))
 
     def _behind(self, embeddings: Tensor) -> Tensor:
-        device = next(self.head.parameters()).device
-        with torch.no_grad():
-            return self.head(embeddings.to(device)).cpu()
+        return _apply(self.head, embeddings)
+
+
+def through(head: Head, embeddings: Tensor, name: str) -> Tensor:
+    """Embeddings (N, inputs) behind a head, (N, outputs) on the CPU, of norm one where the head's shape says so.
+
+    Raises:
+        InputError: a row that is not finite, or is zero and has no norm to divide by; `name` says whose it is.
+    """
+    rows = _apply(head, embeddings)
+    return unit_rows(rows, f"the embeddings of {name}") if head.shape.unit else rows
+
+
+@torch.no_grad()
+def _apply(head: Head, embeddings: Tensor) -> Tensor:
+    device = next(head.parameters()).device
+    return head(embeddings.to(device)).cpu()

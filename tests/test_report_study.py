@@ -1,0 +1,247 @@
+"""The report of a study: it stands alone, escapes what captions bring, and draws what was measured."""
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from page_common import Page, read
+from sklearn.metrics import roc_auc_score
+from scenes_common import HOSTILE, scenes_study
+
+from hiergeo.errors import InputError
+from hiergeo.evaluation.embedded import embed
+from hiergeo.metrics import Interval
+from hiergeo.report import write_study
+from hiergeo.report.study import curves, disk
+from hiergeo.report.study.heads import representative, shown, validation_loss
+from hiergeo.report.study.retained import Retained
+from hiergeo.report.study.roc import derangement, roc_curves
+from hiergeo.report.study.scores import tables
+from hiergeo.study import Study
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return scenes_study()
+
+
+@pytest.fixture(scope="module")
+def path(study, tmp_path_factory) -> Path:
+    return write_study(study, tmp_path_factory.mktemp("study") / "study.html", images=3, seed=1)
+
+
+@pytest.fixture(scope="module")
+def page(path) -> Page:
+    return read(path)
+
+
+def test_page_needs_nothing_from_outside(page, path):
+    assert not {tag for tag, _ in page.tags} & {"link", "iframe", "object"}
+    sources = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
+    assert [each for each in sources if not each.startswith(("data:", "#"))] == ["https://arxiv.org/abs/2407.08521"]
+    assert path.stat().st_size < 1_000_000
+
+
+def test_captions_are_escaped_and_the_policy_runs_the_one_script_alone(page, path):
+    assert HOSTILE in page.text
+    assert len(page.having("script")) == 1
+    script = re.search(r"<script>(.*?)</script>", path.read_text(encoding="utf-8"), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.group(1).encode()).digest()).decode()
+    policies = [meta["content"] for meta in page.having("meta") if "http-equiv" in meta]
+    assert policies == [f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"]
+
+
+def test_sections_come_with_the_conclusion_first(study, page, path):
+    text = path.read_text(encoding="utf-8")
+    headings = re.findall(r"<h[12][^>]*>([^<]+)</h", text)
+    assert study.conclusion.startswith(headings[0])
+    assert headings[1:] == [
+        "Geometries side by side",
+        "What training changed and what it kept",
+        "The learned space, around its root",
+        "Ladders before and after",
+        "Radii, tier by tier",
+        "Telling children from other captions",
+        "How the heads learned",
+        "What each geometry amounts to",
+        "How to read this",
+        "Settings",
+    ]
+    for sentence in study.conclusion.split(". "):
+        assert sentence.removesuffix(".") in page.text
+    for verdict in study.verdicts.values():
+        assert verdict in page.text
+    assert "Trained on test data" not in page.text
+
+
+def test_leakage_is_stamped_above_everything(study, tmp_path):
+    leaked = replace(study, leakage="12 rows <describe> test images.")
+    text = write_study(leaked, tmp_path / "page.html", images=1).read_text(encoding="utf-8")
+    assert text.index("Trained on test data") < text.index("<h1>")
+    assert "12 rows &lt;describe&gt; test images." in text
+
+
+def test_every_figure_of_the_table_is_there(study, page):
+    (scores,) = tables(study)
+    assert {"tau_d", "precision", "recall", "auroc", "image_to_text_r1"} <= set(scores.metrics)
+    for metric in scores.metrics:
+        low, high = scores.span(metric)
+        for cell in scores.cells:
+            score = scores.score(metric, cell)
+            assert score.value == pytest.approx(np.mean(score.seeds))
+            assert low <= score.interval.low <= score.interval.high <= high
+            assert f"{score.value:.3f}".replace("-", "−") in page.text
+    assert len([item for item in page.having("span") if item.get("class") == "forest"]) == len(study.contrasts)
+
+
+def test_stars_are_the_winners_of_the_study(study, tmp_path):
+    clear = Interval(0.1, 0.2)
+    won = replace(study, contrasts=tuple(replace(each, together=clear, difference=0.15) for each in study.contrasts))
+    (scores,) = tables(won)
+    first, second = scores.cells
+    contested = {each.metric for each in study.contrasts}
+    assert contested
+    assert all(scores.score(metric, first).best and not scores.score(metric, second).best for metric in contested)
+    page = read(write_study(won, tmp_path / "page.html", images=1))
+    assert len([cell for cell in page.having("td") if cell.get("class") == "best"]) == len(contested)
+
+
+def test_changes_are_paired_with_the_frozen_model(study):
+    (scores,) = tables(study)
+    kept = Retained(scores)
+    assert {"tau_d", "image_to_text_r1", "text_to_image_r10"} <= set(kept.metrics)
+    still = replace(study, before={cell.geometry: _as_before(cell) for cell in study.cells})
+    for cell in still.cells:
+        change = Retained(tables(still)[0]).change("tau_d", replace(cell, runs=(cell.runs[0],) * 2))
+        assert change.before == pytest.approx(change.after)
+        assert change.interval == (0, 0)
+        assert change.direction == "same"
+
+
+def _as_before(cell):
+    run = cell.runs[0]
+    return replace(run.summary.after, metrics=run.metrics, draws=run.draws)
+
+
+def test_the_middle_head_stands_for_its_seeds(study):
+    cell = study.cells[0]
+    by_loss = sorted(cell.runs, key=validation_loss)
+    assert representative(cell) is by_loss[0]
+    assert representative(replace(cell, runs=(by_loss[1], *by_loss, by_loss[1]))) is by_loss[1]
+
+
+def test_heads_embed_the_test_data_as_their_model_does(study):
+    from hiergeo import adapters
+    from hiergeo.training import HeadModel
+
+    head = shown(study)[1]
+    model = HeadModel(adapters.load("tiny"), head.run.trained.head)
+    again = embed(model, study.frozen.hierarchy)
+    assert head.embedded.text.numpy() == pytest.approx(again.text.numpy(), abs=1e-6)
+    assert head.embedded.root.numpy() == pytest.approx(again.root.numpy(), abs=1e-6)
+    measured = head.run.summary.after.diagnostics["curvature"]
+    assert float(head.space.geometry.curvature.detach()) == pytest.approx(measured)
+
+
+def test_roc_curves_of_random_children(study):
+    heads = shown(study)
+    assert study.frozen.negative is None
+    roc = roc_curves(study, heads, seed=3)
+    assert not roc.contradicting
+    embedded, space = heads[1].embedded, heads[1].space
+    rows = len(embedded.hierarchy.rows)
+    other = derangement(rows, 3)
+    assert sorted(other.tolist()) == list(range(rows))
+    assert all(place != row for place, row in enumerate(other.tolist()))
+    parent, child = embedded.positive[:, :-1], embedded.positive[:, 1:]
+    scores = [space.margin(parent, each).detach().numpy().ravel() for each in (child, child[other])]
+    truth = np.r_[np.ones(scores[0].size), np.zeros(scores[1].size)]
+    assert roc.areas["lorentz:-1"][1] == pytest.approx(roc_auc_score(truth, np.concatenate(scores)), abs=1e-12)
+    assert roc.pairs == scores[0].size == 3 * rows
+
+
+def test_learning_curves_have_a_line_a_seed_and_one_for_the_mean(study):
+    (scores,) = tables(study)
+    charts = curves.learning(scores)
+    assert [chart.title for chart in charts][:1] == ["validation loss: total"]
+    for chart in charts:
+        kinds = [css.split()[1] for css, _ in chart.paths]
+        assert kinds == ["seed"] * 4 + ["mean"] * 2
+        assert len(chart.dots) == 4
+    assert [len(chart.paths) for chart in curves.curvatures(scores)] == [3]
+    assert [len(chart.paths) for chart in curves.radii(scores)] == [12, 12]
+
+
+def test_disk_keeps_radii_and_agrees_with_the_chart_of_the_ball(study):
+    import geoopt
+    import torch
+
+    head = shown(study)[1]
+    (view,) = disk.views({"lorentz": (head.embedded, head.space)}, disk.drawn(study.frozen, 0))
+    assert view.chart == "poincare"
+    curvature = float(head.space.geometry.curvature.detach())
+    ball = geoopt.PoincareBall(c=-curvature)
+    for point in view.points[::7]:
+        position = torch.tensor([point.x, point.y], dtype=torch.float64) / disk.RIM / view.magnified
+        assert float(ball.dist0(position / (-curvature) ** 0.5)) == pytest.approx(point.radius, rel=1e-5)
+    captions = [point for point in view.points if point.kind < 4]
+    radii = head.run.summary.after.radii.ravel()
+    assert [point.radius for point in captions] == pytest.approx(radii, rel=1e-5)
+    assert max(np.hypot(point.x, point.y) for point in view.points) < disk.RIM
+
+
+def test_charts_of_the_disk():
+    radius = np.array([0.0, 0.5, 2.0])
+    assert disk.place(radius, 0.0) == pytest.approx(radius)
+    assert disk.place(radius, -4.0) == pytest.approx(np.tanh(radius))
+    assert disk.place(radius, 1.0) == pytest.approx(np.sin(radius) / (1 + np.cos(radius)))
+    assert np.isfinite(disk.place(np.array([np.pi]), 1.0)).all()
+
+
+def test_plane_takes_the_shared_direction_out_and_keeps_the_root_at_the_centre():
+    generator = np.random.default_rng(0)
+    circle = generator.uniform(0, 2 * np.pi, 400)
+    tangents = np.zeros((400, 6))
+    tangents[:, 1], tangents[:, 4] = np.cos(circle), np.sin(circle)
+    tangents[:, 1:5] += 0.01 * generator.normal(size=(400, 4))
+    tangents[:, 0] = 3
+    found = disk.plane(tangents * generator.uniform(0.5, 2, (400, 1)))
+    assert found.axes.T @ found.axes == pytest.approx(np.eye(2), abs=1e-9)
+    assert np.abs(found.axes[[0, 2, 3, 5]]).max() < 0.05
+    assert found.share > 0.99
+    assert found.mean == pytest.approx(3 / 10**0.5, abs=0.01)
+
+
+def test_a_plane_needs_no_second_dimension():
+    found = disk.plane(np.array([[1.0], [-2.0], [0.0]]))
+    assert found.axes.shape == (1, 2)
+    assert np.isfinite(found.axes).all()
+
+
+def test_page_draws_every_chain_of_the_disk(study, page):
+    marks = [mark for mark in page.having("use") if "data-chain" in mark]
+    assert len(marks) == 3 * 5 * 60
+    assert {int(mark["data-chain"]) for mark in marks} == set(range(60))
+
+
+def test_text_only_data_have_a_page_without_pictures(study, tmp_path):
+    frozen = replace(study.frozen, image=None)
+    runs = [tuple(replace(run, summary=_without_ladders(run.summary)) for run in cell.runs) for cell in study.cells]
+    cells = tuple(replace(cell, runs=each) for cell, each in zip(study.cells, runs, strict=True))
+    page = read(write_study(replace(study, frozen=frozen, cells=cells), tmp_path / "page.html"))
+    assert page.having("img") == []
+    assert "no images were embedded" in page.text
+
+
+def _without_ladders(summary):
+    return replace(summary, before=replace(summary.before, ladders=()), after=replace(summary.after, ladders=()))
+
+
+def test_page_needs_at_least_one_image_and_writes_nothing_otherwise(study, tmp_path):
+    with pytest.raises(InputError, match="at least 1 image"):
+        write_study(study, tmp_path / "page.html", images=0)
+    assert list(tmp_path.iterdir()) == []
