@@ -11,9 +11,9 @@ class Divergence(Exception):
 
 
 def divergence(what: str, step: int, rows: Tensor | None) -> Divergence:
-    """The error for `what` at a step with the batch `rows` (b,), or before any step where there are none."""
+    """The error for `what` at a step, counted from 1 (0 is before the first), with the batch `rows` (b,) if any."""
     if rows is None:
-        return Divergence(f"{what} before the first step")
+        return Divergence(f"{what} at step {step}" if step else f"{what} before the first step")
     more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
     named = ", ".join(map(str, rows[:NAMED_ROWS].tolist()))
     return Divergence(f"{what} at step {step}, with the batch of rows {named}{more}")

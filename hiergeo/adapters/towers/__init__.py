@@ -1,4 +1,4 @@
-"""Text towers that can be trained: captions in, embeddings with gradient out, and a folder for the model's own library."""
+"""Trainable text towers: captions in, embeddings with gradient out, a folder for the model's own library at the end."""
 
 from importlib import import_module
 

@@ -22,7 +22,7 @@ TOLERANCE = 1e-4
 
 
 class Tower(nn.Module, ABC):
-    """A text tower in evaluation mode (no dropout), whose weights and projection require gradients and nothing else does.
+    """A text tower in evaluation mode (no dropout): its weights and projection require gradients and nothing else does.
 
     A subclass says how texts are tokenised, embedded and stored; it is made of the frozen model that it continues.
 
