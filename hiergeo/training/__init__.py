@@ -1,4 +1,4 @@
-"""Training on top of frozen embeddings: heads that sharpen a hierarchy, and free embeddings of a graph."""
+"""Training: heads behind frozen embeddings, text towers themselves, and free embeddings of a graph."""
 
 from hiergeo.adapters.head import Head, HeadModel
 from hiergeo.training.chains import Chains, from_file, from_hierarchy
@@ -6,6 +6,7 @@ from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
 from hiergeo.training.held_out import held_out_images, rows_without
 from hiergeo.training.history import Look
 from hiergeo.training.objective import LOSSES, RE, Objective, parse_losses
+from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, retrieval, summarise
 from hiergeo.training.trainer import Recipe, Trained, train_head
@@ -15,6 +16,7 @@ __all__ = [
     "RE",
     "Chains",
     "Change",
+    "FineTuned",
     "FreeEmbedding",
     "FreeRecipe",
     "Head",
@@ -23,9 +25,11 @@ __all__ = [
     "Objective",
     "Recipe",
     "Summary",
+    "TowerRecipe",
     "Trained",
     "describe",
     "embed_graph",
+    "fine_tune",
     "from_file",
     "from_hierarchy",
     "held_out_images",

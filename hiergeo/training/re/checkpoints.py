@@ -143,7 +143,7 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def _prune(folder: Path) -> None:
-    """Remove what is neither among the newest nor the best that these name, and what a killed process left half-done."""
+    """Remove what is neither among the newest nor the best that these name, and what a killed process left behind."""
     newest = sorted(steps(folder))[-KEPT:]
     kept = {path.name for step in newest for path in _paths(folder, step)}
     for step in newest:

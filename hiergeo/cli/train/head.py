@@ -1,0 +1,105 @@
+"""``hiergeo train head``: a small network behind a frozen model."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiergeo import adapters, datasets, training
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, load_data, write_json
+from hiergeo.cli.train import _shared as shared
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError
+from hiergeo.geometry import parse
+from hiergeo.training import Chains, Recipe
+
+DEFAULTS = Recipe()
+
+Train = Annotated[
+    Path | None,
+    typer.Option(help="Chains over stored embeddings (npz), instead of --model on --data.", metavar="FILE"),
+]
+Base = Annotated[
+    str | None, typer.Option("--model", "-m", help="The frozen model that the head stands on.", metavar="SPEC")
+]
+Steps = Annotated[int, typer.Option(help="The budget of steps.", metavar="N", min=1)]
+Hidden = Annotated[int, typer.Option(help="Width of the residual perceptron; 0 is a linear head.", metavar="N", min=0)]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR")]
+Evaluate = Annotated[
+    str | None,
+    typer.Option(help="Model to measure before and after on the test split: an npz file or a spec.", metavar="SPEC"),
+]
+
+
+def head(
+    out: Out,
+    train: Train = None,
+    model: Base = None,
+    data: options.Data = "hierarcaps",
+    split: shared.Split = None,
+    rows: options.Rows = None,
+    geometry: options.Geometry = "euclidean",
+    loss: shared.Loss = shared.named(DEFAULTS.losses),  # noqa: B008
+    steps: Steps = DEFAULTS.steps,
+    hidden: Hidden = DEFAULTS.hidden,
+    evaluate: Evaluate = None,
+    force: shared.Force = False,
+    json: options.Json = None,
+    seed: shared.Seed = 0,
+    device: options.Device = "cpu",
+) -> None:
+    """Train a small head on frozen embeddings; use the result as --model head:DIR."""
+    check_writable(json, out / "config.json")
+    recipe = Recipe(losses=training.parse_losses(loss), steps=steps, hidden=hidden, seed=seed)
+    space = parse(geometry)
+    judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
+    test = None if judge is None else load_data(data, "test", rows)
+    chains = _chains(train, model, data, split, rows, force, device)
+    trained = training.train_head(chains, space, recipe, progress=True)
+    training.save_head(trained, chains, out)
+    summary = None
+    if judge is not None and test is not None:
+        summary = training.summarise(
+            training.HeadModel(judge, trained.head, f"head:{out}@{judge.name}"),
+            test,
+            training.load_space(out),
+            unseen=shared.unseen(_captions(chains, test), test),
+            held_out=_held_out(judge.name),
+            seed=seed,
+            progress=True,
+        )
+    told = trained.history, trained.best, chains.leakage
+    write_json(json, jsonlib.dumps(shared.report(*told, training.describe(trained, chains), summary), indent=2))
+    shared.show(*told, summary, f"Head of step {trained.best}: {out}")
+    if trained.diverged:
+        raise InputError(f"{trained.diverged}; {out} holds the head of step {trained.best}, the last good one.")
+
+
+def _chains(
+    train: Path | None, model: str | None, data: str, split: str | None, rows: int | None, force: bool, device: str
+) -> Chains:
+    base = None if model is None else adapters.load(model, device=device)
+    if train is not None:
+        return training.from_file(train, base=base, force=force)
+    if base is None:
+        raise InputError("there is nothing to train on: give stored chains, --train FILE, or a model, --model SPEC.")
+    hierarchy = load_data(data, shared.chosen_split(data, split), rows)
+    return training.from_hierarchy(hierarchy, base, force=force, progress=True)
+
+
+def _spec(name: str) -> str:
+    return f"npz:{name}" if name.endswith(".npz") and not name.startswith("npz:") else name
+
+
+def _held_out(name: str) -> frozenset[int] | None:
+    kind, _, file = name.partition(":")
+    return training.held_out_images(file) if kind == "npz" else None
+
+
+def _captions(chains: Chains, test: Hierarchy) -> frozenset[str] | None:
+    """The captions trained on; a file of embeddings alone is taken for the split that keeps off test images."""
+    if chains.captions is None and test.name == "hierarcaps":
+        return frozenset(datasets.load("hierarcaps", "expanded-train").texts)
+    return chains.captions
