@@ -139,15 +139,14 @@ def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progr
         if resume:
             warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=3)
         _look(run, 0, folder, begun)
-    last = run.recipe.budget(len(run.training_rows))
-    left = range(run.looks[-1].step + 1, last + 1)
+    left = range(run.looks[-1].step + 1, run.last + 1)
     try:
         for step in track(left, "fine-tuning", enabled=progress, note=lambda: _note(run)):
             if run.stops_early:
                 break
             numbers = run.step(step)
             run.accelerator.log(numbers, step=step)
-            if step % run.recipe.every == 0 or step == last:
+            if step % run.recipe.every == 0 or step == run.last:
                 _look(run, step, folder, begun)
     except Divergence as reason:
         return str(reason)

@@ -62,6 +62,8 @@ class TowerRecipe:
             raise InputError(f"the learning rate must be a number > 0, not {self.learning_rate:g}.")
         if not 0 <= self.weight_decay < math.inf:
             raise InputError(f"the weight decay must be a number >= 0, not {self.weight_decay:g}.")
+        if not 0 < self.validation < 1:
+            raise InputError(f"the share of validation rows must be between 0 and 1, not {self.validation:g}.")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"the seed must be at least 0, not {self.seed}.")
         if self.amp not in PRECISIONS:

@@ -49,6 +49,15 @@ class Run:
         geometry: where losses are taken; learnable curvatures are learnt along, |K| in [0.1, 10].
         recipe: how.
         accelerator: of Hugging Face accelerate.
+
+    Attributes:
+        weights: what is trained, by name.
+        last: the budget of steps.
+        looks: what was seen so far.
+        curve: name -> its value after every step so far.
+
+    Raises:
+        InputError: as `split_groups`, and too few rows for a step.
     """
 
     def __init__(
@@ -58,6 +67,7 @@ class Run:
         self.recipe, self.accelerator = recipe, accelerator
         self.objective = Objective(recipe.losses)
         self.training_rows, self.validation_rows = split_groups(data.chains, recipe.validation, recipe.seed)
+        self.last = recipe.budget(len(self.training_rows))
         curvature = {f"geometry.{name}": p for name, p in geometry.named_parameters() if p.requires_grad}
         self.weights = tower.trainable() | curvature
         groups: list[dict[str, Any]] = [{"params": list(tower.trainable().values())}]
