@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -11,8 +11,11 @@ PATIENCE = 1.0
 """Seconds of work before a bar appears."""
 
 
-def track(items: Sequence[Item], label: str, *, enabled: bool) -> Iterator[Item]:
-    """Iterate over `items`, drawing a bar named `label` once the loop has run for `PATIENCE` seconds."""
+def track(items: Sequence[Item], label: str, *, enabled: bool, note: Callable[[], str] | None = None) -> Iterator[Item]:
+    """Iterate over `items`, drawing a bar named `label` once the loop has run for `PATIENCE` seconds.
+
+    What `note` says after an item stands beside the label.
+    """
     if not enabled or not items:
         yield from items
         return
@@ -34,7 +37,7 @@ def track(items: Sequence[Item], label: str, *, enabled: bool) -> Iterator[Item]
     try:
         for item in items:
             yield item
-            bar.advance(task)
+            bar.update(task, advance=1, description=f"{label} {note()}" if note else label)
             if not shown and time.monotonic() - start > PATIENCE:
                 bar.start()
                 shown = True

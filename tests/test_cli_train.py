@@ -101,7 +101,7 @@ def test_divergence_leaves_the_last_good_head_and_exits_with_2(run, file, tmp_pa
         def __init__(self, **options: object) -> None:
             super().__init__(**options, unit=False, learning_rate=1e30, every=1)
 
-    monkeypatch.setattr("hiergeo.cli.train.Recipe", Wild)
+    monkeypatch.setattr("hiergeo.cli.train.head.Recipe", Wild)
     out = tmp_path / "head"
     code, _, err = run("train", "head", "--train", file, "--loss", "order=1", "--steps", 9, "--out", out)
     assert code == 2

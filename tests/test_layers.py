@@ -30,6 +30,7 @@ ALLOWED = {
     "report": BASE | DATA | MEASURES | {"evaluation", "study", "training"},
     "info": BASE | DATA | MEASURES,
     "testing": BASE | MEASURES,
+    "__main__": {"cli"},
     "cli": BASE | DATA | MEASURES | {"evaluation", "info", "losses", "report", "study", "training"},
 }
 """For every part of the package the parts it may import; `hiergeo` itself gathers the public names."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from page_common import Page, read
-from sklearn.metrics import roc_auc_score
 from scenes_common import HOSTILE, scenes_study
+from sklearn.metrics import roc_auc_score
 
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import embed

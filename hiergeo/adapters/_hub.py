@@ -26,8 +26,8 @@ def local_folder(source: str) -> Path | None:
     return None
 
 
-def require(package: str, extra: str) -> Any:
-    """Import an optional package.
+def require(package: str, extra: str, what: str = "this model") -> Any:
+    """Import an optional package that `what` needs.
 
     Raises:
         UnavailableError: it is not installed; names the extra that brings it.
@@ -36,7 +36,7 @@ def require(package: str, extra: str) -> Any:
         return import_module(package)
     except ImportError as error:
         raise UnavailableError(
-            f"this model needs {package}, which cannot be imported ({error}): pip install 'hiergeo[{extra}]'."
+            f"{what} needs {package}, which cannot be imported ({error}): pip install 'hiergeo[{extra}]'."
         ) from error
 
 

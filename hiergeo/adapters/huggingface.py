@@ -41,11 +41,11 @@ class HuggingFaceModel(NetworkModel):
 
     def _embed_texts(self, texts: list[str]) -> Tensor:
         tokens = self._processor(text=texts, **self._text_options).to(self._device)
-        return _features(self._network.get_text_features(**tokens))
+        return features(self._network.get_text_features(**tokens))
 
     def _embed_pictures(self, pictures: list["Image"]) -> Tensor:
         pixels = self._processor(images=pictures, return_tensors="pt").to(self._device)
-        return _features(self._network.get_image_features(**pixels))
+        return features(self._network.get_image_features(**pixels))
 
 
 def load(rest: str, *, device: torch.device) -> HuggingFaceModel:
@@ -89,7 +89,7 @@ def _refuse_partial(source: str, info: Mapping[str, Any]) -> None:
             raise InputError(f"'{source}' is no complete checkpoint: {len(names)} {state} weights, such as {names[0]}.")
 
 
-def _features(output: Any) -> Tensor:
+def features(output: Any) -> Tensor:
     """The embeddings (B, dim) in what get_*_features returns: a tensor, or since transformers 5 an object around it."""
     rows: Tensor = output if isinstance(output, Tensor) else output.pooler_output
     return rows

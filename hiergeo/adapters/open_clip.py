@@ -22,7 +22,11 @@ HUB, FOLDER = "hf-hub:", "local-dir:"
 
 
 class OpenClipModel(NetworkModel):
-    """An OpenCLIP model with its own tokenizer and its validation transform."""
+    """An OpenCLIP model with its own tokenizer and its validation transform.
+
+    Attributes:
+        config: open_clip's configuration of the network, with the activation that its weights need.
+    """
 
     def __init__(
         self,
@@ -32,8 +36,10 @@ class OpenClipModel(NetworkModel):
         *,
         tokenizer: Callable[[list[str]], Tensor],
         transform: Callable[["Image"], Tensor],
+        config: dict[str, Any],
     ) -> None:
         super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg))
+        self.config = config
         self._tokenizer = tokenizer
         self._transform = transform
 
@@ -177,7 +183,8 @@ def _build(
             arch, pretrained, force_quick_gelu=quick_gelu, **preprocessing
         )
     checks.refuse_wrong_activation(network, arch, quick_gelu)
-    return OpenClipModel(name, network, device, tokenizer=tokenizer, transform=transform)
+    config = open_clip.get_model_config(arch) | {"quick_gelu": quick_gelu}
+    return OpenClipModel(name, network, device, tokenizer=tokenizer, transform=transform, config=config)
 
 
 def _tokenizer(arch: str) -> Callable[[list[str]], Tensor]:

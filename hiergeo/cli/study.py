@@ -113,7 +113,7 @@ def study(
         chains,
         loaded,
         test,
-        unseen=training.unseen_rows(chains, test),
+        unseen=training.unseen_rows(chains.captions, test),
         held_out=training.held_out_of(loaded),
         seed=seed,
         progress=True,

@@ -1,4 +1,4 @@
-"""Training on top of frozen embeddings: heads that sharpen a hierarchy, and free embeddings of a graph."""
+"""Training: heads behind frozen embeddings, text towers themselves, and free embeddings of a graph."""
 
 from hiergeo.adapters.head import Head, HeadModel
 from hiergeo.training.chains import Chains, from_file, from_hierarchy
@@ -6,6 +6,7 @@ from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
 from hiergeo.training.held_out import held_out_images, held_out_of, rows_without, unseen_rows
 from hiergeo.training.history import Look
 from hiergeo.training.objective import LOSSES, RE, UNBENT, Objective, parse_losses
+from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, retrieval, summarise
 from hiergeo.training.trainer import SHARPEN, Recipe, Trained, train_head
@@ -17,6 +18,7 @@ __all__ = [
     "UNBENT",
     "Chains",
     "Change",
+    "FineTuned",
     "FreeEmbedding",
     "FreeRecipe",
     "Head",
@@ -25,9 +27,11 @@ __all__ = [
     "Objective",
     "Recipe",
     "Summary",
+    "TowerRecipe",
     "Trained",
     "describe",
     "embed_graph",
+    "fine_tune",
     "from_file",
     "from_hierarchy",
     "held_out_images",

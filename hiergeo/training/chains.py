@@ -46,7 +46,7 @@ class Chains:
     leakage: str | None = None
 
     def __post_init__(self) -> None:
-        check_chains(self.origin, self.text, self.positive, self.negative)
+        check_chains(self.origin, len(self.text), self.positive, self.negative)
 
     def __len__(self) -> int:
         return len(self.positive)
@@ -112,18 +112,22 @@ def from_hierarchy(hierarchy: Hierarchy, model: Model, *, force: bool = False, p
         raise InputError(
             f"the {hierarchy.split} split of {hierarchy.name} has no negative chains to train on: use another split."
         )
+    origin = f"{hierarchy.name} {hierarchy.split}"
     leaked = leakage(hierarchy, force=force)
     place = {text: index for index, text in enumerate(hierarchy.texts)}
     groups = {row.image_id: index for index, row in enumerate(hierarchy.rows)}
+    positive = torch.tensor([[place[text] for text in row.positive] for row in hierarchy.rows])
+    negative = torch.tensor([[place[text] for text in row.negative or ()] for row in hierarchy.rows])
+    check_chains(origin, len(place), positive, negative)
     return Chains(
         text=model.encode_text(hierarchy.texts, progress=progress),
-        positive=torch.tensor([[place[text] for text in row.positive] for row in hierarchy.rows]),
-        negative=torch.tensor([[place[text] for text in row.negative or ()] for row in hierarchy.rows]),
+        positive=positive,
+        negative=negative,
         root=model.root(),
         group=torch.tensor(
             [index if row.image_id is None else groups[row.image_id] for index, row in enumerate(hierarchy.rows)]
         ),
-        origin=f"{hierarchy.name} {hierarchy.split}",
+        origin=origin,
         base=(model.name, model.fingerprint()),
         captions=frozenset(hierarchy.texts),
         leakage=leaked,

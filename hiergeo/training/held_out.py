@@ -8,7 +8,6 @@ from hiergeo import datasets
 from hiergeo.adapters import Model, _archive
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
-from hiergeo.training.chains import Chains
 
 
 def held_out_images(path: Path | str) -> frozenset[int] | None:
@@ -31,12 +30,11 @@ def rows_without(captions: frozenset[str], test: Hierarchy) -> np.ndarray:
     return np.array([captions.isdisjoint(row.positive) for row in test.rows])
 
 
-def unseen_rows(chains: Chains, test: Hierarchy) -> np.ndarray | None:
-    """Booleans of the test rows without a text of the chains; None where there are none, or nothing is known.
+def unseen_rows(captions: frozenset[str] | None, test: Hierarchy) -> np.ndarray | None:
+    """Booleans of the test rows without any of the captions trained on; None where there are none, or nothing is known.
 
-    A file of embeddings alone, tested on HierarCaps, is taken for its split that keeps off the test images.
+    Unknown captions, of a file of embeddings alone, are taken for those of HierarCaps' split without its test images.
     """
-    captions = chains.captions
     if captions is None and test.name == "hierarcaps":
         captions = frozenset(datasets.load("hierarcaps", "expanded-train").texts)
     rows = None if captions is None else rows_without(captions, test)

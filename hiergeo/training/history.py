@@ -1,5 +1,6 @@
 """What was seen on the way: plain numbers at every look at the validation rows."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,3 +28,9 @@ class Look:
     def as_dict(self) -> dict[str, Any]:
         """JSON values by name."""
         return asdict(self)
+
+    @classmethod
+    def of_dict(cls, values: Mapping[str, Any]) -> "Look":
+        """The look that `as_dict` told."""
+        pairs = {name: tuple(values[name]) for name in ("radius", "curvature")}
+        return cls(**{**values, **pairs})

@@ -1,4 +1,4 @@
-"""What a head minimises: losses by name, each with its weight."""
+"""What training minimises: losses by name, each with its weight."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,17 +9,24 @@ from torch import Tensor
 
 from hiergeo.errors import InputError, unknown_name
 from hiergeo.geometry import Space
-from hiergeo.losses import adaptive_entailment_loss, entailment_loss, radius_order_loss, re_loss, transitivity_loss
+from hiergeo.losses import (
+    adaptive_entailment_loss,
+    batch_hard,
+    entailment_loss,
+    radius_order_loss,
+    re_loss,
+    transitivity_loss,
+)
 
 
 class Batch(NamedTuple):
-    """A batch of chains after the head, with what the frozen model gave.
+    """A batch of chains as the trained network embeds them, with what the frozen model gave.
 
     Attributes:
         positive: (b, T, D).
         negative: (b, T, D).
         frozen: positive and negative chains of the frozen model, (b, T, inputs) each.
-        space: the space around the head's root, with gradient.
+        space: the space around the trained root, with gradient.
     """
 
     positive: Tensor
@@ -69,15 +76,20 @@ class Objective:
             if not 0 < weight < float("inf"):
                 raise InputError(f"the weight of loss '{name}' must be a number > 0, not {weight:g}.")
 
-    def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """Every loss by its name, not weighted, 0-dim; the terms of RE come from one evaluation of it."""
+    def terms(self, batch: Batch, mine: Callable[[Tensor, Tensor], Tensor] = batch_hard) -> dict[str, Tensor]:
+        """Every loss by its name, not weighted, 0-dim; the terms of RE come from one evaluation of it.
+
+        Args:
+            batch: the chains.
+            mine: as for `re_loss`; over processes `batch_hard_over_ranks`.
+        """
         others = {name: OTHERS[name](batch) for name in self.weights if name in OTHERS}
         asked = [float(name in self.weights) for name in RE]
         if not any(asked):
             return others
         assert batch.space.root is not None
         frozen = batch.frozen if "prior" in self.weights else None
-        re = re_loss(batch.positive, batch.negative, batch.space.root, frozen, asked, batch.space.geometry)
+        re = re_loss(batch.positive, batch.negative, batch.space.root, frozen, asked, batch.space.geometry, mine=mine)
         return {name: getattr(re, name) for name in RE if name in self.weights} | others
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:

@@ -10,8 +10,8 @@ from hiergeo.datasets.hierarcaps import check_no_leakage
 from hiergeo.errors import InputError, UnavailableError
 
 
-def check_chains(origin: str, text: Tensor, positive: Tensor, negative: Tensor) -> None:
-    """Raise InputError unless (n, T) `positive` and `negative` are positions in `text` that teach something."""
+def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) -> None:
+    """Raise InputError unless (n, T) `positive` and `negative` are positions among `texts` that teach something."""
     if not len(positive):
         raise InputError(f"{origin} is empty: there is no chain to train on.")
     if positive.shape != negative.shape:
@@ -24,8 +24,8 @@ def check_chains(origin: str, text: Tensor, positive: Tensor, negative: Tensor) 
             f"{origin} has chains of {positive.shape[1]} tier: at least 2 are needed, general to specific."
         )
     both = torch.cat((positive, negative))
-    if int(both.min()) < 0 or int(both.max()) >= len(text):
-        raise InputError(f"{origin} has chains that point beyond its {len(text)} texts.")
+    if int(both.min()) < 0 or int(both.max()) >= texts:
+        raise InputError(f"{origin} has chains that point beyond its {texts} texts.")
     same = (positive == negative).any(1)
     if bool(same.any()):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Before and after: a frozen model and the same one behind its head, over the same rows."""
+"""Before and after: a frozen model and what training made of it, over the same rows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, through
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
@@ -30,7 +31,7 @@ class Change:
 
     Attributes:
         before: of the frozen model.
-        after: behind the head.
+        after: of the trained one.
         difference: paired 95 % bootstrap interval of after - before, over rows, images or captions.
     """
 
@@ -41,11 +42,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a head changed.
+    """What training changed.
 
     Attributes:
         before: the whole result of the frozen model, `tau_d_unseen` and the retrievals below included.
-        after: the same behind the head.
+        after: the same of the trained one.
         changes: metric -> its change: those of the protocol, `tau_d_unseen` where training texts are known, and the
             retrievals `image_to_text_rK` and `text_to_image_rK` where there are images.
         drift: `similarity_change` and `similarity_correlation` of the cosines of texts.
@@ -67,11 +68,12 @@ class Summary:
 
 
 def summarise(
-    model: HeadModel,
+    model: Model,
     hierarchy: Hierarchy,
     space: Space,
     protocol: str = "re",
     *,
+    before: Model | None = None,
     steps: int = 50,
     unseen: np.ndarray | None = None,
     held_out: Iterable[int] | None = None,
@@ -79,13 +81,14 @@ def summarise(
     seed: int = 0,
     progress: bool = False,
 ) -> Summary:
-    """Measure a model behind its head, and without it, on the same data, each around its own root.
+    """Measure a trained model, and the frozen one that it was, on the same data, each around its own root.
 
     Args:
-        model: the head on its frozen model, which embeds everything once.
+        model: the trained model.
         hierarchy: what both are measured on.
         space: its geometry serves both.
         protocol: as for `hiergeo.evaluate`.
+        before: the frozen model; None is the one that a head stands on, which then embeds everything once.
         steps: as for `hiergeo.evaluate`.
         unseen: (rows,) booleans, rows that share no text with the training data (`rows_without`); they get a tau_d of
             their own.
@@ -96,21 +99,24 @@ def summarise(
         progress: show bars for work that outlasts a second.
 
     Raises:
-        InputError: as `hiergeo.evaluate`, and where `unseen` or `held_out` leaves nothing.
+        InputError: as `hiergeo.evaluate`, where `unseen` or `held_out` leaves nothing, and without a model to compare
+            with.
     """
     check(protocol, steps, seed, samples)
+    base = model.base if before is None and isinstance(model, HeadModel) else before
+    if base is None:
+        raise InputError(f"there is nothing to compare {model.name} with: give the model that it was, before=MODEL.")
     check_fit(model, hierarchy, space, protocol)
-    check_fit(model.base, hierarchy, space, protocol)
+    check_fit(base, hierarchy, space, protocol)
     if unseen is not None and (unseen.shape != (len(hierarchy.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(hierarchy.rows)} rows.")
-    frozen = embed(model.base, hierarchy, **wanted(protocol), progress=progress)
-    sharpened = behind(frozen, model)
+    frozen, sharpened = _both(base, model, hierarchy, protocol, progress)
     settings = Settings(protocol, steps, seed, samples)
-    before, after = (
+    old, new = (
         measured(embedded, space, settings, unseen=unseen, held_out=held_out, progress=progress)
         for embedded in (frozen, sharpened)
     )
-    return between(before, after, frozen, sharpened)
+    return between(old, new, frozen, sharpened)
 
 
 def measured(
@@ -176,6 +182,13 @@ def retrieval(embedded: Embedded, space: Space, held_out: Iterable[int] | None =
     near = -rooted.pairwise_distance(embedded.image[places], embedded.text[captions]).numpy()
     found = {f"image_to_text_r{k}": retrieval_hits(near, relevant, k) for k in KS}
     return found | {f"text_to_image_r{k}": retrieval_hits(near.T, relevant.T, k) for k in KS}
+
+
+def _both(base: Model, model: Model, hierarchy: Hierarchy, protocol: str, progress: bool) -> tuple[Embedded, Embedded]:
+    frozen = embed(base, hierarchy, **wanted(protocol), progress=progress)
+    if isinstance(model, HeadModel) and model.base is base:
+        return frozen, behind(frozen, model)
+    return frozen, embed(model, hierarchy, **wanted(protocol), progress=progress)
 
 
 def behind(frozen: Embedded, model: HeadModel) -> Embedded:

@@ -15,6 +15,7 @@ from hiergeo.geometry import Geometry, Product, Space
 from hiergeo.losses import clamp_curvature
 from hiergeo.metrics import tau_d
 from hiergeo.training.chains import Chains
+from hiergeo.training.divergence import Divergence, divergence
 from hiergeo.training.history import Look
 from hiergeo.training.objective import Batch, Objective
 from hiergeo.training.optimiser import adam
@@ -88,14 +89,6 @@ class Trained:
     history: tuple[Look, ...]
     best: int
     diverged: str | None
-
-
-NAMED_ROWS = 8
-"""Rows of a batch that a divergence names before it only counts."""
-
-
-class Divergence(Exception):
-    """A loss or a gradient that is not finite; its text names the step and the rows."""
 
 
 def train_head(
@@ -188,12 +181,7 @@ class _Run:
             raise self.divergence(f"{what} became NaN or infinite")
 
     def divergence(self, what: str) -> Divergence:
-        if self.last is None:
-            return Divergence(f"{what} before the first step")
-        step, rows = self.last
-        more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
-        named = ", ".join(map(str, rows[:NAMED_ROWS].tolist()))
-        return Divergence(f"{what} at step {step}, with the batch of rows {named}{more}")
+        return divergence(what, *(self.last or (0, None)))
 
     @torch.no_grad()
     def look(self, step: int, training: dict[str, float]) -> Look:

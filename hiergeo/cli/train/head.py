@@ -1,21 +1,18 @@
-"""``hiergeo train``: sharpening the hierarchy of a frozen model."""
+"""``hiergeo train head``: a small network behind a frozen model."""
 
 import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from hiergeo import adapters, training
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
+from hiergeo.cli.train import _shared as shared
 from hiergeo.errors import InputError
 from hiergeo.geometry import parse
-from hiergeo.training import Chains, Recipe, Summary, Trained
-
-app = typer.Typer(help="Sharpen the hierarchy of a frozen model.", no_args_is_help=True)
+from hiergeo.training import Chains, Recipe
 
 DEFAULTS = Recipe()
 
@@ -26,8 +23,6 @@ Train = Annotated[
 Base = Annotated[
     str | None, typer.Option("--model", "-m", help="The frozen model that the head stands on.", metavar="SPEC")
 ]
-Split = Annotated[str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")]
-Loss = Annotated[list[str], typer.Option(help=options.LOSS_HELP, metavar="NAME=WEIGHT")]
 Steps = Annotated[int, typer.Option(help="The budget of steps.", metavar="N", min=1)]
 Hidden = Annotated[int, typer.Option(help=options.HIDDEN_HELP, metavar="N", min=0)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR")]
@@ -35,31 +30,23 @@ Evaluate = Annotated[
     str | None,
     typer.Option(help="Model to measure before and after on the test split: an npz file or a spec.", metavar="SPEC"),
 ]
-Force = Annotated[bool, typer.Option("--force", help=options.FORCE_HELP)]
-Seed = Annotated[int, typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0)]
 
 
-@app.callback()
-def train() -> None:
-    """Sharpen the hierarchy of a frozen model."""
-
-
-@app.command("head")
 def head(
     out: Out,
     train: Train = None,
     model: Base = None,
     data: options.Data = "hierarcaps",
-    split: Split = None,
+    split: shared.Split = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
-    loss: Loss = options.LOSSES,
+    loss: shared.Loss = shared.named(DEFAULTS.losses),  # noqa: B008
     steps: Steps = DEFAULTS.steps,
     hidden: Hidden = DEFAULTS.hidden,
     evaluate: Evaluate = None,
-    force: Force = False,
+    force: shared.Force = False,
     json: options.Json = None,
-    seed: Seed = 0,
+    seed: shared.Seed = 0,
     device: options.Device = "cpu",
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
@@ -77,13 +64,14 @@ def head(
             training.HeadModel(judge, trained.head, f"head:{out}@{judge.name}"),
             test,
             training.load_space(out),
-            unseen=training.unseen_rows(chains, test),
+            unseen=training.unseen_rows(chains.captions, test),
             held_out=training.held_out_of(judge),
             seed=seed,
             progress=True,
         )
-    write_json(json, jsonlib.dumps(_report(trained, chains, summary), indent=2))
-    _print(trained, chains, summary, out)
+    told = trained.history, trained.best, chains.leakage
+    write_json(json, jsonlib.dumps(shared.report(*told, training.describe(trained, chains), summary), indent=2))
+    shared.show(*told, summary, f"Head of step {trained.best}: {out}")
     if trained.diverged:
         raise InputError(f"{trained.diverged}; {out} holds the head of step {trained.best}, the last good one.")
 
@@ -96,38 +84,9 @@ def _chains(
         return training.from_file(train, base=base, force=force)
     if base is None:
         raise InputError("there is nothing to train on: give stored chains, --train FILE, or a model, --model SPEC.")
-    chosen = split or ("expanded-train" if data == "hierarcaps" else "train")
-    return training.from_hierarchy(load_data(data, chosen, rows), base, force=force, progress=True)
+    hierarchy = load_data(data, shared.chosen_split(data, split), rows)
+    return training.from_hierarchy(hierarchy, base, force=force, progress=True)
 
 
 def _spec(name: str) -> str:
     return f"npz:{name}" if name.endswith(".npz") and not name.startswith("npz:") else name
-
-
-def _report(trained: Trained, chains: Chains, summary: Summary | None) -> dict[str, object]:
-    kept = next(look for look in trained.history if look.step == trained.best)
-    validation = {f"validation_{name}": value for name, value in kept.validation.items()}
-    metrics = validation | {"validation_tau_d": kept.tau_d} | ({} if summary is None else summary.metrics())
-    return {
-        "metrics": metrics,
-        "intervals": {} if summary is None else summary.intervals(),
-        "leakage": chains.leakage,
-        "settings": training.describe(trained, chains),
-        "history": [look.as_dict() for look in trained.history],
-    }
-
-
-def _print(trained: Trained, chains: Chains, summary: Summary | None, out: Path) -> None:
-    console = Console()
-    first, kept = trained.history[0], next(look for look in trained.history if look.step == trained.best)
-    table = Table("", "before", "after", "difference, 95 %", box=None, pad_edge=False)
-    table.add_row("validation tau_d", f"{first.tau_d:.4f}", f"{kept.tau_d:.4f}", "")
-    for name, change in ({} if summary is None else summary.changes).items():
-        low, high = change.difference
-        table.add_row(name, f"{change.before:.4f}", f"{change.after:.4f}", f"{low:+.4f} to {high:+.4f}")
-    console.print(table)
-    for name, value in ({} if summary is None else summary.drift).items():
-        console.print(f"{name} {value:.4f}", highlight=False)
-    if chains.leakage:
-        console.print(f"Trained on test data: {chains.leakage}", soft_wrap=True, markup=False, highlight=False)
-    console.print(f"Head of step {trained.best}: {out}", soft_wrap=True, markup=False, highlight=False)

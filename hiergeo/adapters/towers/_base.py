@@ -1,0 +1,102 @@
+"""What every trainable text tower is: the network of a model, copied where it is trained and shared where it is not."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from hiergeo.adapters._base import Model
+from hiergeo.adapters._network import NetworkModel
+from hiergeo.errors import InputError
+
+SAMPLE = ("", "a photograph of two small dogs")
+"""Captions of different lengths that show which weights an embedding depends on."""
+
+TOLERANCE = 1e-4
+"""Largest difference between a unit embedding in training and in use, from padding and rounding."""
+
+
+class Tower(nn.Module, ABC):
+    """A text tower in evaluation mode (no dropout): its weights and projection require gradients and nothing else does.
+
+    A subclass says how texts are tokenised, embedded and stored; it is made of the frozen model that it continues.
+
+    Attributes:
+        network: the whole network of the model; its other towers are those of the model itself.
+    """
+
+    network: Any
+
+    def __init__(self, model: NetworkModel) -> None:
+        super().__init__()
+        self.network = model._network
+        self.device = model._device
+        self.activations = _activations(model._network)
+        text = self._text_weights()
+        frozen = {id(weight): weight for weight in self.network.parameters() if id(weight) not in text}
+        self.network = copy.deepcopy(model._network, memo=frozen)
+        for weight in self.network.parameters():
+            weight.requires_grad_(id(weight) not in frozen)
+
+    @abstractmethod
+    def tokenise(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """The keyword arguments of `forward` for stripped texts, on the device of the tower."""
+
+    @abstractmethod
+    def forward(self, **tokens: Tensor) -> Tensor:
+        """The embeddings (B, D), with gradient and of any norm."""
+
+    @abstractmethod
+    def export(self, folder: Path) -> str:
+        """Write the whole model, trained tower included, for its own library; returns the spec that loads it here."""
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The weights of `network` that training moves, by name."""
+        return {name: weight for name, weight in self.network.named_parameters() if weight.requires_grad}
+
+    def merge(self) -> None:
+        """Fold low-rank adapters, if there are any, into the weights they adapt."""
+        from hiergeo.adapters.towers import _lora
+
+        _lora.merge(self.network)
+
+    @torch.no_grad()
+    def encode(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
+        """Unit embeddings (N, D) without gradient, on the device of the tower."""
+        batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
+        return normalize(torch.cat([self(**self.tokenise(batch)).float() for batch in batches]), dim=-1)
+
+    def check_against(self, model: Model) -> None:
+        """Raise InputError unless the tower embeds as the model does that it was made of."""
+        difference = float((self.encode(SAMPLE).cpu() - model.encode_text(SAMPLE)).abs().max())
+        if difference > TOLERANCE:
+            raise InputError(
+                f"{model.name} embeds texts otherwise than its bare text tower does (by {difference:.1g}): prompts or "
+                "stages outside the network cannot be trained."
+            )
+
+    def _text_weights(self) -> set[int]:
+        """The ids of the weights that the embedding of a text depends on."""
+        weights = list(self.network.requires_grad_(True).parameters())
+        try:
+            total = self(**self.tokenise(SAMPLE)).sum()
+            gradients = torch.autograd.grad(total, weights, allow_unused=True)
+        finally:
+            self.network.requires_grad_(False)
+        return {id(weight) for weight, gradient in zip(weights, gradients, strict=True) if gradient is not None}
+
+
+def _activations(network: nn.Module) -> list[str]:
+    """The names of the activation layers of a network, such as ``QuickGELU``."""
+    names = {type(module).__name__ for module in network.modules()}
+    return sorted(name for name in names if "GELU" in name or name in ("ReLU", "SiLU"))
+
+
+def on(device: torch.device, tokens: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors among the tokens, on a device."""
+    return {name: value.to(device) for name, value in tokens.items() if isinstance(value, Tensor)}

@@ -1,0 +1,9 @@
+"""``hiergeo train``: sharpening the hierarchy of a model, behind its embeddings or in its text tower."""
+
+import typer
+
+from hiergeo.cli.train import head, re
+
+app = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)
+app.command("head")(head.head)
+app.command("re")(re.re)

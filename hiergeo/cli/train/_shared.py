@@ -1,0 +1,62 @@
+"""What both ways of training share on the command line: options, the test rows to judge by, the table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hiergeo.cli import options
+from hiergeo.training import Look, Summary
+
+Split = Annotated[str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")]
+Loss = Annotated[list[str], typer.Option(help=options.LOSS_HELP, metavar="NAME=WEIGHT")]
+Force = Annotated[bool, typer.Option("--force", help=options.FORCE_HELP)]
+Seed = Annotated[int, typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0)]
+
+
+def named(losses: Mapping[str, float]) -> list[str]:
+    """Losses as their option spells them."""
+    return [f"{name}={weight:g}" for name, weight in losses.items()]
+
+
+def chosen_split(data: str, split: str | None) -> str:
+    """The split to train on where none is named."""
+    return split or ("expanded-train" if data == "hierarcaps" else "train")
+
+
+def at(history: Sequence[Look], step: int) -> Look:
+    """The look of a step."""
+    return next(look for look in history if look.step == step)
+
+
+def report(
+    history: Sequence[Look], best: int, leakage: str | None, settings: Mapping[str, Any], summary: Summary | None
+) -> dict[str, object]:
+    """What ``--json`` holds: metrics first, a flat object."""
+    kept = at(history, best)
+    validation = {f"validation_{name}": value for name, value in kept.validation.items()}
+    return {
+        "metrics": validation | {"validation_tau_d": kept.tau_d} | ({} if summary is None else summary.metrics()),
+        "intervals": {} if summary is None else summary.intervals(),
+        "leakage": leakage,
+        "settings": dict(settings),
+        "history": [look.as_dict() for look in history],
+    }
+
+
+def show(history: Sequence[Look], best: int, leakage: str | None, summary: Summary | None, result: str) -> None:
+    """Print before and after, and where the result is."""
+    console = Console()
+    table = Table("", "before", "after", "difference, 95 %", box=None, pad_edge=False)
+    table.add_row("validation tau_d", f"{history[0].tau_d:.4f}", f"{at(history, best).tau_d:.4f}", "")
+    for name, change in ({} if summary is None else summary.changes).items():
+        low, high = change.difference
+        table.add_row(name, f"{change.before:.4f}", f"{change.after:.4f}", f"{low:+.4f} to {high:+.4f}")
+    console.print(table)
+    for name, value in ({} if summary is None else summary.drift).items():
+        console.print(f"{name} {value:.4f}", highlight=False)
+    if leakage:
+        console.print(f"Trained on test data: {leakage}", soft_wrap=True, markup=False, highlight=False)
+    console.print(result, soft_wrap=True, markup=False, highlight=False)

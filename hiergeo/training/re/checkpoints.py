@@ -1,0 +1,157 @@
+"""Checkpoints: ``step-N.safetensors``, and ``step-N.json``, which names its hash and is written last.
+
+A process may die at any moment: a checkpoint without its JSON does not exist, and one whose tensors do not have the
+hash that the JSON names is passed over for the one before.
+"""
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hiergeo._files import atomic_write, atomic_write_text, sha256
+from hiergeo._version import __version__
+from hiergeo.errors import InputError
+
+KEPT = 2
+"""The newest checkpoints that stay; the best ones that they name stay too."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training as it stood after a step.
+
+    Attributes:
+        step: steps taken.
+        best: the step with the lowest validation loss so far.
+        run: what is trained, on what and how, as JSON values; a training goes on only where all of it is the same.
+        looks: the looks so far, as JSON values.
+        curve: name -> its value after every step so far.
+        scaler: the state of float16's loss scaling; None without it.
+        tensors: see `hiergeo.training.re.state`.
+    """
+
+    step: int
+    best: int
+    run: Mapping[str, Any]
+    looks: list[dict[str, Any]]
+    curve: dict[str, list[float]]
+    scaler: dict[str, Any] | None
+    tensors: Mapping[str, Tensor]
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> None:
+    """Add a checkpoint to a folder and remove those that nobody needs any more.
+
+    Raises:
+        UnavailableError: the folder cannot be written; the checkpoints that were there are kept.
+    """
+    from safetensors.torch import save
+
+    tensors, described = _paths(folder, checkpoint.step)
+    with atomic_write(tensors) as handle:
+        handle.write(save(dict(checkpoint.tensors)))
+    told = {
+        "hiergeo": __version__,
+        "torch": torch.__version__,
+        "step": checkpoint.step,
+        "best": checkpoint.best,
+        "sha256": sha256(tensors),
+        "run": dict(checkpoint.run),
+        "scaler": checkpoint.scaler,
+        "looks": checkpoint.looks,
+        "curve": checkpoint.curve,
+    }
+    atomic_write_text(described, json.dumps(told) + "\n")
+    _prune(folder)
+
+
+def read(folder: Path, step: int) -> Checkpoint:
+    """The checkpoint of a step.
+
+    Raises:
+        InputError: it is not there, or damaged.
+    """
+    from safetensors.torch import load_file
+
+    tensors, described = _paths(folder, step)
+    told = _described(described)
+    if not tensors.is_file() or sha256(tensors) != told["sha256"]:
+        raise InputError(f"{tensors} is missing or damaged.")
+    return Checkpoint(
+        step=step,
+        best=told["best"],
+        run=told["run"],
+        looks=told["looks"],
+        curve=told["curve"],
+        scaler=told["scaler"],
+        tensors=load_file(tensors),
+    )
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """The newest intact checkpoint, with a warning for every newer one that is damaged; None where there is none."""
+    for step in sorted(steps(folder), reverse=True):
+        try:
+            return read(folder, step)
+        except InputError as error:
+            warnings.warn(f"{str(error).rstrip('.')}: going back to the checkpoint before it.", stacklevel=2)
+    return None
+
+
+def steps(folder: Path) -> list[int]:
+    """The steps of which a folder has a description, intact or not."""
+    return [int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.json")]
+
+
+def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Raise InputError, naming the first difference, unless two runs are the same."""
+    for name in {**asked, **begun}:
+        was, now = (json.loads(json.dumps(run.get(name))) for run in (begun, asked))
+        if was != now:
+            raise InputError(
+                f"{folder} is of another training, with {name} {_short(was)} instead of {_short(now)}: resume with the "
+                "same settings and data, or choose another folder."
+            )
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 60 else f"{text[:57]}..."
+
+
+def _paths(folder: Path, step: int) -> tuple[Path, Path]:
+    return folder / f"step-{step:08d}.safetensors", folder / f"step-{step:08d}.json"
+
+
+def _described(path: Path) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not {"best", "sha256", "run", "scaler", "looks", "curve"} <= told.keys():
+            raise ValueError("keys are missing")
+    except OSError:
+        raise InputError(f"there is no checkpoint {path}.") from None
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged.") from error
+    return told
+
+
+def _prune(folder: Path) -> None:
+    """Remove what is neither among the newest nor the best that these name, and what a killed process left behind."""
+    newest = sorted(steps(folder))[-KEPT:]
+    kept = {path.name for step in newest for path in _paths(folder, step)}
+    for step in newest:
+        try:
+            best = _described(_paths(folder, step)[1])["best"]
+        except InputError:
+            continue
+        kept |= {path.name for path in _paths(folder, best)}
+    for path in folder.iterdir():
+        if re.match(r"\.?step-\d+\.(safetensors|json)", path.name) and path.name not in kept:
+            path.unlink()

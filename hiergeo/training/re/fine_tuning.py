@@ -1,0 +1,210 @@
+"""Fine-tuning from beginning to end: a model and chains in, a folder with the model that came of it out."""
+
+import copy
+import json
+import shutil
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hiergeo._files import atomic_write_text
+from hiergeo._progress import track
+from hiergeo._version import __version__
+from hiergeo.adapters import Model
+from hiergeo.adapters.towers import Tower, tower_of
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError
+from hiergeo.geometry import Geometry, Product, parse
+from hiergeo.training.divergence import Divergence
+from hiergeo.training.history import Look
+from hiergeo.training.re import checkpoints, state
+from hiergeo.training.re.captions import CaptionChains, caption_chains
+from hiergeo.training.re.processes import accelerated, is_writer
+from hiergeo.training.re.recipe import TowerRecipe
+from hiergeo.training.re.run import Run
+
+CHECKPOINTS, CONFIG, HISTORY, MODEL = "checkpoints", "config.json", "history.json", "model"
+"""What the folder of a training holds."""
+
+ORIGIN = "hiergeo.json"
+"""A copy of the configuration that goes wherever the exported model goes."""
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A tower in its best state, by validation loss.
+
+    Attributes:
+        spec: what `hiergeo.adapters.load` loads it by: the exported folder.
+        geometry: with whatever curvature was learnt.
+        history: the looks, the untrained tower first.
+        curve: name -> its value after every step: the losses, their weighted `total`, and `tau_d` of the batch.
+        best: the step of the state that was kept.
+        diverged: why training broke off, naming the step and the rows of the batch; None where it did not.
+        captions: every caption among the training rows.
+        config: what ``config.json`` says.
+    """
+
+    spec: str
+    geometry: Geometry | Product
+    history: tuple[Look, ...]
+    curve: dict[str, list[float]]
+    best: int
+    diverged: str | None
+    captions: frozenset[str]
+    config: dict[str, Any]
+
+
+def fine_tune(
+    model: Model,
+    hierarchy: Hierarchy,
+    out: Path | str,
+    geometry: Geometry | Product | str = "euclidean",
+    recipe: TowerRecipe | None = None,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    log: str | None = None,
+    progress: bool = False,
+) -> FineTuned:
+    """Train the text tower of a model on captions alone; the model itself stays as it is.
+
+    ``OUT/model`` gets the whole model in the format of its own library, ``OUT/config.json`` and ``OUT/history.json``
+    what was done and seen, ``OUT/checkpoints`` what a training needs to go on. Of several processes only the first
+    writes.
+
+    Args:
+        model: of open_clip, transformers or sentence-transformers.
+        hierarchy: chains with negatives; a share of its images is held out for validation.
+        out: the folder.
+        geometry: where losses are taken, around the tower's embedding of the empty caption; a learnable curvature is
+            learnt along.
+        recipe: how; the paper's when None.
+        resume: go on from the newest intact checkpoint, or begin where there is none.
+        force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
+        log: ``tensorboard`` or ``wandb``, where losses go besides.
+        progress: draw a bar for work that outlasts a second.
+
+    Raises:
+        InputError: no text tower to train, chains that teach nothing, test images among them, a folder that is taken, a
+            checkpoint of another training.
+        UnavailableError: a package is not installed, or the folder cannot be written.
+    """
+    recipe, out = recipe or TowerRecipe(), Path(out)
+    geometry = parse(geometry) if isinstance(geometry, str) else copy.deepcopy(geometry)
+    folder = out / CHECKPOINTS
+    if not resume and ((out / CONFIG).exists() or checkpoints.steps(folder)):
+        raise InputError(f"{out} holds a training: go on with it, --resume, or choose another folder.")
+    settings = asdict(recipe)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        tower = tower_of(model, recipe.lora)
+        geometry.parts(model.dim)
+        with accelerated(tower.device, recipe.amp, log, out, settings) as accelerator:
+            if recipe.batch % accelerator.num_processes:
+                shares = accelerator.num_processes
+                raise InputError(f"a batch of {recipe.batch} chains does not part evenly among {shares} processes.")
+            data = caption_chains(hierarchy, model, force=force, progress=progress and is_writer())
+            begun = _identity(model, data, geometry, settings)
+            run = Run(tower, data, geometry, recipe, accelerator)
+            diverged = _train(run, folder, begun, resume=resume, progress=progress and is_writer())
+            accelerator.wait_for_everyone()
+            state.restore_weights(checkpoints.read(folder, run.best).tensors, run.weights)
+            config = begun | _findings(run, tower, geometry, diverged)
+            if accelerator.is_main_process:
+                config |= {"spec": _write(tower, run, out, config)}
+            accelerator.wait_for_everyone()
+    return FineTuned(
+        spec=config.get("spec", ""),
+        geometry=geometry,
+        history=tuple(run.looks),
+        curve=run.curve,
+        best=run.best,
+        diverged=diverged,
+        captions=frozenset(data.texts),
+        config=config,
+    )
+
+
+def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progress: bool) -> str | None:
+    """Take the steps that are left, with looks and checkpoints on the way; returns why training broke off, or None."""
+    saved = checkpoints.latest(folder) if resume else None
+    if saved is not None:
+        checkpoints.check_same(folder, saved.run, begun)
+        run.restore(saved)
+    else:
+        if resume:
+            warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=3)
+        _look(run, 0, folder, begun)
+    left = range(run.looks[-1].step + 1, run.last + 1)
+    try:
+        for step in track(left, "fine-tuning", enabled=progress, note=lambda: _note(run)):
+            if run.stops_early:
+                break
+            numbers = run.step(step)
+            run.accelerator.log(numbers, step=step)
+            if step % run.recipe.every == 0 or step == run.last:
+                _look(run, step, folder, begun)
+    except Divergence as reason:
+        return str(reason)
+    return None
+
+
+def _look(run: Run, step: int, folder: Path, begun: dict[str, Any]) -> None:
+    run.look(step)
+    look = run.looks[-1]
+    seen = look.validation | {"tau_d": look.tau_d}
+    run.accelerator.log({f"validation/{name}": value for name, value in seen.items()}, step=step)
+    if run.accelerator.is_main_process:
+        checkpoints.write(folder, run.checkpoint(begun))
+
+
+def _note(run: Run) -> str:
+    return "  ".join(f"{name} {values[-1]:.4f}" for name, values in run.curve.items())
+
+
+def _identity(
+    model: Model, data: CaptionChains, geometry: Geometry | Product, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What a training is: only one that agrees in all of this goes on from its checkpoints."""
+    return {
+        "base": model.name,
+        "base_fingerprint": model.fingerprint(),
+        "root": "",
+        "geometry": geometry.spec,
+        "data": data.describe(),
+        "leakage": data.chains.leakage,
+        **settings,
+    }
+
+
+def _findings(run: Run, tower: Tower, geometry: Geometry | Product, diverged: str | None) -> dict[str, Any]:
+    kept = next(look for look in run.looks if look.step == run.best)
+    return {
+        "architecture": type(tower.network).__name__,
+        "activations": tower.activations,
+        "geometry": geometry.spec,
+        "curvature": list(kept.curvature),
+        "best_step": run.best,
+        "last_step": len(next(iter(run.curve.values()), [])),
+        "diverged": diverged,
+        "hiergeo": __version__,
+        "torch": torch.__version__,
+    }
+
+
+def _write(tower: Tower, run: Run, out: Path, config: dict[str, Any]) -> str:
+    """The model, the history and, last of all, the configuration; returns the spec of the model."""
+    shutil.rmtree(out / MODEL, ignore_errors=True)
+    tower.merge()
+    (out / MODEL).mkdir(parents=True)
+    spec = tower.export(out / MODEL)
+    told = {"leakage": config["leakage"], "looks": [look.as_dict() for look in run.looks], "steps": run.curve}
+    described = json.dumps(config | {"spec": spec}, indent=2) + "\n"
+    atomic_write_text(out / HISTORY, json.dumps(told, indent=1) + "\n")
+    atomic_write_text(out / MODEL / ORIGIN, described)
+    atomic_write_text(out / CONFIG, described)
+    return spec

@@ -1,0 +1,77 @@
+"""One process or many, float32 or less, and where numbers are logged: what Hugging Face accelerate takes care of."""
+
+import importlib.util
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hiergeo.adapters import _hub
+from hiergeo.errors import InputError, UnavailableError, unknown_name
+
+LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
+"""Name of a log -> the packages of which one is needed."""
+
+
+def is_writer() -> bool:
+    """Whether this process is the one that writes and prints: rank 0 of those that a launcher started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def local(device: str) -> str:
+    """The device of this process where a launcher started one for each GPU and only ``cuda`` was named."""
+    rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{rank}" if device == "cuda" and rank is not None else device
+
+
+def check_log(log: str | None) -> None:
+    """Raise InputError for an unknown log, UnavailableError where its package is not installed."""
+    if log is None:
+        return
+    if log not in LOGS:
+        raise unknown_name("log", log, LOGS)
+    if not any(importlib.util.find_spec(package) for package in LOGS[log]):
+        raise UnavailableError(f"logging to {log} needs a package that is not here: pip install {LOGS[log][0]}.")
+
+
+@contextmanager
+def accelerated(
+    device: torch.device, amp: str, log: str | None, out: Path, settings: Mapping[str, Any]
+) -> Iterator[Any]:
+    """An accelerate `Accelerator` for one training: joins the processes that torchrun or accelerate launched.
+
+    Raises:
+        InputError: float16 without a GPU, or an unknown log.
+        UnavailableError: accelerate, or the package of the log, is not installed.
+    """
+    check_log(log)
+    accelerate = _hub.require("accelerate", "train", "training a tower")
+    if amp == "fp16" and device.type == "cpu":
+        raise InputError("float16 needs a GPU: use --amp bf16, or none, on the CPU.")
+    accelerate.state.AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+    accelerator = accelerate.Accelerator(
+        cpu=device.type == "cpu",
+        device_placement=False,
+        mixed_precision=amp,
+        log_with=log,
+        project_dir=str(out),
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        if log is not None:
+            accelerator.init_trackers("log", config={name: str(value) for name, value in settings.items()})
+        try:
+            yield accelerator
+        finally:
+            accelerator.end_training()
+
+
+def mean_over_ranks(accelerator: Any, numbers: Mapping[str, Tensor]) -> dict[str, float]:
+    """The means of 0-dim tensors over all processes, as numbers by name."""
+    together = torch.stack([number.detach().double() for number in numbers.values()])
+    return dict(zip(numbers, accelerator.reduce(together, "mean").tolist(), strict=True))

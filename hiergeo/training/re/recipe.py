@@ -1,0 +1,91 @@
+"""How a text tower is fine-tuned: the numbers of the paper unless told otherwise."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.training.objective import RE, Objective
+
+PRECISIONS = ("no", "bf16", "fp16")
+"""What the network is computed in; losses and weights are float32 always."""
+
+
+@dataclass(frozen=True)
+class TowerRecipe:
+    """How a tower is trained by AdamW.
+
+    Attributes:
+        losses: name -> weight, see `hiergeo.training.LOSSES`; the RE loss of the paper by default.
+        learning_rate: constant.
+        weight_decay: of AdamW.
+        batch: chains of a batch, over all processes; batch-hard mining sees exactly these.
+        accumulate: batches a step, whose gradients are averaged; each is mined for itself.
+        epochs: passes over the training rows; a last incomplete step of a pass is left out.
+        steps: the budget of steps; None is what `epochs` come to.
+        lora: rank of low-rank adapters that are trained in the tower's stead; None trains it whole.
+        amp: ``no``, ``bf16`` or ``fp16`` (GPU only).
+        validation: the share of images, or of rows without images, that validate.
+        every: steps between looks at the validation rows, each of which leaves a checkpoint.
+        patience: looks without a better validation loss before training stops early; None never does.
+        seed: of the batches, the validation rows and the adapters.
+
+    Raises:
+        InputError: a number out of range, or losses that `Objective` refuses.
+    """
+
+    losses: Mapping[str, float] = field(default_factory=lambda: dict(RE))
+    learning_rate: float = 1e-7
+    weight_decay: float = 0.01
+    batch: int = 8
+    accumulate: int = 1
+    epochs: int = 1
+    steps: int | None = None
+    lora: int | None = None
+    amp: str = "no"
+    validation: float = 0.05
+    every: int = 100
+    patience: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        Objective(self.losses)
+        for name in ("batch", "accumulate", "epochs", "steps", "lora", "every", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, not {value}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"the learning rate must be a number > 0, not {self.learning_rate:g}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise InputError(f"the weight decay must be a number >= 0, not {self.weight_decay:g}.")
+        if not 0 < self.validation < 1:
+            raise InputError(f"the share of validation rows must be between 0 and 1, not {self.validation:g}.")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"the seed must be at least 0, not {self.seed}.")
+        if self.amp not in PRECISIONS:
+            raise unknown_name("precision", self.amp, PRECISIONS)
+
+    def per_epoch(self, rows: int) -> int:
+        """Whole steps in a pass over so many rows. Raises InputError where there is none."""
+        if rows < self.batch * self.accumulate:
+            raise InputError(
+                f"a step takes {self.batch * self.accumulate} chains (batch x accumulate) and there are only {rows} "
+                "rows to train on: lower the batch."
+            )
+        return rows // (self.batch * self.accumulate)
+
+    def budget(self, rows: int) -> int:
+        """Steps of the whole training on so many rows."""
+        whole = self.epochs * self.per_epoch(rows)
+        return whole if self.steps is None else self.steps
+
+    def batches(self, rows: Tensor, step: int) -> Tensor:
+        """The rows of a step, from 1: (accumulate, batch). A pure function of rows, step and seed."""
+        epoch, place = divmod(step - 1, self.per_epoch(len(rows)))
+        order = torch.from_numpy(np.random.default_rng((self.seed, epoch)).permutation(len(rows)))
+        size = self.batch * self.accumulate
+        return rows[order[place * size : (place + 1) * size]].view(self.accumulate, self.batch)

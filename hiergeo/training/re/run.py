@@ -1,0 +1,211 @@
+"""The moving parts of fine-tuning a tower: one step, one look, and their state."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from hiergeo.adapters.towers import Tower
+from hiergeo.errors import InputError
+from hiergeo.geometry import Geometry, Product, Space
+from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
+from hiergeo.metrics import tau_d
+from hiergeo.training.divergence import divergence
+from hiergeo.training.history import Look
+from hiergeo.training.objective import Batch, Objective
+from hiergeo.training.re import state
+from hiergeo.training.re.captions import CaptionChains
+from hiergeo.training.re.checkpoints import Checkpoint
+from hiergeo.training.re.processes import mean_over_ranks
+from hiergeo.training.re.recipe import TowerRecipe
+from hiergeo.training.splitting import split_groups
+
+Mine = Callable[[Tensor, Tensor], Tensor]
+"""What makes one number of P and N, as for `re_loss`."""
+
+
+class Forward(nn.Module):
+    """A tower as accelerate wraps it; the tower itself stays in float32 for whoever calls it directly."""
+
+    def __init__(self, tower: Tower) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, **tokens: Tensor) -> Tensor:
+        """As the tower."""
+        rows: Tensor = self.tower(**tokens)
+        return rows
+
+
+class Run:
+    """One training.
+
+    Args:
+        tower: what is trained.
+        data: what it learns from.
+        geometry: where losses are taken; learnable curvatures are learnt along, |K| in [0.1, 10].
+        recipe: how.
+        accelerator: of Hugging Face accelerate.
+
+    Attributes:
+        weights: what is trained, by name.
+        last: the budget of steps.
+        looks: what was seen so far.
+        curve: name -> its value after every step so far.
+
+    Raises:
+        InputError: as `split_groups`, and too few rows for a step.
+    """
+
+    def __init__(
+        self, tower: Tower, data: CaptionChains, geometry: Geometry | Product, recipe: TowerRecipe, accelerator: Any
+    ) -> None:
+        self.tower, self.data, self.geometry = tower, data, geometry.to(tower.device)
+        self.recipe, self.accelerator = recipe, accelerator
+        self.objective = Objective(recipe.losses)
+        self.training_rows, self.validation_rows = split_groups(data.chains, recipe.validation, recipe.seed)
+        self.last = recipe.budget(len(self.training_rows))
+        curvature = {f"geometry.{name}": p for name, p in geometry.named_parameters() if p.requires_grad}
+        self.weights = tower.trainable() | curvature
+        groups: list[dict[str, Any]] = [{"params": list(tower.trainable().values())}]
+        if curvature:
+            groups.append({"params": list(curvature.values()), "weight_decay": 0.0})
+        self.adam = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        self.module, self.optimiser = accelerator.prepare(Forward(tower), self.adam)
+        self.looks: list[Look] = []
+        self.curve: dict[str, list[float]] = {}
+
+    @property
+    def best(self) -> int:
+        """The step of the look with the lowest validation loss, the earliest of them."""
+        return min(self.looks, key=lambda look: look.validation["total"]).step
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether the validation loss has not fallen for as long as the recipe's patience."""
+        patience = self.recipe.patience
+        return patience is not None and self.looks[-1].step - self.best >= patience * self.recipe.every
+
+    def step(self, number: int) -> dict[str, float]:
+        """Take a step, counted from 1; returns its losses by name, their weighted `total`, and `tau_d` of its chains.
+
+        Raises:
+            Divergence: an embedding, a loss or a gradient that is not finite; the step is not taken.
+        """
+        batches = self.recipe.batches(self.training_rows, number)
+        self.optimiser.zero_grad(set_to_none=True)
+        told: list[dict[str, float]] = []
+        for index, rows in enumerate(batches):
+            with self.accelerator.no_sync(self.module) if index + 1 < len(batches) else nullcontext():
+                total, numbers = self._losses(rows, number)
+                told.append(mean_over_ranks(self.accelerator, numbers))
+                if not all(map(_finite, told[-1].values())):
+                    raise divergence("the loss became NaN or infinite", number, rows)
+                self.accelerator.backward(total / len(batches))
+        self._check_gradients(number, batches.flatten())
+        self.optimiser.step()
+        clamp_curvature(self.geometry)
+        means = {name: sum(part[name] for part in told) / len(told) for name in told[0]}
+        for name, value in means.items():
+            self.curve.setdefault(name, []).append(value)
+        return means
+
+    @torch.no_grad()
+    def look(self, step: int) -> None:
+        """Measure the validation rows, in float32 whatever training is in, the same on every process.
+
+        Raises:
+            Divergence: the tower that the steps made cannot be measured.
+        """
+        rows = self.validation_rows
+        texts, positive, negative = self.data.distinct(rows)
+        embedded = self.tower.encode([*texts, ""])
+        space = Space(self.geometry, embedded[-1])
+        parts: list[dict[str, Tensor]] = []
+        for part in torch.arange(len(rows)).split(self.recipe.batch):
+            batch = Batch(embedded[positive[part]], embedded[negative[part]], self._frozen(rows[part]), space)
+            terms = self._terms(batch, batch_hard, step, None)
+            parts.append(terms | {"total": self.objective.total(terms)})
+        means = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
+        radii = space.radius(embedded[positive])
+        factors = self.geometry.parts(embedded.shape[1])
+        self.looks.append(
+            Look(
+                step=step,
+                training={name: values[-1] for name, values in self.curve.items()},
+                validation=mean_over_ranks(self.accelerator, means),
+                tau_d=tau_d(radii.cpu().numpy()),
+                radius=tuple(radii.double().mean(0).tolist()),
+                curvature=tuple(float(factor.curvature) for factor, _ in factors),
+            )
+        )
+
+    def checkpoint(self, run: dict[str, Any]) -> Checkpoint:
+        """The state after the last look."""
+        scaler = self.accelerator.scaler
+        return Checkpoint(
+            step=self.looks[-1].step,
+            best=self.best,
+            run=run,
+            looks=[look.as_dict() for look in self.looks],
+            curve=self.curve,
+            scaler=None if scaler is None else scaler.state_dict(),
+            tensors=state.collect(self.weights, self.adam),
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to the state of a checkpoint."""
+        state.restore(checkpoint.tensors, self.weights, self.adam)
+        if checkpoint.scaler is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(checkpoint.scaler)
+        self.looks = [Look.of_dict(look) for look in checkpoint.looks]
+        self.curve = {name: list(values) for name, values in checkpoint.curve.items()}
+
+    def _losses(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective of this process's block of a batch, and its terms, `total` and `tau_d`."""
+        mine = rows.view(self.accelerator.num_processes, -1)[self.accelerator.process_index]
+        texts, positive, negative = self.data.distinct(mine)
+        embedded = self.module(**self.tower.tokenise([*texts, ""])).float()
+        self._check_embedded(embedded, step, rows)
+        embedded = normalize(embedded, dim=-1)
+        space = Space(self.geometry, embedded[-1])
+        batch = Batch(embedded[positive], embedded[negative], self._frozen(mine), space)
+        terms = self._terms(batch, batch_hard_over_ranks, step, rows)
+        total = self.objective.total(terms)
+        radii = space.radius(batch.positive).detach()
+        order = torch.tensor(tau_d(radii.cpu().numpy()), device=total.device)
+        return total, terms | {"total": total, "tau_d": order}
+
+    def _terms(self, batch: Batch, mine: Mine, step: int, rows: Tensor | None) -> dict[str, Tensor]:
+        try:
+            return self.objective.terms(batch, mine)
+        except InputError as error:
+            if step == 0:
+                raise
+            raise divergence(f"the loss could not be taken ({str(error).rstrip('.')})", step, rows) from error
+
+    def _frozen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        positive, negative = self.data.frozen(rows)
+        return positive.to(self.tower.device), negative.to(self.tower.device)
+
+    def _check_embedded(self, embedded: Tensor, step: int, rows: Tensor) -> None:
+        """On every process alike: one that went on alone would wait for the others for ever."""
+        odd = (~embedded.detach().isfinite()).any()
+        if mean_over_ranks(self.accelerator, {"odd": odd})["odd"]:
+            raise divergence("an embedding became NaN or infinite", step, rows)
+
+    def _check_gradients(self, step: int, rows: Tensor) -> None:
+        """Average those of curvatures over processes and refuse odd ones, unless float16's scaling sees to that."""
+        for name, weight in self.weights.items():
+            if weight.grad is not None and name.startswith("geometry."):
+                weight.grad = self.accelerator.reduce(weight.grad, "mean")
+        gradients = [weight.grad for weight in self.weights.values() if weight.grad is not None]
+        if self.accelerator.scaler is None and not all(bool(gradient.isfinite().all()) for gradient in gradients):
+            raise divergence("a gradient became NaN or infinite", step, rows)
+
+
+def _finite(number: float) -> bool:
+    return abs(number) < float("inf")

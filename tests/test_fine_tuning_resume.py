@@ -1,0 +1,188 @@
+"""A training that dies goes on as if it had not: bit for bit, from the newest checkpoint that is intact."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tower_common import ROWS, SHORT, curve, tuned, weights
+
+from hiergeo.errors import InputError
+from hiergeo.geometry import Lorentz
+from hiergeo.training.re import checkpoints, fine_tuning
+
+LONG = {"steps": 60, "every": 5}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A training of `SHORT` that nothing disturbed."""
+    out = tmp_path_factory.mktemp("whole") / "a"
+    tuned(out)
+    return out
+
+
+class Killed(Exception):
+    """What stands for the death of the process."""
+
+
+def killed(out: Path, monkeypatch: pytest.MonkeyPatch, place: str, count: int) -> None:
+    """Train until the function `place` of the checkpoints is called for the `count`-th time."""
+    calls = []
+    true = getattr(checkpoints, place)
+
+    def dying(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == count:
+            raise Killed
+        return true(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, place, dying)
+        with pytest.raises(Killed):
+            tuned(out)
+
+
+def check_same(one: Path, other: Path) -> None:
+    assert curve(one) == curve(other)
+    assert (one / "history.json").read_text() == (other / "history.json").read_text()
+    both = weights(one), weights(other)
+    assert all(torch.equal(both[0][name], weight) for name, weight in both[1].items())
+
+
+def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
+    """The process gets SIGKILL between two of its checkpoints; another process goes on."""
+    out, options = tmp_path / "killed", {"--lr": SHORT["learning_rate"], "--batch": SHORT["batch"], "--rows": ROWS}
+    options |= {f"--{name}": value for name, value in LONG.items()} | {"--model": "tiny", "--data": "scenes"}
+    words = [str(word) for pair in options.items() for word in pair]
+    command = [sys.executable, "-m", "hiergeo", "train", "re", *words, "--out", str(out)]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (out / "checkpoints" / "step-00000010.json").exists():
+        assert running.poll() is None, "it ended by itself"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+    assert max(checkpoints.steps(out / "checkpoints")) < LONG["steps"]
+    assert not (out / "config.json").exists()
+    tuned(out, resume=True, **LONG, validation=0.05)
+    tuned(tmp_path / "whole", **LONG, validation=0.05)
+    assert len(curve(out)["total"]) == LONG["steps"]
+    check_same(out, tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("place", "count"),
+    [("atomic_write", 1), ("atomic_write_text", 1), ("_prune", 1), ("atomic_write_text", 2), ("_prune", 3)],
+)
+def test_wherever_it_dies_it_goes_on(place, count, whole, tmp_path, monkeypatch):
+    """Before the tensors of a checkpoint are written, between them and their description, before the old ones go."""
+    out = tmp_path / "a"
+    killed(out, monkeypatch, place, count)
+    if not checkpoints.steps(out / "checkpoints"):
+        with pytest.warns(UserWarning, match="training begins anew"):
+            tuned(out, resume=True)
+    else:
+        tuned(out, resume=True)
+    check_same(out, whole)
+
+
+@pytest.mark.parametrize("change", [{"amp": "bf16"}, {"lora": 2}, {"accumulate": 2}, {"geometry": "learnable"}])
+def test_every_kind_of_training_goes_on(change, tmp_path, monkeypatch):
+    if "geometry" in change:
+        change = {"geometry": Lorentz(-1.0, learnable=True)}
+    tuned(tmp_path / "whole", steps=4, **change)
+    true, calls = checkpoints.write, []
+
+    def dying(*arguments: object) -> None:
+        true(*arguments)
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "write", dying)
+        with pytest.raises(Killed):
+            tuned(tmp_path / "a", steps=4, **change)
+    tuned(tmp_path / "a", steps=4, resume=True, **change)
+    check_same(tmp_path / "a", tmp_path / "whole")
+
+
+def test_the_two_newest_and_the_best_checkpoint_stay(tmp_path):
+    found = tuned(tmp_path / "a", learning_rate=3e-3, steps=10)
+    assert found.diverged is None
+    steps = set(checkpoints.steps(tmp_path / "a" / "checkpoints"))
+    assert {8, 10, found.best} <= steps
+    assert len(steps) <= 4
+    names = {path.name for path in (tmp_path / "a" / "checkpoints").iterdir()}
+    assert names == {f"step-{step:08d}.{kind}" for step in steps for kind in ("json", "safetensors")}
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone", "json"])
+def test_a_damaged_newest_checkpoint_is_passed_over_aloud(damage, whole, tmp_path, monkeypatch):
+    out = tmp_path / "a"
+    killed(out, monkeypatch, "_prune", 4)
+    newest = out / "checkpoints" / "step-00000006"
+    tensors, described = newest.with_suffix(".safetensors"), newest.with_suffix(".json")
+    blob = bytearray(tensors.read_bytes())
+    if damage == "cut":
+        tensors.write_bytes(blob[:5000])
+    elif damage == "changed":
+        blob[-1] ^= 1
+        tensors.write_bytes(blob)
+    elif damage == "gone":
+        tensors.unlink()
+    else:
+        described.write_text(described.read_text()[:50])
+    with pytest.warns(UserWarning, match="damaged: going back to the checkpoint before it"):
+        tuned(out, resume=True)
+    check_same(out, whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"learning_rate": 1e-3}, "learning_rate 0.0003 instead of 0.001"),
+        ({"losses": {"mean": 1.0}}, "losses"),
+        ({"geometry": "lorentz:-1"}, 'geometry "euclidean" instead of "lorentz:-1"'),
+        ({"seed": 1}, "seed 0 instead of 1"),
+    ],
+)
+def test_another_configuration_is_refused_by_name(change, named, whole):
+    before = (whole / "config.json").read_text()
+    with pytest.raises(InputError, match=named):
+        tuned(whole, resume=True, **change)
+    assert (whole / "config.json").read_text() == before
+
+
+def test_other_data_is_refused(whole, monkeypatch):
+    from tower_common import scenes
+
+    monkeypatch.setattr("tower_common.scenes", lambda: scenes(ROWS + 1))
+    with pytest.raises(InputError, match=f'data .*"rows": {ROWS}'):
+        tuned(whole, resume=True)
+
+
+def test_a_folder_that_is_taken_is_refused(whole):
+    with pytest.raises(InputError, match="holds a training: go on with it, --resume, or choose another"):
+        tuned(whole)
+
+
+def test_resuming_what_is_done_changes_nothing(whole):
+    before = curve(whole), weights(whole)
+    again = tuned(whole, resume=True)
+    assert (again.curve, json.loads((whole / "config.json").read_text())["best_step"]) == (before[0], again.best)
+    assert all(torch.equal(before[1][name], weight) for name, weight in weights(whole).items())
+
+
+def test_checkpoints_hold_no_pickles(whole):
+    """safetensors begin with the length of a JSON header, and nothing else is there but JSON."""
+    for path in (whole / fine_tuning.CHECKPOINTS).iterdir():
+        content = path.read_bytes()
+        header = content[8 : 8 + int.from_bytes(content[:8], "little")] if path.suffix == ".safetensors" else content
+        assert json.loads(header)

@@ -1,0 +1,34 @@
+"""What the tests of fine-tuning share: a few scenes, a short training of the tiny model, and what came of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from hiergeo import adapters, datasets
+from hiergeo.datasets import Hierarchy
+from hiergeo.training import FineTuned, TowerRecipe, fine_tune
+
+ROWS = 60
+SHORT: dict[str, Any] = {"learning_rate": 3e-4, "batch": 8, "steps": 6, "every": 2, "validation": 0.2}
+
+
+def scenes(rows: int = ROWS) -> Hierarchy:
+    return datasets.load("scenes", "train", count=rows)
+
+
+def tuned(out: Path, *, resume: bool = False, geometry: Any = "euclidean", **changes: Any) -> FineTuned:
+    """The tiny model after a short training, `SHORT` but for the changes."""
+    recipe = TowerRecipe(**(SHORT | changes))
+    return fine_tune(adapters.load("tiny"), scenes(), out, geometry, recipe, resume=resume)
+
+
+def curve(out: Path) -> dict[str, list[float]]:
+    values: dict[str, list[float]] = json.loads((out / "history.json").read_text())["steps"]
+    return values
+
+
+def weights(out: Path) -> dict[str, Tensor]:
+    return load_file(out / "model" / "open_clip_model.safetensors")
