@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from page_common import Page, read
-from sklearn.metrics import roc_auc_score
 from scenes_common import HOSTILE, scenes_study
+from sklearn.metrics import roc_auc_score
 
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import embed
@@ -239,6 +239,14 @@ def test_text_only_data_have_a_page_without_pictures(study, tmp_path):
 
 def _without_ladders(summary):
     return replace(summary, before=replace(summary.before, ladders=()), after=replace(summary.after, ladders=()))
+
+
+def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
+    alone = replace(study, cells=study.cells[:1], contrasts=(), verdicts={})
+    page = read(write_study(alone, tmp_path / "page.html", images=1))
+    assert "Differences, pair by pair" not in page.text
+    assert "marked best" not in page.text
+    assert "Curvatures were fixed" in page.text
 
 
 def test_page_needs_at_least_one_image_and_writes_nothing_otherwise(study, tmp_path):
