@@ -1,6 +1,7 @@
 """A small study of drawn scenes, which tests of its report share."""
 
 from dataclasses import replace
+from functools import cache
 
 from hiergeo import adapters, datasets
 from hiergeo.datasets import Hierarchy
@@ -10,6 +11,7 @@ from hiergeo.training import Recipe, from_hierarchy
 HOSTILE = "<script>document.title = 'broken'</script> & \"quotes\""
 
 
+@cache
 def scenes_study() -> Study:
     """Two geometries, one learning its curvature, with two seeds each on sixty scenes; one caption is hostile."""
     model, scenes = adapters.load("tiny"), datasets.load("scenes").take(60)

@@ -241,6 +241,14 @@ def _without_ladders(summary):
     return replace(summary, before=replace(summary.before, ladders=()), after=replace(summary.after, ladders=()))
 
 
+def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
+    alone = replace(study, cells=study.cells[:1], contrasts=(), verdicts={})
+    page = read(write_study(alone, tmp_path / "page.html", images=1))
+    assert "Differences, pair by pair" not in page.text
+    assert "marked best" not in page.text
+    assert "Curvatures were fixed" in page.text
+
+
 def test_page_needs_at_least_one_image_and_writes_nothing_otherwise(study, tmp_path):
     with pytest.raises(InputError, match="at least 1 image"):
         write_study(study, tmp_path / "page.html", images=0)

@@ -73,7 +73,6 @@ def render(study: Study, images: int, seed: int) -> str:
             retained=[Retained(scores) for scores in by_dim],
             drift=DRIFT,
             curves=[(each, curves.learning(each), curves.radii(each), curves.curvatures(each)) for each in by_dim],
-            series=curves.series,
             heads=heads,
             roc=roc_curves(study, heads, seed),
             first=first,
