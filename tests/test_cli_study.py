@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from training_common import ITEMS, captions, chains
 
-from hiergeo import adapters, datasets
+from hiergeo import datasets
+from hiergeo.cli import study
 
-FEW = ["--rows", 60, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
+FEW = ["--rows", 30, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
 SCENES = ["compare", "--model", "tiny", "-d", "scenes"]
 
 
@@ -41,11 +42,12 @@ def test_a_study_of_a_model(run, tmp_path, pages):
     assert pages == [page]
 
 
-def test_without_a_dimension_it_is_that_of_the_model(run, tmp_path, pages):
-    numbers = tmp_path / "study.json"
-    options = ["-g", "euclidean", "-g", "sphere:0.25", "--learning-rate", 0.01, "--json", numbers]
-    assert run(*SCENES, "--train", "train", *FEW, *options)[0] == 0
-    assert json.loads(numbers.read_text())["plan"]["dims"] == [adapters.load("tiny").dim]
+def test_without_a_dimension_it_is_that_of_the_model():
+    asked = study.Training("train", None, 2, [0.01], ["mean=1"], 0, None, False, True, False)
+    plan = asked.plan(["euclidean", "lorentz:-1"], 24)
+    assert plan.dims == (24,)
+    assert plan.recipe.steps == 400
+    assert not plan.recipe.unit
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,6 @@ def test_without_a_dimension_it_is_that_of_the_model(run, tmp_path, pages):
             ["--train", "train", "--dim", 8, "-g", "product:lorentz:-1x2,euclidean:x2"],
             "which is none of the study's (8)",
         ),
-        (["--train", "train", "--dim", 8], "name losses without it"),
         (["--train", "trian"], "did you mean 'train'"),
         (["--train", "nowhere.npz"], "there is no embedding file"),
         (["--train", "train", "--loss", "ordr=1"], "did you mean 'order'"),
