@@ -135,7 +135,7 @@ def test_losses_that_see_no_curvature_train_one_head_and_name_what_cannot_differ
 
 
 def test_a_rate_at_which_training_breaks_is_not_chosen(tmp_path):
-    wild = replace(SMALL, losses={"order": 1.0}, unit=False)
+    wild = replace(SMALL, losses={"order": 1.0}, unit=False, hidden=16, every=1)
     done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), recipe=wild, learning_rates=(1e30, 0.02))
     assert {each.learning_rate for each in done.cells} == {0.02}
     assert np.isnan(done.cells[0].tuning[1e30])
@@ -143,7 +143,7 @@ def test_a_rate_at_which_training_breaks_is_not_chosen(tmp_path):
 
 
 def test_a_run_that_diverges_counts_with_its_last_good_state_and_is_named(tmp_path):
-    wild = replace(SMALL, losses={"order": 1.0}, unit=False)
+    wild = replace(SMALL, losses={"order": 1.0}, unit=False, hidden=16, every=1)
     done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), recipe=wild, learning_rates=(1e30,))
     for each in done.cells:
         assert all("at step" in run.problem for run in each.runs)
@@ -184,7 +184,8 @@ def test_json_has_the_means_over_seeds_first(done):
 
 
 def test_the_same_study_twice_is_the_same(tmp_path, done):
-    assert study(tmp_path, learnable=True).to_json() == done.to_json()
+    one, two = json.loads(study(tmp_path, learnable=True).to_json()), json.loads(done.to_json())
+    assert all(one[part] == two[part] for part in ("metrics", "intervals", "verdicts", "conclusion"))
 
 
 def test_leakage_is_carried_to_every_output(tmp_path):

@@ -1,0 +1,92 @@
+"""``hiergeo compare --train``: from chains to tables, JSON and a page."""
+
+import json
+
+import numpy as np
+import pytest
+from training_common import ITEMS, captions, chains
+
+from hiergeo import datasets
+from hiergeo.cli import study
+
+FEW = ["--rows", 30, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
+SCENES = ["compare", "--model", "tiny", "-d", "scenes"]
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """Pages that would be written."""
+    written = []
+    monkeypatch.setattr(
+        "hiergeo.report.write_study", lambda study, path, *, images, seed: written.append(path), raising=False
+    )
+    return written
+
+
+def test_a_study_of_a_model(run, tmp_path, pages):
+    numbers, page = tmp_path / "study.json", tmp_path / "study.html"
+    geometries = ["-g", "euclidean", "-g", "lorentz:-1"]
+    options = ["--dim", 4, "--learning-rate", 0.01, "--learn-curvature", "--json", numbers, "--html", page]
+    code, printed, _ = run(*SCENES, "--train", "train", *FEW, *geometries, *options)
+    assert code == 0
+    report = json.loads(numbers.read_text())
+    assert next(iter(report)) == "metrics"
+    assert {"euclidean/d4/tau_d", "lorentz:-1/d4/auroc"} <= set(report["metrics"])
+    assert report["plan"]["seeds"] == [0, 1]
+    assert report["plan"]["recipe"]["steps"] == 4
+    assert report["plan"]["learnable"] is True
+    words = " ".join(printed.split())
+    assert report["conclusion"] in words
+    assert "Dimension 4: means over 2 seeds" in words
+    assert "lorentz:-1, dimension 4: " in words
+    assert pages == [page]
+
+
+def test_without_a_dimension_it_is_that_of_the_model():
+    asked = study.Training("train", None, 2, [0.01], ["mean=1"], 0, None, False, True, False)
+    plan = asked.plan(["euclidean", "lorentz:-1"], 24)
+    assert plan.dims == (24,)
+    assert plan.recipe.steps == 400
+    assert not plan.recipe.unit
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--dim", 4], "--dim needs --train"),
+        (["--learn-curvature"], "--learn-curvature needs --train"),
+        (["--train", "train", "--root", "none"], "--root plays no part with --train"),
+        (["--train", "train", "--protocol", "pairs"], "--protocol plays no part"),
+        (["--train", "train", "--seeds", 1], "intervals over seeds need at least 2"),
+        (
+            ["--train", "train", "--dim", 8, "-g", "product:lorentz:-1x2,euclidean:x2"],
+            "which is none of the study's (8)",
+        ),
+        (["--train", "trian"], "did you mean 'train'"),
+        (["--train", "nowhere.npz"], "there is no embedding file"),
+        (["--train", "train", "--loss", "ordr=1"], "did you mean 'order'"),
+        (["--train", "train", "-g", "euclidean", "-g", "euclidean"], "different geometries"),
+    ],
+)
+def test_bad_input_gets_one_sentence(run, tmp_path, pages, arguments, said):
+    code, _, err = run(*SCENES, "--rows", 20, "--html", tmp_path / "page.html", *arguments)
+    assert code == 2
+    assert said in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert not pages
+    assert not list(tmp_path.iterdir())
+
+
+def test_leakage_is_refused_unless_it_is_forced(run, tmp_path, pages, data_home):
+    made = chains()
+    arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
+    ids = np.arange(ITEMS)
+    ids[0] = datasets.load("hierarcaps", "test").images[0].image_id
+    np.savez(tmp_path / "chains.npz", **arrays, caption=np.array(captions()), image_id=ids)
+    code, _, err = run(*SCENES, "--rows", 20, "--train", tmp_path / "chains.npz")
+    assert code == 2
+    assert "1 of 60 rows describe test images" in err
+    code, _, err = run(*SCENES, "--rows", 20, "--train", tmp_path / "chains.npz", "--force")
+    assert code == 2
+    assert "use one model" in err
