@@ -6,8 +6,9 @@ from hiergeo import pairwise
 from hiergeo._numerics import wide
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space
+from hiergeo.geometry.space import warn_if_widening
 from hiergeo.losses._checks import check_embeddings, check_equal_shapes, check_number
-from hiergeo.losses._factors import energy
+from hiergeo.pairwise import rows
 
 
 def max_margin_loss(
@@ -44,17 +45,12 @@ def max_margin_loss(
             f"the max-margin loss sums energies over all pairs, and those of {space.geometry.spec} are no sums over "
             "its factors: use a single geometry, or entailment_loss."
         )
-    own = energy(space, parent, child, 1.0, min_radius)
-    short = _shortfall(space, parent, child, margin, min_radius) - wide(margin - own).clamp_min(0)
-    others = short.clamp_min(0) / (parent.shape[-2] - 1)
-    return own.mean() + others.mean().to(own.dtype)
-
-
-def _shortfall(space: Space, parent: Tensor, child: Tensor, margin: float, min_radius: float) -> Tensor:
-    """Sum over all j of max(0, margin - E(x_i, y_j)), (..., N) in the widest float."""
     ((geometry, _),) = space.geometry.parts(parent.shape[-1])
-    x, y = space.polar(parent), space.polar(child)
-    drawn, wider = (
-        pairwise.energy_sum(x, y, geometry.curvature, min_radius, widening=widening) for widening in (0.0, margin)
-    )
-    return parent.shape[-2] * margin - drawn + wider
+    x, y, curvature = space.polar(parent), space.polar(child), geometry.curvature
+    warn_if_widening(x.radius, curvature)
+    aperture = pairwise.half_aperture(x.radius, curvature, min_radius)
+    own = (rows.exterior_angle(x, y, curvature) - aperture).clamp_min(0)
+    drawn, wider = (pairwise.energy_sum(x, y, curvature, min_radius, widening=widening) for widening in (0.0, margin))
+    count = own.shape[-1]
+    others = (count * margin - drawn + wider - wide(margin - own).clamp_min(0)).clamp_min(0) / (count - 1)
+    return own.mean() + others.mean().to(own.dtype)
