@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from hiergeo import adapters, datasets, training
+from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, Labelled
 from hiergeo.errors import InputError
+from hiergeo.evaluation.zero_shot import check_labels
 from hiergeo.geometry import parse
 from hiergeo.training import Chains, Recipe, Summary, Trained
 
@@ -43,6 +45,13 @@ Evaluate = Annotated[
     str | None,
     typer.Option(help="Model to measure before and after on the test split: an npz file or a spec.", metavar="SPEC"),
 ]
+ZeroShot = Annotated[
+    str | None,
+    typer.Option(
+        help="Labelled images that --evaluate classifies as well: scenes, or a folder with one subfolder a class.",
+        metavar="scenes|DIR",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Train on rows of test images, and say so everywhere.")]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0)]
 
@@ -65,6 +74,7 @@ def head(
     steps: Steps = DEFAULTS.steps,
     hidden: Hidden = DEFAULTS.hidden,
     evaluate: Evaluate = None,
+    zero_shot: ZeroShot = None,
     force: Force = False,
     json: options.Json = None,
     seed: Seed = 0,
@@ -76,6 +86,7 @@ def head(
     space = parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
+    labelled = _labelled(zero_shot, judge)
     chains = _chains(train, model, data, split, rows, force, device)
     trained = training.train_head(chains, space, recipe, progress=True)
     training.save_head(trained, chains, out)
@@ -87,6 +98,7 @@ def head(
             training.load_space(out),
             unseen=_unseen(chains, test),
             held_out=_held_out(judge.name),
+            zero_shot=labelled,
             seed=seed,
             progress=True,
         )
@@ -115,6 +127,16 @@ def _spec(name: str) -> str:
 def _held_out(name: str) -> frozenset[int] | None:
     kind, _, file = name.partition(":")
     return training.held_out_images(file) if kind == "npz" else None
+
+
+def _labelled(source: str | None, judge: Model | None) -> Labelled | None:
+    if source is None:
+        return None
+    if judge is None:
+        raise InputError("--zero-shot compares the model before and after: name it with --evaluate SPEC.")
+    labelled = datasets.labelled(source)
+    check_labels(judge, labelled)
+    return labelled
 
 
 def _unseen(chains: Chains, test: Hierarchy) -> np.ndarray | None:

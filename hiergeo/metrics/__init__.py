@@ -15,12 +15,14 @@ from hiergeo.metrics.order import tau_d, tau_d_rows, tied_share
 from hiergeo.metrics.ranking import Ranking, auroc, average_precision, tie_share
 from hiergeo.metrics.reconstruction import Reconstruction, reconstruction
 from hiergeo.metrics.retrieval import recall_at, retrieval_hits
+from hiergeo.metrics.zero_shot import ZeroShot, zero_shot, zero_shot_hits
 
 __all__ = [
     "Drift",
     "Interval",
     "Ranking",
     "Reconstruction",
+    "ZeroShot",
     "any_hit",
     "auroc",
     "average_precision",
@@ -41,4 +43,6 @@ __all__ = [
     "tau_d_rows",
     "tie_share",
     "tied_share",
+    "zero_shot",
+    "zero_shot_hits",
 ]

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from hiergeo.adapters.head import HeadModel
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded, embed
 from hiergeo.evaluation.evaluate import Settings, check, check_fit, measure, wanted
+from hiergeo.evaluation.zero_shot import check_labels, embed_labels
 from hiergeo.geometry import Space
 from hiergeo.metrics import (
     Interval,
@@ -20,6 +21,7 @@ from hiergeo.metrics import (
     retrieval_hits,
     similarity_drift,
     tau_d_rows,
+    zero_shot_hits,
 )
 
 KS = (1, 5, 10)
@@ -52,7 +54,8 @@ class Summary:
         before: the whole result of the frozen model.
         after: the whole result behind the head.
         changes: metric -> its change: those of the protocol, `tau_d_unseen` where training texts are known, and the
-            retrievals `image_to_text_rK` and `text_to_image_rK` where there are images.
+            retrievals `image_to_text_rK` and `text_to_image_rK` where there are images, and `zero_shot_accuracy` where
+            labelled images are given.
         drift: `similarity_change` and `similarity_correlation` of the cosines of texts.
     """
 
@@ -80,6 +83,7 @@ def summarise(
     steps: int = 50,
     unseen: np.ndarray | None = None,
     held_out: Iterable[int] | None = None,
+    zero_shot: Labelled | None = None,
     samples: int = 1000,
     seed: int = 0,
     progress: bool = False,
@@ -96,6 +100,7 @@ def summarise(
             their own.
         held_out: ids of the images that retrieval is measured on, among their own most specific captions; None is all
             of them.
+        zero_shot: labelled images to classify, each by its nearest class.
         samples: bootstrap resamples.
         seed: of the bootstrap.
         progress: show bars for work that outlasts a second.
@@ -106,6 +111,8 @@ def summarise(
     check(protocol, steps, seed, samples)
     check_fit(model, hierarchy, space, protocol)
     check_fit(model.base, hierarchy, space, protocol)
+    if zero_shot is not None:
+        check_labels(model.base, zero_shot)
     if unseen is not None and (unseen.shape != (len(hierarchy.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(hierarchy.rows)} rows.")
     frozen = embed(model.base, hierarchy, **wanted(protocol), progress=progress)
@@ -119,6 +126,10 @@ def summarise(
     if frozen.image is not None:
         old, new = (retrieval(embedded, space, held_out) for embedded in (frozen, sharpened))
         changes |= {name: _of_rows(old[name], new[name], samples, seed) for name in old}
+    if zero_shot is not None:
+        known = embed_labels(model.base, zero_shot, progress=progress)
+        was, now = (zero_shot_hits(x.distances(space).numpy(), x.labels) for x in (known, known.behind(model)))
+        changes["zero_shot_accuracy"] = _of_rows(was, now, samples, seed)
     drift = similarity_drift(frozen.text[:DRIFT_TEXTS].numpy(), sharpened.text[:DRIFT_TEXTS].numpy())
     numbers = {"similarity_change": drift.change, "similarity_correlation": drift.correlation}
     return Summary(before, after, changes, numbers)
