@@ -84,7 +84,7 @@ def caption(results: Results, rows: Iterable[Row]) -> str:
 
 def _main_table(results: Results) -> str:
     heads = ("operation", "N x M x D", "by", "ms", "ratio to torch.mm", "goal", "GFLOP/s", "share of FMA peak", "")
-    return _table(heads, [_main_cells(row, results) for row in results.main])
+    return table(heads, [_main_cells(row, results) for row in results.main])
 
 
 def _main_cells(row: Row, results: Results) -> list[str]:
@@ -108,7 +108,7 @@ def _scaling_table(results: Results) -> str:
     for row in results.scaling:
         _, shape, label, milliseconds, ratio, _, rate, share, _ = _main_cells(row, results)
         rows.append([row.axis, shape, row.case.split(", ", 1)[1], label, milliseconds, ratio, rate, share])
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _memory_table(memory: Sequence[Use]) -> str:
@@ -118,10 +118,10 @@ def _memory_table(memory: Sequence[Use]) -> str:
         parts = (use.extra, use.outputs, use.packed, use.temporaries)
         cells = [NONE] * 4 if use.extra is None else [_number(part, _mebibytes) for part in parts]
         rows.append([use.case, str(use.shape), use.label, *cells, goal, _mebibytes(use.shape.pairs), use.note])
-    return _table(("operation", "N x M x D", "by", *sizes, ""), rows)
+    return table(("operation", "N x M x D", "by", *sizes, ""), rows)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(cells)} |" for cells in (heads, *rows)]
     lines.insert(1, "|" + "---|" * len(heads))
     return "\n".join(lines) if rows else ""

@@ -30,9 +30,9 @@ def half_aperture(r: Tensor, curvature: float) -> Tensor:
     return torch.asin((2 * MIN_RADIUS / (s * sine(r, curvature))).clamp(max=1))
 
 
-def exterior_angle(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
-    """(N, M) radians."""
-    cos = (ux @ uy.mT).clamp(-1, 1)
+def exterior_angle(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float, slack: float = 0.0) -> Tensor:
+    """(N, M) radians; with a `slack` cosines keep that far from -1 and 1, where the gradient is not a number."""
+    cos = (ux @ uy.mT).clamp(slack - 1, 1 - slack)
     sin = (1 - cos.square()).sqrt()
     x, y = rx[:, None], ry[None, :]
     adjacent = cosine(x, curvature) * sine(y, curvature) * cos - sine(x, curvature) * cosine(y, curvature)

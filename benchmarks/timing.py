@@ -75,7 +75,7 @@ class _Entry:
         """Time one more round: one run, or how much longer the second takes than the first."""
         try:
             with self.competitor.at_work():
-                *base, last = (_seconds(run) for run in self.runs)
+                *base, last = (seconds(run) for run in self.runs)
         except Exception as error:  # a peer may fail in any way, and becomes a row that says so
             self.fail(error)
         else:
@@ -139,7 +139,7 @@ def _extrapolated(competitor: Competitor, problem: Problem) -> float:
     few, more = (min(n, max(least, n // part)) for least, part in ((2, 64), (4, 16)))
     first, second = (competitor.prepare(_learnable(problem, rows)) for rows in (few, more))
     first()
-    short, long = _seconds(first), _seconds(second)
+    short, long = seconds(first), seconds(second)
     return max(long, short + (long - short) / max(1, more - few) * (n - few))
 
 
@@ -148,7 +148,7 @@ def _learnable(problem: Problem, rows: int) -> Problem:
     return part.leaves if problem.x.radius.requires_grad else part
 
 
-def _seconds(run: Run) -> float:
+def seconds(run: Run) -> float:
     time.sleep(PAUSE)
     start = time.perf_counter()
     result = run()

@@ -6,12 +6,13 @@ from typing import Any
 
 from hiergeo.datasets._base import TIERS, Hierarchy, ImageRef, Row
 from hiergeo.datasets._home import data_home
+from hiergeo.datasets.labelled import Labelled, labelled
 from hiergeo.errors import unknown_name
 
 DATASETS = {"hierarcaps": "hiergeo.datasets.hierarcaps", "scenes": "hiergeo.datasets.scenes"}
 """Dataset names, and the modules whose ``load(split, **options)`` reads them."""
 
-__all__ = ["DATASETS", "TIERS", "Hierarchy", "ImageRef", "Row", "data_home", "load"]
+__all__ = ["DATASETS", "TIERS", "Hierarchy", "ImageRef", "Labelled", "Row", "data_home", "labelled", "load"]
 
 
 def load(name: str, split: str = "test", **options: Any) -> Hierarchy:

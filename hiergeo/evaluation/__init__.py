@@ -3,5 +3,6 @@
 from hiergeo.evaluation.compare import RADIAL, Comparison, compare
 from hiergeo.evaluation.evaluate import PROTOCOLS, evaluate
 from hiergeo.evaluation.result import Result
+from hiergeo.evaluation.zero_shot import classify
 
-__all__ = ["PROTOCOLS", "RADIAL", "Comparison", "Result", "compare", "evaluate"]
+__all__ = ["PROTOCOLS", "RADIAL", "Comparison", "Result", "classify", "compare", "evaluate"]

@@ -112,7 +112,7 @@ class Space(nn.Module):
         """Cone margin of every x over every y, (..., N, M) radians; the smallest over the factors of a product."""
 
         def margin(a: Polar, b: Polar, curvature: float | Tensor) -> Tensor:
-            _warn_if_widening(a.radius, curvature)
+            warn_if_widening(a.radius, curvature)
             return pairwise.cone_margin(a, b, curvature, min_radius)
 
         return torch.stack(self._each(x, y, margin)).amin(0)
@@ -138,7 +138,7 @@ class Space(nn.Module):
         return [geometry.curvature for geometry, _ in self.geometry.parts(x.shape[-1])]
 
     def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float) -> Tensor:
-        _warn_if_widening(point.radius, curvature)
+        warn_if_widening(point.radius, curvature)
         return pairwise.half_aperture(point.radius, curvature, min_radius)
 
     def _only(self, factors: list[Factor]) -> Factor:
@@ -160,7 +160,8 @@ def _number(curvature: float | Tensor) -> float:
     return float(curvature.detach()) if isinstance(curvature, Tensor) else curvature
 
 
-def _warn_if_widening(radius: Tensor, curvature: float | Tensor) -> None:
+def warn_if_widening(radius: Tensor, curvature: float | Tensor) -> None:
+    """Say so where points lie beyond the equator of a sphere."""
     k = _number(curvature)
     if k > 0 and bool((radius * math.sqrt(k) > math.pi / 2).any()):
         warnings.warn("points lie beyond the equator of the sphere, where entailment cones widen again.", stacklevel=4)

@@ -19,6 +19,7 @@ from hiergeo.losses.contrastive import contrastive_loss
 from hiergeo.losses.curvature import clamp_curvature
 from hiergeo.losses.entailment import entailment_loss
 from hiergeo.losses.hard import batch_hard, batch_hard_over_ranks
+from hiergeo.losses.max_margin import max_margin_loss
 from hiergeo.losses.order import radius_order_loss
 from hiergeo.losses.prior import prior_loss
 from hiergeo.losses.re import RELoss, re_loss
@@ -37,6 +38,7 @@ __all__ = [
     "compositional_entailment_loss",
     "contrastive_loss",
     "entailment_loss",
+    "max_margin_loss",
     "prior_loss",
     "radius_order_loss",
     "re_loss",

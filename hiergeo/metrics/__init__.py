@@ -16,6 +16,7 @@ from hiergeo.metrics.order import tau_d, tau_d_rows, tied_share
 from hiergeo.metrics.ranking import Ranking, Roc, auroc, average_precision, roc_curve, tie_share
 from hiergeo.metrics.reconstruction import Reconstruction, reconstruction
 from hiergeo.metrics.retrieval import recall_at, retrieval_hits
+from hiergeo.metrics.zero_shot import ZeroShot, zero_shot, zero_shot_hits
 
 __all__ = [
     "Drift",
@@ -23,6 +24,7 @@ __all__ = [
     "Ranking",
     "Reconstruction",
     "Roc",
+    "ZeroShot",
     "any_hit",
     "auroc",
     "average_precision",
@@ -46,4 +48,6 @@ __all__ = [
     "tau_d_rows",
     "tie_share",
     "tied_share",
+    "zero_shot",
+    "zero_shot_hits",
 ]

@@ -137,6 +137,12 @@ def check_min_radius(min_radius: float) -> None:
         raise InputError(f"min_radius must be a positive number, not {min_radius}.")
 
 
+def check_widening(widening: float) -> None:
+    """Raise InputError unless `widening` is a number >= 0."""
+    if not 0 <= widening < math.inf:
+        raise InputError(f"widening must be a number >= 0, radians, not {widening}.")
+
+
 def check_single(ux: Tensor, uy: Tensor) -> None:
     """Raise InputError where the directions of x or y have leading dimensions."""
     for name, direction in (("x", ux), ("y", uy)):

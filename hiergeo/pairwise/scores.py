@@ -83,24 +83,29 @@ def energy(
     return _stored("energy", px, py, curvature, min_radius, out_dtype, out)
 
 
-def energy_sum(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1) -> Tensor:
+def energy_sum(
+    px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1, *, widening: float = 0.0
+) -> Tensor:
     """Entailment energies of each x summed over all y, (..., N) float64 radians; 0 where `py` is empty.
 
-    Nothing of the size N x M is stored, forward or backward. Arguments as for `cone_margin`.
+    Nothing of the size N x M is stored, forward or backward. Arguments as for `cone_margin`, and `widening` >= 0,
+    radians by which every half aperture is opened further: what is summed is max(0, energy - widening).
     """
+    checks.check_widening(widening)
     points = operands(px, py, curvature)
-    return ops.energy_sum(*points, aperture(px, curvature, min_radius, points))
+    return ops.energy_sum(*points, aperture(px, curvature, min_radius, points) + widening)
 
 
-def energy_mean(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1) -> Tensor:
+def energy_mean(
+    px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1, *, widening: float = 0.0
+) -> Tensor:
     """Mean entailment energy of each x over all y, (..., N) radians, in the dtype of `energy`.
 
-    Nothing of the size N x M is stored, forward or backward. Arguments as for `cone_margin`. Raises InputError when
+    Nothing of the size N x M is stored, forward or backward. Arguments as for `energy_sum`. Raises InputError when
     `py` is empty.
     """
-    points = operands(px, py, curvature)
+    total = energy_sum(px, py, curvature, min_radius, widening=widening)
     checks.check_filled("energy_mean", py)
-    total = ops.energy_sum(*points, aperture(px, curvature, min_radius, points))
     return (total / py.radius.shape[-1]).to(pair_dtype(px.direction, py.direction))
 
 

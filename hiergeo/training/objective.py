@@ -13,6 +13,7 @@ from hiergeo.losses import (
     adaptive_entailment_loss,
     batch_hard,
     entailment_loss,
+    max_margin_loss,
     radius_order_loss,
     re_loss,
     transitivity_loss,
@@ -38,10 +39,17 @@ class Batch(NamedTuple):
 RE = {"prior": 10.0, "mean": 1.0, "hard": 1.0}
 """The terms of the RE loss with the weights of the paper."""
 
+
+def _by_tier(chain: Tensor) -> tuple[Tensor, Tensor]:
+    """Parents and children of consecutive tiers, (T - 1, b, D) each, so that negatives are children of one tier."""
+    return chain[:, :-1].transpose(0, 1), chain[:, 1:].transpose(0, 1)
+
+
 OTHERS: dict[str, Callable[[Batch], Tensor]] = {
     "order": lambda batch: radius_order_loss(batch.positive, batch.space),
     "entailment": lambda batch: entailment_loss(batch.positive[:, :-1], batch.positive[:, 1:], batch.space),
     "adaptive": lambda batch: adaptive_entailment_loss(batch.positive[:, :-1], batch.positive[:, 1:], batch.space),
+    "max_margin": lambda batch: max_margin_loss(*_by_tier(batch.positive), batch.space),
     "transitivity": lambda batch: transitivity_loss(batch.positive, batch.space),
 }
 """Losses that are no part of RE, on consecutive tiers of the positive chains."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -9,14 +10,23 @@ from torch import Tensor
 
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, through
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded, embed
 from hiergeo.evaluation.evaluate import Settings, check, check_fit, measure, wanted
 from hiergeo.evaluation.statistic import mean_of
+from hiergeo.evaluation.zero_shot import check_labels, embed_labels
 from hiergeo.geometry import Space
-from hiergeo.metrics import Interval, percentile_interval, retrieval_hits, similarity_drift, tau_d_rows
+from hiergeo.metrics import (
+    Interval,
+    paired_difference,
+    percentile_interval,
+    retrieval_hits,
+    similarity_drift,
+    tau_d_rows,
+    zero_shot_hits,
+)
 
 KS = (1, 5, 10)
 """The k of the recalls that are reported."""
@@ -48,7 +58,8 @@ class Summary:
         before: the whole result of the frozen model, `tau_d_unseen` and the retrievals below included.
         after: the same of the trained one.
         changes: metric -> its change: those of the protocol, `tau_d_unseen` where training texts are known, and the
-            retrievals `image_to_text_rK` and `text_to_image_rK` where there are images.
+            retrievals `image_to_text_rK` and `text_to_image_rK` where there are images, and `zero_shot_accuracy` where
+            labelled images are given.
         drift: `similarity_change` and `similarity_correlation` of the cosines of texts.
     """
 
@@ -77,6 +88,7 @@ def summarise(
     steps: int = 50,
     unseen: np.ndarray | None = None,
     held_out: Iterable[int] | None = None,
+    zero_shot: Labelled | None = None,
     samples: int = 1000,
     seed: int = 0,
     progress: bool = False,
@@ -94,6 +106,7 @@ def summarise(
             their own.
         held_out: ids of the images that retrieval is measured on, among their own most specific captions; None is all
             of them.
+        zero_shot: labelled images to classify, each by its nearest class.
         samples: bootstrap resamples.
         seed: of the bootstrap.
         progress: show bars for work that outlasts a second.
@@ -108,6 +121,9 @@ def summarise(
         raise InputError(f"there is nothing to compare {model.name} with: give the model that it was, before=MODEL.")
     check_fit(model, hierarchy, space, protocol)
     check_fit(base, hierarchy, space, protocol)
+    if zero_shot is not None:
+        check_labels(base, zero_shot)
+        check_labels(model, zero_shot)
     if unseen is not None and (unseen.shape != (len(hierarchy.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(hierarchy.rows)} rows.")
     frozen, sharpened = _both(base, model, hierarchy, protocol, progress)
@@ -116,7 +132,15 @@ def summarise(
         measured(embedded, space, settings, unseen=unseen, held_out=held_out, progress=progress)
         for embedded in (frozen, sharpened)
     )
-    return between(old, new, frozen, sharpened)
+    summary = between(old, new, frozen, sharpened)
+    if zero_shot is None:
+        return summary
+    known = embed_labels(base, zero_shot, progress=progress)
+    shifted = known.behind(model) if _stands_on(model, base) else embed_labels(model, zero_shot, progress=progress)
+    was, now = (zero_shot_hits(each.distances(space).numpy(), each.labels) for each in (known, shifted))
+    difference = paired_difference(now, was, samples=samples, seed=seed)
+    change = Change(float(was.mean()), float(now.mean()), difference)
+    return replace(summary, changes=summary.changes | {"zero_shot_accuracy": change})
 
 
 def measured(
@@ -186,9 +210,14 @@ def retrieval(embedded: Embedded, space: Space, held_out: Iterable[int] | None =
 
 def _both(base: Model, model: Model, hierarchy: Hierarchy, protocol: str, progress: bool) -> tuple[Embedded, Embedded]:
     frozen = embed(base, hierarchy, **wanted(protocol), progress=progress)
-    if isinstance(model, HeadModel) and model.base is base:
+    if _stands_on(model, base):
         return frozen, behind(frozen, model)
     return frozen, embed(model, hierarchy, **wanted(protocol), progress=progress)
+
+
+def _stands_on(model: Model, base: Model) -> TypeGuard[HeadModel]:
+    """Whether the model is a head on that base, so that nothing need be embedded twice."""
+    return isinstance(model, HeadModel) and model.base is base
 
 
 def behind(frozen: Embedded, model: HeadModel) -> Embedded:

@@ -1,14 +1,15 @@
 """`scenes`: a procedural, licence-free hierarchy of captions and images of coloured shapes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from hiergeo.datasets._base import Hierarchy, ImageRef, Row
+from hiergeo.datasets.labelled import Labelled
 from hiergeo.datasets.scenes.captions import chain, phrase
 from hiergeo.datasets.scenes.draw import picture
-from hiergeo.datasets.scenes.world import SPLITS, Scene, sample
+from hiergeo.datasets.scenes.world import KINDS, SPLITS, Scene, sample
 from hiergeo.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 COUNTS = {"train": 20_000, "validation": 1_000, "test": 1_000}
 """Rows of each split unless told otherwise."""
+
+PROMPTS = ("a plain {}", "a striped {}", "a dotted {}", "a small {}", "a big {}")
+"""What is said of a shape where its kind is to be told; the words before it spare the choice of an article."""
 
 
 def load(split: str = "test", *, count: int | None = None, seed: int = 0) -> Hierarchy:
@@ -39,6 +43,23 @@ def load(split: str = "test", *, count: int | None = None, seed: int = 0) -> Hie
         raise InputError(f"scenes cannot be loaded with count={count}: ask for at least 1 row.")
     rows, images = zip(*(_row(split, seed, row_id) for row_id in range(count)), strict=True)
     return Hierarchy("scenes", split, rows, images)
+
+
+def lone_shapes(*, count: int = COUNTS["test"], seed: int = 0, templates: Sequence[str] = PROMPTS) -> Labelled:
+    """The scenes with a single shape among the first `count` of the test split, labelled by its kind.
+
+    Raises:
+        InputError: a kind that none of them shows, so that `count` is too small, or as `Labelled`.
+    """
+    scenes = (scene_and_chain("test", seed, row_id)[0] for row_id in range(count))
+    alone = [(row_id, scene) for row_id, scene in enumerate(scenes) if len(scene.things) == 1]
+    return Labelled(
+        name="scenes",
+        images=tuple(ImageRef(row_id, _opener(scene)) for row_id, scene in alone),
+        labels=tuple(KINDS.index(scene.things[0].kind) for _, scene in alone),
+        classes=KINDS,
+        templates=tuple(templates),
+    )
 
 
 def scene_and_chain(split: str, seed: int, row_id: int) -> tuple[Scene, tuple[str, ...], tuple[str, ...]]:
