@@ -7,12 +7,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hiergeo import datasets
+from hiergeo.adapters import Model
 from hiergeo.cli import options
+from hiergeo.datasets import Labelled
+from hiergeo.errors import InputError
+from hiergeo.evaluation.zero_shot import check_labels
 from hiergeo.training import Look, Summary
 
 Split = Annotated[str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")]
 Loss = Annotated[list[str], typer.Option(help=options.LOSS_HELP, metavar="NAME=WEIGHT")]
 Force = Annotated[bool, typer.Option("--force", help=options.FORCE_HELP)]
+ZeroShot = Annotated[
+    str | None,
+    typer.Option(
+        help="Labelled images that --evaluate classifies as well: scenes, or a folder with one subfolder a class.",
+        metavar="scenes|DIR",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0)]
 
 
@@ -24,6 +36,17 @@ def named(losses: Mapping[str, float]) -> list[str]:
 def chosen_split(data: str, split: str | None) -> str:
     """The split to train on where none is named."""
     return split or ("expanded-train" if data == "hierarcaps" else "train")
+
+
+def labelled(source: str | None, judge: Model | None) -> Labelled | None:
+    """The labelled images that a name or a folder stands for, checked against the model that is to classify them."""
+    if source is None:
+        return None
+    if judge is None:
+        raise InputError("--zero-shot compares the model before and after: ask for that with --evaluate.")
+    images = datasets.labelled(source)
+    check_labels(judge, images)
+    return images
 
 
 def at(history: Sequence[Look], step: int) -> Look:

@@ -44,6 +44,7 @@ def head(
     steps: Steps = DEFAULTS.steps,
     hidden: Hidden = DEFAULTS.hidden,
     evaluate: Evaluate = None,
+    zero_shot: shared.ZeroShot = None,
     force: shared.Force = False,
     json: options.Json = None,
     seed: shared.Seed = 0,
@@ -55,6 +56,7 @@ def head(
     space = parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
+    labelled = shared.labelled(zero_shot, judge)
     chains = _chains(train, model, data, split, rows, force, device)
     trained = training.train_head(chains, space, recipe, progress=True)
     training.save_head(trained, chains, out)
@@ -66,6 +68,7 @@ def head(
             training.load_space(out),
             unseen=training.unseen_rows(chains.captions, test),
             held_out=training.held_out_of(judge),
+            zero_shot=labelled,
             seed=seed,
             progress=True,
         )

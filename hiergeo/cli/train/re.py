@@ -11,7 +11,7 @@ from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli.train import _shared as shared
-from hiergeo.datasets import Hierarchy, hierarcaps
+from hiergeo.datasets import Hierarchy, Labelled, hierarcaps
 from hiergeo.errors import InputError
 from hiergeo.training import FineTuned, Summary, TowerRecipe
 from hiergeo.training.re.processes import is_writer, local
@@ -65,6 +65,7 @@ def re(
     log: Log = None,
     resume: Resume = False,
     evaluate: Evaluate = False,
+    zero_shot: shared.ZeroShot = None,
     force: shared.Force = False,
     json: options.Json = None,
     seed: shared.Seed = 0,
@@ -87,6 +88,7 @@ def re(
     )
     before = adapters.load(model, device=local(device))
     test = load_data(data, "test", None) if evaluate else None
+    labelled = shared.labelled(zero_shot, before if evaluate else None)
     tuned = training.fine_tune(
         before,
         _chains(train, data, split, rows),
@@ -100,7 +102,7 @@ def re(
     )
     if not is_writer():
         return
-    summary = None if test is None else _judged(before, tuned, test, seed, device)
+    summary = None if test is None else _judged(before, tuned, test, labelled, seed, device)
     told = tuned.history, tuned.best, tuned.config["leakage"]
     write_json(json, jsonlib.dumps(shared.report(*told, tuned.config, summary), indent=2))
     shared.show(*told, summary, f"Tower of step {tuned.best}: --model {tuned.spec}")
@@ -115,13 +117,16 @@ def _chains(train: Path | None, data: str, split: str | None, rows: int | None) 
     return hierarchy if rows is None else hierarchy.take(rows)
 
 
-def _judged(before: Model, tuned: FineTuned, test: Hierarchy, seed: int, device: str) -> Summary:
+def _judged(
+    before: Model, tuned: FineTuned, test: Hierarchy, labelled: Labelled | None, seed: int, device: str
+) -> Summary:
     return training.summarise(
         adapters.load(tuned.spec, device=local(device)),
         test,
         Space(tuned.geometry),
         before=before,
         unseen=training.unseen_rows(tuned.captions, test),
+        zero_shot=labelled,
         seed=seed,
         progress=True,
     )

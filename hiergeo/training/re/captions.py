@@ -1,7 +1,8 @@
 """What a tower is trained on: chains of captions, with the embeddings that the frozen model gives them."""
 
 import json
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -52,17 +53,19 @@ class CaptionChains:
 def caption_chains(hierarchy: Hierarchy, model: Model, *, force: bool = False, progress: bool = False) -> CaptionChains:
     """Chains of a dataset; each distinct caption is embedded once by the frozen model.
 
+    Rows with a negative that the model cannot tell from its positive, for it cuts long captions, are left out with a
+    warning that counts them.
+
     Raises:
-        InputError: as `hiergeo.training.from_hierarchy`, and where the model cannot tell a negative from its positive
-            (it cuts long captions).
+        InputError: as `hiergeo.training.from_hierarchy`, and where no rows are left.
     """
     data = CaptionChains(from_hierarchy(hierarchy, model, force=force, progress=progress), hierarchy.texts)
     positive, negative = data.chains.positive, data.chains.negative
     same = (data.chains.text[positive] == data.chains.text[negative]).all(-1).any(1)
-    if bool(same.any()):
-        raise InputError(
-            f"{model.name} cannot tell a negative of {hierarchy.name} {hierarchy.split} from its positive in "
-            f"{int(same.sum())} rows (the first is row {int(same.nonzero()[0])}, counted from 0), for it cuts captions "
-            "where they are still alike: leave these rows out."
-        )
-    return data
+    if not bool(same.any()):
+        return data
+    told = f"{model.name} cuts captions where a negative is still like its positive"
+    if bool(same.all()):
+        raise InputError(f"{told}, in every row of {hierarchy.name} {hierarchy.split}: use a model that reads more.")
+    warnings.warn(f"{told}: {int(same.sum())} of {len(same)} rows are left out.", stacklevel=3)
+    return replace(data, chains=data.chains.take((~same).nonzero()[:, 0]))
