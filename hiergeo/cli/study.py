@@ -1,6 +1,5 @@
 """``hiergeo compare --train``: heads of several geometries, trained alike, measured and set against each other."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -123,7 +122,7 @@ def study(
 
 def publish(done: Study, html: Path, json: Path | None, images: int, seed: int) -> None:
     """Write the JSON, print tables, verdicts and the conclusion, write the page."""
-    from hiergeo.report import study_tables
+    from hiergeo.report import study_tables, write_study
 
     write_json(json, done.to_json())
     console = Console()
@@ -132,5 +131,5 @@ def publish(done: Study, html: Path, json: Path | None, images: int, seed: int) 
     for (geometry, dim), words in done.verdicts.items():
         console.print(Text.assemble((f"{geometry}, dimension {dim}", "bold"), f": {words}"))
     console.print(Text(f"\n{done.conclusion}"))
-    import_module("hiergeo.report").write_study(done, html, images=images, seed=seed)
+    write_study(done, html, images=images, seed=seed)
     console.print(f"Page: {html.absolute()}", soft_wrap=True, markup=False, highlight=False)
