@@ -19,7 +19,6 @@ from hiergeo.evaluation.zero_shot import EmbeddedLabels
 from hiergeo.metrics import zero_shot, zero_shot_hits
 from hiergeo.training import Head, HeadModel, summarise
 
-
 CHANCE = 1 / 11
 """Of eleven kinds of shapes; one standard deviation is 0.014 on the lone shapes of the test split."""
 
