@@ -16,7 +16,7 @@ from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.datasets import Hierarchy, Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation.zero_shot import check_labels
-from hiergeo.geometry import parse
+from hiergeo.geometry import learnable, parse
 from hiergeo.training import Chains, Recipe, Summary, Trained
 
 app = typer.Typer(help="Sharpen the hierarchy of a frozen model.", no_args_is_help=True)
@@ -40,6 +40,11 @@ Loss = Annotated[
 ]
 Steps = Annotated[int, typer.Option(help="The budget of steps.", metavar="N", min=1)]
 Hidden = Annotated[int, typer.Option(help="Width of the residual perceptron; 0 is a linear head.", metavar="N", min=0)]
+Dim = Annotated[
+    int | None, typer.Option(help="Dimensions of the head's embeddings.  [those of the model]", metavar="N", min=1)
+]
+FreeNorms = Annotated[bool, typer.Option("--free-norms", help="Leave the norms of the head's embeddings free.")]
+LearnCurvature = Annotated[bool, typer.Option("--learn-curvature", help="Learn the curvature of --geometry along.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR")]
 Evaluate = Annotated[
     str | None,
@@ -73,6 +78,9 @@ def head(
     loss: Loss = LOSSES,
     steps: Steps = DEFAULTS.steps,
     hidden: Hidden = DEFAULTS.hidden,
+    dim: Dim = None,
+    free_norms: FreeNorms = False,
+    learn_curvature: LearnCurvature = False,
     evaluate: Evaluate = None,
     zero_shot: ZeroShot = None,
     force: Force = False,
@@ -82,8 +90,9 @@ def head(
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
     check_writable(json, out / "config.json")
-    recipe = Recipe(losses=training.parse_losses(loss), steps=steps, hidden=hidden, seed=seed)
-    space = parse(geometry)
+    losses = training.parse_losses(loss)
+    recipe = Recipe(losses=losses, steps=steps, hidden=hidden, outputs=dim, unit=not free_norms, seed=seed)
+    space = learnable(parse(geometry)) if learn_curvature else parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
     labelled = _labelled(zero_shot, judge)
