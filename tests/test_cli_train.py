@@ -45,6 +45,22 @@ def test_stored_chains_with_losses_of_ones_own(run, file, tmp_path):
     assert settings["data"]["rows"] == ITEMS
 
 
+def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
+    numbers = tmp_path / "train.json"
+    common = ["train", "head", "--train", file, "--steps", 4, "--out", tmp_path / "h", "--json", numbers]
+    chosen = ["--loss", "mean=1", "--dim", 5, "--free-norms", "--learn-curvature"]
+    code, *_ = run(*common, *chosen, "-g", "product:lorentz:-1x3,euclidean:x2")
+    assert code == 0
+    lorentz, euclidean = json.loads(numbers.read_text())["history"][-1]["curvature"]
+    assert lorentz != -1
+    assert euclidean == 0
+    head = adapters.load(f"head:{tmp_path / 'h'}@{stored(tmp_path / 'base.npz').name}")
+    assert (head.dim, head.normalised) == (5, False)
+    code, _, err = run(*common, "--learn-curvature")
+    assert code == 2
+    assert "euclidean has no curvature to learn" in err
+
+
 def test_the_same_seed_gives_the_same_head(run, file, tmp_path):
     for name in ("a", "b"):
         assert run("train", "head", "--train", file, "--steps", 5, "--seed", 4, "--out", tmp_path / name)[0] == 0
@@ -99,7 +115,7 @@ def test_divergence_leaves_the_last_good_head_and_exits_with_2(run, file, tmp_pa
 
     class Wild(trainer.Recipe):
         def __init__(self, **options: object) -> None:
-            super().__init__(**options, unit=False, learning_rate=1e30, every=1)
+            super().__init__(**options | {"unit": False, "learning_rate": 1e30, "every": 1})
 
     monkeypatch.setattr("hiergeo.cli.train.head.Recipe", Wild)
     out = tmp_path / "head"

@@ -8,9 +8,9 @@ from study_common import SMALL, hierarchy, plan
 from training_common import chains, stored
 
 from hiergeo.errors import InputError
-from hiergeo.geometry import parse
+from hiergeo.geometry import learnable, parse
 from hiergeo.study import run_study
-from hiergeo.study.spaces import SAME, charts, learnable, same_by_construction
+from hiergeo.study.spaces import SAME, charts, same_by_construction
 
 
 @pytest.mark.parametrize(

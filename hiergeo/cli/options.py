@@ -10,6 +10,8 @@ from hiergeo import training
 LOSSES = [f"{name}={weight:g}" for name, weight in training.SHARPEN.items()]
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES)}."
 HIDDEN_HELP = "Width of the residual perceptron; 0 is a linear head."
+NORMS_HELP = "Heads choose the norms of their embeddings."
+CURVATURE_HELP = "Curved geometries learn their curvature."
 FORCE_HELP = "Train on rows of test images, and say so everywhere."
 
 Model = Annotated[

@@ -40,8 +40,8 @@ Rates = Annotated[
 Loss = Annotated[list[str], _option("--loss", help=options.LOSS_HELP, metavar="NAME=WEIGHT")]
 Hidden = Annotated[int, _option("--hidden", help=options.HIDDEN_HELP, metavar="N", min=0)]
 Force = Annotated[bool, _option("--force", help=options.FORCE_HELP)]
-LearnCurvature = Annotated[bool, _option("--learn-curvature", help="Curved geometries learn their curvature.")]
-FreeNorms = Annotated[bool, _option("--free-norms", help="Heads choose the norms of their embeddings.")]
+LearnCurvature = Annotated[bool, _option("--learn-curvature", help=options.CURVATURE_HELP)]
+FreeNorms = Annotated[bool, _option("--free-norms", help=options.NORMS_HELP)]
 
 SEEDS = 5
 RATES = [3e-4, 1e-3, 3e-3]

@@ -2,6 +2,7 @@
 
 from hiergeo.geometry._base import Curved, Geometry
 from hiergeo.geometry.euclidean import Euclidean
+from hiergeo.geometry.learning import learnable
 from hiergeo.geometry.lorentz import Lorentz
 from hiergeo.geometry.poincare import PoincareBall
 from hiergeo.geometry.product import Product
@@ -18,6 +19,7 @@ __all__ = [
     "Product",
     "Space",
     "Sphere",
+    "learnable",
     "names",
     "parse",
 ]

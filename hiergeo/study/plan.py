@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hiergeo.errors import InputError
-from hiergeo.geometry import Geometry, Product, parse
-from hiergeo.study.spaces import learnable
+from hiergeo.geometry import Geometry, Product, learnable, parse
 from hiergeo.training import Recipe
 
 FEWEST_SEEDS = 2

@@ -1,22 +1,13 @@
-"""Which specs name one space, which of them learn their curvature, and what no curvature can change."""
+"""Which specs name one space, and what no curvature can change."""
 
 from collections.abc import Sequence
 
 from hiergeo.evaluation import RADIAL
-from hiergeo.geometry import Curved, Geometry, Product, parse
+from hiergeo.geometry import Geometry, Product, parse
 from hiergeo.training import UNBENT
 
 SAME = RADIAL | {"tau_d_unseen"}
 """Metrics of radii alone: equal in all geometries where the heads are equal."""
-
-
-def learnable(geometry: Geometry | Product) -> Geometry | Product:
-    """The same geometry with every curvature to be learnt; flat factors stay, and so do those of third parties that
-    are not `Curved`."""
-    if isinstance(geometry, Product):
-        factors = [(_learnable(factor), dim) for factor, dim in geometry.factors]
-        return Product(factors, "l2" if geometry.order == 2 else "l1")
-    return _learnable(geometry)
 
 
 def charts(specs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -35,10 +26,6 @@ def same_by_construction(specs: Sequence[str], losses: Sequence[str]) -> frozens
     """
     added_up = any(isinstance(geometry, Product) and geometry.order == 1 for geometry in map(parse, specs))
     return SAME if set(losses) <= UNBENT and not added_up else frozenset()
-
-
-def _learnable(geometry: Geometry) -> Geometry:
-    return type(geometry)(geometry.value, learnable=True) if isinstance(geometry, Curved) else geometry
 
 
 def _identity(geometry: Geometry | Product) -> object:

@@ -11,7 +11,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli.train import _shared as shared
 from hiergeo.errors import InputError
-from hiergeo.geometry import parse
+from hiergeo.geometry import Geometry, Product, learnable, parse
 from hiergeo.training import Chains, Recipe
 
 DEFAULTS = Recipe()
@@ -25,6 +25,11 @@ Base = Annotated[
 ]
 Steps = Annotated[int, typer.Option(help="The budget of steps.", metavar="N", min=1)]
 Hidden = Annotated[int, typer.Option(help=options.HIDDEN_HELP, metavar="N", min=0)]
+Dim = Annotated[
+    int | None, typer.Option(help="Dimensions of the head's embeddings.  [those of the model]", metavar="N", min=1)
+]
+FreeNorms = Annotated[bool, typer.Option("--free-norms", help=options.NORMS_HELP)]
+LearnCurvature = Annotated[bool, typer.Option("--learn-curvature", help=options.CURVATURE_HELP)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR")]
 Evaluate = Annotated[
     str | None,
@@ -43,6 +48,9 @@ def head(
     loss: shared.Loss = shared.named(DEFAULTS.losses),  # noqa: B008
     steps: Steps = DEFAULTS.steps,
     hidden: Hidden = DEFAULTS.hidden,
+    dim: Dim = None,
+    free_norms: FreeNorms = False,
+    learn_curvature: LearnCurvature = False,
     evaluate: Evaluate = None,
     zero_shot: shared.ZeroShot = None,
     force: shared.Force = False,
@@ -52,8 +60,9 @@ def head(
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
     check_writable(json, out / "config.json")
-    recipe = Recipe(losses=training.parse_losses(loss), steps=steps, hidden=hidden, seed=seed)
-    space = parse(geometry)
+    losses = training.parse_losses(loss)
+    recipe = Recipe(losses=losses, steps=steps, hidden=hidden, outputs=dim, unit=not free_norms, seed=seed)
+    space = _bending(geometry) if learn_curvature else parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
     labelled = shared.labelled(zero_shot, judge)
@@ -77,6 +86,13 @@ def head(
     shared.show(*told, summary, f"Head of step {trained.best}: {out}")
     if trained.diverged:
         raise InputError(f"{trained.diverged}; {out} holds the head of step {trained.best}, the last good one.")
+
+
+def _bending(spec: str) -> Geometry | Product:
+    geometry = learnable(parse(spec))
+    if not any(curvature.requires_grad for curvature in geometry.parameters()):
+        raise InputError(f"{spec} has no curvature to learn: choose a geometry such as lorentz:-1.")
+    return geometry
 
 
 def _chains(

@@ -1,0 +1,67 @@
+"""HyperLex: word pairs with a graded answer to "to what degree is X a type of Y?"."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hiergeo.datasets._home import data_home
+from hiergeo.errors import InputError, UnavailableError
+
+FILE = Path("hyperlex") / "hyperlex-all.txt"
+"""Where the pairs lie in the data home."""
+
+COLUMNS = ("WORD1", "WORD2", "POS", "TYPE", "AVG_SCORE", "AVG_SCORE_0_10")
+"""How its table begins."""
+
+
+@dataclass(frozen=True)
+class WordPair:
+    """Two words and how much the first is a type of the second.
+
+    Attributes:
+        word: X.
+        kind: Y.
+        part_of_speech: ``N`` or ``V``.
+        relation: such as ``hyp-2`` (Y is two steps above X in WordNet), ``r-hyp-2`` (below), ``syn`` or ``no-rel``.
+        score: the mean of the ratings, in [0, 10].
+    """
+
+    word: str
+    kind: str
+    part_of_speech: str
+    relation: str
+    score: float
+
+
+def load(path: Path | str | None = None) -> tuple[WordPair, ...]:
+    """Read the pairs of a HyperLex table, all of them or a split.
+
+    Args:
+        path: the file, columns parted by spaces; by default `FILE` in the data home.
+
+    Raises:
+        UnavailableError: there is no such file.
+        InputError: the file is no such table, or a line is incomplete or has a score outside [0, 10].
+
+    Source: Vulic et al., HyperLex (Computational Linguistics 2017).
+    """
+    path = data_home() / FILE if path is None else Path(path)
+    try:
+        head, *lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UnavailableError(f"cannot read {path} ({error.strerror}): put the table of HyperLex there.") from error
+    except ValueError:
+        head, lines = "", []
+    if tuple(head.split()[: len(COLUMNS)]) != COLUMNS or not lines:
+        raise InputError(f"{path} is no table of HyperLex: its first line must begin with {' '.join(COLUMNS)}.")
+    return tuple(_pair(path, number, line) for number, line in enumerate(lines, 2) if line.strip())
+
+
+def _pair(path: Path, number: int, line: str) -> WordPair:
+    try:
+        word, kind, part_of_speech, relation, _, score = line.split()[: len(COLUMNS)]
+        pair = WordPair(word, kind, part_of_speech, relation, float(score))
+    except ValueError:
+        raise InputError(f"{path}, line {number}: expected {' '.join(COLUMNS)}.") from None
+    if not 0 <= pair.score <= 10:
+        raise InputError(f"{path}, line {number}: the score must be between 0 and 10, not {score}.")
+    return pair
