@@ -161,7 +161,7 @@ def test_on_the_command_line(run, tmp_path):
     assert CHANCE + 0.15 < report["metrics"]["zero_shot_accuracy_before"] <= 1
     assert len(report["intervals"]["zero_shot_accuracy"]) == 2
     for given, said in (
-        (["--zero-shot", "scenes"], "name it with --evaluate"),
+        (["--zero-shot", "scenes"], "ask for that with --evaluate"),
         (["--evaluate", "tiny", "--zero-shot", tmp_path / "nowhere"], "there is no folder"),
     ):
         code, _, err = run(*common, *given)
