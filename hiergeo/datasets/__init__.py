@@ -6,7 +6,8 @@ from typing import Any
 
 from hiergeo.datasets._base import TIERS, Hierarchy, ImageRef, Row
 from hiergeo.datasets._home import data_home
-from hiergeo.datasets.labelled import Labelled, labelled
+from hiergeo.datasets._labels import Labelled
+from hiergeo.datasets.labelled import labelled
 from hiergeo.errors import unknown_name
 
 DATASETS = {"hierarcaps": "hiergeo.datasets.hierarcaps", "scenes": "hiergeo.datasets.scenes"}

@@ -1,58 +1,17 @@
-"""Images with one class each and the prompts that name the classes: what zero-shot classification is tried on."""
+"""Where labelled images come from: generated scenes, or a folder with one subfolder a class."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from hiergeo.datasets._base import ImageRef
+from hiergeo.datasets._labels import Labelled
 from hiergeo.datasets.pictures import open_rgb
+from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.errors import InputError
 
 PHOTO_TEMPLATES = ("a photo of a {}.", "a photo of one {}.", "a close-up photo of a {}.", "a picture of a {}.", "a {}.")
 """What is said of a photograph, in the manner of CLIP's prompts."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Images, each of one class.
-
-    Attributes:
-        name: what the set is called.
-        images: n of them.
-        labels: (n,) the class of each, a position in `classes`.
-        classes: at least two different names.
-        templates: prompts with one ``{}`` each, where the name of a class goes.
-
-    Raises:
-        InputError: fewer than two classes, a name twice or empty, a class without images, labels that do not fit, or a
-            template without ``{}``.
-    """
-
-    name: str
-    images: tuple[ImageRef, ...]
-    labels: tuple[int, ...]
-    classes: tuple[str, ...]
-    templates: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes) or not all(map(str.strip, self.classes)):
-            raise InputError(f"{self.name} needs at least two classes of different names, not {list(self.classes)}.")
-        if len(self.labels) != len(self.images) or not set(self.labels) <= set(range(len(self.classes))):
-            raise InputError(f"{self.name} needs a label below {len(self.classes)} for each of its images.")
-        empty = [name for label, name in enumerate(self.classes) if label not in self.labels]
-        if empty:
-            raise InputError(f"the class '{empty[0]}' of {self.name} has no images: leave it out.")
-        if not self.templates:
-            raise InputError(f"{self.name} has no prompt templates: give at least one, such as 'a photo of a {{}}.'.")
-        for template in self.templates:
-            if template.count("{}") != 1:
-                raise InputError(f"the template '{template}' must hold {{}} once, where the name of a class goes.")
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        """The prompts of all classes, class by class."""
-        return tuple(template.replace("{}", name) for name in self.classes for template in self.templates)
 
 
 def labelled(source: str | Path, templates: Sequence[str] | None = None) -> Labelled:
@@ -70,8 +29,6 @@ def labelled(source: str | Path, templates: Sequence[str] | None = None) -> Labe
             read as an image, or as `Labelled`.
     """
     if source == "scenes":
-        from hiergeo.datasets.scenes import lone_shapes
-
         return lone_shapes() if templates is None else lone_shapes(templates=templates)
     return _folder(Path(source).expanduser(), tuple(PHOTO_TEMPLATES if templates is None else templates))
 

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from hiergeo.datasets._base import Hierarchy, ImageRef, Row
-from hiergeo.datasets.labelled import Labelled
+from hiergeo.datasets._labels import Labelled
 from hiergeo.datasets.scenes.captions import chain, phrase
 from hiergeo.datasets.scenes.draw import picture
 from hiergeo.datasets.scenes.world import KINDS, SPLITS, Scene, sample
