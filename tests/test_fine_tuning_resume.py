@@ -1,6 +1,7 @@
 """A training that dies goes on as if it had not: bit for bit, from the newest checkpoint that is intact."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -60,7 +61,8 @@ def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
     options |= {f"--{name}": value for name, value in LONG.items()} | {"--model": "tiny", "--data": "scenes"}
     words = [str(word) for pair in options.items() for word in pair]
     command = [sys.executable, "-m", "hiergeo", "train", "re", *words, "--out", str(out)]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=one_thread)
     deadline = time.monotonic() + 120
     while not (out / "checkpoints" / "step-00000010.json").exists():
         assert running.poll() is None, "it ended by itself"
