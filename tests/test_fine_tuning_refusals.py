@@ -10,6 +10,7 @@ from training_common import stored
 from hiergeo import adapters, datasets
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.errors import InputError, UnavailableError
+from hiergeo.geometry import Lorentz
 from hiergeo.training import TowerRecipe, fine_tune
 from hiergeo.training.re import caption_chains, processes
 
@@ -96,3 +97,18 @@ def test_test_images_are_refused_and_where_forced_it_is_written_everywhere(tmp_p
     assert "40 of 40 rows" in found.config["leakage"]
     for file in ("config.json", "history.json", "model/hiergeo.json"):
         assert "40 of 40 rows" in json.loads((tmp_path / "a" / file).read_text())["leakage"]
+
+
+def test_a_model_that_came_of_no_training_is_never_replaced(tmp_path):
+    precious = tmp_path / "a" / "model" / "weights.bin"
+    precious.parent.mkdir(parents=True)
+    precious.write_bytes(b"precious")
+    for resume in (False, True):
+        with pytest.raises(InputError, match="came of no training here"):
+            tuned(tmp_path / "a", resume=resume)
+    assert precious.read_bytes() == b"precious"
+
+
+def test_a_curvature_that_would_be_moved_at_once_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"must begin within \[0.1, 10\]"):
+        tuned(tmp_path / "a", geometry=Lorentz(-20.0, learnable=True))

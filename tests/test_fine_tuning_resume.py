@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,3 +189,22 @@ def test_checkpoints_hold_no_pickles(whole):
         content = path.read_bytes()
         header = content[8 : 8 + int.from_bytes(content[:8], "little")] if path.suffix == ".safetensors" else content
         assert json.loads(header)
+
+
+def test_after_a_fallback_new_checkpoints_stay_and_foreign_files_too(whole, tmp_path):
+    """Damaged newer checkpoints count for nothing: they neither outlive nor displace what training goes on to write."""
+    out = tmp_path / "a"
+    shutil.copytree(whole, out)
+    folder = out / "checkpoints"
+    kept = [folder / "step-1000.safetensors", folder / "step-00000000.json.bak"]
+    for path in kept:
+        path.write_text("mine")
+    last = folder / f"step-{SHORT['steps']:08d}.json"
+    for step in (800, 900):
+        (folder / f"step-{step:08d}.json").write_text(last.read_text())
+    last.unlink()
+    with pytest.warns(UserWarning, match="going back"):
+        tuned(out, resume=True)
+    assert max(checkpoints.steps(folder)) == checkpoints.read(folder, SHORT["steps"]).step
+    assert all(path.read_text() == "mine" for path in kept)
+    check_same(out, whole)

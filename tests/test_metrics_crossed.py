@@ -69,13 +69,14 @@ def test_the_interval_of_no_difference_holds_0_about_95_times_in_100(of_seed, of
     assert least <= np.mean(held) <= most
 
 
-def test_chance_is_not_called_a_win_among_many_differences() -> None:
+@pytest.mark.parametrize(("of_seed", "of_item"), [(0.3, 1.0), (1.0, 0.0)], ids=["both differ", "seeds differ"])
+def test_chance_is_not_called_a_win_among_many_differences(of_seed: float, of_item: float) -> None:
     """20 differences of nothing: single intervals miss 0 somewhere in most studies, those together in about 5 %."""
     generator = np.random.default_rng(5)
     alone, together = [], []
     for at in range(200):
-        values = 0.3 * generator.normal(size=(20, 5, 1)) + generator.normal(size=(20, 1, 60))
-        draws = np.stack([crossed_draws(of_items(each), seed=at) for each in values])
+        values = of_seed * generator.normal(size=(20, 5, 1)) + of_item * generator.normal(size=(20, 1, 60))
+        draws = np.stack([crossed_draws(of_items(each), seed=(at, place)) for place, each in enumerate(values)])
         alone.append(any(not low <= 0 <= high for low, high in map(percentile_interval, draws)))
         together.append(any(not low <= 0 <= high for low, high in simultaneous_intervals(draws)))
     assert np.mean(alone) > 0.4

@@ -9,7 +9,7 @@ from training_common import DIM, FAST, ITEMS, chains
 from hiergeo import Euclidean, Lorentz, Product, Sphere
 from hiergeo.errors import InputError
 from hiergeo.training import LOSSES, RE, Head, parse_losses, train_head
-from hiergeo.training.splitting import split_groups
+from hiergeo.training.splitting import chunks, split_groups
 
 
 def with_losses(**weights: float):
@@ -175,3 +175,10 @@ def test_a_single_image_leaves_nothing_to_validate_on():
 def test_a_product_must_fit():
     with pytest.raises(InputError, match="have 5 dimensions"):
         train_head(chains(), Product([(Lorentz(-1), 5)]), FAST)
+
+
+def test_a_row_that_is_left_over_joins_the_batch_before_it():
+    parts = chunks(torch.arange(9), 4)
+    assert [part.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7, 8]]
+    assert [len(part) for part in chunks(torch.arange(10), 4)] == [4, 4, 2]
+    assert [len(part) for part in chunks(torch.arange(1), 4)] == [1]

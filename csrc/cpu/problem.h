@@ -20,8 +20,8 @@ struct Rows {
   int64_t count, width, stride;
 };
 
-// Points in polar form; `radius` may be null where only directions matter. `number` is what the operation takes per point beside the radius: the half aperture of x, or
-// what is subtracted from the angle for y; null where there is none.
+// Points in polar form; `radius` may be null where only directions matter. `number` is what the operation takes per point
+// beside the radius: the half aperture of x, or what is subtracted from the angle for y; null where there is none.
 struct Points {
   Rows direction;
   const double* radius;

@@ -16,7 +16,7 @@ from hiergeo.losses.compositional import (
     compositional_entailment_loss,
 )
 from hiergeo.losses.contrastive import contrastive_loss
-from hiergeo.losses.curvature import clamp_curvature
+from hiergeo.losses.curvature import check_curvature, clamp_curvature
 from hiergeo.losses.entailment import entailment_loss
 from hiergeo.losses.hard import batch_hard, batch_hard_over_ranks
 from hiergeo.losses.max_margin import max_margin_loss
@@ -34,6 +34,7 @@ __all__ = [
     "adaptive_entailment_loss",
     "batch_hard",
     "batch_hard_over_ranks",
+    "check_curvature",
     "clamp_curvature",
     "compositional_entailment_loss",
     "contrastive_loss",

@@ -6,8 +6,23 @@ from torch import nn
 from hiergeo.errors import InputError
 from hiergeo.geometry import Curved
 
+LEAST, MOST = 0.1, 10.0
+"""The bounds of |K| unless told otherwise."""
 
-def clamp_curvature(module: nn.Module, least: float = 0.1, most: float = 10.0) -> tuple[float, ...]:
+ROUNDING = 1e-6
+"""What float32 does to a bound, relatively."""
+
+
+def check_curvature(module: nn.Module) -> None:
+    """Raise InputError for a learnable curvature outside the bounds, which the first step would move into them."""
+    for part in module.modules():
+        if not isinstance(part, Curved) or part.log_magnitude is None:
+            continue
+        if not LEAST * (1 - ROUNDING) <= abs(part.value) <= MOST * (1 + ROUNDING):
+            raise InputError(f"a learnable |K| must begin within [{LEAST:g}, {MOST:g}], unlike that of {part.spec}.")
+
+
+def clamp_curvature(module: nn.Module, least: float = LEAST, most: float = MOST) -> tuple[float, ...]:
     """Bring the magnitude of every learnable curvature in `module` into [least, most] and say what each K is now.
 
     Call it after each optimiser step. The logarithm of |K| is the parameter and is projected in place, so that its

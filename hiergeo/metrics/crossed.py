@@ -4,11 +4,13 @@ Every seed is measured on the same items, so the two are crossed: a resample dra
 other, and every seed meets the same items (the pigeonhole bootstrap). Seeds are few. Resampling S of them understates
 their variance by (S - 1) / S, and does not know how well S numbers tell a variance; the deviation that comes from the
 seeds is therefore widened by sqrt(S / X) with X drawn anew from chi-square of S - 1 degrees of freedom, which makes the
-interval over seeds alone that of Student's t.
+interval over seeds alone about that of Student's t.
 
 Sources: Owen, The pigeonhole bootstrap (Annals of Applied Statistics, 2007); on small samples Hesterberg, What teachers
 should know about the bootstrap (The American Statistician, 2015).
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,13 +20,14 @@ from hiergeo.metrics._checks import checked
 from hiergeo.metrics.bootstrap import Interval, percentile_interval
 
 
-def crossed_draws(draws: ArrayLike, *, seed: int = 0) -> np.ndarray:
+def crossed_draws(draws: ArrayLike, *, seed: int | Sequence[int] = 0) -> np.ndarray:
     """Values of a mean over seeds when items and seeds are both drawn anew, (samples,).
 
     Args:
         draws: (seeds, samples), a statistic of each seed under the same resamples of the items, such as the differences
             of two spaces' `bootstrap_draws`; at least 2 seeds.
-        seed: of the draws of seeds; two calls of equal shape with the same one are paired.
+        seed: of the draws of seeds, one number or several. Numbers that are to hold at once each need their own: with
+            one seed all share X, and `simultaneous_intervals` could not see that each may misjudge its own variance.
 
     Raises:
         InputError: another shape, NaN, or fewer than 2 seeds.
@@ -33,7 +36,7 @@ def crossed_draws(draws: ArrayLike, *, seed: int = 0) -> np.ndarray:
     seeds, samples = of_items.shape
     if seeds < 2:
         raise InputError(f"an interval over seeds needs at least 2 of them, not {seeds}.")
-    generator = np.random.default_rng([seed, seeds])
+    generator = np.random.default_rng([*np.atleast_1d(seed).tolist(), seeds])
     counts = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=samples).T
     widening = np.sqrt(seeds / generator.chisquare(seeds - 1, size=samples))
     mean = of_items.mean(axis=0)

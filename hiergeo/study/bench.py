@@ -1,7 +1,7 @@
 """Where every head of a study is measured: the same test rows, and the same chains set aside for pairs."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -39,7 +39,7 @@ class Bench:
     aside: Chains
     settings: Settings
     unseen: np.ndarray | None = None
-    held_out: Iterable[int] | None = None
+    held_out: Collection[int] | None = None
 
     def without_head(self, spec: str) -> Result:
         """The frozen model in a geometry; in Euclidean space where a product does not fit its embeddings."""
@@ -62,9 +62,9 @@ class Bench:
             return self._run(trained, before, trained.diverged)
         except InputError as error:
             head = Head(trained.head.shape, trained.recipe.seed).eval()
-            problem = (
-                f"the trained head cannot be measured ({str(error).rstrip('.')}), so the untrained one stands for it"
-            )
+            broken = f"{trained.diverged}; " if trained.diverged else ""
+            reason = str(error).rstrip(".")
+            problem = f"{broken}the trained head cannot be measured ({reason}), so the untrained one stands for it"
             return self._run(replace(trained, head=head, geometry=untrained, best=0), before, problem)
 
     def _run(self, trained: Trained, before: Result, problem: str | None) -> Run:

@@ -1,7 +1,7 @@
 """A study from plan to conclusion: tune, train a head a seed, measure, compare."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def run_study(
     *,
     steps: int = 50,
     unseen: np.ndarray | None = None,
-    held_out: Iterable[int] | None = None,
+    held_out: Collection[int] | None = None,
     samples: int = 1000,
     seed: int = 0,
     progress: bool = False,

@@ -52,10 +52,18 @@ def contrasts(
 
 
 def _pairs(cells: Sequence[Cell], twins: Sequence[Sequence[str]], same: frozenset[str], seed: int) -> Iterator[_Pair]:
+    streams: dict[object, int] = {}
     for a, b in combinations(cells, 2):
         if a.dim != b.dim or any(a.geometry in charts and b.geometry in charts for charts in twins):
             continue
         for metric in a.runs[0].draws:
             if metric in b.runs[0].draws and metric not in same:
                 differences = [x.draws[metric] - y.draws[metric] for x, y in zip(a.runs, b.runs, strict=True)]
-                yield _Pair(metric, a, b, crossed_draws(differences, seed=seed))
+                key = metric, a.dim, _space(a.geometry, twins), _space(b.geometry, twins)
+                stream = streams.setdefault(key, len(streams))
+                yield _Pair(metric, a, b, crossed_draws(differences, seed=(seed, stream)))
+
+
+def _space(geometry: str, twins: Sequence[Sequence[str]]) -> str:
+    """The first chart of the space that a spec names."""
+    return next((charts[0] for charts in twins if geometry in charts), geometry)

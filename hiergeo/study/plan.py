@@ -60,6 +60,11 @@ class Plan:
                 )
 
     @property
+    def tuning_seed(self) -> int:
+        """The seed of the tuning, which is not among the reported ones."""
+        return max(self.seeds) + 1
+
+    @property
     def cells(self) -> tuple[tuple[str, int], ...]:
         """Every (geometry, dim) that is trained, dimension by dimension."""
         return tuple((spec, dim) for dim in self.dims for spec in self.geometries if dim in self.dims_of(spec))

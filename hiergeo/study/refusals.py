@@ -39,10 +39,12 @@ def check_data(plan: Plan, chains: Chains, model: Model, test: Hierarchy, unseen
 
 @torch.no_grad()
 def check_reach(plan: Plan, frozen: Embedded, chains: Chains) -> None:
-    """Raise InputError for a space that is too small for what an untrained head puts into it."""
+    """Raise InputError for a space that is too small for what any of the untrained heads puts into it."""
     inputs = torch.cat([frozen.text, chains.text] + ([] if frozen.image is None else [frozen.image]))
     for dim in plan.dims:
-        head = Head(HeadShape(inputs.shape[1], dim, 0, plan.recipe.unit), min(plan.seeds))
-        points, root = head(inputs), head(chains.root)
-        for spec in (spec for spec, at in plan.cells if at == dim):
-            Space(plan.geometry(spec), root).polars(points)
+        geometries = [plan.geometry(spec) for spec, at in plan.cells if at == dim]
+        for seed in (*plan.seeds, plan.tuning_seed):
+            head = Head(HeadShape(inputs.shape[1], dim, 0, plan.recipe.unit), seed)
+            points, root = head(inputs), head(chains.root)
+            for geometry in geometries:
+                Space(geometry, root).polars(points)

@@ -18,7 +18,7 @@ JUDGE = "auroc_margin"
 
 def validation_score(plan: Plan, spec: str, dim: int, rate: float, chains: Chains, model: Model) -> float:
     """`JUDGE` on the validation rows of a seed that is not among the plan's; NaN where training breaks off."""
-    recipe = plan.head(dim, max(plan.seeds) + 1, rate)
+    recipe = plan.head(dim, plan.tuning_seed, rate)
     trained = train_head(chains, plan.geometry(spec), recipe)
     if trained.diverged:
         return math.nan

@@ -7,6 +7,15 @@ from hiergeo.errors import InputError
 from hiergeo.training.chains import Chains
 
 
+def chunks(rows: Tensor, size: int) -> list[Tensor]:
+    """Rows in chunks of `size`; a single row that is left over joins the chunk before it, for it has none to be set
+    against."""
+    parts = list(rows.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
+
+
 def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Positions of training and of validation rows, int64, ascending; whole groups go to one side.
 

@@ -1,6 +1,6 @@
 """Before and after: a frozen model and what training made of it, over the same rows."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -87,7 +87,7 @@ def summarise(
     before: Model | None = None,
     steps: int = 50,
     unseen: np.ndarray | None = None,
-    held_out: Iterable[int] | None = None,
+    held_out: Collection[int] | None = None,
     zero_shot: Labelled | None = None,
     samples: int = 1000,
     seed: int = 0,
@@ -149,7 +149,7 @@ def measured(
     settings: Settings,
     *,
     unseen: np.ndarray | None = None,
-    held_out: Iterable[int] | None = None,
+    held_out: Collection[int] | None = None,
     progress: bool = False,
 ) -> Result:
     """A protocol's result with `tau_d_unseen` and the retrievals among its metrics; arguments as for `summarise`."""
@@ -176,7 +176,7 @@ def between(before: Result, after: Result, frozen: Embedded, sharpened: Embedded
 
 
 @torch.no_grad()
-def retrieval(embedded: Embedded, space: Space, held_out: Iterable[int] | None = None) -> dict[str, np.ndarray]:
+def retrieval(embedded: Embedded, space: Space, held_out: Collection[int] | None = None) -> dict[str, np.ndarray]:
     """Hits of images among their most specific captions and the other way round, one per query: see `retrieval_hits`.
 
     Candidates are ordered by the geodesic distance of the space around the model's root. Equal captions match every

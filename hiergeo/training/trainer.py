@@ -12,14 +12,14 @@ from hiergeo.adapters.head import Head
 from hiergeo.adapters.head.network import HeadShape
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry, Product, Space
-from hiergeo.losses import clamp_curvature
+from hiergeo.losses import check_curvature, clamp_curvature
 from hiergeo.metrics import tau_d
 from hiergeo.training.chains import Chains
 from hiergeo.training.divergence import Divergence, divergence
 from hiergeo.training.history import Look
 from hiergeo.training.objective import Batch, Objective
 from hiergeo.training.optimiser import adam
-from hiergeo.training.splitting import split_groups
+from hiergeo.training.splitting import chunks, split_groups
 
 SHARPEN = {"prior": 40.0, "mean": 1.0, "order": 20.0}
 """Losses that order radii while the frozen directions, and so retrieval, hardly move."""
@@ -136,6 +136,7 @@ class _Run:
                 f"the prior compares embeddings of {outputs} dimensions with frozen ones of {dim}: leave it out."
             )
         geometry.parts(outputs)
+        check_curvature(geometry)
         self.chains, self.geometry, self.recipe = chains, geometry, recipe
         self.head = Head(HeadShape(dim, outputs, recipe.hidden, recipe.unit), recipe.seed)
         self.module = nn.ModuleList([self.head, geometry])
@@ -185,7 +186,7 @@ class _Run:
 
     @torch.no_grad()
     def look(self, step: int, training: dict[str, float]) -> Look:
-        parts = [self.losses(rows)[1] for rows in self.validation_rows.split(self.recipe.batch)]
+        parts = [self.losses(rows)[1] for rows in chunks(self.validation_rows, self.recipe.batch)]
         chains = self.chains
         space = Space(self.geometry, self.head(chains.root))
         radii = space.radius(self.head(chains.text[chains.positive[self.validation_rows]]))
@@ -204,4 +205,4 @@ def _batches(rows: Tensor, recipe: Recipe) -> Iterator[Tensor]:
     """Batches without end, every row once an epoch, in an order that the seed determines."""
     generator = torch.Generator().manual_seed(recipe.seed)
     while True:
-        yield from rows[torch.randperm(len(rows), generator=generator)].split(recipe.batch)
+        yield from chunks(rows[torch.randperm(len(rows), generator=generator)], recipe.batch)

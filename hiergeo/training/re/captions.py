@@ -15,6 +15,9 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.training.chains import Chains, from_hierarchy
 
+ROWS = 4096
+"""Rows that are compared at a time."""
+
 
 @dataclass(frozen=True)
 class CaptionChains:
@@ -61,7 +64,11 @@ def caption_chains(hierarchy: Hierarchy, model: Model, *, force: bool = False, p
     """
     data = CaptionChains(from_hierarchy(hierarchy, model, force=force, progress=progress), hierarchy.texts)
     positive, negative = data.chains.positive, data.chains.negative
-    same = (data.chains.text[positive] == data.chains.text[negative]).all(-1).any(1)
+    alike = [
+        (data.chains.text[p] == data.chains.text[n]).all(-1).any(1)
+        for p, n in zip(positive.split(ROWS), negative.split(ROWS), strict=True)
+    ]
+    same = torch.cat(alike)
     if not bool(same.any()):
         return data
     told = f"{model.name} cuts captions where a negative is still like its positive"

@@ -19,6 +19,9 @@ from hiergeo._files import atomic_write, atomic_write_text, sha256
 from hiergeo._version import __version__
 from hiergeo.errors import InputError
 
+NAME = r"step-\d{8}\.(safetensors|json)"
+"""What a file of a checkpoint is called; while it is written, a dot stands before and more letters behind."""
+
 KEPT = 2
 """The newest checkpoints that stay; the best ones that they name stay too."""
 
@@ -107,7 +110,16 @@ def latest(folder: Path) -> Checkpoint | None:
 
 def steps(folder: Path) -> list[int]:
     """The steps of which a folder has a description, intact or not."""
-    return [int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.json")]
+    named = (path.stem for path in folder.glob("step-*.json") if re.fullmatch(NAME, path.name))
+    return [int(stem.removeprefix("step-")) for stem in named]
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Remove the checkpoints after a step, which are damaged: training goes on from that step."""
+    for later in steps(folder):
+        if later > step:
+            for path in _paths(folder, later):
+                path.unlink(missing_ok=True)
 
 
 def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
@@ -153,5 +165,5 @@ def _prune(folder: Path) -> None:
             continue
         kept |= {path.name for path in _paths(folder, best)}
     for path in folder.iterdir():
-        if re.match(r"\.?step-\d+\.(safetensors|json)", path.name) and path.name not in kept:
+        if re.fullmatch(rf"{NAME}|\.{NAME}\..+", path.name) and path.name not in kept:
             path.unlink()

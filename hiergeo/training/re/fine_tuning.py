@@ -18,6 +18,7 @@ from hiergeo.adapters.towers import Tower, tower_of
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry, Product, parse
+from hiergeo.losses import check_curvature
 from hiergeo.training.divergence import Divergence
 from hiergeo.training.history import Look
 from hiergeo.training.re import checkpoints, state
@@ -96,13 +97,13 @@ def fine_tune(
     recipe, out = recipe or TowerRecipe(), Path(out)
     geometry = parse(geometry) if isinstance(geometry, str) else copy.deepcopy(geometry)
     folder = out / CHECKPOINTS
-    if not resume and ((out / CONFIG).exists() or checkpoints.steps(folder)):
-        raise InputError(f"{out} holds a training: go on with it, --resume, or choose another folder.")
+    _check_free(out, resume)
     settings = asdict(recipe)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         tower = tower_of(model, recipe.lora)
         geometry.parts(model.dim)
+        check_curvature(geometry)
         with accelerated(tower.device, recipe.amp, log, out, settings) as accelerator:
             if recipe.batch % accelerator.num_processes:
                 shares = accelerator.num_processes
@@ -129,15 +130,27 @@ def fine_tune(
     )
 
 
+def _check_free(out: Path, resume: bool) -> None:
+    """Raise InputError for a folder that holds a training that is not to go on, or a model that is not of one."""
+    if not resume and ((out / CONFIG).exists() or checkpoints.steps(out / CHECKPOINTS)):
+        raise InputError(f"{out} holds a training: go on with it, --resume, or choose another folder.")
+    if (out / MODEL).exists() and not (out / MODEL / ORIGIN).exists():
+        raise InputError(f"{out / MODEL} is there and came of no training here: choose another folder.")
+
+
 def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progress: bool) -> str | None:
     """Take the steps that are left, with looks and checkpoints on the way; returns why training broke off, or None."""
     saved = checkpoints.latest(folder) if resume else None
+    run.accelerator.wait_for_everyone()
     if saved is not None:
         checkpoints.check_same(folder, saved.run, begun)
+        checkpoints.read(folder, saved.best)
         run.restore(saved)
+        _forget(run, folder, saved.step)
     else:
         if resume:
             warnings.warn(f"{folder} holds no intact checkpoint: training begins anew.", stacklevel=3)
+        _forget(run, folder, -1)
         _look(run, 0, folder, begun)
     left = range(run.looks[-1].step + 1, run.last + 1)
     try:
@@ -160,6 +173,11 @@ def _look(run: Run, step: int, folder: Path, begun: dict[str, Any]) -> None:
     run.accelerator.log({f"validation/{name}": value for name, value in seen.items()}, step=step)
     if run.accelerator.is_main_process:
         checkpoints.write(folder, run.checkpoint(begun))
+
+
+def _forget(run: Run, folder: Path, step: int) -> None:
+    if run.accelerator.is_main_process:
+        checkpoints.forget_after(folder, step)
 
 
 def _note(run: Run) -> str:
@@ -197,10 +215,14 @@ def _findings(run: Run, tower: Tower, geometry: Geometry | Product, diverged: st
 
 
 def _write(tower: Tower, run: Run, out: Path, config: dict[str, Any]) -> str:
-    """The model, the history and, last of all, the configuration; returns the spec of the model."""
+    """The model, the history and, last of all, the configuration; returns the spec of the model.
+
+    The folder of the model says from the start what it is, so that a training that dies here can be gone on with.
+    """
+    (out / CONFIG).unlink(missing_ok=True)
     shutil.rmtree(out / MODEL, ignore_errors=True)
+    atomic_write_text(out / MODEL / ORIGIN, json.dumps(config, indent=2) + "\n")
     tower.merge()
-    (out / MODEL).mkdir(parents=True)
     spec = tower.export(out / MODEL)
     told = {"leakage": config["leakage"], "looks": [look.as_dict() for look in run.looks], "steps": run.curve}
     described = json.dumps(config | {"spec": spec}, indent=2) + "\n"

@@ -21,7 +21,7 @@ from hiergeo.training.re.captions import CaptionChains
 from hiergeo.training.re.checkpoints import Checkpoint
 from hiergeo.training.re.processes import mean_over_ranks
 from hiergeo.training.re.recipe import TowerRecipe
-from hiergeo.training.splitting import split_groups
+from hiergeo.training.splitting import chunks, split_groups
 
 Mine = Callable[[Tensor, Tensor], Tensor]
 """What makes one number of P and N, as for `re_loss`."""
@@ -125,7 +125,7 @@ class Run:
         embedded = self.tower.encode([*texts, ""])
         space = Space(self.geometry, embedded[-1])
         parts: list[dict[str, Tensor]] = []
-        for part in torch.arange(len(rows)).split(self.recipe.batch):
+        for part in chunks(torch.arange(len(rows)), self.recipe.batch):
             batch = Batch(embedded[positive[part]], embedded[negative[part]], self._frozen(rows[part]), space)
             terms = self._terms(batch, batch_hard, step, None)
             parts.append(terms | {"total": self.objective.total(terms)})
@@ -169,9 +169,8 @@ class Run:
         mine = rows.view(self.accelerator.num_processes, -1)[self.accelerator.process_index]
         texts, positive, negative = self.data.distinct(mine)
         embedded = self.module(**self.tower.tokenise([*texts, ""])).float()
-        self._check_embedded(embedded, step, rows)
         embedded = normalize(embedded, dim=-1)
-        space = Space(self.geometry, embedded[-1])
+        space = self._space(embedded, step, rows)
         batch = Batch(embedded[positive], embedded[negative], self._frozen(mine), space)
         terms = self._terms(batch, batch_hard_over_ranks, step, rows)
         total = self.objective.total(terms)
@@ -191,11 +190,26 @@ class Run:
         positive, negative = self.data.frozen(rows)
         return positive.to(self.tower.device), negative.to(self.tower.device)
 
-    def _check_embedded(self, embedded: Tensor, step: int, rows: Tensor) -> None:
-        """On every process alike: one that went on alone would wait for the others for ever."""
-        odd = (~embedded.detach().isfinite()).any()
-        if mean_over_ranks(self.accelerator, {"odd": odd})["odd"]:
+    def _space(self, embedded: Tensor, step: int, rows: Tensor) -> Space:
+        """The space around the last of the embeddings, the root, once it holds them all.
+
+        What does not hold is said on every process alike: one that went on alone would wait for the others for ever.
+        """
+        space = None
+        odd = (~embedded.isfinite()).any()
+        if not odd:
+            try:
+                space = Space(self.geometry, embedded[-1])
+                space.polars(embedded.detach())
+            except InputError:
+                space = None
+        beyond = torch.tensor(space is None, device=odd.device)
+        told = mean_over_ranks(self.accelerator, {"odd": odd, "beyond": beyond})
+        if told["odd"]:
             raise divergence("an embedding became NaN or infinite", step, rows)
+        if space is None or told["beyond"]:
+            raise divergence(f"an embedding left the space {self.geometry.spec}", step, rows)
+        return space
 
     def _check_gradients(self, step: int, rows: Tensor) -> None:
         """Average those of curvatures over processes and refuse odd ones, unless float16's scaling sees to that."""
