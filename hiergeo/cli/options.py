@@ -1,5 +1,6 @@
 """The options that several verbs share, each defined once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,13 @@ import typer
 
 from hiergeo import training
 
-LOSSES = [f"{name}={weight:g}" for name, weight in training.SHARPEN.items()]
+
+def spelled(losses: Mapping[str, float]) -> list[str]:
+    """Losses as their option spells them."""
+    return [f"{name}={weight:g}" for name, weight in losses.items()]
+
+
+LOSSES = spelled(training.SHARPEN)
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES)}."
 HIDDEN_HELP = "Width of the residual perceptron; 0 is a linear head."
 NORMS_HELP = "Heads choose the norms of their embeddings."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.metrics import ladder_precision_recall
@@ -38,6 +39,12 @@ class Exhibit:
     picture: Thumbnail
     truth: tuple[tuple[str, ...], ...]
     ladders: tuple[Ladder, ...]
+
+
+def check_images(count: int) -> None:
+    """Raise InputError unless at least one image is to be shown."""
+    if count < 1:
+        raise InputError(f"a page shows at least 1 image, not {count}.")
 
 
 def exhibits(embedded: Embedded, results: Mapping[str, Result], count: int, seed: int) -> list[Exhibit]:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from hiergeo._files import atomic_write_text
-from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.report.environment import environment
-from hiergeo.report.exhibits import exhibits
+from hiergeo.report.exhibits import check_images, exhibits
 from hiergeo.report.figures import panels, tallest
 from hiergeo.report.findings import Findings
 from hiergeo.report.table import WIDE
@@ -26,8 +25,7 @@ def write_page(comparison: Comparison, path: Path, *, images: int = 12, seed: in
         InputError: `images` is below 1.
         UnavailableError: the file cannot be written.
     """
-    if images < 1:
-        raise InputError(f"a page shows at least 1 image, not {images}.")
+    check_images(images)
     atomic_write_text(path, render(comparison, images, seed))
     return path
 

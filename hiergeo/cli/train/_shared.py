@@ -28,11 +28,6 @@ ZeroShot = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0)]
 
 
-def named(losses: Mapping[str, float]) -> list[str]:
-    """Losses as their option spells them."""
-    return [f"{name}={weight:g}" for name, weight in losses.items()]
-
-
 def chosen_split(data: str, split: str | None) -> str:
     """The split to train on where none is named."""
     return split or ("expanded-train" if data == "hierarcaps" else "train")

@@ -45,7 +45,7 @@ def head(
     split: shared.Split = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
-    loss: shared.Loss = shared.named(DEFAULTS.losses),  # noqa: B008
+    loss: shared.Loss = options.LOSSES,
     steps: Steps = DEFAULTS.steps,
     hidden: Hidden = DEFAULTS.hidden,
     dim: Dim = None,

@@ -17,6 +17,7 @@ from hiergeo.training import FineTuned, Summary, TowerRecipe
 from hiergeo.training.re.processes import is_writer, local
 
 DEFAULTS = TowerRecipe()
+LOSSES = options.spelled(DEFAULTS.losses)
 
 Base = Annotated[
     str,
@@ -52,7 +53,7 @@ def re(
     train: Train = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
-    loss: shared.Loss = shared.named(DEFAULTS.losses),  # noqa: B008
+    loss: shared.Loss = LOSSES,
     lr: Rate = DEFAULTS.learning_rate,
     batch: Batch = DEFAULTS.batch,
     accumulate: Accumulate = DEFAULTS.accumulate,

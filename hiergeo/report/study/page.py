@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from hiergeo._files import atomic_write_text
-from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.compare import SAME_RADIUS
 from hiergeo.report.environment import environment
-from hiergeo.report.exhibits import exhibits
+from hiergeo.report.exhibits import check_images, exhibits
 from hiergeo.report.figures import panels, tallest
 from hiergeo.report.study import curves, disk
 from hiergeo.report.study.heads import Shown, shown
@@ -47,8 +46,7 @@ def write_study(study: Study, path: Path, *, images: int = 12, seed: int = 0) ->
         InputError: `images` is below 1.
         UnavailableError: the file cannot be written.
     """
-    if images < 1:
-        raise InputError(f"a page shows at least 1 image, not {images}.")
+    check_images(images)
     atomic_write_text(path, render(study, images, seed))
     return path
 
