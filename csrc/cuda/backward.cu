@@ -95,7 +95,7 @@ class Backward {
   Upstream upstream_of(const Chunk& chunk, int64_t element_size) const {
     int64_t batch = upstream_.stride(0), row = upstream_.stride(1), column = upstream_.stride(2);
     int64_t first = chunk.batch * batch + chunk.row * row + chunk.column * column;
-    return {static_cast<const char*>(upstream_.const_data_ptr()) + first * element_size, batch, row, column};
+    return {const_data<char>(upstream_) + first * element_size, batch, row, column};
   }
 
   template <class T> void add_product(Addition shape, const Tensor& product, const Sums& sums) const {

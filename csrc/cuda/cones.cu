@@ -14,7 +14,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     cones(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
           const __grid_constant__ Spans spans, int64_t* partials, const int64_t* crow, int64_t* members) {
   using Seat = Seats<T>;
-  extern __shared__ __align__(16) char memory[];
+  HIERGEO_DYNAMIC_SHARED(memory);
   __shared__ int found[Seat::groups][Seat::size];
   int seat = threadIdx.x % Seat::size, group = threadIdx.x / Seat::size;
   for (int64_t job = blockIdx.x; job < spans.jobs; job += gridDim.x) {

@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     fold_energies(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
                   const __grid_constant__ Spans spans, Fold* partials) {
   using Seat = Seats<T>;
-  extern __shared__ __align__(16) char memory[];
+  HIERGEO_DYNAMIC_SHARED(memory);
   Fold* folds = reinterpret_cast<Fold*>(memory);  // [group][seat], in the place of the products
   static_assert(kThreads * sizeof(Fold) <= Shared<T>::walkers_at, "folds fit");
   for (int64_t job = blockIdx.x; job < spans.jobs; job += gridDim.x) {

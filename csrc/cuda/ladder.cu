@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class Word>
 void gather_rows(const Launch& launch, const Tensor& matrix, const int64_t* order, int64_t count, const Tensor& rows) {
-  launch.run(copy_rows<Word>, count, kThreads, 0, static_cast<const Word*>(matrix.const_data_ptr()), matrix.stride(0),
+  launch.run(copy_rows<Word>, count, kThreads, 0, const_data<Word>(matrix), matrix.stride(0),
              matrix.size(1), order, count, data<Word>(rows));
 }
 

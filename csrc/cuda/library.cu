@@ -1,9 +1,11 @@
 // The operators on CUDA tensors, under the schemas of library.cpp.
 #include <torch/csrc/stable/library.h>
 
+#include <cuda/device.cuh>
+
 #include "ops.cuh"
 
-STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CUDA, m) {
+STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, HIERGEO_DISPATCH_KEY, m) {
   m.impl("store", TORCH_BOX(&hiergeo::cuda::store));
   m.impl("backward", TORCH_BOX(&hiergeo::cuda::backward));
   m.impl("count", TORCH_BOX(&hiergeo::cuda::count));

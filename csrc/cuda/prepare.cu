@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kThreads)
 
 Numbers numbers_of(const Tensor* tensor) {
   if (tensor == nullptr) return {nullptr, 0, 0};
-  return {static_cast<const double*>(tensor->const_data_ptr()), tensor->stride(0), tensor->stride(1)};
+  return {const_data<double>(*tensor), tensor->stride(0), tensor->stride(1)};
 }
 
 template <class T>
@@ -71,7 +71,7 @@ Prepared prepare_as(const Launch& launch, const Tensor& direction, const Tensor*
   Prepared made;
   made.points = scratch<Point<T>>(direction, batches * count);
   made.inverses = scratch<double>(direction, batches * count);
-  made.side = {static_cast<const char*>(direction.const_data_ptr()),
+  made.side = {const_data<char>(direction),
                dtype_of(direction),
                product,
                int(width),
@@ -81,7 +81,7 @@ Prepared prepare_as(const Launch& launch, const Tensor& direction, const Tensor*
                direction.stride(1),
                count,
                int(sizeof(Point<T>)),
-               made.points.const_data_ptr(),
+               const_data<char>(made.points),
                data<double>(made.inverses)};
   launch.run(prepare_points<T>, ceil_div(batches * count, kRows), kThreads, 0, made.side, numbers_of(radius),
              numbers_of(number), curvature, data<Point<T>>(made.points), data<double>(made.inverses));

@@ -70,26 +70,18 @@ template <Kind KIND> struct ChunkLoader {
 // Four 8 x 8 matrices of 16-bit words, or four 8 x 4 matrices of 32-bit ones: a lane gets the 32 bits at row lane / 4 and
 // column lane % 4 of each. TF32 takes float32 rounded to nearest, where the tensor cores alone would cut it off.
 template <Kind KIND> __device__ void load_fragments(uint32_t (&to)[4], const typename Mma<KIND>::Word* from) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(shared_address(from))
-               : "memory");
+  load_matrices(to, from);
   if constexpr (KIND == Kind::tf32) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) asm("cvt.rna.tf32.f32 %0, %0;" : "+r"(to[i]));
+    for (int i = 0; i < 4; ++i) to[i] = round_to_tf32(to[i]);
   }
 }
 
 template <Kind KIND>
 __device__ void multiply_fragments(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-#define HIERGEO_MMA(SHAPE)                                                                     \
-  asm volatile("mma.sync.aligned." SHAPE " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
-               : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])                       \
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1))
-  if constexpr (KIND == Kind::bfloat16) HIERGEO_MMA("m16n8k16.row.col.f32.bf16.bf16.f32");
-  if constexpr (KIND == Kind::float16) HIERGEO_MMA("m16n8k16.row.col.f32.f16.f16.f32");
-  if constexpr (KIND == Kind::tf32) HIERGEO_MMA("m16n8k8.row.col.f32.tf32.tf32.f32");
-#undef HIERGEO_MMA
+  if constexpr (KIND == Kind::bfloat16) multiply_bfloat16(sum, a, b0, b1);
+  if constexpr (KIND == Kind::float16) multiply_float16(sum, a, b0, b1);
+  if constexpr (KIND == Kind::tf32) multiply_tf32(sum, a, b0, b1);
 }
 
 // As `product_fma`, with results in float32.

@@ -43,7 +43,7 @@ template <Kind KIND, Law LAW, int SIGN, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     scores(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
            Finish finish, Matrix out) {
-  extern __shared__ __align__(16) char memory[];
+  HIERGEO_DYNAMIC_SHARED(memory);
   constexpr int size = Tile<T>::size;
   int64_t row_tiles = (rows.count + size - 1) / size, column_tiles = (columns.count + size - 1) / size;
   for (int64_t job = blockIdx.x; job < rows.batches * row_tiles * column_tiles; job += gridDim.x) {

@@ -23,7 +23,7 @@ template <class T>
 __global__ void __launch_bounds__(kThreads)
     select(const T* scores, Chunk chunk, int64_t total_rows, int k, int length, int capacity, T* values,
            int64_t* columns) {
-  extern __shared__ __align__(16) char memory[];
+  HIERGEO_DYNAMIC_SHARED(memory);
   Shortlist best(memory, k, length, capacity);
   for (int64_t r = blockIdx.x; r < chunk.batches * chunk.rows; r += gridDim.x) {
     int64_t row = (chunk.batch + r / chunk.rows) * total_rows + chunk.row + r % chunk.rows;
@@ -61,7 +61,7 @@ void smallest_as(const Launch& launch, const Prepared& x, const Prepared& y, dou
     Matrix scores = {data<char>(memory), dtype, chunk.rows * chunk.columns, chunk.columns};
     write_scores(launch, law, finish, rows_part(x.side, chunk), columns_part(y.side, chunk), curvature, scores);
     launch.run(select<T>, chunk.batches * chunk.rows, kThreads, Shortlist::bytes(length, capacity),
-               static_cast<const T*>(memory.const_data_ptr()), chunk, rows, int(k), length, capacity, data<T>(values),
+               const_data<T>(memory), chunk, rows, int(k), length, capacity, data<T>(values),
                data<int64_t>(columns));
   });
 }

@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     weigh(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature, bool cone,
           const __grid_constant__ Upstream upstream, const __grid_constant__ Weights weights) {
   using Seat = Seats<T>;
-  extern __shared__ __align__(16) char memory[];
+  HIERGEO_DYNAMIC_SHARED(memory);
   int64_t row_tiles = (rows.count + Seat::size - 1) / Seat::size;
   int64_t column_tiles = (columns.count + Seat::size - 1) / Seat::size;
   const T* gradient = reinterpret_cast<const T*>(upstream.data);
