@@ -1,11 +1,13 @@
-"""CUDA kernels against the reference on the same device, and what only a GPU gets wrong: streams, graphs, devices."""
+"""CUDA kernels against the reference on the same device, on a GPU or emulated (`python -m tests.simt`), and what only a
+GPU gets wrong: streams, graphs, devices.
+"""
 
-import functools
 import math
 from collections.abc import Callable
 
 import pytest
 import torch
+from cuda_common import DEVICE, moved, needs_device, needs_kernels, on_device, random_points, sized
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from native_problems import FLOATS, Problem, problems
@@ -15,28 +17,16 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise.backend import Backend
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE, why_reference
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle
 from hiergeo.testing.bars import DISTANCE_WORST, assert_bars
 from hiergeo.testing.samples import bar_block
 
-MISSING = why_reference("cuda") if torch.cuda.is_available() else "this machine has no CUDA device"
-pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no CUDA kernels: {MISSING}")
+pytestmark = needs_kernels
 
-DEVICE = "cuda"
 NARROW = (torch.float32, torch.bfloat16, torch.float16)
 OPERATIONS = ("store", "count", "smallest", "energy_sum", "energy_min", "ladder", "backward")
 """Those that never wait for the device."""
-
-
-def on_device(tensor: Tensor) -> Tensor:
-    """The tensor on the GPU with its strides and its place in its storage."""
-    whole = torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage())
-    return whole.to(DEVICE).as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
-
-
-def moved(problem: Problem) -> Problem:
-    return Problem(Polar(*map(on_device, problem.x)), Polar(*map(on_device, problem.y)), problem.curvature)
 
 
 def stored(backend: Backend, problem: Problem, quantity: str, dtype: torch.dtype | None = None) -> Tensor:
@@ -45,14 +35,6 @@ def stored(backend: Backend, problem: Problem, quantity: str, dtype: torch.dtype
     cone = problem.aperture if QUANTITIES[quantity].cone else None
     backend.store(problem.x, problem.y, problem.curvature, QUANTITIES[quantity], cone, out)
     return out
-
-
-def random_points(count: int, dim: int, seed: int, dtype: torch.dtype = torch.float32) -> Polar:
-    """One batch of points of which many lie in each other's cones, on the GPU."""
-    generator = torch.Generator().manual_seed(seed)
-    direction = 0.6 + torch.randn(1, count, dim, generator=generator)
-    radius = 0.2 + torch.rand(1, count, generator=generator, dtype=torch.float64)
-    return Polar(direction.to(DEVICE, dtype), radius.to(DEVICE))
 
 
 # Hard points are of float32 and narrower: where two float64 rays coincide up to a rounding, angles of equal radii jump.
@@ -156,11 +138,11 @@ def test_smallest(problem: Problem, data: st.DataObject, by_margin: bool, swap: 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_ties_go_to_the_lower_index(dtype: torch.dtype) -> None:
     x, few = random_points(9, 24, 0, dtype), random_points(5, 24, 1, dtype)
-    place = torch.randint(5, (20_000,), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    place = torch.randint(5, (sized(20_000, 2000),), generator=torch.Generator().manual_seed(0)).to(DEVICE)
     y = Polar(few.direction[:, place], few.radius[:, place])
     order = torch.randperm(len(place), generator=torch.Generator().manual_seed(1)).to(DEVICE)
     first = torch.stack([torch.nonzero(place == group)[0, 0] for group in range(5)])
-    _, indices = NATIVE.smallest(x, y, -0.3, None, 1024, False)
+    _, indices = NATIVE.smallest(x, y, -0.3, None, sized(1024, 300), False)
     _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros_like(x.radius))
     best = NATIVE.ladder(x.direction[0], y.direction[0], order, torch.tensor([len(place)], device=DEVICE))
     for found in (indices[..., 0], least, best.mT):
@@ -229,7 +211,8 @@ def test_ladders(climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
     """Rows, columns and thresholds beyond what one chunk, one span and one scan hold."""
-    x, y = random_points(700, 40, 0, dtype), random_points(40_000, 40, 1, dtype)
+    rows, columns, k = sized(700, 300), sized(40_000, 1500), sized(1000, 400)
+    x, y = random_points(rows, 40, 0, dtype), random_points(columns, 40, 1, dtype)
     problem = Problem(x, y, -0.3)
     operands = (x, y, -0.3, problem.aperture)
     margin = stored(REFERENCE, problem, "cone_margin")
@@ -238,11 +221,11 @@ def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
     crow, _ = NATIVE.members(*operands)
     assert torch.equal(crow.diff(), counts[0])
     torch.testing.assert_close(NATIVE.energy_sum(*operands), REFERENCE.energy_sum(*operands), rtol=1e-5, atol=TIE)
-    values, indices = NATIVE.smallest(x, y, -0.3, problem.aperture.new_zeros(1, 40_000), 1000, False)
+    values, indices = NATIVE.smallest(x, y, -0.3, problem.aperture.new_zeros(1, columns), k, False)
     angle = stored(REFERENCE, problem, "exterior_angle")
-    torch.testing.assert_close(values, angle.sort(-1).values[..., :1000], rtol=0, atol=TIE)
+    torch.testing.assert_close(values, angle.sort(-1).values[..., :k], rtol=0, atol=TIE)
     torch.testing.assert_close(angle.gather(-1, indices), values, rtol=0, atol=TIE)
-    order, ends = torch.randperm(40_000).to(DEVICE), torch.arange(0, 40_001, 80, device=DEVICE)
+    order, ends = torch.randperm(columns).to(DEVICE), torch.arange(0, columns + 1, columns // 500, device=DEVICE)
     best = NATIVE.ladder(x.direction[0], y.direction[0], order, ends)
     q, c = (torch.nn.functional.normalize(t.direction[0].double(), dim=-1) for t in (x, y))
     prefix = (q @ c[order].mT).cummax(-1).values[:, ends[1:] - 1]
@@ -282,11 +265,13 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_same_bits_every_time(name: str, dtype: torch.dtype) -> None:
-    run = operation(name, random_points(300, 96, 0, dtype), random_points(5000, 96, 1, dtype), dtype)
+    x, y = random_points(sized(300, 150), 96, 0, dtype), random_points(sized(5000, 600), 96, 1, dtype)
+    run = operation(name, x, y, dtype)
     first = run()
     assert all(same(first, run()) for _ in range(5))
 
 
+@needs_device
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_graphs_replay_on_new_input(name: str, dtype: torch.dtype) -> None:
@@ -305,6 +290,7 @@ def test_graphs_replay_on_new_input(name: str, dtype: torch.dtype) -> None:
     assert same(captured, run())
 
 
+@needs_device
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_work_is_ordered_on_the_current_stream(name: str) -> None:
     x, y, other = (random_points(count, 64, seed) for seed, count in enumerate((150, 260, 150)))
@@ -329,23 +315,22 @@ def test_points_of_another_device() -> None:
     assert torch.cuda.current_device() == 0
 
 
-def test_training_step_through_the_public_operators() -> None:
+def test_training_step_through_the_public_operators(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = random_points(60, 32, 0), random_points(90, 32, 1)
-    sides = [Polar(side.direction[0], side.radius[0].float()) for side in (x, y)]
+    leaves = [field.requires_grad_() for side in (x, y) for field in (side.direction[0], side.radius[0].float())]
 
-    @functools.cache
-    def gradients(device: str) -> list[Tensor]:
-        leaves = [field.to(device).detach().requires_grad_() for side in sides for field in side]
+    def gradients(native: str) -> tuple[Tensor, ...]:
+        monkeypatch.setenv("HIERGEO_NATIVE", native)
         loss = pairwise.energy_mean(Polar(*leaves[:2]), Polar(*leaves[2:]), -0.3).sum()
-        return [part.cpu() for part in torch.autograd.grad(loss, leaves)]
+        return torch.autograd.grad(loss, leaves)
 
-    for one, other in zip(gradients(DEVICE), gradients("cpu"), strict=True):
+    for one, other in zip(gradients("1"), gradients("0"), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max()))
 
 
 def test_tf32_on_request() -> None:
     """Stored values follow torch's setting to 10 bits; searches do not."""
-    x, y = random_points(300, 512, 0), random_points(1000, 512, 1)
+    x, y = random_points(sized(300, 130), 512, 0), random_points(sized(1000, 150), 512, 1)
     problem = Problem(x, y, -0.7)
     exact = stored(NATIVE, problem, "exterior_angle")
     best = NATIVE.smallest(x, y, -0.7, None, 10, False)

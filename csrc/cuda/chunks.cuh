@@ -7,9 +7,6 @@
 
 namespace hiergeo::cuda {
 
-constexpr int64_t kChunkBytes = int64_t(32) << 20;
-constexpr int64_t kWidestChunk = int64_t(1) << 14;  // columns
-
 struct Chunk {
   int64_t batch, batches, row, rows, column, columns;
 };

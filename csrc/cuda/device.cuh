@@ -1,4 +1,5 @@
-// What ties the operators to CUDA devices: the dispatch key, the device and stream of the caller, the memory of tensors.
+// What ties the operators to CUDA devices: the dispatch key, sizes, the device and stream of the caller, and the memory of
+// tensors.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -12,6 +13,11 @@
 namespace hiergeo::cuda {
 
 using torch::stable::Tensor;
+
+// How problems are cut: scratch for a chunk of pairs, and blocks that fill a GPU.
+constexpr int64_t kChunkBytes = int64_t(32) << 20;
+constexpr int64_t kWidestChunk = int64_t(1) << 14;  // columns
+constexpr int64_t kFillingBlocks = 2048;
 
 inline void check(cudaError_t status) {
   STD_TORCH_CHECK(status == cudaSuccess, "CUDA: ", cudaGetErrorString(status));

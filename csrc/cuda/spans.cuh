@@ -13,12 +13,11 @@ struct Spans {
   int64_t rows, row_tiles, column_tiles, length, count, jobs;
 
   Spans(const Side& side, int64_t columns, int size) {
-    constexpr int64_t wanted = 2048;
     rows = side.batches * side.count;
     row_tiles = ceil_div(side.count, size);
     column_tiles = ceil_div(columns, size);
     int64_t blocks = side.batches * row_tiles;
-    int64_t most = blocks == 0 ? 1 : ceil_div(wanted, blocks);
+    int64_t most = blocks == 0 ? 1 : ceil_div(kFillingBlocks, blocks);
     length = column_tiles <= most ? 1 : ceil_div(column_tiles, most);
     count = column_tiles == 0 ? 1 : ceil_div(column_tiles, length);
     jobs = blocks * count;
