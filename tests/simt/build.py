@@ -4,11 +4,13 @@ The library registers the operators for CPU tensors. Objects are kept in build/s
 command, the compiler or a file that they read has changed.
 """
 
+import fcntl
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,7 +24,7 @@ COMMON = ("-g1", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wno-psabi", f"-I{MAC
 ON_X86_64 = ("-mavx2", "-mfma")
 """Fused multiply-adds, as GPUs have."""
 
-CHECKED = ("-fsanitize=thread,bounds", "--param", "tsan-instrument-func-entry-exit=0")
+CHECKED = ("-fsanitize=thread,bounds", "--param", "tsan-instrument-func-entry-exit=0", "-fno-optimize-sibling-calls")
 """Accesses of kernels call the machine, which stands in for the runtimes of both sanitizers."""
 
 ARITHMETIC = ("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
@@ -30,58 +32,95 @@ AS_CUDA = ("-x", "c++", "-include", "cuda_runtime.h", "-Wno-unknown-pragmas", "-
 
 
 @dataclass(frozen=True)
-class Emulation:
-    """A build of one tree of kernels; of another tree than `KERNELS` only the files named are compiled.
+class Tools:
+    """The compiler, the headers of torch, and where its libraries are."""
 
-    Attributes:
-        kernels: the folder that takes the place of ``csrc``.
-        only: names of files in its folder ``cuda`` to compile; the others come from ``csrc``. All if empty.
-    """
+    compiler: Compiler
+    torch: str
 
-    kernels: Path = KERNELS
-    only: Sequence[str] = ()
-
-    def build(self, target: Path) -> Path:
-        """Compile and link the library, and return its path.
-
-        Raises:
-            BuildError: no g++, or it fails.
-        """
+    @classmethod
+    def find(cls) -> "Tools":
+        """Raise BuildError where there is no g++."""
         compiler = Compiler.find()
         if not compiler.name.startswith("g++"):
             raise BuildError(f"the emulation of the CUDA kernels needs g++, not {compiler.name}")
-        torch = folder_of("torch")
-        headers = Headers((f"{torch}/include",), (version("torch"),))
-        units = list(self._units(compiler, headers))
+        return cls(compiler, folder_of("torch"))
+
+    def plain(self, source: Path) -> Unit:
+        """A file of the machine or of the host."""
+        return self._unit(source, *DIALECT, "-O3")
+
+    def checked(self, source: Path, *flags: str) -> Unit:
+        """A file of kernels."""
+        return self._unit(source, *flags, *DIALECT, "-O2", *CHECKED, *ARITHMETIC, *AS_CUDA)
+
+    def link(self, units: Iterable[Unit], target: Path) -> Path:
+        """Compile what has changed and link it; the target appears whole, under its absolute path."""
         jobs = int(os.environ.get("MAX_JOBS") or os.cpu_count() or 1)
-        with ThreadPoolExecutor(jobs) as pool:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with lock(), ThreadPoolExecutor(jobs) as pool:
             objects = list(pool.map(lambda unit: unit.compile(FOLDER / "objects"), units))
-        if not target.exists() or target.stat().st_mtime < max(part.stat().st_mtime for part in objects):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            fresh = target.with_name(f"{target.name}.{os.getpid()}")
-            libraries = (f"-L{torch}/lib", "-ltorch_cpu", "-ldl", "-Wl,--no-undefined")
-            call([*compiler.command, "-shared", "-o", str(fresh), *map(str, objects), *libraries], "linking")
-            fresh.replace(target)
-        return target
+            if not target.exists() or target.stat().st_mtime < max(part.stat().st_mtime for part in objects):
+                libraries = (f"-L{self.torch}/lib", "-ltorch_cpu", "-ldl", "-Wl,--as-needed", "-Wl,--no-undefined")
+                call(
+                    [*self.compiler.command, "-shared", "-o", f"{target}.new", *map(str, objects), *libraries],
+                    "linking",
+                )
+                Path(f"{target}.new").replace(target)
+        return target.resolve()
 
-    def _units(self, compiler: Compiler, headers: Headers) -> Iterable[Unit]:
-        plain = (*compiler.command, *COMMON, *(ON_X86_64 if compiler.x86_64 else ()))
-        for source in (*sorted(MACHINE.glob("*.cpp")), KERNELS / "library.cpp"):
-            yield Unit(source, (*plain, *DIALECT, "-O3"), compiler.name, headers)
-        largest_first = sorted((KERNELS / "cuda").glob("*.cu"), key=lambda path: -path.stat().st_size)
-        for source in largest_first:
-            tree = self.kernels if not self.only or source.name in self.only else KERNELS
-            own = (f"-I{tree}", *DIALECT, "-O2", *CHECKED, *ARITHMETIC, *AS_CUDA)
-            yield Unit(tree / "cuda" / source.name, (*plain, *own), compiler.name, headers)
+    def _unit(self, source: Path, *flags: str) -> Unit:
+        fused = ON_X86_64 if self.compiler.x86_64 else ()
+        headers = Headers((f"{self.torch}/include",), (version("torch"),))
+        return Unit(source, (*self.compiler.command, *COMMON, *fused, *flags), self.compiler.name, headers)
 
 
-def library() -> Path:
-    """Build the library of the kernels as they are, and return its absolute path.
+@contextmanager
+def lock() -> Iterator[None]:
+    """One build at a time, also by several processes."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with open(FOLDER / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def machine() -> list[Path]:
+    return sorted(path for path in MACHINE.glob("*.cpp") if path.stem != "library")
+
+
+def library(kernels: Path = KERNELS, only: Sequence[str] = (), target: Path = FOLDER / "_kernels.so") -> Path:
+    """Build the operators on emulated kernels, and return the absolute path of their library.
+
+    Args:
+        kernels: the tree of kernels, ``csrc`` or a copy of it.
+        only: names of the files of its folder ``cuda`` to compile; the others come from ``csrc``. All if empty.
+        target: where the library goes.
 
     Raises:
         BuildError: no g++, or it fails.
     """
-    return Emulation().build(FOLDER / "_kernels.so").resolve()
+    tools = Tools.find()
+    units = [tools.plain(path) for path in (*machine(), MACHINE / "library.cpp", KERNELS / "library.cpp")]
+    for source in sorted(KERNELS.glob("cuda/*.cu"), key=lambda path: -path.stat().st_size):
+        tree = kernels if not only or source.name in only else KERNELS
+        units.append(tools.checked(tree / "cuda" / source.name, f"-I{tree}"))
+    return tools.link(units, target)
+
+
+def faults(*flags: str) -> Path:
+    """Build the machine with the kernels of ``faults.cu``, and return the absolute path of the library.
+
+    Args:
+        flags: more flags for the compiler, such as ``-DSIMT_UCONTEXT``.
+
+    Raises:
+        BuildError: no g++, or it fails.
+    """
+    tools = Tools.find()
+    compiler = replace(tools.compiler, command=(*tools.compiler.command, *flags))
+    tools = replace(tools, compiler=compiler)
+    target = FOLDER / f"faults{''.join(flags)}.so"
+    return tools.link([*map(tools.plain, machine()), tools.checked(MACHINE / "faults.cu")], target)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <sstream>
@@ -106,10 +107,18 @@ struct Self {
   }
 };
 
-void read_cell(Cell& cell, uint8_t mask, const Self& self) {
+// Whether a read is like one before in the same time, which was found right and is remembered.
+bool is_repeated(const Cell& cell, uint8_t mask, const Self& self) {
+  bool known = cell.reader == kMany || cell.reader == self.thread ||
+               (cell.reader == (kSeveral | self.warp) && cell.read_turn == self.turn);
+  return cell.read == self.now && known && (cell.read_mask & mask) == mask && !(cell.flying & mask);
+}
+
+void note_read(Cell& cell, uint8_t mask, const Self& self) {
   if (cell.read == self.now && cell.reader != self.thread) {
-    bool with_lanes = cell.read_turn == self.turn && (cell.reader == (kSeveral | self.warp) || (!(cell.reader & kSeveral) && cell.reader / kWarp == self.warp));
-    cell.reader = with_lanes ? kSeveral | self.warp : kMany;
+    bool lanes = cell.read_turn == self.turn && (cell.reader & kSeveral ? cell.reader == (kSeveral | self.warp)
+                                                                        : cell.reader / kWarp == self.warp);
+    cell.reader = lanes ? kSeveral | self.warp : kMany;
     cell.read_mask |= mask;
     return;
   }
@@ -120,12 +129,15 @@ void read_cell(Cell& cell, uint8_t mask, const Self& self) {
   cell.read_turn = self.turn;
 }
 
-void write_cell(Cell& cell, uint8_t mask, uint16_t writer, const Self& self) {
+void note_write(Cell& cell, uint8_t mask, bool atomic, const Self& self) {
+  bool plainly = cell.written == self.now && cell.writer == self.thread;
+  uint16_t writer = atomic && !plainly ? kAtomic : self.thread;
   bool again = cell.written == self.now && cell.writer == writer;
   cell.write_mask = again ? cell.write_mask | mask : mask;
   cell.written = self.now;
   cell.writer = writer;
   cell.write_turn = self.turn;
+  cell.known |= mask;
 }
 
 // Nothing of a block before is left in shared memory.
@@ -134,32 +146,44 @@ void forget(Cell& cell) {
   if (cell.read < machine.block_start) cell.read = cell.read_mask = cell.spread = 0;
 }
 
+// What is wrong with an access to bytes of a cell, or nothing.
+std::string fault(const Cell& cell, uint8_t mask, Access access, bool shared, const Self& self) {
+  bool reads = access == Access::read;
+  if (cell.flying & mask) return reads ? "reads what a copy has not brought yet" : "writes where a copy is to land";
+  if (shared && access != Access::write && (cell.known & mask) != mask) return "reads what nobody has written";
+  bool written = (cell.write_mask & mask) && !(access == Access::atomic && cell.writer == kAtomic);
+  if (written && self.races(cell.written, cell.writer, cell.write_turn)) {
+    return std::string("a race: ") + (reads ? "reads" : "writes") + " what " + who(cell.writer) +
+           " wrote, without a barrier between";
+  }
+  bool spread = cell.spread && cell.read >= machine.launch_start;
+  if (!reads && (cell.read_mask & mask) && (spread || self.races(cell.read, cell.reader, cell.read_turn))) {
+    return "a race: writes what " + who(cell.reader) + " read, without a barrier between";
+  }
+  return "";
+}
+
+bool is_shared(const Region& region) { return &region == &dynamic_region || &region == &static_region; }
+
 void check_cells(const Region& region, const char* address, size_t bytes, Access access) {
-  bool shared = &region == &dynamic_region || &region == &static_region, atomic = access == Access::atomic;
-  Self self;
-  for (const char *p = address, *end = address + bytes; p < end;) {
-    size_t offset = reinterpret_cast<uintptr_t>(p) & 3, part = 4 - offset < size_t(end - p) ? 4 - offset : size_t(end - p);
-    uint8_t mask = uint8_t(((1u << part) - 1) << offset);
-    Cell& cell = region.cell(p);
-    if (shared) {
-      forget(cell);
-      if (cell.flying & mask) {
-        fail_at(region, p, part, access == Access::read ? "reads what a copy has not brought yet" : "writes where a copy is on its way to");
+  const bool shared = is_shared(region);
+  const Self self;
+  size_t offset = reinterpret_cast<uintptr_t>(address) & 3;
+  Cell* cell = &region.cell(address);
+  for (size_t done = 0; done < bytes; ++cell, offset = 0) {
+    size_t part = std::min(4 - offset, bytes - done);
+    auto mask = uint8_t(((1u << part) - 1) << offset);
+    if (access != Access::read || !is_repeated(*cell, mask, self)) {
+      if (shared) forget(*cell);
+      std::string what = fault(*cell, mask, access, shared, self);
+      if (!what.empty()) fail_at(region, address + done, part, what);
+      if (access == Access::read) {
+        note_read(*cell, mask, self);
+      } else {
+        note_write(*cell, mask, access == Access::atomic, self);
       }
-      if (access != Access::write && (cell.known & mask) != mask) fail_at(region, p, part, "reads what nobody has written");
     }
-    if ((cell.write_mask & mask) && !(atomic && cell.writer == kAtomic) && self.races(cell.written, cell.writer, cell.write_turn)) {
-      fail_at(region, p, part, (access == Access::read ? "a race: reads what " : "a race: writes what ") + who(cell.writer) + " wrote without a barrier between");
-    }
-    if (access == Access::read) {
-      read_cell(cell, mask, self);
-    } else {
-      bool read = (cell.read_mask & mask) && (self.races(cell.read, cell.reader, cell.read_turn) || (cell.spread && cell.read >= machine.launch_start));
-      if (read) fail_at(region, p, part, "a race: writes what " + who(cell.reader) + " read without a barrier between");
-      write_cell(cell, mask, atomic ? kAtomic : self.thread, self);
-      cell.known |= mask;
-    }
-    p += part;
+    done += part;
   }
 }
 

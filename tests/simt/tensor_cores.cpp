@@ -81,7 +81,7 @@ float float_of(uint32_t bits) {
 
 float half_of(uint32_t bits) {
   static const auto table = [] {
-    std::array<float, 1 << 16> values;
+    std::vector<float> values(1 << 16);
     for (uint32_t i = 0; i < values.size(); ++i) {
       int exponent = int(i >> 10 & 31), fraction = int(i & 1023);
       float size = exponent == 31 ? (fraction != 0 ? NAN : INFINITY)
