@@ -1,4 +1,4 @@
-// The schemas of the native operators. Arguments are checked, batch-flattened and made ready by hiergeo.pairwise.
+// The schemas of the native operators. hiergeo.pairwise flattens batches and makes operands ready; operands.h checks them.
 #include <torch/csrc/stable/library.h>
 
 STABLE_TORCH_LIBRARY(hiergeo_native, m) {

@@ -45,7 +45,10 @@ BAD_POINTS = [
         changed(torch.ones(3, 4, dtype=torch.int64)),
         "direction must be a float64, float32, bfloat16 or float16 tensor, not torch.int64.",
     ),
-    (changed(radius=torch.ones(3, dtype=torch.int32)), "radius must be a floating-point tensor, not torch.int32."),
+    (
+        changed(radius=torch.ones(3, dtype=torch.int32)),
+        "radius must be a float64, float32, bfloat16 or float16 tensor, not torch.int32.",
+    ),
     (Polar(torch.ones(4), torch.tensor(1.0)), "needs directions (..., N, D) and radii (..., N), not (4,) and ()."),
     (changed(torch.ones(2, 4)), "needs directions (..., N, D) and radii (..., N), not (2, 4) and (3,)."),
     (changed(radius=torch.tensor([1.0, 1.0, -0.5])), "radius must not be negative: entry 2 is -0.5."),

@@ -1,4 +1,6 @@
 // The operators on CPU tensors: checked tensors become plain views, and the fastest level that runs here does the work.
+#include "../operands.h"
+
 #include <pthread.h>
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
@@ -16,9 +18,6 @@
 
 namespace hiergeo {
 namespace {
-
-using torch::headeronly::ScalarType;
-using torch::stable::Tensor;
 
 // A child that was forked after its parent had used the thread pool has the pool's locks but not its threads.
 bool forked = false;
@@ -47,21 +46,7 @@ const Level& level() {
 
 std::string simd_level() { return level().name; }
 
-Dtype dtype_of(const Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case ScalarType::Float: return Dtype::float32;
-    case ScalarType::Double: return Dtype::float64;
-    case ScalarType::BFloat16: return Dtype::bfloat16;
-    case ScalarType::Half: return Dtype::float16;
-    default: STD_TORCH_CHECK(false, "expected float32, float64, bfloat16 or float16 numbers.");
-  }
-}
-
 int64_t bytes_of(Dtype dtype) { return dtype == Dtype::float64 ? 8 : dtype == Dtype::float32 ? 4 : 2; }
-
-ScalarType compute_type(const Tensor& direction) {
-  return direction.scalar_type() == ScalarType::Double ? ScalarType::Double : ScalarType::Float;
-}
 
 // Matrix `batch` of a (B, rows, columns) tensor whose last stride is 1.
 Rows rows_of(const Tensor& tensor, int64_t batch) {
@@ -102,6 +87,12 @@ struct Operands {
   int64_t batches() const { return ux.size(0); }
   int64_t rows() const { return ux.size(1); }
   int64_t columns() const { return uy.size(1); }
+
+  // Calls body(batch) for every problem that has pairs.
+  template <class Body> void each(Body body) const {
+    if (rows() == 0 || columns() == 0) return;
+    for (int64_t batch = 0; batch < batches(); ++batch) body(batch);
+  }
 };
 
 const std::optional<Tensor> kNone;
@@ -115,17 +106,19 @@ void* entry(const Tensor& tensor, int64_t batch, int64_t numbers) {
 
 void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity, std::optional<Tensor> aperture,
            int64_t product, Tensor out) {
+  check_store(ux, rx, uy, ry, curvature, quantity, aperture, product, out);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
-  for (int64_t b = 0; b < all.batches(); ++b) {
+  all.each([&](int64_t b) {
     void* to = data_of<char>(out) + b * out.stride(0) * bytes_of(dtype_of(out));
     level().store(all.at(b), Quantity(quantity), {to, dtype_of(out), out.stride(1)}, in_parallel);
-  }
+  });
 }
 
 using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
 Six backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity,
              std::optional<Tensor> aperture, int64_t product) {
+  check_backward(upstream, ux, rx, uy, ry, curvature, quantity, aperture, product);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   const int64_t batches = all.batches(), n = all.rows(), m = all.columns(), d = ux.size(2);
   const ScalarType type = compute_type(ux);
@@ -134,24 +127,27 @@ Six backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double
   Tensor ga = torch::stable::new_zeros(ux, {batches, n}, ScalarType::Double);
   Tensor gk = torch::stable::new_zeros(ux, {batches}, ScalarType::Double);
   const int64_t width = bytes_of(dtype_of(upstream));
-  for (int64_t b = 0; b < batches; ++b) {
+  all.each([&](int64_t b) {
     const Upstream from = {data_of<char>(upstream) + b * upstream.stride(0) * width, upstream.stride(1), upstream.stride(2)};
     const Gradients to = {entry(gux, b, n * d), entry(grx, b, n),          entry(guy, b, m * d),
                           entry(gry, b, m),     data_of<double>(ga) + b * n, data_of<double>(gk) + b};
     level().backward(all.at(b), Quantity(quantity), from, to, in_parallel);
-  }
+  });
   return {gux, grx, guy, gry, ga, gk};
 }
 
 Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, product);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   Tensor counts = torch::stable::new_zeros(ux, {all.batches(), all.rows()}, ScalarType::Long);
-  for (int64_t b = 0; b < all.batches(); ++b)
+  all.each([&](int64_t b) {
     level().count(all.at(b), data_of<int64_t>(counts) + b * all.rows(), in_parallel);
+  });
   return counts;
 }
 
 std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  check_members(ux, rx, uy, ry, curvature, aperture, product);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   const int64_t n = all.rows();
   std::vector<int64_t> next(n, 0);
@@ -169,37 +165,45 @@ std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, d
 
 std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
                                     std::optional<Tensor> offset, int64_t k, bool swap, int64_t product) {
+  check_smallest(ux, rx, uy, ry, curvature, offset, k, product);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(kNone), Numbers(offset), curvature, product_of(product)};
   const std::vector<int64_t> shape = {all.batches(), all.rows(), k};
   Tensor values = torch::stable::new_empty(ux, shape, compute_type(ux));
   Tensor indices = torch::stable::new_empty(ux, shape, ScalarType::Long);
-  for (int64_t b = 0; b < all.batches(); ++b)
+  all.each([&](int64_t b) {
     level().smallest(all.at(b), swap, k, entry(values, b, all.rows() * k), data_of<int64_t>(indices) + b * all.rows() * k,
                      in_parallel);
+  });
   return {values, indices};
 }
 
 Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, product);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   Tensor sums = torch::stable::new_zeros(ux, {all.batches(), all.rows()}, ScalarType::Double);
-  for (int64_t b = 0; b < all.batches(); ++b)
+  all.each([&](int64_t b) {
     level().energy_sum(all.at(b), data_of<double>(sums) + b * all.rows(), in_parallel);
+  });
   return sums;
 }
 
 std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, product);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   const std::vector<int64_t> shape = {all.batches(), all.rows()};
   Tensor values = torch::stable::fill_(torch::stable::new_empty(ux, shape, compute_type(ux)), INFINITY);
   Tensor indices = torch::stable::fill_(torch::stable::new_empty(ux, shape, ScalarType::Long), -1);
-  for (int64_t b = 0; b < all.batches(); ++b)
+  all.each([&](int64_t b) {
     level().energy_min(all.at(b), entry(values, b, all.rows()), data_of<int64_t>(indices) + b * all.rows(), in_parallel);
+  });
   return {values, indices};
 }
 
 Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int64_t product) {
+  check_ladder(queries, candidates, order, ends, product);
   const Tensor in_order = torch::stable::contiguous(order), until = torch::stable::contiguous(ends);
   const int64_t thresholds = until.size(0);
+  operands::check_prefixes(data_of<int64_t>(in_order), in_order.size(0), data_of<int64_t>(until), thresholds, candidates.size(0));
   Tensor indices = torch::stable::fill_(torch::stable::new_empty(queries, {queries.size(0), thresholds}, ScalarType::Long), -1);
   auto rows = [](const Tensor& t) { return Rows{t.data_ptr(), dtype_of(t), t.size(0), t.size(1), t.stride(0)}; };
   level().ladder(rows(queries), rows(candidates), data_of<int64_t>(in_order), data_of<int64_t>(until), thresholds,

@@ -125,6 +125,7 @@ class Backward {
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy,
                                                                     Tensor ry, double curvature, int64_t quantity,
                                                                     std::optional<Tensor> aperture, int64_t product) {
+  check_backward(upstream, ux, rx, uy, ry, curvature, quantity, aperture, product);
   Backward pass(upstream, ux, rx, uy, ry, curvature, Quantity(quantity), aperture ? &*aperture : nullptr,
                 Product(product));
   return is_wide(ux) ? pass.run<double>() : pass.run<float>();

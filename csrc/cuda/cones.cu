@@ -111,6 +111,7 @@ Tensor cumulative_sum(const Tensor& tensor) {
 }  // namespace
 
 Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, product);
   Cones cones(ux, rx, uy, ry, curvature, aperture, Product(product));
   Tensor totals = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);
   cones.count(data<int64_t>(totals));
@@ -118,7 +119,7 @@ Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tenso
 }
 
 std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  STD_TORCH_CHECK(ux.size(0) == 1, "members takes one problem, not a batch of ", ux.size(0));
+  check_members(ux, rx, uy, ry, curvature, aperture, product);
   Cones cones(ux, rx, uy, ry, curvature, aperture, Product(product));
   int64_t rows = ux.size(1), size = 0;
   Tensor totals = zeros(ux, {rows + 1}, ScalarType::Long);

@@ -98,6 +98,7 @@ void fold(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor
 }  // namespace
 
 Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, product);
   Launch launch(ux);
   Tensor sums = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Double);
   fold<SumOf>(launch, ux, rx, uy, ry, curvature, aperture, Product(product), [&](auto* partials, const Spans& spans) {
@@ -108,6 +109,7 @@ Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, 
 }
 
 std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, product);
   Launch launch(ux);
   Tensor values = empty(ux, {ux.size(0), ux.size(1)}, compute_type(ux));
   Tensor columns = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);

@@ -43,6 +43,8 @@ template <class T> __device__ Best<T> best_up_to(Best<T> own, Best<T>* warps) {
   return own;
 }
 
+__device__ inline bool is_within(int64_t index, int64_t size) { return 0 <= index && index < size; }
+
 // The number of ends that are at most `position`.
 __device__ inline int64_t ends_within(const int64_t* ends, int64_t count, int64_t position) {
   int64_t low = 0, high = count;
@@ -58,10 +60,11 @@ __device__ inline int64_t ends_within(const int64_t* ends, int64_t count, int64_
 }
 
 // Scans candidates [first, first + columns) of the order for queries [row, row + rows). `carried` is the best of the
-// candidates before, per query. An end e takes the best of the first e candidates.
+// candidates before, per query. An end e takes the best of the first e candidates. The host did not read the order and the
+// ends: entries beyond the `size` candidates or the columns are left out.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    scan(const T* cosines, int64_t row, int64_t rows, int64_t first, int64_t columns, const int64_t* order,
+    scan(const T* cosines, int64_t row, int64_t rows, int64_t first, int64_t columns, const int64_t* order, int64_t size,
          const int64_t* ends, int64_t thresholds, Best<T>* carried, int64_t* indices) {
   __shared__ Best<T> warps[kThreads / 32], last;
   __shared__ int64_t prefix[kThreads];
@@ -72,7 +75,8 @@ __global__ void __launch_bounds__(kThreads)
     for (int64_t begin = 0; begin < columns; begin += kThreads) {
       int64_t c = begin + threadIdx.x;
       Best<T> own = Best<T>::nothing();
-      if (c < columns && !isnan(cosines[r * columns + c])) own = {cosines[r * columns + c], order[first + c]};
+      if (c < columns && is_within(order[first + c], size) && !isnan(cosines[r * columns + c]))
+        own = {cosines[r * columns + c], order[first + c]};
       own = best_up_to(own, warps);
       own.take(before);
       prefix[threadIdx.x] = own.index;
@@ -82,7 +86,8 @@ __global__ void __launch_bounds__(kThreads)
       int64_t end = begin + kThreads < columns ? begin + kThreads : columns;
       int64_t reached = ends_within(ends, thresholds, first + end);
       for (int64_t t = next + threadIdx.x; t < reached; t += kThreads) {
-        result[t] = prefix[ends[t] - 1 - (first + begin)];
+        int64_t place = ends[t] - 1 - (first + begin);
+        if (is_within(place, kThreads)) result[t] = prefix[place];
       }
       next = reached;
       __syncthreads();
@@ -98,19 +103,21 @@ __global__ void __launch_bounds__(kThreads) fill(int64_t* values, int64_t size, 
   }
 }
 
-// Rows order[0 .. count) of a matrix, one after the other; Word has the size of an element.
+// Rows order[0 .. count) of a matrix of `size`, one after the other; Word has the size of an element.
 template <class Word>
 __global__ void __launch_bounds__(kThreads)
-    copy_rows(const Word* matrix, int64_t stride, int64_t width, const int64_t* order, int64_t count, Word* rows) {
+    copy_rows(const Word* matrix, int64_t size, int64_t stride, int64_t width, const int64_t* order, int64_t count, Word* rows) {
   for (int64_t i = blockIdx.x; i < count; i += gridDim.x) {
-    for (int64_t d = threadIdx.x; d < width; d += kThreads) rows[i * width + d] = matrix[order[i] * stride + d];
+    bool within = is_within(order[i], size);
+    for (int64_t d = threadIdx.x; d < width; d += kThreads)
+      rows[i * width + d] = within ? matrix[order[i] * stride + d] : Word(0);
   }
 }
 
 template <class Word>
 void gather_rows(const Launch& launch, const Tensor& matrix, const int64_t* order, int64_t count, const Tensor& rows) {
-  launch.run(copy_rows<Word>, count, kThreads, 0, const_data<Word>(matrix), matrix.stride(0),
-             matrix.size(1), order, count, data<Word>(rows));
+  launch.run(copy_rows<Word>, count, kThreads, 0, const_data<Word>(matrix), matrix.size(0), matrix.stride(0), matrix.size(1),
+             order, count, data<Word>(rows));
 }
 
 template <class T>
@@ -140,15 +147,15 @@ void ladder_as(const Launch& launch, const Tensor& queries, const Tensor& candid
       write_scores(launch, Law::cosine, Finish::plain, part(x.side, 0, 1, row, present), y.side, 0,
                    {data<char>(cosines), dtype, present * count, count});
       launch.run(scan<T>, present, kThreads, 0, data<T>(cosines), row, present, first, count, data<int64_t>(order),
-                 data<int64_t>(ends), thresholds, data<Best<T>>(best), data<int64_t>(indices));
+                 candidates.size(0), data<int64_t>(ends), thresholds, data<Best<T>>(best), data<int64_t>(indices));
     }
   }
 }
 
 }  // namespace
 
-Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int64_t) {
-  STD_TORCH_CHECK(queries.scalar_type() == candidates.scalar_type(), "queries and candidates must share one dtype");
+Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int64_t product) {
+  check_ladder(queries, candidates, order, ends, product);
   Launch launch(queries);
   Tensor indices = empty(queries, {queries.size(0), ends.size(0)}, ScalarType::Long);
   auto search = is_wide(queries) ? ladder_as<double> : ladder_as<float>;

@@ -90,16 +90,6 @@ Prepared prepare_as(const Launch& launch, const Tensor& direction, const Tensor*
 
 }  // namespace
 
-Dtype dtype_of(const Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case ScalarType::Float: return Dtype::float32;
-    case ScalarType::Double: return Dtype::float64;
-    case ScalarType::BFloat16: return Dtype::bfloat16;
-    case ScalarType::Half: return Dtype::float16;
-    default: STD_TORCH_CHECK(false, "the CUDA kernels take float64, float32, bfloat16 and float16");
-  }
-}
-
 Prepared prepare(const Launch& launch, const Tensor& direction, const Tensor* radius, const Tensor* number,
                  double curvature, Product product) {
   return is_wide(direction) ? prepare_as<double>(launch, direction, radius, number, curvature, product)

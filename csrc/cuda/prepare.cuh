@@ -1,18 +1,13 @@
 // Statistics of points, once per operation, before any pair is looked at.
 #pragma once
 
+#include "../operands.h"
 #include "side.cuh"
 #include "stream.cuh"
 
 namespace hiergeo::cuda {
 
-Dtype dtype_of(const Tensor& tensor);
-
-// float64 directions are computed with in float64, all others in float32.
-inline bool is_wide(const Tensor& direction) { return dtype_of(direction) == Dtype::float64; }
-inline ScalarType compute_type(const Tensor& direction) {
-  return is_wide(direction) ? ScalarType::Double : ScalarType::Float;
-}
+inline bool is_wide(const Tensor& direction) { return compute_type(direction) == ScalarType::Double; }
 
 // A side with the memory that it points to.
 struct Prepared {

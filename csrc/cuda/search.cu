@@ -8,8 +8,6 @@
 namespace hiergeo::cuda {
 namespace {
 
-constexpr int64_t kMostNeighbours = 1024;
-
 template <class T>
 __global__ void __launch_bounds__(kThreads) begin_lists(int64_t size, T* values, int64_t* columns) {
   for (int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x; i < size; i += gridDim.x * int64_t(kThreads)) {
@@ -69,8 +67,8 @@ void smallest_as(const Launch& launch, const Prepared& x, const Prepared& y, dou
 }  // namespace
 
 std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
-                                    std::optional<Tensor> offset, int64_t k, bool swap, int64_t) {
-  STD_TORCH_CHECK(0 < k && k <= kMostNeighbours, "k must be between 1 and ", kMostNeighbours, " on CUDA, not ", k);
+                                    std::optional<Tensor> offset, int64_t k, bool swap, int64_t product) {
+  check_smallest(ux, rx, uy, ry, curvature, offset, k, product);
   Launch launch(ux);
   Prepared x = prepare(launch, ux, &rx, nullptr, curvature);
   Prepared y = prepare(launch, uy, &ry, offset ? &*offset : nullptr, curvature);

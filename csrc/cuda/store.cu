@@ -7,6 +7,7 @@ namespace hiergeo::cuda {
 
 void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity,
            std::optional<Tensor> aperture, int64_t product, Tensor out) {
+  check_store(ux, rx, uy, ry, curvature, quantity, aperture, product, out);
   Launch launch(ux);
   Prepared x = prepare(launch, ux, &rx, aperture ? &*aperture : nullptr, curvature, Product(product));
   Prepared y = prepare(launch, uy, &ry, nullptr, curvature, Product(product));

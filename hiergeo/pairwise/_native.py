@@ -1,7 +1,7 @@
 """The native kernels as a backend: finds and loads their library and hands tensors over as the kernels expect them.
 
-The kernels take directions of one dtype in contiguous rows, radii and apertures in float64; everything else, refusals
-included, happens before. They can be called once `missing` has found them.
+The kernels take directions of one dtype in contiguous rows, radii and apertures in float64, and refuse everything else.
+They can be called once `missing` has found them.
 """
 
 import functools
@@ -79,7 +79,7 @@ def _has_kernels(device_type: str) -> bool:
 
 def store(x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None, out: Tensor) -> None:
     """As `Backend.store`."""
-    _call("store", *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction), _rows(out))
+    _call("store", *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction), out)
 
 
 def backward(
@@ -145,11 +145,6 @@ def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
     dtype = torch.promote_types(ux.dtype, uy.dtype)
     first, second = (u.to(dtype) for u in (ux, uy))
     return tuple(u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format) for u in (first, second))  # type: ignore[return-value]
-
-
-def _rows(out: Tensor) -> Tensor:
-    """`out`, whose rows are contiguous, with stride 1 in its last dimension also where that has one element or none."""
-    return out if out.stride(-1) == 1 else out.as_strided(out.shape, (*out.stride()[:-1], 1))
 
 
 def _wide(x: Tensor | None) -> Tensor | None:

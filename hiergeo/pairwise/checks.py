@@ -15,6 +15,9 @@ from hiergeo.polar import Polar
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 """The dtypes of directions and of stored results."""
 
+REALS = (*FLOATS, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+"""The dtypes of thresholds, of what is compared with them, and of a curvature."""
+
 MOST_NEIGHBOURS = 1024
 """The largest k of a top-k search."""
 
@@ -43,10 +46,12 @@ def check_equal_batch(x: torch.Size, y: torch.Size) -> None:
 
 
 def check_curvature(curvature: float | Tensor) -> None:
-    """Raise InputError unless `curvature` is a float or a 0-dim tensor."""
-    if isinstance(curvature, Tensor) and curvature.ndim != 0:
-        shape = tuple(curvature.shape)
-        raise InputError(f"curvature must be a float or a 0-dim tensor, not a tensor of shape {shape}.")
+    """Raise InputError unless `curvature` is a float or a 0-dim tensor of a real number."""
+    if isinstance(curvature, Tensor):
+        if curvature.ndim != 0:
+            shape = tuple(curvature.shape)
+            raise InputError(f"curvature must be a float or a 0-dim tensor, not a tensor of shape {shape}.")
+        _check_dtype("curvature", curvature, REALS, "a real number")
 
 
 def check_capturable(curvature: Tensor) -> None:
@@ -74,16 +79,61 @@ def check_values(x: Polar, y: Polar, curvature: float) -> None:
             _check_point(name, point, curvature)
 
 
+def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, upstream: Tensor) -> None:
+    """Raise InputError unless the points of a row-wise law and the gradients of its values fit each other."""
+    for name, direction, radius in (("x", ux, rx), ("y", uy, ry)):
+        _check_float(f"{name}.direction", direction)
+        _check_operand(f"{name}.direction", direction, ux.shape, ux.device)
+        _check_float(f"{name}.radius", radius)
+        _check_operand(f"{name}.radius", radius, ux.shape[:-1], ux.device)
+    _check_float("upstream", upstream)
+    _check_operand("upstream", upstream, ux.shape[:-1], ux.device)
+
+
+def check_numbers(name: str, numbers: Tensor, radius: Tensor) -> None:
+    """Raise InputError unless `numbers`, apertures or offsets, holds one number for every radius."""
+    _check_float(name, numbers)
+    _check_operand(name, numbers, radius.shape, radius.device)
+
+
+def check_aperture(aperture: Tensor | None, radius: Tensor, conic: bool) -> None:
+    """Raise InputError unless there are half apertures where a quantity is conic, one for every x."""
+    if aperture is not None:
+        check_numbers("aperture", aperture, radius)
+    elif conic:
+        raise InputError("aperture must be given for a quantity of a cone.")
+
+
+def check_upstream(upstream: Tensor, shape: torch.Size, device: torch.device) -> None:
+    """Raise InputError unless `upstream` holds a gradient of every stored number."""
+    _check_float("upstream", upstream)
+    _check_operand("upstream", upstream, shape, device)
+
+
+def _check_float(name: str, operand: Tensor) -> None:
+    _check_dtype(name, operand, FLOATS, "a float64, float32, bfloat16 or float16 tensor")
+
+
+def _check_dtype(name: str, operand: Tensor, dtypes: tuple[torch.dtype, ...], wanted: str) -> None:
+    if operand.dtype not in dtypes or operand.layout is not torch.strided:
+        kind = operand.dtype if operand.layout is torch.strided else operand.layout
+        raise InputError(f"{name} must be {wanted}, not {kind}.")
+
+
+def _check_operand(name: str, operand: Tensor, shape: torch.Size, device: torch.device) -> None:
+    if operand.shape != shape:
+        raise InputError(f"{name} must have the shape {tuple(shape)}, not {tuple(operand.shape)}.")
+    if operand.device != device:
+        raise InputError(f"{name} is on {operand.device} and x is on {device}: move one of them.")
+
+
 def _check_form(name: str, point: Polar) -> None:
     direction, radius = point
-    if direction.dtype not in FLOATS:
-        wanted = "a float64, float32, bfloat16 or float16 tensor"
-        raise InputError(f"{name}.direction must be {wanted}, not {direction.dtype}.")
+    _check_float(f"{name}.direction", direction)
     if direction.ndim < 2 or direction.shape[:-1] != radius.shape:
         shapes = f"{tuple(direction.shape)} and {tuple(radius.shape)}"
         raise InputError(f"{name} needs directions (..., N, D) and radii (..., N), not {shapes}.")
-    if not radius.is_floating_point():
-        raise InputError(f"{name}.radius must be a floating-point tensor, not {radius.dtype}.")
+    _check_float(f"{name}.radius", radius)
     if direction.device != radius.device:
         raise InputError(
             f"{name}.direction is on {direction.device} and {name}.radius on {radius.device}: move one of them."
@@ -176,18 +226,28 @@ def check_out(out: Tensor, shape: torch.Size, device: torch.device) -> None:
     if out.shape != shape:
         raise InputError(f"out must have the shape {tuple(shape)} of the result, not {tuple(out.shape)}.")
     check_out_dtype(out.dtype)
-    if out.device != device:
-        raise InputError(f"out is on {out.device} and x is on {device}: move one of them.")
+    _check_operand("out", out, shape, device)
 
 
 def check_layout(out: Tensor) -> None:
     """Raise InputError unless rows of `out` are contiguous, apart, and its leading dimensions one regular stack."""
     sizes, strides = out.shape, out.stride()
     rows = strides[-1] == 1 or sizes[-1] < 2
-    apart = all(stride > 0 for size, stride in zip(sizes, strides, strict=True) if size > 1)
+    apart = _apart(sizes, strides)
     stacked = all(strides[dim] == strides[dim + 1] * sizes[dim + 1] or sizes[dim] == 1 for dim in range(len(sizes) - 3))
     if out.numel() and not (rows and apart and stacked):
         raise InputError(f"out must have contiguous rows that do not overlap, not the strides {strides}.")
+
+
+def _apart(sizes: torch.Size, strides: tuple[int, ...]) -> bool:
+    """Whether no two entries share memory, dimension by dimension from the smallest stride to the largest."""
+    extent = 0
+    for stride, size in sorted(zip(strides, sizes, strict=True)):
+        if size > 1:
+            if stride <= extent:
+                return False
+            extent += stride * (size - 1)
+    return True
 
 
 def check_out_alone(out_dtype: torch.dtype | None) -> None:
@@ -208,8 +268,8 @@ def check_ladder(queries: Tensor, candidates: Tensor, radius: Tensor) -> None:
         shapes = f"{tuple(queries.shape)} and {tuple(candidates.shape)}"
         raise InputError(f"queries (Q, D) and candidates (M, D) must share D, not {shapes}.")
     for name, embeddings in (("queries", queries), ("candidates", candidates)):
-        if embeddings.dtype not in FLOATS:
-            raise InputError(f"{name} must be a float64, float32, bfloat16 or float16 tensor, not {embeddings.dtype}.")
+        _check_float(name, embeddings)
+    _check_dtype("radius", radius, REALS, "real numbers")
     if radius.shape != candidates.shape[:1]:
         raise InputError(f"radius must hold one number per candidate ({len(candidates)}), not {tuple(radius.shape)}.")
     devices = {queries.device, candidates.device, radius.device}
@@ -220,6 +280,7 @@ def check_ladder(queries: Tensor, candidates: Tensor, radius: Tensor) -> None:
 
 def check_thresholds(thresholds: Tensor) -> None:
     """Raise InputError unless `thresholds` is one ascending list without NaN."""
+    _check_dtype("thresholds", thresholds, REALS, "real numbers")
     if thresholds.ndim != 1 or not bool((thresholds[1:] >= thresholds[:-1]).all()) or bool(thresholds.isnan().any()):
         raise InputError("thresholds must be one ascending list without NaN: sort them first.")
 

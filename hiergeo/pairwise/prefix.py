@@ -57,6 +57,7 @@ def ladder(queries: Tensor, candidates: Tensor, order: Tensor, ends: Tensor) -> 
 def best_within(score: Score, queries: int, order: Tensor, ends: Tensor) -> Tensor:
     """For each query and each end the candidate with the largest score among `order[:end]`, (queries, T) int64."""
     stops = ends.tolist()
+    order = order[: stops[-1] if stops else 0]
     result = torch.full((queries, len(stops)), -1, dtype=torch.int64, device=order.device)
     step = max(1, SCORES // max(1, len(order)))
     for start in range(0, queries, step):

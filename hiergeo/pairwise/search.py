@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._numerics import pair_dtype
-from hiergeo.pairwise.tiles import problems
+from hiergeo.pairwise.tiles import Pairs, problems
 from hiergeo.polar import Polar
 
 
@@ -23,7 +23,7 @@ def count(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
 
 def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """Which y lie in the cone of each x, B = 1, as CSR: row offsets (N + 1,) and columns, ascending in a row, int64."""
-    (pairs,) = problems(x, y, curvature)
+    pairs = Pairs(Polar(x.direction[0], x.radius[0]), Polar(y.direction[0], y.radius[0]), curvature)
     psi = aperture[0].to(pairs.dtype)
     device = pairs.x.radius.device
     counts, columns = [torch.zeros(1, dtype=torch.int64, device=device)], []

@@ -76,7 +76,7 @@ class Pairs:
 
 
 def problems(x: Polar, y: Polar, curvature: float, swap: bool = False) -> Iterator[Pairs]:
-    """The pairs of each entry of a flattened batch: directions (B, N, D) and (B, M, D)."""
-    for b in range(len(x.radius)):
+    """The pairs of each entry, where it has any, of a flattened batch: directions (B, N, D) and (B, M, D)."""
+    for b in range(len(x.radius) if x.radius.shape[1] and y.radius.shape[1] else 0):
         first, second = (Polar(p.direction[b], p.radius[b]) for p in (x, y))
         yield Pairs(first, second, curvature, swap)

@@ -1,0 +1,234 @@
+// What the operators take. Every operand is checked here, once, before any work and before the first call of torch, for the
+// entries on every device: a wrong one raises a sentence that names it. Shapes: B problems of N points x with M points y in
+// D dimensions.
+#pragma once
+
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/util/Exception.h>
+
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <optional>
+#include <string>
+
+#include "cpu/problem.h"
+
+namespace hiergeo {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+constexpr int64_t kMostNeighbours = 1024;
+
+// Points whose numbers, in double and padded, could not be addressed are refused before a product of sizes overflows.
+constexpr double kMostNumbers = 0x1p58;
+constexpr double kPadding = 256;
+
+inline std::optional<Dtype> float_type(ScalarType type) {
+  switch (type) {
+    case ScalarType::Float: return Dtype::float32;
+    case ScalarType::Double: return Dtype::float64;
+    case ScalarType::BFloat16: return Dtype::bfloat16;
+    case ScalarType::Half: return Dtype::float16;
+    default: return std::nullopt;
+  }
+}
+
+// Of a tensor that was checked.
+inline Dtype dtype_of(const Tensor& tensor) { return *float_type(tensor.scalar_type()); }
+
+// float64 directions are computed with in float64, all others in float32.
+inline ScalarType compute_type(const Tensor& direction) {
+  return direction.scalar_type() == ScalarType::Double ? ScalarType::Double : ScalarType::Float;
+}
+
+namespace operands {
+
+using Sizes = std::initializer_list<int64_t>;
+
+template <class List> std::string listed(const List& numbers) {
+  std::string text = "(";
+  for (int64_t number : numbers) text += (text.size() > 1 ? ", " : "") + std::to_string(number);
+  return text + ")";
+}
+
+inline void check_dims(const char* name, const Tensor& tensor, int64_t dims) {
+  STD_TORCH_CHECK(tensor.dim() == dims, name, " must have ", dims, " dimensions, not the shape ", listed(tensor.sizes()), ".");
+}
+
+inline void check_sizes(const char* name, const Tensor& tensor, Sizes wanted) {
+  const auto sizes = tensor.sizes();
+  STD_TORCH_CHECK(std::equal(wanted.begin(), wanted.end(), sizes.begin(), sizes.end()), name, " must have the shape ",
+                  listed(wanted), ", not ", listed(sizes), ".");
+}
+
+inline void check_type(const char* name, const Tensor& tensor, ScalarType wanted) {
+  const ScalarType type = tensor.scalar_type();
+  STD_TORCH_CHECK(type == wanted, name, " must be a ", torch::headeronly::toString(wanted), " tensor, not ",
+                  torch::headeronly::toString(type), ".");
+}
+
+inline void check_float(const char* name, const Tensor& tensor) {
+  const ScalarType type = tensor.scalar_type();
+  STD_TORCH_CHECK(float_type(type), name, " must be a Double, Float, BFloat16 or Half tensor, not ",
+                  torch::headeronly::toString(type), ".");
+}
+
+inline void check_device(const char* name, const Tensor& tensor, const Tensor& first) {
+  STD_TORCH_CHECK(tensor.device() == first.device(), name, " must be on the device of the first operand.");
+}
+
+// A tensor of that dtype and shape on the device of `first`, of any strides.
+inline void check(const char* name, const Tensor& tensor, ScalarType type, Sizes sizes, const Tensor& first) {
+  check_type(name, tensor, type);
+  check_sizes(name, tensor, sizes);
+  check_device(name, tensor, first);
+}
+
+// The numbers of a row, along the last dimension, are adjacent.
+inline void check_rows(const char* name, const Tensor& tensor) {
+  const int64_t last = tensor.dim() - 1;
+  STD_TORCH_CHECK(tensor.size(last) < 2 || tensor.stride(last) == 1, name, " must have contiguous rows, not the strides ",
+                  listed(tensor.strides()), ".");
+}
+
+inline void check_extent(const char* name, const Tensor& direction) {
+  const int64_t last = direction.dim() - 1;
+  double numbers = double(direction.size(last)) + kPadding;
+  for (int64_t dim = 0; dim < last; ++dim) numbers *= double(direction.size(dim));
+  STD_TORCH_CHECK(numbers < kMostNumbers, name, " of the shape ", listed(direction.sizes()), " is too large.");
+}
+
+// Directions (B, N, D).
+inline void check_directions(const char* name, const Tensor& direction, int64_t dims) {
+  check_float(name, direction);
+  check_dims(name, direction, dims);
+  check_rows(name, direction);
+  check_extent(name, direction);
+}
+
+inline void check_same_rays(const char* name, const Tensor& direction, const char* first_name, const Tensor& first) {
+  check_device(name, direction, first);
+  STD_TORCH_CHECK(direction.scalar_type() == first.scalar_type(), name, " must have the dtype of ", first_name, ", ",
+                  torch::headeronly::toString(first.scalar_type()), ".");
+  const int64_t last = first.dim() - 1;
+  STD_TORCH_CHECK(direction.size(last) == first.size(last), name, " must have the dimension of ", first_name, ", ",
+                  first.size(last), ", not ", direction.size(last), ".");
+}
+
+// One number a point, for directions that were checked.
+inline void check_numbers(const char* name, const Tensor& numbers, const Tensor& direction) {
+  check(name, numbers, ScalarType::Double, {direction.size(0), direction.size(1)}, direction);
+}
+
+inline void check_curvature(double curvature) {
+  STD_TORCH_CHECK(std::isfinite(curvature), "curvature must be finite, not ", curvature, ".");
+}
+
+inline void check_points(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature) {
+  check_directions("ux", ux, 3);
+  check_directions("uy", uy, 3);
+  check_same_rays("uy", uy, "ux", ux);
+  STD_TORCH_CHECK(uy.size(0) == ux.size(0), "uy must hold as many problems as ux, ", ux.size(0), ", not ", uy.size(0), ".");
+  check_numbers("rx", rx, ux);
+  check_numbers("ry", ry, uy);
+  check_curvature(curvature);
+}
+
+inline void check_quantity(int64_t quantity, const std::optional<Tensor>& aperture, const Tensor& ux) {
+  STD_TORCH_CHECK(0 <= quantity && quantity <= int64_t(Quantity::energy), "quantity must be 0 to 3, not ", quantity, ".");
+  const bool cone = Quantity(quantity) == Quantity::cone_margin || Quantity(quantity) == Quantity::energy;
+  STD_TORCH_CHECK(aperture || !cone, "aperture must be given for a quantity of a cone.");
+  if (aperture) check_numbers("aperture", *aperture, ux);
+}
+
+inline void check_product(int64_t product) {
+  STD_TORCH_CHECK(0 <= product && product <= int64_t(Product::tf32), "product must be 0 to 2, not ", product, ".");
+}
+
+// A matrix that is written: rows are contiguous and lie apart, in any order of problems and rows.
+inline void check_written(const char* name, const Tensor& out) {
+  const int64_t batches = out.size(0), rows = out.size(1), columns = out.size(2);
+  if (batches == 0 || rows == 0 || columns == 0) return;
+  check_rows(name, out);
+  struct Loop {
+    int64_t size, stride;
+  } inner = {rows, out.stride(1)}, outer = {batches, out.stride(0)};
+  if (outer.size > 1 && outer.stride < inner.stride) std::swap(inner, outer);
+  const bool apart = (inner.size == 1 || inner.stride >= columns) &&
+                     (outer.size == 1 || outer.stride >= (inner.size > 1 ? (inner.size - 1) * inner.stride : 0) + columns);
+  STD_TORCH_CHECK(apart, name, " must have rows that do not overlap, not the strides ", listed(out.strides()), ".");
+}
+
+// Candidates that are there, and ends that ascend within the order. On the host alone: kernels elsewhere leave out whatever is
+// beyond, so that nobody waits for a device.
+inline void check_prefixes(const int64_t* order, int64_t length, const int64_t* ends, int64_t thresholds, int64_t candidates) {
+  for (int64_t i = 0; i < length; ++i)
+    STD_TORCH_CHECK(0 <= order[i] && order[i] < candidates, "order must hold indices of the ", candidates, " candidates, not ",
+                    order[i], ".");
+  for (int64_t t = 0; t < thresholds; ++t)
+    STD_TORCH_CHECK((t ? ends[t - 1] : 0) <= ends[t] && ends[t] <= length, "ends must ascend from 0 to at most ", length,
+                    ", the length of order, not to ", ends[t], ".");
+}
+
+}  // namespace operands
+
+// One function for every list of operands in library.cpp.
+
+inline void check_store(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                        int64_t quantity, const std::optional<Tensor>& aperture, int64_t product, const Tensor& out) {
+  operands::check_points(ux, rx, uy, ry, curvature);
+  operands::check_quantity(quantity, aperture, ux);
+  operands::check_product(product);
+  operands::check_float("out", out);
+  operands::check_sizes("out", out, {ux.size(0), ux.size(1), uy.size(1)});
+  operands::check_device("out", out, ux);
+  operands::check_written("out", out);
+}
+
+inline void check_backward(const Tensor& upstream, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
+                           double curvature, int64_t quantity, const std::optional<Tensor>& aperture, int64_t product) {
+  operands::check_points(ux, rx, uy, ry, curvature);
+  operands::check_quantity(quantity, aperture, ux);
+  STD_TORCH_CHECK(Quantity(quantity) != Quantity::cone_margin, "quantity must not be the margin: its gradients are those of",
+                  " the exterior angle.");
+  operands::check_product(product);
+  operands::check("upstream", upstream, compute_type(ux), {ux.size(0), ux.size(1), uy.size(1)}, ux);
+}
+
+inline void check_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                        const Tensor& aperture, int64_t product) {
+  operands::check_points(ux, rx, uy, ry, curvature);
+  operands::check_numbers("aperture", aperture, ux);
+  operands::check_product(product);
+}
+
+inline void check_members(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                          const Tensor& aperture, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, product);
+  STD_TORCH_CHECK(ux.size(0) == 1, "ux must hold one problem, not ", ux.size(0), ".");
+}
+
+inline void check_smallest(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                           const std::optional<Tensor>& offset, int64_t k, int64_t product) {
+  operands::check_points(ux, rx, uy, ry, curvature);
+  if (offset) operands::check_numbers("offset", *offset, uy);
+  STD_TORCH_CHECK(0 < k && k <= std::min(uy.size(1), kMostNeighbours), "k must be between 1 and the ", uy.size(1),
+                  " points y, and at most ", kMostNeighbours, ", not ", k, ".");
+  operands::check_product(product);
+}
+
+inline void check_ladder(const Tensor& queries, const Tensor& candidates, const Tensor& order, const Tensor& ends,
+                         int64_t product) {
+  operands::check_directions("queries", queries, 2);
+  operands::check_directions("candidates", candidates, 2);
+  operands::check_same_rays("candidates", candidates, "queries", queries);
+  operands::check_dims("order", order, 1);
+  operands::check_dims("ends", ends, 1);
+  operands::check("order", order, ScalarType::Long, {order.size(0)}, queries);
+  operands::check("ends", ends, ScalarType::Long, {ends.size(0)}, queries);
+  operands::check_product(product);
+}
+
+}  // namespace hiergeo
