@@ -236,6 +236,17 @@ def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
     assert_gradients(NATIVE.backward(*slopes), REFERENCE.backward(*slopes), problem)
 
 
+def many_problems(count: int) -> tuple[Polar, Polar]:
+    """A batch of problems of one pair each."""
+    x, y = random_points(count, 3, 0), random_points(count, 3, 1)
+    return tuple(Polar(side.direction[0, :, None], side.radius[0, :, None]) for side in (x, y))  # type: ignore[return-value]
+
+
+def test_more_problems_than_a_short_integer_counts() -> None:
+    problem = Problem(*many_problems(sized(66_000, 200)), -0.7)
+    assert_angles(stored(NATIVE, problem, "exterior_angle"), stored(REFERENCE, problem, "exterior_angle"))
+
+
 def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[], list[Tensor]]:
     """One call of a native operation on given points, as a list of its results."""
     psi, wide = pairwise.half_aperture(x.radius, -0.3), torch.float64 if dtype == torch.float64 else torch.float32
