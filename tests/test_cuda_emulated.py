@@ -105,6 +105,22 @@ def test_tensor_cores_read_without_bank_conflicts(dtype: torch.dtype, tf32: bool
     assert found["bank_conflicts"] == 0
 
 
+def test_tf32_rounds_to_nearest() -> None:
+    """Euclidean distances by the law of cosines, from products of rows that were rounded before."""
+    x, y = far_points(70, 64, 0, torch.float32), far_points(80, 64, 1, torch.float32)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        found = stored(NATIVE, Problem(x, y, 0.0), "distance")
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+    bits = [(side.direction.view(torch.int32) + 0x1000) & ~0x1FFF for side in (x, y)]
+    product = bits[0].view(torch.float32).double() @ bits[1].view(torch.float32).double().mT
+    nx, ny = x.direction.double().norm(dim=-1)[..., None], y.direction.double().norm(dim=-1)[:, None]
+    rx, ry = x.radius[..., None], y.radius[:, None]
+    expected = (rx**2 + ry**2 - 2 * rx * ry * product / (nx * ny)).sqrt()
+    assert float((found - expected).abs().max()) < 2e-6
+
+
 def test_each_row_is_copied_once_a_tile() -> None:
     problem = Problem(random_points(256, 64, 0, torch.bfloat16), random_points(384, 64, 1, torch.bfloat16), -0.7)
     copies_of_a_tile = 2 * 128 * 64 * 2 // 16
