@@ -13,32 +13,33 @@ template <Kind KIND, int SIGN, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     cones(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
           const __grid_constant__ Spans spans, int64_t* partials, const int64_t* crow, int64_t* members) {
-  using Seat = Seats<T>;
+  using Shape = Seats<T>;
   HIERGEO_DYNAMIC_SHARED(memory);
-  __shared__ int found[Seat::groups][Seat::size];
-  int seat = threadIdx.x % Seat::size, group = threadIdx.x / Seat::size;
+  __shared__ int found[Shape::groups][Shape::size];
+  int seat = threadIdx.x % Shape::size, group = threadIdx.x / Shape::size;
   for (int64_t job = blockIdx.x; job < spans.jobs; job += gridDim.x) {
-    Span span(spans, job, Seat::size);
+    Span span(spans, job, Shape::size);
     int64_t i = span.row + seat;
     bool owned = i < rows.count;
     int64_t* partial = partials + span.partial(spans, rows, i);
     int64_t next = owned && members != nullptr ? crow[i] + *partial : 0;
     for (int64_t t = span.begin; t < span.end; ++t) {
-      uint64_t inside = 0;  // bit w % share: walker w of this group's share
-      visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Seat::size},
-                    [&](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
-                      bool member = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() <= x.number;
-                      inside |= uint64_t(owned && member) << (w % Seat::share);
-                    });
+      uint64_t inside = 0;  // bit w: walker w of this group's share
+      visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Shape::size}, [&](const auto&) {
+        return [&](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
+          bool member = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() <= x.number;
+          inside |= uint64_t(owned && member) << w;
+        };
+      });
       found[group][seat] = __popcll(inside);
       __syncthreads();
       int64_t place = next;
-      for (int g = 0; g < Seat::groups; ++g) {
+      for (int g = 0; g < Shape::groups; ++g) {
         place += g < group ? found[g][seat] : 0;
         next += found[g][seat];
       }
       if (members != nullptr) {
-        for (int64_t first = t * Seat::size + group * Seat::share; inside != 0; inside &= inside - 1) {
+        for (int64_t first = t * Shape::size + group * Shape::share; inside != 0; inside &= inside - 1) {
           members[place++] = first + __ffsll(inside) - 1;
         }
       }

@@ -5,6 +5,7 @@
 #include "chunks.cuh"
 #include "copy.cuh"
 #include "ops.cuh"
+#include "rows.cuh"
 #include "scores.cuh"
 
 namespace hiergeo::cuda {
@@ -98,21 +99,6 @@ __global__ void __launch_bounds__(kThreads) fill(int64_t* values, int64_t size, 
   }
 }
 
-// Rows order[0 .. count) of a matrix, one after the other; Word has the size of an element.
-template <class Word>
-__global__ void __launch_bounds__(kThreads)
-    copy_rows(const Word* matrix, int64_t stride, int64_t width, const int64_t* order, int64_t count, Word* rows) {
-  for (int64_t i = blockIdx.x; i < count; i += gridDim.x) {
-    for (int64_t d = threadIdx.x; d < width; d += kThreads) rows[i * width + d] = matrix[order[i] * stride + d];
-  }
-}
-
-template <class Word>
-void gather_rows(const Launch& launch, const Tensor& matrix, const int64_t* order, int64_t count, const Tensor& rows) {
-  launch.run(copy_rows<Word>, count, kThreads, 0, const_data<Word>(matrix), matrix.stride(0),
-             matrix.size(1), order, count, data<Word>(rows));
-}
-
 template <class T>
 void ladder_as(const Launch& launch, const Tensor& queries, const Tensor& candidates, const Tensor& order,
                const Tensor& ends, const Tensor& indices) {
@@ -125,20 +111,17 @@ void ladder_as(const Launch& launch, const Tensor& queries, const Tensor& candid
   Prepared x = prepare(launch, torch::stable::unsqueeze(queries, 0), nullptr, nullptr, 0);
   int64_t height = std::min(rows, rows_of_chunk(widest, sizeof(T)));
   Tensor cosines = chunk_memory(queries, 1, height, widest, sizeof(T)), best = scratch<Best<T>>(queries, rows);
-  auto gather = element_size == 8   ? gather_rows<uint64_t>
-                : element_size == 4 ? gather_rows<uint32_t>
-                                    : gather_rows<uint16_t>;
+  Tensor choices = torch::stable::unsqueeze(candidates, 0);
   for (int64_t first = 0; first < columns; first += widest) {
     int64_t count = std::min(widest, columns - first);
-    const int64_t* chosen = data<int64_t>(order) + first;
-    Tensor gathered = empty(candidates, {1, count, width}, candidates.scalar_type());
-    gather(launch, candidates, chosen, count, gathered);
+    Tensor gathered = copy_of_rows(launch, choices, data<int64_t>(order) + first, count,
+                                   whole_words(x.side.kind(), width));
     Prepared y = prepare(launch, gathered, nullptr, nullptr, 0);
     for (int64_t row = 0; row < rows; row += height) {
       int64_t present = std::min(height, rows - row);
       Dtype dtype = sizeof(T) == 4 ? Dtype::float32 : Dtype::float64;
       write_scores(launch, Law::cosine, Finish::plain, part(x.side, 0, 1, row, present), y.side, 0,
-                   {data<char>(cosines), dtype, present * count, count});
+                   {data<char>(cosines), dtype, 0, count * int64_t(sizeof(T))});
       launch.run(scan<T>, present, kThreads, 0, data<T>(cosines), row, present, first, count, data<int64_t>(order),
                  data<int64_t>(ends), thresholds, data<Best<T>>(best), data<int64_t>(indices));
     }

@@ -1,10 +1,12 @@
 #include "prepare.cuh"
 
+#include "near.cuh"
+#include "rows.cuh"
+
 namespace hiergeo::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int kRows = 32;  // of a block: eight warps measure four rows each, then one warp takes one point a lane
 
 struct Numbers {
@@ -63,26 +65,41 @@ Numbers numbers_of(const Tensor* tensor) {
   return {const_data<double>(*tensor), tensor->stride(0), tensor->stride(1)};
 }
 
+// Whether rows begin and end at words of 16 bytes.
+bool has_whole_words(const Tensor& direction) {
+  int64_t size = direction.element_size(), word = 16;
+  bool together = direction.size(1) <= 1 || direction.stride(1) * size % word == 0;
+  bool batched = direction.size(0) <= 1 || direction.stride(0) * size % word == 0;
+  return together && batched && direction.size(2) * size % word == 0 &&
+         reinterpret_cast<uintptr_t>(const_data<char>(direction)) % word == 0;
+}
+
 template <class T>
 Prepared prepare_as(const Launch& launch, const Tensor& direction, const Tensor* radius, const Tensor* number,
                     double curvature, Product product) {
   int64_t batches = direction.size(0), count = direction.size(1), width = direction.size(2);
   STD_TORCH_CHECK(width < (1 << 30), "directions of ", width, " numbers are too long for a CUDA kernel");
+  Kind kind = kind_of(dtype_of(direction), product);
+  bool words = kind != Kind::float32 && kind != Kind::float64;
   Prepared made;
+  made.rows = words && !has_whole_words(direction)
+                  ? copy_of_rows(launch, direction, nullptr, count, whole_words(kind, width))
+                  : direction;
   made.points = scratch<Point<T>>(direction, batches * count);
   made.inverses = scratch<double>(direction, batches * count);
-  made.side = {const_data<char>(direction),
+  made.side = {const_data<char>(made.rows),
                dtype_of(direction),
                product,
                int(width),
                batches,
                count,
-               direction.stride(0),
-               direction.stride(1),
+               made.rows.stride(0),
+               made.rows.stride(1),
                count,
                int(sizeof(Point<T>)),
                const_data<char>(made.points),
-               data<double>(made.inverses)};
+               data<double>(made.inverses),
+               float(nearest_by_product(kind, width))};
   launch.run(prepare_points<T>, ceil_div(batches * count, kRows), kThreads, 0, made.side, numbers_of(radius),
              numbers_of(number), curvature, data<Point<T>>(made.points), data<double>(made.inverses));
   return made;

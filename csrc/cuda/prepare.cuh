@@ -17,10 +17,10 @@ inline ScalarType compute_type(const Tensor& direction) {
 // A side with the memory that it points to.
 struct Prepared {
   Side side;
-  Tensor points, inverses;
+  Tensor rows, points, inverses;
 };
 
-// directions (B, N, D); radius and number (B, N) float64 of any strides, or null.
+// Rows that tensor cores cannot read as they are, are copied. directions (B, N, D); radius and number (B, N) float64 of any strides, or null.
 Prepared prepare(const Launch& launch, const Tensor& direction, const Tensor* radius, const Tensor* number,
                  double curvature, Product product = Product::own);
 

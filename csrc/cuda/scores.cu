@@ -5,17 +5,21 @@
 namespace hiergeo::cuda {
 namespace {
 
-template <class T> __device__ T finished(Finish finish, T value, T row_number, T column_number) {
-  switch (finish) {
-    case Finish::margin: return row_number - value;
-    case Finish::energy: {
-      T excess = value - row_number;
-      return excess < 0 ? T(0) : excess;
-    }
-    case Finish::less_offset: return value - column_number;
-    default: return value;
+// What is made of a value: `factor` times it, plus shares of the numbers of the row and of the column, at least `least`.
+template <class T> struct Finished {
+  T factor, of_row, of_column, least;
+
+  explicit Finished(Finish finish)
+      : factor(finish == Finish::margin ? -1 : 1),
+        of_row(finish == Finish::margin ? 1 : finish == Finish::energy ? -1 : 0),
+        of_column(finish == Finish::less_offset ? -1 : 0),
+        least(finish == Finish::energy ? T(0) : T(-INFINITY)) {}
+
+  __device__ T operator()(T value, T row_number, T column_share) const {
+    T sum = value * factor + (row_number * of_row + column_share);
+    return sum < least ? least : sum;
   }
-}
+};
 
 template <Law LAW, int SIGN, class T>
 __device__ T law(const Point<T>& row, const Point<T>& column, Opening<T> opening, Curvature<T> curvature) {
@@ -42,21 +46,20 @@ __device__ Place place_of(int64_t job, int64_t row_tiles, int64_t column_tiles, 
 template <Kind KIND, Law LAW, int SIGN, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     scores(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
-           Finish finish, Matrix out) {
+           Finished<T> finished, Matrix out) {
   HIERGEO_DYNAMIC_SHARED(memory);
   constexpr int size = Tile<T>::size;
   int64_t row_tiles = (rows.count + size - 1) / size, column_tiles = (columns.count + size - 1) / size;
   for (int64_t job = blockIdx.x; job < rows.batches * row_tiles * column_tiles; job += gridDim.x) {
-    visit_tile<KIND>(memory, columns, rows, place_of(job, row_tiles, column_tiles, size),
-                  [&](int i, const Point<T>& x, const Point<T>& y, Opening<T> opening) {
-                    T value = law<LAW, SIGN>(x, y, opening, curvature);
-                    const Place& place = Shared<T>::place(memory);
-                    int64_t column = place.owner + threadIdx.x % size;
-                    if (column >= columns.count) return;
-                    int64_t row = place.batch * out.batch_stride + (place.walker + i) * out.row_stride;
-                    set_element(out.data + row * size_of(out.dtype), out.dtype, column,
-                                finished(finish, value, x.number, y.number));
-                  });
+    visit_tile<KIND>(memory, columns, rows, place_of(job, row_tiles, column_tiles, size), [&](const Seat& seat) {
+      char* first = out.data + seat.batch * out.batch_stride + seat.walker * out.row_stride;
+      return [&, to = first + seat.owner * size_of(out.dtype), owned = seat.owned](
+                 int, const Point<T>& x, const Point<T>& y, Opening<T> opening) mutable {
+        T value = finished(law<LAW, SIGN>(x, y, opening, curvature), x.number, y.number * finished.of_column);
+        if (owned) set_element(to, out.dtype, 0, value);
+        to += out.row_stride;
+      };
+    });
   }
 }
 
@@ -68,7 +71,7 @@ void launch_scores(const Launch& launch, Finish finish, const Side& rows, const 
     constexpr int SIGN = LAW == Law::cosine ? 0 : decltype(sign)::value, size = Tile<Compute<KIND>>::size;
     int64_t tiles = rows.batches * ceil_div(rows.count, size) * ceil_div(columns.count, size);
     launch.run(scores<KIND, LAW, SIGN>, tiles, kThreads, Shared<Compute<KIND>>::bytes, rows, columns,
-               Curvature<Compute<KIND>>(curvature), finish, out);
+               Curvature<Compute<KIND>>(curvature), Finished<Compute<KIND>>(finish), out);
   });
 }
 

@@ -12,7 +12,7 @@ enum class Law { exterior_angle, swapped, distance, cosine };
 // What is made of it, with the number of the row (its aperture) or of the column (its offset).
 enum class Finish { plain, margin, energy, less_offset };
 
-// An N x M matrix per batch; strides in elements, columns are adjacent.
+// An N x M matrix per batch; strides in bytes, columns are adjacent.
 struct Matrix {
   char* data;
   Dtype dtype;

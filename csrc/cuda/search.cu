@@ -58,7 +58,8 @@ void smallest_as(const Launch& launch, const Prepared& x, const Prepared& y, dou
   Tensor memory = chunk_memory(values, batches, rows, y.side.count, sizeof(T));
   for_each_chunk(batches, rows, y.side.count, sizeof(T), [&](const Chunk& chunk) {
     Dtype dtype = sizeof(T) == 4 ? Dtype::float32 : Dtype::float64;
-    Matrix scores = {data<char>(memory), dtype, chunk.rows * chunk.columns, chunk.columns};
+    int64_t row = chunk.columns * int64_t(sizeof(T));
+    Matrix scores = {data<char>(memory), dtype, chunk.rows * row, row};
     write_scores(launch, law, finish, rows_part(x.side, chunk), columns_part(y.side, chunk), curvature, scores);
     launch.run(select<T>, chunk.batches * chunk.rows, kThreads, Shortlist::bytes(length, capacity),
                const_data<T>(memory), chunk, rows, int(k), length, capacity, data<T>(values),

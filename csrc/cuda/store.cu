@@ -10,7 +10,8 @@ void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t
   Launch launch(ux);
   Prepared x = prepare(launch, ux, &rx, aperture ? &*aperture : nullptr, curvature, Product(product));
   Prepared y = prepare(launch, uy, &ry, nullptr, curvature, Product(product));
-  Matrix matrix = {data<char>(out), dtype_of(out), out.stride(0), out.stride(1)};
+  int64_t size = out.element_size();
+  Matrix matrix = {data<char>(out), dtype_of(out), out.stride(0) * size, out.stride(1) * size};
   Quantity wanted = Quantity(quantity);
   Law law = wanted == Quantity::distance ? Law::distance : Law::exterior_angle;
   Finish finish = wanted == Quantity::cone_margin ? Finish::margin
