@@ -12,9 +12,9 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo._numerics import pair_dtype
-from hiergeo.pairwise.backend import Backend
+from hiergeo.pairwise.backend import Backend, Factor
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, SIMD_LEVELS, why_reference
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE, SIMD_LEVELS, why_reference
 from hiergeo.testing.samples import bar_angles, bar_radii, frame
 from hiergeo.testing.strategies import curvatures
 
@@ -42,11 +42,24 @@ class Problem:
     def aperture(self) -> Tensor:
         return pairwise.half_aperture(self.x.radius, self.curvature)
 
+    def factor(self, quantity: str, swap: bool = False) -> Factor:
+        """The points as a backend takes them, with half apertures of the apexes where the quantity has a cone."""
+        apex = self.y if swap else self.x
+        cone = pairwise.half_aperture(apex.radius, self.curvature) if QUANTITIES[quantity].cone else None
+        return Factor(self.x, self.y, self.curvature, cone)
+
     def stored(self, backend: Backend, quantity: str, dtype: torch.dtype | None = None) -> Tensor:
-        out = torch.full((*self.x.radius.shape, self.y.radius.shape[-1]), 7.0, dtype=dtype or self.dtype)
-        cone = self.aperture if QUANTITIES[quantity].cone else None
-        backend.store(self.x, self.y, self.curvature, QUANTITIES[quantity], cone, out)
+        shape = (*self.x.radius.shape, self.y.radius.shape[-1])
+        out = torch.full(shape, 7.0, dtype=dtype or self.dtype, device=self.x.radius.device)
+        backend.store([self.factor(quantity)], QUANTITIES[quantity], out)
         return out
+
+    def scores(self, quantity: str, swap: bool = False) -> Tensor:
+        """What searches keep small, (B, N, M), by the reference; with `swap` y is the apex."""
+        turned = Problem(self.y, self.x, self.curvature) if swap else self
+        values = turned.stored(REFERENCE, quantity)
+        values = values.mT if swap else values
+        return -values if QUANTITIES[quantity].largest_first else values
 
 
 @st.composite

@@ -164,17 +164,20 @@ def test_any_number_of_threads() -> None:
 FORK = """
 import os, signal, torch
 from hiergeo import Polar, pairwise
+from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, why_reference
 assert why_reference('cpu') is None
 torch.set_num_threads(2)
 generator = torch.Generator().manual_seed(0)
 x = Polar(torch.randn(1, 600, 64, generator=generator), torch.rand(1, 600, generator=generator).double())
 aperture = pairwise.half_aperture(x.radius, -1.0)
-before = NATIVE.count(x, x, -1.0, aperture).tolist()
+pairs = [Factor(x, x, -1.0, aperture)], QUANTITIES["cone_margin"], None
+before = NATIVE.count(*pairs).tolist()
 child = os.fork()
 if child == 0:
     signal.alarm(20)
-    os._exit(0 if NATIVE.count(x, x, -1.0, aperture).tolist() == before else 3)
+    os._exit(0 if NATIVE.count(*pairs).tolist() == before else 3)
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 

@@ -14,7 +14,7 @@ template <class T> struct Rung {
 
 template <class T>
 inline void ladder(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                   int64_t* indices, Product product, ParallelFor parallel) {
+                   int64_t* indices, T* cosines, Product product, ParallelFor parallel) {
   const RowSide<T> x({queries, nullptr, nullptr}, 0, parallel);
   const int64_t total = thresholds ? ends[thresholds - 1] : 0, stretch = stretch_of<T>(x.width, total);
   ColumnSide<T> y({candidates, nullptr, nullptr}, stretch, product, order);
@@ -22,8 +22,10 @@ inline void ladder(Rows queries, Rows candidates, const int64_t* order, const in
   for (int64_t i = 0; i < x.count; ++i) rungs[i] = {T(-INFINITY), -1, 0};
 
   auto settle = [&](int64_t i, Rung<T>& rung, int64_t reached) {
-    for (; rung.settled < thresholds && ends[rung.settled] <= reached; ++rung.settled)
+    for (; rung.settled < thresholds && ends[rung.settled] <= reached; ++rung.settled) {
       indices[i * thresholds + rung.settled] = rung.candidate;
+      cosines[i * thresholds + rung.settled] = rung.candidate < 0 ? T(NAN) : rung.cosine;
+    }
   };
   auto exact_cosine = [&](int64_t i, int64_t column, T* scratch) {
     const T* other = row_of(candidates, y.source(column), scratch);

@@ -72,10 +72,10 @@ inline void smallest_of(const Pairs& pairs, bool swap, int64_t k, void* values, 
 }
 
 inline void ladder_of(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                      int64_t* indices, Product product, ParallelFor parallel) {
+                      int64_t* indices, void* cosines, Product product, ParallelFor parallel) {
   by_compute_type(queries.dtype, [&](auto compute) {
     using T = decltype(compute);
-    ladder<T>(queries, candidates, order, ends, thresholds, indices, product, parallel);
+    ladder<T>(queries, candidates, order, ends, thresholds, indices, static_cast<T*>(cosines), product, parallel);
   });
 }
 

@@ -7,7 +7,10 @@ namespace hiergeo {
 
 enum class Dtype { float32, float64, bfloat16, float16 };
 
-enum class Quantity { exterior_angle, distance, cone_margin, energy };
+// Of one space; in a product of spaces distances of the factors combine by the l2 or the l1 norm, margins by the least.
+enum class Quantity { exterior_angle, distance, cone_margin, energy, distance_l1 };
+
+constexpr bool is_distance(Quantity quantity) { return quantity == Quantity::distance || quantity == Quantity::distance_l1; }
 
 // How rows are multiplied: by our own code in full precision; by torch's product, which CPU kernels heed; in TF32, which
 // CUDA kernels heed for float32 rows. What does not heed one takes its own code.
@@ -79,7 +82,7 @@ struct Level {
   void (*energy_min)(const Pairs&, void* values, int64_t* indices, ParallelFor);
   void (*smallest)(const Pairs&, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor);
   void (*ladder)(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                 int64_t* indices, Product, ParallelFor);
+                 int64_t* indices, void* cosines, Product, ParallelFor);
   // For measuring: does multiply-adds on registers alone and returns how many operations they were.
   double (*multiply_adds)(int64_t repeats);
 };
