@@ -83,7 +83,7 @@ def _has_kernels(device_type: str, name: str = "store") -> bool:
 
 def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
     """As `Backend.store`."""
-    if not _covered("store", factors):
+    if not _covered("store", factors, quantity):
         return reference.store(factors, quantity, out)
     return _call("store", *_factors(factors, quantity), _product(out), _rows(out))
 
@@ -104,7 +104,7 @@ def backward(
 
 def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
     """As `Backend.count`."""
-    if reach is not None or not _covered("count", factors):
+    if not _covered("count", factors, quantity):
         return reference.count(factors, quantity, reach)
     return _call("count", *_factors(factors, quantity), reach, _product(factors[0].x.direction))
 
@@ -116,22 +116,21 @@ def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Ten
 
 def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
     """As `Backend.smallest`."""
-    angles = quantity.law is Triangle.exterior_angle and (quantity.cone is None or swap)
-    if not angles or not _covered("smallest", factors):
+    if not _covered("smallest", factors, quantity, swap):
         return reference.smallest(factors, quantity, k, swap)
     return _call("smallest", *_factors(factors, quantity), k, swap, _product(factors[0].x.direction))
 
 
 def rank(factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
     """As `Backend.rank`."""
-    if not _covered("rank", factors):
+    if not _covered("rank", factors, quantity):
         return reference.rank(factors, quantity, target, swap)
     return _call("rank", *_factors(factors, quantity), target, swap, _product(target))
 
 
 def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
     """As `Backend.nearest_ladder`."""
-    if not _covered("nearest_ladder", factors):
+    if not _covered("nearest_ladder", factors, quantity):
         return reference.nearest_ladder(factors, quantity, order, ends)
     return _call("nearest_ladder", *_factors(factors, quantity), order, ends, _product(order))
 
@@ -154,9 +153,13 @@ def ladder(
     return _call("ladder", *_directions(queries, candidates), norms, order, ends, _product(queries))
 
 
-def _covered(name: str, factors: Sequence[Factor]) -> bool:
-    """Whether there are kernels of this operation for these factors; the reference computes the others."""
-    return len(factors) == 1 and _has_kernels(factors[0].x.direction.device.type, name)
+def _covered(name: str, factors: Sequence[Factor], quantity: Quantity, swap: bool = True) -> bool:
+    """Whether the kernels of a device do this: on CUDA not in products, nor searches by distance or by margin of x."""
+    device = factors[0].x.direction.device.type
+    if device == "cpu":
+        return True
+    searched = name == "store" or (quantity.law is Triangle.exterior_angle and (quantity.cone is None or swap))
+    return len(factors) == 1 and searched and _has_kernels(device, name)
 
 
 def _call(name: str, *operands: object) -> Any:
@@ -181,9 +184,11 @@ def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions in contiguous rows; those narrower than the others stay so where the kernels widen them in a tile."""
     dtype = torch.promote_types(ux.dtype, uy.dtype)
-    first, second = (u.to(dtype) for u in (ux, uy))
-    return tuple(u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format) for u in (first, second))  # type: ignore[return-value]
+    if dtype == torch.float64 or ux.device.type != "cpu":
+        ux, uy = ux.to(dtype), uy.to(dtype)
+    return tuple(u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format) for u in (ux, uy))  # type: ignore[return-value]
 
 
 def _rows(out: Tensor) -> Tensor:
