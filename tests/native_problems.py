@@ -70,14 +70,37 @@ def problems(
     batches: tuple[int, ...] = (1, 2, 0, 3),
 ) -> Problem:
     """Points within the ranges of the accuracy bars; the hard ones lie in a plane, some at the root, some NaN."""
+    shape = draw(st.sampled_from(batches)), draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES))
+    dtype, hard = draw(st.sampled_from(dtypes)), hard and draw(st.booleans())
+    return _problem(draw, shape, (dtype, dtype), hard)
+
+
+MIXED = ((torch.float32, torch.float16), (torch.bfloat16, torch.float32), (torch.float16, torch.float64))
+
+
+@st.composite
+def products(draw: st.DrawFn, batches: tuple[int, ...] = (1, 2)) -> list[Problem]:
+    """The factors of a product of one to four spaces, as many points in each; x and y may differ in dtype."""
+    shape = draw(st.sampled_from(batches)), draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES))
+    dtypes = draw(st.sampled_from((*((dtype, dtype) for dtype in FLOATS), *MIXED)))
+    hard = draw(st.booleans())
+    return [_problem(draw, shape, dtypes, hard) for _ in range(draw(st.integers(1, 4)))]
+
+
+def _problem(
+    draw: st.DrawFn, shape: tuple[int, int, int], dtypes: tuple[torch.dtype, torch.dtype], hard: bool
+) -> Problem:
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
     k, dim = draw(curvatures()), draw(st.sampled_from((2, 3, 7, 16, 33, 64, 129)))
-    b, n, m = draw(st.sampled_from(batches)), draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES))
-    dtype, hard = draw(st.sampled_from(dtypes)), hard and draw(st.booleans())
     shared = _Shared(frame(1, dim, generator), bar_angles(9, generator), bar_radii(k, 4, generator)[0])
+    b, *sizes = shape
     x, y = (
-        _laid_out(_hard(b, size, shared, generator) if hard else _ordinary(b, size, dim, k, generator), layout, dtype)
-        for size, layout in ((n, draw(st.sampled_from(LAYOUTS))), (m, draw(st.sampled_from(LAYOUTS))))
+        _laid_out(
+            _hard(b, size, shared, generator) if hard else _ordinary(b, size, dim, k, generator),
+            draw(st.sampled_from(LAYOUTS)),
+            dtype,
+        )
+        for size, dtype in zip(sizes, dtypes, strict=True)
     )
     return Problem(x, y, k)
 
