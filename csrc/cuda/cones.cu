@@ -111,9 +111,12 @@ Tensor cumulative_sum(const Tensor& tensor) {
 
 }  // namespace
 
-Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  Cones cones(ux, rx, uy, ry, curvature, aperture, Product(product));
-  Tensor totals = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);
+Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+             std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, std::optional<Tensor>,
+             int64_t product) {
+  STD_TORCH_CHECK(ux.size() == 1 && Quantity(quantity) == Quantity::cone_margin, "only cones are counted on CUDA");
+  Cones cones(ux[0], rx[0], uy[0], ry[0], curvature[0], aperture[0], Product(product));
+  Tensor totals = empty(ux[0], {ux[0].size(0), ux[0].size(1)}, ScalarType::Long);
   cones.count(data<int64_t>(totals));
   return totals;
 }

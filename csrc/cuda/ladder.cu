@@ -63,12 +63,13 @@ __device__ inline int64_t ends_within(const int64_t* ends, int64_t count, int64_
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     scan(const T* cosines, int64_t row, int64_t rows, int64_t first, int64_t columns, const int64_t* order,
-         const int64_t* ends, int64_t thresholds, Best<T>* carried, int64_t* indices) {
+         const int64_t* ends, int64_t thresholds, Best<T>* carried, int64_t* indices, T* found) {
   __shared__ Best<T> warps[kThreads / 32], last;
-  __shared__ int64_t prefix[kThreads];
+  __shared__ Best<T> prefix[kThreads];
   for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
     Best<T> before = first > 0 ? carried[row + r] : Best<T>::nothing();
     int64_t* result = indices + (row + r) * thresholds;
+    T* cosine = found + (row + r) * thresholds;
     int64_t next = ends_within(ends, thresholds, first);
     for (int64_t begin = 0; begin < columns; begin += kThreads) {
       int64_t c = begin + threadIdx.x;
@@ -76,14 +77,16 @@ __global__ void __launch_bounds__(kThreads)
       if (c < columns && !isnan(cosines[r * columns + c])) own = {cosines[r * columns + c], order[first + c]};
       own = best_up_to(own, warps);
       own.take(before);
-      prefix[threadIdx.x] = own.index;
+      prefix[threadIdx.x] = own;
       if (threadIdx.x == kThreads - 1) last = own;
       __syncthreads();
       before = last;
       int64_t end = begin + kThreads < columns ? begin + kThreads : columns;
       int64_t reached = ends_within(ends, thresholds, first + end);
       for (int64_t t = next + threadIdx.x; t < reached; t += kThreads) {
-        result[t] = prefix[ends[t] - 1 - (first + begin)];
+        Best<T> best = prefix[ends[t] - 1 - (first + begin)];
+        result[t] = best.index;
+        cosine[t] = best.index < 0 ? T(NAN) : best.cosine;
       }
       next = reached;
       __syncthreads();
@@ -93,20 +96,21 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-__global__ void __launch_bounds__(kThreads) fill(int64_t* values, int64_t size, int64_t value) {
+template <class T> __global__ void __launch_bounds__(kThreads) find_nothing(int64_t* indices, T* cosines, int64_t size) {
   for (int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x; i < size; i += gridDim.x * int64_t(kThreads)) {
-    values[i] = value;
+    indices[i] = -1;
+    cosines[i] = T(NAN);
   }
 }
 
 template <class T>
 void ladder_as(const Launch& launch, const Tensor& queries, const Tensor& candidates, const Tensor& order,
-               const Tensor& ends, const Tensor& indices) {
+               const Tensor& ends, const Tensor& indices, const Tensor& found) {
   int64_t rows = queries.size(0), width = queries.size(1), columns = order.size(0), thresholds = ends.size(0);
   int64_t element_size = size_of(dtype_of(candidates));
   int64_t widest = std::min({columns, kWidestChunk, rows_of_chunk(width, 2 * element_size)});
-  launch.run(fill, ceil_div(rows * thresholds, kThreads), kThreads, 0, data<int64_t>(indices), rows * thresholds,
-             int64_t(-1));
+  launch.run(find_nothing<T>, ceil_div(rows * thresholds, kThreads), kThreads, 0, data<int64_t>(indices), data<T>(found),
+             rows * thresholds);
   if (rows == 0 || columns == 0 || thresholds == 0) return;
   Prepared x = prepare(launch, torch::stable::unsqueeze(queries, 0), nullptr, nullptr, 0);
   int64_t height = std::min(rows, rows_of_chunk(widest, sizeof(T)));
@@ -123,20 +127,22 @@ void ladder_as(const Launch& launch, const Tensor& queries, const Tensor& candid
       write_scores(launch, Law::cosine, Finish::plain, part(x.side, 0, 1, row, present), y.side, 0,
                    {data<char>(cosines), dtype, 0, count * int64_t(sizeof(T))});
       launch.run(scan<T>, present, kThreads, 0, data<T>(cosines), row, present, first, count, data<int64_t>(order),
-                 data<int64_t>(ends), thresholds, data<Best<T>>(best), data<int64_t>(indices));
+                 data<int64_t>(ends), thresholds, data<Best<T>>(best), data<int64_t>(indices), data<T>(found));
     }
   }
 }
 
 }  // namespace
 
-Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int64_t) {
+std::tuple<Tensor, Tensor> ladder(Tensor queries, Tensor candidates, std::optional<Tensor>, Tensor order, Tensor ends,
+                                  int64_t) {
   STD_TORCH_CHECK(queries.scalar_type() == candidates.scalar_type(), "queries and candidates must share one dtype");
   Launch launch(queries);
   Tensor indices = empty(queries, {queries.size(0), ends.size(0)}, ScalarType::Long);
+  Tensor cosines = empty(queries, {queries.size(0), ends.size(0)}, compute_type(queries));
   auto search = is_wide(queries) ? ladder_as<double> : ladder_as<float>;
-  search(launch, queries, candidates, torch::stable::contiguous(order), torch::stable::contiguous(ends), indices);
-  return indices;
+  search(launch, queries, candidates, torch::stable::contiguous(order), torch::stable::contiguous(ends), indices, cosines);
+  return {indices, cosines};
 }
 
 }  // namespace hiergeo::cuda

@@ -69,17 +69,22 @@ void smallest_as(const Launch& launch, const Prepared& x, const Prepared& y, dou
 
 }  // namespace
 
-std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
-                                    std::optional<Tensor> offset, int64_t k, bool swap, int64_t) {
+std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                    std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
+                                    int64_t quantity, int64_t k, bool swap, int64_t) {
   STD_TORCH_CHECK(0 < k && k <= kMostNeighbours, "k must be between 1 and ", kMostNeighbours, " on CUDA, not ", k);
-  Launch launch(ux);
-  Prepared x = prepare(launch, ux, &rx, nullptr, curvature);
-  Prepared y = prepare(launch, uy, &ry, offset ? &*offset : nullptr, curvature);
-  Tensor values = empty(ux, {ux.size(0), ux.size(1), k}, compute_type(ux));
-  Tensor columns = empty(ux, {ux.size(0), ux.size(1), k}, ScalarType::Long);
-  auto search = is_wide(ux) ? smallest_as<double> : smallest_as<float>;
-  search(launch, x, y, curvature, swap ? Law::swapped : Law::exterior_angle,
-         offset ? Finish::less_offset : Finish::plain, k, values, columns);
+  const bool margin = Quantity(quantity) == Quantity::cone_margin;
+  STD_TORCH_CHECK(ux.size() == 1 && !is_distance(Quantity(quantity)) && (swap || !margin),
+                  "only angles, and margins of an apex y, are searched on CUDA");
+  const Tensor &u = ux[0], &v = uy[0];
+  Launch launch(u);
+  Prepared x = prepare(launch, u, &rx[0], nullptr, curvature[0]);
+  Prepared y = prepare(launch, v, &ry[0], margin ? &aperture[0] : nullptr, curvature[0]);
+  Tensor values = empty(u, {u.size(0), u.size(1), k}, compute_type(u));
+  Tensor columns = empty(u, {u.size(0), u.size(1), k}, ScalarType::Long);
+  auto search = is_wide(u) ? smallest_as<double> : smallest_as<float>;
+  search(launch, x, y, curvature[0], swap ? Law::swapped : Law::exterior_angle,
+         margin ? Finish::less_offset : Finish::plain, k, values, columns);
   return {values, columns};
 }
 

@@ -92,7 +92,7 @@ int64_t row_shares(bool wide, int64_t rows) {
 
 void write_weights(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
                    Upstream upstream, Weights weights) {
-  auto write = quantity == Quantity::distance ? weigh_as<true> : weigh_as<false>;
+  auto write = is_distance(quantity) ? weigh_as<true> : weigh_as<false>;
   write(launch, quantity == Quantity::energy, rows, columns, curvature, upstream, weights);
 }
 

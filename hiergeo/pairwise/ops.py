@@ -6,78 +6,16 @@ curvature as a 0-dim tensor. Values are checked inside the operators, so that no
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from hiergeo._numerics import pair_dtype, widest
+from hiergeo._numerics import widest
 from hiergeo.pairwise import checks, rows, transforms
-from hiergeo.pairwise.backend import Backend
-from hiergeo.pairwise.prefix import shells
+from hiergeo.pairwise.problem import POINTS, Problem, checked, computed, problem, shape
 from hiergeo.pairwise.quantity import named
-from hiergeo.pairwise.resolver import resolve
-from hiergeo.polar import Polar
-
-POINTS = "Tensor ux, Tensor rx, Tensor uy, Tensor ry, Tensor curvature"
-"""What every operator on pairs takes first."""
-
-
-class Problem(NamedTuple):
-    """What a backend works on: points with one flattened leading dimension; `batch` is the shape it had."""
-
-    x: Polar
-    y: Polar
-    curvature: float
-    backend: Backend
-    batch: torch.Size
-
-    def flat(self, operand: Tensor) -> Tensor:
-        """`operand` with its leading dimensions flattened."""
-        return _flat(operand, self.batch)
-
-    def batched(self, result: Tensor) -> Tensor:
-        """A result of the backend with its leading dimensions restored."""
-        return result.reshape((*self.batch, *result.shape[1:]))
-
-
-def _problem(points: Sequence[Tensor]) -> Problem:
-    ux, rx, uy, ry, curvature = points
-    batch = _shape(points)[:-2]
-    x, y = (Polar(_flat(u, batch), _flat(r, batch)) for u, r in ((ux, rx), (uy, ry)))
-    return Problem(x, y, checks.as_number(curvature), resolve(ux.device), batch)
-
-
-def _checked(points: Sequence[Tensor]) -> Problem:
-    ux, rx, uy, ry, curvature = points
-    capturing = ux.is_cuda and torch.cuda.is_current_stream_capturing()
-    if capturing:
-        checks.check_capturable(curvature)
-    problem = _problem(points)
-    if not capturing:
-        checks.check_values(Polar(ux, rx), Polar(uy, ry), problem.curvature)
-    return problem
-
-
-def _shape(points: Sequence[Tensor]) -> torch.Size:
-    """The shape (..., N, M) of a stored result, or InputError for points that do not fit each other."""
-    ux, rx, uy, ry = points[:4]
-    checks.check_pair(Polar(ux, rx), Polar(uy, ry))
-    checks.check_equal_batch(rx.shape[:-1], ry.shape[:-1])
-    return torch.Size((*rx.shape, ry.shape[-1]))
-
-
-def _flat(operand: Tensor, batch: torch.Size) -> Tensor:
-    return operand.reshape((math.prod(batch), *operand.shape[len(batch) :]))
-
-
-def _computed(
-    points: Sequence[Tensor], shape: Sequence[int | torch.SymInt], dtype: torch.dtype | None = None
-) -> Tensor:
-    """A fresh tensor beside `points`, in the compute dtype unless told otherwise."""
-    return points[0].new_empty(shape, dtype=dtype or pair_dtype(points[0], points[2]))
 
 
 @custom_op(
@@ -88,16 +26,15 @@ def _computed(
 def pair_store(*operands: Any) -> Tensor:
     """`quantity` of every pair, (..., N, M) in `out_dtype` or the compute dtype."""
     *points, aperture, quantity, out_dtype = operands
-    problem = _checked(points)
-    out = _computed(points, _shape(points), out_dtype)
-    _store(problem, aperture, quantity, out)
+    out = computed(points, shape(points), out_dtype)
+    _store(checked(points, aperture), quantity, out)
     return out
 
 
 @pair_store.register_fake
 def _(*operands: Any) -> Tensor:
     *points, _, _, out_dtype = operands
-    return _computed(points, _shape(points), out_dtype)
+    return computed(points, shape(points), out_dtype)
 
 
 @custom_op(
@@ -108,21 +45,19 @@ def _(*operands: Any) -> Tensor:
 def pair_store_out(*operands: Any) -> None:
     """`pair_store` into `out`, without gradients."""
     *points, aperture, quantity, out = operands
-    checks.check_out(out, _shape(points), points[0].device)
+    checks.check_out(out, shape(points), points[0].device)
     checks.check_layout(out)
-    _store(_checked(points), aperture, quantity, out)
+    _store(checked(points, aperture), quantity, out)
 
 
 @pair_store_out.register_fake
 def _(*operands: Any) -> None:
     *points, _, _, out = operands
-    checks.check_out(out, _shape(points), points[0].device)
+    checks.check_out(out, shape(points), points[0].device)
 
 
-def _store(problem: Problem, aperture: Tensor | None, quantity: str, out: Tensor) -> None:
-    x, y, curvature, backend, batch = problem
-    psi = None if aperture is None else problem.flat(aperture)
-    backend.store(x, y, curvature, named(quantity), psi, out.view(math.prod(batch), *out.shape[-2:]))
+def _store(task: Problem, quantity: str, out: Tensor) -> None:
+    task.backend.store(task.factors, named(quantity), out.view(math.prod(task.batch), *out.shape[-2:]))
 
 
 @custom_op(
@@ -134,11 +69,10 @@ def _store(problem: Problem, aperture: Tensor | None, quantity: str, out: Tensor
 def pair_backward(*operands: Any) -> tuple[Tensor, ...]:
     """Gradients of the sum of `upstream` (..., N, M) times `quantity`: by u_x, r_x, u_y, r_y, K (...) and aperture."""
     *points, aperture, upstream, quantity = operands
-    problem = _problem(points)
-    x, y, curvature, backend, _ = problem
-    psi = None if aperture is None else problem.flat(aperture)
-    found = backend.backward(problem.flat(upstream), x, y, curvature, named(quantity), psi)
-    return tuple(problem.batched(part) for part in found)
+    task = problem(points, aperture)
+    (x, y, curvature, psi), *_ = task.factors
+    found = task.backend.backward(task.flat(upstream), x, y, curvature, named(quantity), psi)
+    return tuple(task.batched(part) for part in found)
 
 
 @pair_backward.register_fake
@@ -146,8 +80,8 @@ def _(*operands: Any) -> tuple[Tensor, ...]:
     *points, _, _, _ = operands
     *batch, n = points[1].shape
     exact = widest(points[0].device)
-    by_points = [_computed(points, part.shape) for part in points[:4]]
-    return *by_points, _computed(points, batch, exact), _computed(points, [*batch, n], exact)
+    by_points = [computed(points, part.shape) for part in points[:4]]
+    return *by_points, computed(points, batch, exact), computed(points, [*batch, n], exact)
 
 
 @custom_op(
@@ -168,110 +102,36 @@ def _(*operands: Any) -> tuple[Tensor, ...]:
     return *by_points, upstream.new_empty(upstream.shape, dtype=widest(ux.device))
 
 
-@custom_op("hiergeo::cone_count", mutates_args=(), schema=f"({POINTS}, Tensor aperture) -> Tensor")
-def cone_count(*operands: Any) -> Tensor:
-    """How many y lie in the cone of each x, (..., N) int64."""
-    *points, aperture = operands
-    problem = _checked(points)
-    x, y, curvature, backend, _ = problem
-    return problem.batched(backend.count(x, y, curvature, problem.flat(aperture)))
-
-
-@cone_count.register_fake
-def _(*operands: Any) -> Tensor:
-    *points, _ = operands
-    return _computed(points, _shape(points)[:-1], torch.int64)
-
-
-@custom_op("hiergeo::cone_members", mutates_args=(), schema=f"({POINTS}, Tensor aperture) -> (Tensor, Tensor)")
-def cone_members(*operands: Any) -> tuple[Tensor, Tensor]:
-    """Which y lie in the cone of each x: row offsets (N + 1,) and columns (nnz,), without leading dimensions."""
-    *points, aperture = operands
-    checks.check_single(points[0], points[2])
-    problem = _checked(points)
-    x, y, curvature, backend, _ = problem
-    return backend.members(x, y, curvature, problem.flat(aperture))
-
-
-@cone_members.register_fake
-def _(*operands: Any) -> tuple[Tensor, Tensor]:
-    *points, _ = operands
-    checks.check_single(points[0], points[2])
-    n, _ = _shape(points)
-    found = torch.library.get_ctx().new_dynamic_size()
-    return _computed(points, (n + 1,), torch.int64), _computed(points, (found,), torch.int64)
-
-
-@custom_op(
-    "hiergeo::cone_smallest",
-    mutates_args=(),
-    schema=f"({POINTS}, Tensor? offset, int k, bool swap) -> (Tensor, Tensor)",
-)
-def cone_smallest(*operands: Any) -> tuple[Tensor, Tensor]:
-    """The k columns of smallest Xi(x_i, y_j) - offset_j, or with `swap` Xi(y_j, x_i) - offset_j: values and indices."""
-    *points, offset, k, swap = operands
-    problem = _checked(points)
-    x, y, curvature, backend, _ = problem
-    checks.check_neighbours(k, y.radius.shape[-1])
-    values, indices = backend.smallest(x, y, curvature, None if offset is None else problem.flat(offset), k, swap)
-    return problem.batched(values), problem.batched(indices)
-
-
-@cone_smallest.register_fake
-def _(*operands: Any) -> tuple[Tensor, Tensor]:
-    *points, _, k, _ = operands
-    shape = (*_shape(points)[:-1], k)
-    return _computed(points, shape), _computed(points, shape, torch.int64)
-
-
 @custom_op("hiergeo::energy_sum", mutates_args=(), schema=f"({POINTS}, Tensor aperture) -> Tensor")
 def energy_sum(*operands: Any) -> Tensor:
     """Sum over y of max(0, Xi - aperture), (..., N) float64."""
     *points, aperture = operands
-    problem = _checked(points)
-    x, y, curvature, backend, _ = problem
-    return problem.batched(backend.energy_sum(x, y, curvature, problem.flat(aperture)))
+    task = checked(points)
+    x, y, curvature, _ = task.factors[0]
+    return task.batched(task.backend.energy_sum(x, y, curvature, task.flat(aperture)))
 
 
 @energy_sum.register_fake
 def _(*operands: Any) -> Tensor:
     *points, _ = operands
-    return _computed(points, _shape(points)[:-1], widest(points[0].device))
+    return computed(points, shape(points)[:-1], widest(points[0].device))
 
 
 @custom_op("hiergeo::energy_min", mutates_args=(), schema=f"({POINTS}, Tensor aperture) -> (Tensor, Tensor)")
 def energy_min(*operands: Any) -> tuple[Tensor, Tensor]:
     """Least max(0, Xi - aperture) over y and the lowest index that reaches it, (..., N)."""
     *points, aperture = operands
-    problem = _checked(points)
-    x, y, curvature, backend, _ = problem
-    values, indices = backend.energy_min(x, y, curvature, problem.flat(aperture))
-    return problem.batched(values), problem.batched(indices)
+    task = checked(points)
+    x, y, curvature, _ = task.factors[0]
+    values, indices = task.backend.energy_min(x, y, curvature, task.flat(aperture))
+    return task.batched(values), task.batched(indices)
 
 
 @energy_min.register_fake
 def _(*operands: Any) -> tuple[Tensor, Tensor]:
     *points, _ = operands
-    shape = _shape(points)[:-1]
-    return _computed(points, shape), _computed(points, shape, torch.int64)
-
-
-@custom_op(
-    "hiergeo::ladder",
-    mutates_args=(),
-    schema="(Tensor queries, Tensor candidates, Tensor radius, Tensor thresholds) -> Tensor",
-)
-def ladder(queries: Tensor, candidates: Tensor, radius: Tensor, thresholds: Tensor) -> Tensor:
-    """For each query and threshold the candidate of largest cosine with radius <= threshold, (Q, T) int64."""
-    checks.check_ladder(queries, candidates, radius)
-    checks.check_thresholds(thresholds)
-    return resolve(queries.device).ladder(queries, candidates, *shells(radius, thresholds))
-
-
-@ladder.register_fake
-def _(queries: Tensor, candidates: Tensor, radius: Tensor, thresholds: Tensor) -> Tensor:
-    checks.check_ladder(queries, candidates, radius)
-    return queries.new_empty(len(queries), thresholds.numel(), dtype=torch.int64)
+    size = shape(points)[:-1]
+    return computed(points, size), computed(points, size, torch.int64)
 
 
 transforms.differentiate_pairs(pair_store)
@@ -279,7 +139,6 @@ transforms.differentiate_sum(energy_sum)
 transforms.differentiate_min(energy_min)
 for operator in (pair_backward, row_backward):
     transforms.refuse_second_order(operator)
-for operator in (pair_store, pair_backward, row_backward, energy_sum, energy_min, cone_count, cone_smallest):
+for operator in (pair_store, pair_backward, row_backward, energy_sum, energy_min):
     transforms.map_batches(operator)
-for operator in (pair_store_out, cone_members, ladder):
-    transforms.refuse_vmap(operator)
+transforms.refuse_vmap(pair_store_out)
