@@ -3,6 +3,7 @@
 import torch
 
 from hiergeo import Polar, pairwise
+from hiergeo.pairwise.backend import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE
 
@@ -39,17 +40,17 @@ def tour(x: Polar, y: Polar, curvature: float) -> None:
     upstream = torch.ones((), dtype=wide, device="cuda").expand(shape)
     for quantity in QUANTITIES.values():
         cone = psi if quantity.cone else None
-        NATIVE.store(x, y, curvature, quantity, cone, torch.empty(shape, dtype=wide, device="cuda"))
+        NATIVE.store([Factor(x, y, curvature, cone)], quantity, torch.empty(shape, dtype=wide, device="cuda"))
         NATIVE.backward(upstream, x, y, curvature, quantity, cone)
-    NATIVE.count(x, y, curvature, psi)
+    NATIVE.count([Factor(x, y, curvature, psi)], QUANTITIES["cone_margin"], None)
     NATIVE.energy_sum(x, y, curvature, psi)
     NATIVE.energy_min(x, y, curvature, psi)
     for swap in (False, True):
-        NATIVE.smallest(x, y, curvature, None, min(40, shape[-1]), swap)
+        NATIVE.smallest([Factor(x, y, curvature)], QUANTITIES["exterior_angle"], min(40, shape[-1]), swap)
     first = Polar(x.direction[:1], x.radius[:1]), Polar(y.direction[:1], y.radius[:1])
     NATIVE.members(*first, curvature, psi[:1])
     order, ends = torch.arange(shape[-1], device="cuda").flip(0), torch.tensor([0, 1, shape[-1]], device="cuda")
-    NATIVE.ladder(x.direction[0], y.direction[0], order, ends)
+    NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)
 
 
 if __name__ == "__main__":

@@ -54,8 +54,8 @@ template <class T> class Weights {
  public:
   Weights(const Pairs& pairs, Quantity quantity, Upstream upstream, int64_t rows)
       : pairs_(pairs), energy_(quantity == Quantity::energy), upstream_(upstream),
-        differentiate_(quantity == Quantity::distance ? differentiation_of<T, false>(pairs.curvature)
-                                                      : differentiation_of<T, true>(pairs.curvature)),
+        differentiate_(is_distance(quantity) ? differentiation_of<T, false>(pairs.curvature)
+                                             : differentiation_of<T, true>(pairs.curvature)),
         capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride),
         near_(capacity_ * kWeightColumns), radius_sums_(chunks() * kWeightColumns) {}
 

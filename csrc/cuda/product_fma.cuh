@@ -16,6 +16,9 @@ template <> struct Tile<double> {
   static constexpr int size = 64, pitch = 66;
 };
 
+// Numbers of a row whose products are summed one after the other; longer rows are summed in parts of so many.
+constexpr int kSummed = 512;
+
 // 16 x 16 threads; each owns PARTS x PARTS blocks of 4 x 4 results, 64 apart. Operands are stored depth-major.
 template <class T> struct Fma {
   static constexpr int size = Tile<T>::size, parts = size / 64, depth = 16, stages = 3;
@@ -91,7 +94,27 @@ __device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_
       }
     }
   };
-  pipeline<Shape::stages>((width + Shape::depth - 1) / Shape::depth, load, multiply);
+  // Long float32 rows are summed in parts. The sum of the parts before is volatile, which keeps it in local memory: it takes
+  // no registers while a part is summed.
+  int steps = (width + Shape::depth - 1) / Shape::depth;
+  int part = sizeof(T) == 4 ? kSummed / Shape::depth : steps;
+  volatile T before[side][side];
+  for (int first = 0; first < steps; first += part) {
+    int count = steps - first < part ? steps - first : part;
+    pipeline<Shape::stages>(count, [&](int step, int slot) { load(first + step, slot); }, multiply);
+    bool more = first + part < steps;
+#pragma unroll
+    for (int i = 0; i < side; ++i) {
+#pragma unroll
+      for (int j = 0; j < side; ++j) {
+        if (first > 0) sum[i][j] += before[i][j];
+        if (more) {
+          before[i][j] = sum[i][j];
+          sum[i][j] = 0;
+        }
+      }
+    }
+  }
 
 #pragma unroll
   for (int i = 0; i < side; ++i) {

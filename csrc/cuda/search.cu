@@ -1,9 +1,8 @@
-// The k columns of smallest exterior angle per row. Scores of a chunk are written to a bounded buffer that stays in the
-// cache; then one block per row merges its scores into the k smallest so far.
-#include "chunks.cuh"
+// The k columns of smallest score per row. Scores of a chunk are written to a bounded buffer that stays in the cache; then one
+// block per row merges its scores into the k smallest so far.
+#include "factors.cuh"
 #include "nearest.cuh"
 #include "ops.cuh"
-#include "scores.cuh"
 
 namespace hiergeo::cuda {
 namespace {
@@ -48,35 +47,28 @@ int power_of_two(int64_t at_least, int from) {
 }
 
 template <class T>
-void smallest_as(const Launch& launch, const Prepared& x, const Prepared& y, double curvature, Law law, Finish finish,
-                 int64_t k, const Tensor& values, const Tensor& columns) {
-  int64_t batches = x.side.batches, rows = x.side.count, lists = batches * rows * k;
+void smallest_as(const Launch& launch, const Factors& factors, int64_t k, const Tensor& values, const Tensor& columns) {
+  int64_t rows = factors.rows(), lists = factors.batches() * rows * k;
   launch.run(begin_lists<T>, ceil_div(lists, kThreads), kThreads, 0, lists, data<T>(values), data<int64_t>(columns));
   int length = power_of_two(k, 32), capacity = power_of_two(length, 2 * kThreads);
-  Tensor memory = chunk_memory(values, batches, rows, y.side.count, sizeof(T));
-  for_each_chunk(batches, rows, y.side.count, sizeof(T), [&](const Chunk& chunk) {
-    Dtype dtype = sizeof(T) == 4 ? Dtype::float32 : Dtype::float64;
-    Matrix scores = {data<char>(memory), dtype, chunk.rows * chunk.columns, chunk.columns};
-    write_scores(launch, law, finish, rows_part(x.side, chunk), columns_part(y.side, chunk), curvature, scores);
-    launch.run(select<T>, chunk.batches * chunk.rows, kThreads, Shortlist::bytes(length, capacity),
-               const_data<T>(memory), chunk, rows, int(k), length, capacity, data<T>(values),
-               data<int64_t>(columns));
+  for_each_score<T>(launch, factors, [&](const Chunk& chunk, const T* scores) {
+    launch.run(select<T>, chunk.batches * chunk.rows, kThreads, Shortlist::bytes(length, capacity), scores, chunk, rows,
+               int(k), length, capacity, data<T>(values), data<int64_t>(columns));
   });
 }
 
 }  // namespace
 
-std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
-                                    std::optional<Tensor> offset, int64_t k, bool swap, int64_t product) {
-  check_smallest(ux, rx, uy, ry, curvature, offset, k, product);
-  Launch launch(ux);
-  Prepared x = prepare(launch, ux, &rx, nullptr, curvature);
-  Prepared y = prepare(launch, uy, &ry, offset ? &*offset : nullptr, curvature);
-  Tensor values = empty(ux, {ux.size(0), ux.size(1), k}, compute_type(ux));
-  Tensor columns = empty(ux, {ux.size(0), ux.size(1), k}, ScalarType::Long);
-  auto search = is_wide(ux) ? smallest_as<double> : smallest_as<float>;
-  search(launch, x, y, curvature, swap ? Law::swapped : Law::exterior_angle,
-         offset ? Finish::less_offset : Finish::plain, k, values, columns);
+std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                    std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
+                                    int64_t quantity, int64_t k, bool swap, int64_t product) {
+  check_smallest({ux, rx, uy, ry, curvature, aperture, quantity, swap}, k, product);
+  Launch launch(ux[0]);
+  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture}, score_of(Quantity(quantity), swap), Product::own);
+  Tensor values = empty(ux[0], {factors.batches(), factors.rows(), k}, factors.compute_type());
+  Tensor columns = empty(ux[0], {factors.batches(), factors.rows(), k}, ScalarType::Long);
+  auto search = factors.is_wide() ? smallest_as<double> : smallest_as<float>;
+  search(launch, factors, k, values, columns);
   return {values, columns};
 }
 
