@@ -27,8 +27,8 @@ struct Sums {
   Tensor rays, pulls, by_radius;
 
   Sums(const Launch& launch, const Tensor& direction, const Tensor& radius, const Tensor* number, double curvature,
-       Product product)
-      : prepared(prepare(launch, direction, &radius, number, curvature, product)),
+       Product product, ScalarType dtype)
+      : prepared(prepare(launch, {direction, &radius, number}, curvature, product, dtype)),
         rays(empty(direction, {direction.size(0), direction.size(1), direction.size(2)}, compute_type(direction))),
         pulls(zeros(direction, {direction.size(0), direction.size(1), direction.size(2)}, ScalarType::Double)),
         by_radius(zeros(direction, {direction.size(0), direction.size(1)}, ScalarType::Double)) {
@@ -46,8 +46,8 @@ class Backward {
         quantity_(quantity),
         curvature_(curvature),
         upstream_(upstream),
-        x_(launch_, ux, rx, aperture, curvature, product),
-        y_(launch_, uy, ry, nullptr, curvature, product),
+        x_(launch_, ux, rx, aperture, curvature, product, common_type(ux, uy)),
+        y_(launch_, uy, ry, nullptr, curvature, product, common_type(ux, uy)),
         by_number_(zeros(ux, {ux.size(0), ux.size(1)}, ScalarType::Double)),
         by_curvature_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)) {}
 

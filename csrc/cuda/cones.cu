@@ -68,8 +68,8 @@ class Cones {
   Cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
         const Tensor& aperture, Product product)
       : launch_(ux),
-        x_(prepare(launch_, ux, &rx, &aperture, curvature, product)),
-        y_(prepare(launch_, uy, &ry, nullptr, curvature, product)),
+        x_(prepare(launch_, {ux, &rx, &aperture}, curvature, product, common_type(ux, uy))),
+        y_(prepare(launch_, {uy, &ry}, curvature, product, common_type(ux, uy))),
         curvature_(curvature),
         spans_(x_.side, y_.side.count, is_wide(ux) ? Tile<double>::size : Tile<float>::size),
         partials_(scratch<int64_t>(ux, spans_.partials())) {}
@@ -111,12 +111,10 @@ Tensor cumulative_sum(const Tensor& tensor) {
 
 }  // namespace
 
-Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
-             std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, std::optional<Tensor>,
-             int64_t product) {
-  STD_TORCH_CHECK(ux.size() == 1 && Quantity(quantity) == Quantity::cone_margin, "only cones are counted on CUDA");
-  Cones cones(ux[0], rx[0], uy[0], ry[0], curvature[0], aperture[0], Product(product));
-  Tensor totals = empty(ux[0], {ux[0].size(0), ux[0].size(1)}, ScalarType::Long);
+Tensor count_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                   const Tensor& aperture, int64_t product) {
+  Cones cones(ux, rx, uy, ry, curvature, aperture, Product(product));
+  Tensor totals = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);
   cones.count(data<int64_t>(totals));
   return totals;
 }

@@ -82,8 +82,8 @@ template <class T> using SumOf = Sum;
 template <template <class> class Fold, class Finish>
 void fold(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
           double curvature, const Tensor& aperture, Product product, Finish finish) {
-  Prepared x = prepare(launch, ux, &rx, &aperture, curvature, product);
-  Prepared y = prepare(launch, uy, &ry, nullptr, curvature, product);
+  Prepared x = prepare(launch, {ux, &rx, &aperture}, curvature, product, common_type(ux, uy));
+  Prepared y = prepare(launch, {uy, &ry}, curvature, product, common_type(ux, uy));
   with_kind(x.side.kind(), curvature, [&](auto kind, auto sign) {
     constexpr Kind KIND = decltype(kind)::value;
     using T = Compute<KIND>;

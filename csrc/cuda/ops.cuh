@@ -23,6 +23,10 @@ Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor>
              std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, std::optional<Tensor> reach,
              int64_t product);
 
+// Of cones in one space, of points of one dtype, inside the tiles; `count` calls it.
+Tensor count_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                   const Tensor& aperture, int64_t product);
+
 // Waits for the device once: the number of members decides the size of the result.
 std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product);
 
@@ -30,9 +34,17 @@ std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> 
                                     std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
                                     int64_t quantity, int64_t k, bool swap, int64_t product);
 
+Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+            std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, Tensor target, bool swap,
+            int64_t product);
+
 Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product);
 std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product);
 
+std::tuple<Tensor, Tensor> nearest_ladder(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                          std::vector<Tensor> ry, std::vector<double> curvature,
+                                          std::vector<Tensor> aperture, int64_t quantity, Tensor order, Tensor ends,
+                                          int64_t product);
 std::tuple<Tensor, Tensor> ladder(Tensor queries, Tensor candidates, std::optional<Tensor> norms, Tensor order, Tensor ends,
                                   int64_t product);
 

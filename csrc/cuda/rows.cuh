@@ -1,4 +1,4 @@
-// Copies of rows: chosen ones, or rows that kernels read in words of 16 bytes.
+// Copies of rows: chosen ones, widened ones, or rows that kernels read in words of 16 bytes.
 #pragma once
 
 #include "side.cuh"
@@ -13,7 +13,19 @@ inline int64_t whole_words(Kind kind, int64_t width) {
   return ceil_div(width, word) * word;
 }
 
-// Rows order[0], order[1], ... of each matrix of (B, N, D), all where `order` is null, followed by zeros up to `width`.
-Tensor copy_of_rows(const Launch& launch, const Tensor& matrices, const int64_t* order, int64_t count, int64_t width);
+// Some points of every batch: those from `first` on, or, where there is an order, those whose places it lists from `first`
+// on; the lists of two batches are `order_stride` apart.
+struct Choice {
+  int64_t first, count;
+  const int64_t* order = nullptr;
+  int64_t order_stride = 0;
+
+  __host__ __device__ int64_t place(int64_t batch, int64_t i) const {
+    return order == nullptr ? first + i : order[batch * order_stride + first + i];
+  }
+};
+
+// The chosen rows of each matrix of (B, N, D), followed by zeros up to `width`, as they are or as float32.
+Tensor copy_of_rows(const Launch& launch, const Tensor& matrices, const Choice& choice, int64_t width, ScalarType dtype);
 
 }  // namespace hiergeo::cuda

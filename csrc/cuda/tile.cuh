@@ -80,33 +80,39 @@ __device__ Opening<T> opening_of(const Side& owners, const Side& walkers, const 
   return unknown_openings<KIND>(walkers, owners, place.batch, i, first, unknown, opening);
 }
 
-// Visits the pairs of one tile. After the product `begin(seat)` is called once by every thread and gives what visits its
+// Leaves the products of one tile in shared memory, with its walkers and its place, for `walk_tile`.
+template <Kind KIND>
+__device__ __forceinline__ void multiply_tile(char* memory, const Side& owners, const Side& walkers, Place where) {
+  using T = Compute<KIND>;
+  Point<T>* points = Shared<T>::walkers(memory);
+  __syncthreads();  // every thread is done with the tile before
+  if (threadIdx.x < Seats<T>::size && where.walker + threadIdx.x < walkers.count) {
+    int64_t i = walkers.point(where.batch, where.walker + threadIdx.x);
+    points[threadIdx.x] = static_cast<const Point<T>*>(walkers.points)[i];
+  }
+  if (threadIdx.x == 0) Shared<T>::place(memory) = where;
+  product<KIND>(walkers, owners, where.batch, where.walker, where.owner, Shared<T>::dots(memory));
+  __syncthreads();
+}
+
+// Visits the pairs of the tile that was multiplied. `begin(seat)` is called once by every thread and gives what visits its
 // pairs: pointers that it keeps are in registers during the walk alone. visit(w, walker, owner, opening) is called by whole
 // warps, in ascending order of w, for threads without an owner too; w counts from seat.walker, below Seats<T>::share. The
 // place of the tile stays readable until the next tile.
 template <Kind KIND, class Begin>
-__device__ void visit_tile(char* memory, const Side& owners, const Side& walkers, Place where, Begin begin) {
+__device__ __forceinline__ void walk_tile(char* memory, const Side& owners, const Side& walkers, Begin begin) {
   using T = Compute<KIND>;
   using Shape = Seats<T>;
-  Point<T>* points = Shared<T>::walkers(memory);
-  Place& place = Shared<T>::place(memory);
-  __syncthreads();  // every thread is done with the tile before
-  if (threadIdx.x < Shape::size && where.walker + threadIdx.x < walkers.count) {
-    int64_t i = walkers.point(where.batch, where.walker + threadIdx.x);
-    points[threadIdx.x] = static_cast<const Point<T>*>(walkers.points)[i];
-  }
-  if (threadIdx.x == 0) place = where;
-  product<KIND>(walkers, owners, where.batch, where.walker, where.owner, Shared<T>::dots(memory));
-  __syncthreads();
+  const Place& place = Shared<T>::place(memory);
   int column = threadIdx.x % Shape::size, first = threadIdx.x / Shape::size * Shape::share;
   Seat seat = {place.batch, place.owner + column, place.walker + first, place.owner + column < owners.count};
   Point<T> owner = own_point<T>(owners, seat);
   int64_t left = walkers.count - seat.walker;
   int count = left < Shape::share ? int(left) : Shape::share;
   const T* dots = Shared<T>::dots(memory) + first * Tile<T>::pitch + column;
+  const Point<T>* points = Shared<T>::walkers(memory) + first;
   unsigned owned = __ballot_sync(kWarp, seat.owned);
   auto visit = begin(seat);
-  points += first;
 #pragma unroll 1
   for (int w = 0; w < count; ++w, ++points, dots += Tile<T>::pitch) {
     Point<T> walker = *points;
@@ -115,10 +121,18 @@ __device__ void visit_tile(char* memory, const Side& owners, const Side& walkers
   }
 }
 
+// Multiplies a tile and visits its pairs.
+template <Kind KIND, class Begin>
+__device__ void visit_tile(char* memory, const Side& owners, const Side& walkers, Place where, Begin begin) {
+  multiply_tile<KIND>(memory, owners, walkers, where);
+  walk_tile<KIND>(memory, owners, walkers, begin);
+}
+
 // s and K as kernels take them.
 template <class T> struct Curvature {
   T scale, value;
 
+  Curvature() = default;
   explicit Curvature(double curvature) : scale(T(sqrt(fabs(curvature)))), value(T(curvature)) {}
 };
 
@@ -140,21 +154,23 @@ __device__ Triangle<T, SIGN> triangle_of(const Point<T>& apex, const Point<T>& o
 
 template <auto VALUE> using Constant = std::integral_constant<decltype(VALUE), VALUE>;
 
-// Calls body(kind, sign) with the kind of product and the sign of the curvature as constants.
-template <class Body> void with_sign(double curvature, Body body) {
-  if (curvature < 0) return body(Constant<-1>());
-  if (curvature > 0) return body(Constant<1>());
-  return body(Constant<0>());
+// Calls body(kind) with the kind of product as a constant.
+template <class Body> void with_product(Kind kind, Body body) {
+  switch (kind) {
+    case Kind::float32: return body(Constant<Kind::float32>());
+    case Kind::float64: return body(Constant<Kind::float64>());
+    case Kind::bfloat16: return body(Constant<Kind::bfloat16>());
+    case Kind::float16: return body(Constant<Kind::float16>());
+    case Kind::tf32: return body(Constant<Kind::tf32>());
+  }
 }
+
+// Calls body(kind, sign) with the sign of the curvature as a constant too.
 template <class Body> void with_kind(Kind kind, double curvature, Body body) {
-  with_sign(curvature, [&](auto sign) {
-    switch (kind) {
-      case Kind::float32: return body(Constant<Kind::float32>(), sign);
-      case Kind::float64: return body(Constant<Kind::float64>(), sign);
-      case Kind::bfloat16: return body(Constant<Kind::bfloat16>(), sign);
-      case Kind::float16: return body(Constant<Kind::float16>(), sign);
-      case Kind::tf32: return body(Constant<Kind::tf32>(), sign);
-    }
+  with_product(kind, [&](auto kind) {
+    if (curvature < 0) return body(kind, Constant<-1>());
+    if (curvature > 0) return body(kind, Constant<1>());
+    return body(kind, Constant<0>());
   });
 }
 

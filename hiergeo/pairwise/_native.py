@@ -20,7 +20,6 @@ from hiergeo.pairwise import reference
 from hiergeo.pairwise.backend import Factor, Gradients
 from hiergeo.pairwise.products import product_on
 from hiergeo.pairwise.quantity import MARGIN, QUANTITIES, Quantity
-from hiergeo.pairwise.triangle import Triangle
 from hiergeo.polar import Polar
 
 LIBRARY = Path(os.environ.get("HIERGEO_KERNELS") or Path(__file__).parents[1] / "_kernels.abi3.so")
@@ -30,6 +29,9 @@ BUILD = Path(__file__).parents[1] / "_build.json"
 """What the build wrote down; under "reason" why it built no library, under "cuda_reason" why none for CUDA."""
 
 NAMESPACE = "hiergeo_native"
+
+MOST_FACTORS = 16
+"""So many factors of a product fit the parameters of a CUDA kernel."""
 
 
 def missing(device_type: str) -> str | None:
@@ -83,7 +85,7 @@ def _has_kernels(device_type: str, name: str = "store") -> bool:
 
 def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
     """As `Backend.store`."""
-    if not _covered("store", factors, quantity):
+    if not _covered(factors):
         return reference.store(factors, quantity, out)
     return _call("store", *_factors(factors, quantity), _product(out), _rows(out))
 
@@ -104,7 +106,7 @@ def backward(
 
 def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
     """As `Backend.count`."""
-    if not _covered("count", factors, quantity):
+    if not _covered(factors):
         return reference.count(factors, quantity, reach)
     return _call("count", *_factors(factors, quantity), reach, _product(factors[0].x.direction))
 
@@ -116,21 +118,21 @@ def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Ten
 
 def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
     """As `Backend.smallest`."""
-    if not _covered("smallest", factors, quantity, swap):
+    if not _covered(factors):
         return reference.smallest(factors, quantity, k, swap)
     return _call("smallest", *_factors(factors, quantity), k, swap, _product(factors[0].x.direction))
 
 
 def rank(factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
     """As `Backend.rank`."""
-    if not _covered("rank", factors, quantity):
+    if not _covered(factors):
         return reference.rank(factors, quantity, target, swap)
     return _call("rank", *_factors(factors, quantity), target, swap, _product(target))
 
 
 def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
     """As `Backend.nearest_ladder`."""
-    if not _covered("nearest_ladder", factors, quantity):
+    if not _covered(factors):
         return reference.nearest_ladder(factors, quantity, order, ends)
     return _call("nearest_ladder", *_factors(factors, quantity), order, ends, _product(order))
 
@@ -153,13 +155,9 @@ def ladder(
     return _call("ladder", *_directions(queries, candidates), norms, order, ends, _product(queries))
 
 
-def _covered(name: str, factors: Sequence[Factor], quantity: Quantity, swap: bool = True) -> bool:
-    """Whether the kernels of a device do this: on CUDA not in products, nor searches by distance or by margin of x."""
-    device = factors[0].x.direction.device.type
-    if device == "cpu":
-        return True
-    searched = name == "store" or (quantity.law is Triangle.exterior_angle and (quantity.cone is None or swap))
-    return len(factors) == 1 and searched and _has_kernels(device, name)
+def _covered(factors: Sequence[Factor]) -> bool:
+    """Whether the kernels take so many factors; the reference computes longer products."""
+    return factors[0].x.direction.device.type != "cuda" or len(factors) <= MOST_FACTORS
 
 
 def _call(name: str, *operands: object) -> Any:
@@ -184,9 +182,9 @@ def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
-    """Directions in contiguous rows; those narrower than the others stay so where the kernels widen them in a tile."""
+    """Directions in contiguous rows; those narrower than the others stay so, for the kernels to widen."""
     dtype = torch.promote_types(ux.dtype, uy.dtype)
-    if dtype == torch.float64 or ux.device.type != "cpu":
+    if dtype == torch.float64:
         ux, uy = ux.to(dtype), uy.to(dtype)
     return tuple(u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format) for u in (ux, uy))  # type: ignore[return-value]
 
