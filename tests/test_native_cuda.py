@@ -26,10 +26,11 @@ pytestmark = needs_kernels
 
 ANGLE = QUANTITIES["exterior_angle"]
 NARROW = (torch.float32, torch.bfloat16, torch.float16)
-OPERATIONS = ("store", "count", "smallest", "energy_sum", "energy_min", "ladder", "backward")
+OPERATIONS = (
+    *("store", "count", "smallest", "energy_sum", "energy_min", "ladder", "backward"),
+    *("product", "count_within", "rank", "nearest_ladder"),
+)
 """Those that never wait for the device."""
-
-
 
 
 # Hard points are of float32 and narrower: where two float64 rays coincide up to a rounding, angles of equal radii jump.
@@ -247,13 +248,19 @@ def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[],
     shape = (*x.radius.shape, y.radius.shape[-1])
     out, upstream = torch.empty(shape, dtype=wide, device=DEVICE), torch.ones(shape, dtype=wide, device=DEVICE)
     order, ends = torch.arange(shape[-1], device=DEVICE), torch.tensor([3, shape[-1]], device=DEVICE)
+    two, distance = [Factor(x, y, k) for k in (-0.3, 0.2)], QUANTITIES["distance"]
+    reach, target = x.radius + 1, (torch.arange(shape[1], device=DEVICE) % shape[2]).expand(shape[:2])
 
-    def store() -> list[Tensor]:
-        NATIVE.store([Factor(x, y, -0.3, psi)], QUANTITIES["energy"], out)
+    def store(factors: list[Factor], quantity: str) -> list[Tensor]:
+        NATIVE.store(factors, QUANTITIES[quantity], out)
         return [out.clone()]
 
     return {
-        "store": store,
+        "store": lambda: store([Factor(x, y, -0.3, psi)], "energy"),
+        "product": lambda: store(two, "distance"),
+        "count_within": lambda: [NATIVE.count(two, distance, reach)],
+        "rank": lambda: [NATIVE.rank(two, distance, target, False)],
+        "nearest_ladder": lambda: list(NATIVE.nearest_ladder(two, distance, order, ends)),
         "count": lambda: [NATIVE.count([Factor(x, y, -0.3, psi)], QUANTITIES["cone_margin"], None)],
         "smallest": lambda: list(NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, 5, False)),
         "energy_sum": lambda: [NATIVE.energy_sum(x, y, -0.3, psi)],
