@@ -145,6 +145,21 @@ def test_ties_go_to_the_lower_index(dtype: torch.dtype) -> None:
             assert torch.equal(chosen, torch.nonzero(place == group)[: len(chosen), 0])
 
 
+@pytest.mark.parametrize("k", [1, 7, 300])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_few_rows_are_searched_in_parts(rows: int, k: int) -> None:
+    """Several blocks share a row; among equal columns the lowest win, whichever part they are in."""
+    columns = sized(300_000, 1500)
+    x, few = random_points(rows, 24, 0), random_points(400, 24, 1)
+    place = torch.randint(400, (columns,), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    y = Polar(few.direction[:, place], few.radius[:, place])
+    values, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, k, False)
+    angle = Problem(x, y, -0.3).stored(NATIVE, "exterior_angle")
+    expected, order = angle.sort(dim=-1, stable=True)
+    assert torch.equal(values, expected[..., :k])
+    assert torch.equal(indices, order[..., :k])
+
+
 @given(cuda_problems)
 def test_energies(problem: Problem) -> None:
     operands = (problem.x, problem.y, problem.curvature, problem.aperture)

@@ -43,15 +43,16 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// Adds to the counts of the rows of a chunk; bounds and counts are (B, N), `total_rows` = N.
+// Adds to the counts of the rows of a chunk, `parts` blocks a row; bounds and counts are (B, N), `total_rows` = N.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    count_before(const T* scores, Chunk chunk, int64_t total_rows, const Bound<T>* bounds, int64_t* counts) {
-  for (int64_t r = blockIdx.x; r < chunk.batches * chunk.rows; r += gridDim.x) {
+    count_before(const T* scores, Chunk chunk, int64_t total_rows, int64_t parts, const Bound<T>* bounds, int64_t* counts) {
+  for (int64_t job = blockIdx.x; job < chunk.batches * chunk.rows * parts; job += gridDim.x) {
+    int64_t r = job / parts, first = job % parts * kThreads;
     int64_t row = (chunk.batch + r / chunk.rows) * total_rows + chunk.row + r % chunk.rows;
     Bound<T> bound = bounds[row];
     int found = 0;
-    for (int64_t c = threadIdx.x; c < chunk.columns; c += kThreads) {
+    for (int64_t c = first + threadIdx.x; c < chunk.columns; c += parts * kThreads) {
       found += bound.follows(scores[r * chunk.columns + c], chunk.column + c);
     }
     for (int reach = 16; reach > 0; reach /= 2) found += __shfl_xor_sync(kWarp, found, reach);
@@ -121,8 +122,9 @@ template <class T> class Counting {
 
   void count() const {
     for_each_score<T>(launch_, factors_, [&](const Chunk& chunk, const T* scores) {
-      launch_.run(count_before<T>, chunk.batches * chunk.rows, kThreads, 0, scores, chunk, factors_.rows(), bounds_,
-                  counts_);
+      int64_t rows = chunk.batches * chunk.rows;
+      int64_t parts = std::min(ceil_div(kFillingBlocks, rows), ceil_div(chunk.columns, kThreads));
+      launch_.run(count_before<T>, rows * parts, kThreads, 0, scores, chunk, factors_.rows(), parts, bounds_, counts_);
     });
   }
 
