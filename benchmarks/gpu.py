@@ -98,6 +98,11 @@ def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable
     upstream = torch.full((1, x.radius.shape[-1], 1), 1 / m, device="cuda").expand(1, -1, m)
     order = torch.argsort(y.radius[0])
     ends = torch.linspace(m / THRESHOLDS, m, THRESHOLDS, device="cuda").long()
+    reach, target = x.radius + 1, torch.arange(x.radius.shape[-1], device="cuda")[None] % m
+    halves = [
+        Factor(*(Polar(part, p.radius) for part, p in zip(parts, (x, y), strict=True)), CURVATURE)
+        for parts in zip(x.direction.chunk(2, -1), y.direction.chunk(2, -1), strict=True)
+    ]
     native: dict[str, Callable[[], object]] = {
         "exterior angle, stored": lambda: NATIVE.store([points], angle, out[None]),
         "distance, stored": lambda: NATIVE.store([points], distance, out[None]),
@@ -105,6 +110,11 @@ def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable
         "energy sum": lambda: NATIVE.energy_sum(x, y, CURVATURE, psi),
         "energy minimum": lambda: NATIVE.energy_min(x, y, CURVATURE, psi),
         "top-10": lambda: NATIVE.smallest([points], angle, 10, False),
+        "top-10 by distance": lambda: NATIVE.smallest([points], distance, 10, False),
+        "rank by distance": lambda: NATIVE.rank([points], distance, target, False),
+        "count within a distance": lambda: NATIVE.count([points], distance, reach),
+        "distance in a product of two halves, stored": lambda: NATIVE.store(halves, distance, out[None]),
+        f"ladder by distance, {THRESHOLDS} thresholds": lambda: NATIVE.nearest_ladder([points], distance, order, ends),
         f"ladder, {THRESHOLDS} thresholds": lambda: NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends),
         "energy sum, backward": lambda: NATIVE.backward(upstream, x, y, CURVATURE, energy, psi),
     }

@@ -104,15 +104,18 @@ def disassembled(path: str) -> str:
 
 
 def rows(kernels: Sequence[Kernel]) -> Iterator[tuple[str, int]]:
-    """Title and count of every kernel with a loop over pairs: one that votes and divides, and waits for no thread."""
+    """Title and count of every loop over pairs: one that votes and divides, and waits for no thread.
+
+    Of loops inside each other the shortest counts. A kernel that chooses between laws has a loop for each, in which the
+    longest way combines the factors of a product by the l2 norm.
+    """
     for kernel in kernels:
-        walks = [
-            loop
-            for loop in kernel.loops()
-            if kernel.uses(loop, "VOTE") and kernel.uses(loop, "LDS") and not kernel.uses(loop, "BAR")
-        ]
-        if counts := [count for count in map(kernel.executed, walks) if count]:
-            yield title(kernel.name), min(counts)
+        last = 0
+        for loop in sorted(kernel.loops(), key=lambda loop: (loop.stop, len(loop))):
+            walk = kernel.uses(loop, "VOTE") and kernel.uses(loop, "LDS") and not kernel.uses(loop, "BAR")
+            if walk and loop.start >= last and (count := kernel.executed(loop)):
+                last = loop.stop
+                yield title(kernel.name), count
 
 
 def main() -> None:

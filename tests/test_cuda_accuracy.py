@@ -34,7 +34,8 @@ def stored(x: Polar, y: Polar, curvature: float, quantity: int = 0, product: int
     """Exterior angles (0) or distances (1) of every pair of x (N) with y (M) by the kernels."""
     sides = [field.to(DEVICE).unsqueeze(0) for side in (x, y) for field in (side.direction, side.radius.double())]
     out = torch.full((1, len(x.radius), len(y.radius)), 7.0, device=DEVICE)
-    torch.ops.hiergeo_native.store.default(*sides, curvature, quantity, None, int(product), out)
+    lists = [[operand] for operand in sides]
+    torch.ops.hiergeo_native.store.default(*lists, [curvature], [], quantity, int(product), out)
     return out[0].double().cpu()
 
 

@@ -10,10 +10,11 @@ import torch
 from cuda_common import DEVICE, needs_emulation, random_points
 from native_problems import FLOATS, Problem
 from test_native_agreement import assert_angles
-from test_native_cuda import NARROW, OPERATIONS, many_problems, operation, same, stored
+from test_native_cuda import NARROW, OPERATIONS, many_problems, operation, same
 from torch import Tensor
 
 from hiergeo import Polar
+from hiergeo.pairwise.backend import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 
@@ -73,11 +74,11 @@ def test_far_pairs_need_no_repair(dtype: torch.dtype, dim: int) -> None:
 
     def shuffles(rows: int, columns: int) -> int:
         few = Problem(*(Polar(p.direction[:, :n], p.radius[:, :n]) for p, n in ((x, rows), (y, columns))), -0.7)
-        return counted(lambda: stored(NATIVE, few, "exterior_angle"))["shuffles"]
+        return counted(lambda: few.stored(NATIVE, "exterior_angle"))["shuffles"]
 
     assert shuffles(140, 150) == shuffles(140, 0) + shuffles(0, 150)
     problem = Problem(x, y, -0.7)
-    assert_angles(stored(NATIVE, problem, "exterior_angle"), stored(REFERENCE, problem, "exterior_angle"))
+    assert_angles(problem.stored(NATIVE, "exterior_angle"), problem.stored(REFERENCE, "exterior_angle"))
 
 
 def far_points(count: int, dim: int, seed: int, dtype: torch.dtype) -> Polar:
@@ -100,7 +101,7 @@ def tf32(request):
 @pytest.mark.parametrize("dtype", NARROW)
 def test_tensor_cores_read_without_bank_conflicts(dtype: torch.dtype, tf32: bool) -> None:
     problem = Problem(random_points(130, 96, 0, dtype), random_points(140, 96, 1, dtype), -0.7)
-    found = counted(lambda: stored(NATIVE, problem, "distance"))
+    found = counted(lambda: problem.stored(NATIVE, "distance"))
     assert (found["products"] > 0) == (dtype != torch.float32 or tf32)
     assert found["bank_conflicts"] == 0
 
@@ -110,7 +111,7 @@ def test_tf32_rounds_to_nearest() -> None:
     x, y = far_points(70, 64, 0, torch.float32), far_points(80, 64, 1, torch.float32)
     torch.backends.cuda.matmul.allow_tf32 = True
     try:
-        found = stored(NATIVE, Problem(x, y, 0.0), "distance")
+        found = Problem(x, y, 0.0).stored(NATIVE, "distance")
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
     bits = [(side.direction.view(torch.int32) + 0x1000) & ~0x1FFF for side in (x, y)]
@@ -124,7 +125,7 @@ def test_tf32_rounds_to_nearest() -> None:
 def test_each_row_is_copied_once_a_tile() -> None:
     problem = Problem(random_points(256, 64, 0, torch.bfloat16), random_points(384, 64, 1, torch.bfloat16), -0.7)
     copies_of_a_tile = 2 * 128 * 64 * 2 // 16
-    assert counted(lambda: stored(NATIVE, problem, "distance"))["copies"] == 2 * 3 * copies_of_a_tile
+    assert counted(lambda: problem.stored(NATIVE, "distance"))["copies"] == 2 * 3 * copies_of_a_tile
 
 
 def test_rows_far_apart() -> None:
@@ -136,12 +137,12 @@ def test_rows_far_apart() -> None:
     spread.copy_(rows.direction)
     y = random_points(5, 8, 1, torch.float16)
     one, other = (
-        stored(NATIVE, Problem(Polar(direction, rows.radius), y, -0.7), "distance")
+        Problem(Polar(direction, rows.radius), y, -0.7).stored(NATIVE, "distance")
         for direction in (rows.direction, spread)
     )
     assert torch.equal(one, other)
     out = memory.as_strided((1, 3, 5), (0, stride, 1))
-    NATIVE.store(rows, y, -0.7, QUANTITIES["distance"], None, out)
+    NATIVE.store([Factor(rows, y, -0.7)], QUANTITIES["distance"], out)
     assert torch.equal(out, one.half())
 
 
@@ -149,14 +150,14 @@ def test_a_kernel_error_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SIMT_MMA", "v100")
     problem = Problem(random_points(3, 8, 0, torch.float16), random_points(3, 8, 1, torch.float16), -0.7)
     with pytest.raises(RuntimeError, match="SIMT_MMA"):
-        stored(NATIVE, problem, "distance")
+        problem.stored(NATIVE, "distance")
 
 
 @pytest.mark.parametrize("model", ["a100", "h100"])
 def test_truncated_sums_stay_close(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = Problem(far_points(70, 64, 0, torch.float16), far_points(80, 64, 1, torch.float16), -0.7)
-    exact: Tensor = stored(NATIVE, problem, "exterior_angle")
+    exact: Tensor = problem.stored(NATIVE, "exterior_angle")
     monkeypatch.setenv("SIMT_MMA", model)
-    truncated = stored(NATIVE, problem, "exterior_angle")
+    truncated = problem.stored(NATIVE, "exterior_angle")
     assert not torch.equal(truncated, exact)
-    assert_angles(truncated, stored(REFERENCE, problem, "exterior_angle"))
+    assert_angles(truncated, problem.stored(REFERENCE, "exterior_angle"))

@@ -26,7 +26,10 @@ pytestmark = needs_kernels
 
 ANGLE = QUANTITIES["exterior_angle"]
 NARROW = (torch.float32, torch.bfloat16, torch.float16)
-OPERATIONS = ("store", "count", "smallest", "energy_sum", "energy_min", "ladder", "backward")
+OPERATIONS = (
+    *("store", "count", "smallest", "energy_sum", "energy_min", "ladder", "backward"),
+    *("product", "count_within", "rank", "nearest_ladder"),
+)
 """Those that never wait for the device."""
 
 
@@ -142,6 +145,21 @@ def test_ties_go_to_the_lower_index(dtype: torch.dtype) -> None:
             assert torch.equal(chosen, torch.nonzero(place == group)[: len(chosen), 0])
 
 
+@pytest.mark.parametrize("k", [1, 7, 300])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_few_rows_are_searched_in_parts(rows: int, k: int) -> None:
+    """Several blocks share a row; among equal columns the lowest win, whichever part they are in."""
+    columns = sized(300_000, 1500)
+    x, few = random_points(rows, 24, 0), random_points(400, 24, 1)
+    place = torch.randint(400, (columns,), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    y = Polar(few.direction[:, place], few.radius[:, place])
+    values, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, k, False)
+    angle = Problem(x, y, -0.3).stored(NATIVE, "exterior_angle")
+    expected, order = angle.sort(dim=-1, stable=True)
+    assert torch.equal(values, expected[..., :k])
+    assert torch.equal(indices, order[..., :k])
+
+
 @given(cuda_problems)
 def test_energies(problem: Problem) -> None:
     operands = (problem.x, problem.y, problem.curvature, problem.aperture)
@@ -245,13 +263,19 @@ def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[],
     shape = (*x.radius.shape, y.radius.shape[-1])
     out, upstream = torch.empty(shape, dtype=wide, device=DEVICE), torch.ones(shape, dtype=wide, device=DEVICE)
     order, ends = torch.arange(shape[-1], device=DEVICE), torch.tensor([3, shape[-1]], device=DEVICE)
+    two, distance = [Factor(x, y, k) for k in (-0.3, 0.2)], QUANTITIES["distance"]
+    reach, target = x.radius + 1, (torch.arange(shape[1], device=DEVICE) % shape[2]).expand(shape[:2])
 
-    def store() -> list[Tensor]:
-        NATIVE.store([Factor(x, y, -0.3, psi)], QUANTITIES["energy"], out)
+    def store(factors: list[Factor], quantity: str) -> list[Tensor]:
+        NATIVE.store(factors, QUANTITIES[quantity], out)
         return [out.clone()]
 
     return {
-        "store": store,
+        "store": lambda: store([Factor(x, y, -0.3, psi)], "energy"),
+        "product": lambda: store(two, "distance"),
+        "count_within": lambda: [NATIVE.count(two, distance, reach)],
+        "rank": lambda: [NATIVE.rank(two, distance, target, False)],
+        "nearest_ladder": lambda: list(NATIVE.nearest_ladder(two, distance, order, ends)),
         "count": lambda: [NATIVE.count([Factor(x, y, -0.3, psi)], QUANTITIES["cone_margin"], None)],
         "smallest": lambda: list(NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, 5, False)),
         "energy_sum": lambda: [NATIVE.energy_sum(x, y, -0.3, psi)],

@@ -77,7 +77,21 @@ __device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_
     load_a.load(stage, step * Shape::depth, width);
     load_b.load(stage + Shape::operand, step * Shape::depth, width);
   };
-  auto multiply = [&](int slot) {
+  // Long float32 rows are summed in parts. What the parts before add up to is volatile, which keeps it in local memory: it
+  // takes no registers while a part is summed.
+  constexpr int part = kSummed / Shape::depth;
+  volatile T before[side][side];
+  auto multiply = [&](int step, int slot) {
+    if (sizeof(T) == 4 && step > 0 && step % part == 0) {
+#pragma unroll
+      for (int i = 0; i < side; ++i) {
+#pragma unroll
+        for (int j = 0; j < side; ++j) {
+          before[i][j] = step > part ? before[i][j] + sum[i][j] : sum[i][j];
+          sum[i][j] = 0;
+        }
+      }
+    }
     const T* stage = shared + slot * Shape::stage;
 #pragma unroll
     for (int k = 0; k < Shape::depth; ++k) {
@@ -94,32 +108,17 @@ __device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_
       }
     }
   };
-  // Long float32 rows are summed in parts. The sum of the parts before is volatile, which keeps it in local memory: it takes
-  // no registers while a part is summed.
   int steps = (width + Shape::depth - 1) / Shape::depth;
-  int part = sizeof(T) == 4 ? kSummed / Shape::depth : steps;
-  volatile T before[side][side];
-  for (int first = 0; first < steps; first += part) {
-    int count = steps - first < part ? steps - first : part;
-    pipeline<Shape::stages>(count, [&](int step, int slot) { load(first + step, slot); }, multiply);
-    bool more = first + part < steps;
-#pragma unroll
-    for (int i = 0; i < side; ++i) {
-#pragma unroll
-      for (int j = 0; j < side; ++j) {
-        if (first > 0) sum[i][j] += before[i][j];
-        if (more) {
-          before[i][j] = sum[i][j];
-          sum[i][j] = 0;
-        }
-      }
-    }
-  }
+  pipeline<Shape::stages>(steps, load, multiply);
 
 #pragma unroll
   for (int i = 0; i < side; ++i) {
 #pragma unroll
     for (int p = 0; p < parts; ++p) {
+      if (sizeof(T) == 4 && steps > part) {
+#pragma unroll
+        for (int j = 4 * p; j < 4 * p + 4; ++j) sum[i][j] += before[i][j];
+      }
       T* to = shared + (i / 4 * 64 + i0 + i % 4) * Tile<T>::pitch + p * 64 + j0;
       *reinterpret_cast<Four<T>*>(to) = {sum[i][4 * p], sum[i][4 * p + 1], sum[i][4 * p + 2], sum[i][4 * p + 3]};
     }

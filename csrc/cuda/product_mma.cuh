@@ -27,14 +27,13 @@ template <Kind KIND> struct ChunkLoader {
   using Shape = Mma<KIND>;
   using Word = typename Shape::Word;
   static constexpr int passes = Shape::size / 64;
+  const Side& side;
   const Word* row;
-  int64_t step;
   int left;  // rows from the first of this thread to the last of all, at most a tile
 
-  __device__ ChunkLoader(const Side& side, int64_t batch, int64_t first) {
+  __device__ ChunkLoader(const Side& side, int64_t batch, int64_t first) : side(side) {
     int64_t mine = first + threadIdx.x / 4, more = side.count - mine;
     row = reinterpret_cast<const Word*>(side.row(batch, mine)) + threadIdx.x % 4 * Shape::chunk;
-    step = 64 * side.row_stride;
     left = more < Shape::size ? int(more) : Shape::size;
   }
 
@@ -43,7 +42,7 @@ template <Kind KIND> struct ChunkLoader {
     bool present = begin + c * Shape::chunk < width;
     const Word* from = row + begin;
 #pragma unroll
-    for (int i = 0; i < passes; ++i, from += step) {
+    for (int i = 0; i < passes; ++i, from += 64 * side.row_stride) {
       copy_async<16>(to + Shape::place(64 * i + int(threadIdx.x) / 4, c), from, present && 64 * i < left ? 16 : 0);
     }
   }
@@ -85,7 +84,7 @@ __device__ __forceinline__ void product_mma(const Side& a, const Side& b, int64_
   };
   // Tensor cores cut off what they add. A sum over a stage begins at 0 and is added to the sums before it by an ordinary,
   // rounded addition, so that the cut is relative to the stage and never grows with the width.
-  auto multiply = [&](int slot) {
+  auto multiply = [&](int, int slot) {
     const Word* stage = operands + slot * Shape::stage;
     // ldmatrix takes the address of row lane % 8 of matrix lane / 8. For b these are rows 0-7 of both chunks, then rows
     // 8-15; for a rows 0-7 and 8-15 of the first chunk, then of the second.

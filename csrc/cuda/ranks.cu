@@ -43,15 +43,16 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// Adds to the counts of the rows of a chunk; bounds and counts are (B, N), `total_rows` = N.
+// Adds to the counts of the rows of a chunk, `parts` blocks a row; bounds and counts are (B, N), `total_rows` = N.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    count_before(const T* scores, Chunk chunk, int64_t total_rows, const Bound<T>* bounds, int64_t* counts) {
-  for (int64_t r = blockIdx.x; r < chunk.batches * chunk.rows; r += gridDim.x) {
+    count_before(const T* scores, Chunk chunk, int64_t total_rows, int64_t parts, const Bound<T>* bounds, int64_t* counts) {
+  for (int64_t job = blockIdx.x; job < chunk.batches * chunk.rows * parts; job += gridDim.x) {
+    int64_t r = job / parts, first = job % parts * kThreads;
     int64_t row = (chunk.batch + r / chunk.rows) * total_rows + chunk.row + r % chunk.rows;
     Bound<T> bound = bounds[row];
     int found = 0;
-    for (int64_t c = threadIdx.x; c < chunk.columns; c += kThreads) {
+    for (int64_t c = first + threadIdx.x; c < chunk.columns; c += parts * kThreads) {
       found += bound.follows(scores[r * chunk.columns + c], chunk.column + c);
     }
     for (int reach = 16; reach > 0; reach /= 2) found += __shfl_xor_sync(kWarp, found, reach);
@@ -81,14 +82,15 @@ template <class T> class Counting {
   void before(const int64_t* targets) const {
     constexpr int64_t size = Tile<T>::size;
     int64_t rows = factors_.rows(), most = std::max<int64_t>(1, factors_.widest_copy() / size) * size;
-    Tensor memory = scratch<T>(factors_.like(), kBlocksTogether * size * size);
+    int64_t together = std::min(rows_of_chunk(size * size, sizeof(T)), ceil_div(rows, size));
+    Tensor memory = scratch<T>(factors_.like(), together * size * size);
     for (int64_t first = 0; first < rows; first += most) {
       int64_t end = std::min(first + most, rows);
       Columns chosen = factors_.ready({first, end - first, targets, rows, factors_.columns()});
       Scores scores = factors_.scores(chosen);
       for (int64_t batch = 0; batch < factors_.batches(); ++batch) {
         for (int64_t row = first; row < end;) {
-          int64_t height = std::min(size, end - row), blocks = std::min((end - row) / height, kBlocksTogether);
+          int64_t height = std::min(size, end - row), blocks = std::min((end - row) / height, together);
           write_scores(launch_, diagonal(scores, batch, row, row - first, height, blocks),
                        matrix_of<T>(memory, height, height));
           int64_t at = batch * rows + row;
@@ -102,8 +104,6 @@ template <class T> class Counting {
   }
 
  private:
-  static constexpr int64_t kBlocksTogether = 64;
-
   // Blocks of `height` rows and columns, each as a batch.
   static Scores diagonal(Scores scores, int64_t batch, int64_t row, int64_t column, int64_t height, int64_t blocks) {
     auto in_blocks = [&](Side side, int64_t first) {
@@ -122,8 +122,9 @@ template <class T> class Counting {
 
   void count() const {
     for_each_score<T>(launch_, factors_, [&](const Chunk& chunk, const T* scores) {
-      launch_.run(count_before<T>, chunk.batches * chunk.rows, kThreads, 0, scores, chunk, factors_.rows(), bounds_,
-                  counts_);
+      int64_t rows = chunk.batches * chunk.rows;
+      int64_t parts = std::min(ceil_div(kFillingBlocks, rows), ceil_div(chunk.columns, kThreads));
+      launch_.run(count_before<T>, rows * parts, kThreads, 0, scores, chunk, factors_.rows(), parts, bounds_, counts_);
     });
   }
 

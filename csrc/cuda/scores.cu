@@ -21,6 +21,9 @@ template <class T> struct Task {
   Space<T> spaces[kMostFactors];
 };
 
+constexpr size_t kMostParameters = 4096;  // bytes, before CUDA 12.1
+static_assert(sizeof(Task<double>) + sizeof(Matrix) <= kMostParameters, "fewer factors fit the parameters of a kernel");
+
 template <class T> Task<T> task_of(const Scores& scores) {
   const Formula& formula = scores.formula;
   Task<T> task = {formula.law,  T(formula.slope), T(formula.share), T(formula.floor), formula.combination,

@@ -24,7 +24,7 @@ struct Factor {
   double curvature;
 };
 
-constexpr int kMostFactors = 16;  // what fits the 4 KiB of a kernel's parameters
+constexpr int kMostFactors = 16;  // they are parameters of a kernel
 
 // The scores of some rows and columns, in every batch.
 struct Scores {

@@ -10,6 +10,10 @@ template <bool DISTANCE, class Triangle> __device__ auto partials_of(const Trian
   if constexpr (!DISTANCE) return triangle.exterior_angle_partials();
 }
 
+template <class T> struct Words {
+  static constexpr int span = Seats<T>::share < 32 ? Seats<T>::share : 32, count = Seats<T>::share / span;  // of a share
+};
+
 // Columns are the owners; each thread sums over the rows it meets, each warp over its 32 columns.
 template <Kind KIND, int SIGN, bool DISTANCE, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, 1)
@@ -25,15 +29,16 @@ __global__ void __launch_bounds__(kThreads, 1)
     Place where = {job / (row_tiles * column_tiles), job % column_tiles * Shape::size,
                    job / column_tiles % row_tiles * Shape::size};
     double by_y = 0, by_curvature = 0;
+    uint64_t near_rows = 0, opposite_rows = 0;  // bit w: row w of this thread's share
     visit_tile<KIND>(memory, columns, rows, where, [&](const Seat& seat) {
       int64_t word = seat.owner / 32, row = seat.batch * rows.count + seat.walker;
       auto* weight = static_cast<T*>(weights.by_cosine) + row * columns.count + seat.owner;
       auto* slope_above = gradient + seat.batch * upstream.batch_stride + seat.walker * upstream.row_stride +
                           seat.owner * upstream.column_stride;
-      uint2* near_word = weights.near + row * weights.column_words + word;
+      uint2* near_word = weights.near_of_rows + row * weights.column_words + word;
       int64_t partial = (seat.batch * weights.column_words + word) * rows.count + seat.walker;
       bool owned = seat.owned, speaks = threadIdx.x % 32 == 0 && word < weights.column_words;
-      return [=, &weights, &upstream, &columns, &rows, &by_y, &by_curvature](
+      return [=, &weights, &upstream, &columns, &rows, &by_y, &by_curvature, &near_rows, &opposite_rows](
                  int w, const Point<T>& x, const Point<T>& y, Opening<T> opening) mutable {
         auto triangle = triangle_of<SIGN>(x, y, opening, curvature);
         Partials<T> slope = partials_of<DISTANCE>(triangle);
@@ -48,8 +53,10 @@ __global__ void __launch_bounds__(kThreads, 1)
         }
         T limit = rows.near;
         bool near = owned && !(opening.versine >= limit && opening.coversine >= limit);
-        unsigned which = __ballot_sync(kWarp, near);
-        unsigned opposite = __ballot_sync(kWarp, near && opening.coversine < opening.versine);
+        bool turned = near && opening.coversine < opening.versine;
+        unsigned which = __ballot_sync(kWarp, near), opposite = __ballot_sync(kWarp, turned);
+        near_rows |= uint64_t(near) << w;
+        opposite_rows |= uint64_t(turned) << w;
         double sum_x = warp_sum(double(by_x)), sum_number = cone ? warp_sum(double(pull)) : 0;
         if (speaks) {
           *near_word = {which, opposite};
@@ -67,6 +74,11 @@ __global__ void __launch_bounds__(kThreads, 1)
       int64_t partial = (place.batch * weights.row_shares + share) * columns.count + column;
       weights.by_y_radius[partial] = by_y;
       weights.by_curvature[partial] = by_curvature;
+      int64_t words = weights.row_shares * Words<T>::count, word = share * Words<T>::count;
+      uint2* near = weights.near_of_columns + (place.batch * words + word) * columns.count + column;
+      for (int i = 0; i < Words<T>::count; ++i, near += columns.count) {
+        *near = {unsigned(near_rows >> (i * Words<T>::span)), unsigned(opposite_rows >> (i * Words<T>::span))};
+      }
     }
   }
 }
@@ -85,10 +97,11 @@ void weigh_as(const Launch& launch, bool cone, const Side& rows, const Side& col
 
 }  // namespace
 
-int64_t row_shares(bool wide, int64_t rows) {
-  return wide ? ceil_div(rows, Tile<double>::size) * Seats<double>::groups
-              : ceil_div(rows, Tile<float>::size) * Seats<float>::groups;
+template <class T> RowShares row_shares_as(int64_t rows) {
+  int64_t count = ceil_div(rows, Tile<T>::size) * Seats<T>::groups;
+  return {count, count * Words<T>::count, Words<T>::span};
 }
+RowShares row_shares(bool wide, int64_t rows) { return wide ? row_shares_as<double>(rows) : row_shares_as<float>(rows); }
 
 void write_weights(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
                    Upstream upstream, Weights weights) {

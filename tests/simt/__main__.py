@@ -12,7 +12,7 @@ import torch
 from build_native import BuildError
 from tests.simt.build import library
 
-TESTS = ("tests/test_native_cuda.py", "tests/test_cuda_accuracy.py")
+TESTS = ("tests/test_native_cuda.py", "tests/test_native_cuda_search.py", "tests/test_cuda_accuracy.py")
 
 
 def environment() -> dict[str, str]:
