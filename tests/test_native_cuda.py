@@ -221,7 +221,7 @@ def test_ladders(climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
     """Rows, columns and thresholds beyond what one chunk, one span and one scan hold."""
-    rows, columns, k = sized(700, 300), sized(40_000, 1500), sized(1000, 400)
+    rows, columns, k = sized(700, 150), sized(40_000, 1500), sized(1000, 400)
     x, y = random_points(rows, 40, 0, dtype), random_points(columns, 40, 1, dtype)
     problem = Problem(x, y, -0.3)
     operands = (x, y, -0.3, problem.aperture)

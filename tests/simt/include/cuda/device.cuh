@@ -12,7 +12,7 @@ namespace hiergeo::cuda {
 
 using torch::stable::Tensor;
 
-// Small, so that small problems have many chunks and spans of several tiles.
+// Small, so that small problems have many chunks, and spans of several tiles.
 constexpr int64_t kChunkBytes = int64_t(512) << 10;
 constexpr int64_t kWidestChunk = 1024;
 constexpr int64_t kFillingBlocks = 4;
