@@ -111,7 +111,7 @@ def assert_counts(problem: Whole, share: float) -> None:
     b, n, m = problem.scores.shape
     reach = None
     if problem.quantity in DISTANCES:
-        reach = problem.scores.nan_to_num().amax(-1) * share if m else torch.ones_like(problem.scores[..., 0])
+        reach = problem.scores.nan_to_num().amax(-1) * share if m else problem.scores.new_ones(b, n)
         reach[..., n // 2 :] = reach[..., n // 2 :].float().double()
         few = max(1, min(m // 2, 1024))
         values, _ = problem.smallest(few)
