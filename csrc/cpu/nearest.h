@@ -30,7 +30,7 @@ template <class T> using Reach = void (*)(const ScreenedRow<T>& row, T* reach);
 template <class T, int SIGN, bool SWAP, bool OFFSET> inline void reach_of(const ScreenedRow<T>& row, T* reach) {
   constexpr T half_turn = T(kPi), quarter = T(kPi / 2), rounding = 16 * Limits<T>::epsilon;
   const ScreenedRow<T> r = row;
-  const bool near_end = anchored_at_end(r.point);
+  const bool near_end = anchored_at_end(r.point, r.scale);
   const T* number = r.columns.number() + r.column;
   auto within = [=](T tau) { return smaller(larger(tau, T(0)), half_turn); };
   auto sine_of = [=](T tau) { return sine_half_turn(smaller(within(tau), half_turn - within(tau))); };
@@ -50,15 +50,19 @@ template <class T, int SIGN, bool SWAP, bool OFFSET> inline void reach_of(const 
     Triangle<T, SIGN> at_high = {apex, base, {1 - high, 1 + high}, near_end, r.scale, r.curvature};
     Triangle<T, SIGN> at_inner = {apex, base, {1 - inner, 1 + inner}, near_end, r.scale, r.curvature};
     T along = at_high.adjacent(), across = at_inner.opposite();
+    T apart = T(1);  // a lower bound of the distance to the antipode of the apex, in units of 1/s
     if (SIGN > 0) {
       Triangle<T, SIGN> at_low = {apex, base, {1 - low, 1 + low}, near_end, r.scale, r.curvature};
       along = larger(along, at_low.adjacent());
+      apart = larger(r.scale * magnitude(apex.root.hi + base.end.hi),
+                     square_root((r.scale * apex.sine) * (r.scale * base.sine) * (1 + low)));
     }
     T slack = rounding * (magnitude(along) + 2 * base.sine + across);
     T value = along * tau_sine - across * tau_cosine + slack;
     value = tau < -rounding ? T(-1) : value;
     value = tau >= half_turn - rounding ? T(1) : value;
     value = apex.radius == 0 ? T(1) : value;
+    value = apart <= 2 * kAntipode<T> ? T(1) : value;
     reach[j] = value + 0 * r.cosine[j];
   }
 }
@@ -87,13 +91,17 @@ struct ExactSide {
   }
 };
 
-inline double exact_angle(const Radial<double>& apex, const Radial<double>& base, WideOpening opening, bool near_end,
-                          double curvature) {
+// `end_anchor`: the point that chooses where positions are taken from. Antipodes are those of stored results, in T.
+template <class T>
+inline double exact_angle(const Radial<double>& apex, const Radial<double>& base, const Radial<double>& end_anchor,
+                          WideOpening opening, double curvature) {
+  constexpr double antipode = kAntipode<T>;
   Opening<double> at = {opening.versine, opening.coversine};
   double scale = sqrt(fabs(curvature));
-  if (curvature < 0) return Triangle<double, -1>{apex, base, at, near_end, scale, curvature}.exterior_angle();
-  if (curvature > 0) return Triangle<double, 1>{apex, base, at, near_end, scale, curvature}.exterior_angle();
-  return Triangle<double, 0>{apex, base, at, near_end, scale, curvature}.exterior_angle();
+  bool near_end = anchored_at_end(end_anchor, scale);
+  if (curvature < 0) return Triangle<double, -1>{apex, base, at, near_end, scale, curvature}.exterior_angle(antipode);
+  if (curvature > 0) return Triangle<double, 1>{apex, base, at, near_end, scale, curvature}.exterior_angle(antipode);
+  return Triangle<double, 0>{apex, base, at, near_end, scale, curvature}.exterior_angle(antipode);
 }
 
 // The best k so far of one row, as a heap whose first entry is the worst: largest value, then largest index.
@@ -168,8 +176,7 @@ inline void smallest(const Pairs& pairs, bool swap, int64_t k, T* values, int64_
     WideOpening opening = wide_opening(x.row(i), x.statistics.exact_inverse()[i], other,
                                        y.statistics.exact_inverse()[column], x.width);
     const Radial<double>&point = exact_x.radial[i], &candidate = exact_y.radial[column];
-    double angle = exact_angle(swap ? candidate : point, swap ? point : candidate, opening, anchored_at_end(point),
-                               pairs.curvature);
+    double angle = exact_angle<T>(swap ? candidate : point, swap ? point : candidate, point, opening, pairs.curvature);
     return T(pairs.y.number ? angle - pairs.y.number[y.source(column)] : angle);
   };
   auto work = [&](int64_t i, int64_t tile, const T* products, int64_t n, T row_error, const T* column_error, T* scratch) {

@@ -9,6 +9,9 @@ enum class Dtype { float32, float64, bfloat16, float16 };
 
 enum class Quantity { exterior_angle, distance, cone_margin, energy };
 
+// Whether the half aperture at x enters.
+constexpr bool conic(Quantity quantity) { return quantity == Quantity::cone_margin || quantity == Quantity::energy; }
+
 // How rows are multiplied: by our own code in full precision; by torch's product, which CPU kernels heed; in TF32, which
 // CUDA kernels heed for float32 rows. What does not heed one takes its own code.
 enum class Product { own, torch, tf32 };

@@ -71,8 +71,11 @@ __device__ __noinline__ Opening<double> measured_opening(const Side& a, const Si
     apart += (x - y) * (x - y);
     across += (x + y) * (x + y);
   }
+  constexpr double same_ray = 0x1p-102;  // rays closer than this, an angle of 6e-16, are one
   apart = warp_sum(apart) / 2;
   across = warp_sum(across) / 2;
+  apart = apart < same_ray ? 0 : apart;
+  across = across < same_ray ? 0 : across;
   bool rays = scale_a != 0 && scale_b != 0;
   return {rays ? apart : 1 + 0 * apart, rays ? across : 1 + 0 * across};
 }
@@ -133,7 +136,7 @@ template <class T> struct Curvature {
 template <int SIGN, class T>
 __device__ Triangle<T, SIGN> triangle_of(const Point<T>& apex, const Point<T>& other, Opening<T> opening,
                                          Curvature<T> curvature) {
-  return {apex.radial, other.radial, opening, apex.radial.sine >= T(0.5), curvature.scale, curvature.value};
+  return {apex.radial, other.radial, opening, curvature.scale * apex.radial.sine >= T(0.5), curvature.scale, curvature.value};
 }
 
 template <auto VALUE> using Constant = std::integral_constant<decltype(VALUE), VALUE>;

@@ -13,7 +13,7 @@ template <bool DISTANCE, class Triangle> __device__ auto partials_of(const Trian
 // Columns are the owners; each thread sums over the rows it meets, each warp over its 32 columns.
 template <Kind KIND, int SIGN, bool DISTANCE, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, 1)
-    weigh(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature, bool cone,
+    weigh(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature, Quantity quantity,
           const __grid_constant__ Upstream upstream, const __grid_constant__ Weights weights) {
   using Seat = Seats<T>;
   HIERGEO_DYNAMIC_SHARED(memory);
@@ -31,12 +31,12 @@ __global__ void __launch_bounds__(kThreads, 1)
       bool owned = column < columns.count;
       auto triangle = triangle_of<SIGN>(x, y, opening, curvature);
       Partials<T> slope = partials_of<DISTANCE>(triangle);
-      T pull = 0, by_x = 0;
-      bool counted = owned && (!cone || triangle.exterior_angle() > x.number);
+      T pull = 0, by_x = 0, known = 0 * (opening.versine + x.radial.radius + y.radial.radius + x.number);
+      bool counted = owned && known == 0 && (quantity != Quantity::energy || triangle.exterior_angle() > x.number);
       if (owned) {
         pull = gradient[place.batch * upstream.batch_stride + row * upstream.row_stride +
                         column * upstream.column_stride];
-        pull = counted ? pull : T(0);
+        pull = !counted ? T(0) : quantity == Quantity::cone_margin ? -pull : pull;
         by_x = pull * slope.x;
         by_y += double(pull * slope.y);
         by_curvature += double(pull * slope.curvature);
@@ -44,10 +44,10 @@ __global__ void __launch_bounds__(kThreads, 1)
             -pull * slope.theta_over_sine;
       }
       constexpr T limit = Near<T>::limit;
-      bool near = owned && !(opening.versine >= limit && opening.coversine >= limit);
+      bool near = owned && known == 0 && !(opening.versine >= limit && opening.coversine >= limit);
       unsigned which = __ballot_sync(kWarp, near);
       unsigned opposite = __ballot_sync(kWarp, near && opening.coversine < opening.versine);
-      double sum_x = warp_sum(double(by_x)), sum_number = cone ? warp_sum(double(pull)) : 0;
+      double sum_x = warp_sum(double(by_x)), sum_number = conic(quantity) ? warp_sum(double(pull)) : 0;
       int64_t word = column / 32;
       if (seat % 32 == 0 && word < weights.column_words) {
         weights.near[(place.batch * rows.count + row) * weights.column_words + word] = {which, opposite};
@@ -67,14 +67,14 @@ __global__ void __launch_bounds__(kThreads, 1)
 }
 
 template <bool DISTANCE>
-void weigh_as(const Launch& launch, bool cone, const Side& rows, const Side& columns, double curvature,
+void weigh_as(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
               const Upstream& upstream, const Weights& weights) {
   with_kind(rows.kind(), curvature, [&](auto kind, auto sign) {
     constexpr Kind KIND = decltype(kind)::value;
     using T = Compute<KIND>;
     int64_t tiles = rows.batches * ceil_div(rows.count, Tile<T>::size) * ceil_div(columns.count, Tile<T>::size);
     launch.run(weigh<KIND, decltype(sign)::value, DISTANCE>, tiles, kThreads, Shared<T>::bytes, rows, columns,
-               Curvature<T>(curvature), cone, upstream, weights);
+               Curvature<T>(curvature), quantity, upstream, weights);
   });
 }
 
@@ -88,7 +88,7 @@ int64_t row_shares(bool wide, int64_t rows) {
 void write_weights(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
                    Upstream upstream, Weights weights) {
   auto write = quantity == Quantity::distance ? weigh_as<true> : weigh_as<false>;
-  write(launch, quantity == Quantity::energy, rows, columns, curvature, upstream, weights);
+  write(launch, quantity, rows, columns, curvature, upstream, weights);
 }
 
 }  // namespace hiergeo::cuda

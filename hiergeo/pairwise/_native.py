@@ -17,7 +17,7 @@ from torch import Tensor
 from hiergeo._numerics import pair_dtype
 from hiergeo.pairwise.backend import Gradients
 from hiergeo.pairwise.products import product_on
-from hiergeo.pairwise.quantity import MARGIN, QUANTITIES, Quantity
+from hiergeo.pairwise.quantity import Quantity
 from hiergeo.polar import Polar
 
 LIBRARY = Path(os.environ.get("HIERGEO_KERNELS") or Path(__file__).parents[1] / "_kernels.abi3.so")
@@ -87,9 +87,6 @@ def backward(
 ) -> Gradients:
     """As `Backend.backward`."""
     upstream = upstream.to(pair_dtype(x.direction, y.direction))
-    if quantity.cone is MARGIN:
-        by_angle = backward(upstream, x, y, curvature, QUANTITIES["exterior_angle"], None)
-        return Gradients(*(-part for part in by_angle))._replace(aperture=upstream.sum(-1).double())
     ux, rx, uy, ry, by_aperture, by_curvature = _call(
         "backward", upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction)
     )
