@@ -138,7 +138,7 @@ inline void check_points(const Tensor& ux, const Tensor& rx, const Tensor& uy, c
 
 inline void check_quantity(int64_t quantity, const std::optional<Tensor>& aperture, const Tensor& ux) {
   STD_TORCH_CHECK(0 <= quantity && quantity <= int64_t(Quantity::energy), "quantity must be 0 to 3, not ", quantity, ".");
-  const bool cone = Quantity(quantity) == Quantity::cone_margin || Quantity(quantity) == Quantity::energy;
+  const bool cone = conic(Quantity(quantity));
   STD_TORCH_CHECK(aperture || !cone, "aperture must be given for a quantity of a cone.");
   if (aperture) check_numbers("aperture", *aperture, ux);
 }
@@ -191,8 +191,6 @@ inline void check_backward(const Tensor& upstream, const Tensor& ux, const Tenso
                            double curvature, int64_t quantity, const std::optional<Tensor>& aperture, int64_t product) {
   operands::check_points(ux, rx, uy, ry, curvature);
   operands::check_quantity(quantity, aperture, ux);
-  STD_TORCH_CHECK(Quantity(quantity) != Quantity::cone_margin, "quantity must not be the margin: its gradients are those of",
-                  " the exterior angle.");
   operands::check_product(product);
   operands::check("upstream", upstream, compute_type(ux), {ux.size(0), ux.size(1), uy.size(1)}, ux);
 }
