@@ -5,7 +5,7 @@ PACKAGING := pyproject.toml setup.py
 KERNELS := build_native.py $(wildcard csrc/*.* csrc/*/*.*)
 SANITIZERS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-.PHONY: help demo test lint docs bench native simt sanitize clean
+.PHONY: help demo test lint docs bench native simt mutants sanitize clean
 
 help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
@@ -14,7 +14,8 @@ help:
 	@echo "make docs      build the documentation into site/"
 	@echo "make bench     time the pair operations, beside the libraries of [bench] where those are installed"
 	@echo "make native    rebuild the native kernels in place; fails where they cannot be built"
-	@echo "make simt      run the tests of the CUDA kernels: on a GPU, or emulated (needs g++)"
+	@echo "make simt      run the tests of the CUDA kernels, on a GPU if there is one and emulated (needs g++)"
+	@echo "make mutants   break the CUDA kernels in many places and see that their tests notice (half an hour)"
 	@echo "make sanitize  run the tests of the kernels under AddressSanitizer and UBSan (needs g++)"
 	@echo "make clean     remove $(VENV) and everything built"
 
@@ -42,7 +43,7 @@ demo: $(VENV)/installed
 	$(BIN)/hiergeo demo
 
 test: $(VENV)/kernels
-	$(BIN)/python -m pytest --numprocesses 2 --ignore tests/test_native_cuda.py
+	$(BIN)/python -m pytest --numprocesses 2 --ignore-glob 'tests/test_*cuda*.py'
 	$(BIN)/python -m tests.simt --numprocesses 2
 
 lint: $(VENV)/installed-dev
@@ -61,6 +62,9 @@ native: $(VENV)/installed-test
 
 simt: $(VENV)/installed-test
 	$(BIN)/python -m tests.simt
+
+mutants: $(VENV)/installed-test
+	$(BIN)/python -m tests.simt.mutants
 
 sanitize: $(VENV)/installed-test
 	CXX="$(CXX)" CXXFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from benchmarks._points import points
 from hiergeo import Polar, pairwise
+from hiergeo.pairwise.backend import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 
@@ -92,23 +93,33 @@ def measure(shape: tuple[int, int, int], kind: str, repeats: int) -> list[Row]:
 def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable[[], object]]:
     """Native operations by name, on prepared tensors, and the reference where it fits beside them."""
     angle, distance, energy = (QUANTITIES[name] for name in ("exterior_angle", "distance", "energy"))
-    psi = pairwise.half_aperture(x.radius, CURVATURE)
+    psi, points = pairwise.half_aperture(x.radius, CURVATURE), Factor(x, y, CURVATURE)
     m = y.radius.shape[-1]
     upstream = torch.full((1, x.radius.shape[-1], 1), 1 / m, device="cuda").expand(1, -1, m)
     order = torch.argsort(y.radius[0])
     ends = torch.linspace(m / THRESHOLDS, m, THRESHOLDS, device="cuda").long()
+    reach, target = x.radius + 1, torch.arange(x.radius.shape[-1], device="cuda")[None] % m
+    halves = [
+        Factor(*(Polar(part, p.radius) for part, p in zip(parts, (x, y), strict=True)), CURVATURE)
+        for parts in zip(x.direction.chunk(2, -1), y.direction.chunk(2, -1), strict=True)
+    ]
     native: dict[str, Callable[[], object]] = {
-        "exterior angle, stored": lambda: NATIVE.store(x, y, CURVATURE, angle, None, out[None]),
-        "distance, stored": lambda: NATIVE.store(x, y, CURVATURE, distance, None, out[None]),
-        "count": lambda: NATIVE.count(x, y, CURVATURE, psi),
+        "exterior angle, stored": lambda: NATIVE.store([points], angle, out[None]),
+        "distance, stored": lambda: NATIVE.store([points], distance, out[None]),
+        "count": lambda: NATIVE.count([points._replace(aperture=psi)], QUANTITIES["cone_margin"], None),
         "energy sum": lambda: NATIVE.energy_sum(x, y, CURVATURE, psi),
         "energy minimum": lambda: NATIVE.energy_min(x, y, CURVATURE, psi),
-        "top-10": lambda: NATIVE.smallest(x, y, CURVATURE, None, 10, False),
-        f"ladder, {THRESHOLDS} thresholds": lambda: NATIVE.ladder(x.direction[0], y.direction[0], order, ends),
+        "top-10": lambda: NATIVE.smallest([points], angle, 10, False),
+        "top-10 by distance": lambda: NATIVE.smallest([points], distance, 10, False),
+        "rank by distance": lambda: NATIVE.rank([points], distance, target, False),
+        "count within a distance": lambda: NATIVE.count([points], distance, reach),
+        "distance in a product of two halves, stored": lambda: NATIVE.store(halves, distance, out[None]),
+        f"ladder by distance, {THRESHOLDS} thresholds": lambda: NATIVE.nearest_ladder([points], distance, order, ends),
+        f"ladder, {THRESHOLDS} thresholds": lambda: NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends),
         "energy sum, backward": lambda: NATIVE.backward(upstream, x, y, CURVATURE, energy, psi),
     }
     if kind == "float32":
-        native["reference: exterior angle, stored"] = lambda: REFERENCE.store(x, y, CURVATURE, angle, None, out[None])
+        native["reference: exterior angle, stored"] = lambda: REFERENCE.store([points], angle, out[None])
     return native
 
 

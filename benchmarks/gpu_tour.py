@@ -3,12 +3,15 @@
 import torch
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 from hiergeo.pairwise.resolver import NATIVE
 
 CURVATURES = (-0.7, 0.0, 0.4)
 SIZES = ((1, 1, 1), (3, 131, 7), (130, 257, 33), (65, 129, 64))
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+NARROWER = {torch.float32: torch.float16}
+"""The dtypes of candidates beside wider queries."""
 
 
 def main() -> None:
@@ -39,17 +42,36 @@ def tour(x: Polar, y: Polar, curvature: float) -> None:
     upstream = torch.ones((), dtype=wide, device="cuda").expand(shape)
     for quantity in QUANTITIES.values():
         cone = psi if quantity.cone else None
-        NATIVE.store(x, y, curvature, quantity, cone, torch.empty(shape, dtype=wide, device="cuda"))
+        NATIVE.store([Factor(x, y, curvature, cone)], quantity, torch.empty(shape, dtype=wide, device="cuda"))
         NATIVE.backward(upstream, x, y, curvature, quantity, cone)
-    NATIVE.count(x, y, curvature, psi)
+        search(x, y, curvature, quantity)
+    NATIVE.count([Factor(x, y, curvature, psi)], QUANTITIES["cone_margin"], None)
     NATIVE.energy_sum(x, y, curvature, psi)
     NATIVE.energy_min(x, y, curvature, psi)
-    for swap in (False, True):
-        NATIVE.smallest(x, y, curvature, None, min(40, shape[-1]), swap)
     first = Polar(x.direction[:1], x.radius[:1]), Polar(y.direction[:1], y.radius[:1])
     NATIVE.members(*first, curvature, psi[:1])
     order, ends = torch.arange(shape[-1], device="cuda").flip(0), torch.tensor([0, 1, shape[-1]], device="cuda")
-    NATIVE.ladder(x.direction[0], y.direction[0], order, ends)
+    for norms in (None, torch.linalg.vector_norm(y.direction[0].double(), dim=-1)):
+        NATIVE.ladder(x.direction[0], y.direction[0], norms, order, ends)
+    two = [Factor(*first, k) for k in (curvature, -0.2)]
+    NATIVE.nearest_ladder(two, QUANTITIES["distance"], order, ends)
+
+
+def search(x: Polar, y: Polar, curvature: float, quantity: Quantity) -> None:
+    """Searches of one space, and, where the quantity has a value in products, of a product with narrower candidates."""
+    k, shape = min(40, y.radius.shape[-1]), (*x.radius.shape, y.radius.shape[-1])
+    dtype = NARROWER.get(y.direction.dtype, y.direction.dtype)
+    narrow = Polar(y.direction.to(dtype), y.radius)
+    target = torch.zeros_like(x.radius, dtype=torch.int64)
+    for swap in (False, True):
+        psi = pairwise.half_aperture((y if swap else x).radius, curvature) if quantity.cone else None
+        one = [Factor(x, y, curvature, psi)]
+        for factors in (one, [*one, Factor(x, narrow, -0.2, psi)] if quantity.combine else one):
+            NATIVE.smallest(factors, quantity, k, swap)
+            NATIVE.rank(factors, quantity, target, swap)
+            if quantity.combine and not swap:
+                NATIVE.store(factors, quantity, torch.empty(shape, device="cuda"))
+                NATIVE.count(factors, quantity, None if quantity.cone else x.radius + 1)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,30 @@
-// The schemas of the native operators. hiergeo.pairwise flattens batches and makes operands ready; operands.h checks them.
+// The schemas of the native operators. hiergeo.pairwise flattens batches and makes operands ready; operands.h checks them. What
+// the operators do is said by hiergeo.pairwise.backend.
 #include <torch/csrc/stable/library.h>
 
+// One entry for each factor of a product of spaces; no apertures where the quantity has none. The directions of x and of y
+// may differ in dtype, as long as both are float64 or neither is.
+#define HIERGEO_FACTORS "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, float[] curvature, Tensor[] aperture, int quantity"
+
 STABLE_TORCH_LIBRARY(hiergeo_native, m) {
-  m.def(
-      "store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, int quantity, Tensor? aperture, int product,"
-      " Tensor(a!) out) -> ()");
+  m.def("store(" HIERGEO_FACTORS ", int product, Tensor(a!) out) -> ()");
   m.def(
       "backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, int quantity,"
       " Tensor? aperture, int product) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
-  m.def("count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, int product) -> Tensor");
+  m.def("count(" HIERGEO_FACTORS ", Tensor? reach, int product) -> Tensor");
   m.def(
       "members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, int product)"
       " -> (Tensor, Tensor)");
-  m.def(
-      "smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor? offset, int k, bool swap, int product)"
-      " -> (Tensor, Tensor)");
+  m.def("smallest(" HIERGEO_FACTORS ", int k, bool swap, int product) -> (Tensor, Tensor)");
+  m.def("rank(" HIERGEO_FACTORS ", Tensor target, bool swap, int product) -> Tensor");
+  m.def("nearest_ladder(" HIERGEO_FACTORS ", Tensor order, Tensor ends, int product) -> (Tensor, Tensor)");
   m.def("energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, int product) -> Tensor");
   m.def(
       "energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, int product)"
       " -> (Tensor, Tensor)");
-  m.def("ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int product) -> Tensor");
+  m.def(
+      "ladder(Tensor queries, Tensor candidates, Tensor? norms, Tensor order, Tensor ends, int product)"
+      " -> (Tensor, Tensor)");
   m.def("simd_level() -> str");
   m.def("fma_peak(int repeats) -> float");
 }

@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cpu/problem.h"
 
@@ -110,8 +111,7 @@ inline void check_directions(const char* name, const Tensor& direction, int64_t 
 
 inline void check_same_rays(const char* name, const Tensor& direction, const char* first_name, const Tensor& first) {
   check_device(name, direction, first);
-  STD_TORCH_CHECK(direction.scalar_type() == first.scalar_type(), name, " must have the dtype of ", first_name, ", ",
-                  torch::headeronly::toString(first.scalar_type()), ".");
+  STD_TORCH_CHECK(compute_type(direction) == compute_type(first), name, " must be float64 where ", first_name, " is.");
   const int64_t last = first.dim() - 1;
   STD_TORCH_CHECK(direction.size(last) == first.size(last), name, " must have the dimension of ", first_name, ", ",
                   first.size(last), ", not ", direction.size(last), ".");
@@ -136,10 +136,13 @@ inline void check_points(const Tensor& ux, const Tensor& rx, const Tensor& uy, c
   check_curvature(curvature);
 }
 
+inline void check_code(int64_t quantity) {
+  STD_TORCH_CHECK(0 <= quantity && quantity <= int64_t(Quantity::distance_l1), "quantity must be 0 to 4, not ", quantity, ".");
+}
+
 inline void check_quantity(int64_t quantity, const std::optional<Tensor>& aperture, const Tensor& ux) {
-  STD_TORCH_CHECK(0 <= quantity && quantity <= int64_t(Quantity::energy), "quantity must be 0 to 3, not ", quantity, ".");
-  const bool cone = conic(Quantity(quantity));
-  STD_TORCH_CHECK(aperture || !cone, "aperture must be given for a quantity of a cone.");
+  check_code(quantity);
+  STD_TORCH_CHECK(aperture || !is_conic(Quantity(quantity)), "aperture must be given for a quantity of a cone.");
   if (aperture) check_numbers("aperture", *aperture, ux);
 }
 
@@ -172,18 +175,79 @@ inline void check_prefixes(const int64_t* order, int64_t length, const int64_t* 
                     ", the length of order, not to ", ends[t], ".");
 }
 
+// The factors of a space, one entry of every list each: all of one compute type and of the same B, N and M. The half apertures
+// are of the apexes, which are y with `swap`.
+struct FactorLists {
+  const std::vector<Tensor> &ux, &rx, &uy, &ry;
+  const std::vector<double>& curvature;
+  const std::vector<Tensor>& aperture;
+  int64_t quantity;
+  bool swap = false;
+};
+
+inline void check_factor(const FactorLists& of, size_t f) {
+  const Tensor &first = of.ux[0], &ux = of.ux[f], &uy = of.uy[f];
+  check_directions("ux", ux, 3);
+  check_directions("uy", uy, 3);
+  for (const Tensor* u : {&ux, &uy}) {
+    const char* name = u == &ux ? "ux" : "uy";
+    check_device(name, *u, first);
+    STD_TORCH_CHECK(compute_type(*u) == compute_type(first), name, " must be float64 where other directions are.");
+    STD_TORCH_CHECK(u->size(2) == ux.size(2), "uy must have the dimension of ux, ", ux.size(2), ", not ", u->size(2), ".");
+    STD_TORCH_CHECK(u->size(0) == first.size(0), name, " must hold ", first.size(0), " problems, not ", u->size(0), ".");
+  }
+  STD_TORCH_CHECK(ux.size(1) == first.size(1), "ux must hold ", first.size(1), " points, not ", ux.size(1), ".");
+  STD_TORCH_CHECK(uy.size(1) == of.uy[0].size(1), "uy must hold ", of.uy[0].size(1), " points, not ", uy.size(1), ".");
+  check_numbers("rx", of.rx[f], ux);
+  check_numbers("ry", of.ry[f], uy);
+  check_curvature(of.curvature[f]);
+  if (!of.aperture.empty()) check_numbers("aperture", of.aperture[f], of.swap ? uy : ux);
+}
+
+inline void check_factors(const FactorLists& of) {
+  const size_t count = of.ux.size();
+  STD_TORCH_CHECK(count > 0, "ux must hold at least one factor.");
+  STD_TORCH_CHECK(of.rx.size() == count && of.uy.size() == count && of.ry.size() == count && of.curvature.size() == count,
+                  "rx, uy, ry and curvature must hold one entry for each of the ", count, " factors.");
+  check_code(of.quantity);
+  const Quantity quantity = Quantity(of.quantity);
+  STD_TORCH_CHECK(count == 1 || is_distance(quantity) || quantity == Quantity::cone_margin,
+                  "quantity must be a distance or the margin for more than one factor.");
+  STD_TORCH_CHECK(of.aperture.size() == (is_conic(quantity) ? count : 0), "aperture must hold one entry a factor for a quantity",
+                  " of a cone, and none otherwise.");
+  for (size_t f = 0; f < count; ++f) check_factor(of, f);
+}
+
+// What is ordered by: an angle, a distance or the margin.
+inline void check_ordered(const FactorLists& of) {
+  check_factors(of);
+  STD_TORCH_CHECK(Quantity(of.quantity) != Quantity::energy, "quantity must not be the energy: many pairs tie at 0.");
+}
+
+inline void check_steps(const Tensor& order, const Tensor& ends, const Tensor& first) {
+  check_dims("order", order, 1);
+  check_dims("ends", ends, 1);
+  check("order", order, ScalarType::Long, {order.size(0)}, first);
+  check("ends", ends, ScalarType::Long, {ends.size(0)}, first);
+}
+
+// On the host alone, as `check_prefixes`.
+inline void check_targets(const int64_t* target, int64_t count, int64_t candidates) {
+  for (int64_t i = 0; i < count; ++i)
+    STD_TORCH_CHECK(0 <= target[i] && target[i] < candidates, "target must hold indices of the ", candidates,
+                    " points y, not ", target[i], ".");
+}
+
 }  // namespace operands
 
 // One function for every list of operands in library.cpp.
 
-inline void check_store(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                        int64_t quantity, const std::optional<Tensor>& aperture, int64_t product, const Tensor& out) {
-  operands::check_points(ux, rx, uy, ry, curvature);
-  operands::check_quantity(quantity, aperture, ux);
+inline void check_store(const operands::FactorLists& of, int64_t product, const Tensor& out) {
+  operands::check_factors(of);
   operands::check_product(product);
   operands::check_float("out", out);
-  operands::check_sizes("out", out, {ux.size(0), ux.size(1), uy.size(1)});
-  operands::check_device("out", out, ux);
+  operands::check_sizes("out", out, {of.ux[0].size(0), of.ux[0].size(1), of.uy[0].size(1)});
+  operands::check_device("out", out, of.ux[0]);
   operands::check_written("out", out);
 }
 
@@ -208,24 +272,42 @@ inline void check_members(const Tensor& ux, const Tensor& rx, const Tensor& uy, 
   STD_TORCH_CHECK(ux.size(0) == 1, "ux must hold one problem, not ", ux.size(0), ".");
 }
 
-inline void check_smallest(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
-                           const std::optional<Tensor>& offset, int64_t k, int64_t product) {
-  operands::check_points(ux, rx, uy, ry, curvature);
-  if (offset) operands::check_numbers("offset", *offset, uy);
-  STD_TORCH_CHECK(0 < k && k <= std::min(uy.size(1), kMostNeighbours), "k must be between 1 and the ", uy.size(1),
-                  " points y, and at most ", kMostNeighbours, ", not ", k, ".");
+inline void check_count(const operands::FactorLists& of, const std::optional<Tensor>& reach, int64_t product) {
+  operands::check_factors(of);
+  const Quantity quantity = Quantity(of.quantity);
+  STD_TORCH_CHECK(reach ? is_distance(quantity) : quantity == Quantity::cone_margin,
+                  "quantity must be a distance where reach is given, and the margin otherwise.");
+  if (reach) operands::check_numbers("reach", *reach, of.ux[0]);
   operands::check_product(product);
 }
 
-inline void check_ladder(const Tensor& queries, const Tensor& candidates, const Tensor& order, const Tensor& ends,
-                         int64_t product) {
+inline void check_smallest(const operands::FactorLists& of, int64_t k, int64_t product) {
+  operands::check_ordered(of);
+  STD_TORCH_CHECK(0 < k && k <= kMostNeighbours, "k must be between 1 and ", kMostNeighbours, ", not ", k, ".");
+  operands::check_product(product);
+}
+
+inline void check_rank(const operands::FactorLists& of, const Tensor& target, int64_t product) {
+  operands::check_ordered(of);
+  operands::check("target", target, ScalarType::Long, {of.ux[0].size(0), of.ux[0].size(1)}, of.ux[0]);
+  operands::check_product(product);
+}
+
+inline void check_nearest_ladder(const operands::FactorLists& of, const Tensor& order, const Tensor& ends, int64_t product) {
+  operands::check_factors(of);
+  STD_TORCH_CHECK(is_distance(Quantity(of.quantity)), "quantity must be a distance.");
+  STD_TORCH_CHECK(of.ux[0].size(0) == 1, "ux must hold one problem, not ", of.ux[0].size(0), ".");
+  operands::check_steps(order, ends, of.ux[0]);
+  operands::check_product(product);
+}
+
+inline void check_ladder(const Tensor& queries, const Tensor& candidates, const std::optional<Tensor>& norms,
+                         const Tensor& order, const Tensor& ends, int64_t product) {
   operands::check_directions("queries", queries, 2);
   operands::check_directions("candidates", candidates, 2);
   operands::check_same_rays("candidates", candidates, "queries", queries);
-  operands::check_dims("order", order, 1);
-  operands::check_dims("ends", ends, 1);
-  operands::check("order", order, ScalarType::Long, {order.size(0)}, queries);
-  operands::check("ends", ends, ScalarType::Long, {ends.size(0)}, queries);
+  if (norms) operands::check("norms", *norms, ScalarType::Double, {candidates.size(0)}, queries);
+  operands::check_steps(order, ends, queries);
   operands::check_product(product);
 }
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from hiergeo import cli
 
 settings.register_profile("hiergeo", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("mutants", settings.get_profile("hiergeo"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("hiergeo")
 torch.set_num_threads(1)
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo._numerics import pair_dtype
-from hiergeo.pairwise.backend import Backend
+from hiergeo.pairwise.backend import Backend, Factor
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, SIMD_LEVELS, why_reference
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE, SIMD_LEVELS, why_reference
 from hiergeo.testing.samples import bar_angles, bar_radii, frame
 from hiergeo.testing.strategies import curvatures
 
@@ -42,11 +42,24 @@ class Problem:
     def aperture(self) -> Tensor:
         return pairwise.half_aperture(self.x.radius, self.curvature)
 
+    def factor(self, quantity: str, swap: bool = False) -> Factor:
+        """The points as a backend takes them, with half apertures of the apexes where the quantity has a cone."""
+        apex = self.y if swap else self.x
+        cone = pairwise.half_aperture(apex.radius, self.curvature) if QUANTITIES[quantity].cone else None
+        return Factor(self.x, self.y, self.curvature, cone)
+
     def stored(self, backend: Backend, quantity: str, dtype: torch.dtype | None = None) -> Tensor:
-        out = torch.full((*self.x.radius.shape, self.y.radius.shape[-1]), 7.0, dtype=dtype or self.dtype)
-        cone = self.aperture if QUANTITIES[quantity].cone else None
-        backend.store(self.x, self.y, self.curvature, QUANTITIES[quantity], cone, out)
+        shape = (*self.x.radius.shape, self.y.radius.shape[-1])
+        out = torch.full(shape, 7.0, dtype=dtype or self.dtype, device=self.x.radius.device)
+        backend.store([self.factor(quantity)], QUANTITIES[quantity], out)
         return out
+
+    def scores(self, quantity: str, swap: bool = False) -> Tensor:
+        """What searches keep small, (B, N, M), by the reference; with `swap` y is the apex."""
+        turned = Problem(self.y, self.x, self.curvature) if swap else self
+        values = turned.stored(REFERENCE, quantity)
+        values = values.mT if swap else values
+        return -values if QUANTITIES[quantity].largest_first else values
 
 
 @st.composite
@@ -57,14 +70,37 @@ def problems(
     batches: tuple[int, ...] = (1, 2, 0, 3),
 ) -> Problem:
     """Points within the ranges of the accuracy bars; the hard ones lie in a plane, some at the root, some NaN."""
+    shape = draw(st.sampled_from(batches)), draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES))
+    dtype, hard = draw(st.sampled_from(dtypes)), hard and draw(st.booleans())
+    return _problem(draw, shape, (dtype, dtype), hard)
+
+
+MIXED = ((torch.float32, torch.float16), (torch.bfloat16, torch.float32), (torch.float16, torch.float64))
+
+
+@st.composite
+def products(draw: st.DrawFn, batches: tuple[int, ...] = (1, 2)) -> list[Problem]:
+    """The factors of a product of one to four spaces, as many points in each; x and y may differ in dtype."""
+    shape = draw(st.sampled_from(batches)), draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES))
+    dtypes = draw(st.sampled_from((*((dtype, dtype) for dtype in FLOATS), *MIXED)))
+    hard = draw(st.booleans())
+    return [_problem(draw, shape, dtypes, hard) for _ in range(draw(st.integers(1, 4)))]
+
+
+def _problem(
+    draw: st.DrawFn, shape: tuple[int, int, int], dtypes: tuple[torch.dtype, torch.dtype], hard: bool
+) -> Problem:
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
     k, dim = draw(curvatures()), draw(st.sampled_from((2, 3, 7, 16, 33, 64, 129)))
-    b, n, m = draw(st.sampled_from(batches)), draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES))
-    dtype, hard = draw(st.sampled_from(dtypes)), hard and draw(st.booleans())
     shared = _Shared(frame(1, dim, generator), bar_angles(9, generator), bar_radii(k, 4, generator)[0])
+    b, *sizes = shape
     x, y = (
-        _laid_out(_hard(b, size, shared, generator) if hard else _ordinary(b, size, dim, k, generator), layout, dtype)
-        for size, layout in ((n, draw(st.sampled_from(LAYOUTS))), (m, draw(st.sampled_from(LAYOUTS))))
+        _laid_out(
+            _hard(b, size, shared, generator) if hard else _ordinary(b, size, dim, k, generator),
+            draw(st.sampled_from(LAYOUTS)),
+            dtype,
+        )
+        for size, dtype in zip(sizes, dtypes, strict=True)
     )
     return Problem(x, y, k)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows
+from hiergeo.pairwise.backend import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.bars import ANGLE_WORST, DISTANCE_WORST
@@ -112,7 +113,7 @@ def test_native_kernels_and_the_reference_agree(level: str, problem: tuple[Polar
             for name in ("distance", "exterior_angle"):
                 dtype = torch.float64 if x.direction.dtype == torch.float64 else torch.float32
                 out.append(torch.empty(1, 7, 7, dtype=dtype))
-                backend.store(x, y, k, QUANTITIES[name], None, out[-1])
+                backend.store([Factor(x, y, k, None)], QUANTITIES[name], out[-1])
             found.append([part.double() for part in out])
     (distance, angle), (true_distance, true_angle) = found
     reach = x.radius.double()[..., None] + y.radius.double()[..., None, :]

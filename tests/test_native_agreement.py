@@ -14,7 +14,7 @@ from native_problems import FLOATS, MISSING, OWN, SIZES, Problem, at, levels, pr
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.backend import Gradients
+from hiergeo.pairwise.backend import Factor, Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.bars import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST
@@ -75,10 +75,9 @@ def test_stored_dtypes_and_strides(level: str, problem: Problem, dtype: torch.dt
     b, n, m = *problem.x.radius.shape, problem.y.radius.shape[-1]
     frame = torch.full((b, n + 2, m + 3), -1.0, dtype=dtype)
     for name, quantity in QUANTITIES.items():
-        cone = problem.aperture if quantity.cone else None
         inner = frame[:, 1 : n + 1, 2 : m + 2]
         with at(level):
-            NATIVE.store(problem.x, problem.y, problem.curvature, quantity, cone, inner)
+            NATIVE.store([problem.factor(name)], quantity, inner)
             whole = problem.stored(NATIVE, name)
         torch.testing.assert_close(inner, whole.to(dtype), rtol=0, atol=0, equal_nan=True)
         inner.fill_(-1.0)
@@ -93,7 +92,7 @@ def in_doubt(problem: Problem) -> Tensor:
 @every_level
 @given(problem=problems())
 def test_counts(level: str, problem: Problem) -> None:
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
+    operands = ([problem.factor("cone_margin")], QUANTITIES["cone_margin"], None)
     with at(level):
         native, reference = (backend.count(*operands) for backend in (NATIVE, REFERENCE))
     assert native.dtype == torch.int64
@@ -122,11 +121,9 @@ def test_members(level: str, problem: Problem) -> None:
 @every_level
 @given(problem=problems(), data=st.data(), by_margin=st.booleans(), swap=st.booleans())
 def test_smallest(level: str, problem: Problem, data: st.DataObject, by_margin: bool, swap: bool) -> None:
-    m = problem.y.radius.shape[-1]
-    assume(m > 0)
-    k = data.draw(st.integers(1, m))
-    offset = pairwise.half_aperture(problem.y.radius, problem.curvature) if by_margin else None
-    operands = (problem.x, problem.y, problem.curvature, offset, k, swap)
+    k = data.draw(st.integers(1, problem.y.radius.shape[-1] + 3))
+    quantity = "cone_margin" if by_margin else "exterior_angle"
+    operands = ([problem.factor(quantity, swap)], QUANTITIES[quantity], k, swap)
     with at(level):
         (values, indices), (expected, _) = (backend.smallest(*operands) for backend in (NATIVE, REFERENCE))
     assert indices.dtype == torch.int64
@@ -134,19 +131,12 @@ def test_smallest(level: str, problem: Problem, data: st.DataObject, by_margin: 
     torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
     assert torch.equal(indices < 0, expected.isnan())
     assert bool((values.diff(dim=-1).nan_to_num(nan=0.0) >= 0).all())
-    scores = _scores(problem, offset, swap)
+    scores = torch.nn.functional.pad(problem.scores(quantity, swap), (0, 1))
     found = scores.gather(-1, indices.clamp_min(0)).masked_fill(indices < 0, math.nan)
     torch.testing.assert_close(found, values, rtol=0, atol=TIE, equal_nan=True)
     for row in indices.flatten(0, 1).tolist():
         chosen = [index for index in row if index >= 0]
         assert len(set(chosen)) == len(chosen)
-
-
-def _scores(problem: Problem, offset: Tensor | None, swap: bool) -> Tensor:
-    turned = Problem(problem.y, problem.x, problem.curvature) if swap else problem
-    angle = turned.stored(REFERENCE, "exterior_angle")
-    angle = angle.mT if swap else angle
-    return angle if offset is None else angle - offset.unsqueeze(-2)
 
 
 @every_level
@@ -157,7 +147,7 @@ def test_exact_ties_go_to_the_lower_index(level: str) -> None:
     x = Polar(torch.randn(1, 9, 24, generator=generator), 0.2 + torch.rand(1, 9, generator=generator))
     y = Polar(few[0][:, place], few[1][:, place])
     with at(level):
-        _, indices = NATIVE.smallest(x, y, -0.3, None, 300, False)
+        _, indices = NATIVE.smallest([Factor(x, y, -0.3)], QUANTITIES["exterior_angle"], 300, False)
         _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros(1, 9))
     for row in indices[0]:
         groups = place[row]
@@ -275,7 +265,10 @@ def climbs(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def test_ladders(level: str, climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
     queries, candidates, order, ends = climb
     with at(level):
-        native, reference = (backend.ladder(*climb) for backend in (NATIVE, REFERENCE))
+        (native, cosines), (reference, expected) = (
+            backend.ladder(queries, candidates, None, order, ends) for backend in (NATIVE, REFERENCE)
+        )
+    torch.testing.assert_close(cosines, expected, rtol=0, atol=1e-6, equal_nan=True)
     assert native.dtype == torch.int64
     assert torch.equal(native < 0, reference < 0)
     q, c = (torch.nn.functional.normalize(t.double(), dim=-1) for t in (queries, candidates))
@@ -297,7 +290,7 @@ def test_ladder_ties_go_to_the_lower_index(level: str) -> None:
     candidates = torch.randn(20, 384, generator=generator)[place]
     order, ends = torch.randperm(1003, generator=generator), torch.tensor([400, 1003])
     with at(level):
-        found = NATIVE.ladder(torch.randn(200, 384, generator=generator), candidates, order, ends)
+        found, _ = NATIVE.ladder(torch.randn(200, 384, generator=generator), candidates, None, order, ends)
     for column, end in enumerate(ends.tolist()):
         within = torch.zeros(1003, dtype=torch.bool).index_put((order[:end],), torch.tensor(True))
         first = [int(torch.nonzero((place == group) & within)[0]) for group in range(20)]

@@ -15,7 +15,7 @@ from test_native_agreement import TIE, UPSTREAMS, _upstream, assert_angles, asse
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.backend import Backend
+from hiergeo.pairwise.backend import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle
@@ -24,17 +24,13 @@ from hiergeo.testing.samples import bar_block
 
 pytestmark = needs_kernels
 
+ANGLE = QUANTITIES["exterior_angle"]
 NARROW = (torch.float32, torch.bfloat16, torch.float16)
-OPERATIONS = ("store", "count", "smallest", "energy_sum", "energy_min", "ladder", "backward")
+OPERATIONS = (
+    *("store", "count", "smallest", "energy_sum", "energy_min", "ladder", "backward"),
+    *("product", "count_within", "rank", "nearest_ladder"),
+)
 """Those that never wait for the device."""
-
-
-def stored(backend: Backend, problem: Problem, quantity: str, dtype: torch.dtype | None = None) -> Tensor:
-    shape = (*problem.x.radius.shape, problem.y.radius.shape[-1])
-    out = torch.full(shape, 7.0, dtype=dtype or problem.dtype, device=DEVICE)
-    cone = problem.aperture if QUANTITIES[quantity].cone else None
-    backend.store(problem.x, problem.y, problem.curvature, QUANTITIES[quantity], cone, out)
-    return out
 
 
 # Hard points are of float32 and narrower: where two float64 rays coincide up to a rounding, angles of equal radii jump.
@@ -45,14 +41,14 @@ cuda_problems = st.one_of(problems(dtypes=NARROW), problems(dtypes=FLOATS, hard=
 def test_stored_angles(quantity: str) -> None:
     @given(cuda_problems)
     def agree(problem: Problem) -> None:
-        assert_angles(stored(NATIVE, problem, quantity), stored(REFERENCE, problem, quantity))
+        assert_angles(problem.stored(NATIVE, quantity), problem.stored(REFERENCE, quantity))
 
     agree()
 
 
 @given(cuda_problems)
 def test_stored_distances(problem: Problem) -> None:
-    native, reference = (stored(backend, problem, "distance").double() for backend in (NATIVE, REFERENCE))
+    native, reference = (problem.stored(backend, "distance").double() for backend in (NATIVE, REFERENCE))
     assert torch.equal(native.isnan(), reference.isnan())
     reach = problem.x.radius.double().unsqueeze(-1) + problem.y.radius.double().unsqueeze(-2)
     error = ((native - reference).abs() - 2e-7 * reach).nan_to_num(nan=0.0)
@@ -67,9 +63,8 @@ def test_stored_dtypes_and_strides(problem: Problem, dtype: torch.dtype) -> None
     frame = torch.full((b, n + 2, m + 3), -1.0, dtype=dtype, device=DEVICE)
     inner = frame[:, 1 : n + 1, 2 : m + 2]
     for name, quantity in QUANTITIES.items():
-        cone = problem.aperture if quantity.cone else None
-        NATIVE.store(problem.x, problem.y, problem.curvature, quantity, cone, inner)
-        whole = stored(NATIVE, problem, name).to(dtype)
+        NATIVE.store([problem.factor(name)], quantity, inner)
+        whole = problem.stored(NATIVE, name).to(dtype)
         torch.testing.assert_close(inner, whole, rtol=0, atol=0, equal_nan=True)
         inner.fill_(-1.0)
         assert bool((frame == -1).all())
@@ -97,14 +92,14 @@ def test_extreme_norms(scale: float) -> None:
     plain = Problem(x, y, -0.7)
     direction = torch.where(torch.arange(33, device=DEVICE)[:, None] % 3 == 0, x.direction * scale, x.direction)
     scaled = Problem(Polar(direction, x.radius), y, -0.7)
-    assert_angles(stored(NATIVE, scaled, "exterior_angle"), stored(NATIVE, plain, "exterior_angle"))
+    assert_angles(scaled.stored(NATIVE, "exterior_angle"), plain.stored(NATIVE, "exterior_angle"))
 
 
 @given(cuda_problems)
 def test_counts(problem: Problem) -> None:
-    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
+    operands = ([problem.factor("cone_margin")], QUANTITIES["cone_margin"], None)
     native, reference = (backend.count(*operands) for backend in (NATIVE, REFERENCE))
-    doubt = stored(REFERENCE, problem, "cone_margin").abs() <= TIE
+    doubt = problem.stored(REFERENCE, "cone_margin").abs() <= TIE
     assert bool(((native - reference).abs() <= doubt.sum(-1)).all())
 
 
@@ -112,7 +107,7 @@ def test_counts(problem: Problem) -> None:
 def test_members(problem: Problem) -> None:
     crow, columns = NATIVE.members(problem.x, problem.y, problem.curvature, problem.aperture)
     row = torch.repeat_interleave(torch.arange(len(crow) - 1, device=DEVICE), crow.diff())
-    margin = stored(REFERENCE, problem, "cone_margin")[0]
+    margin = problem.stored(REFERENCE, "cone_margin")[0]
     assert bool(((row * margin.shape[1] + columns).diff() > 0).all()), "columns ascend within a row"
     found = torch.zeros(margin.shape, dtype=torch.bool, device=DEVICE)
     found[row, columns] = True
@@ -121,16 +116,12 @@ def test_members(problem: Problem) -> None:
 
 @given(cuda_problems, st.data(), st.booleans(), st.booleans())
 def test_smallest(problem: Problem, data: st.DataObject, by_margin: bool, swap: bool) -> None:
-    m = problem.y.radius.shape[-1]
-    assume(m > 0)
-    offset = pairwise.half_aperture(problem.y.radius, problem.curvature) if by_margin else None
-    operands = (problem.x, problem.y, problem.curvature, offset, data.draw(st.integers(1, m)), swap)
+    quantity, k = "cone_margin" if by_margin else "exterior_angle", data.draw(st.integers(1, 140))
+    operands = ([problem.factor(quantity, swap)], QUANTITIES[quantity], k, swap)
     (values, indices), (expected, _) = (backend.smallest(*operands) for backend in (NATIVE, REFERENCE))
     torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
     assert torch.equal(indices < 0, expected.isnan())
-    turned = Problem(problem.y, problem.x, problem.curvature) if swap else problem
-    angle = stored(REFERENCE, turned, "exterior_angle")
-    scores = (angle.mT if swap else angle) - (0 if offset is None else offset.unsqueeze(-2))
+    scores = torch.nn.functional.pad(problem.scores(quantity, swap), (0, 1))
     found = scores.gather(-1, indices.clamp_min(0)).masked_fill(indices < 0, math.nan)
     torch.testing.assert_close(found.to(values.dtype), values, rtol=0, atol=TIE, equal_nan=True)
 
@@ -142,15 +133,31 @@ def test_ties_go_to_the_lower_index(dtype: torch.dtype) -> None:
     y = Polar(few.direction[:, place], few.radius[:, place])
     order = torch.randperm(len(place), generator=torch.Generator().manual_seed(1)).to(DEVICE)
     first = torch.stack([torch.nonzero(place == group)[0, 0] for group in range(5)])
-    _, indices = NATIVE.smallest(x, y, -0.3, None, sized(1024, 300), False)
+    _, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, sized(1024, 300), False)
     _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros_like(x.radius))
-    best = NATIVE.ladder(x.direction[0], y.direction[0], order, torch.tensor([len(place)], device=DEVICE))
+    ends = torch.tensor([len(place)], device=DEVICE)
+    best, _ = NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)
     for found in (indices[..., 0], least, best.mT):
         assert torch.equal(found[0], first[place[found[0]]])
     for row in indices[0]:
         for group in place[row].unique():
             chosen = row[place[row] == group]
             assert torch.equal(chosen, torch.nonzero(place == group)[: len(chosen), 0])
+
+
+@pytest.mark.parametrize("k", [1, 7, 300])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_few_rows_are_searched_in_parts(rows: int, k: int) -> None:
+    """Several blocks share a row; among equal columns the lowest win, whichever part they are in."""
+    columns = sized(300_000, 1500)
+    x, few = random_points(rows, 24, 0), random_points(400, 24, 1)
+    place = torch.randint(400, (columns,), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    y = Polar(few.direction[:, place], few.radius[:, place])
+    values, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, k, False)
+    angle = Problem(x, y, -0.3).stored(NATIVE, "exterior_angle")
+    expected, order = angle.sort(dim=-1, stable=True)
+    assert torch.equal(values, expected[..., :k])
+    assert torch.equal(indices, order[..., :k])
 
 
 @given(cuda_problems)
@@ -162,7 +169,7 @@ def test_energies(problem: Problem) -> None:
     (values, indices), (expected, places) = (backend.energy_min(*operands) for backend in (NATIVE, REFERENCE))
     torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
     assert torch.equal(indices < 0, places < 0)
-    energy = stored(REFERENCE, problem, "energy").gather(-1, indices.clamp_min(0).unsqueeze(-1))[..., 0]
+    energy = problem.stored(REFERENCE, "energy").gather(-1, indices.clamp_min(0).unsqueeze(-1))[..., 0]
     torch.testing.assert_close(energy.masked_fill(indices < 0, math.nan), values, rtol=0, atol=TIE, equal_nan=True)
 
 
@@ -171,7 +178,7 @@ def test_gradients(quantity: str) -> None:
     @given(problems(hard=False).map(moved), st.sampled_from(UPSTREAMS))
     @settings(max_examples=60)
     def agree(problem: Problem, kind: str) -> None:
-        margin = stored(REFERENCE, problem, "cone_margin")
+        margin = problem.stored(REFERENCE, "cone_margin")
         assume(quantity != "energy" or not bool((margin.abs() <= TIE).any()))
         cone = problem.aperture if QUANTITIES[quantity].cone else None
         upstream = on_device(_upstream(kind, margin.shape, problem.dtype))
@@ -199,8 +206,11 @@ def test_gradients_of_nearly_collinear_pairs(sign: int, quantity: str) -> None:
 @given(climbs())
 def test_ladders(climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
     queries, candidates, order, ends = map(on_device, climb)
-    native, reference = (backend.ladder(queries, candidates, order, ends) for backend in (NATIVE, REFERENCE))
+    (native, cosines), (reference, expected) = (
+        backend.ladder(queries, candidates, None, order, ends) for backend in (NATIVE, REFERENCE)
+    )
     assert torch.equal(native < 0, reference < 0)
+    torch.testing.assert_close(cosines, expected, rtol=0, atol=1e-6, equal_nan=True)
     if native.numel() and len(candidates):
         q, c = (torch.nn.functional.normalize(t.double(), dim=-1) for t in (queries, candidates))
         cosine = (q @ c.mT).nan_to_num(nan=-math.inf)
@@ -211,22 +221,22 @@ def test_ladders(climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
     """Rows, columns and thresholds beyond what one chunk, one span and one scan hold."""
-    rows, columns, k = sized(700, 300), sized(40_000, 1500), sized(1000, 400)
+    rows, columns, k = sized(700, 150), sized(40_000, 1500), sized(1000, 400)
     x, y = random_points(rows, 40, 0, dtype), random_points(columns, 40, 1, dtype)
     problem = Problem(x, y, -0.3)
     operands = (x, y, -0.3, problem.aperture)
-    margin = stored(REFERENCE, problem, "cone_margin")
-    counts = NATIVE.count(*operands)
+    margin = problem.stored(REFERENCE, "cone_margin")
+    counts = NATIVE.count([problem.factor("cone_margin")], QUANTITIES["cone_margin"], None)
     assert bool(((counts - (margin >= 0).sum(-1)).abs() <= (margin.abs() <= TIE).sum(-1)).all())
     crow, _ = NATIVE.members(*operands)
     assert torch.equal(crow.diff(), counts[0])
     torch.testing.assert_close(NATIVE.energy_sum(*operands), REFERENCE.energy_sum(*operands), rtol=1e-5, atol=TIE)
-    values, indices = NATIVE.smallest(x, y, -0.3, problem.aperture.new_zeros(1, columns), k, False)
-    angle = stored(REFERENCE, problem, "exterior_angle")
+    values, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, k, False)
+    angle = problem.stored(REFERENCE, "exterior_angle")
     torch.testing.assert_close(values, angle.sort(-1).values[..., :k], rtol=0, atol=TIE)
     torch.testing.assert_close(angle.gather(-1, indices), values, rtol=0, atol=TIE)
     order, ends = torch.randperm(columns).to(DEVICE), torch.arange(0, columns + 1, columns // 500, device=DEVICE)
-    best = NATIVE.ladder(x.direction[0], y.direction[0], order, ends)
+    best, _ = NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)
     q, c = (torch.nn.functional.normalize(t.direction[0].double(), dim=-1) for t in (x, y))
     prefix = (q @ c[order].mT).cummax(-1).values[:, ends[1:] - 1]
     assert bool((best[:, 0] == -1).all())
@@ -236,24 +246,41 @@ def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
     assert_gradients(NATIVE.backward(*slopes), REFERENCE.backward(*slopes), problem)
 
 
+def many_problems(count: int) -> tuple[Polar, Polar]:
+    """A batch of problems of one pair each."""
+    x, y = random_points(count, 3, 0), random_points(count, 3, 1)
+    return tuple(Polar(side.direction[0, :, None], side.radius[0, :, None]) for side in (x, y))  # type: ignore[return-value]
+
+
+def test_more_problems_than_a_short_integer_counts() -> None:
+    problem = Problem(*many_problems(sized(66_000, 200)), -0.7)
+    assert_angles(problem.stored(NATIVE, "exterior_angle"), problem.stored(REFERENCE, "exterior_angle"))
+
+
 def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[], list[Tensor]]:
     """One call of a native operation on given points, as a list of its results."""
     psi, wide = pairwise.half_aperture(x.radius, -0.3), torch.float64 if dtype == torch.float64 else torch.float32
     shape = (*x.radius.shape, y.radius.shape[-1])
     out, upstream = torch.empty(shape, dtype=wide, device=DEVICE), torch.ones(shape, dtype=wide, device=DEVICE)
     order, ends = torch.arange(shape[-1], device=DEVICE), torch.tensor([3, shape[-1]], device=DEVICE)
+    two, distance = [Factor(x, y, k) for k in (-0.3, 0.2)], QUANTITIES["distance"]
+    reach, target = x.radius + 1, (torch.arange(shape[1], device=DEVICE) % shape[2]).expand(shape[:2])
 
-    def store() -> list[Tensor]:
-        NATIVE.store(x, y, -0.3, QUANTITIES["energy"], psi, out)
+    def store(factors: list[Factor], quantity: str) -> list[Tensor]:
+        NATIVE.store(factors, QUANTITIES[quantity], out)
         return [out.clone()]
 
     return {
-        "store": store,
-        "count": lambda: [NATIVE.count(x, y, -0.3, psi)],
-        "smallest": lambda: list(NATIVE.smallest(x, y, -0.3, None, 5, False)),
+        "store": lambda: store([Factor(x, y, -0.3, psi)], "energy"),
+        "product": lambda: store(two, "distance"),
+        "count_within": lambda: [NATIVE.count(two, distance, reach)],
+        "rank": lambda: [NATIVE.rank(two, distance, target, False)],
+        "nearest_ladder": lambda: list(NATIVE.nearest_ladder(two, distance, order, ends)),
+        "count": lambda: [NATIVE.count([Factor(x, y, -0.3, psi)], QUANTITIES["cone_margin"], None)],
+        "smallest": lambda: list(NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, 5, False)),
         "energy_sum": lambda: [NATIVE.energy_sum(x, y, -0.3, psi)],
         "energy_min": lambda: list(NATIVE.energy_min(x, y, -0.3, psi)),
-        "ladder": lambda: [NATIVE.ladder(x.direction[0], y.direction[0], order, ends)],
+        "ladder": lambda: list(NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)),
         "backward": lambda: list(NATIVE.backward(upstream, x, y, -0.3, QUANTITIES["energy"], psi)),
     }[name]
 
@@ -332,12 +359,12 @@ def test_tf32_on_request() -> None:
     """Stored values follow torch's setting to 10 bits; searches do not."""
     x, y = random_points(sized(300, 130), 512, 0), random_points(sized(1000, 150), 512, 1)
     problem = Problem(x, y, -0.7)
-    exact = stored(NATIVE, problem, "exterior_angle")
-    best = NATIVE.smallest(x, y, -0.7, None, 10, False)
+    exact = problem.stored(NATIVE, "exterior_angle")
+    best = NATIVE.smallest([Factor(x, y, -0.7)], ANGLE, 10, False)
     torch.backends.cuda.matmul.allow_tf32 = True
     try:
-        rounded = stored(NATIVE, problem, "exterior_angle")
-        again = NATIVE.smallest(x, y, -0.7, None, 10, False)
+        rounded = problem.stored(NATIVE, "exterior_angle")
+        again = NATIVE.smallest([Factor(x, y, -0.7)], ANGLE, 10, False)
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
     difference = (rounded - exact).abs()

@@ -34,6 +34,11 @@ def clustered(count: int, dim: int, spread: float, curvature: float, generator: 
     return Polar(direction, (0.05 + 1.4 * torch.rand(count, generator=generator)) / scale)
 
 
+def turned(point: Polar, by: int) -> Polar:
+    """The same points with their coordinates in another order."""
+    return Polar(point.direction.roll(by, -1) * torch.arange(1, 1 + point.direction.shape[-1]).sqrt(), point.radius)
+
+
 @st.composite
 def searches(draw: st.DrawFn) -> tuple[Polar, Polar, float]:
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
@@ -82,19 +87,34 @@ def test_every_way_to_the_same_bits(curvature: float, spread: float, monkeypatch
     radius = y.radius.clone()
     thresholds = torch.linspace(0.2, 1.2, 9)
 
+    target = torch.arange(23) * 97
+    product = ([x, turned(x, 7)], [y, turned(y, 7)], [curvature, -0.4])
+
     def found() -> tuple[Tensor, ...]:
         best = pairwise.cone_topk(x, y, curvature, K_BEST, by="angle")
-        return *best, pairwise.ladder(x.direction, y.direction, radius, thresholds)
+        nearest = pairwise.topk(x, y, curvature, K_BEST), pairwise.topk(*product, K_BEST, combine="l1")
+        return (
+            *best,
+            pairwise.ladder(x.direction, y.direction, radius, thresholds),
+            nearest[0][1],
+            nearest[1][1],
+            pairwise.topk(*product, K_BEST, "margin")[1],
+            *(pairwise.rank(x, y, curvature, target, by) for by in ("distance", "margin", "angle")),
+            *(pairwise.rank(*product, target, by) for by in ("distance", "margin")),
+            pairwise.count_within(x, y, curvature, nearest[0][0][:, 3]),
+            pairwise.count_within(*product, nearest[1][0][:, 3] + 0.2, combine="l1"),
+            pairwise.nearest_ladder(x, y, curvature, radius, thresholds),
+        )
 
     expected = found()
     for level in levels():
         for screen in ("", "float32"):
             monkeypatch.setenv("HIERGEO_SCREEN", screen)
             with at(level):
-                values, indices, rungs = found()
+                values, *others = found()
             torch.testing.assert_close(values, expected[0], rtol=0, atol=1e-6)
-            assert torch.equal(indices, expected[1])
-            assert torch.equal(rungs, expected[2])
+            for one, other in zip(others, expected[1:], strict=True):
+                assert torch.equal(one, other)
 
 
 def test_equal_candidates_keep_their_order() -> None:
@@ -144,6 +164,9 @@ def test_any_number_of_threads() -> None:
                 (
                     *pairwise.cone_topk(x, y, -1.0, K_BEST),
                     pairwise.cone_count(x, y, -1.0),
+                    *pairwise.topk([x, x], [y, y], [-1.0, 0.3], K_BEST),
+                    pairwise.rank([x, x], [y, y], [-1.0, 0.3], torch.arange(300)),
+                    pairwise.distance([x, x], [y, y], [-1.0, 0.3]),
                     pairwise.energy_mean(x, y, -1.0),
                     NATIVE.backward(
                         torch.ones(1, 1, 1).expand(1, 300, 2_000),
@@ -164,17 +187,20 @@ def test_any_number_of_threads() -> None:
 FORK = """
 import os, signal, torch
 from hiergeo import Polar, pairwise
+from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, why_reference
 assert why_reference('cpu') is None
 torch.set_num_threads(2)
 generator = torch.Generator().manual_seed(0)
 x = Polar(torch.randn(1, 600, 64, generator=generator), torch.rand(1, 600, generator=generator).double())
 aperture = pairwise.half_aperture(x.radius, -1.0)
-before = NATIVE.count(x, x, -1.0, aperture).tolist()
+pairs = [Factor(x, x, -1.0, aperture)], QUANTITIES["cone_margin"], None
+before = NATIVE.count(*pairs).tolist()
 child = os.fork()
 if child == 0:
     signal.alarm(20)
-    os._exit(0 if NATIVE.count(x, x, -1.0, aperture).tolist() == before else 3)
+    os._exit(0 if NATIVE.count(*pairs).tolist() == before else 3)
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 

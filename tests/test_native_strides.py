@@ -6,6 +6,7 @@ from native_problems import MISSING
 from torch import Tensor
 
 from hiergeo import Polar
+from hiergeo.pairwise.backend import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 
@@ -34,16 +35,17 @@ def test_rows_far_apart() -> None:
     near = [points(generator) for _ in range(2)]
     x, y = (Polar(far_apart(p.direction), p.radius[None]) for p in near)
     packed_x, packed_y = (Polar(p.direction[None], p.radius[None]) for p in near)
-    aperture = torch.full((1, COUNT), 1.2)
+    spread, packed = (Factor(x, y, -0.7) for x, y in ((x, y), (packed_x, packed_y)))
+    cone = torch.full((1, COUNT), 1.2)
+    margin, angle = QUANTITIES["cone_margin"], QUANTITIES["exterior_angle"]
     out = far_apart(torch.zeros(COUNT, COUNT, dtype=torch.float16))
-    NATIVE.store(x, y, -0.7, QUANTITIES["exterior_angle"], None, out)
+    NATIVE.store([spread], angle, out)
     expected = torch.empty(1, COUNT, COUNT)
-    REFERENCE.store(packed_x, packed_y, -0.7, QUANTITIES["exterior_angle"], None, expected)
+    REFERENCE.store([packed], angle, expected)
     torch.testing.assert_close(out.float(), expected, rtol=0, atol=2e-3)
-    assert torch.equal(NATIVE.count(x, y, -0.7, aperture), REFERENCE.count(packed_x, packed_y, -0.7, aperture))
-    assert torch.equal(
-        NATIVE.smallest(x, y, -0.7, None, 3, False)[1], REFERENCE.smallest(packed_x, packed_y, -0.7, None, 3, False)[1]
-    )
+    counts = NATIVE.count([spread._replace(aperture=cone)], margin, None)
+    assert torch.equal(counts, REFERENCE.count([packed._replace(aperture=cone)], margin, None))
+    assert torch.equal(NATIVE.smallest([spread], angle, 3, False)[1], REFERENCE.smallest([packed], angle, 3, False)[1])
     upstream = far_apart(torch.randn(COUNT, COUNT, generator=generator).to(torch.float32))
     gradients = NATIVE.backward(upstream, x, y, -0.7, QUANTITIES["distance"], None)
     others = REFERENCE.backward(upstream.contiguous(), packed_x, packed_y, -0.7, QUANTITIES["distance"], None)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.pairwise import ops
+from hiergeo.pairwise import ops, problem, search_ops
 
 Measure = Callable[..., Tensor]
 STORED: dict[str, Measure] = {
@@ -53,13 +53,30 @@ CASES: dict[str, tuple[object, Callable[[], tuple[object, ...]]]] = {
     "pair_store_out": (ops.pair_store_out, lambda: (*operands(2), "energy", torch.empty(2, 5, 6))),
     "pair_backward": (ops.pair_backward, lambda: (*operands(2), torch.rand(2, 5, 6).double(), "energy")),
     "row_backward": (ops.row_backward, lambda: row_operands()),
-    "cone_count": (ops.cone_count, lambda: tuple(operands(2))),
-    "cone_members": (ops.cone_members, lambda: tuple(operands())),
-    "cone_smallest": (ops.cone_smallest, lambda: (*operands(2)[:5], None, 3, False)),
+    "cone_members": (search_ops.cone_members, lambda: tuple(operands())),
+    "product_store of distances": (search_ops.product_store, lambda: (*factors(2)[:5], [], "distance_l1", None)),
+    "product_store of margins": (search_ops.product_store, lambda: (*factors(2), "cone_margin", torch.float16)),
+    "product_store_out": (search_ops.product_store_out, lambda: (*factors(2), "cone_margin", torch.empty(2, 5, 6))),
+    "pair_count in cones": (search_ops.pair_count, lambda: (*factors(2), "cone_margin", None)),
+    "pair_count within reach": (search_ops.pair_count, lambda: (*factors(2)[:5], [], "distance", torch.ones(2, 5))),
+    "pair_smallest": (search_ops.pair_smallest, lambda: (*factors(2)[:5], [], "distance", 3, False)),
+    "pair_rank": (search_ops.pair_rank, lambda: (*factors(2), "cone_margin", torch.arange(10).view(2, 5) // 2, False)),
+    "pair_ladder": (search_ops.pair_ladder, lambda: (*factors()[:5], [], "distance", *STEPS, None)),
     "energy_sum": (ops.energy_sum, lambda: tuple(operands(2, learnt=True))),
     "energy_min": (ops.energy_min, lambda: tuple(operands(2, learnt=True))),
-    "ladder": (ops.ladder, lambda: (torch.rand(3, 4), torch.rand(7, 4), torch.rand(7), torch.linspace(0, 1, 5))),
+    "ladder": (search_ops.ladder, lambda: (torch.rand(3, 4), torch.rand(6, 4), *STEPS, None, None)),
+    "ladder that is prepared": (
+        search_ops.ladder,
+        lambda: (torch.rand(3, 4), torch.rand(6, 4), *STEPS, STEPS[0].argsort(), torch.rand(6).double()),
+    ),
 }
+STEPS = (torch.tensor([0.3, 0.2, 0.9, 0.1, 0.6, 0.4]), torch.linspace(0.1, 1, 5))
+"""Radii of six candidates, and thresholds."""
+
+
+def factors(*batch: int) -> list[list[Tensor]]:
+    """The operands of two factors."""
+    return [list(pair) for pair in zip(operands(*batch), operands(*batch), strict=True)]
 
 
 def row_operands() -> tuple[object, ...]:
@@ -74,7 +91,8 @@ def test_opcheck(name: str) -> None:
 
 
 def test_every_operator_is_checked() -> None:
-    offered = {name for name, value in vars(ops).items() if isinstance(value, torch.library.CustomOpDef)}
+    modules = {**vars(ops), **vars(search_ops)}
+    offered = {name for name, value in modules.items() if isinstance(value, torch.library.CustomOpDef)}
     assert {name.split()[0] for name in CASES} == offered - {"operator"}
 
 
@@ -315,14 +333,33 @@ def test_operators_refuse_what_does_not_fit() -> None:
         ops.pair_store(*x, *y, torch.tensor(-0.3), None, "distance", None)
 
 
+@pytest.mark.parametrize(
+    ("operator", "rest", "said"),
+    [
+        (search_ops.product_store, ("exterior_angle", None), "exterior_angle"),
+        (search_ops.product_store, ("energy", None), "energy"),
+        (search_ops.product_store, ("distance", None), "half apertures"),
+        (search_ops.pair_smallest, ("angles", 3, False), "angles"),
+        (search_ops.pair_count, ("distance", None), "reach"),
+    ],
+)
+def test_operators_on_factors_refuse_what_does_not_fit(
+    operator: Callable[..., object], rest: object, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        operator(*factors(), *rest)  # type: ignore[misc]
+    with pytest.raises(InputError, match="half aperture"):
+        operator(*factors()[:5], [], "cone_margin", *rest[1:])  # type: ignore[index]
+
+
 def test_values_are_not_looked_at_while_a_cuda_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     """On the CPU, with what the operators ask of CUDA replaced: the checks would wait for the device."""
     looked: list[object] = []
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda _: True))
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
-    monkeypatch.setattr(ops.checks, "check_values", lambda *_: looked.append(_))
+    monkeypatch.setattr(problem.checks, "check_values", lambda *_: looked.append(_))
     with pytest.raises(InputError, match=r"^curvature must be a float, not a tensor on the GPU, while a CUDA graph"):
-        ops.cone_count(*operands())
-    monkeypatch.setattr(ops.checks, "check_capturable", lambda _: None)
-    ops.cone_count(*operands())
+        search_ops.pair_count(*factors(), "cone_margin", None)
+    monkeypatch.setattr(problem.checks, "check_capturable", lambda _: None)
+    search_ops.pair_count(*factors(), "cone_margin", None)
     assert looked == []

@@ -229,6 +229,10 @@ def test_ladder() -> None:
     cosine = torch.nn.functional.cosine_similarity(queries[:, None].double(), candidates[None].double(), dim=-1)
     found = pairwise.ladder(queries, candidates, radius, thresholds)
     assert found.tolist() == brute_ladder(cosine.float(), radius, thresholds)
+    known = {"order": radius.argsort(), "norms": torch.linalg.vector_norm(candidates.double(), dim=-1)}
+    again, best = pairwise.ladder(queries, candidates, radius, thresholds, **known, return_scores=True)
+    assert torch.equal(again, found)
+    torch.testing.assert_close(best, cosine.float().gather(1, found))
     longer = pairwise.ladder(5 * queries, 0.1 * candidates, radius, thresholds)
     assert torch.equal(found, longer)
     strided = torch.stack((radius, radius), 1)[:, 0], torch.stack((thresholds, thresholds), 1)[:, 0]

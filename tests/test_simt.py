@@ -15,6 +15,7 @@ SOUND = (
     "lanes ordered by __syncwarp",
     "atomics",
     "a copy of nothing from beyond a tensor",
+    "matrices in order",
 )
 
 FAULTS = {
@@ -69,7 +70,7 @@ def machine(request):
 
 def test_every_fault_is_listed() -> None:
     names = re.findall(r'^    \{"(.+)", fault', (ROOT / "tests/simt/faults.cu").read_text(), re.MULTILINE)
-    assert sorted(names) == sorted((*SOUND, *FAULTS))
+    assert sorted(names) == sorted((*SOUND, *FAULTS, "a sum of small terms"))
 
 
 def reports(machine, name: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
@@ -89,6 +90,13 @@ def test_sound_kernels_run(name: str, machine, monkeypatch) -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_reported(name: str, machine, monkeypatch) -> None:
     assert all(re.search(FAULTS[name], report) for report in reports(machine, name, monkeypatch))
+
+
+@pytest.mark.parametrize(("model", "bits"), [("exact", 4), ("a100", 0), ("h100", 3)])
+def test_tensor_cores_add_as_asked(model: str, bits: int, machine, monkeypatch) -> None:
+    """3.75 last bits to add: rounded, cut off term by term, or cut off together."""
+    monkeypatch.setenv("SIMT_MMA", model)
+    assert f"last bits above 1: {bits}.0" in machine("a sum of small terms")
 
 
 def test_an_error_names_the_line(machine) -> None:

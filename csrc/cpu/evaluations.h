@@ -46,7 +46,8 @@ template <class Value, class T> inline Evaluation<T> by_sign(double curvature) {
 template <class T> inline Evaluation<T> evaluation_of(Quantity quantity, double curvature) {
   switch (quantity) {
     case Quantity::exterior_angle: return by_sign<ExteriorAngle, T>(curvature);
-    case Quantity::distance: return by_sign<Distance, T>(curvature);
+    case Quantity::distance:
+    case Quantity::distance_l1: return by_sign<Distance, T>(curvature);
     case Quantity::cone_margin: return by_sign<ConeMargin, T>(curvature);
     case Quantity::energy: break;
   }

@@ -1,62 +1,111 @@
-// The best cosine within every radius threshold: candidates in the order of the threshold that admits them, one pass.
+// The best candidate within every radius threshold: candidates in the order of the threshold that admits them, one pass.
 #pragma once
 
-#include "screen.h"
+#include "search.h"
 
 namespace hiergeo {
 namespace {
 
-// What one query has found so far: the best candidate, and how many thresholds are settled.
-template <class T> struct Rung {
-  T cosine;
-  int64_t candidate, settled;
+// What every row has found so far, and what it found within each threshold; scores are to be small.
+template <class T> class Rungs {
+ public:
+  struct Rung {
+    T score;
+    int64_t candidate, settled;  // the best so far, and how many thresholds are settled
+  };
+
+  Rungs(int64_t rows, const int64_t* ends, int64_t thresholds, int64_t* indices, T* scores)
+      : rows_(rows), ends_(ends), thresholds_(thresholds), indices_(indices), scores_(scores), rungs_(rows) {
+    for (int64_t i = 0; i < rows; ++i) rungs_[i] = {T(INFINITY), -1, 0};
+  }
+
+  int64_t total() const { return thresholds_ ? ends_[thresholds_ - 1] : 0; }
+  T best(int64_t i) const { return rungs_[i].score; }
+
+  // A candidate that comes at this place of the order.
+  void offer(int64_t i, T score, int64_t candidate, int64_t place) {
+    Rung& rung = rungs_[i];
+    if (!(score < rung.score || (score == rung.score && candidate < rung.candidate))) return;
+    settle(i, place);
+    rung.score = score;
+    rung.candidate = candidate;
+  }
+  void finish() {
+    for (int64_t i = 0; i < rows_; ++i) settle(i, total());
+  }
+
+ private:
+  void settle(int64_t i, int64_t reached) {
+    Rung& rung = rungs_[i];
+    for (; rung.settled < thresholds_ && ends_[rung.settled] <= reached; ++rung.settled) {
+      indices_[i * thresholds_ + rung.settled] = rung.candidate;
+      scores_[i * thresholds_ + rung.settled] = rung.candidate < 0 ? T(NAN) : rung.score;
+    }
+  }
+
+  int64_t rows_;
+  const int64_t* ends_;
+  int64_t thresholds_;
+  int64_t* indices_;
+  T* scores_;
+  Buffer<Rung> rungs_;
 };
 
+// By cosine.
 template <class T>
 inline void ladder(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                   int64_t* indices, Product product, ParallelFor parallel) {
-  const RowSide<T> x({queries, nullptr, nullptr}, 0, parallel);
-  const int64_t total = thresholds ? ends[thresholds - 1] : 0, stretch = stretch_of<T>(x.width, total);
-  ColumnSide<T> y({candidates, nullptr, nullptr}, stretch, product, order);
-  Buffer<Rung<T>> rungs(x.count);
-  for (int64_t i = 0; i < x.count; ++i) rungs[i] = {T(-INFINITY), -1, 0};
-
-  auto settle = [&](int64_t i, Rung<T>& rung, int64_t reached) {
-    for (; rung.settled < thresholds && ends[rung.settled] <= reached; ++rung.settled)
-      indices[i * thresholds + rung.settled] = rung.candidate;
-  };
-  auto exact_cosine = [&](int64_t i, int64_t column, T* scratch) {
-    const T* other = row_of(candidates, y.source(column), scratch);
-    double inverse = x.statistics.exact_inverse()[i] * y.statistics.exact_inverse()[column];
-    return T(wide_dot(x.row(i), other, x.width) * inverse);
-  };
-  auto work = [&](int64_t i, int64_t tile, const T* products, int64_t n, T row_error, const T* column_error, T* scratch) {
+                   int64_t* indices, T* cosines, Product product, ParallelFor parallel) {
+  Rungs<T> rungs(queries.count, ends, thresholds, indices, cosines);
+  const Pairs pairs = {{queries, nullptr, nullptr}, {candidates, nullptr, nullptr}, 0, product};
+  Screened<T> screened({&pairs, 1}, rungs.total(), order, parallel);
+  const RowSide<T>& x = screened.x[0];
+  const ColumnSide<T>& y = screened.y[0];
+  auto work = [&](int64_t i, int64_t tile, int64_t n, const T* products, int64_t, T* scratch) {
     alignas(64) T reach[kTileColumns];
-    Rung<T> rung = rungs[i];
-    const T inverse_x = x.statistics.inverse()[i], *inverse_y = y.statistics.inverse() + tile, best = rung.cosine;
+    const T inverse_x = x.statistics.inverse()[i], *inverse_y = y.statistics.inverse() + tile, best = rungs.best(i);
+    const T row_error = screened.screen(0).row_error(i), *column_error = screened.screen(0).column_error(tile);
     int promising = 0;
     for (int64_t j = 0; j < n; ++j) {
       reach[j] = products[j] * (inverse_x * inverse_y[j]) + (row_error + column_error[j]);
-      promising |= reach[j] >= best;
+      promising |= -reach[j] <= best;
     }
-    if (!promising) return int64_t(0);
     int64_t scored = 0;
-    for (int64_t j = 0; j < smaller(n, y.count - tile); ++j) {
-      if (!(reach[j] >= rung.cosine)) continue;
-      const T cosine = exact_cosine(i, tile + j, scratch);
-      const int64_t candidate = y.source(tile + j);
+    for (int64_t j = 0; promising && j < smaller(n, y.count - tile); ++j) {
+      if (!(-reach[j] <= rungs.best(i))) continue;
+      const T* other = row_of(candidates, y.source(tile + j), scratch);
+      const double inverse = x.statistics.exact_inverse()[i] * y.statistics.exact_inverse()[tile + j];
+      rungs.offer(i, -T(wide_dot(x.row(i), other, x.width) * inverse), y.source(tile + j), y.begin + tile + j);
       ++scored;
-      if (cosine > rung.cosine || (cosine == rung.cosine && candidate < rung.candidate)) {
-        settle(i, rung, y.begin + tile + j);
-        rung.cosine = cosine;
-        rung.candidate = candidate;
-      }
     }
-    rungs[i] = rung;
     return scored;
   };
-  search(x, y, total, stretch, 0, [](int64_t, int64_t) {}, work, parallel);
-  for (int64_t i = 0; i < x.count; ++i) settle(i, rungs[i], total);
+  screened.run([](int64_t, int64_t) {}, work);
+  rungs.finish();
+  for (int64_t rung = 0; rung < queries.count * thresholds; ++rung) cosines[rung] = -cosines[rung];
+}
+
+// By distance.
+template <class T>
+inline void nearest_ladder(const Factors& factors, Quantity quantity, const int64_t* order, const int64_t* ends,
+                           int64_t thresholds, int64_t* indices, T* distances, ParallelFor parallel) {
+  Rungs<T> rungs(factors[0].x.direction.count, ends, thresholds, indices, distances);
+  Search<T> search(factors, quantity, false, order, rungs.total(), parallel);
+  search.run([&](typename Search<T>::Row& row) {
+    alignas(64) T found[kScreenColumns];
+    int64_t scored = 0;
+    for (int64_t start = 0; start < row.real; start += kScreenColumns) {
+      const int64_t width = smaller(kScreenColumns, row.real - start);
+      const T best = rungs.best(row.index);
+      row.template compare<false>(best, start, width, found);
+      for (int64_t j = 0; j < width; ++j) {
+        if (!(found[j] >= 0)) continue;
+        rungs.offer(row.index, row.score(start + j), row.source(start + j), row.place(start + j));
+        ++scored;
+      }
+    }
+    return scored;
+  });
+  rungs.finish();
 }
 
 }  // namespace

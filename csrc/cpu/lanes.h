@@ -86,6 +86,26 @@ template <class T> class Buffer {
   T* data_;
 };
 
+// A few objects that cannot be moved, made one after the other.
+template <class T> class Series {
+ public:
+  explicit Series(int64_t capacity) : memory_(capacity * int64_t(sizeof(T))) {}
+  ~Series() {
+    while (size_ > 0) (*this)[--size_].~T();
+  }
+  template <class... Arguments> void add(Arguments&&... arguments) {
+    new (memory_.data() + size_ * int64_t(sizeof(T))) T(static_cast<Arguments&&>(arguments)...);
+    ++size_;
+  }
+  int64_t size() const { return size_; }
+  T& operator[](int64_t i) { return reinterpret_cast<T*>(memory_.data())[i]; }
+  const T& operator[](int64_t i) const { return reinterpret_cast<const T*>(memory_.data())[i]; }
+
+ private:
+  Buffer<char> memory_;
+  int64_t size_ = 0;
+};
+
 // Calls body(begin, end) on parts of [0, count).
 template <class Body> inline void for_each(int64_t count, int64_t grain, Body& body, ParallelFor parallel) {
   auto call = [](void* context, int64_t begin, int64_t end) { (*static_cast<Body*>(context))(begin, end); };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backward.h"
+#include "counts.h"
 #include "evaluations.h"
 #include "ladder.h"
 #include "nearest.h"
@@ -15,28 +16,48 @@ template <class F> inline auto by_compute_type(Dtype dtype, F f) {
   return dtype == Dtype::float64 ? f(double()) : f(float());
 }
 
-template <class T, class To> inline void store_as(const Pairs& pairs, Quantity quantity, Output out, ParallelFor parallel) {
+// What evaluates a quantity in each factor.
+template <class T> class Evaluations {
+ public:
+  Evaluations(const Factors& factors, Quantity quantity) : by_factor_(factors.count) {
+    for (int64_t f = 0; f < factors.count; ++f) by_factor_[f] = evaluation_of<T>(quantity, factors[f].curvature);
+  }
+  operator const Evaluation<T>*() const { return by_factor_.data(); }
+
+ private:
+  Buffer<Evaluation<T>> by_factor_;
+};
+
+template <class T, class To>
+inline void store_as(const Factors& factors, Quantity quantity, Output out, ParallelFor parallel) {
   Store<T, To> sink(out.data, out.stride);
-  sweep<T>(pairs, evaluation_of<T>(quantity, pairs.curvature), sink, parallel);
+  sweep<T>(factors, Evaluations<T>(factors, quantity), norm_of(quantity), sink, parallel);
 }
 
-inline void store(const Pairs& pairs, Quantity quantity, Output out, ParallelFor parallel) {
-  by_compute_type(pairs.x.direction.dtype, [&](auto compute) {
+inline void store(const Factors& factors, Quantity quantity, Output out, ParallelFor parallel) {
+  by_compute_type(factors[0].x.direction.dtype, [&](auto compute) {
     using T = decltype(compute);
     switch (out.dtype) {
-      case Dtype::float32: return store_as<T, float>(pairs, quantity, out, parallel);
-      case Dtype::float64: return store_as<T, double>(pairs, quantity, out, parallel);
-      case Dtype::bfloat16: return store_as<T, Brain>(pairs, quantity, out, parallel);
-      case Dtype::float16: return store_as<T, Half>(pairs, quantity, out, parallel);
+      case Dtype::float32: return store_as<T, float>(factors, quantity, out, parallel);
+      case Dtype::float64: return store_as<T, double>(factors, quantity, out, parallel);
+      case Dtype::bfloat16: return store_as<T, Brain>(factors, quantity, out, parallel);
+      case Dtype::float16: return store_as<T, Half>(factors, quantity, out, parallel);
     }
   });
 }
 
-inline void count(const Pairs& pairs, int64_t* counts, ParallelFor parallel) {
-  by_compute_type(pairs.x.direction.dtype, [&](auto compute) {
+inline void count(const Factors& factors, int64_t* counts, ParallelFor parallel) {
+  by_compute_type(factors[0].x.direction.dtype, [&](auto compute) {
     using T = decltype(compute);
     Count<T> sink(counts);
-    sweep<T>(pairs, evaluation_of<T>(Quantity::cone_margin, pairs.curvature), sink, parallel);
+    sweep<T>(factors, Evaluations<T>(factors, Quantity::cone_margin), Norm::least, sink, parallel);
+  });
+}
+
+inline void count_within_of(const Factors& factors, Quantity quantity, const double* reach, int64_t* counts,
+                            ParallelFor parallel) {
+  by_compute_type(factors[0].x.direction.dtype, [&](auto compute) {
+    count_within<decltype(compute)>(factors, quantity, reach, counts, parallel);
   });
 }
 
@@ -64,18 +85,34 @@ inline void energy_min(const Pairs& pairs, void* values, int64_t* indices, Paral
   });
 }
 
-inline void smallest_of(const Pairs& pairs, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor parallel) {
-  by_compute_type(pairs.x.direction.dtype, [&](auto compute) {
+inline void smallest_of(const Factors& factors, Quantity quantity, bool swap, int64_t k, void* values, int64_t* indices,
+                        ParallelFor parallel) {
+  by_compute_type(factors[0].x.direction.dtype, [&](auto compute) {
     using T = decltype(compute);
-    smallest<T>(pairs, swap, k, static_cast<T*>(values), indices, parallel);
+    smallest<T>(factors, quantity, swap, k, static_cast<T*>(values), indices, parallel);
+  });
+}
+
+inline void rank_of(const Factors& factors, Quantity quantity, bool swap, const int64_t* target, int64_t* ranks,
+                    ParallelFor parallel) {
+  by_compute_type(factors[0].x.direction.dtype, [&](auto compute) {
+    rank<decltype(compute)>(factors, quantity, swap, target, ranks, parallel);
+  });
+}
+
+inline void nearest_ladder_of(const Factors& factors, Quantity quantity, const int64_t* order, const int64_t* ends,
+                              int64_t thresholds, int64_t* indices, void* distances, ParallelFor parallel) {
+  by_compute_type(factors[0].x.direction.dtype, [&](auto compute) {
+    using T = decltype(compute);
+    nearest_ladder<T>(factors, quantity, order, ends, thresholds, indices, static_cast<T*>(distances), parallel);
   });
 }
 
 inline void ladder_of(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                      int64_t* indices, Product product, ParallelFor parallel) {
+                      int64_t* indices, void* cosines, Product product, ParallelFor parallel) {
   by_compute_type(queries.dtype, [&](auto compute) {
     using T = decltype(compute);
-    ladder<T>(queries, candidates, order, ends, thresholds, indices, product, parallel);
+    ladder<T>(queries, candidates, order, ends, thresholds, indices, static_cast<T*>(cosines), product, parallel);
   });
 }
 
@@ -87,7 +124,8 @@ inline void backward_of(const Pairs& pairs, Quantity quantity, Upstream upstream
 }
 
 constexpr Level level_named(const char* name) {
-  return {name, store, backward_of, count, members, energy_sum, energy_min, smallest_of, ladder_of, multiply_adds};
+  return {name,       store,      backward_of, count,   count_within_of,   members,   energy_sum,
+          energy_min, smallest_of, rank_of,     nearest_ladder_of, ladder_of, multiply_adds};
 }
 
 }  // namespace

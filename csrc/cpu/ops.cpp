@@ -104,13 +104,56 @@ void* entry(const Tensor& tensor, int64_t batch, int64_t numbers) {
   return data_of<char>(tensor) + batch * numbers * bytes_of(dtype_of(tensor));
 }
 
-void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity, std::optional<Tensor> aperture,
-           int64_t product, Tensor out) {
-  check_store(ux, rx, uy, ry, curvature, quantity, aperture, product, out);
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
-  all.each([&](int64_t b) {
+// The operands of operators on factors. `number` is the half aperture of x, or of y where y is the apex.
+struct FactorOperands {
+  const std::vector<Tensor> &ux, &uy;
+  std::vector<Numbers> rx, ry, number;
+  std::vector<double> curvature;
+  bool apex_y;
+  Product product;
+
+  FactorOperands(const std::vector<Tensor>& x, const std::vector<Tensor>& radius_x, const std::vector<Tensor>& y,
+                 const std::vector<Tensor>& radius_y, std::vector<double> curvatures, const std::vector<Tensor>& aperture,
+                 int64_t product_code, bool swap = false)
+      : ux(x), uy(y), curvature(std::move(curvatures)), apex_y(swap), product(product_of(product_code)) {
+    for (size_t f = 0; f < ux.size(); ++f) {
+      rx.emplace_back(radius_x[f]);
+      ry.emplace_back(radius_y[f]);
+      number.push_back(aperture.empty() ? Numbers(kNone) : Numbers(aperture[f]));
+    }
+  }
+
+  // Runs `work` on the factors of one batch entry after the other.
+  template <class Work> void each(Work work) const {
+    for (int64_t b = 0; b < batches(); ++b) {
+      const std::vector<Pairs> factors = at(b);
+      work(b, Factors{factors.data(), int64_t(factors.size())});
+    }
+  }
+  int64_t batches() const { return ux[0].size(0); }
+  int64_t rows() const { return ux[0].size(1); }
+
+ private:
+  std::vector<Pairs> at(int64_t batch) const {
+    std::vector<Pairs> factors;
+    for (size_t f = 0; f < ux.size(); ++f) {
+      const double* of = number[f].row(batch);
+      factors.push_back({{rows_of(ux[f], batch), rx[f].row(batch), apex_y ? nullptr : of},
+                         {rows_of(uy[f], batch), ry[f].row(batch), apex_y ? of : nullptr},
+                         curvature[f],
+                         product});
+    }
+    return factors;
+  }
+};
+
+void store(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+           std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, int64_t product, Tensor out) {
+  check_store({ux, rx, uy, ry, curvature, aperture, quantity}, product, out);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product);
+  all.each([&](int64_t b, const Factors& factors) {
     void* to = data_of<char>(out) + b * out.stride(0) * bytes_of(dtype_of(out));
-    level().store(all.at(b), Quantity(quantity), {to, dtype_of(out), out.stride(1)}, in_parallel);
+    level().store(factors, Quantity(quantity), {to, dtype_of(out), out.stride(1)}, in_parallel);
   });
 }
 
@@ -136,12 +179,19 @@ Six backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double
   return {gux, grx, guy, gry, ga, gk};
 }
 
-Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  check_cones(ux, rx, uy, ry, curvature, aperture, product);
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
-  Tensor counts = torch::stable::new_zeros(ux, {all.batches(), all.rows()}, ScalarType::Long);
-  all.each([&](int64_t b) {
-    level().count(all.at(b), data_of<int64_t>(counts) + b * all.rows(), in_parallel);
+Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+             std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, std::optional<Tensor> reach,
+             int64_t product) {
+  check_count({ux, rx, uy, ry, curvature, aperture, quantity}, reach, product);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product);
+  const Numbers within(reach);
+  Tensor counts = torch::stable::new_zeros(ux[0], {all.batches(), all.rows()}, ScalarType::Long);
+  all.each([&](int64_t b, const Factors& factors) {
+    int64_t* to = data_of<int64_t>(counts) + b * all.rows();
+    if (reach)
+      level().count_within(factors, Quantity(quantity), within.row(b), to, in_parallel);
+    else
+      level().count(factors, to, in_parallel);
   });
   return counts;
 }
@@ -151,7 +201,8 @@ std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, d
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   const int64_t n = all.rows();
   std::vector<int64_t> next(n, 0);
-  level().count(all.at(0), next.data(), in_parallel);
+  const Pairs pairs = all.at(0);
+  level().count({&pairs, 1}, next.data(), in_parallel);
   Tensor offsets = torch::stable::new_zeros(ux, {n + 1}, ScalarType::Long);
   int64_t* offset = data_of<int64_t>(offsets);
   for (int64_t i = 0; i < n; ++i) {
@@ -159,31 +210,63 @@ std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, d
     next[i] = offset[i];
   }
   Tensor columns = torch::stable::new_empty(ux, {offset[n]}, ScalarType::Long);
-  level().members(all.at(0), data_of<int64_t>(columns), next.data(), in_parallel);
+  level().members(pairs, data_of<int64_t>(columns), next.data(), in_parallel);
   return {offsets, columns};
 }
 
-std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
-                                    std::optional<Tensor> offset, int64_t k, bool swap, int64_t product) {
-  check_smallest(ux, rx, uy, ry, curvature, offset, k, product);
-  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(kNone), Numbers(offset), curvature, product_of(product)};
+std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                    std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
+                                    int64_t quantity, int64_t k, bool swap, int64_t product) {
+  check_smallest({ux, rx, uy, ry, curvature, aperture, quantity, swap}, k, product);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product, swap);
   const std::vector<int64_t> shape = {all.batches(), all.rows(), k};
-  Tensor values = torch::stable::new_empty(ux, shape, compute_type(ux));
-  Tensor indices = torch::stable::new_empty(ux, shape, ScalarType::Long);
-  all.each([&](int64_t b) {
-    level().smallest(all.at(b), swap, k, entry(values, b, all.rows() * k), data_of<int64_t>(indices) + b * all.rows() * k,
-                     in_parallel);
+  Tensor values = torch::stable::new_empty(ux[0], shape, compute_type(ux[0]));
+  Tensor indices = torch::stable::new_empty(ux[0], shape, ScalarType::Long);
+  all.each([&](int64_t b, const Factors& factors) {
+    level().smallest(factors, Quantity(quantity), swap, k, entry(values, b, all.rows() * k),
+                     data_of<int64_t>(indices) + b * all.rows() * k, in_parallel);
   });
   return {values, indices};
+}
+
+Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+            std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, Tensor target, bool swap,
+            int64_t product) {
+  check_rank({ux, rx, uy, ry, curvature, aperture, quantity, swap}, target, product);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product, swap);
+  const Tensor targets = torch::stable::contiguous(target);
+  operands::check_targets(data_of<int64_t>(targets), all.batches() * all.rows(), uy[0].size(1));
+  Tensor ranks = torch::stable::new_zeros(ux[0], {all.batches(), all.rows()}, ScalarType::Long);
+  all.each([&](int64_t b, const Factors& factors) {
+    level().rank(factors, Quantity(quantity), swap, data_of<int64_t>(targets) + b * all.rows(),
+                 data_of<int64_t>(ranks) + b * all.rows(), in_parallel);
+  });
+  return ranks;
+}
+
+std::tuple<Tensor, Tensor> nearest_ladder(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                          std::vector<Tensor> ry, std::vector<double> curvature,
+                                          std::vector<Tensor> aperture, int64_t quantity, Tensor order, Tensor ends,
+                                          int64_t product) {
+  check_nearest_ladder({ux, rx, uy, ry, curvature, aperture, quantity}, order, ends, product);
+  const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product);
+  const Tensor in_order = torch::stable::contiguous(order), until = torch::stable::contiguous(ends);
+  const std::vector<int64_t> shape = {all.rows(), until.size(0)};
+  operands::check_prefixes(data_of<int64_t>(in_order), in_order.size(0), data_of<int64_t>(until), shape[1], uy[0].size(1));
+  Tensor indices = torch::stable::new_empty(ux[0], shape, ScalarType::Long);
+  Tensor distances = torch::stable::new_empty(ux[0], shape, compute_type(ux[0]));
+  all.each([&](int64_t, const Factors& factors) {
+    level().nearest_ladder(factors, Quantity(quantity), data_of<int64_t>(in_order), data_of<int64_t>(until), shape[1],
+                           data_of<int64_t>(indices), distances.data_ptr(), in_parallel);
+  });
+  return {indices, distances};
 }
 
 Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
   check_cones(ux, rx, uy, ry, curvature, aperture, product);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
   Tensor sums = torch::stable::new_zeros(ux, {all.batches(), all.rows()}, ScalarType::Double);
-  all.each([&](int64_t b) {
-    level().energy_sum(all.at(b), data_of<double>(sums) + b * all.rows(), in_parallel);
-  });
+  all.each([&](int64_t b) { level().energy_sum(all.at(b), data_of<double>(sums) + b * all.rows(), in_parallel); });
   return sums;
 }
 
@@ -199,16 +282,18 @@ std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry
   return {values, indices};
 }
 
-Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int64_t product) {
-  check_ladder(queries, candidates, order, ends, product);
+std::tuple<Tensor, Tensor> ladder(Tensor queries, Tensor candidates, std::optional<Tensor> norms, Tensor order, Tensor ends,
+                                  int64_t product) {
+  check_ladder(queries, candidates, norms, order, ends, product);
   const Tensor in_order = torch::stable::contiguous(order), until = torch::stable::contiguous(ends);
-  const int64_t thresholds = until.size(0);
-  operands::check_prefixes(data_of<int64_t>(in_order), in_order.size(0), data_of<int64_t>(until), thresholds, candidates.size(0));
-  Tensor indices = torch::stable::fill_(torch::stable::new_empty(queries, {queries.size(0), thresholds}, ScalarType::Long), -1);
+  const std::vector<int64_t> shape = {queries.size(0), until.size(0)};
+  operands::check_prefixes(data_of<int64_t>(in_order), in_order.size(0), data_of<int64_t>(until), shape[1], candidates.size(0));
+  Tensor indices = torch::stable::fill_(torch::stable::new_empty(queries, shape, ScalarType::Long), -1);
+  Tensor cosines = torch::stable::fill_(torch::stable::new_empty(queries, shape, compute_type(queries)), NAN);
   auto rows = [](const Tensor& t) { return Rows{t.data_ptr(), dtype_of(t), t.size(0), t.size(1), t.stride(0)}; };
-  level().ladder(rows(queries), rows(candidates), data_of<int64_t>(in_order), data_of<int64_t>(until), thresholds,
-                 data_of<int64_t>(indices), product_of(product), in_parallel);
-  return indices;
+  level().ladder(rows(queries), rows(candidates), data_of<int64_t>(in_order), data_of<int64_t>(until), shape[1],
+                 data_of<int64_t>(indices), cosines.data_ptr(), product_of(product), in_parallel);
+  return {indices, cosines};
 }
 
 // Floating-point operations per second of one thread at the level that runs.
@@ -226,6 +311,8 @@ STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CPU, m) {
   m.impl("count", TORCH_BOX(&count));
   m.impl("members", TORCH_BOX(&members));
   m.impl("smallest", TORCH_BOX(&smallest));
+  m.impl("rank", TORCH_BOX(&rank));
+  m.impl("nearest_ladder", TORCH_BOX(&nearest_ladder));
   m.impl("energy_sum", TORCH_BOX(&energy_sum));
   m.impl("energy_min", TORCH_BOX(&energy_min));
   m.impl("ladder", TORCH_BOX(&ladder));

@@ -7,10 +7,13 @@ namespace hiergeo {
 
 enum class Dtype { float32, float64, bfloat16, float16 };
 
-enum class Quantity { exterior_angle, distance, cone_margin, energy };
+// Of one space; in a product of spaces distances of the factors combine by the l2 or the l1 norm, margins by the least.
+enum class Quantity { exterior_angle, distance, cone_margin, energy, distance_l1 };
+
+constexpr bool is_distance(Quantity quantity) { return quantity == Quantity::distance || quantity == Quantity::distance_l1; }
 
 // Whether the half aperture at x enters.
-constexpr bool conic(Quantity quantity) { return quantity == Quantity::cone_margin || quantity == Quantity::energy; }
+constexpr bool is_conic(Quantity quantity) { return quantity == Quantity::cone_margin || quantity == Quantity::energy; }
 
 // How rows are multiplied: by our own code in full precision; by torch's product, which CPU kernels heed; in TF32, which
 // CUDA kernels heed for float32 rows. What does not heed one takes its own code.
@@ -35,6 +38,14 @@ struct Pairs {
   Points x, y;
   double curvature;
   Product product;
+};
+
+// The factors of a product of spaces: as many points in each, numbers of one width. One where there is no product.
+struct Factors {
+  const Pairs* first;
+  int64_t count;
+
+  const Pairs& operator[](int64_t f) const { return first[f]; }
 };
 
 // An N x M matrix that is written; columns are adjacent.
@@ -72,17 +83,23 @@ void torch_product(Dtype dtype, const Strided& a, const Strided& b, void* c, int
 // The operations of one instruction set level.
 struct Level {
   const char* name;
-  void (*store)(const Pairs&, Quantity, Output, ParallelFor);
+  void (*store)(const Factors&, Quantity, Output, ParallelFor);
   void (*backward)(const Pairs&, Quantity, Upstream, Gradients, ParallelFor);
-  // Counts and sums are added to what is there; minima replace what is larger.
-  void (*count)(const Pairs&, int64_t* counts, ParallelFor);
+  // Counts and sums are added to what is there; minima replace what is larger. Margins >= 0 are counted, or distances within
+  // the reach of a row.
+  void (*count)(const Factors&, int64_t* counts, ParallelFor);
+  void (*count_within)(const Factors&, Quantity, const double* reach, int64_t* counts, ParallelFor);
   // Writes the members of row i from columns[next[i]] on and moves next[i] past them.
   void (*members)(const Pairs&, int64_t* columns, int64_t* next, ParallelFor);
   void (*energy_sum)(const Pairs&, double* sums, ParallelFor);
   void (*energy_min)(const Pairs&, void* values, int64_t* indices, ParallelFor);
-  void (*smallest)(const Pairs&, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor);
+  // Searches by what is to be small: an angle, a distance or the negative of a margin. With `swap` y is the apex.
+  void (*smallest)(const Factors&, Quantity, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor);
+  void (*rank)(const Factors&, Quantity, bool swap, const int64_t* target, int64_t* ranks, ParallelFor);
+  void (*nearest_ladder)(const Factors&, Quantity, const int64_t* order, const int64_t* ends, int64_t thresholds,
+                         int64_t* indices, void* distances, ParallelFor);
   void (*ladder)(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                 int64_t* indices, Product, ParallelFor);
+                 int64_t* indices, void* cosines, Product, ParallelFor);
   // For measuring: does multiply-adds on registers alone and returns how many operations they were.
   double (*multiply_adds)(int64_t repeats);
 };

@@ -9,7 +9,6 @@
 namespace hiergeo {
 namespace {
 
-// Work for a screen gets the row, the first column, products, their number, the error of the row and those of the columns.
 template <class T> class Screen {
  public:
   Screen(const RowSide<T>& x, const ColumnSide<T>& y, int64_t capacity, ParallelFor)
@@ -20,11 +19,12 @@ template <class T> class Screen {
   void load(ParallelFor) {}
   void widen() {}
 
-  template <class Work> void each_row(int64_t first, int64_t last, Work&& work) const {
-    each_row_of_tiles<T>(x_, y_, first, last, [&](int64_t i, int64_t column, const T* products, int64_t n) {
-      work(i, column, products, n, rounding_, none_.data() + column);
-    });
+  // The products of a tile, and what bounds the error of their cosines: one number for the row and one for each column.
+  void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, T* products) const {
+    tile_product(x_, block, rows, y_, column, n, products);
   }
+  T row_error(int64_t) const { return rounding_; }
+  const T* column_error(int64_t column) const { return none_.data() + column; }
 
  private:
   const RowSide<T>& x_;
@@ -57,17 +57,14 @@ template <> class Screen<float> {
   // From here on products are float32: for points so close together that bfloat16 excludes too little.
   void widen() { narrow_ = false; }
 
-  template <class Work> void each_row(int64_t first, int64_t last, Work&& work) const {
+  void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, float* products) const {
     if (narrow_)
-      each_row_of_tiles<float>(narrow_x_, narrow_y_, first, last,
-                               [&](int64_t i, int64_t column, const float* products, int64_t n) {
-        work(i, column, products, n, rounding_ + narrow_x_.residual[i], narrow_y_.residual.data() + column);
-      });
+      tile_product(narrow_x_, block, rows, narrow_y_, column, n, products);
     else
-      each_row_of_tiles<float>(x_, y_, first, last, [&](int64_t i, int64_t column, const float* products, int64_t n) {
-        work(i, column, products, n, rounding_, none_.data() + column);
-      });
+      tile_product(x_, block, rows, y_, column, n, products);
   }
+  float row_error(int64_t i) const { return narrow_ ? rounding_ + narrow_x_.residual[i] : rounding_; }
+  const float* column_error(int64_t column) const { return (narrow_ ? narrow_y_.residual : none_).data() + column; }
 
  private:
   const RowSide<float>& x_;
@@ -84,31 +81,57 @@ template <> class Screen<float> {
 // More exact scores than this share of the pairs and the bfloat16 stage no longer pays.
 constexpr int64_t kWidenAbove = 32;
 
-// A stretch of columns at a time: sweeps the screen over all rows until every column has been seen.
-// `prepare(begin, count)` hears of every stretch; `work` is called as above, with scratch for a row, on several threads, and
-// returns how many pairs it scored exactly.
-template <class T, class Prepare, class Work>
-inline void search(const RowSide<T>& x, ColumnSide<T>& y, int64_t total, int64_t stretch, double curvature,
-                   Prepare prepare, Work work, ParallelFor parallel) {
-  Screen<T> screen(x, y, rounded_up(stretch, kTileColumns), parallel);
-  for (int64_t begin = 0; begin < total; begin += stretch) {
-    y.load(begin, smaller(stretch, total - begin), curvature, parallel);
-    screen.load(parallel);
-    prepare(begin, y.count);
-    int64_t scored = 0;
-    auto body = [&](int64_t first, int64_t last) {
-      int64_t mine = 0;
-      Buffer<T> scratch(x.width);
-      screen.each_row(first * kBlockRows, last * kBlockRows,
-                      [&](int64_t i, int64_t column, const T* products, int64_t n, T row_error, const T* column_error) {
-        mine += work(i, column, products, n, row_error, column_error, scratch.data());
-      });
-      __atomic_fetch_add(&scored, mine, __ATOMIC_RELAXED);
-    };
-    for_each(x.padded / kBlockRows, 4, body, parallel);
-    if (scored * kWidenAbove > x.count * y.count) screen.widen();
+// The points of a search with their screens, a stretch of columns at a time.
+template <class T> class Screened {
+ public:
+  const FactorRows<T> x;
+  FactorColumns<T> y;
+
+  // `total` columns of y, those of `order` if there is one.
+  Screened(const Factors& factors, int64_t total, const int64_t* order, ParallelFor parallel)
+      : x(factors, parallel), y(factors, stretch_of<T>(x.width, total), order), total_(total),
+        stretch_(stretch_of<T>(x.width, total)), screens_(factors.count), parallel_(parallel) {
+    for (int64_t f = 0; f < factors.count; ++f) screens_.add(x[f], y[f], rounded_up(stretch_, kTileColumns), parallel);
   }
-}
+
+  int64_t stretch() const { return stretch_; }
+  const Screen<T>& screen(int64_t f) const { return screens_[f]; }
+
+  // `prepare(begin, count)` hears of every stretch; `work` gets the row, the first column of a tile and how many there are, the
+  // products of the first factor and how far those of the next lie behind them, and scratch for the longest row, on several
+  // threads. It returns how many pairs it scored exactly.
+  template <class Prepare, class Work> void run(Prepare prepare, Work work) {
+    const int64_t factors = screens_.size();
+    const TileShape tile = tile_of<T>(y.product(), x.width);
+    const int64_t layer = tile.rows * kTileColumns;
+    for (int64_t begin = 0; begin < total_; begin += stretch_) {
+      y.load(begin, smaller(stretch_, total_ - begin), parallel_);
+      for (int64_t f = 0; f < factors; ++f) screens_[f].load(parallel_);
+      prepare(begin, y.count());
+      int64_t scored = 0;
+      auto body = [&](int64_t first, int64_t last) {
+        int64_t mine = 0;
+        Buffer<T> scratch(x.widest), products(factors * layer);
+        auto visit = [&](int64_t block, int64_t rows, int64_t column, int64_t n) {
+          for (int64_t f = 0; f < factors; ++f)
+            screens_[f].multiply(block, rows, column, n, products.data() + f * layer);
+          for (int64_t i = block; i < smaller(block + rows, x.count); ++i)
+            mine += work(i, column, n, products.data() + (i - block) * kTileColumns, layer, scratch.data());
+        };
+        each_tile<T>(tile, first * kBlockRows, last * kBlockRows, y.count(), visit);
+        __atomic_fetch_add(&scored, mine, __ATOMIC_RELAXED);
+      };
+      for_each(x.padded / kBlockRows, 4, body, parallel_);
+      if (scored * kWidenAbove > x.count * y.count())
+        for (int64_t f = 0; f < factors; ++f) screens_[f].widen();
+    }
+  }
+
+ private:
+  int64_t total_, stretch_;
+  Series<Screen<T>> screens_;
+  ParallelFor parallel_;
+};
 
 }  // namespace
 }  // namespace hiergeo

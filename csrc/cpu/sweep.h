@@ -75,22 +75,27 @@ inline void tile_product(const RowSide<T>& x, int64_t block, int64_t rows, const
   panel_product(y.product, x.row(block), x.width, 1, rows, y.panels(column, n), x.width, products, kTileColumns, false);
 }
 
+// Runs `visit(block, rows, column, n)` for the tiles of rows [first, last) with `columns` columns, whole register blocks of
+// both, in ascending order of columns for each row.
+template <class T, class Visit>
+inline void each_tile(TileShape tile, int64_t first, int64_t last, int64_t columns, Visit&& visit) {
+  const int64_t total = rounded_up(columns, kBlockColumns<T>);
+  for (int64_t column = 0; column < total; column += tile.columns)
+    for (int64_t block = first; block < last; block += tile.rows)
+      visit(block, smaller(tile.rows, last - block), column, smaller(tile.columns, total - column));
+}
+
 // Runs `work(i, column, products, n)` for every row i of x in [first, last) and every tile of n columns from `column` of y
 // (whole register blocks, so that the last may hold zero columns), in ascending order of columns for each row.
 template <class T, class Rows, class Columns, class Work>
 inline void each_row_of_tiles(const Rows& x, const Columns& y, int64_t first, int64_t last, Work&& work) {
   const TileShape tile = tile_of<T>(y.product, x.width);
   Buffer<T> products(tile.rows * kTileColumns);
-  const int64_t total = rounded_up(y.count, kBlockColumns<T>);
-  for (int64_t column = 0; column < total; column += tile.columns) {
-    const int64_t n = smaller(tile.columns, total - column);
-    for (int64_t block = first; block < last; block += tile.rows) {
-      const int64_t rows = smaller(tile.rows, last - block);
-      tile_product(x, block, rows, y, column, n, products.data());
-      for (int64_t i = block; i < smaller(block + rows, x.count); ++i)
-        work(i, column, products.data() + (i - block) * kTileColumns, n);
-    }
-  }
+  each_tile<T>(tile, first, last, y.count, [&](int64_t block, int64_t rows, int64_t column, int64_t n) {
+    tile_product(x, block, rows, y, column, n, products.data());
+    for (int64_t i = block; i < smaller(block + rows, x.count); ++i)
+      work(i, column, products.data() + (i - block) * kTileColumns, n);
+  });
 }
 
 // A row of x against n columns: what an evaluation sees.
@@ -118,27 +123,116 @@ template <class T> struct Sink {
   ~Sink() = default;
 };
 
-// Evaluates every pair and gives the values to the sink, row by row.
-template <class T> inline void sweep(const Pairs& pairs, Evaluation<T> evaluate, Sink<T>& sink, ParallelFor parallel) {
-  const RowSide<T> x(pairs.x, pairs.curvature, parallel);
-  const int64_t total = pairs.y.direction.count, stretch = stretch_of<T>(x.width, total);
-  ColumnSide<T> y(pairs.y, stretch, pairs.product);
-  const T curvature = T(pairs.curvature), scale = T(sqrt(fabs(pairs.curvature)));
+// The points x in each factor, and the points y of a stretch.
+template <class T> struct FactorRows {
+  Series<RowSide<T>> side;
+  int64_t count, padded, width = 0, widest = 0;  // `width` of all factors, `widest` of one
+
+  FactorRows(const Factors& factors, ParallelFor parallel) : side(factors.count), count(factors[0].x.direction.count) {
+    for (int64_t f = 0; f < factors.count; ++f) {
+      side.add(factors[f].x, factors[f].curvature, parallel);
+      width += side[f].width;
+      widest = larger(widest, side[f].width);
+    }
+    padded = side[0].padded;
+  }
+  const RowSide<T>& operator[](int64_t f) const { return side[f]; }
+};
+
+template <class T> struct FactorColumns {
+  Factors factors;
+  Series<ColumnSide<T>> side;
+
+  FactorColumns(const Factors& of, int64_t capacity, const int64_t* order = nullptr) : factors(of), side(of.count) {
+    for (int64_t f = 0; f < of.count; ++f) side.add(of[f].y, capacity, of[f].product, order);
+  }
+  void load(int64_t from, int64_t columns, ParallelFor parallel) {
+    for (int64_t f = 0; f < factors.count; ++f) side[f].load(from, columns, factors[f].curvature, parallel);
+  }
+  Product product() const { return side[0].product; }
+  int64_t count() const { return side[0].count; }
+  ColumnSide<T>& operator[](int64_t f) { return side[f]; }
+  const ColumnSide<T>& operator[](int64_t f) const { return side[f]; }
+};
+
+// How the values of factors become one.
+enum class Norm { l1, l2, least };
+
+inline Norm norm_of(Quantity quantity) {
+  return quantity == Quantity::distance ? Norm::l2 : quantity == Quantity::distance_l1 ? Norm::l1 : Norm::least;
+}
+
+// Combines the values of a row of pairs in each factor, lengths in double so that squares neither overflow nor vanish.
+template <class T> class Combination {
+ public:
+  explicit Combination(Norm norm) : norm_(norm) {}
+
+  void take(bool first, const T* values, int64_t n) {
+    const Norm norm = norm_;
+    if (first)
+      for (int64_t j = 0; j < n; ++j) sums_[j] = norm == Norm::least ? double(INFINITY) : 0;
+    if (norm == Norm::least)
+      for (int64_t j = 0; j < n; ++j) {
+        double value = values[j];
+        sums_[j] = value < sums_[j] ? value : value == value ? sums_[j] : value;
+      }
+    else if (norm == Norm::l2)
+      for (int64_t j = 0; j < n; ++j) sums_[j] += double(values[j]) * values[j];
+    else
+      for (int64_t j = 0; j < n; ++j) sums_[j] += values[j];
+  }
+  void give(T* values, int64_t n) const {
+    if (norm_ == Norm::l2)
+      for (int64_t j = 0; j < n; ++j) values[j] = T(square_root(sums_[j]));
+    else
+      for (int64_t j = 0; j < n; ++j) values[j] = T(sums_[j]);
+  }
+
+ private:
+  Norm norm_;
+  alignas(64) double sums_[kTileColumns];
+};
+
+// Evaluates every pair, in each factor by `evaluate[f]`, and gives the values to the sink, row by row.
+template <class T>
+inline void sweep(const Factors& factors, const Evaluation<T>* evaluate, Norm norm, Sink<T>& sink, ParallelFor parallel) {
+  const FactorRows<T> x(factors, parallel);
+  const int64_t total = factors[0].y.direction.count, stretch = stretch_of<T>(x.width, total);
+  FactorColumns<T> y(factors, stretch);
+  const TileShape tile = tile_of<T>(y.product(), x.width);
+  const int64_t layer = tile.rows * kTileColumns;
   for (int64_t begin = 0; begin < total; begin += stretch) {
-    y.load(begin, smaller(stretch, total - begin), pairs.curvature, parallel);
+    y.load(begin, smaller(stretch, total - begin), parallel);
     auto body = [&](int64_t first, int64_t last) {
       alignas(64) T values[kTileColumns];
       RowOpening<T> opening;
-      Buffer<T> scratch(x.width);
-      auto work = [&](int64_t i, int64_t column, const T* products, int64_t n) {
-        opening.open(x, i, y, column, products, n, scratch.data());
-        evaluate({x.statistics.at(i), x.statistics.number()[i], scale, curvature, y.statistics, column, n, opening}, values);
-        sink.row(i, begin + column, values, smaller(n, y.count - column));
+      Combination<T> combination(norm);
+      Buffer<T> products(factors.count * layer), scratch(x.widest);
+      auto visit = [&](int64_t block, int64_t rows, int64_t column, int64_t n) {
+        for (int64_t f = 0; f < factors.count; ++f)
+          tile_product(x[f], block, rows, y[f], column, n, products.data() + f * layer);
+        for (int64_t i = block; i < smaller(block + rows, x.count); ++i) {
+          for (int64_t f = 0; f < factors.count; ++f) {
+            const T curvature = T(factors[f].curvature), scale = T(sqrt(fabs(factors[f].curvature)));
+            opening.open(x[f], i, y[f], column, products.data() + f * layer + (i - block) * kTileColumns, n, scratch.data());
+            evaluate[f]({x[f].statistics.at(i), x[f].statistics.number()[i], scale, curvature, y[f].statistics, column, n,
+                         opening},
+                        values);
+            if (factors.count > 1) combination.take(f == 0, values, n);
+          }
+          if (factors.count > 1) combination.give(values, n);
+          sink.row(i, begin + column, values, smaller(n, y.count() - column));
+        }
       };
-      each_row_of_tiles<T>(x, y, first * kBlockRows, last * kBlockRows, work);
+      each_tile<T>(tile, first * kBlockRows, last * kBlockRows, y.count(), visit);
     };
     for_each(x.padded / kBlockRows, 4, body, parallel);
   }
+}
+
+// The same for a space that is no product.
+template <class T> inline void sweep(const Pairs& pairs, Evaluation<T> evaluate, Sink<T>& sink, ParallelFor parallel) {
+  sweep<T>({&pairs, 1}, &evaluate, Norm::least, sink, parallel);
 }
 
 }  // namespace

@@ -54,8 +54,8 @@ template <class T> class Weights {
  public:
   Weights(const Pairs& pairs, Quantity quantity, Upstream upstream, int64_t rows)
       : pairs_(pairs), quantity_(quantity), upstream_(upstream),
-        differentiate_(quantity == Quantity::distance ? differentiation_of<T, false>(pairs.curvature)
-                                                      : differentiation_of<T, true>(pairs.curvature)),
+        differentiate_(is_distance(quantity) ? differentiation_of<T, false>(pairs.curvature)
+                                             : differentiation_of<T, true>(pairs.curvature)),
         capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride),
         near_(capacity_ * kWeightColumns), radius_sums_(chunks() * kWeightColumns) {}
 
@@ -86,7 +86,7 @@ template <class T> class Weights {
       read(i, y.begin + column, real, up);
       for (int64_t j = real; j < n; ++j) up[j] = T(0);
       weigh(partials.value, number, n, up);
-      if (conic(quantity_)) number_x[i] -= wide_sum(up, real);
+      if (is_conic(quantity_)) number_x[i] -= wide_sum(up, real);
       T* to = row(i - block) + column;
       HIERGEO_INDEPENDENT
       for (int64_t j = 0; j < n; ++j) to[j] = -up[j] * partials.theta_over_sine[j];

@@ -27,8 +27,8 @@ struct Sums {
   Tensor rays, pulls, by_radius;
 
   Sums(const Launch& launch, const Tensor& direction, const Tensor& radius, const Tensor* number, double curvature,
-       Product product)
-      : prepared(prepare(launch, direction, &radius, number, curvature, product)),
+       Product product, ScalarType dtype)
+      : prepared(prepare(launch, {direction, &radius, number}, curvature, product, dtype)),
         rays(empty(direction, {direction.size(0), direction.size(1), direction.size(2)}, compute_type(direction))),
         pulls(zeros(direction, {direction.size(0), direction.size(1), direction.size(2)}, ScalarType::Double)),
         by_radius(zeros(direction, {direction.size(0), direction.size(1)}, ScalarType::Double)) {
@@ -46,16 +46,18 @@ class Backward {
         quantity_(quantity),
         curvature_(curvature),
         upstream_(upstream),
-        x_(launch_, ux, rx, aperture, curvature, product),
-        y_(launch_, uy, ry, nullptr, curvature, product),
+        x_(launch_, ux, rx, aperture, curvature, product, common_type(ux, uy)),
+        y_(launch_, uy, ry, nullptr, curvature, product, common_type(ux, uy)),
         by_number_(zeros(ux, {ux.size(0), ux.size(1)}, ScalarType::Double)),
         by_curvature_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)) {}
 
   template <class T> void add(const Chunk& chunk) {
-    int64_t words = ceil_div(chunk.columns, 32), shares = row_shares(sizeof(T) == 8, chunk.rows);
+    RowShares shared = row_shares(sizeof(T) == 8, chunk.rows);
+    int64_t words = ceil_div(chunk.columns, 32), shares = shared.count;
     int64_t row_sums = chunk.batches * words * chunk.rows, column_sums = chunk.batches * shares * chunk.columns;
     Tensor weights = empty(x_.rays, {chunk.batches, chunk.rows, chunk.columns}, x_.rays.scalar_type());
-    Tensor near = scratch<uint2>(x_.rays, chunk.batches * chunk.rows * words);
+    Tensor near_of_rows = scratch<uint2>(x_.rays, chunk.batches * chunk.rows * words);
+    Tensor near_of_columns = scratch<uint2>(x_.rays, chunk.batches * shared.words * chunk.columns);
     Tensor sums = empty(x_.rays, {2 * row_sums + 2 * column_sums}, ScalarType::Double);
     double *by_x_radius = data<double>(sums), *by_number = by_x_radius + row_sums;
     double *by_y_radius = by_number + row_sums, *by_curvature = by_y_radius + column_sums;
@@ -63,7 +65,7 @@ class Backward {
     write_weights(
         launch_, quantity_, rows_part(x_.side(), chunk), columns_part(y_.side(), chunk), curvature_,
         upstream_of(chunk, sizeof(T)),
-        {data<T>(weights), data<uint2>(near), by_x_radius, by_number, by_y_radius, by_curvature, words, shares});
+        {data<T>(weights), data<uint2>(near_of_rows), data<uint2>(near_of_columns), by_x_radius, by_number, by_y_radius, by_curvature, words, shares});
 
     Addition rows = {chunk.batch, chunk.batches, words, chunk.row, chunk.rows, 1, x_.side().count};
     Addition columns = {chunk.batch, chunk.batches, shares, chunk.column, chunk.columns, 1, y_.side().count};
@@ -72,8 +74,12 @@ class Backward {
     add_parts<double>(launch_, columns, by_y_radius, data<double>(y_.by_radius));
     add_parts<double>(launch_, columns, by_curvature, data<double>(by_curvature_));
 
-    pull_rows(launch_, chunk, x_.side(), y_.side(), data<T>(weights), data<uint2>(near), x_.pulls);
-    pull_columns(launch_, chunk, x_.side(), y_.side(), data<T>(weights), data<uint2>(near), y_.pulls);
+    // Near pairs leave the weights with the second of these, before the products.
+    NearWords of_rows = {data<uint2>(near_of_rows), words, 32, words, 1, chunk.rows * words};
+    NearWords of_columns = {data<uint2>(near_of_columns), shared.words, shared.span, 1, chunk.columns,
+                            shared.words * chunk.columns};
+    pull_rows<T>(launch_, chunk, x_.side(), y_.side(), data<T>(weights), of_rows, x_.pulls);
+    pull_columns<T>(launch_, chunk, x_.side(), y_.side(), data<T>(weights), of_columns, y_.pulls);
     Tensor to_x = product(weights, part_of(y_.rays, chunk.batch, chunk.batches, chunk.column, chunk.columns));
     add_product<T>(rows, to_x, x_);
     Tensor turned = torch::stable::transpose(weights, 1, 2);

@@ -23,10 +23,11 @@ inline Tensor chunk_memory(const Tensor& like, int64_t batches, int64_t rows, in
 }
 
 // Calls body(chunk) on parts of at most kChunkBytes, from left to right for each block of rows; small problems of a
-// batch are taken together.
+// batch are taken together, and where there are few rows a part is as wide as they leave room for.
 template <class Body>
 void for_each_chunk(int64_t batches, int64_t rows, int64_t columns, int64_t element_size, Body body) {
-  int64_t width = std::min(columns, kWidestChunk), most = rows_of_chunk(width, element_size);
+  int64_t wide = kChunkBytes / element_size / std::max<int64_t>(1, batches * rows);
+  int64_t width = std::min(columns, std::max(kWidestChunk, wide)), most = rows_of_chunk(width, element_size);
   int64_t height = std::min(rows, most);
   if (height == 0 || width == 0) return;
   bool whole = height == rows && width == columns;

@@ -13,32 +13,33 @@ template <Kind KIND, int SIGN, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     cones(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
           const __grid_constant__ Spans spans, int64_t* partials, const int64_t* crow, int64_t* members) {
-  using Seat = Seats<T>;
+  using Shape = Seats<T>;
   HIERGEO_DYNAMIC_SHARED(memory);
-  __shared__ int found[Seat::groups][Seat::size];
-  int seat = threadIdx.x % Seat::size, group = threadIdx.x / Seat::size;
+  __shared__ int found[Shape::groups][Shape::size];
+  int seat = threadIdx.x % Shape::size, group = threadIdx.x / Shape::size;
   for (int64_t job = blockIdx.x; job < spans.jobs; job += gridDim.x) {
-    Span span(spans, job, Seat::size);
+    Span span(spans, job, Shape::size);
     int64_t i = span.row + seat;
     bool owned = i < rows.count;
     int64_t* partial = partials + span.partial(spans, rows, i);
     int64_t next = owned && members != nullptr ? crow[i] + *partial : 0;
     for (int64_t t = span.begin; t < span.end; ++t) {
-      uint64_t inside = 0;  // bit w % share: walker w of this group's share
-      visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Seat::size},
-                    [&](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
-                      bool member = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() <= x.number;
-                      inside |= uint64_t(owned && member) << (w % Seat::share);
-                    });
+      uint64_t inside = 0;  // bit w: walker w of this group's share
+      visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Shape::size}, [&](const auto&) {
+        return [&](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
+          bool member = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() <= x.number;
+          inside |= uint64_t(owned && member) << w;
+        };
+      });
       found[group][seat] = __popcll(inside);
       __syncthreads();
       int64_t place = next;
-      for (int g = 0; g < Seat::groups; ++g) {
+      for (int g = 0; g < Shape::groups; ++g) {
         place += g < group ? found[g][seat] : 0;
         next += found[g][seat];
       }
       if (members != nullptr) {
-        for (int64_t first = t * Seat::size + group * Seat::share; inside != 0; inside &= inside - 1) {
+        for (int64_t first = t * Shape::size + group * Shape::share; inside != 0; inside &= inside - 1) {
           members[place++] = first + __ffsll(inside) - 1;
         }
       }
@@ -67,8 +68,8 @@ class Cones {
   Cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
         const Tensor& aperture, Product product)
       : launch_(ux),
-        x_(prepare(launch_, ux, &rx, &aperture, curvature, product)),
-        y_(prepare(launch_, uy, &ry, nullptr, curvature, product)),
+        x_(prepare(launch_, {ux, &rx, &aperture}, curvature, product, common_type(ux, uy))),
+        y_(prepare(launch_, {uy, &ry}, curvature, product, common_type(ux, uy))),
         curvature_(curvature),
         spans_(x_.side, y_.side.count, is_wide(ux) ? Tile<double>::size : Tile<float>::size),
         partials_(scratch<int64_t>(ux, spans_.partials())) {}
@@ -110,8 +111,8 @@ Tensor cumulative_sum(const Tensor& tensor) {
 
 }  // namespace
 
-Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
-  check_cones(ux, rx, uy, ry, curvature, aperture, product);
+Tensor count_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                   const Tensor& aperture, int64_t product) {
   Cones cones(ux, rx, uy, ry, curvature, aperture, Product(product));
   Tensor totals = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Long);
   cones.count(data<int64_t>(totals));

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// load(step, slot) copies one step of the product into a slot of shared memory, multiply(slot) uses it. A slot is
+// load(step, slot) copies one step of the product into a slot of shared memory, multiply(step, slot) uses it. A slot is
 // filled again only after the barrier that follows its last use: step s refills slot (s - 1) % STAGES. On return all
 // copies have landed and every thread is past its last use.
 template <int STAGES, class Load, class Multiply> __device__ void pipeline(int steps, Load load, Multiply multiply) {
@@ -24,7 +24,7 @@ template <int STAGES, class Load, class Multiply> __device__ void pipeline(int s
     int ahead = s + STAGES - 1;
     if (ahead < steps) load(ahead, ahead % STAGES);
     commit_copies();
-    multiply(s % STAGES);
+    multiply(s, s % STAGES);
   }
   await_copies<0>();
   __syncthreads();

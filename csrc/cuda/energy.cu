@@ -28,26 +28,27 @@ template <Kind KIND, int SIGN, class Fold, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     fold_energies(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
                   const __grid_constant__ Spans spans, Fold* partials) {
-  using Seat = Seats<T>;
+  using Shape = Seats<T>;
   HIERGEO_DYNAMIC_SHARED(memory);
   Fold* folds = reinterpret_cast<Fold*>(memory);  // [group][seat], in the place of the products
   static_assert(kThreads * sizeof(Fold) <= Shared<T>::walkers_at, "folds fit");
   for (int64_t job = blockIdx.x; job < spans.jobs; job += gridDim.x) {
-    Span span(spans, job, Seat::size);
+    Span span(spans, job, Shape::size);
     Fold fold;
     for (int64_t t = span.begin; t < span.end; ++t) {
-      visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Seat::size},
-                    [&](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
-                      T excess = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() - x.number;
-                      fold.take(excess < 0 ? T(0) : excess, Shared<T>::place(memory).walker + w);
-                    });
+      visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Shape::size}, [&](const Seat& seat) {
+        return [&, first = seat.walker](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
+          T excess = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() - x.number;
+          fold.take(excess < 0 ? T(0) : excess, first + w);
+        };
+      });
     }
     __syncthreads();
     folds[threadIdx.x] = fold;
     __syncthreads();
     int64_t i = span.row + threadIdx.x;
-    if (threadIdx.x < Seat::size && i < rows.count) {
-      for (int g = 1; g < Seat::groups; ++g) fold.merge(folds[g * Seat::size + threadIdx.x]);
+    if (threadIdx.x < Shape::size && i < rows.count) {
+      for (int g = 1; g < Shape::groups; ++g) fold.merge(folds[g * Shape::size + threadIdx.x]);
       partials[span.partial(spans, rows, i)] = fold;
     }
     __syncthreads();
@@ -81,8 +82,8 @@ template <class T> using SumOf = Sum;
 template <template <class> class Fold, class Finish>
 void fold(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
           double curvature, const Tensor& aperture, Product product, Finish finish) {
-  Prepared x = prepare(launch, ux, &rx, &aperture, curvature, product);
-  Prepared y = prepare(launch, uy, &ry, nullptr, curvature, product);
+  Prepared x = prepare(launch, {ux, &rx, &aperture}, curvature, product, common_type(ux, uy));
+  Prepared y = prepare(launch, {uy, &ry}, curvature, product, common_type(ux, uy));
   with_kind(x.side.kind(), curvature, [&](auto kind, auto sign) {
     constexpr Kind KIND = decltype(kind)::value;
     using T = Compute<KIND>;

@@ -1,30 +1,29 @@
-// The candidate of largest cosine within every prefix of an order, all prefixes in one pass. Cosines of a chunk are
-// written to a bounded buffer; then one block per query scans its row.
+// The candidate of largest cosine, or of smallest distance, within every prefix of an order, all prefixes in one pass. Scores
+// of a chunk are written to a bounded buffer; then one block per query scans its row.
 #include <algorithm>
 
-#include "chunks.cuh"
 #include "copy.cuh"
+#include "factors.cuh"
 #include "ops.cuh"
-#include "scores.cuh"
 
 namespace hiergeo::cuda {
 namespace {
 
-// A cosine and its candidate; the larger cosine is better, then the lower index. Nothing is worse than anything.
+// A score and its candidate; the smaller score is better, then the lower index. Nothing is worse than anything.
 template <class T> struct Best {
-  T cosine;
+  T score;
   int64_t index;
 
-  static __device__ Best nothing() { return {T(-INFINITY), -1}; }
+  static __device__ Best nothing() { return {T(INFINITY), -1}; }
   __device__ void take(Best other) {
-    bool better = other.cosine > cosine || (other.cosine == cosine && other.index < index);
+    bool better = other.score < score || (other.score == score && other.index < index);
     if (other.index >= 0 && (index < 0 || better)) *this = other;
   }
 };
 
 template <class T> __device__ Best<T> from_lane_below(Best<T> own, int distance) {
   Best<T> other;
-  other.cosine = __shfl_up_sync(kWarp, own.cosine, distance);
+  other.score = __shfl_up_sync(kWarp, own.score, distance);
   other.index = __shfl_up_sync(kWarp, own.index, distance);
   return other;
 }
@@ -60,26 +59,28 @@ __device__ inline int64_t ends_within(const int64_t* ends, int64_t count, int64_
 }
 
 // Scans candidates [first, first + columns) of the order for queries [row, row + rows). `carried` is the best of the
-// candidates before, per query. An end e takes the best of the first e candidates. The host did not read the order and the
-// ends: entries beyond the `size` candidates or the columns are left out.
+// candidates before, per query. An end e takes the best of the first e candidates; `sign` times its score is returned. The host
+// does not read the order and the ends: entries beyond the `size` candidates or the columns are left out.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    scan(const T* cosines, int64_t row, int64_t rows, int64_t first, int64_t columns, const int64_t* order, int64_t size,
-         const int64_t* ends, int64_t thresholds, Best<T>* carried, int64_t* indices) {
+    scan(const T* scores, int64_t row, int64_t rows, int64_t first, int64_t columns, const int64_t* order,
+         int64_t size, const int64_t* ends, int64_t thresholds, Best<T>* carried, T sign, int64_t* indices, T* values) {
   __shared__ Best<T> warps[kThreads / 32], last;
-  __shared__ int64_t prefix[kThreads];
+  __shared__ Best<T> prefix[kThreads];
   for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
     Best<T> before = first > 0 ? carried[row + r] : Best<T>::nothing();
-    int64_t* result = indices + (row + r) * thresholds;
+    int64_t* index = indices + (row + r) * thresholds;
+    T* value = values + (row + r) * thresholds;
     int64_t next = ends_within(ends, thresholds, first);
     for (int64_t begin = 0; begin < columns; begin += kThreads) {
       int64_t c = begin + threadIdx.x;
       Best<T> own = Best<T>::nothing();
-      if (c < columns && is_within(order[first + c], size) && !isnan(cosines[r * columns + c]))
-        own = {cosines[r * columns + c], order[first + c]};
+      if (c < columns && is_within(order[first + c], size) && !isnan(scores[r * columns + c])) {
+        own = {scores[r * columns + c], order[first + c]};
+      }
       own = best_up_to(own, warps);
       own.take(before);
-      prefix[threadIdx.x] = own.index;
+      prefix[threadIdx.x] = own;
       if (threadIdx.x == kThreads - 1) last = own;
       __syncthreads();
       before = last;
@@ -87,7 +88,10 @@ __global__ void __launch_bounds__(kThreads)
       int64_t reached = ends_within(ends, thresholds, first + end);
       for (int64_t t = next + threadIdx.x; t < reached; t += kThreads) {
         int64_t place = ends[t] - 1 - (first + begin);
-        if (is_within(place, kThreads)) result[t] = prefix[place];
+        if (!is_within(place, kThreads)) continue;
+        Best<T> best = prefix[place];
+        index[t] = best.index;
+        value[t] = best.index < 0 ? T(NAN) : sign * best.score;
       }
       next = reached;
       __syncthreads();
@@ -97,70 +101,71 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-__global__ void __launch_bounds__(kThreads) fill(int64_t* values, int64_t size, int64_t value) {
+template <class T> __global__ void __launch_bounds__(kThreads) find_nothing(int64_t* indices, T* values, int64_t size) {
   for (int64_t i = blockIdx.x * int64_t(kThreads) + threadIdx.x; i < size; i += gridDim.x * int64_t(kThreads)) {
-    values[i] = value;
+    indices[i] = -1;
+    values[i] = T(NAN);
   }
-}
-
-// Rows order[0 .. count) of a matrix of `size`, one after the other; Word has the size of an element.
-template <class Word>
-__global__ void __launch_bounds__(kThreads)
-    copy_rows(const Word* matrix, int64_t size, int64_t stride, int64_t width, const int64_t* order, int64_t count, Word* rows) {
-  for (int64_t i = blockIdx.x; i < count; i += gridDim.x) {
-    bool within = is_within(order[i], size);
-    for (int64_t d = threadIdx.x; d < width; d += kThreads)
-      rows[i * width + d] = within ? matrix[order[i] * stride + d] : Word(0);
-  }
-}
-
-template <class Word>
-void gather_rows(const Launch& launch, const Tensor& matrix, const int64_t* order, int64_t count, const Tensor& rows) {
-  launch.run(copy_rows<Word>, count, kThreads, 0, const_data<Word>(matrix), matrix.size(0), matrix.stride(0), matrix.size(1),
-             order, count, data<Word>(rows));
 }
 
 template <class T>
-void ladder_as(const Launch& launch, const Tensor& queries, const Tensor& candidates, const Tensor& order,
-               const Tensor& ends, const Tensor& indices) {
-  int64_t rows = queries.size(0), width = queries.size(1), columns = order.size(0), thresholds = ends.size(0);
-  int64_t element_size = size_of(dtype_of(candidates));
-  int64_t widest = std::min({columns, kWidestChunk, rows_of_chunk(width, 2 * element_size)});
-  launch.run(fill, ceil_div(rows * thresholds, kThreads), kThreads, 0, data<int64_t>(indices), rows * thresholds,
-             int64_t(-1));
+void climb_as(const Launch& launch, const Factors& factors, T sign, const Tensor& order, const Tensor& ends,
+              const Tensor& indices, const Tensor& values) {
+  int64_t rows = factors.rows(), columns = order.size(0), thresholds = ends.size(0);
+  launch.run(find_nothing<T>, ceil_div(rows * thresholds, kThreads), kThreads, 0, data<int64_t>(indices), data<T>(values),
+             rows * thresholds);
   if (rows == 0 || columns == 0 || thresholds == 0) return;
-  Prepared x = prepare(launch, torch::stable::unsqueeze(queries, 0), nullptr, nullptr, 0);
+  int64_t widest = std::min({columns, kWidestChunk, factors.widest_copy()});
   int64_t height = std::min(rows, rows_of_chunk(widest, sizeof(T)));
-  Tensor cosines = chunk_memory(queries, 1, height, widest, sizeof(T)), best = scratch<Best<T>>(queries, rows);
-  auto gather = element_size == 8   ? gather_rows<uint64_t>
-                : element_size == 4 ? gather_rows<uint32_t>
-                                    : gather_rows<uint16_t>;
+  Tensor memory = chunk_memory(indices, 1, height, widest, sizeof(T)), best = scratch<Best<T>>(indices, rows);
   for (int64_t first = 0; first < columns; first += widest) {
     int64_t count = std::min(widest, columns - first);
-    const int64_t* chosen = data<int64_t>(order) + first;
-    Tensor gathered = empty(candidates, {1, count, width}, candidates.scalar_type());
-    gather(launch, candidates, chosen, count, gathered);
-    Prepared y = prepare(launch, gathered, nullptr, nullptr, 0);
+    Columns listed = factors.ready({first, count, const_data<int64_t>(order), 0, factors.columns()});
+    Scores scores = factors.scores(listed);
     for (int64_t row = 0; row < rows; row += height) {
       int64_t present = std::min(height, rows - row);
-      Dtype dtype = sizeof(T) == 4 ? Dtype::float32 : Dtype::float64;
-      write_scores(launch, Law::cosine, Finish::plain, part(x.side, 0, 1, row, present), y.side, 0,
-                   {data<char>(cosines), dtype, present * count, count});
-      launch.run(scan<T>, present, kThreads, 0, data<T>(cosines), row, present, first, count, data<int64_t>(order),
-                 candidates.size(0), data<int64_t>(ends), thresholds, data<Best<T>>(best), data<int64_t>(indices));
+      write_scores(launch, part(scores, {0, 1, row, present, 0, count}), matrix_of<T>(memory, present, count));
+      launch.run(scan<T>, present, kThreads, 0, const_data<T>(memory), row, present, first, count,
+                 const_data<int64_t>(order), factors.columns(), const_data<int64_t>(ends), thresholds, data<Best<T>>(best), sign,
+                 data<int64_t>(indices), data<T>(values));
     }
   }
 }
 
+std::tuple<Tensor, Tensor> climb(const Launch& launch, const Factors& factors, double sign, const Tensor& order,
+                                 const Tensor& ends) {
+  Tensor places = torch::stable::contiguous(order), stops = torch::stable::contiguous(ends);
+  Tensor indices = empty(factors.like(), {factors.rows(), ends.size(0)}, ScalarType::Long);
+  Tensor values = empty(factors.like(), {factors.rows(), ends.size(0)}, factors.compute_type());
+  if (factors.is_wide()) {
+    climb_as<double>(launch, factors, sign, places, stops, indices, values);
+  } else {
+    climb_as<float>(launch, factors, float(sign), places, stops, indices, values);
+  }
+  return {indices, values};
+}
+
 }  // namespace
 
-Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int64_t product) {
-  check_ladder(queries, candidates, order, ends, product);
+std::tuple<Tensor, Tensor> nearest_ladder(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                          std::vector<Tensor> ry, std::vector<double> curvature,
+                                          std::vector<Tensor> aperture, int64_t quantity, Tensor order, Tensor ends,
+                                          int64_t product) {
+  check_nearest_ladder({ux, rx, uy, ry, curvature, aperture, quantity}, order, ends, product);
+  Launch launch(ux[0]);
+  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture}, score_of(Quantity(quantity), false), Product::own);
+  return climb(launch, factors, 1, order, ends);
+}
+
+std::tuple<Tensor, Tensor> ladder(Tensor queries, Tensor candidates, std::optional<Tensor> norms, Tensor order, Tensor ends,
+                                  int64_t product) {
+  check_ladder(queries, candidates, norms, order, ends, product);
   Launch launch(queries);
-  Tensor indices = empty(queries, {queries.size(0), ends.size(0)}, ScalarType::Long);
-  auto search = is_wide(queries) ? ladder_as<double> : ladder_as<float>;
-  search(launch, queries, candidates, torch::stable::contiguous(order), torch::stable::contiguous(ends), indices);
-  return indices;
+  Operands operands = {{torch::stable::unsqueeze(queries, 0)}, {}, {torch::stable::unsqueeze(candidates, 0)}, {}, {0}, {}};
+  std::optional<Tensor> known;
+  if (norms) known = torch::stable::unsqueeze(*norms, 0);
+  Factors factors(launch, operands, {Law::cosine, -1}, Product::own, known ? &*known : nullptr);
+  return climb(launch, factors, -1, order, ends);
 }
 
 }  // namespace hiergeo::cuda

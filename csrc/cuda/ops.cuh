@@ -6,29 +6,46 @@
 
 #include <optional>
 #include <tuple>
+#include <vector>
 
 namespace hiergeo::cuda {
 
 using torch::stable::Tensor;
 
-void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity,
-           std::optional<Tensor> aperture, int64_t product, Tensor out);
+void store(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+           std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, int64_t product, Tensor out);
 
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy,
                                                                     Tensor ry, double curvature, int64_t quantity,
                                                                     std::optional<Tensor> aperture, int64_t product);
 
-Tensor count(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product);
+Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+             std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, std::optional<Tensor> reach,
+             int64_t product);
+
+// Of cones in one space, of points of one dtype, inside the tiles; `count` calls it.
+Tensor count_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                   const Tensor& aperture, int64_t product);
 
 // Waits for the device once: the number of members decides the size of the result.
 std::tuple<Tensor, Tensor> members(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product);
 
-std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
-                                    std::optional<Tensor> offset, int64_t k, bool swap, int64_t product);
+std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                    std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
+                                    int64_t quantity, int64_t k, bool swap, int64_t product);
+
+Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+            std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, Tensor target, bool swap,
+            int64_t product);
 
 Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product);
 std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product);
 
-Tensor ladder(Tensor queries, Tensor candidates, Tensor order, Tensor ends, int64_t product);
+std::tuple<Tensor, Tensor> nearest_ladder(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                          std::vector<Tensor> ry, std::vector<double> curvature,
+                                          std::vector<Tensor> aperture, int64_t quantity, Tensor order, Tensor ends,
+                                          int64_t product);
+std::tuple<Tensor, Tensor> ladder(Tensor queries, Tensor candidates, std::optional<Tensor> norms, Tensor order, Tensor ends,
+                                  int64_t product);
 
 }  // namespace hiergeo::cuda

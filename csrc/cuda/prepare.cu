@@ -1,10 +1,11 @@
 #include "prepare.cuh"
 
+#include "near.cuh"
+
 namespace hiergeo::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int kRows = 32;  // of a block: eight warps measure four rows each, then one warp takes one point a lane
 
 struct Numbers {
@@ -14,6 +15,11 @@ struct Numbers {
   __device__ double at(int64_t batch, int64_t i) const {
     return data == nullptr ? 0.0 : data[batch * batch_stride + i * row_stride];
   }
+};
+
+// Of all points, in the places that they have before some are chosen.
+struct Known {
+  Numbers radius, number, norm;
 };
 
 __device__ double scaled_norm(const char* row, Dtype dtype, int width, double factor) {
@@ -34,7 +40,7 @@ __device__ double norm_of(const char* row, Dtype dtype, int width) {
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    prepare_points(Side side, Numbers radius, Numbers number, double curvature, Point<T>* points, double* inverses) {
+    prepare_points(Side side, Known known, Choice choice, double curvature, Point<T>* points, double* inverses) {
   __shared__ double norms[kRows];
   int64_t total = side.batches * side.count, blocks = (total + kRows - 1) / kRows;
   int warp = threadIdx.x / 32;
@@ -42,22 +48,23 @@ __global__ void __launch_bounds__(kThreads)
     int64_t first = block * kRows;
     for (int r = warp; r < kRows && first + r < total; r += kThreads / 32) {
       int64_t batch = (first + r) / side.count, i = (first + r) % side.count;
-      double norm = norm_of(side.row(batch, i), side.dtype, side.width);
+      double norm = known.norm.data == nullptr ? norm_of(side.row(batch, i), side.dtype, side.width)
+                                               : known.norm.at(batch, choice.place(batch, i));
       if (threadIdx.x % 32 == 0) norms[r] = norm;
     }
     __syncthreads();
     int64_t place = first + threadIdx.x;
     if (threadIdx.x < kRows && place < total) {
-      int64_t batch = place / side.count, i = place % side.count;
+      int64_t batch = place / side.count, chosen = choice.place(batch, place % side.count);
       double norm = norms[threadIdx.x];
       double unknown = nan("");
       double inverse = norm == 0 ? 0.0 : isfinite(norm) ? 1 / norm : unknown;
       constexpr double limit = NormRange<T>::limit;
       bool trusted = norm == 0 || (norm >= 1 / limit && norm <= limit);
       Point<T> point;
-      point.radial = radial<T, double>(radius.at(batch, i), curvature);
+      point.radial = radial<T, double>(known.radius.at(batch, chosen), curvature);
       point.inverse = trusted ? T(inverse) : T(unknown);
-      point.number = T(number.at(batch, i));
+      point.number = T(known.number.at(batch, chosen));
       points[place] = point;
       inverses[place] = inverse;
     }
@@ -70,37 +77,54 @@ Numbers numbers_of(const Tensor* tensor) {
   return {const_data<double>(*tensor), tensor->stride(0), tensor->stride(1)};
 }
 
+// Whether rows begin and end at words of 16 bytes.
+bool has_whole_words(const Tensor& direction) {
+  int64_t size = direction.element_size(), word = 16;
+  bool together = direction.size(1) <= 1 || direction.stride(1) * size % word == 0;
+  bool batched = direction.size(0) <= 1 || direction.stride(0) * size % word == 0;
+  return together && batched && direction.size(2) * size % word == 0 &&
+         reinterpret_cast<uintptr_t>(const_data<char>(direction)) % word == 0;
+}
+
 template <class T>
-Prepared prepare_as(const Launch& launch, const Tensor& direction, const Tensor* radius, const Tensor* number,
-                    double curvature, Product product) {
-  int64_t batches = direction.size(0), count = direction.size(1), width = direction.size(2);
+Prepared prepare_as(const Launch& launch, const Cloud& cloud, double curvature, Product product, ScalarType dtype,
+                    const Choice& choice) {
+  const Tensor& direction = cloud.direction;
+  int64_t batches = direction.size(0), width = direction.size(2);
   STD_TORCH_CHECK(width < (1 << 30), "directions of ", width, " numbers are too long for a CUDA kernel");
+  Kind kind = kind_of(*float_type(dtype), product);
+  bool words = kind != Kind::float32 && kind != Kind::float64;
+  bool copied = choice.order != nullptr || dtype != direction.scalar_type() || (words && !has_whole_words(direction));
   Prepared made;
-  made.points = scratch<Point<T>>(direction, batches * count);
-  made.inverses = scratch<double>(direction, batches * count);
-  made.side = {const_data<char>(direction),
-               dtype_of(direction),
+  made.rows = copied ? copy_of_rows(launch, direction, choice, whole_words(kind, width), dtype) : direction;
+  made.points = scratch<Point<T>>(direction, batches * choice.count);
+  made.inverses = scratch<double>(direction, batches * choice.count);
+  made.side = {const_data<char>(made.rows),
+               *float_type(dtype),
                product,
                int(width),
                batches,
-               count,
-               direction.stride(0),
-               direction.stride(1),
-               count,
+               choice.count,
+               made.rows.stride(0),
+               made.rows.stride(1),
+               choice.count,
                int(sizeof(Point<T>)),
                const_data<char>(made.points),
-               data<double>(made.inverses)};
-  launch.run(prepare_points<T>, ceil_div(batches * count, kRows), kThreads, 0, made.side, numbers_of(radius),
-             numbers_of(number), curvature, data<Point<T>>(made.points), data<double>(made.inverses));
+               data<double>(made.inverses),
+               float(nearest_by_product(kind, width))};
+  if (!copied) made.side.rows = made.side.row(0, choice.first);
+  Known known = {numbers_of(cloud.radius), numbers_of(cloud.number), numbers_of(cloud.norm)};
+  launch.run(prepare_points<T>, ceil_div(batches * choice.count, kRows), kThreads, 0, made.side, known, choice, curvature,
+             data<Point<T>>(made.points), data<double>(made.inverses));
   return made;
 }
 
 }  // namespace
 
-Prepared prepare(const Launch& launch, const Tensor& direction, const Tensor* radius, const Tensor* number,
-                 double curvature, Product product) {
-  return is_wide(direction) ? prepare_as<double>(launch, direction, radius, number, curvature, product)
-                            : prepare_as<float>(launch, direction, radius, number, curvature, product);
+Prepared prepare(const Launch& launch, const Cloud& cloud, double curvature, Product product, ScalarType dtype,
+                 const Choice& choice) {
+  auto make = dtype == ScalarType::Double ? prepare_as<double> : prepare_as<float>;
+  return make(launch, cloud, curvature, product, dtype, choice);
 }
 
 }  // namespace hiergeo::cuda

@@ -16,6 +16,9 @@ template <> struct Tile<double> {
   static constexpr int size = 64, pitch = 66;
 };
 
+// Numbers of a row whose products are summed one after the other; longer rows are summed in parts of so many.
+constexpr int kSummed = 512;
+
 // 16 x 16 threads; each owns PARTS x PARTS blocks of 4 x 4 results, 64 apart. Operands are stored depth-major.
 template <class T> struct Fma {
   static constexpr int size = Tile<T>::size, parts = size / 64, depth = 16, stages = 3;
@@ -74,7 +77,21 @@ __device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_
     load_a.load(stage, step * Shape::depth, width);
     load_b.load(stage + Shape::operand, step * Shape::depth, width);
   };
-  auto multiply = [&](int slot) {
+  // Long float32 rows are summed in parts. What the parts before add up to is volatile, which keeps it in local memory: it
+  // takes no registers while a part is summed.
+  constexpr int part = kSummed / Shape::depth;
+  volatile T before[side][side];
+  auto multiply = [&](int step, int slot) {
+    if (sizeof(T) == 4 && step > 0 && step % part == 0) {
+#pragma unroll
+      for (int i = 0; i < side; ++i) {
+#pragma unroll
+        for (int j = 0; j < side; ++j) {
+          before[i][j] = step > part ? before[i][j] + sum[i][j] : sum[i][j];
+          sum[i][j] = 0;
+        }
+      }
+    }
     const T* stage = shared + slot * Shape::stage;
 #pragma unroll
     for (int k = 0; k < Shape::depth; ++k) {
@@ -91,12 +108,17 @@ __device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_
       }
     }
   };
-  pipeline<Shape::stages>((width + Shape::depth - 1) / Shape::depth, load, multiply);
+  int steps = (width + Shape::depth - 1) / Shape::depth;
+  pipeline<Shape::stages>(steps, load, multiply);
 
 #pragma unroll
   for (int i = 0; i < side; ++i) {
 #pragma unroll
     for (int p = 0; p < parts; ++p) {
+      if (sizeof(T) == 4 && steps > part) {
+#pragma unroll
+        for (int j = 4 * p; j < 4 * p + 4; ++j) sum[i][j] += before[i][j];
+      }
       T* to = shared + (i / 4 * 64 + i0 + i % 4) * Tile<T>::pitch + p * 64 + j0;
       *reinterpret_cast<Four<T>*>(to) = {sum[i][4 * p], sum[i][4 * p + 1], sum[i][4 * p + 2], sum[i][4 * p + 3]};
     }

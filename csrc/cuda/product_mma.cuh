@@ -21,49 +21,30 @@ template <Kind KIND> struct Mma {
 
 constexpr size_t kMmaBytes = size_t(Mma<Kind::tf32>::stages) * Mma<Kind::tf32>::stage * sizeof(uint32_t);
 
-// Each thread copies one chunk of a row, 64 rows a pass. Rows beyond the last and numbers beyond the width are zeros.
+// Each thread copies one chunk of a row, 64 rows a pass. Rows are whole chunks; those beyond the last, and chunks beyond
+// the width, are zeros.
 template <Kind KIND> struct ChunkLoader {
   using Shape = Mma<KIND>;
   using Word = typename Shape::Word;
   static constexpr int passes = Shape::size / 64;
+  const Side& side;
   const Word* row;
-  int64_t step;
   int left;  // rows from the first of this thread to the last of all, at most a tile
-  bool aligned;
 
-  __device__ ChunkLoader(const Side& side, int64_t batch, int64_t first) {
+  __device__ ChunkLoader(const Side& side, int64_t batch, int64_t first) : side(side) {
     int64_t mine = first + threadIdx.x / 4, more = side.count - mine;
-    row = reinterpret_cast<const Word*>(side.row(batch, mine));
-    step = 64 * side.row_stride;
+    row = reinterpret_cast<const Word*>(side.row(batch, mine)) + threadIdx.x % 4 * Shape::chunk;
     left = more < Shape::size ? int(more) : Shape::size;
-    aligned = reinterpret_cast<uintptr_t>(row) % 16 == 0;  // then the rows of all passes are: 64 strides are
   }
 
   __device__ void load(Word* to, int begin, int width) const {
-    int c = int(threadIdx.x) % 4, k = begin + c * Shape::chunk;
-    int present = k >= width ? 0 : width - k < Shape::chunk ? width - k : Shape::chunk;
-    const Word* from = row + k;
+    int c = int(threadIdx.x) % 4;
+    bool present = begin + c * Shape::chunk < width;
+    const Word* from = row + begin;
 #pragma unroll
-    for (int i = 0; i < passes; ++i, from += step) {
-      Word* place = to + Shape::place(64 * i + int(threadIdx.x) / 4, c);
-      int count = 64 * i < left ? present : 0;
-      if (aligned) {
-        copy_async<16>(place, from, count * int(sizeof(Word)));
-      } else {
-        store_chunk(place, from, count);
-      }
+    for (int i = 0; i < passes; ++i, from += 64 * side.row_stride) {
+      copy_async<16>(to + Shape::place(64 * i + int(threadIdx.x) / 4, c), from, present && 64 * i < left ? 16 : 0);
     }
-  }
-
-  static __device__ void store_chunk(Word* to, const Word* from, int count) {
-    constexpr int parts = 4 / int(sizeof(Word)), bits = 8 * int(sizeof(Word));
-    uint32_t packed[4] = {};
-#pragma unroll
-    for (int i = 0; i < Shape::chunk; ++i) {
-      uint32_t word = i < count ? from[i] : 0;
-      packed[i / parts] |= word << (i % parts * bits);
-    }
-    *reinterpret_cast<uint4*>(to) = {packed[0], packed[1], packed[2], packed[3]};
   }
 };
 
@@ -101,28 +82,37 @@ __device__ __forceinline__ void product_mma(const Side& a, const Side& b, int64_
     load_a.load(stage, step * Shape::depth, width);
     load_b.load(stage + Shape::operand, step * Shape::depth, width);
   };
-  auto multiply = [&](int slot) {
+  // Tensor cores cut off what they add. A sum over a stage begins at 0 and is added to the sums before it by an ordinary,
+  // rounded addition, so that the cut is relative to the stage and never grows with the width.
+  auto multiply = [&](int, int slot) {
     const Word* stage = operands + slot * Shape::stage;
+    // ldmatrix takes the address of row lane % 8 of matrix lane / 8. For b these are rows 0-7 of both chunks, then rows
+    // 8-15; for a rows 0-7 and 8-15 of the first chunk, then of the second.
+    uint32_t y[2][2][4];
 #pragma unroll
     for (int k = 0; k < 2; ++k) {
-      // ldmatrix takes the address of row lane % 8 of matrix lane / 8. For a these are rows 0-7 and 8-15 of the first
-      // chunk, then of the second; for b rows 0-7 of both chunks, then rows 8-15.
-      uint32_t x[4][4], y[2][4];
-#pragma unroll
-      for (int f = 0; f < 4; ++f) {
-        load_fragments<KIND>(x[f], stage + Shape::place(i0 + f * 16 + lane % 16, 2 * k + lane / 16));
-      }
 #pragma unroll
       for (int f = 0; f < 2; ++f) {
-        load_fragments<KIND>(y[f], stage + Shape::operand +
-                                       Shape::place(j0 + f * 16 + lane / 16 * 8 + lane % 8, 2 * k + lane / 8 % 2));
+        load_fragments<KIND>(y[k][f], stage + Shape::operand +
+                                          Shape::place(j0 + f * 16 + lane / 16 * 8 + lane % 8, 2 * k + lane / 8 % 2));
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      uint32_t x[2][4];
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+        load_fragments<KIND>(x[k], stage + Shape::place(i0 + i * 16 + lane % 16, 2 * k + lane / 16));
       }
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
+      for (int j = 0; j < 4; ++j) {
+        float part[4] = {};
 #pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          multiply_fragments<KIND>(sum[i][j], x[i], y[j / 2][j % 2 * 2], y[j / 2][j % 2 * 2 + 1]);
+        for (int k = 0; k < 2; ++k) {
+          multiply_fragments<KIND>(part, x[k], y[k][j / 2][j % 2 * 2], y[k][j / 2][j % 2 * 2 + 1]);
         }
+#pragma unroll
+        for (int r = 0; r < 4; ++r) sum[i][j][r] += part[r];
       }
     }
   };

@@ -46,77 +46,79 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// The near pairs of a chunk seen from its rows or from its columns.
-template <bool ROWS, class T> struct Neighbours {
-  Chunk chunk;
-  T* weights;
-  const uint2* near;
-
-  __device__ int64_t owners() const { return ROWS ? chunk.rows : chunk.columns; }
-  __device__ int64_t others() const { return ROWS ? chunk.columns : chunk.rows; }
-  __device__ T& weight(int64_t batch, int64_t owner, int64_t other) const {
-    int64_t row = ROWS ? owner : other, column = ROWS ? other : owner;
-    return weights[(batch * chunk.rows + row) * chunk.columns + column];
-  }
-  // Whether the pair is near, and whether its rays are opposite.
-  __device__ bool has(int64_t batch, int64_t owner, int64_t other, bool& opposite) const {
-    int64_t row = ROWS ? owner : other, column = ROWS ? other : owner;
-    uint2 word = near[(batch * chunk.rows + row) * ((chunk.columns + 31) / 32) + column / 32];
-    opposite = word.y >> (column % 32) & 1;
-    return word.x >> (column % 32) & 1;
-  }
-};
-
 struct Neighbour {
   int64_t other;
-  double weight;
-  double sign;  // of the other ray along this one
+  double weight, sign;
 };
 
-// One block an owner: its near pairs are listed in ascending order, up to kThreads at a time, then every thread adds
-// them up for some of the numbers of the row.
-template <bool ROWS, class T>
+// The weights of a chunk seen from one side.
+template <class T> struct WeightsOf {
+  T* weights;
+  int64_t owner_stride, other_stride, batch_stride;
+  bool take;  // whether the weights of near pairs become 0
+};
+
+// How many of the threads before this one of the block count, and how many all do; `warps` has a place per warp.
+__device__ inline int counted_before(int count, int* warps, int& total) {
+  int lane = threadIdx.x % 32, warp = threadIdx.x / 32, before = count;
+  for (int reach = 1; reach < 32; reach *= 2) {
+    int other = __shfl_up_sync(kWarp, before, reach);
+    before += lane >= reach ? other : 0;
+  }
+  if (lane == 31) warps[warp] = before;
+  __syncthreads();
+  before -= count;
+  total = 0;
+  for (int v = 0; v < kWarps; ++v) {
+    before += v < warp ? warps[v] : 0;
+    total += warps[v];
+  }
+  return before;
+}
+
+// One block an owner. Each thread reads a word of near pairs; they are listed in ascending order, kThreads at a time, then
+// every thread adds them up for some of the numbers of the row.
+template <class T>
 __global__ void __launch_bounds__(kThreads, 2)
-    pull_near(Neighbours<ROWS, T> pairs, Side owners, Side others, int64_t first_owner, int64_t total_owners,
-              double* pulls) {
+    pull_near(NearWords near, WeightsOf<T> weights, Side owners, Side others, int64_t first_batch, int64_t first_owner,
+              int64_t total_owners, double* pulls) {
   __shared__ Neighbour list[kThreads];
-  __shared__ int listed[kWarps];
-  int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  int count = int(pairs.owners()), jobs = int(pairs.chunk.batches) * count;  // a chunk holds at most 2^23 pairs
-  for (int job = blockIdx.x; job < jobs; job += gridDim.x) {
-    int batch = job / count, owner = job % count;
-    for (int64_t first = 0; first < pairs.others(); first += kThreads) {
-      int64_t other = first + threadIdx.x;
-      bool opposite = false;
-      bool near = other < pairs.others() && pairs.has(batch, owner, other, opposite);
-      unsigned mask = __ballot_sync(kWarp, near);
-      if (lane == 0) listed[warp] = __popc(mask);
-      __syncthreads();
-      int place = __popc(mask & ((1u << lane) - 1)), length = 0;
-      for (int v = 0; v < kWarps; ++v) {
-        place += v < warp ? listed[v] : 0;
-        length += listed[v];
-      }
-      if (near) {
-        T& weight = pairs.weight(batch, owner, other);
-        list[place] = {other, double(weight), opposite ? -1.0 : 1.0};
-        if (!ROWS) weight = 0;
-      }
-      __syncthreads();
-      if (length == 0) continue;
-      double inverse = owners.inverses[owners.point(batch, owner)];
-      const char* row = owners.row(batch, owner);
-      double* pull = pulls + ((pairs.chunk.batch + batch) * total_owners + first_owner + owner) * owners.width;
-      for (int d = threadIdx.x; d < owners.width; d += kThreads) {
-        double ray = __dmul_rn(element(row, owners.dtype, d), inverse), sum = 0;
-        for (int n = 0; n < length; ++n) {
-          int64_t j = list[n].other;
-          double other_ray =
-              __dmul_rn(element(others.row(batch, j), others.dtype, d), others.inverses[others.point(batch, j)]);
-          sum += list[n].weight * (other_ray - list[n].sign * ray);
+  __shared__ int counts[kWarps];
+  int64_t jobs = owners.batches * owners.count;
+  for (int64_t job = blockIdx.x; job < jobs; job += gridDim.x) {
+    int64_t batch = job / owners.count, owner = job % owners.count;
+    const uint2* words = near.words + batch * near.batch_stride + owner * near.owner_stride;
+    T* own_weights = weights.weights + batch * weights.batch_stride + owner * weights.owner_stride;
+    double inverse = owners.inverses[owners.point(batch, owner)];
+    const char* row = owners.row(batch, owner);
+    double* pull = pulls + ((first_batch + batch) * total_owners + first_owner + owner) * owners.width;
+    for (int64_t begin = 0; begin < near.count; begin += kThreads) {
+      int64_t w = begin + threadIdx.x;
+      uint2 word = w < near.count ? words[w * near.word_stride] : uint2{0, 0};
+      if (__syncthreads_count(word.x != 0) == 0) continue;
+      int length, place = counted_before(__popc(word.x), counts, length);
+      for (int done = 0; done < length; done += kThreads) {
+        for (; word.x != 0 && place < done + kThreads; word.x &= word.x - 1, ++place) {
+          int bit = __ffs(word.x) - 1;
+          int64_t other = w * near.span + bit;
+          T& weight = own_weights[other * weights.other_stride];
+          list[place - done] = {other, double(weight), word.y >> bit & 1 ? -1.0 : 1.0};
+          if (weights.take) weight = 0;
         }
-        pull[d] += sum;
-      }  // the list is written again only after the next barrier
+        __syncthreads();
+        int listed = length - done < kThreads ? length - done : kThreads;
+        for (int d = threadIdx.x; d < owners.width; d += kThreads) {
+          double ray = __dmul_rn(element(row, owners.dtype, d), inverse), sum = 0;
+          for (int n = 0; n < listed; ++n) {
+            int64_t j = list[n].other;
+            double other_ray =
+                __dmul_rn(element(others.row(batch, j), others.dtype, d), others.inverses[others.point(batch, j)]);
+            sum += list[n].weight * (other_ray - list[n].sign * ray);
+          }
+          pull[d] += sum;
+        }
+        __syncthreads();
+      }
     }
   }
 }
@@ -149,22 +151,6 @@ __global__ void __launch_bounds__(kThreads) sums_of(const double* terms, int64_t
   }
 }
 
-template <class T>
-void pull_rows_as(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, const void* weights,
-                  const uint2* near, const Tensor& pulls) {
-  Neighbours<true, T> pairs = {chunk, static_cast<T*>(const_cast<void*>(weights)), near};
-  launch.run(pull_near<true, T>, chunk.batches * chunk.rows, kThreads, 0, pairs, rows_part(x, chunk),
-             columns_part(y, chunk), chunk.row, x.count, data<double>(pulls));
-}
-
-template <class T>
-void pull_columns_as(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, void* weights,
-                     const uint2* near, const Tensor& pulls) {
-  Neighbours<false, T> pairs = {chunk, static_cast<T*>(weights), near};
-  launch.run(pull_near<false, T>, chunk.batches * chunk.columns, kThreads, 0, pairs, columns_part(y, chunk),
-             rows_part(x, chunk), chunk.column, y.count, data<double>(pulls));
-}
-
 }  // namespace
 
 void write_rays(const Launch& launch, const Side& side, const Tensor& rays) {
@@ -173,17 +159,26 @@ void write_rays(const Launch& launch, const Side& side, const Tensor& rays) {
   launch.run(rays_of<float>, blocks, kThreads, 0, side, data<float>(rays));
 }
 
-void pull_rows(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, const void* weights,
-               const uint2* near, const Tensor& pulls) {
-  auto pull = x.dtype == Dtype::float64 ? pull_rows_as<double> : pull_rows_as<float>;
-  pull(launch, chunk, x, y, weights, near, pulls);
+template <class T>
+void pull_rows(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, T* weights, const NearWords& near,
+               const Tensor& pulls) {
+  WeightsOf<T> of_rows = {weights, chunk.columns, 1, chunk.rows * chunk.columns, false};
+  launch.run(pull_near<T>, chunk.batches * chunk.rows, kThreads, 0, near, of_rows, rows_part(x, chunk),
+             columns_part(y, chunk), chunk.batch, chunk.row, x.count, data<double>(pulls));
 }
+template void pull_rows(const Launch&, const Chunk&, const Side&, const Side&, float*, const NearWords&, const Tensor&);
+template void pull_rows(const Launch&, const Chunk&, const Side&, const Side&, double*, const NearWords&, const Tensor&);
 
-void pull_columns(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, void* weights,
-                  const uint2* near, const Tensor& pulls) {
-  auto pull = x.dtype == Dtype::float64 ? pull_columns_as<double> : pull_columns_as<float>;
-  pull(launch, chunk, x, y, weights, near, pulls);
+template <class T>
+void pull_columns(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, T* weights,
+                  const NearWords& near, const Tensor& pulls) {
+  WeightsOf<T> of_columns = {weights, 1, chunk.columns, chunk.rows * chunk.columns, true};
+  launch.run(pull_near<T>, chunk.batches * chunk.columns, kThreads, 0, near, of_columns, columns_part(y, chunk),
+             rows_part(x, chunk), chunk.batch, chunk.column, y.count, data<double>(pulls));
 }
+template void pull_columns(const Launch&, const Chunk&, const Side&, const Side&, float*, const NearWords&, const Tensor&);
+template void pull_columns(const Launch&, const Chunk&, const Side&, const Side&, double*, const NearWords&,
+                           const Tensor&);
 
 template <class T> void add_parts(const Launch& launch, Addition shape, const T* terms, double* sums) {
   launch.run(add_terms<T>, ceil_div(shape.batches * shape.count * shape.width, kThreads), kThreads, 0, shape, terms,

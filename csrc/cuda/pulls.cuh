@@ -12,12 +12,21 @@ namespace hiergeo::cuda {
 // Unit rays of a side as (B, N, D) in the compute dtype; zero rows stay zero, rows that are not numbers become zero.
 void write_rays(const Launch& launch, const Side& side, const Tensor& rays);
 
+// Near pairs of a chunk seen from one side, as bits: word w of an owner has a bit for each of `span` others from w span on;
+// x says which are near, y which of them point in opposite directions.
+struct NearWords {
+  const uint2* words;
+  int64_t count, span, owner_stride, word_stride, batch_stride;
+};
+
 // Adds the pulls of the near pairs of a chunk on its rows to `pulls` (B, N, D) float64, in a fixed order.
-void pull_rows(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, const void* weights,
-               const uint2* near, const Tensor& pulls);
+template <class T>
+void pull_rows(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, T* weights, const NearWords& near,
+               const Tensor& pulls);
 // The same on its columns; sets the weights of the near pairs to 0.
-void pull_columns(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, void* weights,
-                  const uint2* near, const Tensor& pulls);
+template <class T>
+void pull_columns(const Launch& launch, const Chunk& chunk, const Side& x, const Side& y, T* weights,
+                  const NearWords& near, const Tensor& pulls);
 
 // sums[batch + b, first + i, ...] += terms[b, 0, i, ...] + terms[b, 1, i, ...] + ..., for b < batches, i < count, with
 // `width` numbers at each place; sums is (B, total, width) float64, terms (batches, parts, count, width).

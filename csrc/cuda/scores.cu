@@ -5,16 +5,35 @@
 namespace hiergeo::cuda {
 namespace {
 
-template <class T> __device__ T finished(Finish finish, T value, T row_number, T column_number) {
-  switch (finish) {
-    case Finish::margin: return row_number - value;
-    case Finish::energy: {
-      T excess = value - row_number;
-      return excess < 0 ? T(0) : excess;
-    }
-    case Finish::less_offset: return value - column_number;
-    default: return value;
+// One factor as kernels take it.
+template <class T> struct Space {
+  Side rows, columns;
+  Curvature<T> curvature;
+  int sign;
+};
+
+// Scores as kernels take them.
+template <class T> struct Task {
+  Law law;
+  T slope, share, floor;
+  Combination combination;
+  int count;
+  Space<T> spaces[kMostFactors];
+};
+
+constexpr size_t kMostParameters = 4096;  // bytes, before CUDA 12.1
+static_assert(sizeof(Task<double>) + sizeof(Matrix) <= kMostParameters, "fewer factors fit the parameters of a kernel");
+
+template <class T> Task<T> task_of(const Scores& scores) {
+  const Formula& formula = scores.formula;
+  Task<T> task = {formula.law,  T(formula.slope), T(formula.share), T(formula.floor), formula.combination,
+                  scores.count, {}};
+  for (int f = 0; f < scores.count; ++f) {
+    const Factor& factor = scores.factors[f];
+    double k = factor.curvature;
+    task.spaces[f] = {factor.rows, factor.columns, Curvature<T>(k), formula.law == Law::cosine ? 0 : (k > 0) - (k < 0)};
   }
+  return task;
 }
 
 template <Law LAW, int SIGN, class T>
@@ -25,6 +44,33 @@ __device__ T law(const Point<T>& row, const Point<T>& column, Opening<T> opening
     constexpr bool swapped = LAW == Law::swapped;
     auto triangle = triangle_of<SIGN>(swapped ? column : row, swapped ? row : column, opening, curvature);
     return LAW == Law::distance ? triangle.distance() : triangle.exterior_angle();
+  }
+}
+
+// Two values as one; NaN where either is.
+template <class T> __device__ T combined(Combination combination, T a, T b) {
+  switch (combination) {
+    case Combination::l2: return hypotenuse(a, b);
+    case Combination::l1: return a + b;
+    case Combination::least: return b < a || b != b ? b : a;
+    default: return b > a || b != b ? b : a;
+  }
+}
+
+// Calls body(law, sign) with both as constants, so that the walk over the pairs of a tile decides nothing.
+template <Law LAW, class Body> __device__ void with_sign_of(int sign, Body body) {
+  switch (sign) {
+    case -1: return body(Constant<LAW>(), Constant<-1>());
+    case 0: return body(Constant<LAW>(), Constant<0>());
+    default: return body(Constant<LAW>(), Constant<1>());
+  }
+}
+template <class Body> __device__ void with_law(Law law, int sign, Body body) {
+  switch (law) {
+    case Law::exterior_angle: return with_sign_of<Law::exterior_angle>(sign, body);
+    case Law::swapped: return with_sign_of<Law::swapped>(sign, body);
+    case Law::distance: return with_sign_of<Law::distance>(sign, body);
+    default: return body(Constant<Law::cosine>(), Constant<0>());
   }
 }
 
@@ -39,50 +85,50 @@ __device__ Place place_of(int64_t job, int64_t row_tiles, int64_t column_tiles, 
   return {batch, job / height * size, (first + job % height) * size};
 }
 
-template <Kind KIND, Law LAW, int SIGN, class T = Compute<KIND>>
-__global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
-    scores(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
-           Finish finish, Matrix out) {
+// Every operation on scores takes them from this one kernel, so that all agree on every pair to the last bit. The factors of
+// a tile are multiplied one after the other; what the ones before gave waits in `values`.
+template <Kind KIND, class T = Compute<KIND>>
+__global__ void __launch_bounds__(kThreads, kBlocks<KIND>) evaluate(const __grid_constant__ Task<T> task, Matrix out) {
   HIERGEO_DYNAMIC_SHARED(memory);
   constexpr int size = Tile<T>::size;
+  const Side &rows = task.spaces[0].rows, &columns = task.spaces[0].columns;
   int64_t row_tiles = (rows.count + size - 1) / size, column_tiles = (columns.count + size - 1) / size;
+  T values[Seats<T>::share];
   for (int64_t job = blockIdx.x; job < rows.batches * row_tiles * column_tiles; job += gridDim.x) {
-    visit_tile<KIND>(memory, columns, rows, place_of(job, row_tiles, column_tiles, size),
-                  [&](int i, const Point<T>& x, const Point<T>& y, Opening<T> opening) {
-                    T value = law<LAW, SIGN>(x, y, opening, curvature);
-                    const Place& place = Shared<T>::place(memory);
-                    int64_t column = place.owner + threadIdx.x % size;
-                    if (column >= columns.count) return;
-                    int64_t row = place.batch * out.batch_stride + (place.walker + i) * out.row_stride;
-                    set_element(out.data + row * size_of(out.dtype), out.dtype, column,
-                                finished(finish, value, x.number, y.number));
-                  });
+    Place where = place_of(job, row_tiles, column_tiles, size);
+    for (int f = 0; f < task.count; ++f) {
+      const Space<T>& space = task.spaces[f];
+      multiply_tile<KIND>(memory, space.columns, space.rows, where);
+      with_law(task.law, space.sign, [&](auto chosen, auto sign) {
+        walk_tile<KIND>(memory, space.columns, space.rows, [&](const Seat& seat) {
+          char* first = out.data + seat.batch * out.batch_stride + seat.walker * out.row_stride;
+          bool begun = f > 0, written = f + 1 == task.count;
+          return [&, begun, written, to = first + seat.owner * size_of(out.dtype), owned = seat.owned](
+                     int w, const Point<T>& x, const Point<T>& y, Opening<T> opening) mutable {
+            T value = law<decltype(chosen)::value, decltype(sign)::value>(x, y, opening, space.curvature);
+            value = value * task.slope + (x.number + y.number) * task.share;
+            value = value < task.floor ? task.floor : value;
+            if (begun) value = combined(task.combination, values[w], value);
+            if (!written) values[w] = value;
+            if (written && owned) set_element(to, out.dtype, 0, value);
+            to += out.row_stride;
+          };
+        });
+      });
+    }
   }
-}
-
-template <Law LAW>
-void launch_scores(const Launch& launch, Finish finish, const Side& rows, const Side& columns, double curvature,
-                   Matrix out) {
-  with_kind(rows.kind(), LAW == Law::cosine ? 0 : curvature, [&](auto kind, auto sign) {
-    constexpr Kind KIND = decltype(kind)::value;
-    constexpr int SIGN = LAW == Law::cosine ? 0 : decltype(sign)::value, size = Tile<Compute<KIND>>::size;
-    int64_t tiles = rows.batches * ceil_div(rows.count, size) * ceil_div(columns.count, size);
-    launch.run(scores<KIND, LAW, SIGN>, tiles, kThreads, Shared<Compute<KIND>>::bytes, rows, columns,
-               Curvature<Compute<KIND>>(curvature), finish, out);
-  });
 }
 
 }  // namespace
 
-void write_scores(const Launch& launch, Law law, Finish finish, const Side& rows, const Side& columns, double curvature,
-                  Matrix out) {
-  switch (law) {
-    case Law::exterior_angle:
-      return launch_scores<Law::exterior_angle>(launch, finish, rows, columns, curvature, out);
-    case Law::swapped: return launch_scores<Law::swapped>(launch, finish, rows, columns, curvature, out);
-    case Law::distance: return launch_scores<Law::distance>(launch, finish, rows, columns, curvature, out);
-    case Law::cosine: return launch_scores<Law::cosine>(launch, finish, rows, columns, curvature, out);
-  }
+void write_scores(const Launch& launch, const Scores& scores, Matrix out) {
+  with_product(scores.rows().kind(), [&](auto kind) {
+    constexpr Kind KIND = decltype(kind)::value;
+    using T = Compute<KIND>;
+    constexpr int size = Tile<T>::size;
+    int64_t tiles = scores.rows().batches * ceil_div(scores.rows().count, size) * ceil_div(scores.columns().count, size);
+    launch.run(evaluate<KIND>, tiles, kThreads, Shared<T>::bytes, task_of<T>(scores), out);
+  });
 }
 
 }  // namespace hiergeo::cuda

@@ -1,9 +1,9 @@
-// The k columns of smallest exterior angle per row. Scores of a chunk are written to a bounded buffer that stays in the
-// cache; then one block per row merges its scores into the k smallest so far.
-#include "chunks.cuh"
+// The k columns of smallest score per row. Scores of a chunk are written to a bounded buffer that stays in the cache; then a block
+// per row merges its scores into the k smallest so far. Where rows are few, several blocks take a part of a row each, and their
+// lists are merged.
+#include "factors.cuh"
 #include "nearest.cuh"
 #include "ops.cuh"
-#include "scores.cuh"
 
 namespace hiergeo::cuda {
 namespace {
@@ -16,30 +16,51 @@ __global__ void __launch_bounds__(kThreads) begin_lists(int64_t size, T* values,
   }
 }
 
-// values and columns are (B, N, k), `total_rows` = N; scores are those of the chunk.
-template <class T>
-__global__ void __launch_bounds__(kThreads)
-    select(const T* scores, Chunk chunk, int64_t total_rows, int k, int length, int capacity, T* values,
-           int64_t* columns) {
+// Numbers to choose from, (rows, count), each row in `parts` of `part`. They are of the columns `names`, or of `first` and
+// those that follow where that is null.
+template <class T> struct Candidates {
+  const T* scores;
+  const int64_t* names;
+  int64_t rows, count, parts, part, first;
+};
+
+// The k smallest of every part, (rows, parts, k), by number and column; with `continued` those there already are of them.
+template <class T> struct Lists {
+  T* values;
+  int64_t* columns;
+  int k, length, capacity;
+  bool continued;
+};
+
+template <class T> __global__ void __launch_bounds__(kThreads) select(Candidates<T> from, Lists<T> lists) {
   HIERGEO_DYNAMIC_SHARED(memory);
-  Shortlist best(memory, k, length, capacity);
-  for (int64_t r = blockIdx.x; r < chunk.batches * chunk.rows; r += gridDim.x) {
-    int64_t row = (chunk.batch + r / chunk.rows) * total_rows + chunk.row + r % chunk.rows;
+  Shortlist best(memory, lists.k, lists.length, lists.capacity);
+  for (int64_t job = blockIdx.x; job < from.rows * from.parts; job += gridDim.x) {
+    int64_t row = job / from.parts * from.count, begin = job % from.parts * from.part;
+    int64_t end = begin + from.part < from.count ? begin + from.part : from.count;
+    T* values = lists.values + job * lists.k;
+    int64_t* columns = lists.columns + job * lists.k;
     best.begin([&](int i) {
-      int64_t column = columns[row * k + i];
-      return Entry{column < 0 ? kNoKey : key_of(values[row * k + i]), column};
+      int64_t column = lists.continued ? columns[i] : kNoColumn;
+      return Entry{column < 0 ? kNoKey : key_of(values[i]), column};
     });
-    for (int64_t first = 0; first < chunk.columns; first += kThreads) {
-      int64_t c = first + threadIdx.x;
-      best.offer({c < chunk.columns ? key_of(scores[r * chunk.columns + c]) : kNoKey, chunk.column + c});
+    for (int64_t start = begin; start < end; start += kThreads) {
+      int64_t c = start + threadIdx.x;
+      bool present = c < end;
+      int64_t name = present && from.names != nullptr ? from.names[row + c] : from.first + c;
+      best.offer({present ? key_of(from.scores[row + c]) : kNoKey, name});
     }
     best.finish();
-    for (int i = threadIdx.x; i < k; i += kThreads) {
-      values[row * k + i] = number_of<T>(best.at(i).key);
-      columns[row * k + i] = best.at(i).column;
+    for (int i = threadIdx.x; i < lists.k; i += kThreads) {
+      values[i] = number_of<T>(best.at(i).key);
+      columns[i] = best.at(i).column;
     }
     __syncthreads();
   }
+}
+
+template <class T> void run_select(const Launch& launch, const Candidates<T>& from, const Lists<T>& lists) {
+  launch.run(select<T>, from.rows * from.parts, kThreads, Shortlist::bytes(lists.length, lists.capacity), from, lists);
 }
 
 int power_of_two(int64_t at_least, int from) {
@@ -48,35 +69,40 @@ int power_of_two(int64_t at_least, int from) {
 }
 
 template <class T>
-void smallest_as(const Launch& launch, const Prepared& x, const Prepared& y, double curvature, Law law, Finish finish,
-                 int64_t k, const Tensor& values, const Tensor& columns) {
-  int64_t batches = x.side.batches, rows = x.side.count, lists = batches * rows * k;
-  launch.run(begin_lists<T>, ceil_div(lists, kThreads), kThreads, 0, lists, data<T>(values), data<int64_t>(columns));
+void smallest_as(const Launch& launch, const Factors& factors, int64_t k, const Tensor& values, const Tensor& columns) {
+  int64_t rows = factors.rows(), size = factors.batches() * rows * k;
+  launch.run(begin_lists<T>, ceil_div(size, kThreads), kThreads, 0, size, data<T>(values), data<int64_t>(columns));
   int length = power_of_two(k, 32), capacity = power_of_two(length, 2 * kThreads);
-  Tensor memory = chunk_memory(values, batches, rows, y.side.count, sizeof(T));
-  for_each_chunk(batches, rows, y.side.count, sizeof(T), [&](const Chunk& chunk) {
-    Dtype dtype = sizeof(T) == 4 ? Dtype::float32 : Dtype::float64;
-    Matrix scores = {data<char>(memory), dtype, chunk.rows * chunk.columns, chunk.columns};
-    write_scores(launch, law, finish, rows_part(x.side, chunk), columns_part(y.side, chunk), curvature, scores);
-    launch.run(select<T>, chunk.batches * chunk.rows, kThreads, Shortlist::bytes(length, capacity),
-               const_data<T>(memory), chunk, rows, int(k), length, capacity, data<T>(values),
-               data<int64_t>(columns));
+  for_each_score<T>(launch, factors, [&](const Chunk& chunk, const T* scores) {
+    int64_t count = chunk.batches * chunk.rows, place = (chunk.batch * rows + chunk.row) * k;
+    Lists<T> lists = {data<T>(values) + place, data<int64_t>(columns) + place, int(k), length, capacity, true};
+    // A part is long against its list, so that merging costs less than the parts save.
+    int64_t least = std::max<int64_t>(kThreads, 4 * k);
+    int64_t parts = std::min(ceil_div(kFillingBlocks, count), ceil_div(chunk.columns, least));
+    int64_t part = ceil_div(chunk.columns, parts);
+    parts = ceil_div(chunk.columns, part);
+    Candidates<T> all = {scores, nullptr, count, chunk.columns, parts, part, chunk.column};
+    if (parts == 1) return run_select(launch, all, lists);
+    Tensor part_values = scratch<T>(values, count * parts * k), part_columns = scratch<int64_t>(values, count * parts * k);
+    Lists<T> of_parts = {data<T>(part_values), data<int64_t>(part_columns), int(k), length, capacity, false};
+    run_select(launch, all, of_parts);
+    Candidates<T> merged = {of_parts.values, of_parts.columns, count, parts * k, 1, parts * k, 0};
+    run_select(launch, merged, lists);
   });
 }
 
 }  // namespace
 
-std::tuple<Tensor, Tensor> smallest(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature,
-                                    std::optional<Tensor> offset, int64_t k, bool swap, int64_t product) {
-  check_smallest(ux, rx, uy, ry, curvature, offset, k, product);
-  Launch launch(ux);
-  Prepared x = prepare(launch, ux, &rx, nullptr, curvature);
-  Prepared y = prepare(launch, uy, &ry, offset ? &*offset : nullptr, curvature);
-  Tensor values = empty(ux, {ux.size(0), ux.size(1), k}, compute_type(ux));
-  Tensor columns = empty(ux, {ux.size(0), ux.size(1), k}, ScalarType::Long);
-  auto search = is_wide(ux) ? smallest_as<double> : smallest_as<float>;
-  search(launch, x, y, curvature, swap ? Law::swapped : Law::exterior_angle,
-         offset ? Finish::less_offset : Finish::plain, k, values, columns);
+std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy,
+                                    std::vector<Tensor> ry, std::vector<double> curvature, std::vector<Tensor> aperture,
+                                    int64_t quantity, int64_t k, bool swap, int64_t product) {
+  check_smallest({ux, rx, uy, ry, curvature, aperture, quantity, swap}, k, product);
+  Launch launch(ux[0]);
+  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture}, score_of(Quantity(quantity), swap), Product::own);
+  Tensor values = empty(ux[0], {factors.batches(), factors.rows(), k}, factors.compute_type());
+  Tensor columns = empty(ux[0], {factors.batches(), factors.rows(), k}, ScalarType::Long);
+  auto search = factors.is_wide() ? smallest_as<double> : smallest_as<float>;
+  search(launch, factors, k, values, columns);
   return {values, columns};
 }
 

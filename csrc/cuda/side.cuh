@@ -17,6 +17,15 @@ __host__ __device__ inline int size_of(Dtype dtype) {
 // 10 bits.
 enum class Kind { float32, float64, bfloat16, float16, tf32 };
 
+inline Kind kind_of(Dtype dtype, Product product) {
+  switch (dtype) {
+    case Dtype::float32: return product == Product::tf32 ? Kind::tf32 : Kind::float32;
+    case Dtype::float64: return Kind::float64;
+    case Dtype::bfloat16: return Kind::bfloat16;
+    default: return Kind::float16;
+  }
+}
+
 // Rows of a batch of matrices; strides in elements. `points` and `inverses` of two batches are `point_stride` apart.
 struct Side {
   const char* rows;
@@ -27,15 +36,9 @@ struct Side {
   int point_size;  // in bytes
   const void* points;
   const double* inverses;
+  float near;  // pairs whose 1 - cos or 1 + cos falls below it are near a common line
 
-  Kind kind() const {
-    switch (dtype) {
-      case Dtype::float32: return product == Product::tf32 ? Kind::tf32 : Kind::float32;
-      case Dtype::float64: return Kind::float64;
-      case Dtype::bfloat16: return Kind::bfloat16;
-      default: return Kind::float16;
-    }
-  }
+  Kind kind() const { return kind_of(dtype, product); }
   __host__ __device__ int element_size() const { return size_of(dtype); }
   __host__ __device__ const char* row(int64_t batch, int64_t i) const {
     return rows + (batch * batch_stride + i * row_stride) * element_size();
@@ -61,12 +64,30 @@ template <class T> struct alignas(16) Point {
   T inverse, number;
 };
 
+// What rows hold, and its value in the type that pairs are computed in.
+template <Kind KIND> struct Element {
+  using type = float;
+};
+template <> struct Element<Kind::float64> {
+  using type = double;
+};
+template <> struct Element<Kind::bfloat16> {
+  using type = __nv_bfloat16;
+};
+template <> struct Element<Kind::float16> {
+  using type = __half;
+};
+__device__ inline double widened(double x) { return x; }
+__device__ inline float widened(float x) { return x; }
+__device__ inline float widened(__nv_bfloat16 x) { return __bfloat162float(x); }
+__device__ inline float widened(__half x) { return __half2float(x); }
+
 __device__ inline double element(const char* row, Dtype dtype, int64_t i) {
   switch (dtype) {
     case Dtype::float32: return reinterpret_cast<const float*>(row)[i];
     case Dtype::float64: return reinterpret_cast<const double*>(row)[i];
-    case Dtype::bfloat16: return __bfloat162float(reinterpret_cast<const __nv_bfloat16*>(row)[i]);
-    default: return __half2float(reinterpret_cast<const __half*>(row)[i]);
+    case Dtype::bfloat16: return widened(reinterpret_cast<const __nv_bfloat16*>(row)[i]);
+    default: return widened(reinterpret_cast<const __half*>(row)[i]);
   }
 }
 

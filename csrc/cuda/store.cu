@@ -1,23 +1,19 @@
 // A quantity of every pair, as an N x M matrix.
+#include "factors.cuh"
 #include "ops.cuh"
-#include "prepare.cuh"
-#include "scores.cuh"
 
 namespace hiergeo::cuda {
 
-void store(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity,
-           std::optional<Tensor> aperture, int64_t product, Tensor out) {
-  check_store(ux, rx, uy, ry, curvature, quantity, aperture, product, out);
-  Launch launch(ux);
-  Prepared x = prepare(launch, ux, &rx, aperture ? &*aperture : nullptr, curvature, Product(product));
-  Prepared y = prepare(launch, uy, &ry, nullptr, curvature, Product(product));
-  Matrix matrix = {data<char>(out), dtype_of(out), out.stride(0), out.stride(1)};
-  Quantity wanted = Quantity(quantity);
-  Law law = wanted == Quantity::distance ? Law::distance : Law::exterior_angle;
-  Finish finish = wanted == Quantity::cone_margin ? Finish::margin
-                  : wanted == Quantity::energy    ? Finish::energy
-                                                  : Finish::plain;
-  write_scores(launch, law, finish, x.side, y.side, curvature, matrix);
+void store(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
+           std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, int64_t product, Tensor out) {
+  check_store({ux, rx, uy, ry, curvature, aperture, quantity}, product, out);
+  Launch launch(ux[0]);
+  Factors factors(launch, {ux, rx, uy, ry, curvature, aperture}, value_of(Quantity(quantity)), Product(product));
+  int64_t size = out.element_size();
+  factors.for_each_stretch([&](const Scores& scores, int64_t first) {
+    write_scores(launch, scores,
+                 {data<char>(out) + first * size, dtype_of(out), out.stride(0) * size, out.stride(1) * size});
+  });
 }
 
 }  // namespace hiergeo::cuda

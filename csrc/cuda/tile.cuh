@@ -7,20 +7,11 @@
 
 #include <type_traits>
 
-#include "../pair_math.h"
+#include "near.cuh"
 #include "product_mma.cuh"
 
 namespace hiergeo::cuda {
 namespace {
-
-// Where 1 - cos or 1 + cos of the product falls below this, it is taken from the chord of the rows instead.
-template <class T> struct Near;
-template <> struct Near<float> {
-  static constexpr float limit = 0.0625f;
-};
-template <> struct Near<double> {
-  static constexpr double limit = 9.5367431640625e-07;
-};
 
 template <class T> struct Seats {
   static constexpr int size = Tile<T>::size, groups = kThreads / size, share = size / groups;
@@ -59,103 +50,129 @@ __device__ void product(const Side& a, const Side& b, int64_t batch, int64_t a_f
   }
 }
 
-// The opening of two rows from both of their chords, by a whole warp; pi/2 where a row is zero. Products are rounded
-// before they are subtracted, so that equal rays give exactly 0.
-__device__ __noinline__ Opening<double> measured_opening(const Side& a, const Side& b, int64_t batch, int64_t i,
-                                                         int64_t j) {
-  double scale_a = a.inverses[a.point(batch, i)], scale_b = b.inverses[b.point(batch, j)];
-  const char *row_a = a.row(batch, i), *row_b = b.row(batch, j);
-  double apart = 0, across = 0;
-  for (int d = threadIdx.x % 32; d < a.width; d += 32) {
-    double x = __dmul_rn(element(row_a, a.dtype, d), scale_a), y = __dmul_rn(element(row_b, b.dtype, d), scale_b);
-    apart += (x - y) * (x - y);
-    across += (x + y) * (x + y);
-  }
-  constexpr double same_ray = 0x1p-102;  // rays closer than this, an angle of 6e-16, are one
-  apart = warp_sum(apart) / 2;
-  across = warp_sum(across) / 2;
-  apart = apart < same_ray ? 0 : apart;
-  across = across < same_ray ? 0 : across;
-  bool rays = scale_a != 0 && scale_b != 0;
-  return {rays ? apart : 1 + 0 * apart, rays ? across : 1 + 0 * across};
-}
+// Where a thread sits while it walks over a tile: the point that it owns, and the first of the walkers that it meets.
+struct Seat {
+  int64_t batch, owner, walker;
+  bool owned;  // false beyond the last owner
+};
 
 // The point that this thread owns; nothing, at the root, beyond the last.
-template <class T> __device__ Point<T> own_point(const Side& owners, int64_t batch, int64_t first) {
-  int64_t i = first + threadIdx.x % Seats<T>::size;
+template <class T> __device__ Point<T> own_point(const Side& owners, const Seat& seat) {
   Point<T> nothing = {};
-  return i < owners.count ? static_cast<const Point<T>*>(owners.points)[owners.point(batch, i)] : nothing;
+  return seat.owned ? static_cast<const Point<T>*>(owners.points)[owners.point(seat.batch, seat.owner)] : nothing;
 }
 
-// Visits the pairs of one tile. visit(w, walker, owner, opening) is called by whole warps, for lanes without an owner
-// too; w counts from the first walker of the tile. The place of the tile stays readable until the next tile.
-template <Kind KIND, class Visit>
-__device__ void visit_tile(char* memory, const Side& owners, const Side& walkers, Place where, Visit visit) {
+// The opening of a pair, from the product where that tells it; `owned` has a bit for every lane.
+template <Kind KIND, class T>
+__device__ Opening<T> opening_of(const Side& owners, const Side& walkers, const Place& place, int walker, unsigned owned,
+                                 T cosine) {
+  Opening<T> opening = {1 - cosine, 1 + cosine};
+  T limit = walkers.near;
+  unsigned doubtful = owned & __ballot_sync(kWarp, !(opening.versine >= limit && opening.coversine >= limit));
+  if (doubtful == 0) return opening;
+  int64_t i = place.walker + walker, first = place.owner + threadIdx.x % Seats<T>::size / 32 * 32;
+  unsigned unknown = KIND == Kind::float64 ? doubtful : __ballot_sync(kWarp, isnan(cosine)) & doubtful;
+  if constexpr (KIND != Kind::float64) {
+    if (doubtful != unknown) {
+      opening = near_openings<KIND>(walkers, owners, place.batch, i, first, doubtful & ~unknown, opening);
+      T near = opening.versine < opening.coversine ? opening.versine : opening.coversine;
+      unknown |= doubtful & __ballot_sync(kWarp, near > 0 && near < kPartedRays);
+    }
+  }
+  return unknown_openings<KIND>(walkers, owners, place.batch, i, first, unknown, opening);
+}
+
+// Leaves the products of one tile in shared memory, with its walkers and its place, for `walk_tile`.
+template <Kind KIND>
+__device__ __forceinline__ void multiply_tile(char* memory, const Side& owners, const Side& walkers, Place where) {
   using T = Compute<KIND>;
-  using Seat = Seats<T>;
-  T* dots = Shared<T>::dots(memory);
   Point<T>* points = Shared<T>::walkers(memory);
-  Place& place = Shared<T>::place(memory);
   __syncthreads();  // every thread is done with the tile before
-  if (threadIdx.x < Seat::size && where.walker + threadIdx.x < walkers.count) {
+  if (threadIdx.x < Seats<T>::size && where.walker + threadIdx.x < walkers.count) {
     int64_t i = walkers.point(where.batch, where.walker + threadIdx.x);
     points[threadIdx.x] = static_cast<const Point<T>*>(walkers.points)[i];
   }
-  if (threadIdx.x == 0) place = where;
-  product<KIND>(walkers, owners, where.batch, where.walker, where.owner, dots);
+  if (threadIdx.x == 0) Shared<T>::place(memory) = where;
+  product<KIND>(walkers, owners, where.batch, where.walker, where.owner, Shared<T>::dots(memory));
   __syncthreads();
-  Point<T> owner = own_point<T>(owners, place.batch, place.owner);
-  int seat = threadIdx.x % Seat::size, first = threadIdx.x / Seat::size * Seat::share;
-  bool owned = place.owner + seat < owners.count;
-  int64_t left = walkers.count - place.walker;
-  int last = left < first + Seat::share ? int(left) : first + Seat::share;
-  for (int w = first; w < last; ++w) {
-    const Point<T>& walker = points[w];
-    T cosine = dots[w * Tile<T>::pitch + seat] * (walker.inverse * owner.inverse);
-    Opening<T> opening = {1 - cosine, 1 + cosine};
-    constexpr T limit = Near<T>::limit;
-    bool doubtful = owned && !(opening.versine >= limit && opening.coversine >= limit);
-    for (unsigned pending = __ballot_sync(kWarp, doubtful); pending != 0; pending &= pending - 1) {
-      int lane = __ffs(pending) - 1;
-      int64_t other = place.owner + seat / 32 * 32 + lane;
-      Opening<double> exact = measured_opening(walkers, owners, place.batch, place.walker + w, other);
-      if (threadIdx.x % 32 == lane) opening = {T(exact.versine), T(exact.coversine)};
-    }
-    visit(w, walker, owner, opening);
+}
+
+// Visits the pairs of the tile that was multiplied. `begin(seat)` is called once by every thread and gives what visits its
+// pairs: pointers that it keeps are in registers during the walk alone. visit(w, walker, owner, opening) is called by whole
+// warps, in ascending order of w, for threads without an owner too; w counts from seat.walker, below Seats<T>::share. The
+// place of the tile stays readable until the next tile.
+template <Kind KIND, class Begin>
+__device__ __forceinline__ void walk_tile(char* memory, const Side& owners, const Side& walkers, Begin begin) {
+  using T = Compute<KIND>;
+  using Shape = Seats<T>;
+  const Place& place = Shared<T>::place(memory);
+  int column = threadIdx.x % Shape::size, first = threadIdx.x / Shape::size * Shape::share;
+  Seat seat = {place.batch, place.owner + column, place.walker + first, place.owner + column < owners.count};
+  Point<T> owner = own_point<T>(owners, seat);
+  int64_t left = walkers.count - seat.walker;
+  int count = left < Shape::share ? int(left) : Shape::share;
+  const T* dots = Shared<T>::dots(memory) + first * Tile<T>::pitch + column;
+  const Point<T>* points = Shared<T>::walkers(memory) + first;
+  unsigned owned = __ballot_sync(kWarp, seat.owned);
+  auto visit = begin(seat);
+#pragma unroll 1
+  for (int w = 0; w < count; ++w, ++points, dots += Tile<T>::pitch) {
+    Point<T> walker = *points;
+    T cosine = *dots * (walker.inverse * owner.inverse);
+    visit(w, walker, owner, opening_of<KIND>(owners, walkers, place, first + w, owned, cosine));
   }
+}
+
+// Multiplies a tile and visits its pairs.
+template <Kind KIND, class Begin>
+__device__ void visit_tile(char* memory, const Side& owners, const Side& walkers, Place where, Begin begin) {
+  multiply_tile<KIND>(memory, owners, walkers, where);
+  walk_tile<KIND>(memory, owners, walkers, begin);
 }
 
 // s and K as kernels take them.
 template <class T> struct Curvature {
   T scale, value;
 
+  Curvature() = default;
   explicit Curvature(double curvature) : scale(T(sqrt(fabs(curvature)))), value(T(curvature)) {}
 };
+
+// Radial statistics with what the sign of the curvature makes 1 as a constant.
+template <int SIGN, class T> __device__ Radial<T> radial_of(const Point<T>& point) {
+  Radial<T> radial = point.radial;
+  if (SIGN <= 0) radial.cosine = 1;
+  if (SIGN >= 0) radial.shrink = 1;
+  return radial;
+}
 
 // The triangle whose apex, the point that the exterior angle is at, is `apex`.
 template <int SIGN, class T>
 __device__ Triangle<T, SIGN> triangle_of(const Point<T>& apex, const Point<T>& other, Opening<T> opening,
                                          Curvature<T> curvature) {
-  return {apex.radial, other.radial, opening, curvature.scale * apex.radial.sine >= T(0.5), curvature.scale, curvature.value};
+  Radial<T> x = radial_of<SIGN>(apex), y = radial_of<SIGN>(other);
+  return {x, y, opening, curvature.scale * x.sine >= T(0.5), curvature.scale, curvature.value};
 }
 
 template <auto VALUE> using Constant = std::integral_constant<decltype(VALUE), VALUE>;
 
-// Calls body(kind, sign) with the kind of product and the sign of the curvature as constants.
-template <class Body> void with_sign(double curvature, Body body) {
-  if (curvature < 0) return body(Constant<-1>());
-  if (curvature > 0) return body(Constant<1>());
-  return body(Constant<0>());
+// Calls body(kind) with the kind of product as a constant.
+template <class Body> void with_product(Kind kind, Body body) {
+  switch (kind) {
+    case Kind::float32: return body(Constant<Kind::float32>());
+    case Kind::float64: return body(Constant<Kind::float64>());
+    case Kind::bfloat16: return body(Constant<Kind::bfloat16>());
+    case Kind::float16: return body(Constant<Kind::float16>());
+    case Kind::tf32: return body(Constant<Kind::tf32>());
+  }
 }
+
+// Calls body(kind, sign) with the sign of the curvature as a constant too.
 template <class Body> void with_kind(Kind kind, double curvature, Body body) {
-  with_sign(curvature, [&](auto sign) {
-    switch (kind) {
-      case Kind::float32: return body(Constant<Kind::float32>(), sign);
-      case Kind::float64: return body(Constant<Kind::float64>(), sign);
-      case Kind::bfloat16: return body(Constant<Kind::bfloat16>(), sign);
-      case Kind::float16: return body(Constant<Kind::float16>(), sign);
-      case Kind::tf32: return body(Constant<Kind::tf32>(), sign);
-    }
+  with_product(kind, [&](auto kind) {
+    if (curvature < 0) return body(kind, Constant<-1>());
+    if (curvature > 0) return body(kind, Constant<1>());
+    return body(kind, Constant<0>());
   });
 }
 

@@ -10,58 +10,76 @@ template <bool DISTANCE, class Triangle> __device__ auto partials_of(const Trian
   if constexpr (!DISTANCE) return triangle.exterior_angle_partials();
 }
 
+template <class T> struct Words {
+  static constexpr int span = Seats<T>::share < 32 ? Seats<T>::share : 32, count = Seats<T>::share / span;  // of a share
+};
+
 // Columns are the owners; each thread sums over the rows it meets, each warp over its 32 columns.
 template <Kind KIND, int SIGN, bool DISTANCE, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, 1)
     weigh(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature, Quantity quantity,
           const __grid_constant__ Upstream upstream, const __grid_constant__ Weights weights) {
-  using Seat = Seats<T>;
+  using Shape = Seats<T>;
   HIERGEO_DYNAMIC_SHARED(memory);
-  int64_t row_tiles = (rows.count + Seat::size - 1) / Seat::size;
-  int64_t column_tiles = (columns.count + Seat::size - 1) / Seat::size;
+  int64_t row_tiles = (rows.count + Shape::size - 1) / Shape::size;
+  int64_t column_tiles = (columns.count + Shape::size - 1) / Shape::size;
   const T* gradient = reinterpret_cast<const T*>(upstream.data);
-  int seat = threadIdx.x % Seat::size, group = threadIdx.x / Seat::size;
+  int seat = threadIdx.x % Shape::size, group = threadIdx.x / Shape::size;
   for (int64_t job = blockIdx.x; job < rows.batches * row_tiles * column_tiles; job += gridDim.x) {
-    Place where = {job / (row_tiles * column_tiles), job % column_tiles * Seat::size,
-                   job / column_tiles % row_tiles * Seat::size};
+    Place where = {job / (row_tiles * column_tiles), job % column_tiles * Shape::size,
+                   job / column_tiles % row_tiles * Shape::size};
     double by_y = 0, by_curvature = 0;
-    visit_tile<KIND>(memory, columns, rows, where, [&](int w, const Point<T>& x, const Point<T>& y, Opening<T> opening) {
-      const Place& place = Shared<T>::place(memory);
-      int64_t row = place.walker + w, column = place.owner + seat;
-      bool owned = column < columns.count;
-      auto triangle = triangle_of<SIGN>(x, y, opening, curvature);
-      Partials<T> slope = partials_of<DISTANCE>(triangle);
-      T pull = 0, by_x = 0, known = 0 * (opening.versine + x.radial.radius + y.radial.radius + x.number);
-      bool counted = owned && known == 0 && (quantity != Quantity::energy || triangle.exterior_angle() > x.number);
-      if (owned) {
-        pull = gradient[place.batch * upstream.batch_stride + row * upstream.row_stride +
-                        column * upstream.column_stride];
-        pull = !counted ? T(0) : quantity == Quantity::cone_margin ? -pull : pull;
-        by_x = pull * slope.x;
-        by_y += double(pull * slope.y);
-        by_curvature += double(pull * slope.curvature);
-        static_cast<T*>(weights.by_cosine)[(place.batch * rows.count + row) * columns.count + column] =
-            -pull * slope.theta_over_sine;
-      }
-      constexpr T limit = Near<T>::limit;
-      bool near = owned && known == 0 && !(opening.versine >= limit && opening.coversine >= limit);
-      unsigned which = __ballot_sync(kWarp, near);
-      unsigned opposite = __ballot_sync(kWarp, near && opening.coversine < opening.versine);
-      double sum_x = warp_sum(double(by_x)), sum_number = conic(quantity) ? warp_sum(double(pull)) : 0;
-      int64_t word = column / 32;
-      if (seat % 32 == 0 && word < weights.column_words) {
-        weights.near[(place.batch * rows.count + row) * weights.column_words + word] = {which, opposite};
-        int64_t partial = (place.batch * weights.column_words + word) * rows.count + row;
-        weights.by_x_radius[partial] = sum_x;
-        weights.by_x_number[partial] = -sum_number;
-      }
+    uint64_t near_rows = 0, opposite_rows = 0;  // bit w: row w of this thread's share
+    visit_tile<KIND>(memory, columns, rows, where, [&](const Seat& seat) {
+      int64_t word = seat.owner / 32, row = seat.batch * rows.count + seat.walker;
+      auto* weight = static_cast<T*>(weights.by_cosine) + row * columns.count + seat.owner;
+      auto* slope_above = gradient + seat.batch * upstream.batch_stride + seat.walker * upstream.row_stride +
+                          seat.owner * upstream.column_stride;
+      uint2* near_word = weights.near_of_rows + row * weights.column_words + word;
+      int64_t partial = (seat.batch * weights.column_words + word) * rows.count + seat.walker;
+      bool owned = seat.owned, speaks = threadIdx.x % 32 == 0 && word < weights.column_words;
+      return [=, &weights, &upstream, &columns, &rows, &by_y, &by_curvature, &near_rows, &opposite_rows](
+                 int w, const Point<T>& x, const Point<T>& y, Opening<T> opening) mutable {
+        auto triangle = triangle_of<SIGN>(x, y, opening, curvature);
+        Partials<T> slope = partials_of<DISTANCE>(triangle);
+        T pull = 0, by_x = 0;
+        bool known = 0 * (opening.versine + x.radial.radius + y.radial.radius + x.number) == 0;
+        bool counted = owned && known && (quantity != Quantity::energy || triangle.exterior_angle() > x.number);
+        if (owned) {
+          pull = !counted ? T(0) : quantity == Quantity::cone_margin ? -*slope_above : *slope_above;
+          by_x = pull * slope.x;
+          by_y += double(pull * slope.y);
+          by_curvature += double(pull * slope.curvature);
+          *weight = -pull * slope.theta_over_sine;
+        }
+        T limit = rows.near;
+        bool near = owned && known && !(opening.versine >= limit && opening.coversine >= limit);
+        bool turned = near && opening.coversine < opening.versine;
+        unsigned which = __ballot_sync(kWarp, near), opposite = __ballot_sync(kWarp, turned);
+        near_rows |= uint64_t(near) << w;
+        opposite_rows |= uint64_t(turned) << w;
+        double sum_x = warp_sum(double(by_x)), sum_number = is_conic(quantity) ? warp_sum(double(pull)) : 0;
+        if (speaks) {
+          *near_word = {which, opposite};
+          weights.by_x_radius[partial + w] = sum_x;
+          weights.by_x_number[partial + w] = -sum_number;
+        }
+        weight += columns.count;
+        slope_above += upstream.row_stride;
+        near_word += weights.column_words;
+      };
     });
     const Place& place = Shared<T>::place(memory);
-    int64_t column = place.owner + seat, share = place.walker / Seat::share + group;
+    int64_t column = place.owner + seat, share = place.walker / Shape::share + group;
     if (column < columns.count) {
       int64_t partial = (place.batch * weights.row_shares + share) * columns.count + column;
       weights.by_y_radius[partial] = by_y;
       weights.by_curvature[partial] = by_curvature;
+      int64_t words = weights.row_shares * Words<T>::count, word = share * Words<T>::count;
+      uint2* near = weights.near_of_columns + (place.batch * words + word) * columns.count + column;
+      for (int i = 0; i < Words<T>::count; ++i, near += columns.count) {
+        *near = {unsigned(near_rows >> (i * Words<T>::span)), unsigned(opposite_rows >> (i * Words<T>::span))};
+      }
     }
   }
 }
@@ -80,14 +98,15 @@ void weigh_as(const Launch& launch, Quantity quantity, const Side& rows, const S
 
 }  // namespace
 
-int64_t row_shares(bool wide, int64_t rows) {
-  return wide ? ceil_div(rows, Tile<double>::size) * Seats<double>::groups
-              : ceil_div(rows, Tile<float>::size) * Seats<float>::groups;
+template <class T> RowShares row_shares_as(int64_t rows) {
+  int64_t count = ceil_div(rows, Tile<T>::size) * Seats<T>::groups;
+  return {count, count * Words<T>::count, Words<T>::span};
 }
+RowShares row_shares(bool wide, int64_t rows) { return wide ? row_shares_as<double>(rows) : row_shares_as<float>(rows); }
 
 void write_weights(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
                    Upstream upstream, Weights weights) {
-  auto write = quantity == Quantity::distance ? weigh_as<true> : weigh_as<false>;
+  auto write = is_distance(quantity) ? weigh_as<true> : weigh_as<false>;
   write(launch, quantity, rows, columns, curvature, upstream, weights);
 }
 

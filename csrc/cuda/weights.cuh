@@ -12,16 +12,21 @@ struct Upstream {
 };
 
 // Of each pair of a chunk (b, R, C): the derivative by the cosine of theta, times the upstream gradient. Pairs near a
-// common line are marked in words of 32 columns: x says which, y which of them point in opposite directions.
-// Sums of the other derivatives over 32 columns are (b, column_words, R), over a share of rows (b, row_shares, C).
+// common line are marked for their rows, in words of 32 columns (b, R, column_words), and for their columns, in words of
+// `row_span` rows (b, row_words, C): x says which, y which of them point in opposite directions. Sums of the other
+// derivatives over 32 columns are (b, column_words, R), over a share of rows (b, row_shares, C).
 struct Weights {
   void* by_cosine;
-  uint2* near;
+  uint2 *near_of_rows, *near_of_columns;
   double *by_x_radius, *by_x_number, *by_y_radius, *by_curvature;
   int64_t column_words, row_shares;
 };
 
-int64_t row_shares(bool wide, int64_t rows);
+// How threads divide the rows of a chunk: in shares, and these in words of near pairs.
+struct RowShares {
+  int64_t count, words, span;
+};
+RowShares row_shares(bool wide, int64_t rows);
 
 // Pairs with a point that is not a number weigh nothing and are not near; for energies neither do pairs inside the cone,
 // Xi <= number of x.

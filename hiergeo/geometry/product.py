@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal, final
 
-import torch
 from torch import Tensor, nn
 
+from hiergeo import pairwise
 from hiergeo.errors import InputError
 from hiergeo.geometry._base import Geometry
 
@@ -46,10 +46,15 @@ class Product(nn.Module):
         self.order = 2 if combine == "l2" else 1
 
     @property
+    def norm(self) -> Literal["l1", "l2"]:
+        """How lengths combine."""
+        return "l1" if self.order == 1 else "l2"
+
+    @property
     def spec(self) -> str:
         """The string that `hiergeo.geometry.parse` turns back into this product."""
         factors = (f"{geometry.spec}{'' if ':' in geometry.spec else ':'}x{dim}" for geometry, dim in self.factors)
-        return "product:" + ",".join((*factors, *(("l1",) if self.order == 1 else ())))
+        return "product:" + ",".join((*factors, *(("l1",) if self.norm == "l1" else ())))
 
     def parts(self, dim: int) -> tuple[tuple[Geometry, slice], ...]:
         """The factors with their slices of the tangent vector.
@@ -67,10 +72,7 @@ class Product(nn.Module):
 
     def combine(self, lengths: list[Tensor]) -> Tensor:
         """One length from the lengths in the factors."""
-        stacked = torch.stack(lengths)
-        longest = stacked.detach().amax(0)
-        longest = torch.where(longest > 0, longest, 1.0)
-        return longest * torch.linalg.vector_norm(stacked / longest, ord=self.order, dim=0)
+        return pairwise.combined(lengths, self.norm)
 
     def extra_repr(self) -> str:
         return self.spec

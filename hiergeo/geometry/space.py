@@ -106,24 +106,26 @@ class Space(nn.Module):
 
     def pairwise_distance(self, x: Tensor, y: Tensor) -> Tensor:
         """Geodesic distance of every pair, (..., N, M)."""
-        return self.geometry.combine(self._each(x, y, pairwise.distance))
+        norm = self.geometry.norm if isinstance(self.geometry, Product) else "l2"
+        return pairwise.distance(*self._pairs(x, y), combine=norm)
 
     def pairwise_margin(self, x: Tensor, y: Tensor, min_radius: float = 0.1) -> Tensor:
         """Cone margin of every x over every y, (..., N, M) radians; the smallest over the factors of a product."""
-
-        def margin(a: Polar, b: Polar, curvature: float | Tensor) -> Tensor:
-            warn_if_widening(a.radius, curvature)
-            return pairwise.cone_margin(a, b, curvature, min_radius)
-
-        return torch.stack(self._each(x, y, margin)).amin(0)
+        polars = self._pairs(x, y)
+        for point, _, curvature in zip(*polars, strict=True):
+            warn_if_widening(point.radius, curvature, stacklevel=3)
+        return pairwise.cone_margin(*polars, min_radius)
 
     def _each(self, x: Tensor, y: Tensor, measure: Measure) -> list[Tensor]:
+        return [measure(a, b, curvature) for a, b, curvature in zip(*self._pairs(x, y), strict=True)]
+
+    def _pairs(self, x: Tensor, y: Tensor) -> tuple[list[Polar], list[Polar], list[float | Tensor]]:
+        """Points of x and of y and the curvature, in each factor."""
         _check(x)
         _check(y)
         if x.shape[-1] != y.shape[-1]:
             raise InputError(f"x has dimension {x.shape[-1]} and y has dimension {y.shape[-1]}: they must be equal.")
-        triples = zip(self.polars(x), self.polars(y), self._curvatures(x), strict=True)
-        return [measure(a, b, curvature) for a, b, curvature in triples]
+        return self.polars(x), self.polars(y), self._curvatures(x)
 
     def _tangent(self, x: Tensor) -> Tensor:
         if self.root is None:
@@ -160,8 +162,9 @@ def _number(curvature: float | Tensor) -> float:
     return float(curvature.detach()) if isinstance(curvature, Tensor) else curvature
 
 
-def warn_if_widening(radius: Tensor, curvature: float | Tensor) -> None:
+def warn_if_widening(radius: Tensor, curvature: float | Tensor, stacklevel: int = 4) -> None:
     """Say so where points lie beyond the equator of a sphere."""
     k = _number(curvature)
     if k > 0 and bool((radius * math.sqrt(k) > math.pi / 2).any()):
-        warnings.warn("points lie beyond the equator of the sphere, where entailment cones widen again.", stacklevel=4)
+        said = "points lie beyond the equator of the sphere, where entailment cones widen again."
+        warnings.warn(said, stacklevel=stacklevel)

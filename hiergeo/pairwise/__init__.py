@@ -5,12 +5,26 @@ dimensions unless a function says otherwise; directions may be float64, float32,
 are computed in float32). A point with NaN or Inf gives NaN in its row and column and is never counted, a member or in
 a top-k. Native kernels compute where there are some for the device of the points, plain PyTorch elsewhere
 (`kernel_info` says which and why); scores and their gradients work under `torch.compile`, autocast and `torch.vmap`.
+
+Distances, margins and searches also work in products of spaces: where a function takes `Points` and a `Curvature`, give
+one `Polar` and one number, or a sequence of each with an entry for every factor. Distances of the factors combine by
+`combine`, margins by their minimum.
 """
 
 from hiergeo.pairwise.aperture import half_aperture
 from hiergeo.pairwise.prefix import prefix_best
+from hiergeo.pairwise.quantity import combined
 from hiergeo.pairwise.resolver import kernel_info
-from hiergeo.pairwise.retrieval import cone_count, cone_members, cone_topk, ladder
+from hiergeo.pairwise.retrieval import (
+    cone_count,
+    cone_members,
+    cone_topk,
+    count_within,
+    ladder,
+    nearest_ladder,
+    rank,
+    topk,
+)
 from hiergeo.pairwise.scores import (
     cone_margin,
     distance,
@@ -22,10 +36,12 @@ from hiergeo.pairwise.scores import (
 )
 
 __all__ = [
+    "combined",
     "cone_count",
     "cone_margin",
     "cone_members",
     "cone_topk",
+    "count_within",
     "distance",
     "energy",
     "energy_mean",
@@ -35,5 +51,8 @@ __all__ = [
     "half_aperture",
     "kernel_info",
     "ladder",
+    "nearest_ladder",
     "prefix_best",
+    "rank",
+    "topk",
 ]

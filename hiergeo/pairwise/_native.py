@@ -8,6 +8,7 @@ import functools
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor
 
 from hiergeo._numerics import pair_dtype
-from hiergeo.pairwise.backend import Gradients
+from hiergeo.pairwise import reference
+from hiergeo.pairwise.backend import Factor, Gradients
 from hiergeo.pairwise.products import product_on
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.polar import Polar
@@ -27,6 +29,9 @@ BUILD = Path(__file__).parents[1] / "_build.json"
 """What the build wrote down; under "reason" why it built no library, under "cuda_reason" why none for CUDA."""
 
 NAMESPACE = "hiergeo_native"
+
+MOST_FACTORS = 16
+"""So many factors of a product fit the parameters of a CUDA kernel."""
 
 
 def missing(device_type: str) -> str | None:
@@ -72,14 +77,17 @@ def _recorded(key: str) -> str:
         return ""
 
 
-def _has_kernels(device_type: str) -> bool:
+@functools.cache
+def _has_kernels(device_type: str, name: str = "store") -> bool:
     key = torch._C._dispatch_key_for_device(device_type)
-    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::store", key))
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(f"{NAMESPACE}::{name}", key))
 
 
-def store(x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None, out: Tensor) -> None:
+def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
     """As `Backend.store`."""
-    _call("store", *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction), out)
+    if not _covered(factors):
+        return reference.store(factors, quantity, out)
+    return _call("store", *_factors(factors, quantity), _product(out), out)
 
 
 def backward(
@@ -93,9 +101,11 @@ def backward(
     return Gradients(ux, rx, uy, ry, by_curvature, by_aperture)
 
 
-def count(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
+def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
     """As `Backend.count`."""
-    return _call("count", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
+    if not _covered(factors):
+        return reference.count(factors, quantity, reach)
+    return _call("count", *_factors(factors, quantity), reach, _product(factors[0].x.direction))
 
 
 def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,9 +113,25 @@ def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Ten
     return _call("members", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
 
 
-def smallest(x: Polar, y: Polar, curvature: float, offset: Tensor | None, k: int, swap: bool) -> tuple[Tensor, Tensor]:
+def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
     """As `Backend.smallest`."""
-    return _call("smallest", *_points(x, y), curvature, _wide(offset), k, swap, _product(x.direction))
+    if not _covered(factors):
+        return reference.smallest(factors, quantity, k, swap)
+    return _call("smallest", *_factors(factors, quantity), k, swap, _product(factors[0].x.direction))
+
+
+def rank(factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
+    """As `Backend.rank`."""
+    if not _covered(factors):
+        return reference.rank(factors, quantity, target, swap)
+    return _call("rank", *_factors(factors, quantity), target, swap, _product(target))
+
+
+def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+    """As `Backend.nearest_ladder`."""
+    if not _covered(factors):
+        return reference.nearest_ladder(factors, quantity, order, ends)
+    return _call("nearest_ladder", *_factors(factors, quantity), order, ends, _product(order))
 
 
 def energy_sum(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
@@ -119,9 +145,16 @@ def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[
     return values.masked_fill(indices < 0, math.nan), indices
 
 
-def ladder(queries: Tensor, candidates: Tensor, order: Tensor, ends: Tensor) -> Tensor:
+def ladder(
+    queries: Tensor, candidates: Tensor, norms: Tensor | None, order: Tensor, ends: Tensor
+) -> tuple[Tensor, Tensor]:
     """As `Backend.ladder`."""
-    return _call("ladder", *_directions(queries, candidates), order, ends, _product(queries))
+    return _call("ladder", *_directions(queries, candidates), norms, order, ends, _product(queries))
+
+
+def _covered(factors: Sequence[Factor]) -> bool:
+    """Whether the kernels take so many factors; the reference computes longer products."""
+    return factors[0].x.direction.device.type != "cuda" or len(factors) <= MOST_FACTORS
 
 
 def _call(name: str, *operands: object) -> Any:
@@ -133,15 +166,24 @@ def _product(directions: Tensor) -> int:
     return product_on(kind, simd_level() if kind == "cpu" else "")
 
 
+def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
+    """What native operators on factors take first: lists of their operands, and the quantity."""
+    ux, rx, uy, ry = zip(*(_points(factor.x, factor.y) for factor in factors), strict=True)
+    apertures = [factor.aperture.double() for factor in factors if factor.aperture is not None and quantity.cone]
+    return list(ux), list(rx), list(uy), list(ry), [f.curvature for f in factors], apertures, quantity.code
+
+
 def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     ux, uy = _directions(x.direction, y.direction)
     return ux, x.radius.double(), uy, y.radius.double()
 
 
 def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions in contiguous rows; those narrower than the others stay so, for the kernels to widen."""
     dtype = torch.promote_types(ux.dtype, uy.dtype)
-    first, second = (u.to(dtype) for u in (ux, uy))
-    return tuple(u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format) for u in (first, second))  # type: ignore[return-value]
+    if dtype == torch.float64:
+        ux, uy = ux.to(dtype), uy.to(dtype)
+    return tuple(u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format) for u in (ux, uy))  # type: ignore[return-value]
 
 
 def _wide(x: Tensor | None) -> Tensor | None:

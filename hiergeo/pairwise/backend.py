@@ -1,11 +1,29 @@
 """What a backend offers: the pair operations on validated, batch-flattened operands, without autograd."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.polar import Polar
+
+
+class Factor(NamedTuple):
+    """The points of one factor of a product of spaces; a space that is no product is one factor.
+
+    Attributes:
+        x: directions (B, N, D) and radii (B, N), D the dimension of this factor.
+        y: the same of M points. The directions of all factors have one compute dtype; those of x and y may be of
+            different dtypes that share it.
+        curvature: signed K.
+        aperture: half apertures of the apexes of the cones, (B, N), or (B, M) where the apex is y; None without a cone.
+    """
+
+    x: Polar
+    y: Polar
+    curvature: float
+    aperture: Tensor | None = None
 
 
 class Gradients(NamedTuple):
@@ -34,14 +52,16 @@ class Gradients(NamedTuple):
 class Backend(Protocol):
     """The pair operations; a module of these functions is a backend.
 
-    `x` holds directions (B, N, D) and radii (B, N), `y` the same of M points; `aperture` (B, N) is the half aperture at
-    x. The compute dtype is float64 for float64 directions and float32 otherwise. NaN is never counted, a member,
-    among the smallest or the least.
+    Operations on `factors` take one or more; what they compute is `quantity.of_product` of the values in each. Others
+    take `x` with directions (B, N, D) and radii (B, N), `y` the same of M points, and `aperture` (B, N), the half
+    aperture at x. The compute dtype is float64 for float64 directions and float32 otherwise; values are compared in it.
+    NaN is never counted, a member, among the smallest or the least.
+
+    Searches (`smallest`, `rank`, `nearest_ladder`) keep small what they order by: the quantity, or its negative where
+    `quantity.largest_first`. With `swap` the value of the pair (x_i, y_j) is that of (y_j, x_i).
     """
 
-    def store(
-        self, x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None, out: Tensor
-    ) -> None:
+    def store(self, factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
         """Write `quantity` of every pair to `out` (B, N, M), in its own dtype."""
 
     def backward(
@@ -49,19 +69,23 @@ class Backend(Protocol):
     ) -> Gradients:
         """Gradients of the sum of `upstream` (B, N, M), of any strides, times `quantity`."""
 
-    def count(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
-        """How many y lie in the cone of each x, (B, N) int64."""
+    def count(self, factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
+        """How many y each x reaches, (B, N) int64: distances <= `reach` (B, N) float64, or without it margins >= 0."""
 
     def members(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
         """Which y lie in the cone of each x, for B = 1: row offsets (N + 1,) and ascending columns (nnz,), int64."""
 
-    def smallest(
-        self, x: Polar, y: Polar, curvature: float, offset: Tensor | None, k: int, swap: bool
-    ) -> tuple[Tensor, Tensor]:
-        """The k columns of smallest Xi(x_i, y_j) - offset_j, `offset` (B, M), or with `swap` Xi(y_j, x_i) - offset_j.
+    def smallest(self, factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
+        """The k columns of smallest score in each row; k may exceed M.
 
-        Values (B, N, k), ascending in the compute dtype, and indices, int64. Ties go to the lower index; rows with
+        Scores (B, N, k), ascending in the compute dtype, and indices, int64. Ties go to the lower index; rows with
         fewer than k numbers end in NaN and -1.
+        """
+
+    def rank(self, factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
+        """How many columns come before column `target` (B, N) int64 of each row in the order of `smallest`.
+
+        (B, N) int64; -1 where the score of the target is NaN.
         """
 
     def energy_sum(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
@@ -73,9 +97,17 @@ class Backend(Protocol):
         NaN and -1 where no pair is a number.
         """
 
-    def ladder(self, queries: Tensor, candidates: Tensor, order: Tensor, ends: Tensor) -> Tensor:
-        """Arg-max of the cosine within prefixes: queries (Q, D), candidates (M, D) -> (Q, T) int64.
+    def ladder(
+        self, queries: Tensor, candidates: Tensor, norms: Tensor | None, order: Tensor, ends: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Arg-max of the cosine within prefixes: queries (Q, D), candidates (M, D) -> (Q, T) int64, and the cosines.
 
         `order` (m,) lists candidates by the first threshold that admits them, `ends` (T,) how many of them each
-        threshold admits. Ties go to the lower candidate; -1 where a prefix holds no number.
+        threshold admits; `norms` (M,) float64 are those of the candidates where they are known. Ties go to the lower
+        candidate; -1 and NaN where a prefix holds no number. Cosines are in the compute dtype.
         """
+
+    def nearest_ladder(
+        self, factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As `ladder`, by the smallest distance of x (N queries) and y (M candidates), for B = 1: (N, T) each."""

@@ -5,6 +5,7 @@ directions, the value of a curvature, thresholds) is refused by the operators, o
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -46,6 +47,34 @@ def check_equal_batch(x: torch.Size, y: torch.Size) -> None:
     """Raise InputError unless the leading dimensions that an operator gets are equal."""
     if x != y:
         raise InputError(f"an operator needs equal leading dimensions, not {tuple(x)} of x and {tuple(y)} of y.")
+
+
+def check_factors(*counts: int) -> None:
+    """Raise InputError unless the operands of a product hold as many factors each, and at least one."""
+    if not counts[0] or len(set(counts)) > 1:
+        raise InputError(f"a product needs points and a curvature for each of its factors, not {counts} of them.")
+
+
+def broadcast(batches: Sequence[torch.Size]) -> torch.Size:
+    """The broadcast of the leading dimensions of several factors, or InputError."""
+    try:
+        return torch.broadcast_shapes(*batches)
+    except RuntimeError:
+        raise InputError(f"the leading dimensions {[tuple(b) for b in batches]} of factors do not broadcast.") from None
+
+
+def check_alike(shapes: Sequence[torch.Size], *sides: Sequence[Tensor]) -> None:
+    """Raise InputError unless factors hold as many points each, `shapes`, and directions of one dtype a side."""
+    for f, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise InputError(f"factor {f} holds pairs of shape {tuple(shape)}, the first one {tuple(shapes[0])}.")
+        for name, side in zip("xy", sides, strict=True):
+            if side[f].dtype != side[0].dtype:
+                raise InputError(
+                    f"{name}.direction of factor {f} is {side[f].dtype}, that of the first {side[0].dtype}."
+                )
+            if side[f].device != side[0].device:
+                raise InputError(f"factor {f} is on {side[f].device} and the first one on {side[0].device}.")
 
 
 def check_curvature(curvature: float | Tensor) -> None:
@@ -210,12 +239,85 @@ def check_filled(operation: str, y: Polar) -> None:
         raise InputError(f"{operation} needs at least one y.")
 
 
-def check_neighbours(k: int, candidates: int) -> None:
-    """Raise InputError unless 1 <= k <= min(candidates, MOST_NEIGHBOURS)."""
-    if not 1 <= k <= candidates:
-        raise InputError(f"k must be between 1 and the {candidates} candidates, not {k}.")
+def check_neighbours(k: int) -> None:
+    """Raise InputError unless 1 <= k <= MOST_NEIGHBOURS."""
+    if k < 1:
+        raise InputError(f"k must be at least 1, not {k}.")
     if k > MOST_NEIGHBOURS:
         raise InputError(f"k must be at most {MOST_NEIGHBOURS}, not {k}: sort a stored row for more.")
+
+
+def check_enough(k: int, candidates: int) -> None:
+    """Raise InputError unless there are k candidates."""
+    if not 1 <= k <= candidates:
+        raise InputError(f"k must be between 1 and the {candidates} candidates, not {k}.")
+
+
+def check_order_of(by: str, side: str) -> None:
+    """Raise InputError unless `by` and `side` name an order of candidates."""
+    if by not in ("distance", "margin", "angle"):
+        raise InputError(f"by must be 'distance', 'margin' or 'angle', not '{by}'.")
+    if side not in ("children", "parents"):
+        raise InputError(f"side must be 'children' or 'parents', not '{side}'.")
+
+
+def check_quantity(name: str, combines: bool, conic: bool, factors: int, apertures: int) -> None:
+    """Raise InputError unless a quantity has a value in a product of so many factors, given so many half apertures."""
+    if factors > 1 and not combines:
+        raise InputError(f"a product of spaces has no '{name}'.")
+    if apertures != (factors if conic else 0):
+        wanted = "one half aperture for each factor" if conic else "no half apertures"
+        raise InputError(f"'{name}' takes {wanted}, not {apertures} for {factors} factors.")
+
+
+def check_counted(largest_first: bool, reach: Tensor | None) -> None:
+    """Raise InputError unless distances are counted within a reach, and margins without one."""
+    if largest_first != (reach is None):
+        raise InputError("margins are counted without a reach, and what else there is within one.")
+
+
+def check_ordered(quantity: str) -> None:
+    """Raise InputError for a quantity by which nothing is ordered, since many pairs tie at 0."""
+    if quantity == "energy":
+        raise InputError("'energy' orders nothing: it is 0 within a cone; use 'cone_margin'.")
+
+
+def check_distance(quantity: str) -> None:
+    """Raise InputError unless `quantity` is a distance."""
+    if not quantity.startswith("distance"):
+        raise InputError(f"a ladder is climbed by a distance, not by '{quantity}'.")
+
+
+def check_has_angle(factors: int) -> None:
+    """Raise InputError where a product of spaces is asked for an exterior angle."""
+    if factors > 1:
+        raise InputError("by 'angle' has no meaning in a product of spaces: use 'margin' or 'distance'.")
+
+
+def check_combine(combine: str) -> None:
+    """Raise InputError unless `combine` is a way to combine lengths."""
+    if combine not in ("l1", "l2"):
+        raise InputError(f"combine must be 'l1' or 'l2', not '{combine}'.")
+
+
+def check_targets(target: Tensor, shape: torch.Size, device: torch.device) -> None:
+    """Raise InputError unless `target` holds an int64 number for each x, of `shape`."""
+    _check_dtype("target", target, (torch.int64,), "an int64 tensor, one index for each x")
+    _check_operand("target", target, shape, device)
+
+
+def check_indices(name: str, indices: Tensor, count: int) -> None:
+    """Raise InputError unless all `indices` are in [0, count)."""
+    if indices.numel():
+        low, high = (int(end) for end in torch.aminmax(indices))
+        if low < 0 or high >= count:
+            raise InputError(f"{name} must be in [0, {count}), not {low if low < 0 else high}.")
+
+
+def check_reaches(reach: Tensor, shape: torch.Size, device: torch.device) -> None:
+    """Raise InputError unless `reach` holds a distance for each x, of `shape`."""
+    _check_float("reach", reach)
+    _check_operand("reach", reach, shape, device)
 
 
 def check_out_dtype(dtype: torch.dtype) -> None:
@@ -272,13 +374,29 @@ def check_ladder(queries: Tensor, candidates: Tensor, radius: Tensor) -> None:
         raise InputError(f"queries (Q, D) and candidates (M, D) must share D, not {shapes}.")
     for name, embeddings in (("queries", queries), ("candidates", candidates)):
         _check_float(name, embeddings)
-    _check_dtype("radius", radius, REALS, "real numbers")
-    if radius.shape != candidates.shape[:1]:
-        raise InputError(f"radius must hold one number per candidate ({len(candidates)}), not {tuple(radius.shape)}.")
-    devices = {queries.device, candidates.device, radius.device}
-    if len(devices) > 1:
-        names = " and ".join(sorted(str(device) for device in devices))
+    check_steps(radius, len(candidates), queries.device)
+    if candidates.device != queries.device:
+        names = f"{queries.device} and {candidates.device}"
         raise InputError(f"queries, candidates and radius are on {names}: move them to one device.")
+
+
+def check_steps(radius: Tensor, candidates: int, device: torch.device) -> None:
+    """Raise InputError unless `radius` holds a number for each candidate, on their device."""
+    _check_dtype("radius", radius, REALS, "real numbers")
+    if radius.shape != (candidates,):
+        raise InputError(f"radius must hold one number per candidate ({candidates}), not {tuple(radius.shape)}.")
+    if radius.device != device:
+        raise InputError(f"radius is on {radius.device} and x is on {device}: move them to one device.")
+
+
+def check_prepared(order: Tensor | None, norms: Tensor | None, candidates: int, device: torch.device) -> None:
+    """Raise InputError unless what was prepared for a ladder search fits its candidates."""
+    for name, given, dtype in (("order", order, torch.int64), ("norms", norms, torch.float64)):
+        if given is None:
+            continue
+        if given.shape != (candidates,) or given.dtype != dtype or given.device != device:
+            wanted = f"{dtype} of shape ({candidates},) on {device}"
+            raise InputError(f"{name} must be {wanted}, not {given.dtype} {tuple(given.shape)} on {given.device}.")
 
 
 def check_thresholds(thresholds: Tensor) -> None:

@@ -1,7 +1,12 @@
-"""The quantities of a pair: a law of the triangle each and, for those of a cone, what the half aperture makes of it."""
+"""The quantities of a pair: a law of the triangle each and, for those of a cone, what the half aperture makes of it.
 
-from collections.abc import Callable
+Some have a value in a product of spaces too, combined from those in its factors.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -30,17 +35,43 @@ class Quantity:
         law: the value on a triangle, before any cone.
         partials: the first derivatives of the law.
         cone: how the half aperture at x enters; None where it does not.
+        combine: how the values in the factors of a product become one; None where a product has no such quantity.
+        largest_first: whether searches order by it from the largest value down.
     """
 
     code: int
     law: Callable[[Triangle], Tensor]
     partials: Callable[[Triangle], Partials]
     cone: Cone | None = None
+    combine: Callable[[Sequence[Tensor]], Tensor] | None = None
+    largest_first: bool = False
 
     def value(self, triangle: Triangle, aperture: Tensor | None) -> Tensor:
         """The quantity of every pair of a triangle; `aperture` broadcasts against them and is None without a cone."""
         law = self.law(triangle)
         return law if self.cone is None or aperture is None else self.cone.value(law, aperture)
+
+    def of_product(self, values: Sequence[Tensor]) -> Tensor:
+        """The quantity in a product from its values in the factors; itself where there is one factor."""
+        return values[0] if len(values) == 1 or self.combine is None else self.combine(values)
+
+
+def combined(lengths: Sequence[Tensor], how: Literal["l1", "l2"]) -> Tensor:
+    """One length from the lengths in the factors of a product: their l1 or l2 norm, without overflow or underflow.
+
+    Args:
+        lengths: tensors of one shape, >= 0, geodesic units.
+        how: "l2" for the Riemannian product, "l1" for the sum.
+    """
+    stacked = torch.stack(list(lengths))
+    longest = stacked.detach().amax(0)
+    longest = torch.where(longest > 0, longest, 1.0)
+    return longest * torch.linalg.vector_norm(stacked / longest, ord=1 if how == "l1" else 2, dim=0)
+
+
+def least(margins: Sequence[Tensor]) -> Tensor:
+    """The smallest margin over the factors of a product: x entails y when it does in every factor."""
+    return torch.stack(list(margins)).amin(0)
 
 
 MARGIN = Cone(lambda angle, aperture: aperture - angle, lambda angle, _: torch.full_like(angle, -1.0))
@@ -48,9 +79,12 @@ ENERGY = Cone(lambda angle, aperture: (angle - aperture).clamp_min(0), lambda an
 
 QUANTITIES = {
     "exterior_angle": Quantity(0, Triangle.exterior_angle, Triangle.exterior_angle_partials),
-    "distance": Quantity(1, Triangle.distance, Triangle.distance_partials),
-    "cone_margin": Quantity(2, Triangle.exterior_angle, Triangle.exterior_angle_partials, MARGIN),
+    "distance": Quantity(1, Triangle.distance, Triangle.distance_partials, combine=partial(combined, how="l2")),
+    "cone_margin": Quantity(
+        2, Triangle.exterior_angle, Triangle.exterior_angle_partials, MARGIN, combine=least, largest_first=True
+    ),
     "energy": Quantity(3, Triangle.exterior_angle, Triangle.exterior_angle_partials, ENERGY),
+    "distance_l1": Quantity(4, Triangle.distance, Triangle.distance_partials, combine=partial(combined, how="l1")),
 }
 """Every quantity by the name that operators know it by."""
 

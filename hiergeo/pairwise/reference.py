@@ -5,30 +5,41 @@ are recomputed, never kept.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from hiergeo._numerics import saturated, unit, wide
-from hiergeo.pairwise.backend import Gradients
+from hiergeo.pairwise.backend import Factor, Gradients
 from hiergeo.pairwise.energies import energy_min, energy_sum
 from hiergeo.pairwise.prefix import ladder
 from hiergeo.pairwise.quantity import Quantity
-from hiergeo.pairwise.search import count, members, smallest
-from hiergeo.pairwise.tiles import Pairs, Tile, problems
+from hiergeo.pairwise.search import count, members, nearest_ladder, rank, smallest
+from hiergeo.pairwise.tiles import Pairs, Tile, problems, values
 from hiergeo.pairwise.triangle import Partials
 from hiergeo.polar import Polar
 
-__all__ = ["backward", "count", "energy_min", "energy_sum", "ladder", "members", "smallest", "store"]
+__all__ = [
+    "backward",
+    "count",
+    "energy_min",
+    "energy_sum",
+    "ladder",
+    "members",
+    "nearest_ladder",
+    "rank",
+    "smallest",
+    "store",
+]
 
 
-def store(x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None, out: Tensor) -> None:
+def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
     """Write `quantity` of every pair to `out` (B, N, M)."""
-    for b, pairs in enumerate(problems(x, y, curvature)):
-        psi = None if aperture is None else aperture[b].to(pairs.dtype)
+    for b, pairs in enumerate(values(factors, quantity)):
         for i in pairs.rows():
-            for tile in pairs.tiles(i):
-                out[b, tile.i, tile.j] = quantity.value(tile.triangle, None if psi is None else psi[i, None])
+            for j, value in pairs.tiles(i):
+                out[b, i, j] = value
 
 
 def backward(

@@ -1,21 +1,52 @@
-"""Searches over every pair that keep only what is asked for: counts, members, the best k, ladders. No gradients."""
+"""Searches over every pair that keep only what is asked for: counts, members, the best k, ranks, ladders.
 
-from typing import Literal
+No gradients. Points are one `Polar` with its curvature, or in a product of spaces a sequence of each, one a factor.
+"""
+
+from typing import Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError
-from hiergeo.pairwise import checks, ops
-from hiergeo.pairwise.scores import aperture, operands
+from hiergeo._numerics import wide
+from hiergeo.pairwise import checks, search_ops
+from hiergeo.pairwise.factors import Curvature, Pairs, Points, pairs
+from hiergeo.pairwise.scores import DISTANCES
 from hiergeo.polar import Polar
+
+By = Literal["distance", "margin", "angle"]
+Side = Literal["children", "parents"]
+Combine = Literal["l1", "l2"]
 
 
 @torch.no_grad()
-def cone_count(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1) -> Tensor:
+def cone_count(px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1) -> Tensor:
     """How many y each x entails, (..., N) int64; arguments as for `cone_margin`."""
-    points = operands(px, py, curvature)
-    return ops.cone_count(*points, aperture(px, curvature, min_radius, points))
+    points = pairs(px, py, curvature)
+    return search_ops.pair_count(*points.operands(), points.apertures(min_radius), "cone_margin", None)
+
+
+@torch.no_grad()
+def count_within(
+    px: Points, py: Points, curvature: Curvature, reach: float | Tensor, *, combine: Combine = "l2"
+) -> Tensor:
+    """How many y lie within a geodesic distance of each x, (..., N) int64; arguments as for `distance`.
+
+    Args:
+        px: N points.
+        py: M points.
+        curvature: signed K.
+        reach: the distance, included; a number or a floating-point tensor (..., N), one for each x.
+        combine: as for `distance`.
+
+    Raises:
+        InputError: as for `distance`, and for a reach of another shape.
+    """
+    checks.check_combine(combine)
+    points = pairs(px, py, curvature)
+    device = points.x[0].radius.device
+    reach = reach if isinstance(reach, Tensor) else torch.full(points.rows, reach, dtype=torch.float64, device=device)
+    return search_ops.pair_count(*points.operands(), [], DISTANCES[combine], wide(reach))
 
 
 @torch.no_grad()
@@ -25,56 +56,168 @@ def cone_members(px: Polar, py: Polar, curvature: float | Tensor, min_radius: fl
     Arguments as for `cone_margin`, without leading dimensions: entries of a batch differ in how many members they have.
     """
     checks.check_single(px.direction, py.direction)
-    points = operands(px, py, curvature)
-    crow, columns = ops.cone_members(*points, aperture(px, curvature, min_radius, points))
+    points = pairs(px, py, curvature)
+    operands = (*points.operands(), points.apertures(min_radius))
+    crow, columns = search_ops.cone_members(*(operand[0] for operand in operands))
     return crow, columns
 
 
 @torch.no_grad()
+def topk(
+    px: Points,
+    py: Points,
+    curvature: Curvature,
+    k: int,
+    by: By = "distance",
+    side: Side = "children",
+    min_radius: float = 0.1,
+    *,
+    combine: Combine = "l2",
+) -> tuple[Tensor, Tensor]:
+    """The k best y for each x: the nearest, what x entails (`children`), or what entails x (`parents`).
+
+    Args:
+        px: N queries, directions (..., N, D) and radii (..., N).
+        py: M candidates; leading dimensions broadcast against those of `px`.
+        curvature: signed K.
+        k: 1 <= k <= 1024; more than there are candidates, as in the last chunk of a stream, is padded.
+        by: "distance", smallest first; "margin", largest first; "angle", smallest first, not in a product.
+        side: whether x is the cone's apex (margin(x, y)) or y is (margin(y, x)); the same for distances.
+        min_radius: as for `half_aperture`.
+        combine: as for `distance`.
+
+    Returns:
+        Values (..., N, k), geodesic units or radians, and indices (..., N, k) into `py`. Ties go to the lower index;
+        where fewer than k pairs are numbers, the rest is NaN with index -1.
+
+    Raises:
+        InputError: as for `distance`, for k, `by`, `side` or `combine` out of range, and for angles in a product.
+    """
+    checks.check_neighbours(k)
+    order = _order(pairs(px, py, curvature), by, side, min_radius, combine)
+    scores, indices = search_ops.pair_smallest(*order.operands, order.quantity, k, order.swap)
+    if order.apertures is not None:
+        return order.apertures.to(scores.dtype).unsqueeze(-1) - scores, indices
+    return -scores if order.quantity == "cone_margin" else scores, indices
+
+
 def cone_topk(
     px: Polar,
     py: Polar,
     curvature: float | Tensor,
     k: int,
     by: Literal["margin", "angle"] = "margin",
-    side: Literal["children", "parents"] = "children",
+    side: Side = "children",
     min_radius: float = 0.1,
 ) -> tuple[Tensor, Tensor]:
-    """The k best y for each x: what x entails (`children`), or what entails x (`parents`).
-
-    Args:
-        px: N queries, directions (..., N, D) and radii (..., N).
-        py: M candidates; leading dimensions broadcast against those of `px`.
-        curvature: signed K.
-        k: 1 <= k <= M, and at most 1024.
-        by: "margin", largest first, or "angle", smallest first.
-        side: whether x is the cone's apex (margin(x, y)) or y is (margin(y, x)).
-        min_radius: as for `half_aperture`.
-
-    Returns:
-        Values (..., N, k) in radians and indices (..., N, k) into `py`. Ties go to the lower index; where fewer than k
-        pairs are numbers, the rest is NaN with index -1.
-
-    Raises:
-        InputError: as for `exterior_angle`, and for k, `by` or `side` out of range.
-    """
-    points = operands(px, py, curvature)
-    checks.check_neighbours(k, py.radius.shape[-1])
+    """The k best y for each x by margin or angle: `topk` for k <= M, and an InputError for more."""
+    checks.check_pair(px, py)
+    checks.check_enough(k, py.radius.shape[-1])
     if by not in ("margin", "angle") or side not in ("children", "parents"):
-        raise InputError(f"by must be 'margin' or 'angle' and side 'children' or 'parents', not '{by}' and '{side}'.")
-    swap = side == "parents"
-    if by == "margin" and swap:
-        offset = aperture(py, curvature, min_radius, points[2:])
-        energies, indices = ops.cone_smallest(*points, offset, k, swap)
-        return -energies, indices
-    angles, indices = ops.cone_smallest(*points, None, k, swap)
-    if by == "angle":
-        return angles, indices
-    return aperture(px, curvature, min_radius, points).to(angles.dtype).unsqueeze(-1) - angles, indices
+        raise checks.InputError(
+            f"by must be 'margin' or 'angle' and side 'children' or 'parents', not '{by}' and '{side}'."
+        )
+    return topk(px, py, curvature, k, by, side, min_radius)
 
 
 @torch.no_grad()
-def ladder(queries: Tensor, candidates: Tensor, radius: Tensor, thresholds: Tensor) -> Tensor:
+def rank(
+    px: Points,
+    py: Points,
+    curvature: Curvature,
+    target: Tensor,
+    by: By = "distance",
+    side: Side = "children",
+    min_radius: float = 0.1,
+    *,
+    combine: Combine = "l2",
+) -> Tensor:
+    """The place of a given y for each x in the order of `topk`, (..., N) int64, from 0.
+
+    It counts the y that are strictly better than the target and those as good at a lower index, so that
+    `topk(..., k=M)[1][i, rank[i]] == target[i]`, and a model in which all is equal does not look perfect.
+
+    Args:
+        px: N queries.
+        py: M candidates.
+        curvature: signed K.
+        target: (..., N) int64 indices into `py`, one for each x.
+        by: as for `topk`.
+        side: as for `topk`.
+        min_radius: as for `half_aperture`.
+        combine: as for `distance`.
+
+    Returns:
+        (..., N) int64 in [0, M); -1 where the value of x and its target is NaN.
+
+    Raises:
+        InputError: as for `topk`, and for targets that are not int64 of shape (..., N) or not in [0, M).
+    """
+    order = _order(pairs(px, py, curvature), by, side, min_radius, combine)
+    return search_ops.pair_rank(*order.operands, order.quantity, target, order.swap)
+
+
+class _Order(NamedTuple):
+    """An order of candidates: operands of the searches, the quantity, whether the apex is y.
+
+    By margin, the children of x in one space follow their angles alone: `apertures`, then, are those of x, from which
+    angles are to be subtracted.
+    """
+
+    operands: tuple[list[Tensor], ...]
+    quantity: str
+    swap: bool
+    apertures: Tensor | None
+
+
+def _order(points: Pairs, by: By, side: Side, min_radius: float, combine: Combine) -> _Order:
+    checks.check_order_of(by, side)
+    checks.check_combine(combine)
+    if by == "distance":
+        return _Order((*points.operands(), []), DISTANCES[combine], False, None)
+    swap = side == "parents"
+    if by == "angle":
+        checks.check_has_angle(len(points.x))
+        return _Order((*points.operands(), []), "exterior_angle", swap, None)
+    psi = points.apertures(min_radius, of_y=swap)
+    if points.single and not swap:
+        return _Order((*points.operands(), []), "exterior_angle", swap, psi[0])
+    return _Order((*points.operands(), psi), "cone_margin", swap, None)
+
+
+@overload
+def ladder(
+    queries: Tensor,
+    candidates: Tensor,
+    radius: Tensor,
+    thresholds: Tensor,
+    *,
+    order: Tensor | None = None,
+    norms: Tensor | None = None,
+    return_scores: Literal[False] = False,
+) -> Tensor: ...
+@overload
+def ladder(
+    queries: Tensor,
+    candidates: Tensor,
+    radius: Tensor,
+    thresholds: Tensor,
+    *,
+    order: Tensor | None = None,
+    norms: Tensor | None = None,
+    return_scores: Literal[True],
+) -> tuple[Tensor, Tensor]: ...
+@torch.no_grad()
+def ladder(
+    queries: Tensor,
+    candidates: Tensor,
+    radius: Tensor,
+    thresholds: Tensor,
+    *,
+    order: Tensor | None = None,
+    norms: Tensor | None = None,
+    return_scores: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
     """Generic-to-specific retrieval: for each query and threshold t the candidate of largest cosine with radius <= t.
 
     Args:
@@ -82,14 +225,83 @@ def ladder(queries: Tensor, candidates: Tensor, radius: Tensor, thresholds: Tens
         candidates: (M, D), any norm.
         radius: (M,) radii of the candidates.
         thresholds: (T,) ascending.
+        order: (M,) int64, `torch.argsort(radius)`, for those who search the same candidates many times.
+        norms: (M,) float64, the Euclidean norms of the candidates, likewise.
+        return_scores: whether to return the cosines too.
 
     Returns:
         Indices (Q, T) int64 into `candidates`; -1 where no candidate lies within the threshold. Cosines are compared in
         the precision of the embeddings, at least float32, so that repeated candidates tie; ties go to the lower index.
+        With `return_scores` also the cosines (Q, T) in that precision, NaN where there is no candidate.
 
     Raises:
-        InputError: shapes, dtypes or devices that do not fit, or thresholds that do not ascend.
+        InputError: shapes, dtypes or devices that do not fit, an order with indices out of range, or thresholds that
+            do not ascend.
 
     Source: the retrieval step of Alper and Averbuch-Elor (ECCV 2024), section 4.
     """
-    return ops.ladder(queries, candidates, radius, thresholds)
+    indices, cosines = search_ops.ladder(queries, candidates, radius, thresholds, order, norms)
+    return (indices, cosines) if return_scores else indices
+
+
+@overload
+def nearest_ladder(
+    px: Points,
+    py: Points,
+    curvature: Curvature,
+    radius: Tensor,
+    thresholds: Tensor,
+    *,
+    combine: Combine = "l2",
+    order: Tensor | None = None,
+    return_scores: Literal[False] = False,
+) -> Tensor: ...
+@overload
+def nearest_ladder(
+    px: Points,
+    py: Points,
+    curvature: Curvature,
+    radius: Tensor,
+    thresholds: Tensor,
+    *,
+    combine: Combine = "l2",
+    order: Tensor | None = None,
+    return_scores: Literal[True],
+) -> tuple[Tensor, Tensor]: ...
+@torch.no_grad()
+def nearest_ladder(
+    px: Points,
+    py: Points,
+    curvature: Curvature,
+    radius: Tensor,
+    thresholds: Tensor,
+    *,
+    combine: Combine = "l2",
+    order: Tensor | None = None,
+    return_scores: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The ladder by geodesic distance: for each x and threshold t the nearest y with radius <= t.
+
+    In the Euclidean space of unit embeddings, whatever its root, these are the indices of `ladder`, up to rounding.
+
+    Args:
+        px: N queries, without leading dimensions.
+        py: M candidates, without leading dimensions.
+        curvature: signed K.
+        radius: (M,) radii of the candidates; in a product those of the whole point, as `combined` gives them.
+        thresholds: (T,) ascending.
+        combine: as for `distance`.
+        order: (M,) int64, `torch.argsort(radius)`, for those who search the same candidates many times.
+        return_scores: whether to return the distances too.
+
+    Returns:
+        Indices (N, T) int64 into `py`; -1 where no y lies within the threshold, ties go to the lower index. With
+        `return_scores` also the distances (N, T), NaN where there is none.
+
+    Raises:
+        InputError: as for `distance` and `ladder`, and for leading dimensions.
+    """
+    checks.check_combine(combine)
+    operands = pairs(px, py, curvature).operands()
+    indices, distances = search_ops.pair_ladder(*operands, [], DISTANCES[combine], radius, thresholds, order)
+    return (indices, distances) if return_scores else indices

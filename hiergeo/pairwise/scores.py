@@ -1,12 +1,19 @@
 """Scores of every pair that are stored or summed: angles, distances, cone margins and energies."""
 
+from collections.abc import Iterable
+from typing import Literal
+
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import pair_dtype, scalar
-from hiergeo.pairwise import checks, ops
-from hiergeo.pairwise.aperture import unchecked_aperture
+from hiergeo._numerics import pair_dtype
+from hiergeo.pairwise import checks, ops, search_ops
+from hiergeo.pairwise.factors import Curvature, Pairs, Points, pairs
+from hiergeo.pairwise.quantity import named
 from hiergeo.polar import Polar
+
+DISTANCES = {"l2": "distance", "l1": "distance_l1"}
+"""The quantity of each way to combine the distances of factors."""
 
 
 def exterior_angle(
@@ -43,21 +50,27 @@ def exterior_angle(
 
 
 def distance(
-    px: Polar,
-    py: Polar,
-    curvature: float | Tensor,
+    px: Points,
+    py: Points,
+    curvature: Curvature,
     *,
+    combine: Literal["l1", "l2"] = "l2",
     out_dtype: torch.dtype | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Geodesic distance of every pair, (..., N, M) >= 0, in geodesic units; arguments as for `exterior_angle`."""
-    return _stored("distance", px, py, curvature, None, out_dtype, out)
+    """Geodesic distance of every pair, (..., N, M) >= 0, in geodesic units.
+
+    Arguments as for `exterior_angle`; in a product of spaces the points and the curvature of each factor, and
+    `combine`, how their distances become one: "l2" as in the Riemannian product, or "l1".
+    """
+    checks.check_combine(combine)
+    return _stored(DISTANCES[combine], px, py, curvature, None, out_dtype, out)
 
 
 def cone_margin(
-    px: Polar,
-    py: Polar,
-    curvature: float | Tensor,
+    px: Points,
+    py: Points,
+    curvature: Curvature,
     min_radius: float = 0.1,
     *,
     out_dtype: torch.dtype | None = None,
@@ -65,7 +78,8 @@ def cone_margin(
 ) -> Tensor:
     """Cone margin psi(x) - Xi(x, y) of every pair, (..., N, M) radians; x entails y where it is >= 0.
 
-    Arguments as for `exterior_angle`; `min_radius` as for `half_aperture`.
+    Arguments as for `exterior_angle`; `min_radius` as for `half_aperture`. In a product of spaces, given by the points
+    and the curvature of each factor, the smallest margin over the factors.
     """
     return _stored("cone_margin", px, py, curvature, min_radius, out_dtype, out)
 
@@ -92,8 +106,7 @@ def energy_sum(
     radians by which every half aperture is opened further: what is summed is max(0, energy - widening).
     """
     checks.check_widening(widening)
-    points = operands(px, py, curvature)
-    return ops.energy_sum(*points, aperture(px, curvature, min_radius, points) + widening)
+    return ops.energy_sum(*_reduced(px, py, curvature, min_radius, widening))
 
 
 def energy_mean(
@@ -121,42 +134,55 @@ def energy_min(px: Polar, py: Polar, curvature: float | Tensor, min_radius: floa
     Raises:
         InputError: as for `exterior_angle`, and when `py` is empty.
     """
-    points = operands(px, py, curvature)
+    operands = _reduced(px, py, curvature, min_radius)
     checks.check_filled("energy_min", py)
-    values, indices = ops.energy_min(*points, aperture(px, curvature, min_radius, points))
+    values, indices = ops.energy_min(*operands)
     return values, indices
-
-
-def operands(px: Polar, py: Polar, curvature: float | Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """What operators on pairs take first: directions and radii with equal leading dimensions, a 0-dim curvature."""
-    checks.check_curvature(curvature)
-    batch = checks.check_pair(px, py)
-    ux, uy = (p.direction.expand(*batch, *p.direction.shape[-2:]) for p in (px, py))
-    rx, ry = (p.radius.expand(*batch, *p.radius.shape[-1:]) for p in (px, py))
-    return ux, rx, uy, ry, scalar(curvature, rx.device)
-
-
-def aperture(px: Polar, curvature: float | Tensor, min_radius: float, points: tuple[Tensor, ...]) -> Tensor:
-    """Half apertures of x, shaped as its radii among `points`."""
-    return unchecked_aperture(px.radius, curvature, min_radius).expand_as(points[1])
 
 
 def _stored(
     quantity: str,
-    px: Polar,
-    py: Polar,
-    curvature: float | Tensor,
+    px: Points,
+    py: Points,
+    curvature: Curvature,
     min_radius: float | None,
     out_dtype: torch.dtype | None,
     out: Tensor | None,
 ) -> Tensor:
-    points = operands(px, py, curvature)
-    psi = None if min_radius is None else aperture(px, curvature, min_radius, points)
+    points = pairs(px, py, curvature)
+    psi = [] if min_radius is None else points.apertures(min_radius)
     if out is None:
         if out_dtype is not None:
             checks.check_out_dtype(out_dtype)
-        return ops.pair_store(*points, psi, quantity, out_dtype)
+        return _fresh(quantity, points, psi, out_dtype)
     checks.check_out_alone(out_dtype)
-    checks.check_no_gradient(*points, psi, out)
-    ops.pair_store_out(*points, psi, quantity, out)
+    operands = points.operands()
+    checks.check_no_gradient(*(part for operand in operands for part in operand), *psi, out)
+    if points.single:
+        ops.pair_store_out(*_first(operands), psi[0] if psi else None, quantity, out)
+    else:
+        search_ops.product_store_out(*operands, psi, quantity, out)
     return out
+
+
+def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dtype | None) -> Tensor:
+    """A stored quantity; that of a product is fused where no gradient is wanted, and composed of its factors' if so."""
+    operands = points.operands()
+    if points.single:
+        return ops.pair_store(*_first(operands), psi[0] if psi else None, quantity, out_dtype)
+    if not points.wants_gradient():
+        return search_ops.product_store(*operands, psi, quantity, out_dtype)
+    cones: list[Tensor | None] = [*psi] or [None] * len(points.x)
+    parts = zip(*operands, cones, strict=True)
+    whole = named(quantity).of_product([ops.pair_store(*part, quantity, None) for part in parts])
+    return whole if out_dtype is None else whole.to(out_dtype)
+
+
+def _reduced(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float, widening: float = 0.0) -> list[Tensor]:
+    """Operands of the reductions of one space."""
+    points = pairs(px, py, curvature)
+    return [*_first(points.operands()), *_first([[psi + widening for psi in points.apertures(min_radius)]])]
+
+
+def _first(operands: Iterable[list[Tensor]]) -> list[Tensor]:
+    return [operand[0] for operand in operands]

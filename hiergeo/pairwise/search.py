@@ -1,23 +1,27 @@
-"""Cone membership without an N x M result: counts, members and the best k, tile by tile."""
+"""Searches without an N x M result: counts, members, the best k, ranks and ladders by distance, tile by tile."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import pair_dtype
-from hiergeo.pairwise.tiles import Pairs, problems
+from hiergeo._numerics import pair_dtype, wide
+from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.prefix import best_within
+from hiergeo.pairwise.quantity import Quantity
+from hiergeo.pairwise.tiles import Pairs, values
 from hiergeo.polar import Polar
 
 
-def count(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
-    """How many y lie in the cone of each x, (B, N) int64; pairs with NaN are never counted."""
-    result = torch.zeros_like(x.radius, dtype=torch.int64)
-    for b, pairs in enumerate(problems(x, y, curvature)):
-        psi = aperture[b].to(pairs.dtype)
+def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
+    """How many y each x reaches, (B, N) int64: distances <= `reach` (B, N), or margins >= 0; NaN never counts."""
+    result = torch.zeros_like(factors[0].x.radius, dtype=torch.int64)
+    for b, pairs in enumerate(values(factors, quantity)):
         for i in pairs.rows():
-            for tile in pairs.tiles(i):
-                result[b, i] += (tile.triangle.exterior_angle() <= psi[i, None]).sum(-1)
+            for _, value in pairs.tiles(i):
+                inside = value >= 0 if reach is None else wide(value) <= reach[b, i, None]
+                result[b, i] += inside.sum(-1)
     return result
 
 
@@ -39,28 +43,59 @@ def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Ten
     return torch.cat(counts).cumsum(0), torch.cat([counts[0][:0], *columns])
 
 
-def smallest(x: Polar, y: Polar, curvature: float, offset: Tensor | None, k: int, swap: bool) -> tuple[Tensor, Tensor]:
-    """The k columns with the smallest exterior angle less `offset` (B, M), per row: values and indices, (B, N, k).
+def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
+    """The k columns of smallest score, per row: scores and indices, (B, N, k).
 
     Ties go to the lower index. NaN never enters; rows with fewer than k numbers end in NaN with index -1.
     """
+    x, y = factors[0].x, factors[0].y
     dtype = pair_dtype(x.direction, y.direction)
-    values = torch.full((*x.radius.shape, k), math.inf, dtype=dtype, device=x.radius.device)
-    indices = torch.full_like(values, -1, dtype=torch.int64)
-    for b, pairs in enumerate(problems(x, y, curvature, swap)):
+    best = torch.full((*x.radius.shape, k), math.inf, dtype=dtype, device=x.radius.device)
+    indices = torch.full_like(best, -1, dtype=torch.int64)
+    for b, pairs in enumerate(values(factors, quantity, swap)):
         for i in pairs.rows():
-            for tile in pairs.tiles(i):
-                score = _score(tile.triangle.exterior_angle(), offset, b, tile.j)
-                column = torch.arange(tile.j.start, tile.j.stop, device=score.device).expand(score.shape)
-                values[b, i], indices[b, i] = _smallest(
-                    torch.cat((values[b, i], score), dim=1), torch.cat((indices[b, i], column), dim=1), k
+            for j, score in pairs.scores(i):
+                column = torch.arange(j.start, j.stop, device=score.device).expand(score.shape)
+                best[b, i], indices[b, i] = _smallest(
+                    torch.cat((best[b, i], score.nan_to_num(nan=math.inf)), dim=1),
+                    torch.cat((indices[b, i], column), dim=1),
+                    k,
                 )
-    return values.masked_fill(values == math.inf, math.nan), indices
+    missing = best == math.inf
+    return best.masked_fill(missing, math.nan), indices.masked_fill(missing, -1)
 
 
-def _score(angle: Tensor, offset: Tensor | None, b: int, columns: slice) -> Tensor:
-    score = angle if offset is None else angle - offset[b, columns].to(angle.dtype)
-    return score.nan_to_num(nan=math.inf)
+def rank(factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
+    """How many columns come before column `target` (B, N) of each row in the order of `smallest`; -1 for NaN."""
+    result = torch.zeros_like(target)
+    for b, pairs in enumerate(values(factors, quantity, swap)):
+        for i in pairs.rows():
+            chosen = target[b, i, None]
+            own = torch.full_like(chosen, math.nan, dtype=pairs.dtype)
+            for j, score in pairs.scores(i):
+                found = score.gather(1, (chosen - j.start).clamp(0, score.shape[1] - 1))
+                own = torch.where((chosen >= j.start) & (chosen < j.stop), found, own)
+            for j, score in pairs.scores(i):
+                column = torch.arange(j.start, j.stop, device=score.device)
+                result[b, i] += ((score < own) | ((score == own) & (column < chosen))).sum(-1)
+            result[b, i] = torch.where(own[:, 0].isnan(), -1, result[b, i])
+    return result
+
+
+def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+    """For each x and each end the y of smallest score among `order[:end]`, B = 1: indices (N, T) and scores."""
+
+    def negative(block: slice, index: Tensor) -> Tensor:
+        chosen = [
+            factor._replace(x=Polar(*(f[:, block] for f in factor.x)), y=Polar(*(f[:, index] for f in factor.y)))
+            for factor in factors
+        ]
+        (pairs,) = values(chosen, quantity)
+        return torch.cat([torch.cat([-score for _, score in pairs.scores(i)], 1) for i in pairs.rows()])
+
+    indices, best = best_within(negative, factors[0].x.radius.shape[1], order, ends)
+    dtype = pair_dtype(factors[0].x.direction, factors[0].y.direction)
+    return indices, -best.to(dtype)
 
 
 def _smallest(values: Tensor, indices: Tensor, k: int) -> tuple[Tensor, Tensor]:

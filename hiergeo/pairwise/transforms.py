@@ -76,13 +76,13 @@ def refuse_second_order(operator: CustomOpDef) -> None:
 
 
 def map_batches(operator: CustomOpDef) -> None:
-    """`vmap` becomes one more leading dimension; the curvature is one number for all."""
+    """`vmap` becomes one more leading dimension; curvatures are the same for all."""
 
-    def rule(info: Any, dims: tuple[int | None, ...], *operands: Any) -> tuple[Any, Any]:
-        if dims[CURVATURE] is not None:
+    def rule(info: Any, dims: tuple[Any, ...], *operands: Any) -> tuple[Any, Any]:
+        if any(dim is not None for dim in _listed(dims[CURVATURE])):
             raise UnavailableError("vmap over curvatures is not available: loop over them.")
         moved = [
-            _in_front(operand, dim, info.batch_size) if isinstance(operand, Tensor) and place != CURVATURE else operand
+            operand if place == CURVATURE else _in_front(operand, dim, info.batch_size)
             for place, (operand, dim) in enumerate(zip(operands, dims, strict=True))
         ]
         result = operator(*moved)
@@ -110,5 +110,14 @@ def _wanted(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, ...
     )
 
 
-def _in_front(operand: Tensor, dim: int | None, size: int) -> Tensor:
+def _in_front(operand: Any, dim: Any, size: int) -> Any:
+    """An operand, or each in a list of them, with the mapped dimension first; what is no tensor as it is."""
+    if isinstance(operand, list | tuple):
+        return [_in_front(part, along, size) for part, along in zip(operand, dim, strict=True)]
+    if not isinstance(operand, Tensor):
+        return operand
     return operand.expand(size, *operand.shape) if dim is None else operand.movedim(dim, 0)
+
+
+def _listed(dims: Any) -> list[int | None]:
+    return list(dims) if isinstance(dims, list | tuple) else [dims]

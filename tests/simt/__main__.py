@@ -1,6 +1,6 @@
 """Run the tests of the CUDA kernels: ``python -m tests.simt [arguments of pytest]``.
 
-They run on a GPU where torch has one, else on the emulated machine, which is built first.
+On a GPU if torch has one, and on the emulated machine, which is built first; it needs g++.
 """
 
 import os
@@ -12,25 +12,26 @@ import torch
 from build_native import BuildError
 from tests.simt.build import library
 
-TESTS = ("tests/test_native_cuda.py",)
-
-
-def environment() -> dict[str, str]:
-    """The environment with the emulated library as the kernels.
-
-    Raises:
-        BuildError: there is no g++, or it fails.
-    """
-    return {**os.environ, "HIERGEO_KERNELS": str(library()), "HIERGEO_NATIVE": "1"}
+ON_A_GPU = ("tests/test_native_cuda.py", "tests/test_native_cuda_search.py", "tests/test_cuda_accuracy.py")
+EMULATED = (*ON_A_GPU, "tests/test_cuda_emulated.py")
 
 
 def main(*arguments: str) -> int:
+    """Run all, and return the exit code of the first that fails, else 0."""
+    codes = [pytest(ON_A_GPU, arguments)] if torch.cuda.is_available() else []
     try:
-        env = dict(os.environ) if torch.cuda.is_available() else environment()
+        kernels = library()
     except BuildError as error:
-        print(f"The tests of the CUDA kernels are skipped: no GPU, and {error}.")
-        return 0
-    return subprocess.run([sys.executable, "-m", "pytest", *TESTS, *arguments], env=env).returncode
+        print(f"The CUDA kernels are not emulated: {error}.")
+    else:
+        codes.append(pytest(EMULATED, arguments, HIERGEO_KERNELS=str(kernels), HIERGEO_NATIVE="1"))
+    return next(filter(None, codes), 0)
+
+
+def pytest(tests: tuple[str, ...], arguments: tuple[str, ...], **settings: str) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *tests, *arguments], env={**os.environ, **settings}
+    ).returncode
 
 
 if __name__ == "__main__":

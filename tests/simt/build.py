@@ -33,10 +33,11 @@ AS_CUDA = ("-x", "c++", "-include", "cuda_runtime.h", "-Wno-unknown-pragmas", "-
 
 @dataclass(frozen=True)
 class Tools:
-    """The compiler, the headers of torch, and where its libraries are."""
+    """The compiler, the folder of torch, and where objects are kept."""
 
     compiler: Compiler
     torch: str
+    objects: Path = FOLDER / "objects"
 
     @classmethod
     def find(cls) -> "Tools":
@@ -59,7 +60,7 @@ class Tools:
         jobs = int(os.environ.get("MAX_JOBS") or os.cpu_count() or 1)
         target.parent.mkdir(parents=True, exist_ok=True)
         with lock(), ThreadPoolExecutor(jobs) as pool:
-            objects = list(pool.map(lambda unit: unit.compile(FOLDER / "objects"), units))
+            objects = list(pool.map(lambda unit: unit.compile(self.objects), units))
             if not target.exists() or target.stat().st_mtime < max(part.stat().st_mtime for part in objects):
                 libraries = (f"-L{self.torch}/lib", "-ltorch_cpu", "-ldl", "-Wl,--as-needed", "-Wl,--no-undefined")
                 call(
@@ -88,11 +89,20 @@ def machine() -> list[Path]:
     return sorted(path for path in MACHINE.glob("*.cpp") if path.stem != "library")
 
 
-def library(kernels: Path = KERNELS, only: Sequence[str] = (), target: Path = FOLDER / "_kernels.so") -> Path:
+def library() -> Path:
     """Build the operators on emulated kernels, and return the absolute path of their library.
 
+    Raises:
+        BuildError: no g++, or it fails.
+    """
+    return variant(KERNELS, (), FOLDER / "_kernels.so")
+
+
+def variant(kernels: Path, only: Sequence[str], target: Path) -> Path:
+    """Build the operators on other kernels than those of ``csrc``, and return the absolute path of their library.
+
     Args:
-        kernels: the tree of kernels, ``csrc`` or a copy of it.
+        kernels: a copy of ``csrc``.
         only: names of the files of its folder ``cuda`` to compile; the others come from ``csrc``. All if empty.
         target: where the library goes.
 
@@ -117,8 +127,9 @@ def faults(*flags: str) -> Path:
         BuildError: no g++, or it fails.
     """
     tools = Tools.find()
-    compiler = replace(tools.compiler, command=(*tools.compiler.command, *flags))
-    tools = replace(tools, compiler=compiler)
+    if flags:
+        compiler = replace(tools.compiler, command=(*tools.compiler.command, *flags))
+        tools = Tools(compiler, tools.torch, FOLDER / f"objects{''.join(flags)}")
     target = FOLDER / f"faults{''.join(flags)}.so"
     return tools.link([*map(tools.plain, machine()), tools.checked(MACHINE / "faults.cu")], target)
 

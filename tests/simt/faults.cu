@@ -192,6 +192,26 @@ const std::map<std::string, std::function<std::string()>> kFaults = {
      })},
     {"blocks that share a result", fault([](float*, const float*, float* result) { result[me()] = float(blockIdx.x); },
                                          {2})},
+    {"matrices in order", fault([](float* memory, const float*, float*) {
+       auto* words = reinterpret_cast<uint32_t*>(memory);
+       for (int w = 0; w < 4; ++w) words[4 * me() + w] = uint32_t(4 * me() + w);
+       __syncthreads();
+       uint32_t found[4];
+       load_matrices(found, words + 4 * me());
+       for (uint32_t m = 0; m < 4; ++m) {
+         if (found[m] != 4 * (8 * m + threadIdx.x / 4) + threadIdx.x % 4) simt::fail("a word of another place");
+       }
+     }, {1, 32, 512})},
+    // Row 1, 2^-12, 2^-12, ... times column 1, 2^-13, 2^-13, ...: 1 and fifteen times a quarter of its last bit.
+    {"a sum of small terms", fault([](float*, const float*, float*) {
+       constexpr uint32_t one = 0x3f80, row = 0x3980, column = 0x3900;
+       uint32_t first_row = me() % 4 == 0 ? one : row, first_column = me() % 4 == 0 ? one : column;
+       float sum[4] = {};
+       uint32_t a[4] = {first_row | row << 16, first_row | row << 16, row | row << 16, row | row << 16};
+       multiply_bfloat16(sum, a, first_column | column << 16, column | column << 16);
+       simt::fail("last bits above 1: " + std::to_string((sum[0] - 1) * 8388608));
+     }, {1, 32})},
+
     {"a block that reads another's result", fault([](float*, const float*, float* result) {
        result[blockIdx.x] = 1 + result[1 - blockIdx.x];
      }, {2, 1})},

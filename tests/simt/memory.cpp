@@ -2,6 +2,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <memory>
@@ -41,9 +42,11 @@ struct Region {
   }
 };
 
+// Pages of zeros that take memory where they are touched.
+size_t cells_size(size_t bytes) { return (bytes / 4 + 2) * sizeof(Cell); }
 Cell* new_cells(size_t bytes) {
-  void* cells = calloc(bytes / 4 + 2, sizeof(Cell));
-  if (cells == nullptr) throw std::bad_alloc();
+  void* cells = mmap(nullptr, cells_size(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (cells == MAP_FAILED) throw std::bad_alloc();
   return static_cast<Cell*>(cells);
 }
 
@@ -256,7 +259,9 @@ void begin_operator() {
 
 void end_operator() {
   if (--depth == 0) {
-    for (const Region& region : tensors) free(region.cells);
+    for (const Region& region : tensors) {
+      if (region.cells != nullptr) munmap(region.cells, cells_size(region.bytes));
+    }
     tensors.clear();
   }
   one_operator.unlock();

@@ -12,10 +12,15 @@ namespace hiergeo::cuda {
 
 using torch::stable::Tensor;
 
-// Small, so that small problems have many chunks and spans of several tiles.
-constexpr int64_t kChunkBytes = int64_t(256) << 10;
-constexpr int64_t kWidestChunk = 512;
+// Small, so that small problems have many chunks, and spans of several tiles.
+constexpr int64_t kChunkBytes = int64_t(512) << 10;
+constexpr int64_t kWidestChunk = 1024;
 constexpr int64_t kFillingBlocks = 4;
+
+inline bool repairs_near_pairs() {
+  const char* setting = getenv("SIMT_REPAIR");
+  return setting == nullptr || strcmp(setting, "0") != 0;
+}
 
 inline void check(cudaError_t status) {
   STD_TORCH_CHECK(status == cudaSuccess, "CUDA: ", cudaGetErrorString(status));
