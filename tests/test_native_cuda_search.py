@@ -87,18 +87,18 @@ CASES = (*((dtypes, "distance") for dtypes in MIXED), (MIXED[0], "distance_l1"),
 @pytest.mark.parametrize(("dtypes", "quantity"), CASES)
 def test_columns_of_many_chunks(dtypes: tuple[torch.dtype, torch.dtype], quantity: str) -> None:
     """More columns than one chunk and one widened stretch hold, in a batch of two."""
-    problem = whole(two_spaces(sized(300, 70), sized(40_000, 1100), dtypes), quantity)
+    problem = whole(two_spaces(sized(300, 70), sized(40_000, 700), dtypes), quantity)
     assert_stored(problem)
     assert_smallest(problem, 300)
     assert_counts(problem, 0.5)
     if quantity in DISTANCES:
-        assert_ladders(whole([first_of(part) for part in two_spaces(70, sized(40_000, 1100), dtypes)], quantity), 0)
+        assert_ladders(whole([first_of(part) for part in two_spaces(70, sized(40_000, 700), dtypes)], quantity), 0)
 
 
 @pytest.mark.parametrize(("dtypes", "quantity"), CASES)
 def test_ranks_of_many_rows(dtypes: tuple[torch.dtype, torch.dtype], quantity: str) -> None:
     """More rows than one launch of targets and one widened copy of them hold."""
-    assert_ranks(whole(two_spaces(sized(70_000, 700), 90, dtypes), quantity), 0)
+    assert_ranks(whole(two_spaces(sized(70_000, 600), 40, dtypes), quantity), 0)
 
 
 def two_spaces(rows: int, columns: int, dtypes: tuple[torch.dtype, torch.dtype]) -> list[Problem]:

@@ -61,8 +61,40 @@ template <class T> struct alignas(16) Four {
   T at[4];
 };
 
-// dots[i * pitch + j] = <row a_first + i, row b_first + j>, 0 beyond the last rows. Called by all threads of the block;
-// what `shared` held before must be done with. The sides have equal widths.
+// Where one side of a tile has few rows, each thread meets one row of the other with four of them. It adds in the same order
+// as for a full tile, so that a pair has the same product in any company.
+template <class T> struct Few {
+  static constexpr int size = Tile<T>::size, rows = 4 * kThreads / size;
+  int many, few;  // of this thread: its row, and the first of its four
+  bool of_a;      // whether the few are rows of a
+
+  __device__ explicit Few(bool of_a)
+      : many(int(threadIdx.x) % size), few(int(threadIdx.x) / size * 4), of_a(of_a) {}
+
+  template <int N> __device__ void multiply(const T* stage, T (&sum)[N]) const {
+    const T *of_few = stage + (of_a ? 0 : Fma<T>::operand) + few, *of_many = stage + (of_a ? Fma<T>::operand : 0) + many;
+#pragma unroll
+    for (int k = 0; k < Fma<T>::depth; ++k, of_few += Fma<T>::pitch, of_many += Fma<T>::pitch) {
+      Four<T> x = *reinterpret_cast<const Four<T>*>(of_few);
+#pragma unroll
+      for (int f = 0; f < 4; ++f) sum[f] += x.at[f] * *of_many;
+    }
+  }
+
+  template <int N> __device__ void write(const T (&sum)[N], T* dots) const {
+    constexpr int pitch = Tile<T>::pitch;
+#pragma unroll
+    for (int f = 0; f < 4; ++f) dots[of_a ? (few + f) * pitch + many : many * pitch + few + f] = sum[f];
+    if (of_a) return;
+    for (int j = rows + few; j < size; j += rows) {  // owners beyond the last are read, and not looked at
+#pragma unroll
+      for (int f = 0; f < 4; ++f) dots[many * pitch + j + f] = 0;
+    }
+  }
+};
+
+// dots[i * pitch + j] = <row a_first + i, row b_first + j>, for rows of a up to the last, and all j, 0 beyond the last row
+// of b. Called by all threads of the block; what `shared` held before must be done with. The sides have equal widths.
 template <class T>
 __device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_t batch, int64_t a_first,
                                             int64_t b_first, T* shared) {
@@ -71,6 +103,8 @@ __device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_
   Loader<T> load_a(a, batch, a_first), load_b(b, batch, b_first);
   int i0 = int(threadIdx.x) / 16 * 4, j0 = int(threadIdx.x) % 16 * 4, width = a.width;
   T sum[side][side] = {};
+  bool few_of_a = a.count - a_first <= Few<T>::rows, narrow = few_of_a || b.count - b_first <= Few<T>::rows;
+  Few<T> few(few_of_a);
 
   auto load = [&](int step, int slot) {
     T* stage = shared + slot * Shape::stage;
@@ -93,6 +127,7 @@ __device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_
       }
     }
     const T* stage = shared + slot * Shape::stage;
+    if (narrow) return few.multiply(stage, sum[0]);
 #pragma unroll
     for (int k = 0; k < Shape::depth; ++k) {
       Four<T> x[parts], y[parts];
@@ -111,14 +146,18 @@ __device__ __forceinline__ void product_fma(const Side& a, const Side& b, int64_
   int steps = (width + Shape::depth - 1) / Shape::depth;
   pipeline<Shape::stages>(steps, load, multiply);
 
+  if (sizeof(T) == 4 && steps > part) {
+#pragma unroll
+    for (int i = 0; i < side; ++i) {
+#pragma unroll
+      for (int j = 0; j < side; ++j) sum[i][j] += before[i][j];
+    }
+  }
+  if (narrow) return few.write(sum[0], shared);
 #pragma unroll
   for (int i = 0; i < side; ++i) {
 #pragma unroll
     for (int p = 0; p < parts; ++p) {
-      if (sizeof(T) == 4 && steps > part) {
-#pragma unroll
-        for (int j = 4 * p; j < 4 * p + 4; ++j) sum[i][j] += before[i][j];
-      }
       T* to = shared + (i / 4 * 64 + i0 + i % 4) * Tile<T>::pitch + p * 64 + j0;
       *reinterpret_cast<Four<T>*>(to) = {sum[i][4 * p], sum[i][4 * p + 1], sum[i][4 * p + 2], sum[i][4 * p + 3]};
     }

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.simt.build import FOLDER, KERNELS, variant
 from tests.simt.mutations import MUTANTS, Mutant
 
-TESTS = ("tests/test_native_cuda.py", "tests/test_cuda_emulated.py")
+TESTS = ("tests/test_native_cuda.py", "tests/test_native_cuda_search.py", "tests/test_cuda_emulated.py")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ CONES, ENERGY, SCORES = ("cones.cu",), ("energy.cu",), ("scores.cu",)
 COUNT, MINIMUM = "every_order and count", "(every_order and energy_min) or ties"
 STORE = "stored_angles or far_pairs or (every_order and store)"
 TIES = "ties_go and dtype0"
+RANKS, PRODUCTS_TESTS = ("ranks.cu",), "test_native_cuda_search and test_stored"
 
 PIPELINE = (
     Mutant(
@@ -420,4 +421,98 @@ GRADIENTS = (
     ),
 )
 
-MUTANTS = (*PIPELINE, *TILE, *PRODUCT, *REDUCTIONS, *SEARCH, *SIDES, *GRADIENTS)
+PRODUCTS = (
+    Mutant(
+        "the first factor of a product forgotten",
+        "scores.cu",
+        "bool begun = f > 0",
+        "bool begun = f > 1",
+        SCORES,
+        PRODUCTS_TESTS,
+    ),
+    Mutant(
+        "the value of another pair of a product",
+        "scores.cu",
+        "if (!written) values[w] = value;",
+        "if (!written) values[0] = value;",
+        SCORES,
+        PRODUCTS_TESTS,
+    ),
+    Mutant(
+        "a factor multiplied over products in use",
+        "tile.cuh",
+        "  __syncthreads();  // every thread is done with the tile before",
+        "",
+        SCORES,
+        "every_order and product",
+    ),
+    Mutant(
+        "a margin that is no number lost",
+        "scores.cu",
+        "return b < a || b != b ? b : a;",
+        "return b < a ? b : a;",
+        SCORES,
+        PRODUCTS_TESTS,
+    ),
+    Mutant(
+        "columns of a widened stretch misplaced",
+        "factors.cuh",
+        "body(scores(some), first);",
+        "body(scores(some), 0);",
+        ("store.cu", "search.cu", "ranks.cu"),
+        "columns_of_many_chunks and dtypes1",
+    ),
+    Mutant(
+        "targets of the first batch for all",
+        "rows.cuh",
+        "order[batch * order_stride + first + i]",
+        "order[first + i]",
+        ("rows.cu", "prepare.cu"),
+        "ranks",
+    ),
+    Mutant(
+        "the target counted before itself",
+        "ranks.cu",
+        "other == score && place < column",
+        "other == score && place <= column",
+        RANKS,
+        "ranks",
+    ),
+    Mutant(
+        "the score of another target", "ranks.cu", "scores[i * size + i % size]", "scores[i * size]", RANKS, "ranks"
+    ),
+    Mutant(
+        "blocks of rows one row apart",
+        "ranks.cu",
+        "side.batch_stride = height * side.row_stride;",
+        "side.batch_stride = side.row_stride;",
+        RANKS,
+        "ranks_of_many_rows and dtypes0",
+    ),
+    Mutant(
+        "a reach rounded up",
+        "ranks.cu",
+        "double(score) > most ? nextafter(score, T(-INFINITY)) : score",
+        "score",
+        RANKS,
+        "test_native_cuda_search and test_counts",
+    ),
+    Mutant(
+        "norms in the order of the ladder",
+        "prepare.cu",
+        "known.norm.at(batch, choice.place(batch, i))",
+        "known.norm.at(batch, i)",
+        ("prepare.cu",),
+        "known_norms",
+    ),
+    Mutant(
+        "cosines with the sign of a search",
+        "ladder.cu",
+        "sign * best.score",
+        "best.score",
+        ("ladder.cu",),
+        "test_ladders",
+    ),
+)
+
+MUTANTS = (*PIPELINE, *TILE, *PRODUCT, *REDUCTIONS, *SEARCH, *SIDES, *GRADIENTS, *PRODUCTS)
