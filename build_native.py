@@ -55,7 +55,7 @@ CUDA = {
 """Machine code for two architectures, and PTX for all newer ones."""
 
 ROUGH = ("--prec-div=false", "--prec-sqrt=false")
-"""float32 quotients and roots of CUDA kernels to 2 units in the last place: a tenth of what a pair costs, far within the bars."""
+"""float32 quotients and roots of CUDA kernels to 2 units in the last place: a tenth of the cost, within the bars."""
 
 DEFAULT_NVCC = "/usr/local/cuda/bin/nvcc"
 

@@ -140,8 +140,6 @@ inline void check_code(int64_t quantity) {
   STD_TORCH_CHECK(0 <= quantity && quantity <= int64_t(Quantity::distance_l1), "quantity must be 0 to 4, not ", quantity, ".");
 }
 
-inline bool is_conic(Quantity quantity) { return quantity == Quantity::cone_margin || quantity == Quantity::energy; }
-
 inline void check_quantity(int64_t quantity, const std::optional<Tensor>& aperture, const Tensor& ux) {
   check_code(quantity);
   STD_TORCH_CHECK(aperture || !is_conic(Quantity(quantity)), "aperture must be given for a quantity of a cone.");
@@ -257,8 +255,6 @@ inline void check_backward(const Tensor& upstream, const Tensor& ux, const Tenso
                            double curvature, int64_t quantity, const std::optional<Tensor>& aperture, int64_t product) {
   operands::check_points(ux, rx, uy, ry, curvature);
   operands::check_quantity(quantity, aperture, ux);
-  STD_TORCH_CHECK(Quantity(quantity) != Quantity::cone_margin, "quantity must not be the margin: its gradients are those of",
-                  " the exterior angle.");
   operands::check_product(product);
   operands::check("upstream", upstream, compute_type(ux), {ux.size(0), ux.size(1), uy.size(1)}, ux);
 }

@@ -6,9 +6,9 @@
 //   opposite = sn_y sin(theta)        adjacent = cs_x sn_y cos(theta) - sn_x cs_y
 //   exterior angle at x = atan2(opposite, adjacent)        hypot(opposite, adjacent) = sn(d)
 //
-// Both legs are in units of 1/s and, for K < 0, divided by cs_x cs_y. The adjacent leg is the difference of two points
-// on one ray (`lead`), which does not cancel, plus `sway`. On the sphere y is mirrored through O to its antipode
-// where theta > pi/2, for the same reason. Everything is branch-free. SIGN is the sign of K.
+// Both legs are lengths and, for K < 0, divided by cs_x cs_y. The adjacent leg is the difference of two points on one
+// ray (`lead`), which does not cancel, plus `sway`. On the sphere y is mirrored through O to its antipode where
+// theta > pi/2, for the same reason. Everything is branch-free. SIGN is the sign of K.
 #pragma once
 
 #include "radial.h"
@@ -19,12 +19,14 @@ namespace {
 template <class T> struct Limits;
 template <> struct Limits<float> {
   static constexpr float epsilon = 1.1920929e-07f;
-  static constexpr float ceiling = 3.4028235e38f / 4294967296.0f;  // a sum over 2^32 such numbers is finite
-  static constexpr float flat = 0.5f;  // below this s r, derivatives by K are summed as a series
+  static constexpr float largest = 3.4028235e38f;
+  static constexpr float ceiling = largest / 4294967296.0f;  // a sum over 2^32 such numbers is finite
+  static constexpr float flat = 0.5f;  // below this s r, shares of derivatives by K are summed as series
 };
 template <> struct Limits<double> {
   static constexpr double epsilon = 2.220446049250313e-16;
-  static constexpr double ceiling = 1.7976931348623157e308 / 4294967296.0;
+  static constexpr double largest = 1.7976931348623157e308;
+  static constexpr double ceiling = largest / 4294967296.0;
   static constexpr double flat = 0.1;
 };
 
@@ -45,6 +47,9 @@ template <class T> HIERGEO_FN T bounded(T x) {
   constexpr T ceiling = Limits<T>::ceiling;
   return x < -ceiling ? -ceiling : x > ceiling ? ceiling : x;
 }
+
+// Points whose distance is within this of pi/s, in units of 1/s, are antipodes: T cannot tell them from such.
+template <class T> constexpr T kAntipode = 4 * Limits<T>::epsilon;
 
 // `near_end`: for K < 0 whether positions are taken from the end of the ray or from the root. Either is right; for x with
 // tanh(a_x) < 1/2 the root loses no digits, beyond that the end loses none (see `anchored_at_end`).
@@ -71,92 +76,119 @@ template <class T, int SIGN> struct Triangle {
     T ahead = difference(y.root, x.root);
     if (SIGN == 0) return ahead;
     constexpr T quarter = T(kPi / 2);
-    T beyond = difference(x.root, y.end), behind = -difference(y.root, x.end);
-    ahead = ahead > quarter ? beyond : ahead < -quarter ? behind : ahead;
-    T around = x.root.hi + y.root.hi;
-    T first = -sum(x.root, y.root), middle = sum(x.root, y.end), last = -sum(x.end, y.end);
-    around = around < quarter ? first : around > 3 * quarter ? last : middle;
-    return sine_half_turn(mirrored() ? around : ahead);
+    T beyond = difference(x.root, y.end), behind = -difference(y.root, x.end), turn = scale * ahead;
+    ahead = turn > quarter ? beyond : turn < -quarter ? behind : ahead;
+    return sine_of(mirrored() ? -arc_around() : ahead);
   }
+
+  // sn(r_x + r_y), for K < 0 divided by cs_x cs_y.
+  HIERGEO_FN T around() const { return SIGN > 0 ? sine_of(arc_around()) : x.sine + y.sine; }
 
   HIERGEO_FN T opposite() const { return y.sine * x.shrink * sine(); }
   HIERGEO_FN T adjacent() const { return lead() + y.sine * x.cosine * sway(); }
   HIERGEO_FN T chord() const { return hypotenuse(adjacent(), opposite()); }
 
+  // Whether x and y, whose legs are given, are antipodes within `tolerance`.
+  HIERGEO_FN bool antipodal(T across, T along, T tolerance) const {
+    if (SIGN <= 0) return false;
+    T off = mirrored() ? scale * magnitude(x.root.hi + y.end.hi) : T(1);
+    return (off < 1 ? scale * hypotenuse(along, across) : T(1)) <= tolerance;
+  }
+
   // The exterior angle at x in [0, pi]; x at the root: 0; x = y: 0; y at the root and x not: pi; antipode of x: 0.
-  HIERGEO_FN T exterior_angle() const {
+  HIERGEO_FN T exterior_angle(T antipode = kAntipode<T>) const {
     T across = opposite(), along = adjacent();
     along = opening.versine == 0 ? step() : along;
     T angle = arc(across, along);
-    if (SIGN > 0) {
-      bool far_apart = mirrored() && magnitude(x.root.hi + y.root.hi - T(kPi)) < 1;
-      angle = far_apart && hypotenuse(along, across) <= 4 * Limits<T>::epsilon ? 0 * angle : angle;
-    }
+    if (SIGN > 0) angle = antipodal(across, along, antipode) ? 0 * angle : angle;
     return x.radius == 0 ? 0 * angle : angle;
   }
 
   // cs(d), for K < 0 divided by cs_x cs_y.
   HIERGEO_FN T distance_cosine() const {
-    if (SIGN < 0) {
-      T gap_x = -x.end.hi, gap_y = -y.end.hi;
-      return gap_x + gap_y - gap_x * gap_y + x.sine * y.sine * opening.versine;
-    }
     if (SIGN == 0) return T(1);
-    return x.cosine * y.cosine + x.sine * y.sine * (opening.coversine - opening.versine) / 2;
+    T product = (scale * x.sine) * (scale * y.sine);
+    if (SIGN > 0) return x.cosine * y.cosine + product * (opening.coversine - opening.versine) / 2;
+    T gap_x = gap(x), gap_y = gap(y);
+    return gap_x + gap_y - gap_x * gap_y + product * opening.versine;
   }
 
-  // The geodesic distance >= 0. K < 0: with H = chord, c = distance_cosine and g = shrink, exp(s d) = (c + H)/(g_x g_y)
-  // and cosh(s d) - 1 = H^2/((c + g_x g_y) g_x g_y).
+  // The geodesic distance >= 0. K < 0: with H = s chord, c = distance_cosine and g = shrink, exp(s d) = (c + H)/(g_x g_y)
+  // and cosh(s d) - 1 = H^2/((c + g_x g_y) g_x g_y). Where s d is below rounding, d is its sine.
   HIERGEO_FN T distance() const {
     T across = chord();
     if (SIGN == 0) return across;
-    T c = distance_cosine();
-    if (SIGN > 0) return arc(across, c) / scale;
+    T c = distance_cosine(), turn = scale * across;
+    if (SIGN > 0) {
+      T d = arc(turn, c) / scale;
+      return (c > 0 ? turn : T(1)) < Limits<T>::epsilon ? across : d;
+    }
     bool far = scale * (x.radius + y.radius) > T(kFar);
     T shrinks = far ? T(1) : x.shrink * y.shrink;
-    T growth = across / shrinks * (1 + across / (c + shrinks));
-    T whole = far ? c + across : 1 + growth;
+    T straight = across / shrinks * (1 + turn / (c + shrinks)), growth = scale * straight;
+    T whole = far ? c + turn : 1 + growth;
     T rest = far ? T(0) : (growth - (whole - 1)) / whole;
     whole = larger(whole, T(1e-37));
     T d = (logarithm(whole, rest) + (far ? x.log_cosh + y.log_cosh : T(0)) + 0 * across) / scale;
+    d = (far ? T(1) : growth) < Limits<T>::epsilon ? straight : d;
     return opening.versine == 0 ? magnitude(step()) : d;
   }
 
   // Partial derivatives of the exterior angle: by theta (sn_y/sn_d) cos(gamma), by r_x sin(Xi) cs_d/sn_d, by r_y
-  // -sin(gamma)/sn_d, with gamma the angle at y; 0 where it has a kink: at the root, on one line, at coincident points.
+  // -sin(gamma)/sn_d, with gamma the angle at y. 0 where it has a kink: at the root, on one line, at coincident points, at
+  // antipodes; and where a point is not a number.
   HIERGEO_FN Partials<T> exterior_angle_partials() const {
-    T across = opposite(), h = chord(), sine_theta = sine();
-    T least = smaller(smaller(h, sine_theta), smaller(x.radius, y.radius));  // one comparison, so that NaN goes through
-    h = least <= 0 ? T(1) : h;
-    T sin_x = across / h;
+    T across = opposite(), along = adjacent(), h = hypotenuse(along, across), sine_theta = sine();
+    T least = smaller(smaller(smaller(x.radius, y.radius), sine_theta), h);  // NaN where h is
+    least = antipodal(across, along, kAntipode<T>) ? T(0) : least;
+    const bool smooth = least > 0;
+    h = smooth ? h : T(1);
+    T sin_x = across / h, shrink = x.shrink * y.shrink / h;
     T to_x = x.sine * y.shrink / h, to_y = y.sine * x.shrink / h;
+    T bow = x.bow * (y.sine / h) - y.bow * (x.sine / h);
     Partials<T> d;
-    d.theta_over_sine = to_y * cosine_at_y(h) / (least <= 0 ? T(1) : sine_theta);
-    d.x = unit() * sin_x * distance_cosine() / h;
-    d.y = -unit() * to_x * sine_theta * (x.shrink * y.shrink / h);
-    d.curvature = sin_x * (to_x * (x.excess - y.excess) - x.radius * half_distance_tangent(h)) / 2;
-    return zero_where(least <= 0, d);
+    d.theta_over_sine = to_y * cosine_at_y(h) / (smooth ? sine_theta : T(1));
+    d.x = sin_x * distance_cosine() / h;
+    d.y = -to_x * sine_theta * shrink;
+    d.curvature = (sine_theta * shrink * bow - sin_x * x.radius * half_distance_tangent(h)) / 2;
+    return zero_unless(smooth, d);
   }
 
-  // Partial derivatives of the distance: by theta sn_x sn_y sin(theta)/sn_d, by r_x -cos(Xi), by r_y cos(gamma); 0 at x = y.
+  // Partial derivatives of the distance: by theta sn_x sn_y sin(theta)/sn_d, by r_x -cos(Xi), by r_y cos(gamma). 0 at x = y,
+  // and where a point is not a number.
   HIERGEO_FN Partials<T> distance_partials() const {
     T h = chord();
-    bool together = larger(h, magnitude(step())) <= 0;
-    h = h == 0 ? T(1) : h;
+    const bool apart = larger(h, magnitude(step())) > 0, bent = h > 0;
+    h = bent ? h : T(1);
     T cos_x = cosine_at_x(h), cos_y = cosine_at_y(h);
     Partials<T> d;
-    d.theta_over_sine = chord() == 0 ? T(0) : x.sine * y.sine / h / unit();
+    d.theta_over_sine = bent ? x.sine * (y.sine / h) : T(0);
     d.x = x.radius > 0 ? -cos_x : T(0);
     d.y = y.radius > 0 ? cos_y : T(0);
-    d.curvature = distance_by_curvature(h, cos_x, cos_y);
-    return zero_where(together, d);
+    d.curvature = distance_by_curvature(h);
+    return zero_unless(apart, d);
   }
 
  private:
-  static HIERGEO_FN Partials<T> zero_where(bool kink, Partials<T> d) {
-    return {kink ? T(0) : bounded(d.theta_over_sine), kink ? T(0) : bounded(d.x), kink ? T(0) : bounded(d.y),
-            kink ? T(0) : bounded(d.curvature)};
+  static HIERGEO_FN Partials<T> zero_unless(bool smooth, Partials<T> d) {
+    return {smooth ? bounded(d.theta_over_sine) : T(0), smooth ? bounded(d.x) : T(0), smooth ? bounded(d.y) : T(0),
+            smooth ? bounded(d.curvature) : T(0)};
   }
+
+  // K > 0: sn of a length within a quarter turn, and r_x + r_y brought there by multiples of a half turn.
+  HIERGEO_FN T sine_of(T length) const {
+    T turn = scale * length;
+    return length * sine_series(turn * turn);
+  }
+  HIERGEO_FN T arc_around() const {
+    constexpr T quarter = T(kPi / 2);
+    T turn = scale * (x.root.hi + y.root.hi);
+    T first = sum(x.root, y.root), middle = -sum(x.root, y.end), last = sum(x.end, y.end);
+    return turn < quarter ? first : turn > 3 * quarter ? last : middle;
+  }
+
+  // K < 0: 1 - tanh(s r).
+  HIERGEO_FN T gap(Radial<T> point) const { return -scale * point.end.hi; }
 
   // Cosines of the exterior angle at x and of the angle at y; exact on one ray, even where sn(d) underflows.
   HIERGEO_FN T cosine_at_x(T h) const { return opening.versine == 0 ? sign_of(step()) : adjacent() / h; }
@@ -168,28 +200,66 @@ template <class T, int SIGN> struct Triangle {
   // sn(d/2)/cs(d/2), a length.
   HIERGEO_FN T half_distance_tangent(T h) const {
     T whole = x.shrink * y.shrink + distance_cosine();
-    return whole > 0 ? h / whole / unit() : T(0);
+    return whole > 0 ? h / whole : T(0);
   }
 
-  // 2 (cs(r) - 1)/K up to sign, by which half the squared chord of a radius grows with K.
-  HIERGEO_FN T halved(Radial<T> point) const {
-    T half = point.sine / point.shrink / 2 / unit();
-    return half * half * 2 / (1 + point.cosine / point.shrink);
-  }
-  HIERGEO_FN T bend(Radial<T> point) const { return point.excess * (point.sine / point.shrink) / unit(); }
-
-  HIERGEO_FN T distance_by_curvature(T h, T cos_x, T cos_y) const {
-    T d = distance();
-    // (2 tan(z/2) - z) / (2 z^3) in powers of z^2
-    T third = d * d * d * horner(curvature * d * d, T(1) / 24, T(1) / 240, T(17) / 40320, T(31) / 725760,
-                                 T(691) / 159667200, T(5461) / 12454041600);
-    T series = third - (halved(x) + halved(y)) * half_distance_tangent(h) + (bend(y) * cos_y - bend(x) * cos_x) / 2;
-    if (SIGN == 0) return series;
-    T closed = (y.radius * cos_y - x.radius * cos_x - d) / (2 * curvature);
-    return larger(x.radius, y.radius) * scale < Limits<T>::flat ? series : closed;
+  // d(distance)/dK = -(1 - cos theta) (sn_x sn_y/sn_d) (h(r_x) - h(r_x - e) + h(r_y) - h(r_y - e)) with all terms >= 0, where
+  // h(r) = (1 - r cs(r)/sn(r))/(2 K) and e = (r_x + r_y - d)/2. It is (r_y d_y + r_x d_x - d)/(2 K), which homogeneity
+  // gives, without its cancellations: for u sn(u) as a function of sn(u/2)^2 the law of cosines makes it a second divided
+  // difference, and the addition theorems of sn split that.
+  HIERGEO_FN T distance_by_curvature(T h) const {
+    Slack e = slack(h);
+    T rise = y.sine / h * rise_of(x, e) + x.sine / h * rise_of(y, e);
+    return opening.versine == 0 ? T(0) : -opening.versine * rise;
   }
 
-  HIERGEO_FN T unit() const { return SIGN == 0 ? T(1) : scale; }  // 1/unit() is the unit of the legs
+  // e >= 0; tanh(s e) and 1 - tanh(s e), for K < 0. From sn(e)/cs(e) = sn_x sn_y (1 + cos theta)/(sn(r_x + r_y) + sn_d).
+  struct Slack {
+    T length, tangent, left;
+  };
+  HIERGEO_FN Slack slack(T h) const {
+    T total = around(), product = x.sine * (y.sine * opening.coversine);
+    if (SIGN > 0) {
+      T length = arc(scale * product, magnitude(total) + h) / scale;
+      return {total > 0 ? length : sum(x.root, y.end) + length, T(0), T(0)};
+    }
+    T tangent = product / (total + h);
+    if (SIGN == 0) return {tangent, T(0), T(0)};
+    tangent = scale * tangent;
+    T decay = (distance_cosine() + scale * h) / ((1 + scale * x.sine) * (1 + scale * y.sine));  // exp(-2 s e)
+    decay = larger(decay, T(1e-37));
+    T growth = tangent * (1 + decay) / decay, whole = 1 + growth, rest = (growth - (whole - 1)) / whole;
+    return {logarithm(whole, rest) / (2 * scale), tangent, 2 * decay / (1 + decay)};
+  }
+
+  // sn(r) (h(r) - h(r - e)), for K < 0 divided by cs(r).
+  HIERGEO_FN T rise_of(Radial<T> point, Slack e) const {
+    constexpr T half_turn = T(kPi);
+    T rest = larger(point.radius - e.length, T(0));
+    T u = curvature * point.radius * point.radius, v = curvature * rest * rest;
+    // zeta(2 n)/pi^(2 n): K h(r) is this series in K r^2, and its divided difference between u and v follows along.
+    constexpr T terms[] = {T(691) / 638512875, T(1) / 93555, T(1) / 9450, T(1) / 945, T(1) / 90, T(1) / 6};
+    T value = terms[0], slope = 0, value_v = terms[0];
+    for (int n = 1; n < 6; ++n) {
+      slope = slope * v + value;
+      value = value * u + terms[n];
+      value_v = value_v * v + terms[n];
+    }
+    slope = slope * v + value;
+    T near = point.sine * e.length * (point.radius + rest) * slope;
+    if (SIGN == 0) return near;
+    T b = scale * rest, length = scale * e.length, far;
+    if (SIGN < 0) {
+      T narrow = e.tangent < T(0.5) ? scale * point.sine - e.tangent : e.left - gap(point);
+      T left = gap(point) + e.left - gap(point) * e.left;  // tanh(b) = narrow/left
+      T ratio = b < Limits<T>::flat ? 1 - 2 * v * value_v : b * left / (narrow > 0 ? narrow : T(1));
+      far = length - ratio * e.tangent * point.shrink * point.shrink / left;
+    } else {
+      T sine_b = sine_half_turn(smaller(b, half_turn - b)), sine_e = sine_half_turn(smaller(length, half_turn - length));
+      far = (sine_b > 0 ? b / sine_b : T(1)) * sine_e - length * point.cosine;
+    }
+    return scale * point.radius < Limits<T>::flat ? near : far / (2 * scale * scale * scale);
+  }
 };
 
 }  // namespace

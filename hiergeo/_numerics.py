@@ -1,5 +1,6 @@
 """Dtypes and the few machine constants of the numerics contract, in one place."""
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import NoReturn, TypeVar
@@ -33,27 +34,37 @@ def wide(x: Tensor) -> Tensor:
 
 
 def scalar(value: float | Tensor, device: torch.device) -> Tensor:
-    """`value` as a 0-dim tensor: a tensor moved to `device`, a number as float64 (0 where 1/value would overflow)."""
+    """`value` as a 0-dim tensor: a tensor moved to `device`, a number as float64."""
     if isinstance(value, Tensor):
         return value.to(device)
-    number = 0.0 if abs(value) < torch.finfo(torch.float32).tiny else value
-    return torch.tensor(number, dtype=torch.float64, device="cpu")
+    return torch.tensor(value, dtype=torch.float64, device="cpu")
 
 
-def bounded(x: Tensor) -> Tensor:
-    """`x` clamped so that a sum over 2^32 such values is still finite."""
-    ceiling = torch.finfo(x.dtype).max / 2**32
+def bounded(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """`x` clamped so that a sum over 2^32 such values is still finite in `dtype`."""
+    ceiling = torch.finfo(dtype).max / 2**32
     return x.clamp(-ceiling, ceiling)
+
+
+def saturated(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """`x` in `dtype`, where numbers beyond its range become its largest; NaN stays NaN."""
+    largest = torch.finfo(dtype).max
+    return x.clamp(-largest, largest).to(dtype)
 
 
 def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of `x` divided by their norms, and the norms, (..., D) -> (..., D), (...); zero rows stay zero.
 
-    Equal rows give equal results, however they lie in memory: norms are summed in one order.
+    Equal rows give equal results, however they lie in memory: norms are summed in one order. Rows whose squares leave
+    the range of the dtype are multiplied by a power of two first.
     """
     x = x.contiguous()
-    norm = torch.linalg.vector_norm(x, dim=-1)
-    return x / torch.where(norm == 0, 1.0, norm).unsqueeze(-1), norm
+    power = math.frexp(torch.finfo(x.dtype).max)[1] // 5
+    rough = torch.linalg.vector_norm(x.detach(), dim=-1, keepdim=True)
+    factor = torch.ones_like(rough).masked_fill(rough > 2.0 ** (2 * power), 2.0 ** (-3 * power))
+    factor = factor.masked_fill(rough < 2.0 ** (-2 * power), 2.0 ** (3 * power))
+    norm = torch.linalg.vector_norm(x * factor, dim=-1, keepdim=True)
+    return x * factor / torch.where(norm == 0, 1.0, norm), (norm / factor).squeeze(-1)
 
 
 def no_second_order(*_: object) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -16,3 +17,8 @@ class Polar(NamedTuple):
 
     direction: Tensor
     radius: Tensor
+
+    @property
+    def known(self) -> Tensor:
+        """Which points are numbers: neither direction nor radius holds NaN or Inf, (..., N)."""
+        return torch.isfinite(self.direction).all(-1) & torch.isfinite(self.radius)

@@ -10,7 +10,8 @@
 namespace hiergeo {
 namespace {
 
-// Unit rays as panels of dimensions, [panel][ray][dimension], zeros beyond the last dimension.
+// Unit rays as panels of dimensions, [panel][ray][dimension], zeros beyond the last dimension and for a row that is not a
+// number.
 template <class T> class Rays {
  public:
   Rays(int64_t capacity, int64_t width, Product product)
@@ -26,7 +27,8 @@ template <class T> class Rays {
       for (int64_t i = first; i < last; ++i) {
         const T* from = row_of(rows, begin + i, scratch.data());
         Scaling scaling = scaling_of(from, rows.width);
-        for (int64_t k = 0; k < rows.width; ++k) ray[k] = T(from[k] * scaling.factor * scaling.inverse);
+        const bool known = scaling.inverse == scaling.inverse;
+        for (int64_t k = 0; k < rows.width; ++k) ray[k] = known ? T(from[k] * scaling.factor * scaling.inverse) : T(0);
         for (int64_t k = rows.width; k < padded_; ++k) ray[k] = T(0);
         for (int64_t d = 0; d < padded_; d += panel_)
           memcpy(data_.data() + d * capacity_ + i * panel_, &ray[d], size_t(panel_) * sizeof(T));
@@ -67,16 +69,28 @@ inline void add_tangent(const T* x, double inverse_x, const T* y, double inverse
   }
 }
 
-// The gradients of one side, from its pulls: projected on the tangent space and divided by the norms of the rows.
-template <class T> inline void finish(const Points& points, const Pulls<T>& pulls, T* to, ParallelFor parallel) {
+// x as T, where numbers beyond its range become its largest.
+template <class T> HIERGEO_FN T saturated(double x) {
+  constexpr double largest = double(Limits<T>::largest);
+  return T(x > largest ? largest : x < -largest ? -largest : x);
+}
+
+// The gradients of one side, from its pulls: projected on the tangent space and divided by the norms of the rows. Those of a
+// point that is not a number are NaN.
+template <class T>
+inline void finish(const Points& points, const Pulls<T>& pulls, const double* by_radius, T* to, T* to_radius,
+                   ParallelFor parallel) {
   const int64_t width = points.direction.width;
   auto body = [&](int64_t first, int64_t last) {
     Buffer<T> scratch(width);
     for (int64_t i = first; i < last; ++i) {
       const T *row = row_of(points.direction, i, scratch.data()), *pull = pulls.row(i);
       Scaling scaling = scaling_of(row, width);
-      const double inverse = scaling.inverse * scaling.factor, along = wide_dot(pull, row, width) * inverse * inverse;
-      for (int64_t k = 0; k < width; ++k) to[i * width + k] = T((pull[k] - along * row[k]) * inverse);
+      const double unknown = 0 * (scaling.inverse + points.radius[i]);
+      const double inverse = scaling.inverse * scaling.factor, along = wide_dot(pull, row, width) * inverse + unknown;
+      for (int64_t k = 0; k < width; ++k)
+        to[i * width + k] = saturated<T>((pull[k] - along * (row[k] * inverse)) * inverse);
+      to_radius[i] = saturated<T>(by_radius[i] + unknown);
     }
   };
   for_each(points.direction.count, 64, body, parallel);
@@ -89,9 +103,11 @@ template <class T> class Backward {
         y_(pairs.y, kWeightColumns, pairs.product), rays_x_(x_.count, x_.width, pairs.product),
         rays_y_(kWeightColumns, x_.width, pairs.product), pulls_x_(x_.padded, x_.width, parallel),
         pulls_y_(rounded_up(pairs.y.direction.count, kBlockRows), x_.width, parallel), radius_x_(x_.count),
+        radius_y_(pairs.y.direction.count),
         weights_(pairs, quantity, upstream, x_.count) {
     rays_x_.load(pairs.x.direction, 0, x_.count, parallel);
     memset(radius_x_.data(), 0, size_t(x_.count) * sizeof(double));
+    memset(radius_y_.data(), 0, size_t(pairs.y.direction.count) * sizeof(double));
   }
 
   void run() {
@@ -100,8 +116,6 @@ template <class T> class Backward {
     for (int64_t begin = 0; begin < total; begin += kWeightColumns) {
       y_.load(begin, smaller(kWeightColumns, total - begin), pairs_.curvature, parallel_);
       rays_y_.load(pairs_.y.direction, begin, y_.count, parallel_);
-      Buffer<double> radius_y(y_.count);
-      memset(radius_y.data(), 0, size_t(y_.count) * sizeof(double));
       for (int64_t row = 0; row < x_.count; row += kWeightRows) {
         const int64_t rows = smaller(kWeightRows, x_.count - row), chunks = rounded_up(rows, kChunkRows) / kChunkRows;
         auto pull_rows = [&](int64_t first, int64_t last) {
@@ -114,16 +128,16 @@ template <class T> class Backward {
         for_each(rounded_up(y_.count, kBlockRows) / kBlockRows, 8, pull_columns, parallel_);
         for (int64_t chunk = 0; chunk < chunks; ++chunk) {
           const double* sums = weights_.radius_sums(chunk);
-          for (int64_t j = 0; j < y_.count; ++j) radius_y[j] += sums[j];
+          for (int64_t j = 0; j < y_.count; ++j) radius_y_[begin + j] += sums[j];
           curvature += weights_.curvature_sum(chunk);
         }
       }
-      for (int64_t j = 0; j < y_.count; ++j) static_cast<T*>(to_.y_radius)[begin + j] = T(radius_y[j]);
     }
-    for (int64_t i = 0; i < x_.count; ++i) static_cast<T*>(to_.x_radius)[i] = T(radius_x_[i]);
     *to_.curvature = curvature;
-    finish(pairs_.x, pulls_x_, static_cast<T*>(to_.x_direction), parallel_);
-    finish(pairs_.y, pulls_y_, static_cast<T*>(to_.y_direction), parallel_);
+    finish(pairs_.x, pulls_x_, radius_x_.data(), static_cast<T*>(to_.x_direction), static_cast<T*>(to_.x_radius),
+           parallel_);
+    finish(pairs_.y, pulls_y_, radius_y_.data(), static_cast<T*>(to_.y_direction), static_cast<T*>(to_.y_radius),
+           parallel_);
   }
 
  private:
@@ -171,7 +185,7 @@ template <class T> class Backward {
   ColumnSide<T> y_;
   Rays<T> rays_x_, rays_y_;
   Pulls<T> pulls_x_, pulls_y_;
-  Buffer<double> radius_x_;
+  Buffer<double> radius_x_, radius_y_;
   Weights<T> weights_;
 };
 

@@ -31,7 +31,7 @@ template <class T, int SIGN, bool SWAP, bool OFFSET, bool CERTAIN>
 inline void compare_angles(const ScreenedRow<T>& row, T* found) {
   constexpr T half_turn = T(kPi), quarter = T(kPi / 2), rounding = 16 * Limits<T>::epsilon;
   const ScreenedRow<T> r = row;
-  const bool near_end = anchored_at_end(r.point);
+  const bool near_end = anchored_at_end(r.point, r.scale);
   const T* number = r.columns.number() + r.column;
   auto within = [=](T tau) { return smaller(larger(tau, T(0)), half_turn); };
   auto sine_of = [=](T tau) { return sine_half_turn(smaller(within(tau), half_turn - within(tau))); };
@@ -51,14 +51,17 @@ inline void compare_angles(const ScreenedRow<T>& row, T* found) {
     Triangle<T, SIGN> at_end = {apex, base, {1 - end, 1 + end}, near_end, r.scale, r.curvature};
     Triangle<T, SIGN> at_inner = {apex, base, {1 - inner, 1 + inner}, near_end, r.scale, r.curvature};
     T along = at_end.adjacent(), across = at_inner.opposite();
+    T apart = T(1);  // a lower bound of the distance to the antipode of the apex, in units of 1/s
     if (SIGN > 0) {
       T other_end = CERTAIN ? high : low;
       Triangle<T, SIGN> beyond = {apex, base, {1 - other_end, 1 + other_end}, near_end, r.scale, r.curvature};
       along = CERTAIN ? smaller(along, beyond.adjacent()) : larger(along, beyond.adjacent());
+      apart = larger(r.scale * magnitude(apex.root.hi + base.end.hi),
+                     square_root((r.scale * apex.sine) * (r.scale * base.sine) * (1 + low)));
     }
     T slack = rounding * (magnitude(along) + 2 * base.sine + across);
     T value = along * tau_sine - across * tau_cosine + (CERTAIN ? -slack : slack);
-    value = apex.radius == 0 ? T(1) : value;
+    value = apex.radius == 0 || (!CERTAIN && apart <= 2 * kAntipode<T>) ? T(1) : value;  // the angle may be 0
     value = tau < (CERTAIN ? rounding : -rounding) ? T(-1) : value;
     value = tau >= half_turn + (CERTAIN ? rounding : -rounding) ? T(1) : value;
     found[j] = value + 0 * r.cosine[j] + 0 * r.point.radius + 0 * other.radius;  // NaN in any is NaN
@@ -72,7 +75,7 @@ constexpr double kFarthest = 1e18, kMostCurved = 40;
 template <class T, int SIGN, bool CERTAIN> inline void compare_distances(const ScreenedRow<T>& row, T* found) {
   constexpr T rounding = 16 * Limits<T>::epsilon, least = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-290);
   const ScreenedRow<T> r = row;
-  const bool near_end = anchored_at_end(r.point);
+  const bool near_end = anchored_at_end(r.point, r.scale);
   const double half = double(r.scale) * double(r.bound) / 2;
   const T sine = SIGN < 0 ? T(sinh(half)) : T(sin(smaller(half, kPi / 2)));
   const T limit = SIGN == 0 ? r.bound * r.bound : 2 * sine * sine;
@@ -89,14 +92,16 @@ template <class T, int SIGN, bool CERTAIN> inline void compare_distances(const S
       apart = step * step + 2 * r.point.radius * other.radius * versine;
       allowed = limit;
     } else if (SIGN > 0) {
-      T half_step = sine_half_turn(((other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo)) / 2);
-      apart = 2 * half_step * half_step + r.point.sine * other.sine * versine;
+      T step = (other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo);
+      T half_step = sine_half_turn(r.scale * step / 2);
+      apart = 2 * half_step * half_step + (r.scale * r.point.sine) * (r.scale * other.sine) * versine;
       allowed = limit;
     } else {
       Triangle<T, SIGN> on_ray = {r.point, other, {T(0), T(2)}, near_end, r.scale, r.curvature};
-      T lead = on_ray.lead(), gap_x = -r.point.end.hi, gap_y = -other.end.hi, both = r.point.shrink * other.shrink;
+      T lead = r.scale * on_ray.lead(), both = r.point.shrink * other.shrink;
+      T gap_x = -r.scale * r.point.end.hi, gap_y = -r.scale * other.end.hi;
       T whole = gap_x + gap_y - gap_x * gap_y + both;  // cosh(a_x - a_y) + 1 in units of cosh(a_x) cosh(a_y)
-      apart = lead * lead + r.point.sine * other.sine * versine * whole;
+      apart = lead * lead + (r.scale * r.point.sine) * (r.scale * other.sine) * versine * whole;
       allowed = limit * both * whole;
     }
     T slack = rounding * (apart + allowed) + least;
@@ -118,7 +123,7 @@ template <class T> using Extreme = void (*)(const ScreenedRow<T>& row, T* distan
 template <class T, int SIGN, bool HIGH> inline void extreme_distances(const ScreenedRow<T>& row, T* distances) {
   constexpr T share = 128 * Limits<T>::epsilon, of_radii = 4 * Limits<T>::epsilon;
   const ScreenedRow<T> r = row;
-  const bool near_end = anchored_at_end(r.point);
+  const bool near_end = anchored_at_end(r.point, r.scale);
   HIERGEO_INDEPENDENT
   for (int64_t j = 0; j < r.n; ++j) {
     const Radial<T> other = r.columns.at(r.column + j);

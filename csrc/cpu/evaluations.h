@@ -28,7 +28,7 @@ struct Energy {
 };
 
 template <class Value, class T, int SIGN> inline void evaluate(const RowOfPairs<T>& row, T* values) {
-  const bool near_end = anchored_at_end(row.point);
+  const bool near_end = anchored_at_end(row.point, row.scale);
   const RowOfPairs<T> pairs = row;
   if (near_end) {
     HIERGEO_INDEPENDENT

@@ -12,6 +12,9 @@ enum class Quantity { exterior_angle, distance, cone_margin, energy, distance_l1
 
 constexpr bool is_distance(Quantity quantity) { return quantity == Quantity::distance || quantity == Quantity::distance_l1; }
 
+// Whether the half aperture at x enters.
+constexpr bool is_conic(Quantity quantity) { return quantity == Quantity::cone_margin || quantity == Quantity::energy; }
+
 // How rows are multiplied: by our own code in full precision; by torch's product, which CPU kernels heed; in TF32, which
 // CUDA kernels heed for float32 rows. What does not heed one takes its own code.
 enum class Product { own, torch, tf32 };

@@ -76,8 +76,11 @@ template <class T> inline double wide_sum(const T* x, int64_t width) {
   return total(sum) + rest;
 }
 
-// Half the squared chord between x / |x| and side y / |y|. One row is brought to the length of the other, so that rows which
-// differ by a power of two have a chord of exactly 0, whether or not products and sums are fused.
+// Rays closer than this, an angle of 6e-16, are one.
+constexpr double kSameRay = 0x1p-102;
+
+// Half the squared chord between x / |x| and side y / |y|; 0 where it is no more than rounding, so that parallel rows of any
+// lengths have none. One row is brought to the length of the other.
 template <class T>
 inline double half_squared_chord(const T* x, double inverse_x, const T* y, double inverse_y, double side, int64_t width) {
   const double ratio = side * inverse_y / inverse_x;
@@ -92,7 +95,8 @@ inline double half_squared_chord(const T* x, double inverse_x, const T* y, doubl
     double v = x[k] - y[k] * ratio;
     rest += v * v;
   }
-  return (total(sum) + rest) * inverse_x * inverse_x / 2;
+  const double half = (total(sum) + rest) * inverse_x * inverse_x / 2;
+  return half < kSameRay ? 0 : half;
 }
 
 // Where 1 -+ cos of a product in double falls below this, it is taken from the chord instead.

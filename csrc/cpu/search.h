@@ -12,11 +12,16 @@ namespace {
 
 constexpr int64_t kScreenColumns = 64;  // compared at once
 
-inline double exact_value(Quantity quantity, const Radial<double>& apex, const Radial<double>& base, WideOpening opening,
-                          bool near_end, double curvature) {
+// `end_anchor`: the point that chooses where positions are taken from. Antipodes are those of stored results, in T.
+template <class T>
+inline double exact_value(Quantity quantity, const Radial<double>& apex, const Radial<double>& base,
+                          const Radial<double>& end_anchor, WideOpening opening, double curvature) {
   const Opening<double> at = {opening.versine, opening.coversine};
   const double scale = sqrt(fabs(curvature));
-  auto value = [&](const auto& triangle) { return is_distance(quantity) ? triangle.distance() : triangle.exterior_angle(); };
+  const bool near_end = anchored_at_end(end_anchor, scale);
+  auto value = [&](const auto& triangle) {
+    return is_distance(quantity) ? triangle.distance() : triangle.exterior_angle(kAntipode<T>);
+  };
   if (curvature < 0) return value(Triangle<double, -1>{apex, base, at, near_end, scale, curvature});
   if (curvature > 0) return value(Triangle<double, 1>{apex, base, at, near_end, scale, curvature});
   return value(Triangle<double, 0>{apex, base, at, near_end, scale, curvature});
@@ -189,8 +194,8 @@ template <class T> class Search {
       const Candidate of_y = candidate(f, row);
       const Radial<double>& point = exact_x_[f][i];
       const WideOpening opening = wide_opening(x.row(i), x.statistics.exact_inverse()[i], row, of_y.inverse, x.width);
-      double value = exact_value(quantity_, swap_ ? of_y.radial : point, swap_ ? point : of_y.radial, opening,
-                                 anchored_at_end(point), pairs.curvature);
+      double value = exact_value<T>(quantity_, swap_ ? of_y.radial : point, swap_ ? point : of_y.radial, point, opening,
+                                    pairs.curvature);
       if (pairs.x.number) value -= pairs.x.number[i];
       if (pairs.y.number) value -= pairs.y.number[other];
       if (factors_.count == 1) return T(value);

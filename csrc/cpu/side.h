@@ -29,7 +29,7 @@ template <class T> class Statistics {
 
   void set(int64_t i, const Radial<T>& p, double inverse, double exact_inverse, double number) {
     const T values[kFields] = {p.radius, p.root.hi, p.root.lo, p.end.hi,   p.end.lo,   p.sine,
-                               p.cosine, p.shrink,  p.log_cosh, p.excess, T(inverse), T(number)};
+                               p.cosine, p.shrink,  p.log_cosh, p.bow, T(inverse), T(number)};
     for (int f = 0; f < kFields; ++f) fields_[f * stride_ + i] = values[f];
     norms_[i] = exact_inverse;
   }
@@ -46,13 +46,29 @@ struct Scaling {
   double inverse;  // 1 / (norm * factor)
 };
 
-template <class T> inline Scaling scaling_of(const T* row, int64_t width) {
-  double norm = sqrt(squared_norm(row, width));
-  if (norm == 0) return {1, 0};
-  if (!(norm < HUGE_VAL)) return {1, static_cast<double>(NAN)};
+// Powers of two between 2^-kMostPower and 2^kMostPower are normal numbers, and so are rows that they scale.
+template <class T> constexpr int kMostPower = sizeof(T) == sizeof(float) ? 126 : 1000;
+
+template <class T> inline double power_near(double size) {
   int exponent;
-  frexp(norm, &exponent);
-  double factor = ldexp(1, -exponent);
+  frexp(size, &exponent);
+  return ldexp(1, -smaller(larger(exponent, -kMostPower<T>), kMostPower<T>));
+}
+
+// For rows of doubles whose squares leave the range of doubles.
+template <class T> inline Scaling far_scaling_of(const T* row, int64_t width) {
+  double largest = 0, squares = 0;
+  for (int64_t k = 0; k < width; ++k) largest = larger(largest, fabs(double(row[k])));
+  if (largest == 0) return {1, 0};
+  const double factor = power_near<T>(largest);
+  for (int64_t k = 0; k < width; ++k) squares += (row[k] * factor) * (row[k] * factor);
+  return {factor, squares < HUGE_VAL ? 1 / sqrt(squares) : static_cast<double>(NAN)};
+}
+
+template <class T> inline Scaling scaling_of(const T* row, int64_t width) {
+  const double squares = squared_norm(row, width);
+  if (!(squares > 0x1p-900 && squares < 0x1p900)) return far_scaling_of(row, width);
+  const double norm = sqrt(squares), factor = power_near<T>(norm);
   return {factor, 1 / (norm * factor)};
 }
 

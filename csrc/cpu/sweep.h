@@ -32,7 +32,7 @@ template <class T> inline TileShape tile_of(Product product, int64_t width) {
 template <class T> constexpr T kNear = sizeof(T) == sizeof(float) ? T(0x1p-4) : T(0x1p-20);
 
 // For K < 0, positions are compared as seen from the end of the ray where x is beyond tanh(a) = 1/2.
-template <class T> HIERGEO_FN bool anchored_at_end(const Radial<T>& x) { return x.sine >= T(0.5); }
+template <class T> HIERGEO_FN bool anchored_at_end(const Radial<T>& x, T scale) { return scale * x.sine >= T(0.5); }
 
 // The angles of one row of a tile. Where the scale of a row is NaN, so are its openings.
 template <class T> struct RowOpening {

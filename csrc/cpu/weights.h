@@ -15,7 +15,7 @@ template <class T> struct NearPair {
   T weight, versine, coversine;
 };
 
-// Value and derivatives of a row of pairs.
+// Value (the angle, or 0 for a distance; NaN where a point is not a number) and derivatives of a row of pairs.
 template <class T> struct RowPartials {
   alignas(64) T value[kTileColumns], theta_over_sine[kTileColumns], x[kTileColumns], y[kTileColumns],
       curvature[kTileColumns];
@@ -30,7 +30,7 @@ inline void differentiate_anchored(const RowOfPairs<T>& row, RowPartials<T>& to)
   for (int64_t j = 0; j < pairs.n; ++j) {
     Triangle<T, SIGN> triangle = pairs.template triangle<SIGN>(j, NEAR_END);
     Partials<T> d = ANGLE ? triangle.exterior_angle_partials() : triangle.distance_partials();
-    to.value[j] = ANGLE ? triangle.exterior_angle() : T(0);
+    to.value[j] = (ANGLE ? triangle.exterior_angle() : 0 * triangle.chord()) + 0 * pairs.number;
     to.theta_over_sine[j] = d.theta_over_sine;
     to.x[j] = d.x;
     to.y[j] = d.y;
@@ -39,7 +39,7 @@ inline void differentiate_anchored(const RowOfPairs<T>& row, RowPartials<T>& to)
 }
 
 template <class T, int SIGN, bool ANGLE> inline void differentiate(const RowOfPairs<T>& row, RowPartials<T>& to) {
-  if (anchored_at_end(row.point))
+  if (anchored_at_end(row.point, row.scale))
     differentiate_anchored<T, SIGN, ANGLE, true>(row, to);
   else
     differentiate_anchored<T, SIGN, ANGLE, false>(row, to);
@@ -53,7 +53,7 @@ template <class T, bool ANGLE> inline Differentiation<T> differentiation_of(doub
 template <class T> class Weights {
  public:
   Weights(const Pairs& pairs, Quantity quantity, Upstream upstream, int64_t rows)
-      : pairs_(pairs), energy_(quantity == Quantity::energy), upstream_(upstream),
+      : pairs_(pairs), quantity_(quantity), upstream_(upstream),
         differentiate_(is_distance(quantity) ? differentiation_of<T, false>(pairs.curvature)
                                              : differentiation_of<T, true>(pairs.curvature)),
         capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride),
@@ -85,10 +85,8 @@ template <class T> class Weights {
       const int64_t real = smaller(n, y.count - column);
       read(i, y.begin + column, real, up);
       for (int64_t j = real; j < n; ++j) up[j] = T(0);
-      if (energy_) {
-        for (int64_t j = 0; j < n; ++j) up[j] = partials.value[j] <= number ? T(0) : up[j];
-        number_x[i] -= wide_sum(up, real);
-      }
+      weigh(partials.value, number, n, up);
+      if (is_conic(quantity_)) number_x[i] -= wide_sum(up, real);
       T* to = row(i - block) + column;
       HIERGEO_INDEPENDENT
       for (int64_t j = 0; j < n; ++j) to[j] = -up[j] * partials.theta_over_sine[j];
@@ -108,6 +106,16 @@ template <class T> class Weights {
   }
 
  private:
+  // Upstream gradients become those of the law; pairs with a point that is not a number weigh nothing.
+  void weigh(const T* value, T number, int64_t n, T* up) const {
+    if (quantity_ == Quantity::energy)
+      for (int64_t j = 0; j < n; ++j) up[j] = value[j] > number ? up[j] : T(0);
+    else if (quantity_ == Quantity::cone_margin)
+      for (int64_t j = 0; j < n; ++j) up[j] = value[j] >= 0 ? -up[j] : T(0);
+    else
+      for (int64_t j = 0; j < n; ++j) up[j] = value[j] >= 0 ? up[j] : T(0);
+  }
+
   static constexpr int64_t kChunks = kWeightRows / kChunkRows;
   int64_t chunks() const { return capacity_ / kChunkRows; }
 
@@ -122,7 +130,7 @@ template <class T> class Weights {
   }
 
   const Pairs& pairs_;
-  bool energy_;
+  Quantity quantity_;
   Upstream upstream_;
   Differentiation<T> differentiate_;
   int64_t capacity_;

@@ -29,6 +29,12 @@ inline double nearest_by_product(Kind kind, int64_t width) {
 
 namespace {
 
+// Rays closer than this, an angle of 6e-16, are one: 1 - cos, or 1 + cos of opposite ones, is no more than rounding.
+constexpr double kSameRay = 0x1p-102;
+
+// Above this, 1 - cos and 1 + cos of a chord in float32 are more than the rounding of the ratio of the norms.
+constexpr float kPartedRays = 0x1p-90f;
+
 // The opening of two rows by both of their chords in float64, by a whole warp; pi/2 where a row is zero. Products are
 // rounded before they are subtracted, so that equal rays give exactly 0.
 template <Kind KIND>
@@ -44,6 +50,8 @@ __device__ Opening<double> measured_opening(const Side& a, const Side& b, int64_
   }
   apart = warp_sum(apart) / 2;
   across = warp_sum(across) / 2;
+  apart = apart < kSameRay ? 0 : apart;
+  across = across < kSameRay ? 0 : across;
   bool rays = scale_a != 0 && scale_b != 0;
   return {rays ? apart : 1 + 0 * apart, rays ? across : 1 + 0 * across};
 }
@@ -110,7 +118,7 @@ __device__ __noinline__ Opening<float> near_openings(const Side& a, const Side& 
   return opening;
 }
 
-// The same for rows whose products tell nothing, in float64.
+// The same in float64, for rows of which neither products nor chords in float32 tell anything.
 template <Kind KIND, class T>
 __device__ __noinline__ Opening<T> unknown_openings(const Side& a, const Side& b, int64_t batch, int64_t i, int64_t first,
                                                     unsigned pending, Opening<T> opening) {

@@ -22,13 +22,20 @@ struct Known {
   Numbers radius, number, norm;
 };
 
-__device__ double norm_of(const char* row, Dtype dtype, int width) {
+__device__ double scaled_norm(const char* row, Dtype dtype, int width, double factor) {
   double sum = 0;
   for (int d = threadIdx.x % 32; d < width; d += 32) {
-    double value = element(row, dtype, d);
+    double value = element(row, dtype, d) * factor;
     sum += value * value;
   }
-  return sqrt(warp_sum(sum));
+  return sqrt(warp_sum(sum)) / factor;
+}
+
+// Rows of doubles whose squares leave the range of doubles are measured again, smaller or larger.
+__device__ double norm_of(const char* row, Dtype dtype, int width) {
+  double norm = scaled_norm(row, dtype, width, 1);
+  if (norm > 0x1p450) return scaled_norm(row, dtype, width, 0x1p-600);
+  return norm < 0x1p-450 ? scaled_norm(row, dtype, width, 0x1p600) : norm;
 }
 
 template <class T>

@@ -1,5 +1,6 @@
 #include "pulls.cuh"
 
+#include "../pair_math.h"
 #include "copy.cuh"
 
 namespace hiergeo::cuda {
@@ -7,18 +8,25 @@ namespace {
 
 constexpr int kWarps = kThreads / 32;
 
-// One warp a row.
+// One warp a row; zeros for a row that is not a number.
 template <class T> __global__ void __launch_bounds__(kThreads) rays_of(Side side, T* rays) {
   int64_t total = side.batches * side.count;
   for (int64_t i = blockIdx.x * int64_t(kWarps) + threadIdx.x / 32; i < total; i += gridDim.x * int64_t(kWarps)) {
     const char* row = side.row(i / side.count, i % side.count);
     for (int d = threadIdx.x % 32; d < side.width; d += 32) {
-      rays[i * side.width + d] = T(element(row, side.dtype, d) * side.inverses[i]);
+      double inverse = side.inverses[i];
+      rays[i * side.width + d] = inverse == inverse ? T(element(row, side.dtype, d) * inverse) : T(0);
     }
   }
 }
 
-// One warp a row.
+// x as T, where numbers beyond its range become its largest.
+template <class T> __device__ T saturated(double x) {
+  constexpr double largest = Limits<T>::largest;
+  return T(x > largest ? largest : x < -largest ? -largest : x);
+}
+
+// One warp a row. Gradients of a point that is not a number are NaN.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     gradients_of(Side side, const double* pulls, const double* by_radius, T* direction_gradient, T* radius_gradient) {
@@ -28,12 +36,13 @@ __global__ void __launch_bounds__(kThreads)
     const double* pull = pulls + i * side.width;
     double inverse = side.inverses[i], along = 0;
     for (int d = threadIdx.x % 32; d < side.width; d += 32) along += pull[d] * (element(row, side.dtype, d) * inverse);
-    along = warp_sum(along);
+    double unknown = 0 * (inverse + double(static_cast<const Point<T>*>(side.points)[i].radial.radius));
+    along = warp_sum(along) + unknown;
     for (int d = threadIdx.x % 32; d < side.width; d += 32) {
       double ray = element(row, side.dtype, d) * inverse;
-      direction_gradient[i * side.width + d] = T((pull[d] - along * ray) * inverse);
+      direction_gradient[i * side.width + d] = saturated<T>((pull[d] - along * ray) * inverse);
     }
-    if (threadIdx.x % 32 == 0) radius_gradient[i] = T(by_radius[i]);
+    if (threadIdx.x % 32 == 0) radius_gradient[i] = saturated<T>(by_radius[i] + unknown);
   }
 }
 

@@ -9,7 +9,7 @@
 
 namespace hiergeo::cuda {
 
-// Unit rays of a side as (B, N, D) in the compute dtype; zero rows stay zero.
+// Unit rays of a side as (B, N, D) in the compute dtype; zero rows stay zero, rows that are not numbers become zero.
 void write_rays(const Launch& launch, const Side& side, const Tensor& rays);
 
 // Near pairs of a chunk seen from one side, as bits: word w of an owner has a bit for each of `span` others from w span on;
@@ -35,7 +35,8 @@ struct Addition {
 };
 template <class T> void add_parts(const Launch& launch, Addition shape, const T* terms, double* sums);
 
-// Gradients (B, N, D) and (B, N) in the compute dtype from pulls and float64 sums of the derivatives by the radii.
+// Gradients (B, N, D) and (B, N) in the compute dtype from pulls and float64 sums of the derivatives by the radii. Those of
+// a point that is not a number are NaN.
 void write_gradients(const Launch& launch, const Side& side, const Tensor& pulls, const Tensor& by_radius,
                      const Tensor& direction_gradient, const Tensor& radius_gradient);
 

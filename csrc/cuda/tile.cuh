@@ -75,6 +75,8 @@ __device__ Opening<T> opening_of(const Side& owners, const Side& walkers, const 
   if constexpr (KIND != Kind::float64) {
     if (doubtful != unknown) {
       opening = near_openings<KIND>(walkers, owners, place.batch, i, first, doubtful & ~unknown, opening);
+      T near = opening.versine < opening.coversine ? opening.versine : opening.coversine;
+      unknown |= doubtful & __ballot_sync(kWarp, near > 0 && near < kPartedRays);
     }
   }
   return unknown_openings<KIND>(walkers, owners, place.batch, i, first, unknown, opening);
@@ -149,7 +151,7 @@ template <int SIGN, class T>
 __device__ Triangle<T, SIGN> triangle_of(const Point<T>& apex, const Point<T>& other, Opening<T> opening,
                                          Curvature<T> curvature) {
   Radial<T> x = radial_of<SIGN>(apex), y = radial_of<SIGN>(other);
-  return {x, y, opening, x.sine >= T(0.5), curvature.scale, curvature.value};
+  return {x, y, opening, curvature.scale * x.sine >= T(0.5), curvature.scale, curvature.value};
 }
 
 template <auto VALUE> using Constant = std::integral_constant<decltype(VALUE), VALUE>;

@@ -17,7 +17,7 @@ template <class T> struct Words {
 // Columns are the owners; each thread sums over the rows it meets, each warp over its 32 columns.
 template <Kind KIND, int SIGN, bool DISTANCE, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, 1)
-    weigh(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature, bool cone,
+    weigh(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature, Quantity quantity,
           const __grid_constant__ Upstream upstream, const __grid_constant__ Weights weights) {
   using Shape = Seats<T>;
   HIERGEO_DYNAMIC_SHARED(memory);
@@ -43,21 +43,22 @@ __global__ void __launch_bounds__(kThreads, 1)
         auto triangle = triangle_of<SIGN>(x, y, opening, curvature);
         Partials<T> slope = partials_of<DISTANCE>(triangle);
         T pull = 0, by_x = 0;
-        bool counted = owned && (!cone || triangle.exterior_angle() > x.number);
+        bool known = 0 * (opening.versine + x.radial.radius + y.radial.radius + x.number) == 0;
+        bool counted = owned && known && (quantity != Quantity::energy || triangle.exterior_angle() > x.number);
         if (owned) {
-          pull = counted ? *slope_above : T(0);
+          pull = !counted ? T(0) : quantity == Quantity::cone_margin ? -*slope_above : *slope_above;
           by_x = pull * slope.x;
           by_y += double(pull * slope.y);
           by_curvature += double(pull * slope.curvature);
           *weight = -pull * slope.theta_over_sine;
         }
         T limit = rows.near;
-        bool near = owned && !(opening.versine >= limit && opening.coversine >= limit);
+        bool near = owned && known && !(opening.versine >= limit && opening.coversine >= limit);
         bool turned = near && opening.coversine < opening.versine;
         unsigned which = __ballot_sync(kWarp, near), opposite = __ballot_sync(kWarp, turned);
         near_rows |= uint64_t(near) << w;
         opposite_rows |= uint64_t(turned) << w;
-        double sum_x = warp_sum(double(by_x)), sum_number = cone ? warp_sum(double(pull)) : 0;
+        double sum_x = warp_sum(double(by_x)), sum_number = is_conic(quantity) ? warp_sum(double(pull)) : 0;
         if (speaks) {
           *near_word = {which, opposite};
           weights.by_x_radius[partial + w] = sum_x;
@@ -84,14 +85,14 @@ __global__ void __launch_bounds__(kThreads, 1)
 }
 
 template <bool DISTANCE>
-void weigh_as(const Launch& launch, bool cone, const Side& rows, const Side& columns, double curvature,
+void weigh_as(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
               const Upstream& upstream, const Weights& weights) {
   with_kind(rows.kind(), curvature, [&](auto kind, auto sign) {
     constexpr Kind KIND = decltype(kind)::value;
     using T = Compute<KIND>;
     int64_t tiles = rows.batches * ceil_div(rows.count, Tile<T>::size) * ceil_div(columns.count, Tile<T>::size);
     launch.run(weigh<KIND, decltype(sign)::value, DISTANCE>, tiles, kThreads, Shared<T>::bytes, rows, columns,
-               Curvature<T>(curvature), cone, upstream, weights);
+               Curvature<T>(curvature), quantity, upstream, weights);
   });
 }
 
@@ -106,7 +107,7 @@ RowShares row_shares(bool wide, int64_t rows) { return wide ? row_shares_as<doub
 void write_weights(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
                    Upstream upstream, Weights weights) {
   auto write = is_distance(quantity) ? weigh_as<true> : weigh_as<false>;
-  write(launch, quantity == Quantity::energy, rows, columns, curvature, upstream, weights);
+  write(launch, quantity, rows, columns, curvature, upstream, weights);
 }
 
 }  // namespace hiergeo::cuda

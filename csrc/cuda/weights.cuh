@@ -28,7 +28,8 @@ struct RowShares {
 };
 RowShares row_shares(bool wide, int64_t rows);
 
-// Exterior angle, distance, or energy: then pairs inside the cone, Xi <= number of x, weigh nothing.
+// Pairs with a point that is not a number weigh nothing and are not near; for energies neither do pairs inside the cone,
+// Xi <= number of x.
 void write_weights(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
                    Upstream upstream, Weights weights);
 

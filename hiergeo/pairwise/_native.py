@@ -19,7 +19,7 @@ from hiergeo._numerics import pair_dtype
 from hiergeo.pairwise import reference
 from hiergeo.pairwise.backend import Factor, Gradients
 from hiergeo.pairwise.products import product_on
-from hiergeo.pairwise.quantity import MARGIN, QUANTITIES, Quantity
+from hiergeo.pairwise.quantity import Quantity
 from hiergeo.polar import Polar
 
 LIBRARY = Path(os.environ.get("HIERGEO_KERNELS") or Path(__file__).parents[1] / "_kernels.abi3.so")
@@ -95,9 +95,6 @@ def backward(
 ) -> Gradients:
     """As `Backend.backward`."""
     upstream = upstream.to(pair_dtype(x.direction, y.direction))
-    if quantity.cone is MARGIN:
-        by_angle = backward(upstream, x, y, curvature, QUANTITIES["exterior_angle"], None)
-        return Gradients(*(-part for part in by_angle))._replace(aperture=upstream.sum(-1).double())
     ux, rx, uy, ry, by_aperture, by_curvature = _call(
         "backward", upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction)
     )

@@ -37,8 +37,8 @@ def half_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float =
 def unchecked_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float) -> Tensor:
     """`half_aperture` without a look at the value of the curvature, so that nothing waits for a device."""
     check_min_radius(min_radius)
-    r = wide(radius)
-    r = torch.where(torch.isfinite(r), r, math.nan)
+    known = torch.isfinite(radius)
+    r = torch.where(known, wide(radius), 1.0)
     k = curvature.to(r) if isinstance(curvature, Tensor) else r.new_full((), curvature)
     a = r * torch.where(k == 0, 1.0, k.abs()).sqrt()
     inside = torch.where(k < 0, a < math.asinh(2 * min_radius), torch.where(k > 0, torch.sin(a), a) < 2 * min_radius)
@@ -48,4 +48,5 @@ def unchecked_aperture(radius: Tensor, curvature: float | Tensor, min_radius: fl
     ratio = 2 * min_radius * inverse_sine
     wide_open = inside | (ratio >= 1)
     psi = torch.where(wide_open, math.pi / 2, torch.asin(torch.where(wide_open, 0.0, ratio)))
-    return psi.to(compute_dtype(radius.dtype))
+    unknown = torch.where(known, 0.0, wide(radius)).sin()  # NaN with a gradient of NaN where the radius is no number
+    return torch.where(known, psi, unknown).to(compute_dtype(radius.dtype))

@@ -29,6 +29,9 @@ class Factor(NamedTuple):
 class Gradients(NamedTuple):
     """Gradients of a weighted sum over pairs: by directions and radii in the compute dtype, the rest in float64.
 
+    Those by the direction and the radius of a point that holds NaN or Inf are NaN; all others are as if its pairs were
+    not there, whatever their weights.
+
     Attributes:
         ux: (B, N, D).
         rx: (B, N).

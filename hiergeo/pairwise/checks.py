@@ -19,6 +19,9 @@ FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 REALS = (*FLOATS, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 """The dtypes of thresholds, of what is compared with them, and of a curvature."""
 
+FLATTEST = torch.finfo(torch.float32).tiny
+"""The smallest |K| that triangles see: below it s r is less than 1e-9 for every radius up to 1e10."""
+
 MOST_NEIGHBOURS = 1024
 """The largest k of a top-k search."""
 
@@ -90,12 +93,12 @@ def check_capturable(curvature: Tensor) -> None:
 
 
 def as_number(curvature: float | Tensor) -> float:
-    """The value of `curvature`, or InputError unless it is one finite number."""
+    """The value of `curvature`, or InputError unless it is one finite number; below `FLATTEST` it is 0."""
     check_curvature(curvature)
     value = curvature.item() if isinstance(curvature, Tensor) else curvature
     if not math.isfinite(value):
         raise InputError(f"curvature must be finite, not {value}.")
-    return value
+    return value if abs(value) >= FLATTEST else 0.0
 
 
 def check_values(x: Polar, y: Polar, curvature: float) -> None:
@@ -203,7 +206,7 @@ def check_reach(name: str, radius: Tensor, curvature: float) -> None:
 
 def _beyond(radius: Tensor, curvature: float) -> Tensor:
     limit = _antipode(curvature) if curvature > 0 else math.inf
-    return radius > limit * (1 + torch.finfo(radius.dtype).eps)
+    return (radius > limit * (1 + torch.finfo(radius.dtype).eps)) & torch.isfinite(radius)
 
 
 def _antipode(curvature: float) -> float:

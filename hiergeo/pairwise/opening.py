@@ -8,6 +8,9 @@ from torch import Tensor
 NEAR = 2.0**-20
 """Where 1 - cos or 1 + cos of a float64 product falls below this, it is taken from the chord instead."""
 
+SAME = 2.0**-102
+"""1 - cos or 1 + cos below this, an angle of 6e-16, is rounding: such rays are one, or opposite."""
+
 GATHER = 1 << 21
 """Numbers gathered at once while chords are taken."""
 
@@ -28,15 +31,11 @@ class Opening(NamedTuple):
         """sin(theta) >= 0."""
         return torch.sqrt(self.versine * self.coversine)
 
-    def to(self, dtype: torch.dtype) -> "Opening":
-        """Both numbers in `dtype`."""
-        return Opening(self.versine.to(dtype), self.coversine.to(dtype))
-
 
 def row_opening(x: Tensor, y: Tensor) -> Opening:
     """Angles between corresponding unit rays, (..., D), (..., D) -> (...), from the two chords; pi/2 to a zero ray."""
     rays = (x != 0).any(-1) & (y != 0).any(-1)
-    versine, coversine = (x - y).square().sum(-1) / 2, (x + y).square().sum(-1) / 2
+    versine, coversine = _half_squared(x - y), _half_squared(x + y)
     return Opening(torch.where(rays, versine, 1.0), torch.where(rays, coversine, 1.0))
 
 
@@ -51,7 +50,12 @@ def pair_opening(x: Tensor, y: Tensor) -> Opening:
         rows, columns = torch.nonzero(near < NEAR, as_tuple=True)
         step = max(1, GATHER // max(1, x.shape[-1]))
         for i, j in zip(rows.split(step), columns.split(step), strict=True):
-            chord = (x[i] + sign * y[j]).square().sum(-1) / 2
+            chord = _half_squared(x[i] + sign * y[j])
             near[i, j] = chord
             far[i, j] = 2 - chord
     return Opening(versine, coversine)
+
+
+def _half_squared(chord: Tensor) -> Tensor:
+    half = chord.square().sum(-1) / 2
+    return torch.where(half < SAME, 0 * half, half)

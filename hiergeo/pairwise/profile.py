@@ -13,11 +13,11 @@ from torch import Tensor
 from hiergeo._numerics import wide
 
 SERIES_BELOW = 1e-2
-"""Below this |K| r^2 the excess is summed as a series: the closed form would cancel."""
+"""Below this |K| r^2 the bow is summed as a series: the closed form would cancel."""
 
 
 class Profile(NamedTuple):
-    """Per-point radial statistics, all of one shape, computed in float64 and rounded once.
+    """Per-point radial statistics, all of one shape, in float64.
 
     Attributes:
         radius: r.
@@ -26,7 +26,7 @@ class Profile(NamedTuple):
         cosine: cos(a) for K > 0; 1 otherwise.
         gap: what is left to the end of the ray, without the rounding of 1 or pi: 1 - tanh(a) for K < 0, the distance
             pi/s - r to the antipode of the root for K > 0; 1 for K = 0, where rays do not end.
-        excess: (r/sn(r) - 1)/K, that is r^2/6 at K = 0; the radial part of derivatives by K.
+        bow: (r - sn(r))/K, for K < 0 divided by cosh(a); r^3/6 at K = 0. The radial part of derivatives by K.
     """
 
     radius: Tensor
@@ -34,15 +34,15 @@ class Profile(NamedTuple):
     shrink: Tensor
     cosine: Tensor
     gap: Tensor
-    excess: Tensor
+    bow: Tensor
 
     def at(self, index: object) -> "Profile":
         """The same index into every statistic."""
         return Profile(*(field[index] for field in self))  # type: ignore[index]
 
 
-def profile(radius: Tensor, curvature: float, dtype: torch.dtype) -> Profile:
-    """The statistics of `radius` (any shape) in curvature K, as `dtype`; a non-finite radius becomes NaN."""
+def profile(radius: Tensor, curvature: float) -> Profile:
+    """The statistics of `radius` (any shape) in curvature K; a non-finite radius becomes NaN."""
     r = wide(radius)
     r = torch.where(torch.isfinite(r), r, math.nan)
     one = torch.ones_like(r)
@@ -51,17 +51,14 @@ def profile(radius: Tensor, curvature: float, dtype: torch.dtype) -> Profile:
     if curvature < 0:
         decay = torch.exp(-2 * a)
         sine, shrink = torch.tanh(a) / s, 2 * torch.exp(-a) / (1 + decay)
-        statistics = (r, sine, shrink, one, 2 * decay / (1 + decay), _excess(r, sine / shrink, curvature))
-    elif curvature > 0:
+        return Profile(r, sine, shrink, one, 2 * decay / (1 + decay), _bow(r, sine, shrink, curvature))
+    if curvature > 0:
         sine = torch.sin(a).clamp_min(0) / s
-        statistics = (r, sine, one, torch.cos(a), math.pi / s - r, _excess(r, sine, curvature))
-    else:
-        statistics = (r, r, one, one, one, r * r / 6)
-    return Profile(*(field.to(dtype) for field in statistics))
+        return Profile(r, sine, one, torch.cos(a), math.pi / s - r, _bow(r, sine, one, curvature))
+    return Profile(r, r, one, one, one, r**3 / 6)
 
 
-def _excess(r: Tensor, sn: Tensor, curvature: float) -> Tensor:
+def _bow(r: Tensor, sine: Tensor, shrink: Tensor, curvature: float) -> Tensor:
     x = curvature * r * r
-    series = r * r * (1 / 6 + x * (7 / 360 + x * (31 / 15120 + x * (127 / 604800))))
-    small = x.abs() < SERIES_BELOW
-    return torch.where(small, series, (r / torch.where(small, 1.0, sn) - 1) / curvature)
+    series = r * r * (1 / 6 + x * (7 / 360 + x * (31 / 15120 + x * (127 / 604800)))) * sine
+    return torch.where(x.abs() < SERIES_BELOW, series, (r * shrink - sine) / curvature)

@@ -1,12 +1,13 @@
 """The triangle law row by row: x_i with y_i, with broadcasting and gradients."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import first_order, pair_dtype, scalar, unit, wide
+from hiergeo._numerics import first_order, pair_dtype, saturated, scalar, unit, wide
 from hiergeo.errors import InputError
 from hiergeo.pairwise.checks import as_number
 from hiergeo.pairwise.opening import row_opening
@@ -50,19 +51,24 @@ class RowGradients(NamedTuple):
 def gradients(
     upstream: Tensor, ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float, quantity: Quantity
 ) -> RowGradients:
-    """Gradients of `upstream` (...) times the law of `quantity`, row by row, in the dtypes of the inputs."""
+    """Gradients of `upstream` (...) times the law of `quantity`, row by row, in the dtypes of the inputs.
+
+    A point that is not a number has a gradient of NaN, and the other point and the curvature get none from it.
+    """
+    known_x, known_y = Polar(ux, rx).known, Polar(uy, ry).known
     triangle, x, y = _triangle(ux, rx, uy, ry, curvature)
     partials = quantity.partials(triangle)
-    pull = wide(upstream * partials.theta_over_sine).unsqueeze(-1)
-    versine = wide(triangle.opening.versine).unsqueeze(-1)
-    coversine = wide(triangle.opening.coversine).unsqueeze(-1)
-    to_x, to_y = _pull(x, y, versine, coversine), _pull(y, x, versine, coversine)
+    upstream = torch.where(known_x & known_y, wide(upstream), 0.0)
+    pull = (upstream * partials.theta_over_sine).unsqueeze(-1)
+    versine, coversine = (part.unsqueeze(-1) for part in triangle.opening)
+    to_x, to_y = (torch.where(pull == 0, 0.0, -pull * _pull(*rays, versine, coversine)) for rays in ((x, y), (y, x)))
+    by_x, by_y = upstream * partials.x, upstream * partials.y
     return RowGradients(
-        (-pull * to_x / _norm(ux)).to(ux.dtype),
-        (upstream * partials.x).to(rx.dtype),
-        (-pull * to_y / _norm(uy)).to(uy.dtype),
-        (upstream * partials.y).to(ry.dtype),
-        wide(upstream * partials.curvature),
+        saturated(torch.where(known_x.unsqueeze(-1), _over_norm(to_x, ux), math.nan), ux.dtype),
+        saturated(torch.where(known_x, by_x, math.nan), rx.dtype),
+        saturated(torch.where(known_y.unsqueeze(-1), _over_norm(to_y, uy), math.nan), uy.dtype),
+        saturated(torch.where(known_y, by_y, math.nan), ry.dtype),
+        upstream * partials.curvature,
     )
 
 
@@ -73,21 +79,20 @@ class _Rows(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(ux, rx, uy, ry, curvature)
         ctx.quantity = quantity
-        return quantity.law(_triangle(ux, rx, uy, ry, curvature.item())[0])
+        return quantity.law(_triangle(ux, rx, uy, ry, as_number(curvature))[0])
 
     @staticmethod
     @first_order
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         ux, rx, uy, ry, curvature = ctx.saved_tensors
-        *found, by_curvature = gradients(upstream, ux, rx, uy, ry, curvature.item(), ctx.quantity)
+        *found, by_curvature = gradients(upstream, ux, rx, uy, ry, as_number(curvature), ctx.quantity)
         return *found, by_curvature.sum().to(curvature.dtype) if ctx.needs_input_grad[4] else None, None
 
 
 def _triangle(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> tuple[Triangle, Tensor, Tensor]:
-    dtype = pair_dtype(ux, uy)
     x, y = unit(wide(ux))[0], unit(wide(uy))[0]
-    opening = row_opening(x, y).to(dtype)
-    return Triangle(opening, profile(rx, curvature, dtype), profile(ry, curvature, dtype), curvature), x, y
+    sides = profile(rx, curvature), profile(ry, curvature)
+    return Triangle(row_opening(x, y), *sides, curvature, pair_dtype(ux, uy)), x, y
 
 
 def _pull(x: Tensor, y: Tensor, versine: Tensor, coversine: Tensor) -> Tensor:
@@ -95,5 +100,7 @@ def _pull(x: Tensor, y: Tensor, versine: Tensor, coversine: Tensor) -> Tensor:
     return torch.where(versine < coversine, (y - x) + versine * x, (y + x) - coversine * x)
 
 
-def _norm(u: Tensor) -> Tensor:
-    return unit(wide(u))[1].unsqueeze(-1).clamp_min(torch.finfo(torch.float32).tiny)
+def _over_norm(gradient: Tensor, u: Tensor) -> Tensor:
+    """A gradient by unit rays as one by `u`; none for a zero direction."""
+    norm = unit(wide(u))[1].unsqueeze(-1)
+    return torch.where(norm == 0, 0.0, gradient / norm)

@@ -15,8 +15,8 @@ from hiergeo.pairwise.quantity import Quantity
 from hiergeo.pairwise.triangle import Triangle
 from hiergeo.polar import Polar
 
-TILE_PAIRS = 1 << 18
-"""Pairs in a tile. A pair costs at most about 200 bytes of temporaries, a tile thus about 50 MiB."""
+TILE_PAIRS = 1 << 17
+"""Pairs in a tile. A pair costs at most about 400 bytes of temporaries, a tile thus about 50 MiB."""
 
 TILE_ROWS = 512
 """Rows of a tile, where there are that many."""
@@ -54,7 +54,7 @@ class Pairs:
     @cached_property
     def profiles(self) -> tuple[Profile, Profile]:
         """The radial statistics of x and of y, (N,) and (M,)."""
-        return tuple(profile(p.radius, self.curvature, self.dtype) for p in (self.x, self.y))  # type: ignore[return-value]
+        return tuple(profile(p.radius, self.curvature) for p in (self.x, self.y))  # type: ignore[return-value]
 
     def rows(self, columns: int | None = None) -> Iterator[slice]:
         """Row blocks such that a block times `columns` (default: a tile's width) stays within a tile."""
@@ -75,7 +75,7 @@ class Pairs:
         opening = pair_opening(x, y)
         columns = self.profiles[1].at((None, j))
         apex, other = (columns, rows) if self.swap else (rows, columns)
-        return Tile(i, j, x, y, opening, Triangle(opening.to(self.dtype), apex, other, self.curvature))
+        return Tile(i, j, x, y, opening, Triangle(opening, apex, other, self.curvature, self.dtype))
 
 
 def problems(x: Polar, y: Polar, curvature: float, swap: bool = False) -> Iterator[Pairs]:

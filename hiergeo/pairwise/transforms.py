@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.library import CustomOpDef
 
-from hiergeo._numerics import no_second_order, pair_dtype
+from hiergeo._numerics import no_second_order, pair_dtype, saturated
 from hiergeo.errors import UnavailableError
 
 OPERATORS = torch.ops.hiergeo
@@ -105,7 +105,7 @@ def _wanted(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, ...
     operands = ctx.saved_tensors[: APERTURE + 1]
     shaped = [*gradients[:CURVATURE], gradients[CURVATURE].sum(), gradients[APERTURE]]
     return tuple(
-        gradient.to(operand) if needed else None
+        saturated(gradient, operand.dtype) if needed else None
         for gradient, operand, needed in zip(shaped, operands, ctx.needs_input_grad, strict=False)
     )
 

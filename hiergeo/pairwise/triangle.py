@@ -9,6 +9,8 @@ broadcast tensors and knows no geometry, only the signed curvature. With the gen
 and for K < 0 both legs are divided by cs_x cs_y. The adjacent leg is the difference sn(r_y - r_x) of two points on one
 ray, formed from r_y - r_x so that it does not cancel, minus sn_y cs_x (1 - cos theta). On the sphere y is
 mirrored through O to its antipode first where theta > pi/2, for the same reason.
+
+All of it is computed in float64 and rounded once.
 """
 
 import math
@@ -25,11 +27,11 @@ from hiergeo.pairwise.profile import Profile
 FAR = 40.0
 """Beyond s (r_x + r_y) = FAR hyperbolic distances are formed from logarithms, so that sinh cannot overflow."""
 
-FLAT = {torch.float32: 0.5, torch.float64: 0.1}
-"""Where s r of both points is below this, derivatives by K are summed as series: the closed form would cancel."""
+FLAT = 0.25
+"""Where s r of a point is below this, its share of the derivative by K is summed as a series."""
 
-HALF_TANGENT = (1 / 24, 1 / 240, 17 / 40320, 31 / 725760, 691 / 159667200, 5461 / 12454041600)
-"""(2 tan(z/2) - z) / (2 z^3) in powers of z^2."""
+HEIGHT = (1 / 6, 1 / 90, 1 / 945, 1 / 9450, 1 / 93555, 691 / 638512875, 2 / 18243225, 3617 / 325641566250)
+"""zeta(2 n)/pi^(2 n), n = 1, 2, ...: (1 - r cs(r)/sn(r))/(2 K) = r^2/6 + K r^4/90 + ..."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,16 @@ class Partials:
 
 @dataclass(frozen=True)
 class Triangle:
-    """The triangle O-x-y, elementwise; `x` and `y` broadcast against `opening`."""
+    """The triangle O-x-y, elementwise; `x` and `y` broadcast against `opening`.
+
+    Values are rounded to `precision`, and derivatives bounded so that sums of them are finite in it.
+    """
 
     opening: Opening
     x: Profile
     y: Profile
     curvature: float
+    precision: torch.dtype
 
     @cached_property
     def scale(self) -> float:
@@ -72,48 +78,58 @@ class Triangle:
         return (self.opening.coversine < self.opening.versine) & (self.curvature > 0)
 
     @cached_property
+    def around(self) -> Tensor:
+        """sn(r_x + r_y), for K < 0 divided by cs_x cs_y; on the sphere from the nearest multiple of pi."""
+        if self.curvature > 0:
+            beyond = torch.minimum(self.x.gap, self.y.gap) - torch.minimum(self.x.radius, self.y.radius)
+            arc = torch.where(self.girth < math.pi / 2, self.x.radius + self.y.radius, beyond)
+            arc = torch.where(self.girth > 3 * math.pi / 2, -(self.x.gap + self.y.gap), arc)
+            return torch.sin(self.scale * arc) / self.scale
+        return self.x.sine + self.y.sine
+
+    @cached_property
     def lead(self) -> Tensor:
         """The adjacent leg of two points on one ray: sn(r_y - r_x), for K < 0 divided by cs_x cs_y."""
         if self.curvature < 0:
             span = -torch.expm1(-2 * self.scale * self.step.abs()) / self.scale
             near, far = torch.maximum(self.x.gap, self.y.gap), torch.minimum(self.x.gap, self.y.gap)
             return self.step.sign() * span * near * (1 - far / 2)
-        if self.curvature > 0:
-            beyond = torch.minimum(self.x.gap, self.y.gap) - torch.minimum(self.x.radius, self.y.radius)
-            around = torch.where(self.girth < math.pi / 2, self.x.radius + self.y.radius, beyond)
-            around = torch.where(self.girth > 3 * math.pi / 2, -(self.x.gap + self.y.gap), around)
-            return torch.sin(self.scale * torch.where(self.mirrored, around, self.step)) / self.scale
-        return self.step
-
-    @cached_property
-    def sway(self) -> Tensor:
-        """1 - cos(theta), or -(1 + cos(theta)) where y is mirrored."""
-        return torch.where(self.mirrored, -self.opening.coversine, self.opening.versine)
+        return torch.sin(self.scale * self.step) / self.scale if self.curvature > 0 else self.step
 
     @cached_property
     def legs(self) -> tuple[Tensor, Tensor]:
         """Opposite and adjacent leg of the exterior angle at x."""
         opposite = self.y.sine * self.x.shrink * self.opening.sine
-        adjacent = torch.where(self.mirrored, -self.lead, self.lead) - self.y.sine * self.x.cosine * self.sway
-        return opposite, adjacent
+        return opposite, self._leg(-1, self.y.sine * self.x.cosine)
+
+    def _leg(self, mirror: int, sway: Tensor) -> Tensor:
+        """The leg at x (`mirror` -1) or at y (1); turning off the other's ray adds `sway` times 1 - cos(theta)."""
+        straight = self.lead + mirror * sway * self.opening.versine
+        return torch.where(self.mirrored, mirror * (self.around - sway * self.opening.coversine), straight)
 
     @cached_property
     def chord(self) -> Tensor:
         """sn(d), for K < 0 divided by cs_x cs_y."""
         return torch.hypot(*self.legs)
 
+    @cached_property
+    def antipodal(self) -> Tensor:
+        """Where x and y are antipodes up to the roundings of `precision`."""
+        tolerance = 4 * torch.finfo(self.precision).eps
+        opposite = self.mirrored & ((self.girth - math.pi).abs() < 1)
+        return opposite & (self.scale * self.chord <= tolerance)
+
     def exterior_angle(self) -> Tensor:
         """The exterior angle at x, in [0, pi] radians, with the conventions at the root, at x = y and at antipodes."""
         opposite, adjacent = self.legs
         angle = torch.atan2(opposite, torch.where(self.opening.versine == 0, self.step, adjacent))
-        if self.curvature > 0:
-            tiny = 4 * torch.finfo(angle.dtype).eps / self.scale
-            far_apart = self.mirrored & ((self.girth - math.pi).abs() < 1)
-            angle = torch.where(far_apart & (self.chord <= tiny), 0 * angle, angle)
-        return torch.where(self.x.radius == 0, 0 * angle, angle)
+        return torch.where(self.antipodal | (self.x.radius == 0), 0 * angle, angle).to(self.precision)
 
     def distance(self) -> Tensor:
         """The geodesic distance of x and y, >= 0."""
+        return self._distance().to(self.precision)
+
+    def _distance(self) -> Tensor:
         versine, coversine = self.opening
         if self.curvature == 0:
             return torch.hypot(self.step, torch.sqrt(2 * versine) * self.x.radius.sqrt() * self.y.radius.sqrt())
@@ -136,41 +152,46 @@ class Triangle:
     def exterior_angle_partials(self) -> Partials:
         """d Xi: by theta (sn_y/sn_d) cos(gamma), by r_x sin(Xi) cs_d/sn_d, by r_y -sin(gamma)/sn_d.
 
-        gamma is the angle at y. 0 where the angle has a kink: at the root, on one line, at coincident points.
+        gamma is the angle at y. 0 where the angle has a kink: at the root, on one line, at coincident points and at
+        antipodes; and where a point is not a number.
         """
         opposite, _ = self.legs
         smooth = (self.opening.sine > 0) & (self.chord > 0) & (self.x.radius > 0) & (self.y.radius > 0)
+        smooth = smooth & ~self.antipodal
         chord = torch.where(smooth, self.chord, 1.0)
         sine = torch.where(smooth, self.opening.sine, 1.0)
-        sin_x = opposite / chord
+        sin_x, shrink = opposite / chord, self.x.shrink * self.y.shrink / chord
         to_x, to_y = self.x.sine * self.y.shrink / chord, self.y.sine * self.x.shrink / chord
-        by_curvature = (
-            sin_x * (to_x * (self.x.excess - self.y.excess) - self.x.radius * self._half_distance_tangent) / 2
-        )
+        bow = self.x.bow * (self.y.sine / chord) - self.y.bow * (self.x.sine / chord)
         parts = (
             to_y * self._cosines[1] / sine,
             sin_x * self._distance_cosine / chord,
-            -to_x * self.opening.sine * (self.x.shrink * self.y.shrink / chord),
-            by_curvature,
+            -to_x * self.opening.sine * shrink,
+            (self.opening.sine * shrink * bow - sin_x * self.x.radius * self._half_distance_tangent) / 2,
         )
-        return Partials(*(torch.where(smooth, bounded(part), 0.0) for part in parts))
+        return self._partials(smooth, parts)
 
     def distance_partials(self) -> Partials:
-        """d(distance): by theta sn_x sn_y sin(theta)/sn_d, by r_x -cos(Xi), by r_y cos(gamma); 0 where x = y."""
+        """d(distance): by theta sn_x sn_y sin(theta)/sn_d, by r_x -cos(Xi), by r_y cos(gamma).
+
+        0 where x = y, and where a point is not a number.
+        """
         cos_x, cos_y = self._cosines
         by_x = torch.where(self.x.radius > 0, -cos_x, 0.0)
         by_y = torch.where(self.y.radius > 0, cos_y, 0.0)
-        by_theta = torch.where(self.chord > 0, self.x.sine * self.y.sine / self.chord, 0.0)
-        apart = (self.chord > 0) | (self.step != 0)
-        parts = (by_theta, by_x, by_y, self._distance_by_curvature())
-        return Partials(*(torch.where(apart, bounded(part), 0.0) for part in parts))
+        by_theta = torch.where(self.chord > 0, self.x.sine * (self.y.sine / self.chord), 0.0)
+        apart = (self.chord > 0) | ((self.step != 0) & ~self.chord.isnan())
+        return self._partials(apart, (by_theta, by_x, by_y, self._distance_by_curvature()))
+
+    def _partials(self, where: Tensor, parts: tuple[Tensor, ...]) -> Partials:
+        return Partials(*(torch.where(where, bounded(part, self.precision), 0.0) for part in parts))
 
     @cached_property
     def _cosines(self) -> tuple[Tensor, Tensor]:
         """Cosines of the exterior angle at x and of the angle at y; on one ray exact, even where sn(d) underflows."""
         chord = torch.where(self.chord > 0, self.chord, 1.0)
         on_ray = self.opening.versine == 0
-        at_x, at_y = self.legs[1], self.lead + self.x.sine * self.y.cosine * self.sway
+        at_x, at_y = self.legs[1], self._leg(1, self.x.sine * self.y.cosine)
         return tuple(torch.where(on_ray, self.step.sign(), leg / chord) for leg in (at_x, at_y))  # type: ignore[return-value]
 
     @cached_property
@@ -189,24 +210,49 @@ class Triangle:
         return torch.where(whole > 0, self.chord / whole, 0.0)
 
     def _distance_by_curvature(self) -> Tensor:
-        distance = self.distance()
-        cos_x, cos_y = self._cosines
-        flat = torch.maximum(self.x.radius, self.y.radius) * self.scale < FLAT[distance.dtype]
-        third = torch.zeros_like(distance)
-        for coefficient in reversed(HALF_TANGENT):
-            third = third * (self.curvature * distance.square()) + coefficient
-        third = third * distance**3
-        halves = sum((p.sine / p.shrink / 2).square() * 2 / (1 + _cosine(p)) for p in (self.x, self.y))
-        bend = (
-            self.y.excess * (self.y.sine / self.y.shrink) * cos_y
-            - self.x.excess * (self.x.sine / self.x.shrink) * cos_x
-        )
-        near = third - halves * self._half_distance_tangent + bend / 2
-        if self.curvature == 0:
+        """-(1 - cos theta) (sn_x sn_y/sn_d) (h(r_x) - h(r_x - e) + h(r_y) - h(r_y - e)), without a sum that cancels.
+
+        Here h(r) = (1 - r cs(r)/sn(r))/(2 K) grows with r, and e = (r_x + r_y - d)/2. It equals what homogeneity
+        gives, (r_y d_y + r_x d_x - d)/(2 K): by the law of cosines that is a second divided difference of u sn(u) as
+        a function of sn(u/2)^2, which the addition theorems of sn split.
+        """
+        chord = torch.where(self.chord > 0, self.chord, 1.0)
+        rise = self.y.sine / chord * self._rise(self.x) + self.x.sine / chord * self._rise(self.y)
+        return -self.opening.versine * rise
+
+    @cached_property
+    def _slack(self) -> tuple[Tensor, Tensor, Tensor]:
+        """e = (r_x + r_y - d)/2 >= 0; tanh(s e) and 1 - tanh(s e), for K < 0.
+
+        sn(e)/cs(e) = sn_x sn_y (1 + cos theta)/(sn(r_x + r_y) + sn_d).
+        """
+        product = self.x.sine * (self.y.sine * self.opening.coversine)
+        if self.curvature > 0:
+            angle = torch.atan2(self.scale * product, self.around.abs() + self.chord) / self.scale
+            return torch.where(self.around > 0, angle, (self.x.radius - self.y.gap) + angle), angle, angle
+        tangent = product / torch.where(self.around > 0, self.around + self.chord, 1.0)
+        decay = (self._distance_cosine + self.scale * self.chord) / ((2 - self.x.gap) * (2 - self.y.gap))
+        decay = decay.clamp_min(torch.finfo(decay.dtype).tiny)
+        growth = self.scale * tangent * (1 + decay) / decay
+        slack = torch.log1p(growth) / (2 * self.scale) if self.curvature else tangent
+        return slack, self.scale * tangent, 2 * decay / (1 + decay)
+
+    def _rise(self, point: Profile) -> Tensor:
+        """sn(r) (h(r) - h(r - e)), for K < 0 divided by cs(r)."""
+        slack, tangent, left = self._slack
+        rest = (point.radius - slack).clamp_min(0)
+        k, difference, value = self.curvature, torch.zeros_like(rest), torch.full_like(rest, HEIGHT[-1])
+        for coefficient in reversed((0.0, *HEIGHT[:-1])):
+            difference = difference * (k * rest.square()) + value
+            value = value * (k * point.radius.square()) + coefficient
+        near = point.sine * slack * (point.radius + rest) * difference
+        if k == 0:
             return near
-        far = (self.y.radius * cos_y - self.x.radius * cos_x - distance) / (2 * self.curvature)
-        return torch.where(flat, near, far)
-
-
-def _cosine(point: Profile) -> Tensor:
-    return point.cosine / point.shrink
+        a, e, b = self.scale * point.radius, self.scale * slack, self.scale * rest
+        if k < 0:
+            ratio = torch.where(b < 1e-8, 1.0, b / torch.tanh(torch.where(b < 1e-8, 1.0, b)))
+            far = e - ratio * tangent * point.shrink.square() / (point.gap + left - point.gap * left)
+        else:
+            ratio = torch.where(torch.sin(b) > 0, b / torch.sin(b), 1.0)
+            far = ratio * torch.sin(e) - e * point.cosine
+        return torch.where(a < FLAT, near, far / (2 * self.scale**3))
