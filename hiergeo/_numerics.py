@@ -64,7 +64,8 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     factor = torch.ones_like(rough).masked_fill(rough > 2.0 ** (2 * power), 2.0 ** (-3 * power))
     factor = factor.masked_fill(rough < 2.0 ** (-2 * power), 2.0 ** (3 * power))
     norm = torch.linalg.vector_norm(x * factor, dim=-1, keepdim=True)
-    return x * factor / torch.where(norm == 0, 1.0, norm), (norm / factor).squeeze(-1)
+    zero = norm == 0
+    return x * factor.masked_fill(zero, 1.0) / norm.masked_fill(zero, 1.0), (norm / factor).squeeze(-1)
 
 
 def no_second_order(*_: object) -> NoReturn:
