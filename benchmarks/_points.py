@@ -16,6 +16,12 @@ def points(count: int, dim: int, seed: int) -> Polar:
     return Polar(direction, 0.5 + torch.rand(count, generator=generator))
 
 
+def narrow(count: int, dim: int, seed: int) -> Polar:
+    """`points` whose directions scatter around one mean, two of them about 0.3 rad apart."""
+    noise, radius = points(count, dim, seed)
+    return Polar(normalize(points(1, dim, 1_000_000).direction + 0.22 * noise, dim=-1), radius)
+
+
 def clustered(count: int, dim: int, seed: int, spread: float, centres: int = 0) -> Polar:
     """`points` whose directions scatter around CENTRES random ones, which `centres` is the seed of.
 

@@ -114,7 +114,7 @@ def _with_gradients(call: Callable[[Problem], object]) -> Callable[[Problem], tu
 
 
 def _product(problem: Problem) -> Run:
-    u, v = problem.x.direction.detach(), problem.y.direction.detach().mT
+    u, v = problem.x.direction.detach().float(), problem.y.direction.detach().float().mT
     return lambda: torch.mm(u, v)
 
 

@@ -10,6 +10,9 @@ from hiergeo import pairwise
 NEIGHBOURS = 10
 """The k of the top-k search."""
 
+REACH = 1.0
+"""Geodesic units within which columns are counted."""
+
 
 def _stored(measure: Callable[..., Tensor]) -> Callable[[Problem], Tensor]:
     return lambda p: measure(p.x, p.y, p.curvature)
@@ -24,6 +27,7 @@ STORED: dict[str, Callable[[Problem], Tensor]] = {
     "cone margin": _stored(pairwise.cone_margin),
     "energy": _stored(pairwise.energy),
     "distance": _stored(pairwise.distance),
+    "distance in a product": lambda p: pairwise.distance(*p.halves),
 }
 """Results of the size N x M, in fresh memory."""
 
@@ -43,14 +47,29 @@ SEARCHES: dict[str, Callable[[Problem], object]] = {
 }
 """Exact searches behind a screen."""
 
+BY_DISTANCE: dict[str, Callable[[Problem], object]] = {
+    "top-10 by distance": lambda p: pairwise.topk(p.x, p.y, p.curvature, NEIGHBOURS),
+    "rank by distance": lambda p: pairwise.rank(p.x, p.y, p.curvature, p.partners),
+    "count within a distance": lambda p: pairwise.count_within(p.x, p.y, p.curvature, REACH),
+    "ladder by distance": lambda p: pairwise.nearest_ladder(p.x, p.y, p.curvature, p.y.radius, thresholds(p.y.radius)),
+    "top-10 by distance in a product": lambda p: pairwise.topk(*p.halves, NEIGHBOURS),
+}
+"""Searches by geodesic distance, in one space and in a product of two."""
+
 REDUCTIONS: dict[str, Callable[[Problem], object]] = {
     "count in cone": lambda p: pairwise.cone_count(p.x, p.y, p.curvature),
     "cone members": lambda p: pairwise.cone_members(p.x, p.y, p.curvature),
     "row mean of energy": lambda p: pairwise.energy_mean(p.x, p.y, p.curvature),
     "row minimum of energy": lambda p: pairwise.energy_min(p.x, p.y, p.curvature),
     **SEARCHES,
+    **BY_DISTANCE,
 }
 """What stores nothing of the size N x M."""
 
-OPERATIONS: dict[str, Callable[[Problem], object]] = {**STORED, **INTO, **REDUCTIONS}
+TOTALS: dict[str, Callable[[Problem], object]] = {
+    "total of energies": lambda p: pairwise.energy_total(p.x, p.y, p.curvature),
+}
+"""One number of all pairs; what training asks for."""
+
+OPERATIONS: dict[str, Callable[[Problem], object]] = {**STORED, **INTO, **REDUCTIONS, **TOTALS}
 """Every operation by name."""

@@ -65,6 +65,22 @@ class Problem:
         x, y = (Polar(*(field.detach().clone().requires_grad_() for field in point)) for point in (self.x, self.y))
         return Problem(x, y, self.curvature)
 
+    @property
+    def halves(self) -> tuple[list[Polar], list[Polar], list[float]]:
+        """The points and curvatures of a product of two spaces: each half of the coordinates with all of the radius."""
+        x, y = ([Polar(u, p.radius) for u in p.direction.chunk(2, -1)] for p in (self.x, self.y))
+        return x, y, [self.curvature, self.curvature]
+
+    @cached_property
+    def partners(self) -> Tensor:
+        """A column for each row, (N,) int64: that of its number, round and round."""
+        return torch.arange(self.shape.n) % self.shape.m
+
+    def to(self, dtype: torch.dtype) -> "Problem":
+        """The same problem with directions of another dtype."""
+        x, y = (Polar(p.direction.to(dtype), p.radius) for p in (self.x, self.y))
+        return Problem(x, y, self.curvature)
+
     def part(self, rows: int, columns: int | None = None) -> "Problem":
         """The first `rows` of x against the first `columns` of y, or all of them."""
         x, y = Polar(*(field[:rows] for field in self.x)), Polar(*(field[:columns] for field in self.y))

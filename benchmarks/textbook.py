@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from benchmarks.ours import NEIGHBOURS
+from benchmarks.ours import NEIGHBOURS, REACH
 from benchmarks.problem import thresholds
 
 MIN_RADIUS = 0.1
@@ -78,6 +79,49 @@ def nearest(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) ->
     return values, columns
 
 
+def nearest_by_distance(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> tuple[Tensor, Tensor]:
+    """The smallest distances of each x, (N, k), and their columns."""
+    values, columns = distance(ux, rx, uy, ry, curvature).topk(NEIGHBOURS, dim=1, largest=False)
+    return values, columns
+
+
+def rank(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """How many y are nearer to each x than its partner is, (N,) int64."""
+    values = distance(ux, rx, uy, ry, curvature)
+    partner = values.gather(1, (torch.arange(len(ux)) % len(uy))[:, None])
+    return (values < partner).sum(1)
+
+
+def within(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """(N,) int64."""
+    return (distance(ux, rx, uy, ry, curvature) <= REACH).sum(1)
+
+
+def ladder_by_distance(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """(N, T), threshold by threshold."""
+    values = distance(ux, rx, uy, ry, curvature)
+    found = [values.masked_fill(ry > threshold, math.inf).argmin(1) for threshold in thresholds(ry)]
+    return torch.stack(found, dim=1)
+
+
+def distance_in_a_product(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """(N, M) geodesic units, of two factors with half of the coordinates and all of the radius each."""
+    halves = zip(*(u.chunk(2, -1) for u in (ux, uy)), strict=True)
+    parts = [distance(normalize(a, dim=-1), rx, normalize(b, dim=-1), ry, curvature) for a, b in halves]
+    return torch.hypot(*parts)
+
+
+def nearest_in_a_product(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> tuple[Tensor, Tensor]:
+    """The smallest distances of each x in the product, (N, k), and their columns."""
+    values, columns = distance_in_a_product(ux, rx, uy, ry, curvature).topk(NEIGHBOURS, dim=1, largest=False)
+    return values, columns
+
+
+def total(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: float) -> Tensor:
+    """Radians, of all pairs."""
+    return energy(ux, rx, uy, ry, curvature).sum()
+
+
 def ladder(queries: Tensor, _: Tensor, candidates: Tensor, radius: Tensor, curvature: float) -> Tensor:
     """(Q, T), threshold by threshold, as the authors of the protocol do it; the curvature plays no part."""
     scores = queries @ candidates.mT
@@ -93,8 +137,18 @@ ONE_GRAPH: dict[str, Callable[..., object]] = {
     "count in cone": count,
     "row mean of energy": row_mean,
     "top-10": nearest,
+    "distance in a product": distance_in_a_product,
+    "top-10 by distance": nearest_by_distance,
+    "rank by distance": rank,
+    "count within a distance": within,
+    "top-10 by distance in a product": nearest_in_a_product,
+    "total of energies": total,
 }
 """By operation, functions of directions and radii of x and y and the curvature, without a loop."""
 
-FORMULAS: dict[str, Callable[..., object]] = {**ONE_GRAPH, "ladder, 50 thresholds": ladder}
+FORMULAS: dict[str, Callable[..., object]] = {
+    **ONE_GRAPH,
+    "ladder, 50 thresholds": ladder,
+    "ladder by distance": ladder_by_distance,
+}
 """By operation, all of them."""
