@@ -20,6 +20,9 @@ STABLE_TORCH_LIBRARY(hiergeo_native, m) {
   m.def("nearest_ladder(" HIERGEO_FACTORS ", Tensor order, Tensor ends, int product) -> (Tensor, Tensor)");
   m.def("energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, int product) -> Tensor");
   m.def(
+      "energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, float? margin,"
+      " bool gradients, int product) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)");
+  m.def(
       "energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, float curvature, Tensor aperture, int product)"
       " -> (Tensor, Tensor)");
   m.def(

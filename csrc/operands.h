@@ -266,6 +266,12 @@ inline void check_cones(const Tensor& ux, const Tensor& rx, const Tensor& uy, co
   operands::check_product(product);
 }
 
+inline void check_total(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                        const Tensor& aperture, const std::optional<double>& margin, int64_t product) {
+  check_cones(ux, rx, uy, ry, curvature, aperture, product);
+  STD_TORCH_CHECK(!margin || (std::isfinite(*margin) && *margin > 0), "margin must be a number > 0, not ", *margin, ".");
+}
+
 inline void check_members(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
                           const Tensor& aperture, int64_t product) {
   check_cones(ux, rx, uy, ry, curvature, aperture, product);

@@ -23,6 +23,8 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "energy": pairwise.energy,
     "energy_mean": pairwise.energy_mean,
     "energy_sum": pairwise.energy_sum,
+    "energy_total": pairwise.energy_total,
+    "hinge_total": lambda *a: pairwise.hinge_total(*a, margin=1.3),
     "energy_min": lambda *a: pairwise.energy_min(*a)[0],
 }
 

@@ -73,6 +73,8 @@ OPERATIONS = {
     "distance": pairwise.distance,
     "cone_margin": pairwise.cone_margin,
     "energy_sum": pairwise.energy_sum,
+    "energy_total": pairwise.energy_total,
+    "hinge_total": lambda *a: pairwise.hinge_total(*a, margin=1.3),
     "rows.exterior_angle": rows.exterior_angle,
     "rows.distance": rows.distance,
 }

@@ -27,7 +27,7 @@ pytestmark = needs_kernels
 ANGLE = QUANTITIES["exterior_angle"]
 NARROW = (torch.float32, torch.bfloat16, torch.float16)
 OPERATIONS = (
-    *("store", "count", "smallest", "energy_sum", "energy_min", "ladder", "backward"),
+    *("store", "count", "smallest", "energy_sum", "energy_total", "energy_min", "ladder", "backward"),
     *("product", "count_within", "rank", "nearest_ladder"),
 )
 """Those that never wait for the device."""
@@ -189,6 +189,45 @@ def test_gradients(quantity: str) -> None:
     agree()
 
 
+@given(cuda_problems, st.sampled_from((None, 0.1, 1.3)), st.booleans())
+def test_totals(problem: Problem, margin: float | None, gradients: bool) -> None:
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, gradients)
+    (native, _), (reference, _) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
+    pairs = max(1, problem.y.radius.shape[-1] * problem.x.radius.shape[-1])
+    torch.testing.assert_close(native, reference, rtol=1e-5, atol=TIE * pairs, equal_nan=True)
+
+
+@given(problems(hard=False).map(moved), st.sampled_from((None, 0.1, 1.3)))
+@settings(max_examples=60)
+def test_gradients_of_totals(problem: Problem, margin: float | None) -> None:
+    energy = problem.stored(REFERENCE, "energy")
+    kinks = [problem.stored(REFERENCE, "cone_margin"), *([] if margin is None else [energy - margin])]
+    assume(not any(bool((kink.abs() <= TIE).any()) for kink in kinks))
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, True)
+    (_, native), (_, reference) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
+    assert native is not None
+    assert reference is not None
+    assert_gradients(native, reference, problem)
+
+
+@pytest.mark.parametrize("margin", [None, 1.3])
+def test_a_point_that_is_no_number_spoils_the_total_and_its_own_gradients(margin: float | None) -> None:
+    x, y = random_points(150, 16, 0), random_points(140, 16, 1)
+    odd = Polar(x.direction.clone(), x.radius.clone())
+    odd.direction[0, 7, 3], odd.radius[0, 140] = math.nan, math.inf
+    rest = [i for i in range(150) if i not in (7, 140)]
+    few = Polar(x.direction[:, rest].contiguous(), x.radius[:, rest].contiguous())
+    (value, found), (_, alone) = (
+        NATIVE.energy_total(a, y, -0.7, pairwise.half_aperture(a.radius, -0.7), margin, True) for a in (odd, few)
+    )
+    assert bool(value.isnan())
+    assert bool(found.ux[0, [7, 140]].isnan().all())
+    assert not bool(found.aperture[0, [7, 140]].any())
+    for name, one, other in zip(found._fields, found, alone, strict=True):
+        there = one[:, rest] if name in ("ux", "rx", "aperture") else one
+        torch.testing.assert_close(there, other, rtol=1e-5, atol=1e-4, msg=name)
+
+
 @pytest.mark.parametrize("quantity", ["exterior_angle", "distance"])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_gradients_of_nearly_collinear_pairs(sign: int, quantity: str) -> None:
@@ -244,6 +283,9 @@ def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
     upstream = torch.ones((), dtype=problem.dtype, device=DEVICE).expand(margin.shape)
     slopes = (upstream, x, y, -0.3, QUANTITIES["distance"], None)
     assert_gradients(NATIVE.backward(*slopes), REFERENCE.backward(*slopes), problem)
+    for gradients in (False, True):
+        totals = [backend.energy_total(*operands, 1.3, gradients) for backend in (NATIVE, REFERENCE)]
+        torch.testing.assert_close(totals[0][0], totals[1][0], rtol=1e-5, atol=TIE)
 
 
 def many_problems(count: int) -> tuple[Polar, Polar]:
@@ -279,10 +321,18 @@ def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[],
         "count": lambda: [NATIVE.count([Factor(x, y, -0.3, psi)], QUANTITIES["cone_margin"], None)],
         "smallest": lambda: list(NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, 5, False)),
         "energy_sum": lambda: [NATIVE.energy_sum(x, y, -0.3, psi)],
+        "energy_total": lambda: totalled(x, y, psi),
         "energy_min": lambda: list(NATIVE.energy_min(x, y, -0.3, psi)),
         "ladder": lambda: list(NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)),
         "backward": lambda: list(NATIVE.backward(upstream, x, y, -0.3, QUANTITIES["energy"], psi)),
     }[name]
+
+
+def totalled(x: Polar, y: Polar, psi: Tensor) -> list[Tensor]:
+    alone, _ = NATIVE.energy_total(x, y, -0.3, psi, 1.3, False)
+    total, gradients = NATIVE.energy_total(x, y, -0.3, psi, 1.3, True)
+    assert gradients is not None
+    return [alone, total, *gradients]
 
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:

@@ -66,13 +66,16 @@ def test_other_gradients_are_as_if_the_rows_were_absent(curvature: float, quanti
 
 @pytest.mark.parametrize("setting", ["0", "1"][: 1 if MISSING else 2])
 @pytest.mark.parametrize("curvature", CURVATURES)
-@pytest.mark.parametrize("name", ["energy", "energy_sum", "energy_min", "cone_margin", "distance"])
+@pytest.mark.parametrize(
+    "name", ["energy", "energy_sum", "energy_total", "hinge_total", "energy_min", "cone_margin", "distance"]
+)
 def test_through_autograd(name: str, curvature: float, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The half aperture passes nothing on either: only rows that are not numbers have gradients of NaN."""
     monkeypatch.setenv("HIERGEO_NATIVE", setting)
     x, y = (Polar(*(part[0] for part in spoiled(point, 1, 4))) for point in (points(7, 0), points(9, 1)))
     inputs = [part.requires_grad_() for part in (*x, *y, torch.tensor(curvature, requires_grad=True))]
-    value = getattr(pairwise, name)(Polar(*inputs[:2]), Polar(*inputs[2:4]), inputs[4])
+    margin = (1.3,) if name == "hinge_total" else ()
+    value = getattr(pairwise, name)(Polar(*inputs[:2]), Polar(*inputs[2:4]), inputs[4], *margin)
     value = value[0] if name == "energy_min" else value
     (ux, rx, uy, ry, k) = torch.autograd.grad(value.sum(), inputs)
     assert bool(k.isfinite())

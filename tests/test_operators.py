@@ -22,6 +22,8 @@ DIFFERENTIABLE: dict[str, Measure] = {
     **STORED,
     "energy_sum": pairwise.energy_sum,
     "energy_mean": pairwise.energy_mean,
+    "energy_total": pairwise.energy_total,
+    "hinge_total": lambda *a: pairwise.hinge_total(*a, margin=0.4),
     "energy_min": lambda *a: pairwise.energy_min(*a)[0],
 }
 SEARCHES: dict[str, Measure] = {
@@ -63,6 +65,10 @@ CASES: dict[str, tuple[object, Callable[[], tuple[object, ...]]]] = {
     "pair_rank": (search_ops.pair_rank, lambda: (*factors(2), "cone_margin", torch.arange(10).view(2, 5) // 2, False)),
     "pair_ladder": (search_ops.pair_ladder, lambda: (*factors()[:5], [], "distance", *STEPS, None)),
     "energy_sum": (ops.energy_sum, lambda: tuple(operands(2, learnt=True))),
+    "energy_total": (ops.energy_total, lambda: (*operands(2, learnt=True), None, False)),
+    "energy_total with gradients": (ops.energy_total, lambda: (*operands(2, learnt=True), 0.4, True)),
+    "energy_total_backward": (ops.energy_total_backward, lambda: (*operands(2), 0.4, torch.rand(2).double(), [])),
+    "energy_total_backward of what was found": (ops.energy_total_backward, lambda: total_operands()),
     "energy_min": (ops.energy_min, lambda: tuple(operands(2, learnt=True))),
     "ladder": (search_ops.ladder, lambda: (torch.rand(3, 4), torch.rand(6, 4), *STEPS, None, None)),
     "ladder that is prepared": (
@@ -82,6 +88,12 @@ def factors(*batch: int) -> list[list[Tensor]]:
 def row_operands() -> tuple[object, ...]:
     x, y = points(5, seed=0), points(5, seed=1)
     return (*x, *y, torch.tensor(-0.3), torch.rand(5).double(), "exterior_angle")
+
+
+def total_operands() -> tuple[object, ...]:
+    parts = operands(2)
+    _, *found = ops.energy_total(*parts, 0.4, True)
+    return (*parts, 0.4, torch.rand(2).double(), found)
 
 
 @pytest.mark.parametrize("name", CASES)

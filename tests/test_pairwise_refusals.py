@@ -34,6 +34,8 @@ OPERATIONS: list[Callable[..., object]] = [
     pairwise.energy,
     pairwise.energy_mean,
     pairwise.energy_sum,
+    pairwise.energy_total,
+    lambda x, y, k: pairwise.hinge_total(x, y, k, 1.0),
     pairwise.energy_min,
     pairwise.cone_count,
     pairwise.cone_members,
@@ -108,6 +110,12 @@ def test_min_radius(bad: float) -> None:
             operation(good(), good(), -0.3, bad)
     with pytest.raises(InputError, match="min_radius"):
         pairwise.half_aperture(torch.ones(2), -0.3, bad)
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.1, math.nan, math.inf])
+def test_margin(bad: float) -> None:
+    with pytest.raises(InputError, match=r"^margin must be a number > 0, radians, not"):
+        pairwise.hinge_total(good(), good(), -0.3, bad)
 
 
 def test_leading_dimensions() -> None:

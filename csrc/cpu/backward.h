@@ -98,21 +98,22 @@ inline void finish(const Points& points, const Pulls<T>& pulls, const double* by
 
 template <class T> class Backward {
  public:
-  Backward(const Pairs& pairs, Quantity quantity, Upstream upstream, Gradients to, ParallelFor parallel)
+  Backward(const Pairs& pairs, Quantity quantity, const Weigher<T>& weigher, Gradients to, ParallelFor parallel)
       : pairs_(pairs), to_(to), parallel_(parallel), x_(pairs.x, pairs.curvature, parallel),
         y_(pairs.y, kWeightColumns, pairs.product), rays_x_(x_.count, x_.width, pairs.product),
         rays_y_(kWeightColumns, x_.width, pairs.product), pulls_x_(x_.padded, x_.width, parallel),
         pulls_y_(rounded_up(pairs.y.direction.count, kBlockRows), x_.width, parallel), radius_x_(x_.count),
         radius_y_(pairs.y.direction.count),
-        weights_(pairs, quantity, upstream, x_.count) {
+        weights_(pairs, quantity, weigher, x_.count) {
     rays_x_.load(pairs.x.direction, 0, x_.count, parallel);
     memset(radius_x_.data(), 0, size_t(x_.count) * sizeof(double));
     memset(radius_y_.data(), 0, size_t(pairs.y.direction.count) * sizeof(double));
   }
 
-  void run() {
+  // Returns what the weigher sums over all pairs.
+  double run() {
     const int64_t total = pairs_.y.direction.count;
-    double curvature = 0;
+    double curvature = 0, sum = 0;
     for (int64_t begin = 0; begin < total; begin += kWeightColumns) {
       y_.load(begin, smaller(kWeightColumns, total - begin), pairs_.curvature, parallel_);
       rays_y_.load(pairs_.y.direction, begin, y_.count, parallel_);
@@ -130,6 +131,7 @@ template <class T> class Backward {
           const double* sums = weights_.radius_sums(chunk);
           for (int64_t j = 0; j < y_.count; ++j) radius_y_[begin + j] += sums[j];
           curvature += weights_.curvature_sum(chunk);
+          sum += weights_.total(chunk);
         }
       }
     }
@@ -138,6 +140,7 @@ template <class T> class Backward {
            parallel_);
     finish(pairs_.y, pulls_y_, radius_y_.data(), static_cast<T*>(to_.y_direction), static_cast<T*>(to_.y_radius),
            parallel_);
+    return sum;
   }
 
  private:
@@ -190,8 +193,8 @@ template <class T> class Backward {
 };
 
 template <class T>
-inline void backward(const Pairs& pairs, Quantity quantity, Upstream upstream, Gradients to, ParallelFor parallel) {
-  Backward<T>(pairs, quantity, upstream, to, parallel).run();
+inline double backward(const Pairs& pairs, Quantity quantity, const Weigher<T>& weigher, Gradients to, ParallelFor parallel) {
+  return Backward<T>(pairs, quantity, weigher, to, parallel).run();
 }
 
 }  // namespace

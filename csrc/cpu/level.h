@@ -77,6 +77,22 @@ inline void energy_sum(const Pairs& pairs, double* sums, ParallelFor parallel) {
   });
 }
 
+inline void energy_total(const Pairs& pairs, LossKind kind, double* total, ParallelFor parallel) {
+  by_compute_type(pairs.x.direction.dtype, [&](auto compute) {
+    using T = decltype(compute);
+    LossSum<T> sink(pairs.x, kind);
+    sweep<T>(pairs, evaluation_of<T>(Quantity::exterior_angle, pairs.curvature), sink, parallel);
+    *total = sink.total();
+  });
+}
+
+inline void energy_gradients(const Pairs& pairs, LossKind kind, double* total, Gradients to, ParallelFor parallel) {
+  by_compute_type(pairs.x.direction.dtype, [&](auto compute) {
+    using T = decltype(compute);
+    *total = backward<T>(pairs, Quantity::energy, LossWeigher<T>(kind), to, parallel);
+  });
+}
+
 inline void energy_min(const Pairs& pairs, void* values, int64_t* indices, ParallelFor parallel) {
   by_compute_type(pairs.x.direction.dtype, [&](auto compute) {
     using T = decltype(compute);
@@ -119,13 +135,14 @@ inline void ladder_of(Rows queries, Rows candidates, const int64_t* order, const
 inline void backward_of(const Pairs& pairs, Quantity quantity, Upstream upstream, Gradients to, ParallelFor parallel) {
   by_compute_type(pairs.x.direction.dtype, [&](auto compute) {
     using T = decltype(compute);
-    backward<T>(pairs, quantity, upstream, to, parallel);
+    backward<T>(pairs, quantity, UpstreamWeigher<T>(quantity, upstream), to, parallel);
   });
 }
 
 constexpr Level level_named(const char* name) {
-  return {name,       store,      backward_of, count,   count_within_of,   members,   energy_sum,
-          energy_min, smallest_of, rank_of,     nearest_ladder_of, ladder_of, multiply_adds};
+  return {name,         store,            backward_of, count,       count_within_of, members,           energy_sum,
+          energy_total, energy_gradients, energy_min,  smallest_of, rank_of,         nearest_ladder_of, ladder_of,
+          multiply_adds};
 }
 
 }  // namespace

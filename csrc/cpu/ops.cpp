@@ -158,25 +158,41 @@ void store(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> u
 }
 
 using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+using Seven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+// Gradients by the points, apertures and curvatures of all batch entries, 0 until they are written.
+struct GradientTensors {
+  Tensor ux, rx, uy, ry, number, curvature;
+
+  GradientTensors(const Tensor& x, const Tensor& y) : GradientTensors(x, x.size(0), x.size(1), y.size(1), x.size(2)) {}
+  GradientTensors(const Tensor& like, int64_t batches, int64_t n, int64_t m, int64_t d)
+      : ux(zeros(like, {batches, n, d}, compute_type(like))), rx(zeros(like, {batches, n}, compute_type(like))),
+        uy(zeros(like, {batches, m, d}, compute_type(like))), ry(zeros(like, {batches, m}, compute_type(like))),
+        number(zeros(like, {batches, n}, ScalarType::Double)), curvature(zeros(like, {batches}, ScalarType::Double)) {}
+
+  Gradients at(int64_t b) const {
+    const int64_t n = rx.size(1), m = ry.size(1), d = ux.size(2);
+    return {entry(ux, b, n * d), entry(rx, b, n),          entry(uy, b, m * d),
+            entry(ry, b, m),     data_of<double>(number) + b * n, data_of<double>(curvature) + b};
+  }
+
+ private:
+  static Tensor zeros(const Tensor& like, std::initializer_list<int64_t> size, ScalarType type) {
+    return torch::stable::new_zeros(like, {size.begin(), size.size()}, type);
+  }
+};
 
 Six backward(Tensor upstream, Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, int64_t quantity,
              std::optional<Tensor> aperture, int64_t product) {
   check_backward(upstream, ux, rx, uy, ry, curvature, quantity, aperture, product);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
-  const int64_t batches = all.batches(), n = all.rows(), m = all.columns(), d = ux.size(2);
-  const ScalarType type = compute_type(ux);
-  Tensor gux = torch::stable::new_zeros(ux, {batches, n, d}, type), grx = torch::stable::new_zeros(ux, {batches, n}, type);
-  Tensor guy = torch::stable::new_zeros(ux, {batches, m, d}, type), gry = torch::stable::new_zeros(ux, {batches, m}, type);
-  Tensor ga = torch::stable::new_zeros(ux, {batches, n}, ScalarType::Double);
-  Tensor gk = torch::stable::new_zeros(ux, {batches}, ScalarType::Double);
+  const GradientTensors to(ux, uy);
   const int64_t width = bytes_of(dtype_of(upstream));
   all.each([&](int64_t b) {
     const Upstream from = {data_of<char>(upstream) + b * upstream.stride(0) * width, upstream.stride(1), upstream.stride(2)};
-    const Gradients to = {entry(gux, b, n * d), entry(grx, b, n),          entry(guy, b, m * d),
-                          entry(gry, b, m),     data_of<double>(ga) + b * n, data_of<double>(gk) + b};
-    level().backward(all.at(b), Quantity(quantity), from, to, in_parallel);
+    level().backward(all.at(b), Quantity(quantity), from, to.at(b), in_parallel);
   });
-  return {gux, grx, guy, gry, ga, gk};
+  return {to.ux, to.rx, to.uy, to.ry, to.number, to.curvature};
 }
 
 Tensor count(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
@@ -270,6 +286,24 @@ Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, 
   return sums;
 }
 
+// Without `gradients` the others are empty, (B, 0).
+Seven energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, std::optional<double> margin,
+                   bool gradients, int64_t product) {
+  check_total(ux, rx, uy, ry, curvature, aperture, margin, product);
+  const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
+  const LossKind kind = {margin.has_value(), margin.value_or(0)};
+  Tensor total = torch::stable::new_zeros(ux, {all.batches()}, ScalarType::Double);
+  double* totals = data_of<double>(total);
+  if (!gradients) {
+    all.each([&](int64_t b) { level().energy_total(all.at(b), kind, totals + b, in_parallel); });
+    const Tensor none = torch::stable::new_empty(ux, {all.batches(), 0}, compute_type(ux));
+    return {total, none, none, none, none, none, none};
+  }
+  const GradientTensors to(ux, uy);
+  all.each([&](int64_t b) { level().energy_gradients(all.at(b), kind, totals + b, to.at(b), in_parallel); });
+  return {total, to.ux, to.rx, to.uy, to.ry, to.number, to.curvature};
+}
+
 std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
   check_cones(ux, rx, uy, ry, curvature, aperture, product);
   const Operands all = {ux, uy, Numbers(rx), Numbers(ry), Numbers(aperture), Numbers(kNone), curvature, product_of(product)};
@@ -314,6 +348,7 @@ STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, CPU, m) {
   m.impl("rank", TORCH_BOX(&rank));
   m.impl("nearest_ladder", TORCH_BOX(&nearest_ladder));
   m.impl("energy_sum", TORCH_BOX(&energy_sum));
+  m.impl("energy_total", TORCH_BOX(&energy_total));
   m.impl("energy_min", TORCH_BOX(&energy_min));
   m.impl("ladder", TORCH_BOX(&ladder));
 }

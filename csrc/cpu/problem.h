@@ -61,6 +61,12 @@ struct Upstream {
   int64_t row_stride, column_stride;
 };
 
+// What a sum over all pairs adds up (loss.h): energies, or with `hinge` what they lack of a margin.
+struct LossKind {
+  bool hinge;
+  double margin;
+};
+
 // Gradients, contiguous, in the compute dtype; `number` and `curvature` in double.
 struct Gradients {
   void *x_direction, *x_radius, *y_direction, *y_radius;
@@ -92,6 +98,9 @@ struct Level {
   // Writes the members of row i from columns[next[i]] on and moves next[i] past them.
   void (*members)(const Pairs&, int64_t* columns, int64_t* next, ParallelFor);
   void (*energy_sum)(const Pairs&, double* sums, ParallelFor);
+  // The sum of a loss over all pairs, alone or with its gradients.
+  void (*energy_total)(const Pairs&, LossKind, double* total, ParallelFor);
+  void (*energy_gradients)(const Pairs&, LossKind, double* total, Gradients, ParallelFor);
   void (*energy_min)(const Pairs&, void* values, int64_t* indices, ParallelFor);
   // Searches by what is to be small: an angle, a distance or the negative of a margin. With `swap` y is the apex.
   void (*smallest)(const Factors&, Quantity, bool swap, int64_t k, void* values, int64_t* indices, ParallelFor);

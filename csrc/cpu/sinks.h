@@ -1,6 +1,7 @@
 // What becomes of the values of the pairs: each sink is one small struct.
 #pragma once
 
+#include "../loss.h"
 #include "sweep.h"
 
 namespace hiergeo {
@@ -96,6 +97,27 @@ template <class T> struct Sum final : Sink<T> {
   void row(int64_t i, int64_t, const T* values, int64_t n) override {
     sums[i] += wide_sum(values, n);
   }
+};
+
+// The sum of a loss, from exterior angles.
+template <class T> struct LossSum final : Sink<T> {
+  const double* aperture;
+  Loss<T> loss;
+  int64_t count;
+  Buffer<double> sums;
+
+  LossSum(const Points& x, LossKind kind) : aperture(x.number), loss(kind), count(x.direction.count), sums(count) {
+    memset(sums.data(), 0, size_t(count) * sizeof(double));
+  }
+
+  void row(int64_t i, int64_t, const T* angles, int64_t n) override {
+    alignas(64) T values[kTileColumns];
+    const T number = T(aperture[i]);
+    const Loss<T> of = loss;
+    for (int64_t j = 0; j < n; ++j) values[j] = of.value(angles[j], number);
+    sums[i] += wide_sum(values, n);
+  }
+  double total() const { return wide_sum(sums.data(), count); }
 };
 
 // The smallest value and its column.

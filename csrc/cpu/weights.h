@@ -1,6 +1,7 @@
-// A block of weights: upstream gradient times the derivative by cos(theta), and the sums by radii, aperture and curvature.
+// A block of weights: what pairs weigh times the derivative by cos(theta), and the sums by radii, aperture and curvature.
 #pragma once
 
+#include "../loss.h"
 #include "sweep.h"
 
 namespace hiergeo {
@@ -50,10 +51,70 @@ template <class T, bool ANGLE> inline Differentiation<T> differentiation_of(doub
   return curvature > 0 ? differentiate<T, 1, ANGLE> : differentiate<T, 0, ANGLE>;
 }
 
+// What pairs weigh: the derivative of the result by their law, 0 for a pair that is not a number.
+template <class T> struct Weigher {
+  // Of row i with n columns from `column` of y on, whose laws are `value`; `number` is that of x. Returns what is summed
+  // over them, if anything.
+  virtual double weigh(int64_t i, int64_t column, const T* value, T number, int64_t n, T* to) const = 0;
+
+ protected:
+  ~Weigher() = default;
+};
+
+// An upstream gradient for each pair.
+template <class T> class UpstreamWeigher final : public Weigher<T> {
+ public:
+  UpstreamWeigher(Quantity quantity, Upstream upstream) : quantity_(quantity), upstream_(upstream) {}
+
+  double weigh(int64_t i, int64_t column, const T* value, T number, int64_t n, T* to) const override {
+    read(i, column, n, to);
+    if (quantity_ == Quantity::energy)
+      for (int64_t j = 0; j < n; ++j) to[j] = value[j] > number ? to[j] : T(0);
+    else if (quantity_ == Quantity::cone_margin)
+      for (int64_t j = 0; j < n; ++j) to[j] = value[j] >= 0 ? -to[j] : T(0);
+    else
+      for (int64_t j = 0; j < n; ++j) to[j] = value[j] >= 0 ? to[j] : T(0);
+    return 0;
+  }
+
+ private:
+  void read(int64_t i, int64_t column, int64_t n, T* to) const {
+    const T* from = static_cast<const T*>(upstream_.data) + i * upstream_.row_stride + column * upstream_.column_stride;
+    if (upstream_.column_stride == 1)
+      memcpy(to, from, size_t(n) * sizeof(T));
+    else if (upstream_.column_stride == 0)
+      for (int64_t j = 0; j < n; ++j) to[j] = *from;
+    else
+      for (int64_t j = 0; j < n; ++j) to[j] = from[j * upstream_.column_stride];
+  }
+
+  Quantity quantity_;
+  Upstream upstream_;
+};
+
+// The slope of a loss whose values are summed.
+template <class T> class LossWeigher final : public Weigher<T> {
+ public:
+  explicit LossWeigher(LossKind kind) : loss_(kind) {}
+
+  double weigh(int64_t, int64_t, const T* value, T number, int64_t n, T* to) const override {
+    alignas(64) T losses[kTileColumns];
+    const Loss<T> loss = loss_;
+    for (int64_t j = 0; j < n; ++j) {
+      losses[j] = loss.value(value[j], number);
+      to[j] = loss.slope(value[j], number);
+    }
+    return wide_sum(losses, n);
+  }
+
+ private:
+  Loss<T> loss_;
+};
+
 template <class T> class Weights {
  public:
-  Weights(const Pairs& pairs, Quantity quantity, Upstream upstream, int64_t rows)
-      : pairs_(pairs), quantity_(quantity), upstream_(upstream),
+  Weights(const Pairs& pairs, Quantity quantity, const Weigher<T>& weigher, int64_t rows)
+      : pairs_(pairs), quantity_(quantity), weigher_(weigher),
         differentiate_(is_distance(quantity) ? differentiation_of<T, false>(pairs.curvature)
                                              : differentiation_of<T, true>(pairs.curvature)),
         capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride),
@@ -64,13 +125,15 @@ template <class T> class Weights {
   int64_t near_count(int64_t chunk) const { return near_counts_[chunk]; }
   const double* radius_sums(int64_t chunk) const { return radius_sums_.data() + chunk * kWeightColumns; }
   double curvature_sum(int64_t chunk) const { return curvature_sums_[chunk]; }
+  // What the weigher sums.
+  double total(int64_t chunk) const { return totals_[chunk]; }
 
   // Rows [first, last) of the block that begins at row `block` of x, which are chunk number `chunk`. `radius_x` and, for
   // energies, `number_x` gain the sums of their rows.
   void fill(const RowSide<T>& x, const ColumnSide<T>& y, int64_t block, int64_t first, int64_t last, int64_t chunk,
             double* radius_x, double* number_x) {
     const T curvature = T(pairs_.curvature), scale = T(sqrt(fabs(pairs_.curvature)));
-    double *sums = radius_sums_.data() + chunk * kWeightColumns, curvature_sum = 0;
+    double *sums = radius_sums_.data() + chunk * kWeightColumns, curvature_sum = 0, total = 0;
     NearPair<T>* list = near_.data() + chunk * kChunkRows * kWeightColumns;
     int64_t listed = 0;
     memset(sums, 0, kWeightColumns * sizeof(double));
@@ -83,9 +146,8 @@ template <class T> class Weights {
       const T number = x.statistics.number()[i];
       differentiate_({x.statistics.at(i), number, scale, curvature, y.statistics, column, n, opening}, partials);
       const int64_t real = smaller(n, y.count - column);
-      read(i, y.begin + column, real, up);
+      total += weigher_.weigh(i, y.begin + column, partials.value, number, real, up);
       for (int64_t j = real; j < n; ++j) up[j] = T(0);
-      weigh(partials.value, number, n, up);
       if (is_conic(quantity_)) number_x[i] -= wide_sum(up, real);
       T* to = row(i - block) + column;
       HIERGEO_INDEPENDENT
@@ -103,42 +165,23 @@ template <class T> class Weights {
     each_row_of_tiles<T>(x, y, block + first, block + last, work);
     near_counts_[chunk] = listed;
     curvature_sums_[chunk] = curvature_sum;
+    totals_[chunk] = total;
   }
 
  private:
-  // Upstream gradients become those of the law; pairs with a point that is not a number weigh nothing.
-  void weigh(const T* value, T number, int64_t n, T* up) const {
-    if (quantity_ == Quantity::energy)
-      for (int64_t j = 0; j < n; ++j) up[j] = value[j] > number ? up[j] : T(0);
-    else if (quantity_ == Quantity::cone_margin)
-      for (int64_t j = 0; j < n; ++j) up[j] = value[j] >= 0 ? -up[j] : T(0);
-    else
-      for (int64_t j = 0; j < n; ++j) up[j] = value[j] >= 0 ? up[j] : T(0);
-  }
-
   static constexpr int64_t kChunks = kWeightRows / kChunkRows;
   int64_t chunks() const { return capacity_ / kChunkRows; }
 
-  void read(int64_t i, int64_t column, int64_t n, T* to) const {
-    const T* from = static_cast<const T*>(upstream_.data) + i * upstream_.row_stride + column * upstream_.column_stride;
-    if (upstream_.column_stride == 1)
-      memcpy(to, from, size_t(n) * sizeof(T));
-    else if (upstream_.column_stride == 0)
-      for (int64_t j = 0; j < n; ++j) to[j] = *from;
-    else
-      for (int64_t j = 0; j < n; ++j) to[j] = from[j * upstream_.column_stride];
-  }
-
   const Pairs& pairs_;
   Quantity quantity_;
-  Upstream upstream_;
+  const Weigher<T>& weigher_;
   Differentiation<T> differentiate_;
   int64_t capacity_;
   Buffer<T> weights_;
   Buffer<NearPair<T>> near_;
   Buffer<double> radius_sums_;
   int64_t near_counts_[kChunks] = {};
-  double curvature_sums_[kChunks] = {};
+  double curvature_sums_[kChunks] = {}, totals_[kChunks] = {};
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Gradients of a quantity of every pair, chunk by chunk: pairs are weighed again, then the sums over D-wide rows are
-// matrix products of torch, which follow its setting of TF32.
+// Gradients of a quantity of every pair, or of the sum of a loss beside that sum, chunk by chunk: pairs are weighed, then the
+// sums over D-wide rows are matrix products of torch, which follow its setting of TF32.
 #include "ops.cuh"
 #include "pulls.cuh"
 #include "weights.cuh"
@@ -40,16 +40,19 @@ struct Sums {
 
 class Backward {
  public:
-  Backward(const Tensor& upstream, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
+  // Of the sum of a loss where there is no upstream gradient.
+  Backward(const Tensor* upstream, LossKind loss, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
            double curvature, Quantity quantity, const Tensor* aperture, Product product)
       : launch_(ux),
         quantity_(quantity),
+        loss_(loss),
         curvature_(curvature),
         upstream_(upstream),
         x_(launch_, ux, rx, aperture, curvature, product, common_type(ux, uy)),
         y_(launch_, uy, ry, nullptr, curvature, product, common_type(ux, uy)),
         by_number_(zeros(ux, {ux.size(0), ux.size(1)}, ScalarType::Double)),
-        by_curvature_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)) {}
+        by_curvature_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)),
+        losses_(zeros(uy, {uy.size(0), uy.size(1)}, ScalarType::Double)) {}
 
   template <class T> void add(const Chunk& chunk) {
     RowShares shared = row_shares(sizeof(T) == 8, chunk.rows);
@@ -58,14 +61,15 @@ class Backward {
     Tensor weights = empty(x_.rays, {chunk.batches, chunk.rows, chunk.columns}, x_.rays.scalar_type());
     Tensor near_of_rows = scratch<uint2>(x_.rays, chunk.batches * chunk.rows * words);
     Tensor near_of_columns = scratch<uint2>(x_.rays, chunk.batches * shared.words * chunk.columns);
-    Tensor sums = empty(x_.rays, {2 * row_sums + 2 * column_sums}, ScalarType::Double);
+    Tensor sums = empty(x_.rays, {2 * row_sums + 3 * column_sums}, ScalarType::Double);
     double *by_x_radius = data<double>(sums), *by_number = by_x_radius + row_sums;
     double *by_y_radius = by_number + row_sums, *by_curvature = by_y_radius + column_sums;
+    double* losses = by_curvature + column_sums;
 
-    write_weights(
-        launch_, quantity_, rows_part(x_.side(), chunk), columns_part(y_.side(), chunk), curvature_,
-        upstream_of(chunk, sizeof(T)),
-        {data<T>(weights), data<uint2>(near_of_rows), data<uint2>(near_of_columns), by_x_radius, by_number, by_y_radius, by_curvature, words, shares});
+    const Objective objective = {quantity_, upstream_of(chunk, sizeof(T)), loss_};
+    write_weights(launch_, objective, rows_part(x_.side(), chunk), columns_part(y_.side(), chunk), curvature_,
+                  {data<T>(weights), data<uint2>(near_of_rows), data<uint2>(near_of_columns), by_x_radius, by_number,
+                   by_y_radius, by_curvature, losses, words, shares});
 
     Addition rows = {chunk.batch, chunk.batches, words, chunk.row, chunk.rows, 1, x_.side().count};
     Addition columns = {chunk.batch, chunk.batches, shares, chunk.column, chunk.columns, 1, y_.side().count};
@@ -73,6 +77,7 @@ class Backward {
     add_parts<double>(launch_, rows, by_number, data<double>(by_number_));
     add_parts<double>(launch_, columns, by_y_radius, data<double>(y_.by_radius));
     add_parts<double>(launch_, columns, by_curvature, data<double>(by_curvature_));
+    if (!upstream_) add_parts<double>(launch_, columns, losses, data<double>(losses_));
 
     // Near pairs leave the weights with the second of these, before the products.
     NearWords of_rows = {data<uint2>(near_of_rows), words, 32, words, 1, chunk.rows * words};
@@ -92,16 +97,24 @@ class Backward {
                    [&](const Chunk& chunk) { add<T>(chunk); });
     auto [ux, rx] = gradients(x_);
     auto [uy, ry] = gradients(y_);
-    Tensor curvature = empty(x_.rays, {x_.side().batches}, ScalarType::Double);
-    sum_rows(launch_, by_curvature_, curvature);
-    return {ux, rx, uy, ry, by_number_, curvature};
+    return {ux, rx, uy, ry, by_number_, summed(by_curvature_)};
   }
 
+  // The sum of the loss, (B,).
+  Tensor total() const { return summed(losses_); }
+
  private:
+  Tensor summed(const Tensor& terms) const {
+    Tensor sums = empty(x_.rays, {x_.side().batches}, ScalarType::Double);
+    sum_rows(launch_, terms, sums);
+    return sums;
+  }
+
   Upstream upstream_of(const Chunk& chunk, int64_t element_size) const {
-    int64_t batch = upstream_.stride(0), row = upstream_.stride(1), column = upstream_.stride(2);
+    if (!upstream_) return {};
+    int64_t batch = upstream_->stride(0), row = upstream_->stride(1), column = upstream_->stride(2);
     int64_t first = chunk.batch * batch + chunk.row * row + chunk.column * column;
-    return {const_data<char>(upstream_) + first * element_size, batch, row, column};
+    return {const_data<char>(*upstream_) + first * element_size, batch, row, column};
   }
 
   template <class T> void add_product(Addition shape, const Tensor& product, const Sums& sums) const {
@@ -120,10 +133,11 @@ class Backward {
 
   Launch launch_;
   Quantity quantity_;
+  LossKind loss_;
   double curvature_;
-  Tensor upstream_;
+  const Tensor* upstream_;
   Sums x_, y_;
-  Tensor by_number_, by_curvature_;
+  Tensor by_number_, by_curvature_, losses_;
 };
 
 }  // namespace
@@ -132,9 +146,24 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> backward(Tensor upstr
                                                                     Tensor ry, double curvature, int64_t quantity,
                                                                     std::optional<Tensor> aperture, int64_t product) {
   check_backward(upstream, ux, rx, uy, ry, curvature, quantity, aperture, product);
-  Backward pass(upstream, ux, rx, uy, ry, curvature, Quantity(quantity), aperture ? &*aperture : nullptr,
+  Backward pass(&upstream, {}, ux, rx, uy, ry, curvature, Quantity(quantity), aperture ? &*aperture : nullptr,
                 Product(product));
   return is_wide(ux) ? pass.run<double>() : pass.run<float>();
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry,
+                                                                                double curvature, Tensor aperture,
+                                                                                std::optional<double> margin,
+                                                                                bool gradients, int64_t product) {
+  check_total(ux, rx, uy, ry, curvature, aperture, margin, product);
+  const LossKind loss = {margin.has_value(), margin.value_or(0)};
+  if (!gradients) {
+    const Tensor none = empty(ux, {ux.size(0), 0}, compute_type(ux));
+    return {loss_total(ux, rx, uy, ry, curvature, aperture, loss, Product(product)), none, none, none, none, none, none};
+  }
+  Backward pass(nullptr, loss, ux, rx, uy, ry, curvature, Quantity::energy, &aperture, Product(product));
+  auto [by_ux, by_rx, by_uy, by_ry, by_number, by_curvature] = is_wide(ux) ? pass.run<double>() : pass.run<float>();
+  return {pass.total(), by_ux, by_rx, by_uy, by_ry, by_number, by_curvature};
 }
 
 }  // namespace hiergeo::cuda

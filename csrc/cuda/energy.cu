@@ -1,6 +1,8 @@
-// Sum and minimum of the energy max(0, Xi(x, y) - psi_x) over all y, without an N x M matrix.
+// Sum and minimum of the energy max(0, Xi(x, y) - psi_x) over all y, and the sum of a loss over all pairs, without an N x M
+// matrix.
+#include "../loss.h"
 #include "ops.cuh"
-#include "prepare.cuh"
+#include "pulls.cuh"
 #include "spans.cuh"
 
 namespace hiergeo::cuda {
@@ -9,7 +11,7 @@ namespace {
 struct Sum {
   double total = 0;
 
-  __device__ void take(double energy, int64_t) { total += energy; }
+  __device__ void take(double value, int64_t) { total += value; }
   __device__ void merge(Sum other) { total += other.total; }
 };
 
@@ -27,7 +29,7 @@ template <class T> struct Minimum {
 template <Kind KIND, int SIGN, class Fold, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     fold_energies(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
-                  const __grid_constant__ Spans spans, Fold* partials) {
+                  Loss<T> loss, const __grid_constant__ Spans spans, Fold* partials) {
   using Shape = Seats<T>;
   HIERGEO_DYNAMIC_SHARED(memory);
   Fold* folds = reinterpret_cast<Fold*>(memory);  // [group][seat], in the place of the products
@@ -38,8 +40,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<KIND>)
     for (int64_t t = span.begin; t < span.end; ++t) {
       visit_tile<KIND>(memory, rows, columns, {span.batch, span.row, t * Shape::size}, [&](const Seat& seat) {
         return [&, first = seat.walker](int w, const Point<T>& y, const Point<T>& x, Opening<T> opening) {
-          T excess = triangle_of<SIGN>(x, y, opening, curvature).exterior_angle() - x.number;
-          fold.take(excess < 0 ? T(0) : excess, first + w);
+          fold.take(loss.value(triangle_of<SIGN>(x, y, opening, curvature).exterior_angle(), x.number), first + w);
         };
       });
     }
@@ -81,7 +82,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class T> using SumOf = Sum;
 template <template <class> class Fold, class Finish>
 void fold(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry,
-          double curvature, const Tensor& aperture, Product product, Finish finish) {
+          double curvature, const Tensor& aperture, LossKind loss, Product product, Finish finish) {
   Prepared x = prepare(launch, {ux, &rx, &aperture}, curvature, product, common_type(ux, uy));
   Prepared y = prepare(launch, {uy, &ry}, curvature, product, common_type(ux, uy));
   with_kind(x.side.kind(), curvature, [&](auto kind, auto sign) {
@@ -91,22 +92,37 @@ void fold(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor
     Tensor memory = scratch<Fold<T>>(ux, spans.partials());
     auto* partials = data<Fold<T>>(memory);
     launch.run(fold_energies<KIND, decltype(sign)::value, Fold<T>>, spans.jobs, kThreads, Shared<T>::bytes, x.side, y.side,
-               Curvature<T>(curvature), spans, partials);
+               Curvature<T>(curvature), Loss<T>(loss), spans, partials);
     finish(partials, spans);
   });
+}
+
+constexpr LossKind kEnergy = {false, 0};
+
+// The sum over y of each x, (B, N).
+Tensor sum(const Launch& launch, const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+           const Tensor& aperture, LossKind loss, Product product) {
+  Tensor sums = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Double);
+  fold<SumOf>(launch, ux, rx, uy, ry, curvature, aperture, loss, product, [&](auto* partials, const Spans& spans) {
+    launch.run(merge_sums, ceil_div(spans.rows, kThreads), kThreads, 0, partials, spans.rows, spans.count,
+               data<double>(sums));
+  });
+  return sums;
 }
 
 }  // namespace
 
 Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
   check_cones(ux, rx, uy, ry, curvature, aperture, product);
+  return sum(Launch(ux), ux, rx, uy, ry, curvature, aperture, kEnergy, Product(product));
+}
+
+Tensor loss_total(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                  const Tensor& aperture, LossKind kind, Product product) {
   Launch launch(ux);
-  Tensor sums = empty(ux, {ux.size(0), ux.size(1)}, ScalarType::Double);
-  fold<SumOf>(launch, ux, rx, uy, ry, curvature, aperture, Product(product), [&](auto* partials, const Spans& spans) {
-    launch.run(merge_sums, ceil_div(spans.rows, kThreads), kThreads, 0, partials, spans.rows, spans.count,
-               data<double>(sums));
-  });
-  return sums;
+  Tensor total = empty(ux, {ux.size(0)}, ScalarType::Double);
+  sum_rows(launch, sum(launch, ux, rx, uy, ry, curvature, aperture, kind, product), total);
+  return total;
 }
 
 std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product) {
@@ -119,7 +135,7 @@ std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry
     launch.run(merge_minima<T>, ceil_div(spans.rows, kThreads), kThreads, 0, partials, spans.rows, spans.count,
                data<T>(values), data<int64_t>(columns));
   };
-  fold<Minimum>(launch, ux, rx, uy, ry, curvature, aperture, Product(product), finish);
+  fold<Minimum>(launch, ux, rx, uy, ry, curvature, aperture, kEnergy, Product(product), finish);
   return {values, columns};
 }
 

@@ -13,6 +13,7 @@ STABLE_TORCH_LIBRARY_IMPL(hiergeo_native, HIERGEO_DISPATCH_KEY, m) {
   m.impl("smallest", TORCH_BOX(&hiergeo::cuda::smallest));
   m.impl("rank", TORCH_BOX(&hiergeo::cuda::rank));
   m.impl("energy_sum", TORCH_BOX(&hiergeo::cuda::energy_sum));
+  m.impl("energy_total", TORCH_BOX(&hiergeo::cuda::energy_total));
   m.impl("energy_min", TORCH_BOX(&hiergeo::cuda::energy_min));
   m.impl("nearest_ladder", TORCH_BOX(&hiergeo::cuda::nearest_ladder));
   m.impl("ladder", TORCH_BOX(&hiergeo::cuda::ladder));

@@ -8,6 +8,8 @@
 #include <tuple>
 #include <vector>
 
+#include "../cpu/problem.h"
+
 namespace hiergeo::cuda {
 
 using torch::stable::Tensor;
@@ -37,6 +39,15 @@ std::tuple<Tensor, Tensor> smallest(std::vector<Tensor> ux, std::vector<Tensor> 
 Tensor rank(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> uy, std::vector<Tensor> ry,
             std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, Tensor target, bool swap,
             int64_t product);
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> energy_total(Tensor ux, Tensor rx, Tensor uy, Tensor ry,
+                                                                                double curvature, Tensor aperture,
+                                                                                std::optional<double> margin,
+                                                                                bool gradients, int64_t product);
+
+// The sum of a loss over all pairs, (B,), without gradients; `energy_total` calls it.
+Tensor loss_total(const Tensor& ux, const Tensor& rx, const Tensor& uy, const Tensor& ry, double curvature,
+                  const Tensor& aperture, LossKind kind, Product product);
 
 Tensor energy_sum(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product);
 std::tuple<Tensor, Tensor> energy_min(Tensor ux, Tensor rx, Tensor uy, Tensor ry, double curvature, Tensor aperture, int64_t product);

@@ -5,9 +5,11 @@
 namespace hiergeo::cuda {
 namespace {
 
-template <bool DISTANCE, class Triangle> __device__ auto partials_of(const Triangle& triangle) {
-  if constexpr (DISTANCE) return triangle.distance_partials();
-  if constexpr (!DISTANCE) return triangle.exterior_angle_partials();
+enum class Law { angle, distance, loss };
+
+template <Law LAW, class Triangle> __device__ auto partials_of(const Triangle& triangle) {
+  if constexpr (LAW == Law::distance) return triangle.distance_partials();
+  if constexpr (LAW != Law::distance) return triangle.exterior_angle_partials();
 }
 
 template <class T> struct Words {
@@ -15,20 +17,22 @@ template <class T> struct Words {
 };
 
 // Columns are the owners; each thread sums over the rows it meets, each warp over its 32 columns.
-template <Kind KIND, int SIGN, bool DISTANCE, class T = Compute<KIND>>
+template <Kind KIND, int SIGN, Law LAW, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, 1)
-    weigh(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature, Quantity quantity,
-          const __grid_constant__ Upstream upstream, const __grid_constant__ Weights weights) {
+    weigh(const __grid_constant__ Side rows, const __grid_constant__ Side columns, Curvature<T> curvature,
+          const __grid_constant__ Objective objective, const __grid_constant__ Weights weights) {
   using Shape = Seats<T>;
   HIERGEO_DYNAMIC_SHARED(memory);
   int64_t row_tiles = (rows.count + Shape::size - 1) / Shape::size;
   int64_t column_tiles = (columns.count + Shape::size - 1) / Shape::size;
+  const Quantity quantity = objective.quantity;
+  const Upstream& upstream = objective.upstream;
   const T* gradient = reinterpret_cast<const T*>(upstream.data);
   int seat = threadIdx.x % Shape::size, group = threadIdx.x / Shape::size;
   for (int64_t job = blockIdx.x; job < rows.batches * row_tiles * column_tiles; job += gridDim.x) {
     Place where = {job / (row_tiles * column_tiles), job % column_tiles * Shape::size,
                    job / column_tiles % row_tiles * Shape::size};
-    double by_y = 0, by_curvature = 0;
+    double by_y = 0, by_curvature = 0, losses = 0;
     uint64_t near_rows = 0, opposite_rows = 0;  // bit w: row w of this thread's share
     visit_tile<KIND>(memory, columns, rows, where, [&](const Seat& seat) {
       int64_t word = seat.owner / 32, row = seat.batch * rows.count + seat.walker;
@@ -38,15 +42,22 @@ __global__ void __launch_bounds__(kThreads, 1)
       uint2* near_word = weights.near_of_rows + row * weights.column_words + word;
       int64_t partial = (seat.batch * weights.column_words + word) * rows.count + seat.walker;
       bool owned = seat.owned, speaks = threadIdx.x % 32 == 0 && word < weights.column_words;
-      return [=, &weights, &upstream, &columns, &rows, &by_y, &by_curvature, &near_rows, &opposite_rows](
+      return [=, loss = Loss<T>(objective.loss), &weights, &upstream, &columns, &rows, &by_y, &by_curvature, &losses,
+              &near_rows, &opposite_rows](
                  int w, const Point<T>& x, const Point<T>& y, Opening<T> opening) mutable {
         auto triangle = triangle_of<SIGN>(x, y, opening, curvature);
-        Partials<T> slope = partials_of<DISTANCE>(triangle);
+        Partials<T> slope = partials_of<LAW>(triangle);
         T pull = 0, by_x = 0;
         bool known = 0 * (opening.versine + x.radial.radius + y.radial.radius + x.number) == 0;
-        bool counted = owned && known && (quantity != Quantity::energy || triangle.exterior_angle() > x.number);
+        if constexpr (LAW == Law::loss) {
+          T angle = triangle.exterior_angle();
+          losses += owned ? double(loss.value(angle, x.number)) : 0;
+          pull = owned && known ? loss.slope(angle, x.number) : T(0);
+        } else {
+          bool counted = owned && known && (quantity != Quantity::energy || triangle.exterior_angle() > x.number);
+          if (owned) pull = !counted ? T(0) : quantity == Quantity::cone_margin ? -*slope_above : *slope_above;
+        }
         if (owned) {
-          pull = !counted ? T(0) : quantity == Quantity::cone_margin ? -*slope_above : *slope_above;
           by_x = pull * slope.x;
           by_y += double(pull * slope.y);
           by_curvature += double(pull * slope.curvature);
@@ -75,6 +86,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       int64_t partial = (place.batch * weights.row_shares + share) * columns.count + column;
       weights.by_y_radius[partial] = by_y;
       weights.by_curvature[partial] = by_curvature;
+      if constexpr (LAW == Law::loss) weights.losses[partial] = losses;
       int64_t words = weights.row_shares * Words<T>::count, word = share * Words<T>::count;
       uint2* near = weights.near_of_columns + (place.batch * words + word) * columns.count + column;
       for (int i = 0; i < Words<T>::count; ++i, near += columns.count) {
@@ -84,15 +96,15 @@ __global__ void __launch_bounds__(kThreads, 1)
   }
 }
 
-template <bool DISTANCE>
-void weigh_as(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
-              const Upstream& upstream, const Weights& weights) {
+template <Law LAW>
+void weigh_as(const Launch& launch, const Objective& objective, const Side& rows, const Side& columns, double curvature,
+              const Weights& weights) {
   with_kind(rows.kind(), curvature, [&](auto kind, auto sign) {
     constexpr Kind KIND = decltype(kind)::value;
     using T = Compute<KIND>;
     int64_t tiles = rows.batches * ceil_div(rows.count, Tile<T>::size) * ceil_div(columns.count, Tile<T>::size);
-    launch.run(weigh<KIND, decltype(sign)::value, DISTANCE>, tiles, kThreads, Shared<T>::bytes, rows, columns,
-               Curvature<T>(curvature), quantity, upstream, weights);
+    launch.run(weigh<KIND, decltype(sign)::value, LAW>, tiles, kThreads, Shared<T>::bytes, rows, columns,
+               Curvature<T>(curvature), objective, weights);
   });
 }
 
@@ -104,10 +116,12 @@ template <class T> RowShares row_shares_as(int64_t rows) {
 }
 RowShares row_shares(bool wide, int64_t rows) { return wide ? row_shares_as<double>(rows) : row_shares_as<float>(rows); }
 
-void write_weights(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
-                   Upstream upstream, Weights weights) {
-  auto write = is_distance(quantity) ? weigh_as<true> : weigh_as<false>;
-  write(launch, quantity, rows, columns, curvature, upstream, weights);
+void write_weights(const Launch& launch, const Objective& objective, const Side& rows, const Side& columns, double curvature,
+                   Weights weights) {
+  auto write = objective.summed()                ? weigh_as<Law::loss>
+               : is_distance(objective.quantity) ? weigh_as<Law::distance>
+                                                 : weigh_as<Law::angle>;
+  write(launch, objective, rows, columns, curvature, weights);
 }
 
 }  // namespace hiergeo::cuda

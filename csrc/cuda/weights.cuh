@@ -1,6 +1,7 @@
 // Derivatives of a quantity, pair by pair, as what the sums of a backward pass are made of.
 #pragma once
 
+#include "../loss.h"
 #include "chunks.cuh"
 
 namespace hiergeo::cuda {
@@ -11,14 +12,23 @@ struct Upstream {
   int64_t batch_stride, row_stride, column_stride;
 };
 
-// Of each pair of a chunk (b, R, C): the derivative by the cosine of theta, times the upstream gradient. Pairs near a
+// What is differentiated: a quantity times upstream gradients or, where there are none, the sum of a loss.
+struct Objective {
+  Quantity quantity;
+  Upstream upstream;
+  LossKind loss;
+
+  bool summed() const { return !upstream.data; }
+};
+
+// Of each pair of a chunk (b, R, C): the derivative of the objective by the cosine of theta. Pairs near a
 // common line are marked for their rows, in words of 32 columns (b, R, column_words), and for their columns, in words of
 // `row_span` rows (b, row_words, C): x says which, y which of them point in opposite directions. Sums of the other
-// derivatives over 32 columns are (b, column_words, R), over a share of rows (b, row_shares, C).
+// derivatives over 32 columns are (b, column_words, R), over a share of rows (b, row_shares, C), and so are those of a loss.
 struct Weights {
   void* by_cosine;
   uint2 *near_of_rows, *near_of_columns;
-  double *by_x_radius, *by_x_number, *by_y_radius, *by_curvature;
+  double *by_x_radius, *by_x_number, *by_y_radius, *by_curvature, *losses;
   int64_t column_words, row_shares;
 };
 
@@ -30,7 +40,7 @@ RowShares row_shares(bool wide, int64_t rows);
 
 // Pairs with a point that is not a number weigh nothing and are not near; for energies neither do pairs inside the cone,
 // Xi <= number of x.
-void write_weights(const Launch& launch, Quantity quantity, const Side& rows, const Side& columns, double curvature,
-                   Upstream upstream, Weights weights);
+void write_weights(const Launch& launch, const Objective& objective, const Side& rows, const Side& columns, double curvature,
+                   Weights weights);
 
 }  // namespace hiergeo::cuda

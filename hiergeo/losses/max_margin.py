@@ -17,8 +17,8 @@ def max_margin_loss(
     """Mean of E(x_i, y_i) plus the mean over all i != j of max(0, margin - E(x_i, y_j)), radians, a 0-dim tensor >= 0.
 
     E = max(0, Xi - psi) is the entailment energy, and every other child of the batch is a negative of x_i. Nothing of
-    the size N x N is stored, forward or backward: max(0, margin - E) = margin - E + max(0, E - margin), and the last
-    term is the energy of a cone that is wider by the margin, so that two row sums are all that is computed.
+    the size N x N is stored, forward or backward: the second sum is `pairwise.hinge_total` less the own pairs, and its
+    gradients are formed along with it.
 
     Equal parents, or equal children, in different rows are pushed apart as others are: keep them in different batches
     where the data allow it.
@@ -50,7 +50,7 @@ def max_margin_loss(
     warn_if_widening(x.radius, curvature)
     aperture = pairwise.half_aperture(x.radius, curvature, min_radius)
     own = (rows.exterior_angle(x, y, curvature) - aperture).clamp_min(0)
-    drawn, wider = (pairwise.energy_sum(x, y, curvature, min_radius, widening=widening) for widening in (0.0, margin))
+    lacking = pairwise.hinge_total(x, y, curvature, margin, min_radius) - wide(margin - own).clamp_min(0).sum(-1)
     count = own.shape[-1]
-    others = (count * margin - drawn + wider - wide(margin - own).clamp_min(0)).clamp_min(0) / (count - 1)
+    others = lacking.clamp_min(0) / (count * (count - 1))
     return own.mean() + others.mean().to(own.dtype)

@@ -32,7 +32,9 @@ from hiergeo.pairwise.scores import (
     energy_mean,
     energy_min,
     energy_sum,
+    energy_total,
     exterior_angle,
+    hinge_total,
 )
 
 __all__ = [
@@ -47,8 +49,10 @@ __all__ = [
     "energy_mean",
     "energy_min",
     "energy_sum",
+    "energy_total",
     "exterior_angle",
     "half_aperture",
+    "hinge_total",
     "kernel_info",
     "ladder",
     "nearest_ladder",

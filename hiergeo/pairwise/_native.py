@@ -95,10 +95,8 @@ def backward(
 ) -> Gradients:
     """As `Backend.backward`."""
     upstream = upstream.to(pair_dtype(x.direction, y.direction))
-    ux, rx, uy, ry, by_aperture, by_curvature = _call(
-        "backward", upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction)
-    )
-    return Gradients(ux, rx, uy, ry, by_curvature, by_aperture)
+    operands = (upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction))
+    return _gradients(_call("backward", *operands))
 
 
 def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
@@ -139,6 +137,15 @@ def energy_sum(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor
     return _call("energy_sum", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
 
 
+def energy_total(
+    x: Polar, y: Polar, curvature: float, aperture: Tensor, margin: float | None, gradients: bool
+) -> tuple[Tensor, Gradients | None]:
+    """As `Backend.energy_total`."""
+    operands = (*_points(x, y), curvature, _wide(aperture), margin, gradients, _product(x.direction))
+    total, *found = _call("energy_total", *operands)
+    return total, _gradients(found) if gradients else None
+
+
 def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """As `Backend.energy_min`; the kernels leave infinity where no pair is a number."""
     values, indices = _call("energy_min", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
@@ -171,6 +178,11 @@ def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
     ux, rx, uy, ry = zip(*(_points(factor.x, factor.y) for factor in factors), strict=True)
     apertures = [factor.aperture.double() for factor in factors if factor.aperture is not None and quantity.cone]
     return list(ux), list(rx), list(uy), list(ry), [f.curvature for f in factors], apertures, quantity.code
+
+
+def _gradients(found: Sequence[Tensor]) -> Gradients:
+    ux, rx, uy, ry, by_aperture, by_curvature = found
+    return Gradients(ux, rx, uy, ry, by_curvature, by_aperture)
 
 
 def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -91,6 +91,14 @@ class Backend(Protocol):
     def energy_sum(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
         """Sum over y of max(0, Xi - aperture), (B, N) float64."""
 
+    def energy_total(
+        self, x: Polar, y: Polar, curvature: float, aperture: Tensor, margin: float | None, gradients: bool
+    ) -> tuple[Tensor, Gradients | None]:
+        """Sum over all pairs of the energy max(0, Xi - aperture) or, with a margin, of max(0, margin - energy).
+
+        (B,) float64, and with `gradients` those of each sum, formed in the same pass over the pairs.
+        """
+
     def energy_min(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
         """Least max(0, Xi - aperture) over y, (B, N) in the compute dtype, and the lowest index that reaches it.
 

@@ -225,6 +225,21 @@ def check_widening(widening: float) -> None:
         raise InputError(f"widening must be a number >= 0, radians, not {widening}.")
 
 
+def check_margin(margin: float | None) -> None:
+    """Raise InputError unless `margin`, where there is one, is a number > 0."""
+    if margin is not None and not 0 < margin < math.inf:
+        raise InputError(f"margin must be a number > 0, radians, not {margin}.")
+
+
+def check_found(found: Sequence[Tensor], forms: Sequence[tuple[torch.Size, torch.dtype]], device: torch.device) -> None:
+    """Raise InputError unless `found` is empty or holds a tensor of each shape and dtype."""
+    if found and len(found) != len(forms):
+        raise InputError(f"found must hold {len(forms)} gradients or none, not {len(found)}.")
+    for gradient, (shape, dtype) in zip(found, forms, strict=False):
+        _check_dtype("found", gradient, (dtype,), f"a {dtype} tensor")
+        _check_operand("found", gradient, shape, device)
+
+
 def check_single(ux: Tensor, uy: Tensor) -> None:
     """Raise InputError where the directions of x or y have leading dimensions."""
     for name, direction in (("x", ux), ("y", uy)):

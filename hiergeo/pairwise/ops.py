@@ -6,14 +6,16 @@ curvature as a 0-dim tensor. Values are checked inside the operators, so that no
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from hiergeo._numerics import widest
+from hiergeo._numerics import pair_dtype, saturated, widest
 from hiergeo.pairwise import checks, rows, transforms
+from hiergeo.pairwise.backend import Gradients
 from hiergeo.pairwise.problem import POINTS, Problem, checked, computed, cone_shape, problem
 from hiergeo.pairwise.quantity import named
 
@@ -85,11 +87,19 @@ def pair_backward(*operands: Any) -> tuple[Tensor, ...]:
 
 @pair_backward.register_fake
 def _(*operands: Any) -> tuple[Tensor, ...]:
-    *points, _, _, _ = operands
-    *batch, n, _ = _pulled_shape(*operands)
-    exact = widest(points[0].device)
-    by_points = [computed(points, part.shape) for part in points[:4]]
-    return *by_points, computed(points, batch, exact), computed(points, [*batch, n], exact)
+    _pulled_shape(*operands)
+    return _fake_gradients(operands[:5])
+
+
+def _fake_gradients(points: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(computed(points, size, dtype) for size, dtype in _gradient_forms(points))
+
+
+def _gradient_forms(points: Sequence[Tensor]) -> list[tuple[torch.Size, torch.dtype]]:
+    """Shapes and dtypes of gradients by points, curvature (...) and aperture."""
+    compute, exact = pair_dtype(points[0], points[2]), widest(points[0].device)
+    sizes = [part.shape for part in points[:4]]
+    return [*((size, compute) for size in sizes), (sizes[1][:-1], exact), (sizes[1], exact)]
 
 
 def _pulled_shape(*operands: Any) -> torch.Size:
@@ -135,6 +145,81 @@ def _(*operands: Any) -> Tensor:
     return computed(points, cone_shape(points, aperture)[:-1], widest(points[0].device))
 
 
+TOTAL = f"{POINTS}, Tensor aperture"
+"""What operators on the sum of all energies take first."""
+
+
+@custom_op(
+    "hiergeo::energy_total",
+    mutates_args=(),
+    schema=f"({TOTAL}, float? margin, bool gradients) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
+def energy_total(*operands: Any) -> tuple[Tensor, ...]:
+    """Sum over all pairs of the energy, or of max(0, margin - energy), (...) float64, and its gradients.
+
+    These are as those of `pair_backward`, formed in the same pass; without `gradients` empty, (..., 0).
+    """
+    *points, aperture, margin, gradients = operands
+    _total_shape(*operands[:7])
+    total, found = _totalled(checked(points, aperture), margin, gradients)
+    return total, *(found or (computed(points, [*total.shape, 0]) for _ in Gradients._fields))
+
+
+@energy_total.register_fake
+def _(*operands: Any) -> tuple[Tensor, ...]:
+    *points, _, _, gradients = operands
+    *batch, _, _ = _total_shape(*operands[:7])
+    nothing = (computed(points, [*batch, 0]) for _ in Gradients._fields)
+    return computed(points, batch, widest(points[0].device)), *(_fake_gradients(points) if gradients else nothing)
+
+
+@custom_op(
+    "hiergeo::energy_total_backward",
+    mutates_args=(),
+    schema=f"({TOTAL}, float? margin, Tensor upstream, Tensor[] found)"
+    " -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
+def energy_total_backward(*operands: Any) -> tuple[Tensor, ...]:
+    """Gradients of `upstream` (...) times what `energy_total` sums; `found` those of the sum, empty to form them."""
+    *points, aperture, margin, upstream, found = operands
+    _total_upstream(*operands)
+    if not found:
+        _, found = _totalled(problem(points, aperture), margin, True)
+    return tuple(_scaled(part, upstream) for part in found)
+
+
+@energy_total_backward.register_fake
+def _(*operands: Any) -> tuple[Tensor, ...]:
+    _total_upstream(*operands)
+    return _fake_gradients(operands[:5])
+
+
+def _total_shape(*operands: Any) -> torch.Size:
+    *points, aperture, margin = operands
+    checks.check_margin(margin)
+    return cone_shape(points, aperture)
+
+
+def _total_upstream(*operands: Any) -> None:
+    *points, _, _, upstream, found = operands
+    *batch, _, _ = _total_shape(*operands[:7])
+    checks.check_upstream(upstream, torch.Size(batch), points[0].device)
+    checks.check_found(found, _gradient_forms(points), points[0].device)
+
+
+def _totalled(task: Problem, margin: float | None, gradients: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+    x, y, curvature, psi = task.factors[0]
+    assert psi is not None
+    total, found = task.backend.energy_total(x, y, curvature, psi, margin, gradients)
+    return task.batched(total), tuple(task.batched(part) for part in found or ())
+
+
+def _scaled(gradient: Tensor, scale: Tensor) -> Tensor:
+    """A gradient (*batch, ...) times a number (*batch)."""
+    number = saturated(scale, gradient.dtype).reshape((*scale.shape, *[1] * (gradient.ndim - scale.ndim)))
+    return saturated(gradient * number, gradient.dtype)
+
+
 @custom_op("hiergeo::energy_min", mutates_args=(), schema=f"({POINTS}, Tensor aperture) -> (Tensor, Tensor)")
 def energy_min(*operands: Any) -> tuple[Tensor, Tensor]:
     """Least max(0, Xi - aperture) over y and the lowest index that reaches it, (..., N)."""
@@ -155,9 +240,18 @@ def _(*operands: Any) -> tuple[Tensor, Tensor]:
 
 transforms.differentiate_pairs(pair_store)
 transforms.differentiate_sum(energy_sum)
+transforms.differentiate_total(energy_total)
 transforms.differentiate_min(energy_min)
-for operator in (pair_backward, row_backward):
+for operator in (pair_backward, row_backward, energy_total_backward):
     transforms.refuse_second_order(operator)
-for operator in (pair_store, pair_backward, row_backward, energy_sum, energy_min):
+for operator in (
+    pair_store,
+    pair_backward,
+    row_backward,
+    energy_sum,
+    energy_total,
+    energy_total_backward,
+    energy_min,
+):
     transforms.map_batches(operator)
 transforms.refuse_vmap(pair_store_out)

@@ -77,6 +77,16 @@ def least(margins: Sequence[Tensor]) -> Tensor:
 MARGIN = Cone(lambda angle, aperture: aperture - angle, lambda angle, _: torch.full_like(angle, -1.0))
 ENERGY = Cone(lambda angle, aperture: (angle - aperture).clamp_min(0), lambda angle, aperture: angle > aperture)
 
+
+def hinge(margin: float) -> Cone:
+    """max(0, margin - energy): what a pair lacks of being `margin` radians outside the cone."""
+
+    def slope(angle: Tensor, aperture: Tensor) -> Tensor:
+        return -((angle > aperture) & (angle - aperture < margin)).to(angle.dtype)
+
+    return Cone(lambda angle, aperture: (margin - ENERGY.value(angle, aperture)).clamp_min(0), slope)
+
+
 QUANTITIES = {
     "exterior_angle": Quantity(0, Triangle.exterior_angle, Triangle.exterior_angle_partials),
     "distance": Quantity(1, Triangle.distance, Triangle.distance_partials, combine=partial(combined, how="l2")),

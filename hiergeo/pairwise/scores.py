@@ -122,6 +122,27 @@ def energy_mean(
     return (total / py.radius.shape[-1]).to(pair_dtype(px.direction, py.direction))
 
 
+def energy_total(
+    px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1, *, widening: float = 0.0
+) -> Tensor:
+    """Entailment energies of all pairs in one sum, (...) float64 radians; 0 where there are no pairs.
+
+    Nothing of the size N x M is stored, and where a gradient is wanted it is formed along with the sum: the backward
+    pass only scales it. Arguments as for `energy_sum`.
+    """
+    checks.check_widening(widening)
+    return _total(px, py, curvature, min_radius, widening, None)
+
+
+def hinge_total(px: Polar, py: Polar, curvature: float | Tensor, margin: float, min_radius: float = 0.1) -> Tensor:
+    """Sum over all pairs of max(0, margin - energy), (...) float64 radians; 0 where there are no pairs.
+
+    It is 0 where every y is outside of every cone by `margin` > 0, radians: the loss of negatives. Computed as
+    `energy_total` is; arguments as for `cone_margin`.
+    """
+    return _total(px, py, curvature, min_radius, 0.0, margin)
+
+
 def energy_min(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1) -> tuple[Tensor, Tensor]:
     """The least entailment energy of each x over all y, and the y that reaches it.
 
@@ -178,9 +199,19 @@ def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dty
     return whole if out_dtype is None else whole.to(out_dtype)
 
 
+def _total(
+    px: Polar, py: Polar, curvature: float | Tensor, min_radius: float, widening: float, margin: float | None
+) -> Tensor:
+    points = pairs(px, py, curvature)
+    return ops.energy_total(*_cones(points, min_radius, widening), margin, points.wants_gradient())[0]
+
+
 def _reduced(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float, widening: float = 0.0) -> list[Tensor]:
     """Operands of the reductions of one space."""
-    points = pairs(px, py, curvature)
+    return _cones(pairs(px, py, curvature), min_radius, widening)
+
+
+def _cones(points: Pairs, min_radius: float, widening: float) -> list[Tensor]:
     return [*_first(points.operands()), *_first([[psi + widening for psi in points.apertures(min_radius)]])]
 
 

@@ -1,7 +1,7 @@
 """How gradients and `vmap` pass through the operators of `hiergeo.pairwise.ops`.
 
-Only operands are kept for a backward pass, which is an operator of its own and recomputes pairs: memory is O((N + M) D)
-beside the gradient that comes from above.
+Only operands are kept for a backward pass, which is an operator of its own and recomputes pairs, and for sums of all
+energies their gradients: memory is O((N + M) D) beside the gradient that comes from above.
 """
 
 from typing import Any
@@ -44,6 +44,23 @@ def differentiate_sum(operator: CustomOpDef) -> None:
         row = upstream.to(pair_dtype(ux, uy)).unsqueeze(-1)
         found = OPERATORS.pair_backward(*ctx.saved_tensors, row.expand(*upstream.shape, ry.shape[-1]), "energy")
         return _wanted(ctx, found)
+
+    operator.register_autograd(pull, setup_context=keep)
+
+
+def differentiate_total(operator: CustomOpDef) -> None:
+    """Gradients of the sum of all energies: those that were formed beside it, or formed now, times one number."""
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        _, *found = output
+        *operands, ctx.margin, gradients = inputs
+        ctx.mark_non_differentiable(*found)
+        ctx.save_for_backward(*operands, *(found if gradients else ()))
+
+    def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        operands, found = ctx.saved_tensors[: APERTURE + 1], ctx.saved_tensors[APERTURE + 1 :]
+        gradients = OPERATORS.energy_total_backward(*operands, ctx.margin, upstream, list(found))
+        return *_wanted(ctx, gradients), None, None
 
     operator.register_autograd(pull, setup_context=keep)
 
