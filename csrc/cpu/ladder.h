@@ -53,10 +53,11 @@ template <class T> class Rungs {
 
 // By cosine.
 template <class T>
-inline void ladder(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                   int64_t* indices, T* cosines, Product product, ParallelFor parallel) {
-  Rungs<T> rungs(queries.count, ends, thresholds, indices, cosines);
-  const Pairs pairs = {{queries, nullptr, nullptr}, {candidates, nullptr, nullptr}, 0, product};
+inline void ladder(const Points& queries, const Points& candidates, const int64_t* order, const int64_t* ends,
+                   int64_t thresholds, int64_t* indices, T* cosines, Product product, ParallelFor parallel) {
+  const int64_t count = queries.direction.count;
+  Rungs<T> rungs(count, ends, thresholds, indices, cosines);
+  const Pairs pairs = {queries, candidates, 0, product};
   Screened<T> screened({&pairs, 1}, rungs.total(), order, parallel);
   const RowSide<T>& x = screened.x[0];
   const ColumnSide<T>& y = screened.y[0];
@@ -72,7 +73,7 @@ inline void ladder(Rows queries, Rows candidates, const int64_t* order, const in
     int64_t scored = 0;
     for (int64_t j = 0; promising && j < smaller(n, y.count - tile); ++j) {
       if (!(-reach[j] <= rungs.best(i))) continue;
-      const T* other = row_of(candidates, y.source(tile + j), scratch);
+      const T* other = row_of(candidates.direction, y.source(tile + j), scratch);
       const double inverse = x.statistics.exact_inverse()[i] * y.statistics.exact_inverse()[tile + j];
       rungs.offer(i, -T(wide_dot(x.row(i), other, x.width) * inverse), y.source(tile + j), y.begin + tile + j);
       ++scored;
@@ -81,7 +82,7 @@ inline void ladder(Rows queries, Rows candidates, const int64_t* order, const in
   };
   screened.run([](int64_t, int64_t) {}, work);
   rungs.finish();
-  for (int64_t rung = 0; rung < queries.count * thresholds; ++rung) cosines[rung] = -cosines[rung];
+  for (int64_t rung = 0; rung < count * thresholds; ++rung) cosines[rung] = -cosines[rung];
 }
 
 // By distance.

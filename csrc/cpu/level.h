@@ -124,9 +124,9 @@ inline void nearest_ladder_of(const Factors& factors, Quantity quantity, const i
   });
 }
 
-inline void ladder_of(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                      int64_t* indices, void* cosines, Product product, ParallelFor parallel) {
-  by_compute_type(queries.dtype, [&](auto compute) {
+inline void ladder_of(const Points& queries, const Points& candidates, const int64_t* order, const int64_t* ends,
+                      int64_t thresholds, int64_t* indices, void* cosines, Product product, ParallelFor parallel) {
+  by_compute_type(queries.direction.dtype, [&](auto compute) {
     using T = decltype(compute);
     ladder<T>(queries, candidates, order, ends, thresholds, indices, static_cast<T*>(cosines), product, parallel);
   });

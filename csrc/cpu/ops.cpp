@@ -324,8 +324,11 @@ std::tuple<Tensor, Tensor> ladder(Tensor queries, Tensor candidates, std::option
   operands::check_prefixes(data_of<int64_t>(in_order), in_order.size(0), data_of<int64_t>(until), shape[1], candidates.size(0));
   Tensor indices = torch::stable::fill_(torch::stable::new_empty(queries, shape, ScalarType::Long), -1);
   Tensor cosines = torch::stable::fill_(torch::stable::new_empty(queries, shape, compute_type(queries)), NAN);
-  auto rows = [](const Tensor& t) { return Rows{t.data_ptr(), dtype_of(t), t.size(0), t.size(1), t.stride(0)}; };
-  level().ladder(rows(queries), rows(candidates), data_of<int64_t>(in_order), data_of<int64_t>(until), shape[1],
+  const std::optional<Tensor> lengths = norms ? std::optional(torch::stable::contiguous(*norms)) : std::nullopt;
+  auto points = [](const Tensor& t, const double* norm) {
+    return Points{{t.data_ptr(), dtype_of(t), t.size(0), t.size(1), t.stride(0)}, nullptr, nullptr, norm};
+  };
+  level().ladder(points(queries, nullptr), points(candidates, lengths ? data_of<double>(*lengths) : nullptr), data_of<int64_t>(in_order), data_of<int64_t>(until), shape[1],
                  data_of<int64_t>(indices), cosines.data_ptr(), product_of(product), in_parallel);
   return {indices, cosines};
 }

@@ -27,11 +27,13 @@ struct Rows {
 };
 
 // Points in polar form; `radius` may be null where only directions matter. `number` is what the operation takes per point
-// beside the radius: the half aperture of x, or what is subtracted from the angle for y; null where there is none.
+// beside the radius: the half aperture of x, or what is subtracted from the angle for y; null where there is none. `norm`, the
+// Euclidean norms of the directions, may be null where nobody knows them yet.
 struct Points {
   Rows direction;
   const double* radius;
   const double* number;
+  const double* norm = nullptr;
 };
 
 struct Pairs {
@@ -107,8 +109,8 @@ struct Level {
   void (*rank)(const Factors&, Quantity, bool swap, const int64_t* target, int64_t* ranks, ParallelFor);
   void (*nearest_ladder)(const Factors&, Quantity, const int64_t* order, const int64_t* ends, int64_t thresholds,
                          int64_t* indices, void* distances, ParallelFor);
-  void (*ladder)(Rows queries, Rows candidates, const int64_t* order, const int64_t* ends, int64_t thresholds,
-                 int64_t* indices, void* cosines, Product, ParallelFor);
+  void (*ladder)(const Points& queries, const Points& candidates, const int64_t* order, const int64_t* ends,
+                 int64_t thresholds, int64_t* indices, void* cosines, Product, ParallelFor);
   // For measuring: does multiply-adds on registers alone and returns how many operations they were.
   double (*multiply_adds)(int64_t repeats);
 };

@@ -3,6 +3,10 @@
 
 #include "lanes.h"
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
 namespace hiergeo {
 namespace {
 
@@ -24,6 +28,37 @@ HIERGEO_FN float float16_number(uint16_t bits) {
   return from_bits(y | sign);
 }
 
+// `count` numbers of 16 bits as type T, whole vectors of floats at a time.
+#if defined(__AVX512F__)
+constexpr int64_t kWidened = 16;
+HIERGEO_FN Vector<float> float16_numbers(const uint16_t* bits) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bits)));
+}
+#elif defined(__F16C__)
+constexpr int64_t kWidened = 8;
+HIERGEO_FN Vector<float> float16_numbers(const uint16_t* bits) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bits)));
+}
+#else
+constexpr int64_t kWidened = 0;
+#endif
+
+inline void widen(const uint16_t* bits, Dtype dtype, int64_t count, float* to) {
+  if (dtype == Dtype::bfloat16) {
+    for (int64_t k = 0; k < count; ++k) to[k] = bfloat16_number(bits[k]);
+    return;
+  }
+  int64_t k = 0;
+#if defined(__F16C__)
+  for (; k + kWidened <= count; k += kWidened) save(to + k, float16_numbers(bits + k));
+#endif
+  for (; k < count; ++k) to[k] = float16_number(bits[k]);
+}
+inline void widen(const uint16_t* bits, Dtype dtype, int64_t count, double* to) {
+  for (int64_t k = 0; k < count; ++k)
+    to[k] = dtype == Dtype::bfloat16 ? bfloat16_number(bits[k]) : float16_number(bits[k]);
+}
+
 template <class T> constexpr Dtype kDtype = sizeof(T) == sizeof(float) ? Dtype::float32 : Dtype::float64;
 
 // `width` numbers of row i from number `from` on, as type T: where they lie if they have that type, else converted into
@@ -31,11 +66,7 @@ template <class T> constexpr Dtype kDtype = sizeof(T) == sizeof(float) ? Dtype::
 template <class T> inline const T* part_of(const Rows& rows, int64_t i, int64_t from, int64_t width, T* scratch) {
   int64_t start = i * rows.stride + from;
   if (rows.dtype == kDtype<T>) return static_cast<const T*>(rows.data) + start;
-  const uint16_t* bits = static_cast<const uint16_t*>(rows.data) + start;
-  if (rows.dtype == Dtype::bfloat16)
-    for (int64_t k = 0; k < width; ++k) scratch[k] = T(bfloat16_number(bits[k]));
-  else
-    for (int64_t k = 0; k < width; ++k) scratch[k] = T(float16_number(bits[k]));
+  widen(static_cast<const uint16_t*>(rows.data) + start, rows.dtype, width, scratch);
   return scratch;
 }
 
@@ -44,15 +75,20 @@ template <class T> inline const T* row_of(const Rows& rows, int64_t i, T* scratc
 }
 
 template <class T> inline double squared_norm(const T* x, int64_t width) {
-  Wide sum = {};
+  Wide sums[4] = {};  // chains that do not wait for each other
   int64_t k = 0;
+  for (; k + 32 <= width; k += 32)
+    for (int chain = 0; chain < 4; ++chain) {
+      Wide v = widened(x + k + 8 * chain);
+      sums[chain] += v * v;
+    }
   for (; k + 8 <= width; k += 8) {
     Wide v = widened(x + k);
-    sum += v * v;
+    sums[0] += v * v;
   }
   double rest = 0;
   for (; k < width; ++k) rest += double(x[k]) * x[k];
-  return total(sum) + rest;
+  return total((sums[0] + sums[1]) + (sums[2] + sums[3])) + rest;
 }
 
 template <class T> inline double wide_dot(const T* x, const T* y, int64_t width) {

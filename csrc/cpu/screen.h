@@ -44,7 +44,7 @@ inline bool narrow_wanted() {
 template <> class Screen<float> {
  public:
   Screen(const RowSide<float>& x, const ColumnSide<float>& y, int64_t capacity, ParallelFor parallel)
-      : x_(x), y_(y), narrow_(y.product == Product::own && narrow_wanted()), rounding_(float(x.width + 16) * 0x1.03p-24f),
+      : x_(x), y_(y), narrow_(y.product == Product::own && !y.few && narrow_wanted()), rounding_(float(x.width + 16) * 0x1.03p-24f),
         narrow_x_(x, parallel), narrow_y_(capacity, x.width), none_(capacity) {
     for (int64_t j = 0; j < capacity; ++j) none_[j] = 0;
   }
@@ -89,7 +89,7 @@ template <class T> class Screened {
 
   // `total` columns of y, those of `order` if there is one.
   Screened(const Factors& factors, int64_t total, const int64_t* order, ParallelFor parallel)
-      : x(factors, parallel), y(factors, stretch_of<T>(x.width, total), order), total_(total),
+      : x(factors, parallel), y(factors, x, stretch_of<T>(x.width, total), order), total_(total),
         stretch_(stretch_of<T>(x.width, total)), screens_(factors.count), parallel_(parallel) {
     for (int64_t f = 0; f < factors.count; ++f) screens_.add(x[f], y[f], rounded_up(stretch_, kTileColumns), parallel);
   }

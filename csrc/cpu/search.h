@@ -50,11 +50,12 @@ template <class T> class Search {
   // `total` columns of y, those of `order` if there is one. With `swap` y is the apex.
   Search(const Factors& factors, Quantity quantity, bool swap, const int64_t* order, int64_t total, ParallelFor parallel)
       : factors_(factors), quantity_(quantity), swap_(swap), order_(order), norm_(norm_of(quantity)), parallel_(parallel),
-        screened_(factors, total, order, parallel), exact_x_(factors.count), exact_y_(factors.count) {
+        screened_(factors, total, order, parallel), ahead_(!are_few(rows())), exact_x_(factors.count),
+        exact_y_(factors.count) {
     for (int64_t f = 0; f < factors.count; ++f) {
       exact_x_.add(rows());
       exact_x_[f].load(factors[f].x, nullptr, 0, rows(), factors[f].curvature, parallel);
-      exact_y_.add(screened_.stretch());
+      exact_y_.add(ahead_ ? screened_.stretch() : 0);
     }
   }
 
@@ -84,7 +85,8 @@ template <class T> class Search {
 
     T score(int64_t j) const {
       const auto candidate = [&](int64_t f, const T*) {
-        return Candidate{search_.exact_y_[f][column_ + j], search_.screened_.y[f].statistics.exact_inverse()[column_ + j]};
+        const double inverse = search_.screened_.y[f].statistics.exact_inverse()[column_ + j];
+        return Candidate{search_.ahead_ ? search_.exact_y_[f][column_ + j] : search_.radial_of(f, source(j)), inverse};
       };
       return search_.score(index, source(j), candidate, scratch_);
     }
@@ -144,7 +146,7 @@ template <class T> class Search {
   // Calls `work(row)` for every row and tile, on several threads; it returns how many pairs it scored exactly.
   template <class Work> void run(Work work) {
     auto prepare = [&](int64_t begin, int64_t count) {
-      for (int64_t f = 0; f < factors_.count; ++f)
+      for (int64_t f = 0; ahead_ && f < factors_.count; ++f)
         exact_y_[f].load(factors_[f].y, order_, begin, count, factors_[f].curvature, parallel_);
     };
     auto each = [&](int64_t i, int64_t column, int64_t n, const T* products, int64_t layer, T* scratch) {
@@ -161,8 +163,7 @@ template <class T> class Search {
       for (int64_t i = first; i < last; ++i) {
         const auto candidate = [&](int64_t f, const T* row) {
           const Scaling scaling = scaling_of(row, screened_.x[f].width);
-          return Candidate{radial<double, double>(factors_[f].y.radius[partner[i]], factors_[f].curvature),
-                           scaling.inverse * scaling.factor};
+          return Candidate{radial_of(f, partner[i]), scaling.inverse * scaling.factor};
         };
         scores[i] = score(i, partner[i], candidate, scratch.data());
       }
@@ -178,6 +179,10 @@ template <class T> class Search {
     Radial<double> radial;
     double inverse;
   };
+
+  Radial<double> radial_of(int64_t f, int64_t other) const {
+    return radial<double, double>(factors_[f].y.radius[other], factors_[f].curvature);
+  }
 
   // Whether the first factor alone can be compared with a bound: always by angles, by distances within a range.
   bool apart(int64_t i, T bound) const {
@@ -214,6 +219,7 @@ template <class T> class Search {
   Norm norm_;
   ParallelFor parallel_;
   Screened<T> screened_;
+  bool ahead_;  // whether statistics in double are made ready for all y, not for those alone that are scored
   Series<ExactSide> exact_x_, exact_y_;
 };
 

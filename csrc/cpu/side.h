@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../pair_math.h"
+#include "direct.h"
 #include "product.h"
 #include "rows.h"
 
@@ -72,6 +73,13 @@ template <class T> inline Scaling scaling_of(const T* row, int64_t width) {
   return {factor, 1 / (norm * factor)};
 }
 
+// The same of point i, by its norm where that is known.
+template <class T> inline Scaling scaling_of(const Points& points, int64_t i, const T* row) {
+  if (!points.norm) return scaling_of(row, points.direction.width);
+  const double norm = points.norm[i], factor = power_near<T>(norm);
+  return {factor, norm == 0 ? 0 : norm < HUGE_VAL ? 1 / (norm * factor) : static_cast<double>(NAN)};
+}
+
 // The radial statistics in T; from long double where T is double, so that positions keep a low part.
 HIERGEO_FN Radial<float> statistics_of(float, double radius, double curvature) {
   return radial<float, double>(radius, curvature);
@@ -116,7 +124,7 @@ template <class T> struct RowSide {
       return;
     }
     const T* from = row_of(points.direction, i, scratch);
-    Scaling scaling = scaling_of(from, width);
+    Scaling scaling = scaling_of(points, i, from);
     describe(points, i, curvature, scaling, scaling.inverse, statistics, i);
     T factor = T(scaling.factor);
     for (int64_t k = 0; k < width; ++k) to[k] = from[k] * factor;
@@ -147,18 +155,24 @@ inline void transpose(const T* const from[4], const T factors[4], int64_t steps,
 }
 
 // A stretch of the points y as panels of adjacent columns, [panel][k][column], zero columns up to a whole register block;
-// in the order of `order` if there is one.
+// in the order of `order` if there is one. For few rows there are their products with the columns instead, [row][column].
 template <class T> struct ColumnSide {
   Points points;
   const int64_t* order;
   Product product;
-  int64_t width, panel, begin = 0, count = 0;
+  const RowSide<T>* few;  // those rows
+  int64_t width, panel, stride, begin = 0, count = 0;
   Statistics<T> statistics;
   Buffer<T> copy;
 
-  ColumnSide(const Points& of, int64_t capacity, Product by, const int64_t* in_order = nullptr)
-      : points(of), order(in_order), product(by), width(of.direction.width), panel(panel_columns<T>(by, kTileColumns)),
-        statistics(rounded_up(capacity, panel)), copy(rounded_up(capacity, panel) * width) {}
+  ColumnSide(const Points& of, int64_t capacity, Product by, const int64_t* in_order = nullptr,
+             const RowSide<T>* few_rows = nullptr)
+      : points(of), order(in_order), product(by), few(few_rows), width(of.direction.width),
+        panel(panel_columns<T>(by, kTileColumns)), stride(rounded_up(capacity, panel)), statistics(stride),
+        copy(stride * (few ? few->count : width)) {}
+
+  // The products of a row of the few with the columns from `column` on.
+  const T* products(int64_t i, int64_t column) const { return copy.data() + i * stride + column; }
 
   // Columns from the first of a panel on.
   Panels<T> panels(int64_t column, int64_t columns) const {
@@ -172,8 +186,12 @@ template <class T> struct ColumnSide {
     begin = from;
     count = columns;
     auto body = [&](int64_t first, int64_t last) {
-      Buffer<T> scratch(larger<int64_t>(width, 4 * 64));
-      for (int64_t block = first; block < last; ++block) fill(block * kBlockColumns<T>, curvature, scratch.data());
+      Buffer<T> scratch(larger<int64_t>(kDirectColumns * width, 4 * 64));
+      for (int64_t block = first; block < last; ++block) {
+        const int64_t start = block * kBlockColumns<T>;
+        if (!few) fill(start, curvature, scratch.data());
+        for (int64_t c = 0; few && c < kBlockColumns<T>; c += kDirectColumns) multiply(start + c, curvature, scratch.data());
+      }
     };
     for_each(rounded_up(columns, kBlockColumns<T>) / kBlockColumns<T>, 1, body, parallel);
   }
@@ -190,7 +208,7 @@ template <class T> struct ColumnSide {
         continue;
       }
       int64_t i = source(start + c);
-      Scaling scaling = scaling_of(row_of(points.direction, i, scratch), width);
+      const Scaling scaling = scaling_of(points, i, points.norm ? nullptr : row_of(points.direction, i, scratch));
       describe(points, i, curvature, scaling, scaling.inverse * scaling.factor, statistics, start + c);
       factors[c] = T(scaling.factor);
     }
@@ -206,7 +224,38 @@ template <class T> struct ColumnSide {
       }
     }
   }
+
+  // Products of the few rows with columns from `start` on, which stay as long as they are: only those so long or short that
+  // products would leave the range of T are scaled.
+  void multiply(int64_t start, double curvature, T* scratch) {
+    constexpr double longest = 0x1p60;
+    const T* columns[kDirectColumns];
+    for (int64_t c = 0; c < kDirectColumns; ++c) {
+      T* own = scratch + c * width;
+      columns[c] = own;
+      if (start + c >= count) {
+        statistics.set(start + c, statistics_of(T(), 0, 0), 0, 0, 0);
+        for (int64_t k = 0; k < width; ++k) own[k] = T(0);
+        continue;
+      }
+      const int64_t i = source(start + c);
+      const T* row = row_of(points.direction, i, own);
+      Scaling scaling = scaling_of(points, i, row);
+      const double exact = scaling.inverse * scaling.factor;
+      if (scaling.factor < longest && scaling.factor > 1 / longest) {
+        scaling.inverse = exact;
+        columns[c] = row;
+      } else {
+        for (int64_t k = 0; k < width; ++k) own[k] = T(row[k] * scaling.factor);
+      }
+      describe(points, i, curvature, scaling, exact, statistics, start + c);
+    }
+    direct_products(few->row(0), few->count, width, columns, copy.data() + start, stride);
+  }
 };
+
+// Whether so few rows are multiplied with columns where they lie.
+inline bool are_few(int64_t rows) { return rows <= kDirectRows; }
 
 }  // namespace
 }  // namespace hiergeo

@@ -72,6 +72,11 @@ template <class T> struct RowOpening {
 template <class T>
 inline void tile_product(const RowSide<T>& x, int64_t block, int64_t rows, const ColumnSide<T>& y, int64_t column, int64_t n,
                          T* products) {
+  if (y.few) {
+    for (int64_t i = block; i < smaller(block + rows, x.count); ++i)
+      memcpy(products + (i - block) * kTileColumns, y.products(i, column), size_t(n) * sizeof(T));
+    return;
+  }
   panel_product(y.product, x.row(block), x.width, 1, rows, y.panels(column, n), x.width, products, kTileColumns, false);
 }
 
@@ -143,8 +148,11 @@ template <class T> struct FactorColumns {
   Factors factors;
   Series<ColumnSide<T>> side;
 
-  FactorColumns(const Factors& of, int64_t capacity, const int64_t* order = nullptr) : factors(of), side(of.count) {
-    for (int64_t f = 0; f < of.count; ++f) side.add(of[f].y, capacity, of[f].product, order);
+  // To be multiplied with the rows x.
+  FactorColumns(const Factors& of, const FactorRows<T>& x, int64_t capacity, const int64_t* order = nullptr)
+      : factors(of), side(of.count) {
+    for (int64_t f = 0; f < of.count; ++f)
+      side.add(of[f].y, capacity, of[f].product, order, are_few(x.count) ? &x[f] : nullptr);
   }
   void load(int64_t from, int64_t columns, ParallelFor parallel) {
     for (int64_t f = 0; f < factors.count; ++f) side[f].load(from, columns, factors[f].curvature, parallel);
@@ -198,7 +206,7 @@ template <class T>
 inline void sweep(const Factors& factors, const Evaluation<T>* evaluate, Norm norm, Sink<T>& sink, ParallelFor parallel) {
   const FactorRows<T> x(factors, parallel);
   const int64_t total = factors[0].y.direction.count, stretch = stretch_of<T>(x.width, total);
-  FactorColumns<T> y(factors, stretch);
+  FactorColumns<T> y(factors, x, stretch);
   const TileShape tile = tile_of<T>(y.product(), x.width);
   const int64_t layer = tile.rows * kTileColumns;
   for (int64_t begin = 0; begin < total; begin += stretch) {
