@@ -19,6 +19,12 @@ template <class T> struct Task {
   Combination combination;
   int count;
   Space<T> spaces[kMostFactors];
+
+  // What is made of the value of a law, for points of rows and columns.
+  __device__ T score(T value, const Point<T>& row, const Point<T>& column) const {
+    value = value * slope + (row.number + column.number) * share;
+    return value < floor ? floor : value;
+  }
 };
 
 constexpr size_t kMostParameters = 4096;  // bytes, before CUDA 12.1
@@ -85,14 +91,50 @@ __device__ Place place_of(int64_t job, int64_t row_tiles, int64_t column_tiles, 
   return {batch, job / height * size, (first + job % height) * size};
 }
 
+template <class T> constexpr Dtype kDtype = std::is_same<T, double>::value ? Dtype::float64 : Dtype::float32;
+
+// Writes the scores of the pairs of one space in their own dtype.
+template <Kind KIND, class LAW, class SIGN, class T = Compute<KIND>>
+__device__ __forceinline__ void write_tile(char* memory, const Task<T>& task, const Matrix& out) {
+  const Space<T>& space = task.spaces[0];
+  walk_tile<KIND>(memory, space.columns, space.rows, [&](const Seat& seat) {
+    char* first = out.data + seat.batch * out.batch_stride + seat.walker * out.row_stride;
+    return [&task, curvature = space.curvature, row_stride = out.row_stride, to = first + seat.owner * sizeof(T),
+            owned = seat.owned](int, const Point<T>& x, const Point<T>& y, Opening<T> opening) mutable {
+      T value = task.score(law<LAW::value, SIGN::value>(x, y, opening, curvature), x, y);
+      if (owned) *reinterpret_cast<T*>(to) = value;
+      to += row_stride;
+    };
+  });
+}
+
+// Joins what factor f gives for the pairs of a tile to what those before gave, which waits in `values`; the last one writes.
+template <Kind KIND, class LAW, class SIGN, class T = Compute<KIND>>
+__device__ __forceinline__ void join_tile(char* memory, const Task<T>& task, int f, const Matrix& out, T* values) {
+  const Space<T>& space = task.spaces[f];
+  walk_tile<KIND>(memory, space.columns, space.rows, [&](const Seat& seat) {
+    char* first = out.data + seat.batch * out.batch_stride + seat.walker * out.row_stride;
+    bool begun = f > 0, written = f + 1 == task.count;
+    return [&, begun, written, to = first + seat.owner * size_of(out.dtype), owned = seat.owned](
+               int w, const Point<T>& x, const Point<T>& y, Opening<T> opening) mutable {
+      T value = task.score(law<LAW::value, SIGN::value>(x, y, opening, space.curvature), x, y);
+      if (begun) value = combined(task.combination, values[w], value);
+      if (!written) values[w] = value;
+      if (written && owned) set_element(to, out.dtype, 0, value);
+      to += out.row_stride;
+    };
+  });
+}
+
 // Every operation on scores takes them from this one kernel, so that all agree on every pair to the last bit. The factors of
-// a tile are multiplied one after the other; what the ones before gave waits in `values`.
+// a tile are multiplied one after the other.
 template <Kind KIND, class T = Compute<KIND>>
 __global__ void __launch_bounds__(kThreads, kBlocks<KIND>) evaluate(const __grid_constant__ Task<T> task, Matrix out) {
   HIERGEO_DYNAMIC_SHARED(memory);
   constexpr int size = Tile<T>::size;
   const Side &rows = task.spaces[0].rows, &columns = task.spaces[0].columns;
   int64_t row_tiles = (rows.count + size - 1) / size, column_tiles = (columns.count + size - 1) / size;
+  bool plain = task.count == 1 && out.dtype == kDtype<T>;
   T values[Seats<T>::share];
   for (int64_t job = blockIdx.x; job < rows.batches * row_tiles * column_tiles; job += gridDim.x) {
     Place where = place_of(job, row_tiles, column_tiles, size);
@@ -100,20 +142,8 @@ __global__ void __launch_bounds__(kThreads, kBlocks<KIND>) evaluate(const __grid
       const Space<T>& space = task.spaces[f];
       multiply_tile<KIND>(memory, space.columns, space.rows, where);
       with_law(task.law, space.sign, [&](auto chosen, auto sign) {
-        walk_tile<KIND>(memory, space.columns, space.rows, [&](const Seat& seat) {
-          char* first = out.data + seat.batch * out.batch_stride + seat.walker * out.row_stride;
-          bool begun = f > 0, written = f + 1 == task.count;
-          return [&, begun, written, to = first + seat.owner * size_of(out.dtype), owned = seat.owned](
-                     int w, const Point<T>& x, const Point<T>& y, Opening<T> opening) mutable {
-            T value = law<decltype(chosen)::value, decltype(sign)::value>(x, y, opening, space.curvature);
-            value = value * task.slope + (x.number + y.number) * task.share;
-            value = value < task.floor ? task.floor : value;
-            if (begun) value = combined(task.combination, values[w], value);
-            if (!written) values[w] = value;
-            if (written && owned) set_element(to, out.dtype, 0, value);
-            to += out.row_stride;
-          };
-        });
+        if (plain) return write_tile<KIND, decltype(chosen), decltype(sign)>(memory, task, out);
+        join_tile<KIND, decltype(chosen), decltype(sign)>(memory, task, f, out, values);
       });
     }
   }

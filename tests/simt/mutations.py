@@ -371,8 +371,8 @@ SIDES = (
     Mutant(
         "an output index of 32 bits",
         "scores.cu",
-        "to += out.row_stride;",
-        "to += int32_t(out.row_stride);",
+        "row_stride = out.row_stride, to",
+        "row_stride = int32_t(out.row_stride), to",
         SCORES,
         "far_apart",
     ),
