@@ -279,28 +279,35 @@ def check_order_of(by: str, side: str) -> None:
 def check_quantity(name: str, combines: bool, conic: bool, factors: int, apertures: int) -> None:
     """Raise InputError unless a quantity has a value in a product of so many factors, given so many half apertures."""
     if factors > 1 and not combines:
-        raise InputError(f"a product of spaces has no '{name}'.")
+        raise InputError(f"quantity '{name}' has no value in a product of spaces.")
     if apertures != (factors if conic else 0):
-        wanted = "one half aperture for each factor" if conic else "no half apertures"
-        raise InputError(f"'{name}' takes {wanted}, not {apertures} for {factors} factors.")
+        wanted = f"one entry for each of the {factors} factors" if conic else "no entry"
+        raise InputError(f"aperture must have {wanted} where the quantity is '{name}', not {apertures}.")
 
 
-def check_counted(largest_first: bool, reach: Tensor | None) -> None:
-    """Raise InputError unless distances are counted within a reach, and margins without one."""
-    if largest_first != (reach is None):
-        raise InputError("margins are counted without a reach, and what else there is within one.")
+def check_counted(quantity: str, reach: Tensor | None) -> None:
+    """Raise InputError unless distances are counted within a reach, or margins without one."""
+    if reach is None and quantity != "cone_margin":
+        raise InputError(f"quantity must be 'cone_margin' where there is no reach, not '{quantity}'.")
+    if reach is not None and not is_distance(quantity):
+        raise InputError(f"quantity must be a distance where there is a reach, not '{quantity}'.")
 
 
 def check_ordered(quantity: str) -> None:
     """Raise InputError for a quantity by which nothing is ordered, since many pairs tie at 0."""
     if quantity == "energy":
-        raise InputError("'energy' orders nothing: it is 0 within a cone; use 'cone_margin'.")
+        raise InputError("quantity 'energy' orders nothing: it is 0 within a cone; use 'cone_margin'.")
 
 
 def check_distance(quantity: str) -> None:
     """Raise InputError unless `quantity` is a distance."""
-    if not quantity.startswith("distance"):
-        raise InputError(f"a ladder is climbed by a distance, not by '{quantity}'.")
+    if not is_distance(quantity):
+        raise InputError(f"quantity must be a distance for a ladder, not '{quantity}'.")
+
+
+def is_distance(quantity: str) -> bool:
+    """Whether the quantity of that name is a geodesic distance."""
+    return quantity.startswith("distance")
 
 
 def check_has_angle(factors: int) -> None:
@@ -409,7 +416,8 @@ def check_prepared(order: Tensor | None, norms: Tensor | None, candidates: int, 
     for name, given, dtype in (("order", order, torch.int64), ("norms", norms, torch.float64)):
         if given is None:
             continue
-        if given.shape != (candidates,) or given.dtype != dtype or given.device != device:
+        _check_dtype(name, given, (dtype,), f"a tensor of {dtype}")
+        if given.shape != (candidates,) or given.device != device:
             wanted = f"{dtype} of shape ({candidates},) on {device}"
             raise InputError(f"{name} must be {wanted}, not {given.dtype} {tuple(given.shape)} on {given.device}.")
 
