@@ -117,6 +117,7 @@ class Fuzzer:
             "k": self.random.randint(1, 50), "out_dtype": pick((None, *FLOATS)),
             "reach": self._uniform(*batch, n).mul(2).to(radii) if reach else None,
             "target": torch.randint(max(m, 1), (*batch, n), generator=self.generator),
+            "margin": pick((None, 0.8)), "gradients": pick((True, False)), "found": [],
             **self._search(n, m, dtypes, native),
         }  # fmt: skip
         apex = m if drawn["swap"] and "swap" in dict(arguments) else n
@@ -127,6 +128,12 @@ class Fuzzer:
         if name == "row_backward":
             paired = {"uy": drawn["ux"][0].flip(-1).clone(), "ry": drawn["rx"][0].clone()}
             drawn |= {key: [operand] for key, operand in paired.items()} | {"upstream": self._normal(*batch, n)}
+        if name == "energy_total_backward":
+            drawn["upstream"] = self._normal(*batch)
+            if pick((True, False)):
+                sizes = [*(drawn[key][0].shape for key in ("ux", "rx", "uy", "ry")), batch, (*batch, n)]
+                kinds = [compute] * 4 + [torch.float64] * 2
+                drawn["found"] = [self._normal(*size).to(kind) for size, kind in zip(sizes, kinds, strict=True)]
         one = {
             key: drawn[key] if is_list or not isinstance(drawn[key], list) else drawn[key][0]
             for key, is_list in arguments
@@ -175,10 +182,10 @@ class Fuzzer:
         return direction.to(dtype), radius.to(radii) * (d > 0)
 
     def _normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self.generator, dtype=torch.float64)
+        return torch.randn(shape, generator=self.generator, dtype=torch.float64)
 
     def _uniform(self, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=self.generator, dtype=torch.float64)
+        return torch.rand(shape, generator=self.generator, dtype=torch.float64)
 
     def _change(self, call: Call) -> None:
         name = self.random.choice(list(call.operands))
@@ -243,6 +250,8 @@ def _more_dimensions(draw: random.Random, tensor: Tensor) -> Tensor:
 
 
 def _dtype(draw: random.Random, tensor: Tensor) -> Tensor:
+    if tensor.is_complex():
+        raise ValueError("torch warns where imaginary parts are dropped")
     return tensor.to(draw.choice(DTYPES))
 
 

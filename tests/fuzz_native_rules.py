@@ -23,6 +23,7 @@ from fuzz_rules import (
     is_huge,
     one_a_factor,
     plain,
+    totals,
     within,
 )
 from torch import Tensor
@@ -91,6 +92,14 @@ def _native_reduced(results: int) -> Rule:
     return rule
 
 
+def _energy_total(o: Operands) -> Shapes | None:
+    shapes = totals(o, _native_conic(o))
+    if shapes is None or not o["gradients"]:
+        return shapes
+    *found, by_curvature, by_aperture = shapes
+    return [*found, by_aperture, by_curvature]
+
+
 def _members(o: Operands) -> Shapes | None:
     shape = _native_conic(o)
     return [(shape[1] + 1,), None] if shape is not None and shape[0] == 1 else None
@@ -151,6 +160,7 @@ NATIVE_SHAPES: dict[str, Rule] = {
     "rank": _rank,
     "nearest_ladder": _nearest_ladder,
     "energy_sum": _native_reduced(1),
+    "energy_total": _energy_total,
     "energy_min": _native_reduced(2),
     "ladder": _native_ladder,
 }

@@ -187,6 +187,38 @@ def _reduced(results: int) -> Rule:
     return rule
 
 
+def positive(margin: float | None) -> bool:
+    """Whether a margin, where there is one, is a number > 0."""
+    return margin is None or 0 < margin < math.inf
+
+
+def totals(o: Operands, shape: Shape | None) -> Shapes | None:
+    """The shapes of a total over all pairs and of its gradients."""
+    if shape is None or not positive(o["margin"]):
+        return None
+    *batch, _, _ = shape
+    gradients = [*(tuple(o[name].shape) for name in POINTS[:4]), tuple(batch), shape[:-1]]
+    return [tuple(batch), *(gradients if o["gradients"] else [(*batch, 0)] * len(gradients))]
+
+
+def _energy_total(o: Operands) -> Shapes | None:
+    shape = _conic(o)
+    return totals(o, shape) if shape is not None and _placed(o) else None
+
+
+def _energy_total_backward(o: Operands) -> Shapes | None:
+    found, k = o["found"], o["curvature"]
+    if len(found) == 6 and plain(k, REALS, ()):
+        o = {**o, "curvature": torch.zeros(())}  # its value is not needed where gradients are given
+    shapes = totals({**o, "gradients": True}, _conic(o))
+    if shapes is None or not plain(o["upstream"], FLOATS, shapes[0]) or len(found) not in (0, 6):
+        return None
+    wide = torch.float64 if torch.float64 in (o["ux"].dtype, o["uy"].dtype) else torch.float32
+    dtypes = [wide] * 4 + [torch.float64] * 2
+    fit = all(plain(of, (dtype,), shape) for of, dtype, shape in zip(found, dtypes, shapes[1:], strict=False))
+    return shapes[1:] if fit else None
+
+
 def _cone_members(o: Operands) -> Shapes | None:
     shape = _conic(o)
     return [(shape[0] + 1,), None] if shape is not None and len(shape) == 2 and _placed(o) else None
@@ -256,6 +288,8 @@ SHAPES: dict[str, Rule] = {
     "pair_backward": _pair_backward,
     "row_backward": _row_backward,
     "energy_sum": _reduced(1),
+    "energy_total": _energy_total,
+    "energy_total_backward": _energy_total_backward,
     "energy_min": _reduced(2),
     "cone_members": _cone_members,
     "product_store": _product_store,

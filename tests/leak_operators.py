@@ -18,7 +18,7 @@ import torch
 from fuzz_calls import OPERATORS, Call, Fuzzer
 from fuzz_operators import outcome
 
-DIFFERENTIABLE = ("pair_store", "energy_sum", "energy_min")
+DIFFERENTIABLE = ("pair_store", "energy_sum", "energy_total", "energy_min")
 WINDOWS = 3
 """After a first one, memory has to grow in all of these for a leak: caches fill up once."""
 

@@ -6,6 +6,7 @@ directions, the value of a curvature, thresholds) is refused by the operators, o
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -361,7 +362,8 @@ def check_layout(out: Tensor) -> None:
     sizes, strides = out.shape, out.stride()
     rows = strides[-1] == 1 or sizes[-1] < 2
     apart = _apart(sizes, strides)
-    stacked = all(strides[dim] == strides[dim + 1] * sizes[dim + 1] or sizes[dim] == 1 for dim in range(len(sizes) - 3))
+    stack = [(size, stride) for size, stride in zip(sizes[:-2], strides[:-2], strict=True) if size != 1]
+    stacked = all(outer == inner * size for (_, outer), (size, inner) in pairwise(stack))
     if out.numel() and not (rows and apart and stacked):
         raise InputError(f"out must have contiguous rows that do not overlap, not the strides {strides}.")
 
