@@ -48,7 +48,7 @@ def bounded(x: Tensor, dtype: torch.dtype) -> Tensor:
 
 def saturated(x: Tensor, dtype: torch.dtype) -> Tensor:
     """`x` in `dtype`, where numbers beyond its range become its largest; NaN stays NaN."""
-    largest = torch.finfo(dtype).max
+    largest = min(torch.finfo(dtype).max, torch.finfo(x.dtype).max)
     return x.clamp(-largest, largest).to(dtype)
 
 

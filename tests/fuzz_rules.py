@@ -1,17 +1,18 @@
-"""Which operands are right and what shapes the results have, for every operator: said once more, apart from its code.
+"""Which operands are right and what shapes the results have, for every operator of `torch.ops.hiergeo`.
+
+Said once more, apart from the code of the operators.
 
 A rule takes the operands by name and gives the shapes of the results, or None where an operand is wrong.
 """
 
 import math
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hiergeo.pairwise import ops  # noqa: F401 - registers the operators
+from hiergeo.pairwise import ops, search_ops  # noqa: F401 - registers the operators
 from hiergeo.pairwise.quantity import QUANTITIES
 
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -19,41 +20,67 @@ REALS = (*FLOATS, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8
 HUGE = 1 << 45
 MOST = 1024
 
-Shapes = list[tuple[int, ...] | None]
-Rule = Callable[[dict[str, Any]], Shapes | None]
+MARGIN = "cone_margin"
+DISTANCES = ("distance", "distance_l1")
+COMBINED = (*DISTANCES, MARGIN)
+"""The quantities of products of spaces."""
 
-PAIRED = (
-    "pair_store",
-    "pair_store_out",
-    "pair_backward",
-    "row_backward",
-    "cone_count",
-    "cone_members",
-    "cone_smallest",
-    "energy_sum",
-    "energy_min",
-    "ladder",
-)
-NATIVE = ("store", "backward", "count", "members", "smallest", "energy_sum", "energy_min", "ladder")
-OPERATORS = [*((False, name) for name in PAIRED), *((True, name) for name in NATIVE)]
+ORDERED = ("exterior_angle", *COMBINED)
+CODES = {quantity.code: name for name, quantity in QUANTITIES.items()}
+POINTS = ("ux", "rx", "uy", "ry", "curvature")
+
+Operands = dict[str, Any]
+Shape = tuple[int, ...]
+Shapes = list[Shape | None]
+Rule = Callable[[Operands], Shapes | None]
 
 
-def named_operands(native: bool, name: str) -> list[str]:
-    """The names of an operator's operands, from its schema."""
+def schema(native: bool, name: str) -> list[tuple[str, bool]]:
+    """The names of an operator's operands, and whether each is a list with an entry for every factor."""
     namespace = torch.ops.hiergeo_native if native else torch.ops.hiergeo
-    return [argument.name for argument in getattr(namespace, name).default._schema.arguments]
+    arguments = getattr(namespace, name).default._schema.arguments
+    return [(argument.name, str(argument.type).startswith("List")) for argument in arguments]
 
 
-def _plain(tensor: Tensor, dtypes: tuple[torch.dtype, ...], shape: tuple[int, ...] | None = None) -> bool:
+def tensors(operands: Iterable[object]) -> list[Tensor]:
+    """All tensors among operands, also those in lists."""
+    flat = [part for operand in operands for part in (operand if isinstance(operand, list) else [operand])]
+    return [part for part in flat if isinstance(part, Tensor)]
+
+
+def is_huge(tensor: Tensor) -> bool:
+    return max(tensor.shape, default=0) >= HUGE
+
+
+def plain(tensor: Tensor, dtypes: tuple[torch.dtype, ...], shape: Shape | None = None) -> bool:
     there = tensor.layout is torch.strided and tensor.device.type == "cpu" and tensor.dtype in dtypes
     return there and (shape is None or tuple(tensor.shape) == shape)
 
 
-def _points(o: dict[str, Any]) -> tuple[int, ...] | None:
-    """The shape (..., N, M) of the pairs of `torch.ops.hiergeo`."""
+def factors(o: Operands) -> list[Operands] | None:
+    """The operands of each factor, or None unless there is one factor at least and every list holds them all."""
+    counts = {len(o[name]) for name in POINTS}
+    if len(counts) > 1 or 0 in counts:
+        return None
+    return [dict(zip(POINTS, part, strict=True)) for part in zip(*(o[name] for name in POINTS), strict=True)]
+
+
+def combined(shapes: list[Shape | None]) -> Shape | None:
+    """The shape that all factors have."""
+    return shapes[0] if len(set(shapes)) == 1 else None
+
+
+def one_a_factor(o: Operands, quantity: str, count: int) -> bool:
+    """Whether the quantity has a value in so many factors, and there are as many half apertures as it needs."""
+    conic = QUANTITIES[quantity].cone is not None
+    return (count == 1 or quantity in COMBINED) and len(o["aperture"]) == (count if conic else 0)
+
+
+def _points(o: Operands) -> Shape | None:
+    """The shape (..., N, M) of the pairs of one space."""
     sides = [(o["ux"], o["rx"]), (o["uy"], o["ry"])]
     for u, r in sides:
-        if not (_plain(u, FLOATS) and u.ndim >= 2 and _plain(r, FLOATS, tuple(u.shape[:-1]))):
+        if not (plain(u, FLOATS) and u.ndim >= 2 and plain(r, FLOATS, tuple(u.shape[:-1]))):
             return None
     (ux, rx), (uy, ry) = sides
     if ux.shape[-1] != uy.shape[-1] or rx.shape[:-1] != ry.shape[:-1] or not _curved(o["curvature"]):
@@ -62,15 +89,15 @@ def _points(o: dict[str, Any]) -> tuple[int, ...] | None:
 
 
 def _curved(k: Tensor) -> bool:
-    return _plain(k, REALS, ()) and math.isfinite(k.item())
+    return plain(k, REALS, ()) and math.isfinite(k.item())
 
 
-def _placed(o: dict[str, Any]) -> bool:
+def _placed(o: Operands) -> bool:
     """No zero direction with a radius, none negative, none beyond the antipode: changes of values are NaN alone."""
     k = o["curvature"].item()
     limit = math.pi / math.sqrt(k) if k > 0 else math.inf
     for u, r in ((o["ux"], o["rx"]), (o["uy"], o["ry"])):
-        if max(u.shape, default=0) >= HUGE:
+        if is_huge(u):
             return True
         reach = limit * (1 + torch.finfo(r.dtype).eps)
         if bool(((u == 0).all(-1) & (r > 0)).any()) or bool((r < 0).any()) or bool((r > reach).any()):
@@ -78,21 +105,35 @@ def _placed(o: dict[str, Any]) -> bool:
     return True
 
 
-def _conic(o: dict[str, Any], quantity: str = "energy") -> tuple[int, ...] | None:
+def _conic(o: Operands, quantity: str = "energy") -> Shape | None:
     shape = _points(o)
     if shape is None or quantity not in QUANTITIES:
         return None
     aperture = o["aperture"]
-    fits = QUANTITIES[quantity].cone is None if aperture is None else _plain(aperture, FLOATS, shape[:-1])
+    fits = QUANTITIES[quantity].cone is None if aperture is None else plain(aperture, FLOATS, shape[:-1])
     return shape if fits else None
 
 
-def _pair_store(o: dict[str, Any]) -> Shapes | None:
+def _product(o: Operands, swap: bool = False) -> Shape | None:
+    """The shape (..., N, M) of the pairs of a product of spaces, whose cones are at y with `swap`."""
+    parts, quantity = factors(o), o["quantity"]
+    if parts is None or quantity not in QUANTITIES or not one_a_factor(o, quantity, len(parts)):
+        return None
+    shape = combined([_points(part) for part in parts])
+    if shape is None or any(len({u.dtype for u in o[side]}) > 1 for side in ("ux", "uy")):
+        return None
+    apexes = tuple(o["ry" if swap else "rx"][0].shape)
+    if any(not plain(psi, FLOATS, apexes) for psi in o["aperture"]) or not all(map(_placed, parts)):
+        return None
+    return shape
+
+
+def _pair_store(o: Operands) -> Shapes | None:
     shape = _conic(o, o["quantity"])
     return [shape] if shape is not None and _placed(o) else None
 
 
-def _apart(out: Tensor) -> bool:
+def apart(out: Tensor) -> bool:
     """Rows that are contiguous, and no number that is written twice."""
     if out.numel() == 0:
         return True
@@ -107,9 +148,8 @@ def _apart(out: Tensor) -> bool:
     return True
 
 
-def _pair_store_out(o: dict[str, Any]) -> Shapes | None:
-    shape = _conic(o, o["quantity"])
-    if shape is None or not _placed(o) or not _plain(o["out"], FLOATS, shape) or not _apart(o["out"]):
+def _written(o: Operands, shape: Shape | None) -> Shapes | None:
+    if shape is None or not plain(o["out"], FLOATS, shape) or not apart(o["out"]):
         return None
     try:
         o["out"].view(-1, *shape[-2:]) if o["out"].numel() else None
@@ -118,16 +158,20 @@ def _pair_store_out(o: dict[str, Any]) -> Shapes | None:
     return [shape]
 
 
-def _pair_backward(o: dict[str, Any]) -> Shapes | None:
+def _pair_store_out(o: Operands) -> Shapes | None:
+    return _written(o, _conic(o, o["quantity"])) if _pair_store(o) else None
+
+
+def _pair_backward(o: Operands) -> Shapes | None:
     shape = _conic(o, o["quantity"])
-    if shape is None or not _plain(o["upstream"], FLOATS, shape):
+    if shape is None or not plain(o["upstream"], FLOATS, shape):
         return None
-    return [*(tuple(o[name].shape) for name in ("ux", "rx", "uy", "ry")), shape[:-2], shape[:-1]]
+    return [*(tuple(o[name].shape) for name in POINTS[:4]), shape[:-2], shape[:-1]]
 
 
-def _row_backward(o: dict[str, Any]) -> Shapes | None:
+def _row_backward(o: Operands) -> Shapes | None:
     shape = tuple(o["ux"].shape)
-    floats = all(_plain(o[name], FLOATS) for name in ("ux", "rx", "uy", "ry", "upstream"))
+    floats = all(plain(o[name], FLOATS) for name in (*POINTS[:4], "upstream"))
     if not floats or not shape or not _curved(o["curvature"]) or o["quantity"] not in QUANTITIES:
         return None
     if tuple(o["uy"].shape) != shape or any(tuple(o[name].shape) != shape[:-1] for name in ("rx", "ry", "upstream")):
@@ -136,35 +180,106 @@ def _row_backward(o: dict[str, Any]) -> Shapes | None:
 
 
 def _reduced(results: int) -> Rule:
-    def rule(o: dict[str, Any]) -> Shapes | None:
+    def rule(o: Operands) -> Shapes | None:
         shape = _conic(o)
         return [shape[:-1]] * results if shape is not None and _placed(o) else None
 
     return rule
 
 
-def _cone_members(o: dict[str, Any]) -> Shapes | None:
+def positive(margin: float | None) -> bool:
+    """Whether a margin, where there is one, is a number > 0."""
+    return margin is None or 0 < margin < math.inf
+
+
+def totals(o: Operands, shape: Shape | None) -> Shapes | None:
+    """The shapes of a total over all pairs and of its gradients."""
+    if shape is None or not positive(o["margin"]):
+        return None
+    *batch, _, _ = shape
+    gradients = [*(tuple(o[name].shape) for name in POINTS[:4]), tuple(batch), shape[:-1]]
+    return [tuple(batch), *(gradients if o["gradients"] else [(*batch, 0)] * len(gradients))]
+
+
+def _energy_total(o: Operands) -> Shapes | None:
+    shape = _conic(o)
+    return totals(o, shape) if shape is not None and _placed(o) else None
+
+
+def _energy_total_backward(o: Operands) -> Shapes | None:
+    found, k = o["found"], o["curvature"]
+    if len(found) == 6 and plain(k, REALS, ()):
+        o = {**o, "curvature": torch.zeros(())}  # its value is not needed where gradients are given
+    shapes = totals({**o, "gradients": True}, _conic(o))
+    if shapes is None or not plain(o["upstream"], FLOATS, shapes[0]) or len(found) not in (0, 6):
+        return None
+    wide = torch.float64 if torch.float64 in (o["ux"].dtype, o["uy"].dtype) else torch.float32
+    dtypes = [wide] * 4 + [torch.float64] * 2
+    fit = all(plain(of, (dtype,), shape) for of, dtype, shape in zip(found, dtypes, shapes[1:], strict=False))
+    return shapes[1:] if fit else None
+
+
+def _cone_members(o: Operands) -> Shapes | None:
     shape = _conic(o)
     return [(shape[0] + 1,), None] if shape is not None and len(shape) == 2 and _placed(o) else None
 
 
-def _cone_smallest(o: dict[str, Any]) -> Shapes | None:
-    shape = _points(o)
-    if shape is None or not 1 <= o["k"] <= min(MOST, shape[-1]) or not _placed(o):
+def _product_store(o: Operands) -> Shapes | None:
+    shape = _product(o)
+    return None if shape is None else [shape]
+
+
+def _pair_count(o: Operands) -> Shapes | None:
+    shape, reach = _product(o), o["reach"]
+    if shape is None or o["quantity"] not in ((MARGIN,) if reach is None else DISTANCES):
         return None
-    if o["offset"] is not None and not _plain(o["offset"], FLOATS, tuple(o["ry"].shape)):
+    return [shape[:-1]] if reach is None or plain(reach, FLOATS, shape[:-1]) else None
+
+
+def _pair_smallest(o: Operands) -> Shapes | None:
+    shape = _product(o, o["swap"])
+    if shape is None or o["quantity"] not in ORDERED or not 1 <= o["k"] <= MOST:
         return None
     return [(*shape[:-1], o["k"])] * 2
 
 
-def _ladder(o: dict[str, Any]) -> Shapes | None:
-    q, c, radius, t = o["queries"], o["candidates"], o["radius"], o["thresholds"]
-    if not (_plain(q, FLOATS) and _plain(c, FLOATS) and _plain(radius, REALS) and _plain(t, REALS)):
+def _pair_rank(o: Operands) -> Shapes | None:
+    shape, target = _product(o, o["swap"]), o["target"]
+    if shape is None or o["quantity"] not in ORDERED or not plain(target, (torch.int64,), shape[:-1]):
         return None
-    if q.ndim != 2 or c.ndim != 2 or q.shape[1] != c.shape[1] or radius.shape != c.shape[:1] or t.ndim != 1:
+    return [shape[:-1]] if is_huge(target) or within(target, shape[-1]) else None
+
+
+def within(indices: Tensor, count: int) -> bool:
+    return bool(((indices >= 0) & (indices < count)).all())
+
+
+def _steps(o: Operands, candidates: int) -> bool:
+    """Whether radii, thresholds and what is known of their order fit so many candidates."""
+    radius, t, order = o["radius"], o["thresholds"], o["order"]
+    if not (plain(radius, REALS, (candidates,)) and plain(t, REALS)) or t.ndim != 1:
+        return False
+    if order is not None and not plain(order, (torch.int64,), (candidates,)):
+        return False
+    if is_huge(t) or is_huge(radius):
+        return True
+    return bool((t[1:] >= t[:-1]).all() and not t.isnan().any()) and (order is None or within(order, candidates))
+
+
+def _pair_ladder(o: Operands) -> Shapes | None:
+    shape = _product(o)
+    if shape is None or len(shape) != 2 or o["quantity"] not in DISTANCES or not _steps(o, shape[1]):
         return None
-    ascends = max(t.shape) >= HUGE or bool((t[1:] >= t[:-1]).all() and not t.isnan().any())
-    return [(len(q), len(t))] if ascends else None
+    return [(shape[0], len(o["thresholds"]))] * 2
+
+
+def _ladder(o: Operands) -> Shapes | None:
+    q, c = o["queries"], o["candidates"]
+    if not (plain(q, FLOATS) and plain(c, FLOATS)) or q.ndim != 2 or c.ndim != 2 or q.shape[1] != c.shape[1]:
+        return None
+    if o["norms"] is not None and not plain(o["norms"], (torch.float64,), (len(c),)):
+        return None
+    return [(len(q), len(o["thresholds"]))] * 2 if _steps(o, len(c)) else None
 
 
 SHAPES: dict[str, Rule] = {
@@ -172,92 +287,16 @@ SHAPES: dict[str, Rule] = {
     "pair_store_out": _pair_store_out,
     "pair_backward": _pair_backward,
     "row_backward": _row_backward,
-    "cone_count": _reduced(1),
-    "cone_members": _cone_members,
-    "cone_smallest": _cone_smallest,
     "energy_sum": _reduced(1),
+    "energy_total": _energy_total,
+    "energy_total_backward": _energy_total_backward,
     "energy_min": _reduced(2),
+    "cone_members": _cone_members,
+    "product_store": _product_store,
+    "product_store_out": lambda o: _written(o, _product(o)),
+    "pair_count": _pair_count,
+    "pair_smallest": _pair_smallest,
+    "pair_rank": _pair_rank,
+    "pair_ladder": _pair_ladder,
     "ladder": _ladder,
-}
-
-
-def _rows(u: Tensor, dims: int) -> bool:
-    return _plain(u, FLOATS) and u.ndim == dims and (u.shape[-1] < 2 or u.stride(-1) == 1)
-
-
-def _native_points(o: dict[str, Any]) -> tuple[int, ...] | None:
-    ux, rx, uy, ry = (o[name] for name in ("ux", "rx", "uy", "ry"))
-    if not (_rows(ux, 3) and _rows(uy, 3) and ux.dtype == uy.dtype and ux.shape[::2] == uy.shape[::2]):
-        return None
-    doubles = all(_plain(r, (torch.float64,), tuple(u.shape[:2])) for u, r in ((ux, rx), (uy, ry)))
-    if not doubles or not math.isfinite(o["curvature"]) or not 0 <= o["product"] <= 2:
-        return None
-    return (*rx.shape, ry.shape[1])
-
-
-def _native_conic(o: dict[str, Any], quantity: int = 3) -> tuple[int, ...] | None:
-    shape = _native_points(o)
-    if shape is None or not 0 <= quantity <= 3:
-        return None
-    aperture = o["aperture"]
-    fits = quantity < 2 if aperture is None else _plain(aperture, (torch.float64,), shape[:2])
-    return shape if fits else None
-
-
-def _store(o: dict[str, Any]) -> Shapes | None:
-    shape = _native_conic(o, o["quantity"])
-    return [shape] if shape is not None and _plain(o["out"], FLOATS, shape) and _apart(o["out"]) else None
-
-
-def _backward(o: dict[str, Any]) -> Shapes | None:
-    shape = _native_conic(o, o["quantity"])
-    compute = torch.float64 if o["ux"].dtype == torch.float64 else torch.float32
-    if shape is None or o["quantity"] == 2 or not _plain(o["upstream"], (compute,), shape):
-        return None
-    return [*(tuple(o[name].shape) for name in ("ux", "rx", "uy", "ry")), shape[:2], shape[:1]]
-
-
-def _native_reduced(results: int) -> Rule:
-    def rule(o: dict[str, Any]) -> Shapes | None:
-        shape = _native_conic(o)
-        return None if shape is None else [shape[:2]] * results
-
-    return rule
-
-
-def _members(o: dict[str, Any]) -> Shapes | None:
-    shape = _native_conic(o)
-    return [(shape[1] + 1,), None] if shape is not None and shape[0] == 1 else None
-
-
-def _smallest(o: dict[str, Any]) -> Shapes | None:
-    shape = _native_points(o)
-    if shape is None or not 1 <= o["k"] <= min(MOST, shape[-1]):
-        return None
-    fits = o["offset"] is None or _plain(o["offset"], (torch.float64,), tuple(o["ry"].shape))
-    return [(*shape[:2], o["k"])] * 2 if fits else None
-
-
-def _native_ladder(o: dict[str, Any]) -> Shapes | None:
-    q, c, order, ends = o["queries"], o["candidates"], o["order"], o["ends"]
-    if not (_rows(q, 2) and _rows(c, 2) and q.dtype == c.dtype and q.shape[1] == c.shape[1]):
-        return None
-    if any(not _plain(t, (torch.int64,)) or t.ndim != 1 for t in (order, ends)) or not 0 <= o["product"] <= 2:
-        return None
-    if max(len(order), len(ends)) >= HUGE:
-        return [(len(q), len(ends))]
-    within = all(0 <= i < len(c) for i in order.tolist())
-    ascends = all(a <= b for a, b in pairwise([0, *ends.tolist(), len(order)]))
-    return [(len(q), len(ends))] if within and ascends else None
-
-
-NATIVE_SHAPES: dict[str, Rule] = {
-    "store": _store,
-    "backward": _backward,
-    "count": _native_reduced(1),
-    "members": _members,
-    "smallest": _smallest,
-    "energy_sum": _native_reduced(1),
-    "energy_min": _native_reduced(2),
-    "ladder": _native_ladder,
 }

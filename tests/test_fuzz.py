@@ -1,32 +1,55 @@
-"""Random calls of every operator in processes of their own: results or errors that name an operand, never a crash."""
+"""Calls of every operator in processes of their own: results or errors that name an operand, no crash and no leak."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from fuzz_native_rules import NATIVE_SHAPES
+from fuzz_rules import SHAPES
 from native_problems import MISSING
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 
-PROGRAM = Path(__file__).with_name("fuzz_operators.py")
+PROGRAMS = Path(__file__).parent
 CALLS = int(os.environ.get("HIERGEO_FUZZ_CALLS", "300"))
-"""Calls of each process; HIERGEO_FUZZ_CALLS asks for more."""
+"""Random calls of each process; HIERGEO_FUZZ_CALLS asks for more."""
+
+LEAK_CALLS = int(os.environ.get("HIERGEO_LEAK_CALLS", "5000"))
+"""Calls while memory is watched; HIERGEO_LEAK_CALLS asks for more."""
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_operators_never_crash(seed: int, tmp_path: Path) -> None:
-    log = tmp_path / "last_call"
-    paths = os.pathsep.join([str(PROGRAM.parents[1]), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, PROGRAM, str(seed), str(CALLS), log],
+def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    paths = os.pathsep.join([str(PROGRAMS.parent), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, PROGRAMS / program, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_operators_never_crash(seed: int, tmp_path: Path) -> None:
+    log = tmp_path / "last_call"
+    done = run("fuzz_operators.py", seed, CALLS, log)
     last = log.read_text() if log.exists() else "no call"
     assert done.returncode == 0, (
         f"exit status {done.returncode} after {last}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     )
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc says what malloc has given out")
+def test_operators_do_not_leak() -> None:
+    done = run("leak_operators.py", LEAK_CALLS)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("namespace", "rules"), [("hiergeo", SHAPES), ("hiergeo_native", NATIVE_SHAPES)])
+def test_every_operator_has_a_rule(namespace: str, rules: dict[str, object]) -> None:
+    names = {name.split("::")[1] for name in torch._C._dispatch_get_all_op_names() if name.startswith(f"{namespace}::")}
+    assert set(rules) == {name for name in names if "." not in name} - {"simd_level", "fma_peak"}

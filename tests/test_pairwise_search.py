@@ -315,3 +315,12 @@ def test_memory_stays_within_a_tile_not_a_matrix() -> None:
     """1,500 x 20,000 pairs are 120 MB in float32 alone; a tile of 2^18 pairs at 200 bytes a pair is 50 MB."""
     run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
     assert 0 < int(run.stdout) < 100e6
+
+
+def test_ladders_by_a_known_order_of_integer_radii() -> None:
+    generator = torch.Generator().manual_seed(0)
+    queries, candidates = (torch.randn(n, 6, generator=generator) for n in (5, 40))
+    radius, thresholds = torch.randint(4, (40,), generator=generator), torch.tensor([-0.5, 0.0, 1.5, 2.0, 9.0])
+    known = torch.stack((radius.argsort(), radius), 1)[:, 0]
+    found = pairwise.ladder(queries, candidates, radius, thresholds, order=known)
+    assert torch.equal(found, pairwise.ladder(queries, candidates, radius.double(), thresholds))

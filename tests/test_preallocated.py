@@ -37,6 +37,14 @@ def test_preallocated_results(name: str, dtype: torch.dtype) -> None:
     assert int(whole.isnan().sum()) == 2 * (7 * 9 - 5 * 6)
 
 
+def test_a_preallocated_result_may_have_a_leading_dimension_of_one_of_any_stride() -> None:
+    x, y = (Polar(torch.randn(2, 1, size, 4), torch.rand(2, 1, size)) for size in (3, 5))
+    out = torch.empty(2, 2, 3, 5)[:, ::2]
+    assert out.stride(1) != 15
+    pairwise.distance(x, y, -1.0, out=out)
+    torch.testing.assert_close(out, pairwise.distance(x, y, -1.0))
+
+
 def test_a_preallocated_result_may_have_one_column_of_any_stride() -> None:
     x, y = points(5, seed=0), points(1, seed=1)
     out = torch.empty(1, 5, dtype=torch.float64).mT

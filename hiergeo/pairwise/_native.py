@@ -52,8 +52,13 @@ def build_info() -> dict[str, str]:
 
 
 def simd_level() -> str:
-    """The SIMD level that the CPU kernels run at now."""
-    return _call("simd_level")
+    """The SIMD level that the CPU kernels run at now, which HIERGEO_SIMD may choose."""
+    return _simd_level(os.environ.get("HIERGEO_SIMD"))
+
+
+@functools.cache
+def _simd_level(_: str | None) -> str:
+    return _call("simd_level")  # torch keeps a copy of every string that an operator returns
 
 
 @functools.cache

@@ -6,6 +6,7 @@ directions, the value of a curvature, thresholds) is refused by the operators, o
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -279,28 +280,35 @@ def check_order_of(by: str, side: str) -> None:
 def check_quantity(name: str, combines: bool, conic: bool, factors: int, apertures: int) -> None:
     """Raise InputError unless a quantity has a value in a product of so many factors, given so many half apertures."""
     if factors > 1 and not combines:
-        raise InputError(f"a product of spaces has no '{name}'.")
+        raise InputError(f"quantity '{name}' has no value in a product of spaces.")
     if apertures != (factors if conic else 0):
-        wanted = "one half aperture for each factor" if conic else "no half apertures"
-        raise InputError(f"'{name}' takes {wanted}, not {apertures} for {factors} factors.")
+        wanted = f"one entry for each of the {factors} factors" if conic else "no entry"
+        raise InputError(f"aperture must have {wanted} where the quantity is '{name}', not {apertures}.")
 
 
-def check_counted(largest_first: bool, reach: Tensor | None) -> None:
-    """Raise InputError unless distances are counted within a reach, and margins without one."""
-    if largest_first != (reach is None):
-        raise InputError("margins are counted without a reach, and what else there is within one.")
+def check_counted(quantity: str, reach: Tensor | None) -> None:
+    """Raise InputError unless distances are counted within a reach, or margins without one."""
+    if reach is None and quantity != "cone_margin":
+        raise InputError(f"quantity must be 'cone_margin' where there is no reach, not '{quantity}'.")
+    if reach is not None and not is_distance(quantity):
+        raise InputError(f"quantity must be a distance where there is a reach, not '{quantity}'.")
 
 
 def check_ordered(quantity: str) -> None:
     """Raise InputError for a quantity by which nothing is ordered, since many pairs tie at 0."""
     if quantity == "energy":
-        raise InputError("'energy' orders nothing: it is 0 within a cone; use 'cone_margin'.")
+        raise InputError("quantity 'energy' orders nothing: it is 0 within a cone; use 'cone_margin'.")
 
 
 def check_distance(quantity: str) -> None:
     """Raise InputError unless `quantity` is a distance."""
-    if not quantity.startswith("distance"):
-        raise InputError(f"a ladder is climbed by a distance, not by '{quantity}'.")
+    if not is_distance(quantity):
+        raise InputError(f"quantity must be a distance for a ladder, not '{quantity}'.")
+
+
+def is_distance(quantity: str) -> bool:
+    """Whether the quantity of that name is a geodesic distance."""
+    return quantity.startswith("distance")
 
 
 def check_has_angle(factors: int) -> None:
@@ -354,7 +362,8 @@ def check_layout(out: Tensor) -> None:
     sizes, strides = out.shape, out.stride()
     rows = strides[-1] == 1 or sizes[-1] < 2
     apart = _apart(sizes, strides)
-    stacked = all(strides[dim] == strides[dim + 1] * sizes[dim + 1] or sizes[dim] == 1 for dim in range(len(sizes) - 3))
+    stack = [(size, stride) for size, stride in zip(sizes[:-2], strides[:-2], strict=True) if size != 1]
+    stacked = all(outer == inner * size for (_, outer), (size, inner) in pairwise(stack))
     if out.numel() and not (rows and apart and stacked):
         raise InputError(f"out must have contiguous rows that do not overlap, not the strides {strides}.")
 
@@ -409,7 +418,8 @@ def check_prepared(order: Tensor | None, norms: Tensor | None, candidates: int, 
     for name, given, dtype in (("order", order, torch.int64), ("norms", norms, torch.float64)):
         if given is None:
             continue
-        if given.shape != (candidates,) or given.dtype != dtype or given.device != device:
+        _check_dtype(name, given, (dtype,), f"a tensor of {dtype}")
+        if given.shape != (candidates,) or given.device != device:
             wanted = f"{dtype} of shape ({candidates},) on {device}"
             raise InputError(f"{name} must be {wanted}, not {given.dtype} {tuple(given.shape)} on {given.device}.")
 

@@ -203,6 +203,7 @@ def _total_shape(*operands: Any) -> torch.Size:
 def _total_upstream(*operands: Any) -> None:
     *points, _, _, upstream, found = operands
     *batch, _, _ = _total_shape(*operands[:7])
+    checks.check_curvature(points[4])
     checks.check_upstream(upstream, torch.Size(batch), points[0].device)
     checks.check_found(found, _gradient_forms(points), points[0].device)
 

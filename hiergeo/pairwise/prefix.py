@@ -40,13 +40,13 @@ def prefix_best(score: Score, queries: int, radius: Tensor, thresholds: Tensor) 
 def admitted(radius: Tensor, thresholds: Tensor, order: Tensor | None) -> tuple[Tensor, Tensor]:
     """Candidates within the last threshold, smallest radius first, and how many each threshold admits: (m,), (T,).
 
-    `order` is the order of the radii where it is known, NaN last; else `shells` finds one that serves as well.
+    `order` is the order of the radii where it is known, NaN last; else, or for integers, `shells` finds one.
     """
-    if order is None:
+    if order is None or not radius.is_floating_point():
         return shells(radius, thresholds)
     floor = thresholds.to(radius)
     floor = torch.where(floor > thresholds, torch.nextafter(floor, floor.new_tensor(-torch.inf)), floor)
-    ends = torch.searchsorted(radius.contiguous(), floor.contiguous(), right=True, sorter=order)
+    ends = torch.searchsorted(radius.contiguous(), floor.contiguous(), right=True, sorter=order.contiguous())
     ends = ends.clamp_max(len(radius) - int(radius.isnan().sum()))
     return order[: int(ends[-1]) if len(ends) else 0], ends
 

@@ -86,7 +86,7 @@ def _(*operands: Any) -> Tensor:
 
 def _counted_shape(*operands: Any) -> torch.Size:
     *factors, quantity, reach = operands
-    checks.check_counted(named(quantity).largest_first, reach)
+    checks.check_counted(quantity, reach)
     rows = product_shape(factors, quantity)[:-1]
     if reach is not None:
         checks.check_reaches(reach, rows, factors[0][0].device)
