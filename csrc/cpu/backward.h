@@ -148,7 +148,7 @@ template <class T> class Backward {
   void pull_x(int64_t row, int64_t chunk, int64_t rows) {
     const int64_t first = chunk * kChunkRows, last = smaller(first + kChunkRows, rows), width = x_.width;
     weights_.fill(x_, y_, row, first, last, chunk, radius_x_.data(), to_.x_number);
-    panel_product(pairs_.product, weights_.row(first), kWeightStride, 1, rounded_up(last - first, kBlockRows),
+    pass_product(pairs_.product, weights_.row(first), kWeightStride, 1, rounded_up(last - first, kBlockRows),
                   rays_y_.from(0), y_.count, pulls_x_.row(row + first), pulls_x_.stride, true);
     Buffer<T> scratch(width);
     for (int64_t n = 0; n < weights_.near_count(chunk); ++n) {
@@ -161,13 +161,13 @@ template <class T> class Backward {
 
   // The weights of a group of columns, copied so that they lie near each other, times the rays of x.
   void pull_y(int64_t row, int64_t rows, int64_t first, int64_t last) {
-    constexpr int64_t kGroup = 8 * kBlockRows;
+    constexpr int64_t kGroup = 16 * kBlockRows;
     const int64_t width = x_.width;
     Buffer<T> near(kGroup * kWeightRows);
     for (int64_t group = first; group < last; group += kGroup) {
       const int64_t columns = smaller(kGroup, rounded_up(last - group, kBlockRows));
       for (int64_t i = 0; i < rows; ++i) memcpy(&near[i * kGroup], weights_.row(i) + group, size_t(columns) * sizeof(T));
-      panel_product(pairs_.product, near.data(), 1, kGroup, columns, rays_x_.from(row), rows,
+      pass_product(pairs_.product, near.data(), 1, kGroup, columns, rays_x_.from(row), rows,
                     pulls_y_.row(y_.begin + group), pulls_y_.stride, true);
     }
     Buffer<T> scratch(width);

@@ -76,5 +76,26 @@ inline void panel_product(Product product, const T* a, int64_t a_row, int64_t a_
   }
 }
 
+// Steps of one pass over many rows: the columns of a panel that they meet stay in the first-level cache.
+constexpr int64_t kPassSteps = 384 / kBlockVectors;
+
+// The same for many rows, in passes over all of them.
+template <class T>
+inline void pass_product(Product product, const T* a, int64_t a_row, int64_t a_step, int64_t rows, const Panels<T>& b,
+                         int64_t steps, T* c, int64_t c_row, bool add) {
+  if (product == Product::torch) return panel_product(product, a, a_row, a_step, rows, b, steps, c, c_row, add);
+  for (int64_t column = 0; column < b.columns; column += b.panel) {
+    const T* panel = b.data + column / b.panel * b.panel_stride;
+    int64_t k = 0;
+    do {
+      const int64_t pass = smaller(steps - k, kPassSteps);
+      for (int64_t i = 0; i < rows; i += kBlockRows)
+        block_product(a + i * a_row + k * a_step, a_row, a_step, panel + k * b.panel, b.panel, pass, c + i * c_row + column,
+                      c_row, add || k > 0);
+      k += pass;
+    } while (k < steps);
+  }
+}
+
 }  // namespace
 }  // namespace hiergeo

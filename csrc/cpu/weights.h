@@ -137,7 +137,7 @@ template <class T> class Weights {
     NearPair<T>* list = near_.data() + chunk * kChunkRows * kWeightColumns;
     int64_t listed = 0;
     memset(sums, 0, kWeightColumns * sizeof(double));
-    Buffer<T> scratch(x.width);
+    Buffer<T> scratch(x.width), products(kChunkRows * kTileColumns);
     RowOpening<T> opening;
     RowPartials<T> partials;
     alignas(64) T up[kTileColumns];
@@ -162,7 +162,13 @@ template <class T> class Weights {
           to[j] = T(0);
         }
     };
-    each_row_of_tiles<T>(x, y, block + first, block + last, work);
+    const int64_t columns = rounded_up(y.count, kBlockColumns<T>);
+    for (int64_t column = 0; column < columns; column += kTileColumns) {
+      const int64_t n = smaller(columns - column, kTileColumns);
+      pass_product(y.product, x.row(block + first), x.width, 1, rounded_up(last - first, kBlockRows), y.panels(column, n),
+                   x.width, products.data(), kTileColumns, false);
+      for (int64_t i = first; i < last; ++i) work(block + i, column, products.data() + (i - first) * kTileColumns, n);
+    }
     near_counts_[chunk] = listed;
     curvature_sums_[chunk] = curvature_sum;
     totals_[chunk] = total;
