@@ -20,7 +20,7 @@ constexpr int kDirectBlock = 2;
 #endif
 
 // Whether so few rows are multiplied with columns where they lie.
-inline bool are_few(int64_t rows) { return rows <= kDirectRows; }
+inline bool are_few(int64_t rows) { return rows > 0 && rows <= kDirectRows; }
 
 // Numbers of a column as they lie in memory, loaded a vector of T at a time.
 template <class T> struct AsTheyAre {
