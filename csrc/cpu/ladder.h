@@ -74,7 +74,7 @@ inline void ladder(const Points& queries, const Points& candidates, const int64_
     for (int64_t j = 0; promising && j < smaller(n, y.count - tile); ++j) {
       if (!(-reach[j] <= rungs.best(i))) continue;
       const T* other = row_of(candidates.direction, y.source(tile + j), scratch);
-      const double inverse = x.statistics.exact_inverse()[i] * y.statistics.exact_inverse()[tile + j];
+      const double inverse = x.statistics.exact_inverse()[i] * y.exact_inverse(tile + j, other);
       rungs.offer(i, -T(wide_dot(x.row(i), other, x.width) * inverse), y.source(tile + j), y.begin + tile + j);
       ++scored;
     }

@@ -4,6 +4,9 @@
 // shared by the linker with another.
 #pragma once
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -56,6 +59,9 @@ HIERGEO_FN Wide widened(const double* from) {
   return v;
 }
 HIERGEO_FN Wide widened(const float* from) {
+#if defined(__AVX512F__)
+  return _mm512_cvtps_pd(_mm256_loadu_ps(from));
+#endif
   typedef float Narrow __attribute__((vector_size(32)));
   Narrow v;
   memcpy(&v, from, sizeof v);

@@ -3,10 +3,6 @@
 
 #include "lanes.h"
 
-#if defined(__F16C__)
-#include <immintrin.h>
-#endif
-
 namespace hiergeo {
 namespace {
 

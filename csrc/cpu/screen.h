@@ -1,7 +1,8 @@
 // The first stage of a search: products with a proven bound on their error, so that what they exclude is excluded.
 //
 // With u~ the number that is multiplied in place of u, |cos(u~, v~) - cos(u, v)| <= r_u + r_v + r_u r_v + gamma, where r is
-// |u - u~| / |u| (0 where u~ = u) and gamma bounds the rounding of the sum: (D + 16) units of the last place of 1.
+// |u - u~| / |u| (0 where u~ = u) and gamma bounds the rounding of the sum: (D + 16) units of the last place of 1, and half as
+// much again where norms come from sums in T too, those of columns that few rows are multiplied with where they lie.
 #pragma once
 
 #include "narrow.h"
@@ -9,10 +10,14 @@
 namespace hiergeo {
 namespace {
 
+template <class T> inline T rounding_of(const RowSide<T>& x, const ColumnSide<T>& y) {
+  return T(x.width + 16) * Limits<T>::epsilon / 2 * T(y.few ? 1.52 : 1.01);
+}
+
 template <class T> class Screen {
  public:
   Screen(const RowSide<T>& x, const ColumnSide<T>& y, int64_t capacity, ParallelFor)
-      : x_(x), y_(y), rounding_(T(x.width + 16) * Limits<T>::epsilon / 2 * T(1.01)), none_(capacity) {
+      : x_(x), y_(y), rounding_(rounding_of(x, y)), none_(capacity) {
     for (int64_t j = 0; j < capacity; ++j) none_[j] = T(0);
   }
 
@@ -44,7 +49,7 @@ inline bool narrow_wanted() {
 template <> class Screen<float> {
  public:
   Screen(const RowSide<float>& x, const ColumnSide<float>& y, int64_t capacity, ParallelFor parallel)
-      : x_(x), y_(y), narrow_(y.product == Product::own && !y.few && narrow_wanted()), rounding_(float(x.width + 16) * 0x1.03p-24f),
+      : x_(x), y_(y), narrow_(y.product == Product::own && !y.few && narrow_wanted()), rounding_(rounding_of(x, y)),
         narrow_x_(x, parallel), narrow_y_(capacity, x.width), none_(capacity) {
     for (int64_t j = 0; j < capacity; ++j) none_[j] = 0;
   }

@@ -84,8 +84,8 @@ template <class T> class Search {
     }
 
     T score(int64_t j) const {
-      const auto candidate = [&](int64_t f, const T*) {
-        const double inverse = search_.screened_.y[f].statistics.exact_inverse()[column_ + j];
+      const auto candidate = [&](int64_t f, const T* row) {
+        const double inverse = search_.screened_.y[f].exact_inverse(column_ + j, row);
         return Candidate{search_.ahead_ ? search_.exact_y_[f][column_ + j] : search_.radial_of(f, source(j)), inverse};
       };
       return search_.score(index, source(j), candidate, scratch_);

@@ -171,6 +171,12 @@ template <class T> struct ColumnSide {
         panel(panel_columns<T>(by, kTileColumns)), stride(rounded_up(capacity, panel)), statistics(stride),
         copy(stride * (few ? few->count : width)) {}
 
+  // 1 / |row| of a column in double, whose row is `row`.
+  double exact_inverse(int64_t column, const T* row) const {
+    if (!few) return statistics.exact_inverse()[column];
+    const Scaling scaling = scaling_of(points, source(column), row);
+    return scaling.inverse * scaling.factor;
+  }
   // The products of a row of the few with the columns from `column` on.
   const T* products(int64_t i, int64_t column) const { return copy.data() + i * stride + column; }
 
@@ -186,7 +192,7 @@ template <class T> struct ColumnSide {
     begin = from;
     count = columns;
     auto body = [&](int64_t first, int64_t last) {
-      Buffer<T> scratch(larger<int64_t>(kDirectColumns * width, 4 * 64));
+      Buffer<T> scratch(larger<int64_t>(width, 4 * 64));
       for (int64_t block = first; block < last; ++block) {
         const int64_t start = block * kBlockColumns<T>;
         if (!few) fill(start, curvature, scratch.data());
@@ -225,37 +231,36 @@ template <class T> struct ColumnSide {
     }
   }
 
-  // Products of the few rows with columns from `start` on, which stay as long as they are: only those so long or short that
-  // products would leave the range of T are scaled.
+  // Products of the few rows with columns from `start` on, which stay as they are: only those so long or short that products
+  // would leave the range of T are scaled.
   void multiply(int64_t start, double curvature, T* scratch) {
-    constexpr double longest = 0x1p60;
-    const T* columns[kDirectColumns];
+    constexpr T longest = T(0x1p100);
+    int64_t chosen[2 * kDirectColumns];
+    T squares[kDirectColumns];
+    for (int64_t c = 0; c < 2 * kDirectColumns; ++c) chosen[c] = source(smaller(start + c, count - 1));
+    T* to = copy.data() + start;
+    direct_products(few->row(0), few->count, points.direction, chosen, to, stride, squares);
     for (int64_t c = 0; c < kDirectColumns; ++c) {
-      T* own = scratch + c * width;
-      columns[c] = own;
       if (start + c >= count) {
         statistics.set(start + c, statistics_of(T(), 0, 0), 0, 0, 0);
-        for (int64_t k = 0; k < width; ++k) own[k] = T(0);
         continue;
       }
-      const int64_t i = source(start + c);
-      const T* row = row_of(points.direction, i, own);
-      Scaling scaling = scaling_of(points, i, row);
-      const double exact = scaling.inverse * scaling.factor;
-      if (scaling.factor < longest && scaling.factor > 1 / longest) {
-        scaling.inverse = exact;
-        columns[c] = row;
-      } else {
-        for (int64_t k = 0; k < width; ++k) own[k] = T(row[k] * scaling.factor);
-      }
-      describe(points, i, curvature, scaling, exact, statistics, start + c);
+      Scaling scaling = {1, 1 / sqrt(double(squares[c]))};
+      if (!(squares[c] < longest && squares[c] > 1 / longest))
+        scaling = multiply_scaled(chosen[c], to + c, scratch);
+      else if (points.norm)
+        scaling.inverse = 1 / points.norm[chosen[c]];
+      describe(points, chosen[c], curvature, scaling, 0, statistics, start + c);
     }
-    direct_products(few->row(0), few->count, width, columns, copy.data() + start, stride);
+  }
+  Scaling multiply_scaled(int64_t i, T* products, T* scratch) {
+    const T* row = row_of(points.direction, i, scratch);
+    const Scaling scaling = scaling_of(points, i, row);
+    for (int64_t k = 0; k < width; ++k) scratch[k] = T(row[k] * scaling.factor);
+    for (int64_t r = 0; r < few->count; ++r) products[r * stride] = T(wide_dot(few->row(r), scratch, width));
+    return scaling;
   }
 };
-
-// Whether so few rows are multiplied with columns where they lie.
-inline bool are_few(int64_t rows) { return rows <= kDirectRows; }
 
 }  // namespace
 }  // namespace hiergeo

@@ -62,7 +62,7 @@ template <class T> struct RowOpening {
   void repair(const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column, int64_t j, T* scratch) {
     const T* other = row_of(y.points.direction, y.source(column + j), scratch);
     WideOpening wide = wide_opening(x.row(i), x.statistics.exact_inverse()[i], other,
-                                    y.statistics.exact_inverse()[column + j], x.width);
+                                    y.exact_inverse(column + j, other), x.width);
     versine[j] = T(wide.versine);
     coversine[j] = T(wide.coversine);
   }

@@ -105,7 +105,7 @@ def as_number(curvature: float | Tensor) -> float:
 def check_values(x: Polar, y: Polar, curvature: float) -> None:
     """Raise InputError unless radii are >= 0 and within reach and no zero direction has one. Waits for the device once.
 
-    A glance at one number a point clears all ordinary input; only where it does not are whole directions read.
+    A glance at one number a point clears all ordinary input; only points that it does not clear are read whole.
     """
     if bool(torch.stack([_suspicious(point, curvature) for point in (x, y)]).any()):
         for name, point in (("x", x), ("y", y)):
@@ -185,7 +185,8 @@ def _check_point(name: str, point: Polar, curvature: float) -> None:
     negative = radius < 0
     if bool(negative.any()):
         raise InputError(f"{name}.radius must not be negative: entry {_first(negative)} is {float(radius.min()):.3g}.")
-    lost = (direction == 0).all(-1) & (radius > 0)
+    lost = (direction[..., :1] == 0).all(-1) & (radius > 0)
+    lost[lost.clone()] = (direction.expand(*lost.shape, -1)[lost] == 0).all(-1)
     if bool(lost.any()):
         raise InputError(
             f"{name}.direction {_first(lost)} is zero but its radius is not: only the root has no direction."
