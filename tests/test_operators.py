@@ -350,7 +350,7 @@ def test_operators_refuse_what_does_not_fit() -> None:
     [
         (search_ops.product_store, ("exterior_angle", None), "exterior_angle"),
         (search_ops.product_store, ("energy", None), "energy"),
-        (search_ops.product_store, ("distance", None), "half apertures"),
+        (search_ops.product_store, ("distance", None), "aperture"),
         (search_ops.pair_smallest, ("angles", 3, False), "angles"),
         (search_ops.pair_count, ("distance", None), "reach"),
     ],
@@ -360,7 +360,7 @@ def test_operators_on_factors_refuse_what_does_not_fit(
 ) -> None:
     with pytest.raises(InputError, match=said):
         operator(*factors(), *rest)  # type: ignore[misc]
-    with pytest.raises(InputError, match="half aperture"):
+    with pytest.raises(InputError, match="aperture"):
         operator(*factors()[:5], [], "cone_margin", *rest[1:])  # type: ignore[index]
 
 
