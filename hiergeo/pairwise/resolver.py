@@ -35,7 +35,7 @@ def resolve(device: torch.device) -> Backend:
             a CUDA graph is captured.
         InputError: HIERGEO_NATIVE or HIERGEO_SIMD holds an unknown word.
     """
-    reason = _why_none(device)
+    reason = why_absent(device)
     if reason is None:
         setting, tf32 = _native.setting(device)
         if not VERDICTS.known(device, setting) and _capturing(device):
@@ -59,7 +59,7 @@ def why_reference(device: str | torch.device) -> str | None:
     device = torch.device(device)
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         device = torch.device("cuda", torch.cuda.current_device())
-    reason = _why_none(device)
+    reason = why_absent(device)
     if reason is None and (device.type != "cuda" or device.index is not None):
         failure = VERDICTS.failure(NATIVE, device, *_native.setting(device))
         return None if failure is None else _failed(failure)
@@ -70,8 +70,8 @@ def _failed(failure: str) -> str:
     return f"{SELF_TEST}: {failure} (`hiergeo info --check` tells more)"
 
 
-def _why_none(device: torch.device) -> str | None:
-    """Why there are no native kernels for a device, or None where there are, tested or not."""
+def why_absent(device: torch.device) -> str | None:
+    """Why there are no native kernels for a device, or None where there are, trusted or not."""
     _setting("HIERGEO_SIMD", SIMD_LEVELS)
     if _setting("HIERGEO_NATIVE", ("0", "1")) == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
@@ -93,7 +93,7 @@ def kernel_info() -> dict[str, str]:
     facts = {"kernels": _what("cpu")}
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         facts[f"kernels on cuda:{index}"] = _what(f"cuda:{index}")
-    if _why_none(torch.device("cpu")) is None:
+    if why_absent(torch.device("cpu")) is None:
         facts["SIMD"] = _native.simd_level()
     built = _native.build_info()
     if built:

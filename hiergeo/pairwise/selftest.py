@@ -18,7 +18,7 @@ VALUES, GRADIENTS = 1e-4, 1e-3
 """Bars for values, radians or relative distances, and for gradients relative to the largest."""
 
 DOUBLE = 1e-9
-TF32 = 5e-2
+TF32 = 1e-2
 """Bars in float64, and for what is multiplied in 10 bits."""
 
 LISTED = 3
