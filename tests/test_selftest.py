@@ -1,8 +1,11 @@
 """Kernels that are wrong, or cannot run, are found before they are used, and the reference serves instead."""
 
+import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,6 +178,36 @@ def test_compiled_code_tests_once(tests: list[float]) -> None:
     for _ in range(2):
         torch.testing.assert_close(compiled(*x), pairwise.distance(x, x, -1.0))
     assert len(tests) == 1
+
+
+@needs_kernels
+def test_a_longer_check_of_every_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIERGEO_SIMD", "baseline")
+    checks = pairwise.check_kernels(rounds=2)
+    assert os.environ["HIERGEO_SIMD"] == "baseline"
+    assert set(checks) == {f"cpu, {level}" for level in levels() if "," not in level}
+    for outcomes in checks.values():
+        assert {outcome.kernel for outcome in outcomes} == {*OF_PRODUCTS, *OF_ONE_SPACE}
+        assert {outcome.dtype for outcome in outcomes} >= {"float32", "float64", "bfloat16", "float16"}
+        assert all(outcome.passed for outcome in outcomes)
+
+
+@needs_kernels
+def test_the_command_says_what_is_wrong(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    check = pairwise.check_kernels
+    monkeypatch.setattr(pairwise, "check_kernels", lambda seed: check(rounds=1, seed=seed))
+    code, printed, _ = run("info", "--check", "--json", tmp_path / "right.json")
+    assert code == 0
+    assert "within their bars." in printed
+    assert "FAIL" not in printed
+    monkeypatch.setattr(_native, "members", broken("members", 0))
+    code, printed, _ = run("info", "--check", "--json", tmp_path / "wrong.json")
+    assert code == 1
+    assert {line.split()[2] for line in printed.splitlines() if "FAIL" in line} == {"members"}
+    right, wrong = (json.loads((tmp_path / name).read_text()) for name in ("right.json", "wrong.json"))
+    assert right["metrics"]["kernels_wrong"] == 0
+    assert wrong["metrics"]["kernels_wrong"] == sum(not check["passed"] for check in wrong["checks"]) > 0
+    assert right["metrics"]["kernels_checked"] == len(right["checks"])
 
 
 def test_nothing_is_tested_while_a_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:

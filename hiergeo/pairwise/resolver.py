@@ -37,7 +37,7 @@ def resolve(device: torch.device) -> Backend:
     """
     reason = why_absent(device)
     if reason is None:
-        setting, tf32 = _native.setting(device)
+        setting, tf32 = kernel_setting(device)
         if not VERDICTS.known(device, setting) and _capturing(device):
             raise UnavailableError(
                 f"the kernels on {device} are tested when they are first used, which cannot be while a CUDA graph is "
@@ -61,7 +61,7 @@ def why_reference(device: str | torch.device) -> str | None:
         device = torch.device("cuda", torch.cuda.current_device())
     reason = why_absent(device)
     if reason is None and (device.type != "cuda" or device.index is not None):
-        failure = VERDICTS.failure(NATIVE, device, *_native.setting(device))
+        failure = VERDICTS.failure(NATIVE, device, *kernel_setting(device))
         return None if failure is None else _failed(failure)
     return reason
 
@@ -75,7 +75,17 @@ def why_absent(device: torch.device) -> str | None:
     _setting("HIERGEO_SIMD", SIMD_LEVELS)
     if _setting("HIERGEO_NATIVE", ("0", "1")) == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
+    return why_unbuilt(device)
+
+
+def why_unbuilt(device: torch.device) -> str | None:
+    """As `why_absent`, whatever HIERGEO_NATIVE asks for."""
     return _native.missing(device)
+
+
+def kernel_setting(device: torch.device) -> tuple[str, bool]:
+    """Which kernels run on a device now, by their SIMD level and product, and whether float32 is multiplied in TF32."""
+    return _native.setting(device)
 
 
 def _capturing(device: torch.device) -> bool:
