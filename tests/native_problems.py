@@ -14,12 +14,12 @@ from hiergeo import Polar, pairwise
 from hiergeo._numerics import pair_dtype
 from hiergeo.pairwise.backend import Backend, Factor
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE, SIMD_LEVELS, why_reference
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE, SIMD_LEVELS, why_absent
 from hiergeo.testing.samples import bar_angles, bar_radii, frame
 from hiergeo.testing.strategies import curvatures
 
-MISSING = why_reference("cpu")
-"""Why there are no native kernels here."""
+MISSING = why_absent(torch.device("cpu"))
+"""Why there are no native kernels here; those that fail their self-test are there."""
 
 LAYOUTS = ("packed", "every other row", "column-major", "one point set for the whole batch", "unaligned")
 SIZES = (0, 1, 2, 3, 7, 17, 33, 70, 131)

@@ -17,6 +17,7 @@ from hiergeo import Polar
 from hiergeo.pairwise.backend import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.pairwise.selftest import cases, compared, failures
 
 pytestmark = needs_emulation
 
@@ -161,3 +162,15 @@ def test_truncated_sums_stay_close(model: str, monkeypatch: pytest.MonkeyPatch) 
     truncated = problem.stored(NATIVE, "exterior_angle")
     assert not torch.equal(truncated, exact)
     assert_angles(truncated, problem.stored(REFERENCE, "exterior_angle"))
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_the_self_test_of_a_gpu(tf32: bool) -> None:
+    """All kernels pass; in 10 bits they are a hundred times as far from the reference."""
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    try:
+        outcomes = [out for case in cases(on_cuda=True) for out in compared(NATIVE, case, torch.device(DEVICE), tf32)]
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+    assert failures(outcomes) is None
+    assert any(out.error > 2e-5 for out in outcomes if out.kernel == "store") == tf32

@@ -10,6 +10,7 @@ import torch
 from hiergeo import Polar, info, pairwise
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.pairwise import _native, resolver
+from hiergeo.pairwise.selftest import Verdicts
 
 CPU = torch.device("cpu")
 
@@ -73,6 +74,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that is there and has kernels for the CPU alone."""
     monkeypatch.setattr(_native, "_load", lambda: None)
     monkeypatch.setattr(_native, "_has_kernels", lambda device_type: device_type == "cpu")
+    monkeypatch.setattr(resolver, "VERDICTS", Verdicts())
+    monkeypatch.setattr(Verdicts, "failure", lambda *_: None)
 
 
 @pytest.mark.usefixtures("loaded")

@@ -1,4 +1,4 @@
-"""The command line: one file a verb, errors of one sentence, exit codes 0 and 2."""
+"""The command line: one file a verb, errors of one sentence, exit codes 0 and 2, and 1 for a check that failed."""
 
 import sys
 import warnings
@@ -9,7 +9,11 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the ``hiergeo`` command and exit: 0 on success, 2 when the user has to change something."""
+    """Run the ``hiergeo`` command and exit.
+
+    0 on success, 1 where a check found something wrong, 2 when the user has to change something.
+    """
+    from hiergeo.cli._io import WrongResults
     from hiergeo.errors import HiergeoError
 
     warnings.showwarning = _show_warning
@@ -21,6 +25,8 @@ def main() -> None:
         _fail(str(error))
     except KeyboardInterrupt:
         _fail("interrupted.")
+    except WrongResults:
+        raise
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             _fail("interrupted.")

@@ -10,6 +10,13 @@ from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import parse
 
 
+class WrongResults(SystemExit):
+    """A verb that checks something found it wrong, and said so: exit code 1."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+
 def check_writable(*paths: Path | None) -> None:
     """Refuse, before any work starts, outputs that cannot be written or would overwrite each other."""
     named = [path.resolve() for path in paths if path is not None]

@@ -12,6 +12,7 @@ one `Polar` and one number, or a sequence of each with an entry for every factor
 """
 
 from hiergeo.pairwise.aperture import half_aperture
+from hiergeo.pairwise.kernel_check import check_kernels
 from hiergeo.pairwise.prefix import prefix_best
 from hiergeo.pairwise.quantity import combined
 from hiergeo.pairwise.resolver import kernel_info
@@ -38,6 +39,7 @@ from hiergeo.pairwise.scores import (
 )
 
 __all__ = [
+    "check_kernels",
     "combined",
     "cone_count",
     "cone_margin",

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from hiergeo._numerics import pair_dtype
-from hiergeo.pairwise import reference
+from hiergeo.pairwise import cuda_device, reference
 from hiergeo.pairwise.backend import Factor, Gradients
-from hiergeo.pairwise.products import product_on
+from hiergeo.pairwise.products import Product, product_on
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.polar import Polar
 
@@ -34,12 +34,27 @@ MOST_FACTORS = 16
 """So many factors of a product fit the parameters of a CUDA kernel."""
 
 
-def missing(device_type: str) -> str | None:
-    """Why there are no native kernels for a type of device, or None where there are."""
+def missing(device: torch.device) -> str | None:
+    """Why there are no native kernels for a device, or None where there are."""
     reason = _load()
-    if reason is None and not _has_kernels(device_type):
-        return _recorded(f"{device_type}_reason") or f"the library has no kernels for {device_type}"
-    return reason
+    if reason is not None:
+        return reason
+    if not _has_kernels(device.type):
+        return _recorded(f"{device.type}_reason") or f"the library has no kernels for {device.type}"
+    return None if device.index is None else _unfit(device.index)
+
+
+@functools.cache
+def _unfit(index: int) -> str | None:
+    built = build_info()
+    return cuda_device.unfit(index, built.get("cuda", ""), built.get("cuda_version", ""))
+
+
+def setting(device: torch.device) -> tuple[str, bool]:
+    """What else decides which kernels run on a device now, and whether they multiply float32 in TF32."""
+    level = simd_level() if device.type == "cpu" else ""
+    product = product_on(device.type, level)
+    return f"{level} {product.name}".strip(), product is Product.TF32
 
 
 def build_info() -> dict[str, str]:

@@ -1,0 +1,374 @@
+"""How far a backend is from the reference: one number for every kernel on a problem, which a bar can be set against.
+
+Values are compared as they are. A search is charged with the scores that it got wrong: the difference between what it
+found and the best there was, or the distance from the threshold of a pair on the wrong side of it, so that ties and
+rounding cost no more than they weigh. What makes no sense at all, such as an index out of range, is infinitely far.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from hiergeo._numerics import compute_dtype
+from hiergeo.pairwise import reference
+from hiergeo.pairwise.aperture import unchecked_aperture
+from hiergeo.pairwise.backend import Backend, Factor
+from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.polar import Polar
+
+MIN_RADIUS = 0.1
+DISTANCES = ("distance", "distance_l1")
+
+
+class Case:
+    """Two batches of points in a product of spaces, on the CPU, and what the reference makes of them.
+
+    Args:
+        seed: of the numbers drawn.
+        shape: how many problems, x and y.
+        spaces: dimension and curvature of each factor.
+        dtypes: those of the directions of x and of y.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        shape: tuple[int, int, int],
+        spaces: Sequence[tuple[int, float]],
+        dtypes: tuple[torch.dtype, torch.dtype],
+    ) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+        self.shape, self.dtypes, (batch, *sizes) = shape, dtypes, shape
+        self._sides: list[tuple[Polar, Polar, float]] = []
+        for dim, curvature in spaces:
+            centre = self.normal(dim)
+            x, y = (self._points(batch, size, centre, curvature) for size in sizes)
+            same = min(3, *sizes)
+            y.direction[:, :same] = 2 * x.direction[:, :same]  # rays that coincide are measured apart
+            x, y = (Polar(p.direction.to(dtype), p.radius) for p, dtype in zip((x, y), dtypes, strict=True))
+            self._sides.append((x, y, curvature))
+        self._laws: dict[tuple[str, bool], list[Tensor]] = {}
+
+    def __len__(self) -> int:
+        """How many factors the space has."""
+        return len(self._sides)
+
+    @property
+    def single(self) -> bool:
+        """Whether the space is no product."""
+        return len(self) == 1
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype that values are computed in."""
+        return compute_dtype(torch.promote_types(*self.dtypes))
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers, float64."""
+        return torch.randn(shape, generator=self.generator, dtype=torch.float64, device="cpu")
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers in [0, 1), float64."""
+        return torch.rand(shape, generator=self.generator, dtype=torch.float64, device="cpu")
+
+    def integers(self, bound: int, *shape: int) -> Tensor:
+        """Numbers below `bound`, int64."""
+        return torch.randint(bound, shape, generator=self.generator, device="cpu")
+
+    def factors(self, swap: bool = False) -> list[Factor]:
+        """The factors, with half apertures of x, or with `swap` of y."""
+        return [
+            Factor(x, y, k, unchecked_aperture((y if swap else x).radius, k, MIN_RADIUS)) for x, y, k in self._sides
+        ]
+
+    def scores(self, quantity: str, swap: bool = False) -> Tensor:
+        """The quantity of every pair by the reference, (B, N, M) float64; with `swap` that of (y_j, x_i)."""
+        of = QUANTITIES[quantity]
+        law = "distance" if of.cone is None and quantity != "exterior_angle" else "exterior_angle"
+        values = self._law(law, swap)
+        if of.cone is not None:
+            cones = [_aperture(factor).unsqueeze(-2 if swap else -1) for factor in self.factors(swap)]
+            values = [of.cone.value(value, psi) for value, psi in zip(values, cones, strict=True)]
+        return of.of_product(values)
+
+    def _law(self, law: str, swap: bool) -> list[Tensor]:
+        """An angle or the distance of every pair in each factor."""
+        if (law, swap) not in self._laws:
+            self._laws[law, swap] = []
+            for x, y, curvature in self._sides:
+                factor = Factor(y, x, curvature) if swap else Factor(x, y, curvature)
+                out = torch.empty(*factor.x.radius.shape, factor.y.radius.shape[1], dtype=torch.float64, device="cpu")
+                reference.store([factor], QUANTITIES[law], out)
+                self._laws[law, swap].append(out.mT if swap else out)
+        return self._laws[law, swap]
+
+    def _points(self, batch: int, size: int, centre: Tensor, curvature: float) -> Polar:
+        """Points that lie in many of each other's cones."""
+        scale = math.sqrt(abs(curvature)) or 1.0
+        direction = centre + self.normal(batch, size, len(centre))
+        return Polar(direction, (0.2 + 1.2 * self.uniform(batch, size)) / scale)
+
+
+def store(backend: Backend, case: Case, device: torch.device) -> float:
+    """The largest difference of a stored value, of distances relative to 1 plus themselves."""
+    errors = []
+    for quantity in _offered(case):
+        out = torch.full(case.shape, 7.0, dtype=case.dtype, device=device)
+        backend.store(_moved(case.factors(), device), QUANTITIES[quantity], out)
+        errors.append(_relative(out, case.scores(quantity), 1 if quantity in DISTANCES else 0))
+    return max(errors)
+
+
+def backward(backend: Backend, case: Case, device: torch.device) -> float:
+    """The largest difference of a gradient, relative to the largest of its kind."""
+    errors: list[float] = []
+    upstream = case.normal(*case.shape).to(case.dtype)
+    (factor,), (moved,) = case.factors(), _moved(case.factors(), device)
+    for name in ("distance", "energy"):
+        psi, there = (of.aperture if QUANTITIES[name].cone else None for of in (factor, moved))
+        expected = reference.backward(upstream, *factor[:3], QUANTITIES[name], psi)
+        found = backend.backward(upstream.to(device), *moved[:3], QUANTITIES[name], there)
+        errors += map(_of_largest, found, expected)
+    return max(errors)
+
+
+def count(backend: Backend, case: Case, device: torch.device) -> float:
+    """How far from the edge a pair lies that is counted wrongly, of cones and of balls."""
+    factors = _moved(case.factors(), device)
+    found = backend.count(factors, QUANTITIES["cone_margin"], None).cpu()
+    errors = [_miscounted(found, case.scores("cone_margin"))]
+    for name in DISTANCES[: 1 if case.single else 2]:
+        scores = case.scores(name)
+        reach = scores.mean(-1)
+        found = backend.count(factors, QUANTITIES[name], reach.to(device)).cpu()
+        errors.append(_miscounted(found, reach.unsqueeze(-1) - scores))
+    return max(errors)
+
+
+def members(backend: Backend, case: Case, device: torch.device) -> float:
+    """How far from the edge of a cone a pair lies that is wrongly in or out."""
+    (factor,) = _moved(_first(case), device)
+    crow, columns = (part.cpu() for part in backend.members(*_with_aperture(factor)))
+    margins = case.scores("cone_margin")[0]
+    if len(crow) != len(margins) + 1 or int(crow[0]) != 0 or int(crow[-1]) != len(columns):
+        return math.inf
+    sizes = crow.diff()
+    if bool((sizes < 0).any()) or not _within(columns, margins.shape[1]):
+        return math.inf
+    rows = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
+    places = rows * margins.shape[1] + columns
+    if bool((places.diff() <= 0).any()):
+        return math.inf
+    inside = torch.zeros(margins.numel(), dtype=torch.bool)
+    inside[places] = True
+    return _worst(margins[inside.view_as(margins) != (margins >= 0)])
+
+
+def smallest(backend: Backend, case: Case, device: torch.device) -> float:
+    """The largest difference of one of the best k scores, as returned and as looked up by its index."""
+    k = min(10, case.shape[2])
+    errors: list[float] = []
+    for name, swap, scores in _orders(case):
+        values, indices = (
+            part.cpu() for part in backend.smallest(_moved(_cones(case, name, swap), device), QUANTITIES[name], k, swap)
+        )
+        distinct = indices.sort(-1).values.diff(dim=-1) > 0
+        if not _within(indices, scores.shape[-1]) or not bool(distinct.all()) or bool((values.diff(dim=-1) < 0).any()):
+            return math.inf
+        best = scores.sort(-1).values[..., :k]
+        errors += [_relative(values, best), _relative(scores.gather(-1, indices), best)]
+    return max(errors)
+
+
+def rank(backend: Backend, case: Case, device: torch.device) -> float:
+    """The difference between the score of the target and that of the place it was given."""
+    errors: list[float] = []
+    target = case.integers(case.shape[2], *case.shape[:2])
+    for name, swap, scores in _orders(case):
+        factors = _moved(_cones(case, name, swap), device)
+        ranks = backend.rank(factors, QUANTITIES[name], target.to(device), swap).cpu()
+        if not _within(ranks, scores.shape[-1]):
+            return math.inf
+        own = scores.gather(-1, target.unsqueeze(-1))
+        errors.append(_relative(scores.sort(-1).values.gather(-1, ranks.unsqueeze(-1)), own))
+    return max(errors)
+
+
+def nearest_ladder(backend: Backend, case: Case, device: torch.device) -> float:
+    """As `ladder`, of distances."""
+    order, ends = _prefixes(case)
+    errors = []
+    for name in DISTANCES[: 1 if case.single else 2]:
+        factors = _moved(_cones(case, name, False, first=True), device)
+        found = backend.nearest_ladder(factors, QUANTITIES[name], order.to(device), ends.to(device))
+        errors.append(_ladder(*found, case.scores(name)[0], order, ends))
+    return max(errors)
+
+
+def energy_sum(backend: Backend, case: Case, device: torch.device) -> float:
+    """The largest difference of a mean energy."""
+    (factor,) = _moved(case.factors(), device)
+    means = backend.energy_sum(*_with_aperture(factor)) / case.shape[2]
+    return _relative(means, case.scores("energy").mean(-1))
+
+
+def energy_total(backend: Backend, case: Case, device: torch.device) -> float:
+    """The largest difference of a mean over all pairs, and of its gradients, relative to the largest of their kind."""
+    errors: list[float] = []
+    (factor,), (moved,) = case.factors(), _moved(case.factors(), device)
+    pairs = case.shape[1] * case.shape[2]
+    for margin, wanted in ((None, False), (0.5, True)):
+        total, expected = reference.energy_total(*_with_aperture(factor), margin, wanted)
+        found, gradients = backend.energy_total(*_with_aperture(moved), margin, wanted)
+        errors += [_relative(found / pairs, total / pairs), *map(_of_largest, gradients or (), expected or ())]
+    return max(errors)
+
+
+def energy_min(backend: Backend, case: Case, device: torch.device) -> float:
+    """The largest difference of a least energy, as returned and as looked up by its index."""
+    (factor,) = _moved(case.factors(), device)
+    values, indices = (part.cpu() for part in backend.energy_min(*_with_aperture(factor)))
+    scores = case.scores("energy")
+    if not _within(indices, scores.shape[-1]):
+        return math.inf
+    least, found = scores.amin(-1), scores.gather(-1, indices.unsqueeze(-1)).squeeze(-1)
+    return max(_relative(values, least), _relative(found, least))
+
+
+def ladder(backend: Backend, case: Case, device: torch.device) -> float:
+    """The largest difference of a best score within a threshold, as returned and as looked up by its index."""
+    queries, candidates = (point.direction[0] for point in case.factors()[0][:2])
+    order, ends = _prefixes(case)
+    indices, cosines = backend.ladder(
+        queries.to(device), candidates.to(device), None, order.to(device), ends.to(device)
+    )
+    q, c = (torch.nn.functional.normalize(of.double(), dim=-1) for of in (queries, candidates))
+    return _ladder(indices, -cosines, -(q @ c.mT), order, ends)
+
+
+Kernel = Callable[[Backend, Case, torch.device], float]
+
+OF_PRODUCTS: dict[str, Kernel] = {
+    "store": store,
+    "count": count,
+    "smallest": smallest,
+    "rank": rank,
+    "nearest_ladder": nearest_ladder,
+}
+"""The kernels that combine factors of a product of spaces."""
+
+OF_ONE_SPACE: dict[str, Kernel] = {
+    "backward": backward,
+    "members": members,
+    "energy_sum": energy_sum,
+    "energy_total": energy_total,
+    "energy_min": energy_min,
+    "ladder": ladder,
+}
+
+IN_TF32 = ("store", "backward", "count", "members", "energy_sum", "energy_total", "energy_min")
+"""Those that multiply in TF32 where they are told to; searches stay exact."""
+
+
+def kernels(case: Case) -> dict[str, Kernel]:
+    """What there is to compare on a problem."""
+    return {**OF_PRODUCTS, **OF_ONE_SPACE} if case.single else OF_PRODUCTS
+
+
+def _offered(case: Case) -> list[str]:
+    return ["exterior_angle", "distance", "cone_margin", "energy"] if case.single else [*DISTANCES, "cone_margin"]
+
+
+def _orders(case: Case) -> list[tuple[str, bool, Tensor]]:
+    """Orders of candidates: the quantity, whether y is the apex, and the scores that are kept small."""
+    names = ["distance", "exterior_angle"] if case.single else list(DISTANCES)
+    orders = [(name, name == "exterior_angle", case.scores(name, name == "exterior_angle")) for name in names]
+    return [*orders, ("cone_margin", True, -case.scores("cone_margin", True))]
+
+
+def _cones(case: Case, name: str, swap: bool, first: bool = False) -> list[Factor]:
+    """The factors as a quantity needs them."""
+    factors = _first(case) if first else case.factors(swap)
+    return factors if QUANTITIES[name].cone else [factor._replace(aperture=None) for factor in factors]
+
+
+def _first(case: Case) -> list[Factor]:
+    """The factors of the first problem."""
+    return [
+        Factor(Polar(*(f[:1] for f in of.x)), Polar(*(f[:1] for f in of.y)), of.curvature, _aperture(of)[:1])
+        for of in case.factors()
+    ]
+
+
+def _moved(factors: Sequence[Factor], device: torch.device) -> list[Factor]:
+    return [
+        Factor(
+            Polar(*(f.to(device) for f in of.x)),
+            Polar(*(f.to(device) for f in of.y)),
+            of.curvature,
+            None if of.aperture is None else of.aperture.to(device),
+        )
+        for of in factors
+    ]
+
+
+def _aperture(factor: Factor) -> Tensor:
+    assert factor.aperture is not None
+    return factor.aperture
+
+
+def _with_aperture(factor: Factor) -> tuple[Polar, Polar, float, Tensor]:
+    return factor.x, factor.y, factor.curvature, _aperture(factor)
+
+
+def _prefixes(case: Case) -> tuple[Tensor, Tensor]:
+    """An order of the candidates, and how many of them each of a few thresholds admits."""
+    m = case.shape[2]
+    return case.uniform(m).argsort(), torch.tensor([0, m // 4, m // 2, m], device="cpu")
+
+
+def _ladder(indices: Tensor, values: Tensor, scores: Tensor, order: Tensor, ends: Tensor) -> float:
+    """How far indices and values (N, T) are from the smallest of `scores` (N, M) within prefixes."""
+    indices, values = indices.cpu(), values.cpu().double()
+    errors = [0.0]
+    for t, end in enumerate(ends.tolist()):
+        admitted = torch.full_like(scores, math.inf)
+        admitted[:, order[:end]] = scores[:, order[:end]]
+        if end == 0:
+            errors.append(0.0 if bool((indices[:, t] == -1).all()) and bool(values[:, t].isnan().all()) else math.inf)
+            continue
+        if not _within(indices[:, t], scores.shape[1]):
+            return math.inf
+        best = admitted.amin(-1)
+        errors += [_relative(values[:, t], best), _relative(admitted.gather(-1, indices[:, t, None])[:, 0], best)]
+    return max(errors)
+
+
+def _miscounted(counts: Tensor, margins: Tensor) -> float:
+    """How far from 0 the margins (..., M) are that were counted wrongly, at least."""
+    expected, most = (margins >= 0).sum(-1), margins.shape[-1]
+    if not _within(counts, most + 1):
+        return math.inf
+    ordered = margins.sort(-1, descending=True).values
+    wrong = torch.where(counts > expected, counts - 1, counts).clamp_max(most - 1)
+    return _worst(ordered.gather(-1, wrong.unsqueeze(-1)).squeeze(-1)[counts != expected])
+
+
+def _within(indices: Tensor, bound: int) -> bool:
+    return bool(((indices >= 0) & (indices < bound)).all())
+
+
+def _relative(found: Tensor, expected: Tensor, offset: float = 0) -> float:
+    """The largest difference; relative to 1 plus the size of what was expected with an `offset` of 1."""
+    return _worst((found.cpu().double() - expected.double()) / (1 + offset * expected.double().abs()))
+
+
+def _of_largest(found: Tensor, expected: Tensor) -> float:
+    """The largest difference, relative to the largest number expected."""
+    return _worst(found.cpu().double() - expected.double()) / (_worst(expected.double()) or 1.0)
+
+
+def _worst(errors: Tensor) -> float:
+    return float(errors.abs().nan_to_num(nan=math.inf).max()) if errors.numel() else 0.0

@@ -1,0 +1,148 @@
+"""Native kernels prove themselves before they are trusted: a small problem through each of them, against the reference.
+
+It takes milliseconds and is made once a process for every device and setting of the kernels, at their first use.
+"""
+
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from hiergeo.pairwise.agreement import IN_TF32, Case, kernels
+from hiergeo.pairwise.backend import Backend
+
+VALUES, GRADIENTS = 1e-4, 1e-3
+"""Bars for values, radians or relative distances, and for gradients relative to the largest."""
+
+DOUBLE = 1e-9
+TF32 = 1e-2
+"""Bars in float64, and for what is multiplied in 10 bits."""
+
+LISTED = 3
+"""How many failures a reason names before it only counts."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one kernel on one problem.
+
+    Attributes:
+        kernel: its name.
+        dtype: of the directions; those of x and y where they differ.
+        factors: of the space.
+        error: how far it was from the reference; infinite where it raised or made no sense.
+        bar: how far it may be.
+        raised: the error that it raised, or nothing.
+    """
+
+    kernel: str
+    dtype: str
+    factors: int
+    error: float
+    bar: float
+    raised: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.error <= self.bar
+
+    def __str__(self) -> str:
+        what = f"raised {self.raised}" if self.raised else f"is off by {self.error:.2g}, more than {self.bar:g}"
+        product = f", {self.factors} factors" if self.factors > 1 else ""
+        return f"{self.kernel} ({self.dtype}{product}) {what}"
+
+
+def compared(backend: Backend, case: Case, device: torch.device, tf32: bool) -> Iterator[Outcome]:
+    """Run every kernel on a problem."""
+    dtypes = dict.fromkeys(str(dtype).removeprefix("torch.") for dtype in case.dtypes)
+    for name, measure in kernels(case).items():
+        raised = ""
+        try:
+            error = measure(backend, case, device)
+        except Exception as failure:  # kernels and drivers fail in ways of their own
+            error, raised = (
+                math.inf,
+                f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}",
+            )
+        bar = _bar(name, case.dtype, tf32 and torch.float32 in case.dtypes)
+        yield Outcome(name, " x ".join(dtypes), len(case), error, bar, raised)
+
+
+def _bar(kernel: str, dtype: torch.dtype, tf32: bool) -> float:
+    if tf32 and kernel in IN_TF32:
+        return TF32
+    if dtype == torch.float64:
+        return DOUBLE
+    return GRADIENTS if kernel in ("backward", "energy_total") else VALUES
+
+
+def cases(on_cuda: bool) -> Iterator[Case]:
+    """The problems of the self-test: whole tiles and parts of some, in the dtypes that have a product of their own.
+
+    Rows on CUDA are longer than the stages of a product.
+    """
+    dtypes = (torch.float32, torch.bfloat16, torch.float16) if on_cuda else (torch.float32,)
+    shape, dim = ((1, 20, 150), 200) if on_cuda else ((1, 14, 70), 40)
+    for dtype in dtypes:
+        yield Case(0, shape, [(dim, -0.7)], (dtype, dtype))
+    for dtype in (*dtypes[1:2], torch.float64):
+        yield Case(0, shape, [(dim, -1.3), (17, 0.25)], (dtype, dtype))
+
+
+def failures(outcomes: Sequence[Outcome]) -> str | None:
+    """Which kernels failed, in words; None where none did."""
+    failed = [str(outcome) for outcome in outcomes if not outcome.passed]
+    if not failed:
+        return None
+    more = f"; {len(failed) - LISTED} more" if len(failed) > LISTED else ""
+    return f"{'; '.join(failed[:LISTED])}{more}"
+
+
+class Verdicts:
+    """What self-tests found, by device and by the setting of the kernels there."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[torch.device, str], str | None] = {}
+        self.unlock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.unlock)
+
+    def unlock(self) -> None:
+        """A lock that nobody holds: that of a forked child's parent may belong to a thread that is not there."""
+        self._lock = threading.Lock()
+
+    def known(self, device: torch.device, setting: str) -> bool:
+        """Whether the kernels were tested."""
+        return (device, setting) in self._known
+
+    def failure(self, backend: Backend, device: torch.device, setting: str, tf32: bool) -> str | None:
+        """What failed, or None where kernels can be trusted; runs the self-test if nobody has."""
+        if not self.known(device, setting):
+            with self._lock:
+                if not self.known(device, setting):
+                    self._known[device, setting] = _alone(lambda: failures(_outcomes(backend, device, tf32)))
+        return self._known[device, setting]
+
+
+def _outcomes(backend: Backend, device: torch.device, tf32: bool) -> list[Outcome]:
+    return [out for case in cases(device.type == "cuda") for out in compared(backend, case, device, tf32)]
+
+
+def _alone(work: Callable[[], str | None]) -> str | None:
+    """The result of `work` in a thread of its own, where no mode of the caller, as autocast or vmap, is in force."""
+    found: list[str | None] = []
+
+    def run() -> None:
+        try:
+            with torch.no_grad():
+                found.append(work())
+        except Exception as error:
+            found.append(f"{type(error).__name__}: {error}")
+
+    thread = threading.Thread(target=run, name="hiergeo self-test")
+    thread.start()
+    thread.join()
+    return found[0]
