@@ -117,7 +117,7 @@ template <class T> class Weights {
       : pairs_(pairs), quantity_(quantity), weigher_(weigher),
         differentiate_(is_distance(quantity) ? differentiation_of<T, false>(pairs.curvature)
                                              : differentiation_of<T, true>(pairs.curvature)),
-        capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride),
+        capacity_(smaller(kWeightRows, rounded_up(rows, kChunkRows))), weights_(capacity_ * kWeightStride, Pages::huge),
         near_(capacity_ * kWeightColumns), radius_sums_(chunks() * kWeightColumns) {}
 
   T* row(int64_t i) { return weights_.data() + i * kWeightStride; }
