@@ -4,8 +4,13 @@ BIN := $(VENV)/bin
 PACKAGING := pyproject.toml setup.py
 KERNELS := build_native.py $(wildcard csrc/*.* csrc/*/*.*)
 SANITIZERS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+THREADS := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 
-.PHONY: help demo test lint docs bench native simt mutants sanitize clean
+instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \
+	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
+kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
+
+.PHONY: help demo test lint docs bench native simt mutants sanitize threads clean
 
 help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
@@ -17,6 +22,7 @@ help:
 	@echo "make simt      run the tests of the CUDA kernels, on a GPU if there is one and emulated (needs g++)"
 	@echo "make mutants   break the CUDA kernels in many places and see that their tests notice (half an hour)"
 	@echo "make sanitize  run the tests of the kernels under AddressSanitizer and UBSan (needs g++)"
+	@echo "make threads   run them under ThreadSanitizer (needs g++)"
 	@echo "make clean     remove $(VENV) and everything built"
 
 $(BIN)/python:
@@ -67,11 +73,17 @@ mutants: $(VENV)/installed-test
 	$(BIN)/python -m tests.simt.mutants
 
 sanitize: $(VENV)/installed-test
-	CXX="$(CXX)" CXXFLAGS="$(SANITIZERS)" LDFLAGS="$(SANITIZERS)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \
-		$(BIN)/python setup.py build_ext --build-lib build/sanitize --build-temp build/sanitize/objects
+	$(call instrumented,sanitize,$(SANITIZERS))
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
-		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 HIERGEO_KERNELS="$(CURDIR)/build/sanitize/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1 \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(call kernels_of,sanitize) \
 		$(BIN)/python -m pytest --capture=sys tests/test_native*.py
+
+# setarch: ThreadSanitizer needs addresses where they are by default.
+threads: $(VENV)/installed-test
+	$(call instrumented,threads,$(THREADS))
+	LD_PRELOAD="$$($(CXX) -print-file-name=libtsan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+		TSAN_OPTIONS=exitcode=66 $(call kernels_of,threads) \
+		setarch -R $(BIN)/python -m pytest --capture=sys tests/test_native*.py
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-demo.html hiergeo-compare.html

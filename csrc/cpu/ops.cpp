@@ -14,6 +14,10 @@
 #include <tuple>
 #include <vector>
 
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
 #include "problem.h"
 
 namespace hiergeo {
@@ -23,9 +27,28 @@ namespace {
 bool forked = false;
 const int watching = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 
+// ThreadSanitizer does not see into OpenMP. It is told that all of a loop comes after what is before it and before what
+// follows; parts of one loop stay unordered.
+#if defined(__SANITIZE_THREAD__)
+char begun, done;
+void acquire(char& moment) { __tsan_acquire(&moment); }
+void release(char& moment) { __tsan_release(&moment); }
+#else
+constexpr char begun = 0, done = 0;
+constexpr void acquire(char) {}
+constexpr void release(char) {}
+#endif
+
 void in_parallel(int64_t count, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
   if (forked) return body(context, 0, count);
-  torch::stable::parallel_for(0, count, grain, [=](int64_t begin, int64_t end) { body(context, begin, end); });
+  const auto part = [&](int64_t begin, int64_t end) {
+    acquire(begun);
+    body(context, begin, end);
+    release(done);
+  };
+  release(begun);
+  torch::stable::parallel_for(0, count, grain, part);
+  acquire(done);
 }
 
 const Level& level() {
