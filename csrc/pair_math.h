@@ -21,12 +21,14 @@ template <> struct Limits<float> {
   static constexpr float epsilon = 1.1920929e-07f;
   static constexpr float largest = 3.4028235e38f;
   static constexpr float ceiling = largest / 4294967296.0f;  // a sum over 2^32 such numbers is finite
+  static constexpr float least = 3e-39f;                      // whose reciprocal is finite
   static constexpr float flat = 0.5f;  // below this s r, shares of derivatives by K are summed as series
 };
 template <> struct Limits<double> {
   static constexpr double epsilon = 2.220446049250313e-16;
   static constexpr double largest = 1.7976931348623157e308;
   static constexpr double ceiling = largest / 4294967296.0;
+  static constexpr double least = 6e-309;
   static constexpr double flat = 0.1;
 };
 
@@ -143,12 +145,13 @@ template <class T, int SIGN> struct Triangle {
     least = antipodal(across, along, kAntipode<T>) ? T(0) : least;
     const bool smooth = least > 0;
     h = smooth ? h : T(1);
-    T sin_x = across / h, shrink = x.shrink * y.shrink / h;
-    T to_x = x.sine * y.shrink / h, to_y = y.sine * x.shrink / h;
-    T bow = x.bow * (y.sine / h) - y.bow * (x.sine / h);
+    T inverse = 1 / larger(h, Limits<T>::least);  // one division, as they are what a row of pairs takes longest for
+    T sin_x = across * inverse, shrink = x.shrink * y.shrink * inverse;
+    T to_x = x.sine * y.shrink * inverse, to_y = y.sine * x.shrink * inverse;
+    T bow = x.bow * (y.sine * inverse) - y.bow * (x.sine * inverse);
     Partials<T> d;
-    d.theta_over_sine = to_y * cosine_at_y(h) / (smooth ? sine_theta : T(1));
-    d.x = sin_x * distance_cosine() / h;
+    d.theta_over_sine = to_y * (leg_at_y() * inverse) / (smooth ? sine_theta : T(1));
+    d.x = sin_x * (distance_cosine() * inverse);
     d.y = -to_x * sine_theta * shrink;
     d.curvature = (sine_theta * shrink * bow - sin_x * x.radius * half_distance_tangent(h)) / 2;
     return zero_unless(smooth, d);
@@ -192,10 +195,8 @@ template <class T, int SIGN> struct Triangle {
 
   // Cosines of the exterior angle at x and of the angle at y; exact on one ray, even where sn(d) underflows.
   HIERGEO_FN T cosine_at_x(T h) const { return opening.versine == 0 ? sign_of(step()) : adjacent() / h; }
-  HIERGEO_FN T cosine_at_y(T h) const {
-    T leg = (mirrored() ? -lead() : lead()) - x.sine * y.cosine * sway();
-    return opening.versine == 0 ? sign_of(step()) : leg / h;
-  }
+  HIERGEO_FN T cosine_at_y(T h) const { return opening.versine == 0 ? sign_of(step()) : leg_at_y() / h; }
+  HIERGEO_FN T leg_at_y() const { return (mirrored() ? -lead() : lead()) - x.sine * y.cosine * sway(); }
 
   // sn(d/2)/cs(d/2), a length.
   HIERGEO_FN T half_distance_tangent(T h) const {

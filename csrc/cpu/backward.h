@@ -149,7 +149,7 @@ template <class T> class Backward {
     const int64_t first = chunk * kChunkRows, last = smaller(first + kChunkRows, rows), width = x_.width;
     weights_.fill(x_, y_, row, first, last, chunk, radius_x_.data(), to_.x_number);
     pass_product(pairs_.product, weights_.row(first), kWeightStride, 1, rounded_up(last - first, kBlockRows),
-                  rays_y_.from(0), y_.count, pulls_x_.row(row + first), pulls_x_.stride, true);
+                 rays_y_.from(0), y_.count, pulls_x_.row(row + first), pulls_x_.stride, true);
     Buffer<T> scratch(width);
     for (int64_t n = 0; n < weights_.near_count(chunk); ++n) {
       const NearPair<T>& pair = weights_.near(chunk)[n];
@@ -159,16 +159,21 @@ template <class T> class Backward {
     }
   }
 
-  // The weights of a group of columns, copied so that they lie near each other, times the rays of x.
+  // The weights of a group of columns, copied so that they lie near each other, times the rays of x: as many of these at a time
+  // as all groups find in the second-level cache.
   void pull_y(int64_t row, int64_t rows, int64_t first, int64_t last) {
     constexpr int64_t kGroup = 16 * kBlockRows;
     const int64_t width = x_.width;
-    Buffer<T> near(kGroup * kWeightRows);
-    for (int64_t group = first; group < last; group += kGroup) {
-      const int64_t columns = smaller(kGroup, rounded_up(last - group, kBlockRows));
-      for (int64_t i = 0; i < rows; ++i) memcpy(&near[i * kGroup], weights_.row(i) + group, size_t(columns) * sizeof(T));
-      pass_product(pairs_.product, near.data(), 1, kGroup, columns, rays_x_.from(row), rows,
-                    pulls_y_.row(y_.begin + group), pulls_y_.stride, true);
+    Buffer<T> near(kGroup * kRayRows);
+    for (int64_t begin = 0; begin < rows; begin += kRayRows) {
+      const int64_t some = smaller(kRayRows, rows - begin);
+      for (int64_t group = first; group < last; group += kGroup) {
+        const int64_t columns = smaller(kGroup, rounded_up(last - group, kBlockRows));
+        for (int64_t i = 0; i < some; ++i)
+          memcpy(&near[i * kGroup], weights_.row(begin + i) + group, size_t(columns) * sizeof(T));
+        pass_product(pairs_.product, near.data(), 1, kGroup, columns, rays_x_.from(row + begin), some,
+                     pulls_y_.row(y_.begin + group), pulls_y_.stride, true);
+      }
     }
     Buffer<T> scratch(width);
     for (int64_t chunk = 0; chunk * kChunkRows < rows; ++chunk)

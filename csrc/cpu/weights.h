@@ -7,8 +7,9 @@
 namespace hiergeo {
 namespace {
 
-// Whole register blocks either way round: 960 = 6 * 160 = 64 * 15.
-constexpr int64_t kWeightColumns = 960, kWeightStride = kWeightColumns + 16, kWeightRows = 1536, kChunkRows = 96;
+// Whole register blocks either way round: 384 = 6 * 64. The second-level cache holds the columns of y and their rays, then the
+// rays of kRayRows rows of x.
+constexpr int64_t kWeightColumns = 384, kWeightStride = kWeightColumns + 16, kWeightRows = 1536, kChunkRows = 96, kRayRows = 384;
 
 // A pair near a common line, whose pull is taken from its tangents.
 template <class T> struct NearPair {
