@@ -19,7 +19,7 @@ template <class T> struct ScreenedRow {
   const Statistics<T>& columns;
   int64_t column, n;
   const T *cosine, *error;
-  T row_error, bound, scale, curvature;
+  T bound, scale, curvature;
 };
 
 // found[j] >= 0 where column j may score at most the bound; where CERTAIN, found[j] > 0 where it surely scores less; NaN where
@@ -41,7 +41,7 @@ inline void compare_angles(const ScreenedRow<T>& row, T* found) {
   for (int64_t j = 0; j < r.n; ++j) {
     const Radial<T> other = r.columns.at(r.column + j);
     const Radial<T> apex = SWAP ? other : r.point, base = SWAP ? r.point : other;
-    const T error = r.row_error + r.error[j];
+    const T error = r.error[j];
     T tau = r.bound + (OFFSET ? number[j] : T(0));
     T tau_sine = OFFSET ? sine_of(tau) : bound_sine, tau_cosine = OFFSET ? cosine_of(tau) : bound_cosine;
 
@@ -83,7 +83,7 @@ template <class T, int SIGN, bool CERTAIN> inline void compare_distances(const S
   HIERGEO_INDEPENDENT
   for (int64_t j = 0; j < r.n; ++j) {
     const Radial<T> other = r.columns.at(r.column + j);
-    const T error = r.row_error + r.error[j] + 2 * Limits<T>::epsilon;
+    const T error = r.error[j] + 2 * Limits<T>::epsilon;
     T versine = 1 - r.cosine[j] + (CERTAIN ? error : -error);
     versine = smaller(larger(versine, T(0)), T(2));
     T apart, allowed;  // to be compared
@@ -127,7 +127,7 @@ template <class T, int SIGN, bool HIGH> inline void extreme_distances(const Scre
   HIERGEO_INDEPENDENT
   for (int64_t j = 0; j < r.n; ++j) {
     const Radial<T> other = r.columns.at(r.column + j);
-    const T error = r.row_error + r.error[j] + 2 * Limits<T>::epsilon;
+    const T error = r.error[j] + 2 * Limits<T>::epsilon;
     T end = HIGH ? larger(r.cosine[j] - error, T(-1)) : smaller(r.cosine[j] + error, T(1));
     Triangle<T, SIGN> triangle = {r.point, other, {1 - end, 1 + end}, near_end, r.scale, r.curvature};
     T distance = triangle.distance(), slack = share * distance + of_radii * (r.point.radius + other.radius);

@@ -62,12 +62,12 @@ inline void ladder(const Points& queries, const Points& candidates, const int64_
   const RowSide<T>& x = screened.x[0];
   const ColumnSide<T>& y = screened.y[0];
   auto work = [&](int64_t i, int64_t tile, int64_t n, const T* products, int64_t, T* scratch) {
-    alignas(64) T reach[kTileColumns];
-    const T inverse_x = x.statistics.inverse()[i], *inverse_y = y.statistics.inverse() + tile, best = rungs.best(i);
-    const T row_error = screened.screen(0).row_error(i), *column_error = screened.screen(0).column_error(tile);
+    alignas(64) T reach[kTileColumns], error[kTileColumns];
+    const T best = rungs.best(i);
+    screened_cosines(screened.screen(0), x, i, y, tile, n, products, reach, error);
     int promising = 0;
     for (int64_t j = 0; j < n; ++j) {
-      reach[j] = products[j] * (inverse_x * inverse_y[j]) + (row_error + column_error[j]);
+      reach[j] += error[j];
       promising |= -reach[j] <= best;
     }
     int64_t scored = 0;
@@ -75,7 +75,7 @@ inline void ladder(const Points& queries, const Points& candidates, const int64_
       if (!(-reach[j] <= rungs.best(i))) continue;
       const T* other = row_of(candidates.direction, y.source(tile + j), scratch);
       const double inverse = x.statistics.exact_inverse()[i] * y.exact_inverse(tile + j, other);
-      rungs.offer(i, -T(wide_dot(x.row(i), other, x.width) * inverse), y.source(tile + j), y.begin + tile + j);
+      rungs.offer(i, -T(wide_dot(x.exact_row(i, scratch + x.width), other, x.width) * inverse), y.source(tile + j), y.begin + tile + j);
       ++scored;
     }
     return scored;

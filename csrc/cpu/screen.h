@@ -1,14 +1,23 @@
 // The first stage of a search: products with a proven bound on their error, so that what they exclude is excluded.
 //
-// With u~ the number that is multiplied in place of u, |cos(u~, v~) - cos(u, v)| <= r_u + r_v + r_u r_v + gamma, where r is
-// |u - u~| / |u| (0 where u~ = u) and gamma bounds the rounding of the sum: (D + 16) units of the last place of 1, and half as
-// much again where norms come from sums in T too, those of columns that few rows are multiplied with where they lie.
+// With d~ the vector that is multiplied in place of d, which is the unit ray or its distance from a common centre (centre.h), and
+// e = d - d~: |<d~_x, d~_y> - <d_x, d_y>| <= |e_x| |d_y| + |e_y| (|d_x| + |e_x|), and rounding of the sum adds gamma |d_x| |d_y|, where
+// gamma is (D + 16) units of the last place of 1, and half as much again where norms come from sums in T too, those of columns
+// that few rows are multiplied with where they lie. So the error is at most by_span |d_y| + by_residual |e_y| + kFlat with
+// by_span = |e_x| + gamma |d_x| and by_residual = |d_x| + |e_x|; kFlat is for the rounding of d and of the sum with the halves.
 #pragma once
 
 #include "narrow.h"
 
 namespace hiergeo {
 namespace {
+
+template <class T> constexpr T kFlat = 16 * Limits<T>::epsilon;
+
+// What a row does to the error of its cosines: by the span of the column and by the residual of the column.
+template <class T> struct RowError {
+  T by_span, by_residual;
+};
 
 template <class T> inline T rounding_of(const RowSide<T>& x, const ColumnSide<T>& y) {
   return T(x.width + 16) * Limits<T>::epsilon / 2 * T(y.few ? 1.52 : 1.01);
@@ -24,12 +33,15 @@ template <class T> class Screen {
   void load(ParallelFor) {}
   void widen() {}
 
-  // The products of a tile, and what bounds the error of their cosines: one number for the row and one for each column.
+  // The products of a tile, and what bounds the error of their cosines: numbers of the row and one for each column.
   void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, T* products) const {
     tile_product(x_, block, rows, y_, column, n, products);
   }
-  T row_error(int64_t) const { return rounding_; }
-  const T* column_error(int64_t column) const { return none_.data() + column; }
+  RowError<T> row_error(int64_t i) const {
+    const T span = x_.statistics.span()[i];
+    return {rounding_ * span, span};
+  }
+  const T* residual(int64_t column) const { return none_.data() + column; }
 
  private:
   const RowSide<T>& x_;
@@ -68,8 +80,11 @@ template <> class Screen<float> {
     else
       tile_product(x_, block, rows, y_, column, n, products);
   }
-  float row_error(int64_t i) const { return narrow_ ? rounding_ + narrow_x_.residual[i] : rounding_; }
-  const float* column_error(int64_t column) const { return (narrow_ ? narrow_y_.residual : none_).data() + column; }
+  RowError<float> row_error(int64_t i) const {
+    const float span = x_.statistics.span()[i], residual = narrow_ ? narrow_x_.residual[i] : 0;
+    return {residual + rounding_ * span, span + residual};
+  }
+  const float* residual(int64_t column) const { return (narrow_ ? narrow_y_.residual : none_).data() + column; }
 
  private:
   const RowSide<float>& x_;
@@ -82,6 +97,21 @@ template <> class Screen<float> {
 };
 
 #endif
+
+// The cosines of row i with n columns, known up to `error`, from their products.
+template <class T>
+inline void screened_cosines(const Screen<T>& screen, const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column,
+                             int64_t n, const T* products, T* cosine, T* error) {
+  const T inverse_x = x.statistics.inverse()[i], *inverse_y = y.statistics.inverse() + column;
+  const T rest_x = 1 - x.statistics.half()[i], *half_y = y.statistics.half() + column;
+  const T *span = y.statistics.span() + column, *residual = screen.residual(column);
+  const RowError<T> of_row = screen.row_error(i);
+  HIERGEO_INDEPENDENT
+  for (int64_t j = 0; j < n; ++j) {
+    cosine[j] = (rest_x - half_y[j]) + products[j] * (inverse_x * inverse_y[j]);
+    error[j] = of_row.by_span * span[j] + (of_row.by_residual * residual[j] + kFlat<T>);
+  }
+}
 
 // More exact scores than this share of the pairs and the bfloat16 stage no longer pays.
 constexpr int64_t kWidenAbove = 32;
@@ -103,7 +133,7 @@ template <class T> class Screened {
   const Screen<T>& screen(int64_t f) const { return screens_[f]; }
 
   // `prepare(begin, count)` hears of every stretch; `work` gets the row, the first column of a tile and how many there are, the
-  // products of the first factor and how far those of the next lie behind them, and scratch for the longest row, on several
+  // products of the first factor and how far those of the next lie behind them, and scratch for two rows, on several
   // threads. It returns how many pairs it scored exactly.
   template <class Prepare, class Work> void run(Prepare prepare, Work work) {
     const int64_t factors = screens_.size();
@@ -116,7 +146,7 @@ template <class T> class Screened {
       int64_t scored = 0;
       auto body = [&](int64_t first, int64_t last) {
         int64_t mine = 0;
-        Buffer<T> scratch(x.widest), products(factors * layer);
+        Buffer<T> scratch(2 * x.widest), products(factors * layer);
         auto visit = [&](int64_t block, int64_t rows, int64_t column, int64_t n) {
           for (int64_t f = 0; f < factors; ++f)
             screens_[f].multiply(block, rows, column, n, products.data() + f * layer);

@@ -95,14 +95,11 @@ template <class T> class Search {
     ScreenedRow<T> screened(int64_t f, T bound, int64_t start, int64_t width) {
       const RowSide<T>& x = search_.screened_.x[f];
       const ColumnSide<T>& y = search_.screened_.y[f];
-      const Screen<T>& screen = search_.screened_.screen(f);
       const int64_t column = column_ + start;
-      const T inverse_x = x.statistics.inverse()[index], *inverse_y = y.statistics.inverse() + column;
-      const T* products = products_ + f * layer_ + start;
-      for (int64_t j = 0; j < width; ++j) cosine_[j] = products[j] * (inverse_x * inverse_y[j]);
+      screened_cosines(search_.screened_.screen(f), x, index, y, column, width, products_ + f * layer_ + start, cosine_, error_);
       const double curvature = search_.factors_[f].curvature;
-      return {x.statistics.at(index), y.statistics, column, width, cosine_, screen.column_error(column),
-              screen.row_error(index), bound, T(sqrt(fabs(curvature))), T(curvature)};
+      return {x.statistics.at(index), y.statistics, column, width, cosine_, error_, bound, T(sqrt(fabs(curvature))),
+              T(curvature)};
     }
 
     template <bool CERTAIN> void compare_factor(int64_t f, T bound, int64_t start, int64_t width, T* found) {
@@ -140,7 +137,7 @@ template <class T> class Search {
     const T* products_;
     const int64_t layer_;
     T* scratch_;
-    alignas(64) T cosine_[kScreenColumns];
+    alignas(64) T cosine_[kScreenColumns], error_[kScreenColumns];
   };
 
   // Calls `work(row)` for every row and tile, on several threads; it returns how many pairs it scored exactly.
@@ -159,7 +156,7 @@ template <class T> class Search {
   // The score of each row with its partner among all y.
   void score_partners(const int64_t* partner, T* scores) const {
     auto body = [&](int64_t first, int64_t last) {
-      Buffer<T> scratch(screened_.x.widest);
+      Buffer<T> scratch(2 * screened_.x.widest);
       for (int64_t i = first; i < last; ++i) {
         const auto candidate = [&](int64_t f, const T* row) {
           const Scaling scaling = scaling_of(row, screened_.x[f].width);
@@ -198,7 +195,7 @@ template <class T> class Search {
       const T* row = row_of(pairs.y.direction, other, scratch);
       const Candidate of_y = candidate(f, row);
       const Radial<double>& point = exact_x_[f][i];
-      const WideOpening opening = wide_opening(x.row(i), x.statistics.exact_inverse()[i], row, of_y.inverse, x.width);
+      const WideOpening opening = wide_opening(x.exact_row(i, scratch + x.width), x.statistics.exact_inverse()[i], row, of_y.inverse, x.width);
       double value = exact_value<T>(quantity_, swap_ ? of_y.radial : point, swap_ ? point : of_y.radial, point, opening,
                                     pairs.curvature);
       if (pairs.x.number) value -= pairs.x.number[i];

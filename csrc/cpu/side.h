@@ -1,7 +1,8 @@
-// One side of the pairs, made ready: exact scaled copies of the directions, and radial statistics column by column.
+// One side of the pairs, made ready: copies of the directions, scaled exactly or centred, and radial statistics column by column.
 #pragma once
 
 #include "../pair_math.h"
+#include "centre.h"
 #include "direct.h"
 #include "product.h"
 #include "rows.h"
@@ -25,18 +26,27 @@ template <class T> class Statistics {
   const T* inverse() const { return fields_.data() + 10 * stride_; }
   // The number that the operation takes per point; 0 where it takes none.
   const T* number() const { return fields_.data() + 11 * stride_; }
-  // 1 / |row| in double for the rows that repairs read: the copies of x, the original rows of y.
+  // Half the squared norm of what is multiplied, in units of `inverse`, and the norm: 1/2 and 1 where it is not centred.
+  const T* half() const { return fields_.data() + 12 * stride_; }
+  const T* span() const { return fields_.data() + 13 * stride_; }
+  // 1 / |row| in double for the rows that repairs read: those of x as `exact_row` gives them, the original rows of y.
   const double* exact_inverse() const { return norms_.data(); }
 
   void set(int64_t i, const Radial<T>& p, double inverse, double exact_inverse, double number) {
     const T values[kFields] = {p.radius, p.root.hi, p.root.lo, p.end.hi,   p.end.lo,   p.sine,
-                               p.cosine, p.shrink,  p.log_cosh, p.bow, T(inverse), T(number)};
+                               p.cosine, p.shrink,  p.log_cosh, p.bow, T(inverse), T(number), T(0.5), T(1)};
     for (int f = 0; f < kFields; ++f) fields_[f * stride_ + i] = values[f];
     norms_[i] = exact_inverse;
   }
+  // For a centred copy, by the squared norm of that.
+  void set_centred(int64_t i, double squares) {
+    fields_[10 * stride_ + i] = T(1);
+    fields_[12 * stride_ + i] = T(squares / 2);
+    fields_[13 * stride_ + i] = T(sqrt(squares));
+  }
 
  private:
-  static constexpr int kFields = 12;
+  static constexpr int kFields = 14;
   int64_t stride_;
   Buffer<T> fields_;
   Buffer<double> norms_;
@@ -98,13 +108,14 @@ inline void describe(const Points& points, int64_t i, double curvature, const Sc
 // The points x, one row after the other, and as many zero rows as fill the last register block.
 template <class T> struct RowSide {
   Points points;
+  const double* centre;
   int64_t count, width, padded;
   Statistics<T> statistics;
   Buffer<T> copy;
 
-  RowSide(const Points& of, double curvature, ParallelFor parallel)
-      : points(of), count(of.direction.count), width(of.direction.width), padded(rounded_up(count, kBlockRows)),
-        statistics(padded), copy(padded * width) {
+  RowSide(const Points& of, double curvature, ParallelFor parallel, const double* around = nullptr)
+      : points(of), centre(around), count(of.direction.count), width(of.direction.width),
+        padded(rounded_up(count, kBlockRows)), statistics(padded), copy(padded * width) {
     auto body = [&](int64_t begin, int64_t end) {
       Buffer<T> scratch(width);
       for (int64_t i = begin; i < end; ++i) fill(i, curvature, scratch.data());
@@ -114,6 +125,8 @@ template <class T> struct RowSide {
 
   T* row(int64_t i) { return copy.data() + i * width; }
   const T* row(int64_t i) const { return copy.data() + i * width; }
+  // Row i up to a power of two.
+  const T* exact_row(int64_t i, T* scratch) const { return centre ? row_of(points.direction, i, scratch) : row(i); }
 
  private:
   void fill(int64_t i, double curvature, T* scratch) {
@@ -125,7 +138,12 @@ template <class T> struct RowSide {
     }
     const T* from = row_of(points.direction, i, scratch);
     Scaling scaling = scaling_of(points, i, from);
-    describe(points, i, curvature, scaling, scaling.inverse, statistics, i);
+    const double unit = scaling.inverse * scaling.factor;
+    describe(points, i, curvature, scaling, centre ? unit : scaling.inverse, statistics, i);
+    if (centre) {
+      centred(from, unit, centre, width, to);
+      return statistics.set_centred(i, squared_norm(to, width));
+    }
     T factor = T(scaling.factor);
     for (int64_t k = 0; k < width; ++k) to[k] = from[k] * factor;
   }
@@ -161,13 +179,14 @@ template <class T> struct ColumnSide {
   const int64_t* order;
   Product product;
   const RowSide<T>* few;  // those rows
+  const double* centre;
   int64_t width, panel, stride, begin = 0, count = 0;
   Statistics<T> statistics;
   Buffer<T> copy;
 
   ColumnSide(const Points& of, int64_t capacity, Product by, const int64_t* in_order = nullptr,
-             const RowSide<T>* few_rows = nullptr)
-      : points(of), order(in_order), product(by), few(few_rows), width(of.direction.width),
+             const RowSide<T>* few_rows = nullptr, const double* around = nullptr)
+      : points(of), order(in_order), product(by), few(few_rows), centre(around), width(of.direction.width),
         panel(panel_columns<T>(by, kTileColumns)), stride(rounded_up(capacity, panel)), statistics(stride),
         copy(stride * (few ? few->count : width)) {}
 
@@ -207,6 +226,7 @@ template <class T> struct ColumnSide {
     constexpr int64_t columns = kBlockColumns<T>, steps = 64;
     static const T zeros[steps] = {};
     T factors[columns];
+    double units[columns], squares[columns] = {};
     for (int64_t c = 0; c < columns; ++c) {
       if (start + c >= count) {
         statistics.set(start + c, statistics_of(T(), 0, 0), 0, 0, 0);
@@ -216,19 +236,26 @@ template <class T> struct ColumnSide {
       int64_t i = source(start + c);
       const Scaling scaling = scaling_of(points, i, points.norm ? nullptr : row_of(points.direction, i, scratch));
       describe(points, i, curvature, scaling, scaling.inverse * scaling.factor, statistics, start + c);
-      factors[c] = T(scaling.factor);
+      factors[c] = T(centre ? 1 : scaling.factor);
+      units[c] = scaling.inverse * scaling.factor;
     }
     T* to = copy.data() + start / panel * panel * width + start % panel;
     for (int64_t k = 0; k < width; k += steps) {
       const int64_t last = smaller(width - k, steps);
       for (int64_t c = 0; c < columns; c += 4) {
         const T* from[4];
-        for (int64_t n = 0; n < 4; ++n)
-          from[n] = start + c + n < count ? part_of(points.direction, source(start + c + n), k, last, scratch + n * steps)
-                                          : zeros;
+        for (int64_t n = 0; n < 4; ++n) {
+          T* own = scratch + n * steps;
+          from[n] = start + c + n < count ? part_of(points.direction, source(start + c + n), k, last, own) : zeros;
+          if (!centre || from[n] == zeros) continue;
+          centred(from[n], units[c + n], centre + k, last, own);
+          squares[c + n] += squared_norm(own, last);
+          from[n] = own;
+        }
         transpose(from, factors + c, last, to + k * panel + c, panel);
       }
     }
+    for (int64_t c = 0; centre && c < smaller(columns, count - start); ++c) statistics.set_centred(start + c, squares[c]);
   }
 
   // Products of the few rows with columns from `start` on, which stay as they are: only those so long or short that products

@@ -28,7 +28,8 @@ template <class T> inline TileShape tile_of(Product product, int64_t width) {
   return {kBlockRows, smaller(larger<int64_t>(columns, kBlockColumns<T>), kTileColumns)};
 }
 
-// Where 1 -+ cos of the product falls below this, the pair is repaired from the original rows.
+// Where 1 - cos of the product falls below this share of (|d_x|^2 + |d_y|^2)/2, which is 1 where nothing is centred, or 1 + cos
+// below this, the pair is repaired from the original rows.
 template <class T> constexpr T kNear = sizeof(T) == sizeof(float) ? T(0x1p-4) : T(0x1p-20);
 
 // For K < 0, positions are compared as seen from the end of the ray where x is beyond tanh(a) = 1/2.
@@ -40,20 +41,22 @@ template <class T> struct RowOpening {
   bool some_near;  // whether any pair is
 
   // From the products of row i of x with n columns of y; pairs too near to a common line are taken from the rows again.
+  // `scratch` has room for a row, for two where x is centred.
   void open(const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column, const T* products, int64_t n,
             T* scratch) {
     const T inverse_x = x.statistics.inverse()[i], *inverse_y = y.statistics.inverse() + column;
+    const T half_x = x.statistics.half()[i], *half_y = y.statistics.half() + column;
     int found = 0;
     for (int64_t j = 0; j < n; ++j) {
-      T cosine = products[j] * (inverse_x * inverse_y[j]);
-      versine[j] = 1 - cosine;
-      coversine[j] = 1 + cosine;
-      found |= (versine[j] < kNear<T>) | (coversine[j] < kNear<T>);
+      T halves = half_x + half_y[j];
+      versine[j] = halves - products[j] * (inverse_x * inverse_y[j]);
+      coversine[j] = 2 - versine[j];
+      found |= (versine[j] < kNear<T> * halves) | (coversine[j] < kNear<T>);
     }
     some_near = found != 0;
     if (!some_near) return;
     for (int64_t j = 0; j < smaller(n, y.count - column); ++j)
-      if (near(j)) repair(x, i, y, column, j, scratch);
+      if (versine[j] < kNear<T> * (half_x + half_y[j]) || coversine[j] < kNear<T>) repair(x, i, y, column, j, scratch);
   }
 
   bool near(int64_t j) const { return versine[j] < kNear<T> || coversine[j] < kNear<T>; }
@@ -61,7 +64,7 @@ template <class T> struct RowOpening {
  private:
   void repair(const RowSide<T>& x, int64_t i, const ColumnSide<T>& y, int64_t column, int64_t j, T* scratch) {
     const T* other = row_of(y.points.direction, y.source(column + j), scratch);
-    WideOpening wide = wide_opening(x.row(i), x.statistics.exact_inverse()[i], other,
+    WideOpening wide = wide_opening(x.exact_row(i, scratch + x.width), x.statistics.exact_inverse()[i], other,
                                     y.exact_inverse(column + j, other), x.width);
     versine[j] = T(wide.versine);
     coversine[j] = T(wide.coversine);
@@ -130,12 +133,14 @@ template <class T> struct Sink {
 
 // The points x in each factor, and the points y of a stretch.
 template <class T> struct FactorRows {
+  Series<Centre<T>> centre;
   Series<RowSide<T>> side;
   int64_t count, padded, width = 0, widest = 0;  // `width` of all factors, `widest` of one
 
-  FactorRows(const Factors& factors, ParallelFor parallel) : side(factors.count), count(factors[0].x.direction.count) {
+  FactorRows(const Factors& factors, ParallelFor parallel) : centre(factors.count), side(factors.count), count(factors[0].x.direction.count) {
     for (int64_t f = 0; f < factors.count; ++f) {
-      side.add(factors[f].x, factors[f].curvature, parallel);
+      centre.add(factors[f].x.direction, factors[f].y.direction, !are_few(count));
+      side.add(factors[f].x, factors[f].curvature, parallel, centre[f].ray());
       width += side[f].width;
       widest = larger(widest, side[f].width);
     }
@@ -152,7 +157,7 @@ template <class T> struct FactorColumns {
   FactorColumns(const Factors& of, const FactorRows<T>& x, int64_t capacity, const int64_t* order = nullptr)
       : factors(of), side(of.count) {
     for (int64_t f = 0; f < of.count; ++f)
-      side.add(of[f].y, capacity, of[f].product, order, are_few(x.count) ? &x[f] : nullptr);
+      side.add(of[f].y, capacity, of[f].product, order, are_few(x.count) ? &x[f] : nullptr, x.centre[f].ray());
   }
   void load(int64_t from, int64_t columns, ParallelFor parallel) {
     for (int64_t f = 0; f < factors.count; ++f) side[f].load(from, columns, factors[f].curvature, parallel);
@@ -215,7 +220,7 @@ inline void sweep(const Factors& factors, const Evaluation<T>* evaluate, Norm no
       alignas(64) T values[kTileColumns];
       RowOpening<T> opening;
       Combination<T> combination(norm);
-      Buffer<T> products(factors.count * layer), scratch(x.widest);
+      Buffer<T> products(factors.count * layer), scratch(2 * x.widest);
       auto visit = [&](int64_t block, int64_t rows, int64_t column, int64_t n) {
         for (int64_t f = 0; f < factors.count; ++f)
           tile_product(x[f], block, rows, y[f], column, n, products.data() + f * layer);
