@@ -116,6 +116,7 @@ def operations(x: Polar, y: Polar, out: Tensor, kind: str) -> dict[str, Callable
         "distance in a product of two halves, stored": lambda: NATIVE.store(halves, distance, out[None]),
         f"ladder by distance, {THRESHOLDS} thresholds": lambda: NATIVE.nearest_ladder([points], distance, order, ends),
         f"ladder, {THRESHOLDS} thresholds": lambda: NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends),
+        "energy total and its gradients": lambda: NATIVE.energy_total(x, y, CURVATURE, psi, None, True),
         "energy sum, backward": lambda: NATIVE.backward(upstream, x, y, CURVATURE, energy, psi),
     }
     if kind == "float32":

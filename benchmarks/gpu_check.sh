@@ -41,7 +41,8 @@ nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader
 
 step build 200 env HIERGEO_NATIVE=1 HIERGEO_CUDA=1 "$python" setup.py build_ext --inplace
 export HIERGEO_NATIVE=1
-step tests 150 "$python" -m pytest -q -p no:cacheprovider tests/test_native_cuda.py
+step check 120 "$python" -m hiergeo info --check
+step tests 200 "$python" -m pytest -q -p no:cacheprovider tests/test_native_cuda.py tests/test_native_cuda_search.py tests/test_cuda_accuracy.py
 if command -v compute-sanitizer >/dev/null; then
   export -f sanitize
   export python

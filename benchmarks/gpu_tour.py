@@ -48,6 +48,8 @@ def tour(x: Polar, y: Polar, curvature: float) -> None:
     NATIVE.count([Factor(x, y, curvature, psi)], QUANTITIES["cone_margin"], None)
     NATIVE.energy_sum(x, y, curvature, psi)
     NATIVE.energy_min(x, y, curvature, psi)
+    for margin, gradients in ((None, True), (0.3, True), (0.3, False)):
+        NATIVE.energy_total(x, y, curvature, psi, margin, gradients)
     first = Polar(x.direction[:1], x.radius[:1]), Polar(y.direction[:1], y.radius[:1])
     NATIVE.members(*first, curvature, psi[:1])
     order, ends = torch.arange(shape[-1], device="cuda").flip(0), torch.tensor([0, 1, shape[-1]], device="cuda")
