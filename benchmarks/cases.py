@@ -13,6 +13,7 @@ from benchmarks.problem import Problem, Shape
 TRAINED = ", forward and backward"
 SMALL, GRADIENTS = ">= 65 % of the peak", ">= 75 % of the peak"
 INTO_ANGLE = "exterior angle, into out="
+SCALED = (INTO_ANGLE, "count in cone")
 
 Make = Callable[[Shape, float], Problem]
 
@@ -113,7 +114,8 @@ class Case:
         beyond: another problem, where what counts is how much longer it takes than the base problem.
         backward: with the gradients by directions and radii of both sides.
         peers: whether others than hiergeo and the matrix product take part.
-        axis: the letter that a row of the scaling table varies, else empty.
+        axis: the letter that a row of the scaling table varies, else empty; T for threads.
+        threads: how many threads compute, 0 for all.
         products: how many products of all pairs the result needs; what is computed again does not count.
         goals: what is wanted of hiergeo, as the table shows it: of each screen, where there are two.
     """
@@ -126,6 +128,7 @@ class Case:
     backward: bool = False
     peers: bool = True
     axis: str = ""
+    threads: int = 0
     products: int = 1
     goals: tuple[str, ...] = ()
 
@@ -224,14 +227,18 @@ def _training(shape: Shape) -> Case:
 
 
 def scaling_cases(scale: Scale) -> Iterator[Case]:
-    """One stored result and one reduction, N, M and D varied one at a time."""
+    """One stored result and one reduction; N, M, D and the number of threads varied one at a time."""
     sizes = {"n": scale.counts, "m": scale.counts, "dim": scale.dims}
     for axis, values in sizes.items():
         for value in values:
             shape = scale.square._replace(**{axis: value})
-            for operation in (INTO_ANGLE, "count in cone"):
+            for operation in SCALED:
                 letter = axis[0].upper()
                 yield Case(f"scaling in {letter}, {operation}", operation, shape, peers=False, axis=letter)
+    for threads in range(1, torch.get_num_threads() + 1):
+        for operation in SCALED:
+            name = f"scaling in threads, {operation}"
+            yield Case(name, operation, scale.square, peers=False, axis="T", threads=threads)
 
 
 def memory_cases(scale: Scale) -> list[Case]:

@@ -38,8 +38,10 @@ class Results:
         return [row for row in self.rows if row.axis]
 
     def share(self, row: Row) -> float | None:
-        """FLOP/s of a row over the peak of all threads."""
-        return None if row.rate is None or not self.machine.peak_all else row.rate / self.machine.peak_all
+        """FLOP/s of a row over the peak of as many threads, where that is known: of one and of all."""
+        peaks = {1: self.machine.peak_one, 0: self.machine.peak_all, self.machine.threads: self.machine.peak_all}
+        peak = peaks.get(row.threads)
+        return None if row.rate is None or not peak else row.rate / peak
 
 
 def to_json(results: Results) -> str:
@@ -107,7 +109,18 @@ def _scaling_table(results: Results) -> str:
     rows = []
     for row in results.scaling:
         _, shape, label, milliseconds, ratio, _, rate, share, _ = _main_cells(row, results)
-        rows.append([row.axis, shape, row.case.split(", ", 1)[1], label, milliseconds, ratio, rate, share])
+        rows.append(
+            [
+                f"T = {row.threads}" if row.threads else row.axis,
+                shape,
+                row.case.split(", ", 1)[1],
+                label,
+                milliseconds,
+                ratio,
+                rate,
+                share,
+            ]
+        )
     return table(heads, rows)
 
 

@@ -99,7 +99,7 @@ def test_a_run_times_everything_and_records_where(tmp_path: Path):
     assert next(iter(found)) == "metrics"
     assert all(ratio > 0 for ratio in found["metrics"].values())
     assert found["metrics"]["ladder, 50 thresholds | eager PyTorch"] > 1
-    assert {row["axis"] for row in found["rows"]} == {"", "N", "M", "D"}
+    assert {row["axis"] for row in found["rows"]} == {"", "N", "M", "D", "T"}
     for row in found["rows"]:
         assert row["note"] or row["seconds"] > 0, row
         assert row["label"] != BASELINE or row["ratio"] == 1
@@ -236,7 +236,7 @@ def test_tables_are_pasted_between_the_marks():
 def test_the_table_shows_rates_shares_and_reasons():
     machine = Machine("Abacus 1", 2, {"torch": "2.99"}, {"kernels": "native"}, 3e9, 5e9, "", 7e9)
     shape = Shape(10, 100, 1000)
-    timed = timing.Row("a case", "hiergeo", shape, "", shape.flops, 1.0, "<= 0.5", 3, 1e-3, 0.25)
+    timed = timing.Row("a case", "hiergeo", shape, "", 0, shape.flops, 1.0, "<= 0.5", 3, 1e-3, 0.25)
     missing = replace(timed, label="KeOps", goal="", seconds=None, ratio=None, note="not here")
     text = to_markdown(Results(machine, {"curvature": -1.0}, [timed, missing]))
     assert "Abacus 1, threads 2, kernels native; K = -1.0; torch 2.99." in text
