@@ -2,7 +2,7 @@
 
 The step embeds a batch of chains by a head of the usual shape, takes the max-margin cone loss over consecutive tiers,
 every other child of the tier being a negative, goes backward and lets Adam move the head. It is timed twice over: with
-the row sums of hiergeo's kernels, and with the N x N energies written down in PyTorch.
+one sweep of hiergeo's kernels over all pairs, and with the N x N energies written down in PyTorch.
 """
 
 import argparse
@@ -47,7 +47,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def fused(chain: Tensor, root: Tensor) -> Tensor:
-    """The loss by row sums: chains (b, T, D) around a root (D,)."""
+    """The loss by one sweep over all pairs: chains (b, T, D) around a root (D,)."""
     parent, child = chain[:, :-1].transpose(0, 1), chain[:, 1:].transpose(0, 1)
     return max_margin_loss(parent, child, Space(Lorentz(CURVATURE), root), MARGIN)
 

@@ -99,6 +99,25 @@ def test_sums_over_many_tiles(name: str, curvature: float, monkeypatch: pytest.M
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+@pytest.mark.parametrize("law", [rows.exterior_angle, rows.distance])
+def test_rows_in_blocks_are_the_rows(
+    law: Callable[..., Tensor], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strided and expanded directions of several leading dimensions, in one block and in many that end unevenly."""
+    x, y = ordinary(-2.3, 0, 22), ordinary(-2.3, 1, 11)
+    results = []
+    for block in (rows.BLOCK, 15):
+        monkeypatch.setattr(rows, "BLOCK", block)
+        ux = x.direction.view(2, 11, 5).transpose(0, 1).to(dtype).requires_grad_()
+        uy, rx, ry = (part.to(dtype).requires_grad_() for part in (y.direction, x.radius.view(11, 2), y.radius))
+        value = law(Polar(ux, rx), Polar(uy[:, None], ry[:, None]), -2.3)
+        assert value.shape == (11, 2)
+        results.append([value, *torch.autograd.grad((value * torch.arange(2.0)).sum(), (ux, rx, uy, ry))])
+    for whole, some in zip(*results, strict=True):
+        assert torch.equal(whole, some)
+
+
 @pytest.mark.parametrize("curvature", [-2.3, -1e-8, 0.0, 1e-8, 0.7])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if "rows" not in name])

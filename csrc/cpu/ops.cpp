@@ -183,14 +183,15 @@ void store(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> u
 using Six = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Seven = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
 
-// Gradients by the points, apertures and curvatures of all batch entries, 0 until they are written.
+// Gradients by the points, apertures and curvatures of all batch entries; those by points are written where there are pairs,
+// and 0 where there are none.
 struct GradientTensors {
   Tensor ux, rx, uy, ry, number, curvature;
 
   GradientTensors(const Tensor& x, const Tensor& y) : GradientTensors(x, x.size(0), x.size(1), y.size(1), x.size(2)) {}
   GradientTensors(const Tensor& like, int64_t batches, int64_t n, int64_t m, int64_t d)
-      : ux(zeros(like, {batches, n, d}, compute_type(like))), rx(zeros(like, {batches, n}, compute_type(like))),
-        uy(zeros(like, {batches, m, d}, compute_type(like))), ry(zeros(like, {batches, m}, compute_type(like))),
+      : ux(points(like, {batches, n, d}, n && m)), rx(points(like, {batches, n}, n && m)),
+        uy(points(like, {batches, m, d}, n && m)), ry(points(like, {batches, m}, n && m)),
         number(zeros(like, {batches, n}, ScalarType::Double)), curvature(zeros(like, {batches}, ScalarType::Double)) {}
 
   Gradients at(int64_t b) const {
@@ -200,6 +201,10 @@ struct GradientTensors {
   }
 
  private:
+  static Tensor points(const Tensor& like, std::initializer_list<int64_t> size, bool paired) {
+    if (!paired) return zeros(like, size, compute_type(like));
+    return torch::stable::new_empty(like, {size.begin(), size.size()}, compute_type(like));
+  }
   static Tensor zeros(const Tensor& like, std::initializer_list<int64_t> size, ScalarType type) {
     return torch::stable::new_zeros(like, {size.begin(), size.size()}, type);
   }
