@@ -6,6 +6,8 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -18,6 +20,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
+#include "pages.h"
 #include "problem.h"
 
 namespace hiergeo {
@@ -39,15 +42,22 @@ constexpr void acquire(char) {}
 constexpr void release(char) {}
 #endif
 
+// Threads take parts as they become free, large ones first: one that has to share its processor with other programs does less,
+// and the rest do not wait for it.
 void in_parallel(int64_t count, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
-  if (forked) return body(context, 0, count);
-  const auto part = [&](int64_t begin, int64_t end) {
+  const int64_t threads = forked ? 1 : std::min<int64_t>(torch::stable::get_num_threads(), (count + grain - 1) / grain);
+  if (threads <= 1) return body(context, 0, count);
+  std::atomic<int64_t> next{0};
+  const auto work = [&](int64_t, int64_t) {
     acquire(begun);
-    body(context, begin, end);
+    for (int64_t begin = next; begin < count; begin = next) {
+      const int64_t end = std::min(count, begin + std::max(grain, (count - begin) / (2 * threads)));
+      if (next.compare_exchange_weak(begin, end)) body(context, begin, end);
+    }
     release(done);
   };
   release(begun);
-  torch::stable::parallel_for(0, count, grain, part);
+  torch::stable::parallel_for(0, threads, 1, work);
   acquire(done);
 }
 
@@ -174,8 +184,10 @@ void store(std::vector<Tensor> ux, std::vector<Tensor> rx, std::vector<Tensor> u
            std::vector<double> curvature, std::vector<Tensor> aperture, int64_t quantity, int64_t product, Tensor out) {
   check_store({ux, rx, uy, ry, curvature, aperture, quantity}, product, out);
   const FactorOperands all(ux, rx, uy, ry, curvature, aperture, product);
+  const int64_t width = bytes_of(dtype_of(out));
   all.each([&](int64_t b, const Factors& factors) {
-    void* to = data_of<char>(out) + b * out.stride(0) * bytes_of(dtype_of(out));
+    void* to = data_of<char>(out) + b * out.stride(0) * width;
+    prefer_huge_pages(to, out.size(1) * out.stride(1) * width);
     level().store(factors, Quantity(quantity), {to, dtype_of(out), out.stride(1)}, in_parallel);
   });
 }

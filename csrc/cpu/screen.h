@@ -8,6 +8,7 @@
 #pragma once
 
 #include "narrow.h"
+#include "quantised.h"
 
 namespace hiergeo {
 namespace {
@@ -50,50 +51,89 @@ template <class T> class Screen {
   Buffer<T> none_;
 };
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
 
-// Where the instruction is, unless HIERGEO_SCREEN=float32. It reads the panels of our own product.
-inline bool narrow_wanted() {
-  const char* screen = getenv("HIERGEO_SCREEN");
-  return __builtin_cpu_supports("avx512bf16") && !(screen && !strcmp(screen, "float32"));
+// What is multiplied, the cheapest first.
+enum class Precision { int8, bfloat16, float32 };
+
+// The cheapest that there are instructions for, unless HIERGEO_SCREEN names another.
+inline Precision cheapest_precision() {
+  const char* named = getenv("HIERGEO_SCREEN");
+  auto may_be = [&](const char* name) { return !(named && *named) || !strcmp(named, name); };
+  if (may_be("int8") && __builtin_cpu_supports("avx512vnni")) return Precision::int8;
+  return may_be("bfloat16") && __builtin_cpu_supports("avx512bf16") ? Precision::bfloat16 : Precision::float32;
 }
 
 template <> class Screen<float> {
  public:
+  // The cheap products read the panels of our own product.
   Screen(const RowSide<float>& x, const ColumnSide<float>& y, int64_t capacity, ParallelFor parallel)
-      : x_(x), y_(y), narrow_(y.product == Product::own && !y.few && narrow_wanted()), rounding_(rounding_of(x, y)),
-        narrow_x_(x, parallel), narrow_y_(capacity, x.width), none_(capacity) {
+      : x_(x), y_(y), capacity_(capacity), rounding_(rounding_of(x, y)), quantised_x_(1), narrow_x_(1), quantised_y_(1),
+        narrow_y_(1), none_(capacity), parallel_(parallel) {
     for (int64_t j = 0; j < capacity; ++j) none_[j] = 0;
+    begin(y.product == Product::own && !y.few ? cheapest_precision() : Precision::float32);
   }
 
   // Takes up the columns that `y` holds now.
   void load(ParallelFor parallel) {
-    if (narrow_) narrow_y_.load(y_, parallel);
+    if (precision_ == Precision::int8) quantised_y_[0].load(y_, parallel);
+    if (precision_ == Precision::bfloat16) narrow_y_[0].load(y_, parallel);
   }
 
-  // From here on products are float32: for points so close together that bfloat16 excludes too little.
-  void widen() { narrow_ = false; }
+  // From here on products are more precise: for points so close together that too little is excluded.
+  void widen() {
+    const bool next = precision_ == Precision::int8 && __builtin_cpu_supports("avx512bf16");
+    begin(next ? Precision::bfloat16 : Precision::float32);
+  }
 
   void multiply(int64_t block, int64_t rows, int64_t column, int64_t n, float* products) const {
-    if (narrow_)
-      tile_product(narrow_x_, block, rows, narrow_y_, column, n, products);
+    if (precision_ == Precision::int8)
+      tile_product(quantised_x_[0], block, rows, quantised_y_[0], column, n, products);
+    else if (precision_ == Precision::bfloat16)
+      tile_product(narrow_x_[0], block, rows, narrow_y_[0], column, n, products);
     else
       tile_product(x_, block, rows, y_, column, n, products);
   }
   RowError<float> row_error(int64_t i) const {
-    const float span = x_.statistics.span()[i], residual = narrow_ ? narrow_x_.residual[i] : 0;
+    const float span = x_.statistics.span()[i], residual = residual_of_row(i);
     return {residual + rounding_ * span, span + residual};
   }
-  const float* residual(int64_t column) const { return (narrow_ ? narrow_y_.residual : none_).data() + column; }
+  const float* residual(int64_t column) const {
+    return (precision_ == Precision::int8       ? quantised_y_[0].residual
+            : precision_ == Precision::bfloat16 ? narrow_y_[0].residual
+                                                : none_)
+               .data() +
+           column;
+  }
 
  private:
+  void begin(Precision precision) {
+    precision_ = precision;
+    if (precision == Precision::int8) {
+      quantised_x_.add(x_, parallel_);
+      quantised_y_.add(capacity_, x_.width);
+    } else if (precision == Precision::bfloat16) {
+      narrow_x_.add(x_, parallel_);
+      narrow_y_.add(capacity_, x_.width);
+    }
+  }
+  float residual_of_row(int64_t i) const {
+    return precision_ == Precision::int8       ? quantised_x_[0].residual[i]
+           : precision_ == Precision::bfloat16 ? narrow_x_[0].residual[i]
+                                               : 0;
+  }
+
   const RowSide<float>& x_;
   const ColumnSide<float>& y_;
-  bool narrow_;
+  Precision precision_;
+  int64_t capacity_;
   float rounding_;
-  NarrowRows narrow_x_;
-  NarrowColumns narrow_y_;
+  Series<QuantisedRows> quantised_x_;
+  Series<NarrowRows> narrow_x_;
+  Series<QuantisedColumns> quantised_y_;
+  Series<NarrowColumns> narrow_y_;
   Buffer<float> none_;
+  ParallelFor parallel_;
 };
 
 #endif
@@ -113,7 +153,7 @@ inline void screened_cosines(const Screen<T>& screen, const RowSide<T>& x, int64
   }
 }
 
-// More exact scores than this share of the pairs and the bfloat16 stage no longer pays.
+// More exact scores than this share of the pairs and a cheap product no longer pays.
 constexpr int64_t kWidenAbove = 32;
 
 // The points of a search with their screens, a stretch of columns at a time.

@@ -1,0 +1,152 @@
+// The product in 8 bits: a quarter of the price of a float32 one, exact in integers, with the norms of what rounding left over.
+// Only where the instruction is.
+#pragma once
+
+#include "sweep.h"
+
+#if defined(__AVX512VNNI__)
+
+#include <immintrin.h>
+
+namespace hiergeo {
+namespace {
+
+// A row is whole numbers of -127 to 127 times a scale, or zeros where it is next to nothing.
+constexpr float kNothing = 1e-30f;
+HIERGEO_FN float steps_of(float largest) { return largest > kNothing ? 127 / largest : 0.0f; }
+HIERGEO_FN float scale_of(float largest) { return largest > kNothing ? largest / 127 : 0.0f; }
+
+// x * steps to the nearest whole number in 8 bits, and the square of what that left over of x; |x * steps| <= 127.
+HIERGEO_FN uint32_t quantised(float x, float steps, float scale, float& left_over) {
+  constexpr float whole = 12582912;  // numbers near it have no fraction
+  float shifted = x * steps + whole;
+  uint32_t bits;
+  memcpy(&bits, &shifted, sizeof bits);
+  float rest = x - (shifted - whole) * scale;
+  left_over += rest * rest;
+  return bits & 0xff;
+}
+
+// Norm of what rounding left over, relative to the norm of the row where the copy is not centred; an upper bound.
+HIERGEO_FN float residual_norm(float squares, float inverse) { return square_root(squares) * inverse * 1.001f; }
+
+// Rows of x as words of four numbers + 128, without sign as the instruction wants one side.
+struct QuantisedRows {
+  int64_t words;
+  Buffer<uint32_t> copy;
+  Buffer<float> scale, residual;
+
+  QuantisedRows(const RowSide<float>& x, ParallelFor parallel)
+      : words((x.width + 3) / 4), copy(x.padded * words), scale(x.padded), residual(x.padded) {
+    auto body = [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) fill(x, i);
+    };
+    for_each(x.padded, 64, body, parallel);
+  }
+
+ private:
+  void fill(const RowSide<float>& x, int64_t i) {
+    const float* from = x.row(i);
+    float largest = 0, squares = 0;
+    for (int64_t k = 0; k < x.width; ++k) largest = larger(largest, magnitude(from[k]));
+    const float steps = steps_of(largest);
+    scale[i] = scale_of(largest);
+    for (int64_t w = 0; w < words; ++w) {
+      uint32_t word = 0;
+      for (int64_t n = 0; n < 4; ++n) {
+        const int64_t k = 4 * w + n;
+        word |= (quantised(k < x.width ? from[k] : 0.0f, steps, scale[i], squares) ^ 0x80) << (8 * n);
+      }
+      copy[i * words + w] = word;
+    }
+    residual[i] = residual_norm(squares, x.statistics.inverse()[i]);
+  }
+};
+
+// The columns of a stretch, [panel][word][column], with what the 128 adds to their products, negated.
+struct QuantisedColumns {
+  static constexpr int64_t kColumns = kBlockColumns<float>;
+  int64_t width, words;
+  Buffer<uint32_t> copy;
+  Buffer<int32_t> offset;
+  Buffer<float> scale, residual;
+
+  QuantisedColumns(int64_t capacity, int64_t of_width)
+      : width(of_width), words((of_width + 3) / 4), copy(rounded_up(capacity, kColumns) * words),
+        offset(rounded_up(capacity, kColumns)), scale(rounded_up(capacity, kColumns)),
+        residual(rounded_up(capacity, kColumns)) {}
+
+  const uint32_t* block(int64_t column) const { return copy.data() + column * words; }
+
+  void load(const ColumnSide<float>& y, ParallelFor parallel) {
+    auto body = [&](int64_t first, int64_t last) {
+      for (int64_t panel = first; panel < last; ++panel) fill(y, panel * kColumns);
+    };
+    for_each(rounded_up(y.count, kColumns) / kColumns, 1, body, parallel);
+  }
+
+ private:
+  void fill(const ColumnSide<float>& y, int64_t start) {
+    alignas(64) float largest[kColumns] = {}, steps[kColumns], scales[kColumns], squares[kColumns] = {};
+    alignas(64) uint32_t word[kColumns];
+    alignas(64) int32_t sums[kColumns] = {};
+    const float* from = y.panels(start, kColumns).data;
+    for (int64_t k = 0; k < width; ++k)
+      for (int64_t c = 0; c < kColumns; ++c) largest[c] = larger(largest[c], magnitude(from[k * kColumns + c]));
+    for (int64_t c = 0; c < kColumns; ++c) {
+      steps[c] = steps_of(largest[c]);
+      scales[c] = scale_of(largest[c]);
+    }
+    uint32_t* to = copy.data() + start * words;
+    for (int64_t w = 0; w < words; ++w) {
+      for (int64_t c = 0; c < kColumns; ++c) word[c] = 0;
+      for (int64_t n = 0; n < smaller<int64_t>(4, width - 4 * w); ++n) {
+        const float* row = from + (4 * w + n) * kColumns;
+        for (int64_t c = 0; c < kColumns; ++c) {
+          const uint32_t bits = quantised(row[c], steps[c], scales[c], squares[c]);
+          sums[c] += int32_t(bits << 24) >> 24;
+          word[c] |= bits << (8 * n);
+        }
+      }
+      memcpy(to + w * kColumns, word, sizeof word);
+    }
+    for (int64_t c = 0; c < kColumns; ++c) {
+      offset[start + c] = -128 * sums[c];
+      scale[start + c] = scales[c];
+      residual[start + c] = residual_norm(squares[c], y.statistics.inverse()[start + c]);
+    }
+  }
+};
+
+inline void block_product(const QuantisedRows& x, int64_t block, const QuantisedColumns& y, int64_t column, float* products) {
+  const uint32_t *a = x.copy.data() + block * x.words, *b = y.block(column);
+  __m512i sums[kBlockRows][kBlockVectors];
+  for (int m = 0; m < kBlockRows; ++m)
+    for (int v = 0; v < kBlockVectors; ++v) sums[m][v] = _mm512_loadu_si512(y.offset.data() + column + v * kLanes<float>);
+  for (int64_t w = 0; w < x.words; ++w) {
+    __m512i columns[kBlockVectors];
+    for (int v = 0; v < kBlockVectors; ++v)
+      columns[v] = _mm512_loadu_si512(b + w * kBlockColumns<float> + v * kLanes<float>);
+    for (int m = 0; m < kBlockRows; ++m) {
+      const __m512i row = _mm512_set1_epi32(int(a[m * x.words + w]));
+      for (int v = 0; v < kBlockVectors; ++v) sums[m][v] = _mm512_dpbusd_epi32(sums[m][v], row, columns[v]);
+    }
+  }
+  for (int m = 0; m < kBlockRows; ++m)
+    for (int v = 0; v < kBlockVectors; ++v) {
+      const Vector<float> scale = load(y.scale.data() + column + v * kLanes<float>) * x.scale[block + m];
+      save<float>(products + m * kTileColumns + v * kLanes<float>, _mm512_cvtepi32_ps(sums[m][v]) * scale);
+    }
+}
+
+inline void tile_product(const QuantisedRows& x, int64_t block, int64_t rows, const QuantisedColumns& y, int64_t column,
+                         int64_t n, float* products) {
+  for (int64_t c = 0; c < n; c += kBlockColumns<float>)
+    for (int64_t i = 0; i < rows; i += kBlockRows)
+      block_product(x, block + i, y, column + c, products + i * kTileColumns + c);
+}
+
+}  // namespace
+}  // namespace hiergeo
+
+#endif
