@@ -144,12 +144,14 @@ template <class T> class Backward {
   }
 
  private:
-  // Weights of one chunk of rows, while they are in cache times the rays of y.
+  // Weights of one chunk of rows, tile by tile while they are in cache times the rays of y.
   void pull_x(int64_t row, int64_t chunk, int64_t rows) {
     const int64_t first = chunk * kChunkRows, last = smaller(first + kChunkRows, rows), width = x_.width;
-    weights_.fill(x_, y_, row, first, last, chunk, radius_x_.data(), to_.x_number);
-    pass_product(pairs_.product, weights_.row(first), kWeightStride, 1, rounded_up(last - first, kBlockRows),
-                 rays_y_.from(0), y_.count, pulls_x_.row(row + first), pulls_x_.stride, true);
+    auto pull = [&](int64_t column, int64_t columns) {
+      pass_product(pairs_.product, weights_.row(first) + column, kWeightStride, 1, rounded_up(last - first, kBlockRows),
+                   rays_y_.from(column), columns, pulls_x_.row(row + first), pulls_x_.stride, true);
+    };
+    weights_.fill(x_, y_, row, first, last, chunk, radius_x_.data(), to_.x_number, pull);
     Buffer<T> scratch(width);
     for (int64_t n = 0; n < weights_.near_count(chunk); ++n) {
       const NearPair<T>& pair = weights_.near(chunk)[n];

@@ -7,9 +7,9 @@
 namespace hiergeo {
 namespace {
 
-// Whole register blocks either way round: 384 = 6 * 64. The second-level cache holds the columns of y and their rays, then the
-// rays of kRayRows rows of x.
-constexpr int64_t kWeightColumns = 384, kWeightStride = kWeightColumns + 16, kWeightRows = 1536, kChunkRows = 96, kRayRows = 384;
+// Whole register blocks either way round: 960 = 6 * 160 = 64 * 15. The second-level cache holds a tile's columns of y and their
+// rays, then the rays of kRayRows rows of x.
+constexpr int64_t kWeightColumns = 960, kWeightStride = kWeightColumns + 16, kWeightRows = 1536, kChunkRows = 96, kRayRows = 384;
 
 // A pair near a common line, whose pull is taken from its tangents.
 template <class T> struct NearPair {
@@ -130,9 +130,10 @@ template <class T> class Weights {
   double total(int64_t chunk) const { return totals_[chunk]; }
 
   // Rows [first, last) of the block that begins at row `block` of x, which are chunk number `chunk`. `radius_x` and, for
-  // energies, `number_x` gain the sums of their rows.
+  // energies, `number_x` gain the sums of their rows. Calls `done(column, n)` when the weights of n columns are there.
+  template <class Done>
   void fill(const RowSide<T>& x, const ColumnSide<T>& y, int64_t block, int64_t first, int64_t last, int64_t chunk,
-            double* radius_x, double* number_x) {
+            double* radius_x, double* number_x, Done&& done) {
     const T curvature = T(pairs_.curvature), scale = T(sqrt(fabs(pairs_.curvature)));
     double *sums = radius_sums_.data() + chunk * kWeightColumns, curvature_sum = 0, total = 0;
     NearPair<T>* list = near_.data() + chunk * kChunkRows * kWeightColumns;
@@ -169,6 +170,7 @@ template <class T> class Weights {
       pass_product(y.product, x.row(block + first), x.width, 1, rounded_up(last - first, kBlockRows), y.panels(column, n),
                    x.width, products.data(), kTileColumns, false);
       for (int64_t i = first; i < last; ++i) work(block + i, column, products.data() + (i - first) * kTileColumns, n);
+      done(column, smaller(n, y.count - column));
     }
     near_counts_[chunk] = listed;
     curvature_sums_[chunk] = curvature_sum;
