@@ -1,6 +1,7 @@
 """hiergeo: the hierarchies inside vision-language models, in interchangeable geometries."""
 
 from hiergeo import adapters, cones, datasets, losses, metrics, pairwise
+from hiergeo._threads import compute_alone_in_children
 from hiergeo._version import __version__
 from hiergeo.evaluation import Comparison, Result, compare, evaluate
 from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
@@ -26,3 +27,5 @@ __all__ = [
     "metrics",
     "pairwise",
 ]
+
+compute_alone_in_children()
