@@ -219,12 +219,19 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.serve:
-        return serve(time.process_time if args.processor else time.perf_counter)
-    if len(args.libraries) != 2:
+        serve(time.process_time if args.processor else time.perf_counter)
+    elif len(args.libraries) == 2:
+        report(args)
+    else:
         parser.error("name two libraries, before and after")
+
+
+def report(args: argparse.Namespace) -> None:
+    """Print the table."""
     peak = machine.fma_peak(args.threads)
     chosen = [case for case in cases() if not args.only or any(name in case.name for name in args.only)]
-    print(f"{args.threads} threads, FMA peak {peak / 1e9:.0f} GFLOP/s, {'processor time, ' if args.processor else ''}best of {args.rounds} rounds.\n")
+    clock = "processor time" if args.processor else "time"
+    print(f"{args.threads} threads, FMA peak {peak / 1e9:.0f} GFLOP/s, {clock}, best of {args.rounds} rounds.\n")
     print("| case | ms before | ms after | after / before | before | after |")
     print("|---|---|---|---|---|---|")
     served = [partial(Served, library, args.threads, args.processor) for library in args.libraries]

@@ -63,7 +63,7 @@ def native(case: Case) -> list[Competitor]:
     """hiergeo's kernels, where there is a choice of screens once for each."""
     if case.operation not in ours.SEARCHES:
         return [_ours(case, "hiergeo")]
-    narrow = _ours(case, "hiergeo, bfloat16 screen")
+    narrow = _ours(case, "hiergeo, 8-bit screen")
     single = _ours(case, "hiergeo, float32 screen", HIERGEO_SCREEN="float32")
     return [Competitor(narrow.label, partial(_narrow, narrow.prepare), narrow.settings), single]
 
@@ -119,6 +119,6 @@ def _product(problem: Problem) -> Run:
 
 
 def _narrow(prepare: Callable[[Problem], Run], problem: Problem) -> Run:
-    if not machine.has("avx512_bf16"):
-        raise Missing("this processor has no AVX512-BF16")
+    if not machine.has("avx512_vnni"):
+        raise Missing("this processor has no AVX512-VNNI")
     return prepare(problem)

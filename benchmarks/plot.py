@@ -35,7 +35,7 @@ def _roofline(axes: Any, results: Results) -> None:
     """FLOP/s of the products against FLOP per byte of the least traffic, under the roofs of the machine."""
     groups: dict[str, list[tuple[float, float]]] = {BASELINE: [], "hiergeo": []}
     for row in results.rows:
-        if row.rate and row.label in (BASELINE, "hiergeo", "hiergeo, float32 screen", "hiergeo, bfloat16 screen"):
+        if row.rate and row.label in (BASELINE, "hiergeo", "hiergeo, float32 screen", "hiergeo, 8-bit screen"):
             groups[BASELINE if row.label == BASELINE else "hiergeo"].append((row.flops / row.traffic, row.rate / 1e9))
     for (label, places), mark in zip(groups.items(), MARKS, strict=False):
         if places:

@@ -254,7 +254,7 @@ def test_a_machine_is_as_fast_as_its_best_measurement():
 
 
 def test_each_screen_has_a_goal_of_its_own(clock: Clock):
-    labels = (BASELINE, "hiergeo, bfloat16 screen", "hiergeo, float32 screen")
+    labels = (BASELINE, "hiergeo, 8-bit screen", "hiergeo, float32 screen")
     rows = timing.measure(tiny("top-10"), [clock.takes(label, lambda _: 1) for label in labels], -1.0, rounds=1)
     assert [row.goal for row in rows] == ["", "<= 0.28", "<= 0.42"]
 

@@ -1,8 +1,8 @@
-"""Points around a common direction, whose products are taken from the distances to it: accurate and exact as elsewhere."""
+"""Points around a common direction, which are multiplied as distances to it: accurate and exact as elsewhere."""
 
 import pytest
 import torch
-from native_problems import MISSING, at, levels
+from native_problems import MISSING, SCREENS, at, levels
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
@@ -73,7 +73,7 @@ def test_every_way_to_the_same_bits(spread: float, monkeypatch: pytest.MonkeyPat
 
     expected = found()
     for level in levels():
-        for screen in ("", "float32"):
+        for screen in SCREENS:
             monkeypatch.setenv("HIERGEO_SCREEN", screen)
             with at(level):
                 results = found()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from native_problems import MISSING, at, levels
+from native_problems import MISSING, SCREENS, at, levels
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
@@ -58,7 +58,7 @@ def scores(x: Polar, y: Polar, curvature: float, side: str, by: str) -> Tensor:
     return angle if side == "children" else angle.mT
 
 
-@pytest.mark.parametrize("screen", ["", "float32"])
+@pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize(("side", "by"), [("children", "margin"), ("parents", "margin"), ("parents", "angle")])
 def test_the_best_are_the_best(side: str, by: str, screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIERGEO_SCREEN", screen)
@@ -108,7 +108,7 @@ def test_every_way_to_the_same_bits(curvature: float, spread: float, monkeypatch
 
     expected = found()
     for level in levels():
-        for screen in ("", "float32"):
+        for screen in SCREENS:
             monkeypatch.setenv("HIERGEO_SCREEN", screen)
             with at(level):
                 values, *others = found()

@@ -211,7 +211,7 @@ template <class T> struct ColumnSide {
     begin = from;
     count = columns;
     auto body = [&](int64_t first, int64_t last) {
-      Buffer<T> scratch(larger<int64_t>(width, 4 * 64));
+      Buffer<T> scratch(larger(width, 4 * kSteps));
       for (int64_t block = first; block < last; ++block) {
         const int64_t start = block * kBlockColumns<T>;
         if (!few) fill(start, curvature, scratch.data());
@@ -222,8 +222,10 @@ template <class T> struct ColumnSide {
   }
 
  private:
+  static constexpr int64_t kSteps = 16;  // of all columns of a block, transposed at a time
+
   void fill(int64_t start, double curvature, T* scratch) {
-    constexpr int64_t columns = kBlockColumns<T>, steps = 64;
+    constexpr int64_t columns = kBlockColumns<T>, steps = kSteps;
     static const T zeros[steps] = {};
     T factors[columns];
     double units[columns], squares[columns] = {};

@@ -1,0 +1,49 @@
+"""The comparison of two builds: ratios of one round, rates, and points that are what they are called."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.append(str(Path(__file__).parent.parent))  # the benchmarks are not part of the installed package
+
+from benchmarks import builds
+
+
+class Clocked:
+    """Times that were told beforehand."""
+
+    def __init__(self, *times: float) -> None:
+        self.times = iter(times)
+
+    def time(self, name: str) -> float:
+        return next(self.times)
+
+    def close(self) -> None:
+        pass
+
+
+def test_ratios_are_taken_within_a_round():
+    case = builds.Case("any", lambda: lambda: None, flops=4e9)
+    before, after = partial(Clocked, 9, 2, 20, 4), partial(Clocked, 9, 1, 10, 3)  # after a call that warms up
+    (found,) = builds.compare([case], [before, after], rounds=3)  # type: ignore[list-item]
+    assert (found.before, found.after, found.ratio) == (2, 1, 0.5)
+    assert builds.row(found, 4e9) == "| any | 2,000.0 | 1,000.0 | 0.50 | 50% of the peak | 100% of the peak |"
+
+
+def test_cases_have_names_of_their_own():
+    names = [case.name for case in builds.cases()]
+    assert len(names) == len(set(names))
+
+
+def test_a_narrow_cone_is_narrow():
+    direction = builds.narrow(50, 512, 0).direction
+    assert float((direction @ direction.mT).min()) > 0.9
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_ladders_find_the_same(prepared: bool):
+    expected = builds.ladder(3, 40, 16)()
+    assert torch.equal(builds.ladder(3, 40, 16, prepared=prepared)(), expected)  # type: ignore[arg-type]
