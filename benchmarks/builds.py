@@ -17,17 +17,13 @@ from statistics import median
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from benchmarks import machine
-from benchmarks._points import clustered, points
+from benchmarks._points import clustered, narrow, points
 from benchmarks.problem import thresholds
 from hiergeo import Polar, pairwise
 
 Run = Callable[[], object]
-
-NARROW_SPREAD = 0.2
-"""Noise around the common mean of `narrow`, relative to its length: most angles are below 0.3 rad."""
 
 FLOAT32 = torch.float32
 
@@ -47,12 +43,6 @@ class Case:
     prepare: Callable[[], Run]
     flops: float = 0.0
     bytes: float = 0.0
-
-
-def narrow(count: int, dim: int, seed: int) -> Polar:
-    """`points` that scatter around one common direction."""
-    noise, radius = points(count, dim, seed)
-    return Polar(normalize(points(1, dim, 1_000_000).direction + NARROW_SPREAD * noise, dim=-1), radius)
 
 
 def product(n: int, m: int, dim: int) -> Run:
