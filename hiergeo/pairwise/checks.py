@@ -1,4 +1,4 @@
-"""Refusals: every argument of a pair operation is looked at before any work starts, here and nowhere else.
+"""Refusals: every argument of a pair operation is looked at before any work starts, here and in `search_checks`.
 
 What shapes, dtypes and devices tell is refused where a function is called or traced; what needs the data (radii,
 directions, the value of a curvature, thresholds) is refused by the operators, on the device.
@@ -22,9 +22,6 @@ REALS = (*FLOATS, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8
 
 FLATTEST = torch.finfo(torch.float32).tiny
 """The smallest |K| that triangles see: below it s r is less than 1e-9 for every radius up to 1e10."""
-
-MOST_NEIGHBOURS = 1024
-"""The largest k of a top-k search."""
 
 
 def check_pair(x: Polar, y: Polar) -> torch.Size:
@@ -84,7 +81,7 @@ def check_curvature(curvature: float | Tensor) -> None:
         if curvature.ndim != 0:
             shape = tuple(curvature.shape)
             raise InputError(f"curvature must be a float or a 0-dim tensor, not a tensor of shape {shape}.")
-        _check_dtype("curvature", curvature, REALS, "a real number")
+        check_dtype("curvature", curvature, REALS, "a real number")
 
 
 def check_capturable(curvature: Tensor) -> None:
@@ -115,18 +112,18 @@ def check_values(x: Polar, y: Polar, curvature: float) -> None:
 def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, upstream: Tensor) -> None:
     """Raise InputError unless the points of a row-wise law and the gradients of its values fit each other."""
     for name, direction, radius in (("x", ux, rx), ("y", uy, ry)):
-        _check_float(f"{name}.direction", direction)
-        _check_operand(f"{name}.direction", direction, ux.shape, ux.device)
-        _check_float(f"{name}.radius", radius)
-        _check_operand(f"{name}.radius", radius, ux.shape[:-1], ux.device)
-    _check_float("upstream", upstream)
-    _check_operand("upstream", upstream, ux.shape[:-1], ux.device)
+        check_float(f"{name}.direction", direction)
+        check_operand(f"{name}.direction", direction, ux.shape, ux.device)
+        check_float(f"{name}.radius", radius)
+        check_operand(f"{name}.radius", radius, ux.shape[:-1], ux.device)
+    check_float("upstream", upstream)
+    check_operand("upstream", upstream, ux.shape[:-1], ux.device)
 
 
 def check_numbers(name: str, numbers: Tensor, radius: Tensor) -> None:
     """Raise InputError unless `numbers`, apertures or offsets, holds one number for every radius."""
-    _check_float(name, numbers)
-    _check_operand(name, numbers, radius.shape, radius.device)
+    check_float(name, numbers)
+    check_operand(name, numbers, radius.shape, radius.device)
 
 
 def check_aperture(aperture: Tensor | None, radius: Tensor, conic: bool) -> None:
@@ -139,21 +136,21 @@ def check_aperture(aperture: Tensor | None, radius: Tensor, conic: bool) -> None
 
 def check_upstream(upstream: Tensor, shape: torch.Size, device: torch.device) -> None:
     """Raise InputError unless `upstream` holds a gradient of every stored number."""
-    _check_float("upstream", upstream)
-    _check_operand("upstream", upstream, shape, device)
+    check_float("upstream", upstream)
+    check_operand("upstream", upstream, shape, device)
 
 
-def _check_float(name: str, operand: Tensor) -> None:
-    _check_dtype(name, operand, FLOATS, "a float64, float32, bfloat16 or float16 tensor")
+def check_float(name: str, operand: Tensor) -> None:
+    check_dtype(name, operand, FLOATS, "a float64, float32, bfloat16 or float16 tensor")
 
 
-def _check_dtype(name: str, operand: Tensor, dtypes: tuple[torch.dtype, ...], wanted: str) -> None:
+def check_dtype(name: str, operand: Tensor, dtypes: tuple[torch.dtype, ...], wanted: str) -> None:
     if operand.dtype not in dtypes or operand.layout is not torch.strided:
         kind = operand.dtype if operand.layout is torch.strided else operand.layout
         raise InputError(f"{name} must be {wanted}, not {kind}.")
 
 
-def _check_operand(name: str, operand: Tensor, shape: torch.Size, device: torch.device) -> None:
+def check_operand(name: str, operand: Tensor, shape: torch.Size, device: torch.device) -> None:
     if operand.shape != shape:
         raise InputError(f"{name} must have the shape {tuple(shape)}, not {tuple(operand.shape)}.")
     if operand.device != device:
@@ -162,11 +159,11 @@ def _check_operand(name: str, operand: Tensor, shape: torch.Size, device: torch.
 
 def _check_form(name: str, point: Polar) -> None:
     direction, radius = point
-    _check_float(f"{name}.direction", direction)
+    check_float(f"{name}.direction", direction)
     if direction.ndim < 2 or direction.shape[:-1] != radius.shape:
         shapes = f"{tuple(direction.shape)} and {tuple(radius.shape)}"
         raise InputError(f"{name} needs directions (..., N, D) and radii (..., N), not {shapes}.")
-    _check_float(f"{name}.radius", radius)
+    check_float(f"{name}.radius", radius)
     if direction.device != radius.device:
         raise InputError(
             f"{name}.direction is on {direction.device} and {name}.radius on {radius.device}: move one of them."
@@ -238,8 +235,8 @@ def check_found(found: Sequence[Tensor], forms: Sequence[tuple[torch.Size, torch
     if found and len(found) != len(forms):
         raise InputError(f"found must hold {len(forms)} gradients or none, not {len(found)}.")
     for gradient, (shape, dtype) in zip(found, forms, strict=False):
-        _check_dtype("found", gradient, (dtype,), f"a {dtype} tensor")
-        _check_operand("found", gradient, shape, device)
+        check_dtype("found", gradient, (dtype,), f"a {dtype} tensor")
+        check_operand("found", gradient, shape, device)
 
 
 def check_single(ux: Tensor, uy: Tensor) -> None:
@@ -256,28 +253,6 @@ def check_filled(operation: str, y: Polar) -> None:
         raise InputError(f"{operation} needs at least one y.")
 
 
-def check_neighbours(k: int) -> None:
-    """Raise InputError unless 1 <= k <= MOST_NEIGHBOURS."""
-    if k < 1:
-        raise InputError(f"k must be at least 1, not {k}.")
-    if k > MOST_NEIGHBOURS:
-        raise InputError(f"k must be at most {MOST_NEIGHBOURS}, not {k}: sort a stored row for more.")
-
-
-def check_enough(k: int, candidates: int) -> None:
-    """Raise InputError unless there are k candidates."""
-    if not 1 <= k <= candidates:
-        raise InputError(f"k must be between 1 and the {candidates} candidates, not {k}.")
-
-
-def check_order_of(by: str, side: str) -> None:
-    """Raise InputError unless `by` and `side` name an order of candidates."""
-    if by not in ("distance", "margin", "angle"):
-        raise InputError(f"by must be 'distance', 'margin' or 'angle', not '{by}'.")
-    if side not in ("children", "parents"):
-        raise InputError(f"side must be 'children' or 'parents', not '{side}'.")
-
-
 def check_quantity(name: str, combines: bool, conic: bool, factors: int, apertures: int) -> None:
     """Raise InputError unless a quantity has a value in a product of so many factors, given so many half apertures."""
     if factors > 1 and not combines:
@@ -287,61 +262,10 @@ def check_quantity(name: str, combines: bool, conic: bool, factors: int, apertur
         raise InputError(f"aperture must have {wanted} where the quantity is '{name}', not {apertures}.")
 
 
-def check_counted(quantity: str, reach: Tensor | None) -> None:
-    """Raise InputError unless distances are counted within a reach, or margins without one."""
-    if reach is None and quantity != "cone_margin":
-        raise InputError(f"quantity must be 'cone_margin' where there is no reach, not '{quantity}'.")
-    if reach is not None and not is_distance(quantity):
-        raise InputError(f"quantity must be a distance where there is a reach, not '{quantity}'.")
-
-
-def check_ordered(quantity: str) -> None:
-    """Raise InputError for a quantity by which nothing is ordered, since many pairs tie at 0."""
-    if quantity == "energy":
-        raise InputError("quantity 'energy' orders nothing: it is 0 within a cone; use 'cone_margin'.")
-
-
-def check_distance(quantity: str) -> None:
-    """Raise InputError unless `quantity` is a distance."""
-    if not is_distance(quantity):
-        raise InputError(f"quantity must be a distance for a ladder, not '{quantity}'.")
-
-
-def is_distance(quantity: str) -> bool:
-    """Whether the quantity of that name is a geodesic distance."""
-    return quantity.startswith("distance")
-
-
-def check_has_angle(factors: int) -> None:
-    """Raise InputError where a product of spaces is asked for an exterior angle."""
-    if factors > 1:
-        raise InputError("by 'angle' has no meaning in a product of spaces: use 'margin' or 'distance'.")
-
-
 def check_combine(combine: str) -> None:
     """Raise InputError unless `combine` is a way to combine lengths."""
     if combine not in ("l1", "l2"):
         raise InputError(f"combine must be 'l1' or 'l2', not '{combine}'.")
-
-
-def check_targets(target: Tensor, shape: torch.Size, device: torch.device) -> None:
-    """Raise InputError unless `target` holds an int64 number for each x, of `shape`."""
-    _check_dtype("target", target, (torch.int64,), "an int64 tensor, one index for each x")
-    _check_operand("target", target, shape, device)
-
-
-def check_indices(name: str, indices: Tensor, count: int) -> None:
-    """Raise InputError unless all `indices` are in [0, count)."""
-    if indices.numel():
-        low, high = (int(end) for end in torch.aminmax(indices))
-        if low < 0 or high >= count:
-            raise InputError(f"{name} must be in [0, {count}), not {low if low < 0 else high}.")
-
-
-def check_reaches(reach: Tensor, shape: torch.Size, device: torch.device) -> None:
-    """Raise InputError unless `reach` holds a distance for each x, of `shape`."""
-    _check_float("reach", reach)
-    _check_operand("reach", reach, shape, device)
 
 
 def check_out_dtype(dtype: torch.dtype) -> None:
@@ -355,7 +279,7 @@ def check_out(out: Tensor, shape: torch.Size, device: torch.device) -> None:
     if out.shape != shape:
         raise InputError(f"out must have the shape {tuple(shape)} of the result, not {tuple(out.shape)}.")
     check_out_dtype(out.dtype)
-    _check_operand("out", out, shape, device)
+    check_operand("out", out, shape, device)
 
 
 def check_layout(out: Tensor) -> None:
@@ -390,46 +314,6 @@ def check_no_gradient(*operands: float | Tensor | None) -> None:
     """Raise InputError where a result written to `out` would have to carry a gradient to an operand."""
     if torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands):
         raise InputError("out carries no gradient: detach what requires one, use torch.no_grad() or leave out away.")
-
-
-def check_ladder(queries: Tensor, candidates: Tensor, radius: Tensor) -> None:
-    """Raise InputError unless embeddings and radii of a ladder search fit each other."""
-    if queries.ndim != 2 or candidates.ndim != 2 or queries.shape[1] != candidates.shape[1]:
-        shapes = f"{tuple(queries.shape)} and {tuple(candidates.shape)}"
-        raise InputError(f"queries (Q, D) and candidates (M, D) must share D, not {shapes}.")
-    for name, embeddings in (("queries", queries), ("candidates", candidates)):
-        _check_float(name, embeddings)
-    check_steps(radius, len(candidates), queries.device)
-    if candidates.device != queries.device:
-        names = f"{queries.device} and {candidates.device}"
-        raise InputError(f"queries, candidates and radius are on {names}: move them to one device.")
-
-
-def check_steps(radius: Tensor, candidates: int, device: torch.device) -> None:
-    """Raise InputError unless `radius` holds a number for each candidate, on their device."""
-    _check_dtype("radius", radius, REALS, "real numbers")
-    if radius.shape != (candidates,):
-        raise InputError(f"radius must hold one number per candidate ({candidates}), not {tuple(radius.shape)}.")
-    if radius.device != device:
-        raise InputError(f"radius is on {radius.device} and x is on {device}: move them to one device.")
-
-
-def check_prepared(order: Tensor | None, norms: Tensor | None, candidates: int, device: torch.device) -> None:
-    """Raise InputError unless what was prepared for a ladder search fits its candidates."""
-    for name, given, dtype in (("order", order, torch.int64), ("norms", norms, torch.float64)):
-        if given is None:
-            continue
-        _check_dtype(name, given, (dtype,), f"a tensor of {dtype}")
-        if given.shape != (candidates,) or given.device != device:
-            wanted = f"{dtype} of shape ({candidates},) on {device}"
-            raise InputError(f"{name} must be {wanted}, not {given.dtype} {tuple(given.shape)} on {given.device}.")
-
-
-def check_thresholds(thresholds: Tensor) -> None:
-    """Raise InputError unless `thresholds` is one ascending list without NaN."""
-    _check_dtype("thresholds", thresholds, REALS, "real numbers")
-    if thresholds.ndim != 1 or not bool((thresholds[1:] >= thresholds[:-1]).all()) or bool(thresholds.isnan().any()):
-        raise InputError("thresholds must be one ascending list without NaN: sort them first.")
 
 
 def _distinct(x: Tensor, trailing: int) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._numerics import pair_dtype, wide, widest
-from hiergeo.pairwise.checks import check_thresholds
+from hiergeo.pairwise.search_checks import check_thresholds
 
 SCORES = 1 << 22
 """Scores alive at once."""

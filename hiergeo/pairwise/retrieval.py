@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._numerics import wide
-from hiergeo.pairwise import checks, search_ops
+from hiergeo.pairwise import checks, search_checks, search_ops
 from hiergeo.pairwise.factors import Curvature, Pairs, Points, pairs
 from hiergeo.pairwise.scores import DISTANCES
 from hiergeo.polar import Polar
@@ -93,7 +93,7 @@ def topk(
     Raises:
         InputError: as for `distance`, for k, `by`, `side` or `combine` out of range, and for angles in a product.
     """
-    checks.check_neighbours(k)
+    search_checks.check_neighbours(k)
     order = _order(pairs(px, py, curvature), by, side, min_radius, combine)
     scores, indices = search_ops.pair_smallest(*order.operands, order.quantity, k, order.swap)
     if order.apertures is not None:
@@ -112,11 +112,8 @@ def cone_topk(
 ) -> tuple[Tensor, Tensor]:
     """The k best y for each x by margin or angle: `topk` for k <= M, and an InputError for more."""
     checks.check_pair(px, py)
-    checks.check_enough(k, py.radius.shape[-1])
-    if by not in ("margin", "angle") or side not in ("children", "parents"):
-        raise checks.InputError(
-            f"by must be 'margin' or 'angle' and side 'children' or 'parents', not '{by}' and '{side}'."
-        )
+    search_checks.check_enough(k, py.radius.shape[-1])
+    search_checks.check_order_of(by, side, search_checks.ANGULAR)
     return topk(px, py, curvature, k, by, side, min_radius)
 
 
@@ -171,13 +168,13 @@ class _Order(NamedTuple):
 
 
 def _order(points: Pairs, by: By, side: Side, min_radius: float, combine: Combine) -> _Order:
-    checks.check_order_of(by, side)
+    search_checks.check_order_of(by, side)
     checks.check_combine(combine)
     if by == "distance":
         return _Order((*points.operands(), []), DISTANCES[combine], False, None)
     swap = side == "parents"
     if by == "angle":
-        checks.check_has_angle(len(points.x))
+        search_checks.check_has_angle(len(points.x))
         return _Order((*points.operands(), []), "exterior_angle", swap, None)
     psi = points.apertures(min_radius, of_y=swap)
     if points.single and not swap:

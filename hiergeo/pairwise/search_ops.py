@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.library import custom_op
 
 from hiergeo._numerics import compute_dtype
-from hiergeo.pairwise import checks, transforms
+from hiergeo.pairwise import checks, search_checks, transforms
 from hiergeo.pairwise.prefix import admitted
 from hiergeo.pairwise.problem import FACTORS, POINTS, checked, checked_product, computed, cone_shape, product_shape
 from hiergeo.pairwise.quantity import named
@@ -86,10 +86,10 @@ def _(*operands: Any) -> Tensor:
 
 def _counted_shape(*operands: Any) -> torch.Size:
     *factors, quantity, reach = operands
-    checks.check_counted(quantity, reach)
+    search_checks.check_counted(quantity, reach)
     rows = product_shape(factors, quantity)[:-1]
     if reach is not None:
-        checks.check_reaches(reach, rows, factors[0][0].device)
+        search_checks.check_reaches(reach, rows, factors[0][0].device)
     return rows
 
 
@@ -136,8 +136,8 @@ def _(*operands: Any) -> tuple[Tensor, Tensor]:
 
 def _nearest_shape(*operands: Any) -> tuple[int, ...]:
     *factors, quantity, k, swap = operands
-    checks.check_neighbours(k)
-    checks.check_ordered(quantity)
+    search_checks.check_neighbours(k)
+    search_checks.check_ordered(quantity)
     return (*product_shape(factors, quantity, swap)[:-1], k)
 
 
@@ -151,7 +151,7 @@ def pair_rank(*operands: Any) -> Tensor:
     *factors, quantity, target, swap = operands
     *_, columns = _ranked_shape(*operands)
     if not (target.is_cuda and torch.cuda.is_current_stream_capturing()):
-        checks.check_indices("target", target, columns)
+        search_checks.check_indices("target", target, columns)
     task = checked_product(factors)
     return task.batched(task.backend.rank(task.factors, named(quantity), task.flat(target), swap))
 
@@ -164,9 +164,9 @@ def _(*operands: Any) -> Tensor:
 
 def _ranked_shape(*operands: Any) -> torch.Size:
     *factors, quantity, target, swap = operands
-    checks.check_ordered(quantity)
+    search_checks.check_ordered(quantity)
     size = product_shape(factors, quantity, swap)
-    checks.check_targets(target, size[:-1], factors[0][0].device)
+    search_checks.check_targets(target, size[:-1], factors[0][0].device)
     return size
 
 
@@ -179,9 +179,9 @@ def pair_ladder(*operands: Any) -> tuple[Tensor, Tensor]:
     """For each x and threshold the y of smallest distance with radius <= threshold: indices and distances, (N, T)."""
     *factors, quantity, radius, thresholds, order = operands
     _climbed_shape(*operands)
-    checks.check_thresholds(thresholds)
+    search_checks.check_thresholds(thresholds)
     if order is not None:
-        checks.check_indices("order", order, len(radius))
+        search_checks.check_indices("order", order, len(radius))
     task = checked_product(factors)
     return task.backend.nearest_ladder(task.factors, named(quantity), *admitted(radius, thresholds, order))
 
@@ -198,9 +198,9 @@ def _climbed_shape(*operands: Any) -> tuple[int, int]:
     rows, columns = product_shape(factors, quantity)[-2:]
     for ux, uy in zip(factors[0], factors[2], strict=True):
         checks.check_single(ux, uy)
-    checks.check_distance(quantity)
-    checks.check_steps(radius, columns, factors[0][0].device)
-    checks.check_prepared(order, None, columns, radius.device)
+    search_checks.check_distance(quantity)
+    search_checks.check_steps(radius, columns, factors[0][0].device)
+    search_checks.check_prepared(order, None, columns, radius.device)
     return rows, thresholds.numel()
 
 
@@ -213,19 +213,19 @@ def _climbed_shape(*operands: Any) -> tuple[int, int]:
 def ladder(*operands: Any) -> tuple[Tensor, Tensor]:
     """For each query and threshold the candidate of largest cosine with radius <= threshold, and the cosine: (Q, T)."""
     queries, candidates, radius, thresholds, order, norms = operands
-    checks.check_ladder(queries, candidates, radius)
-    checks.check_prepared(order, norms, len(candidates), radius.device)
-    checks.check_thresholds(thresholds)
+    search_checks.check_ladder(queries, candidates, radius)
+    search_checks.check_prepared(order, norms, len(candidates), radius.device)
+    search_checks.check_thresholds(thresholds)
     if order is not None:
-        checks.check_indices("order", order, len(candidates))
+        search_checks.check_indices("order", order, len(candidates))
     return resolve(queries.device).ladder(queries, candidates, norms, *admitted(radius, thresholds, order))
 
 
 @ladder.register_fake
 def _(*operands: Any) -> tuple[Tensor, Tensor]:
     queries, candidates, radius, thresholds, order, norms = operands
-    checks.check_ladder(queries, candidates, radius)
-    checks.check_prepared(order, norms, len(candidates), radius.device)
+    search_checks.check_ladder(queries, candidates, radius)
+    search_checks.check_prepared(order, norms, len(candidates), radius.device)
     indices = queries.new_empty(len(queries), thresholds.numel(), dtype=torch.int64)
     dtype = compute_dtype(torch.promote_types(queries.dtype, candidates.dtype))
     return indices, torch.empty_like(indices, dtype=dtype)
