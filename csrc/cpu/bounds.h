@@ -13,7 +13,9 @@
 namespace hiergeo {
 namespace {
 
-// What a screen sees of a row: the products are cosines by then. `bound` is that of the row, in terms of this factor.
+constexpr int64_t kScreenColumns = 64;  // compared at once
+
+// What a screen sees of a row, at most kScreenColumns columns of it: the products are cosines by then. `bound` is that of the row, in terms of this factor.
 template <class T> struct ScreenedRow {
   Radial<T> point;
   const Statistics<T>& columns;
@@ -21,6 +23,14 @@ template <class T> struct ScreenedRow {
   const T *cosine, *error;
   T bound, scale, curvature;
 };
+
+// Calls `body` with whether positions are taken from the end of the ray as a constant: loops that choose do not become vectors.
+template <class T, class Body> inline void by_anchor(const ScreenedRow<T>& row, Body body) {
+  if (anchored_at_end(row.point, row.scale))
+    body(std::true_type());
+  else
+    body(std::false_type());
+}
 
 // found[j] >= 0 where column j may score at most the bound; where CERTAIN, found[j] > 0 where it surely scores less; NaN where
 // the score is.
@@ -75,40 +85,41 @@ constexpr double kFarthest = 1e18, kMostCurved = 40;
 template <class T, int SIGN, bool CERTAIN> inline void compare_distances(const ScreenedRow<T>& row, T* found) {
   constexpr T rounding = 16 * Limits<T>::epsilon, least = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-290);
   const ScreenedRow<T> r = row;
-  const bool near_end = anchored_at_end(r.point, r.scale);
   const double half = double(r.scale) * double(r.bound) / 2;
   const T sine = SIGN < 0 ? T(sinh(half)) : T(sin(smaller(half, kPi / 2)));
   const T limit = SIGN == 0 ? r.bound * r.bound : 2 * sine * sine;
   const bool beyond = r.bound < 0, all = SIGN > 0 && half >= kPi / 2 * (1 + (CERTAIN ? 1e-5 : 0.0));
-  HIERGEO_INDEPENDENT
-  for (int64_t j = 0; j < r.n; ++j) {
-    const Radial<T> other = r.columns.at(r.column + j);
-    const T error = r.error[j] + 2 * Limits<T>::epsilon;
-    T versine = 1 - r.cosine[j] + (CERTAIN ? error : -error);
-    versine = smaller(larger(versine, T(0)), T(2));
-    T apart, allowed;  // to be compared
-    if (SIGN == 0) {
-      T step = (other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo);
-      apart = step * step + 2 * r.point.radius * other.radius * versine;
-      allowed = limit;
-    } else if (SIGN > 0) {
-      T step = (other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo);
-      T half_step = sine_half_turn(r.scale * step / 2);
-      apart = 2 * half_step * half_step + (r.scale * r.point.sine) * (r.scale * other.sine) * versine;
-      allowed = limit;
-    } else {
-      Triangle<T, SIGN> on_ray = {r.point, other, {T(0), T(2)}, near_end, r.scale, r.curvature};
-      T lead = r.scale * on_ray.lead(), both = r.point.shrink * other.shrink;
-      T gap_x = -r.scale * r.point.end.hi, gap_y = -r.scale * other.end.hi;
-      T whole = gap_x + gap_y - gap_x * gap_y + both;  // cosh(a_x - a_y) + 1 in units of cosh(a_x) cosh(a_y)
-      apart = lead * lead + (r.scale * r.point.sine) * (r.scale * other.sine) * versine * whole;
-      allowed = limit * both * whole;
+  by_anchor(row, [&](auto near_end) {
+    HIERGEO_INDEPENDENT
+    for (int64_t j = 0; j < r.n; ++j) {
+      const Radial<T> other = r.columns.at(r.column + j);
+      const T error = r.error[j] + 2 * Limits<T>::epsilon;
+      T versine = 1 - r.cosine[j] + (CERTAIN ? error : -error);
+      versine = smaller(larger(versine, T(0)), T(2));
+      T apart, allowed;  // to be compared
+      if (SIGN == 0) {
+        T step = (other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo);
+        apart = step * step + 2 * r.point.radius * other.radius * versine;
+        allowed = limit;
+      } else if (SIGN > 0) {
+        T step = (other.root.hi - r.point.root.hi) + (other.root.lo - r.point.root.lo);
+        T half_step = sine_half_turn(r.scale * step / 2);
+        apart = 2 * half_step * half_step + (r.scale * r.point.sine) * (r.scale * other.sine) * versine;
+        allowed = limit;
+      } else {
+        Triangle<T, SIGN> on_ray = {r.point, other, {T(0), T(2)}, near_end.value, r.scale, r.curvature};
+        T lead = r.scale * on_ray.lead(), both = r.point.shrink * other.shrink;
+        T gap_x = -r.scale * r.point.end.hi, gap_y = -r.scale * other.end.hi;
+        T whole = gap_x + gap_y - gap_x * gap_y + both;  // cosh(a_x - a_y) + 1 in units of cosh(a_x) cosh(a_y)
+        apart = lead * lead + (r.scale * r.point.sine) * (r.scale * other.sine) * versine * whole;
+        allowed = limit * both * whole;
+      }
+      T slack = rounding * (apart + allowed) + least;
+      T value = allowed - apart + (CERTAIN ? -slack : slack);
+      value = all ? T(1) : beyond ? T(-1) : value;
+      found[j] = value + 0 * r.cosine[j] + 0 * r.point.radius + 0 * other.radius;  // NaN in any is NaN
     }
-    T slack = rounding * (apart + allowed) + least;
-    T value = allowed - apart + (CERTAIN ? -slack : slack);
-    value = all ? T(1) : beyond ? T(-1) : value;
-    found[j] = value + 0 * r.cosine[j] + 0 * r.point.radius + 0 * other.radius;  // NaN in any is NaN
-  }
+  });
 }
 
 // Whether `compare_distances` may be asked for this bound.
@@ -123,17 +134,24 @@ template <class T> using Extreme = void (*)(const ScreenedRow<T>& row, T* distan
 template <class T, int SIGN, bool HIGH> inline void extreme_distances(const ScreenedRow<T>& row, T* distances) {
   constexpr T share = 128 * Limits<T>::epsilon, of_radii = 4 * Limits<T>::epsilon;
   const ScreenedRow<T> r = row;
-  const bool near_end = anchored_at_end(r.point, r.scale);
+  alignas(64) T versine[kScreenColumns], coversine[kScreenColumns];  // in memory for the same reason
   HIERGEO_INDEPENDENT
   for (int64_t j = 0; j < r.n; ++j) {
-    const Radial<T> other = r.columns.at(r.column + j);
     const T error = r.error[j] + 2 * Limits<T>::epsilon;
     T end = HIGH ? larger(r.cosine[j] - error, T(-1)) : smaller(r.cosine[j] + error, T(1));
-    Triangle<T, SIGN> triangle = {r.point, other, {1 - end, 1 + end}, near_end, r.scale, r.curvature};
-    T distance = triangle.distance(), slack = share * distance + of_radii * (r.point.radius + other.radius);
-    distance = HIGH ? distance + slack : larger(distance - slack, T(0));
-    distances[j] = distance + 0 * r.cosine[j];
+    versine[j] = 1 - end;
+    coversine[j] = 1 + end;
   }
+  by_anchor(row, [&](auto near_end) {
+    HIERGEO_INDEPENDENT
+    for (int64_t j = 0; j < r.n; ++j) {
+      const Triangle<T, SIGN> triangle = {r.point, r.columns.at(r.column + j), {versine[j], coversine[j]}, near_end.value,
+                                          r.scale, r.curvature};
+      T distance = triangle.distance(), slack = share * distance + of_radii * (r.point.radius + triangle.y.radius);
+      distance = HIGH ? distance + slack : larger(distance - slack, T(0));
+      distances[j] = distance + 0 * r.cosine[j];
+    }
+  });
 }
 
 template <class T, int SIGN, bool CERTAIN> inline Comparison<T> angles_by(bool swap, bool offset) {

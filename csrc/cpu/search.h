@@ -10,8 +10,6 @@
 namespace hiergeo {
 namespace {
 
-constexpr int64_t kScreenColumns = 64;  // compared at once
-
 // `end_anchor`: the point that chooses where positions are taken from. Antipodes are those of stored results, in T.
 template <class T>
 inline double exact_value(Quantity quantity, const Radial<double>& apex, const Radial<double>& base,
