@@ -224,3 +224,15 @@ def test_several_python_threads_at_once() -> None:
         measured = list(pool.map(lambda job: job(), jobs))
     for a, b in zip(expected, measured, strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("screen", ["int8", "bfloat16", "float32"])
+def test_sums_of_very_long_rows_fit_the_screen(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of equal numbers are the largest that products of 8 bits add up to."""
+    monkeypatch.setenv("HIERGEO_SCREEN", screen)
+    ones = torch.ones(80, 140_000)
+    x = Polar(ones[:12], torch.full((12,), 0.7))
+    y = Polar(ones * torch.where(torch.arange(80) % 3 == 1, 1.0, -1.0).unsqueeze(-1), torch.linspace(0.5, 2, 80))
+    _, found = pairwise.topk(x, y, -1.0, 5)
+    nearest = [j for j in torch.argsort((y.radius - 0.7).abs()).tolist() if j % 3 == 1][:5]
+    assert found.tolist() == [nearest] * 12

@@ -56,11 +56,14 @@ template <class T> class Screen {
 // What is multiplied, the cheapest first.
 enum class Precision { int8, bfloat16, float32 };
 
+// Products of longer rows in 8 bits leave the range of their sums, 2^31 > 127^2 D.
+constexpr int64_t kLongestQuantised = 1 << 17;
+
 // The cheapest that there are instructions for, unless HIERGEO_SCREEN names another.
-inline Precision cheapest_precision() {
+inline Precision cheapest_precision(int64_t width) {
   const char* named = getenv("HIERGEO_SCREEN");
   auto may_be = [&](const char* name) { return !(named && *named) || !strcmp(named, name); };
-  if (may_be("int8") && __builtin_cpu_supports("avx512vnni")) return Precision::int8;
+  if (may_be("int8") && width <= kLongestQuantised && __builtin_cpu_supports("avx512vnni")) return Precision::int8;
   return may_be("bfloat16") && __builtin_cpu_supports("avx512bf16") ? Precision::bfloat16 : Precision::float32;
 }
 
@@ -71,7 +74,7 @@ template <> class Screen<float> {
       : x_(x), y_(y), capacity_(capacity), rounding_(rounding_of(x, y)), quantised_x_(1), narrow_x_(1), quantised_y_(1),
         narrow_y_(1), none_(capacity), parallel_(parallel) {
     for (int64_t j = 0; j < capacity; ++j) none_[j] = 0;
-    begin(y.product == Product::own && !y.few ? cheapest_precision() : Precision::float32);
+    begin(y.product == Product::own && !y.few ? cheapest_precision(x.width) : Precision::float32);
   }
 
   // Takes up the columns that `y` holds now.
