@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HIERGEO_NATIVE", "HIERGEO_SIMD"):
+    for name in ("HIERGEO_NATIVE", "HIERGEO_SIMD", "HIERGEO_SCREEN"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -119,7 +119,12 @@ def test_build_information(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("HIERGEO_NATIVE", "0 or 1"), ("HIERGEO_SIMD", "baseline, avx2 or avx512")]
+    ("name", "words"),
+    [
+        ("HIERGEO_NATIVE", "0 or 1"),
+        ("HIERGEO_SIMD", "baseline, avx2 or avx512"),
+        ("HIERGEO_SCREEN", "int8, bfloat16 or float32"),
+    ],
 )
 def test_unknown_words_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> None:
     monkeypatch.setenv(name, "yes")

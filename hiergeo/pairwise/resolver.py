@@ -14,6 +14,7 @@ NATIVE: Backend = _native
 REFERENCE: Backend = reference
 
 SIMD_LEVELS = ("baseline", "avx2", "avx512")
+SCREENS = ("int8", "bfloat16", "float32")
 
 VERDICTS = Verdicts()
 """What the self-tests of this process found."""
@@ -33,7 +34,7 @@ def resolve(device: torch.device) -> Backend:
     Raises:
         UnavailableError: HIERGEO_NATIVE=1 and no native kernels, with the reason; kernels that were not tested while
             a CUDA graph is captured.
-        InputError: HIERGEO_NATIVE or HIERGEO_SIMD holds an unknown word.
+        InputError: HIERGEO_NATIVE, HIERGEO_SIMD or HIERGEO_SCREEN holds an unknown word.
     """
     reason = why_absent(device)
     if reason is None:
@@ -73,6 +74,7 @@ def _failed(failure: str) -> str:
 def why_absent(device: torch.device) -> str | None:
     """Why there are no native kernels for a device, or None where there are, trusted or not."""
     _setting("HIERGEO_SIMD", SIMD_LEVELS)
+    _setting("HIERGEO_SCREEN", SCREENS)
     if _setting("HIERGEO_NATIVE", ("0", "1")) == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
     return why_unbuilt(device)
