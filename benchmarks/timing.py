@@ -163,7 +163,7 @@ def _row(entry: _Entry, case: Case, baseline: list[float]) -> Row:
     row = replace(_untimed(case, entry.competitor.label), note=entry.note, rounds=len(entry.times))
     if entry.times:
         seconds, ratio = median(entry.times), median(t / b for t, b in zip(entry.times, baseline, strict=False))
-        if seconds <= 0:
+        if min(seconds, ratio) <= 0:
             return replace(row, note="less than the noise of the measurement")
         return replace(row, seconds=seconds, ratio=ratio, note="timed once" if entry.once else "")
     if entry.estimate is not None:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_a_run_times_everything_and_records_where(tmp_path: Path):
     found = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
     assert next(iter(found)) == "metrics"
     assert all(ratio > 0 for ratio in found["metrics"].values())
-    assert "ladder, 50 thresholds | eager PyTorch" in found["metrics"]
+    assert found["metrics"]["ladder, 50 thresholds | eager PyTorch"] > 1
     assert {row["axis"] for row in found["rows"]} == {"", "N", "M", "D", "T"}
     for row in found["rows"]:
         assert row["note"] or row["seconds"] > 0, row
@@ -176,6 +176,20 @@ def test_a_difference_is_the_time_beyond_the_base_problem(clock: Clock):
     assert product.seconds == pytest.approx(1)
     assert (longer.seconds, longer.ratio) == (pytest.approx(2), pytest.approx(2))
     assert (shorter.seconds, shorter.note) == (None, "less than the noise of the measurement")
+
+
+def test_a_difference_whose_ratio_is_noise_says_so(clock: Clock):
+    """Shorter by 1 where the product took 1, longer by 3 where it took 10: the median time is above 0, the ratio is not."""
+    case = Case("difference", "count in cone", TINY.square, beyond=twice_as_wide, peers=False)
+    base = TINY.square.dim
+    products, beyond = iter((1, 1, 10)), iter((0, 4, 8))  # warming up, then two rounds
+
+    def entrant(times: Iterator[int]) -> Callable[[Problem], Callable[[], None]]:
+        return lambda problem: lambda: clock.sleep(next(times) if problem.shape.dim != base else 5)
+
+    product = Competitor(BASELINE, lambda _: lambda: clock.sleep(next(products)))
+    _, own = timing.measure(case, [product, Competitor("own", entrant(beyond))], -1.0, rounds=2)
+    assert (own.seconds, own.ratio, own.note) == (None, None, "less than the noise of the measurement")
 
 
 def test_ratios_are_taken_within_a_round(clock: Clock):
