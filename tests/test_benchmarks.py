@@ -179,7 +179,7 @@ def test_a_difference_is_the_time_beyond_the_base_problem(clock: Clock):
 
 
 def test_a_difference_whose_ratio_is_noise_says_so(clock: Clock):
-    """Shorter by 1 where the product took 1, longer by 3 where it took 10: the median time is above 0, the ratio is not."""
+    """Shorter by 1 where the product took 1, longer by 3 where it took 10: time above 0, ratio below."""
     case = Case("difference", "count in cone", TINY.square, beyond=twice_as_wide, peers=False)
     base = TINY.square.dim
     products, beyond = iter((1, 1, 10)), iter((0, 4, 8))  # warming up, then two rounds

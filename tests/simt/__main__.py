@@ -12,7 +12,10 @@ import torch
 from build_native import BuildError
 from tests.simt.build import library
 
-ON_A_GPU = ("tests/test_native_cuda.py", "tests/test_native_cuda_search.py", "tests/test_cuda_accuracy.py")
+ON_A_GPU = (
+    *("tests/test_native_cuda.py", "tests/test_native_cuda_search.py"),
+    *("tests/test_native_cuda_device.py", "tests/test_cuda_accuracy.py"),
+)
 EMULATED = (*ON_A_GPU, "tests/test_cuda_emulated.py")
 
 

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.simt.build import FOLDER, KERNELS, variant
-from tests.simt.mutations import MUTANTS, Mutant
+from tests.simt.mutations import IN_TILES, Mutant
+from tests.simt.mutations_of_operations import IN_OPERATIONS
+
+MUTANTS = (*IN_TILES, *IN_OPERATIONS)
 
 TESTS = ("tests/test_native_cuda.py", "tests/test_native_cuda_search.py", "tests/test_cuda_emulated.py")
 
