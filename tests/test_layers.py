@@ -11,7 +11,7 @@ import pytest
 import hiergeo
 
 PACKAGE = Path(hiergeo.__file__).parent
-BASE = {"_devices", "_files", "_numerics", "_progress", "_threads", "_version", "errors", "polar"}
+BASE = {"_devices", "_files", "_limits", "_numerics", "_progress", "_threads", "_version", "errors", "polar"}
 DATA = {"adapters", "datasets"}
 MEASURES = {"cones", "geometry", "metrics", "pairwise"}
 
