@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo._files import atomic_write
 from hiergeo.adapters._base import unit_rows
 from hiergeo.errors import InputError
+from hiergeo.storage.files import atomic_write
 
 HASH = "content_sha256"
 

@@ -8,12 +8,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from hiergeo._files import sha256
 from hiergeo.adapters import _archive
 from hiergeo.adapters._base import Model
 from hiergeo.datasets._base import ImageRef
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
+from hiergeo.storage.files import sha256
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo._files import atomic_write, atomic_write_text
 from hiergeo._progress import track
 from hiergeo.adapters import _archive
 from hiergeo.adapters._base import Model
 from hiergeo.datasets._base import Hierarchy
 from hiergeo.errors import InputError
+from hiergeo.storage.files import atomic_write, atomic_write_text
 
 Item = TypeVar("Item")
 

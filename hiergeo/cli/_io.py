@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from hiergeo import Space, datasets
-from hiergeo._files import atomic_write_text, refuse_special
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import parse
+from hiergeo.storage.files import atomic_write_text, refuse_special
 
 
 class WrongResults(SystemExit):

@@ -8,10 +8,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from hiergeo._files import atomic_write
 from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.errors import UnavailableError
+from hiergeo.storage.files import atomic_write
 
 BLOCK = 1 << 18
 """Bytes read at a time."""

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from hiergeo._files import atomic_write_text
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.report.environment import environment
 from hiergeo.report.exhibits import check_images, exhibits
@@ -10,6 +9,7 @@ from hiergeo.report.figures import panels, tallest
 from hiergeo.report.findings import Findings
 from hiergeo.report.table import WIDE
 from hiergeo.report.words import data_name, protocol_name, short_model
+from hiergeo.storage.files import atomic_write_text
 
 
 def write_page(comparison: Comparison, path: Path, *, images: int = 12, seed: int = 0) -> Path:

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from hiergeo._files import atomic_write_text
 from hiergeo._version import __version__
 from hiergeo.adapters.head import read_config, write
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space, parse
+from hiergeo.storage.files import atomic_write_text
 from hiergeo.training.chains import Chains
 from hiergeo.training.trainer import Trained
 

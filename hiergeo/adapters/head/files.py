@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from hiergeo._files import atomic_write, atomic_write_text, sha256
 from hiergeo.adapters._base import Model
 from hiergeo.adapters.head.model import HeadModel
 from hiergeo.adapters.head.network import Head, HeadShape
 from hiergeo.errors import InputError
+from hiergeo.storage.files import atomic_write, atomic_write_text, sha256
 
 CONFIG = "config.json"
 

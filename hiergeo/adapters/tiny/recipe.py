@@ -17,13 +17,13 @@ import typer
 from torch import Tensor
 from torch.nn.functional import pad
 
-from hiergeo._files import atomic_write, atomic_write_text
 from hiergeo._progress import track
 from hiergeo.adapters.tiny import CONFIG, MERGES, WEIGHTS
 from hiergeo.adapters.tiny.contrastive import Schedule, train
 from hiergeo.adapters.tiny.vocabulary import learn_merges, save_merges
 from hiergeo.datasets import scenes
 from hiergeo.datasets._base import ImageRef
+from hiergeo.storage.files import atomic_write, atomic_write_text
 
 if TYPE_CHECKING:
     from open_clip import CLIP

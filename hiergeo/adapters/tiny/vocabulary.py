@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from hiergeo._files import atomic_write
+from hiergeo.storage.files import atomic_write
 
 MERGES = 400
 """More merges than the words of `scenes` can use; training stops when every word is one token."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from hiergeo._files import atomic_write, atomic_write_text
 from hiergeo.adapters.open_clip import FOLDER, OpenClipModel
 from hiergeo.adapters.towers._base import Tower
+from hiergeo.storage.files import atomic_write, atomic_write_text
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 """What open_clip looks for in a folder."""

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from hiergeo._files import sha256
 from hiergeo._progress import track
 from hiergeo.datasets._base import ImageRef, Row
 from hiergeo.datasets.hierarcaps.parsing import Defect
 from hiergeo.datasets.hierarcaps.published import IMAGE_COLUMN, Published, recorded_checksum
 from hiergeo.errors import HiergeoError, UnavailableError
+from hiergeo.storage.files import sha256
 
 
 def row_defects(file: str, rows: Iterable[Row], layout: Published) -> Iterator[Defect]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from hiergeo._files import atomic_write_text, refuse_special, sha256
 from hiergeo._progress import track
 from hiergeo.datasets import download
 from hiergeo.datasets._home import data_home
@@ -18,6 +17,7 @@ from hiergeo.datasets.hierarcaps.published import (
 )
 from hiergeo.datasets.hierarcaps.splits import test_image_ids
 from hiergeo.errors import InputError, unknown_name
+from hiergeo.storage.files import atomic_write_text, refuse_special, sha256
 
 PARTS = (*FILES, "images")
 """What can be downloaded: the three CSV files, and the images of the test split."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from hiergeo._files import atomic_write_text
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.compare import SAME_RADIUS
 from hiergeo.report.environment import environment
@@ -23,6 +22,7 @@ from hiergeo.report.study.roc import roc_curves, unheaded
 from hiergeo.report.study.scores import tables
 from hiergeo.report.study_table import DRIFT
 from hiergeo.report.words import data_name, short_model
+from hiergeo.storage.files import atomic_write_text
 from hiergeo.study import Study
 
 SCRIPT = "disk.js"

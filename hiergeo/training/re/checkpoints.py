@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._files import atomic_write, atomic_write_text, sha256
 from hiergeo._version import __version__
 from hiergeo.errors import InputError
+from hiergeo.storage.files import atomic_write, atomic_write_text, sha256
 
 NAME = r"step-\d{8}\.(safetensors|json)"
 """What a file of a checkpoint is called; while it is written, a dot stands before and more letters behind."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from hiergeo._files import atomic_write_text
 from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
@@ -19,6 +18,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry, Product, parse
 from hiergeo.losses import check_curvature
+from hiergeo.storage.files import atomic_write_text
 from hiergeo.training.divergence import Divergence
 from hiergeo.training.history import Look
 from hiergeo.training.re import checkpoints, state
