@@ -11,3 +11,6 @@ IMAGE_PIXELS = 1 << 28
 
 IMAGE_SIDE = 1 << 16
 """Pixels along the longer side of an image."""
+
+MESSAGE_CHARACTERS = 1000
+"""Characters of an error or a warning; of a longer one the middle is left out."""
