@@ -1,4 +1,4 @@
-"""How much is read from files, servers and options before they are refused: every cap on untrusted input, in one place."""
+"""Every cap on untrusted input: how much is read from files, servers and options before they are refused."""
 
 JSON_BYTES = 1 << 28
 """Bytes of a JSON file."""
@@ -14,3 +14,9 @@ IMAGE_SIDE = 1 << 16
 
 MESSAGE_CHARACTERS = 1000
 """Characters of an error or a warning; of a longer one the middle is left out."""
+
+NAME_BYTES = 255
+"""Bytes of the name of a file or folder, which is what almost every file system allows."""
+
+PATH_BYTES = 4096
+"""Bytes of a whole path."""

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from hiergeo import adapters
 from hiergeo.cli import options, study
 from hiergeo.cli._io import check_writable, load_data, space_of, write_json
+from hiergeo.cli._terminal import console
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
@@ -99,8 +99,8 @@ def publish(comparison: Comparison, html: Path, json: Path | None, images: int, 
 
     write_json(json, comparison.to_json())
     write_page(comparison, html, images=images, seed=seed)
-    console = Console()
-    console.print(comparison_table(comparison))
+    screen = console()
+    screen.print(comparison_table(comparison))
     for result in comparison.results:
-        console.print(Text.assemble((result.geometry, "bold"), f": {result.verdict}"))
-    console.print(f"Page: {html.absolute()}", soft_wrap=True, markup=False, highlight=False)
+        screen.print(Text.assemble((result.geometry, "bold"), f": {result.verdict}"))
+    screen.print(f"Page: {html.absolute()}", soft_wrap=True)

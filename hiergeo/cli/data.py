@@ -5,12 +5,12 @@ from collections import Counter
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from hiergeo import datasets
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
+from hiergeo.cli._terminal import console
 from hiergeo.datasets import hierarcaps, scenes
 from hiergeo.errors import HiergeoError, unknown_name
 
@@ -28,7 +28,7 @@ What = Annotated[str, typer.Argument(help="A split of hierarcaps, or a CSV file 
 Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open every image.")]
 
 
-@app.command("list")
+@app.command("list", cls=options.Verb)
 def list_splits(json: options.Json = None, seed: options.Seed = 0, device: options.Device = "cpu") -> None:
     """Print every split with its size, or what is missing."""
     check_writable(json)
@@ -47,13 +47,13 @@ def list_splits(json: options.Json = None, seed: options.Seed = 0, device: optio
             counts = (len(hierarchy.rows), len(hierarchy.images), len(hierarchy.texts))
             table.add_row(name, split, *(f"{count:,}" for count in counts))
     write_json(json, jsonlib.dumps({"metrics": sizes}, indent=2))
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     for sentence in absent:
-        console.print(sentence, markup=False, highlight=False)
+        screen.print(sentence)
 
 
-@app.command("fetch")
+@app.command("fetch", cls=options.Verb)
 def fetch(
     name: Name = "hierarcaps",
     part: Parts = PARTS,
@@ -67,10 +67,10 @@ def fetch(
         raise unknown_name("downloadable dataset", name, ["hierarcaps"])
     paths = hierarcaps.fetch(what=part, progress=True)
     write_json(json, jsonlib.dumps({"metrics": {"files": len(paths)}, "files": [str(p) for p in paths]}, indent=2))
-    Console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True, markup=False)
+    console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True)
 
 
-@app.command("check")
+@app.command("check", cls=options.Verb)
 def check(
     what: What = "test",
     images: Pixels = True,
@@ -83,13 +83,13 @@ def check(
     defects = hierarcaps.validate(what, images=images, progress=True)
     found = [{"file": d.file, "row": d.row, "column": d.column, "problem": d.problem} for d in defects]
     write_json(json, jsonlib.dumps({"metrics": {"defects": len(defects)}, "defects": found}, indent=2))
-    console = Console()
+    screen = console()
     alike = Counter(defect.problem for defect in defects)
     for first in {defect.problem: defect for defect in reversed(defects)}.values():
         more = alike[first.problem] - 1
         sentence = f"{first} (and {more} more)" if more else str(first)
-        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+        screen.print(sentence, soft_wrap=True)
     count = f"{len(defects)} defect{'s' * (len(defects) > 1)}" if defects else "no defects"
-    console.print(f"{what}: {count}", soft_wrap=True, highlight=False, markup=False)
+    screen.print(f"{what}: {count}", soft_wrap=True)
     if defects:
         raise typer.Exit(2)

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
+from hiergeo.cli._terminal import console
 from hiergeo.errors import UnavailableError
 
 AGAIN = "finished batches are kept, run the same command again to go on"
@@ -44,4 +44,4 @@ def embed(
     settings = {"model": loaded.name, "data": data, "split": split, "out": str(out), "seed": seed}
     write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
     sentence = f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}"
-    Console().print(sentence, soft_wrap=True, markup=False)
+    console().print(sentence, soft_wrap=True)

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from hiergeo import pairwise
 from hiergeo.cli import options
 from hiergeo.cli._io import WrongResults, check_writable, write_json
+from hiergeo.cli._terminal import console
 from hiergeo.info import collect
 
 Check = Annotated[
@@ -39,7 +39,7 @@ def info(
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, str(value))
-    Console().print(table)
+    console().print(table)
     if check:
         print(_checks(outcomes))
     if wrong:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, space_of, write_json
+from hiergeo.cli._terminal import console
 from hiergeo.datasets._base import distinct
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.evaluation.re import climb
@@ -49,12 +49,12 @@ def ladder(
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
     write_json(json, jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2))
-    console = Console()
+    screen = console()
     for image, steps_met in zip(images, ladders, strict=True):
         tree = Tree(Text(image.name, style="bold"))
         for text in steps_met:
             tree.add(Text(text))
-        console.print(tree)
+        screen.print(tree)
 
 
 def read_captions(path: Path) -> tuple[str, ...]:

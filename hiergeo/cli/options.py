@@ -1,12 +1,27 @@
-"""The options that several verbs share, each defined once."""
+"""The options that several verbs share, each defined once, and how verbs read theirs."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from hiergeo import training
+from hiergeo.errors import InputError
+
+
+class Verb(TyperCommand):
+    """A verb that refuses an option given twice, of which the last would be kept without a word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; raises InputError for a repeated option that takes one value."""
+        order = self.make_parser(ctx).parse_args(args=list(args))[2]
+        for parameter, count in Counter(order).items():
+            if count > 1 and not getattr(parameter, "multiple", False):
+                raise InputError(f"{max(parameter.opts, key=len)} is given {count} times, but takes one value.")
+        return super().parse_args(ctx, args)
 
 
 def spelled(losses: Mapping[str, float]) -> list[str]:

@@ -1,10 +1,9 @@
 """``hiergeo probe``: the hierarchy of one model in one geometry."""
 
-from rich.console import Console
-
 from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, space_of, write_json
+from hiergeo.cli._terminal import console
 from hiergeo.evaluation.evaluate import check, evaluate
 
 
@@ -31,6 +30,6 @@ def probe(
     loaded = adapters.load(model, device=device)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, progress=True)
     write_json(json, result.to_json())
-    console = Console()
-    console.print(result_table(result))
-    console.print(result.verdict, markup=False)
+    screen = console()
+    screen.print(result_table(result))
+    screen.print(result.verdict)

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from hiergeo import adapters, training
 from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
+from hiergeo.cli._terminal import console
 from hiergeo.study import Plan, Study, run_study
 from hiergeo.training import Chains, Recipe
 
@@ -125,11 +125,11 @@ def publish(done: Study, html: Path, json: Path | None, images: int, seed: int) 
     from hiergeo.report import study_tables, write_study
 
     write_json(json, done.to_json())
-    console = Console()
+    screen = console()
     for table in study_tables(done):
-        console.print(table)
+        screen.print(table)
     for (geometry, dim), words in done.verdicts.items():
-        console.print(Text.assemble((f"{geometry}, dimension {dim}", "bold"), f": {words}"))
-    console.print(Text(f"\n{done.conclusion}"))
+        screen.print(Text.assemble((f"{geometry}, dimension {dim}", "bold"), f": {words}"))
+    screen.print(Text(f"\n{done.conclusion}"))
     write_study(done, html, images=images, seed=seed)
-    console.print(f"Page: {html.absolute()}", soft_wrap=True, markup=False, highlight=False)
+    screen.print(f"Page: {html.absolute()}", soft_wrap=True)

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from hiergeo import datasets
 from hiergeo.adapters import Model
 from hiergeo.cli import options
+from hiergeo.cli._terminal import console
 from hiergeo.datasets import Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation.zero_shot import check_labels
@@ -66,15 +66,15 @@ def report(
 
 def show(history: Sequence[Look], best: int, leakage: str | None, summary: Summary | None, result: str) -> None:
     """Print before and after, and where the result is."""
-    console = Console()
+    screen = console()
     table = Table("", "before", "after", "difference, 95 %", box=None, pad_edge=False)
     table.add_row("validation tau_d", f"{history[0].tau_d:.4f}", f"{at(history, best).tau_d:.4f}", "")
     for name, change in ({} if summary is None else summary.changes).items():
         low, high = change.difference
         table.add_row(name, f"{change.before:.4f}", f"{change.after:.4f}", f"{low:+.4f} to {high:+.4f}")
-    console.print(table)
+    screen.print(table)
     for name, value in ({} if summary is None else summary.drift).items():
-        console.print(f"{name} {value:.4f}", highlight=False)
+        screen.print(f"{name} {value:.4f}")
     if leakage:
-        console.print(f"Trained on test data: {leakage}", soft_wrap=True, markup=False, highlight=False)
-    console.print(result, soft_wrap=True, markup=False, highlight=False)
+        screen.print(f"Trained on test data: {leakage}", soft_wrap=True)
+    screen.print(result, soft_wrap=True)

@@ -1,0 +1,193 @@
+"""Between the verbs and the shell: every end of a command becomes one sentence and an exit code, and none is lost.
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | a check found something wrong |
+| 2 | the user has to change something |
+| 70 | an unforeseen error; a crash file holds the traceback |
+| 130, 143 | interrupted by Ctrl-C, stopped by SIGTERM |
+| 141 | the reader of standard output closed it |
+"""
+
+import errno
+import os
+import platform
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+import typer
+
+from hiergeo._text import one_line
+from hiergeo._version import __version__
+from hiergeo.cli._io import WrongResults
+from hiergeo.errors import HiergeoError
+from hiergeo.storage.files import atomic_write_text
+
+USER, CRASHED, INTERRUPTED, TERMINATED, CLOSED = 2, 70, 130, 143, 141
+
+USAGE: type[Exception] = typer.BadParameter.__mro__[2]
+"""What the command-line library raises for arguments it cannot read; its name and home depend on the version."""
+
+ENVIRONMENT = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.ELOOP,
+    errno.EMFILE,
+    errno.ENAMETOOLONG,
+    errno.ENFILE,
+    errno.ENOSPC,
+    errno.EPERM,
+    errno.EROFS,
+)
+"""Errors of the operating system that say enough by themselves: the machine is to blame, not the program."""
+
+AGAIN = {
+    ("embed",): "finished batches are kept, run the same command again to go on",
+    ("data", "fetch"): "whole files are kept, run the same command again to go on",
+    ("train", "re"): "run it again with --resume to go on from the newest checkpoint",
+}
+"""Verbs that go on where they were interrupted, and how."""
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def guarded(command: Callable[[], Any], arguments: list[str]) -> int:
+    """The exit code of a command, which has said on standard error what went wrong, if anything did."""
+    if sys.stdout is None:
+        return _say(USER, "standard output is closed: redirect it, to a file or to /dev/null.")
+    try:
+        with _termination():
+            code = command()
+            sys.stdout.flush()
+    except WrongResults as found:
+        return int(str(found.code))
+    except BaseException as error:
+        return _end(error, arguments)
+    return _interrupted("interrupted", INTERRUPTED, arguments) if code == INTERRUPTED else int(code or 0)
+
+
+def _end(error: BaseException, arguments: list[str]) -> int:
+    """Say what ended a command; returns its exit code."""
+    match error:
+        case HiergeoError():
+            return _say(USER, str(error))
+        case KeyboardInterrupt() | typer.Abort():
+            return _interrupted("interrupted", INTERRUPTED, arguments)
+        case Terminated():
+            return _interrupted("stopped by SIGTERM", TERMINATED, arguments)
+        case BrokenPipeError():
+            return _closed()
+        case SystemExit(code=code):
+            return _closed() if code == 1 else int(code) if isinstance(code, int) else USER
+        case MemoryError():
+            return _say(USER, f"there is not enough memory{_detail(error)}: take fewer rows, or smaller sizes.")
+        case OSError(errno=number, filename=name) if number in ENVIRONMENT:
+            return _say(USER, f"the system refused {name or 'a file or standard output'}: {os.strerror(number)}.")
+        case RuntimeError() if _out_of_memory(error):
+            return _say(USER, f"there is not enough memory{_detail(error)}: take fewer rows, or smaller sizes.")
+    if isinstance(error, USAGE):
+        return _usage(error)
+    return _crash(error, arguments)
+
+
+def _usage(error: Any) -> int:
+    """Arguments that cannot be read: what the command-line library says of them, and where to look."""
+    command = getattr(getattr(error, "ctx", None), "command_path", "hiergeo")
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return USER
+    return _say(USER, f"{error.format_message().strip().rstrip('.')} (see {command} --help).")
+
+
+def _crash(error: BaseException, arguments: list[str]) -> int:
+    """An error that nobody foresaw: keep the traceback in a file and name it."""
+    report = _report(error, arguments)
+    name = f"hiergeo-crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    what = f"an unforeseen {type(error).__name__} ({str(error) or 'without words'})"
+    for folder in (Path.cwd, lambda: Path(tempfile.gettempdir())):
+        try:
+            path = folder() / name
+            atomic_write_text(path, report)
+        except (HiergeoError, OSError):
+            continue
+        return _say(CRASHED, f"{what}; please attach {path} to a bug report.")
+    print(report, file=sys.stderr)
+    return _say(CRASHED, f"{what}; please attach the traceback above to a bug report.")
+
+
+def _report(error: BaseException, arguments: list[str]) -> str:
+    settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith("HIERGEO_")}
+    facts = {
+        "arguments": arguments,
+        "settings": settings,
+        "hiergeo": __version__,
+        "torch": torch.__version__,
+        "python": sys.version,
+        "system": platform.platform(),
+    }
+    lines = [f"{name}: {value!r}" for name, value in facts.items()]
+    whole = "\n".join([*lines, "", *traceback.format_exception(error)])
+    return whole.encode(errors="backslashreplace").decode()
+
+
+def _interrupted(how: str, code: int, arguments: list[str]) -> int:
+    hint = next((hint for verb, hint in AGAIN.items() if tuple(arguments[: len(verb)]) == verb), None)
+    return _say(code, f"{how}: {hint}." if hint else f"{how}.")
+
+
+def _closed() -> int:
+    """Leave nothing in the buffer of a closed pipe, which Python would complain of while it ends."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return CLOSED
+
+
+def _say(code: int, sentence: str) -> int:
+    print(f"Error: {one_line(sentence)}", file=sys.stderr)
+    return code
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _detail(error: BaseException) -> str:
+    first = (str(error).splitlines() or [""])[0].rstrip(".")
+    return f" ({first})" if first else ""
+
+
+@contextmanager
+def _termination() -> Iterator[None]:
+    """Within the block SIGTERM ends the work as an exception does, so that what is half written is cleared away.
+
+    Processes of a launcher are left alone: they may wait for each other inside a library, where no exception comes.
+    """
+    if "WORLD_SIZE" in os.environ:
+        yield
+        return
+
+    def stop(_: int, __: FrameType | None) -> None:
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

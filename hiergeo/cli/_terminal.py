@@ -1,0 +1,77 @@
+"""The terminal: any size, any encoding, and text from outside that stays text."""
+
+import codecs
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hiergeo._text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTHS = range(20, 1001)
+"""Columns and lines that a terminal may claim to have."""
+
+SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
+"""Variables that claim them."""
+
+PLAIN = str.maketrans("−–—·’", "---|'", "\u2068\u2069")
+"""What we print ourselves, for terminals that know ASCII alone; other characters become escapes."""
+
+FOREIGN = 3
+"""Different warnings of other libraries that are shown."""
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def prepare() -> None:
+    """Make the environment and the streams of this process fit to print on."""
+    for name in SIZES:
+        value = os.environ.get(name, "")
+        if not (value.isascii() and value.isdigit() and len(value) < 5 and int(value) in WIDTHS):
+            os.environ.pop(name, None)
+    codecs.register_error("hiergeo", _replaced)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="hiergeo")
+    warnings.showwarning = _Warnings().show
+
+
+def console() -> "Console":
+    """Standard output for tables, trees and sentences. Nothing that is printed is read as markup, emoji or a number."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False)
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end].translate(PLAIN)
+    return characters.encode("ascii", "backslashreplace").decode(), error.end
+
+
+class _Warnings:
+    """Prints every warning once, and of other libraries the first few."""
+
+    def __init__(self) -> None:
+        self.shown: set[str] = set()
+        self.foreign = 0
+
+    def show(self, message: Warning | str, category: type[Warning], filename: str, *_: Any, **__: Any) -> None:
+        line = one_line(str(message))
+        if line in self.shown:
+            return
+        self.shown.add(line)
+        self.foreign += not Path(filename).is_relative_to(PACKAGE)
+        if self.foreign > FOREIGN and not Path(filename).is_relative_to(PACKAGE):
+            return
+        print(f"Warning: {line}", file=sys.stderr)
+        if self.foreign == FOREIGN:
+            self.foreign += 1
+            print("Warning: more warnings of other libraries are not shown.", file=sys.stderr)
