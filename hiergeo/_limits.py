@@ -12,6 +12,30 @@ IMAGE_PIXELS = 1 << 28
 IMAGE_SIDE = 1 << 16
 """Pixels along the longer side of an image."""
 
+TRAINING_STEPS = 10**9
+"""Steps, epochs or looks of a training."""
+
+BATCH = 1 << 20
+"""Items of a batch."""
+
+WIDTH = 1 << 16
+"""Units of a layer: dimensions of a head's embeddings, its hidden width, the rank of an adapter."""
+
+PROTOCOL_STEPS = 100_000
+"""Thresholds of a ladder, points of a traversal."""
+
+RESAMPLES = 1_000_000
+"""Bootstrap resamples."""
+
+SEEDS = 1000
+"""Seeds of a study."""
+
+SCENES = 1_000_000
+"""Generated scenes."""
+
+SEED = 2**63 - 1
+"""The largest seed of a generator."""
+
 MESSAGE_CHARACTERS = 1000
 """Characters of an error or a warning; of a longer one the middle is left out."""
 

@@ -1,9 +1,11 @@
-"""The errors hiergeo raises on purpose: one clear sentence each, naming what is wrong and what to do."""
+"""The errors hiergeo raises on purpose, one clear sentence each, and the checks that modules of all layers share."""
 
 import difflib
+import math
+import operator
 from collections.abc import Iterable
 
-from hiergeo._text import one_line
+from hiergeo._text import one_line, shortened
 
 
 class HiergeoError(Exception):
@@ -28,6 +30,9 @@ class UnavailableError(HiergeoError, RuntimeError):
 LISTED = 12
 """How many known names an error lists before it only counts."""
 
+QUOTED = 60
+"""Characters of a value that an error quotes."""
+
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not in `known`, suggesting the nearest one when there is one."""
@@ -37,3 +42,27 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
         return InputError(f"unknown {kind} '{name}': did you mean '{names[near[0]]}'?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return InputError(f"unknown {kind} '{name}' (known: {', '.join(list(names.values())[:LISTED])}{more}).")
+
+
+def check_whole(name: str, value: object, least: int, most: int) -> None:
+    """Raise InputError, naming the argument, unless `value` is a whole number in [least, most]."""
+    try:
+        inside = not isinstance(value, bool) and least <= operator.index(value) <= most  # type: ignore[arg-type]
+    except TypeError:
+        inside = False
+    if not inside:
+        raise InputError(f"{name} must be a whole number from {least} to {most}, not {_quoted(value)}.")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise InputError, naming the argument, unless `value` is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise InputError(f"{name} must be a finite number > 0, not {_quoted(value)}.")
+
+
+def _quoted(value: object) -> str:
+    """A value as a message quotes it; a number of more digits than Python writes is named so."""
+    try:
+        return shortened(repr(value), QUOTED)
+    except ValueError:
+        return "a number of thousands of digits"

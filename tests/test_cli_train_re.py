@@ -69,8 +69,8 @@ def test_bad_input_gets_one_sentence(run, tmp_path, arguments, said):
 
 
 def test_divergence_leaves_the_last_good_tower_and_exits_with_2(run, tmp_path):
-    wild = ["--lr", "1e30", "--loss", "mean=1"]
-    code, _, err = run("train", "re", "-m", "tiny", *FEW, *wild, "--out", tmp_path / "a")
+    wild = ["-d", "scenes", "--rows", 60, "--steps", 4, "--every", 2, "--lr", "1e30", "--loss", "mean=1"]
+    code, _, err = run("train", "re", "-m", "tiny", *wild, "--out", tmp_path / "a")
     assert code == 2
     assert "with the batch of rows" in err
     assert "the last good one" in err

@@ -54,8 +54,8 @@ def test_captions_that_are_cut_where_they_are_still_alike_are_left_out(tmp_path)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"batch": 0}, "batch must be at least 1"),
-        ({"learning_rate": float("nan")}, "learning rate must be a number > 0"),
+        ({"batch": 0}, "batch"),
+        ({"learning_rate": float("nan")}, "learning rate"),
         ({"amp": "fp8"}, "did you mean 'fp16'"),
         ({"losses": {"ordr": 1.0}}, "did you mean 'order'"),
         ({"amp": "fp16"}, "float16 needs a GPU"),

@@ -188,5 +188,5 @@ def test_kinds_look_different() -> None:
 def test_bad_requests_get_one_clear_sentence() -> None:
     with pytest.raises(InputError, match="did you mean 'validation'"):
         load("scenes", "validate")
-    with pytest.raises(InputError, match="at least 1 row"):
+    with pytest.raises(InputError, match="count"):
         load("scenes", count=0)

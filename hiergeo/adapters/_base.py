@@ -8,9 +8,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from hiergeo import _limits
 from hiergeo._progress import track
 from hiergeo.datasets.pictures import ImageLike
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, check_whole
 
 Item = TypeVar("Item", str, ImageLike)
 
@@ -102,8 +103,7 @@ class Model(ABC):
     ) -> Tensor:
         if not items:
             raise InputError(f"there is no {kind} to embed: the list is empty.")
-        if batch_size < 1:
-            raise InputError(f"the batch size must be at least 1, not {batch_size}.")
+        check_whole("the batch size", batch_size, 1, _limits.BATCH)
         batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
         label = f"embedding {kind}s"
         rows = [self._checked_rows(rows_of, batch) for batch in track(batches, label, enabled=progress)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hiergeo.errors import InputError, UnavailableError
+from hiergeo.storage.paths import path_of
 
 PATIENCE = 4.0
 """Seconds to wait for the hub to answer at all."""
@@ -18,7 +19,7 @@ def local_folder(source: str) -> Path | None:
     Raises:
         InputError: the source is a path where there is no folder.
     """
-    folder = Path(source).expanduser()
+    folder = path_of(source)
     if folder.is_dir():
         return folder
     if source.startswith(("/", ".", "~")):

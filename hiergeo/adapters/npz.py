@@ -14,6 +14,7 @@ from hiergeo.datasets._base import ImageRef
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
 from hiergeo.storage.files import sha256
+from hiergeo.storage.paths import path_of
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -63,7 +64,7 @@ def load(rest: str, *, device: torch.device) -> NpzModel:
     Raises:
         InputError: the file cannot be used, or holds two different embeddings of one caption or image.
     """
-    return NpzModel(Path(rest).expanduser())
+    return NpzModel(path_of(rest))
 
 
 def coco_id(image: ImageLike) -> int:

@@ -14,6 +14,7 @@ from hiergeo.adapters import _hub
 from hiergeo.adapters import _open_clip_checks as checks
 from hiergeo.adapters._network import NetworkModel
 from hiergeo.errors import HiergeoError, InputError, unknown_name
+from hiergeo.storage.paths import path_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -87,7 +88,7 @@ def load(rest: str, *, device: torch.device) -> OpenClipModel:
     arch, _, weights = rest.partition("/")
     _check_architecture(arch, weights)
     if weights.startswith(("/", ".")):
-        return _from_file(name, arch, Path(weights), device)
+        return _from_file(name, arch, path_of(weights), device)
     return _from_tag(name, arch, weights, device)
 
 
@@ -158,7 +159,7 @@ def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
 
 
 def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
-    folder = Path(rest.removeprefix(FOLDER))
+    folder = path_of(rest.removeprefix(FOLDER))
     if not (folder / "open_clip_config.json").is_file():
         raise InputError(f"{folder} holds no open_clip_config.json: not a folder saved by open_clip.")
     with _hub_for(rest):

@@ -14,7 +14,7 @@ from hiergeo.errors import UnavailableError
 
 AGAIN = "finished batches are kept, run the same command again to go on"
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="The npz file to write.", metavar="FILE")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The npz file to write.", metavar="FILE", callback=options.path)]
 BatchSize = Annotated[int, typer.Option(help="Captions or images per batch.", metavar="N", min=1)]
 
 
@@ -35,8 +35,6 @@ def embed(
     loaded = adapters.load(model, device=device)
     try:
         adapters.embed(loaded, hierarchy, out, batch_size=batch_size, progress=True)
-    except KeyboardInterrupt:
-        raise UnavailableError(f"interrupted: {AGAIN}.") from None
     except UnavailableError as error:
         raise UnavailableError(f"{str(error).rstrip('.')}; {AGAIN}.") from error
     images = len(hierarchy.images) if loaded.has_images else 0

@@ -16,10 +16,14 @@ from hiergeo.datasets._base import distinct
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.evaluation.re import climb
 
-Pictures = Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE...", show_default=False)]
+Pictures = Annotated[
+    list[Path], typer.Argument(help="Image files.", metavar="IMAGE...", show_default=False, callback=options.path)
+]
 Captions = Annotated[
     Path | None,
-    typer.Option(help="Candidate captions, one a line, instead of those of a dataset.", metavar="FILE"),
+    typer.Option(
+        help="Candidate captions, one a line, instead of those of a dataset.", metavar="FILE", callback=options.path
+    ),
 ]
 
 

@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 
 from hiergeo import training
 from hiergeo.errors import InputError
+from hiergeo.storage.paths import path_of
 
 
 class Verb(TyperCommand):
@@ -22,6 +23,21 @@ class Verb(TyperCommand):
             if count > 1 and not getattr(parameter, "multiple", False):
                 raise InputError(f"{max(parameter.opts, key=len)} is given {count} times, but takes one value.")
         return super().parse_args(ctx, args)
+
+
+def path(value: Path | list[Path] | None) -> Path | list[Path] | None:
+    """A path that a user named, checked and with its ~ expanded; a list of them alike."""
+    if value is None:
+        return None
+    if isinstance(value, list | tuple):
+        return [_file(each) for each in value]
+    return _file(value)
+
+
+def _file(named: Path) -> Path:
+    if str(named) == "-":
+        raise InputError("'-' is no standard stream here: name a file.")
+    return path_of(named)
 
 
 def spelled(losses: Mapping[str, float]) -> list[str]:
@@ -63,7 +79,7 @@ Steps = Annotated[int, typer.Option(help="Thresholds of re, points of traversal.
 Root = Annotated[
     str, typer.Option(help="model: the embedding of the empty caption; none: no root.", metavar="model|none")
 ]
-Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE")]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
 Seed = Annotated[int, typer.Option(help="Seed of the resampling, and of the scenes of demo.", metavar="N", min=0)]
 Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.", metavar="NAME")]
-Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE")]
+Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE", callback=path)]

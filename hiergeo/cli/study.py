@@ -6,11 +6,12 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from rich.text import Text
 
-from hiergeo import adapters, training
+from hiergeo import _limits, adapters, training
 from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
+from hiergeo.errors import check_whole
 from hiergeo.study import Plan, Study, run_study
 from hiergeo.training import Chains, Recipe
 
@@ -64,6 +65,7 @@ class Training(NamedTuple):
 
     def plan(self, geometries: list[str], dim: int) -> Plan:
         """The plan of a study; `dim` where no dimension was asked for."""
+        check_whole("--seeds", self.seeds, 1, _limits.SEEDS)
         default = Recipe()
         recipe = Recipe(
             losses=training.parse_losses(self.losses),

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import torch
 
-from hiergeo import adapters, datasets
+from hiergeo import _limits, adapters, datasets
 from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import InputError, unknown_name
+from hiergeo.errors import InputError, check_whole, unknown_name
 from hiergeo.evaluation import pairs, re, traversal
 from hiergeo.evaluation.embedded import Embedded, embed
 from hiergeo.evaluation.flatness import diagnose, verdict
@@ -112,9 +112,9 @@ def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
     """Raise InputError for settings that mean nothing, before anything is loaded."""
     if protocol not in PROTOCOLS:
         raise unknown_name("protocol", protocol, PROTOCOLS)
-    for name, value, least in (("steps", steps, 1), ("samples", samples, 1), ("seed", seed, 0)):
-        if not isinstance(value, int) or not least <= value < 2**63:
-            raise InputError(f"{name} must be a whole number of at least {least}, not {value}.")
+    check_whole("steps", steps, 1, _limits.PROTOCOL_STEPS)
+    check_whole("samples", samples, 1, _limits.RESAMPLES)
+    check_whole("seed", seed, 0, _limits.SEED)
 
 
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:

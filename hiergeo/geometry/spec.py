@@ -19,6 +19,9 @@ BUILT_IN: dict[str, Callable[..., Geometry]] = {
 }
 ENTRY_POINTS = "hiergeo.geometries"
 
+DIGITS = 9
+"""Digits of a dimension in a spec."""
+
 
 def parse(spec: str) -> Geometry | Product:
     """The geometry a string names.
@@ -82,7 +85,7 @@ def _product(spec: str, items: list[str]) -> Product:
     factors = []
     for item in items:
         factor, cross, dim = item.rpartition("x")
-        if not cross or not (dim.isascii() and dim.isdigit()):
+        if not cross or not (dim.isascii() and dim.isdigit() and len(dim) <= DIGITS):
             raise InputError(f"factor '{item}' of '{spec}' needs a dimension: write it like lorentz:-1x192.")
         name, _, curvature = factor.partition(":")
         factors.append((_single(name, curvature, spec), int(dim)))

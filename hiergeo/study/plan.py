@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from hiergeo.errors import InputError
+from hiergeo import _limits
+from hiergeo.errors import InputError, check_whole
 from hiergeo.geometry import Geometry, Product, learnable, parse
 from hiergeo.training import Recipe
 
@@ -46,12 +47,14 @@ class Plan:
         _check_distinct("geometries", [parse(spec).spec for spec in self.geometries])
         if len(self.seeds) < FEWEST_SEEDS:
             raise InputError("intervals over seeds need at least 2 seeds (5 are recommended), not 1.")
-        if min(self.dims) < 1:
-            raise InputError(f"every dimension must be at least 1, not {min(self.dims)}.")
+        for dim in self.dims:
+            check_whole("every dimension", dim, 1, _limits.WIDTH)
+        check_whole("the number of seeds", len(self.seeds), FEWEST_SEEDS, _limits.SEEDS)
         if not 0 < self.set_aside < 1:
             raise InputError(f"the share that is set aside must be between 0 and 1, not {self.set_aside:g}.")
         for rate in self.learning_rates:
             self.head(self.dims[0], min(self.seeds), rate)
+            self.head(self.dims[0], self.tuning_seed, rate)
         for spec in self.geometries:
             if not self.dims_of(spec):
                 raise InputError(

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from hiergeo import pairwise
+from hiergeo import _limits, pairwise
 from hiergeo._progress import track
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, check_positive, check_whole
 from hiergeo.geometry import Geometry, Product, Space
 from hiergeo.geometry._geoopt import geoopt
 from hiergeo.pairwise import rows
@@ -57,12 +57,13 @@ class FreeRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("negatives", 1), ("burn_in", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}.")
-        for name in ("learning_rate", "spread"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} must be a number > 0, not {getattr(self, name):g}.")
+        check_whole("epochs", self.epochs, 1, _limits.TRAINING_STEPS)
+        check_whole("batch", self.batch, 1, _limits.BATCH)
+        check_whole("negatives", self.negatives, 1, _limits.BATCH)
+        check_whole("burn_in", self.burn_in, 0, _limits.TRAINING_STEPS)
+        check_whole("seed", self.seed, 0, _limits.SEED)
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("spread", self.spread)
         if self.optimiser not in OPTIMISERS:
             raise InputError(f"the optimiser must be one of {', '.join(OPTIMISERS)}, not '{self.optimiser}'.")
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from hiergeo import _limits
 from hiergeo._progress import track
 from hiergeo.adapters.head import Head
 from hiergeo.adapters.head.network import HeadShape
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, check_positive, check_whole
 from hiergeo.geometry import Geometry, Product, Space
 from hiergeo.losses import check_curvature, clamp_curvature
 from hiergeo.metrics import tau_d
@@ -60,14 +61,18 @@ class Recipe:
 
     def __post_init__(self) -> None:
         Objective(self.losses)
-        for name in ("steps", "batch", "every", "patience"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be at least 1, not {value}.")
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError(f"the learning rate must be a number > 0, not {self.learning_rate:g}.")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"the seed must be at least 0, not {self.seed}.")
+        check_whole("hidden", self.hidden, 0, _limits.WIDTH)
+        check_whole("steps", self.steps, 1, _limits.TRAINING_STEPS)
+        check_whole("batch", self.batch, 1, _limits.BATCH)
+        check_whole("every", self.every, 1, _limits.TRAINING_STEPS)
+        check_whole("seed", self.seed, 0, _limits.SEED)
+        if self.outputs is not None:
+            check_whole("outputs", self.outputs, 1, _limits.WIDTH)
+        if self.patience is not None:
+            check_whole("patience", self.patience, 1, _limits.TRAINING_STEPS)
+        check_positive("the learning rate", self.learning_rate)
+        if not 0 < self.validation < 1:
+            raise InputError(f"the share of validation rows must be between 0 and 1, not {self.validation:g}.")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ DEFAULTS = Recipe()
 
 Train = Annotated[
     Path | None,
-    typer.Option(help="Chains over stored embeddings (npz), instead of --model on --data.", metavar="FILE"),
+    typer.Option(
+        help="Chains over stored embeddings (npz), instead of --model on --data.", metavar="FILE", callback=options.path
+    ),
 ]
 Base = Annotated[
     str | None, typer.Option("--model", "-m", help="The frozen model that the head stands on.", metavar="SPEC")
@@ -30,7 +32,7 @@ Dim = Annotated[
 ]
 FreeNorms = Annotated[bool, typer.Option("--free-norms", help=options.NORMS_HELP)]
 LearnCurvature = Annotated[bool, typer.Option("--learn-curvature", help=options.CURVATURE_HELP)]
-Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR", callback=options.path)]
 Evaluate = Annotated[
     str | None,
     typer.Option(help="Model to measure before and after on the test split: an npz file or a spec.", metavar="SPEC"),

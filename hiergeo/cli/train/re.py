@@ -26,9 +26,17 @@ Base = Annotated[
     ),
 ]
 Train = Annotated[
-    Path | None, typer.Option(help="Your own chains, a CSV as HierarCaps has it, instead of --split.", metavar="FILE")
+    Path | None,
+    typer.Option(
+        help="Your own chains, a CSV as HierarCaps has it, instead of --split.", metavar="FILE", callback=options.path
+    ),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of model, history and checkpoints.", metavar="DIR")]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", help="The folder of model, history and checkpoints.", metavar="DIR", callback=options.path
+    ),
+]
 Epochs = Annotated[int, typer.Option(help="Passes over the training rows.", metavar="N", min=1)]
 Steps = Annotated[int | None, typer.Option(help="The budget of steps, instead of --epochs.", metavar="N", min=1)]
 Batch = Annotated[int, typer.Option(help="Chains a batch, over all processes.", metavar="N", min=1)]

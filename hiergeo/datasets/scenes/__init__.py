@@ -5,12 +5,13 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+from hiergeo import _limits
 from hiergeo.datasets._base import Hierarchy, ImageRef, Row
 from hiergeo.datasets._labels import Labelled
 from hiergeo.datasets.scenes.captions import chain, phrase
 from hiergeo.datasets.scenes.draw import picture
 from hiergeo.datasets.scenes.world import KINDS, SPLITS, Scene, sample
-from hiergeo.errors import InputError, unknown_name
+from hiergeo.errors import check_whole, unknown_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,8 +40,7 @@ def load(split: str = "test", *, count: int | None = None, seed: int = 0) -> Hie
     if split not in SPLITS:
         raise unknown_name("split of scenes", split, SPLITS)
     count = COUNTS[split] if count is None else count
-    if count < 1:
-        raise InputError(f"scenes cannot be loaded with count={count}: ask for at least 1 row.")
+    check_whole("count", count, 1, _limits.SCENES)
     rows, images = zip(*(_row(split, seed, row_id) for row_id in range(count)), strict=True)
     return Hierarchy("scenes", split, rows, images)
 

@@ -8,11 +8,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError, unknown_name
+from hiergeo import _limits
+from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.training.objective import RE, Objective
 
 PRECISIONS = ("no", "bf16", "fp16")
 """What the network is computed in; losses and weights are float32 always."""
+
+LARGEST = {
+    "batch": _limits.BATCH,
+    "accumulate": _limits.BATCH,
+    "epochs": _limits.TRAINING_STEPS,
+    "steps": _limits.TRAINING_STEPS,
+    "lora": _limits.WIDTH,
+    "every": _limits.TRAINING_STEPS,
+    "patience": _limits.TRAINING_STEPS,
+}
+"""Whole numbers of a recipe, from 1 to these."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +66,15 @@ class TowerRecipe:
 
     def __post_init__(self) -> None:
         Objective(self.losses)
-        for name in ("batch", "accumulate", "epochs", "steps", "lora", "every", "patience"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be at least 1, not {value}.")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"the learning rate must be a number > 0, not {self.learning_rate:g}.")
+        for name, most in LARGEST.items():
+            if (value := getattr(self, name)) is not None or name in ("batch", "accumulate", "epochs", "every"):
+                check_whole(name, value, 1, most)
+        check_whole("seed", self.seed, 0, _limits.SEED)
+        check_positive("the learning rate", self.learning_rate)
         if not 0 <= self.weight_decay < math.inf:
             raise InputError(f"the weight decay must be a number >= 0, not {self.weight_decay:g}.")
         if not 0 < self.validation < 1:
             raise InputError(f"the share of validation rows must be between 0 and 1, not {self.validation:g}.")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"the seed must be at least 0, not {self.seed}.")
         if self.amp not in PRECISIONS:
             raise unknown_name("precision", self.amp, PRECISIONS)
 
