@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo._progress import track
-from hiergeo.adapters import _archive
 from hiergeo.adapters._base import Model
 from hiergeo.datasets._base import Hierarchy
 from hiergeo.errors import InputError
+from hiergeo.storage import archives
 from hiergeo.storage.files import atomic_write, atomic_write_text
 
 Item = TypeVar("Item")
@@ -65,7 +65,7 @@ def embed(model: Model, hierarchy: Hierarchy, out: Path | str, *, batch_size: in
     if images:
         arrays["image_id"] = np.array([image.image_id for image in images], dtype=np.int64)
         arrays["image"] = _batches(partial, "image", images, model.encode_image, batch_size, model.dim, progress)
-    _archive.write(out, arrays)
+    archives.write(out, arrays)
     shutil.rmtree(partial)
     return out
 
