@@ -35,3 +35,6 @@ HEADS_STACKED = 8
 
 PICKLE_BYTES = 1 << 26
 """Bytes of the pickle that describes the tensors of a PyTorch checkpoint: 300,000 of them."""
+
+MESSAGE_CHARACTERS = 1000
+"""Characters of an error or a warning; of a longer one the middle is left out."""

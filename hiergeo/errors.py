@@ -3,9 +3,18 @@
 import difflib
 from collections.abc import Iterable
 
+from hiergeo._text import one_line
+
 
 class HiergeoError(Exception):
-    """Base of every error that is meant to be read by the user; the command line prints it and exits with 2."""
+    """Base of every error that is meant to be read by the user; the command line prints it and exits with 2.
+
+    Args:
+        message: what is wrong and what to do. It may quote anything: what cannot be printed in one line is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class InputError(HiergeoError, ValueError):

@@ -11,12 +11,13 @@ import pytest
 import hiergeo
 
 PACKAGE = Path(hiergeo.__file__).parent
-BASE = {"_devices", "_limits", "_numerics", "_progress", "_threads", "_version", "errors", "polar", "storage"}
+BASE = {"_devices", "_limits", "_numerics", "_progress", "_text", "_threads", "_version", "errors", "polar", "storage"}
 DATA = {"adapters", "datasets"}
 MEASURES = {"cones", "geometry", "metrics", "pairwise"}
 
 ALLOWED = {
-    **{name: {"errors"} for name in BASE},
+    **{name: {"_limits", "errors"} for name in BASE},
+    "errors": {"_text"},
     "storage": {"_limits", "_version", "errors"},
     "pairwise": BASE | {"_C"},
     "geometry": BASE | {"pairwise"},
