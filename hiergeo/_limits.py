@@ -1,7 +1,10 @@
-"""Every cap on untrusted input: how much is read from files, servers and options before they are refused."""
+"""How much is read from files, servers and options before they are refused: the caps on untrusted input."""
 
 JSON_BYTES = 1 << 28
 """Bytes of a JSON file."""
+
+JSON_DIGITS = 19
+"""Digits of a whole number in a JSON file: those of 2^63."""
 
 JSON_DEPTH = 32
 """Nested lists and objects of a JSON file."""
@@ -11,6 +14,27 @@ IMAGE_PIXELS = 1 << 28
 
 IMAGE_SIDE = 1 << 16
 """Pixels along the longer side of an image."""
+
+ARCHIVE_MEMBERS = 1024
+"""Arrays of an npz file."""
+
+ARRAY_SIDE = 1 << 48
+"""Entries of an array along one of its dimensions."""
+
+INFLATED_BYTES = 1 << 28
+"""Bytes that a compressed file may inflate to whatever its own size is."""
+
+INFLATED_RATIO = 200
+"""Times its own size that a file may inflate to beyond `INFLATED_BYTES`: captions reach 100, zeros 1000."""
+
+TENSOR_HEADER_BYTES = 1 << 24
+"""Bytes of the header of a safetensors file, which names its tensors: 100,000 of them."""
+
+HEADS_STACKED = 8
+"""Heads that stand on each other, the configuration of each naming the next."""
+
+PICKLE_BYTES = 1 << 26
+"""Bytes of the pickle that describes the tensors of a PyTorch checkpoint: 300,000 of them."""
 
 TRAINING_STEPS = 10**9
 """Steps, epochs or looks of a training."""

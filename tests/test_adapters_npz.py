@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from hiergeo import adapters
-from hiergeo.adapters._archive import write
 from hiergeo.datasets._base import ImageRef
 from hiergeo.errors import InputError
+from hiergeo.storage.archives import write
 
 DIM = 6
 
@@ -182,7 +182,7 @@ def test_single_arrays_and_absent_files_are_refused(path, arrays):
         np.save(handle, arrays["text"])
     with pytest.raises(InputError, match=r"no \.npz archive"):
         adapters.load(f"npz:{path}")
-    with pytest.raises(InputError, match="no embedding file"):
+    with pytest.raises(InputError, match="there is no file"):
         adapters.load(f"npz:{path}x")
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hiergeo import adapters
-from hiergeo.adapters import Model, _archive
+from hiergeo.adapters import Model
+from hiergeo.storage import archives
 from hiergeo.training import Chains, Recipe
 
 ITEMS, TIERS, DIM = 60, 4, 12
@@ -43,5 +44,5 @@ def stored(path: Path) -> Model:
     rows, root = embeddings()
     arrays = {"text": rows.flatten(0, 2), "root": root, "image": rows[0, :, -1]}
     named = {"caption": np.array(captions()), "image_id": np.arange(ITEMS)}
-    _archive.write(path, {name: array.numpy() for name, array in arrays.items()} | named)
+    archives.write(path, {name: array.numpy() for name, array in arrays.items()} | named)
     return adapters.load(f"npz:{path}")

@@ -18,6 +18,9 @@ Item = TypeVar("Item", str, ImageLike)
 NAMED_ROWS = 5
 """Defective rows that an error names before it only counts."""
 
+ROWS_AT_ONCE = 1 << 14
+"""Rows that are normalised in float64 at a time."""
+
 
 class Model(ABC):
     """A frozen model as a map into one embedding space; a new adapter implements the abstract methods and nothing else.
@@ -123,17 +126,28 @@ class Model(ABC):
         return rows.detach().float().cpu()
 
 
-def unit_rows(rows: Tensor, what: str) -> Tensor:
-    """Rows (N, D) divided by their Euclidean norms, in float32.
+def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
+    """Rows (N, D) divided by their Euclidean norms, in float32; float64 is used for a few rows at a time only.
+
+    Args:
+        rows: of any floating dtype.
+        what: whose rows they are, for errors.
+        out: (N, D) float32, where the result goes; it may be `rows` itself.
 
     Raises:
-        InputError: a row holds NaN or Inf or has norm zero; `what` says whose rows they are.
+        InputError: a row holds NaN or Inf or has norm zero.
     """
-    wide = rows.double()
-    norm = wide.norm(dim=1, keepdim=True)
-    refuse_rows(~wide.isfinite().all(dim=1), what, "hold NaN or Inf")
-    refuse_rows(norm[:, 0] == 0, what, "have norm zero, so no direction")
-    return (wide / norm).float()
+    result = torch.empty_like(rows, dtype=torch.float32) if out is None else out
+    finite, nonzero = (torch.ones(len(rows), dtype=torch.bool, device=rows.device) for _ in range(2))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        wide = rows[part].double()
+        norm = wide.norm(dim=1, keepdim=True)
+        finite[part], nonzero[part] = wide.isfinite().all(dim=1), norm[:, 0] != 0
+        result[part] = wide / norm
+    refuse_rows(~finite, what, "hold NaN or Inf")
+    refuse_rows(~nonzero, what, "have norm zero, so no direction")
+    return result
 
 
 def refuse_rows(bad: Tensor, what: str, defect: str) -> None:

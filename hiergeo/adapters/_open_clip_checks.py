@@ -2,18 +2,19 @@
 
 import pickle
 import warnings
+import zipfile
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import nn
 
+from hiergeo import _limits
 from hiergeo.adapters._hub import reason
 from hiergeo.errors import InputError
-
-Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+from hiergeo.storage import tensors
+from hiergeo.storage.tensors import Shapes
 
 PREPROCESSING = {
     "image_mean": "mean",
@@ -88,24 +89,15 @@ def checkpoint_shapes(path: Path) -> Shapes:
     """
     if not path.is_file():
         raise InputError(f"there is no checkpoint file {path}.")
-    state = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
+    state = tensors.shapes(path) if path.suffix == ".safetensors" else _pickled(path)
     if not state:
         raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")
     return state
 
 
-def _safetensors(path: Path) -> Shapes:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as archive:
-            return {name: tuple(archive.get_slice(name).get_shape()) for name in archive.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(f"{path} is damaged or no safetensors file: {error}.") from error
-
-
 def _pickled(path: Path) -> Shapes:
     try:
+        _refuse_inflated(path)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             held = torch.load(path, map_location="meta", weights_only=True)
@@ -114,12 +106,23 @@ def _pickled(path: Path) -> Shapes:
             f"{path} is damaged or holds pickled objects other than tensors, which could run code and are refused: "
             "save its state_dict as safetensors."
         ) from error
+    except InputError:
+        raise
     except Exception as error:  # damaged bytes fail anywhere in the unpickler
         script = "TorchScript" in str(error)
         defect = "is a TorchScript archive: save its state_dict as safetensors" if script else "is damaged"
         raise InputError(f"{path} cannot be read: it {defect}.") from error
     state = held.get("state_dict", held) if isinstance(held, dict) else {}
     return {name.removeprefix("module."): tuple(w.shape) for name, w in state.items() if isinstance(w, torch.Tensor)}
+
+
+def _refuse_inflated(path: Path) -> None:
+    """Raise InputError for a zip archive whose pickle, which describes the tensors, is far larger than any model's."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if sum(info.file_size for info in archive.infolist() if info.filename.endswith(".pkl")) > _limits.PICKLE_BYTES:
+            raise InputError(f"{path} holds a description of more than {_limits.PICKLE_BYTES:,} bytes: it is no model.")
 
 
 def wrong_checkpoint(arch: str, path: Path, found: Shapes, error: Exception) -> InputError:

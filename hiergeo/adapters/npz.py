@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Hashable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hiergeo.adapters import _archive
-from hiergeo.adapters._base import Model
+from hiergeo.adapters._base import ROWS_AT_ONCE, Model
 from hiergeo.datasets._base import ImageRef
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
@@ -30,16 +31,28 @@ class NpzModel(Model):
     def __init__(self, path: Path) -> None:
         self.name = f"npz:{path}"
         self._path = path
+        self._stamp = _stamp(path)
         stored = _archive.read(path)
-        self._texts = torch.cat([stored.text, stored.root[None]])
+        self._texts = stored.text
         self._text_row = _index(path, "text", [*stored.caption, ""], self._texts)
         self.has_images = stored.image is not None
         self._images = stored.image if stored.image is not None else stored.text[:0]
         self._image_row = _index(path, "image", stored.image_id, self._images)
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of the file."""
-        return sha256(self._path)[:16]
+        """16 hexadecimal digits of the SHA-256 of the file.
+
+        Raises:
+            InputError: the file is another one than when it was read, or gone.
+        """
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
+        digest = sha256(self._path) if self._path.is_file() else ""
+        if not digest or _stamp(self._path) != self._stamp:
+            raise InputError(f"{self._path} was changed or removed since it was read: load it again.")
+        return digest[:16]
 
     def _check_texts(self, texts: Sequence[str]) -> None:
         missing = [text for text in texts if text not in self._text_row]
@@ -86,9 +99,19 @@ def coco_id(image: ImageLike) -> int:
 def _index(path: Path, kind: str, keys: Sequence[Key], rows: Tensor) -> dict[Key, int]:
     """The first row of each key, after checking that its other rows agree with it."""
     first: dict[Key, int] = {}
-    owner = [first.setdefault(key, row) for row, key in enumerate(keys)]
-    apart = (rows - rows[owner]).norm(dim=1)
-    if apart.numel() and apart.max() > AGREEMENT:
-        key = keys[int((apart > AGREEMENT).nonzero()[0])]
-        raise InputError(f"{path} holds two different embeddings of the {kind} {key!r}.")
+    owner = torch.tensor([first.setdefault(key, row) for row, key in enumerate(keys)], dtype=torch.int64)
+    for repeats in (owner != torch.arange(len(owner))).nonzero()[:, 0].split(ROWS_AT_ONCE):
+        apart = (rows[repeats] - rows[owner[repeats]]).norm(dim=1)
+        if bool((apart > AGREEMENT).any()):
+            key = keys[int(repeats[apart > AGREEMENT][0])]
+            raise InputError(f"{path} holds two different embeddings of the {kind} {key!r}.")
     return first
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What tells a file from another one that took its place; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

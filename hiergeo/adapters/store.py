@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hiergeo import _limits
 from hiergeo._progress import track
-from hiergeo.adapters import _archive
 from hiergeo.adapters._base import Model
 from hiergeo.datasets._base import Hierarchy
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, check_whole
+from hiergeo.storage import archives
 from hiergeo.storage.files import atomic_write, atomic_write_text
 
 Item = TypeVar("Item")
@@ -42,8 +43,7 @@ def embed(model: Model, hierarchy: Hierarchy, out: Path | str, *, batch_size: in
         raise InputError(f"embeddings are written as .npz, so name the file {out.with_suffix('.npz')}, not {out}.")
     if out.is_dir():
         raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
-    if batch_size < 1:
-        raise InputError(f"the batch size must be at least 1, not {batch_size}.")
+    check_whole("the batch size", batch_size, 1, _limits.BATCH)
     if not model.normalised:
         raise InputError(
             f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is."
@@ -65,7 +65,7 @@ def embed(model: Model, hierarchy: Hierarchy, out: Path | str, *, batch_size: in
     if images:
         arrays["image_id"] = np.array([image.image_id for image in images], dtype=np.int64)
         arrays["image"] = _batches(partial, "image", images, model.encode_image, batch_size, model.dim, progress)
-    _archive.write(out, arrays)
+    archives.write(out, arrays)
     shutil.rmtree(partial)
     return out
 

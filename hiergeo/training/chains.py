@@ -9,14 +9,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo.adapters import Model, _archive
+from hiergeo.adapters import Model
 from hiergeo.adapters._base import unit_rows
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
+from hiergeo.storage import archives
+from hiergeo.storage.archives import Array
 from hiergeo.training.refusals import check_chains, leakage
 
-NEEDED = ("text", "positive", "negative", "root")
+NEEDED = {
+    "text": Array("f", (2,)),
+    "positive": Array("iu", (2,)),
+    "negative": Array("iu", (2,)),
+    "root": Array("f", (1,)),
+}
 """The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
+
+HEEDED = {"image_id": Array("iu", (1,), required=False), "caption": Array("U", (1,), required=False)}
+"""Those that it may have besides."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +68,10 @@ class Chains:
     @cached_property
     def sha256(self) -> str:
         """The hash of the embeddings and the chains, in hexadecimal."""
-        parts = (self.text, self.positive, self.negative, self.root)
-        return sha256(b"".join(part.contiguous().numpy().tobytes() for part in parts)).hexdigest()
+        digest = sha256()
+        for part in (self.text, self.positive, self.negative, self.root):
+            digest.update(part.contiguous().view(-1).numpy().data)
+        return digest.hexdigest()
 
 
 def from_file(path: Path | str, *, base: Model | None = None, force: bool = False) -> Chains:
@@ -75,19 +87,20 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
             learn from, or rows describe test images.
     """
     path = Path(path)
-    arrays = _archive.arrays(path)
-    lacking = [name for name in NEEDED if name not in arrays]
-    if lacking:
-        raise InputError(f"{path} has no array '{lacking[0]}': a training file needs {', '.join(NEEDED)}.")
-    text, root = arrays["text"], arrays["root"]
-    if text.ndim != 2 or root.shape != text.shape[1:] or text.dtype.kind != "f" or root.dtype.kind != "f":
-        raise InputError(f"{path} has text of shape {text.shape} and root of shape {root.shape}, not (U, D) and (D,).")
+    arrays = archives.read(path, NEEDED | HEEDED)
+    text, root = (torch.from_numpy(arrays.pop(name)) for name in ("text", "root"))
+    if root.shape != text.shape[1:]:
+        raise InputError(
+            f"{path} has text of shape {tuple(text.shape)} and root of shape {tuple(root.shape)}, not (U, D) and (D,)."
+        )
     image_id = arrays.get("image_id")
-    positive, negative = (_positions(path, arrays, name) for name in ("positive", "negative"))
+    positive, negative = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("positive", "negative"))
     if image_id is not None and image_id.shape != (len(positive),):
         raise InputError(f"{path} has image_id of shape {image_id.shape}, not one for each of {len(positive)} rows.")
     ids = None if image_id is None else image_id.tolist()
-    rows = unit_rows(torch.from_numpy(np.concatenate([text, root[None]]).astype(np.float32)), f"embeddings of {path}")
+    rows = torch.empty(len(text) + 1, text.shape[1])
+    unit_rows(text, f"embeddings of {path}", rows[:-1])
+    unit_rows(root[None], f"the root of {path}", rows[-1:])
     return Chains(
         text=rows[:-1],
         positive=positive,
@@ -132,10 +145,3 @@ def from_hierarchy(hierarchy: Hierarchy, model: Model, *, force: bool = False, p
         captions=frozenset(hierarchy.texts),
         leakage=leaked,
     )
-
-
-def _positions(path: Path, arrays: _archive.Arrays, name: str) -> Tensor:
-    array = arrays[name]
-    if array.ndim != 2 or array.dtype.kind not in "iu":
-        raise InputError(f"{path} has {name} of {array.dtype} and shape {array.shape}, not integers (n, T).")
-    return torch.from_numpy(array.astype(np.int64))

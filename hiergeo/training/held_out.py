@@ -5,9 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from hiergeo import datasets
-from hiergeo.adapters import Model, _archive
+from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
+from hiergeo.storage import archives
+from hiergeo.storage.archives import Array
+
+MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
+"""The arrays of an embedding file that say which images nothing was fitted to."""
 
 
 def held_out_images(path: Path | str) -> frozenset[int] | None:
@@ -16,11 +21,11 @@ def held_out_images(path: Path | str) -> frozenset[int] | None:
     Raises:
         InputError: the file cannot be read, or the mark does not fit its images.
     """
-    arrays = _archive.arrays(Path(path))
+    arrays = archives.read(path, MARKS)
     if "heldout" not in arrays:
         return None
     marked, ids = arrays["heldout"], arrays.get("image_id")
-    if ids is None or marked.dtype != bool or marked.shape != ids.shape:
+    if ids is None or marked.shape != ids.shape:
         raise InputError(f"{path} marks held-out images in an array that does not fit its image_id.")
     return frozenset(ids[marked].tolist())
 

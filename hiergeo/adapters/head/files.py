@@ -17,6 +17,7 @@ from hiergeo.adapters.head.model import HeadModel
 from hiergeo.adapters.head.network import Head, HeadShape
 from hiergeo.errors import InputError
 from hiergeo.storage.files import atomic_write, atomic_write_text, sha256
+from hiergeo.storage.paths import path_of
 
 CONFIG = "config.json"
 
@@ -89,8 +90,8 @@ def load(rest: str, *, device: torch.device) -> HeadModel:
     from hiergeo.adapters._registry import load as load_model
 
     folder, _, spec = rest.partition("@")
-    config = read_config(Path(folder).expanduser())
-    head = read_head(Path(folder).expanduser()).to(device)
+    config = read_config(path_of(folder))
+    head = read_head(path_of(folder)).to(device)
     if not (spec or config.get("base")):
         raise InputError(f"the head in {folder} names no model to stand on: write head:{folder}@SPEC.")
     base = load_model(spec or config["base"], device=device)

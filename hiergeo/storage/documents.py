@@ -1,0 +1,114 @@
+"""JSON files: read under caps and a schema, written with a hash of their content."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hiergeo import _limits
+from hiergeo.errors import InputError
+from hiergeo.storage.files import atomic_write_text
+from hiergeo.storage.schema import Misfit, Schema
+
+HASH = "content_sha256"
+"""The key that holds the hash of all others."""
+
+
+def write(path: Path | str, values: Mapping[str, Any]) -> None:
+    """Write an object and the hash of its content to `path`, whole or not at all.
+
+    Raises:
+        UnavailableError: the file cannot be written; what was there is kept.
+    """
+    atomic_write_text(path, signed(values))
+
+
+def signed(values: Mapping[str, Any]) -> str:
+    """The text of an object that carries the hash of its content as its last key."""
+    held = json.loads(json.dumps(dict(values)))
+    return json.dumps({**held, HASH: content_sha256(held)}, indent=2) + "\n"
+
+
+def content_sha256(values: Mapping[str, Any]) -> str:
+    """SHA-256 over an object's keys and values, whatever their order and the spaces between them; no hash within."""
+    told = {name: value for name, value in values.items() if name != HASH}
+    return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str, Any]:
+    """The object in a JSON file, checked against a schema, without its hash.
+
+    Args:
+        path: the file.
+        schema: what the object has to be.
+        hashed: refuse a file without a hash; one that is there is always verified.
+
+    Raises:
+        InputError: the file is missing or cannot be read, larger or nested deeper than `hiergeo._limits` allows, no
+            JSON, holds a key twice, was altered since its hash was taken, or does not fit the schema.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as handle:
+            content = handle.read(_limits.JSON_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+    if len(content) > _limits.JSON_BYTES:
+        raise InputError(f"{path} is longer than {_limits.JSON_BYTES:,} bytes and no file of hiergeo.")
+    try:
+        values = parse(content)
+        stored = values.pop(HASH, None) if isinstance(values, dict) else None
+        schema.check(values, "")
+    except (Misfit, ValueError) as error:
+        raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
+    if stored != content_sha256(values) and (hashed or stored is not None):
+        raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
+    return values
+
+
+def parse(content: bytes) -> Any:
+    """The value of JSON in UTF-8.
+
+    Raises:
+        ValueError: no JSON, a key twice in one object, lists and objects nested deeper or whole numbers longer than
+            `hiergeo._limits` allows.
+    """
+    try:
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_int=_integer)
+    except RecursionError:
+        _refuse_depth()
+    _check_depth(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return held
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > _limits.JSON_DIGITS:
+        raise ValueError(f"a whole number has {len(digits)} digits")
+    return int(digits)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(_limits.JSON_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    _refuse_depth()
+
+
+def _refuse_depth() -> NoReturn:
+    raise ValueError(f"lists and objects are nested deeper than {_limits.JSON_DEPTH}") from None
