@@ -1,4 +1,4 @@
-"""One progress bar for the whole package: on standard error, and only for work that outlasts a second."""
+"""One progress bar for the whole package: on a terminal's standard error, and only for work that outlasts a second."""
 
 import sys
 import time
@@ -25,7 +25,7 @@ def track(items: Sequence[Item], label: str, *, enabled: bool, note: Callable[[]
 
     console = Console(file=sys.stderr)
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -38,7 +38,7 @@ def track(items: Sequence[Item], label: str, *, enabled: bool, note: Callable[[]
         for item in items:
             yield item
             bar.update(task, advance=1, description=f"{label} {note()}" if note else label)
-            if not shown and time.monotonic() - start > PATIENCE:
+            if not shown and console.is_terminal and time.monotonic() - start > PATIENCE:
                 bar.start()
                 shown = True
     finally:
