@@ -30,6 +30,9 @@ INFLATED_RATIO = 200
 TENSOR_HEADER_BYTES = 1 << 24
 """Bytes of the header of a safetensors file, which names its tensors: 100,000 of them."""
 
+HEAD_WIDTH = 1 << 24
+"""Dimensions of a head's embeddings, and width of its perceptron."""
+
 HEADS_STACKED = 8
 """Heads that stand on each other, the configuration of each naming the next."""
 
