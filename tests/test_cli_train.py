@@ -56,7 +56,9 @@ def test_dimension_norms_and_curvature_are_chosen(run, file, tmp_path):
     assert euclidean == 0
     head = adapters.load(f"head:{tmp_path / 'h'}@{stored(tmp_path / 'base.npz').name}")
     assert (head.dim, head.normalised) == (5, False)
-    code, _, err = run(*common, "--learn-curvature")
+    code, _, err = run(*common)
+    assert (code, "is there already" in err) == (2, True)
+    code, _, err = run(*common, "--learn-curvature", "--overwrite")
     assert code == 2
     assert "euclidean has no curvature to learn" in err
 
@@ -72,10 +74,10 @@ def test_the_same_seed_gives_the_same_head(run, file, tmp_path):
     ("arguments", "said"),
     [
         ([], "nothing to train on"),
-        (["--train", "nowhere.npz"], "there is no embedding file"),
+        (["--train", "nowhere.npz"], "there is no file"),
         (["--train", "FILE", "--loss", "ordr=1"], "did you mean 'order'"),
         (["--train", "FILE", "-g", "lorenz:-1"], "did you mean 'lorentz'"),
-        (["--train", "FILE", "-m", "tiny", "--evaluate", "nowhere.npz"], "there is no embedding file"),
+        (["--train", "FILE", "-m", "tiny", "--evaluate", "nowhere.npz"], "there is no file"),
         (["--train", "FILE", "-g", "product:lorentz:-1x5"], "have 5 dimensions"),
     ],
 )

@@ -16,6 +16,8 @@ from hiergeo.adapters import Model, embed
 from hiergeo.adapters._base import ImageLike
 from hiergeo.datasets._base import Hierarchy, ImageRef, Row
 from hiergeo.errors import InputError, UnavailableError
+from hiergeo.storage import archives
+from hiergeo.storage.locks import locked
 
 DIM = 5
 
@@ -137,19 +139,19 @@ def test_after_an_interrupt_only_unfinished_batches_are_computed(tmp_path, hiera
 
 def test_a_full_disk_loses_no_finished_batch(tmp_path, hierarchy, monkeypatch):
     out = tmp_path / "things.npz"
-    save, saved = np.save, []
+    save, saved = np.savez, []
 
-    def until_full(handle: object, rows: np.ndarray) -> None:
+    def until_full(handle: object, **rows: np.ndarray) -> None:
         if len(saved) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
-        saved.append(save(handle, rows))
+        saved.append(save(handle, **rows))
 
-    monkeypatch.setattr(np, "save", until_full)
+    monkeypatch.setattr(np, "savez", until_full)
     with pytest.raises(UnavailableError, match="No space left on device"):
         embed(Counting(), hierarchy, out, batch_size=4)
     monkeypatch.undo()
     kept = {path.name for path in Path(f"{out}.partial").iterdir()}
-    assert kept == {"manifest.json", *(f"text-{start:09d}.npy" for start in (0, 4, 8))}
+    assert kept == {"manifest.json", *(f"text-{start:09d}.npz" for start in (0, 4, 8))}
     resumed = Counting()
     embed(resumed, hierarchy, out, batch_size=4)
     assert resumed.seen[:1] == [hierarchy.texts[12]]
@@ -158,8 +160,12 @@ def test_a_full_disk_loses_no_finished_batch(tmp_path, hierarchy, monkeypatch):
 def test_a_disk_that_fills_at_the_end_keeps_every_batch(tmp_path, hierarchy, monkeypatch):
     out = tmp_path / "things.npz"
 
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    save = np.savez
+
+    def full(handle: object, **arrays: np.ndarray) -> None:
+        if "root" in arrays:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(handle, **arrays)
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(UnavailableError, match="No space left"):
@@ -171,16 +177,23 @@ def test_a_disk_that_fills_at_the_end_keeps_every_batch(tmp_path, hierarchy, mon
     assert resumed.seen == []
 
 
-@pytest.mark.parametrize("damage", ["cut off", "of another shape"])
+@pytest.mark.parametrize("damage", ["cut off", "of another shape", "of another place", "of another model"])
 def test_a_damaged_batch_is_computed_again(tmp_path, hierarchy, damage):
     out = tmp_path / "things.npz"
     with pytest.raises(KeyboardInterrupt):
         embed(Counting(interrupt_at=4), hierarchy, out, batch_size=4)
-    batch = Path(f"{out}.partial") / "text-000000004.npy"
+    batch = Path(f"{out}.partial") / "text-000000004.npz"
     if damage == "cut off":
         batch.write_bytes(batch.read_bytes()[:100])
+    elif damage == "of another place":
+        batch.write_bytes(batch.with_name("text-000000000.npz").read_bytes())
+    elif damage == "of another model":
+        with pytest.raises(KeyboardInterrupt):
+            embed(Counting(interrupt_at=4, fingerprint="beef"), hierarchy, tmp_path / "other.npz", batch_size=4)
+        batch.write_bytes((tmp_path / "other.npz.partial" / batch.name).read_bytes())
     else:
-        np.save(batch, np.ones((3, DIM), dtype=np.float32))
+        with np.load(batch) as held:
+            archives.write(batch, {"rows": held["rows"][:3], "work": held["work"]})
     resumed = Counting()
     embed(resumed, hierarchy, out, batch_size=4)
     assert resumed.seen == [*hierarchy.texts[4:8], *hierarchy.texts[12:], *map(str, range(6))]
@@ -198,7 +211,7 @@ def test_batches_of_another_run_are_never_mixed_in(tmp_path, hierarchy):
         (Counting(), hierarchy, 8, "batch_size"),
     ]
     for model, data, batch_size, difference in others:
-        with pytest.raises(InputError, match=rf"another run \(it differs in {difference}\): delete that folder"):
+        with pytest.raises(InputError, match=rf"another run \(it differs in {difference}\): replace them"):
             embed(model, data, out, batch_size=batch_size)
         assert model.seen == []
     assert {path: path.read_bytes() for path in Path(f"{out}.partial").iterdir()} == before
@@ -236,3 +249,57 @@ def test_an_unusable_embedding_says_where(tmp_path, hierarchy, monkeypatch):
     start = at - at % 4
     with pytest.raises(InputError, match=rf"texts {start} to {start + 3} .*rows {at - start} hold NaN"):
         embed(model, hierarchy, tmp_path / "things.npz", batch_size=4)
+
+
+def test_what_is_done_is_not_done_again_and_not_replaced_unasked(tmp_path, hierarchy):
+    out = embed(Counting(), hierarchy, tmp_path / "things.npz", batch_size=4)
+    before = out.read_bytes()
+    again = Counting()
+    embed(again, hierarchy, out, batch_size=4)
+    other = Counting(fingerprint="beef")
+    with pytest.raises(InputError, match=r"things\.npz is there already"):
+        embed(other, hierarchy, out, batch_size=4)
+    assert (again.seen, other.seen, out.read_bytes()) == ([], [], before)
+    embed(other, hierarchy, out, batch_size=4, overwrite=True)
+    assert out.read_bytes() != before
+    assert [path.name for path in tmp_path.iterdir()] == ["things.npz"]
+
+
+def test_batches_of_another_run_are_replaced_when_asked(tmp_path, hierarchy):
+    out = tmp_path / "things.npz"
+    for fingerprint in ("f00d", "beef", "beef"):
+        with pytest.raises(KeyboardInterrupt):
+            embed(Counting(interrupt_at=3, fingerprint=fingerprint), hierarchy, out, batch_size=4, overwrite=True)
+    resumed = Counting(fingerprint="beef")
+    embed(resumed, hierarchy, out, batch_size=4)
+    assert resumed.seen[:1] == [hierarchy.texts[16]]
+
+
+def test_a_folder_without_its_manifest_is_not_trusted(tmp_path, hierarchy):
+    """As a process leaves it that is killed while it deletes the batches of another model."""
+    out, partial = tmp_path / "things.npz", tmp_path / "things.npz.partial"
+    with pytest.raises(KeyboardInterrupt):
+        embed(Counting(interrupt_at=9, fingerprint="beef"), hierarchy, out, batch_size=4)
+    (partial / "manifest.json").unlink()
+    model = Counting()
+    embed(model, hierarchy, out, batch_size=4)
+    assert model.seen == [*hierarchy.texts, *map(str, range(6))]
+    assert [path.name for path in tmp_path.iterdir()] == ["things.npz"]
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path, hierarchy):
+    mine = tmp_path / "things.npz.partial" / "thesis.tex"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=r"thesis\.tex"):
+            embed(Counting(), hierarchy, tmp_path / "things.npz", overwrite=overwrite)
+    assert mine.read_text() == "mine"
+
+
+def test_a_second_writer_is_refused_before_any_work(tmp_path, hierarchy):
+    out, model = tmp_path / "things.npz", Counting()
+    with locked(out), pytest.raises(UnavailableError, match=r"things\.npz is being written by process \d+ on"):
+        embed(model, hierarchy, out)
+    assert model.seen == []
+    embed(model, hierarchy, out)

@@ -1,6 +1,8 @@
 """A head on disk: the same embeddings again, through the ordinary door, or one sentence why not."""
 
+import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from training_common import FAST, ITEMS, captions, chains, stored
 
 from hiergeo import Lorentz, adapters
 from hiergeo.adapters._base import Model
+from hiergeo.adapters.head import files
 from hiergeo.errors import InputError
 from hiergeo.training import HeadModel, from_file, load_space, save_head, train_head
 
@@ -24,8 +27,6 @@ def base(tmp_path):
 
 @pytest.fixture
 def folder(trained, base, tmp_path):
-    import dataclasses
-
     data = dataclasses.replace(chains(), base=(base.name, base.fingerprint()))
     return save_head(trained, data, tmp_path / "head")
 
@@ -60,13 +61,15 @@ def test_the_configuration_says_what_it_is(folder):
     assert config["losses"] == dict(FAST.losses)
     assert config["seed"] == FAST.seed
     assert config["curvature"] == pytest.approx([load_space(folder).geometry.curvature])
-    looks = json.loads((folder / "history.json").read_text())
+    looks = json.loads((folder / config["history"]).read_text())
     assert [look["step"] for look in looks] == [0, 20, 40]
 
 
-def test_saving_again_leaves_one_head(trained, folder):
-    save_head(trained, chains(), folder)
-    assert len(list(folder.glob("*.safetensors"))) == 1
+def test_saving_again_leaves_one_head_and_only_when_asked(trained, folder):
+    with pytest.raises(InputError, match="is there already"):
+        save_head(trained, chains(), folder)
+    save_head(trained, chains(), folder, overwrite=True)
+    assert len(list(folder.iterdir())) == 3
     with pytest.raises(InputError, match="names no model to stand on"):
         adapters.load(f"head:{folder}")
 
@@ -104,24 +107,97 @@ def test_damage_is_one_sentence(folder, damage):
         adapters.load(f"head:{folder}")
 
 
-def test_an_interrupted_save_keeps_the_old_head(trained, folder, monkeypatch):
-    from hiergeo.adapters.head import files
-
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_an_interrupted_save_keeps_the_old_head(trained, folder, monkeypatch, count):
+    """It stops before a file is moved into place, the configuration being the last; the next save cleans up."""
     before = adapters.load(f"head:{folder}").encode_text(captions())
+    held = {path: path.read_bytes() for path in folder.iterdir()}
+    replace, replaced = Path.replace, []
 
-    def stop(*_):
-        raise KeyboardInterrupt
+    def stop(self: Path, target: Path) -> Path:
+        replaced.append(target)
+        if len(replaced) == count:
+            raise KeyboardInterrupt
+        return replace(self, target)
 
-    monkeypatch.setattr(files, "atomic_write_text", stop)
+    monkeypatch.setattr(Path, "replace", stop)
     moved = train_head(chains(), Lorentz(-0.5), FAST)
     with pytest.raises(KeyboardInterrupt):
-        files.write(folder, moved.head, {})
+        files.write(folder, moved.head, {}, [{"step": 1}], overwrite=True)
+    monkeypatch.undo()
     assert torch.equal(adapters.load(f"head:{folder}").encode_text(captions()), before)
+    assert all(path.read_bytes() == content for path, content in held.items())
+    files.write(folder, moved.head, {}, [{"step": 2}], overwrite=True)
+    assert len(list(folder.iterdir())) == 3
+
+
+def altered(folder: Path, **changes: object) -> Path:
+    """The configuration changed by hand, which has no hash then."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config.pop("content_sha256", None)
+    path.write_text(json.dumps(config | changes))
+    return folder
+
+
+SHAPE = {"inputs": 12, "outputs": 12, "hidden": 16, "unit": True}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"geometry": None},
+        {"geometry": 3},
+        {"base": ["npz:a"]},
+        {"weights": "../head-0123456789ab.safetensors"},
+        {"weights": "/etc/passwd"},
+        {"weights": None},
+        {"history": "config.json"},
+        {"shape": SHAPE | {"hidden": 2**40}},
+        {"shape": SHAPE | {"hidden": 17}},
+        {"shape": SHAPE | {"hidden": 0}},
+        {"shape": SHAPE | {"inputs": True}},
+        {"shape": SHAPE | {"unit": 1}},
+        {"shape": SHAPE | {"outputs": 12.0}},
+        {"shape": SHAPE | {"more": 1}},
+        {"shape": [12, 12]},
+        {"curvature": [float("nan")]},
+        {"seed": 10**30},
+        {"leakage": 1},
+        {"deep": json.loads("[" * 40 + "]" * 40)},
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_one_sentence(folder, change):
+    with pytest.raises(InputError):
+        adapters.load(f"head:{altered(folder, **change)}")
+
+
+def test_a_configuration_without_hash_is_read_and_one_with_a_wrong_hash_is_not(folder):
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    with pytest.raises(InputError, match="altered"):
+        adapters.load(f"head:{folder}")
+    adapters.load(f"head:{altered(folder)}")
+
+
+def test_a_head_that_stands_on_itself_is_refused(trained, folder, tmp_path):
+    other = save_head(trained, dataclasses.replace(chains(), base=(f"head:{folder}", "")), tmp_path / "other")
+    adapters.load(f"head:{other}")
+    for base in (f"head:{folder}", f"head:{other}", f"head:{other}@head:{folder}"):
+        altered(folder, base=base)
+        with pytest.raises(InputError, match="itself"):
+            adapters.load(f"head:{folder}")
+    with pytest.raises(InputError, match="at most"):
+        adapters.load("@".join([f"head:{folder}"] * 50))
+
+
+def test_a_head_does_not_replace_something_else(trained, folder):
+    (folder / "config.json").write_text('{"spec": "hf:a"}')
+    with pytest.raises(InputError, match="something else"):
+        save_head(trained, chains(), folder, overwrite=True)
 
 
 def test_training_on_test_data_is_said_whenever_the_head_is_loaded(trained, base, tmp_path):
-    import dataclasses
-
     data = dataclasses.replace(chains(), leakage="3 of 60 rows describe test images", base=(base.name, ""))
     folder = save_head(trained, data, tmp_path / "leaky")
     with pytest.warns(UserWarning, match="was trained on test data: 3 of 60"):
@@ -129,8 +205,6 @@ def test_training_on_test_data_is_said_whenever_the_head_is_loaded(trained, base
 
 
 def test_free_norms_survive_and_are_not_stored_as_unit_embeddings(base, tmp_path):
-    import dataclasses
-
     from hiergeo import datasets
 
     recipe = dataclasses.replace(FAST, unit=False, outputs=3, losses={"order": 1.0}, steps=20)

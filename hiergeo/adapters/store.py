@@ -1,8 +1,12 @@
-"""Embedding a dataset into a file, batch by batch, so that an interrupted run goes on where it stopped."""
+"""Embedding a dataset into a file, batch by batch, so that an interrupted run goes on where it stopped.
+
+Every batch carries the hash of the work that it is a part of (model, inputs, settings, place), and is taken for that
+work alone: whatever folder it lies in, and whatever became of the process that wrote it.
+"""
 
 import json
-import shutil
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -17,26 +21,54 @@ from hiergeo._progress import track
 from hiergeo.adapters._base import Model
 from hiergeo.datasets._base import Hierarchy
 from hiergeo.errors import InputError, check_whole
-from hiergeo.storage import archives
-from hiergeo.storage.files import atomic_write, atomic_write_text
+from hiergeo.storage import archives, documents
+from hiergeo.storage.archives import Array
+from hiergeo.storage.files import refuse_existing, remove_leftovers, retire
+from hiergeo.storage.locks import locked
+from hiergeo.storage.schema import Record, Text
 
 Item = TypeVar("Item")
 
 MANIFEST = "manifest.json"
+"""What the folder of finished batches says of the run that they are of."""
+
+OURS = re.compile(r"(text|image)-\d{9}\.np[yz]|manifest\.json|\..+\.part")
+"""What may lie in that folder."""
+
+BATCH = {"rows": Array("f", (2,)), "work": Array("U", (0,))}
+WORK = {"work": Array("U", (0,), required=False)}
 
 
-def embed(model: Model, hierarchy: Hierarchy, out: Path | str, *, batch_size: int = 64, progress: bool = False) -> Path:
+def embed(
+    model: Model,
+    hierarchy: Hierarchy,
+    out: Path | str,
+    *,
+    batch_size: int = 64,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Path:
     """Embed the distinct texts of a dataset, and its images if the model sees, into an ``.npz`` that ``npz:`` loads.
 
-    Finished batches wait in the folder ``OUT.partial``; after an interruption the same call computes only the others.
-    The file appears when complete, with model name, fingerprint, normalisation, dataset and a hash of its content.
+    Finished batches wait in the folder ``OUT.partial``; after an interruption the same call computes only the others,
+    and where the file is complete already it computes nothing. The file appears when complete, with model name,
+    fingerprint, normalisation, dataset and a hash of its content.
+
+    Args:
+        model: what embeds.
+        hierarchy: the texts and images.
+        out: the file.
+        batch_size: texts or images that are embedded at a time.
+        overwrite: replace a file, and batches, of another run.
+        progress: draw a bar on standard error for work that outlasts a second.
 
     Returns:
         The path of the file.
 
     Raises:
-        InputError: ``OUT.partial`` belongs to another model, dataset or batch size, or an embedding is unusable.
-        UnavailableError: the disk is full or not writable; finished batches are kept.
+        InputError: `out` or ``OUT.partial`` is of another model, dataset or batch size and is not to be overwritten, or
+            an embedding is unusable.
+        UnavailableError: another process is writing `out`; the disk is full or not writable; finished batches are kept.
     """
     out = Path(out)
     if out.suffix != ".npz":
@@ -53,21 +85,64 @@ def embed(model: Model, hierarchy: Hierarchy, out: Path | str, *, batch_size: in
     asked = {
         **origin,
         "batch_size": str(batch_size),
-        "inputs": sha256(json.dumps([texts, [image.image_id for image in images]]).encode()).hexdigest(),
+        "inputs": _hash([texts, [image.image_id for image in images]]),
     }
+    work = _hash(asked)
     partial = out.with_name(f"{out.name}.partial")
-    _claim(partial, asked)
+    with locked(out):
+        remove_leftovers(out.parent)
+        if out.exists() and not overwrite and _work_of(out) == work:
+            retire(partial)
+            return out
+        refuse_existing(out, overwrite)
+        _claim(partial, asked, overwrite)
 
-    arrays: dict[str, NDArray[np.generic]] = {name: np.array(value) for name, value in origin.items()}
-    arrays["root"] = model.root().numpy()
-    arrays["caption"] = np.array(texts)
-    arrays["text"] = _batches(partial, "text", texts, model.encode_text, batch_size, model.dim, progress)
-    if images:
-        arrays["image_id"] = np.array([image.image_id for image in images], dtype=np.int64)
-        arrays["image"] = _batches(partial, "image", images, model.encode_image, batch_size, model.dim, progress)
-    archives.write(out, arrays)
-    shutil.rmtree(partial)
+        arrays: dict[str, NDArray[np.generic]] = {name: np.array(value) for name, value in origin.items()}
+        arrays["work"] = np.array(work)
+        arrays["root"] = model.root().numpy()
+        arrays["caption"] = np.array(texts)
+        batches = Batches(partial, work, batch_size, model.dim, progress)
+        arrays["text"] = batches.of("text", texts, model.encode_text)
+        if images:
+            arrays["image_id"] = np.array([image.image_id for image in images], dtype=np.int64)
+            arrays["image"] = batches.of("image", images, model.encode_image)
+        archives.write(out, arrays)
+        retire(partial)
     return out
+
+
+class Batches:
+    """The finished batches of one run, in a folder.
+
+    Args:
+        folder: where they are.
+        work: the hash of everything that the embeddings depend on.
+        size: inputs of a batch.
+        dim: dimension of the embeddings.
+        progress: draw bars.
+    """
+
+    def __init__(self, folder: Path, work: str, size: int, dim: int, progress: bool) -> None:
+        self.folder, self.work, self.size, self.dim, self.progress = folder, work, size, dim, progress
+
+    def of(self, kind: str, items: Sequence[Item], encode: Callable[..., Tensor]) -> NDArray[np.generic]:
+        """The embeddings (N, dim) of all items: read from the folder where they are there, else computed and put there.
+
+        Raises:
+            InputError: an embedding that cannot be used; batches before it are kept.
+            UnavailableError: the folder cannot be written.
+        """
+        rows = np.empty((len(items), self.dim), np.float32)
+        for start in track(range(0, len(items), self.size), f"embedding {kind}s", enabled=self.progress):
+            batch = items[start : start + self.size]
+            path = self.folder / f"{kind}-{start:09d}.npz"
+            work = _hash([self.work, kind, start])
+            done = _finished(path, work, (len(batch), self.dim))
+            if done is None:
+                done = _computed(encode, batch, f"{kind}s {start} to {start + len(batch) - 1}", self.size)
+                archives.write(path, {"rows": done, "work": np.array(work)})
+            rows[start : start + len(batch)] = done
+        return rows
 
 
 def _origin(model: Model, hierarchy: Hierarchy) -> dict[str, str]:
@@ -81,53 +156,60 @@ def _origin(model: Model, hierarchy: Hierarchy) -> dict[str, str]:
     }
 
 
-def _claim(partial: Path, asked: dict[str, str]) -> None:
-    """Start the folder of finished batches, or make sure that the one there is of the very same run."""
-    manifest = partial / MANIFEST
-    if not manifest.exists():
-        atomic_write_text(manifest, json.dumps(asked, indent=1))
-        return
+def _hash(values: object) -> str:
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _work_of(out: Path) -> str | None:
+    """The hash of the work that an embedding file says it holds; None for one that is damaged or does not say."""
     try:
-        begun = json.loads(manifest.read_text(encoding="utf-8"))
-        differing = [key for key, value in asked.items() if begun.get(key) != value]
-    except (ValueError, AttributeError):
-        differing = [MANIFEST]
-    if differing:
-        raise InputError(
-            f"{partial} holds batches of another run (it differs in {', '.join(differing)}): "
-            "delete that folder to start afresh, or choose another output file."
-        )
-
-
-def _batches(
-    partial: Path,
-    kind: str,
-    items: Sequence[Item],
-    encode: Callable[..., Tensor],
-    batch_size: int,
-    dim: int,
-    progress: bool,
-) -> NDArray[np.generic]:
-    """The embeddings (N, dim) of all items: read from the folder where they are there, else computed and put there."""
-    rows = []
-    for start in track(range(0, len(items), batch_size), f"embedding {kind}s", enabled=progress):
-        batch = items[start : start + batch_size]
-        path = partial / f"{kind}-{start:09d}.npy"
-        done = _finished(path, (len(batch), dim))
-        if done is None:
-            done = _computed(encode, batch, f"{kind}s {start} to {start + len(batch) - 1}", batch_size)
-            with atomic_write(path) as handle:
-                np.save(handle, done)
-        rows.append(done)
-    return np.concatenate(rows)
-
-
-def _finished(path: Path, shape: tuple[int, int]) -> NDArray[np.generic] | None:
-    try:
-        rows: NDArray[np.generic] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        work = archives.read(out, WORK).get("work")
+    except InputError:
         return None
-    return rows if rows.shape == shape and rows.dtype == np.float32 else None
+    return None if work is None else str(work)
+
+
+def _claim(partial: Path, asked: Mapping[str, str], overwrite: bool) -> None:
+    """Start the folder of finished batches, or make sure that the one there is of the very same run.
+
+    A folder without a manifest is what is left of one that was being deleted: batches are not taken from it.
+    """
+    if partial.exists():
+        strange = (
+            [path.name for path in partial.iterdir() if not OURS.fullmatch(path.name)] if partial.is_dir() else [""]
+        )
+        if strange:
+            raise InputError(f"{partial / strange[0]} is there and of no run: choose another output file.")
+    manifest = partial / MANIFEST
+    if manifest.exists():
+        differing = _differing(manifest, asked)
+        if not differing:
+            return
+        if not overwrite:
+            raise InputError(
+                f"{partial} holds batches of another run (it differs in {', '.join(differing)}): "
+                "replace them (--overwrite), delete that folder, or choose another output file."
+            )
+    retire(partial)
+    documents.write(manifest, asked)
+
+
+def _differing(manifest: Path, asked: Mapping[str, str]) -> list[str]:
+    """The settings in which the run of a manifest differs; a damaged manifest is told by its name."""
+    try:
+        begun = documents.read(manifest, Record(rest=Text()), hashed=True)
+    except InputError:
+        return [MANIFEST]
+    return [key for key, value in asked.items() if begun.get(key) != value]
+
+
+def _finished(path: Path, work: str, shape: tuple[int, int]) -> NDArray[np.generic] | None:
+    try:
+        held = archives.read(path, BATCH)
+    except InputError:
+        return None
+    rows: NDArray[np.generic] = held["rows"]
+    return rows if str(held["work"]) == work and rows.shape == shape and rows.dtype == np.float32 else None
 
 
 def _computed(encode: Callable[..., Tensor], batch: Sequence[Item], which: str, batch_size: int) -> NDArray[np.generic]:

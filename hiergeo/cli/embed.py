@@ -25,6 +25,7 @@ def embed(
     split: options.Split = "test",
     rows: options.Rows = None,
     batch_size: BatchSize = 64,
+    overwrite: options.Overwrite = False,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
@@ -34,7 +35,7 @@ def embed(
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
     try:
-        adapters.embed(loaded, hierarchy, out, batch_size=batch_size, progress=True)
+        adapters.embed(loaded, hierarchy, out, batch_size=batch_size, overwrite=overwrite, progress=True)
     except UnavailableError as error:
         raise UnavailableError(f"{str(error).rstrip('.')}; {AGAIN}.") from error
     images = len(hierarchy.images) if loaded.has_images else 0

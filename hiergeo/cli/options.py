@@ -82,4 +82,5 @@ Root = Annotated[
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
 Seed = Annotated[int, typer.Option(help="Seed of the resampling, and of the scenes of demo.", metavar="N", min=0)]
 Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.", metavar="NAME")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE", callback=path)]

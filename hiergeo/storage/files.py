@@ -1,14 +1,24 @@
-"""Files that are either whole or absent: written beside their destination, then moved into place."""
+"""Files and folders that are either whole or absent: written beside their destination, then moved into place.
+
+What is being written or deleted bears a name that tells host and process, so that the leftovers of a process that was
+killed are recognised, and removed by the next one that writes to the same place.
+"""
 
 import hashlib
 import os
-import tempfile
+import re
+import secrets
+import shutil
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from hiergeo.errors import UnavailableError
+from hiergeo.errors import HiergeoError, InputError, UnavailableError
+
+STEM = 80
+"""Letters of a name that the names of its temporary files repeat; longer ones are told apart by a hash."""
 
 
 def _default_mode() -> int:
@@ -20,6 +30,15 @@ def _default_mode() -> int:
 MODE = _default_mode()
 """The mode of a new file, read once: asking for the umask sets it for a moment."""
 
+HOST = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:40].strip("-") or "host"
+"""This machine, in letters that any file system takes."""
+
+
+LEFTOVER = re.compile(rf"\..+\.{re.escape(HOST)}-(\d{{1,9}})-[0-9a-f]{{8}}\.part")
+"""The names that `temporary` gives."""
+
+_tidied: set[Path] = set()
+
 
 @contextmanager
 def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
@@ -28,26 +47,86 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     Raises:
         UnavailableError: the folder cannot be written or the disk is full; `path` is left as it was.
     """
-    path = Path(path).resolve()
-    refuse_special(path)
-    try:
+    with writing(path):
+        path = Path(path).resolve()
+        refuse_special(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UnavailableError(f"cannot write {path}: {error.strerror or error}.") from error
-    scratch = Path(name)
+        _tidy(path.parent)
+        scratch = temporary(path)
+        try:
+            with scratch.open("xb") as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            scratch.chmod(MODE)
+            scratch.replace(path)
+        finally:
+            with suppress(OSError):
+                scratch.unlink()
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Turn what the system says against writing `path` into one sentence, an UnavailableError."""
     try:
-        with os.fdopen(descriptor, "wb") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        scratch.chmod(MODE)
-        scratch.replace(path)
+        yield
     except OSError as error:
         reason = error.strerror or f"{error} (is the disk full?)"
         raise UnavailableError(f"cannot write {path}: {reason}.") from error
-    finally:
-        scratch.unlink(missing_ok=True)
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, HiergeoError) or not _unusable(path):
+            raise
+        raise UnavailableError(f"cannot write {path}: this is no path of a file.") from error
+
+
+def atomic_write_text(path: Path | str, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    with atomic_write(path) as handle:
+        handle.write(text.encode("utf-8"))
+
+
+def retire(path: Path | str) -> None:
+    """Delete a file or a folder that may be absent; a folder is first renamed, so that it is there whole or not at all.
+
+    Raises:
+        UnavailableError: it cannot be deleted.
+    """
+    with writing(path):
+        path = Path(path).absolute()
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path.rename(temporary(path)), ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path | str) -> None:
+    """Delete what processes of this machine that are no more have left in a folder while they wrote or deleted."""
+    with suppress(OSError):
+        for path in Path(folder).iterdir():
+            found = LEFTOVER.fullmatch(path.name)
+            if found and not is_running(int(found[1])):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+
+
+def temporary(path: Path) -> Path:
+    """A name beside `path` that nothing has: of this host, this process, and a number."""
+    return path.with_name(f"{hidden(path)}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine is there; True where the system does not say."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def refuse_special(path: Path) -> None:
@@ -57,10 +136,11 @@ def refuse_special(path: Path) -> None:
         raise UnavailableError(f"cannot write {path}: it is {kind}, name a file.")
 
 
-def atomic_write_text(path: Path | str, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, whole or not at all."""
-    with atomic_write(path) as handle:
-        handle.write(text.encode("utf-8"))
+def refuse_existing(path: Path | str, overwrite: bool) -> None:
+    """Raise InputError for a result of long work that is there already, unless it may be replaced."""
+    with writing(path):
+        if not overwrite and Path(path).exists():
+            raise InputError(f"{path} is there already: replace it (--overwrite), or choose another name.")
 
 
 def sha256(path: Path | str) -> str:
@@ -70,3 +150,28 @@ def sha256(path: Path | str) -> str:
         while block := handle.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _tidy(folder: Path) -> None:
+    """Remove leftovers from a folder, once for each process: many files may go to one folder."""
+    if folder not in _tidied:
+        _tidied.add(folder)
+        remove_leftovers(folder)
+
+
+def hidden(path: Path) -> str:
+    """What names of files that serve `path` begin with: a dot and its own name, or a hash of one that is long."""
+    name = path.name
+    short = name if len(os.fsencode(name)) <= STEM else f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+    return f".{short}"
+
+
+def _unusable(path: Path | str) -> bool:
+    """Whether the system cannot even take the path: a zero byte in it, letters it cannot spell, links in a circle."""
+    try:
+        Path(path).resolve()
+    except (ValueError, RuntimeError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -10,7 +10,6 @@ from torch import Tensor
 from hiergeo import _limits
 from hiergeo.errors import InputError
 from hiergeo.storage import documents
-from hiergeo.storage.files import atomic_write
 from hiergeo.storage.schema import ListOf, Misfit, Record, Text, Whole
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -25,20 +24,12 @@ HEADER = Record(
 )
 
 
-def write(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> str:
-    """Write tensors to `path`, whole or not at all; returns the SHA-256 of the file.
-
-    Raises:
-        UnavailableError: the file cannot be written; what was there is kept.
-    """
-    from hashlib import sha256
-
+def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of a file of tensors, which may be on any device and of any layout."""
     from safetensors.torch import save
 
-    blob = save(dict(tensors), metadata=None if metadata is None else dict(metadata))
-    with atomic_write(path) as handle:
-        handle.write(blob)
-    return sha256(blob).hexdigest()
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return save(plain, metadata=None if metadata is None else dict(metadata))
 
 
 def shapes(path: Path | str) -> Shapes:

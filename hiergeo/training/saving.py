@@ -1,6 +1,5 @@
 """A trained head on disk: its folder, what it says of itself, and the space it was trained in."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,27 @@ from hiergeo._version import __version__
 from hiergeo.adapters.head import read_config, write
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space, parse
-from hiergeo.storage.files import atomic_write_text
 from hiergeo.training.chains import Chains
 from hiergeo.training.trainer import Trained
 
-HISTORY = "history.json"
 
-
-def save_head(trained: Trained, chains: Chains, folder: Path | str) -> Path:
+def save_head(trained: Trained, chains: Chains, folder: Path | str, *, overwrite: bool = False) -> Path:
     """Write a trained head; ``hiergeo.adapters.load("head:FOLDER")`` reads it again.
 
-    The folder gets ``config.json`` (`describe`), the weights in safetensors and ``history.json``.
+    The folder gets ``config.json`` (`describe`), and the weights in safetensors and the history that it names.
+
+    Args:
+        trained: the head.
+        chains: what it learnt from.
+        folder: where.
+        overwrite: replace a head that is there.
 
     Raises:
+        InputError: there is a head and it is not to be replaced, or the folder is of something else.
         UnavailableError: the folder cannot be written; a head that was there is kept.
     """
-    written = write(folder, trained.head, describe(trained, chains))
     looks = [look.as_dict() for look in trained.history]
-    atomic_write_text(written / HISTORY, json.dumps(looks, indent=1) + "\n")
-    return written
+    return write(folder, trained.head, describe(trained, chains), looks, overwrite=overwrite)
 
 
 def describe(trained: Trained, chains: Chains) -> dict[str, Any]:

@@ -1,82 +1,151 @@
-"""The folder of a head: ``config.json``, and the weights in safetensors that it names.
+"""The folder of a head: ``config.json``, and the weights and the history that it names by their hashes.
 
-The configuration is written last and names its weights by their hash, so a folder holds one whole head at any moment:
-the one before until the new one is there.
+The configuration is written last, so a folder holds one whole head at any moment: the one before until the new one is
+there with all its files.
 """
 
+import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from hiergeo import _limits
 from hiergeo.adapters._base import Model
 from hiergeo.adapters.head.model import HeadModel
 from hiergeo.adapters.head.network import Head, HeadShape
 from hiergeo.errors import InputError
-from hiergeo.storage.files import atomic_write, atomic_write_text, sha256
+from hiergeo.storage import documents, tensors
+from hiergeo.storage.files import atomic_write, refuse_existing, remove_leftovers, sha256
+from hiergeo.storage.locks import locked
 from hiergeo.storage.paths import path_of
+from hiergeo.storage.schema import Anything, Flag, OrNull, Record, Text, Whole
 
-CONFIG = "config.json"
+CONFIG, WEIGHTS, HISTORY = "config.json", "head-{}.safetensors", "history-{}.json"
+"""The files of a head; the last two are named by the first digits of their hashes."""
+
+WIDTH = Whole(0, _limits.WIDTH)
+HEX = Text("[0-9a-f]{64}")
+
+SCHEMA = Record(
+    {
+        "shape": Record({"inputs": WIDTH, "outputs": WIDTH, "hidden": WIDTH, "unit": Flag()}),
+        "weights": Text(r"head-[0-9a-f]{12}\.safetensors"),
+        "weights_sha256": HEX,
+    },
+    {
+        "base": OrNull(Text()),
+        "base_fingerprint": OrNull(Text()),
+        "leakage": OrNull(Text()),
+        "geometry": Text(),
+        "history": Text(r"history-[0-9a-f]{12}\.json"),
+        "history_sha256": HEX,
+    },
+    rest=Anything(),
+)
+"""What the configuration has to be before anything in it is used."""
+
+_loading: ContextVar[tuple[Path | None, ...]] = ContextVar("loading", default=())
+"""The heads whose models are being loaded, from the topmost down; None for one whose model the user named."""
 
 
-def write(folder: Path | str, head: Head, config: Mapping[str, Any]) -> Path:
-    """Store a head with whatever describes it, JSON values by name; returns the folder.
+def write(
+    folder: Path | str,
+    head: Head,
+    config: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]] = (),
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Store a head with whatever describes it, all of it at once; returns the folder.
 
-    `load` heeds ``base`` (the spec of the frozen model, or None), ``base_fingerprint`` and ``leakage``; ``shape``,
-    ``weights`` and ``weights_sha256`` are added here.
+    Args:
+        folder: where.
+        head: the network.
+        config: JSON values by name. `load` heeds ``base`` (the spec of the frozen model, or None), ``base_fingerprint``
+            and ``leakage``; ``shape``, ``weights``, ``history`` and the hashes are added here.
+        history: what was seen on the way, JSON values by name for each look.
+        overwrite: replace a head that is there.
 
     Raises:
-        UnavailableError: the folder cannot be written; what was there is kept.
+        InputError: there is a head and it is not to be replaced, or the folder is of something else.
+        UnavailableError: the folder cannot be written, or another process is writing it; what was there is kept.
     """
-    from safetensors.torch import save
-
     folder = Path(folder)
-    blob = save({name: weight.detach().cpu().contiguous() for name, weight in head.state_dict().items()})
-    with atomic_write(folder / "head.safetensors.new") as handle:
-        handle.write(blob)
-    digest = sha256(folder / "head.safetensors.new")
-    weights = folder / f"head-{digest[:12]}.safetensors"
-    (folder / "head.safetensors.new").replace(weights)
-    whole = {**config, "shape": head.shape._asdict(), "weights": weights.name, "weights_sha256": digest}
-    atomic_write_text(folder / CONFIG, json.dumps(whole, indent=2) + "\n")
-    for old in set(folder.glob("head-*.safetensors")) - {weights}:
-        old.unlink()
+    check_free(folder, overwrite)
+    with locked(folder / CONFIG):
+        remove_leftovers(folder)
+        weights, digest = _published(folder, WEIGHTS, tensors.packed(head.state_dict()))
+        seen, seen_digest = _published(folder, HISTORY, (json.dumps(list(history), indent=1) + "\n").encode())
+        whole = {
+            **config,
+            "shape": head.shape._asdict(),
+            "weights": weights.name,
+            "weights_sha256": digest,
+            "history": seen.name,
+            "history_sha256": seen_digest,
+        }
+        documents.write(folder / CONFIG, whole)
+        for old in {*folder.glob(WEIGHTS.format("*")), *folder.glob(HISTORY.format("*"))} - {weights, seen}:
+            old.unlink(missing_ok=True)
     return folder
 
 
+def _published(folder: Path, name: str, content: bytes) -> tuple[Path, str]:
+    """Write a file under the name that its hash gives it; returns both."""
+    digest = hashlib.sha256(content).hexdigest()
+    path = folder / name.format(digest[:12])
+    with atomic_write(path) as handle:
+        handle.write(content)
+    return path, digest
+
+
+def check_free(folder: Path | str, overwrite: bool) -> None:
+    """Raise InputError for a folder whose head is not to be replaced, or that holds something else than a head."""
+    config = Path(folder) / CONFIG
+    refuse_existing(config, overwrite)
+    if config.exists():
+        try:
+            held = documents.read(config, Record(rest=Anything()))
+        except InputError:
+            return
+        if "weights" not in held:
+            raise InputError(f"{folder} holds something else than a head: choose another folder.")
+
+
 def read_config(folder: Path | str) -> dict[str, Any]:
-    """What `write` was given, and the shape and the weights of the head.
+    """What `write` was given, and the shape and the files of the head, all of them verified.
 
     Raises:
-        InputError: there is no such folder, or its configuration is damaged.
+        InputError: there is no such folder, or its files are damaged, missing or do not fit each other.
     """
     path = Path(folder) / CONFIG
-    try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        HeadShape(**config["shape"])
-        weights = path.parent / config["weights"], config["weights_sha256"]
-    except OSError:
-        raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}): train the head again or restore the file.") from error
-    if not weights[0].is_file() or sha256(weights[0]) != weights[1]:
-        raise InputError(f"{weights[0]} is missing or damaged: train the head again or restore the file.")
+    if not path.is_file():
+        raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
+    config = documents.read(path, SCHEMA)
+    for name in ("weights", "history"):
+        if name in config:
+            file = path.parent / config[name]
+            if not file.is_file() or sha256(file) != config.get(f"{name}_sha256"):
+                raise InputError(f"{file} is missing or damaged: train the head again or restore the file.")
     return config
 
 
 def read_head(folder: Path | str) -> Head:
     """The network of a stored head, on the CPU. Raises InputError as `read_config` does."""
-    from safetensors.torch import load_file
+    return _network(folder, read_config(folder))
 
-    config = read_config(folder)
-    head = Head(HeadShape(**config["shape"]))
-    try:
-        head.load_state_dict(load_file(Path(folder) / config["weights"]))
-    except RuntimeError as error:
-        raise InputError(f"the weights in {folder} do not fit its {CONFIG}: {error}.") from error
+
+def _network(folder: Path | str, config: Mapping[str, Any]) -> Head:
+    weights, shape = Path(folder) / config["weights"], HeadShape(**config["shape"])
+    tensors.check_fit(weights, shape.weights(), tensors.shapes(weights))
+    head = Head(shape)
+    head.load_state_dict(tensors.read(weights))
     return head
 
 
@@ -90,16 +159,33 @@ def load(rest: str, *, device: torch.device) -> HeadModel:
     from hiergeo.adapters._registry import load as load_model
 
     folder, _, spec = rest.partition("@")
-    config = read_config(path_of(folder))
-    head = read_head(path_of(folder)).to(device)
+    place = path_of(folder)
+    config = read_config(place)
     if not (spec or config.get("base")):
         raise InputError(f"the head in {folder} names no model to stand on: write head:{folder}@SPEC.")
-    base = load_model(spec or config["base"], device=device)
+    with _standing_on(None if spec else place.resolve(), folder):
+        base = load_model(spec or config["base"], device=device)
+    head = _network(place, config).to(device)
     if not spec:
         _check_same(base, config, folder)
     if config.get("leakage"):
         warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
     return HeadModel(base, head, f"head:{rest}")
+
+
+@contextmanager
+def _standing_on(place: Path | None, folder: str) -> Iterator[None]:
+    """While the model of a head is loaded: refuse one that leads back to the head, or down through too many heads."""
+    above = _loading.get()
+    if place is not None and place in above:
+        raise InputError(f"the head in {folder} names itself as the model to stand on: write head:{folder}@SPEC.")
+    if len(above) >= _limits.HEADS_STACKED:
+        raise InputError(f"{folder} is the {len(above) + 1}th head on top of another: {_limits.HEADS_STACKED} at most.")
+    token = _loading.set((*above, place))
+    try:
+        yield
+    finally:
+        _loading.reset(token)
 
 
 def _check_same(base: Model, config: dict[str, Any], folder: str) -> None:

@@ -24,6 +24,16 @@ class HeadShape(NamedTuple):
     hidden: int = 0
     unit: bool = True
 
+    def weights(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of a head's weights, by name."""
+        linear = {"linear.weight": (self.outputs, self.inputs), "linear.bias": (self.outputs,)}
+        perceptron = {
+            "residual.0.weight": (self.hidden, self.inputs),
+            "residual.0.bias": (self.hidden,),
+            "residual.2.weight": (self.outputs, self.hidden),
+        }
+        return linear | (perceptron if self.hidden else {})
+
 
 @final
 class Head(nn.Module):

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from hiergeo import adapters, training
+from hiergeo.adapters.head import check_free
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli.train import _shared as shared
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry, Product, learnable, parse
+from hiergeo.storage.locks import locked
 from hiergeo.training import Chains, Recipe
 
 DEFAULTS = Recipe()
@@ -56,21 +58,24 @@ def head(
     evaluate: Evaluate = None,
     zero_shot: shared.ZeroShot = None,
     force: shared.Force = False,
+    overwrite: options.Overwrite = False,
     json: options.Json = None,
     seed: shared.Seed = 0,
     device: options.Device = "cpu",
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
     check_writable(json, out / "config.json")
+    check_free(out, overwrite)
     losses = training.parse_losses(loss)
     recipe = Recipe(losses=losses, steps=steps, hidden=hidden, outputs=dim, unit=not free_norms, seed=seed)
     space = _bending(geometry) if learn_curvature else parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
     labelled = shared.labelled(zero_shot, judge)
-    chains = _chains(train, model, data, split, rows, force, device)
-    trained = training.train_head(chains, space, recipe, progress=True)
-    training.save_head(trained, chains, out)
+    with locked(out):
+        chains = _chains(train, model, data, split, rows, force, device)
+        trained = training.train_head(chains, space, recipe, progress=True)
+        training.save_head(trained, chains, out, overwrite=overwrite)
     summary = None
     if judge is not None and test is not None:
         summary = training.summarise(
