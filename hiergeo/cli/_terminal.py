@@ -45,7 +45,7 @@ def prepare() -> None:
 
 
 class Screen(Console):
-    """A console on which text stays text: plain strings show as escapes what cannot be printed, styled text is `tame`."""
+    """A console on which text stays text: strings show as escapes what cannot be printed, styled text is `tame`."""
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Styled text of a string."""
