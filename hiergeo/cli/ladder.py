@@ -14,8 +14,9 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, space_of, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.datasets._base import distinct
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError
 from hiergeo.evaluation.re import climb
+from hiergeo.storage.texts import read_text
 
 Pictures = Annotated[
     list[Path], typer.Argument(help="Image files.", metavar="IMAGE...", show_default=False, callback=options.path)
@@ -64,12 +65,7 @@ def ladder(
 
 def read_captions(path: Path) -> tuple[str, ...]:
     """The distinct non-empty lines of a UTF-8 file."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise UnavailableError(f"cannot read the captions {path}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"the captions {path} are not UTF-8 text (byte {error.start}).") from error
+    lines = read_text(path, "name a file of captions, one a line").splitlines()
     texts = distinct(line.strip() for line in lines if line.strip())
     if not texts:
         raise InputError(f"the captions {path} are empty: write one a line.")
