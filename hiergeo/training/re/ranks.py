@@ -23,10 +23,10 @@ import torch.distributed as dist
 from hiergeo import _limits
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
 
-MEETING = 40.0
+MEETING = 30.0
 """Seconds that processes wait for each other at the start."""
 
-GRACE = 10.0
+GRACE = 5.0
 """Seconds that a process has to end by itself once another one is gone."""
 
 VERDICT = 2.0
@@ -311,6 +311,7 @@ def _introduced(line: socket.socket, here: Place) -> int | None:
     if mark != MARK:
         return None
     if size != here.size:
+        line.close()
         raise InputError(f"a process says WORLD_SIZE={size}, and this one {here.size}: give all of them the same.")
     return int(rank)
 
