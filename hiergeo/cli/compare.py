@@ -8,16 +8,17 @@ from rich.text import Text
 
 from hiergeo import adapters
 from hiergeo.cli import options, study
-from hiergeo.cli._io import check_writable, load_data, space_of, write_json
+from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
 from hiergeo.evaluation.evaluate import check
+from hiergeo.geometry.space import MIN_RADIUS
 
 GEOMETRIES = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
 
-Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=0)]
+Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
 
 
 Steps = Annotated[
@@ -29,7 +30,7 @@ Steps = Annotated[
 
 THRESHOLDS = 50
 
-UNTRAINED = ("protocol", "root")
+UNTRAINED = ("protocol", "root", "min_radius")
 """Options of a comparison of frozen embeddings alone."""
 
 
@@ -43,6 +44,7 @@ def compare(
     protocol: options.Protocol = "re",
     steps: Steps = None,
     root: options.Root = "model",
+    min_radius: options.MinRadius = MIN_RADIUS,
     html: options.Html = Path("hiergeo-compare.html"),
     images: Images = 12,
     json: options.Json = None,
@@ -72,9 +74,10 @@ def compare(
     steps = steps or THRESHOLDS
     check_writable(json, html)
     check(protocol, steps)
-    spaces = [space_of(spec, root) for spec in geometry]
+    spaces = [space_of(spec, root, min_radius) for spec in geometry]
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
+    note_geometry(loaded, spaces)
     comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, progress=True)
     publish(comparison, html, json, images, seed)
 
@@ -83,14 +86,15 @@ def _refuse_strays(context: typer.Context, trains: bool) -> None:
     """Refuse options that play no part, with --train or without it."""
     for parameter in context.command.params:
         name = str(parameter.name)
+        option = name.replace("_", "-")
         source = context.get_parameter_source(name)
         given = source is not None and source.name == "COMMANDLINE"
         if given and trains and name in UNTRAINED:
             raise InputError(
-                f"--{name} plays no part with --train, which measures by re and pairs around the head's root."
+                f"--{option} plays no part with --train, which measures by re and pairs around the head's root."
             )
         if given and not trains and getattr(parameter, "rich_help_panel", None) == study.PANEL:
-            raise InputError(f"--{name.replace('_', '-')} needs --train: without it nothing is trained.")
+            raise InputError(f"--{option} needs --train: without it nothing is trained.")
 
 
 def publish(comparison: Comparison, html: Path, json: Path | None, images: int, seed: int) -> None:

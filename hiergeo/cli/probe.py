@@ -2,9 +2,10 @@
 
 from hiergeo import adapters
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, space_of, write_json
+from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.evaluation.evaluate import check, evaluate
+from hiergeo.geometry.space import MIN_RADIUS
 
 
 def probe(
@@ -16,6 +17,7 @@ def probe(
     protocol: options.Protocol = "re",
     steps: options.Steps = 50,
     root: options.Root = "model",
+    min_radius: options.MinRadius = MIN_RADIUS,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
@@ -25,9 +27,10 @@ def probe(
 
     check_writable(json)
     check(protocol, steps)
-    space = space_of(geometry, root)
+    space = space_of(geometry, root, min_radius)
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
+    note_geometry(loaded, [space])
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, progress=True)
     write_json(json, result.to_json())
     screen = console()

@@ -67,8 +67,11 @@ class Training(NamedTuple):
         """The plan of a study; `dim` where no dimension was asked for."""
         check_whole("--seeds", self.seeds, 1, _limits.SEEDS)
         default = Recipe()
+        losses, dims = training.parse_losses(self.losses), tuple(self.dims or [dim])
+        if self.losses == options.LOSSES:
+            losses = options.fitting(losses, dim, dims)
         recipe = Recipe(
-            losses=training.parse_losses(self.losses),
+            losses=losses,
             hidden=self.hidden,
             unit=not self.free_norms,
             steps=self.steps or default.steps,
@@ -76,7 +79,7 @@ class Training(NamedTuple):
         )
         return Plan(
             geometries=tuple(geometries),
-            dims=tuple(self.dims or [dim]),
+            dims=dims,
             seeds=tuple(range(self.seeds)),
             learning_rates=tuple(self.rates),
             recipe=recipe,
