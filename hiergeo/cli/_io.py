@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hiergeo import Space, datasets
 from hiergeo.adapters import Model
@@ -13,6 +14,10 @@ from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import Geometry, Product, parse
 from hiergeo.geometry.space import MIN_RADIUS
 from hiergeo.storage.files import atomic_write_text, refuse_special
+
+if TYPE_CHECKING:
+    from hiergeo.evaluation import Comparison, Result
+    from hiergeo.study import Study
 
 ALIKE = 0.02
 """Relative difference up to which curvatures count as one, so that a rounded one can be named."""
@@ -41,6 +46,16 @@ def write_json(path: Path | None, text: str) -> None:
     """Write `text` to `path`, if there is one."""
     if path is not None:
         atomic_write_text(path, text + "\n")
+
+
+def plain(result: "Result | Comparison | Study", form: str) -> bool:
+    """Print a result as CSV or Markdown and say True, unless a table is wanted."""
+    from hiergeo.report import as_csv, as_markdown
+
+    if form == "table":
+        return False
+    print(as_csv(result) if form == "csv" else as_markdown(result))
+    return True
 
 
 def load_data(name: str, split: str, rows: int | None) -> Hierarchy:

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from hiergeo import adapters
 from hiergeo.cli import options, study
-from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import check_writable, load_data, note_geometry, plain, space_of, write_json
+from hiergeo.cli._terminal import console, note
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
@@ -45,6 +45,7 @@ def compare(
     steps: Steps = None,
     root: options.Root = "model",
     min_radius: options.MinRadius = MIN_RADIUS,
+    format: options.Format = "table",
     html: options.Html = Path("hiergeo-compare.html"),
     images: Images = 12,
     json: options.Json = None,
@@ -64,12 +65,15 @@ def compare(
 
     With --train: compare heads that are trained alike in every geometry, with intervals over test rows and seeds.
     """
+    from hiergeo.report import check_format
+
+    check_format(format)
     _refuse_strays(context, train is not None)
     if train is not None:
         asked = study.Training(
             train, dim, seeds, learning_rate, loss, hidden, steps, learn_curvature, free_norms, force
         )
-        study.study(asked, model, data, split, rows, geometry, html, images, json, seed, device)
+        study.study(asked, model, data, split, rows, geometry, html, images, json, seed, device, format)
         return
     steps = steps or THRESHOLDS
     check_writable(json, html)
@@ -79,7 +83,7 @@ def compare(
     loaded = adapters.load(model, device=device)
     note_geometry(loaded, spaces)
     comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, progress=True)
-    publish(comparison, html, json, images, seed)
+    publish(comparison, html, json, images, seed, format)
 
 
 def _refuse_strays(context: typer.Context, trains: bool) -> None:
@@ -97,14 +101,18 @@ def _refuse_strays(context: typer.Context, trains: bool) -> None:
             raise InputError(f"--{option} needs --train: without it nothing is trained.")
 
 
-def publish(comparison: Comparison, html: Path, json: Path | None, images: int, seed: int) -> None:
+def publish(comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
     """Write the page and the JSON, print the table and the verdicts."""
-    from hiergeo.report import comparison_table, write_page
+    from hiergeo.report import comparison_tables, write_page
 
     write_json(json, comparison.to_json())
     write_page(comparison, html, images=images, seed=seed)
+    if plain(comparison, form):
+        note(f"page: {html.absolute()}")
+        return
     screen = console()
-    screen.print(comparison_table(comparison))
+    for table in comparison_tables(comparison, screen.width):
+        screen.print(table)
     for result in comparison.results:
         screen.print(Text.assemble((result.geometry, "bold"), f": {result.verdict}"))
     screen.print(f"Page: {html.absolute()}", soft_wrap=True)

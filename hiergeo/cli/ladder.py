@@ -53,8 +53,6 @@ def ladder(
     texts = read_captions(captions) if captions else dataset_captions(data, split)
     loaded = adapters.load(model, device=device)
     note_geometry(loaded, [space])
-    if loaded.name == "tiny":
-        note(TINY)
     embedded = loaded.encode_image(images, progress=True)
     candidates = loaded.encode_text(texts, progress=True)
     ladders = climb(embedded, candidates, texts, space.rooted(loaded.root()), steps, progress=True)
@@ -63,6 +61,8 @@ def ladder(
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
     write_json(json, jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2))
+    if loaded.name == "tiny":
+        note(TINY)
     screen = console()
     for image, steps_met in zip(images, ladders, strict=True):
         tree = Tree(Text(isolated(image.name), style="bold"))

@@ -48,10 +48,15 @@ def spelled(losses: Mapping[str, float]) -> list[str]:
 
 def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) -> dict[str, float]:
     """Default losses for heads of these dimensions: the prior, which compares with the model's own, where it can."""
-    if all(dim == inputs for dim in outputs) or "prior" not in losses:
+    if all(dim == inputs for dim in outputs):
         return dict(losses)
-    note(f"the prior among the default losses is left out: it needs heads of the model's own dimension, {inputs}.")
     return {name: weight for name, weight in losses.items() if name != "prior"}
+
+
+def note_prior(losses: Mapping[str, float], inputs: int) -> None:
+    """Say so where the default losses go without their prior."""
+    if "prior" not in losses:
+        note(f"the prior among the default losses is left out: it needs heads of the model's own dimension, {inputs}.")
 
 
 LOSSES = spelled(training.SHARPEN)
@@ -87,6 +92,9 @@ Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal o
 Steps = Annotated[int, typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1)]
 Root = Annotated[
     str, typer.Option(help="model: the embedding of the empty caption; none: no root.", metavar="model|none")
+]
+Format = Annotated[
+    str, typer.Option("--format", help="table, or csv or markdown on standard output alone.", metavar="NAME")
 ]
 MinRadius = Annotated[
     float, typer.Option(help="Radius up to which cones are half-spaces; larger ones are narrower.", metavar="X")

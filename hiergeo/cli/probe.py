@@ -2,7 +2,7 @@
 
 from hiergeo import adapters
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, write_json
+from hiergeo.cli._io import check_writable, load_data, note_geometry, plain, space_of, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.evaluation.evaluate import check, evaluate
 from hiergeo.geometry.space import MIN_RADIUS
@@ -18,13 +18,15 @@ def probe(
     steps: options.Steps = 50,
     root: options.Root = "model",
     min_radius: options.MinRadius = MIN_RADIUS,
+    format: options.Format = "table",
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
 ) -> None:
     """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
-    from hiergeo.report import result_table
+    from hiergeo.report import check_format, result_table
 
+    check_format(format)
     check_writable(json)
     check(protocol, steps)
     space = space_of(geometry, root, min_radius)
@@ -33,6 +35,8 @@ def probe(
     note_geometry(loaded, [space])
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, progress=True)
     write_json(json, result.to_json())
+    if plain(result, format):
+        return
     screen = console()
     screen.print(result_table(result))
     screen.print(result.verdict)

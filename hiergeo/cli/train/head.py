@@ -77,6 +77,7 @@ def head(
         chains = _chains(train, model, data, split, rows, force, device)
         if loss == options.LOSSES and dim is not None:
             recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [dim]))
+            options.note_prior(recipe.losses, chains.text.shape[1])
         trained = training.train_head(chains, space, recipe, progress=True)
         training.save_head(trained, chains, out, overwrite=overwrite)
     summary = None
