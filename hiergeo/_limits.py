@@ -60,6 +60,9 @@ SCENES = 1_000_000
 SEED = 2**63 - 1
 """The largest seed of a generator."""
 
+PROCESSES = 1 << 16
+"""Processes of a training."""
+
 MESSAGE_CHARACTERS = 1000
 """Characters of an error or a warning; of a longer one the middle is left out."""
 
