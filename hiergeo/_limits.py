@@ -72,6 +72,9 @@ PROTOCOL_STEPS = 100_000
 RESAMPLES = 1_000_000
 """Bootstrap resamples."""
 
+GEOMETRIES = 100
+"""Geometries of a comparison or a study, dimensions and learning rates of a study."""
+
 SEEDS = 1000
 """Seeds of a study."""
 
