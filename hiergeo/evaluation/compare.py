@@ -26,19 +26,27 @@ SAME_RADIUS = 1e-5
 """Relative difference below which radii are the same number, computed twice in float32."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Results over the same rows, one a space."""
 
     embedded: Embedded
     results: tuple[Result, ...]
 
+    def __repr__(self) -> str:
+        spaces = ", ".join(result.geometry for result in self.results)
+        return f"<Comparison of {self.embedded.model} on {self.embedded.hierarchy!r} in {spaces}>"
+
     @cached_property
     def shared(self) -> frozenset[str]:
-        """Metrics that are the same in every space by construction: `RADIAL`, unless a norm or a root changes radii."""
-        first = self.results[0].radii
-        same = all(np.allclose(first, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
-        return RADIAL if same else frozenset()
+        """Metrics that are the same in every space by construction: `RADIAL`, unless a norm or a root changes radii.
+
+        Products round radii differently, which parts some that tie in other geometries: then none is the same.
+        """
+        first = self.results[0]
+        same = all(np.allclose(first.radii, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
+        equal = all(first.metrics[name] == result.metrics[name] for name in RADIAL for result in self.results)
+        return RADIAL if same and equal else frozenset()
 
     @cached_property
     def winners(self) -> dict[str, str | None]:
