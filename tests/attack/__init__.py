@@ -1,7 +1,7 @@
 """Attacks on hiergeo: damaged files, hostile words, processes killed at any moment, full disks and memory bombs.
 
-A fixed set of them runs with the tests. ``python -m tests.attack`` runs many more and prints what came of them: how many
-were accepted rightly, refused in one sentence, and how many crashed, hung or did wrong in silence.
+A fixed set of them runs with the tests. ``python -m tests.attack`` runs many more and prints what came of them: how
+many were accepted rightly, refused in one sentence, and how many crashed, hung or did wrong in silence.
 
 | module | idea |
 |---|---|

@@ -15,16 +15,27 @@ from random import Random
 
 from tests.attack.trial import BAD, VERDICTS, Family, Tally, judge
 
+SHARES = 8
+"""Processes that one kind of attack is shared among, one after the other or side by side."""
+
 SHARE = 500
-"""Attacks that one process makes before another takes over."""
+"""Attacks that one process makes at most before another takes over."""
 
 
-def families() -> dict[str, Family]:
-    """All kinds of attack by mutants, by name."""
+def families(kind: str) -> list[str]:
+    """The names of the attacks of one kind."""
+    return [family.name for family in _kinds()[kind]]
+
+
+def _kinds() -> dict[str, tuple[Family, ...]]:
     from tests.attack import inputs, kills, mishaps, stored, words
 
-    rooms = (stored, inputs, words, kills, mishaps)
-    return {family.name: family for room in rooms for family in room.FAMILIES}
+    mutants = (*stored.FAMILIES, *inputs.FAMILIES, *words.FAMILIES)
+    return {"mutants of": mutants, "deaths": kills.FAMILIES, "mishaps": mishaps.FAMILIES}
+
+
+def _family(name: str) -> Family:
+    return next(family for kind in _kinds().values() for family in kind if family.name == name)
 
 
 def work(name: str, first: int, last: int, seed: int) -> None:
@@ -36,7 +47,7 @@ def work(name: str, first: int, last: int, seed: int) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with tempfile.TemporaryDirectory() as folder:
-        family = families()[name]
+        family = _family(name)
         attack = family.prepare(Path(folder))
         if family.room is not None:
             judge(attack, "first")
@@ -54,26 +65,27 @@ def cap(room: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def campaign(counts: Mapping[str, int], seed: int, workers: int, deadline: float | None = None) -> dict[str, Tally]:
+def campaign(counts: Mapping[str, int], seed: int, workers: int) -> dict[str, Tally]:
     """Make so many attacks of each family; gives how they ended.
 
     Args:
         counts: attacks by family.
         seed: which attacks.
         workers: processes at a time.
-        deadline: `time.monotonic` after which no further process is started.
     """
     tallies = {name: Tally() for name in counts}
     shares = [
-        (name, first, min(first + SHARE, count)) for name, count in counts.items() for first in range(0, count, SHARE)
+        (name, first, min(first + size, count))
+        for name, count in counts.items()
+        for size in [min(SHARE, -(-count // SHARES) or 1)]
+        for first in range(0, count, size)
     ]
     Random(seed).shuffle(shares)
 
     def share(task: tuple[str, int, int]) -> None:
         name, first, last = task
-        if deadline is None or time.monotonic() < deadline:
-            for verdict, story in _watched(name, first, last, seed):
-                tallies[name].add(verdict, story)
+        for verdict, story in _watched(name, first, last, seed):
+            tallies[name].add(verdict, story)
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(share, shares))
@@ -86,7 +98,7 @@ def _watched(name: str, first: int, last: int, seed: int) -> Iterator[tuple[str,
         begun = None
         program = [sys.executable, "-m", "tests.attack", "--worker", name, str(first), str(last), str(seed)]
         with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-            watch = _Watch(process, 60 + 2 * families()[name].patience)
+            watch = _Watch(process, 60 + 2 * _family(name).patience)
             for line in process.stdout or ():
                 watch.seen()
                 told = json.loads(line)
@@ -130,13 +142,13 @@ class _Watch:
                 return
 
 
-def table(tallies: Mapping[str, Tally], first: str = "mutants of") -> str:
+def table(tallies: Mapping[str, Tally], first: str) -> str:
     """What came of the attacks, one line a kind, and the sum."""
     whole = Tally()
     for tally in tallies.values():
         whole.counts.update(tally.counts)
-    lines = [f"{first:<26}" + "".join(f"{name:>10}" for name in ("tried", *VERDICTS))]
+    lines = [f"{first:<34}" + "".join(f"{name:>10}" for name in ("tried", *VERDICTS))]
     for name, tally in {**tallies, "all": whole}.items():
         numbers = [sum(tally.counts.values()), *(tally.counts[verdict] for verdict in VERDICTS)]
-        lines.append(f"{name:<26}" + "".join(f"{number:>10,}" for number in numbers))
+        lines.append(f"{name:<34}" + "".join(f"{number:>10,}" for number in numbers))
     return "\n".join(lines)

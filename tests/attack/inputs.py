@@ -23,10 +23,11 @@ MODES = ("RGB", "L", "P", "RGBA", "LA", "1", "I;16", "CMYK", "F")
 
 def table() -> str:
     """Captions in the layout of HierarCaps' validation split."""
-    rows = [
-        f'"animal {n} => dog => a dog, wet => A wet dog in the rain {n}.","thing => car => a car => A car {n}.",{IMAGE.format(n)}'
-        for n in range(30)
-    ]
+    positive, negative = (
+        "animal {0} => dog => a dog, wet => A wet dog in the rain {0}.",
+        "thing => car => a car => A car.",
+    )
+    rows = [f'"{positive.format(n)}","{negative}",{IMAGE.format(n)}' for n in range(30)]
     return "\n".join(["captions,negative_captions,image_url", *rows]) + "\n"
 
 
@@ -62,9 +63,7 @@ def lists(folder: Path) -> Attack:
     def attack(random: Random) -> None:
         text, load = random.choice(sources)
         path = folder / "list.txt"
-        path.write_bytes(
-            damaged_bytes(random, text.encode()) if random.random() < 0.4 else damaged_text(random, text)
-        )
+        path.write_bytes(damaged_bytes(random, text.encode()) if random.random() < 0.4 else damaged_text(random, text))
         if not load(path):
             raise Silent("an empty list")
 
@@ -76,7 +75,23 @@ def samples() -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     deep = Image.effect_noise((24, 20), 90)
     frames = [Image.effect_noise((24, 20), 50 + n).convert("P") for n in range(3)]
-    formats = ["PNG", "JPEG", "GIF", "BMP", "TIFF", "PPM", "ICO", "TGA", "DDS", "PCX", "SGI", "IM", "MSP", "XBM", "ICNS"]
+    formats = [
+        "PNG",
+        "JPEG",
+        "GIF",
+        "BMP",
+        "TIFF",
+        "PPM",
+        "ICO",
+        "TGA",
+        "DDS",
+        "PCX",
+        "SGI",
+        "IM",
+        "MSP",
+        "XBM",
+        "ICNS",
+    ]
     formats += [name for name in ("WEBP", "AVIF") if features.check(name.lower())]
     formats += ["JPEG2000"] if features.check("jpg_2000") else []
     Image.init()

@@ -9,11 +9,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from hiergeo.errors import InputError
-from tests.attack.trial import Attack, Family, Silent
+from tests.attack.trial import Attack, Family, Hung, Silent
 from tests.attack.verbs import VERBS, Verb, cleared, listing, prepare, run
 
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
@@ -41,7 +42,7 @@ def launched(deed: Callable[[], int]) -> tuple[int, Path]:
     try:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        os.setpgid(0, 0)
+        os.chdir(tempfile.gettempdir())
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(os.open(words, os.O_WRONLY), 2)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
@@ -76,28 +77,45 @@ def undisturbed(deed: Callable[[], int]) -> End:
     return end
 
 
-def counting(deed: Callable[[], int], most: int | None, count: Path | None = None) -> Callable[[], int]:
-    """The deed, killed before its file operation number `most`; their number goes to a file if it ends."""
+def before_operation(number: int, what: Callable[[], object], deed: Callable[[], int]) -> Callable[[], int]:
+    """The deed, with something done before its file operation of that number."""
 
-    def counted() -> int:
+    def watched() -> int:
         done = 0
 
         def watch(event: str, arguments: tuple[object, ...]) -> None:
             nonlocal done
             if event in WRITES or (event == "open" and _writes(arguments)):
                 done += 1
-                if done == most:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                if done == number:
+                    what()
+
+        sys.addaudithook(watch)
+        return deed()
+
+    return watched
+
+
+def counted(deed: Callable[[], int], count: Path) -> Callable[[], int]:
+    """The deed, whose number of file operations goes to a file."""
+
+    def watched() -> int:
+        done = 0
+
+        def watch(event: str, arguments: tuple[object, ...]) -> None:
+            nonlocal done
+            done += event in WRITES or (event == "open" and _writes(arguments))
 
         sys.addaudithook(watch)
         code = deed()
-        if count is not None:
-            total, most_of_all = done, sys.maxsize
-            del most_of_all
-            count.write_text(str(total))
+        count.write_text(str(done))
         return code
 
-    return counted
+    return watched
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def timed(deed: Callable[[], int], seconds: float) -> Callable[[], int]:
@@ -139,7 +157,7 @@ class Stage:
             self.old, self.begun = verb.result(self.out), folder / "begun"
             shutil.copytree(self.out, self.begun)
         count, start = folder / "count", time.monotonic()
-        self._must(undisturbed(counting(lambda: run(self.words()), None, count)))
+        self._must(undisturbed(counted(lambda: run(self.words()), count)))
         self.seconds, self.operations = time.monotonic() - start, int(count.read_text())
         self.new, self.files = verb.result(self.out), listing(self.out)
         assert self.new is not None
@@ -151,8 +169,7 @@ class Stage:
         """The folder as it is before the verb is run."""
         cleared(self.out)
         if self.begun is not None:
-            shutil.rmtree(self.out)
-            shutil.copytree(self.begun, self.out)
+            shutil.copytree(self.begun, self.out, dirs_exist_ok=True)
 
     def look(self) -> str | None:
         """What is there after a death: nothing, the old result or the new one; anything else is silent damage."""
@@ -169,6 +186,10 @@ class Stage:
     def finish(self) -> None:
         """Run the verb again: it gives what an undisturbed run gives, and leaves nothing else behind."""
         self._do(again=True)
+        self.whole()
+
+    def whole(self) -> None:
+        """Raise `Silent` unless everything is as an undisturbed run leaves it."""
         if self.verb.result(self.out) != self.new:
             raise Silent("another result than that of an undisturbed run")
         strange = sorted(set(listing(self.out)) ^ set(self.files))
@@ -177,7 +198,7 @@ class Stage:
 
     def _do(self, *, again: bool = False, earlier: bool = False) -> None:
         words = self.verb.words(self.out, self.inputs, again=again, earlier=earlier)
-        self._must(undisturbed(lambda: run(words)))
+        self._must(undisturbed(partial(run, words)))
 
     def _must(self, end: End) -> None:
         if end.code:
@@ -195,9 +216,9 @@ def deaths(verb: Verb) -> Callable[[Path], Attack]:
             for death in range(random.choice((1, 1, 1, 2))):
                 words = scene.words(again=death > 0)
                 if random.random() < 0.7:
-                    deed = counting(lambda words=words: run(words), random.randint(1, scene.operations))
+                    deed = before_operation(random.randint(1, scene.operations), die, partial(run, words))
                 else:
-                    deed = timed(lambda words=words: run(words), random.uniform(0.001, scene.seconds))
+                    deed = timed(partial(run, words), random.uniform(0.001, scene.seconds))
                 end = undisturbed(deed)
                 if end.code > 0 and not (death and end.code == 2):
                     raise RuntimeError(f"ends with {end.code}: {end.said[-800:]}")
@@ -219,7 +240,9 @@ def ranked(verb: Verb) -> Callable[[Path], Attack]:
 
         def group(words: list[str]) -> list[tuple[int, Path]]:
             port = free_port()
-            return [launched(lambda rank=rank: run(_member(rank, verb.ranks, port, words))) for rank in range(verb.ranks)]
+            return [
+                launched(lambda rank=rank: run(_member(rank, verb.ranks, port, words))) for rank in range(verb.ranks)
+            ]
 
         def peaceful(words: list[str]) -> float:
             start = time.monotonic()
@@ -242,7 +265,7 @@ def ranked(verb: Verb) -> Callable[[Path], Attack]:
             for survivor in members:
                 end = ended(*survivor, within=ENDS)
                 if end is None:
-                    raise TimeoutError(f"rank {1 - victim} lives on {ENDS:g} s after the other is dead")
+                    raise Hung(f"rank {1 - victim} lives on {ENDS:g} s after the other is dead")
                 errors = [line for line in end.said.splitlines() if line.startswith("Error: ")]
                 if end.code and len(errors) != 1:
                     raise RuntimeError(f"the survivor ends with {end.code}: {end.said[-800:]}")

@@ -10,13 +10,57 @@ from typing import Any
 
 WORDS = (
     *("", " ", "\0", "\n", "\r", "\t", "\x1b[31m", "\u202e", "\u2028", "\ufeff", "\ud800", "é", "日本", "\U0001f600"),
-    *("nan", "inf", "-inf", "1e999", "-1", "0", "1_000", "0x10", "True", "None", "null", "[]", "{}", "'", '"', "`", "$HOME"),
+    *(
+        "nan",
+        "inf",
+        "-inf",
+        "1e999",
+        "-1",
+        "0",
+        "1_000",
+        "0x10",
+        "True",
+        "None",
+        "null",
+        "[]",
+        "{}",
+        "'",
+        '"',
+        "`",
+        "$HOME",
+    ),
     *("..", "../..", "/", "~nosuchuser", "/dev/null", "/dev/zero", "/proc/self/mem", "%s", "%n", "{0}", "<script>"),
-    *("x" * 300, "x" * 5000, "9" * 30, "9" * 5000, "9" * 400 + ".5", "[" * 200, "(" * 200, "@" * 100, ":" * 100, "," * 100),
+    *(
+        "x" * 300,
+        "x" * 5000,
+        "9" * 30,
+        "9" * 5000,
+        "9" * 400 + ".5",
+        "[" * 200,
+        "(" * 200,
+        "@" * 100,
+        ":" * 100,
+        "," * 100,
+    ),
 )
 """Words that programs trip over."""
 
-NUMBERS = (0, -1, 1, 255, 256, 65535, 1 << 31, -(1 << 31), (1 << 31) - 1, 1 << 32, 1 << 40, 1 << 62, (1 << 63) - 1, 1 << 63)
+NUMBERS = (
+    0,
+    -1,
+    1,
+    255,
+    256,
+    65535,
+    1 << 31,
+    -(1 << 31),
+    (1 << 31) - 1,
+    1 << 32,
+    1 << 40,
+    1 << 62,
+    (1 << 63) - 1,
+    1 << 63,
+)
 
 
 def damaged_bytes(random: Random, content: bytes, most: int = 3) -> bytes:
@@ -108,7 +152,9 @@ def damaged_text(random: Random, text: str) -> bytes:
             case _:
                 random.shuffle(lines)
     encoding = random.choice(("utf-8",) * 8 + ("utf-16", "utf-8-sig", "utf-32", "cp1252"))
-    return "".join(lines).encode(encoding, errors=random.choice(("surrogatepass", "replace")) if "utf" in encoding else "replace")
+    return "".join(lines).encode(
+        encoding, errors=random.choice(("surrogatepass", "replace")) if "utf" in encoding else "replace"
+    )
 
 
 def damaged_json(random: Random, content: bytes) -> bytes:
@@ -127,7 +173,7 @@ def damaged_json(random: Random, content: bytes) -> bytes:
             del holder[key]
         case _:
             holder[key] = _hostile_value(random, holder[key])
-    text = json.dumps(tree.get("", None), indent=random.choice((None, 2)))
+    text = json.dumps(tree.get(""), indent=random.choice((None, 2)))
     if random.random() < 0.1:
         text = text.replace(",", f", {random.choice(list(_names(tree)) or ['a'])}: 1,", 1)
     damaged = text.encode("utf-8", "surrogatepass")
@@ -160,7 +206,9 @@ def _hostile_value(random: Random, value: Any) -> Any:
     nested: Any = 1
     for _ in range(random.choice((3, 40, 900))):
         nested = [nested] if random.random() < 0.5 else {"a": nested}
-    near = [value + random.choice((-1, 1, 1e-9))] if isinstance(value, int | float) and not isinstance(value, bool) else []
+    near = (
+        [value + random.choice((-1, 1, 1e-9))] if isinstance(value, int | float) and not isinstance(value, bool) else []
+    )
     near += [value[:-1], value + "x", value.upper()] if isinstance(value, str) else []
     others = (None, True, False, [], {}, 0, -1, 0.5, 1e308, float("nan"), float("inf"), nested, [value], {"a": value})
     return random.choice((*near, *near, *near, *others, random.choice(NUMBERS), 1 << 80, random.choice(WORDS)))
@@ -209,8 +257,10 @@ def archive_of(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORE
 
 
 HEADERS = (
-    *("{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,), }", "{'descr': '|O', "
-      "'fortran_order': False, 'shape': (3,), }"),
+    *(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,), }",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (3,), }",
+    ),
     "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 3), }",
     "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3), }",
     "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }",
@@ -230,8 +280,12 @@ HEADERS = (
 def _other_header(random: Random, member: bytes) -> bytes:
     length = struct.unpack("<H", member[8:10])[0]
     header = random.choice(HEADERS).encode() + b"\n"
-    return member[:6] + random.choice((b"\1\0", b"\2\0", b"\3\0", b"\t\t")) + struct.pack("<H", len(header)) + header + (
-        member[10 + length :]
+    return (
+        member[:6]
+        + random.choice((b"\1\0", b"\2\0", b"\3\0", b"\t\t"))
+        + struct.pack("<H", len(header))
+        + header
+        + (member[10 + length :])
     )
 
 

@@ -116,7 +116,9 @@ def heads(folder: Path) -> Attack:
     """The folder of a head: an altered file is refused, so what loads predicts what it did."""
     base = stored(folder / "base.npz")
     made = training.from_file(_chains_file(folder), base=base)
-    trained = training.train_head(made, geometry.parse("lorentz:-1"), training.Recipe(hidden=4, steps=4, every=2, batch=16))
+    trained = training.train_head(
+        made, geometry.parse("lorentz:-1"), training.Recipe(hidden=4, steps=4, every=2, batch=16)
+    )
     original, broken = folder / "original", folder / "broken"
     training.save_head(trained, made, original)
     words = captions()[:8]
@@ -153,7 +155,8 @@ def towers(folder: Path) -> Attack:
         shutil.rmtree(broken, ignore_errors=True)
         shutil.copytree(original, broken)
         described = sorted(broken.glob("*.json"))
-        for victim in random.sample(sorted(broken.iterdir()), random.choice((0, 0, 1))) + [random.choice(described)]:
+        others = random.sample(sorted(broken.iterdir()), random.choice((0, 0, 1)))
+        for victim in (*others, random.choice(described)):
             damage = damaged_json if victim.suffix == ".json" else damaged_bytes
             victim.write_bytes(damage(random, victim.read_bytes()))
         found = checkpoints.latest(broken)

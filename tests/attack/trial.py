@@ -18,6 +18,7 @@ from hiergeo.errors import HiergeoError
 VERDICTS = ("accepted", "refused", "crashed", "hung", "silent")
 BAD = VERDICTS[2:]
 
+
 class Silent(AssertionError):
     """Something wrong went through, and nobody said so."""
 
@@ -66,8 +67,8 @@ def judge(attack: Attack, seed: str, patience: float = 30.0) -> tuple[str, str]:
         with _patience(patience), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             attack(Random(seed))
-    except Hung:
-        return "hung", seed
+    except Hung as error:
+        return "hung", f"{seed}: {error}"
     except Silent as error:
         return "silent", f"{seed}: {error}"
     except HiergeoError as error:

@@ -1,9 +1,7 @@
 """The commands that write, small enough to be run a thousand times, and what there is to see of them afterwards."""
 
-import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -60,7 +58,7 @@ def prepare(inputs: Path) -> None:
     import open_clip  # noqa: F401
 
     import hiergeo.cli.app
-    import hiergeo.report  # noqa: F401
+    import hiergeo.report
     import hiergeo.training  # noqa: F401
 
     scenes.COUNTS |= SMALL
@@ -86,11 +84,13 @@ def listing(folder: Path) -> list[str]:
 
 
 def cleared(folder: Path) -> Path:
-    """The folder, empty."""
-    with contextlib.suppress(OSError):
-        folder.chmod(0o755)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """The folder, empty; it may be where a disk is mounted, so that it stays itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     return folder
 
 

@@ -10,11 +10,11 @@ from random import Random
 from unittest import mock
 
 import torch
-
 from fuzz_calls import Fuzzer
 from fuzz_operators import examine
-from hiergeo import adapters, cli, geometry
 from native_problems import MISSING
+
+from hiergeo import adapters, cli, geometry
 from tests.attack.mutants import WORDS
 from tests.attack.trial import Attack, Family, Silent, fault_of
 
@@ -54,12 +54,57 @@ LINES: tuple[tuple[str, ...], ...] = (
     ("compare", "-m", "tiny", "-d", "scenes", *ROWS, "-g", "euclidean", "-g", "sphere:1", "--html", "OUT/a.html"),
     ("ladder", "PICTURE", "-m", "tiny", "-d", "scenes"),
     ("embed", "-m", "tiny", "-d", "scenes", *ROWS, "--out", "OUT/a.npz", "--batch-size", "2"),
-    ("train", "head", "-m", "tiny", "-d", "scenes", "--rows", "40", "--out", "OUT/head", "--steps", "2", "--hidden", "4"),
-    ("train", "re", "-m", "tiny", "-d", "scenes", "--rows", "40", "--out", "OUT/re", "--steps", "1", "--batch", "4",
-     "--lr", "1e-3", "--every", "1", "--lora", "2"),
+    (
+        "train",
+        "head",
+        "-m",
+        "tiny",
+        "-d",
+        "scenes",
+        "--rows",
+        "40",
+        "--out",
+        "OUT/head",
+        "--steps",
+        "2",
+        "--hidden",
+        "4",
+    ),
+    (
+        "train",
+        "re",
+        "-m",
+        "tiny",
+        "-d",
+        "scenes",
+        "--rows",
+        "40",
+        "--out",
+        "OUT/re",
+        "--steps",
+        "1",
+        "--batch",
+        "4",
+        "--lr",
+        "1e-3",
+        "--every",
+        "1",
+        "--lora",
+        "2",
+    ),
 )
 VARIABLES = (
-    *("COLUMNS", "LINES", "TERM", "HOME", "HIERGEO_DATA_HOME", "HIERGEO_NATIVE", "HIERGEO_THREADS", "RANK", "WORLD_SIZE"),
+    *(
+        "COLUMNS",
+        "LINES",
+        "TERM",
+        "HOME",
+        "HIERGEO_DATA_HOME",
+        "HIERGEO_NATIVE",
+        "HIERGEO_THREADS",
+        "RANK",
+        "WORLD_SIZE",
+    ),
     *("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "NO_COLOR", "FORCE_COLOR", "TMPDIR", "HF_HOME", "HIERGEO_SCREEN"),
 )
 
