@@ -5,6 +5,8 @@ PACKAGING := pyproject.toml setup.py
 KERNELS := build_native.py $(wildcard csrc/*.* csrc/*/*.*)
 SANITIZERS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 THREADS := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+BUILDING := Installing torch and compiling the native kernels: one to three minutes, and some more for the kernels of CUDA \
+	where nvcc and a torch for CUDA are there (HIERGEO_CUDA=0 leaves those out, HIERGEO_NATIVE=0 leaves out all).
 
 instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
@@ -30,14 +32,17 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(PACKAGING) $(KERNELS) | $(BIN)/python
+	@echo "$(BUILDING)"
 	$(BIN)/python -m pip install --editable .
 	touch $@
 
 $(VENV)/installed-test: $(PACKAGING) | $(BIN)/python
+	@echo "$(BUILDING)"
 	$(BIN)/python -m pip install --editable ".[test]"
 	touch $@
 
 $(VENV)/installed-dev: $(PACKAGING) | $(BIN)/python
+	@echo "$(BUILDING)"
 	$(BIN)/python -m pip install --editable ".[dev]"
 	touch $(VENV)/installed-test $@
 

@@ -61,6 +61,9 @@ ROUGH = ("--prec-div=false", "--prec-sqrt=false")
 DEFAULT_NVCC = "/usr/local/cuda/bin/nvcc"
 
 
+SKIP = "HIERGEO_CUDA=0 leaves them out"
+
+
 class BuildError(SetupError):
     """What is missing or failed, in a few words."""
 
@@ -198,7 +201,8 @@ class Build:
         """Compiles and links.
 
         Args:
-            cuda: whether CUDA kernels have to be there (True), are left out (False) or are built if they can be (None).
+            cuda: whether CUDA kernels have to be there (True), are left out (False) or are built if they can be and the
+                torch of the build has CUDA (None).
 
         Raises:
             BuildError: something is missing or failed; of CUDA only where `cuda` is True.
@@ -211,6 +215,7 @@ class Build:
         sources = [SOURCES / "library.cpp", *sorted(SOURCES.glob("cpu/*.cpp"))]
         by_level = [(source, name) for name in levels for source in sources if level(source) == name]
         units = [compiler.unit(source, headers, SIMD[name]) for source, name in by_level]
+        LOG.warning("compiling %d C++ files with %s", len(units), compiler.name)
         objects = self._compile(units)
         record = Record(native=True, compiler=compiler.name, simd=levels)
         try:
@@ -233,6 +238,9 @@ class Build:
         if not sources:
             raise BuildError("csrc/cuda holds no kernels")
         nvcc = Nvcc.find()
+        if wanted is None and not torch_has_cuda():
+            raise BuildError("the torch of the build has no CUDA: HIERGEO_CUDA=1 builds the CUDA kernels nevertheless")
+        LOG.warning("compiling %d CUDA files with nvcc %s, some minutes of work: %s", len(sources), nvcc.version, SKIP)
         objects = self._compile([nvcc.unit(source, host, headers) for source in sources])
         report = "".join(Path(f"{name}.log").read_text() for name in objects)
         self.objects.with_name("ptxas.txt").write_text(report)
@@ -293,6 +301,11 @@ class BuildNative(build_ext):
             if native or cuda:
                 raise SetupError(f"{'HIERGEO_CUDA' if cuda else 'HIERGEO_NATIVE'}=1, but {error}") from error
             return Record(reason=str(error))
+
+
+def torch_has_cuda() -> bool:
+    """Whether the torch of the build is one for CUDA, told from its libraries without importing it."""
+    return any(Path(folder_of("torch"), "lib").glob("*torch_cuda*"))
 
 
 def level(source: Path) -> str:

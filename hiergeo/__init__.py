@@ -1,11 +1,21 @@
 """hiergeo: the hierarchies inside vision-language models, in interchangeable geometries."""
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from hiergeo import adapters, cones, datasets, losses, metrics, pairwise
 from hiergeo._threads import compute_alone_in_children
 from hiergeo._version import __version__
 from hiergeo.evaluation import Comparison, Result, compare, evaluate
 from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
 from hiergeo.polar import Polar
+
+if TYPE_CHECKING:
+    from hiergeo import errors, geometry, info, report, study, testing, training
+
+ON_DEMAND = ("info", "report", "study", "testing", "training")
+"""Modules that are imported when they are first asked for."""
 
 __all__ = [
     "Comparison",
@@ -22,10 +32,28 @@ __all__ = [
     "compare",
     "cones",
     "datasets",
+    "errors",
     "evaluate",
+    "geometry",
+    "info",
     "losses",
     "metrics",
     "pairwise",
+    "report",
+    "study",
+    "testing",
+    "training",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in ON_DEMAND:
+        return import_module(f"hiergeo.{name}")
+    raise AttributeError(f"module 'hiergeo' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 compute_alone_in_children()

@@ -60,8 +60,14 @@ SCENES = 1_000_000
 SEED = 2**63 - 1
 """The largest seed of a generator."""
 
+PROCESSES = 1 << 16
+"""Processes of a training."""
+
 MESSAGE_CHARACTERS = 1000
 """Characters of an error or a warning; of a longer one the middle is left out."""
+
+CAPTION_CHARACTERS = 1000
+"""Characters of a caption on a page or in a terminal; of a longer one the middle is left out."""
 
 NAME_BYTES = 255
 """Bytes of the name of a file or folder, which is what almost every file system allows."""

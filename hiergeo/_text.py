@@ -7,7 +7,7 @@ surroundings is taken out.
 
 import unicodedata
 
-from hiergeo._limits import MESSAGE_CHARACTERS
+from hiergeo._limits import CAPTION_CHARACTERS, MESSAGE_CHARACTERS
 
 UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of Unicode that messages show as escapes: controls, marks of direction, lone surrogates, line ends."""
@@ -39,8 +39,17 @@ def shortened(text: str, length: int) -> str:
     return text[: kept - kept // 2] + ELLIPSIS + text[len(text) - kept // 2 :]
 
 
+def printable(text: str) -> str:
+    """Text whose line ends are its only control characters: escapes for all else that cannot be printed."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "\n".join("".join(map(_escaped, line)) for line in text.split("\n"))
+
+
 def tame(text: str) -> str:
     """A caption without control characters, whose marks of direction open and close in pairs."""
+    if text.isascii() and text.isprintable():
+        return text
     kept, depth = [], 0
     for character in text:
         if character in OPENING:
@@ -59,6 +68,11 @@ def isolated(text: str) -> str:
     if any(unicodedata.bidirectional(character) in RIGHT_TO_LEFT for character in whole):
         return f"{ISOLATE}{whole}{END}"
     return whole
+
+
+def caption(text: str) -> str:
+    """A caption for a list in a terminal: `isolated`, its middle left out beyond `CAPTION_CHARACTERS`."""
+    return isolated(shortened(text, CAPTION_CHARACTERS))
 
 
 def _escaped(character: str) -> str:

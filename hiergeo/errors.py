@@ -44,6 +44,12 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     return InputError(f"unknown {kind} '{name}' (known: {', '.join(list(names.values())[:LISTED])}{more}).")
 
 
+def described(error: BaseException) -> str:
+    """An error of somebody else's code for the end of a sentence: its type and what it says."""
+    said = str(error).strip().rstrip(".")
+    return f"{type(error).__name__}, {said}" if said else type(error).__name__
+
+
 def check_whole(name: str, value: object, least: int, most: int) -> None:
     """Raise InputError, naming the argument, unless `value` is a whole number in [least, most]."""
     try:

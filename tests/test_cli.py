@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hiergeo.cli._io import load_data
+from hiergeo.datasets import scenes
+from hiergeo.datasets.scenes import world
+
 
 def metrics(path: Path) -> dict:
     return json.loads(path.read_text())["metrics"]
@@ -169,3 +173,13 @@ def test_ladder_on_real_pictures_through_open_clip_by_path(run, data_home, tmp_p
     code, printed, _ = run("ladder", *pictures, "-m", f"open_clip:{tiny.register()}/{checkpoint}", "-d", "hierarcaps")
     assert code == 0
     assert all(picture.name in printed for picture in pictures)
+
+
+def test_of_scenes_only_the_rows_that_are_asked_for_are_made(monkeypatch):
+    whole = load_data("scenes", "test", None)
+    made = []
+    sample = world.sample
+    monkeypatch.setattr(scenes, "sample", lambda *where: made.append(where) or sample(*where))
+    assert load_data("scenes", "test", 7).rows == whole.rows[:7]
+    assert len(made) == 7
+    assert load_data("scenes", "test", 5000).rows == whole.rows

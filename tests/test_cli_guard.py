@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -306,5 +307,6 @@ def test_nothing_printed_is_read_as_markup(capsys):
 
 def test_the_console_is_made_in_one_place():
     package = Path(info.__file__).parents[1]
-    makers = {file.name for file in package.rglob("*.py") if "Console(" in file.read_text(encoding="utf-8")}
+    made = re.compile(r"(?<!class )\b(Console|Screen)\(")
+    makers = {file.name for file in package.rglob("*.py") if made.search(file.read_text(encoding="utf-8"))}
     assert makers == {"_terminal.py", "_progress.py"}

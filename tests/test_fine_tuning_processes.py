@@ -12,8 +12,10 @@ import torch.multiprocessing as processes
 from tower_common import curve, tuned, weights
 
 from hiergeo.errors import InputError
+from hiergeo.training.re import processes as processes_of_training
 from hiergeo.training.re.checkpoints import read
 from hiergeo.training.re.processes import is_writer, local
+from hiergeo.training.re.ranks import Place
 
 STEPS = {"steps": 3, "every": 3, "accumulate": 2}
 
@@ -61,6 +63,7 @@ def test_a_batch_that_does_not_part_evenly_is_refused(tmp_path, monkeypatch):
     import accelerate
 
     monkeypatch.setattr(accelerate.Accelerator, "num_processes", property(lambda self: 3))
+    monkeypatch.setattr(processes_of_training, "place", lambda: Place(0, 3))
     with pytest.raises(InputError, match="a batch of 8 chains does not part evenly among 3 processes"):
         tuned(tmp_path / "a")
 
@@ -68,5 +71,6 @@ def test_a_batch_that_does_not_part_evenly_is_refused(tmp_path, monkeypatch):
 def test_a_process_runs_on_its_own_gpu_where_only_cuda_is_named(monkeypatch):
     assert (local("cuda"), local("cpu"), is_writer()) == ("cuda", "cpu", True)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setenv("RANK", "1")
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}.items():
+        monkeypatch.setenv(name, value)
     assert (local("cuda"), local("cuda:3"), local("cpu"), is_writer()) == ("cuda:1", "cuda:3", "cpu", False)

@@ -2,19 +2,25 @@
 
 import json
 import os
+import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from tower_common import ROWS, SHORT, curve, tuned, weights
 
-from hiergeo.errors import InputError
+from hiergeo.adapters.towers.open_clip import OpenClipTower
+from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import Lorentz
+from hiergeo.storage import documents, files
+from hiergeo.storage.locks import locked
 from hiergeo.training.re import checkpoints, fine_tuning
 
 LONG = {"steps": 60, "every": 5}
@@ -33,18 +39,19 @@ class Killed(Exception):
 
 
 def killed(out: Path, monkeypatch: pytest.MonkeyPatch, place: str, count: int) -> None:
-    """Train until the function `place` of the checkpoints is called for the `count`-th time."""
+    """Train until the function `place` that the checkpoints use is called for the `count`-th time."""
     calls = []
-    true = getattr(checkpoints, place)
+    owner, name = (documents, "write") if place == "documents.write" else (checkpoints, place)
+    true = getattr(owner, name)
 
-    def dying(*arguments: object) -> object:
+    def dying(*arguments: object, **options: object) -> object:
         calls.append(arguments)
         if len(calls) == count:
             raise Killed
-        return true(*arguments)
+        return true(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, place, dying)
+        patch.setattr(owner, name, dying)
         with pytest.raises(Killed):
             tuned(out)
 
@@ -81,7 +88,7 @@ def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
 
 @pytest.mark.parametrize(
     ("place", "count"),
-    [("atomic_write", 1), ("atomic_write_text", 1), ("_prune", 1), ("atomic_write_text", 2), ("_prune", 3)],
+    [("atomic_write", 1), ("documents.write", 1), ("_prune", 1), ("documents.write", 2), ("_prune", 3)],
 )
 def test_wherever_it_dies_it_goes_on(place, count, whole, tmp_path, monkeypatch):
     """Before the tensors of a checkpoint are written, between them and their description, before the old ones go."""
@@ -142,9 +149,73 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(damage, whole, tmp_pat
         tensors.unlink()
     else:
         described.write_text(described.read_text()[:50])
-    with pytest.warns(UserWarning, match="damaged: going back to the checkpoint before it"):
+    with pytest.warns(UserWarning, match="damaged.*: going back to the checkpoint before it"):
         tuned(out, resume=True)
     check_same(out, whole)
+
+
+def test_no_altered_byte_of_a_description_goes_unseen(whole):
+    """One byte changed, left out or put in anywhere: the checkpoint is refused, in a sentence that names the file."""
+    folder = whole / fine_tuning.CHECKPOINTS
+    path = folder / f"step-{SHORT['steps']:08d}.json"
+    content = path.read_bytes()
+    draw = random.Random(0)
+    try:
+        for _ in range(300):
+            place, byte = draw.randrange(len(content)), draw.randrange(256)
+            changed = bytes([byte]) if byte != content[place] else b""
+            path.write_bytes(content[:place] + draw.choice([changed, b"", b" " + changed]) + content[place + 1 :])
+            with pytest.raises(InputError, match=re.escape(str(path))):
+                checkpoints.read(folder, SHORT["steps"])
+    finally:
+        path.write_bytes(content)
+    checkpoints.read(folder, SHORT["steps"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told | {"best": 5},
+        lambda told: told | {"step": 4},
+        lambda told: told | {"curve": {"total": [1.0]}},
+        lambda told: told | {"curve": {"total": "abcdef"}},
+        lambda told: told | {"looks": told["looks"][:-1]},
+        lambda told: told | {"looks": [*told["looks"][:-1], told["looks"][-1] | {"radius": [None]}]},
+        lambda told: told | {"scaler": {"scale": 1.0}},
+        lambda told: told | {"extra": 1},
+        lambda told: {name: value for name, value in told.items() if name != "run"},
+    ],
+)
+def test_a_description_that_contradicts_itself_is_refused_whatever_its_hash(change, whole, tmp_path):
+    shutil.copytree(whole / fine_tuning.CHECKPOINTS, tmp_path / "a")
+    path = tmp_path / "a" / f"step-{SHORT['steps']:08d}.json"
+    told = json.loads(path.read_bytes())
+    del told[documents.HASH]
+    documents.write(path, change(told), indent=None)
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        checkpoints.read(tmp_path / "a", SHORT["steps"])
+
+
+@pytest.mark.parametrize("name", ["weight/", "exp_avg/", "step/", "generator"])
+@pytest.mark.parametrize("damage", ["shape", "kind", "gone", "strange"])
+def test_tensors_of_another_model_are_refused(name, damage, whole, tmp_path):
+    """Whoever writes a checkpoint can write its hash: what it holds has to be a state of this very model as well."""
+    shutil.copytree(whole, tmp_path / "a")
+    folder = tmp_path / "a" / fine_tuning.CHECKPOINTS
+    held = checkpoints.read(folder, SHORT["steps"])
+    found = next(each for each in sorted(held.tensors) if each.startswith(name))
+    tensors = dict(held.tensors)
+    if damage == "shape":
+        tensors[found] = tensors[found].new_zeros(1, 1, 1)
+    elif damage == "kind":
+        tensors[found] = tensors[found].long()
+    elif damage == "gone":
+        del tensors[found]
+    else:
+        tensors["weight/of nothing"] = tensors.pop(found)
+    checkpoints.write(folder, replace(held, tensors=tensors))
+    with pytest.raises(InputError, match=r"does not fit the model.*'(weight|exp_avg|step)/|'generator'"):
+        tuned(tmp_path / "a", resume=True)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +245,56 @@ def test_other_data_is_refused(whole, monkeypatch):
 def test_a_folder_that_is_taken_is_refused(whole):
     with pytest.raises(InputError, match="holds a training: go on with it, --resume, or choose another"):
         tuned(whole)
+
+
+def test_a_folder_is_trained_in_by_one_process_at_a_time(whole, tmp_path):
+    with locked(tmp_path / "a"), pytest.raises(UnavailableError, match="is being written by process"):
+        tuned(tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_what_dead_processes_left_goes_with_the_next_training(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    out = tmp_path / "a"
+    half = out / f".model.{files.HOST}-{child.pid}-0123abcd.part"
+    half.mkdir(parents=True)
+    (half / "weights").write_text("half")
+    tuned(out)
+    assert {path.name for path in out.iterdir()} == {"checkpoints", "config.json", "history.json", "model"}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("place", ["export", "merge"])
+def test_a_model_is_there_whole_or_not_at_all(place, tmp_path, monkeypatch, whole):
+    """It dies while the model is exported again: the folder holds the old one or the new one, never half of one."""
+
+    def dying(*_: object) -> None:
+        raise Killed
+
+    out = tmp_path / "a"
+    shutil.copytree(whole, out)
+    held = {path.name: path.read_bytes() for path in (out / "model").iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(OpenClipTower, place, dying)
+        with pytest.raises(Killed):
+            tuned(out, resume=True)
+    assert {path.name: path.read_bytes() for path in (out / "model").iterdir()} == held
+    assert sorted(path.name for path in out.iterdir()) == ["checkpoints", "config.json", "history.json", "model"]
+
+
+def test_a_folder_that_is_deleted_on_the_way_ends_in_one_sentence(tmp_path, monkeypatch):
+    out, true, calls = tmp_path / "a", checkpoints.write, []
+
+    def deleting(folder: Path, checkpoint: checkpoints.Checkpoint) -> None:
+        true(folder, checkpoint)
+        calls.append(checkpoint.best)
+        if len(calls) == 4:
+            shutil.rmtree(out)
+
+    monkeypatch.setattr(checkpoints, "write", deleting)
+    with pytest.raises(InputError, match="there is no checkpoint"):
+        tuned(out)
 
 
 def test_resuming_what_is_done_changes_nothing(whole):

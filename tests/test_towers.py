@@ -71,7 +71,7 @@ def test_open_clip_reads_what_was_trained_with_its_activation(name, lora, clips,
     trained = moved(tower)
     assert (trained - before).abs().max() > 1e-3
     tower.merge()
-    spec = tower.export(tmp_path / "model")
+    spec = tower.export(tmp_path / "model", tmp_path / "model")
     torch.testing.assert_close(by_open_clip(tmp_path / "model"), trained, atol=1e-5, rtol=0)
     again = adapters.load(spec)
     torch.testing.assert_close(again.encode_text(TEXTS), trained, atol=1e-5, rtol=0)
@@ -98,7 +98,7 @@ def test_transformers_reads_what_was_trained(family, tmp_path):
     tower = tower_of(model)
     assert not {name for name in tower.trainable() if name.startswith(("vision", "visual", "logit"))}
     trained = moved(tower)
-    spec = tower.export(tmp_path / "after")
+    spec = tower.export(tmp_path / "after", tmp_path / "after")
     plain = transformers.AutoModel.from_pretrained(tmp_path / "after").eval()
     tokens = transformers.AutoProcessor.from_pretrained(tmp_path / "after")(text=TEXTS, **tower.options)
     with torch.no_grad():
@@ -115,7 +115,7 @@ def test_sentence_transformers_reads_what_was_trained(lora, tmp_path):
     tower = tower_of(adapters.load(f"sentence-transformers:{minilm.get_model_path()}"), lora)
     trained = moved(tower)
     tower.merge()
-    spec = tower.export(tmp_path)
+    spec = tower.export(tmp_path, tmp_path)
     rows = library.SentenceTransformer(str(tmp_path), device="cpu").encode(TEXTS, convert_to_tensor=True)
     torch.testing.assert_close(rows, trained, atol=1e-5, rtol=0)
     torch.testing.assert_close(adapters.load(spec).encode_text(TEXTS), trained, atol=1e-5, rtol=0)

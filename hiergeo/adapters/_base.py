@@ -57,6 +57,9 @@ class Model(ABC):
     def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         """One batch of images -> (B, dim), of any norm, device and floating dtype; called only when `has_images`."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {getattr(self, 'name', 'without a name')}>"
+
     @cached_property
     def _root(self) -> Tensor:
         return self.encode_text([""])[0]

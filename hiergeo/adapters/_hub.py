@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hiergeo.errors import InputError, UnavailableError
+from hiergeo.storage.files import writing
 from hiergeo.storage.paths import path_of
 
 PATIENCE = 4.0
@@ -71,6 +72,18 @@ def quiet_transformers() -> Iterator[None]:
         log.set_verbosity(level)
         if bars:
             log.enable_progress_bar()
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Turn what a library raises where it cannot write a folder into one sentence, an UnavailableError."""
+    from safetensors import SafetensorError
+
+    with writing(folder):
+        try:
+            yield
+        except SafetensorError as error:
+            raise UnavailableError(f"cannot write {folder}: {reason(error)}.") from error
 
 
 def not_obtained(wanted: str, instead: str, error: Exception) -> UnavailableError:

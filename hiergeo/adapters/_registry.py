@@ -8,7 +8,7 @@ import torch
 
 from hiergeo._devices import usable
 from hiergeo.adapters._base import Model
-from hiergeo.errors import InputError, UnavailableError, unknown_name
+from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
 
 GROUP = "hiergeo.adapters"
 
@@ -48,7 +48,7 @@ def load(spec: str, *, device: str | torch.device = "cpu") -> Model:
     loader = _loader(name)
     if not rest:
         raise InputError(f"the model spec '{spec}' ends too early: write '{name}:' and then which model.")
-    model = loader(rest, device=place)
+    model = loader(rest, device=place) if name in OWN else _foreign(name, loader, rest, place)
     if not isinstance(model, Model):
         raise InputError(f"the adapter '{name}' returned a {type(model).__name__}, not a hiergeo.adapters.Model.")
     return model
@@ -63,6 +63,20 @@ def _loader(name: str) -> Callable[..., Model]:
         raise unknown_name("adapter", name, [*OWN, "tiny", *foreign])
     try:
         found: Callable[..., Model] = foreign[name].load()
-    except (ImportError, AttributeError) as error:
-        raise UnavailableError(f"the adapter '{name}' ({foreign[name].value}) cannot be imported: {error}.") from error
+    except Exception as error:
+        where = foreign[name].value
+        raise UnavailableError(f"the adapter '{name}' ({where}) cannot be imported: {described(error)}.") from error
     return found
+
+
+def _foreign(name: str, loader: Callable[..., Model], rest: str, device: torch.device) -> Model:
+    """A model of somebody else's adapter, whose errors name it."""
+    try:
+        return loader(rest, device=device)
+    except HiergeoError:
+        raise
+    except Exception as error:
+        module = getattr(loader, "__module__", "unknown")
+        raise UnavailableError(
+            f"the adapter '{name}' (module {module}) could not load '{rest}': {described(error)}."
+        ) from error

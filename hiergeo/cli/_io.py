@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from hiergeo import Space, datasets
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import parse
 from hiergeo.storage.files import atomic_write_text, refuse_special
@@ -36,7 +36,9 @@ def write_json(path: Path | None, text: str) -> None:
 
 
 def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
-    """The split of a dataset, cut to its first `rows`."""
+    """The split of a dataset, cut to its first `rows`; of generated data no others are made."""
+    if rows is not None and name == "scenes":
+        return datasets.load(name, split, count=min(rows, scenes.COUNTS.get(split, rows)))
     hierarchy = datasets.load(name, split)
     return hierarchy if rows is None else hierarchy.take(rows)
 

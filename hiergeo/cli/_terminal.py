@@ -4,13 +4,15 @@ import codecs
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hiergeo._text import one_line
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from hiergeo._text import one_line, printable, tame
 
 WIDTHS = range(20, 1001)
 """Columns and lines that a terminal may claim to have."""
@@ -42,11 +44,25 @@ def prepare() -> None:
     warnings.showwarning = _Warnings().show
 
 
-def console() -> "Console":
-    """Standard output for tables, trees and sentences. Nothing that is printed is read as markup, emoji or a number."""
-    from rich.console import Console
+class Screen(Console):
+    """A console on which text stays text: strings show as escapes what cannot be printed, styled text is `tame`."""
 
-    return Console(markup=False, emoji=False, highlight=False)
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Styled text of a string."""
+        return super().render_str(printable(text), **settings)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Segments of anything that can be printed."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment("\n".join(map(tame, segment.text.split("\n"))), segment.style)
+
+
+def console() -> Screen:
+    """Standard output for tables, trees and sentences. Nothing that is printed is read as markup, emoji or a number."""
+    return Screen(markup=False, emoji=False, highlight=False)
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:

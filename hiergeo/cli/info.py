@@ -41,7 +41,7 @@ def info(
         table.add_row(name, str(value))
     console().print(table)
     if check:
-        print(_checks(outcomes))
+        console().print(_checks(outcomes), soft_wrap=True)
     if wrong:
         raise WrongResults
 

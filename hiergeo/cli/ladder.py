@@ -9,6 +9,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo import adapters
+from hiergeo._text import caption, isolated
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, space_of, write_json
 from hiergeo.cli._terminal import console
@@ -55,9 +56,9 @@ def ladder(
     write_json(json, jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2))
     screen = console()
     for image, steps_met in zip(images, ladders, strict=True):
-        tree = Tree(Text(image.name, style="bold"))
+        tree = Tree(Text(isolated(image.name), style="bold"))
         for text in steps_met:
-            tree.add(Text(text))
+            tree.add(Text(caption(text)))
         screen.print(tree)
 
 

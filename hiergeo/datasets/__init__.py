@@ -2,7 +2,8 @@
 
 import inspect
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from hiergeo.datasets._base import TIERS, Hierarchy, ImageRef, Row
 from hiergeo.datasets._home import data_home
@@ -10,10 +11,31 @@ from hiergeo.datasets._labels import Labelled
 from hiergeo.datasets.labelled import labelled
 from hiergeo.errors import unknown_name
 
+if TYPE_CHECKING:
+    from hiergeo.datasets import hierarcaps, scenes
+
 DATASETS = {"hierarcaps": "hiergeo.datasets.hierarcaps", "scenes": "hiergeo.datasets.scenes"}
 """Dataset names, and the modules whose ``load(split, **options)`` reads them."""
 
-__all__ = ["DATASETS", "TIERS", "Hierarchy", "ImageRef", "Labelled", "Row", "data_home", "labelled", "load"]
+__all__ = [
+    "DATASETS",
+    "TIERS",
+    "Hierarchy",
+    "ImageRef",
+    "Labelled",
+    "Row",
+    "data_home",
+    "hierarcaps",
+    "labelled",
+    "load",
+    "scenes",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in DATASETS:
+        return import_module(DATASETS[name])
+    raise AttributeError(f"module 'hiergeo.datasets' has no attribute '{name}'")
 
 
 def load(name: str, split: str = "test", **options: Any) -> Hierarchy:

@@ -34,7 +34,7 @@ class ImageRef:
     path: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hierarchy:
     """A named split of chains.
 
@@ -49,6 +49,9 @@ class Hierarchy:
     split: str
     rows: tuple[Row, ...]
     images: tuple[ImageRef, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.split}, {len(self.rows)} rows, {len(self.images)} images>"
 
     def __post_init__(self) -> None:
         if not self.rows:

@@ -26,12 +26,16 @@ SAME_RADIUS = 1e-5
 """Relative difference below which radii are the same number, computed twice in float32."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Results over the same rows, one a space."""
 
     embedded: Embedded
     results: tuple[Result, ...]
+
+    def __repr__(self) -> str:
+        spaces = ", ".join(result.geometry for result in self.results)
+        return f"<Comparison of {self.embedded.model} on {self.embedded.hierarchy!r} in {spaces}>"
 
     @cached_property
     def shared(self) -> frozenset[str]:

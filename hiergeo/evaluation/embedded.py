@@ -12,7 +12,7 @@ from hiergeo.datasets._base import distinct
 from hiergeo.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Embedded:
     """Embeddings of a hierarchy.
 
@@ -33,6 +33,11 @@ class Embedded:
     negative: Tensor | None
     image: Tensor | None
     root: Tensor
+
+    def __repr__(self) -> str:
+        return (
+            f"<Embedded {self.hierarchy!r} by {self.model}, {len(self.texts)} texts, dimension {self.text.shape[-1]}>"
+        )
 
     @cached_property
     def chains(self) -> Tensor:

@@ -1,14 +1,14 @@
 """The result of one evaluation: numbers, their intervals, and every setting that made them."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from hiergeo.metrics import Interval, percentile_interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """Numbers measured in one space.
 
@@ -26,9 +26,14 @@ class Result:
     settings: dict[str, str | int]
     diagnostics: dict[str, float]
     verdict: str
-    draws: dict[str, np.ndarray] = field(repr=False)
-    ladders: tuple[tuple[str, ...], ...] = field(repr=False)
-    radii: np.ndarray = field(repr=False)
+    draws: dict[str, np.ndarray]
+    ladders: tuple[tuple[str, ...], ...]
+    radii: np.ndarray
+
+    def __repr__(self) -> str:
+        about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
+        numbers = ", ".join(f"{name} {value:.4f}" for name, value in self.metrics.items())
+        return f"<Result {' '.join(about)}: {numbers}>"
 
     @property
     def intervals(self) -> dict[str, Interval]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from hiergeo.errors import InputError, UnavailableError, unknown_name
+from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
 from hiergeo.geometry._base import Geometry
 from hiergeo.geometry.euclidean import Euclidean
 from hiergeo.geometry.lorentz import Lorentz
@@ -62,9 +62,13 @@ def _single(name: str, curvature: str, spec: str) -> Geometry:
 def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) -> Geometry:
     try:
         geometry = constructor(*curvature)
+    except HiergeoError:
+        raise
     except TypeError as error:
         hint = "takes no curvature" if curvature else f"needs a curvature: write {name}:K"
         raise InputError(f"geometry '{name}' {hint} ({error}).") from error
+    except Exception as error:
+        raise UnavailableError(f"the geometry '{name}' could not be made: {described(error)}.") from error
     if not isinstance(geometry, Geometry):
         raise InputError(f"'{name}' made a {type(geometry).__name__}, not a hiergeo.geometry.Geometry.")
     return geometry
@@ -74,8 +78,10 @@ def _third_party(name: str) -> Callable[..., Geometry]:
     for point in entry_points(group=ENTRY_POINTS, name=name):
         try:
             found: Callable[..., Geometry] = point.load()
-        except (ImportError, AttributeError) as error:
-            raise UnavailableError(f"the geometry '{name}' ({point.value}) cannot be imported: {error}.") from error
+        except Exception as error:
+            raise UnavailableError(
+                f"the geometry '{name}' ({point.value}) cannot be imported: {described(error)}."
+            ) from error
         return found
     raise unknown_name("geometry", name, names())
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from hiergeo._text import caption
 from hiergeo.evaluation import Result
 
 READABLE = {
@@ -62,4 +63,5 @@ def protocol_name(result: Result) -> str:
 
 def setting_line(result: Result) -> str:
     """Model, data and protocol in one line."""
-    return " · ".join((short_model(str(result.settings["model"])), data_name(result), protocol_name(result)))
+    model, data = (caption(name) for name in (short_model(str(result.settings["model"])), data_name(result)))
+    return f"{model} · {data} · {protocol_name(result)}"

@@ -15,19 +15,24 @@ HASH = "content_sha256"
 """The key that holds the hash of all others."""
 
 
-def write(path: Path | str, values: Mapping[str, Any]) -> None:
+def write(path: Path | str, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
     """Write an object and the hash of its content to `path`, whole or not at all.
+
+    Args:
+        path: the file.
+        values: JSON values by name.
+        indent: spaces a level; None writes a single line, for what is long and often written.
 
     Raises:
         UnavailableError: the file cannot be written; what was there is kept.
     """
-    atomic_write_text(path, signed(values))
+    atomic_write_text(path, signed(values, indent))
 
 
-def signed(values: Mapping[str, Any]) -> str:
+def signed(values: Mapping[str, Any], indent: int | None = 2) -> str:
     """The text of an object that carries the hash of its content as its last key."""
     held = json.loads(json.dumps(dict(values)))
-    return json.dumps({**held, HASH: content_sha256(held)}, indent=2) + "\n"
+    return json.dumps({**held, HASH: content_sha256(held)}, indent=indent) + "\n"
 
 
 def content_sha256(values: Mapping[str, Any]) -> str:
@@ -42,7 +47,8 @@ def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str,
     Args:
         path: the file.
         schema: what the object has to be.
-        hashed: refuse a file without a hash; one that is there is always verified.
+        hashed: refuse a file that is not, byte for byte, as `write` makes it; otherwise only a hash that is there is
+            verified.
 
     Raises:
         InputError: the file is missing or cannot be read, larger or nested deeper than `hiergeo._limits` allows, no
@@ -62,9 +68,13 @@ def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str,
         schema.check(values, "")
     except (Misfit, ValueError) as error:
         raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
-    if stored != content_sha256(values) and (hashed or stored is not None):
+    if not (_as_written(content, values) if hashed else stored in (None, content_sha256(values))):
         raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
     return values
+
+
+def _as_written(content: bytes, values: Mapping[str, Any]) -> bool:
+    return content == signed(values, 2 if content.startswith(b"{\n") else None).encode()
 
 
 def parse(content: bytes) -> Any:

@@ -4,6 +4,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hiergeo import _limits
+from hiergeo.storage.schema import ListOf, Number, Record, Whole
+
+NUMBERS = Record(rest=Number(finite=False))
+
+SCHEMA = Record(
+    {
+        "step": Whole(0, _limits.TRAINING_STEPS),
+        "training": NUMBERS,
+        "validation": Record({"total": Number(finite=False)}, rest=Number(finite=False)),
+        "tau_d": Number(finite=False),
+        "radius": ListOf(Number(finite=False)),
+        "curvature": ListOf(Number(finite=False)),
+    }
+)
+"""What `Look.of_dict` takes."""
+
 
 @dataclass(frozen=True)
 class Look:

@@ -52,8 +52,19 @@ class Tower(nn.Module, ABC):
         """The embeddings (B, D), with gradient and of any norm."""
 
     @abstractmethod
-    def export(self, folder: Path) -> str:
-        """Write the whole model, trained tower included, for its own library; returns the spec that loads it here."""
+    def export(self, folder: Path, place: Path) -> str:
+        """Write the whole model, trained tower included, for its own library.
+
+        Args:
+            folder: where it is written, an empty folder.
+            place: where that folder goes when it is whole.
+
+        Returns:
+            The spec that loads it from there.
+
+        Raises:
+            UnavailableError: the folder cannot be written.
+        """
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The weights of `network` that training moves, by name."""

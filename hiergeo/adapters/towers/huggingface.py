@@ -25,11 +25,11 @@ class HuggingFaceTower(Tower):
     def forward(self, **tokens: Tensor) -> Tensor:
         return features(self.network.get_text_features(**tokens))
 
-    def export(self, folder: Path) -> str:
-        with _hub.quiet_transformers():
+    def export(self, folder: Path, place: Path) -> str:
+        with _hub.saving(folder), _hub.quiet_transformers():
             self.network.save_pretrained(folder)
             self.processor.save_pretrained(folder)
-        return f"hf:{folder.resolve()}"
+        return f"hf:{place.resolve()}"
 
 
 def tower(model: HuggingFaceModel) -> HuggingFaceTower:

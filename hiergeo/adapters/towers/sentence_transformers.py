@@ -21,10 +21,10 @@ class SentenceTransformersTower(Tower):
         rows: Tensor = self.network(tokens)["sentence_embedding"]
         return rows
 
-    def export(self, folder: Path) -> str:
-        with _hub.quiet_transformers():
+    def export(self, folder: Path, place: Path) -> str:
+        with _hub.saving(folder), _hub.quiet_transformers():
             self.network.save(str(folder), create_model_card=False)
-        return f"sentence-transformers:{folder.resolve()}"
+        return f"sentence-transformers:{place.resolve()}"
 
 
 def tower(model: SentenceTransformersModel) -> SentenceTransformersTower:

@@ -15,6 +15,7 @@ from hiergeo.datasets import Hierarchy, Labelled, hierarcaps
 from hiergeo.errors import InputError
 from hiergeo.training import FineTuned, Summary, TowerRecipe
 from hiergeo.training.re.processes import is_writer, local
+from hiergeo.training.re.ranks import joined
 
 DEFAULTS = TowerRecipe()
 LOSSES = options.spelled(DEFAULTS.losses)
@@ -95,28 +96,29 @@ def re(
         patience=patience,
         seed=seed,
     )
-    before = adapters.load(model, device=local(device))
-    test = load_data(data, "test", None) if evaluate else None
-    labelled = shared.labelled(zero_shot, before if evaluate else None)
-    tuned = training.fine_tune(
-        before,
-        _chains(train, data, split, rows),
-        out,
-        geometry,
-        recipe,
-        resume=resume,
-        force=force,
-        log=log,
-        progress=True,
-    )
-    if not is_writer():
-        return
-    summary = None if test is None else _judged(before, tuned, test, labelled, seed, device)
-    told = tuned.history, tuned.best, tuned.config["leakage"]
-    write_json(json, jsonlib.dumps(shared.report(*told, tuned.config, summary), indent=2))
-    shared.show(*told, summary, f"Tower of step {tuned.best}: --model {tuned.spec}")
-    if tuned.diverged:
-        raise InputError(f"{tuned.diverged}; {out} holds the tower of step {tuned.best}, the last good one.")
+    with joined(local(device)):
+        before = adapters.load(model, device=local(device))
+        test = load_data(data, "test", None) if evaluate else None
+        labelled = shared.labelled(zero_shot, before if evaluate else None)
+        tuned = training.fine_tune(
+            before,
+            _chains(train, data, split, rows),
+            out,
+            geometry,
+            recipe,
+            resume=resume,
+            force=force,
+            log=log,
+            progress=True,
+        )
+        if not is_writer():
+            return
+        summary = None if test is None else _judged(before, tuned, test, labelled, seed, device)
+        told = tuned.history, tuned.best, tuned.config["leakage"]
+        write_json(json, jsonlib.dumps(shared.report(*told, tuned.config, summary), indent=2))
+        shared.show(*told, summary, f"Tower of step {tuned.best}: --model {tuned.spec}")
+        if tuned.diverged:
+            raise InputError(f"{tuned.diverged}; {out} holds the tower of step {tuned.best}, the last good one.")
 
 
 def _chains(train: Path | None, data: str, split: str | None, rows: int | None) -> Hierarchy:

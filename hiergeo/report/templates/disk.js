@@ -65,7 +65,9 @@
     chain.captions.forEach((caption, tier) => {
       const item = document.createElement("li");
       item.className = `tier${tier}` + (tier === now.step ? " current" : "");
-      item.append(caption, radius(points[tier]));
+      const words = document.createElement("bdi");
+      words.textContent = caption;
+      item.append(words, radius(points[tier]));
       list.append(item);
     });
     const told = [list];

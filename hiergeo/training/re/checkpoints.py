@@ -1,7 +1,7 @@
 """Checkpoints: ``step-N.safetensors``, and ``step-N.json``, which names its hash and is written last.
 
-A process may die at any moment: a checkpoint without its JSON does not exist, and one whose tensors do not have the
-hash that the JSON names is passed over for the one before.
+A process may die at any moment: a checkpoint without its JSON does not exist. One whose JSON is not byte for byte what
+was written, or whose tensors do not have the hash that it names, is passed over for the one before.
 """
 
 import json
@@ -9,21 +9,52 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256 as digest_of
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from hiergeo import _limits
 from hiergeo._version import __version__
 from hiergeo.errors import InputError
-from hiergeo.storage.files import atomic_write, atomic_write_text, sha256
+from hiergeo.storage import documents
+from hiergeo.storage import tensors as tensor_files
+from hiergeo.storage.files import atomic_write, sha256, writing
+from hiergeo.storage.schema import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo.training.history import SCHEMA as LOOK
 
 NAME = r"step-\d{8}\.(safetensors|json)"
 """What a file of a checkpoint is called; while it is written, a dot stands before and more letters behind."""
 
 KEPT = 2
 """The newest checkpoints that stay; the best ones that they name stay too."""
+
+STEP = Whole(0, _limits.TRAINING_STEPS)
+SCALER = Record(
+    {
+        "scale": Number(),
+        "growth_factor": Number(),
+        "backoff_factor": Number(),
+        "growth_interval": Whole(1),
+        "_growth_tracker": Whole(0),
+    }
+)
+SCHEMA = Record(
+    {
+        "hiergeo": Text(),
+        "torch": Text(),
+        "step": STEP,
+        "best": STEP,
+        "sha256": Text("[0-9a-f]{64}"),
+        "run": Record(rest=Anything()),
+        "scaler": OrNull(SCALER),
+        "looks": ListOf(LOOK),
+        "curve": Record(rest=ListOf(Number(finite=False))),
+    }
+)
+"""What the JSON of a checkpoint has to be before anything in it is used."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +86,22 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     Raises:
         UnavailableError: the folder cannot be written; the checkpoints that were there are kept.
     """
-    from safetensors.torch import save
-
     tensors, described = _paths(folder, checkpoint.step)
+    content = tensor_files.packed(checkpoint.tensors)
     with atomic_write(tensors) as handle:
-        handle.write(save(dict(checkpoint.tensors)))
+        handle.write(content)
     told = {
         "hiergeo": __version__,
         "torch": torch.__version__,
         "step": checkpoint.step,
         "best": checkpoint.best,
-        "sha256": sha256(tensors),
+        "sha256": digest_of(content).hexdigest(),
         "run": dict(checkpoint.run),
         "scaler": checkpoint.scaler,
         "looks": checkpoint.looks,
         "curve": checkpoint.curve,
     }
-    atomic_write_text(described, json.dumps(told) + "\n")
+    documents.write(described, told, indent=None)
     _prune(folder)
 
 
@@ -79,14 +109,16 @@ def read(folder: Path, step: int) -> Checkpoint:
     """The checkpoint of a step.
 
     Raises:
-        InputError: it is not there, or damaged.
+        InputError: it is not there, damaged, altered, or contradicts itself.
     """
-    from safetensors.torch import load_file
-
     tensors, described = _paths(folder, step)
-    told = _described(described)
+    told = _described(folder, step)
     if not tensors.is_file() or sha256(tensors) != told["sha256"]:
         raise InputError(f"{tensors} is missing or damaged.")
+    seen = [look["step"] for look in told["looks"]]
+    lengths = {len(values) for values in told["curve"].values()} or {0}
+    if seen != sorted(set(seen)) or step not in seen[-1:] or told["best"] not in seen or lengths != {step}:
+        raise InputError(f"{described} is damaged: its looks and its curve do not fit step {step}.")
     return Checkpoint(
         step=step,
         best=told["best"],
@@ -94,7 +126,7 @@ def read(folder: Path, step: int) -> Checkpoint:
         looks=told["looks"],
         curve=told["curve"],
         scaler=told["scaler"],
-        tensors=load_file(tensors),
+        tensors=tensor_files.read(tensors),
     )
 
 
@@ -115,11 +147,16 @@ def steps(folder: Path) -> list[int]:
 
 
 def forget_after(folder: Path, step: int) -> None:
-    """Remove the checkpoints after a step, which are damaged: training goes on from that step."""
-    for later in steps(folder):
-        if later > step:
-            for path in _paths(folder, later):
-                path.unlink(missing_ok=True)
+    """Remove the checkpoints after a step, which are damaged: training goes on from that step.
+
+    Raises:
+        UnavailableError: one of them cannot be removed.
+    """
+    with writing(folder):
+        for later in steps(folder):
+            if later > step:
+                for path in _paths(folder, later):
+                    path.unlink(missing_ok=True)
 
 
 def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
@@ -142,15 +179,13 @@ def _paths(folder: Path, step: int) -> tuple[Path, Path]:
     return folder / f"step-{step:08d}.safetensors", folder / f"step-{step:08d}.json"
 
 
-def _described(path: Path) -> dict[str, Any]:
-    try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not {"best", "sha256", "run", "scaler", "looks", "curve"} <= told.keys():
-            raise ValueError("keys are missing")
-    except OSError:
-        raise InputError(f"there is no checkpoint {path}.") from None
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{path} is damaged.") from error
+def _described(folder: Path, step: int) -> dict[str, Any]:
+    described = _paths(folder, step)[1]
+    if not described.is_file():
+        raise InputError(f"there is no checkpoint {described}.")
+    told = documents.read(described, SCHEMA, hashed=True)
+    if told["step"] != step:
+        raise InputError(f"{described} is damaged: it is of step {told['step']}.")
     return told
 
 
@@ -160,10 +195,11 @@ def _prune(folder: Path) -> None:
     kept = {path.name for step in newest for path in _paths(folder, step)}
     for step in newest:
         try:
-            best = _described(_paths(folder, step)[1])["best"]
+            best = _described(folder, step)["best"]
         except InputError:
             continue
         kept |= {path.name for path in _paths(folder, best)}
-    for path in folder.iterdir():
-        if re.fullmatch(rf"{NAME}|\.{NAME}\..+", path.name) and path.name not in kept:
-            path.unlink()
+    with writing(folder):
+        for path in folder.iterdir():
+            if re.fullmatch(rf"{NAME}|\.{NAME}\..+", path.name) and path.name not in kept:
+                path.unlink(missing_ok=True)

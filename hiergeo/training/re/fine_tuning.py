@@ -2,8 +2,9 @@
 
 import copy
 import json
-import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry, Product, parse
 from hiergeo.losses import check_curvature
-from hiergeo.storage.files import atomic_write_text
+from hiergeo.storage import documents
+from hiergeo.storage.files import atomic_write_text, remove_leftovers, retire, temporary, writing
+from hiergeo.storage.locks import locked
 from hiergeo.training.divergence import Divergence
 from hiergeo.training.history import Look
 from hiergeo.training.re import checkpoints, state
@@ -92,14 +95,15 @@ def fine_tune(
     Raises:
         InputError: no text tower to train, chains that teach nothing, test images among them, a folder that is taken, a
             checkpoint of another training.
-        UnavailableError: a package is not installed, or the folder cannot be written.
+        UnavailableError: a package is not installed, the folder cannot be written or another training is writing it, or
+            one of several processes is gone.
     """
     recipe, out = recipe or TowerRecipe(), Path(out)
     geometry = parse(geometry) if isinstance(geometry, str) else copy.deepcopy(geometry)
     folder = out / CHECKPOINTS
     _check_free(out, resume)
     settings = asdict(recipe)
-    with torch.random.fork_rng():
+    with _sole_writer(out), torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         tower = tower_of(model, recipe.lora)
         geometry.parts(model.dim)
@@ -128,6 +132,18 @@ def fine_tune(
         captions=frozenset(data.texts),
         config=config,
     )
+
+
+@contextmanager
+def _sole_writer(out: Path) -> Iterator[None]:
+    """Hold the lock of a training's folder, in the process that writes, and clear away what dead processes left."""
+    if not is_writer():
+        yield
+        return
+    with locked(out):
+        for place in (out, out / CHECKPOINTS):
+            remove_leftovers(place)
+        yield
 
 
 def _check_free(out: Path, resume: bool) -> None:
@@ -215,18 +231,25 @@ def _findings(run: Run, tower: Tower, geometry: Geometry | Product, diverged: st
 
 
 def _write(tower: Tower, run: Run, out: Path, config: dict[str, Any]) -> str:
-    """The model, the history and, last of all, the configuration; returns the spec of the model.
+    """The model, all of it at once, the history and, last of all, the configuration; returns the spec of the model.
 
-    The folder of the model says from the start what it is, so that a training that dies here can be gone on with.
+    The folder of the model says what it came of, so that a training that dies here can be gone on with.
     """
-    (out / CONFIG).unlink(missing_ok=True)
-    shutil.rmtree(out / MODEL, ignore_errors=True)
-    atomic_write_text(out / MODEL / ORIGIN, json.dumps(config, indent=2) + "\n")
     tower.merge()
-    spec = tower.export(out / MODEL)
+    model = out / MODEL
+    with writing(out):
+        scratch = temporary(model)
+        scratch.mkdir(parents=True)
+        try:
+            spec = tower.export(scratch, model)
+            described = config | {"spec": spec}
+            documents.write(scratch / ORIGIN, described)
+            retire(out / CONFIG)
+            retire(model)
+            scratch.rename(model)
+        finally:
+            retire(scratch)
     told = {"leakage": config["leakage"], "looks": [look.as_dict() for look in run.looks], "steps": run.curve}
-    described = json.dumps(config | {"spec": spec}, indent=2) + "\n"
     atomic_write_text(out / HISTORY, json.dumps(told, indent=1) + "\n")
-    atomic_write_text(out / MODEL / ORIGIN, described)
-    atomic_write_text(out / CONFIG, described)
+    documents.write(out / CONFIG, described)
     return spec

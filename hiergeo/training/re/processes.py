@@ -1,7 +1,6 @@
 """One process or many, float32 or less, and where numbers are logged: what Hugging Face accelerate takes care of."""
 
 import importlib.util
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from hiergeo.adapters import _hub
 from hiergeo.errors import InputError, UnavailableError, unknown_name
+from hiergeo.training.re.ranks import joined, place
 
 LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 """Name of a log -> the packages of which one is needed."""
@@ -20,12 +20,12 @@ LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
 
 def is_writer() -> bool:
     """Whether this process is the one that writes and prints: rank 0 of those that a launcher started."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return place().rank == 0
 
 
 def local(device: str) -> str:
     """The device of this process where a launcher started one for each GPU and only ``cuda`` was named."""
-    rank = os.environ.get("LOCAL_RANK")
+    rank = place().local
     return f"cuda:{rank}" if device == "cuda" and rank is not None else device
 
 
@@ -43,25 +43,18 @@ def check_log(log: str | None) -> None:
 def accelerated(
     device: torch.device, amp: str, log: str | None, out: Path, settings: Mapping[str, Any]
 ) -> Iterator[Any]:
-    """An accelerate `Accelerator` for one training: joins the processes that torchrun or accelerate launched.
+    """An accelerate `Accelerator` for one training, among the processes of the same training.
 
     Raises:
-        InputError: float16 without a GPU, or an unknown log.
-        UnavailableError: accelerate, or the package of the log, is not installed.
+        InputError: float16 without a GPU, an unknown log, or processes that `joined` refuses.
+        UnavailableError: accelerate, or the package of the log, is not installed; another process is gone.
     """
     check_log(log)
     accelerate = _hub.require("accelerate", "train", "training a tower")
     if amp == "fp16" and device.type == "cpu":
         raise InputError("float16 needs a GPU: use --amp bf16, or none, on the CPU.")
-    accelerate.state.AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    accelerator = accelerate.Accelerator(
-        cpu=device.type == "cpu",
-        device_placement=False,
-        mixed_precision=amp,
-        log_with=log,
-        project_dir=str(out),
-    )
-    with warnings.catch_warnings():
+    with joined(str(device)), warnings.catch_warnings():
+        accelerator = _accelerator(accelerate, device, amp, log, out)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         if log is not None:
             accelerator.init_trackers("log", config={name: str(value) for name, value in settings.items()})
@@ -69,6 +62,27 @@ def accelerated(
             yield accelerator
         finally:
             accelerator.end_training()
+
+
+def _accelerator(accelerate: Any, device: torch.device, amp: str, log: str | None, out: Path) -> Any:
+    here = place()
+    accelerate.state.AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+    try:
+        accelerator = accelerate.Accelerator(
+            cpu=device.type == "cpu",
+            device_placement=False,
+            mixed_precision=amp,
+            log_with=log,
+            project_dir=str(out),
+        )
+    except ValueError as error:
+        raise InputError(f"accelerate cannot be set up as the environment asks: {_hub.reason(error)}.") from error
+    if accelerator.num_processes != here.size:
+        raise InputError(
+            f"WORLD_SIZE says {here.size} processes, and accelerate sees {accelerator.num_processes}: "
+            "set RANK, LOCAL_RANK and WORLD_SIZE in all of them."
+        )
+    return accelerator
 
 
 def mean_over_ranks(accelerator: Any, numbers: Mapping[str, Tensor]) -> dict[str, float]:

@@ -1,0 +1,242 @@
+"""Processes of one training started by hand: what they refuse, and that none outlives another that dies."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_fine_tuning_processes import free_port, gloo
+
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.training.re import ranks
+
+NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+GOOD = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+
+SCRIPT = """
+import sys, time
+import torch, torch.distributed as dist
+from hiergeo.errors import HiergeoError
+from hiergeo.training.re import ranks
+
+stage, victim = sys.argv[1], int(sys.argv[2])
+ranks.MEETING, ranks.GRACE = 6.0, 1.0
+mine = ranks.place().rank == victim
+true = ranks.Peers.store
+
+def wait():
+    print("here", flush=True)
+    time.sleep(60)
+
+def store(self):
+    if mine and stage == "met":
+        wait()
+    return true(self)
+
+ranks.Peers.store = store
+try:
+    if mine and stage == "coming":
+        wait()
+    with ranks.joined("cpu"):
+        if mine and stage != "parted":
+            wait()
+        elif stage == "operation":
+            dist.all_reduce(torch.ones(3))
+        elif stage == "library":
+            dist.distributed_c10d._get_default_store().wait(["a key that nobody sets"])
+        elif not mine:
+            time.sleep(5 if stage == "parted" else 60)
+    if mine:
+        wait()
+except HiergeoError as error:
+    sys.exit(f"Error: {error}")
+print("done")
+"""
+"""A training that stops in the victim at a stage of its life; other processes go on to what that stage is about."""
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def started(command: list[str], rank: int, port: int, size: int = 2) -> subprocess.Popen[str]:
+    values = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return subprocess.Popen(
+        [sys.executable, *command],
+        env={**os.environ, **{name: str(value) for name, value in values.items()}, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: subprocess.Popen[str], seconds: float = 60) -> tuple[int, list[str]]:
+    """The exit code of a process and the lines of its standard error."""
+    try:
+        _, err = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+    return process.returncode, err.splitlines()
+
+
+def test_a_single_process_needs_no_variables(environment):
+    assert ranks.place() == ranks.Place()
+    environment.setenv("RANK", "0")
+    environment.setenv("WORLD_SIZE", "1")
+    assert ranks.place().size == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"RANK": "abc"}, "RANK"),
+        ({"RANK": "-1"}, "RANK"),
+        ({"RANK": "1.0"}, "RANK"),
+        ({"RANK": ""}, "RANK"),
+        ({"RANK": "२"}, "RANK"),
+        ({"RANK": "1" * 5000}, "RANK"),
+        ({"RANK": None}, "RANK"),
+        ({"RANK": "2"}, "RANK 2"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE"),
+        ({"WORLD_SIZE": str(10**12)}, "WORLD_SIZE"),
+        ({"WORLD_SIZE": None}, "WORLD_SIZE"),
+        ({"LOCAL_RANK": "x"}, "LOCAL_RANK"),
+        ({"MASTER_ADDR": None}, "MASTER_ADDR"),
+        ({"MASTER_ADDR": ""}, "MASTER_ADDR"),
+        ({"MASTER_PORT": None}, "MASTER_PORT"),
+        ({"MASTER_PORT": "http"}, "MASTER_PORT"),
+        ({"MASTER_PORT": "65536"}, "MASTER_PORT"),
+    ],
+)
+def test_variables_that_say_nothing_are_refused_by_name(change, named, environment, run, tmp_path):
+    for name, value in (GOOD | change).items():
+        if value is not None:
+            environment.setenv(name, value)
+    with pytest.raises(InputError, match=named):
+        ranks.place()
+    code, out, err = run("train", "re", "-m", "tiny", "-d", "scenes", "--out", tmp_path / "a")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("address", ["no machine", "a..b", "x" * 300, "\udcff"])
+def test_an_address_of_no_machine_is_refused(address, environment):
+    for name, value in (GOOD | {"MASTER_ADDR": address}).items():
+        environment.setenv(name, value)
+    with pytest.raises(InputError, match="MASTER_ADDR"), ranks.joined("cpu"):
+        pass
+
+
+def test_a_port_that_is_taken_is_refused(environment):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for name, value in (GOOD | {"RANK": "0", "MASTER_PORT": str(taken.getsockname()[1])}).items():
+            environment.setenv(name, value)
+        with pytest.raises(InputError, match="MASTER_PORT"), ranks.joined("cpu"):
+            pass
+
+
+def test_whoever_never_comes_is_named(environment):
+    environment.setattr(ranks, "MEETING", 0.5)
+    for rank, missing in (("0", "1"), ("1", "process 0")):
+        for name, value in (GOOD | {"RANK": rank, "MASTER_PORT": str(free_port())}).items():
+            environment.setenv(name, value)
+        with pytest.raises(UnavailableError, match=missing), ranks.joined("cpu"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("hello", "said"),
+    [
+        (ranks.HELLO.pack(ranks.MARK, 1, 3), "WORLD_SIZE=3"),
+        (b"GET / HTTP/1.1\r\nHost: example\r\n\r\n", "did not come"),
+        (b"", "did not come"),
+    ],
+)
+def test_a_stranger_at_the_port_is_no_process_of_the_training(hello, said, environment):
+    port = free_port()
+    environment.setattr(ranks, "MEETING", 1.5)
+    environment.setattr(ranks, "PATIENCE", 0.2)
+    for name, value in (GOOD | {"RANK": "0", "MASTER_PORT": str(port)}).items():
+        environment.setenv(name, value)
+    knocking = (
+        "import socket, time; time.sleep(0.5); "
+        f"line = socket.create_connection(('127.0.0.1', {port})); line.sendall({hello!r}); time.sleep(5)"
+    )
+    stranger = subprocess.Popen([sys.executable, "-c", knocking])
+    try:
+        with pytest.raises((InputError, UnavailableError), match=said), ranks.joined("cpu"):
+            pass
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@gloo
+@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("stage", ["coming", "met", "operation", "library", "busy"])
+def test_none_outlives_another_that_dies(stage, victim):
+    """The victim gets SIGKILL; the survivor ends in one sentence that names it, wherever it waits."""
+    command, port = ["-c", SCRIPT, stage, str(victim)], free_port()
+    pair = [started(command, rank, port) for rank in range(2)]
+    assert pair[victim].stdout.readline() == "here\n"
+    if stage == "coming":
+        time.sleep(1)
+    pair[victim].send_signal(signal.SIGKILL)
+    code, said = end(pair[1 - victim])
+    end(pair[victim])
+    assert code not in (0, -signal.SIGKILL)
+    assert len(said) == 1 or (stage, victim) == ("library", 0), "torch's store, of process 0, adds a trace of its own"
+    assert f"process {victim}" in said[-1] or f": {victim};" in said[-1]
+
+
+@gloo
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_that_is_done_may_end_before_the_others(victim):
+    port = free_port()
+    pair = [started(["-c", SCRIPT, "parted", str(victim)], rank, port) for rank in range(2)]
+    assert pair[victim].stdout.readline() == "here\n"
+    pair[victim].send_signal(signal.SIGKILL)
+    assert end(pair[1 - victim]) == (0, [])
+    end(pair[victim])
+
+
+@gloo
+def test_of_three_all_end_with_the_name_of_the_one_that_died():
+    port = free_port()
+    three = [started(["-c", SCRIPT, "library", "2"], rank, port, size=3) for rank in range(3)]
+    assert three[2].stdout.readline() == "here\n"
+    three[2].send_signal(signal.SIGKILL)
+    for survivor in three[:2]:
+        code, said = end(survivor)
+        assert (code, len(said)) == (ranks.EXIT, 1)
+        assert "process 2" in said[0]
+    end(three[2])
+
+
+@gloo
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_training_of_two_ends_with_either(victim, tmp_path):
+    out = tmp_path / "a"
+    words = ["-m", "tiny", "-d", "scenes", "--rows", "60", "--lr", "1e-4", "--every", "4"]
+    command = ["-m", "hiergeo", "train", "re", *words, "--out", str(out)]
+    port, newest = free_port(), out / "checkpoints" / "step-00000008.json"
+    pair = [started([*command, "--steps", "4000"], rank, port) for rank in range(2)]
+    deadline = time.monotonic() + 120
+    while not newest.exists():
+        assert pair[0].poll() is None is pair[1].poll()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    pair[victim].send_signal(signal.SIGKILL)
+    code, said = end(pair[1 - victim])
+    end(pair[victim])
+    assert (code, len(said)) == (2, 1)
+    assert f"process {victim}" in said[0]
+    assert not Path(out / "config.json").exists()
