@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo import _limits
@@ -73,29 +75,49 @@ class Model(ABC):
         """The unit embedding (dim,) of the empty caption, through the tokenizer and padding of every other caption."""
         return self._root.clone()
 
-    def encode_text(self, texts: Sequence[str], *, batch_size: int = 256, progress: bool = False) -> Tensor:
+    def encode_text(
+        self, texts: Sequence[str] | NDArray[np.str_], *, batch_size: int = 256, progress: bool = False
+    ) -> Tensor:
         """The unit embeddings (unless not `normalised`) of the stripped texts: (N, dim), float32, on the CPU.
 
+        Args:
+            texts: a list, or a numpy array (N,), of strings.
+            batch_size: texts that are embedded at a time.
+            progress: draw a bar on standard error.
+
         Raises:
-            InputError: no texts, something that is no string, or an embedding that is not finite or has no direction.
+            InputError: no texts, something that is no string or no Unicode, or an embedding that is not finite or has
+                no direction.
         """
-        if not isinstance(texts, Sequence) or isinstance(texts, str) or not all(isinstance(t, str) for t in texts):
-            raise InputError("texts must be a list of strings.")
-        stripped = [text.strip() for text in texts]
+        listed = texts.tolist() if isinstance(texts, np.ndarray) and texts.ndim == 1 else texts
+        if not isinstance(listed, Sequence) or isinstance(listed, str) or not all(isinstance(t, str) for t in listed):
+            raise InputError(f"texts must be a list of strings, not {_shown(texts, str)}.")
+        stripped = [text.strip() for text in listed]
+        _refuse_surrogates(stripped)
         self._check_texts(stripped)
         return self._encode("text", stripped, self._text_rows, batch_size, progress)
 
     def encode_image(self, images: Sequence[ImageLike], *, batch_size: int = 64, progress: bool = False) -> Tensor:
         """The unit embeddings of the images: (N, dim), float32, on the CPU. Files are opened one batch at a time.
 
+        Every file is looked at before the work begins; damage beyond its header shows when its batch is reached.
+
+        Args:
+            images: a list of paths, pictures of Pillow, images of a dataset, or arrays and tensors of pixels (height,
+                width, 3), uint8.
+            batch_size: images that are embedded at a time.
+            progress: draw a bar on standard error.
+
         Raises:
-            InputError: a text-only model, no images, a file that is missing or damaged, or an embedding that is not
-                finite or has no direction.
+            InputError: a text-only model, no images, one that is missing, damaged or cannot be used (it is named), or
+                an embedding that is not finite or has no direction.
         """
         if not self.has_images:
             raise InputError(f"{self.name} embeds texts only: choose an image-text model to embed images.")
-        if not isinstance(images, Sequence) or isinstance(images, str):
-            raise InputError("images must be a list of pictures or paths.")
+        if not isinstance(images, Sequence) or isinstance(images, str | bytes):
+            raise InputError(
+                f"images must be a list of paths, pictures or arrays of pixels, not {_shown(images, object)}."
+            )
         self._check_images(images)
         return self._encode("image", images, self._image_rows, batch_size, progress)
 
@@ -127,6 +149,21 @@ class Model(ABC):
                 f"the adapter {self.name} gave {shape} for a batch of {len(batch)}: it must give one row each."
             )
         return rows.detach().float().cpu()
+
+
+def _shown(values: object, wanted: type) -> str:
+    """What was given in place of a list: its type, and that of the first item that is of another than `wanted`."""
+    kind = type(values).__name__
+    if isinstance(values, Sequence) and not isinstance(values, str | bytes):
+        strange = next((item for item in values if not isinstance(item, wanted)), None)
+        return f"a {kind} with {type(strange).__name__} among them"
+    return f"{kind} of shape {tuple(values.shape)}" if isinstance(values, np.ndarray | Tensor) else kind
+
+
+def _refuse_surrogates(texts: Sequence[str]) -> None:
+    for place, text in enumerate(texts):
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise InputError(f"text {place} (the first is 0) holds half of a surrogate pair: decode it anew.")
 
 
 def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:

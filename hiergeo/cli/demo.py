@@ -10,6 +10,7 @@ import typer
 from hiergeo import adapters, datasets
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable
+from hiergeo.cli._terminal import console
 from hiergeo.cli.compare import GEOMETRIES, publish
 from hiergeo.evaluation import compare
 from hiergeo.geometry import parse
@@ -20,6 +21,16 @@ Open = Annotated[
         "--open/--no-open", help="Open the page in a browser.  [default: when run from a terminal]", show_default=False
     ),
 ]
+
+
+READING = """
+How to read this: every image has a chain of captions from general to specific.
+- tau_d: 1 where radii grow along every chain, 0 where they know nothing of it.
+- A ladder climbs from the root to an image. Precision: how many of its captions
+  are true; recall: how many of the true ones are on it.
+- The embeddings are the same in all geometries, so differences are small, and
+  a * marks one that resampling the images confirms.
+Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
 
 
 def demo(
@@ -36,5 +47,6 @@ def demo(
     scenes = datasets.load("scenes", "test", count=rows, seed=seed)
     comparison = compare(model, scenes, [parse(spec) for spec in GEOMETRIES], seed=seed, progress=True)
     publish(comparison, html, json, images=12, seed=seed)
+    console().print(READING)
     if sys.stdout.isatty() if open_page is None else open_page:
         webbrowser.open(html.absolute().as_uri())

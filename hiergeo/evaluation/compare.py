@@ -39,10 +39,14 @@ class Comparison:
 
     @cached_property
     def shared(self) -> frozenset[str]:
-        """Metrics that are the same in every space by construction: `RADIAL`, unless a norm or a root changes radii."""
-        first = self.results[0].radii
-        same = all(np.allclose(first, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
-        return RADIAL if same else frozenset()
+        """Metrics that are the same in every space by construction: `RADIAL`, unless a norm or a root changes radii.
+
+        Products round radii differently, which parts some that tie in other geometries: then none is the same.
+        """
+        first = self.results[0]
+        same = all(np.allclose(first.radii, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
+        equal = all(first.metrics[name] == result.metrics[name] for name in RADIAL for result in self.results)
+        return RADIAL if same and equal else frozenset()
 
     @cached_property
     def winners(self) -> dict[str, str | None]:

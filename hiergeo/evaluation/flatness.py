@@ -14,6 +14,9 @@ FLAT_BEND = 0.02
 HUGE = 1e3
 """Relative excess beyond which its exact size says nothing."""
 
+TELLING = 0.05
+"""Lead of children over random captions below which being inside a cone says nothing."""
+
 FLAT_SPREAD = 1.1
 """Below this ratio of the largest to the smallest tier mean, radii barely tell tiers apart."""
 
@@ -65,13 +68,28 @@ def verdict(numbers: dict[str, float]) -> str:
         )
     curvature, excess = numbers.get("curvature", 0.0), numbers.get("bend", 0.0)
     if curvature:
-        longer = "longer" if excess > 0 else "shorter"
         change = f"{100 * abs(excess):.3g} %" if abs(excess) < HUGE else "over a thousand times"
-        circles = f"circles of the largest radius are {change} {longer} than flat ones"
-        consequence = ": effectively flat, treat it as Euclidean" if abs(excess) < FLAT_BEND else ""
-        sentences.append(f"With K = {curvature:g} {circles}{consequence}.")
-    occupancy, chance = numbers["in_cone"], numbers["in_cone_random"]
-    sentences.append(
-        f"{100 * occupancy:.1f} % of children lie in their parent's cone, {100 * chance:.1f} % of random captions."
-    )
+        sentences.append(f"With K = {curvature:g} {room(change, excess)}.")
+    sentences.append(_cones(numbers["in_cone"], numbers["in_cone_random"]))
     return " ".join(sentences)
+
+
+def room(change: str, excess: float) -> str:
+    """What the curvature does at the largest radius, which differs from flat space by `change`, in words."""
+    longer, more = ("longer", "more") if excess > 0 else ("shorter", "less")
+    circles = f"a circle of the largest radius is {change} {longer} than a flat one"
+    if abs(excess) < FLAT_BEND:
+        return f"{circles}: effectively flat, treat it as Euclidean"
+    return f"{circles}: specific captions have that much {more} room to spread"
+
+
+def _cones(occupancy: float, chance: float) -> str:
+    """Whether cones tell children from other captions."""
+    if occupancy == 0:
+        return (
+            "Cones say nothing here: at these radii they are too narrow to hold any caption's child. Radii and angles "
+            "can order captions all the same; training widens cones (hiergeo train head)."
+        )
+    inside, random = f"{100 * occupancy:.1f} %", f"{100 * chance:.1f} %"
+    shares = f"{inside} of children lie in their parent's cone, {random} of random captions do too"
+    return f"Cones say nothing here: {shares}." if occupancy - chance < TELLING else f"{shares}."

@@ -175,7 +175,7 @@ def load(rest: str, *, device: torch.device) -> HeadModel:
         _check_same(base, config, folder)
     if config.get("leakage"):
         warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
-    return HeadModel(base, head, f"head:{rest}")
+    return HeadModel(base, head, f"head:{rest}", config.get("geometry"))
 
 
 @contextmanager
