@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hiergeo.errors import UnavailableError
+from hiergeo.errors import InputError, UnavailableError
 from hiergeo.storage.files import HOST, hidden, writing
 
 try:
@@ -29,11 +29,14 @@ def locked(path: Path | str) -> Iterator[None]:
     """Hold the lock of `path`, a file or a folder that may not be there yet, against processes and threads alike.
 
     Raises:
+        InputError: the path is the root of a file system.
         UnavailableError: somebody else holds it, who is named with host, process, command and age of the lock; or the
             folder that it would be in cannot be written.
     """
     with writing(path):
         place = Path(path).resolve()
+        if not place.name:
+            raise InputError(f"{path} is the root of a file system: name a file or folder in it.")
         place = place.with_name(f"{hidden(place)}.lock")
         place.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _acquire(place, path)
