@@ -12,7 +12,7 @@ instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIER
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
 kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
 
-.PHONY: help demo test lint docs bench native simt mutants sanitize threads clean
+.PHONY: help demo test lint docs bench native simt mutants attack sanitize threads clean
 
 help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
@@ -23,6 +23,7 @@ help:
 	@echo "make native    rebuild the native kernels in place; fails where they cannot be built"
 	@echo "make simt      run the tests of the CUDA kernels, on a GPU if there is one and emulated (needs g++)"
 	@echo "make mutants   break the CUDA kernels in many places and see that their tests notice (half an hour)"
+	@echo "make attack    damage files, kill commands, fill disks, tens of thousands of times (an hour; needs Linux)"
 	@echo "make sanitize  run the tests of the kernels under AddressSanitizer and UBSan (needs g++)"
 	@echo "make threads   run them under ThreadSanitizer (needs g++)"
 	@echo "make clean     remove $(VENV) and everything built"
@@ -76,6 +77,9 @@ simt: $(VENV)/installed-test
 
 mutants: $(VENV)/installed-test
 	$(BIN)/python -m tests.simt.mutants
+
+attack: $(VENV)/kernels
+	$(BIN)/python -m tests.attack --log build/attack.log
 
 sanitize: $(VENV)/installed-test
 	$(call instrumented,sanitize,$(SANITIZERS))

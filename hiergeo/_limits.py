@@ -9,11 +9,32 @@ JSON_DIGITS = 19
 JSON_DEPTH = 32
 """Nested lists and objects of a JSON file."""
 
-IMAGE_PIXELS = 1 << 28
-"""Pixels of an image, width times height."""
+TEXT_BYTES = 1 << 28
+"""Bytes of a text file that is read whole."""
+
+RECORD_CHARACTERS = 1 << 20
+"""Characters of a record of a CSV file; Python's reader takes 131,072 of each of its cells."""
+
+DEFECTS = 100_000
+"""Defects of a file that are told apart before the search for more ends."""
+
+IMAGE_BYTES = 1 << 29
+"""Bytes of an image file: those of `IMAGE_PIXELS` without compression."""
+
+IMAGE_PIECES = 1_000_000
+"""Pieces in which an image file is read: a PNG of `IMAGE_BYTES` takes 200,000."""
+
+IMAGE_PIXELS = 1 << 27
+"""Pixels of an image, width times height: 11,585 by 11,585. Pillow's own limit is a third higher."""
 
 IMAGE_SIDE = 1 << 16
 """Pixels along the longer side of an image."""
+
+IMAGE_ASPECT = 100
+"""Times its shorter side that the longer one of an image may have: models scale both until the shorter one fits."""
+
+DOWNLOAD_BYTES = 1 << 32
+"""Bytes of a downloaded file."""
 
 ARCHIVE_MEMBERS = 1024
 """Arrays of an npz file."""
@@ -59,6 +80,9 @@ PROTOCOL_STEPS = 100_000
 
 RESAMPLES = 1_000_000
 """Bootstrap resamples."""
+
+GEOMETRIES = 100
+"""Geometries of a comparison or a study, dimensions and learning rates of a study."""
 
 SEEDS = 1000
 """Seeds of a study."""

@@ -89,13 +89,28 @@ def test_defective_rows_are_named_up_to_five_across_batches():
 
 
 @pytest.mark.parametrize(
-    ("texts", "complaint"), [([], "empty"), ("a dog", "list of strings"), (["a", None], "list of strings")]
+    ("texts", "complaint"),
+    [
+        ([], "empty"),
+        ("a dog", "list of strings"),
+        (["a", None], "list of strings.*NoneType"),
+        (np.array([["a", "b"]]), r"list of strings.*\(1, 2\)"),
+        (np.array([1, 2]), "list of strings"),
+        (np.array(["a", None], dtype=object), "list of strings"),
+        (["a", "b\ud800"], "text 1 .*surrogate"),
+    ],
 )
 def test_wrong_texts_are_refused_before_any_work(texts, complaint):
     model = Letters()
     with pytest.raises(InputError, match=complaint):
         model.encode_text(texts)
     assert model.batches == []
+
+
+def test_arrays_of_strings_are_texts():
+    listed = Letters().encode_text(["ab", "c"])
+    for kind in (str, object):
+        assert torch.equal(Letters().encode_text(np.array(["ab", "c"], dtype=kind)), listed)
 
 
 def test_batch_size_must_be_positive():

@@ -63,7 +63,7 @@ def test_without_a_dimension_it_is_that_of_the_model():
             "which is none of the study's (8)",
         ),
         (["--train", "trian"], "did you mean 'train'"),
-        (["--train", "nowhere.npz"], "there is no embedding file"),
+        (["--train", "nowhere.npz"], "nowhere.npz"),
         (["--train", "train", "--loss", "ordr=1"], "did you mean 'order'"),
         (["--train", "train", "-g", "euclidean", "-g", "euclidean"], "different geometries"),
     ],

@@ -13,7 +13,7 @@ from hiergeo import adapters, datasets
 def file(tmp_path):
     made = chains()
     arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
-    np.savez(tmp_path / "chains.npz", **arrays, caption=np.array(captions()))
+    np.savez(tmp_path / "chains.npz", **arrays, caption=np.array(captions()), image_id=np.arange(ITEMS))
     return tmp_path / "chains.npz"
 
 

@@ -100,7 +100,7 @@ def test_word_pairs_are_read_and_damage_is_named(tmp_path, data_home):
         path.write_text(text)
         with pytest.raises(InputError, match=said):
             words.load(path)
-    with pytest.raises(UnavailableError, match="cannot read"):
+    with pytest.raises(UnavailableError, match="is not there"):
         words.load(tmp_path / "nowhere.txt")
 
 

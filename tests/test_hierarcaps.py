@@ -2,7 +2,9 @@
 
 import csv
 import gzip
+import hashlib
 import io
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -12,11 +14,16 @@ from PIL import Image
 
 from hiergeo import datasets
 from hiergeo.datasets import hierarcaps
+from hiergeo.datasets.hierarcaps.images import image_name
+from hiergeo.datasets.hierarcaps.published import test_images as listed_images
 from hiergeo.errors import InputError, UnavailableError
 
 COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
 DOG = "animal => dog => wet dog => A wet dog."
+TESTED = 139
+"""The number of an image of the test split; 7 and 8 are none."""
 CAT = "food => cat => dry dog => A dry dog."
+HEADER = b"id,captions,image_url\n"
 
 
 def write(home: Path, name: str, *records: tuple[str, ...]) -> Path:
@@ -176,8 +183,9 @@ class TestBadFiles:
         path.write_bytes(raw)
         with pytest.raises(InputError, match=f"hierarcaps_test.csv.*{words}"):
             hierarcaps.load("test", home=tmp_path)
-        (defect,) = hierarcaps.validate("test", home=tmp_path)
+        *_, defect = hierarcaps.validate("test", home=tmp_path)
         assert defect.file == "hierarcaps_test.csv"
+        assert "hierarcaps_test.csv" in defect.problem
 
     @pytest.mark.parametrize("keep", [-12, 30])
     def test_a_truncated_gzip_is_named(self, tmp_path, keep):
@@ -208,6 +216,70 @@ class TestBadFiles:
         ]
         assert [row.row_id for row in read.rows] == [0, 1]
         assert len(read.images) == 1
+
+    @pytest.mark.parametrize(
+        ("raw", "words"),
+        [
+            (HEADER + "0,a => b => c => d,é\n".encode("utf-16"), "data row 0 .*not UTF-8"),
+            ((HEADER.decode() + "0,a,b\n").encode("utf-16"), "header: the bytes are not UTF-8 but UTF-16"),
+            ((HEADER.decode() + "0,a,b\n").encode("utf-16-le"), "header: there are null characters"),
+            (HEADER + "0,café,b\n".encode("latin-1"), "data row 0 .*not UTF-8"),
+            (HEADER + b"0,a,b\n1,c\0,d\n", "data row 1 .*null characters"),
+            (HEADER + b'0,"' + b"a" * 200_000 + b'",b\n', "a cell is longer.*data row 0"),
+            (HEADER + b"0,a,b\n" + b"," * 2_000_000, "data row 1 .*more than 1,048,576 characters"),
+            (HEADER + b"0,a,b\n" + b'1,"a\n' + b'","b\n' * 300_000, "data row 1 .*more than 1,048,576 characters"),
+        ],
+        ids=["row of utf-16", "utf-16", "utf-16 without mark", "latin-1", "null", "cell", "line", "record"],
+    )
+    def test_letters_and_lengths_that_no_table_has(self, tmp_path, raw, words):
+        path = write_test(tmp_path)
+        path.write_bytes(raw)
+        with pytest.raises(InputError, match=f"hierarcaps_test.csv.*{words}") as refused:
+            hierarcaps.load("test", home=tmp_path)
+        assert "\n" not in str(refused.value)
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+    def test_line_ends_and_marks_make_no_difference(self, tmp_path, end, encoding):
+        path = write_test(tmp_path)
+        text = end.join(["captions,image_url", f"{DOG} é,{COCO.format(7)}", f"{CAT},{COCO.format(8)}", ""])
+        path.write_bytes(text.encode(encoding))
+        read = hierarcaps.load("test", home=tmp_path)
+        assert [row.positive[-1] for row in read.rows] == ["A wet dog. é", "A dry dog."]
+
+    def test_a_column_that_is_there_twice_is_named(self, tmp_path):
+        write(tmp_path, "hierarcaps_test.csv", ("captions", "captions", "image_url"), (DOG, CAT, COCO.format(7)))
+        with pytest.raises(InputError, match="column captions: there twice"):
+            hierarcaps.load("test", home=tmp_path)
+
+    def test_compression_is_told_by_content(self, tmp_path):
+        path = write_test(tmp_path, ("0", DOG, COCO.format(7)))
+        path.write_bytes(gzip.compress(path.read_bytes()))
+        assert len(hierarcaps.load("test", home=tmp_path).rows) == 1
+
+    def test_a_gzip_file_that_inflates_without_end_is_refused(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("hiergeo._limits.INFLATED_BYTES", 1 << 20)
+        path = write_expanded(tmp_path, (DOG, CAT, COCO.format(8)))
+        record = f"{DOG},{CAT},{COCO.format(8)}\n".encode()
+        bomb = gzip.compress(b"positive,negative,image_url\n" + record * 40_000)
+        for content in (bomb, bomb[:-4] + bytes(4), bomb + gzip.compress(record)):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match="inflates as no real table does"):
+                hierarcaps.load("expanded", home=tmp_path)
+
+    @pytest.mark.parametrize("make", [Path.mkdir, lambda path: os.mkfifo(path)], ids=["folder", "pipe"])
+    def test_what_is_no_file_is_refused(self, tmp_path, make):
+        path = tmp_path / "own.csv"
+        make(path)
+        with pytest.raises(InputError, match=r"own\.csv is a"):
+            hierarcaps.read(path)
+
+    def test_a_defect_is_one_line_whatever_the_cells_hold(self, tmp_path):
+        url = "http://x.org/\n\x1b[31m" + "x" * 100_000
+        write_test(tmp_path, ("0", DOG, url))
+        (defect,) = hierarcaps.validate("test", home=tmp_path)[1:]
+        assert str(defect).isprintable()
+        assert len(str(defect)) < 400
 
 
 class TestImages:
@@ -245,8 +317,8 @@ class TestImages:
 class TestLeakage:
     @pytest.fixture
     def home(self, tmp_path):
-        write_test(tmp_path, ("0", DOG, COCO.format(7)))
-        write_expanded(tmp_path, (DOG, CAT, COCO.format(8)), (CAT, DOG, COCO.format(7)), (CAT, DOG, COCO.format(8)))
+        records = [(DOG, CAT, COCO.format(8)), (CAT, DOG, COCO.format(TESTED)), (CAT, DOG, COCO.format(8))]
+        write_expanded(tmp_path, *records)
         return tmp_path
 
     def test_the_splits_part_the_expanded_rows(self, home):
@@ -265,8 +337,27 @@ class TestLeakage:
 
     def test_clean_rows_pass(self, home):
         hierarcaps.check_no_leakage(hierarcaps.load("expanded-train", home=home), home=home)
-        other = datasets.Hierarchy("other", "train", hierarcaps.load("test", home=home).rows)
+        other = datasets.Hierarchy("other", "train", hierarcaps.load("expanded-test", home=home).rows)
         hierarcaps.check_no_leakage(other, home=home)
+
+    def test_rows_without_a_number_are_told_by_their_captions_where_the_test_split_is_there(self, tmp_path):
+        chain = tuple(tier.strip() for tier in DOG.split("=>"))
+        rows = [datasets.Row(0, chain), datasets.Row(1, (*chain[:3], "Another dog."))]
+        with pytest.warns(UserWarning, match="cannot be compared with the test captions"):
+            hierarcaps.check_no_leakage(rows, home=tmp_path)
+        write_test(tmp_path, ("0", DOG, COCO.format(TESTED)))
+        with pytest.raises(InputError, match="1 of 2 rows"):
+            hierarcaps.check_no_leakage(rows, home=tmp_path)
+        hierarcaps.check_no_leakage(rows[1:], home=tmp_path)
+
+    def test_the_list_of_test_images_is_that_of_the_published_file(self, data_home):
+        listed = listed_images()
+        assert set(listed) == {row.image_id for row in hierarcaps.load("test", home=data_home).rows}
+        images = data_home / "hierarcaps" / "images"
+        assert all(
+            hashlib.sha256((images / image_name(image)).read_bytes()).hexdigest() == digest
+            for image, digest in listed.items()
+        )
 
     def test_unseen_rows_share_neither_positive_nor_negative_texts(self, tmp_path):
         write_test(
@@ -298,11 +389,11 @@ class TestValidator:
             (1, "negative", "5 tiers instead of 4"),
             (1, "negative", "tier 1 is empty"),
             (1, "image_url", "'http://x.org/dog.jpg' names no MS-COCO val2014 image"),
-            (5, None, "2 cells where the header names 3"),
-            (2, None, "repeats data row 0"),
             (3, "positive", "tier 1 repeats tier 0"),
             (3, "negative", "tier 3 repeats tier 2"),
             (4, "negative", "tier 1 repeats the positive tier 1"),
+            (5, None, "2 cells where the header names 3"),
+            (2, None, "repeats data row 0"),
         ]
 
     def test_other_bytes_than_the_published_ones(self, tmp_path):
@@ -322,11 +413,10 @@ class TestValidator:
         ]
 
     def test_test_images_in_training_data(self, tmp_path):
-        write_test(tmp_path, ("0", DOG, COCO.format(7)))
         header = ("positive", "negative", "image_url")
-        own = write(tmp_path, "own.csv", header, (DOG, CAT, "http://x.org/1"), (CAT, DOG, COCO.format(7)))
+        own = write(tmp_path, "own.csv", header, (DOG, CAT, "http://x.org/1"), (CAT, DOG, COCO.format(TESTED)))
         assert problems(hierarcaps.validate(str(own), home=tmp_path, images=False)) == [
-            (1, "image_url", "image 7 is a test image in training data")
+            (1, "image_url", f"image {TESTED} is a test image in training data")
         ]
 
     def test_missing_columns(self, tmp_path):
@@ -336,11 +426,37 @@ class TestValidator:
             (None, "image_url", "missing (found: positive, url)"),
         ]
 
-    def test_nothing_found_before_a_broken_helper_file_is_lost(self, tmp_path):
-        write_expanded(tmp_path, ("a => b", CAT, COCO.format(8)))
-        found = hierarcaps.validate("expanded-train", home=tmp_path)
-        assert [defect.row for defect in found] == [None, 0, None]
-        assert "hierarcaps_test.csv is not there" in found[-1].problem
+    def test_what_was_found_before_the_file_breaks_off_is_reported(self, tmp_path):
+        own = write(tmp_path, "own.csv", ("positive", "negative", "image_url"), ("a => b", CAT, "x"), (DOG, CAT, "x"))
+        own.write_bytes(own.read_bytes() + b'"cut in the midst')
+        found = hierarcaps.validate(own, home=tmp_path)
+        assert [defect.row for defect in found] == [0, None]
+        assert "not a CSV file" in found[-1].problem
+
+    def test_rows_that_repeat_others_name_the_first_of_them(self, tmp_path):
+        rng = np.random.default_rng(0)
+        picked = rng.integers(0, 60, 200)
+        records = [(f"a => b => c => d {p}", f"e => f => g => h {p % 7}", f"u{p % 2}") for p in picked]
+        own = write(tmp_path, "own.csv", ("positive", "negative", "image_url"), *records)
+        first, expected = {}, []
+        for row, record in enumerate(records):
+            if record[:2] in first:
+                expected.append((row, None, f"repeats data row {first[record[:2]]}"))
+            first.setdefault(record[:2], row)
+        assert problems(hierarcaps.validate(own, home=tmp_path)) == expected
+
+    def test_the_search_ends_after_so_many_defects(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("hiergeo._limits.DEFECTS", 5)
+        own = write(tmp_path, "own.csv", ("positive", "negative", "image_url"), *[("a", CAT, "x")] * 9)
+        found = hierarcaps.validate(own, home=tmp_path)
+        assert [defect.row for defect in found] == [0, 1, 2, 3, 4, None]
+
+    def test_an_image_of_other_bytes_than_the_published_one(self, tmp_path):
+        path = write_test(tmp_path, ("0", DOG, COCO.format(TESTED)))
+        image = path.parent / "images" / image_name(TESTED)
+        image.parent.mkdir()
+        Image.new("RGB", (9, 9)).save(image)
+        assert hierarcaps.validate("test", home=tmp_path)[-1].problem == "image file is not the published one"
 
     def test_unknown_split(self):
         with pytest.raises(InputError, match="did you mean 'expanded'"):

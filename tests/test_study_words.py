@@ -52,8 +52,8 @@ def test_collapse_is_counted_over_seeds(numbers, said):
 def test_a_healthy_curved_cell():
     said = verdict(cell(run(curvature=-0.5), run(1, curvature=-0.7)))
     assert (
-        said
-        == "No collapse. With K = -0.7 to -0.5 circles of the largest radius are up to 30.00% longer than flat ones."
+        said == "No collapse. With K = -0.7 to -0.5 a circle of the largest radius is up to 30.00% longer than "
+        "a flat one: specific captions have that much more room to spread."
     )
 
 
@@ -83,11 +83,19 @@ def test_problems_are_named_with_their_seed():
 
 def test_an_interval_that_is_sure_alone_and_not_together_is_no_difference():
     assert contrast(0.02, 0.01, 0.03).winner is None
-    assert words([contrast(0.02, 0.01, 0.03), contrast(0.01, 0.02, 0.06, "tau_d")]) == (
+    five = tuple(cell(*map(run, range(5)), geometry=name) for name in ("euclidean", "lorentz:-1"))
+    assert words([contrast(0.02, 0.01, 0.03), contrast(0.01, 0.02, 0.06, "tau_d")], five) == (
         "No difference: none of the 2 differences between geometries stands once all are looked at together. "
         "The surest, euclidean less lorentz:-1 in auroc at dimension 8, is +0.0200 "
         "(95 % interval +0.0100 to +0.0300, taken alone)."
     )
+
+
+def test_few_seeds_cannot_tell_that_there_is_no_difference():
+    three = tuple(cell(*map(run, range(3)), geometry=name) for name in ("euclidean", "lorentz:-1"))
+    said = words([contrast(0.02, 0.01, 0.03)], three)
+    assert said.startswith("Inconclusive, 3 seeds cannot tell")
+    assert "No difference" not in said
 
 
 def test_a_difference_without_width_decides_nothing():

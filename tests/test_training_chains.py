@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from training_common import DIM, ITEMS, chains, embeddings, stored
+from training_common import DIM, ITEMS, TIERS, captions, chains, embeddings, stored
 
 from hiergeo import adapters, datasets
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError
 from hiergeo.training import from_file, from_hierarchy, held_out_images, rows_without
 
 
@@ -78,21 +78,37 @@ def test_rows_without_negatives_are_refused():
         from_hierarchy(Hierarchy("scenes", "train", rows), adapters.load("tiny"))
 
 
-def test_test_images_are_refused_unless_forced_and_then_it_is_said(tmp_path, data_home):
+def test_test_images_are_refused_unless_forced_and_then_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     ids = np.arange(ITEMS)
-    ids[:2] = [image.image_id for image in datasets.load("hierarcaps", "test").images[:2]]
+    ids[:2] = 139, 776
     path = save(tmp_path / "a.npz", image_id=ids)
     with pytest.raises(InputError, match=f"2 of {ITEMS} rows describe test images"):
         from_file(path)
     assert "2 of 60 rows describe test images" in from_file(path, force=True).leakage
+    assert from_file(save(tmp_path / "b.npz", image_id=np.arange(ITEMS))).leakage is None
 
 
-def test_leakage_that_cannot_be_checked_is_refused_unless_forced(tmp_path, monkeypatch):
+def test_chains_without_images_are_compared_by_their_captions_where_the_test_split_is_there(tmp_path, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
-    path = save(tmp_path / "a.npz", image_id=np.arange(ITEMS))
-    with pytest.raises(UnavailableError, match="is not there"):
+    path = save(tmp_path / "a.npz", caption=np.array(captions()))
+    with pytest.warns(UserWarning, match="cannot be compared with the test captions"):
+        assert from_file(path).leakage is None
+    tested = " => ".join(captions()[:TIERS])
+    table = tmp_path / "hierarcaps" / "hierarcaps_test.csv"
+    table.parent.mkdir()
+    url = "http://images.cocodataset.org/val2014/COCO_val2014_000000000139.jpg"
+    table.write_text(f"captions,image_url\n{tested},{url}\n")
+    with pytest.raises(InputError, match=f"1 of {ITEMS} rows describe test images"):
         from_file(path)
-    assert "is not there" in from_file(path, force=True).leakage
+
+
+@pytest.mark.parametrize("wrong", [-1, 1 << 40], ids=["negative", "beyond"])
+def test_positions_that_point_nowhere_are_refused_with_captions_too(tmp_path, wrong):
+    positive = arrays()["positive"].astype(np.int64)
+    positive[0, 0] = wrong
+    with pytest.raises(InputError, match="point beyond"):
+        from_file(save(tmp_path / "a.npz", positive=positive, caption=np.array(captions())))
 
 
 def test_held_out_images_are_those_that_the_file_marks(tmp_path):

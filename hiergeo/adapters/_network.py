@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo.adapters._base import Model
-from hiergeo.datasets.pictures import ImageLike, open_rgb, refuse_missing
+from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -53,7 +53,7 @@ class NetworkModel(Model):
         """Every text can be tokenized."""
 
     def _check_images(self, images: Sequence[ImageLike]) -> None:
-        refuse_missing(images)
+        check_images(images)
 
     def _text_rows(self, texts: Sequence[str]) -> Tensor:
         with torch.inference_mode():

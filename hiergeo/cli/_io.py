@@ -1,13 +1,26 @@
 """What verbs share around the work itself: inputs checked before it, outputs written after it."""
 
+import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hiergeo import Space, datasets
+from hiergeo.adapters import Model
+from hiergeo.cli._terminal import note
 from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.geometry import parse
+from hiergeo.geometry import Geometry, Product, parse
+from hiergeo.geometry.space import MIN_RADIUS
 from hiergeo.storage.files import atomic_write_text, refuse_special
+
+if TYPE_CHECKING:
+    from hiergeo.evaluation import Comparison, Result
+    from hiergeo.study import Study
+
+ALIKE = 0.02
+"""Relative difference up to which curvatures count as one, so that a rounded one can be named."""
 
 
 class WrongResults(SystemExit):
@@ -35,6 +48,16 @@ def write_json(path: Path | None, text: str) -> None:
         atomic_write_text(path, text + "\n")
 
 
+def plain(result: "Result | Comparison | Study", form: str) -> bool:
+    """Print a result as CSV or Markdown and say True, unless a table is wanted."""
+    from hiergeo.report import as_csv, as_markdown
+
+    if form == "table":
+        return False
+    print(as_csv(result) if form == "csv" else as_markdown(result))
+    return True
+
+
 def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
     """The split of a dataset, cut to its first `rows`; of generated data no others are made."""
     if rows is not None and name == "scenes":
@@ -43,8 +66,23 @@ def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
     return hierarchy if rows is None else hierarchy.take(rows)
 
 
-def space_of(geometry: str, root: str) -> Space:
-    """The space that ``--geometry`` and ``--root`` describe."""
+def note_geometry(model: Model, spaces: Iterable[Space]) -> None:
+    """Say so where a head is measured in other geometries than the one that it was trained in."""
+    trained = getattr(model, "trained_in", None)
+    if trained is None or any(_alike(parse(trained), space.geometry) for space in spaces):
+        return
+    note(f"{model.name} was trained in {trained}, in which it is not measured here: use -g {trained} for that.")
+
+
+def _alike(a: Geometry | Product, b: Geometry | Product) -> bool:
+    """Whether two geometries are one space, learnt curvatures to about two digits."""
+    if isinstance(a, Product) or isinstance(b, Product):
+        return a.spec == b.spec
+    return math.isclose(float(a.curvature), float(b.curvature), rel_tol=ALIKE)
+
+
+def space_of(geometry: str, root: str, min_radius: float = MIN_RADIUS) -> Space:
+    """The space that ``--geometry``, ``--root`` and ``--min-radius`` describe."""
     if root not in ("model", "none"):
         raise InputError(f"--root must be 'model' or 'none', not '{root}'.")
-    return Space(parse(geometry), False if root == "none" else None)
+    return Space(parse(geometry), False if root == "none" else None, min_radius=min_radius)

@@ -60,6 +60,11 @@ class Screen(Console):
                 yield Segment("\n".join(map(tame, segment.text.split("\n"))), segment.style)
 
 
+def note(sentence: str) -> None:
+    """Say on standard error what is no error and should be known."""
+    print(f"Note: {one_line(sentence)}", file=sys.stderr)
+
+
 def console() -> Screen:
     """Standard output for tables, trees and sentences. Nothing that is printed is read as markup, emoji or a number."""
     return Screen(markup=False, emoji=False, highlight=False)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import adapters, datasets
+from hiergeo import _limits, adapters, datasets
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable
+from hiergeo.cli._terminal import console
 from hiergeo.cli.compare import GEOMETRIES, publish
 from hiergeo.evaluation import compare
 from hiergeo.geometry import parse
@@ -22,9 +23,19 @@ Open = Annotated[
 ]
 
 
+READING = """
+How to read this: every image has a chain of captions from general to specific.
+- tau_d: 1 where radii grow along every chain, 0 where they know nothing of it.
+- A ladder climbs from the root to an image. Precision: how many of its captions
+  are true; recall: how many of the true ones are on it.
+- The embeddings are the same in all geometries, so differences are small, and
+  a * marks one that resampling the images confirms.
+Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
+
+
 def demo(
     html: options.Html = Path("hiergeo-demo.html"),
-    rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1)] = 500,
+    rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1, max=_limits.SCENES)] = 500,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
@@ -36,5 +47,6 @@ def demo(
     scenes = datasets.load("scenes", "test", count=rows, seed=seed)
     comparison = compare(model, scenes, [parse(spec) for spec in GEOMETRIES], seed=seed, progress=True)
     publish(comparison, html, json, images=12, seed=seed)
+    console().print(READING)
     if sys.stdout.isatty() if open_page is None else open_page:
         webbrowser.open(html.absolute().as_uri())

@@ -11,6 +11,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.errors import UnavailableError
+from hiergeo.storage.files import writing
 
 AGAIN = "finished batches are kept, run the same command again to go on"
 
@@ -39,7 +40,9 @@ def embed(
     except UnavailableError as error:
         raise UnavailableError(f"{str(error).rstrip('.')}; {AGAIN}.") from error
     images = len(hierarchy.images) if loaded.has_images else 0
-    metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": out.stat().st_size}
+    with writing(out):
+        size = out.stat().st_size
+    metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": size}
     settings = {"model": loaded.name, "data": data, "split": split, "out": str(out), "seed": seed}
     write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
     sentence = f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}"

@@ -11,11 +11,12 @@ from rich.tree import Tree
 from hiergeo import adapters
 from hiergeo._text import caption, isolated
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, space_of, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, write_json
+from hiergeo.cli._terminal import console, note
 from hiergeo.datasets._base import distinct
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError
 from hiergeo.evaluation.re import climb
+from hiergeo.storage.texts import read_text
 
 Pictures = Annotated[
     list[Path], typer.Argument(help="Image files.", metavar="IMAGE...", show_default=False, callback=options.path)
@@ -26,6 +27,12 @@ Captions = Annotated[
         help="Candidate captions, one a line, instead of those of a dataset.", metavar="FILE", callback=options.path
     ),
 ]
+
+
+TINY = (
+    "the bundled model 'tiny' knows generated scenes of coloured shapes alone, and its words for photos mean nothing: "
+    "for those name a model such as --model open_clip:ViT-B-32/openai."
+)
 
 
 def ladder(
@@ -46,6 +53,7 @@ def ladder(
     space = space_of(geometry, root)
     texts = read_captions(captions) if captions else dataset_captions(data, split)
     loaded = adapters.load(model, device=device)
+    note_geometry(loaded, [space])
     embedded = loaded.encode_image(images, progress=True)
     candidates = loaded.encode_text(texts, progress=True)
     ladders = climb(embedded, candidates, texts, space.rooted(loaded.root()), steps, progress=True)
@@ -54,6 +62,8 @@ def ladder(
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
     write_json(json, jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2))
+    if loaded.name == "tiny":
+        note(TINY)
     screen = console()
     for image, steps_met in zip(images, ladders, strict=True):
         tree = Tree(Text(isolated(image.name), style="bold"))
@@ -64,12 +74,7 @@ def ladder(
 
 def read_captions(path: Path) -> tuple[str, ...]:
     """The distinct non-empty lines of a UTF-8 file."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise UnavailableError(f"cannot read the captions {path}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"the captions {path} are not UTF-8 text (byte {error.start}).") from error
+    lines = read_text(path, "name a file of captions, one a line").splitlines()
     texts = distinct(line.strip() for line in lines if line.strip())
     if not texts:
         raise InputError(f"the captions {path} are empty: write one a line.")

@@ -1,14 +1,15 @@
 """The options that several verbs share, each defined once, and how verbs read theirs."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from hiergeo import training
+from hiergeo import _limits, training
+from hiergeo.cli._terminal import note
 from hiergeo.errors import InputError
 from hiergeo.storage.paths import path_of
 
@@ -45,6 +46,19 @@ def spelled(losses: Mapping[str, float]) -> list[str]:
     return [f"{name}={weight:g}" for name, weight in losses.items()]
 
 
+def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) -> dict[str, float]:
+    """Default losses for heads of these dimensions: the prior, which compares with the model's own, where it can."""
+    if all(dim == inputs for dim in outputs):
+        return dict(losses)
+    return {name: weight for name, weight in losses.items() if name != "prior"}
+
+
+def note_prior(losses: Mapping[str, float], inputs: int) -> None:
+    """Say so where the default losses go without their prior."""
+    if "prior" not in losses:
+        note(f"the prior among the default losses is left out: it needs heads of the model's own dimension, {inputs}.")
+
+
 LOSSES = spelled(training.SHARPEN)
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES)}."
 HIDDEN_HELP = "Width of the residual perceptron; 0 is a linear head."
@@ -75,12 +89,24 @@ Geometries = Annotated[
     typer.Option("--geometry", "-g", help="A geometry; give the option once for each.", metavar="SPEC"),
 ]
 Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal or pairs.", metavar="NAME")]
-Steps = Annotated[int, typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1)]
+Steps = Annotated[
+    int,
+    typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1, max=_limits.PROTOCOL_STEPS),
+]
 Root = Annotated[
     str, typer.Option(help="model: the embedding of the empty caption; none: no root.", metavar="model|none")
 ]
+Format = Annotated[
+    str, typer.Option("--format", help="table, or csv or markdown on standard output alone.", metavar="NAME")
+]
+MinRadius = Annotated[
+    float, typer.Option(help="Radius up to which cones are half-spaces; larger ones are narrower.", metavar="X")
+]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
-Seed = Annotated[int, typer.Option(help="Seed of the resampling, and of the scenes of demo.", metavar="N", min=0)]
+Seed = Annotated[
+    int,
+    typer.Option(help="Seed of the resampling, and of the scenes of demo.", metavar="N", min=0, max=_limits.SEED),
+]
 Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.", metavar="NAME")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE", callback=path)]

@@ -2,9 +2,10 @@
 
 from hiergeo import adapters
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, space_of, write_json
+from hiergeo.cli._io import check_writable, load_data, note_geometry, plain, space_of, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.evaluation.evaluate import check, evaluate
+from hiergeo.geometry.space import MIN_RADIUS
 
 
 def probe(
@@ -16,20 +17,26 @@ def probe(
     protocol: options.Protocol = "re",
     steps: options.Steps = 50,
     root: options.Root = "model",
+    min_radius: options.MinRadius = MIN_RADIUS,
+    format: options.Format = "table",
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
 ) -> None:
     """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
-    from hiergeo.report import result_table
+    from hiergeo.report import check_format, result_table
 
+    check_format(format)
     check_writable(json)
     check(protocol, steps)
-    space = space_of(geometry, root)
+    space = space_of(geometry, root, min_radius)
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
+    note_geometry(loaded, [space])
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, progress=True)
     write_json(json, result.to_json())
+    if plain(result, format):
+        return
     screen = console()
     screen.print(result_table(result))
     screen.print(result.verdict)

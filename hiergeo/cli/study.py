@@ -9,8 +9,8 @@ from rich.text import Text
 from hiergeo import _limits, adapters, training
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._io import check_writable, load_data, plain, write_json
+from hiergeo.cli._terminal import console, note
 from hiergeo.errors import check_whole
 from hiergeo.study import Plan, Study, run_study
 from hiergeo.training import Chains, Recipe
@@ -67,21 +67,27 @@ class Training(NamedTuple):
         """The plan of a study; `dim` where no dimension was asked for."""
         check_whole("--seeds", self.seeds, 1, _limits.SEEDS)
         default = Recipe()
+        losses, dims = training.parse_losses(self.losses), tuple(self.dims or [dim])
+        if self.losses == options.LOSSES:
+            losses = options.fitting(losses, dim, dims)
         recipe = Recipe(
-            losses=training.parse_losses(self.losses),
+            losses=losses,
             hidden=self.hidden,
             unit=not self.free_norms,
             steps=self.steps or default.steps,
             every=min(default.every, self.steps or default.steps),
         )
-        return Plan(
+        plan = Plan(
             geometries=tuple(geometries),
-            dims=tuple(self.dims or [dim]),
+            dims=dims,
             seeds=tuple(range(self.seeds)),
             learning_rates=tuple(self.rates),
             recipe=recipe,
             learnable=self.learn_curvature,
         )
+        if self.losses == options.LOSSES:
+            options.note_prior(losses, dim)
+        return plan
 
     def chains(self, model: Model, data: str, rows: int | None) -> Chains:
         """What heads learn from."""
@@ -102,6 +108,7 @@ def study(
     json: Path | None,
     seed: int,
     device: str,
+    form: str,
 ) -> None:
     """Run a study and write what came of it; arguments as for `hiergeo compare`."""
     check_writable(json, html)
@@ -119,14 +126,18 @@ def study(
         seed=seed,
         progress=True,
     )
-    publish(done, html, json, images, seed)
+    publish(done, html, json, images, seed, form)
 
 
-def publish(done: Study, html: Path, json: Path | None, images: int, seed: int) -> None:
+def publish(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
     """Write the JSON, print tables, verdicts and the conclusion, write the page."""
     from hiergeo.report import study_tables, write_study
 
     write_json(json, done.to_json())
+    if plain(done, form):
+        write_study(done, html, images=images, seed=seed)
+        note(f"page: {html.absolute()}")
+        return
     screen = console()
     for table in study_tables(done):
         screen.print(table)

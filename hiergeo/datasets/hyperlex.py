@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiergeo.datasets._home import data_home
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError
+from hiergeo.storage.paths import path_of
+from hiergeo.storage.texts import read_text
 
 FILE = Path("hyperlex") / "hyperlex-all.txt"
 """Where the pairs lie in the data home."""
@@ -40,17 +42,12 @@ def load(path: Path | str | None = None) -> tuple[WordPair, ...]:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: the file is no such table, or a line is incomplete or has a score outside [0, 10].
+        InputError: the file is no UTF-8 text or no such table, or a line is incomplete or has a score outside [0, 10].
 
     Source: Vulic et al., HyperLex (Computational Linguistics 2017).
     """
-    path = data_home() / FILE if path is None else Path(path)
-    try:
-        head, *lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path} ({error.strerror}): put the table of HyperLex there.") from error
-    except ValueError:
-        head, lines = "", []
+    path = data_home() / FILE if path is None else path_of(path)
+    head, *lines = read_text(path, "put the table of HyperLex there").splitlines() or [""]
     if tuple(head.split()[: len(COLUMNS)]) != COLUMNS or not lines:
         raise InputError(f"{path} is no table of HyperLex: its first line must begin with {' '.join(COLUMNS)}.")
     return tuple(_pair(path, number, line) for number, line in enumerate(lines, 2) if line.strip())

@@ -8,7 +8,8 @@ from hiergeo.datasets._base import ImageRef
 from hiergeo.datasets._labels import Labelled
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.datasets.scenes import lone_shapes
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.storage.paths import path_of
 
 PHOTO_TEMPLATES = ("a photo of a {}.", "a photo of one {}.", "a close-up photo of a {}.", "a picture of a {}.", "a {}.")
 """What is said of a photograph, in the manner of CLIP's prompts."""
@@ -25,19 +26,23 @@ def labelled(source: str | Path, templates: Sequence[str] | None = None) -> Labe
         templates: prompts in place of those that belong to the source.
 
     Raises:
+        UnavailableError: a folder cannot be looked into.
         InputError: there is no such folder, it holds fewer than two classes, a class has no images, a file cannot be
             read as an image, or as `Labelled`.
     """
     if source == "scenes":
         return lone_shapes() if templates is None else lone_shapes(templates=templates)
-    return _folder(Path(source).expanduser(), tuple(PHOTO_TEMPLATES if templates is None else templates))
+    return _folder(path_of(source), tuple(PHOTO_TEMPLATES if templates is None else templates))
 
 
 def _folder(folder: Path, templates: tuple[str, ...]) -> Labelled:
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder} of labelled images: name 'scenes', or a folder that exists.")
-    classes = _visible(path for path in folder.iterdir() if path.is_dir())
-    files = [(label, path) for label, part in enumerate(classes) for path in _visible(part.iterdir())]
+    try:
+        classes = _visible(path for path in folder.iterdir() if path.is_dir())
+        files = [(label, path) for label, part in enumerate(classes) for path in _visible(part.iterdir())]
+    except OSError as error:
+        raise UnavailableError(f"cannot look into {error.filename or folder}: {error.strerror or error}.") from error
     for _, path in files:
         open_rgb(path)
     return Labelled(

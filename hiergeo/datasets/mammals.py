@@ -1,14 +1,16 @@
 """The mammal closure: is-a pairs below ``mammal`` in WordNet, the graph that hyperbolic embeddings are tried on."""
 
-import csv
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from hiergeo.datasets._home import data_home
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError
+from hiergeo.storage.paths import path_of
+from hiergeo.storage.texts import read_text
 
 FILE = Path("mammals") / "mammal_closure.tsv"
 """Where the closure lies in the data home: one pair a line, descendant and ancestor parted by a tab."""
@@ -35,17 +37,12 @@ def load(path: Path | str | None = None) -> Graph:
 
     Raises:
         UnavailableError: there is no such file.
-        InputError: a line is no pair, or there are no pairs.
+        InputError: the file is no UTF-8 text, a line is no pair, or there are no pairs.
     """
-    path = data_home() / FILE if path is None else Path(path)
-    try:
-        with path.open(encoding="utf-8", newline="") as lines:
-            records = [record for record in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if record]
-    except OSError as error:
-        raise UnavailableError(
-            f"cannot read {path} ({error.strerror}): put the closure there, one descendant and ancestor a line."
-        ) from error
-    wrong = next((number for number, record in enumerate(records, 1) if len(record) != 2), None)
+    path = data_home() / FILE if path is None else path_of(path)
+    text = read_text(path, "put the closure there, one descendant and ancestor a line")
+    records = [line.rstrip("\n").split("\t") for line in StringIO(text, newline=None) if line.strip()]
+    wrong = next((number for number, record in enumerate(records, 1) if len(record) != 2 or not all(record)), None)
     if wrong is not None:
         raise InputError(f"{path}, pair {wrong}: expected a descendant and an ancestor parted by a tab.")
     stripped = dict.fromkeys((child.strip(), parent.strip()) for child, parent in records)

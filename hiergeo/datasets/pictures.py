@@ -1,50 +1,144 @@
 """Opening pictures of every kind as the 8-bit RGB that vision towers are trained on."""
 
-from collections.abc import Sequence
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
+import numpy as np
+import torch
+
+from hiergeo import _limits
 from hiergeo.datasets._base import ImageRef
 from hiergeo.errors import HiergeoError, InputError
+from hiergeo.storage.texts import size_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ImageLike: TypeAlias = Union["Image", str, Path, ImageRef]
-"""A picture, the path of one, or a dataset's reference to one."""
+ImageLike: TypeAlias = Union["Image", str, Path, ImageRef, "np.ndarray[Any, np.dtype[np.uint8]]", torch.Tensor]
+"""A picture, the path of one, a dataset's reference to one, or its pixels: (height, width, 3) uint8, RGB."""
 
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError)
-"""What Pillow raises for damaged files, depending on the format."""
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What photographs and drawings are kept in. Formats that run programs, hold documents or few have ever met are left
+to a converter."""
 
 
-def refuse_missing(images: Sequence[ImageLike]) -> None:
-    """Raise an `InputError` that names the first image file that does not exist and says how many do not."""
-    missing = [image for image in images if (path := _path(image)) is not None and not path.is_file()]
+def check_images(images: Sequence[ImageLike]) -> None:
+    """Look at every image before work begins: is it there, of a known format, of a size that can be used?
+
+    Of files no more than the header is read: damage further in shows when the picture is opened.
+
+    Raises:
+        InputError: names the first image that cannot be used, and says how many files are missing.
+    """
+    missing = [image for image in images if (path := _path(image)) is not None and size_of(path) is None]
     if missing:
-        cure = _cure(missing[0])
-        raise InputError(
-            f"{len(missing)} of {len(images)} image files do not exist; the first is {_path(missing[0])}{cure}."
-        )
+        counted = f"{len(missing)} of {len(images)} image files do not exist; the first is"
+        told = counted if len(images) > 1 else "there is no image file"
+        raise InputError(f"{told} {_path(missing[0])}{_cure(missing[0])}.")
+    for place, image in enumerate(images):
+        if not isinstance(image, ImageRef):
+            _read(image, _label(image, place), lambda _: None)
 
 
 def open_rgb(image: ImageLike) -> "Image":
     """The picture in mode RGB, turned upright by its EXIF orientation, transparency laid on white, 16 bits cut to 8.
 
+    Files of `FORMATS` are read, of an animation the first frame.
+
     Raises:
-        InputError: the file is missing, truncated or no image.
+        InputError: the file is missing, truncated, no image or of another format; the picture has no pixels, more than
+            `hiergeo._limits` allows, or one side that is over a hundred times the other; the array is of another kind.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
+
+    return _read(image, _label(image), lambda opened: _rgb(ImageOps.exif_transpose(opened)))
+
+
+def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:
+    """What `use` makes of a picture whose size has been checked; whatever Pillow has against it is an InputError."""
+    from PIL import Image
 
     try:
-        if isinstance(image, Image.Image):
-            return _rgb(ImageOps.exif_transpose(image))
-        opened = image.open() if isinstance(image, ImageRef) else Image.open(image)
-        with opened:
-            return _rgb(ImageOps.exif_transpose(opened))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with nullcontext(image) if isinstance(image, Image.Image) else _opened(image, label) as opened:
+                _check_size(opened, label)
+                return use(opened)
     except HiergeoError:
         raise
-    except (*UNDECODABLE, Image.DecompressionBombError) as error:
-        raise InputError(f"cannot read {_label(image)} as an image: {error}.") from error
+    except Image.UnidentifiedImageError as error:
+        raise InputError(f"cannot read {label} as an image: it is damaged or none of {', '.join(FORMATS)}.") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"cannot use {label}: it has more than {_limits.IMAGE_PIXELS:,} pixels, scale it.") from error
+    except MemoryError as error:
+        raise InputError(f"cannot read {label} as an image: there is not enough memory for it.") from error
+    except Exception as error:  # damage surfaces in Pillow's decoders as any exception there is
+        raise InputError(f"cannot read {label} as an image: {str(error) or type(error).__name__}.") from error
+
+
+@contextmanager
+def _opened(image: ImageLike, label: str) -> "Iterator[Image]":
+    from PIL import Image
+
+    if isinstance(image, ImageRef):
+        with image.open() as opened:
+            yield opened
+    elif isinstance(image, str | Path):
+        size = size_of(image)
+        if size is None:
+            raise InputError(f"there is no image file {label}.")
+        if size > _limits.IMAGE_BYTES:
+            raise InputError(f"cannot use {label}: it has {size:,} bytes, an image may have {_limits.IMAGE_BYTES:,}.")
+        with _Counted(image) as file, Image.open(file, formats=FORMATS) as opened:
+            yield opened
+    else:
+        yield Image.fromarray(_pixels(image, label))
+
+
+class _Counted(io.BufferedReader):
+    """A file that is refused where it is read in more pieces than a picture is: Pillow skips junk byte by byte."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._left = _limits.IMAGE_PIECES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError("it consists of bits and pieces")
+        return super().read(size)
+
+
+def _pixels(image: object, label: str) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    if not isinstance(image, np.ndarray | torch.Tensor):
+        kind = type(image).__name__
+        raise InputError(f"{label} is of type {kind}: give a picture of Pillow, a path or an array of pixels.")
+    if image.dtype not in (np.uint8, torch.uint8) or image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(
+            f"{label} is an array of {image.dtype} and shape {tuple(image.shape)}: "
+            "pixels must be uint8 of shape (height, width, 3), in RGB."
+        )
+    return np.ascontiguousarray(image if isinstance(image, np.ndarray) else image.detach().cpu().numpy())
+
+
+def _check_size(image: "Image", label: str) -> None:
+    short, long = sorted(image.size)
+    if short < 1:
+        raise InputError(f"cannot use {label}: it has no pixels ({image.width} x {image.height}).")
+    if long > _limits.IMAGE_SIDE or short * long > _limits.IMAGE_PIXELS:
+        raise InputError(
+            f"cannot use {label}: {image.width} x {image.height} pixels are more than the "
+            f"{_limits.IMAGE_PIXELS:,} in all, or {_limits.IMAGE_SIDE:,} a side, that are read: scale it."
+        )
+    if long > _limits.IMAGE_ASPECT * short:
+        raise InputError(
+            f"cannot use {label}: of {image.width} x {image.height} pixels one side is over "
+            f"{_limits.IMAGE_ASPECT} times the other: crop it."
+        )
 
 
 def _rgb(image: "Image") -> "Image":
@@ -53,10 +147,8 @@ def _rgb(image: "Image") -> "Image":
     if image.mode == "F":
         raise InputError("an image of floating-point pixels has no agreed range: convert it to 8 bits first.")
     if image.mode.startswith("I"):
-        import numpy as np
-
-        deep = np.asarray(image).astype(np.float64)
-        return Image.fromarray((deep / 257).round().clip(0, 255).astype(np.uint8)).convert("RGB")
+        deep = np.asarray(image).clip(0, 65535).astype(np.uint32)
+        return Image.fromarray(((deep + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
         seen = image.convert("RGBA")
         page = Image.new("RGBA", seen.size, "white")
@@ -80,8 +172,10 @@ def _cure(image: ImageLike) -> str:
     return ""
 
 
-def _label(image: ImageLike) -> str:
+def _label(image: ImageLike, place: int | None = None) -> str:
     path = _path(image)
     if path is not None:
         return str(path)
-    return f"image {image.image_id}" if isinstance(image, ImageRef) else "the given picture"
+    if isinstance(image, ImageRef):
+        return f"image {image.image_id}"
+    return "the given picture" if place is None else f"picture {place} (the first is 0)"

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from torch import nn
 
-from hiergeo import adapters, datasets
+from hiergeo import _limits, adapters, datasets
 from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
@@ -39,10 +39,14 @@ class Comparison:
 
     @cached_property
     def shared(self) -> frozenset[str]:
-        """Metrics that are the same in every space by construction: `RADIAL`, unless a norm or a root changes radii."""
-        first = self.results[0].radii
-        same = all(np.allclose(first, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
-        return RADIAL if same else frozenset()
+        """Metrics that are the same in every space by construction: `RADIAL`, unless a norm or a root changes radii.
+
+        Products round radii differently, which parts some that tie in other geometries: then none is the same.
+        """
+        first = self.results[0]
+        same = all(np.allclose(first.radii, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
+        equal = all(first.metrics[name] == result.metrics[name] for name in RADIAL for result in self.results)
+        return RADIAL if same and equal else frozenset()
 
     @cached_property
     def winners(self) -> dict[str, str | None]:
@@ -112,6 +116,8 @@ def compare(
         raise InputError("a comparison takes a list of geometries: use evaluate for a single one.")
     chosen = [as_space(space) for space in spaces]
     specs = [space.geometry.spec for space in chosen]
+    if len(specs) > _limits.GEOMETRIES:
+        raise InputError(f"a comparison takes at most {_limits.GEOMETRIES} geometries, not {len(specs)}.")
     if not specs or len(set(specs)) < len(specs):
         raise InputError(f"a comparison needs different geometries, not {', '.join(specs) or 'none'}.")
     model = adapters.load(model) if isinstance(model, str) else model

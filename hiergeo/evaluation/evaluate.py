@@ -90,6 +90,7 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
             "split": embedded.hierarchy.split,
             "geometry": space.geometry.spec,
             "root": "none" if space.root is None else "model" if torch.equal(space.root, embedded.root) else "given",
+            "min_radius": space.min_radius,
             "protocol": settings.protocol,
             "steps": settings.steps,
             "seed": settings.seed,

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.stretches import row_by_row
 from hiergeo.geometry import Product, Space
 
 FLAT_BEND = 0.02
@@ -13,6 +15,9 @@ FLAT_BEND = 0.02
 
 HUGE = 1e3
 """Relative excess beyond which its exact size says nothing."""
+
+TELLING = 0.05
+"""Lead of children over random captions below which being inside a cone says nothing."""
 
 FLAT_SPREAD = 1.1
 """Below this ratio of the largest to the smallest tier mean, radii barely tell tiers apart."""
@@ -32,19 +37,30 @@ def diagnose(embedded: Embedded, space: Space, radii: np.ndarray, seed: int) -> 
     numbers |= {f"radius_std_tier{i}": float(std) for i, std in enumerate(radii.std(0))}
     numbers["radius_spread"] = float(tiers.max() / max(tiers.min(), np.finfo(np.float64).tiny))
 
-    parent, child = (embedded.positive[:, part].flatten(0, 1) for part in (slice(None, -1), slice(1, None)))
-    numbers["in_cone"] = float((space.margin(parent, child) >= 0).double().mean())
-    shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed))]
-    numbers["in_cone_random"] = float((space.margin(parent, shuffled) >= 0).double().mean())
+    def in_cone(parent: Tensor, child: Tensor) -> float:
+        inside = row_by_row(lambda x, y: space.margin(text[x], text[y]) >= 0, parent, child)
+        return float(inside.double().mean())
 
-    factors = space.geometry.parts(embedded.text.shape[-1])
-    reaches = [float(point.radius.max()) for point in space.polars(embedded.text)]
+    text, chains = embedded.text, embedded.chains
+    parent, child = chains[:, :-1].flatten(), chains[:, 1:].flatten()
+    numbers["in_cone"] = in_cone(parent, child)
+    shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed))]
+    numbers["in_cone_random"] = in_cone(parent, shuffled)
+
+    factors = space.geometry.parts(text.shape[-1])
+    reaches = row_by_row(lambda x: _radii(space, x), text).amax(0).tolist()
     bends = [bend(float(geometry.curvature), reach) for (geometry, _), reach in zip(factors, reaches, strict=True)]
     numbers["bend"] = max(bends, key=abs)
     if not isinstance(space.geometry, Product):
-        numbers["aperture_root"] = float((space.half_aperture(embedded.text) >= math.pi / 2).double().mean())
+        wide = row_by_row(lambda x: space.half_aperture(x) >= math.pi / 2, text)
+        numbers["aperture_root"] = float(wide.double().mean())
         numbers["curvature"] = float(space.geometry.curvature)
     return numbers
+
+
+def _radii(space: Space, x: Tensor) -> Tensor:
+    """Radii in every factor of a space, (N, factors)."""
+    return torch.stack([point.radius for point in space.polars(x)], dim=1)
 
 
 def bend(curvature: float, radius: float) -> float:
@@ -65,13 +81,28 @@ def verdict(numbers: dict[str, float]) -> str:
         )
     curvature, excess = numbers.get("curvature", 0.0), numbers.get("bend", 0.0)
     if curvature:
-        longer = "longer" if excess > 0 else "shorter"
         change = f"{100 * abs(excess):.3g} %" if abs(excess) < HUGE else "over a thousand times"
-        circles = f"circles of the largest radius are {change} {longer} than flat ones"
-        consequence = ": effectively flat, treat it as Euclidean" if abs(excess) < FLAT_BEND else ""
-        sentences.append(f"With K = {curvature:g} {circles}{consequence}.")
-    occupancy, chance = numbers["in_cone"], numbers["in_cone_random"]
-    sentences.append(
-        f"{100 * occupancy:.1f} % of children lie in their parent's cone, {100 * chance:.1f} % of random captions."
-    )
+        sentences.append(f"With K = {curvature:g} {room(change, excess)}.")
+    sentences.append(_cones(numbers["in_cone"], numbers["in_cone_random"]))
     return " ".join(sentences)
+
+
+def room(change: str, excess: float) -> str:
+    """What the curvature does at the largest radius, which differs from flat space by `change`, in words."""
+    longer, more = ("longer", "more") if excess > 0 else ("shorter", "less")
+    circles = f"a circle of the largest radius is {change} {longer} than a flat one"
+    if abs(excess) < FLAT_BEND:
+        return f"{circles}: effectively flat, treat it as Euclidean"
+    return f"{circles}: specific captions have that much {more} room to spread"
+
+
+def _cones(occupancy: float, chance: float) -> str:
+    """Whether cones tell children from other captions."""
+    if occupancy == 0:
+        return (
+            "Cones say nothing here: at these radii they are too narrow to hold any caption's child. Radii and angles "
+            "can order captions all the same; training widens cones (hiergeo train head)."
+        )
+    inside, random = f"{100 * occupancy:.1f} %", f"{100 * chance:.1f} %"
+    shares = f"{inside} of children lie in their parent's cone, {random} of random captions do too"
+    return f"Cones say nothing here: {shares}." if occupancy - chance < TELLING else f"{shares}."

@@ -23,7 +23,7 @@ class Result:
     """
 
     metrics: dict[str, float]
-    settings: dict[str, str | int]
+    settings: dict[str, str | int | float]
     diagnostics: dict[str, float]
     verdict: str
     draws: dict[str, np.ndarray]

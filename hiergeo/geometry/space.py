@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hiergeo import pairwise
 from hiergeo._numerics import compute_dtype, wide
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, check_positive
 from hiergeo.geometry._base import Geometry, to_ray
 from hiergeo.geometry.product import Product
 from hiergeo.pairwise import rows
@@ -19,6 +19,9 @@ from hiergeo.polar import Polar
 
 Factor = TypeVar("Factor")
 Measure = Callable[[Polar, Polar, float | Tensor], Tensor]
+
+MIN_RADIUS = 0.1
+"""The scale of cones unless another is asked for, in geodesic units."""
 
 
 @final
@@ -33,6 +36,9 @@ class Space(nn.Module):
         root: (D,) embedding that becomes the origin (gradients reach it, a Parameter is registered as one); None leaves
             the choice to whoever evaluates the space, which then uses the model's own root; False is no root at all.
             Alone, None acts like False.
+        min_radius: radius up to which cones are half-spaces, and the scale of their apertures beyond it; above 0.
+
+    Cones are those of `min_radius`, unless a call names another.
 
     Every method takes embeddings (..., N, D) and raises InputError for a wrong dimension or, on a sphere, for a point
     beyond the antipode. Row-wise methods broadcast; pairwise ones give (..., N, M).
@@ -40,9 +46,17 @@ class Space(nn.Module):
 
     root: Tensor | None
 
-    def __init__(self, geometry: Geometry | Product, root: Tensor | Literal[False] | None = None) -> None:
+    def __init__(
+        self,
+        geometry: Geometry | Product,
+        root: Tensor | Literal[False] | None = None,
+        *,
+        min_radius: float = MIN_RADIUS,
+    ) -> None:
         super().__init__()
+        check_positive("min_radius", min_radius)
         self.geometry = geometry
+        self.min_radius = min_radius
         self.unrooted = root is False
         if not isinstance(geometry, Geometry | Product):
             raise InputError(f"geometry must be a Geometry or a Product, not {geometry!r}: use hiergeo.geometry.parse.")
@@ -62,7 +76,9 @@ class Space(nn.Module):
 
     def rooted(self, root: Tensor) -> "Space":
         """This space around `root`, unless it has a root already or asked for none."""
-        return self if self.unrooted or self.root is not None else Space(self.geometry, root)
+        if self.unrooted or self.root is not None:
+            return self
+        return Space(self.geometry, root, min_radius=self.min_radius)
 
     def polars(self, x: Tensor) -> list[Polar]:
         """Polar form of embeddings in each factor: one `Polar` for a plain geometry."""
@@ -92,11 +108,11 @@ class Space(nn.Module):
         """Geodesic distance of x_i and y_i."""
         return self.geometry.combine(self._each(x, y, rows.distance))
 
-    def half_aperture(self, x: Tensor, min_radius: float = 0.1) -> Tensor:
+    def half_aperture(self, x: Tensor, min_radius: float | None = None) -> Tensor:
         """Half aperture of the cone at x_i in [0, pi/2] radians. Raises InputError for a product."""
         return self._aperture(self.polar(x), self._only(self._curvatures(x)), min_radius)
 
-    def margin(self, x: Tensor, y: Tensor, min_radius: float = 0.1) -> Tensor:
+    def margin(self, x: Tensor, y: Tensor, min_radius: float | None = None) -> Tensor:
         """Cone margin of x_i over y_i, radians; x entails y where it is >= 0. The smallest of a product's factors."""
 
         def margin(a: Polar, b: Polar, curvature: float | Tensor) -> Tensor:
@@ -109,12 +125,12 @@ class Space(nn.Module):
         norm = self.geometry.norm if isinstance(self.geometry, Product) else "l2"
         return pairwise.distance(*self._pairs(x, y), combine=norm)
 
-    def pairwise_margin(self, x: Tensor, y: Tensor, min_radius: float = 0.1) -> Tensor:
+    def pairwise_margin(self, x: Tensor, y: Tensor, min_radius: float | None = None) -> Tensor:
         """Cone margin of every x over every y, (..., N, M) radians; the smallest over the factors of a product."""
         polars = self._pairs(x, y)
         for point, _, curvature in zip(*polars, strict=True):
             warn_if_widening(point.radius, curvature, stacklevel=3)
-        return pairwise.cone_margin(*polars, min_radius)
+        return pairwise.cone_margin(*polars, self._least(min_radius))
 
     def _each(self, x: Tensor, y: Tensor, measure: Measure) -> list[Tensor]:
         return [measure(a, b, curvature) for a, b, curvature in zip(*self._pairs(x, y), strict=True)]
@@ -139,9 +155,12 @@ class Space(nn.Module):
     def _curvatures(self, x: Tensor) -> list[float | Tensor]:
         return [geometry.curvature for geometry, _ in self.geometry.parts(x.shape[-1])]
 
-    def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float) -> Tensor:
+    def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float | None) -> Tensor:
         warn_if_widening(point.radius, curvature)
-        return pairwise.half_aperture(point.radius, curvature, min_radius)
+        return pairwise.half_aperture(point.radius, curvature, self._least(min_radius))
+
+    def _least(self, min_radius: float | None) -> float:
+        return self.min_radius if min_radius is None else min_radius
 
     def _only(self, factors: list[Factor]) -> Factor:
         if len(factors) > 1:

@@ -57,6 +57,6 @@ def render(comparison: Comparison, images: int, seed: int) -> str:
     )
 
 
-def _common(result: Result) -> dict[str, str | int]:
+def _common(result: Result) -> dict[str, str | int | float]:
     """The settings that all geometries share."""
     return {name: value for name, value in result.settings.items() if name != "geometry"}

@@ -35,8 +35,10 @@ def contrast_table(study: Study) -> "Table | None":
     if not standing:
         return None
     table = Table(box=box.SIMPLE_HEAD, title="Differences that stand", title_justify="left", pad_edge=False)
-    for heading in ("dim", "metric", "a", "b", "a - b", "95 %, alone", "95 %, with all others"):
+    for heading in ("dim", "metric", "a", "b"):
         table.add_column(heading, overflow="fold")
+    for heading in ("a - b", "95 %, alone", "95 %, with all"):
+        table.add_column(heading, no_wrap=True)
     for each in standing:
         bounds = (f"{number(low, 4)} to {number(high, 4)}" for low, high in (each.interval, each.together))
         names = (Text(name, style="bold" if name == each.winner else "") for name in (each.a, each.b))

@@ -1,6 +1,6 @@
 """What `hiergeo probe` and `hiergeo compare` print: tables that read well in 80 columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hiergeo.evaluation import Comparison, Result
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 WIDE = 4
 """Metrics that fit beside each other in 80 columns; with more of them each gets a row."""
+
+EDGES, GAP = 4, 2
+"""Blank columns of a table besides those between two of its columns, and those."""
 
 NARROWEST = 50
 """Columns of a short table, so that its caption has room."""
@@ -39,23 +42,56 @@ def result_table(result: Result) -> "Table":
 
 def comparison_table(comparison: Comparison) -> "Table":
     """Every metric in every geometry with its 95 % interval, the winner marked; metrics down when there are many."""
+    findings = Findings(comparison)
+    return _across(findings) if _is_across(findings) else _down(findings, range(len(findings.results)), last=True)
+
+
+def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator["Table"]:
+    """The same in as many tables as it takes to break no figure in `width` columns; the last has the caption."""
+    findings = Findings(comparison)
+    if _is_across(findings):
+        yield _across(findings)
+        return
+    places = range(len(findings.results))
+    names = max(len(label(metric)) for metric in findings.metrics)
+    entries = [_entry(findings, metric, place).plain for metric in findings.metrics for place in places]
+    figure = max(len(line) for entry in entries for line in entry.split("\n"))
+    fitting = max(1, (width - names - EDGES) // (figure + GAP))
+    for start in places[::fitting]:
+        yield _down(findings, places[start : start + fitting], last=start + fitting >= len(places))
+
+
+def _is_across(findings: Findings) -> bool:
+    return len(findings.metrics) <= WIDE
+
+
+def _across(findings: Findings) -> "Table":
     from rich.text import Text
 
-    findings = Findings(comparison)
-    table = _table("\n".join((setting_line(findings.results[0]), *_notes(findings))))
-    across = len(findings.metrics) <= WIDE
-    headings = [label(metric) for metric in findings.metrics] if across else [r.geometry for r in findings.results]
-    table.add_column("geometry" if across else "metric", overflow="fold")
-    for heading in headings:
-        table.add_column(Text(heading, overflow="fold"))
-
-    if across:
-        for place, result in enumerate(findings.results):
-            table.add_row(Text(result.geometry), *(_entry(findings, metric, place) for metric in findings.metrics))
-    else:
-        for metric in findings.metrics:
-            table.add_row(label(metric), *(_entry(findings, metric, place) for place in range(len(headings))))
+    table = _table(_caption(findings))
+    table.add_column("geometry", overflow="fold")
+    for metric in findings.metrics:
+        table.add_column(Text(label(metric), overflow="fold"))
+    for place, result in enumerate(findings.results):
+        table.add_row(Text(result.geometry), *(_entry(findings, metric, place) for metric in findings.metrics))
     return table
+
+
+def _down(findings: Findings, places: Sequence[int], *, last: bool) -> "Table":
+    from rich.text import Text
+
+    table = _table(_caption(findings) if last else "")
+    table.min_width = NARROWEST if last else None
+    table.add_column("metric", overflow="fold")
+    for place in places:
+        table.add_column(Text(findings.results[place].geometry, overflow="fold"))
+    for metric in findings.metrics:
+        table.add_row(label(metric), *(_entry(findings, metric, place) for place in places))
+    return table
+
+
+def _caption(findings: Findings) -> str:
+    return "\n".join((setting_line(findings.results[0]), *_notes(findings)))
 
 
 def _table(caption: str) -> "Table":

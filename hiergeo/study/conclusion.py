@@ -9,6 +9,10 @@ FLAT = "euclidean"
 """The geometry that the others are held against, where it takes part; otherwise the first one."""
 
 
+ENOUGH = 5
+"""Seeds from which on a study that finds nothing may say that there is no difference."""
+
+
 def conclude(
     cells: Sequence[Cell],
     contrasts: Sequence[Contrast],
@@ -18,7 +22,7 @@ def conclude(
 ) -> str:
     """One paragraph. A difference counts when the interval that holds together with all others excludes 0."""
     sentences = (
-        *_overall(contrasts),
+        *_overall(cells, contrasts),
         *_against_reference(cells, contrasts),
         *_caveats(cells, contrasts),
         *_by_construction(twins, same),
@@ -27,7 +31,7 @@ def conclude(
     return " ".join(sentences)
 
 
-def _overall(contrasts: Sequence[Contrast]) -> Iterator[str]:
+def _overall(cells: Sequence[Cell], contrasts: Sequence[Contrast]) -> Iterator[str]:
     if not contrasts:
         yield "Nothing was compared: there are no two different spaces at one dimension."
         return
@@ -38,11 +42,15 @@ def _overall(contrasts: Sequence[Contrast]) -> Iterator[str]:
         return
     surest = max(contrasts, key=_sureness)
     low, high = surest.interval
+    few = len(cells[0].runs) < ENOUGH
+    finding = f"Inconclusive, {len(cells[0].runs)} seeds cannot tell" if few else "No difference"
     yield (
-        f"No difference: none of the {len(contrasts)} differences between geometries stands once all are looked at "
+        f"{finding}: none of the {len(contrasts)} differences between geometries stands once all are looked at "
         f"together. The surest, {surest.a} less {surest.b} in {surest.metric} at dimension {surest.dim}, is "
         f"{surest.difference:+.4f} (95 % interval {low:+.4f} to {high:+.4f}, taken alone)."
     )
+    if few:
+        yield f"Intervals over so few seeds are wide: repeat the study with {ENOUGH} seeds or more."
 
 
 def _against_reference(cells: Sequence[Cell], contrasts: Sequence[Contrast]) -> Iterator[str]:

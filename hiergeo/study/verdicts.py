@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from hiergeo.evaluation.flatness import FLAT_BEND, FLAT_SPREAD, HUGE
+from hiergeo.evaluation.flatness import FLAT_BEND, FLAT_SPREAD, HUGE, room
 from hiergeo.geometry import parse
 from hiergeo.study.result import Cell, Run
 from hiergeo.training import Look
@@ -72,11 +72,7 @@ def _curvature(cell: Cell) -> Iterator[str]:
     bends = [run.summary.after.diagnostics["bend"] for run in cell.runs]
     strongest = max(bends, key=abs)
     change = f"{abs(strongest):.2%}" if abs(strongest) < HUGE else "over a thousand times"
-    circles = (
-        f"circles of the largest radius are up to {change} {'longer' if strongest > 0 else 'shorter'} than flat ones"
-    )
-    consequence = ": effectively flat, treat it as Euclidean" if flat(cell) else ""
-    yield f"With K = {learnt} {circles}{consequence}."
+    yield f"With K = {learnt} {room(f'up to {change}', strongest)}."
     if len(factors) == 1 and any(_reach(run) > math.pi / 2 for run in cell.runs):
         yield "Points lie beyond the equator of the sphere, where cones widen again."
 

@@ -1,5 +1,6 @@
 """What a head is trained on: chains as positions in a table of frozen embeddings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -7,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo.adapters import Model
 from hiergeo.adapters._base import unit_rows
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, Row
 from hiergeo.errors import InputError
 from hiergeo.storage import archives
 from hiergeo.storage.archives import Array
@@ -97,11 +99,13 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
     positive, negative = (torch.from_numpy(arrays[name].astype(np.int64)) for name in ("positive", "negative"))
     if image_id is not None and image_id.shape != (len(positive),):
         raise InputError(f"{path} has image_id of shape {image_id.shape}, not one for each of {len(positive)} rows.")
-    ids = None if image_id is None else image_id.tolist()
     rows = torch.empty(len(text) + 1, text.shape[1])
     unit_rows(text, f"embeddings of {path}", rows[:-1])
     unit_rows(root[None], f"the root of {path}", rows[-1:])
-    return Chains(
+    captions = arrays.get("caption")
+    if captions is not None and captions.shape != (len(text),):
+        raise InputError(f"{path} has caption of shape {captions.shape}, not one for each of {len(text)} texts.")
+    made = Chains(
         text=rows[:-1],
         positive=positive,
         negative=negative,
@@ -109,9 +113,18 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         group=torch.arange(len(positive)) if image_id is None else torch.from_numpy(image_id.astype(np.int64)),
         origin=path.name,
         base=None if base is None else (base.name, base.fingerprint()),
-        captions=frozenset(arrays["caption"].tolist()) if "caption" in arrays else None,
-        leakage=None if ids is None else leakage(ids, force=force),
+        captions=None if captions is None else frozenset(captions.tolist()),
     )
+    return replace(made, leakage=leakage(_rows(made.positive, image_id, captions), force=force))
+
+
+def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDArray[np.str_] | None) -> Sequence[Row]:
+    """The rows of a training file as far as they can be told from test rows: by image, else by captions, else none."""
+    if image_id is not None:
+        return [Row(row, (), None, image) for row, image in enumerate(image_id.tolist())]
+    if captions is None:
+        return ()
+    return [Row(row, tuple(told)) for row, told in enumerate(captions[positive.numpy()].tolist())]
 
 
 def from_hierarchy(hierarchy: Hierarchy, model: Model, *, force: bool = False, progress: bool = False) -> Chains:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarcaps import check_no_leakage
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError
 
 
 def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) -> None:
@@ -36,23 +36,21 @@ def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) ->
         raise InputError(f"{origin} is one and the same row {len(positive)} times: there is nothing to learn.")
 
 
-def leakage(training: Hierarchy | Sequence[int], *, force: bool) -> str | None:
+def leakage(training: Hierarchy | Sequence[Row], *, force: bool) -> str | None:
     """None for rows that keep off the test images of HierarCaps; where forced, the sentence that refuses them.
 
+    Rows that name no image and cannot be compared by their captions either are let pass, with a warning.
+
     Args:
-        training: a hierarchy, or the MS-COCO ids of the images of the rows.
-        force: say it instead of raising it. Where the test split is not at hand nothing can be known, and that is said.
+        training: a hierarchy, or rows with what is known of them: the number of the image in MS-COCO, the captions.
+        force: say it instead of raising it.
 
     Raises:
         InputError: rows describe test images, and it was not forced.
-        UnavailableError: the test split is not on this machine to be compared with, and it was not forced.
     """
     try:
-        if isinstance(training, Hierarchy):
-            check_no_leakage(training)
-        else:
-            check_no_leakage([Row(row, (), None, image) for row, image in enumerate(training)])
-    except (InputError, UnavailableError) as error:
+        check_no_leakage(training)
+    except InputError as error:
         if not force:
             raise
         return str(error)

@@ -6,6 +6,7 @@ there with all its files.
 
 import hashlib
 import json
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from hiergeo.storage.schema import Anything, Flag, OrNull, Record, Text, Whole
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "head-{}.safetensors", "history-{}.json"
 """The files of a head; the last two are named by the first digits of their hashes."""
+
+NUMBER_BYTES = 8
+"""Bytes of a number among the weights, at most."""
 
 WIDTH = Whole(0, _limits.WIDTH)
 HEX = Text("[0-9a-f]{64}")
@@ -128,11 +132,12 @@ def read_config(folder: Path | str) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
     config = documents.read(path, SCHEMA)
-    for name in ("weights", "history"):
-        if name in config:
-            file = path.parent / config[name]
-            if not file.is_file() or sha256(file) != config.get(f"{name}_sha256"):
-                raise InputError(f"{file} is missing or damaged: train the head again or restore the file.")
+    numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
+    most = {"weights": _limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": _limits.JSON_BYTES}
+    for name in most.keys() & config.keys():
+        file = path.parent / config[name]
+        if not file.is_file() or file.stat().st_size > most[name] or sha256(file) != config.get(f"{name}_sha256"):
+            raise InputError(f"{file} is missing or damaged: train the head again or restore the file.")
     return config
 
 
@@ -170,7 +175,7 @@ def load(rest: str, *, device: torch.device) -> HeadModel:
         _check_same(base, config, folder)
     if config.get("leakage"):
         warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
-    return HeadModel(base, head, f"head:{rest}")
+    return HeadModel(base, head, f"head:{rest}", config.get("geometry"))
 
 
 @contextmanager

@@ -24,12 +24,13 @@ class HeadModel(Model):
         model: the frozen model.
         head: the network.
         name: the spec that loads the two.
+        trained_in: the spec of the geometry that the head was trained in, where that is known.
 
     Raises:
         InputError: the head takes another dimension than the model gives.
     """
 
-    def __init__(self, model: Model, head: Head, name: str | None = None) -> None:
+    def __init__(self, model: Model, head: Head, name: str | None = None, trained_in: str | None = None) -> None:
         if model.dim != head.shape.inputs:
             raise InputError(
                 f"the head takes embeddings of dimension {head.shape.inputs}, and {model.name} gives {model.dim}."
@@ -40,6 +41,7 @@ class HeadModel(Model):
         self.has_images = model.has_images
         self.preprocessing = f"{model.preprocessing}, then a head"
         self.normalised = head.shape.unit
+        self.trained_in = trained_in
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over the frozen model's fingerprint and the head's weights."""

@@ -1,6 +1,7 @@
 """``hiergeo train head``: a small network behind a frozen model."""
 
 import json as jsonlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -74,6 +75,9 @@ def head(
     labelled = shared.labelled(zero_shot, judge)
     with locked(out):
         chains = _chains(train, model, data, split, rows, force, device)
+        if loss == options.LOSSES and dim is not None:
+            recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [dim]))
+            options.note_prior(recipe.losses, chains.text.shape[1])
         trained = training.train_head(chains, space, recipe, progress=True)
         training.save_head(trained, chains, out, overwrite=overwrite)
     summary = None

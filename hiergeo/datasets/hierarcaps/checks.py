@@ -1,45 +1,81 @@
-"""Pure checks beyond well-formed cells: each yields the defects that it finds."""
+"""Checks beyond well-formed cells: each yields the defects that it finds."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
+
 from hiergeo._progress import track
-from hiergeo.datasets._base import ImageRef, Row
+from hiergeo.datasets._base import Row
+from hiergeo.datasets.hierarcaps.images import image_name, open_image
 from hiergeo.datasets.hierarcaps.parsing import Defect
-from hiergeo.datasets.hierarcaps.published import IMAGE_COLUMN, Published, recorded_checksum
+from hiergeo.datasets.hierarcaps.published import IMAGE_COLUMN, Published, recorded_checksum, test_images
 from hiergeo.errors import HiergeoError, UnavailableError
 from hiergeo.storage.files import sha256
 
-
-def row_defects(file: str, rows: Iterable[Row], layout: Published) -> Iterator[Defect]:
-    """Repeated rows, tiers that repeat their parent, and contradictions that repeat the caption (up to case)."""
-    first: dict[tuple[object, ...], int] = {}
-    for row in rows:
-        earlier = first.setdefault((row.positive, row.negative, row.image_id), row.row_id)
-        if earlier != row.row_id:
-            yield Defect(file, row.row_id, None, f"repeats data row {earlier}")
-        for column, chain in ((layout.positive, row.positive), (layout.negative, row.negative)):
-            for level in _equal_levels(chain or (), (chain or ())[1:]):
-                yield Defect(file, row.row_id, column, f"tier {level + 1} repeats tier {level}")
-        for level in _equal_levels(row.positive, row.negative or ()):
-            yield Defect(file, row.row_id, layout.negative, f"tier {level} repeats the positive tier {level}")
+DIGEST = 16
+"""Bytes of the hash by which rows are compared."""
 
 
-def leak_defects(file: str, rows: Iterable[Row], test_images: frozenset[int]) -> Iterator[Defect]:
-    """Rows of training data that describe test images."""
-    for row in rows:
-        if row.image_id in test_images:
-            yield Defect(file, row.row_id, IMAGE_COLUMN, f"image {row.image_id} is a test image in training data")
+class Repeats:
+    """Rows that repeat an earlier one, found by a hash of each: 24 bytes a row are held."""
+
+    def __init__(self) -> None:
+        self._digests = bytearray()
+        self._rows = array("q")
+
+    def add(self, row: Row) -> None:
+        """Take a row into account."""
+        told = "\0".join((*row.positive, *(row.negative or ()), str(row.image_id)))
+        self._digests += blake2b(told.encode(), digest_size=DIGEST).digest()
+        self._rows.append(row.row_id)
+
+    def defects(self, file: str) -> Iterator[Defect]:
+        """The rows that were there before, in their order."""
+        halves = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
+        order = np.lexsort((halves[:, 1], halves[:, 0]))
+        ordered = halves[order]
+        new = np.ones(len(order), bool)
+        new[1:] = (ordered[1:] != ordered[:-1]).any(1)
+        first = order[new][np.cumsum(new) - 1]
+        later = np.flatnonzero(~new)
+        for place in later[np.argsort(order[later])]:
+            yield Defect(file, self._rows[order[place]], None, f"repeats data row {self._rows[first[place]]}")
 
 
-def image_defects(images: Sequence[ImageRef], progress: bool) -> Iterator[Defect]:
-    """Image files that are missing or cannot be decoded."""
-    for image in track(images, "images", enabled=progress):
+def row_defects(file: str, row: Row, layout: Published) -> Iterator[Defect]:
+    """Tiers that repeat their parent, and contradictions that repeat the caption (up to case)."""
+    positive = [tier.casefold() for tier in row.positive]
+    negative = [tier.casefold() for tier in row.negative or ()]
+    if len({*positive, *negative}) == len(positive) + len(negative):
+        return
+    for column, chain in ((layout.positive, positive), (layout.negative, negative)):
+        for level in _equal_levels(chain, chain[1:]):
+            yield Defect(file, row.row_id, column, f"tier {level + 1} repeats tier {level}")
+    for level in _equal_levels(positive, negative):
+        yield Defect(file, row.row_id, layout.negative, f"tier {level} repeats the positive tier {level}")
+
+
+def leak_defects(file: str, row: Row) -> Iterator[Defect]:
+    """A row of training data that describes a test image."""
+    if row.image_id in test_images():
+        yield Defect(file, row.row_id, IMAGE_COLUMN, f"image {row.image_id} is a test image in training data")
+
+
+def image_defects(folder: Path, ids: Iterable[int], published: Mapping[int, str], progress: bool) -> Iterator[Defect]:
+    """Image files that are missing, cannot be decoded, or have other bytes than the published ones."""
+    for image_id in track(list(ids), "images", enabled=progress):
+        path = folder / image_name(image_id)
         try:
-            image.open()
+            open_image(path)
         except HiergeoError as error:
             problem = "missing" if isinstance(error, UnavailableError) else "truncated or not an image"
-            yield Defect(image.path.name if image.path else str(image.image_id), None, None, f"image file is {problem}")
+            yield Defect(path.name, None, None, f"image file is {problem}")
+        else:
+            if image_id in published and sha256(path) != published[image_id]:
+                yield Defect(path.name, None, None, "image file is not the published one")
 
 
 def checksum_defects(path: Path) -> Iterator[Defect]:
@@ -50,5 +86,4 @@ def checksum_defects(path: Path) -> Iterator[Defect]:
 
 
 def _equal_levels(left: Sequence[str], right: Sequence[str]) -> list[int]:
-    pairs = enumerate(zip(left, right, strict=False))
-    return [level for level, (one, other) in pairs if one.casefold() == other.casefold()]
+    return [level for level, (one, other) in enumerate(zip(left, right, strict=False)) if one == other]

@@ -1,26 +1,39 @@
 """Downloading HierarCaps from its public source into the data home."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from hiergeo import _limits
 from hiergeo._progress import track
 from hiergeo.datasets import download
+from hiergeo.datasets._base import Row
 from hiergeo.datasets._home import data_home
 from hiergeo.datasets.hierarcaps.images import image_name
+from hiergeo.datasets.hierarcaps.parsing import parse
 from hiergeo.datasets.hierarcaps.published import (
     FILES,
     SOURCE,
-    Published,
+    TRAIN,
     checksum_record,
     folder,
     recorded_checksum,
+    test_images,
 )
-from hiergeo.datasets.hierarcaps.splits import test_image_ids
+from hiergeo.datasets.hierarcaps.table import GZIP, read_table
 from hiergeo.errors import InputError, unknown_name
-from hiergeo.storage.files import atomic_write_text, refuse_special, sha256
+from hiergeo.storage.files import atomic_write_text, remove_leftovers, sha256
+from hiergeo.storage.locks import locked
+from hiergeo.storage.texts import size_of
 
 PARTS = (*FILES, "images")
 """What can be downloaded: the three CSV files, and the images of the test split."""
+
+TRAIN_ROWS = 50_000
+"""Rows that the training file has at least; its authors speak of 73,000."""
+
+ODD_ROWS = 0.01
+"""Share of its rows that may be malformed before it counts as another file."""
 
 
 def fetch(
@@ -41,34 +54,89 @@ def fetch(
 
     Raises:
         InputError: a part is unknown, or a file that is already there has other bytes than the published one.
-        UnavailableError: a download failed; what was complete before stays.
+        UnavailableError: another process is downloading, or a download failed; what was complete before stays.
     """
     home = home or data_home()
-    parts = list(what)
+    parts = list(dict.fromkeys(what))
     for part in parts:
         if part not in PARTS:
             raise unknown_name("part of hierarcaps", part, PARTS)
-    paths = [_fetch_file(FILES[part], home, source, progress) for part in parts if part in FILES]
-    return paths + (_fetch_images(home, source, progress) if "images" in parts else [])
+    wanted = [item for part in parts for item in _items(part, home, source)]
+    _refuse_altered(wanted)
+    if not all(item.is_complete for item in wanted):
+        with locked(folder(home)):
+            for place in {item.path.parent for item in wanted}:
+                remove_leftovers(place)
+            _obtain([item for item in wanted if not item.is_complete], progress)
+    return [item.path for item in wanted]
 
 
-def _fetch_file(published: Published, home: Path, source: str, progress: bool) -> Path:
-    path = published.path(home)
-    refuse_special(path)
-    expected = recorded_checksum(path)
-    if not path.exists():
-        download.fetch(f"{source}/data/{published.file}", path, expected, progress=progress)
-    elif expected is not None and sha256(path) != expected:
-        raise InputError(f"{path} differs from the published file: move it away and fetch again.")
-    if expected is None:
-        atomic_write_text(checksum_record(path), f"{sha256(path)}  {path.name}\n")
-    return path
+@dataclass(frozen=True)
+class _Item:
+    """A file to be downloaded; `sha256` is None where it has yet to be recorded."""
+
+    path: Path
+    url: str
+    sha256: str | None
+    most: int = _limits.DOWNLOAD_BYTES
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.sha256 is not None and size_of(self.path) is not None
 
 
-def _fetch_images(home: Path, source: str, progress: bool) -> list[Path]:
-    _fetch_file(FILES["test"], home, source, progress)
-    names = [image_name(image_id) for image_id in sorted(test_image_ids(home))]
-    images = folder(home) / "images"
-    for name in track([name for name in names if not (images / name).exists()], "test images", enabled=progress):
-        download.fetch(f"{source}/assets/test_imgs/{name}", images / name)
-    return [images / name for name in names]
+def _items(part: str, home: Path, source: str) -> Iterator[_Item]:
+    if part in FILES:
+        path = FILES[part].path(home)
+        yield _Item(path, f"{source}/data/{path.name}", recorded_checksum(path))
+        return
+    for image_id, digest in sorted(test_images().items()):
+        name = image_name(image_id)
+        path = folder(home) / "images" / name
+        yield _Item(path, f"{source}/assets/test_imgs/{name}", digest, most=_limits.IMAGE_BYTES)
+
+
+def _refuse_altered(items: list[_Item]) -> None:
+    altered = [item.path for item in items if item.is_complete and sha256(item.path) != item.sha256]
+    if altered:
+        count = f" (the first of {len(altered)} such files)" if len(altered) > 1 else ""
+        raise InputError(f"{altered[0]} differs from the published file{count}: move it away and fetch again.")
+
+
+def _obtain(items: list[_Item], progress: bool) -> None:
+    several = len(items) > len(FILES)
+    for item in track(items, "test images", enabled=progress and several):
+        if item.sha256 is None:
+            _obtain_train(item, progress)
+        else:
+            download.fetch(item.url, item.path, item.sha256, most=item.most, progress=progress and not several)
+
+
+def _obtain_train(item: _Item, progress: bool) -> None:
+    """Download the training file unless it is there, and record its hash once its content has been found sound."""
+    if size_of(item.path) is not None:
+        _check_train(item.path)
+    else:
+        download.fetch(item.url, item.path, check=_check_train, progress=progress)
+    atomic_write_text(checksum_record(item.path), f"{sha256(item.path)}  {item.path.name}\n")
+
+
+def _check_train(path: Path) -> None:
+    """Raise InputError unless a file, whose bytes nobody has published a hash of, reads as the training table."""
+    with path.open("rb") as handle:
+        if handle.read(len(GZIP)) != GZIP:
+            raise InputError(f"{path} is no gzip file.")
+    sound, odd = set[int](), set[int | None]()
+    for found in parse(read_table(path), TRAIN):
+        if isinstance(found, Row):
+            sound.add(found.row_id)
+        elif found.row is None:
+            raise InputError(f"{found}.")
+        else:
+            odd.add(found.row)
+    if len(sound) < TRAIN_ROWS or len(odd) > ODD_ROWS * len(sound):
+        raise InputError(
+            f"{path} has {len(sound):,} rows of four tiers and {len(odd):,} others, "
+            f"and should have {TRAIN_ROWS:,} or more with hardly an exception."
+        )

@@ -1,7 +1,14 @@
 """The published files of HierarCaps: their columns, their bytes and where they come from."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path
+
+from hiergeo.errors import InputError
+from hiergeo.storage.texts import read_text
 
 SOURCE = "https://raw.githubusercontent.com/TAU-VAILab/hierarcaps/ba22b8914db10973e38d2c03f08bb4dce7ba118e"
 """The public repository at the commit whose files the checksums describe."""
@@ -71,14 +78,31 @@ def layout_of(path: Path, header: list[str]) -> Published:
 
 
 def recorded_checksum(path: Path) -> str | None:
-    """The digest that the file at `path` must have: the published one, or the one recorded beside it."""
+    """The digest that the file at `path` must have: the published one, or the one recorded beside it.
+
+    Raises:
+        InputError: the record beside it is damaged.
+    """
     for published in FILES.values():
         if published.file == path.name and published.sha256:
             return published.sha256
     record = checksum_record(path)
-    return record.read_text("utf-8").split()[0] if record.is_file() else None
+    if not record.exists():
+        return None
+    found = re.match(r"([0-9a-f]{64})\s", read_text(record, "fetch the data"))
+    if found is None:
+        raise InputError(f"{record} holds no SHA-256: delete it and fetch again.")
+    return found[1]
 
 
 def checksum_record(path: Path) -> Path:
     """The side file, in the format of ``sha256sum``, that remembers the digest of a first download."""
     return path.with_name(f"{path.name}.sha256")
+
+
+@cache
+def test_images() -> Mapping[int, str]:
+    """The SHA-256 of every image of the test split by its number in MS-COCO; the list is part of this package."""
+    listed = resources.files(__package__).joinpath("test_images.sha256").read_text("ascii").splitlines()
+    pairs = (line.split() for line in listed)
+    return {int(name[-16:-4]): digest for digest, name in pairs}

@@ -6,8 +6,8 @@ from pathlib import Path
 from hiergeo.datasets._base import Hierarchy, Row
 from hiergeo.datasets._home import data_home
 from hiergeo.datasets.hierarcaps.images import image_refs
-from hiergeo.datasets.hierarcaps.parsing import parse
-from hiergeo.datasets.hierarcaps.published import EXPANDED, TEST, TRAIN, Published, layout_of
+from hiergeo.datasets.hierarcaps.parsing import Defect, parse
+from hiergeo.datasets.hierarcaps.published import EXPANDED, TEST, TRAIN, Published, layout_of, test_images
 from hiergeo.datasets.hierarcaps.table import read_table
 from hiergeo.errors import InputError, unknown_name
 
@@ -48,7 +48,7 @@ def load(split: str = "test", *, home: Path | None = None) -> Hierarchy:
     chosen = find_split(split)
     home = home or data_home()
     path = chosen.source.path(home)
-    rows = select(read_rows(path, chosen.source), chosen, home)
+    rows = tuple(row for row in read_rows(path, chosen.source) if belongs(row, chosen))
     return Hierarchy(NAME, split, rows, image_refs(rows, path.parent / "images"))
 
 
@@ -71,24 +71,24 @@ def find_split(name: str) -> Split:
     return SPLITS[name]
 
 
-def select(rows: tuple[Row, ...], split: Split, home: Path) -> tuple[Row, ...]:
-    """The rows of its file that belong to `split`."""
-    if split.of_test_images is None:
-        return rows
-    test = test_image_ids(home)
-    return tuple(row for row in rows if (row.image_id in test) == split.of_test_images)
-
-
-def test_image_ids(home: Path) -> frozenset[int]:
-    """The images of the test split."""
-    return frozenset(row.image_id for row in read_rows(TEST.path(home), TEST) if row.image_id is not None)
+def belongs(row: Row, split: Split) -> bool:
+    """Whether a row of its file is one of `split`."""
+    return split.of_test_images is None or (row.image_id in test_images()) == split.of_test_images
 
 
 def read_rows(path: Path, layout: Published | None = None) -> tuple[Row, ...]:
     """All rows of a file, or an `InputError` for the first defect."""
     table = read_table(path)
-    parsed = parse(table, layout or layout_of(path, table.header))
-    if parsed.defects:
-        more = f" (the first of {len(parsed.defects)} defects)" if len(parsed.defects) > 1 else ""
-        raise InputError(f"{parsed.defects[0]}{more}; correct {path} or replace it by an intact copy.")
-    return parsed.rows
+    rows: list[Row] = []
+    first: Defect | None = None
+    defects = 0
+    for found in parse(table, layout or layout_of(path, table.header)):
+        if isinstance(found, Row):
+            rows.append(found)
+        else:
+            first = first or found
+            defects += 1
+    if first is not None:
+        more = f" (the first of {defects} defects)" if defects > 1 else ""
+        raise InputError(f"{first}{more}; correct {path} or replace it by an intact copy.")
+    return tuple(rows)

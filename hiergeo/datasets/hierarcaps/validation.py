@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from hiergeo import _limits
 from hiergeo.datasets._home import data_home
-from hiergeo.datasets.hierarcaps.checks import checksum_defects, image_defects, leak_defects, row_defects
-from hiergeo.datasets.hierarcaps.images import image_refs
+from hiergeo.datasets.hierarcaps.checks import Repeats, checksum_defects, image_defects, leak_defects, row_defects
 from hiergeo.datasets.hierarcaps.parsing import Defect, parse
-from hiergeo.datasets.hierarcaps.published import TRAIN, layout_of
-from hiergeo.datasets.hierarcaps.splits import SPLITS, TRAINING, find_split, select, test_image_ids
+from hiergeo.datasets.hierarcaps.published import TRAIN, layout_of, test_images
+from hiergeo.datasets.hierarcaps.splits import SPLITS, TRAINING, Split, belongs, find_split
 from hiergeo.datasets.hierarcaps.table import read_table
 from hiergeo.errors import HiergeoError
+from hiergeo.storage.paths import path_of
 
 
 def validate(
@@ -20,7 +21,8 @@ def validate(
 
     Looked for: an unreadable file, other bytes than the published ones, missing columns, wrong or empty tiers, images
     that are no MS-COCO image, repeated rows, a tier that repeats its parent or its contradiction (up to case), test
-    images in training data, missing and unreadable image files.
+    images in training data, missing and unreadable image files, test images other than the published ones. The file is
+    walked through once, and of its rows only hashes are held; after `hiergeo._limits.DEFECTS` defects the search ends.
 
     Args:
         what: the name of a split, or the path of a file (a string with a suffix or a folder is a path).
@@ -33,27 +35,36 @@ def validate(
     """
     home = home or data_home()
     named = isinstance(what, str) and not Path(what).suffix and len(Path(what).parts) == 1
-    split = str(what) if named else None
-    path = Path(what) if split is None else find_split(split).source.path(home)
+    split = find_split(str(what)) if named else None
+    path = path_of(what) if split is None else split.source.path(home)
     found: list[Defect] = []
     try:
-        for defect in _defects(path, split, home, images, progress):
+        for defect in _defects(path, split, images, progress):
             found.append(defect)
+            if len(found) == _limits.DEFECTS:
+                found.append(Defect(path.name, None, None, f"there are {len(found):,} defects; the search ends here"))
+                break
     except HiergeoError as error:
         found.append(Defect(path.name, None, None, str(error).rstrip(".")))
     return found
 
 
-def _defects(path: Path, split: str | None, home: Path, images: bool, progress: bool) -> Iterator[Defect]:
+def _defects(path: Path, split: Split | None, images: bool, progress: bool) -> Iterator[Defect]:
     table = read_table(path)
     yield from checksum_defects(path)
     layout = layout_of(path, table.header)
-    parsed = parse(table, layout)
-    yield from parsed.defects
-    rows = parsed.rows if split is None else select(parsed.rows, SPLITS[split], home)
-    yield from row_defects(path.name, rows, layout)
-    illustrated = image_refs(rows, path.parent / "images")
-    if illustrated and (split in TRAINING or (split is None and layout is TRAIN)):
-        yield from leak_defects(path.name, rows, test_image_ids(home))
+    training = split in map(SPLITS.get, TRAINING) if split else layout is TRAIN
+    repeats, illustrated = Repeats(), dict[int, None]()
+    for found in parse(table, layout):
+        if isinstance(found, Defect):
+            yield found
+        elif split is None or belongs(found, split):
+            repeats.add(found)
+            yield from row_defects(table.file, found, layout)
+            if training:
+                yield from leak_defects(table.file, found)
+            if found.image_id is not None:
+                illustrated[found.image_id] = None
+    yield from repeats.defects(table.file)
     if images:
-        yield from image_defects(illustrated, progress)
+        yield from image_defects(path.parent / "images", illustrated, test_images() if split else {}, progress)

@@ -1,0 +1,158 @@
+"""What befalls commands that write: full disks, read-only ones, lost folders, second writers, clocks set back."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from tests.attack.kills import End, Stage, before_operation, die, ended, launched, undisturbed
+from tests.attack.trial import Attack, Family, Hung, Silent, fault_of
+from tests.attack.verbs import VERBS, cleared, run
+
+YEARS = 10 * 365 * 86400.0
+"""Seconds by which the clock is set back."""
+
+Mishap = Callable[[Stage, Random], None]
+
+
+def full_disk(stage: Stage, random: Random) -> None:
+    """The disk is full after some kilobytes; with room again the command goes on."""
+    size = random.choice((4, 8, 16, 64, 128, 256, 1024, 4096))
+    with _disk(stage.out, f"size={size}k"):
+        try:
+            stage.begin()
+        except OSError:  # no room even for what is there before
+            return
+        _sentence(undisturbed(partial(run, stage.words())))
+        stage.look()
+        _mount("-o", "remount,size=200m", str(stage.out))
+        stage.finish()
+
+
+def read_only(stage: Stage, random: Random) -> None:
+    """The disk cannot be written: one sentence, and nothing is changed."""
+    with _disk(stage.out, "size=200m"):
+        stage.begin()
+        before = stage.look()
+        _mount("-o", "remount,ro", str(stage.out))
+        end = undisturbed(partial(run, stage.words()))
+        if end.code != 2:
+            raise RuntimeError(f"ends with {end.code} on a disk that is read-only: {end.said[-800:]}")
+        _sentence(end)
+        if stage.look() != before:
+            raise Silent("something changed on a disk that is read-only")
+        _mount("-o", "remount,rw", str(stage.out))
+        stage.finish()
+
+
+def folder_deleted(stage: Stage, random: Random) -> None:
+    """The folder goes away in the middle: one sentence, or all is there; then the command is run again."""
+    stage.begin()
+    lose = partial(shutil.rmtree, stage.out, ignore_errors=True)
+    number = random.randint(1, stage.operations)
+    _sentence(undisturbed(before_operation(number, lose, partial(run, stage.words()))))
+    stage.out.mkdir(exist_ok=True)
+    found = stage.verb.result(stage.out)
+    if found not in (None, stage.new):
+        raise Silent("what is there after the folder was lost is not the result")
+    stage.finish()
+
+
+def two_writers(stage: Stage, random: Random) -> None:
+    """Two processes write the same at once: one of them does, and the other does too or says why not."""
+    stage.begin()
+    first = launched(partial(run, stage.words()))
+    time.sleep(random.uniform(0, stage.seconds))
+    second = launched(partial(run, stage.words(again=True)))
+    ends = [ended(*child, within=120) for child in (first, second)]
+    if None in ends:
+        raise Hung("one of two writers does not end")
+    for end in ends:
+        _sentence(end)  # type: ignore[arg-type]
+    if all(end is not None and end.code for end in ends):
+        raise RuntimeError(f"neither of two writers did it: {ends}")
+    stage.whole()
+
+
+def clock_back(stage: Stage, random: Random) -> None:
+    """A process dies, the clock is set back by years, and the command is run again."""
+    stage.begin()
+    number = random.randint(1, stage.operations)
+    undisturbed(before_operation(number, die, partial(run, stage.words())))
+    end = undisturbed(partial(_years_ago, stage.words(again=True)))
+    if end.code:
+        raise RuntimeError(f"ends with {end.code} after the clock was set back: {end.said[-800:]}")
+    stage.whole()
+
+
+def _years_ago(words: list[str]) -> int:
+    now = time.time
+    time.time = lambda: now() - YEARS
+    return run(words)
+
+
+def _sentence(end: End) -> None:
+    """Raise RuntimeError unless a process is done, or refused in one sentence."""
+    errors = [line for line in end.said.splitlines() if line.startswith("Error: ")]
+    if end.code == 0 and not errors:
+        return
+    if end.code != 2 or len(errors) != 1 or fault_of(errors[0]):
+        raise RuntimeError(f"ends with {end.code}: {end.said[-800:]}")
+
+
+def may_mount() -> bool:
+    """Whether this process may mount file systems, which full disks and read-only ones are made of."""
+    done = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@contextmanager
+def _disk(place: Path, options: str):  # type: ignore[no-untyped-def]
+    """A disk of its own at a folder."""
+    cleared(place)
+    _mount("-t", "tmpfs", "-o", options, "tmpfs", str(place))
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True, capture_output=True)
+
+
+def _mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True, capture_output=True)
+
+
+def attacks(mishap: Mishap) -> Callable[[Path], Attack]:
+    """A mishap that befalls every verb in turn."""
+
+    def prepare(folder: Path) -> Attack:
+        stages: dict[str, Stage] = {}
+        verbs = [verb for verb in VERBS if verb.ranks == 1]
+
+        def attack(random: Random) -> None:
+            verb = random.choice(verbs)
+            if verb.name not in stages:
+                place = folder / f"{len(stages)}"
+                place.mkdir()
+                stages[verb.name] = Stage(verb, place)
+            try:
+                mishap(stages[verb.name], random)
+            except (Silent, RuntimeError) as error:
+                raise type(error)(f"{verb.name}: {error}") from error
+
+        return attack
+
+    return prepare
+
+
+MISHAPS = {
+    **({"full disk": full_disk, "read-only disk": read_only} if may_mount() else {}),
+    "folder deleted": folder_deleted,
+    "two writers": two_writers,
+    "clock set back": clock_back,
+}
+
+FAMILIES = tuple(Family(name, attacks(mishap), patience=400.0, room=None) for name, mishap in MISHAPS.items())

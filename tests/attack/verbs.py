@@ -1,0 +1,182 @@
+"""The commands that write, small enough to be run a thousand times, and what there is to see of them afterwards."""
+
+import hashlib
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from training_common import captions, chains
+
+from hiergeo import adapters, cli
+from hiergeo.adapters.head import read_config
+from hiergeo.datasets import scenes
+from hiergeo.errors import InputError
+from hiergeo.storage import archives, documents, tensors
+from hiergeo.storage.schema import Anything, Record
+
+SMALL = {"train": 40, "validation": 20, "test": 20}
+"""Scenes of a split under attack."""
+
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command that writes into a folder of its own.
+
+    Attributes:
+        name: as tables have it.
+        line: its arguments; ``OUT`` is the folder, ``INPUTS`` that of what it reads.
+        result: a digest of what the folder holds, read as its users read it; None while there is nothing.
+        again: arguments with which it is run again after a death.
+        earlier: a line whose result is there before, and is replaced.
+        ranks: processes that run it together.
+    """
+
+    name: str
+    line: Words
+    result: Callable[[Path], str | None]
+    again: Words = ()
+    earlier: Words = ()
+    ranks: int = 1
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def words(self, out: Path, inputs: Path, *, again: bool = False, earlier: bool = False) -> list[str]:
+        """The arguments of one run."""
+        line = self.earlier if earlier else (*self.line, *(self.again if again else ()))
+        return [word.replace("OUT", str(out)).replace("INPUTS", str(inputs)) for word in line]
+
+
+def prepare(inputs: Path) -> None:
+    """Make what verbs read, and import what they need, so that forks of this process are quick."""
+    import accelerate  # noqa: F401
+    import open_clip  # noqa: F401
+
+    import hiergeo.cli.app
+    import hiergeo.report
+    import hiergeo.training  # noqa: F401
+
+    scenes.COUNTS |= SMALL
+    made = chains()
+    arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
+    archives.write(inputs / "chains.npz", {**arrays, "caption": np.array(captions())})
+    adapters.load("tiny").encode_text(["a red square"])
+
+
+def run(words: list[str]) -> int:
+    """The exit code of ``hiergeo`` with these arguments, in this process."""
+    sys.argv = ["hiergeo", *words]
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def listing(folder: Path) -> list[str]:
+    """Names of everything in a folder, digits of hashes left out."""
+    return sorted(re.sub(r"[0-9a-f]{12}", "HASH", str(path.relative_to(folder))) for path in folder.rglob("*"))
+
+
+def cleared(folder: Path) -> Path:
+    """The folder, empty; it may be where a disk is mounted, so that it stays itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return folder
+
+
+def _embeddings(out: Path) -> str | None:
+    path = out / "a.npz"
+    if not path.exists():
+        return None
+    adapters.load(f"npz:{path}")
+    with np.load(path) as file:
+        return archives.content_sha256({name: file[name] for name in file.files if name != archives.HASH})
+
+
+def _head(out: Path) -> str | None:
+    if not (out / "head" / "config.json").exists():
+        return None
+    config = read_config(out / "head")
+    adapters.load(f"head:{out}/head@npz:{_base(out)}")
+    return json.dumps(config, sort_keys=True)
+
+
+def _base(out: Path) -> Path:
+    """Embeddings for a head to stand on, beside the folder that is looked at."""
+    from training_common import stored
+
+    path = out.parent / "base-of-heads.npz"
+    if not path.exists():
+        stored(path)
+    return path
+
+
+def _tower(out: Path) -> str | None:
+    folder = out / "tower"
+    if not (folder / "config.json").exists():
+        return None
+    config = documents.read(folder / "config.json", Record(rest=Anything()))
+    history = documents.read(folder / "history.json", Record(rest=Anything()))
+    weights = tensors.read(folder / "model" / "open_clip_model.safetensors")
+    if not bool(adapters.load(str(config["spec"])).encode_text(["a red square"]).isfinite().all()):
+        raise InputError("the tower gives no numbers.")
+    digest = hashlib.sha256(json.dumps([history, config["best_step"]], sort_keys=True).encode())
+    for name in sorted(weights):
+        digest.update(weights[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _report(out: Path) -> str | None:
+    """Page and numbers; each is whole, and the numbers are those of an undisturbed run."""
+    page, numbers = out / "a.html", out / "a.json"
+    if page.exists() and not page.read_text().rstrip().endswith("</html>"):
+        raise InputError("half a page.")
+    if not numbers.exists():
+        return None
+    held = json.loads(numbers.read_text())
+    return json.dumps(held["metrics"], sort_keys=True) if page.exists() else None
+
+
+SCENES = ("-d", "scenes", "--rows", "12")
+EMBED = ("embed", "-m", "tiny", *SCENES, "--batch-size", "8", "--out", "OUT/a.npz")
+HEAD = ("train", "head", "--train", "INPUTS/chains.npz", "--steps", "4", "--hidden", "4", "--out", "OUT/head")
+TOWER = (
+    *("train", "re", "-m", "tiny", "-d", "scenes", "--rows", "30", "--lr", "3e-4", "--batch", "4"),
+    *("--steps", "3", "--every", "1", "--out", "OUT/tower"),
+)
+COMPARE = (
+    *("compare", "-m", "tiny", *SCENES, "-g", "euclidean", "-g", "lorentz:-1", "--steps", "5", "--images", "1"),
+    *("--html", "OUT/a.html", "--json", "OUT/a.json"),
+)
+STUDY = (
+    *("compare", "-m", "tiny", *SCENES, "--train", "train", "-g", "euclidean", "-g", "lorentz:-1", "--steps", "2"),
+    *("--seeds", "2", "--learning-rate", "1e-3", "--hidden", "2", "--images", "1"),
+    *("--html", "OUT/a.html", "--json", "OUT/a.json"),
+)
+
+VERBS = (
+    Verb("embed", EMBED, _embeddings),
+    Verb(
+        "embed over another",
+        (*EMBED, "--overwrite"),
+        _embeddings,
+        earlier=(*EMBED[:-2], "--split", "validation", "--out", "OUT/a.npz"),
+    ),
+    Verb("train head", HEAD, _head, again=("--overwrite",)),
+    Verb("train head over another", (*HEAD, "--overwrite"), _head, earlier=(*HEAD, "--seed", "1")),
+    Verb("train re", TOWER, _tower, again=("--resume",)),
+    Verb("train re, two ranks", TOWER, _tower, again=("--resume",), ranks=2),
+    Verb("compare", COMPARE, _report),
+    Verb("study", STUDY, _report),
+)
+"""Fetching is attacked in a module of its own: it needs a server."""
