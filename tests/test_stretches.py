@@ -16,12 +16,6 @@ from hiergeo.storage import archives
 
 MIXED = "product:lorentz:-1x3,euclidean:x2"
 SPECS = ("euclidean", "lorentz:-1", "sphere:0.25", MIXED, f"{MIXED},l1")
-    "euclidean",
-    "lorentz:-1",
-    "sphere:0.25",
-    "product:lorentz:-1x3,euclidean:x2",
-    "product:lorentz:-1x3,euclidean:x2,l1",
-)
 
 
 def unit(rows: np.ndarray) -> torch.Tensor:
