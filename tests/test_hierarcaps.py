@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import os
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hiergeo import datasets
 from hiergeo.datasets import hierarcaps
 from hiergeo.datasets.hierarcaps.images import image_name
 from hiergeo.datasets.hierarcaps.published import test_images as listed_images
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import HiergeoError, InputError, UnavailableError
 
 COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
 DOG = "animal => dog => wet dog => A wet dog."
@@ -42,6 +43,14 @@ def write_test(home: Path, *records: tuple[str, ...]) -> Path:
 
 def write_expanded(home: Path, *records: tuple[str, ...]) -> Path:
     return write(home, "hierarcaps_test_expanded.csv.gz", ("positive", "negative", "image_url"), *records)
+
+
+def read_or_refused(path: Path) -> tuple[tuple[datasets.Row, ...] | None, str]:
+    """The rows of a file, or None and the sentence that refuses it."""
+    try:
+        return hierarcaps.read(path).rows, ""
+    except HiergeoError as error:
+        return None, str(error)
 
 
 def problems(defects):
@@ -280,6 +289,26 @@ class TestBadFiles:
         (defect,) = hierarcaps.validate("test", home=tmp_path)[1:]
         assert str(defect).isprintable()
         assert len(str(defect)) < 400
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_altered_bytes_are_read_or_refused_in_one_sentence(self, tmp_path, packed):
+        rows = [(DOG, CAT, COCO.format(8)), ('a => b => c => d "é", e', CAT, COCO.format(9))] * 20
+        path = write_expanded(tmp_path, *rows)
+        whole, rng = gzip.decompress(path.read_bytes()), random.Random(0)
+        reference = hierarcaps.load("expanded", home=tmp_path).rows
+        for _ in range(250):
+            content = bytearray(gzip.compress(whole) if packed else whole)
+            for _ in range(rng.choice([1, 2, 8])):
+                content[rng.randrange(len(content))] = rng.choice([0, 10, 13, 34, 44, 61, 255, rng.randrange(256)])
+            own = tmp_path / "own.csv"
+            own.write_bytes(content)
+            read, refusal = read_or_refused(own)
+            if read is None:
+                assert refusal.isprintable()
+                assert "own.csv" in refusal
+                assert hierarcaps.validate(own, home=tmp_path, images=False)
+            else:
+                assert not packed or read == reference
 
 
 class TestImages:

@@ -22,6 +22,9 @@ Key = TypeVar("Key", bound=Hashable)
 AGREEMENT = 1e-3
 """Largest distance between two unit embeddings of one caption or image: four times the rounding of float16."""
 
+ID_DIGITS = 18
+"""Digits of an id: more do not fit in 64 bits."""
+
 
 class NpzModel(Model):
     """A model known only by its embeddings of certain captions and images."""
@@ -96,8 +99,8 @@ def coco_id(image: ImageLike) -> int:
         return image.image_id
     if not isinstance(image, str | Path):
         raise InputError("stored embeddings are looked up by COCO id, which a picture does not tell: pass its path.")
-    numbers = re.findall(r"\d+", Path(image).stem)
-    if not numbers:
+    numbers = re.findall(r"[0-9]+", Path(image).stem)
+    if not numbers or len(numbers[-1]) > ID_DIGITS:
         raise InputError(f"the file name {image} holds no COCO id to look up.")
     return int(numbers[-1])
 
