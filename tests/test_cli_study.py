@@ -1,6 +1,7 @@
 """``hiergeo compare --train``: from chains to tables, JSON and a page."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from training_common import ITEMS, captions, chains
 
 from hiergeo import datasets
 from hiergeo.cli import study
+from hiergeo.storage.locks import locked
 
 FEW = ["--rows", 30, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
 SCENES = ["compare", "--model", "tiny", "-d", "scenes"]
@@ -90,3 +92,14 @@ def test_leakage_is_refused_unless_it_is_forced(run, tmp_path, pages, data_home)
     code, _, err = run(*SCENES, "--rows", 20, "--train", tmp_path / "chains.npz", "--force")
     assert code == 2
     assert "use one model" in err
+
+
+@pytest.mark.parametrize("words", [(), ("--train", "train", "--seeds", 2, "--learning-rate", 1e-3)])
+def test_a_page_is_written_by_one_command_at_a_time(run, tmp_path, words):
+    page = tmp_path / "page.html"
+    arguments = ("compare", "-m", "tiny", "-d", "scenes", "--rows", 20, "--html", page, *words)
+    with locked(page):
+        code, _, err = run(*arguments)
+    assert code == 2
+    assert f"{page} is being written by process {os.getpid()}" in err
+    assert not list(tmp_path.iterdir())
