@@ -51,6 +51,15 @@ INFLATED_RATIO = 200
 TENSOR_HEADER_BYTES = 1 << 24
 """Bytes of the header of a safetensors file, which names its tensors: 100,000 of them."""
 
+FOREIGN_DIGITS = 40
+"""Digits of a whole number in the configuration of another library: tokenizers write 10^30 for "no limit"."""
+
+LAYERS = 1000
+"""How often the configuration of a model may repeat a part."""
+
+SETTING = 1 << 31
+"""The largest whole number in the configuration of a model."""
+
 HEADS_STACKED = 8
 """Heads that stand on each other, the configuration of each naming the next."""
 
@@ -71,6 +80,9 @@ PROTOCOL_STEPS = 100_000
 
 RESAMPLES = 1_000_000
 """Bootstrap resamples."""
+
+GEOMETRIES = 100
+"""Geometries of a comparison or a study, dimensions and learning rates of a study."""
 
 SEEDS = 1000
 """Seeds of a study."""

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,31 @@ settings.register_profile("hiergeo", deadline=None, derandomize=True, suppress_h
 settings.register_profile("mutants", settings.get_profile("hiergeo"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("hiergeo")
 torch.set_num_threads(1)
+
+
+REMEDIES = (
+    ("real data", "set HIERGEO_DATA_HOME to a folder with HierarCaps (hiergeo data fetch hierarcaps)"),
+    ("CUDA", "`python -m tests.simt` emulates a GPU; pytest on a machine with one runs them there"),
+    ("Chromium", "apt-get install chromium chromium-driver"),
+    ("native kernels", "install g++ and run `make native`"),
+    ("hiergeo[test]", "pip install 'hiergeo[test]'"),
+    ("import", "pip install 'hiergeo[test]'"),
+)
+"""What the reason of a skipped test holds, and how to run the test nevertheless."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+    """Say in one line, below all others, what was not run and how to run it."""
+    yield
+    reasons = [str(report.longrepr[-1]) for report in terminalreporter.getreports("skipped") if report.longrepr]
+    counted = Counter(next((how for word, how in REMEDIES if word in reason), "") for reason in reasons)
+    other = counted.pop("", 0)
+    parts = [f"{count}: {how}" for how, count in counted.most_common()]
+    if other:
+        parts.append(f"{other} for other reasons (above)")
+    if parts:
+        terminalreporter.write_line(f"{len(reasons)} tests were not run; to run them: {'; '.join(parts)}.")
 
 
 @pytest.fixture(scope="session")

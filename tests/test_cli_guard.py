@@ -207,6 +207,9 @@ def test_settings_that_mean_nothing_are_one_sentence(setting):
     "arguments",
     [
         (*PROBE, "--json", "x" * 300),
+        (*PROBE, "--json", "circle"),
+        ("data", "check", "circle"),
+        ("train", "head", *PROBE[1:], "--out", "circle"),
         (*PROBE, "--json", "~nosuchuser/a.json"),
         (*PROBE, "--json", ""),
         (*PROBE, "--json", "-"),
@@ -228,7 +231,10 @@ def test_settings_that_mean_nothing_are_one_sentence(setting):
 )
 def test_odd_paths_are_one_sentence(run, monkeypatch, tmp_path, arguments):
     monkeypatch.chdir(tmp_path)
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
     code, _, err = run(*arguments)
+    circle.unlink()
     assert code == 2
     assert err.startswith("Error: ")
     assert err.count("\n") == 1
@@ -240,6 +246,9 @@ def test_odd_paths_are_one_sentence(run, monkeypatch, tmp_path, arguments):
     [
         (*PROBE, "--steps", 10**12),
         (*PROBE, "--seed", 10**30),
+        ("ladder", "picture.png", "-d", "scenes", "--steps", 10**20),
+        ("info", "--seed", 2**63),
+        ("compare", *PROBE[1:], *(word for k in range(1, 10**4) for word in ("-g", f"lorentz:-{k}"))),
         (*PROBE, "--rows", "9" * 5000),
         (*PROBE, "-g", "product:euclidean:x" + "9" * 5000),
         (*PROBE, "-g", "lorentz:-1e400"),

@@ -4,6 +4,10 @@ import contextlib
 import gzip
 import hashlib
 import http.server
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -49,6 +53,13 @@ class Handler(http.server.SimpleHTTPRequestHandler):
                 self.begin(302, "Location", f"http://127.0.0.1:{self.server.server_port}/file.bin")
             case "disk":
                 self.begin(302, "Location", f"file://{self.server.site}/file.bin")
+            case "slow":
+                content = (self.server.site / self.path.removeprefix("/slow/")).read_bytes()
+                self.begin(200, "Content-Length", len(content))
+                with contextlib.suppress(OSError):
+                    for start in range(0, len(content), 1 << 14):
+                        self.wfile.write(content[start : start + (1 << 14)])
+                        time.sleep(0.002)
             case "rude":
                 self.wfile.write(b"HTTP/1.0 418 \x1b[31mred\x07\r\n\r\n")
             case "garbage":
@@ -258,6 +269,37 @@ def test_leftovers_are_removed_and_two_downloads_do_not_meet(mirror, tmp_path):
         hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
     hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
     assert sorted(path.name for path in images.iterdir()) == [image_name(139), image_name(776)]
+
+
+def test_a_download_that_is_killed_leaves_nothing_that_the_next_one_takes(mirror, tmp_path):
+    """The server hands out slowly; the process dies at one moment or another, from its start to the end of its work."""
+    images = mirror.site / "assets" / "test_imgs"
+    numbers = range(1000, 1012)
+    contents = {number: os.urandom(1 << 16) for number in numbers}
+    for number, content in contents.items():
+        (images / image_name(number)).write_bytes(content)
+    hashes = {number: hashlib.sha256(content).hexdigest() for number, content in contents.items()}
+    code = (
+        "import sys, json, pathlib\n"
+        "from hiergeo.datasets import hierarcaps\n"
+        "from hiergeo.datasets.hierarcaps import fetching\n"
+        "hashes = {int(number): digest for number, digest in json.loads(sys.argv[1]).items()}\n"
+        "fetching.test_images = lambda: hashes\n"
+        "print('ready', flush=True)\n"
+        "hierarcaps.fetch(pathlib.Path(sys.argv[2]), ['images'], source=sys.argv[3])\n"
+    )
+    command = [sys.executable, "-c", code, json.dumps(hashes), str(tmp_path / "home"), f"{mirror.url}/slow"]
+    folder = tmp_path / "home" / "hierarcaps"
+    for delay in (0.01, 0.03, 0.08):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            time.sleep(delay)
+            child.kill()
+        for path in (folder / "images").glob("C*.jpg"):
+            assert path.read_bytes() == contents[int(path.stem[-12:])]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
+    assert sorted(path.name for path in (folder / "images").iterdir()) == sorted(map(image_name, numbers))
+    assert [path.name for path in folder.parent.iterdir()] == ["hierarcaps"]
 
 
 def test_what_is_there_needs_no_writing(mirror, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import os
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hiergeo import datasets
 from hiergeo.datasets import hierarcaps
 from hiergeo.datasets.hierarcaps.images import image_name
 from hiergeo.datasets.hierarcaps.published import test_images as listed_images
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import HiergeoError, InputError, UnavailableError
 
 COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
 DOG = "animal => dog => wet dog => A wet dog."
@@ -42,6 +43,14 @@ def write_test(home: Path, *records: tuple[str, ...]) -> Path:
 
 def write_expanded(home: Path, *records: tuple[str, ...]) -> Path:
     return write(home, "hierarcaps_test_expanded.csv.gz", ("positive", "negative", "image_url"), *records)
+
+
+def read_or_refused(path: Path) -> tuple[tuple[datasets.Row, ...] | None, str]:
+    """The rows of a file, or None and the sentence that refuses it."""
+    try:
+        return hierarcaps.read(path).rows, ""
+    except HiergeoError as error:
+        return None, str(error)
 
 
 def problems(defects):
@@ -261,9 +270,11 @@ class TestBadFiles:
         monkeypatch.setattr("hiergeo._limits.INFLATED_BYTES", 1 << 20)
         path = write_expanded(tmp_path, (DOG, CAT, COCO.format(8)))
         record = f"{DOG},{CAT},{COCO.format(8)}\n".encode()
-        path.write_bytes(gzip.compress(b"positive,negative,image_url\n" + record * 40_000))
-        with pytest.raises(InputError, match="inflates as no real table does"):
-            hierarcaps.load("expanded", home=tmp_path)
+        bomb = gzip.compress(b"positive,negative,image_url\n" + record * 40_000)
+        for content in (bomb, bomb[:-4] + bytes(4), bomb + gzip.compress(record)):
+            path.write_bytes(content)
+            with pytest.raises(InputError, match="inflates as no real table does"):
+                hierarcaps.load("expanded", home=tmp_path)
 
     @pytest.mark.parametrize("make", [Path.mkdir, lambda path: os.mkfifo(path)], ids=["folder", "pipe"])
     def test_what_is_no_file_is_refused(self, tmp_path, make):
@@ -278,6 +289,26 @@ class TestBadFiles:
         (defect,) = hierarcaps.validate("test", home=tmp_path)[1:]
         assert str(defect).isprintable()
         assert len(str(defect)) < 400
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_altered_bytes_are_read_or_refused_in_one_sentence(self, tmp_path, packed):
+        rows = [(DOG, CAT, COCO.format(8)), ('a => b => c => d "é", e', CAT, COCO.format(9))] * 20
+        path = write_expanded(tmp_path, *rows)
+        whole, rng = gzip.decompress(path.read_bytes()), random.Random(0)
+        reference = hierarcaps.load("expanded", home=tmp_path).rows
+        for _ in range(250):
+            content = bytearray(gzip.compress(whole) if packed else whole)
+            for _ in range(rng.choice([1, 2, 8])):
+                content[rng.randrange(len(content))] = rng.choice([0, 10, 13, 34, 44, 61, 255, rng.randrange(256)])
+            own = tmp_path / "own.csv"
+            own.write_bytes(content)
+            read, refusal = read_or_refused(own)
+            if read is None:
+                assert refusal.isprintable()
+                assert "own.csv" in refusal
+                assert hierarcaps.validate(own, home=tmp_path, images=False)
+            else:
+                assert not packed or read == reference
 
 
 class TestImages:

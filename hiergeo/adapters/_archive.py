@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo.adapters._base import unit_rows
+from hiergeo.adapters._base import check_rows
 from hiergeo.errors import InputError
 from hiergeo.storage import archives
 from hiergeo.storage.archives import Array, Arrays
@@ -19,23 +19,25 @@ IMAGES = {"image": Array("f", (2,), required=False), "image_id": Array("iu", (1,
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Unit embeddings, float32.
+    """Embeddings as they are stored: of any norm but zero, in the floating dtype of the file.
 
     Attributes:
-        text: (n + 1, dim), row i that of ``caption[i]``; the last one is the root, of the empty caption.
+        text: (n, dim), row i that of ``caption[i]``.
         caption: n stripped strings, repeats allowed.
+        root: (1, dim), that of the empty caption.
         image: (m, dim), row j that of ``image_id[j]``; None in a file without images.
         image_id: m COCO ids.
     """
 
     text: Tensor
     caption: list[str]
+    root: Tensor
     image: Tensor | None
     image_id: list[int]
 
 
 def read(path: Path) -> Embeddings:
-    """Read an embedding file; rows that are not of norm one are normalised.
+    """Read an embedding file.
 
     Raises:
         InputError: the file is missing, damaged, altered, holds pickled objects, lacks an array, or has arrays of wrong
@@ -49,12 +51,10 @@ def read(path: Path) -> Embeddings:
     _require_shape(path, "caption", caption, text.shape[:-1])
     dim = text.shape[-1]
     _require_shape(path, "root", root, (dim,))
-    flat = torch.from_numpy(text.reshape(-1, dim))
-    rows = torch.empty(len(flat) + 1, dim)
-    unit_rows(flat, f"the text embeddings of {path}", rows[:-1])
-    unit_rows(torch.from_numpy(root[None]), f"the root embeddings of {path}", rows[-1:])
+    texts = _checked(text.reshape(-1, dim), f"the text embeddings of {path}")
+    roots = _checked(root[None], f"the root embeddings of {path}")
     image, image_id = _images(path, stored, dim)
-    return Embeddings(rows, [words.strip() for words in caption.ravel().tolist()], image, image_id)
+    return Embeddings(texts, [words.strip() for words in caption.ravel().tolist()], roots, image, image_id)
 
 
 def _images(path: Path, arrays: Arrays, dim: int) -> tuple[Tensor | None, list[int]]:
@@ -64,7 +64,13 @@ def _images(path: Path, arrays: Arrays, dim: int) -> tuple[Tensor | None, list[i
     _require(image.size > 0, path, f"'image' has shape {image.shape}, not (m, {dim})")
     _require_shape(path, "image", image, (len(image), dim))
     _require_shape(path, "image_id", image_id, (len(image),))
-    return unit_rows(torch.from_numpy(image), f"the image embeddings of {path}"), image_id.tolist()
+    return _checked(image, f"the image embeddings of {path}"), image_id.tolist()
+
+
+def _checked(rows: NDArray[np.generic], what: str) -> Tensor:
+    tensor = torch.from_numpy(rows)
+    check_rows(tensor, what)
+    return tensor
 
 
 def _require_shape(path: Path, name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> None:

@@ -20,7 +20,7 @@ Item = TypeVar("Item", str, ImageLike)
 NAMED_ROWS = 5
 """Defective rows that an error names before it only counts."""
 
-ROWS_AT_ONCE = 1 << 14
+ROWS_AT_ONCE = 1 << 12
 """Rows that are normalised in float64 at a time."""
 
 
@@ -32,12 +32,16 @@ class Model(ABC):
         has_images: whether pictures can be embedded; text-only models say no.
         preprocessing: how inputs reach the model, in words.
         normalised: whether embeddings are brought to norm one; a model that says no gives them as they are.
+        text_batch: texts that are embedded at a time unless the caller says otherwise.
+        image_batch: the same of images.
     """
 
     name: str
     has_images: bool
     preprocessing: str
     normalised: bool = True
+    text_batch: int = 256
+    image_batch: int = 64
 
     @abstractmethod
     def fingerprint(self) -> str:
@@ -76,13 +80,13 @@ class Model(ABC):
         return self._root.clone()
 
     def encode_text(
-        self, texts: Sequence[str] | NDArray[np.str_], *, batch_size: int = 256, progress: bool = False
+        self, texts: Sequence[str] | NDArray[np.str_], *, batch_size: int | None = None, progress: bool = False
     ) -> Tensor:
         """The unit embeddings (unless not `normalised`) of the stripped texts: (N, dim), float32, on the CPU.
 
         Args:
             texts: a list, or a numpy array (N,), of strings.
-            batch_size: texts that are embedded at a time.
+            batch_size: texts that are embedded at a time; None is `text_batch`.
             progress: draw a bar on standard error.
 
         Raises:
@@ -95,9 +99,13 @@ class Model(ABC):
         stripped = [text.strip() for text in listed]
         _refuse_surrogates(stripped)
         self._check_texts(stripped)
-        return self._encode("text", stripped, self._text_rows, batch_size, progress)
+        return self._encode(
+            "text", stripped, self._text_rows, self.text_batch if batch_size is None else batch_size, progress
+        )
 
-    def encode_image(self, images: Sequence[ImageLike], *, batch_size: int = 64, progress: bool = False) -> Tensor:
+    def encode_image(
+        self, images: Sequence[ImageLike], *, batch_size: int | None = None, progress: bool = False
+    ) -> Tensor:
         """The unit embeddings of the images: (N, dim), float32, on the CPU. Files are opened one batch at a time.
 
         Every file is looked at before the work begins; damage beyond its header shows when its batch is reached.
@@ -105,7 +113,7 @@ class Model(ABC):
         Args:
             images: a list of paths, pictures of Pillow, images of a dataset, or arrays and tensors of pixels (height,
                 width, 3), uint8.
-            batch_size: images that are embedded at a time.
+            batch_size: images that are embedded at a time; None is `image_batch`.
             progress: draw a bar on standard error.
 
         Raises:
@@ -119,7 +127,9 @@ class Model(ABC):
                 f"images must be a list of paths, pictures or arrays of pixels, not {_shown(images, object)}."
             )
         self._check_images(images)
-        return self._encode("image", images, self._image_rows, batch_size, progress)
+        return self._encode(
+            "image", images, self._image_rows, self.image_batch if batch_size is None else batch_size, progress
+        )
 
     def _encode(
         self,
@@ -132,12 +142,19 @@ class Model(ABC):
         if not items:
             raise InputError(f"there is no {kind} to embed: the list is empty.")
         check_whole("the batch size", batch_size, 1, _limits.BATCH)
-        batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
-        label = f"embedding {kind}s"
-        rows = [self._checked_rows(rows_of, batch) for batch in track(batches, label, enabled=progress)]
-        whole, what = torch.cat(rows), f"the {kind} embeddings of {self.name}"
+        whole, what = torch.empty(0, 0), f"the {kind} embeddings of {self.name}"
+        for start in track(range(0, len(items), batch_size), f"embedding {kind}s", enabled=progress):
+            rows = self._checked_rows(rows_of, items[start : start + batch_size])
+            if start == 0:
+                whole = torch.empty(len(items), rows.shape[1], dtype=torch.float32)
+            if rows.shape[1] != whole.shape[1]:
+                raise InputError(
+                    f"the adapter {self.name} gave rows of {whole.shape[1]} numbers, and from row {start} on of "
+                    f"{rows.shape[1]}: it must be the same for all."
+                )
+            whole[start : start + len(rows)] = rows
         if self.normalised:
-            return unit_rows(whole, what)
+            return unit_rows(whole, what, whole)
         refuse_rows(~whole.isfinite().all(dim=1), what, "hold NaN or Inf")
         return whole
 
@@ -188,6 +205,13 @@ def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
     refuse_rows(~finite, what, "hold NaN or Inf")
     refuse_rows(~nonzero, what, "have norm zero, so no direction")
     return result
+
+
+def check_rows(rows: Tensor, what: str) -> None:
+    """Raise the errors of `unit_rows` for rows (N, D) of any floating dtype, without dividing them."""
+    norms = torch.cat([part.double().norm(dim=1) for part in rows.split(ROWS_AT_ONCE)])
+    refuse_rows(~norms.isfinite(), what, "hold NaN or Inf")
+    refuse_rows(norms == 0, what, "have norm zero, so no direction")
 
 
 def refuse_rows(bad: Tensor, what: str, defect: str) -> None:

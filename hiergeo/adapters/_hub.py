@@ -60,18 +60,35 @@ def cached_if_unreachable() -> Iterator[None]:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep the load reports and bars of transformers off the terminal: what matters in them becomes an error."""
+    """Keep the load reports, bars and questions of transformers off the terminal: what matters becomes an error."""
     from transformers.utils import logging as log
 
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
     log.disable_progress_bar()
     try:
-        yield
+        with unquestioned():
+            yield
     finally:
         log.set_verbosity(level)
         if bars:
             log.enable_progress_bar()
+
+
+@contextmanager
+def unquestioned() -> Iterator[None]:
+    """Within the block transformers does not ask whether to run code that comes with a model; the answer is no."""
+    try:
+        from transformers import dynamic_module_utils
+    except ImportError:
+        yield
+        return
+    asking = dynamic_module_utils.TIME_OUT_REMOTE_CODE
+    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
+    try:
+        yield
+    finally:
+        dynamic_module_utils.TIME_OUT_REMOTE_CODE = asking
 
 
 @contextmanager

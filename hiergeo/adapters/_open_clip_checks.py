@@ -117,12 +117,18 @@ def _pickled(path: Path) -> Shapes:
 
 
 def _refuse_inflated(path: Path) -> None:
-    """Raise InputError for a zip archive whose pickle, which describes the tensors, is far larger than any model's."""
+    """Raise InputError for a zip archive that torch would inflate beyond any model's size.
+
+    torch stores tensors as they are; only the pickle that describes them is bounded.
+    """
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
-        if sum(info.file_size for info in archive.infolist() if info.filename.endswith(".pkl")) > _limits.PICKLE_BYTES:
-            raise InputError(f"{path} holds a description of more than {_limits.PICKLE_BYTES:,} bytes: it is no model.")
+        infos = archive.infolist()
+    if sum(info.file_size for info in infos if info.filename.endswith(".pkl")) > _limits.PICKLE_BYTES:
+        raise InputError(f"{path} holds a description of more than {_limits.PICKLE_BYTES:,} bytes: it is no model.")
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+        raise InputError(f"{path} is compressed, as no checkpoint of torch is: save its state_dict with torch.save.")
 
 
 def wrong_checkpoint(arch: str, path: Path, found: Shapes, error: Exception) -> InputError:

@@ -1,14 +1,15 @@
 """Image-text models of transformers (CLIP, SigLIP, SigLIP 2, ALIGN) through the Auto classes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from hiergeo.adapters import _hub
+from hiergeo.adapters import _foreign, _hub
 from hiergeo.adapters._network import NetworkModel
 from hiergeo.errors import InputError
 
@@ -59,23 +60,31 @@ def load(rest: str, *, device: torch.device) -> HuggingFaceModel:
     folder = _hub.local_folder(rest)
     source = str(folder or rest)
     with nullcontext() if folder else _hub.cached_if_unreachable(), _hub.quiet_transformers():
-        config = _obtain(transformers.AutoConfig, source)
-        if config.model_type not in PADDING:
-            raise InputError(f"'{rest}' is of type '{config.model_type}'; hf: loads {', '.join(PADDING)}.")
-        processor = _obtain(transformers.AutoProcessor, source)
+        described, _ = _obtain(transformers.PretrainedConfig.get_config_dict, source)
+        kind = described.get("model_type") if isinstance(described, dict) else None
+        if not isinstance(kind, str) or kind not in PADDING:
+            raise InputError(f"'{rest}' is of type '{kind}'; hf: loads {', '.join(PADDING)}.")
+        _foreign.check(described, f"the configuration of '{rest}'")
+        config = _obtain(transformers.AutoConfig.from_pretrained, source, trust_remote_code=False)
+        if folder:
+            build = partial(transformers.AutoModel.from_config, config, trust_remote_code=False)
+            _foreign.check_size(build, folder, f"the configuration of '{rest}'")
+        processor = _obtain(transformers.AutoProcessor.from_pretrained, source, trust_remote_code=False)
         if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
             raise InputError(
                 f"'{rest}' comes without its processor: it needs a tokenizer and preprocessor_config.json."
             )
-        network, info = _obtain(transformers.AutoModel, source, output_loading_info=True)
+        network, info = _obtain(
+            transformers.AutoModel.from_pretrained, source, output_loading_info=True, trust_remote_code=False
+        )
     _refuse_partial(rest, info)
     return HuggingFaceModel(f"hf:{rest}", network, device, processor)
 
 
-def _obtain(auto: Any, source: str, **options: Any) -> Any:
+def _obtain(get: Callable[..., Any], source: str, **options: Any) -> Any:
     try:
-        return auto.from_pretrained(source, **options)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        return get(source, **options)
+    except Exception as error:  # transformers, tokenizers, safetensors and the hub each raise their own
         if isinstance(error, OSError) and not Path(source).is_dir():
             raise _hub.not_obtained(f"the model '{source}'", "hf:/path/to/folder", error) from error
         raise InputError(f"'{source}' cannot be loaded by transformers: {_hub.reason(error)}.") from error

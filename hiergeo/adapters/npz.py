@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hiergeo.adapters import _archive
-from hiergeo.adapters._base import ROWS_AT_ONCE, Model
+from hiergeo.adapters._base import ROWS_AT_ONCE, Model, unit_rows
 from hiergeo.datasets._base import ImageRef
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
@@ -22,19 +22,26 @@ Key = TypeVar("Key", bound=Hashable)
 AGREEMENT = 1e-3
 """Largest distance between two unit embeddings of one caption or image: four times the rounding of float16."""
 
+ID_DIGITS = 18
+"""Digits of an id: more do not fit in 64 bits."""
+
 
 class NpzModel(Model):
     """A model known only by its embeddings of certain captions and images."""
 
     preprocessing = "stored embeddings"
+    text_batch = image_batch = 1 << 13
 
     def __init__(self, path: Path) -> None:
         self.name = f"npz:{path}"
         self._path = path
         self._stamp = _stamp(path)
         stored = _archive.read(path)
-        self._texts = stored.text
-        self._text_row = _index(path, "text", [*stored.caption, ""], self._texts)
+        self._texts, self._origin = stored.text, stored.root
+        self._text_row = _index(path, "text", stored.caption, self._texts)
+        if "" in self._text_row:
+            at = self._text_row[""]
+            _check_agreement(path, "text", [""], self._texts[at : at + 1], self._origin)
         self.has_images = stored.image is not None
         self._images = stored.image if stored.image is not None else stored.text[:0]
         self._image_row = _index(path, "image", stored.image_id, self._images)
@@ -55,7 +62,7 @@ class NpzModel(Model):
         return digest[:16]
 
     def _check_texts(self, texts: Sequence[str]) -> None:
-        missing = [text for text in texts if text not in self._text_row]
+        missing = [text for text in texts if text and text not in self._text_row]
         if missing:
             raise InputError(f"{self._path} lacks {len(missing)} of {len(texts)} texts; the first is {missing[0]!r}.")
 
@@ -65,7 +72,9 @@ class NpzModel(Model):
             raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
 
     def _text_rows(self, texts: Sequence[str]) -> Tensor:
-        return self._texts[[self._text_row[text] for text in texts]]
+        rows = self._texts[[self._text_row.get(text, 0) for text in texts]].float()
+        rows[[index for index, text in enumerate(texts) if not text]] = self._origin.float()
+        return rows
 
     def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         return self._images[[self._image_row[coco_id(image)] for image in images]]
@@ -90,8 +99,8 @@ def coco_id(image: ImageLike) -> int:
         return image.image_id
     if not isinstance(image, str | Path):
         raise InputError("stored embeddings are looked up by COCO id, which a picture does not tell: pass its path.")
-    numbers = re.findall(r"\d+", Path(image).stem)
-    if not numbers:
+    numbers = re.findall(r"[0-9]+", Path(image).stem)
+    if not numbers or len(numbers[-1]) > ID_DIGITS:
         raise InputError(f"the file name {image} holds no COCO id to look up.")
     return int(numbers[-1])
 
@@ -101,11 +110,16 @@ def _index(path: Path, kind: str, keys: Sequence[Key], rows: Tensor) -> dict[Key
     first: dict[Key, int] = {}
     owner = torch.tensor([first.setdefault(key, row) for row, key in enumerate(keys)], dtype=torch.int64)
     for repeats in (owner != torch.arange(len(owner))).nonzero()[:, 0].split(ROWS_AT_ONCE):
-        apart = (rows[repeats] - rows[owner[repeats]]).norm(dim=1)
-        if bool((apart > AGREEMENT).any()):
-            key = keys[int(repeats[apart > AGREEMENT][0])]
-            raise InputError(f"{path} holds two different embeddings of the {kind} {key!r}.")
+        repeated = [keys[row] for row in repeats.tolist()]
+        _check_agreement(path, kind, repeated, rows[repeats], rows[owner[repeats]])
     return first
+
+
+def _check_agreement(path: Path, kind: str, keys: Sequence[Hashable], rows: Tensor, others: Tensor) -> None:
+    """Refuse rows (N, D) that point elsewhere than `others` do, by the first of their keys."""
+    apart = (unit_rows(rows, kind) - unit_rows(others, kind)).norm(dim=1) > AGREEMENT
+    if bool(apart.any()):
+        raise InputError(f"{path} holds two different embeddings of the {kind} {keys[int(apart.nonzero()[0])]!r}.")
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

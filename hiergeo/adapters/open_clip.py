@@ -4,13 +4,14 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from hiergeo.adapters import _hub
+from hiergeo.adapters import _foreign, _hub
 from hiergeo.adapters import _open_clip_checks as checks
 from hiergeo.adapters._network import NetworkModel
 from hiergeo.errors import HiergeoError, InputError, unknown_name
@@ -145,6 +146,7 @@ def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenCl
 
 
 def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
+    import open_clip
     from open_clip.pretrained import download_pretrained_from_hf
 
     repository = rest.removeprefix(HUB)
@@ -155,21 +157,28 @@ def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
         except Exception as error:  # the hub's errors are many
             instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json and the weights"
             raise _hub.not_obtained(f"the open_clip model '{repository}'", instead, error) from error
+        _foreign.check(open_clip.get_model_config(rest), f"the configuration of '{repository}'")
         return _build(name, rest, device, quick_gelu=quick)
 
 
 def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
+    import open_clip
+
     folder = path_of(rest.removeprefix(FOLDER))
-    if not (folder / "open_clip_config.json").is_file():
+    described = folder / "open_clip_config.json"
+    if not described.is_file():
         raise InputError(f"{folder} holds no open_clip_config.json: not a folder saved by open_clip.")
-    with _hub_for(rest):
-        try:
+    _foreign.check(_foreign.read(described), str(described))
+    try:
+        with _hub_for(rest), _no_questions(rest):
+            bare = partial(open_clip.create_model, rest, load_weights=False, pretrained_text=False, device="meta")
+            _foreign.check_size(bare, folder, str(described))
             quick = checks.uses_quick_gelu(rest)
             return _build(name, rest, device, quick_gelu=quick)
-        except HiergeoError:
-            raise
-        except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
-            raise InputError(f"{folder} cannot be loaded by open_clip: {_hub.reason(error)}.") from error
+    except HiergeoError:
+        raise
+    except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
+        raise InputError(f"{folder} cannot be loaded by open_clip: {_hub.reason(error)}.") from error
 
 
 def _build(
@@ -177,9 +186,9 @@ def _build(
 ) -> OpenClipModel:
     import open_clip
 
-    tokenizer = _tokenizer(arch)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _no_questions(arch):
         warnings.filterwarnings("ignore", "QuickGELU mismatch", UserWarning)
+        tokenizer = _tokenizer(arch)
         network, transform = open_clip.create_model_from_pretrained(
             arch, pretrained, force_quick_gelu=quick_gelu, **preprocessing
         )
@@ -218,3 +227,7 @@ def _copy_hint(arch: str, quick: bool) -> str:
 
 def _hub_for(arch: str) -> AbstractContextManager[None]:
     return _hub.cached_if_unreachable() if checks.text_needs_hub(arch) else nullcontext()
+
+
+def _no_questions(arch: str) -> AbstractContextManager[None]:
+    return _hub.unquestioned() if checks.text_needs_hub(arch) else nullcontext()

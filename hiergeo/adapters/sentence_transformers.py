@@ -1,12 +1,13 @@
 """Text models of sentence-transformers."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from hiergeo.adapters import _hub
+from hiergeo.adapters import _foreign, _hub
 from hiergeo.adapters._network import NetworkModel
 from hiergeo.errors import InputError
 
@@ -41,9 +42,11 @@ def load(rest: str, *, device: torch.device) -> SentenceTransformersModel:
     folder = _hub.local_folder(rest)
     if folder and not (folder / "modules.json").is_file():
         raise _not_a_model(rest)
+    if folder:
+        _check_folder(folder, rest)
     with nullcontext() if folder else _hub.cached_if_unreachable(), _hub.quiet_transformers():
         try:
-            network = library.SentenceTransformer(str(folder or rest), device=str(device))
+            network = library.SentenceTransformer(str(folder or rest), device=str(device), trust_remote_code=False)
         except Exception as error:  # transformers, the hub and safetensors each raise their own
             if folder:
                 raise InputError(
@@ -54,6 +57,12 @@ def load(rest: str, *, device: torch.device) -> SentenceTransformersModel:
     if not folder and not _has_modules(rest):
         raise _not_a_model(rest)
     return SentenceTransformersModel(f"sentence-transformers:{rest}", network, device)
+
+
+def _check_folder(folder: Path, rest: str) -> None:
+    _foreign.check_modules(folder / "modules.json")
+    for path in folder.rglob("*config*.json"):
+        _foreign.check(_foreign.read(path), f"{path.relative_to(folder)} of '{rest}'")
 
 
 def _has_modules(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from hiergeo import training
+from hiergeo import _limits, training
 from hiergeo.cli._terminal import note
 from hiergeo.errors import InputError
 from hiergeo.storage.paths import path_of
@@ -89,7 +89,10 @@ Geometries = Annotated[
     typer.Option("--geometry", "-g", help="A geometry; give the option once for each.", metavar="SPEC"),
 ]
 Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal or pairs.", metavar="NAME")]
-Steps = Annotated[int, typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1)]
+Steps = Annotated[
+    int,
+    typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1, max=_limits.PROTOCOL_STEPS),
+]
 Root = Annotated[
     str, typer.Option(help="model: the embedding of the empty caption; none: no root.", metavar="model|none")
 ]
@@ -100,7 +103,10 @@ MinRadius = Annotated[
     float, typer.Option(help="Radius up to which cones are half-spaces; larger ones are narrower.", metavar="X")
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
-Seed = Annotated[int, typer.Option(help="Seed of the resampling, and of the scenes of demo.", metavar="N", min=0)]
+Seed = Annotated[
+    int,
+    typer.Option(help="Seed of the resampling, and of the scenes of demo.", metavar="N", min=0, max=_limits.SEED),
+]
 Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.", metavar="NAME")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE", callback=path)]

@@ -119,7 +119,9 @@ def _open(url: str) -> http.client.HTTPResponse:
         error.close()
         phrase = http.client.responses.get(error.code, "which is no code of HTTP")
         raise _Refused(f"the server answers {error.code} ({phrase})") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (http.client.HTTPException, ConnectionError) as error:
+        raise _Refused(f"no connection (what answers does not speak HTTP: {type(error).__name__})") from error
+    except (OSError, ValueError) as error:
         raise _Refused(f"no connection ({getattr(error, 'reason', error)})") from error
     return response
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from torch import nn
 
-from hiergeo import adapters, datasets
+from hiergeo import _limits, adapters, datasets
 from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
@@ -116,6 +116,8 @@ def compare(
         raise InputError("a comparison takes a list of geometries: use evaluate for a single one.")
     chosen = [as_space(space) for space in spaces]
     specs = [space.geometry.spec for space in chosen]
+    if len(specs) > _limits.GEOMETRIES:
+        raise InputError(f"a comparison takes at most {_limits.GEOMETRIES} geometries, not {len(specs)}.")
     if not specs or len(set(specs)) < len(specs):
         raise InputError(f"a comparison needs different geometries, not {', '.join(specs) or 'none'}.")
     model = adapters.load(model) if isinstance(model, str) else model

@@ -1,5 +1,6 @@
 """A hierarchy seen through a model: every caption and image embedded once, whatever is then measured on it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,8 +21,8 @@ class Embedded:
         model: the model's name.
         hierarchy: what was embedded.
         texts: the distinct captions of the positive chains, in order of first appearance.
-        text: (U, D) their unit embeddings.
-        negative: (n, T, D) embeddings of the negative chains, or None when they were not asked for.
+        captions: (V, D) embeddings, first those of `texts`, then those of the captions of negative chains alone.
+        contradicting: (n, T) positions of the negative chains in `captions`, or None when they were not asked for.
         image: (m, D) embeddings of `hierarchy.images`, or None for a text-only model or a hierarchy without images.
         root: (D,) embedding of the empty caption.
     """
@@ -29,8 +30,8 @@ class Embedded:
     model: str
     hierarchy: Hierarchy
     texts: tuple[str, ...]
-    text: Tensor
-    negative: Tensor | None
+    captions: Tensor
+    contradicting: Tensor | None
     image: Tensor | None
     root: Tensor
 
@@ -39,16 +40,25 @@ class Embedded:
             f"<Embedded {self.hierarchy!r} by {self.model}, {len(self.texts)} texts, dimension {self.text.shape[-1]}>"
         )
 
+    @property
+    def text(self) -> Tensor:
+        """(U, D) embeddings of `texts`."""
+        return self.captions[: len(self.texts)]
+
     @cached_property
     def chains(self) -> Tensor:
         """(n, T) positions of the positive chains in `texts`."""
-        place = {text: index for index, text in enumerate(self.texts)}
-        return torch.tensor([[place[text] for text in row.positive] for row in self.hierarchy.rows])
+        return _positions(self.texts, (row.positive for row in self.hierarchy.rows))
 
     @property
     def positive(self) -> Tensor:
         """(n, T, D) embeddings of the positive chains."""
-        return self.text[self.chains]
+        return self.captions[self.chains]
+
+    @property
+    def negative(self) -> Tensor | None:
+        """(n, T, D) embeddings of the negative chains, or None."""
+        return None if self.contradicting is None else self.captions[self.contradicting]
 
     @cached_property
     def truths(self) -> list[list[tuple[str, ...]]]:
@@ -64,29 +74,29 @@ def embed(
 ) -> Embedded:
     """Embed the positive chains of `hierarchy`, and where asked for its images and negative chains, if it has any."""
     texts = distinct(caption for row in hierarchy.rows for caption in row.positive)
-    text = model.encode_text(texts, progress=progress)
+    wrong = [row.negative or () for row in hierarchy.rows] if negatives and hierarchy.has_negatives else []
+    captions = distinct((*texts, *(caption for chain in wrong for caption in chain))) if wrong else texts
+    rows = model.encode_text(captions, progress=progress)
     image = None
     if images and model.has_images and hierarchy.images:
         image = model.encode_image(hierarchy.images, progress=progress)
-        if image.shape[1] != text.shape[1]:
+        if image.shape[1] != rows.shape[1]:
             raise InputError(
-                f"{model.name} embeds images in {image.shape[1]} dimensions and texts in {text.shape[1]}: "
+                f"{model.name} embeds images in {image.shape[1]} dimensions and texts in {rows.shape[1]}: "
                 "it must be one space."
             )
     return Embedded(
         model=model.name,
         hierarchy=hierarchy,
         texts=texts,
-        text=text,
-        negative=_negatives(model, hierarchy, progress) if negatives and hierarchy.has_negatives else None,
+        captions=rows,
+        contradicting=_positions(captions, wrong) if wrong else None,
         image=image,
         root=model.root(),
     )
 
 
-def _negatives(model: Model, hierarchy: Hierarchy, progress: bool) -> Tensor:
-    chains = [row.negative or () for row in hierarchy.rows]
-    texts = distinct(caption for chain in chains for caption in chain)
-    place = {text: index for index, text in enumerate(texts)}
-    rows = torch.tensor([[place[text] for text in chain] for chain in chains])
-    return model.encode_text(texts, progress=progress)[rows]
+def _positions(captions: Sequence[str], chains: Iterable[Sequence[str]]) -> Tensor:
+    """(n, T) int64 positions of the captions of chains among `captions`."""
+    place = {caption: index for index, caption in enumerate(captions)}
+    return torch.tensor([[place[caption] for caption in chain] for chain in chains])

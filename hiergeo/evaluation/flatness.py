@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.stretches import row_by_row
 from hiergeo.geometry import Product, Space
 
 FLAT_BEND = 0.02
@@ -35,19 +37,30 @@ def diagnose(embedded: Embedded, space: Space, radii: np.ndarray, seed: int) -> 
     numbers |= {f"radius_std_tier{i}": float(std) for i, std in enumerate(radii.std(0))}
     numbers["radius_spread"] = float(tiers.max() / max(tiers.min(), np.finfo(np.float64).tiny))
 
-    parent, child = (embedded.positive[:, part].flatten(0, 1) for part in (slice(None, -1), slice(1, None)))
-    numbers["in_cone"] = float((space.margin(parent, child) >= 0).double().mean())
-    shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed))]
-    numbers["in_cone_random"] = float((space.margin(parent, shuffled) >= 0).double().mean())
+    def in_cone(parent: Tensor, child: Tensor) -> float:
+        inside = row_by_row(lambda x, y: space.margin(text[x], text[y]) >= 0, parent, child)
+        return float(inside.double().mean())
 
-    factors = space.geometry.parts(embedded.text.shape[-1])
-    reaches = [float(point.radius.max()) for point in space.polars(embedded.text)]
+    text, chains = embedded.text, embedded.chains
+    parent, child = chains[:, :-1].flatten(), chains[:, 1:].flatten()
+    numbers["in_cone"] = in_cone(parent, child)
+    shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed))]
+    numbers["in_cone_random"] = in_cone(parent, shuffled)
+
+    factors = space.geometry.parts(text.shape[-1])
+    reaches = row_by_row(lambda x: _radii(space, x), text).amax(0).tolist()
     bends = [bend(float(geometry.curvature), reach) for (geometry, _), reach in zip(factors, reaches, strict=True)]
     numbers["bend"] = max(bends, key=abs)
     if not isinstance(space.geometry, Product):
-        numbers["aperture_root"] = float((space.half_aperture(embedded.text) >= math.pi / 2).double().mean())
+        wide = row_by_row(lambda x: space.half_aperture(x) >= math.pi / 2, text)
+        numbers["aperture_root"] = float(wide.double().mean())
         numbers["curvature"] = float(space.geometry.curvature)
     return numbers
+
+
+def _radii(space: Space, x: Tensor) -> Tensor:
+    """Radii in every factor of a space, (N, factors)."""
+    return torch.stack([point.radius for point in space.polars(x)], dim=1)
 
 
 def bend(curvature: float, radius: float) -> float:

@@ -6,11 +6,13 @@ negatives they are (p_i, n_{i+1}).
 
 from collections.abc import Callable
 
+import numpy as np
 from torch import Tensor
 
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.outcome import Outcome
 from hiergeo.evaluation.statistic import Statistic
+from hiergeo.evaluation.stretches import row_by_row
 from hiergeo.geometry import Product, Space
 from hiergeo.metrics import Ranking
 
@@ -20,21 +22,25 @@ def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome
 
     A product has no single exterior angle: there the margin alone is scored. `steps` and `progress` play no part.
     """
-    assert embedded.negative is not None
-    return score(embedded.positive, embedded.negative, space)
+    assert embedded.contradicting is not None
+    return score(embedded.captions, embedded.chains, embedded.contradicting, space)
 
 
-def score(positive: Tensor, negative: Tensor, space: Space) -> Outcome:
-    """The protocol on chains of embeddings, (n, T, D) each; the space has its root."""
+def score(captions: Tensor, positive: Tensor, negative: Tensor, space: Space) -> Outcome:
+    """The protocol on chains, (n, T) positions among embeddings `captions` (V, D); the space has its root."""
     parent, child = positive[:, :-1], positive[:, 1:]
     negatives = {"": negative[:, :-1], "_sibling": negative[:, 1:]}
+
+    def scored(by: Callable[[Tensor, Tensor], Tensor], other: Tensor) -> np.ndarray:
+        scores = row_by_row(lambda x, y: by(captions[x], captions[y]), parent.flatten(), other.flatten())
+        return scores.view(parent.shape).numpy()
 
     statistics: dict[str, Statistic] = {}
     numbers: dict[str, float] = {}
     for name, by in _scores(space).items():
-        true = by(parent, child)
+        true = scored(by, child)
         for kind, wrong in negatives.items():
-            ranking = Ranking(true.numpy(), by(parent, wrong).numpy())
+            ranking = Ranking(true, scored(by, wrong))
             statistics[f"auroc{name}{kind}"] = Statistic(len(true), ranking.auroc)
             statistics[f"average_precision{name}{kind}"] = Statistic(len(true), ranking.average_precision)
             numbers[f"score_ties{name}{kind}"] = ranking.tie_share()

@@ -4,13 +4,14 @@ import numpy as np
 
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.statistic import Statistic, mean_of
+from hiergeo.evaluation.stretches import row_by_row
 from hiergeo.geometry import Space
 from hiergeo.metrics import tau_d_rows, tied_share
 
 
 def radii(embedded: Embedded, space: Space) -> np.ndarray:
     """Radii of the positive chains, (n, T), general to specific."""
-    return space.radius(embedded.text)[embedded.chains].double().numpy()
+    return row_by_row(space.radius, embedded.text)[embedded.chains].double().numpy()
 
 
 def order(chain_radii: np.ndarray) -> tuple[dict[str, Statistic], dict[str, float]]:

@@ -6,16 +6,12 @@ Source: Alper and Averbuch-Elor (ECCV 2024), section 4, as their evaluation code
 import torch
 from torch import Tensor
 
-from hiergeo._progress import track
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.outcome import Outcome
 from hiergeo.evaluation.statistic import mean_of
+from hiergeo.evaluation.stretches import ladder_indices, row_by_row
 from hiergeo.geometry import Space
 from hiergeo.metrics import ladder, ladder_scores
-from hiergeo.pairwise import prefix_best
-
-QUERIES = 256
-"""Ladders climbed at once."""
 
 
 def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome:
@@ -35,14 +31,7 @@ def climb(
     queries: Tensor, candidates: Tensor, texts: tuple[str, ...], space: Space, steps: int, progress: bool
 ) -> list[tuple[str, ...]]:
     """The ladder of each query (m, D) among the candidate captions (U, D), general to specific."""
-    radius = space.radius(candidates).double()
+    radius = row_by_row(space.radius, candidates).double()
     thresholds = torch.linspace(float(radius.min()), float(radius.max()), steps, dtype=torch.float64)
-
-    def indices(block: Tensor) -> Tensor:
-        def nearness(rows: slice, index: Tensor) -> Tensor:
-            return -space.pairwise_distance(block[rows], candidates[index])
-
-        return prefix_best(nearness, len(block), radius, thresholds)
-
-    blocks = track(queries.split(QUERIES), "climbing", enabled=progress)
-    return [ladder(row, texts) for block in blocks for row in indices(block).cpu().numpy()]
+    indices = ladder_indices(space, queries, candidates, radius, thresholds, "climbing", progress)
+    return [ladder(row, texts) for row in indices.cpu().numpy()]

@@ -6,15 +6,12 @@ Source: Chun et al., ProLIP (ICLR 2025), as their HierarCaps evaluation computes
 import torch
 from torch import Tensor
 
-from hiergeo._progress import track
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.outcome import Outcome
 from hiergeo.evaluation.statistic import mean_of
+from hiergeo.evaluation.stretches import nearest
 from hiergeo.geometry import Euclidean, Space
 from hiergeo.metrics import any_hit, ladder, ladder_scores
-
-POINTS = 1 << 22
-"""Point-caption distances alive at once."""
 
 
 def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome:
@@ -24,9 +21,10 @@ def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome
     first, so that captions are met by cosine as in the source.
     """
     assert embedded.image is not None
-    starts, walk_of = torch.unique(_nearest(space, embedded.image, embedded.text, progress), return_inverse=True)
+    begins = nearest(space, embedded.image, embedded.text, "starting", progress)
+    starts, walk_of = torch.unique(begins, return_inverse=True)
     points = walk(embedded.text[starts], space, steps)
-    met = _nearest(space, points.flatten(0, 1), embedded.text, progress).view(len(starts), steps)
+    met = nearest(space, points.flatten(0, 1), embedded.text, "walking", progress).view(len(starts), steps)
     ladders = [ladder(met[i].flip(0).numpy(), embedded.texts) for i in walk_of.tolist()]
     precision, recall = ladder_scores(ladders, embedded.truths)
     hits = any_hit(ladders, embedded.truths)
@@ -40,9 +38,3 @@ def walk(start: Tensor, space: Space, steps: int) -> Tensor:
     left = 1 - torch.arange(steps, dtype=start.dtype) / steps
     points = space.root + left[:, None] * (start - space.root)[:, None, :]
     return torch.nn.functional.normalize(points, dim=-1) if isinstance(space.geometry, Euclidean) else points
-
-
-def _nearest(space: Space, queries: Tensor, candidates: Tensor, progress: bool) -> Tensor:
-    step = max(1, POINTS // len(candidates))
-    blocks = track(queries.split(step), "walking", enabled=progress)
-    return torch.cat([space.pairwise_distance(block, candidates).argmin(1) for block in blocks])

@@ -20,7 +20,7 @@ def transitivity_loss(chain: Tensor, space: Space, margin: float = 0.0) -> Tenso
     Args:
         chain: (..., T, D), T >= 3, from general to specific.
         space: its geometry, and the root of the first tier.
-        margin: >= 0, radians. The authors' code has pi/2, with which the hinge never closes.
+        margin: >= 0, radians; with pi/2 the hinge never closes.
 
     Raises:
         InputError: chains of fewer than 3 tiers, NaN or Inf, a negative margin; on a sphere, tiers beyond the

@@ -56,12 +56,11 @@ def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str,
     """
     path = Path(path)
     try:
-        with path.open("rb") as handle:
-            content = handle.read(_limits.JSON_BYTES + 1)
+        content = _content(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
-    if len(content) > _limits.JSON_BYTES:
-        raise InputError(f"{path} is longer than {_limits.JSON_BYTES:,} bytes and no file of hiergeo.")
+    except ValueError as error:
+        raise InputError(f"{path} is no file of hiergeo: {error}.") from error
     try:
         values = parse(content)
         stored = values.pop(HASH, None) if isinstance(values, dict) else None
@@ -73,19 +72,43 @@ def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str,
     return values
 
 
+def load(path: Path, *, digits: int = _limits.JSON_DIGITS) -> Any:
+    """The value of a JSON file that is no file of hiergeo.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: as `parse`, or it is longer than `hiergeo._limits` allows.
+    """
+    return parse(_content(path), digits=digits)
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        content = handle.read(_limits.JSON_BYTES + 1)
+    if len(content) > _limits.JSON_BYTES:
+        raise ValueError(f"it is longer than {_limits.JSON_BYTES:,} bytes")
+    return content
+
+
 def _as_written(content: bytes, values: Mapping[str, Any]) -> bool:
     return content == signed(values, 2 if content.startswith(b"{\n") else None).encode()
 
 
-def parse(content: bytes) -> Any:
+def parse(content: bytes, *, digits: int = _limits.JSON_DIGITS) -> Any:
     """The value of JSON in UTF-8.
 
     Raises:
         ValueError: no JSON, a key twice in one object, lists and objects nested deeper or whole numbers longer than
             `hiergeo._limits` allows.
     """
+
+    def whole(written: str) -> int:
+        if len(written.lstrip("-")) > digits:
+            raise ValueError(f"a whole number has {len(written)} digits")
+        return int(written)
+
     try:
-        value = json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_int=_integer)
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_int=whole)
     except RecursionError:
         _refuse_depth()
     _check_depth(value)
@@ -98,12 +121,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
     return held
-
-
-def _integer(digits: str) -> int:
-    if len(digits.lstrip("-")) > _limits.JSON_DIGITS:
-        raise ValueError(f"a whole number has {len(digits)} digits")
-    return int(digits)
 
 
 def _check_depth(value: Any) -> None:

@@ -11,8 +11,8 @@ def path_of(name: str | os.PathLike[str]) -> Path:
     """The path that a user named, with the home folder in place of ``~`` or ``~user``.
 
     Raises:
-        InputError: it is empty, holds a null character, is longer than file systems allow, or names a user who is
-            not there.
+        InputError: it is empty, holds a null character, is longer than file systems allow, names a user who is not
+            there, or goes through links that lead around in a circle.
     """
     text = os.fspath(name)
     if not text:
@@ -31,4 +31,8 @@ def path_of(name: str | os.PathLike[str]) -> Path:
         raise InputError(
             f"the path '{text}' is too long: a name may have {NAME_BYTES} bytes and a path {PATH_BYTES} in all."
         )
+    try:
+        path.resolve()
+    except (RuntimeError, OSError) as error:  # a RuntimeError until Python 3.12
+        raise InputError(f"the path '{text}' leads nowhere: {error}.") from error
     return path

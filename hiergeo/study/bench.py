@@ -86,11 +86,10 @@ class Bench:
 
 def score_pairs(chains: Chains, model: HeadModel, space: Space) -> Outcome:
     """The pairs protocol on chains behind a head, around its own root."""
-    positive, negative = (
-        model.through(chains.text[side].flatten(0, 1)).unflatten(0, side.shape)
-        for side in (chains.positive, chains.negative)
-    )
-    return pairs.score(positive, negative, space.rooted(model.through(chains.root[None])[0]))
+    used, places = torch.cat((chains.positive, chains.negative)).unique(return_inverse=True)
+    positive, negative = places.split(len(chains))
+    root = model.through(chains.root[None])[0]
+    return pairs.score(model.through(chains.text[used]), positive, negative, space.rooted(root))
 
 
 @contextmanager

@@ -92,5 +92,7 @@ def _dim(geometry: Geometry | Product) -> int | None:
 
 
 def _check_distinct(name: str, values: Sequence[object]) -> None:
+    if name != "seeds" and len(values) > _limits.GEOMETRIES:
+        raise InputError(f"a study takes at most {_limits.GEOMETRIES} {name}, not {len(values)}.")
     if not values or len(set(values)) < len(values):
         raise InputError(f"a study needs different {name}, not {', '.join(map(str, values)) or 'none'}.")

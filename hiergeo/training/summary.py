@@ -231,12 +231,10 @@ def behind_head(frozen: Embedded, head: Head, name: str) -> Embedded:
     def after(rows: Tensor) -> Tensor:
         return through(head, rows, name)
 
-    negative = frozen.negative
     return replace(
         frozen,
         model=name,
-        text=after(frozen.text),
-        negative=None if negative is None else after(negative.flatten(0, 1)).unflatten(0, negative.shape[:2]),
+        captions=after(frozen.captions),
         image=None if frozen.image is None else after(frozen.image),
         root=after(frozen.root[None])[0],
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from hiergeo import datasets
+from hiergeo import _limits, datasets
 from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli._terminal import console
@@ -25,7 +25,10 @@ ZeroShot = Annotated[
         metavar="scenes|DIR",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0)]
+Seed = Annotated[
+    int,
+    typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0, max=_limits.SEED),
+]
 
 
 def chosen_split(data: str, split: str | None) -> str:

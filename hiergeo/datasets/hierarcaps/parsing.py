@@ -86,6 +86,6 @@ def _quoted(cell: str) -> str:
 def _chain_problems(tiers: tuple[str, ...]) -> Iterator[str]:
     if len(tiers) != TIERS:
         yield f"{len(tiers)} tier{'s' * (len(tiers) != 1)} instead of {TIERS}"
-    for level, tier in enumerate(tiers):
+    for level, tier in enumerate(tiers[: 2 * TIERS]):
         if not tier:
             yield f"tier {level} is empty"

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ from hiergeo.storage.texts import not_utf8, size_of
 
 GZIP = b"\x1f\x8b"
 """What gzip files begin with."""
+
+LENGTH = struct.Struct("<I")
+"""What gzip files end with: how many bytes they inflate to, modulo 2^32."""
+
+INTACT, UTF8 = "replace it by an intact copy", "save it as UTF-8 text"
+"""What to do about a file."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +53,10 @@ def read_table(path: Path) -> Table:
     records = _records(path)
     header = next(records, None)
     if header is None:
-        raise InputError(f"{path} is empty: replace it by an intact copy.")
+        raise InputError(f"{path} is empty: {INTACT}.")
     first = next(records, None)
     if first is None:
-        raise InputError(f"{path} has a header but no rows: replace it by an intact copy.")
+        raise InputError(f"{path} has a header but no rows: {INTACT}.")
     return Table(path.name, header, chain([first], records))
 
 
@@ -64,7 +71,7 @@ def _records(path: Path) -> Iterator[list[str]]:
         with path.open("rb") as handle:
             yield from _records_in(path, handle, size)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is truncated or not gzip ({error}): replace it by an intact copy.") from error
+        raise InputError(f"{path} is truncated or not gzip ({error}): {INTACT}.") from error
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {error.strerror or error}.") from error
 
@@ -75,7 +82,7 @@ def _records_in(path: Path, handle: BinaryIO, size: int) -> Iterator[list[str]]:
     if begins == GZIP:
         stream: BinaryIO = io.BufferedReader(_Inflated(path, handle, size))
     elif path.suffix == ".gz":
-        raise InputError(f"{path} is truncated or not gzip: replace it by an intact copy.")
+        raise InputError(f"{path} is truncated or not gzip: {INTACT}.")
     else:
         stream = handle
     with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
@@ -88,9 +95,7 @@ def _records_in(path: Path, handle: BinaryIO, size: int) -> Iterator[list[str]]:
                 lines.characters = 0
         except csv.Error as error:
             problem = "a cell is longer than a caption can be" if "field limit" in str(error) else str(error)
-            raise InputError(
-                f"{path} is not a CSV file ({problem}; {lines.place}): replace it by an intact copy."
-            ) from error
+            raise InputError(f"{path} is not a CSV file ({problem}; {lines.place}): {INTACT}.") from error
 
 
 class _Lines:
@@ -110,11 +115,11 @@ class _Lines:
             self.characters += len(line)
             if self.characters > _limits.RECORD_CHARACTERS:
                 longest = f"{_limits.RECORD_CHARACTERS:,}"
-                raise self._refusal(f"it has more than {longest} characters; is a quote missing")
+                raise self._refusal(f"it has more than {longest} characters, as if a quote were missing")
             if not line.isascii():
                 self._check_encoding(line)
             if "\0" in line:
-                raise self._refusal("there are null characters; save the file as UTF-8 text")
+                raise self._refusal("there are null characters", UTF8)
             yield line
 
     @property
@@ -126,18 +131,26 @@ class _Lines:
         try:
             line.encode()
         except UnicodeEncodeError as error:
-            raise self._refusal(f"{not_utf8(self._begins)}; save the file as UTF-8") from error
+            raise self._refusal(not_utf8(self._begins), UTF8) from error
 
-    def _refusal(self, problem: str) -> InputError:
-        return InputError(f"{self._path}, {self.place}: {problem}, or replace it by an intact copy.")
+    def _refusal(self, problem: str, cure: str = INTACT) -> InputError:
+        return InputError(f"{self._path}, {self.place}: {problem}; {cure}.")
 
 
 class _Inflated(io.RawIOBase):
-    """The content of a gzip file, refused where it grows as that of no real table does."""
+    """The content of a gzip file, refused where it is as much as that of no real table.
+
+    How much it is stands at the end of the file, where it can be wrong; so it is counted besides.
+    """
 
     def __init__(self, path: Path, packed: BinaryIO, size: int) -> None:
         self._path, self._inside = path, gzip.GzipFile(fileobj=packed)
         self._left = max(_limits.INFLATED_BYTES, _limits.INFLATED_RATIO * size)
+        packed.seek(-min(size, LENGTH.size), io.SEEK_END)
+        tail = packed.read(LENGTH.size)
+        packed.seek(0)
+        if len(tail) == LENGTH.size and LENGTH.unpack(tail)[0] > self._left:
+            raise self._refusal("is truncated, or inflates as no real table does")
 
     def readable(self) -> bool:
         return True
@@ -146,7 +159,8 @@ class _Inflated(io.RawIOBase):
         count = self._inside.readinto(buffer)
         self._left -= count
         if self._left < 0:
-            raise InputError(
-                f"{self._path} inflates as no real table does: if it is right, save it without compression."
-            )
+            raise self._refusal("inflates as no real table does")
         return count
+
+    def _refusal(self, problem: str) -> InputError:
+        return InputError(f"{self._path} {problem}: {INTACT}, or save it without compression if it is right.")
