@@ -223,6 +223,8 @@ def test_settings_that_mean_nothing_are_one_sentence(setting):
         (*PROBE[:1], "-m", "head:" + "x" * 5000, *PROBE[3:]),
         (*PROBE[:1], "-m", "", *PROBE[3:]),
         (*PROBE, "--json", "/dev/null/x.json"),
+        ("embed", *PROBE[1:], "--out", "/"),
+        ("train", "head", *PROBE[1:], "--out", "/"),
         ("ladder", "x" * 5000, "-d", "scenes"),
         ("ladder", "", "-d", "scenes"),
         ("data", "check", "x" * 5000),
