@@ -45,7 +45,7 @@ def locked(path: Path | str) -> Iterator[None]:
         place = place.with_name(f"{hidden(place)}.lock")
         place.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _acquire(place, path)
-        _clear(place.parent)
+        clear(place.parent)
     try:
         yield
     finally:
@@ -87,7 +87,7 @@ def _is_free(descriptor: int, patience: float) -> bool:
     return True
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path) -> None:
     """Remove the lock files of dead processes from a folder; one that somebody opens meanwhile is taken by nobody."""
     for place in folder.glob(".*.lock") if fcntl is not None else ():
         with suppress(OSError):
