@@ -81,6 +81,9 @@ PROTOCOL_STEPS = 100_000
 RESAMPLES = 1_000_000
 """Bootstrap resamples."""
 
+FACTORS = 1024
+"""Factors of a product."""
+
 GEOMETRIES = 100
 """Geometries of a comparison or a study, dimensions and learning rates of a study."""
 

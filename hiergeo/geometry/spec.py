@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
+from hiergeo import _limits
 from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
 from hiergeo.geometry._base import Geometry
 from hiergeo.geometry.euclidean import Euclidean
@@ -88,6 +89,8 @@ def _third_party(name: str) -> Callable[..., Geometry]:
 
 def _product(spec: str, items: list[str]) -> Product:
     combine = items.pop() if items[-1] in ("l1", "l2") else "l2"
+    if len(items) > _limits.FACTORS:
+        raise InputError(f"a product of {len(items)} factors is too long: {_limits.FACTORS} at most.")
     factors = []
     for item in items:
         factor, cross, dim = item.rpartition("x")
