@@ -162,8 +162,12 @@ class Stage:
         count, start = folder / "count", time.monotonic()
         self._must(undisturbed(counted(partial(run, self.words(), self.out), count)))
         self.seconds, self.operations = time.monotonic() - start, int(count.read_text())
+        self.first = verb.result(self.out)
+        if verb.instead:
+            cleared(self.out)
+            self._do(again=True)
         self.new, self.files = verb.result(self.out), listing(self.out)
-        assert self.new is not None
+        assert None not in (self.first, self.new)
 
     def words(self, *, again: bool = False) -> list[str]:
         return self.verb.words(self.out, self.inputs, again=again)
@@ -180,7 +184,7 @@ class Stage:
             found = self.verb.result(self.out)
         except InputError as error:
             raise Silent(f"what is there is broken: {error}") from error
-        if found not in (None, self.old, self.new):
+        if found not in (None, self.old, self.first, self.new):
             raise Silent("what is there is neither the old result nor the new one")
         if found is None and self.old is not None:
             raise Silent("the old result is lost, and there is no new one")

@@ -57,7 +57,7 @@ def folder_deleted(stage: Stage, random: Random) -> None:
     _sentence(undisturbed(before_operation(number, lose, partial(run, stage.words(), stage.out))))
     stage.out.mkdir(exist_ok=True)
     found = stage.verb.result(stage.out)
-    if found not in (None, stage.new):
+    if found not in (None, stage.first):
         raise Silent("what is there after the folder was lost is not the result")
     stage.finish()
 
@@ -130,7 +130,7 @@ def attacks(mishap: Mishap) -> Callable[[Path], Attack]:
 
     def prepare(folder: Path) -> Attack:
         stages: dict[str, Stage] = {}
-        verbs = [verb for verb in VERBS if verb.ranks == 1]
+        verbs = [verb for verb in VERBS if verb.ranks == 1 and not verb.instead]
 
         def attack(random: Random) -> None:
             verb = random.choice(verbs)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from training_common import captions, chains
 
 from hiergeo import adapters, cli
-from hiergeo.adapters.head import read_config
+from hiergeo.adapters.head import Head, read_config, write
+from hiergeo.adapters.head.network import HeadShape
 from hiergeo.datasets import scenes
 from hiergeo.errors import InputError
 from hiergeo.storage import archives, documents, tensors
@@ -37,6 +39,7 @@ class Verb:
         result: a digest of what the folder holds, read as its users read it; None while there is nothing.
         again: arguments with which it is run again after a death.
         earlier: a line whose result is there before, and is replaced.
+        instead: another command, that is run after a death in place of the first; its result is what counts.
         ranks: processes that run it together.
     """
 
@@ -45,11 +48,14 @@ class Verb:
     result: Callable[[Path], str | None]
     again: Words = ()
     earlier: Words = ()
+    instead: Words = ()
     ranks: int = 1
 
     def words(self, out: Path, inputs: Path, *, again: bool = False, earlier: bool = False) -> list[str]:
         """The arguments of one run."""
         line = self.earlier if earlier else (*self.line, *(self.again if again else ()))
+        if again and self.instead:
+            line = self.instead
         return [word.replace("OUT", str(out)).replace("INPUTS", str(inputs)) for word in line]
 
 
@@ -66,6 +72,9 @@ def prepare(inputs: Path) -> None:
     made = chains()
     arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
     archives.write(inputs / "chains.npz", {**arrays, "caption": np.array(captions())})
+    head = Head(HeadShape(64, 64), seed=1)
+    torch.nn.init.orthogonal_(head.linear.weight)
+    write(inputs / "head", head, {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
     adapters.load("tiny").encode_text(["a red square"])
     mirror.serve()
 
@@ -186,6 +195,12 @@ VERBS = (
         (*EMBED, "--overwrite"),
         _embeddings,
         earlier=(*EMBED[:-2], "--split", "validation", "--out", "OUT/a.npz"),
+    ),
+    Verb(
+        "embed after another model",
+        EMBED,
+        _embeddings,
+        instead=("embed", "-m", "head:INPUTS/head", *EMBED[3:], "--overwrite"),
     ),
     Verb("train head", HEAD, _head, again=("--overwrite",)),
     Verb("train head over another", (*HEAD, "--overwrite"), _head, earlier=(*HEAD, "--seed", "1")),
