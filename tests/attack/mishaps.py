@@ -50,7 +50,10 @@ def read_only(stage: Stage, random: Random) -> None:
 
 
 def folder_deleted(stage: Stage, random: Random) -> None:
-    """The folder goes away in the middle: one sentence, or all is there; then the command is run again."""
+    """The folder goes away in the middle: one sentence, or all is there; then the command is run again.
+
+    It may refuse to go on with what is left, in one sentence too.
+    """
     stage.begin()
     lose = partial(shutil.rmtree, stage.out, ignore_errors=True)
     number = random.randint(1, stage.operations)
@@ -59,7 +62,10 @@ def folder_deleted(stage: Stage, random: Random) -> None:
     found = stage.verb.result(stage.out)
     if found not in (None, stage.first):
         raise Silent("what is there after the folder was lost is not the result")
-    stage.finish()
+    end = undisturbed(partial(run, stage.words(again=True), stage.out))
+    _sentence(end)
+    if end.code == 0:
+        stage.whole()
 
 
 def two_writers(stage: Stage, random: Random) -> None:

@@ -159,7 +159,7 @@ def damaged_text(random: Random, text: str) -> bytes:
 
 def damaged_json(random: Random, content: bytes) -> bytes:
     """A JSON text of which one value or key is another."""
-    if random.random() < 0.3:
+    if random.random() < 0.3 or not _is_json(content):
         return damaged_bytes(random, content)
     tree = {"": json.loads(content)}
     places = list(_places(tree))
@@ -178,6 +178,14 @@ def damaged_json(random: Random, content: bytes) -> bytes:
         text = text.replace(",", f", {random.choice(list(_names(tree)) or ['a'])}: 1,", 1)
     damaged = text.encode("utf-8", "surrogatepass")
     return damaged if json_differs(damaged, content) else damaged_json(random, content)
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def json_differs(one: bytes, other: bytes) -> bool:

@@ -162,7 +162,7 @@ def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progr
     run.accelerator.wait_for_everyone()
     if saved is not None:
         checkpoints.check_same(folder, saved.run, begun)
-        checkpoints.read(folder, saved.best)
+        _check_best(folder, saved.best)
         run.restore(saved)
         _forget(run, folder, saved.step)
     else:
@@ -182,6 +182,16 @@ def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progr
     except Divergence as reason:
         return str(reason)
     return None
+
+
+def _check_best(folder: Path, best: int) -> None:
+    """Raise InputError unless the checkpoint of the best state so far is there and intact."""
+    try:
+        checkpoints.read(folder, best)
+    except InputError as error:
+        raise InputError(
+            f"the best state so far is lost ({str(error).rstrip('.')}): restore that file, or train into another folder."
+        ) from error
 
 
 def _look(run: Run, step: int, folder: Path, begun: dict[str, Any]) -> None:
