@@ -190,7 +190,7 @@ def _check_best(folder: Path, best: int) -> None:
         checkpoints.read(folder, best)
     except InputError as error:
         raise InputError(
-            f"the best state so far is lost ({str(error).rstrip('.')}): restore that file, or train into another folder."
+            f"the best state so far is lost ({str(error).rstrip('.')}): restore it, or train into another folder."
         ) from error
 
 
