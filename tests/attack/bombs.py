@@ -69,8 +69,8 @@ def _archives(folder: Path) -> dict[str, Deed]:
             header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
             archive.writestr(f"{name}.npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header)
     return {
-        "npz with 3 GB nobody wants": load("unwanted", other=np.zeros((3, 1 << 28), np.float32)),
-        "npz with 2 GB of text": load("wanted", text=np.zeros((1 << 23, 64), np.float32)),
+        "npz with 1.5 GB nobody wants": load("unwanted", other=np.zeros((3, 1 << 27), np.float32)),
+        "npz with 1 GB of text": load("wanted", text=np.zeros((1 << 22, 64), np.float32)),
         "npz of 60,000 members": partial(adapters.load, f"npz:{many}"),
         "npz that declares 2^42 numbers": partial(adapters.load, f"npz:{declared}"),
     }
@@ -120,7 +120,7 @@ def _weights(folder: Path) -> dict[str, Deed]:
     (folder / "big.safetensors").write_bytes(struct.pack("<Q", len(big)) + big)
     sparse(folder / "sparse.pt", 20 << 30)
     with zipfile.ZipFile(folder / "zipped.pt", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", bytes(1 << 31))
+        archive.writestr("archive/data.pkl", bytes(1 << 30))
         archive.writestr("archive/version", b"3\n")
     (folder / "pickled.pt").write_bytes(b"\x80\x02" + b"(" * 10**6 + b"l." + pickle.dumps(list(range(10))))
     model = folder / "hf"
@@ -131,7 +131,7 @@ def _weights(folder: Path) -> dict[str, Deed]:
         "weights of 200,000 names": load("names.safetensors"),
         "weights that declare 2^40 numbers": load("big.safetensors"),
         "checkpoint of 20 GB of nothing": load("sparse.pt"),
-        "checkpoint that inflates to 2 GB": load("zipped.pt"),
+        "checkpoint that inflates to 1 GB": load("zipped.pt"),
         "checkpoint of 10^6 marks": load("pickled.pt"),
         "hub folder whose config is 10^6 deep": partial(adapters.load, f"hf:{model}"),
         "sentence encoder of 20 GB of nothing": partial(adapters.load, f"sentence-transformers:{model}"),
@@ -140,10 +140,8 @@ def _weights(folder: Path) -> dict[str, Deed]:
 
 def _tables(folder: Path) -> dict[str, Deed]:
     head = b"captions,image_url\n"
-    with gzip.open(folder / "zeros.csv.gz", "wb", 6) as handle:
-        handle.write(head)
-        for _ in range(1500):
-            handle.write(b"a => b => c => d,http://x\n" * 38_836)
+    stretch = gzip.compress(b"a => b => c => d,http://x\n" * 400_000, 6)
+    (folder / "zeros.csv.gz").write_bytes(gzip.compress(head) + stretch * 150)
     (folder / "cell.csv").write_bytes(head + b'"' + b"a" * (300 << 20) + b'",x\n')
     sparse(folder / "nothing.csv", 20 << 30)
     sparse(folder / "nothing.tsv", 20 << 30)
