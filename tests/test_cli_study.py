@@ -1,5 +1,7 @@
 """``hiergeo compare --train``: from chains to tables, JSON and a page."""
 
+import csv
+import io
 import json
 import os
 
@@ -42,6 +44,18 @@ def test_a_study_of_a_model(run, tmp_path, pages):
     assert "Dimension 4: means over 2 seeds" in words
     assert "lorentz:-1, dimension 4: " in words
     assert pages == [page]
+
+
+def test_a_study_as_csv(run, tmp_path, pages):
+    numbers, page = tmp_path / "study.json", tmp_path / "study.html"
+    options = ["--dim", 4, "--learning-rate", 0.01, "--json", numbers, "--html", page, "--format", "csv"]
+    code, printed, err = run(*SCENES, "--train", "train", *FEW, "-g", "euclidean", "-g", "lorentz:-1", *options)
+    assert code == 0
+    metrics = json.loads(numbers.read_text())["metrics"]
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    found = {f"{row['geometry']}/d{row['dim']}/{row['metric']}": float(row["mean"]) for row in rows}
+    assert found == pytest.approx(metrics, nan_ok=True)
+    assert str(page) in err
 
 
 def test_without_a_dimension_it_is_that_of_the_model():

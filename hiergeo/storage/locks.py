@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hiergeo.errors import UnavailableError
+from hiergeo.errors import InputError, UnavailableError
 from hiergeo.storage.files import HOST, hidden, is_running, writing
 
 try:
@@ -34,15 +34,18 @@ def locked(path: Path | str) -> Iterator[None]:
     Lock files that dead processes of this machine left beside it are removed.
 
     Raises:
+        InputError: the path is the root of a file system.
         UnavailableError: somebody else holds it, who is named with host, process, command and age of the lock; or the
             folder that it would be in cannot be written.
     """
     with writing(path):
         place = Path(path).resolve()
+        if not place.name:
+            raise InputError(f"{path} is the root of a file system: name a file or folder in it.")
         place = place.with_name(f"{hidden(place)}.lock")
         place.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _acquire(place, path)
-        _clear(place.parent)
+        clear(place.parent)
     try:
         yield
     finally:
@@ -84,7 +87,7 @@ def _is_free(descriptor: int, patience: float) -> bool:
     return True
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path) -> None:
     """Remove the lock files of dead processes from a folder; one that somebody opens meanwhile is taken by nobody."""
     for place in folder.glob(".*.lock") if fcntl is not None else ():
         with suppress(OSError):
