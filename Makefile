@@ -8,6 +8,9 @@ THREADS := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 BUILDING := Installing torch and compiling the native kernels: one to three minutes, and some more for the kernels of CUDA \
 	where nvcc and a torch for CUDA are there (HIERGEO_CUDA=0 leaves those out, HIERGEO_NATIVE=0 leaves out all).
 
+# Puts the folder itself on the path, where type checkers find it too.
+VISIBLE := --config-settings editable_mode=compat
+
 instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
 kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
@@ -33,17 +36,17 @@ $(BIN)/python:
 
 $(VENV)/installed: $(PACKAGING) $(KERNELS) | $(BIN)/python
 	@echo "$(BUILDING)"
-	$(BIN)/python -m pip install --editable .
+	$(BIN)/python -m pip install $(VISIBLE) --editable .
 	touch $@
 
 $(VENV)/installed-test: $(PACKAGING) | $(BIN)/python
 	@echo "$(BUILDING)"
-	$(BIN)/python -m pip install --editable ".[test]"
+	$(BIN)/python -m pip install $(VISIBLE) --editable ".[test]"
 	touch $@
 
 $(VENV)/installed-dev: $(PACKAGING) | $(BIN)/python
 	@echo "$(BUILDING)"
-	$(BIN)/python -m pip install --editable ".[dev]"
+	$(BIN)/python -m pip install $(VISIBLE) --editable ".[dev]"
 	touch $(VENV)/installed-test $@
 
 # With the tools of [test] in place a changed kernel needs no new installation.

@@ -1,7 +1,8 @@
 """Dtypes and the few machine constants of the numerics contract, in one place."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import NoReturn, TypeVar
 
@@ -11,6 +12,24 @@ from torch import Tensor
 from hiergeo.errors import UnavailableError
 
 Gradients = TypeVar("Gradients")
+
+
+@contextmanager
+def torch_defaults() -> Iterator[None]:
+    """Float32 on the CPU while it lasts, which networks are made for, whatever the caller made torch's defaults.
+
+    Defaults of torch hold for the whole process: they are touched only where the caller has changed them.
+    """
+    dtype = torch.get_default_dtype()
+    elsewhere = torch.get_default_device().type != "cpu"
+    if dtype != torch.float32:
+        torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu") if elsewhere else nullcontext():
+            yield
+    finally:
+        if dtype != torch.float32:
+            torch.set_default_dtype(dtype)
 
 
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:

@@ -20,6 +20,8 @@ ISOLATE, END = "\u2068", "\u2069"
 
 OPENING = "\u2066\u2067" + ISOLATE
 
+LEFT_TO_RIGHT_MARK = "\u200e"
+
 RIGHT_TO_LEFT = ("R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "PDF", "RLI", "LRI", "FSI", "PDI")
 """Classes of characters that can move their neighbours."""
 
@@ -65,7 +67,7 @@ def tame(text: str) -> str:
 def isolated(text: str) -> str:
     """A caption for a terminal: `tame`, and set apart where it could turn what stands beside it."""
     whole = tame(text)
-    if any(unicodedata.bidirectional(character) in RIGHT_TO_LEFT for character in whole):
+    if LEFT_TO_RIGHT_MARK in whole or any(unicodedata.bidirectional(each) in RIGHT_TO_LEFT for each in whole):
         return f"{ISOLATE}{whole}{END}"
     return whole
 

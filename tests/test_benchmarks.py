@@ -17,13 +17,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hiergeo import Polar
+import hiergeo
+from hiergeo import Polar, adapters
+from hiergeo.datasets import hierarcaps
 from hiergeo.pairwise import kernel_info
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT))  # the benchmarks are not part of the installed package
 
-from benchmarks import memory, ours, paste, ptxas, textbook, timing  # noqa: E402
+from benchmarks import large_probe, memory, ours, paste, ptxas, textbook, timing  # noqa: E402
 from benchmarks.__main__ import chosen  # noqa: E402
 from benchmarks.cases import SCALES, Case, main_cases, twice_as_wide  # noqa: E402
 from benchmarks.competitors import BASELINE, Competitor, competitors  # noqa: E402
@@ -292,3 +294,13 @@ def test_what_ptxas_says_becomes_a_row_a_kernel():
         )
     )
     assert ptxas.rows(ptxas.kernels_of(said)) == [["`cones`", "bfloat16", "2", "120 to 128", "90", "0 to 16", "1024"]]
+
+
+def test_the_large_probe_makes_data_that_the_loaders_take(tmp_path: Path) -> None:
+    large_probe.make(tmp_path, 40)
+    model = adapters.load(f"npz:{tmp_path / 'large.npz'}")
+    metrics = hiergeo.evaluate(model, hierarcaps.load("expanded", home=tmp_path / "home"), samples=2).metrics
+    assert metrics["tau_d"] > 0.8
+    assert metrics["recall"] > 0
+    texts = hierarcaps.load("train", home=tmp_path / "home")
+    assert set(hiergeo.evaluate(model, texts, samples=2).metrics) == {"tau_d", "tied_share"}

@@ -162,6 +162,15 @@ def test_a_standard_output_that_takes_nothing_is_one_sentence(streams, said):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("streams", ["<&-", "2>&-", "<&- 2>&-"])
+def test_other_streams_may_be_closed(streams):
+    command = f"{sys.executable} -c 'from hiergeo.cli import main; main()' info {streams}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "torch" in done.stdout
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize(
     "environment",
     [
@@ -170,6 +179,8 @@ def test_a_standard_output_that_takes_nothing_is_one_sentence(streams, said):
         {"COLUMNS": "0"},
         {"COLUMNS": "-5", "LINES": "abc", "TERMINAL_WIDTH": "x", "TERM": "nonsense"},
         {"COLUMNS": "9" * 30, "NO_COLOR": "1", "FORCE_COLOR": "1"},
+        {"HOME": "", "XDG_CACHE_HOME": ""},
+        {"HOME": "/dev/null", "BROWSER": "/nowhere", "LC_ALL": "nonsense"},
         {"OMP_NUM_THREADS": "many", "TMPDIR": "/nowhere", "XDG_CACHE_HOME": "/dev/null"},
     ],
     ids=str,
@@ -223,6 +234,8 @@ def test_settings_that_mean_nothing_are_one_sentence(setting):
         (*PROBE[:1], "-m", "head:" + "x" * 5000, *PROBE[3:]),
         (*PROBE[:1], "-m", "", *PROBE[3:]),
         (*PROBE, "--json", "/dev/null/x.json"),
+        ("embed", *PROBE[1:], "--out", "/"),
+        ("train", "head", *PROBE[1:], "--out", "/"),
         ("ladder", "x" * 5000, "-d", "scenes"),
         ("ladder", "", "-d", "scenes"),
         ("data", "check", "x" * 5000),

@@ -1,6 +1,9 @@
 """``hiergeo compare --train``: from chains to tables, JSON and a page."""
 
+import csv
+import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from training_common import ITEMS, captions, chains
 
 from hiergeo import datasets
 from hiergeo.cli import study
+from hiergeo.storage.locks import locked
 
 FEW = ["--rows", 30, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
 SCENES = ["compare", "--model", "tiny", "-d", "scenes"]
@@ -40,6 +44,18 @@ def test_a_study_of_a_model(run, tmp_path, pages):
     assert "Dimension 4: means over 2 seeds" in words
     assert "lorentz:-1, dimension 4: " in words
     assert pages == [page]
+
+
+def test_a_study_as_csv(run, tmp_path, pages):
+    numbers, page = tmp_path / "study.json", tmp_path / "study.html"
+    options = ["--dim", 4, "--learning-rate", 0.01, "--json", numbers, "--html", page, "--format", "csv"]
+    code, printed, err = run(*SCENES, "--train", "train", *FEW, "-g", "euclidean", "-g", "lorentz:-1", *options)
+    assert code == 0
+    metrics = json.loads(numbers.read_text())["metrics"]
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    found = {f"{row['geometry']}/d{row['dim']}/{row['metric']}": float(row["mean"]) for row in rows}
+    assert found == pytest.approx(metrics, nan_ok=True)
+    assert str(page) in err
 
 
 def test_without_a_dimension_it_is_that_of_the_model():
@@ -90,3 +106,14 @@ def test_leakage_is_refused_unless_it_is_forced(run, tmp_path, pages, data_home)
     code, _, err = run(*SCENES, "--rows", 20, "--train", tmp_path / "chains.npz", "--force")
     assert code == 2
     assert "use one model" in err
+
+
+@pytest.mark.parametrize("words", [(), ("--train", "train", "--seeds", 2, "--learning-rate", 1e-3)])
+def test_a_page_is_written_by_one_command_at_a_time(run, tmp_path, words):
+    page = tmp_path / "page.html"
+    arguments = ("compare", "-m", "tiny", "-d", "scenes", "--rows", 20, "--html", page, *words)
+    with locked(page):
+        code, _, err = run(*arguments)
+    assert code == 2
+    assert f"{page} is being written by process {os.getpid()}" in err
+    assert not list(tmp_path.iterdir())

@@ -17,8 +17,9 @@ HOSTILE = (
     "mark \u202e drow",
     "open \u2067\u2066 never closed",
     "</li><script>alert(1)</script> {{ 7 * 7 }} [bold]x[/]",
-    "two\nlines\r\nand\u2028more\x00\x9b1m",
+    "two\nlines\r\nand\u2028more\x07\x9b1m",
     "\u200e\u200f\u061c of no width",
+    "left \u200e alone",
     "קבצים in another direction",
     "long " + "x" * 100_000,
 )

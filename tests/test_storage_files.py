@@ -1,6 +1,7 @@
 """What is written is whole or absent, one writer at a time, and the dead leave nothing that stands in the way."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -206,6 +207,34 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path):
     with locked(path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_lock_files_of_the_dead_go_with_the_next_lock_in_their_folder(tmp_path):
+    told = {"host": HOST, "pid": dead(), "command": "hiergeo", "since": 0}
+    others = {"b": told | {"host": "moon"}, "c": told | {"pid": os.getppid()}, "d": {}, "e": [told]}
+    for name, tale in {"a": told, **others}.items():
+        (tmp_path / f".{name}.lock").write_text(json.dumps(tale))
+    with locked(tmp_path / "x"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {f".{name}.lock" for name in others}
+
+
+@posix
+def test_a_lock_file_that_is_just_being_removed_is_waited_for(tmp_path):
+    """Whoever clears it away holds it for a moment, under the name of the dead."""
+    import fcntl
+
+    place = tmp_path / ".a.lock"
+    place.write_text(json.dumps({"host": HOST, "pid": dead(), "command": "hiergeo", "since": 0}))
+    clearing = os.open(place, os.O_RDWR)
+    fcntl.flock(clearing, fcntl.LOCK_EX)
+    ended = threading.Timer(0.1, lambda: (place.unlink(), os.close(clearing)))
+    ended.start()
+    with locked(tmp_path / "a"):
+        pass
+    ended.join()
+    assert not list(tmp_path.iterdir())
 
 
 @posix

@@ -126,6 +126,7 @@ def described(shape: object, descr: object = "<f4", fortran: object = False) -> 
     "header",
     [
         described((2**64, 0)),
+        described((2**40, 0)),
         described((True, 6)),
         described((-2, -3)),
         described((2, 4)),

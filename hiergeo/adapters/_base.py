@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo import _limits
+from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError, check_whole
@@ -79,6 +80,7 @@ class Model(ABC):
         """The unit embedding (dim,) of the empty caption, through the tokenizer and padding of every other caption."""
         return self._root.clone()
 
+    @torch_defaults()
     def encode_text(
         self, texts: Sequence[str] | NDArray[np.str_], *, batch_size: int | None = None, progress: bool = False
     ) -> Tensor:
@@ -103,6 +105,7 @@ class Model(ABC):
             "text", stripped, self._text_rows, self.text_batch if batch_size is None else batch_size, progress
         )
 
+    @torch_defaults()
     def encode_image(
         self, images: Sequence[ImageLike], *, batch_size: int | None = None, progress: bool = False
     ) -> Tensor:

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 import torch
 
 from hiergeo._devices import usable
+from hiergeo._numerics import torch_defaults
 from hiergeo.adapters._base import Model
 from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
 
@@ -22,6 +23,7 @@ OWN = {
 """Adapter name -> the module of this package whose ``load(rest, *, device)`` builds the model."""
 
 
+@torch_defaults()
 def load(spec: str, *, device: str | torch.device = "cpu") -> Model:
     """Load a pretrained model.
 

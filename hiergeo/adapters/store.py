@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo import _limits
+from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters._base import Model
 from hiergeo.datasets._base import Hierarchy
@@ -39,6 +40,7 @@ BATCH = {"rows": Array("f", (2,)), "work": Array("U", (0,))}
 WORK = {"work": Array("U", (0,), required=False)}
 
 
+@torch_defaults()
 def embed(
     model: Model,
     hierarchy: Hierarchy,

@@ -41,6 +41,7 @@ USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 ENVIRONMENT = (
     errno.EACCES,
     errno.EDQUOT,
+    errno.EFBIG,
     errno.EIO,
     errno.ELOOP,
     errno.EMFILE,

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import Geometry, Product, parse
 from hiergeo.geometry.space import MIN_RADIUS
 from hiergeo.storage.files import atomic_write_text, refuse_special
+from hiergeo.storage.locks import locked
 
 if TYPE_CHECKING:
     from hiergeo.evaluation import Comparison, Result
@@ -40,6 +42,16 @@ def check_writable(*paths: Path | None) -> None:
         folder = next(parent for parent in path.parents if parent.exists())
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise UnavailableError(f"cannot write {path}: {folder} is not a folder you can write to.")
+
+
+@contextmanager
+def sole_writer(*paths: Path | None) -> Iterator[None]:
+    """Hold the locks of outputs while the work is done that ends in them: another command is refused meanwhile."""
+    with ExitStack() as held:
+        for path in paths:
+            if path is not None:
+                held.enter_context(locked(path))
+        yield
 
 
 def write_json(path: Path | None, text: str) -> None:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from hiergeo import adapters
 from hiergeo.cli import options, study
-from hiergeo.cli._io import check_writable, load_data, note_geometry, plain, space_of, write_json
+from hiergeo.cli._io import check_writable, load_data, note_geometry, plain, sole_writer, space_of, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison
@@ -82,8 +82,9 @@ def compare(
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
     note_geometry(loaded, spaces)
-    comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, progress=True)
-    publish(comparison, html, json, images, seed, format)
+    with sole_writer(json, html):
+        comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, progress=True)
+        publish(comparison, html, json, images, seed, format)
 
 
 def _refuse_strays(context: typer.Context, trains: bool) -> None:

@@ -9,7 +9,7 @@ from rich.text import Text
 from hiergeo import _limits, adapters, training
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, plain, write_json
+from hiergeo.cli._io import check_writable, load_data, plain, sole_writer, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.errors import check_whole
 from hiergeo.study import Plan, Study, run_study
@@ -116,17 +116,10 @@ def study(
     plan = asked.plan(geometries, loaded.dim)
     test = load_data(data, split, rows)
     chains = asked.chains(loaded, data, rows)
-    done = run_study(
-        plan,
-        chains,
-        loaded,
-        test,
-        unseen=training.unseen_rows(chains.captions, test),
-        held_out=training.held_out_of(loaded),
-        seed=seed,
-        progress=True,
-    )
-    publish(done, html, json, images, seed, form)
+    unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
+    with sole_writer(json, html):
+        done = run_study(plan, chains, loaded, test, unseen=unseen, held_out=held_out, seed=seed, progress=True)
+        publish(done, html, json, images, seed, form)
 
 
 def publish(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:

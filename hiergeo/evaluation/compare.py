@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from hiergeo import _limits, adapters, datasets
+from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
@@ -95,6 +96,7 @@ class Comparison:
         return best.geometry if leads and all(0 < lead.low < lead.high for lead in leads) else None
 
 
+@torch_defaults()
 def compare(
     model: Model | str,
     dataset: Hierarchy | str,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 
 from hiergeo import _limits, adapters, datasets
+from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
@@ -36,6 +37,7 @@ PROTOCOLS: dict[str, Callable[[Embedded, Space, int, bool], Outcome]] = {
 }
 
 
+@torch_defaults()
 def evaluate(
     model: Model | str,
     dataset: Hierarchy | str,

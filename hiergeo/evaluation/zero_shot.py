@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hiergeo._numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Labelled
@@ -44,12 +45,14 @@ class EmbeddedLabels:
         return space.rooted(self.root).pairwise_distance(self.image, self.prompt.mean(1))
 
 
+@torch_defaults()
 def classify(model: Model, labelled: Labelled, space: Space, *, progress: bool = False) -> ZeroShot:
     """The zero-shot accuracies of a model in a space; raises InputError as `embed_labels`."""
     embedded = embed_labels(model, labelled, progress=progress)
     return zero_shot(embedded.distances(space).numpy(), embedded.labels)
 
 
+@torch_defaults()
 def embed_labels(model: Model, labelled: Labelled, *, progress: bool = False) -> EmbeddedLabels:
     """Embed images and prompts.
 

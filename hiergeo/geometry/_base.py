@@ -72,7 +72,9 @@ class Curved(Geometry):
         if not math.isfinite(curvature) or curvature * self.sign <= 0:
             raise InputError(f"{wanted}, not {curvature:g}.")
         self._initial = curvature
-        self.log_magnitude = nn.Parameter(torch.tensor(abs(curvature)).log()) if learnable else None
+        self.log_magnitude = (
+            nn.Parameter(torch.tensor(abs(curvature), dtype=torch.float32).log()) if learnable else None
+        )
 
     @property
     def curvature(self) -> float | Tensor:

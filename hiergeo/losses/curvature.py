@@ -46,7 +46,7 @@ def clamp_curvature(module: nn.Module, least: float = LEAST, most: float = MOST)
         raise InputError(f"the bounds of a curvature must be 0 < least <= most, not {least} and {most}.")
     learnt = [part for part in module.modules() if isinstance(part, Curved) and part.log_magnitude is not None]
     with torch.no_grad():
-        low, high = torch.tensor([least, most]).log().tolist()
+        low, high = torch.tensor([least, most], dtype=torch.float32).log().tolist()
         for geometry in learnt:
             geometry.log_magnitude.clamp_(low, high)  # type: ignore[union-attr]
     return tuple(geometry.value for geometry in learnt)

@@ -214,6 +214,8 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, info: zipfile.ZipIn
         raise InputError(f"the array '{name}' of {path} is neither of numbers nor of strings.")
     if any(isinstance(n, bool) or not 0 <= n < _limits.ARRAY_SIDE for n in shape):
         raise InputError(f"the array '{name}' of {path} is damaged: no array has the shape {shape}.")
+    if not math.prod(shape) and max(shape) > _limits.WIDTH:
+        raise InputError(f"the array '{name}' of {path} is damaged: it is empty, and of the shape {shape}.")
     if offset + math.prod(shape) * dtype.itemsize != info.file_size:
         raise InputError(f"the array '{name}' of {path} is damaged: its bytes do not fit the shape {shape}.")
     return _Member(name, info, dtype, shape, fortran, offset)

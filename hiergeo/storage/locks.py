@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hiergeo.errors import UnavailableError
-from hiergeo.storage.files import HOST, hidden, writing
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.storage.files import HOST, hidden, is_running, writing
 
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there, two writers are the user's to avoid
     fcntl = None  # type: ignore[assignment]
+
+CLEARING = 0.5
+"""Seconds to wait for a lock whose holder is dead: somebody may just be removing its file."""
 
 COMMAND = 100
 """Letters of a command that the lock tells."""
@@ -28,15 +31,21 @@ COMMAND = 100
 def locked(path: Path | str) -> Iterator[None]:
     """Hold the lock of `path`, a file or a folder that may not be there yet, against processes and threads alike.
 
+    Lock files that dead processes of this machine left beside it are removed.
+
     Raises:
+        InputError: the path is the root of a file system.
         UnavailableError: somebody else holds it, who is named with host, process, command and age of the lock; or the
             folder that it would be in cannot be written.
     """
     with writing(path):
         place = Path(path).resolve()
+        if not place.name:
+            raise InputError(f"{path} is the root of a file system: name a file or folder in it.")
         place = place.with_name(f"{hidden(place)}.lock")
         place.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _acquire(place, path)
+        clear(place.parent)
     try:
         yield
     finally:
@@ -50,19 +59,44 @@ def _acquire(place: Path, path: Path | str) -> int:
     while True:
         descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(descriptor, place):
+            if _is_free(descriptor, CLEARING if _is_of_the_dead(descriptor) else 0) and _is_at(descriptor, place):
                 _sign(descriptor)
                 return descriptor
         except BlockingIOError:
-            owner = os.read(descriptor, 1 << 12)
+            owner = _read(descriptor)
             os.close(descriptor)
             raise UnavailableError(f"{path} is being written by {_described(owner)}: wait for it, or end it.") from None
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _is_free(descriptor: int, patience: float) -> bool:
+    """Take the system's lock, trying for some seconds; raises BlockingIOError where somebody holds it."""
+    deadline = time.monotonic() + patience
+    while fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            break
+    return True
+
+
+def clear(folder: Path) -> None:
+    """Remove the lock files of dead processes from a folder; one that somebody opens meanwhile is taken by nobody."""
+    for place in folder.glob(".*.lock") if fcntl is not None else ():
+        with suppress(OSError):
+            descriptor = os.open(place, os.O_RDWR)
+            try:
+                if _is_of_the_dead(descriptor) and _is_free(descriptor, 0) and _is_at(descriptor, place):
+                    place.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def _is_at(descriptor: int, place: Path) -> bool:
@@ -76,17 +110,34 @@ def _sign(descriptor: int) -> None:
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:COMMAND]
     told = {"host": HOST, "pid": os.getpid(), "command": command, "since": time.time()}
     os.ftruncate(descriptor, 0)
-    os.write(descriptor, json.dumps(told).encode())
+    os.pwrite(descriptor, json.dumps(told).encode(), 0)
 
 
 def _described(owner: bytes) -> str:
     """The holder of a lock in words; what a lock tells may be cut short or nothing yet."""
+    told = _told(owner)
+    if told is None:
+        return "another process"
+    pid, host, command, since = told
+    return f"process {pid} on {host} ({command}), for {_elapsed(time.time() - since)}"
+
+
+def _told(owner: bytes) -> tuple[int, str, str, float] | None:
     try:
         told = json.loads(owner)
-        pid, host, command, age = int(told["pid"]), str(told["host"]), str(told["command"]), float(told["since"])
-    except (ValueError, KeyError, TypeError):
-        return "another process"
-    return f"process {pid} on {host} ({command}), for {_elapsed(time.time() - age)}"
+        return int(told["pid"]), str(told["host"]), str(told["command"]), float(told["since"])
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
+        return None
+
+
+def _is_of_the_dead(descriptor: int) -> bool:
+    """Whether a lock file says that its holder was a process of this machine that is no more."""
+    told = _told(_read(descriptor))
+    return told is not None and told[1] == HOST and not is_running(told[0])
+
+
+def _read(descriptor: int) -> bytes:
+    return os.pread(descriptor, 1 << 12, 0)
 
 
 def _elapsed(seconds: float) -> str:

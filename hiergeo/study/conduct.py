@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
@@ -23,6 +24,7 @@ from hiergeo.training import Chains, train_head
 from hiergeo.training.splitting import split_groups
 
 
+@torch_defaults()
 def run_study(
     plan: Plan,
     chains: Chains,

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hiergeo._numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.adapters._base import unit_rows
 from hiergeo.datasets import Hierarchy, Row
@@ -76,6 +77,7 @@ class Chains:
         return digest.hexdigest()
 
 
+@torch_defaults()
 def from_file(path: Path | str, *, base: Model | None = None, force: bool = False) -> Chains:
     """Chains of an ``.npz`` with `NEEDED`; ``image_id`` (n,) of MS-COCO and ``caption`` (U,) are heeded where present.
 
@@ -127,6 +129,7 @@ def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDAr
     return [Row(row, tuple(told)) for row, told in enumerate(captions[positive.numpy()].tolist())]
 
 
+@torch_defaults()
 def from_hierarchy(hierarchy: Hierarchy, model: Model, *, force: bool = False, progress: bool = False) -> Chains:
     """Chains of a dataset, its distinct captions embedded once by `model`.
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from hiergeo import _limits, pairwise
+from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.errors import InputError, check_positive, check_whole
 from hiergeo.geometry import Geometry, Product, Space
@@ -134,6 +135,7 @@ class FreeEmbedding(nn.Module):
         return self.geometry.combine([pairwise.distance(point, point, factor.curvature) for factor, point in polars])
 
 
+@torch_defaults()
 def embed_graph(
     edges: Tensor,
     nodes: int,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo._numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, through
 from hiergeo.datasets import Hierarchy, Labelled
@@ -78,6 +79,7 @@ class Summary:
         return {name: list(change.difference) for name, change in self.changes.items()}
 
 
+@torch_defaults()
 def summarise(
     model: Model,
     hierarchy: Hierarchy,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo import _limits
+from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters.head import Head
 from hiergeo.adapters.head.network import HeadShape
@@ -96,6 +97,7 @@ class Trained:
     diverged: str | None
 
 
+@torch_defaults()
 def train_head(
     chains: Chains, geometry: Geometry | Product, recipe: Recipe | None = None, *, progress: bool = False
 ) -> Trained:

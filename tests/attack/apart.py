@@ -15,10 +15,7 @@ from random import Random
 
 from tests.attack.trial import BAD, VERDICTS, Family, Tally, judge
 
-SHARES = 8
-"""Processes that one kind of attack is shared among, one after the other or side by side."""
-
-SHARE = 500
+SHARE = 400
 """Attacks that one process makes at most before another takes over."""
 
 
@@ -75,10 +72,7 @@ def campaign(counts: Mapping[str, int], seed: int, workers: int) -> dict[str, Ta
     """
     tallies = {name: Tally() for name in counts}
     shares = [
-        (name, first, min(first + size, count))
-        for name, count in counts.items()
-        for size in [min(SHARE, -(-count // SHARES) or 1)]
-        for first in range(0, count, size)
+        (name, first, min(first + SHARE, count)) for name, count in counts.items() for first in range(0, count, SHARE)
     ]
     Random(seed).shuffle(shares)
 

@@ -223,15 +223,15 @@ def _lines(folder: Path) -> dict[str, Deed]:
         "compare --seeds 10^12": ("compare", *scenes, "--train", "train", "--seeds", str(10**12)),
         "compare --dim 10^12": ("compare", *scenes, "--train", "train", "--dim", str(10**12)),
     }
-    commands: dict[str, Deed] = {name: partial(_line, list(words)) for name, words in lines.items()}
+    commands: dict[str, Deed] = {name: partial(_line, list(words), folder) for name, words in lines.items()}
     factors = "product:" + ",".join(["lorentz:-1x1"] * 100_000)
     return {**commands, "product of 100,000 factors": partial(geometry.parse, factors)}
 
 
-def _line(words: list[str]) -> None:
+def _line(words: list[str], folder: Path) -> None:
     from hiergeo.errors import InputError
 
-    code = run(words)
+    code = run(words, folder)
     if code == 2:
         raise InputError("refused.")
     if code:

@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -47,8 +48,10 @@ def launched(deed: Callable[[], int]) -> tuple[int, Path]:
         os.dup2(os.open(words, os.O_WRONLY), 2)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
         code = deed()
-        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(code)
 
 
@@ -157,7 +160,7 @@ class Stage:
             self.old, self.begun = verb.result(self.out), folder / "begun"
             shutil.copytree(self.out, self.begun)
         count, start = folder / "count", time.monotonic()
-        self._must(undisturbed(counted(lambda: run(self.words()), count)))
+        self._must(undisturbed(counted(partial(run, self.words(), self.out), count)))
         self.seconds, self.operations = time.monotonic() - start, int(count.read_text())
         self.new, self.files = verb.result(self.out), listing(self.out)
         assert self.new is not None
@@ -198,7 +201,7 @@ class Stage:
 
     def _do(self, *, again: bool = False, earlier: bool = False) -> None:
         words = self.verb.words(self.out, self.inputs, again=again, earlier=earlier)
-        self._must(undisturbed(partial(run, words)))
+        self._must(undisturbed(partial(run, words, self.out)))
 
     def _must(self, end: End) -> None:
         if end.code:
@@ -216,9 +219,9 @@ def deaths(verb: Verb) -> Callable[[Path], Attack]:
             for death in range(random.choice((1, 1, 1, 2))):
                 words = scene.words(again=death > 0)
                 if random.random() < 0.7:
-                    deed = before_operation(random.randint(1, scene.operations), die, partial(run, words))
+                    deed = before_operation(random.randint(1, scene.operations), die, partial(run, words, scene.out))
                 else:
-                    deed = timed(partial(run, words), random.uniform(0.001, scene.seconds))
+                    deed = timed(partial(run, words, scene.out), random.uniform(0.001, scene.seconds))
                 end = undisturbed(deed)
                 if end.code > 0 and not (death and end.code == 2):
                     raise RuntimeError(f"ends with {end.code}: {end.said[-800:]}")
@@ -241,7 +244,8 @@ def ranked(verb: Verb) -> Callable[[Path], Attack]:
         def group(words: list[str]) -> list[tuple[int, Path]]:
             port = free_port()
             return [
-                launched(lambda rank=rank: run(_member(rank, verb.ranks, port, words))) for rank in range(verb.ranks)
+                launched(lambda rank=rank: run(_member(rank, verb.ranks, port, words), out))
+                for rank in range(verb.ranks)
             ]
 
         def peaceful(words: list[str]) -> float:

@@ -27,7 +27,7 @@ def full_disk(stage: Stage, random: Random) -> None:
             stage.begin()
         except OSError:  # no room even for what is there before
             return
-        _sentence(undisturbed(partial(run, stage.words())))
+        _sentence(undisturbed(partial(run, stage.words(), stage.out)))
         stage.look()
         _mount("-o", "remount,size=200m", str(stage.out))
         stage.finish()
@@ -39,7 +39,7 @@ def read_only(stage: Stage, random: Random) -> None:
         stage.begin()
         before = stage.look()
         _mount("-o", "remount,ro", str(stage.out))
-        end = undisturbed(partial(run, stage.words()))
+        end = undisturbed(partial(run, stage.words(), stage.out))
         if end.code != 2:
             raise RuntimeError(f"ends with {end.code} on a disk that is read-only: {end.said[-800:]}")
         _sentence(end)
@@ -54,7 +54,7 @@ def folder_deleted(stage: Stage, random: Random) -> None:
     stage.begin()
     lose = partial(shutil.rmtree, stage.out, ignore_errors=True)
     number = random.randint(1, stage.operations)
-    _sentence(undisturbed(before_operation(number, lose, partial(run, stage.words()))))
+    _sentence(undisturbed(before_operation(number, lose, partial(run, stage.words(), stage.out))))
     stage.out.mkdir(exist_ok=True)
     found = stage.verb.result(stage.out)
     if found not in (None, stage.new):
@@ -65,9 +65,9 @@ def folder_deleted(stage: Stage, random: Random) -> None:
 def two_writers(stage: Stage, random: Random) -> None:
     """Two processes write the same at once: one of them does, and the other does too or says why not."""
     stage.begin()
-    first = launched(partial(run, stage.words()))
+    first = launched(partial(run, stage.words(), stage.out))
     time.sleep(random.uniform(0, stage.seconds))
-    second = launched(partial(run, stage.words(again=True)))
+    second = launched(partial(run, stage.words(again=True), stage.out))
     ends = [ended(*child, within=120) for child in (first, second)]
     if None in ends:
         raise Hung("one of two writers does not end")
@@ -82,17 +82,17 @@ def clock_back(stage: Stage, random: Random) -> None:
     """A process dies, the clock is set back by years, and the command is run again."""
     stage.begin()
     number = random.randint(1, stage.operations)
-    undisturbed(before_operation(number, die, partial(run, stage.words())))
-    end = undisturbed(partial(_years_ago, stage.words(again=True)))
+    undisturbed(before_operation(number, die, partial(run, stage.words(), stage.out)))
+    end = undisturbed(partial(_years_ago, stage.words(again=True), stage.out))
     if end.code:
         raise RuntimeError(f"ends with {end.code} after the clock was set back: {end.said[-800:]}")
     stage.whole()
 
 
-def _years_ago(words: list[str]) -> int:
+def _years_ago(words: list[str], out: Path) -> int:
     now = time.time
     time.time = lambda: now() - YEARS
-    return run(words)
+    return run(words, out)
 
 
 def _sentence(end: End) -> None:

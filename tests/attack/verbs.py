@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from hiergeo.datasets import scenes
 from hiergeo.errors import InputError
 from hiergeo.storage import archives, documents, tensors
 from hiergeo.storage.schema import Anything, Record
+from tests.attack import mirror
 
 SMALL = {"train": 40, "validation": 20, "test": 20}
 """Scenes of a split under attack."""
@@ -44,7 +46,6 @@ class Verb:
     again: Words = ()
     earlier: Words = ()
     ranks: int = 1
-    settings: dict[str, str] = field(default_factory=dict)
 
     def words(self, out: Path, inputs: Path, *, again: bool = False, earlier: bool = False) -> list[str]:
         """The arguments of one run."""
@@ -66,10 +67,12 @@ def prepare(inputs: Path) -> None:
     arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
     archives.write(inputs / "chains.npz", {**arrays, "caption": np.array(captions())})
     adapters.load("tiny").encode_text(["a red square"])
+    mirror.serve()
 
 
-def run(words: list[str]) -> int:
-    """The exit code of ``hiergeo`` with these arguments, in this process."""
+def run(words: list[str], out: Path) -> int:
+    """The exit code of ``hiergeo`` with these arguments and a folder as its data home, in this process."""
+    os.environ["HIERGEO_DATA_HOME"] = str(out)
     sys.argv = ["hiergeo", *words]
     try:
         cli.main()
@@ -147,6 +150,16 @@ def _report(out: Path) -> str | None:
     return json.dumps(held["metrics"], sort_keys=True) if page.exists() else None
 
 
+def _fetched(out: Path) -> str | None:
+    """Every file of the data home is whole, if it is there; the digest is of all of them."""
+    whole = (path for path in (out / "hierarcaps").rglob("*") if path.is_file() and path.name in mirror.FILES)
+    for path in whole:
+        if path.read_bytes() != mirror.FILES[path.name]:
+            raise InputError(f"{path.name} is not what the server sent.")
+    found = [name for name in listing(out) if not Path(name).name.startswith(".")]
+    return json.dumps(found) if len(found) == len(mirror.FILES) + 3 else None
+
+
 SCENES = ("-d", "scenes", "--rows", "12")
 EMBED = ("embed", "-m", "tiny", *SCENES, "--batch-size", "8", "--out", "OUT/a.npz")
 HEAD = ("train", "head", "--train", "INPUTS/chains.npz", "--steps", "4", "--hidden", "4", "--out", "OUT/head")
@@ -164,6 +177,8 @@ STUDY = (
     *("--html", "OUT/a.html", "--json", "OUT/a.json"),
 )
 
+FETCH = ("data", "fetch", "hierarcaps")
+
 VERBS = (
     Verb("embed", EMBED, _embeddings),
     Verb(
@@ -178,5 +193,5 @@ VERBS = (
     Verb("train re, two ranks", TOWER, _tower, again=("--resume",), ranks=2),
     Verb("compare", COMPARE, _report),
     Verb("study", STUDY, _report),
+    Verb("data fetch", FETCH, _fetched),
 )
-"""Fetching is attacked in a module of its own: it needs a server."""

@@ -5,7 +5,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from hiergeo._numerics import unit
+from hiergeo._numerics import torch_defaults, unit
 from hiergeo.errors import InputError
 
 
@@ -50,6 +50,7 @@ class Head(nn.Module):
         InputError: a dimension below 1 or a negative width.
     """
 
+    @torch_defaults()
     def __init__(self, shape: HeadShape, seed: int = 0) -> None:
         super().__init__()
         if min(shape.inputs, shape.outputs) < 1 or shape.hidden < 0:

@@ -69,15 +69,17 @@ def report(
 
 def show(history: Sequence[Look], best: int, leakage: str | None, summary: Summary | None, result: str) -> None:
     """Print before and after, and where the result is."""
+    from hiergeo.report.words import label
+
     screen = console()
     table = Table("", "before", "after", "difference, 95 %", box=None, pad_edge=False)
     table.add_row("validation tau_d", f"{history[0].tau_d:.4f}", f"{at(history, best).tau_d:.4f}", "")
     for name, change in ({} if summary is None else summary.changes).items():
         low, high = change.difference
-        table.add_row(name, f"{change.before:.4f}", f"{change.after:.4f}", f"{low:+.4f} to {high:+.4f}")
+        table.add_row(label(name), f"{change.before:.4f}", f"{change.after:.4f}", f"{low:+.4f} to {high:+.4f}")
     screen.print(table)
     for name, value in ({} if summary is None else summary.drift).items():
-        screen.print(f"{name} {value:.4f}")
+        screen.print(f"{label(name)} {value:.4f}")
     if leakage:
         screen.print(f"Trained on test data: {leakage}", soft_wrap=True)
     screen.print(result, soft_wrap=True)

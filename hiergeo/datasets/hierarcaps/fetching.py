@@ -23,7 +23,7 @@ from hiergeo.datasets.hierarcaps.published import (
 from hiergeo.datasets.hierarcaps.table import GZIP, read_table
 from hiergeo.errors import InputError, unknown_name
 from hiergeo.storage.files import atomic_write_text, remove_leftovers, sha256
-from hiergeo.storage.locks import locked
+from hiergeo.storage.locks import clear, locked
 from hiergeo.storage.texts import size_of
 
 PARTS = (*FILES, "images")
@@ -68,6 +68,8 @@ def fetch(
             for place in {item.path.parent for item in wanted}:
                 remove_leftovers(place)
             _obtain([item for item in wanted if not item.is_complete], progress)
+    else:
+        clear(folder(home).parent)
     return [item.path for item in wanted]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
@@ -62,6 +63,7 @@ class FineTuned:
     config: dict[str, Any]
 
 
+@torch_defaults()
 def fine_tune(
     model: Model,
     hierarchy: Hierarchy,
