@@ -31,7 +31,6 @@ KINDS = {
     "cmyk.jpg": ("JPEG", "CMYK", {}),
     "png": ("PNG", "RGB", {"exif": TURNED}),
     "palette.png": ("PNG", "P", {"transparency": 3}),
-    "ppm": ("PPM", "RGB", {}),
     "tif": ("TIFF", "RGB", {}),
     "lzw.tif": ("TIFF", "RGB", {"compression": "tiff_lzw"}),
     "webp": ("WEBP", "RGB", {}),
@@ -64,6 +63,14 @@ def png(path: Path, width: int, height: int, bits: int = 8) -> Path:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(10**6))) + chunk(b"IEND", b""))
     return path
+
+
+def runs(width: int, height: int) -> bytes:
+    """A BMP whose pixels are run lengths of one pixel each."""
+    body = b"\1\0" * 10**7
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(body), 0, 0, 256, 0)
+    offset = 14 + len(header) + 1024
+    return b"BM" + struct.pack("<IHHI", offset + len(body), 0, 0, offset) + header + bytes(1024) + body
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,6 +126,8 @@ def test_bombs_cost_neither_memory_nor_time(tmp_path):
         with (tmp_path / name).open("wb") as file:
             file.write(begins)
             file.truncate(length)
+    (tmp_path / "runs.bmp").write_bytes(runs(10_000, 10_000))
+    (tmp_path / "comments.ppm").write_bytes(b"P3 10000 10000 255\n" + b"\n#x" * 10**7)
     os.mkfifo(tmp_path / "pipe.png")
     code = (
         "import resource, sys, pathlib, hiergeo.datasets.pictures as pictures, hiergeo.errors as errors, PIL.Image\n"
@@ -146,13 +155,27 @@ def test_of_an_animation_the_first_frame_counts(tmp_path, form):
     assert max(green, blue) < 25
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_is_laid_on_white_alike_in_bands_of_any_height(monkeypatch, mode):
+    picture = NOISE.convert(mode)
+    if mode == "P":
+        picture.info["transparency"] = bytes(range(256))
+    else:
+        picture.putalpha(NOISE.convert("L"))
+    seen = picture.convert("RGBA")
+    expected = np.asarray(Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB"))
+    for pixels in (1, 7 * picture.width, 1 << 22):
+        monkeypatch.setattr("hiergeo.datasets.pictures.BAND", pixels)
+        assert np.array_equal(np.asarray(open_rgb(picture)), expected)
+
+
 def test_sixteen_bits_are_cut_to_eight(tmp_path):
     deep = np.array([[0, 128, 129, 257, 65535]], np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
     assert np.asarray(open_rgb(tmp_path / "deep.png"))[0, :, 0].tolist() == [0, 0, 1, 1, 255]
 
 
-@pytest.mark.parametrize("form", ["DDS", "ICO", "JPEG2000", "TGA", "EPS", "PDF"])
+@pytest.mark.parametrize("form", ["DDS", "ICO", "JPEG2000", "TGA", "EPS", "PDF", "PPM"])
 def test_formats_that_are_not_read_are_refused_with_those_that_are(tmp_path, form):
     NOISE.save(tmp_path / "strange", form)
     with pytest.raises(InputError, match=r"strange.*AVIF, .*WEBP"):

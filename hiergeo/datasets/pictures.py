@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 ImageLike: TypeAlias = Union["Image", str, Path, ImageRef, "np.ndarray[Any, np.dtype[np.uint8]]", torch.Tensor]
 """A picture, the path of one, a dataset's reference to one, or its pixels: (height, width, 3) uint8, RGB."""
 
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""What photographs and drawings are kept in. Formats that run programs, hold documents or few have ever met are left
-to a converter."""
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+"""What photographs and drawings are kept in. Formats that run programs, hold documents, take minutes to decode (PPM as
+text) or are seldom met are left to a converter."""
+
+ORIENTATION = 0x0112
+"""The tag of EXIF that says how a picture was held."""
+
+BAND = 1 << 22
+"""Pixels of the bands in which transparency is laid on white."""
 
 
 def check_images(images: Sequence[ImageLike]) -> None:
@@ -53,9 +59,7 @@ def open_rgb(image: ImageLike) -> "Image":
         InputError: the file is missing, truncated, no image or of another format; the picture has no pixels, more than
             `hiergeo._limits` allows, or one side that is over a hundred times the other; the array is of another kind.
     """
-    from PIL import ImageOps
-
-    return _read(image, _label(image), lambda opened: _rgb(ImageOps.exif_transpose(opened)))
+    return _read(image, _label(image), lambda opened: _rgb(_upright(opened)))
 
 
 def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:
@@ -150,10 +154,28 @@ def _rgb(image: "Image") -> "Image":
         deep = np.asarray(image).clip(0, 65535).astype(np.uint32)
         return Image.fromarray(((deep + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
-        seen = image.convert("RGBA")
-        page = Image.new("RGBA", seen.size, "white")
-        return Image.alpha_composite(page, seen).convert("RGB")
+        return _on_white(image)
     return image.convert("RGB")
+
+
+def _on_white(image: "Image") -> "Image":
+    """A picture with transparency in RGB; it passes through RGBA in bands, so that little of it is there twice."""
+    from PIL import Image
+
+    page = Image.new("RGB", image.size)
+    height = max(1, BAND // image.width)
+    for top in range(0, image.height, height):
+        band = image.crop((0, top, image.width, min(top + height, image.height))).convert("RGBA")
+        white = Image.new("RGBA", band.size, "white")
+        page.paste(Image.alpha_composite(white, band).convert("RGB"), (0, top))
+    return page
+
+
+def _upright(image: "Image") -> "Image":
+    """The picture as its EXIF orientation says: itself where that says nothing."""
+    from PIL import ImageOps
+
+    return image if image.getexif().get(ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
 
 
 def _path(image: ImageLike) -> Path | None:

@@ -15,6 +15,7 @@ REFERENCE: Backend = reference
 
 SIMD_LEVELS = ("baseline", "avx2", "avx512")
 SCREENS = ("int8", "bfloat16", "float32")
+PRODUCTS = ("own", "torch")
 
 VERDICTS = Verdicts()
 """What the self-tests of this process found."""
@@ -34,7 +35,7 @@ def resolve(device: torch.device) -> Backend:
     Raises:
         UnavailableError: HIERGEO_NATIVE=1 and no native kernels, with the reason; kernels that were not tested while
             a CUDA graph is captured.
-        InputError: HIERGEO_NATIVE, HIERGEO_SIMD or HIERGEO_SCREEN holds an unknown word.
+        InputError: HIERGEO_NATIVE, HIERGEO_SIMD, HIERGEO_SCREEN or HIERGEO_PRODUCT holds an unknown word.
     """
     reason = why_absent(device)
     if reason is None:
@@ -75,6 +76,7 @@ def why_absent(device: torch.device) -> str | None:
     """Why there are no native kernels for a device, or None where there are, trusted or not."""
     _setting("HIERGEO_SIMD", SIMD_LEVELS)
     _setting("HIERGEO_SCREEN", SCREENS)
+    _setting("HIERGEO_PRODUCT", PRODUCTS)
     if _setting("HIERGEO_NATIVE", ("0", "1")) == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
     return why_unbuilt(device)
