@@ -74,6 +74,8 @@ def load(rest: str, *, device: torch.device) -> HuggingFaceModel:
             raise InputError(
                 f"'{rest}' comes without its processor: it needs a tokenizer and preprocessor_config.json."
             )
+        if processor.tokenizer.pad_token is None:
+            raise InputError(f"the tokenizer of '{rest}' has no padding token, without which texts make no batch.")
         network, info = _obtain(
             transformers.AutoModel.from_pretrained, source, output_loading_info=True, trust_remote_code=False
         )
