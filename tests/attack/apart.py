@@ -63,7 +63,7 @@ def cap(room: int) -> None:
 
 
 def campaign(counts: Mapping[str, int], seed: int, workers: int) -> dict[str, Tally]:
-    """Make so many attacks of each family; gives how they ended.
+    """Make so many attacks of each family; gives how they ended, after Ctrl-C those that were made.
 
     Args:
         counts: attacks by family.
@@ -76,25 +76,33 @@ def campaign(counts: Mapping[str, int], seed: int, workers: int) -> dict[str, Ta
     ]
     Random(seed).shuffle(shares)
 
+    over = threading.Event()
+
     def share(task: tuple[str, int, int]) -> None:
         name, first, last = task
-        for verdict, story in _watched(name, first, last, seed):
+        for verdict, story in _watched(name, first, last, seed, over):
             tallies[name].add(verdict, story)
 
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(share, shares))
+        try:
+            list(pool.map(share, shares))
+        except KeyboardInterrupt:
+            over.set()
     return tallies
 
 
-def _watched(name: str, first: int, last: int, seed: int) -> Iterator[tuple[str, str]]:
+def _watched(name: str, first: int, last: int, seed: int, over: threading.Event) -> Iterator[tuple[str, str]]:
     """The verdicts on a share of attacks, whatever becomes of the processes that make them."""
-    while first < last:
+    while first < last and not over.is_set():
         begun = None
         program = [sys.executable, "-m", "tests.attack", "--worker", name, str(first), str(last), str(seed)]
         with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             watch = _Watch(process, 60 + 2 * _family(name).patience)
             for line in process.stdout or ():
                 watch.seen()
+                if over.is_set():
+                    process.kill()
+                    return
                 told = json.loads(line)
                 if "begins" in told:
                     begun = int(told["begins"])
