@@ -15,6 +15,7 @@ from fuzz_operators import examine
 from native_problems import MISSING
 
 from hiergeo import adapters, cli, geometry
+from hiergeo.errors import InputError
 from tests.attack.mutants import WORDS
 from tests.attack.trial import Attack, Family, Silent, fault_of
 
@@ -110,7 +111,7 @@ VARIABLES = (
 
 
 def arguments(folder: Path) -> Attack:
-    """Command lines: done, or one sentence and exit code 2; what asks for much work counts as refused by nobody."""
+    """Command lines and variables of the environment: done, or one sentence and exit code 2."""
     (folder / "picture.png").write_bytes(_picture())
     out = folder / "out"
 
@@ -215,8 +216,6 @@ def _check_end(code: int, said: str, line: list[str], settings: dict[str, str]) 
             raise RuntimeError(story)
         if errors and (fault := fault_of(errors[0])):
             raise RuntimeError(f"{fault}: {story}")
-        from hiergeo.errors import InputError
-
         raise InputError(errors[0] if errors else "usage.")
     else:
         raise RuntimeError(story)
