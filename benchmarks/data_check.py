@@ -8,10 +8,6 @@ import argparse
 import csv
 import gzip
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +15,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from benchmarks import machine
+from benchmarks.commands import spend
 
 COLUMNS = ("positive", "negative", "image_url")
 WORDS_OF_TIER = (1, 2, 4, 9)
@@ -64,16 +61,10 @@ def measure(rows: int) -> Cost:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "own.csv.gz"
         write(path, rows)
-        began = time.perf_counter()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "hiergeo", "data", "check", str(path)], stdout=subprocess.DEVNULL
-        )
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        elapsed = time.perf_counter() - began
-        if child.returncode not in (0, 2):
-            raise SystemExit(f"the check ended with code {child.returncode}")
-        return Cost(rows, path.stat().st_size, elapsed, used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss)
+        spent = spend(["data", "check", str(path)])
+        if spent.code not in (0, 2):
+            raise SystemExit(f"the check ended with code {spent.code}")
+        return Cost(rows, path.stat().st_size, spent.seconds, spent.processor_seconds, spent.peak)
 
 
 def to_markdown(cost: Cost) -> str:

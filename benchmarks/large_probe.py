@@ -8,18 +8,14 @@ its own under a limit on its address space; reported are seconds and the high-wa
 import argparse
 import csv
 import gzip
-import os
-import resource
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.commands import spend
 from hiergeo.storage import archives
 
 DIM, TIERS, IMAGES = 384, 4, 1000
@@ -105,24 +101,6 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
-def run(folder: Path, words: Sequence[str], limit: int) -> tuple[int, float, float, str]:
-    """Exit code, seconds, peak resident GB and what was printed of a verb in a process of its own."""
-    begun = time.perf_counter()
-    with tempfile.TemporaryFile() as out:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "hiergeo", words[0], "--model", f"npz:{folder / 'large.npz'}", *words[1:]],
-            env={**os.environ, "HIERGEO_DATA_HOME": str(folder / "home")},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
-        )
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - begun
-        out.seek(0)
-        printed = out.read().decode()
-    return os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss / 2**20, printed
-
-
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large_probe", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the data is made, 2 GB")
@@ -134,9 +112,11 @@ def main(words: Sequence[str] | None = None) -> None:
     print(f"{TIERS * args.chains:,} captions of {DIM} dimensions in float16; {machine.processor()}.\n")
     print("| what | exit code | seconds | peak GB |\n|---|---|---|---|")
     for name in args.only or VERBS:
-        code, seconds, peak, printed = run(args.folder, VERBS[name], int(args.limit * 2**30))
-        print(f"| {name} | {code} | {seconds:.0f} | {peak:.2f} |", flush=True)
-        print(printed, file=sys.stderr, flush=True)
+        verb, *options = VERBS[name]
+        words = [verb, "--model", f"npz:{args.folder / 'large.npz'}", *options]
+        spent = spend(words, {"HIERGEO_DATA_HOME": str(args.folder / "home")}, int(args.limit * 2**30))
+        print(f"| {name} | {spent.code} | {spent.seconds:.0f} | {spent.peak / 2**30:.2f} |", flush=True)
+        print(spent.printed, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def test_on_the_command_line(run, tmp_path):
         (["--zero-shot", "scenes"], "ask for that with --evaluate"),
         (["--evaluate", "tiny", "--zero-shot", tmp_path / "nowhere"], "there is no folder"),
     ):
-        code, _, err = run(*common, *given)
+        code, _, err = run(*common, "--overwrite", *given)
         assert code == 2
         assert said in err
         assert err.count("\n") == 1

@@ -15,6 +15,7 @@ from fuzz_operators import examine
 from native_problems import MISSING
 
 from hiergeo import adapters, cli, geometry
+from hiergeo._text import shortened
 from hiergeo.errors import InputError
 from tests.attack.mutants import WORDS
 from tests.attack.trial import Attack, Family, Silent, fault_of
@@ -185,20 +186,21 @@ def _alter(random: Random, line: list[str]) -> None:
 
 
 def _run(line: list[str], settings: dict[str, str], folder: Path) -> tuple[int, str]:
-    """The exit code of ``hiergeo`` with some arguments, and what it said on standard error."""
-    said = io.StringIO()
+    """The exit code of ``hiergeo`` with some arguments, and what it said on standard error; help counts as such."""
+    printed, said = io.StringIO(), io.StringIO()
     place = Path.cwd()
     os.chdir(folder)
     try:
         with (
             mock.patch.object(sys, "argv", ["hiergeo", *line]),
             mock.patch.dict(os.environ, {"COLUMNS": "100", **settings}),
-            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(said),
         ):
             cli.main()
     except SystemExit as stop:
-        return int(stop.code or 0), said.getvalue()
+        asks_for_help = "Usage:" in printed.getvalue()
+        return int(stop.code or 0), said.getvalue() + ("Usage" if asks_for_help else "")
     finally:
         os.chdir(place)
         torch.set_default_dtype(torch.float32)
@@ -207,7 +209,8 @@ def _run(line: list[str], settings: dict[str, str], folder: Path) -> tuple[int, 
 
 def _check_end(code: int, said: str, line: list[str], settings: dict[str, str]) -> None:
     errors = [sentence for sentence in said.split("\n") if sentence.startswith("Error: ")]
-    story = f"{line} {settings}: exit {code}: {said[-600:]!r}"
+    shown = [shortened(word, 40) for word in (*line, *map("=".join, settings.items()))]
+    story = f"{shown}: exit {code}: {said[-600:]!r}"
     if code in (0, 1):
         if errors:
             raise Silent(story)

@@ -125,6 +125,8 @@ def check_free(folder: Path | str, overwrite: bool) -> None:
 def read_config(folder: Path | str) -> dict[str, Any]:
     """What `write` was given, and the shape and the files of the head, all of them verified.
 
+    Heads of version 0.1, which have no history, carry no hash of their configuration.
+
     Raises:
         InputError: there is no such folder, or its files are damaged, missing or do not fit each other.
     """
@@ -132,6 +134,8 @@ def read_config(folder: Path | str) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
     config = documents.read(path, SCHEMA)
+    if "history" in config:
+        documents.read(path, SCHEMA, hashed=True)
     numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
     most = {"weights": _limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": _limits.JSON_BYTES}
     for name in most.keys() & config.keys():
