@@ -20,7 +20,7 @@ NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 GOOD = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 
 SCRIPT = """
-import sys, time
+import socket, sys, time
 import torch, torch.distributed as dist
 from hiergeo.errors import HiergeoError
 from hiergeo.training.re import ranks
@@ -36,6 +36,11 @@ def wait():
 
 def store(self):
     if mine and stage == "met":
+        wait()
+    if mine and stage == "told":
+        with socket.create_server(("", 0)) as nobody:
+            port = nobody.getsockname()[1]
+        self._tell(1, self.lines[1], port)
         wait()
     return true(self)
 
@@ -189,8 +194,10 @@ def knock(port: int, hello: bytes) -> None:
 
 
 @gloo
-@pytest.mark.parametrize("victim", [0, 1])
-@pytest.mark.parametrize("stage", ["coming", "met", "operation", "library", "busy"])
+@pytest.mark.parametrize(
+    ("stage", "victim"),
+    [*((stage, rank) for stage in ("coming", "met", "operation", "library", "busy") for rank in (0, 1)), ("told", 0)],
+)
 def test_none_outlives_another_that_dies(stage, victim):
     """The victim gets SIGKILL; the survivor ends in one sentence that names it, wherever it waits.
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Event, Thread
 from typing import NoReturn
 
@@ -34,6 +35,9 @@ VERDICT = 2.0
 
 PATIENCE = 5.0
 """Seconds that whoever connects has to say who it is."""
+
+STORE = 300.0
+"""Seconds that a process waits for what another one is to put into torch's store."""
 
 EXIT = 2
 """Exit code of a process that could not end by itself."""
@@ -157,15 +161,27 @@ class Peers:
             store = dist.TCPStore("localhost", 0, self.here.size, is_master=True, wait_for_workers=False)
             for rank, line in self.lines.items():
                 self._tell(rank, line, store.port)
-        else:
-            port = _word(self.lines[0])
-            if port is None:
-                self._leave(0)
-            store = dist.TCPStore(self.here.address, port, self.here.size, is_master=False, wait_for_workers=False)
+            self._begin_to_watch()
+            return store
+        port = _word(self.lines[0])
+        if port is None:
+            self._leave(0)
+        self._begin_to_watch()
+        store = dist.TCPStore(
+            self.here.address,
+            port,
+            self.here.size,
+            is_master=False,
+            wait_for_workers=False,
+            timeout=timedelta(seconds=MEETING),
+        )
+        store.set_timeout(timedelta(seconds=STORE))
+        return store
+
+    def _begin_to_watch(self) -> None:
         for line in self.lines.values():
             line.settimeout(None)
         self._watch.start()
-        return store
 
     def lost(self, seconds: float) -> bool:
         """Whether a process is gone, waiting for such news."""
