@@ -48,6 +48,12 @@ INFLATED_BYTES = 1 << 28
 INFLATED_RATIO = 200
 """Times its own size that a file may inflate to beyond `INFLATED_BYTES`: captions reach 100, zeros 1000."""
 
+TABLE_BYTES = 1 << 26
+"""Bytes that a compressed table of captions may inflate to whatever its own size is: of each, twenty are held."""
+
+TABLE_RATIO = 20
+"""Times its own size that it may inflate to beyond `TABLE_BYTES`: captions reach 5."""
+
 TENSOR_HEADER_BYTES = 1 << 24
 """Bytes of the header of a safetensors file, which names its tensors: 100,000 of them."""
 

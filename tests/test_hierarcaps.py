@@ -267,7 +267,7 @@ class TestBadFiles:
         assert len(hierarcaps.load("test", home=tmp_path).rows) == 1
 
     def test_a_gzip_file_that_inflates_without_end_is_refused(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("hiergeo._limits.INFLATED_BYTES", 1 << 20)
+        monkeypatch.setattr("hiergeo._limits.TABLE_BYTES", 1 << 20)
         path = write_expanded(tmp_path, (DOG, CAT, COCO.format(8)))
         record = f"{DOG},{CAT},{COCO.format(8)}\n".encode()
         bomb = gzip.compress(b"positive,negative,image_url\n" + record * 40_000)
@@ -275,6 +275,14 @@ class TestBadFiles:
             path.write_bytes(content)
             with pytest.raises(InputError, match="inflates as no real table does"):
                 hierarcaps.load("expanded", home=tmp_path)
+
+    def test_a_file_of_many_defects_is_not_read_to_its_end(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("hiergeo.datasets.hierarcaps.splits.COUNTED", 3)
+        path = write_test(tmp_path, *[("0", "dog", COCO.format(7))] * 3)
+        with path.open("ab") as file:
+            file.write(b"\0,\0,\0\n")
+        with pytest.raises(InputError, match="data row 0"):
+            hierarcaps.load("test", home=tmp_path)
 
     @pytest.mark.parametrize("make", [Path.mkdir, lambda path: os.mkfifo(path)], ids=["folder", "pipe"])
     def test_what_is_no_file_is_refused(self, tmp_path, make):

@@ -139,14 +139,17 @@ def _weights(folder: Path) -> dict[str, Deed]:
 
 def _tables(folder: Path) -> dict[str, Deed]:
     head = b"captions,image_url\n"
-    stretch = gzip.compress(b"a => b => c => d,http://x\n" * 400_000, 6)
-    (folder / "zeros.csv.gz").write_bytes(gzip.compress(head) + stretch * 150)
+    chain = b"a => b => c => d,http://"
+    for name, row in (("odd", chain + b"x"), ("sound", chain + b"x/COCO_val2014_000000000001.jpg")):
+        stretch = gzip.compress((row + b"\n") * 200_000, 6)
+        (folder / f"{name}.csv.gz").write_bytes(gzip.compress(head) + stretch * 200)
     (folder / "cell.csv").write_bytes(head + b'"' + b"a" * (300 << 20) + b'",x\n')
     sparse(folder / "nothing.csv", 20 << 30)
     sparse(folder / "nothing.tsv", 20 << 30)
     (folder / "line.csv").write_bytes(head + b"," * (50 << 20))
     return {
-        "gzip of 1.5 GB of captions": partial(hierarcaps.read, folder / "zeros.csv.gz"),
+        "gzip of 1 GB of odd captions": partial(hierarcaps.read, folder / "odd.csv.gz"),
+        "gzip of 2.2 GB of sound captions": partial(hierarcaps.read, folder / "sound.csv.gz"),
         "captions of one cell of 300 MB": partial(hierarcaps.read, folder / "cell.csv"),
         "captions of 50 million cells": partial(hierarcaps.read, folder / "line.csv"),
         "captions of 20 GB of nothing": partial(hierarcaps.read, folder / "nothing.csv"),

@@ -13,6 +13,9 @@ from hiergeo.errors import InputError, unknown_name
 
 NAME = "hierarcaps"
 
+COUNTED = 1000
+"""Defects after which the rest of a file is not looked at."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -78,17 +81,27 @@ def belongs(row: Row, split: Split) -> bool:
 
 def read_rows(path: Path, layout: Published | None = None) -> tuple[Row, ...]:
     """All rows of a file, or an `InputError` for the first defect."""
+    try:
+        rows, defects = _sorted_out(path, layout)
+    except MemoryError as error:
+        raise InputError(f"{path} holds more rows than this machine has memory for: part it.") from error
+    if defects:
+        count = f"at least {COUNTED}" if len(defects) == COUNTED else str(len(defects))
+        more = f" (the first of {count} defects)" if len(defects) > 1 else ""
+        raise InputError(f"{defects[0]}{more}; correct {path} or replace it by an intact copy.")
+    return tuple(rows)
+
+
+def _sorted_out(path: Path, layout: Published | None) -> tuple[list[Row], list[Defect]]:
+    """The rows of a file and its defects, of which no more than `COUNTED` are waited for."""
     table = read_table(path)
     rows: list[Row] = []
-    first: Defect | None = None
-    defects = 0
+    defects: list[Defect] = []
     for found in parse(table, layout or layout_of(path, table.header)):
         if isinstance(found, Row):
             rows.append(found)
         else:
-            first = first or found
-            defects += 1
-    if first is not None:
-        more = f" (the first of {defects} defects)" if defects > 1 else ""
-        raise InputError(f"{first}{more}; correct {path} or replace it by an intact copy.")
-    return tuple(rows)
+            defects.append(found)
+            if len(defects) == COUNTED:
+                break
+    return rows, defects

@@ -145,7 +145,7 @@ class _Inflated(io.RawIOBase):
 
     def __init__(self, path: Path, packed: BinaryIO, size: int) -> None:
         self._path, self._inside = path, gzip.GzipFile(fileobj=packed)
-        self._left = max(_limits.INFLATED_BYTES, _limits.INFLATED_RATIO * size)
+        self._left = max(_limits.TABLE_BYTES, _limits.TABLE_RATIO * size)
         packed.seek(-min(size, LENGTH.size), io.SEEK_END)
         tail = packed.read(LENGTH.size)
         packed.seek(0)
