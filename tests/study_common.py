@@ -14,7 +14,7 @@ GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-1", "product:lorentz:-1x2,eu
 
 def plan(**changes: object) -> Plan:
     settings = {"geometries": GEOMETRIES, "dims": (4,), "seeds": (0, 1), "learning_rates": (0.02,), "recipe": SMALL}
-    return Plan(**(settings | changes))  # type: ignore[arg-type]
+    return Plan(**(settings | changes))
 
 
 def hierarchy() -> Hierarchy:

@@ -28,7 +28,7 @@ class Clocked:
 def test_ratios_are_taken_within_a_round():
     case = builds.Case("any", lambda: lambda: None, flops=4e9)
     before, after = partial(Clocked, 9, 2, 20, 4), partial(Clocked, 9, 1, 10, 3)  # after a call that warms up
-    (found,) = builds.compare([case], [before, after], rounds=3)  # type: ignore[list-item]
+    (found,) = builds.compare([case], [before, after], rounds=3)
     assert (found.before, found.after, found.ratio) == (2, 1, 0.5)
     assert builds.row(found, 4e9) == "| any | 2,000.0 | 1,000.0 | 0.50 | 50% of the peak | 100% of the peak |"
 
@@ -46,4 +46,4 @@ def test_a_narrow_cone_is_narrow():
 @pytest.mark.parametrize("prepared", [False, True])
 def test_ladders_find_the_same(prepared: bool):
     expected = builds.ladder(3, 40, 16)()
-    assert torch.equal(builds.ladder(3, 40, 16, prepared=prepared)(), expected)  # type: ignore[arg-type]
+    assert torch.equal(builds.ladder(3, 40, 16, prepared=prepared)(), expected)

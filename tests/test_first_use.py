@@ -91,9 +91,9 @@ def test_tau_d_is_shared_only_where_it_is_one_number():
     """Products round radii factor by factor, so that some are parted which tie in other geometries."""
     radii = np.array([[0.5, 0.5, 0.6, 0.7]])
     made = (made_of("euclidean", radii, 0.91), made_of("product:...", np.add(radii, [[0, 1e-9, 0, 0]]), 1.0))
-    assert Comparison(SimpleNamespace(), made).shared == frozenset()  # type: ignore[arg-type]
+    assert Comparison(SimpleNamespace(), made).shared == frozenset()
     made[1].metrics["tau_d"] = 0.91
-    assert Comparison(SimpleNamespace(), made).shared == {"tau_d"}  # type: ignore[arg-type]
+    assert Comparison(SimpleNamespace(), made).shared == {"tau_d"}
 
 
 def made_of(geometry: str, radii: np.ndarray, tau_d: float) -> Result:

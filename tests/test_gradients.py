@@ -60,7 +60,7 @@ def test_against_finite_differences(name: str, curvature: float) -> None:
 @pytest.mark.parametrize("law", [rows, pairwise])
 def test_by_a_curvature_near_zero(law: object, sign: int) -> None:
     x, y = (Polar(*(t.detach() for t in p)) for p in (ordinary(0.0, 0), ordinary(0.0, 1)))
-    for measure in (law.exterior_angle, law.distance):  # type: ignore[attr-defined]
+    for measure in (law.exterior_angle, law.distance):
         k = torch.tensor(sign * 1e-3, dtype=torch.float64, requires_grad=True)
         (gradient,) = torch.autograd.grad(measure(x, y, k).sum(), k)
         step = 1e-4
@@ -153,10 +153,10 @@ def test_zero_at_the_kinks(law: object, curvature: float) -> None:
     kinks = {"coincident": (point, point), "x at the root": (root, point), "y at the root": (point, root)}
     for x, y in kinks.values():
         parts = [t.clone().requires_grad_() for t in (*x, *y)]
-        angle = law.exterior_angle(Polar(*parts[:2]), Polar(*parts[2:]), curvature)  # type: ignore[attr-defined]
+        angle = law.exterior_angle(Polar(*parts[:2]), Polar(*parts[2:]), curvature)
         assert not any(bool(g.any()) for g in torch.autograd.grad(angle.sum(), parts))
     x, y = ([t.clone().requires_grad_() for t in (w, torch.ones(1))] for w in (u, v))
-    angle = law.exterior_angle(Polar(*x), Polar(*y), curvature)  # type: ignore[attr-defined]
+    angle = law.exterior_angle(Polar(*x), Polar(*y), curvature)
     assert all(bool(g.any()) for g in torch.autograd.grad(angle.sum(), [*x, *y]))
 
 

@@ -80,7 +80,7 @@ def test_a_learnable_curvature_opens_and_shuts_cones() -> None:
     parent, child = pairs()
     geometry = Lorentz(-0.7, learnable=True).double()
     loss = entailment_loss(parent, child, Space(geometry, ROOT))
-    (gradient,) = torch.autograd.grad(loss, [geometry.log_magnitude])  # type: ignore[list-item]
+    (gradient,) = torch.autograd.grad(loss, [geometry.log_magnitude])
     ends = [float(entailment_loss(parent, child, Space(Lorentz(-0.7 * math.exp(h)), ROOT))) for h in (1e-5, -1e-5)]
     assert float(gradient) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5)
 
@@ -148,11 +148,11 @@ def test_curvatures_are_clamped_in_place_and_reported() -> None:
     product = Product([(Lorentz(-0.7, learnable=True), 2), (Euclidean(), 2), (Sphere(0.5, learnable=True), 2)])
     lorentz, _, sphere = (geometry for geometry, _ in product.factors)
     with torch.no_grad():
-        lorentz.log_magnitude.add_(9.0)  # type: ignore[operator, union-attr]
-        sphere.log_magnitude.sub_(9.0)  # type: ignore[operator, union-attr]
+        lorentz.log_magnitude.add_(9.0)
+        sphere.log_magnitude.sub_(9.0)
     parameters = list(product.parameters())
     assert clamp_curvature(Space(product), 0.2, 3.0) == pytest.approx((-3.0, 0.2), rel=1e-6)
-    assert lorentz.value == pytest.approx(-3.0, rel=1e-6)  # type: ignore[union-attr]
+    assert lorentz.value == pytest.approx(-3.0, rel=1e-6)
     assert all(a is b for a, b in zip(parameters, product.parameters(), strict=True))
     free = Lorentz(-0.7, learnable=True)
     assert clamp_curvature(free) == pytest.approx((-0.7,), rel=1e-6)

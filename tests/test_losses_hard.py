@@ -60,7 +60,7 @@ def model_loss(model: nn.Module, rows: slice, mine: object) -> Tensor:
     embedded = model(torch.cat((positive.reshape(-1, DIM), negative.reshape(-1, DIM), root)))
     count = positive.numel() // DIM
     p, n = embedded[:count].view_as(positive), embedded[count:-1].view_as(negative)
-    return re_loss(p, n, embedded[-1], tuple(frozen), weights=(10, 1, 3), mine=mine).total  # type: ignore[arg-type]
+    return re_loss(p, n, embedded[-1], tuple(frozen), weights=(10, 1, 3), mine=mine).total
 
 
 def linear() -> nn.Linear:
@@ -79,13 +79,13 @@ def work(rank: int, folder: str, ranks: int) -> None:
     loss.backward()
     mean = loss.detach().clone()
     dist.all_reduce(mean)
-    result: dict[str, Tensor] = {name: p.grad for name, p in model.module.named_parameters()}  # type: ignore[misc]
+    result: dict[str, Tensor] = {name: p.grad for name, p in model.module.named_parameters()}
     result["loss"] = mean / ranks
     for tied in (False, True):
         p, n = (t.clone().requires_grad_() for t in mined(rows, tied))
         value = batch_hard_over_ranks(p, n)
         value.backward()
-        result |= {f"value {tied}": value.detach(), f"p {tied}": p.grad, f"n {tied}": n.grad}  # type: ignore[dict-item]
+        result |= {f"value {tied}": value.detach(), f"p {tied}": p.grad, f"n {tied}": n.grad}
     torch.save(result, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()
 

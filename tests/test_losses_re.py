@@ -235,7 +235,7 @@ def test_the_root_may_be_a_parameter_of_a_training_loop() -> None:
 
 def altered(chain: Tensor, item: int, tier: int, value: object) -> Tensor:
     other = chain.clone()
-    other[item, tier] = value  # type: ignore[assignment]
+    other[item, tier] = value
     return other
 
 

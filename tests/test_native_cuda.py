@@ -289,7 +289,7 @@ def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
 def many_problems(count: int) -> tuple[Polar, Polar]:
     """A batch of problems of one pair each."""
     x, y = random_points(count, 3, 0), random_points(count, 3, 1)
-    return tuple(Polar(side.direction[0, :, None], side.radius[0, :, None]) for side in (x, y))  # type: ignore[return-value]
+    return tuple(Polar(side.direction[0, :, None], side.radius[0, :, None]) for side in (x, y))
 
 
 def test_more_problems_than_a_short_integer_counts() -> None:

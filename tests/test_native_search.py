@@ -67,7 +67,7 @@ def test_the_best_are_the_best(side: str, by: str, screen: str, monkeypatch: pyt
     @settings(max_examples=60)
     def check(search: tuple[Polar, Polar, float]) -> None:
         x, y, curvature = search
-        values, indices = pairwise.cone_topk(x, y, curvature, K_BEST, by=by, side=side)  # type: ignore[arg-type]
+        values, indices = pairwise.cone_topk(x, y, curvature, K_BEST, by=by, side=side)
         truth = scores(x, y, curvature, side, by)
         sign = -1.0 if by == "margin" else 1.0
         best = truth.sort(-1).values[:, :K_BEST]

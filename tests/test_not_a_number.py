@@ -89,7 +89,7 @@ def test_through_autograd(name: str, curvature: float, setting: str, monkeypatch
 
 @pytest.mark.parametrize("curvature", CURVATURES)
 @pytest.mark.parametrize("measure", [rows.exterior_angle, rows.distance])
-def test_row_by_row(measure, curvature: float) -> None:  # type: ignore[no-untyped-def]
+def test_row_by_row(measure, curvature: float) -> None:
     x, y = (Polar(*(part[0] for part in point)) for point in (spoiled(points(7, 0), 1, 4), points(7, 1)))
     inputs = [part.requires_grad_() for part in (*x, *y)]
     value = measure(Polar(*inputs[:2]), Polar(*inputs[2:]), curvature)
@@ -121,7 +121,7 @@ def test_a_zero_direction_has_no_gradient(curvature: float, quantity: str, backe
 def test_an_infinite_radius_is_not_a_number_in_any_space(law: object) -> None:
     x, y = (Polar(*(part[0] for part in point)) for point in (spoiled(points(7, 0), 1, 4), points(7, 1)))
     for curvature in CURVATURES:
-        value = law.distance(x, y, curvature)  # type: ignore[attr-defined]
+        value = law.distance(x, y, curvature)
         assert bool(value[[1, 4]].isnan().all())
         assert not bool(value[[0, 2, 3, 5, 6]].isnan().any())
     embeddings = torch.eye(3)

@@ -46,7 +46,7 @@ def test_every_pair(curvature: float, dim: int, level: str) -> None:
         measured = [measure(x, y, curvature) for measure in measures]
     assert_bars(
         *measured,
-        tuple(torch.stack(part) for part in zip(*truths, strict=True)),  # type: ignore[arg-type]
+        tuple(torch.stack(part) for part in zip(*truths, strict=True)),
     )
 
 

@@ -21,7 +21,7 @@ every_way = pytest.mark.parametrize("way", WAYS)
 
 
 @pytest.fixture
-def chosen(way: str, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def chosen(way: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HIERGEO_NATIVE", "0" if way == "reference" else "1")
     with at("" if way == "reference" else way):
         yield

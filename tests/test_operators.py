@@ -99,7 +99,7 @@ def total_operands() -> tuple[object, ...]:
 @pytest.mark.parametrize("name", CASES)
 def test_opcheck(name: str) -> None:
     operator, make = CASES[name]
-    torch.library.opcheck(operator, make())  # type: ignore[arg-type]
+    torch.library.opcheck(operator, make())
 
 
 def test_every_operator_is_checked() -> None:
@@ -157,7 +157,7 @@ def test_second_derivatives_are_refused(name: str) -> None:
 
 def compiled(measure: Callable[..., object], backend: str = "aot_eager", **options: bool) -> Callable[..., Tensor]:
     torch.compiler.reset()
-    return torch.compile(measure, fullgraph=True, backend=backend, **options)  # type: ignore[call-overload, no-any-return]
+    return torch.compile(measure, fullgraph=True, backend=backend, **options)
 
 
 @pytest.mark.parametrize("curvature", [-0.3, 0.7, "learnt"])
@@ -235,7 +235,7 @@ def test_vmap(name: str) -> None:
     each = torch.stack([measure(*(Polar(p.direction[i], p.radius[i]) for p in (x, y)), -0.3) for i in range(3)])
     assert torch.equal(torch.vmap(lambda x, y: measure(x, y, -0.3))(x, y), each)
     last = Polar(x.direction.movedim(0, -1), x.radius.movedim(0, -1))
-    mapped = torch.vmap(lambda x, y: measure(x, y, -0.3), in_dims=(Polar(-1, -1), Polar(0, 0)))(last, y)  # type: ignore[arg-type]
+    mapped = torch.vmap(lambda x, y: measure(x, y, -0.3), in_dims=(Polar(-1, -1), Polar(0, 0)))(last, y)
     assert torch.equal(mapped, each)
     shared = torch.vmap(lambda radius: measure(Polar(x.direction[0], radius), Polar(y.direction[0], y.radius[0]), -0.3))
     one = Polar(x.direction[:1].expand(3, 5, 4), x.radius), Polar(y.direction[0], y.radius[0])
@@ -334,7 +334,7 @@ def test_searches_carry_no_gradient() -> None:
     x, y = points(5, seed=0), points(6, seed=1)
     x.radius.requires_grad_()
     for side in ("children", "parents"):
-        assert not pairwise.cone_topk(x, y, -0.3, 2, side=side)[0].requires_grad  # type: ignore[arg-type]
+        assert not pairwise.cone_topk(x, y, -0.3, 2, side=side)[0].requires_grad
 
 
 def test_operators_refuse_what_does_not_fit() -> None:
@@ -359,9 +359,9 @@ def test_operators_on_factors_refuse_what_does_not_fit(
     operator: Callable[..., object], rest: object, said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
-        operator(*factors(), *rest)  # type: ignore[misc]
+        operator(*factors(), *rest)
     with pytest.raises(InputError, match="aperture"):
-        operator(*factors()[:5], [], "cone_margin", *rest[1:])  # type: ignore[index]
+        operator(*factors()[:5], [], "cone_margin", *rest[1:])
 
 
 def test_values_are_not_looked_at_while_a_cuda_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:

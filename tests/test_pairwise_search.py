@@ -157,7 +157,7 @@ def test_topk_bounds(k: int) -> None:
 def test_topk_names_its_choices() -> None:
     for choice in ({"by": "distance"}, {"side": "below"}):
         with pytest.raises(ValueError, match=next(iter(choice))):
-            pairwise.cone_topk(*clouds(-0.3), -0.3, 3, **choice)  # type: ignore[arg-type]
+            pairwise.cone_topk(*clouds(-0.3), -0.3, 3, **choice)
 
 
 @pytest.mark.usefixtures("tiling")

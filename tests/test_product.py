@@ -21,7 +21,7 @@ def points(n: int, seed: int) -> Tensor:
 @pytest.mark.parametrize("combine", ["l2", "l1"])
 def test_lengths_combine_and_margins_take_the_smallest(combine: str) -> None:
     x, y, (root,) = points(6, 0), points(6, 1), points(1, 2)
-    space = Space(Product(FACTORS, combine), root)  # type: ignore[arg-type]
+    space = Space(Product(FACTORS, combine), root)
     slices = (slice(0, 3), slice(3, 5), slice(5, 7))
     parts = [(Space(g, root[s]), x[:, s], y[:, s]) for (g, _), s in zip(FACTORS, slices, strict=True)]
 
@@ -74,7 +74,7 @@ def test_refusals() -> None:
     with pytest.raises(InputError, match=r"needs a dimension of at least 1, not \[3, 0\]"):
         Product([(Euclidean(), 3), (Euclidean(), 0)])
     with pytest.raises(InputError, match=r"^combine must be 'l2' or 'l1', not 'max'\.$"):
-        Product(FACTORS, "max")  # type: ignore[arg-type]
+        Product(FACTORS, "max")
 
 
 def test_learnable_factors_are_parameters() -> None:

@@ -65,7 +65,7 @@ class Space:
         found = []
         for x, y, k in zip(self.x, self.y, self.curvature, strict=True):
             ends = (x, y) if side == "children" else (y, x)
-            values = oracle.every_pair(measure, *ends, k)  # type: ignore[arg-type]
+            values = oracle.every_pair(measure, *ends, k)
             values = values if side == "children" else values.mT
             values[_odd(x)] = math.nan
             values[:, _odd(y)] = math.nan
@@ -151,7 +151,7 @@ def searched(space: Space, by: Literal["distance", "margin", "angle"], side: Lit
     points = (space.x, space.y, space.curvature)
     if by == "angle":
         space = Space(space.x[:1], space.y[:1], space.curvature[:1], space.combine)
-        points = (space.x[0], space.y[0], space.curvature[0])  # type: ignore[assignment]
+        points = (space.x[0], space.y[0], space.curvature[0])
     truth = {
         "distance": space.distances,
         "margin": lambda: -space.margins(side),
@@ -269,9 +269,9 @@ def test_a_product_of_one_factor_is_its_factor() -> None:
     generator = torch.Generator().manual_seed(0)
     x, y = (Polar(torch.randn(n, 5, generator=generator), torch.rand(n, generator=generator)) for n in (6, 9))
     for measure in (pairwise.distance, pairwise.cone_margin, pairwise.cone_count):
-        assert torch.equal(measure([x], [y], [-0.3]), measure(x, y, -0.3))  # type: ignore[operator]
+        assert torch.equal(measure([x], [y], [-0.3]), measure(x, y, -0.3))
     for by in ("distance", "margin", "angle"):
-        for one, other in zip(pairwise.topk([x], [y], [-0.3], 4, by), pairwise.topk(x, y, -0.3, 4, by), strict=True):  # type: ignore[arg-type]
+        for one, other in zip(pairwise.topk([x], [y], [-0.3], 4, by), pairwise.topk(x, y, -0.3, 4, by), strict=True):
             assert torch.equal(one, other)
 
 
@@ -339,9 +339,9 @@ WRONG = {
     "points": lambda: pairwise.distance([GOOD, GOOD], [GOOD], [0.0, 0.0]),
     "factor 1": lambda: pairwise.distance([GOOD, Polar(torch.eye(4)[:2], torch.ones(2))], [GOOD] * 2, [0.0] * 2),
     "float64": lambda: pairwise.distance([GOOD, Polar(GOOD.direction.double(), GOOD.radius)], [GOOD] * 2, [0.0] * 2),
-    "by": lambda: pairwise.topk(GOOD, GOOD, 0.0, 1, "size"),  # type: ignore[arg-type]
-    "side": lambda: pairwise.rank(GOOD, GOOD, 0.0, torch.zeros(3, dtype=torch.int64), "angle", "up"),  # type: ignore[arg-type]
-    "combine": lambda: pairwise.count_within(GOOD, GOOD, 0.0, 1.0, combine="max"),  # type: ignore[arg-type]
+    "by": lambda: pairwise.topk(GOOD, GOOD, 0.0, 1, "size"),
+    "side": lambda: pairwise.rank(GOOD, GOOD, 0.0, torch.zeros(3, dtype=torch.int64), "angle", "up"),
+    "combine": lambda: pairwise.count_within(GOOD, GOOD, 0.0, 1.0, combine="max"),
     "angle": lambda: pairwise.topk([GOOD] * 2, [GOOD] * 2, [0.0] * 2, 1, "angle"),
     "k must": lambda: pairwise.topk(GOOD, GOOD, 0.0, 0),
     "1024": lambda: pairwise.topk(GOOD, GOOD, 0.0, 1025),

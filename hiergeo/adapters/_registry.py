@@ -65,7 +65,7 @@ def _loader(name: str) -> Callable[..., Model]:
         raise unknown_name("adapter", name, [*OWN, "tiny", *foreign])
     try:
         found: Callable[..., Model] = foreign[name].load()
-    except Exception as error:
+    except Exception as error:  # the code of somebody else runs here, at its import
         where = foreign[name].value
         raise UnavailableError(f"the adapter '{name}' ({where}) cannot be imported: {described(error)}.") from error
     return found
@@ -77,7 +77,7 @@ def _foreign(name: str, loader: Callable[..., Model], rest: str, device: torch.d
         return loader(rest, device=device)
     except HiergeoError:
         raise
-    except Exception as error:
+    except Exception as error:  # the code of somebody else runs here
         module = getattr(loader, "__module__", "unknown")
         raise UnavailableError(
             f"the adapter '{name}' (module {module}) could not load '{rest}': {described(error)}."

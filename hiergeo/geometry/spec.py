@@ -68,7 +68,7 @@ def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) ->
     except TypeError as error:
         hint = "takes no curvature" if curvature else f"needs a curvature: write {name}:K"
         raise InputError(f"geometry '{name}' {hint} ({error}).") from error
-    except Exception as error:
+    except Exception as error:  # the code of somebody else may run here
         raise UnavailableError(f"the geometry '{name}' could not be made: {described(error)}.") from error
     if not isinstance(geometry, Geometry):
         raise InputError(f"'{name}' made a {type(geometry).__name__}, not a hiergeo.geometry.Geometry.")
@@ -79,7 +79,7 @@ def _third_party(name: str) -> Callable[..., Geometry]:
     for point in entry_points(group=ENTRY_POINTS, name=name):
         try:
             found: Callable[..., Geometry] = point.load()
-        except Exception as error:
+        except Exception as error:  # the code of somebody else runs here, at its import
             raise UnavailableError(
                 f"the geometry '{name}' ({point.value}) cannot be imported: {described(error)}."
             ) from error

@@ -78,7 +78,7 @@ def two_writers(stage: Stage, random: Random) -> None:
     if None in ends:
         raise Hung("one of two writers does not end")
     for end in ends:
-        _sentence(end)  # type: ignore[arg-type]
+        _sentence(end)
     if all(end is not None and end.code for end in ends):
         raise RuntimeError(f"neither of two writers did it: {ends}")
     stage.whole()
@@ -117,7 +117,7 @@ def may_mount() -> bool:
 
 
 @contextmanager
-def _disk(place: Path, options: str):  # type: ignore[no-untyped-def]
+def _disk(place: Path, options: str):
     """A disk of its own at a folder."""
     cleared(place)
     _mount("-t", "tmpfs", "-o", options, "tmpfs", str(place))

@@ -21,12 +21,12 @@ from tests.attack.mutants import WORDS
 from tests.attack.trial import Attack, Family, Silent, fault_of
 
 GEOMETRIES = (
-    *("euclidean", "lorentz", "lorentz:-1", "poincare:-0.5", "sphere:0.25", "product:lorentz:-1x2,euclidean:x2"),
-    *("product:sphere:1x3,poincare:-1x3,euclidean:x58", "Euclidean", "lorentz:-1e-3"),
+    "euclidean lorentz lorentz:-1 poincare:-0.5 sphere:0.25 product:lorentz:-1x2,euclidean:x2 "
+    "product:sphere:1x3,poincare:-1x3,euclidean:x58 Euclidean lorentz:-1e-3"
 )
 MODELS = (
-    *("tiny", "open_clip:ViT-B-32/openai", "open_clip:ViT-B-32//nowhere.pt", "open_clip:hf-hub:org/name", "npz:a.npz"),
-    *("open_clip:local-dir:nowhere", "hf:org/name", "sentence-transformers:name", "head:nowhere", "head:a@tiny"),
+    "tiny open_clip:ViT-B-32/openai open_clip:ViT-B-32//nowhere.pt open_clip:hf-hub:org/name npz:a.npz "
+    "open_clip:local-dir:nowhere hf:org/name sentence-transformers:name head:nowhere head:a@tiny"
 )
 SIGNS = "0123456789.:-+,@x/ eE"
 
@@ -37,77 +37,34 @@ def specs(folder: Path) -> Attack:
 
     def attack(random: Random) -> None:
         if random.random() < 0.6:
-            parsed = geometry.parse(_altered(random, random.choice(GEOMETRIES)))
+            parsed = geometry.parse(_altered(random, random.choice(GEOMETRIES.split())))
             again = geometry.parse(parsed.spec)
             if again.spec != parsed.spec:
                 raise Silent(f"{parsed.spec} reads as {again.spec}")
         else:
-            adapters.load(_altered(random, random.choice(MODELS)))
+            adapters.load(_altered(random, random.choice(MODELS.split())))
 
     return attack
 
 
-ROWS = ("--rows", "3")
-PROBE = ("probe", "-m", "tiny", "-d", "scenes", *ROWS)
-LINES: tuple[tuple[str, ...], ...] = (
-    *(PROBE, ("--version",), ("info",), ("data", "list"), ("data", "check", "validation")),
-    (*PROBE, "-g", "lorentz:-1", "-p", "traversal", "--steps", "5", "--seed", "3", "--root", "model"),
-    (*PROBE, "-p", "pairs", "--split", "validation", "--json", "OUT/a.json", "--device", "cpu"),
-    ("compare", "-m", "tiny", "-d", "scenes", *ROWS, "-g", "euclidean", "-g", "sphere:1", "--html", "OUT/a.html"),
-    ("ladder", "PICTURE", "-m", "tiny", "-d", "scenes"),
-    ("embed", "-m", "tiny", "-d", "scenes", *ROWS, "--out", "OUT/a.npz", "--batch-size", "2"),
-    (
-        "train",
-        "head",
-        "-m",
-        "tiny",
-        "-d",
-        "scenes",
-        "--rows",
-        "40",
-        "--out",
-        "OUT/head",
-        "--steps",
-        "2",
-        "--hidden",
-        "4",
-    ),
-    (
-        "train",
-        "re",
-        "-m",
-        "tiny",
-        "-d",
-        "scenes",
-        "--rows",
-        "40",
-        "--out",
-        "OUT/re",
-        "--steps",
-        "1",
-        "--batch",
-        "4",
-        "--lr",
-        "1e-3",
-        "--every",
-        "1",
-        "--lora",
-        "2",
-    ),
+PROBE = "probe -m tiny -d scenes --rows 3"
+LINES = (
+    PROBE,
+    "--version",
+    "info",
+    "data list",
+    "data check validation",
+    f"{PROBE} -g lorentz:-1 -p traversal --steps 5 --seed 3 --root model",
+    f"{PROBE} -p pairs --split validation --json OUT/a.json --device cpu",
+    "compare -m tiny -d scenes --rows 3 -g euclidean -g sphere:1 --html OUT/a.html",
+    "ladder PICTURE -m tiny -d scenes",
+    "embed -m tiny -d scenes --rows 3 --out OUT/a.npz --batch-size 2",
+    "train head -m tiny -d scenes --rows 40 --out OUT/head --steps 2 --hidden 4",
+    "train re -m tiny -d scenes --rows 40 --out OUT/re --steps 1 --batch 4 --lr 1e-3 --every 1 --lora 2",
 )
 VARIABLES = (
-    *(
-        "COLUMNS",
-        "LINES",
-        "TERM",
-        "HOME",
-        "HIERGEO_DATA_HOME",
-        "HIERGEO_NATIVE",
-        "HIERGEO_THREADS",
-        "RANK",
-        "WORLD_SIZE",
-    ),
-    *("LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "NO_COLOR", "FORCE_COLOR", "TMPDIR", "HF_HOME", "HIERGEO_SCREEN"),
+    "COLUMNS LINES TERM HOME HIERGEO_DATA_HOME HIERGEO_NATIVE HIERGEO_THREADS RANK WORLD_SIZE LOCAL_RANK MASTER_ADDR "
+    "MASTER_PORT NO_COLOR FORCE_COLOR TMPDIR HF_HOME HIERGEO_SCREEN"
 )
 
 
@@ -117,11 +74,11 @@ def arguments(folder: Path) -> Attack:
     out = folder / "out"
 
     def attack(random: Random) -> None:
-        line = [word.replace("OUT", str(out)) for word in random.choice(LINES)]
+        line = [word.replace("OUT", str(out)) for word in random.choice(LINES).split()]
         line = [str(folder / "picture.png") if word == "PICTURE" else word for word in line]
         for _ in range(random.randint(1, 3)):
             _alter(random, line)
-        strange = {random.choice(VARIABLES): random.choice(WORDS)} if random.random() < 0.3 else {}
+        strange = {random.choice(VARIABLES.split()): random.choice(WORDS)} if random.random() < 0.3 else {}
         settings = {name: word for name, word in strange.items() if "\0" not in word and "\ud800" not in word}
         code, said = _run(line, settings, folder)
         _check_end(code, said, line, settings)

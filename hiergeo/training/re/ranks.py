@@ -256,7 +256,7 @@ def _broken_off(here: Place, peers: Peers | None) -> Iterator[None]:
         yield
     except HiergeoError:
         raise
-    except Exception as error:
+    except Exception as error:  # all but those that another process caused are raised again
         if (peers is not None and peers.lost(VERDICT)) or _of_transport(error):
             raise UnavailableError((peers or Peers(here, {})).sentence()) from error
         raise
