@@ -58,19 +58,19 @@ class Model(ABC):
         """A short hash of the weights (or of the file): stored embeddings of other weights are told apart by it."""
 
     @abstractmethod
-    def _check_texts(self, texts: Sequence[str]) -> None:
+    def check_texts(self, texts: Sequence[str]) -> None:
         """Raise `InputError` for texts that can never be embedded, before any work starts."""
 
     @abstractmethod
-    def _check_images(self, images: Sequence[ImageLike]) -> None:
+    def check_images(self, images: Sequence[ImageLike]) -> None:
         """Raise `InputError` for images that can never be embedded, before any work starts."""
 
     @abstractmethod
-    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
         """One batch of stripped texts -> (B, dim), of any norm, device and floating dtype."""
 
     @abstractmethod
-    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         """One batch of images -> (B, dim), of any norm, device and floating dtype; called only when `has_images`."""
 
     def __repr__(self) -> str:
@@ -122,9 +122,9 @@ class Model(ABC):
             raise InputError(f"texts must be a list of strings, not {_shown(texts, str)}.")
         stripped = [text.strip() for text in listed]
         _refuse_surrogates(stripped)
-        self._check_texts(stripped)
+        self.check_texts(stripped)
         wanted = Wanted(self.text_batch if batch_size is None else batch_size, _wanted(device), resolve_dtype(dtype))
-        return self._encode("text", stripped, self._text_rows, wanted, progress)
+        return self._encode("text", stripped, self.text_rows, wanted, progress)
 
     @torch_defaults()
     def encode_image(
@@ -158,9 +158,9 @@ class Model(ABC):
             raise InputError(
                 f"images must be a list of paths, pictures or arrays of pixels, not {_shown(images, object)}."
             )
-        self._check_images(images)
+        self.check_images(images)
         wanted = Wanted(self.image_batch if batch_size is None else batch_size, _wanted(device), resolve_dtype(dtype))
-        return self._encode("image", images, self._image_rows, wanted, progress)
+        return self._encode("image", images, self.image_rows, wanted, progress)
 
     def _encode(
         self,

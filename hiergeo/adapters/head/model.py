@@ -54,16 +54,16 @@ class HeadModel(Model):
         """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim)."""
         return through(self.head, embeddings, self.name)
 
-    def _check_texts(self, texts: Sequence[str]) -> None:
-        self.base._check_texts(texts)
+    def check_texts(self, texts: Sequence[str]) -> None:
+        self.base.check_texts(texts)
 
-    def _check_images(self, images: Sequence[ImageLike]) -> None:
-        self.base._check_images(images)
+    def check_images(self, images: Sequence[ImageLike]) -> None:
+        self.base.check_images(images)
 
-    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
         return applied(self.head, self.base.encode_text(texts, batch_size=len(texts), device=self._place))
 
-    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         return applied(self.head, self.base.encode_image(images, batch_size=len(images), device=self._place))
 
     @property
