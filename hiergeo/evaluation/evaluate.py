@@ -14,7 +14,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError, check_whole, unknown_name
 from hiergeo.evaluation import pairs, re, traversal
 from hiergeo.evaluation.embedded import Embedded, embed
-from hiergeo.evaluation.flatness import diagnose, verdict
+from hiergeo.evaluation.flatness import diagnose
 from hiergeo.evaluation.outcome import Outcome
 from hiergeo.evaluation.radial import order, radii
 from hiergeo.evaluation.result import Result
@@ -104,11 +104,11 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
             "torch": torch.__version__,
         },
         diagnostics=diagnostics,
-        verdict=verdict(diagnostics),
         draws={name: statistic.draws(settings.samples, settings.seed) for name, statistic in named},
         ladders=outcome.ladders,
         radii=chain_radii,
         rows={name: each.values for name, each in statistics.items() if each.values is not None},
+        items={name: statistic.rows for name, statistic in statistics.items()},
         rocs=outcome.rocs,
     )
 
