@@ -60,10 +60,15 @@ class Comparison:
         equal = all(first.metrics[name] == result.metrics[name] for name in RADIAL for result in self.results)
         return RADIAL if same and equal else frozenset()
 
+    @property
+    def dim(self) -> int:
+        """Dimension of the embeddings."""
+        return int(self.embedded.root.shape[-1])
+
     @cached_property
     def findings(self) -> Findings:
         """Scores, contrasts, leaders and cautions; metrics that curvature cannot change are not compared."""
-        dim = int(self.embedded.root.shape[-1])
+        dim = self.dim
         spaces = tuple(_facts(result, dim) for result in self.results)
         cube = Cube(tuple(result.entry(dim) for result in self.results))
         fixed = frozenset(name for name in cube.resampled if not find_metric(name).depends_on_curvature)
@@ -93,9 +98,8 @@ class Comparison:
         metrics, the exact sign test agrees after Holm's correction. Charts of one space, and spaces that are
         effectively flat, count as one.
         """
-        (dim,) = self.findings.dims
-        named = (name for name in self.findings.metrics(dim) if find_metric(name).depends_on_curvature)
-        return {name: self.findings.winner(name, dim) for name in named}
+        named = (name for name in self.findings.metrics(self.dim) if find_metric(name).depends_on_curvature)
+        return {name: self.findings.winner(name, self.dim) for name in named}
 
     @property
     def twins(self) -> tuple[tuple[str, ...], ...]:
