@@ -124,7 +124,7 @@ def test_a_geometry_is_one_file_that_knows_no_other() -> None:
     for name in ("euclidean", "lorentz", "poincare", "sphere"):
         for module in imports(PACKAGE / "geometry" / f"{name}.py"):
             if module.startswith("hiergeo.geometry."):
-                assert module in ("hiergeo.geometry._base", "hiergeo.geometry._geoopt"), f"{name} imports {module}"
+                assert module in ("hiergeo.geometry.base", "hiergeo.geometry.charts"), f"{name} imports {module}"
 
 
 def test_native_code_has_one_door() -> None:

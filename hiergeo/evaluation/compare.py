@@ -17,7 +17,7 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded, embed
 from hiergeo.evaluation.evaluate import Settings, as_space, check, check_fit, measure, wanted
 from hiergeo.evaluation.result import Result
-from hiergeo.geometry import Geometry, Product, Space
+from hiergeo.geometry import Geometry, Space
 from hiergeo.metrics import Interval, percentile_interval
 
 RADIAL = frozenset({"tau_d"})
@@ -100,7 +100,7 @@ class Comparison:
 def compare(
     model: Model | str,
     dataset: Hierarchy | str,
-    spaces: Sequence[Space | Geometry | Product | str],
+    spaces: Sequence[Space | Geometry | str],
     protocol: str = "re",
     steps: int = 50,
     seed: int = 0,

@@ -18,7 +18,7 @@ from hiergeo.evaluation.flatness import diagnose, verdict
 from hiergeo.evaluation.outcome import Outcome
 from hiergeo.evaluation.radial import order, radii
 from hiergeo.evaluation.result import Result
-from hiergeo.geometry import Geometry, Product, Space, parse
+from hiergeo.geometry import Geometry, Space, parse
 
 
 class Settings(NamedTuple):
@@ -41,7 +41,7 @@ PROTOCOLS: dict[str, Callable[[Embedded, Space, int, bool], Outcome]] = {
 def evaluate(
     model: Model | str,
     dataset: Hierarchy | str,
-    space: Space | Geometry | Product | str = "euclidean",
+    space: Space | Geometry | str = "euclidean",
     protocol: str = "re",
     steps: int = 50,
     seed: int = 0,
@@ -140,7 +140,7 @@ def wanted(protocol: str) -> dict[str, bool]:
     return {"images": protocol != "pairs", "negatives": protocol == "pairs"}
 
 
-def as_space(space: Space | Geometry | Product | str) -> Space:
+def as_space(space: Space | Geometry | str) -> Space:
     """The space itself, or the one around the model's root in the geometry given or named."""
     if isinstance(space, Space):
         return space

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.stretches import row_by_row
-from hiergeo.geometry import Product, Space
+from hiergeo.geometry import Space
 
 FLAT_BEND = 0.02
 """Below this relative excess of sn(r) over r at the largest radius a curved space measures like a flat one."""

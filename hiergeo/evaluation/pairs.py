@@ -13,7 +13,7 @@ from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.outcome import Outcome
 from hiergeo.evaluation.statistic import Statistic
 from hiergeo.evaluation.stretches import row_by_row
-from hiergeo.geometry import Product, Space
+from hiergeo.geometry import Space
 from hiergeo.metrics import Ranking
 
 

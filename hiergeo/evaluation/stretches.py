@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiergeo import pairwise
 from hiergeo._progress import track
-from hiergeo.geometry import Product, Space
+from hiergeo.geometry import Space
 from hiergeo.polar import Polar
 
 STRETCH = 1 << 12

@@ -5,14 +5,11 @@ from importlib.metadata import entry_points
 
 from hiergeo import _limits
 from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
-from hiergeo.geometry._base import Geometry
-from hiergeo.geometry.euclidean import Euclidean
-from hiergeo.geometry.lorentz import Lorentz
-from hiergeo.geometry.poincare import PoincareBall
+from hiergeo.geometry.base import ConstantCurvature, Geometry
+from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.product import Product
-from hiergeo.geometry.sphere import Sphere
 
-BUILT_IN: dict[str, Callable[..., Geometry]] = {
+BUILT_IN: dict[str, Callable[..., ConstantCurvature]] = {
     "euclidean": Euclidean,
     "lorentz": Lorentz,
     "poincare": PoincareBall,
@@ -24,7 +21,7 @@ DIGITS = 9
 """Digits of a dimension in a spec."""
 
 
-def parse(spec: str) -> Geometry | Product:
+def parse(spec: str) -> Geometry:
     """The geometry a string names.
 
     ``euclidean``, ``lorentz:-1``, ``poincare:-0.5``, ``sphere:0.25``, or a product of factors NAME:CURVATURExDIM such
@@ -60,7 +57,7 @@ def _single(name: str, curvature: str, spec: str) -> Geometry:
     return _made(name, constructor, value)
 
 
-def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) -> Geometry:
+def _made(name: str, constructor: Callable[..., ConstantCurvature], *curvature: float) -> Geometry:
     try:
         geometry = constructor(*curvature)
     except HiergeoError:
@@ -75,10 +72,10 @@ def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) ->
     return geometry
 
 
-def _third_party(name: str) -> Callable[..., Geometry]:
+def _third_party(name: str) -> Callable[..., ConstantCurvature]:
     for point in entry_points(group=ENTRY_POINTS, name=name):
         try:
-            found: Callable[..., Geometry] = point.load()
+            found: Callable[..., ConstantCurvature] = point.load()
         except Exception as error:  # the code of somebody else runs here, at its import
             raise UnavailableError(
                 f"the geometry '{name}' ({point.value}) cannot be imported: {described(error)}."

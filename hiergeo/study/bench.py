@@ -15,7 +15,7 @@ from hiergeo.evaluation import Result, pairs
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.evaluate import Settings
 from hiergeo.evaluation.outcome import Outcome
-from hiergeo.geometry import Geometry, Product, Space, parse
+from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.study.result import Run
 from hiergeo.training import Chains, Head, HeadModel, Trained
 from hiergeo.training.summary import behind, between, measured
@@ -50,7 +50,7 @@ class Bench:
             geometry = parse("euclidean")
         return self._measured(self.frozen, HeadModel(self.model, Head(HeadShape(dim, dim))), geometry)
 
-    def run(self, trained: Trained, before: Result, untrained: Geometry | Product) -> Run:
+    def run(self, trained: Trained, before: Result, untrained: Geometry) -> Run:
         """Measure a head; one whose points leave its space, a sphere, counts as the untrained head.
 
         Args:
@@ -74,7 +74,7 @@ class Bench:
         summary = between(before, after, self.frozen, sharpened)
         return Run(trained.recipe.seed, trained, summary, after.metrics | summary.drift, after.draws, problem)
 
-    def _measured(self, embedded: Embedded, model: HeadModel, geometry: Geometry | Product) -> Result:
+    def _measured(self, embedded: Embedded, model: HeadModel, geometry: Geometry) -> Result:
         space, aside, settings = Space(geometry), self.aside, self.settings
         with torch.no_grad(), beyond_the_equator():
             result = measured(embedded, space, settings, unseen=self.unseen, held_out=self.held_out)
