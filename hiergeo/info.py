@@ -7,19 +7,19 @@ from pathlib import Path
 import torch
 
 from hiergeo import datasets, geometry, pairwise
-from hiergeo._devices import usable
+from hiergeo._devices import AUTO, resolve_device
 from hiergeo._version import __version__
 
 PACKAGES = ("numpy", "geoopt", "open_clip_torch", "transformers", "sentence-transformers")
 
 
-def collect(device: str = "cpu") -> dict[str, str | int]:
+def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
     """Facts by name: versions, kernels, device, data home, data sets at hand, geometries and adapters.
 
     Raises:
         InputError: the device is not one of this machine.
     """
-    place = usable(device)
+    place = resolve_device(device)
     home = datasets.data_home()
     return {
         "hiergeo": __version__,

@@ -34,19 +34,19 @@ class Letters(Model):
     def fingerprint(self) -> str:
         return "letters"
 
-    def _check_texts(self, texts: Sequence[str]) -> None:
+    def check_texts(self, texts: Sequence[str]) -> None:
         pass
 
-    def _check_images(self, images: Sequence[ImageLike]) -> None:
+    def check_images(self, images: Sequence[ImageLike]) -> None:
         pass
 
-    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
         self.batches.append(list(texts))
         scale = [float("nan") if "nan" in text else 0.0 if "zero" in text else 1.0 for text in texts]
         counts = torch.tensor([[*map(text.count, "abc"), 1] for text in texts], dtype=torch.float16)
         return counts * torch.tensor(scale)[:, None]
 
-    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         raise AssertionError("a text-only model was asked for images")
 
 

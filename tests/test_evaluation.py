@@ -29,16 +29,16 @@ class Table(Model):
     def fingerprint(self) -> str:
         return "table"
 
-    def _check_texts(self, texts):
+    def check_texts(self, texts):
         pass
 
-    def _check_images(self, images):
+    def check_images(self, images):
         pass
 
-    def _text_rows(self, texts):
+    def text_rows(self, texts):
         return torch.tensor([self.texts[text] for text in texts])
 
-    def _image_rows(self, images):
+    def image_rows(self, images):
         return torch.tensor([self.images[image.image_id] for image in images])
 
 
@@ -168,7 +168,7 @@ def test_exact_ties_of_different_spaces_have_no_winner(fan):
 
 def test_a_space_that_does_not_fit_is_refused_before_embedding(fan, monkeypatch):
     model, hierarchy = fan
-    monkeypatch.setattr(Table, "_image_rows", lambda *_: pytest.fail("embedded"))
+    monkeypatch.setattr(Table, "image_rows", lambda *_: pytest.fail("embedded"))
     with pytest.raises(InputError, match="have 3 dimensions"):
         hiergeo.compare(model, hierarchy, ["euclidean", "product:lorentz:-1x3"])
 
@@ -182,7 +182,7 @@ def test_images_of_another_dimension_are_refused(fan):
 
 def test_an_adapter_that_loses_rows_is_named(fan, monkeypatch):
     model, hierarchy = fan
-    monkeypatch.setattr(Table, "_image_rows", lambda *_: torch.ones(1, 2))
+    monkeypatch.setattr(Table, "image_rows", lambda *_: torch.ones(1, 2))
     with pytest.raises(InputError, match=r"the adapter table gave \(1, 2\) for a batch of 2"):
         hiergeo.evaluate(model, hierarchy)
 

@@ -209,7 +209,7 @@ def test_arrays_of_pixels_are_pictures(as_array):
 )
 def test_what_is_no_picture_is_refused_before_any_work(images, words, monkeypatch):
     model = adapters.load("tiny")
-    monkeypatch.setattr(type(model), "_image_rows", lambda *_: pytest.fail("worked"))
+    monkeypatch.setattr(type(model), "image_rows", lambda *_: pytest.fail("worked"))
     with pytest.raises(InputError, match=words):
         model.encode_image(images)
 
@@ -218,6 +218,6 @@ def test_a_file_that_is_no_image_is_named_before_any_work(tmp_path, monkeypatch)
     NOISE.save(tmp_path / "good.png")
     (tmp_path / "login.jpg").write_text("<html>")
     model = adapters.load("tiny")
-    monkeypatch.setattr(type(model), "_image_rows", lambda *_: pytest.fail("worked"))
+    monkeypatch.setattr(type(model), "image_rows", lambda *_: pytest.fail("worked"))
     with pytest.raises(InputError, match=r"login\.jpg"):
         model.encode_image([tmp_path / "good.png"] * 70 + [tmp_path / "login.jpg"])

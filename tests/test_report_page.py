@@ -36,16 +36,16 @@ class Handmade(Model):
     def fingerprint(self) -> str:
         return "handmade"
 
-    def _check_texts(self, texts):
+    def check_texts(self, texts):
         pass
 
-    def _check_images(self, images):
+    def check_images(self, images):
         pass
 
-    def _text_rows(self, texts):
+    def text_rows(self, texts):
         return torch.stack([_row(text) for text in texts])
 
-    def _image_rows(self, images):
+    def image_rows(self, images):
         return torch.stack([_row(f"picture {image.image_id} of a thing") for image in images])
 
 

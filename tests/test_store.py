@@ -38,16 +38,16 @@ class Counting(Model):
     def fingerprint(self) -> str:
         return self._fingerprint
 
-    def _check_texts(self, texts: Sequence[str]) -> None:
+    def check_texts(self, texts: Sequence[str]) -> None:
         pass
 
-    def _check_images(self, images: Sequence[ImageLike]) -> None:
+    def check_images(self, images: Sequence[ImageLike]) -> None:
         pass
 
-    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
         return self._rows(list(texts))
 
-    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         return self._rows([str(image.image_id) for image in images])
 
     def _rows(self, names: list[str]) -> Tensor:
@@ -242,7 +242,7 @@ def test_an_unusable_embedding_says_where(tmp_path, hierarchy, monkeypatch):
     spoil = "big red thing 1"
     monkeypatch.setattr(
         model,
-        "_text_rows",
+        "text_rows",
         lambda texts: torch.stack([_vector(t) * (float("nan") if t == spoil else 1) for t in texts]),
     )
     at = hierarchy.texts.index(spoil)

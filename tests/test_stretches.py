@@ -75,16 +75,16 @@ class Uneven(Model):
     def fingerprint(self) -> str:
         return ""
 
-    def _check_texts(self, texts) -> None:
+    def check_texts(self, texts) -> None:
         pass
 
-    def _check_images(self, images) -> None:
+    def check_images(self, images) -> None:
         pass
 
-    def _text_rows(self, texts):
+    def text_rows(self, texts):
         return torch.ones(len(texts), 2 + len(texts))
 
-    def _image_rows(self, images: list[ImageRef]):
+    def image_rows(self, images: list[ImageRef]):
         raise AssertionError
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo import _limits
-from hiergeo._numerics import torch_defaults
+from hiergeo._devices import resolve_device, resolve_dtype
+from hiergeo._numerics import torch_defaults, wide
 from hiergeo._progress import track
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError, check_whole
@@ -23,6 +24,14 @@ NAMED_ROWS = 5
 
 ROWS_AT_ONCE = 1 << 12
 """Rows that are normalised in float64 at a time."""
+
+
+class Wanted(NamedTuple):
+    """How inputs are embedded and where the result is left."""
+
+    batch_size: int
+    device: torch.device
+    dtype: torch.dtype
 
 
 class Model(ABC):
@@ -49,19 +58,19 @@ class Model(ABC):
         """A short hash of the weights (or of the file): stored embeddings of other weights are told apart by it."""
 
     @abstractmethod
-    def _check_texts(self, texts: Sequence[str]) -> None:
+    def check_texts(self, texts: Sequence[str]) -> None:
         """Raise `InputError` for texts that can never be embedded, before any work starts."""
 
     @abstractmethod
-    def _check_images(self, images: Sequence[ImageLike]) -> None:
+    def check_images(self, images: Sequence[ImageLike]) -> None:
         """Raise `InputError` for images that can never be embedded, before any work starts."""
 
     @abstractmethod
-    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
         """One batch of stripped texts -> (B, dim), of any norm, device and floating dtype."""
 
     @abstractmethod
-    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         """One batch of images -> (B, dim), of any norm, device and floating dtype; called only when `has_images`."""
 
     def __repr__(self) -> str:
@@ -76,19 +85,32 @@ class Model(ABC):
         """The dimension of the embedding space."""
         return self._root.shape[0]
 
-    def root(self) -> Tensor:
-        """The unit embedding (dim,) of the empty caption, through the tokenizer and padding of every other caption."""
-        return self._root.clone()
+    def root(self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None) -> Tensor:
+        """The unit embedding (dim,) of the empty caption, through the tokenizer and padding of every other caption.
+
+        Args:
+            device: where it is wanted, as in `encode_text`.
+            dtype: of the result, as in `encode_text`.
+        """
+        return self._root.to(_wanted(device), resolve_dtype(dtype), copy=True)
 
     @torch_defaults()
     def encode_text(
-        self, texts: Sequence[str] | NDArray[np.str_], *, batch_size: int | None = None, progress: bool = False
+        self,
+        texts: Sequence[str] | NDArray[np.str_],
+        *,
+        batch_size: int | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        progress: bool = False,
     ) -> Tensor:
-        """The unit embeddings (unless not `normalised`) of the stripped texts: (N, dim), float32, on the CPU.
+        """The unit embeddings (unless not `normalised`) of the stripped texts, (N, dim).
 
         Args:
             texts: a list, or a numpy array (N,), of strings.
             batch_size: texts that are embedded at a time; None is `text_batch`.
+            device: where the embeddings are wanted: ``auto``, a name or a device of torch; None is the CPU.
+            dtype: float32 (None), bfloat16 or float16. Norms are divided out in float32, before rounding.
             progress: draw a bar on standard error.
 
         Raises:
@@ -100,16 +122,21 @@ class Model(ABC):
             raise InputError(f"texts must be a list of strings, not {_shown(texts, str)}.")
         stripped = [text.strip() for text in listed]
         _refuse_surrogates(stripped)
-        self._check_texts(stripped)
-        return self._encode(
-            "text", stripped, self._text_rows, self.text_batch if batch_size is None else batch_size, progress
-        )
+        self.check_texts(stripped)
+        wanted = Wanted(self.text_batch if batch_size is None else batch_size, _wanted(device), resolve_dtype(dtype))
+        return self._encode("text", stripped, self.text_rows, wanted, progress)
 
     @torch_defaults()
     def encode_image(
-        self, images: Sequence[ImageLike], *, batch_size: int | None = None, progress: bool = False
+        self,
+        images: Sequence[ImageLike],
+        *,
+        batch_size: int | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        progress: bool = False,
     ) -> Tensor:
-        """The unit embeddings of the images: (N, dim), float32, on the CPU. Files are opened one batch at a time.
+        """The unit embeddings (unless not `normalised`) of the images, (N, dim). Files are opened one batch at a time.
 
         Every file is looked at before the work begins; damage beyond its header shows when its batch is reached.
 
@@ -117,6 +144,8 @@ class Model(ABC):
             images: a list of paths, pictures of Pillow, images of a dataset, or arrays and tensors of pixels (height,
                 width, 3), uint8.
             batch_size: images that are embedded at a time; None is `image_batch`.
+            device: where the embeddings are wanted, as in `encode_text`.
+            dtype: of the embeddings, as in `encode_text`.
             progress: draw a bar on standard error.
 
         Raises:
@@ -129,27 +158,27 @@ class Model(ABC):
             raise InputError(
                 f"images must be a list of paths, pictures or arrays of pixels, not {_shown(images, object)}."
             )
-        self._check_images(images)
-        return self._encode(
-            "image", images, self._image_rows, self.image_batch if batch_size is None else batch_size, progress
-        )
+        self.check_images(images)
+        wanted = Wanted(self.image_batch if batch_size is None else batch_size, _wanted(device), resolve_dtype(dtype))
+        return self._encode("image", images, self.image_rows, wanted, progress)
 
     def _encode(
         self,
         kind: str,
         items: Sequence[Item],
         rows_of: Callable[[Sequence[Item]], Tensor],
-        batch_size: int,
+        wanted: Wanted,
         progress: bool,
     ) -> Tensor:
         if not items:
             raise InputError(f"there is no {kind} to embed: the list is empty.")
-        check_whole("the batch size", batch_size, 1, _limits.BATCH)
+        size = wanted.batch_size
+        check_whole("the batch size", size, 1, _limits.BATCH)
         whole, what = torch.empty(0, 0), f"the {kind} embeddings of {self.name}"
-        for start in track(range(0, len(items), batch_size), f"embedding {kind}s", enabled=progress):
-            rows = self._checked_rows(rows_of, items[start : start + batch_size])
+        for start in track(range(0, len(items), size), f"embedding {kind}s", enabled=progress):
+            rows = self._checked_rows(rows_of, items[start : start + size], wanted.device)
             if start == 0:
-                whole = torch.empty(len(items), rows.shape[1], dtype=torch.float32)
+                whole = torch.empty(len(items), rows.shape[1], dtype=torch.float32, device=wanted.device)
             if rows.shape[1] != whole.shape[1]:
                 raise InputError(
                     f"the adapter {self.name} gave rows of {whole.shape[1]} numbers, and from row {start} on of "
@@ -157,18 +186,24 @@ class Model(ABC):
                 )
             whole[start : start + len(rows)] = rows
         if self.normalised:
-            return unit_rows(whole, what, whole)
+            return unit_rows(whole, what, whole).to(wanted.dtype)
         refuse_rows(~whole.isfinite().all(dim=1), what, "hold NaN or Inf")
-        return whole
+        return whole.to(wanted.dtype)
 
-    def _checked_rows(self, rows_of: Callable[[Sequence[Item]], Tensor], batch: Sequence[Item]) -> Tensor:
+    def _checked_rows(
+        self, rows_of: Callable[[Sequence[Item]], Tensor], batch: Sequence[Item], device: torch.device
+    ) -> Tensor:
         rows = rows_of(batch)
         if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != len(batch):
             shape = tuple(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
             raise InputError(
                 f"the adapter {self.name} gave {shape} for a batch of {len(batch)}: it must give one row each."
             )
-        return rows.detach().float().cpu()
+        return rows.detach().to(device, torch.float32)
+
+
+def _wanted(device: str | torch.device | None) -> torch.device:
+    return torch.device("cpu") if device is None else resolve_device(device)
 
 
 def _shown(values: object, wanted: type) -> str:
@@ -187,7 +222,7 @@ def _refuse_surrogates(texts: Sequence[str]) -> None:
 
 
 def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
-    """Rows (N, D) divided by their Euclidean norms, in float32; float64 is used for a few rows at a time only.
+    """Rows (N, D) divided by their Euclidean norms, in float32, on their device; a few at a time in float64.
 
     Args:
         rows: of any floating dtype.
@@ -201,10 +236,10 @@ def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
     finite, nonzero = (torch.ones(len(rows), dtype=torch.bool, device=rows.device) for _ in range(2))
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        wide = rows[part].double()
-        norm = wide.norm(dim=1, keepdim=True)
-        finite[part], nonzero[part] = wide.isfinite().all(dim=1), norm[:, 0] != 0
-        result[part] = wide / norm
+        exact = wide(rows[part])
+        norm = exact.norm(dim=1, keepdim=True)
+        finite[part], nonzero[part] = exact.isfinite().all(dim=1), norm[:, 0] != 0
+        result[part] = exact / norm
     refuse_rows(~finite, what, "hold NaN or Inf")
     refuse_rows(~nonzero, what, "have norm zero, so no direction")
     return result
@@ -212,7 +247,7 @@ def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
 
 def check_rows(rows: Tensor, what: str) -> None:
     """Raise the errors of `unit_rows` for rows (N, D) of any floating dtype, without dividing them."""
-    norms = torch.cat([part.double().norm(dim=1) for part in rows.split(ROWS_AT_ONCE)])
+    norms = torch.cat([wide(part).norm(dim=1) for part in rows.split(ROWS_AT_ONCE)])
     refuse_rows(~norms.isfinite(), what, "hold NaN or Inf")
     refuse_rows(norms == 0, what, "have norm zero, so no direction")
 

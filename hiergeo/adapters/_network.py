@@ -49,16 +49,16 @@ class NetworkModel(Model):
     def _embed_pictures(self, pictures: list["Image"]) -> Tensor:
         """Upright RGB pictures -> (B, dim)."""
 
-    def _check_texts(self, texts: Sequence[str]) -> None:
+    def check_texts(self, texts: Sequence[str]) -> None:
         """Every text can be tokenized."""
 
-    def _check_images(self, images: Sequence[ImageLike]) -> None:
+    def check_images(self, images: Sequence[ImageLike]) -> None:
         check_images(images)
 
-    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
         with torch.inference_mode():
             return self._embed_texts(list(texts))
 
-    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         with torch.inference_mode():
             return self._embed_pictures([open_rgb(image) for image in images])

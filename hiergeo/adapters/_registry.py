@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 import torch
 
-from hiergeo._devices import usable
+from hiergeo._devices import AUTO, resolve_device
 from hiergeo._numerics import torch_defaults
 from hiergeo.adapters._base import Model
 from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
@@ -24,7 +24,7 @@ OWN = {
 
 
 @torch_defaults()
-def load(spec: str, *, device: str | torch.device = "cpu") -> Model:
+def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
     """Load a pretrained model.
 
     Args:
@@ -33,14 +33,14 @@ def load(spec: str, *, device: str | torch.device = "cpu") -> Model:
             ``sentence-transformers:NAME_OR_PATH``, ``npz:FILE``, ``head:FOLDER`` (a trained head on the model it
             names; ``head:FOLDER@SPEC`` on another one), ``tiny``, or the name of a third-party adapter
             (entry-point group ``hiergeo.adapters``: a callable ``(rest_of_spec, device=...) -> Model``).
-        device: where the network runs; embeddings always come back on the CPU.
+        device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:
         InputError: the spec, the device or the model's files cannot be used.
         UnavailableError: a download or an optional package cannot be had.
     """
     name, _, rest = spec.partition(":")
-    place = usable(device)
+    place = resolve_device(device)
     if name == "tiny":
         if rest:
             raise InputError(f"the bundled model takes no arguments: write 'tiny', not '{spec}'.")

@@ -61,22 +61,22 @@ class NpzModel(Model):
             raise InputError(f"{self._path} was changed or removed since it was read: load it again.")
         return digest[:16]
 
-    def _check_texts(self, texts: Sequence[str]) -> None:
+    def check_texts(self, texts: Sequence[str]) -> None:
         missing = [text for text in texts if text and text not in self._text_row]
         if missing:
             raise InputError(f"{self._path} lacks {len(missing)} of {len(texts)} texts; the first is {missing[0]!r}.")
 
-    def _check_images(self, images: Sequence[ImageLike]) -> None:
+    def check_images(self, images: Sequence[ImageLike]) -> None:
         missing = [image_id for image_id in map(coco_id, images) if image_id not in self._image_row]
         if missing:
             raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
 
-    def _text_rows(self, texts: Sequence[str]) -> Tensor:
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
         rows = self._texts[[self._text_row.get(text, 0) for text in texts]].float()
         rows[[index for index, text in enumerate(texts) if not text]] = self._origin.float()
         return rows
 
-    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         return self._images[[self._image_row[coco_id(image)] for image in images]]
 
 

@@ -50,7 +50,7 @@ def compare(
     images: Images = 12,
     json: options.Json = None,
     seed: options.Seed = 0,
-    device: options.Device = "cpu",
+    device: options.Device = options.AUTO,
     train: study.Train = None,
     dim: study.Dims = None,
     seeds: study.Seeds = study.SEEDS,

@@ -29,7 +29,7 @@ Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open ev
 
 
 @app.command("list", cls=options.Verb)
-def list_splits(json: options.Json = None, seed: options.Seed = 0, device: options.Device = "cpu") -> None:
+def list_splits(json: options.Json = None, seed: options.Seed = 0, device: options.Device = options.AUTO) -> None:
     """Print every split with its size, or what is missing."""
     check_writable(json)
     table = Table("data", "split", "rows", "images", "texts", box=None, pad_edge=False)
@@ -59,7 +59,7 @@ def fetch(
     part: Parts = PARTS,
     json: options.Json = None,
     seed: options.Seed = 0,
-    device: options.Device = "cpu",
+    device: options.Device = options.AUTO,
 ) -> None:
     """Download a public dataset into the data home; files that are there and intact are kept."""
     check_writable(json)
@@ -76,7 +76,7 @@ def check(
     images: Pixels = True,
     json: options.Json = None,
     seed: options.Seed = 0,
-    device: options.Device = "cpu",
+    device: options.Device = options.AUTO,
 ) -> None:
     """Report every defect of a split or of a CSV file of your own; exit code 2 when there are any."""
     check_writable(json)

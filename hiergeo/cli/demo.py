@@ -38,7 +38,7 @@ def demo(
     rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1, max=_limits.SCENES)] = 500,
     json: options.Json = None,
     seed: options.Seed = 0,
-    device: options.Device = "cpu",
+    device: options.Device = options.AUTO,
     open_page: Open = None,
 ) -> None:
     """Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes."""

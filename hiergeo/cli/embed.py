@@ -29,7 +29,7 @@ def embed(
     overwrite: options.Overwrite = False,
     json: options.Json = None,
     seed: options.Seed = 0,
-    device: options.Device = "cpu",
+    device: options.Device = options.AUTO,
 ) -> None:
     """Embed a dataset into one file, to be used as --model npz:FILE; an interrupted run goes on where it stopped."""
     check_writable(json, out)

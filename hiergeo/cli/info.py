@@ -21,7 +21,7 @@ Check = Annotated[
 
 
 def info(
-    check: Check = False, json: options.Json = None, seed: options.Seed = 0, device: options.Device = "cpu"
+    check: Check = False, json: options.Json = None, seed: options.Seed = 0, device: options.Device = options.AUTO
 ) -> None:
     """Print versions, kernels, devices, data and third-party plug-ins, for a bug report or a paper's appendix."""
     check_writable(json)

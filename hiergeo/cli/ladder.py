@@ -46,7 +46,7 @@ def ladder(
     root: options.Root = "model",
     json: options.Json = None,
     seed: options.Seed = 0,
-    device: options.Device = "cpu",
+    device: options.Device = options.AUTO,
 ) -> None:
     """Print what each image is, from the most general caption to the most specific."""
     check_writable(json)

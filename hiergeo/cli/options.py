@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from hiergeo import _limits, training
+from hiergeo._devices import AUTO as AUTO
 from hiergeo.cli._terminal import note
 from hiergeo.errors import InputError
 from hiergeo.storage.paths import path_of
@@ -107,6 +108,11 @@ Seed = Annotated[
     int,
     typer.Option(help="Seed of the resampling, and of the scenes of demo.", metavar="N", min=0, max=_limits.SEED),
 ]
-Device = Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, cuda:1, mps.", metavar="NAME")]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Where everything is computed: auto (the accelerator, if there is one), cpu, cuda:1, ...", metavar="NAME"
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE", callback=path)]

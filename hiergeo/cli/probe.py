@@ -21,7 +21,7 @@ def probe(
     format: options.Format = "table",
     json: options.Json = None,
     seed: options.Seed = 0,
-    device: options.Device = "cpu",
+    device: options.Device = options.AUTO,
 ) -> None:
     """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
     from hiergeo.report import check_format, result_table

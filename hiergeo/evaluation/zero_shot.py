@@ -73,5 +73,5 @@ def check_labels(model: Model, labelled: Labelled) -> None:
     """Raise InputError where a model cannot classify these images, before any of them is embedded."""
     if not model.has_images:
         raise InputError(f"{model.name} embeds texts only: zero-shot classification needs an image-text model.")
-    model._check_texts(labelled.prompts)
-    model._check_images(labelled.images)
+    model.check_texts(labelled.prompts)
+    model.check_images(labelled.images)

@@ -54,33 +54,37 @@ class HeadModel(Model):
         """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim)."""
         return through(self.head, embeddings, self.name)
 
-    def _check_texts(self, texts: Sequence[str]) -> None:
-        self.base._check_texts(texts)
+    def check_texts(self, texts: Sequence[str]) -> None:
+        self.base.check_texts(texts)
 
-    def _check_images(self, images: Sequence[ImageLike]) -> None:
-        self.base._check_images(images)
+    def check_images(self, images: Sequence[ImageLike]) -> None:
+        self.base.check_images(images)
 
-    def _text_rows(self, texts: Sequence[str]) -> Tensor:
-        return self._behind(self.base.encode_text(texts, batch_size=len(texts)))
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
+        return applied(self.head, self.base.encode_text(texts, batch_size=len(texts), device=self._place))
 
-    def _image_rows(self, images: Sequence[ImageLike]) -> Tensor:
-        return self._behind(self.base.encode_image(images, batch_size=len(images)))
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+        return applied(self.head, self.base.encode_image(images, batch_size=len(images), device=self._place))
 
-    def _behind(self, embeddings: Tensor) -> Tensor:
-        return _apply(self.head, embeddings)
+    @property
+    def _place(self) -> torch.device:
+        return self.head.linear.weight.device
 
 
 def through(head: Head, embeddings: Tensor, name: str) -> Tensor:
-    """Embeddings (N, inputs) behind a head, (N, outputs) on the CPU, of norm one where the head's shape says so.
+    """Embeddings (N, inputs) behind a head, (N, outputs): float32, of norm one where the head's shape says so.
+
+    The head computes where its weights are; the result is left on the device of the embeddings.
 
     Raises:
         InputError: a row that is not finite, or is zero and has no norm to divide by; `name` says whose it is.
     """
-    rows = _apply(head, embeddings)
+    rows = applied(head, embeddings).to(embeddings.device)
     return unit_rows(rows, f"the embeddings of {name}") if head.shape.unit else rows
 
 
 @torch.no_grad()
-def _apply(head: Head, embeddings: Tensor) -> Tensor:
-    device = next(head.parameters()).device
-    return head(embeddings.to(device)).cpu()
+def applied(head: Head, embeddings: Tensor) -> Tensor:
+    """Embeddings (N, inputs) behind a head without gradient, (N, outputs), on the device of the head's weights."""
+    rows: Tensor = head(embeddings.to(head.linear.weight))
+    return rows

@@ -62,7 +62,7 @@ def head(
     overwrite: options.Overwrite = False,
     json: options.Json = None,
     seed: shared.Seed = 0,
-    device: options.Device = "cpu",
+    device: options.Device = options.AUTO,
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
     check_writable(json, out / "config.json")

@@ -79,7 +79,7 @@ def re(
     force: shared.Force = False,
     json: options.Json = None,
     seed: shared.Seed = 0,
-    device: options.Device = "cpu",
+    device: options.Device = options.AUTO,
 ) -> None:
     """Fine-tune a text tower on chains of captions; images are not needed and their tower stays as it is."""
     check_writable(json, out / "config.json")

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hiergeo._devices import AUTO, resolve_device
 from hiergeo.adapters import _hub
 from hiergeo.errors import InputError, UnavailableError, unknown_name
 from hiergeo.training.re.ranks import joined, place
@@ -24,9 +25,10 @@ def is_writer() -> bool:
 
 
 def local(device: str) -> str:
-    """The device of this process where a launcher started one for each GPU and only ``cuda`` was named."""
+    """The device of this process: the one of its rank, where a launcher started several and no index was named."""
     rank = place().local
-    return f"cuda:{rank}" if device == "cuda" and rank is not None else device
+    named = str(resolve_device(AUTO)) if device == AUTO else device
+    return named if rank is None or ":" in named or named in ("cpu", "mps") else f"{named}:{rank}"
 
 
 def check_log(log: str | None) -> None:
