@@ -15,7 +15,7 @@ from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, 
 from hiergeo.cli._terminal import console, note
 from hiergeo.datasets._base import distinct
 from hiergeo.errors import InputError
-from hiergeo.evaluation.re import climb
+from hiergeo.metrics import ladder as ladder_of
 from hiergeo.storage.texts import read_text
 
 Pictures = Annotated[
@@ -56,7 +56,8 @@ def ladder(
     note_geometry(loaded, [space])
     embedded = loaded.encode_image(images, progress=True)
     candidates = loaded.encode_text(texts, progress=True)
-    ladders = climb(embedded, candidates, texts, space.rooted(loaded.root()), steps, progress=True)
+    indices = space.rooted(loaded.root()).ladder(embedded, candidates, steps, progress=True)
+    ladders = [ladder_of(row, texts) for row in indices.cpu().numpy()]
 
     settings = {"model": loaded.name, "geometry": geometry, "steps": steps, "seed": seed, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]

@@ -4,7 +4,7 @@ from hiergeo.geometry.base import ConstantCurvature, Curved, Geometry
 from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.points import Points
 from hiergeo.geometry.product import Product
-from hiergeo.geometry.space import MIN_RADIUS, Members, Space
+from hiergeo.geometry.space import MIN_RADIUS, Located, Members, Space
 from hiergeo.geometry.spec import names, parse
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Curved",
     "Euclidean",
     "Geometry",
+    "Located",
     "Lorentz",
     "Members",
     "PoincareBall",

@@ -61,7 +61,7 @@ class Geometry(nn.Module, abc.ABC):
 
     def combine(self, lengths: Sequence[Tensor]) -> Tensor:
         """One length from the lengths in the factors, geodesic units, >= 0."""
-        return lengths[0] if len(lengths) == 1 else pairwise.combined(lengths, self.norm)
+        return pairwise.combined(lengths, self.norm)
 
     def extra_repr(self) -> str:
         return self.spec
@@ -114,6 +114,9 @@ class ConstantCurvature(Geometry):
 
     def parts(self, dim: int) -> tuple[tuple["ConstantCurvature", slice], ...]:
         return ((self, slice(0, dim)),)
+
+    def combine(self, lengths: Sequence[Tensor]) -> Tensor:
+        return lengths[0]
 
     def charts(self, ambient: int) -> tuple[tuple["ConstantCurvature", slice], ...]:
         return ((self, slice(0, ambient)),)

@@ -16,7 +16,7 @@ from hiergeo.metrics.order import tau_d, tau_d_rows, tied_share
 from hiergeo.metrics.ranking import Ranking, Roc, auroc, average_precision, roc_curve, tie_share
 from hiergeo.metrics.reconstruction import Reconstruction, reconstruction
 from hiergeo.metrics.retrieval import recall_at, retrieval_hits
-from hiergeo.metrics.zero_shot import ZeroShot, zero_shot, zero_shot_hits
+from hiergeo.metrics.zero_shot import ZeroShot, accuracies, zero_shot, zero_shot_hits
 
 __all__ = [
     "Drift",
@@ -25,6 +25,7 @@ __all__ = [
     "Reconstruction",
     "Roc",
     "ZeroShot",
+    "accuracies",
     "any_hit",
     "auroc",
     "average_precision",

@@ -11,10 +11,11 @@ import torch
 from hiergeo.adapters import Model
 from hiergeo.adapters.head.network import HeadShape
 from hiergeo.errors import InputError
-from hiergeo.evaluation import Result, pairs
+from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.evaluate import Settings
+from hiergeo.evaluation.measuring import Settings
 from hiergeo.evaluation.outcome import Outcome
+from hiergeo.evaluation.protocols import score_pairs as chain_pairs
 from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.study.result import Run
 from hiergeo.training import Chains, Head, HeadModel, Trained
@@ -89,7 +90,7 @@ def score_pairs(chains: Chains, model: HeadModel, space: Space) -> Outcome:
     used, places = torch.cat((chains.positive, chains.negative)).unique(return_inverse=True)
     positive, negative = places.split(len(chains))
     root = model.through(chains.root[None])[0]
-    return pairs.score(model.through(chains.text[used]), positive, negative, space.rooted(root))
+    return chain_pairs(model.through(chains.text[used]), positive, negative, space.rooted(root))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from hiergeo.training.history import Look
 from hiergeo.training.objective import LOSSES, RE, UNBENT, Objective, parse_losses
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
-from hiergeo.training.summary import Change, Summary, retrieval, summarise
+from hiergeo.training.summary import Change, Summary, summarise
 from hiergeo.training.trainer import SHARPEN, Recipe, Trained, train_head
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "held_out_of",
     "load_space",
     "parse_losses",
-    "retrieval",
     "rows_without",
     "save_head",
     "summarise",

@@ -100,7 +100,7 @@ def head(
 
 
 def _bending(spec: str) -> Geometry:
-    geometry = learnable(parse(spec))
+    geometry = parse(spec).learnable()
     if not any(curvature.requires_grad for curvature in geometry.parameters()):
         raise InputError(f"{spec} has no curvature to learn: choose a geometry such as lorentz:-1.")
     return geometry
