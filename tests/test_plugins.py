@@ -1,20 +1,24 @@
 """Plug-ins of every kind by name: our own, those of other packages, and those that fail."""
 
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 
 import pytest
+from training_common import FAST, chains
 
-from hiergeo import _plugins, adapters, datasets
+from hiergeo import Lorentz, _plugins, adapters, datasets
 from hiergeo._plugins import Plugins
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry.spec import GEOMETRIES
+from hiergeo.training import LOSSES, Objective, chain_loss, train_head
 
 KINDS = {
     "hiergeo.adapters": adapters.ADAPTERS,
     "hiergeo.datasets": datasets.DATASETS,
     "hiergeo.geometries": GEOMETRIES,
+    "hiergeo.losses": LOSSES,
     "hiergeo.towers": adapters.TOWERS,
 }
 
@@ -71,7 +75,7 @@ def test_only_what_others_raise_is_reported_for_them(plugins):
 def test_every_kind_has_its_group_and_all_of_ours_can_be_imported(group):
     kind = KINDS[group]
     assert kind.group == group
-    assert all(callable(kind.get(name)) for name in kind.own)
+    assert all(kind.get(name) is not None for name in kind.own)
 
 
 def test_a_dataset_of_another_package(monkeypatch):
@@ -91,3 +95,26 @@ def test_a_dataset_of_another_package(monkeypatch):
         datasets.load("pets", "all")
     with pytest.raises(InputError, match="did you mean 'pets'"):
         datasets.load("pet")
+
+
+def test_a_loss_of_another_package(monkeypatch):
+    losses = {
+        "spread": lambda batch: -batch.space.radius(batch.positive).std(),
+        "long": lambda batch: batch.space.radius(batch.positive),
+        "frail": lambda batch: batch.nothing,
+    }
+    entries = [
+        SimpleNamespace(name=name, value=f"mine:{name}", group="hiergeo.losses", load=lambda loss=loss: loss)
+        for name, loss in losses.items()
+    ]
+    monkeypatch.setattr(_plugins, "entry_points", lambda group: [e for e in entries if e.group == group])
+    recipe = replace(FAST, losses={"spread": 1.0, "prior": 1.0})
+    trained = train_head(chains(), Lorentz(-1), recipe)
+    assert trained.history[-1].validation["spread"] < trained.history[0].validation["spread"]
+    assert chain_loss("spread").sees_curvature
+    with pytest.raises(InputError, match=r"loss 'long' gave \("):
+        train_head(chains(), Lorentz(-1), replace(FAST, losses={"long": 1.0}))
+    with pytest.raises(UnavailableError, match="loss 'frail' could not be taken: AttributeError"):
+        train_head(chains(), Lorentz(-1), replace(FAST, losses={"frail": 1.0}))
+    with pytest.raises(InputError, match="did you mean 'spread'"):
+        Objective({"spraed": 1.0})

@@ -135,7 +135,7 @@ def test_low_rank_adapters_keep_off_the_image_tower(clips):
 
 
 def test_models_without_a_text_tower_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no text tower to train: use a model of .*open_clip"):
+    with pytest.raises(InputError, match=r"no text tower to train: use a model of .*open_clip"):
         tower_of(stored(tmp_path / "base.npz"))
 
 

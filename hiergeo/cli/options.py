@@ -62,7 +62,7 @@ def note_prior(losses: Mapping[str, float], inputs: int) -> None:
 
 FLOAT32 = "float32"
 LOSSES = spelled(training.SHARPEN)
-LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES)}."
+LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES.own)}."
 HIDDEN_HELP = "Width of the residual perceptron; 0 is a linear head."
 NORMS_HELP = "Heads choose the norms of their embeddings."
 CURVATURE_HELP = "Curved geometries learn their curvature."
