@@ -14,12 +14,11 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.outcome import Outcome
-from hiergeo.evaluation.statistic import Statistic, mean_of
+from hiergeo.evaluation.outcome import Outcome, Statistic, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
 from hiergeo.geometry.parts import is_whole
 from hiergeo.geometry.points import row_by_row
-from hiergeo.metrics import Ranking, any_hit, ladder, ladder_scores, tau_d_rows, tied_share
+from hiergeo.metrics import Ranking, Roc, any_hit, ladder, ladder_scores, tau_d_rows, tied_share
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +207,7 @@ def score_pairs(captions: Located, positive: Tensor, negative: Tensor, space: Sp
 
     statistics: dict[str, Statistic] = {}
     numbers: dict[str, float] = {}
+    rocs: dict[str, Roc] = {}
     for name, score in scores.items():
         true = pair_scores(score, captions, parent, child).cpu().numpy()
         for kind, wrong in negatives.items():
@@ -215,7 +215,8 @@ def score_pairs(captions: Located, positive: Tensor, negative: Tensor, space: Sp
             statistics[f"auroc{name}{kind}"] = Statistic(len(true), ranking.auroc)
             statistics[f"average_precision{name}{kind}"] = Statistic(len(true), ranking.average_precision)
             numbers[f"score_ties{name}{kind}"] = ranking.tie_share()
-    return Outcome(statistics, numbers)
+            rocs[f"auroc{name}{kind}"] = ranking.roc()
+    return Outcome(statistics, numbers, rocs=rocs)
 
 
 def radial_order(chain_radii: np.ndarray) -> Outcome:
