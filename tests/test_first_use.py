@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 import hiergeo
-from hiergeo.adapters import _registry
+from hiergeo import _plugins
 from hiergeo.errors import HiergeoError, InputError
-from hiergeo.evaluation import Comparison, Result, flatness
-from hiergeo.geometry import Space, spec
+from hiergeo.evaluation import Comparison, Result
+from hiergeo.findings import SpaceVerdict
+from hiergeo.geometry import Space
 
 
 @pytest.mark.parametrize("name", ["report", "training", "study", "testing", "info", "datasets.hierarcaps"])
@@ -48,8 +49,7 @@ def test_a_plug_in_that_fails_is_named(monkeypatch, stage):
     entry = SimpleNamespace(
         name="frail", value="frail_package:make", group="any", load=broken if stage == "load" else lambda: broken
     )
-    monkeypatch.setattr(_registry, "entry_points", lambda **_: [entry])
-    monkeypatch.setattr(spec, "entry_points", lambda **_: [entry])
+    monkeypatch.setattr(_plugins, "entry_points", lambda **_: [entry])
     for attempt in (lambda: hiergeo.adapters.load("frail:x"), lambda: hiergeo.geometry.parse("frail")):
         with pytest.raises(HiergeoError, match=r"'frail'.*KeyError") as caught:
             attempt()
@@ -60,9 +60,9 @@ def test_a_plug_in_that_fails_is_named(monkeypatch, stage):
     ("inside", "chance", "telling"), [(0.0, 0.0, False), (0.054, 0.066, False), (0.5, 0.5, False), (0.5, 0.1, True)]
 )
 def test_a_verdict_says_whether_cones_tell_anything(inside, chance, telling):
-    numbers = {"radius_spread": 2.0, "in_cone": inside, "in_cone_random": chance}
-    assert ("say nothing" not in flatness.verdict(numbers)) == telling
-    assert ("%" in flatness.verdict(numbers)) == (inside > 0)
+    verdict = SpaceVerdict.of({"radius_spread": 2.0, "in_cone": inside, "in_cone_random": chance})
+    assert ("uninformative" not in str(verdict)) == telling
+    assert ("%" in str(verdict)) == (inside > 0)
 
 
 def test_wider_cones_hold_more():
@@ -97,7 +97,7 @@ def test_tau_d_is_shared_only_where_it_is_one_number():
 
 
 def made_of(geometry: str, radii: np.ndarray, tau_d: float) -> Result:
-    return Result({"tau_d": tau_d}, {"geometry": geometry}, {}, "", {}, (), radii)
+    return Result({"tau_d": tau_d}, {"geometry": geometry}, {}, {}, (), radii)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import numpy as np
 
 from hiergeo.errors import HiergeoError
 from hiergeo.findings.cube import Cube, Entry
-from hiergeo.geometry import Product, parse
+from hiergeo.geometry import parse
 from hiergeo.metrics import (
     Interval,
     SignTest,
@@ -80,9 +80,7 @@ def identity(spec: str, *others: Hashable) -> Hashable:
         geometry = parse(spec)
     except HiergeoError:
         return spec, *others
-    if isinstance(geometry, Product):
-        return geometry.norm, tuple((float(factor.curvature), dim) for factor, dim in geometry.factors), *others
-    return float(geometry.curvature), *others
+    return geometry.isometry_class, *others
 
 
 @dataclass(frozen=True)

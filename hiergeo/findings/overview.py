@@ -103,6 +103,11 @@ class Findings:
         """The geometries that win against every other space, all counting as one space; empty where none does."""
         return self._leaders.get((metric, dim), ())
 
+    @property
+    def has_leaders(self) -> bool:
+        """Whether some geometry leads in some metric."""
+        return bool(self._leaders)
+
     def winner(self, metric: str, dim: int) -> str | None:
         """The leader with the best value; None where there is none."""
         leaders = self.leaders(metric, dim)

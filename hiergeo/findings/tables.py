@@ -163,5 +163,5 @@ def pandas() -> ModuleType:
     try:
         import pandas as module
     except ImportError as error:
-        raise UnavailableError("to_pandas needs pandas: pip install pandas.") from error
+        raise UnavailableError("to_pandas needs pandas: pip install 'hiergeo[pandas]'.") from error
     return module

@@ -30,6 +30,7 @@ from hiergeo.metrics.resampling import (
 )
 from hiergeo.metrics.retrieval import (
     ZeroShot,
+    accuracies,
     any_hit,
     ladder,
     ladder_precision_recall,
@@ -51,6 +52,7 @@ __all__ = [
     "Roc",
     "SignTest",
     "ZeroShot",
+    "accuracies",
     "any_hit",
     "auroc",
     "average_precision",

@@ -7,12 +7,10 @@ its value is a `Metric` or a function without arguments that returns one.
 import re
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import entry_points
-from typing import Literal
+from typing import Any, Literal
 
-from hiergeo.errors import UnavailableError, described
-
-GROUP = "hiergeo.metrics"
+from hiergeo._plugins import Plugins
+from hiergeo.errors import UnavailableError
 
 Unit = Literal["rows", "images", "captions", "none"]
 """What the bootstrap of a metric resamples; "none" for plain numbers without an interval."""
@@ -73,6 +71,9 @@ METRICS: dict[str, Metric] = {
 }
 """The metrics of this package by name; ``image_to_text_rK`` is R@K of ``image_to_text``."""
 
+PLUGINS: Plugins[Any] = Plugins("metric", "hiergeo.metrics", METRICS)
+"""Those metrics and the ones of other packages."""
+
 RANK = re.compile(r"(?P<base>.+)_r(?P<k>\d+)")
 
 
@@ -83,26 +84,18 @@ def find_metric(name: str) -> Metric:
     A name that nobody registered gets a record of its own: labelled by the name, higher is better, resampled by row.
 
     Raises:
-        UnavailableError: the entry point of that name cannot be loaded, or is no `Metric`.
+        UnavailableError: the entry point of that name cannot be loaded, or gives no `Metric`.
     """
-    if name in METRICS:
-        return METRICS[name]
-    for entry in entry_points(group=GROUP):
-        if entry.name == name:
-            return _load(name, entry)
+    if name in PLUGINS:
+        made = PLUGINS.get(name)
+        if not isinstance(made, Metric):
+            with PLUGINS.running(name, "cannot be made"):
+                made = made()
+        if not isinstance(made, Metric):
+            raise UnavailableError(f"the metric '{name}' is a {type(made).__name__}, not a hiergeo.metrics.Metric.")
+        return made
     match = RANK.fullmatch(name)
     if match and match["base"] in METRICS:
         base = METRICS[match["base"]]
         return replace(base, name=name, label=f"{base.label} R@{match['k']}")
     return Metric(name, name)
-
-
-def _load(name: str, entry: object) -> Metric:
-    try:
-        found = entry.load()  # type: ignore[attr-defined]
-        made = found if isinstance(found, Metric) else found()
-    except Exception as error:  # code of a third party runs here
-        raise UnavailableError(f"the metric '{name}' cannot be loaded: {described(error)}.") from error
-    if not isinstance(made, Metric):
-        raise UnavailableError(f"the entry point of the metric '{name}' gives a {type(made).__name__}, not a Metric.")
-    return made

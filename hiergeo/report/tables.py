@@ -49,7 +49,7 @@ def comparison_table(comparison: Comparison) -> "Table":
 
 
 def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator["Table"]:
-    """The same, split into as many tables as fit `width` columns without breaking a figure; the last has the caption."""
+    """The same in as many tables as it takes to break no figure in `width` columns; the last has the caption."""
     if is_across(comparison):
         yield _across(comparison)
         return
@@ -175,8 +175,8 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         yield (
             f"{MARK} best: the simultaneous 95 % interval of the paired difference from every other space excludes 0, "
             "and so says an exact sign test where one applies."
-            if findings.decided and any(comparison.winners.values())
-            else "No geometry is best: the differences are not decided by simultaneous 95 % intervals and sign tests."
+            if findings.has_leaders
+            else "No geometry is best: none beats all others by simultaneous 95 % intervals and sign tests."
         )
     if len(comparison.results) > 1:
         yield (

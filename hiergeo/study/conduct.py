@@ -12,8 +12,8 @@ from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
-from hiergeo.evaluation.embedded import embed
-from hiergeo.evaluation.evaluate import Settings, check
+from hiergeo.evaluation.embedded import Compute, embed
+from hiergeo.evaluation.measuring import Settings, check
 from hiergeo.findings import (
     Cube,
     Findings,
@@ -23,12 +23,12 @@ from hiergeo.findings import (
     small_samples,
     study_cautions,
 )
-from hiergeo.geometry import Product, Space, parse
+from hiergeo.geometry import Space, parse
 from hiergeo.metrics import METRICS
 from hiergeo.study.bench import Bench, beyond_the_equator, score_pairs
 from hiergeo.study.plan import Plan, StudySettings, check_data, check_reach
 from hiergeo.study.result import Cell, HeadRun, Study
-from hiergeo.training import UNBENT, Chains, HeadModel, train_head
+from hiergeo.training import Chains, HeadModel, chain_loss, train_head
 from hiergeo.training.splitting import split_groups
 
 RADIAL = frozenset(name for name, each in METRICS.items() if name.startswith("tau_d") and not each.depends_on_curvature)
@@ -70,7 +70,8 @@ def run_study(
     check("re", settings.steps, settings.seed, settings.samples)
     check_data(plan, chains, model, test, unseen)
     training, aside = (chains.take(rows) for rows in split_groups(chains, plan.set_aside, min(plan.seeds)))
-    frozen = embed(model, test, progress=progress)
+    compute = Compute(settings.device, settings.dtype, settings.batch_size)
+    frozen = embed(model, test, compute=compute, progress=progress)
     check_reach(plan, frozen, chains)
     measuring = Settings("re", settings.steps, settings.seed, settings.samples)
     bench = Bench(model, frozen, aside, measuring, unseen, held_out)
@@ -120,8 +121,9 @@ def same_by_construction(specs: Sequence[str], losses: Sequence[str]) -> frozens
     Losses that do not depend on curvature train the same head in every geometry, and its radii are |f(e) - f(root)| in
     all of them except products that add lengths (l1).
     """
-    added = any(isinstance(geometry, Product) and geometry.norm == "l1" for geometry in map(parse, specs))
-    return RADIAL if set(losses) <= UNBENT and not added else frozenset()
+    added = any(parse(spec).norm == "l1" for spec in specs)
+    bent = any(chain_loss(name).sees_curvature for name in losses)
+    return frozenset() if bent or added else RADIAL
 
 
 def best_rate(scores: dict[float, float]) -> float:

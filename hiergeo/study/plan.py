@@ -12,7 +12,7 @@ from hiergeo.adapters.head.network import HeadShape
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError, check_whole
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.geometry import Geometry, Product, Space, learnable, parse
+from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.training import Chains, Head, Recipe
 
 FEWEST_SEEDS = 2
@@ -31,7 +31,7 @@ class StudySettings:
         steps: thresholds of the protocol ``re``.
         samples: bootstrap resamples.
         seed: of the bootstrap.
-        device: where embeddings are made, heads trained and spaces measured; ``auto`` is the accelerator if there is one.
+        device: where embeddings are made, heads trained and spaces measured; ``auto``: the accelerator, if any.
         dtype: of the frozen model's embeddings, ``float32`` or ``bfloat16``.
         batch_size: texts or images that the model embeds at once; None is the model's own.
     """
@@ -90,7 +90,7 @@ class Plan:
         for spec in self.geometries:
             if not self.dims_of(spec):
                 raise InputError(
-                    f"the factors of {spec} have {_dim(parse(spec))} dimensions, which is none of the study's "
+                    f"the factors of {spec} have {parse(spec).dim} dimensions, which is none of the study's "
                     f"({', '.join(map(str, self.dims))}): add that one, or leave the product out."
                 )
 
@@ -106,21 +106,17 @@ class Plan:
 
     def dims_of(self, spec: str) -> tuple[int, ...]:
         """The dimensions at which a geometry takes part."""
-        own = _dim(parse(spec))
+        own = parse(spec).dim
         return self.dims if own is None else tuple(dim for dim in self.dims if dim == own)
 
-    def geometry(self, spec: str) -> Geometry | Product:
+    def geometry(self, spec: str) -> Geometry:
         """The geometry of a spec as its heads train in it."""
-        return learnable(parse(spec)) if self.learnable else parse(spec)
+        geometry = parse(spec)
+        return geometry.learnable() if self.learnable else geometry
 
     def head(self, dim: int, seed: int, learning_rate: float) -> Recipe:
         """The recipe of one head."""
         return replace(self.recipe, outputs=dim, seed=seed, learning_rate=learning_rate, patience=None)
-
-
-def _dim(geometry: Geometry | Product) -> int | None:
-    """The one dimension that a product has; None for a geometry, which has any."""
-    return sum(size for _, size in geometry.factors) if isinstance(geometry, Product) else None
 
 
 def _check_distinct(name: str, values: Sequence[object]) -> None:
@@ -161,4 +157,4 @@ def check_reach(plan: Plan, frozen: Embedded, chains: Chains) -> None:
             head = Head(HeadShape(inputs.shape[1], dim, 0, plan.recipe.unit), seed)
             points, root = head(inputs), head(chains.root)
             for geometry in geometries:
-                Space(geometry, root).polars(points)
+                Space(geometry, root).points(points)

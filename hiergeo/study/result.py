@@ -23,7 +23,7 @@ from hiergeo.findings import (
     SpaceFacts,
     identity,
 )
-from hiergeo.geometry import Product, parse
+from hiergeo.geometry import parse
 from hiergeo.metrics import Roc
 from hiergeo.study.plan import Plan, StudySettings
 from hiergeo.training import Look, Summary, Trained
@@ -123,7 +123,7 @@ class Cell:
         """What matters of the space when it is compared with others."""
         geometry, verdict = parse(self.geometry), self.verdict
         curved = any(float(factor.curvature) != 0 for factor, _ in geometry.parts(self.dim))
-        added = isinstance(geometry, Product) and geometry.norm == "l1"
+        added = geometry.norm == "l1"
         return SpaceFacts(self.geometry, self.dim, identity(self.geometry), curved, verdict.bend, added)
 
     def entries(self, model: str) -> tuple[Entry, ...]:

@@ -5,17 +5,18 @@ from hiergeo.training.chains import Chains, from_file, from_hierarchy
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
 from hiergeo.training.held_out import held_out_images, held_out_of, rows_without, unseen_rows
 from hiergeo.training.history import Look
-from hiergeo.training.objective import LOSSES, RE, UNBENT, Objective, parse_losses
+from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, parse_losses
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
-from hiergeo.training.summary import Change, Summary, retrieval, summarise
+from hiergeo.training.summary import Change, Summary, summarise
 from hiergeo.training.trainer import SHARPEN, Recipe, Trained, train_head
 
 __all__ = [
     "LOSSES",
     "RE",
     "SHARPEN",
-    "UNBENT",
+    "Batch",
+    "ChainLoss",
     "Chains",
     "Change",
     "FineTuned",
@@ -29,6 +30,7 @@ __all__ = [
     "Summary",
     "TowerRecipe",
     "Trained",
+    "chain_loss",
     "describe",
     "embed_graph",
     "fine_tune",
@@ -38,7 +40,6 @@ __all__ = [
     "held_out_of",
     "load_space",
     "parse_losses",
-    "retrieval",
     "rows_without",
     "save_head",
     "summarise",
