@@ -178,7 +178,9 @@ def test_a_parameter_as_root_is_trained():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Space("lorentz:-1"), r"geometry must be .* use hiergeo\.geometry\.parse"),
+        (lambda: Space(1.0), r"geometry must be "),
+        (lambda: Space("lorenz:-1"), r"lorentz"),
+        (lambda: Space("lorentz:-1", "origin"), r"root"),
         (lambda: Space(Euclidean(), [0.0, 0.0]), "root must be a tensor .* not list"),
         (lambda: Space(Euclidean(), True), "root must be a tensor .* not bool"),
         (lambda: Space(Euclidean()).radius([[1.0]]), "must be a tensor .* not list"),

@@ -1,6 +1,7 @@
 """Points of a space that may be a product: one `Polar` and a curvature, or one of each for every factor."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,10 @@ Points = Polar | Sequence[Polar]
 
 Curvature = float | Tensor | Sequence[float | Tensor]
 """The signed curvature of one space, or those of the factors of a product."""
+
+
+BLOCK = 1 << 22
+"""Pairs of a product that are stored at once where only something of each row is kept."""
 
 
 class Pairs(NamedTuple):
@@ -57,6 +62,29 @@ class Pairs(NamedTuple):
             unchecked_aperture(p.radius, k, min_radius).expand(*self.batch, *p.radius.shape[-1:])
             for p, k in zip(side, self.curvature, strict=True)
         ]
+
+    def closed(self, of_y: bool = False) -> list[Tensor]:
+        """Half apertures of 0 at x, or at y, in each factor: the margins of such cones are minus exterior angles."""
+        side = self.y if of_y else self.x
+        return [torch.zeros_like(p.radius).expand(*self.batch, *p.radius.shape[-1:]) for p in side]
+
+    def blocks(self, apertures: list[Tensor]) -> Iterator[tuple["Pairs", list[Tensor]]]:
+        """Blocks of rows of x with their half apertures, each with all y, of at most `BLOCK` pairs; at least one."""
+        *batch, rows = self.rows
+        step = max(1, BLOCK // max(1, math.prod(batch) * self.y[0].radius.shape[-1]))
+        for start in range(0, max(1, rows), step):
+            part = slice(start, start + step)
+            x = tuple(Polar(p.direction[..., part, :], p.radius[..., part]) for p in self.x)
+            yield self._replace(x=x), [aperture[..., part] for aperture in apertures]
+
+    def paired(self, indices: Tensor) -> list[tuple[Polar, Polar, float | Tensor]]:
+        """Each x with one y, `indices` (..., N): the points and the curvature in every factor, row by row."""
+        ux, rx, uy, ry, _ = self.operands()
+        others = [
+            Polar(u.gather(-2, indices.unsqueeze(-1).expand(*indices.shape, u.shape[-1])), r.gather(-1, indices))
+            for u, r in zip(uy, ry, strict=True)
+        ]
+        return [(Polar(u, r), other, k) for u, r, other, k in zip(ux, rx, others, self.curvature, strict=True)]
 
     def wants_gradient(self) -> bool:
         """Whether a result has to carry a gradient to points or curvatures."""

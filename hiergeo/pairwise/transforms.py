@@ -4,6 +4,7 @@ Only operands are kept for a backward pass, which is an operator of its own and 
 energies their gradients: memory is O((N + M) D) beside the gradient that comes from above.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,8 +28,9 @@ def differentiate_pairs(operator: CustomOpDef) -> None:
         ctx.quantity, *ctx.rest = inputs[APERTURE + 1 :]
 
     def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        found = OPERATORS.pair_backward(*ctx.saved_tensors, upstream, ctx.quantity)
-        return *_wanted(ctx, found), None, *(None for _ in ctx.rest)
+        operands = ctx.saved_tensors
+        found = OPERATORS.pair_backward(*operands, upstream, ctx.quantity)
+        return *_wanted(ctx, operands, found), None, *(None for _ in ctx.rest)
 
     operator.register_autograd(pull, setup_context=keep)
 
@@ -40,10 +42,11 @@ def differentiate_sum(operator: CustomOpDef) -> None:
         ctx.save_for_backward(*inputs)
 
     def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        ux, _, uy, ry, *_ = ctx.saved_tensors
+        operands = ctx.saved_tensors
+        ux, _, uy, ry, *_ = operands
         row = upstream.to(pair_dtype(ux, uy)).unsqueeze(-1)
-        found = OPERATORS.pair_backward(*ctx.saved_tensors, row.expand(*upstream.shape, ry.shape[-1]), "energy")
-        return _wanted(ctx, found)
+        found = OPERATORS.pair_backward(*operands, row.expand(*upstream.shape, ry.shape[-1]), "energy")
+        return _wanted(ctx, operands, found)
 
     operator.register_autograd(pull, setup_context=keep)
 
@@ -58,9 +61,10 @@ def differentiate_total(operator: CustomOpDef) -> None:
         ctx.save_for_backward(*operands, *(found if gradients else ()))
 
     def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        operands, found = ctx.saved_tensors[: APERTURE + 1], ctx.saved_tensors[APERTURE + 1 :]
+        saved = ctx.saved_tensors
+        operands, found = saved[: APERTURE + 1], saved[APERTURE + 1 :]
         gradients = OPERATORS.energy_total_backward(*operands, ctx.margin, upstream, list(found))
-        return *_wanted(ctx, gradients), None, None
+        return *_wanted(ctx, operands, gradients), None, None
 
     operator.register_autograd(pull, setup_context=keep)
 
@@ -73,7 +77,8 @@ def differentiate_min(operator: CustomOpDef) -> None:
         ctx.save_for_backward(*inputs, *output)
 
     def pull(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        ux, rx, uy, ry, curvature, _, values, indices = ctx.saved_tensors
+        *operands, values, indices = ctx.saved_tensors
+        ux, rx, uy, ry, curvature, _ = operands
         weight = torch.where(values > 0, upstream, 0.0)
         place, rays = indices.clamp_min(0), indices.clamp_min(0).unsqueeze(-1).expand_as(ux)
         nearest = uy.gather(-2, rays), ry.gather(-1, place)
@@ -82,7 +87,7 @@ def differentiate_min(operator: CustomOpDef) -> None:
             torch.zeros_like(uy).scatter_add(-2, rays, by_uy),
             torch.zeros_like(ry).scatter_add(-1, place, by_ry),
         )
-        return _wanted(ctx, (by_ux, by_rx, *scattered, by_k, -weight))
+        return _wanted(ctx, operands, (by_ux, by_rx, *scattered, by_k, -weight))
 
     operator.register_autograd(pull, setup_context=keep)
 
@@ -117,9 +122,11 @@ def refuse_vmap(operator: CustomOpDef) -> None:
     operator.register_vmap(rule)
 
 
-def _wanted(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
-    """Gradients in the dtypes of the operands that need one; those by the curvature summed over the batch."""
-    operands = ctx.saved_tensors[: APERTURE + 1]
+def _wanted(ctx: Any, operands: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """Gradients in the dtypes of the operands that need one; those by the curvature summed over the batch.
+
+    `operands` are saved tensors of `ctx`: a backward pass reads those once, as checkpoints demand.
+    """
     shaped = [*gradients[:CURVATURE], gradients[CURVATURE].sum(), gradients[APERTURE]]
     return tuple(
         saturated(gradient, operand.dtype) if needed else None

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hiergeo.errors import InputError
-from hiergeo.geometry import Geometry
+from hiergeo.geometry import ConstantCurvature
 from hiergeo.testing import oracle
 
 ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST = 5e-6, 1e-4, 1e-5
@@ -40,7 +40,7 @@ def assert_refused(call: Callable[[], object], *named: str) -> None:
         assert name in refusal, f"the refusal does not name {name}: {refusal}"
 
 
-def curvature_of(geometry: Geometry) -> float:
+def curvature_of(geometry: ConstantCurvature) -> float:
     """The curvature of `geometry` as a plain number."""
     k = geometry.curvature
     return k.item() if isinstance(k, Tensor) else k
