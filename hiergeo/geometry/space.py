@@ -1,7 +1,6 @@
 """A space: a geometry with its root, which reads embeddings as points and measures them."""
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Literal, TypeVar, final
 
@@ -9,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo import pairwise
-from hiergeo._numerics import compute_dtype, wide
-from hiergeo.errors import InputError, check_positive
+from hiergeo._numerics import compute_dtype, readable, wants_derivative, wide
+from hiergeo.errors import InputError, check_positive, warn
 from hiergeo.geometry._base import Geometry, to_ray
 from hiergeo.geometry.product import Product
 from hiergeo.pairwise import rows
 from hiergeo.pairwise.checks import check_reach
+from hiergeo.pairwise.quantity import least
 from hiergeo.polar import Polar
 
 Factor = TypeVar("Factor")
@@ -63,7 +63,7 @@ class Space(nn.Module):
         if isinstance(root, Tensor):
             if root.ndim != 1:
                 raise InputError(f"root must be one vector (D,), not a tensor of shape {tuple(root.shape)}.")
-            if not bool(torch.isfinite(root).all()):
+            if readable(root) and not bool(torch.isfinite(root).all()):
                 raise InputError("root holds NaN or Inf: every coordinate must be finite.")
             if isinstance(root, nn.Parameter):
                 self.root = root
@@ -88,7 +88,7 @@ class Space(nn.Module):
         for geometry, part in self.geometry.parts(x.shape[-1]):
             ray = to_ray(v[..., part])
             point = Polar(*(field.to(compute_dtype(x.dtype)) for field in ray))
-            check_reach("embedding", point.radius, _number(geometry.curvature))
+            check_reach("embedding", point.radius, geometry.curvature)
             result.append(point)
         return result
 
@@ -118,7 +118,7 @@ class Space(nn.Module):
         def margin(a: Polar, b: Polar, curvature: float | Tensor) -> Tensor:
             return self._aperture(a, curvature, min_radius) - rows.exterior_angle(a, b, curvature)
 
-        return torch.stack(self._each(x, y, margin)).amin(0)
+        return least(self._each(x, y, margin))
 
     def pairwise_distance(self, x: Tensor, y: Tensor) -> Tensor:
         """Geodesic distance of every pair, (..., N, M)."""
@@ -129,7 +129,7 @@ class Space(nn.Module):
         """Cone margin of every x over every y, (..., N, M) radians; the smallest over the factors of a product."""
         polars = self._pairs(x, y)
         for point, _, curvature in zip(*polars, strict=True):
-            warn_if_widening(point.radius, curvature, stacklevel=3)
+            warn_if_widening(point.radius, curvature)
         return pairwise.cone_margin(*polars, self._least(min_radius))
 
     def _each(self, x: Tensor, y: Tensor, measure: Measure) -> list[Tensor]:
@@ -150,7 +150,10 @@ class Space(nn.Module):
             raise InputError(
                 f"embeddings have dimension {x.shape[-1]} and the root has {len(self.root)}: they must be equal."
             )
-        return wide(x) - wide(self.root)
+        root = wide(self.root)
+        if wants_derivative(root):  # a row with NaN or Inf gives the root no gradient
+            root = torch.where(torch.isfinite(x.detach()).all(-1, keepdim=True), root, root.detach())
+        return wide(x) - root
 
     def _curvatures(self, x: Tensor) -> list[float | Tensor]:
         return [geometry.curvature for geometry, _ in self.geometry.parts(x.shape[-1])]
@@ -181,9 +184,10 @@ def _number(curvature: float | Tensor) -> float:
     return float(curvature.detach()) if isinstance(curvature, Tensor) else curvature
 
 
-def warn_if_widening(radius: Tensor, curvature: float | Tensor, stacklevel: int = 4) -> None:
-    """Say so where points lie beyond the equator of a sphere."""
+def warn_if_widening(radius: Tensor, curvature: float | Tensor) -> None:
+    """Warn where points lie beyond the equator of a sphere; skipped where values are not readable."""
+    if not readable(radius):
+        return
     k = _number(curvature)
-    if k > 0 and bool((radius * math.sqrt(k) > math.pi / 2).any()):
-        said = "points lie beyond the equator of the sphere, where entailment cones widen again."
-        warnings.warn(said, stacklevel=stacklevel)
+    if k > 0 and bool(((radius * math.sqrt(k) > math.pi / 2) & torch.isfinite(radius)).any()):
+        warn("points lie beyond the equator of the sphere, where entailment cones widen again.")

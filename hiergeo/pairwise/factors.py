@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import scalar
+from hiergeo._numerics import scalar, wants_derivative
 from hiergeo.pairwise import checks
 from hiergeo.pairwise.aperture import unchecked_aperture
 from hiergeo.polar import Polar
@@ -58,10 +58,10 @@ class Pairs(NamedTuple):
             for p, k in zip(side, self.curvature, strict=True)
         ]
 
-    def wants_gradient(self) -> bool:
-        """Whether a result has to carry a gradient to points or curvatures."""
+    def wants_derivative(self) -> bool:
+        """Whether a result has to carry a derivative to points or curvatures; inside of `torch.func` it may have to."""
         operands = (*(field for p in (*self.x, *self.y) for field in p), *self.curvature)
-        return torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
+        return wants_derivative(*(x for x in operands if isinstance(x, Tensor)))
 
 
 def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:

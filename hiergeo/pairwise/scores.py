@@ -191,7 +191,7 @@ def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dty
     operands = points.operands()
     if points.single:
         return ops.pair_store(*_first(operands), psi[0] if psi else None, quantity, out_dtype)
-    if not points.wants_gradient():
+    if not points.wants_derivative():
         return search_ops.product_store(*operands, psi, quantity, out_dtype)
     cones: list[Tensor | None] = [*psi] or [None] * len(points.x)
     parts = zip(*operands, cones, strict=True)
@@ -203,7 +203,7 @@ def _total(
     px: Polar, py: Polar, curvature: float | Tensor, min_radius: float, widening: float, margin: float | None
 ) -> Tensor:
     points = pairs(px, py, curvature)
-    return ops.energy_total(*_cones(points, min_radius, widening), margin, points.wants_gradient())[0]
+    return ops.energy_total(*_cones(points, min_radius, widening), margin, points.wants_derivative())[0]
 
 
 def _reduced(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float, widening: float = 0.0) -> list[Tensor]:
