@@ -1,12 +1,12 @@
 """What is installed, what runs here, and why something does not."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
-from hiergeo import datasets, geometry, pairwise
+from hiergeo import adapters, datasets, geometry, pairwise
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo._version import __version__
 
@@ -33,7 +33,7 @@ def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
         "data home": f"{home}{_state(home)}",
         "hierarcaps": "there" if (home / "hierarcaps" / "hierarcaps_test.csv").is_file() else _missing("hierarcaps"),
         "geometries": ", ".join(geometry.names()),
-        "third-party adapters": ", ".join(point.name for point in entry_points(group="hiergeo.adapters")) or "none",
+        "third-party adapters": ", ".join(adapters.ADAPTERS.foreign()) or "none",
     }
 
 

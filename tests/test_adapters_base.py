@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from torch import Tensor
 
-from hiergeo import adapters
-from hiergeo.adapters import Model, _registry
+from hiergeo import _plugins, adapters
+from hiergeo.adapters import Model
 from hiergeo.adapters._base import ImageLike, unit_rows
 from hiergeo.datasets._base import ImageRef
 from hiergeo.datasets.pictures import open_rgb
@@ -213,7 +213,7 @@ def test_third_party_adapters_come_through_entry_points(monkeypatch):
         EntryPoint("alphabet", f"{__name__}:Letters.build", "hiergeo.adapters"),
         EntryPoint("broken", "no_such_package:load", "hiergeo.adapters"),
     ]
-    monkeypatch.setattr(_registry, "entry_points", lambda group: [e for e in entries if e.group == group])
+    monkeypatch.setattr(_plugins, "entry_points", lambda group: [e for e in entries if e.group == group])
     assert isinstance(adapters.load("alphabet:good"), Model)
     with pytest.raises(InputError, match="returned a str"):
         adapters.load("alphabet:bad")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Sphere
+from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Sphere, _plugins
 from hiergeo.errors import InputError
-from hiergeo.geometry import Curved, Geometry, names, parse, spec
+from hiergeo.geometry import Curved, Geometry, names, parse
 from hiergeo.geometry._geoopt import geoopt
 from hiergeo.testing import GeometryConformance
 
@@ -97,7 +97,7 @@ class TestKlein(GeometryConformance):
 
     @pytest.fixture(autouse=True)
     def registered_by_entry_point(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(spec, "entry_points", fake_entry_points)
+        monkeypatch.setattr(_plugins, "entry_points", fake_entry_points)
 
     def make(self, magnitude: float) -> Geometry:
         return Klein(-magnitude)
@@ -148,4 +148,4 @@ def test_the_suite_finds_a_wrong_chart(check: str) -> None:
 
 
 def test_entry_points_are_looked_up_in_the_standard_library() -> None:
-    assert spec.entry_points is importlib.metadata.entry_points
+    assert _plugins.entry_points is importlib.metadata.entry_points

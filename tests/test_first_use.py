@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 import hiergeo
-from hiergeo.adapters import _registry
+from hiergeo import _plugins
 from hiergeo.errors import HiergeoError, InputError
 from hiergeo.evaluation import Comparison, Result, flatness
-from hiergeo.geometry import Space, spec
+from hiergeo.geometry import Space
 
 
 @pytest.mark.parametrize("name", ["report", "training", "study", "testing", "info", "datasets.hierarcaps"])
@@ -48,8 +48,7 @@ def test_a_plug_in_that_fails_is_named(monkeypatch, stage):
     entry = SimpleNamespace(
         name="frail", value="frail_package:make", group="any", load=broken if stage == "load" else lambda: broken
     )
-    monkeypatch.setattr(_registry, "entry_points", lambda **_: [entry])
-    monkeypatch.setattr(spec, "entry_points", lambda **_: [entry])
+    monkeypatch.setattr(_plugins, "entry_points", lambda **_: [entry])
     for attempt in (lambda: hiergeo.adapters.load("frail:x"), lambda: hiergeo.geometry.parse("frail")):
         with pytest.raises(HiergeoError, match=r"'frail'.*KeyError") as caught:
             attempt()

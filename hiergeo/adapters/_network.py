@@ -19,22 +19,31 @@ SAMPLED = 4096
 
 
 class NetworkModel(Model):
-    """A model that is a `torch.nn.Module`: frozen, in evaluation mode, in float32, on one device."""
+    """A model that is a `torch.nn.Module`: frozen, in evaluation mode, in float32, on one device.
+
+    A subclass implements `embed_texts` and `embed_pictures`; both run without gradients.
+
+    Args:
+        name: the spec that loads the model.
+        network: the module; it is moved to `device` and frozen.
+        device: where it runs.
+        preprocessing: how inputs reach it, in words; part of the fingerprint.
+    """
 
     has_images = True
 
     def __init__(self, name: str, network: nn.Module, device: torch.device, preprocessing: str) -> None:
         self.name = name
         self.preprocessing = preprocessing
-        self._device = device
-        self._network: Any = network.to(device=device, dtype=torch.float32).eval().requires_grad_(False)
+        self.device = device
+        self.network: Any = network.to(device=device, dtype=torch.float32).eval().requires_grad_(False)
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over preprocessing, layer types, and names, shapes and samples of the weights."""
         digest = hashlib.sha256(self.preprocessing.encode())
-        for name, module in self._network.named_modules():
+        for name, module in self.network.named_modules():
             digest.update(f"{name}:{type(module).__name__};".encode())
-        for name, weight in self._network.state_dict().items():
+        for name, weight in self.network.state_dict().items():
             flat = weight.reshape(-1)
             sample = flat[:: max(1, flat.numel() // SAMPLED)].cpu().contiguous()
             digest.update(f"{name}{tuple(weight.shape)}{weight.dtype}".encode())
@@ -42,11 +51,11 @@ class NetworkModel(Model):
         return digest.hexdigest()[:16]
 
     @abstractmethod
-    def _embed_texts(self, texts: list[str]) -> Tensor:
+    def embed_texts(self, texts: list[str]) -> Tensor:
         """Stripped texts -> (B, dim)."""
 
     @abstractmethod
-    def _embed_pictures(self, pictures: list["Image"]) -> Tensor:
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
         """Upright RGB pictures -> (B, dim)."""
 
     def check_texts(self, texts: Sequence[str]) -> None:
@@ -57,8 +66,8 @@ class NetworkModel(Model):
 
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         with torch.inference_mode():
-            return self._embed_texts(list(texts))
+            return self.embed_texts(list(texts))
 
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         with torch.inference_mode():
-            return self._embed_pictures([open_rgb(image) for image in images])
+            return self.embed_pictures([open_rgb(image) for image in images])

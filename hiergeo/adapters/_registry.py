@@ -1,26 +1,31 @@
-"""From a spec such as ``open_clip:ViT-B-32/openai`` to a loaded model, by our own adapters or by installed ones."""
+"""From a spec such as ``open_clip:ViT-B-32/openai`` to a loaded model, by an adapter of hiergeo or of others."""
 
 from collections.abc import Callable
-from importlib import import_module
-from importlib.metadata import entry_points
 
 import torch
 
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo._numerics import torch_defaults
+from hiergeo._plugins import Plugins
 from hiergeo.adapters._base import Model
-from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
+from hiergeo.errors import InputError
 
-GROUP = "hiergeo.adapters"
+ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
+    "adapter",
+    "hiergeo.adapters",
+    {
+        "open_clip": "hiergeo.adapters.open_clip:load",
+        "hf": "hiergeo.adapters.huggingface:load",
+        "sentence-transformers": "hiergeo.adapters.sentence_transformers:load",
+        "npz": "hiergeo.adapters.npz:load",
+        "head": "hiergeo.adapters.head:load",
+        "tiny": "hiergeo.adapters.open_clip:load_tiny",
+    },
+)
+"""Name -> what loads a model: called with the rest of the spec and ``device=``."""
 
-OWN = {
-    "open_clip": "open_clip",
-    "hf": "huggingface",
-    "sentence-transformers": "sentence_transformers",
-    "npz": "npz",
-    "head": "head",
-}
-"""Adapter name -> the module of this package whose ``load(rest, *, device)`` builds the model."""
+WITHOUT_ARGUMENTS = "tiny"
+"""The bundled model, whose spec is its name alone."""
 
 
 @torch_defaults()
@@ -41,44 +46,16 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
     """
     name, _, rest = spec.partition(":")
     place = resolve_device(device)
-    if name == "tiny":
+    loader = ADAPTERS.get(name)
+    if name == WITHOUT_ARGUMENTS:
         if rest:
-            raise InputError(f"the bundled model takes no arguments: write 'tiny', not '{spec}'.")
-        from hiergeo.adapters.open_clip import load_tiny
-
-        return load_tiny(device=place)
-    loader = _loader(name)
+            raise InputError(f"the bundled model takes no arguments: write '{name}', not '{spec}'.")
+        return loader(device=place)
     if not rest:
         raise InputError(f"the model spec '{spec}' ends too early: write '{name}:' and then which model.")
-    model = loader(rest, device=place) if name in OWN else _foreign(name, loader, rest, place)
+    module = getattr(loader, "__module__", "unknown")
+    with ADAPTERS.running(name, f"(module {module}) could not load '{rest}'"):
+        model = loader(rest, device=place)
     if not isinstance(model, Model):
         raise InputError(f"the adapter '{name}' returned a {type(model).__name__}, not a hiergeo.adapters.Model.")
     return model
-
-
-def _loader(name: str) -> Callable[..., Model]:
-    if name in OWN:
-        loader: Callable[..., Model] = import_module(f"hiergeo.adapters.{OWN[name]}").load
-        return loader
-    foreign = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name not in foreign:
-        raise unknown_name("adapter", name, [*OWN, "tiny", *foreign])
-    try:
-        found: Callable[..., Model] = foreign[name].load()
-    except Exception as error:  # the code of somebody else runs here, at its import
-        where = foreign[name].value
-        raise UnavailableError(f"the adapter '{name}' ({where}) cannot be imported: {described(error)}.") from error
-    return found
-
-
-def _foreign(name: str, loader: Callable[..., Model], rest: str, device: torch.device) -> Model:
-    """A model of somebody else's adapter, whose errors name it."""
-    try:
-        return loader(rest, device=device)
-    except HiergeoError:
-        raise
-    except Exception as error:  # the code of somebody else runs here
-        module = getattr(loader, "__module__", "unknown")
-        raise UnavailableError(
-            f"the adapter '{name}' (module {module}) could not load '{rest}': {described(error)}."
-        ) from error

@@ -31,22 +31,22 @@ class HuggingFaceModel(NetworkModel):
 
     def __init__(self, name: str, network: Any, device: torch.device, processor: Any) -> None:
         padding, length = PADDING[network.config.model_type]
-        self._text_options = {
+        self.text_options = {
             "padding": padding,
             "max_length": length or network.config.text_config.max_position_embeddings,
             "truncation": True,
             "return_tensors": "pt",
         }
-        super().__init__(name, network, device, preprocessing=f"{self._text_options} {processor.image_processor}")
-        self._processor = processor
+        super().__init__(name, network, device, preprocessing=f"{self.text_options} {processor.image_processor}")
+        self.processor = processor
 
-    def _embed_texts(self, texts: list[str]) -> Tensor:
-        tokens = self._processor(text=texts, **self._text_options).to(self._device)
-        return features(self._network.get_text_features(**tokens))
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        tokens = self.processor(text=texts, **self.text_options).to(self.device)
+        return features(self.network.get_text_features(**tokens))
 
-    def _embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        pixels = self._processor(images=pictures, return_tensors="pt").to(self._device)
-        return features(self._network.get_image_features(**pixels))
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        pixels = self.processor(images=pictures, return_tensors="pt").to(self.device)
+        return features(self.network.get_image_features(**pixels))
 
 
 def load(rest: str, *, device: torch.device) -> HuggingFaceModel:

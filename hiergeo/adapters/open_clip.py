@@ -42,16 +42,16 @@ class OpenClipModel(NetworkModel):
     ) -> None:
         super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg))
         self.config = config
-        self._tokenizer = tokenizer
-        self._transform = transform
+        self.tokenizer = tokenizer
+        self.transform = transform
 
-    def _embed_texts(self, texts: list[str]) -> Tensor:
-        rows: Tensor = self._network.encode_text(self._tokenizer(texts).to(self._device))
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        rows: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device))
         return rows
 
-    def _embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        pixels = torch.stack([self._transform(picture) for picture in pictures])
-        rows: Tensor = self._network.encode_image(pixels.to(self._device))
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        pixels = torch.stack([self.transform(picture) for picture in pictures])
+        rows: Tensor = self.network.encode_image(pixels.to(self.device))
         return rows
 
 
@@ -141,7 +141,7 @@ def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenCl
             raise
         except Exception as error:  # a foreign checkpoint fails anywhere in open_clip's conversions
             raise checks.wrong_checkpoint(arch, path, shapes, error) from error
-    checks.refuse_resized(model._network, arch, path, shapes)
+    checks.refuse_resized(model.network, arch, path, shapes)
     return model
 
 

@@ -23,11 +23,11 @@ class SentenceTransformersModel(NetworkModel):
     def __init__(self, name: str, network: Any, device: torch.device) -> None:
         super().__init__(name, network, device, preprocessing=f"at most {network.max_seq_length} tokens")
 
-    def _embed_texts(self, texts: list[str]) -> Tensor:
-        rows: Tensor = self._network.encode(texts, convert_to_tensor=True, show_progress_bar=False)
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        rows: Tensor = self.network.encode(texts, convert_to_tensor=True, show_progress_bar=False)
         return rows
 
-    def _embed_pictures(self, pictures: list["Image"]) -> Tensor:
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
         raise InputError(f"{self.name} embeds texts only.")
 
 

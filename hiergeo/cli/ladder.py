@@ -2,13 +2,14 @@
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo import adapters
+from hiergeo._devices import resolve_device, resolve_dtype
 from hiergeo._text import caption, isolated
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, write_json
@@ -47,16 +48,21 @@ def ladder(
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
+    dtype: options.Dtype = options.FLOAT32,
+    batch_size: options.BatchSize = None,
 ) -> None:
     """Print what each image is, from the most general caption to the most specific."""
     check_writable(json)
+    resolve_dtype(dtype)
     space = space_of(geometry, root)
     texts = read_captions(captions) if captions else dataset_captions(data, split)
     loaded = adapters.load(model, device=device)
     note_geometry(loaded, [space])
-    embedded = loaded.encode_image(images, progress=True)
-    candidates = loaded.encode_text(texts, progress=True)
-    ladders = climb(embedded, candidates, texts, space.rooted(loaded.root()), steps, progress=True)
+    wanted: dict[str, Any] = {"batch_size": batch_size, "device": resolve_device(device), "dtype": dtype}
+    embedded = loaded.encode_image(images, **wanted, progress=True)
+    candidates = loaded.encode_text(texts, **wanted, progress=True)
+    rooted = space.rooted(loaded.root(wanted["device"], dtype))
+    ladders = climb(embedded, candidates, texts, rooted, steps, progress=True)
 
     settings = {"model": loaded.name, "geometry": geometry, "steps": steps, "seed": seed, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]

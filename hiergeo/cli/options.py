@@ -60,8 +60,9 @@ def note_prior(losses: Mapping[str, float], inputs: int) -> None:
         note(f"the prior among the default losses is left out: it needs heads of the model's own dimension, {inputs}.")
 
 
+FLOAT32 = "float32"
 LOSSES = spelled(training.SHARPEN)
-LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES)}."
+LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES.own)}."
 HIDDEN_HELP = "Width of the residual perceptron; 0 is a linear head."
 NORMS_HELP = "Heads choose the norms of their embeddings."
 CURVATURE_HELP = "Curved geometries learn their curvature."
@@ -112,6 +113,16 @@ Device = Annotated[
     str,
     typer.Option(
         help="Where everything is computed: auto (the accelerator, if there is one), cpu, cuda:1, ...", metavar="NAME"
+    ),
+]
+Dtype = Annotated[str, typer.Option(help="Dtype of the embeddings: float32 or bfloat16.", metavar="NAME")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        help="Captions or images that are embedded at a time.  [the model's own choice]",
+        metavar="N",
+        min=1,
+        max=_limits.BATCH,
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]

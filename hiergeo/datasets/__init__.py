@@ -1,21 +1,27 @@
 """Hierarchies of captions and images, loaded by name."""
 
 import inspect
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from hiergeo._plugins import Plugins
 from hiergeo.datasets._base import TIERS, Hierarchy, ImageRef, Row
 from hiergeo.datasets._home import data_home
 from hiergeo.datasets._labels import Labelled
 from hiergeo.datasets.labelled import labelled
-from hiergeo.errors import unknown_name
+from hiergeo.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     from hiergeo.datasets import hierarcaps, scenes
 
-DATASETS = {"hierarcaps": "hiergeo.datasets.hierarcaps", "scenes": "hiergeo.datasets.scenes"}
-"""Dataset names, and the modules whose ``load(split, **options)`` reads them."""
+DATASETS: Plugins[Callable[..., Hierarchy]] = Plugins(
+    "dataset",
+    "hiergeo.datasets",
+    {"hierarcaps": "hiergeo.datasets.hierarcaps:load", "scenes": "hiergeo.datasets.scenes:load"},
+)
+"""Name -> what reads a dataset: a function ``(split, **options) -> Hierarchy``."""
 
 __all__ = [
     "DATASETS",
@@ -33,8 +39,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in DATASETS:
-        return import_module(DATASETS[name])
+    if name in DATASETS.own:
+        return import_module(f"hiergeo.datasets.{name}")
     raise AttributeError(f"module 'hiergeo.datasets' has no attribute '{name}'")
 
 
@@ -42,7 +48,8 @@ def load(name: str, split: str = "test", **options: Any) -> Hierarchy:
     """Read a split of a dataset.
 
     Args:
-        name: a key of `DATASETS`.
+        name: ``hierarcaps``, ``scenes``, or one that another package registers (entry-point group
+            ``hiergeo.datasets``: a function ``(split, **options) -> Hierarchy``).
         split: a split of that dataset.
         options: what that dataset's own `load` takes besides the split.
 
@@ -50,11 +57,13 @@ def load(name: str, split: str = "test", **options: Any) -> Hierarchy:
         InputError: the name, the split or an option is unknown (the nearest one is suggested), or the data is damaged.
         UnavailableError: the data is not on this machine; the message says how to get it.
     """
-    if name not in DATASETS:
-        raise unknown_name("dataset", name, DATASETS)
-    loader = import_module(DATASETS[name]).load
-    _, *known = inspect.signature(loader).parameters
-    for option in options:
-        if option not in known:
-            raise unknown_name(f"option of {name}", option, known)
-    return loader(split, **options)
+    loader = DATASETS.get(name)
+    with DATASETS.running(name, f"could not read '{split}'"):
+        _, *known = inspect.signature(loader).parameters
+        for option in options:
+            if option not in known:
+                raise unknown_name(f"option of {name}", option, known)
+        hierarchy = loader(split, **options)
+    if not isinstance(hierarchy, Hierarchy):
+        raise InputError(f"the dataset '{name}' is a {type(hierarchy).__name__}, not a hiergeo.datasets.Hierarchy.")
+    return hierarchy

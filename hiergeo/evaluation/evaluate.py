@@ -108,6 +108,8 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
         draws={name: statistic.draws(settings.samples, settings.seed) for name, statistic in named},
         ladders=outcome.ladders,
         radii=chain_radii,
+        rows={name: each.values for name, each in statistics.items() if each.values is not None},
+        rocs=outcome.rocs,
     )
 
 

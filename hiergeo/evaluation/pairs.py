@@ -10,11 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.outcome import Outcome
-from hiergeo.evaluation.statistic import Statistic
+from hiergeo.evaluation.outcome import Outcome, Statistic
 from hiergeo.evaluation.stretches import row_by_row
 from hiergeo.geometry import Product, Space
-from hiergeo.metrics import Ranking
+from hiergeo.metrics import Ranking, Roc
 
 
 def run(embedded: Embedded, space: Space, steps: int, progress: bool) -> Outcome:
@@ -37,6 +36,7 @@ def score(captions: Tensor, positive: Tensor, negative: Tensor, space: Space) ->
 
     statistics: dict[str, Statistic] = {}
     numbers: dict[str, float] = {}
+    rocs: dict[str, Roc] = {}
     for name, by in _scores(space).items():
         true = scored(by, child)
         for kind, wrong in negatives.items():
@@ -44,7 +44,8 @@ def score(captions: Tensor, positive: Tensor, negative: Tensor, space: Space) ->
             statistics[f"auroc{name}{kind}"] = Statistic(len(true), ranking.auroc)
             statistics[f"average_precision{name}{kind}"] = Statistic(len(true), ranking.average_precision)
             numbers[f"score_ties{name}{kind}"] = ranking.tie_share()
-    return Outcome(statistics, numbers)
+            rocs[f"auroc{name}{kind}"] = ranking.roc()
+    return Outcome(statistics, numbers, rocs=rocs)
 
 
 def _scores(space: Space) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:

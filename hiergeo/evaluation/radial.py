@@ -3,7 +3,7 @@
 import numpy as np
 
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.statistic import Statistic, mean_of
+from hiergeo.evaluation.outcome import Statistic, mean_of
 from hiergeo.evaluation.stretches import row_by_row
 from hiergeo.geometry import Space
 from hiergeo.metrics import tau_d_rows, tied_share

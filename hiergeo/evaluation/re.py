@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.outcome import Outcome
-from hiergeo.evaluation.statistic import mean_of
+from hiergeo.evaluation.outcome import Outcome, mean_of
 from hiergeo.evaluation.stretches import ladder_indices, row_by_row
 from hiergeo.geometry import Space
 from hiergeo.metrics import ladder, ladder_scores

@@ -1,11 +1,11 @@
 """The result of one evaluation: numbers, their intervals, and every setting that made them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from hiergeo.metrics import Interval, percentile_interval
+from hiergeo.metrics import Interval, Roc, percentile_interval
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,6 +20,8 @@ class Result:
         draws: metric -> (samples,) its bootstrap values; those of two results over the same rows are paired.
         ladders: for each image the captions met, general to specific; not part of the JSON.
         radii: (n, T) radii of the chains; not part of the JSON.
+        rows: metric -> (rows,) its value for each row, where it is their mean; not part of the JSON.
+        rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
     """
 
     metrics: dict[str, float]
@@ -29,6 +31,8 @@ class Result:
     draws: dict[str, np.ndarray]
     ladders: tuple[tuple[str, ...], ...]
     radii: np.ndarray
+    rows: dict[str, np.ndarray] = field(default_factory=dict)
+    rocs: dict[str, Roc] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))

@@ -1,10 +1,10 @@
 """Geometries by name: the strings of the command line and the entry points of third parties."""
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 
 from hiergeo import _limits
-from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
+from hiergeo._plugins import Plugins
+from hiergeo.errors import InputError
 from hiergeo.geometry._base import Geometry
 from hiergeo.geometry.euclidean import Euclidean
 from hiergeo.geometry.lorentz import Lorentz
@@ -12,13 +12,12 @@ from hiergeo.geometry.poincare import PoincareBall
 from hiergeo.geometry.product import Product
 from hiergeo.geometry.sphere import Sphere
 
-BUILT_IN: dict[str, Callable[..., Geometry]] = {
-    "euclidean": Euclidean,
-    "lorentz": Lorentz,
-    "poincare": PoincareBall,
-    "sphere": Sphere,
-}
-ENTRY_POINTS = "hiergeo.geometries"
+GEOMETRIES: Plugins[Callable[..., Geometry | Product]] = Plugins(
+    "geometry",
+    "hiergeo.geometries",
+    {"euclidean": Euclidean, "lorentz": Lorentz, "poincare": PoincareBall, "product": Product, "sphere": Sphere},
+)
+"""Name -> what makes the geometry, called with the curvature, or without one."""
 
 DIGITS = 9
 """Digits of a dimension in a spec."""
@@ -42,13 +41,13 @@ def parse(spec: str) -> Geometry | Product:
 
 def names() -> list[str]:
     """Every geometry that `parse` knows, those of third parties included."""
-    return sorted({*BUILT_IN, "product", *(point.name for point in entry_points(group=ENTRY_POINTS))})
+    return GEOMETRIES.names()
 
 
 def _single(name: str, curvature: str, spec: str) -> Geometry:
     if name == "product":
         raise InputError(f"'{spec}' puts a product inside a product: list all factors in one.")
-    constructor = BUILT_IN.get(name) or _third_party(name)
+    constructor = GEOMETRIES.get(name)
     if not curvature:
         return _made(name, constructor)
     try:
@@ -60,31 +59,16 @@ def _single(name: str, curvature: str, spec: str) -> Geometry:
     return _made(name, constructor, value)
 
 
-def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) -> Geometry:
-    try:
-        geometry = constructor(*curvature)
-    except HiergeoError:
-        raise
-    except TypeError as error:
-        hint = "takes no curvature" if curvature else f"needs a curvature: write {name}:K"
-        raise InputError(f"geometry '{name}' {hint} ({error}).") from error
-    except Exception as error:  # the code of somebody else may run here
-        raise UnavailableError(f"the geometry '{name}' could not be made: {described(error)}.") from error
+def _made(name: str, constructor: Callable[..., Geometry | Product], *curvature: float) -> Geometry:
+    with GEOMETRIES.running(name, "could not be made"):
+        try:
+            geometry = constructor(*curvature)
+        except TypeError as error:
+            hint = "takes no curvature" if curvature else f"needs a curvature: write {name}:K"
+            raise InputError(f"geometry '{name}' {hint} ({error}).") from error
     if not isinstance(geometry, Geometry):
         raise InputError(f"'{name}' made a {type(geometry).__name__}, not a hiergeo.geometry.Geometry.")
     return geometry
-
-
-def _third_party(name: str) -> Callable[..., Geometry]:
-    for point in entry_points(group=ENTRY_POINTS, name=name):
-        try:
-            found: Callable[..., Geometry] = point.load()
-        except Exception as error:  # the code of somebody else runs here, at its import
-            raise UnavailableError(
-                f"the geometry '{name}' ({point.value}) cannot be imported: {described(error)}."
-            ) from error
-        return found
-    raise unknown_name("geometry", name, names())
 
 
 def _product(spec: str, items: list[str]) -> Product:

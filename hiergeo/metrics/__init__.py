@@ -1,22 +1,38 @@
 """Pure functions from arrays to numbers; nothing here knows of models, spaces or files."""
 
-from hiergeo.metrics.bootstrap import (
+from hiergeo.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
+from hiergeo.metrics.ranking import (
+    Ranking,
+    Reconstruction,
+    Roc,
+    auroc,
+    average_precision,
+    reconstruction,
+    roc_curve,
+    tie_share,
+)
+from hiergeo.metrics.resampling import (
     Interval,
     bootstrap_draws,
     bootstrap_mean,
     bootstrap_statistic,
+    crossed_draws,
     paired_difference,
     percentile_interval,
     resamples,
+    simultaneous_intervals,
 )
-from hiergeo.metrics.crossed import crossed_draws, simultaneous_intervals
-from hiergeo.metrics.drift import Drift, similarity_drift
-from hiergeo.metrics.ladders import any_hit, ladder, ladder_precision_recall, ladder_scores
-from hiergeo.metrics.order import tau_d, tau_d_rows, tied_share
-from hiergeo.metrics.ranking import Ranking, Roc, auroc, average_precision, roc_curve, tie_share
-from hiergeo.metrics.reconstruction import Reconstruction, reconstruction
-from hiergeo.metrics.retrieval import recall_at, retrieval_hits
-from hiergeo.metrics.zero_shot import ZeroShot, zero_shot, zero_shot_hits
+from hiergeo.metrics.retrieval import (
+    ZeroShot,
+    any_hit,
+    ladder,
+    ladder_precision_recall,
+    ladder_scores,
+    recall_at,
+    retrieval_hits,
+    zero_shot,
+    zero_shot_hits,
+)
 
 __all__ = [
     "Drift",

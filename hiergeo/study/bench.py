@@ -81,7 +81,7 @@ class Bench:
             outcome = score_pairs(aside, model, space)
         values = {name: statistic.value for name, statistic in outcome.statistics.items()} | outcome.numbers
         draws = {name: each.draws(settings.samples, settings.seed) for name, each in outcome.statistics.items()}
-        return replace(result, metrics=result.metrics | values, draws=result.draws | draws)
+        return replace(result, metrics=result.metrics | values, draws=result.draws | draws, rocs=outcome.rocs)
 
 
 def score_pairs(chains: Chains, model: HeadModel, space: Space) -> Outcome:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hiergeo.evaluation import RADIAL
 from hiergeo.geometry import Geometry, Product, parse
-from hiergeo.training import UNBENT
+from hiergeo.training import chain_loss
 
 SAME = RADIAL | {"tau_d_unseen"}
 """Metrics of radii alone: equal in all geometries where the heads are equal."""
@@ -25,7 +25,8 @@ def same_by_construction(specs: Sequence[str], losses: Sequence[str]) -> frozens
     all of them but products that add lengths up (l1).
     """
     added_up = any(isinstance(geometry, Product) and geometry.order == 1 for geometry in map(parse, specs))
-    return SAME if set(losses) <= UNBENT and not added_up else frozenset()
+    bent = any(chain_loss(name).sees_curvature for name in losses)
+    return frozenset() if bent or added_up else SAME
 
 
 def _identity(geometry: Geometry | Product) -> object:

@@ -5,7 +5,7 @@ from hiergeo.training.chains import Chains, from_file, from_hierarchy
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
 from hiergeo.training.held_out import held_out_images, held_out_of, rows_without, unseen_rows
 from hiergeo.training.history import Look
-from hiergeo.training.objective import LOSSES, RE, UNBENT, Objective, parse_losses
+from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, parse_losses
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, retrieval, summarise
@@ -15,7 +15,8 @@ __all__ = [
     "LOSSES",
     "RE",
     "SHARPEN",
-    "UNBENT",
+    "Batch",
+    "ChainLoss",
     "Chains",
     "Change",
     "FineTuned",
@@ -29,6 +30,7 @@ __all__ = [
     "Summary",
     "TowerRecipe",
     "Trained",
+    "chain_loss",
     "describe",
     "embed_graph",
     "fine_tune",

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hiergeo._devices import resolve_device, resolve_dtype
 from hiergeo._numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.adapters._base import unit_rows
@@ -37,7 +38,7 @@ class Chains:
     """Chains over frozen unit embeddings.
 
     Attributes:
-        text: (U, D) float32, the embeddings of the distinct captions.
+        text: (U, D), the embeddings of the distinct captions, in float32, bfloat16 or float16.
         positive: (n, T) int64 positions in `text`, general to specific.
         negative: (n, T) int64, the captions that the positives at each tier do not entail.
         root: (D,), the embedding of the empty caption.
@@ -68,12 +69,25 @@ class Chains:
         """The chains at some positions, int64 (m,), over the same texts."""
         return replace(self, positive=self.positive[rows], negative=self.negative[rows], group=self.group[rows])
 
+    def to(self, device: str | torch.device | None = None, dtype: str | torch.dtype | None = None) -> "Chains":
+        """The same chains with everything on another device, embeddings in another dtype; None changes nothing.
+
+        Raises:
+            InputError: as `resolve_device` and `resolve_dtype`.
+        """
+        place = self.text.device if device is None else resolve_device(device)
+        kind = self.text.dtype if dtype is None else resolve_dtype(dtype)
+        if (place, kind) == (self.text.device, self.text.dtype):
+            return self
+        whole = {name: getattr(self, name).to(place) for name in ("positive", "negative", "group")}
+        return replace(self, text=self.text.to(place, kind), root=self.root.to(place, kind), **whole)
+
     @cached_property
     def sha256(self) -> str:
         """The hash of the embeddings and the chains, in hexadecimal."""
         digest = sha256()
         for part in (self.text, self.positive, self.negative, self.root):
-            digest.update(part.contiguous().view(-1).numpy().data)
+            digest.update(part.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
 
@@ -130,8 +144,26 @@ def _rows(positive: Tensor, image_id: NDArray[np.integer] | None, captions: NDAr
 
 
 @torch_defaults()
-def from_hierarchy(hierarchy: Hierarchy, model: Model, *, force: bool = False, progress: bool = False) -> Chains:
+def from_hierarchy(
+    hierarchy: Hierarchy,
+    model: Model,
+    *,
+    force: bool = False,
+    batch_size: int | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    progress: bool = False,
+) -> Chains:
     """Chains of a dataset, its distinct captions embedded once by `model`.
+
+    Args:
+        hierarchy: a dataset with negative chains.
+        model: what embeds.
+        force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
+        batch_size: captions that are embedded at a time; None is the model's own choice.
+        device: where the chains are wanted; None is the CPU.
+        dtype: of the embeddings; None is float32.
+        progress: draw a bar for work that outlasts a second.
 
     Raises:
         InputError: rows without contradicting chains, chains that are none to learn from, or a split of HierarCaps
@@ -148,14 +180,14 @@ def from_hierarchy(hierarchy: Hierarchy, model: Model, *, force: bool = False, p
     positive = torch.tensor([[place[text] for text in row.positive] for row in hierarchy.rows])
     negative = torch.tensor([[place[text] for text in row.negative or ()] for row in hierarchy.rows])
     check_chains(origin, len(place), positive, negative)
+    group = [index if row.image_id is None else groups[row.image_id] for index, row in enumerate(hierarchy.rows)]
+    text = model.encode_text(hierarchy.texts, batch_size=batch_size, device=device, dtype=dtype, progress=progress)
     return Chains(
-        text=model.encode_text(hierarchy.texts, progress=progress),
-        positive=positive,
-        negative=negative,
-        root=model.root(),
-        group=torch.tensor(
-            [index if row.image_id is None else groups[row.image_id] for index, row in enumerate(hierarchy.rows)]
-        ),
+        text=text,
+        positive=positive.to(text.device),
+        negative=negative.to(text.device),
+        root=model.root(device, dtype),
+        group=torch.tensor(group, device=text.device),
         origin=origin,
         base=(model.name, model.fingerprint()),
         captions=frozenset(hierarchy.texts),

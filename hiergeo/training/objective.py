@@ -7,7 +7,8 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError, unknown_name
+from hiergeo._plugins import Plugins
+from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.losses import (
     adaptive_entailment_loss,
@@ -45,20 +46,56 @@ def _by_tier(chain: Tensor) -> tuple[Tensor, Tensor]:
     return chain[:, :-1].transpose(0, 1), chain[:, 1:].transpose(0, 1)
 
 
-OTHERS: dict[str, Callable[[Batch], Tensor]] = {
-    "order": lambda batch: radius_order_loss(batch.positive, batch.space),
-    "entailment": lambda batch: entailment_loss(batch.positive[:, :-1], batch.positive[:, 1:], batch.space),
-    "adaptive": lambda batch: adaptive_entailment_loss(batch.positive[:, :-1], batch.positive[:, 1:], batch.space),
-    "max_margin": lambda batch: max_margin_loss(*_by_tier(batch.positive), batch.space),
-    "transitivity": lambda batch: transitivity_loss(batch.positive, batch.space),
-}
-"""Losses that are no part of RE, on consecutive tiers of the positive chains."""
+@final
+@dataclass(frozen=True)
+class ChainLoss:
+    """A loss of chains as `LOSSES` keeps it.
 
-UNBENT = frozenset({"prior", "order"})
-"""Losses that see no curvature: of cosines with the frozen embeddings, and of radii."""
+    Attributes:
+        measure: a batch -> its loss, 0-dim, with gradient.
+        sees_curvature: whether it depends on the curvature; one that compares radii or cosines alone does not, and
+            cannot tell geometries from each other.
+    """
 
-LOSSES = (*RE, *OTHERS)
-"""Every loss by its name."""
+    measure: Callable[[Batch], Tensor]
+    sees_curvature: bool = True
+
+
+def _re_term(name: str) -> Callable[[Batch], Tensor]:
+    return lambda batch: Objective({name: 1.0}).terms(batch)[name]
+
+
+LOSSES: Plugins[ChainLoss | Callable[[Batch], Tensor]] = Plugins(
+    "loss",
+    "hiergeo.losses",
+    {
+        "prior": ChainLoss(_re_term("prior"), sees_curvature=False),
+        "mean": ChainLoss(_re_term("mean")),
+        "hard": ChainLoss(_re_term("hard")),
+        "order": ChainLoss(lambda batch: radius_order_loss(batch.positive, batch.space), sees_curvature=False),
+        "entailment": ChainLoss(
+            lambda batch: entailment_loss(batch.positive[:, :-1], batch.positive[:, 1:], batch.space)
+        ),
+        "adaptive": ChainLoss(
+            lambda batch: adaptive_entailment_loss(batch.positive[:, :-1], batch.positive[:, 1:], batch.space)
+        ),
+        "max_margin": ChainLoss(lambda batch: max_margin_loss(*_by_tier(batch.positive), batch.space)),
+        "transitivity": ChainLoss(lambda batch: transitivity_loss(batch.positive, batch.space)),
+    },
+)
+"""Every loss by its name: a `ChainLoss`, or a function of a `Batch`. Those of consecutive tiers are of the positive
+chains."""
+
+
+def chain_loss(name: str) -> ChainLoss:
+    """The loss of that name; a plain function of a `Batch` counts as one that sees the curvature.
+
+    Raises:
+        InputError: an unknown name; the nearest one is suggested.
+        UnavailableError: the code of another package cannot be imported.
+    """
+    found = LOSSES.get(name)
+    return found if isinstance(found, ChainLoss) else ChainLoss(found)
 
 
 @final
@@ -67,7 +104,7 @@ class Objective:
     """A weighted sum of losses.
 
     Attributes:
-        weights: loss name -> weight > 0; names are the keys of `LOSSES`.
+        weights: loss name -> weight > 0; the names are those of `LOSSES`.
 
     Raises:
         InputError: no losses, an unknown name (the nearest is suggested), a weight that is not a positive number.
@@ -77,10 +114,9 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not self.weights:
-            raise InputError(f"there is no loss to minimise: name at least one of {', '.join(LOSSES)}.")
+            raise InputError(f"there is no loss to minimise: name at least one of {', '.join(LOSSES.names())}.")
         for name, weight in self.weights.items():
-            if name not in LOSSES:
-                raise unknown_name("loss", name, LOSSES)
+            LOSSES.check(name)
             if not 0 < weight < float("inf"):
                 raise InputError(f"the weight of loss '{name}' must be a number > 0, not {weight:g}.")
 
@@ -91,7 +127,7 @@ class Objective:
             batch: the chains.
             mine: as for `re_loss`; over processes `batch_hard_over_ranks`.
         """
-        others = {name: OTHERS[name](batch) for name in self.weights if name in OTHERS}
+        others = {name: _measured(name, batch) for name in self.weights if name not in RE}
         asked = [float(name in self.weights) for name in RE]
         if not any(asked):
             return others
@@ -103,6 +139,15 @@ class Objective:
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum, 0-dim."""
         return torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum()
+
+
+def _measured(name: str, batch: Batch) -> Tensor:
+    with LOSSES.running(name, "could not be taken"):
+        value = chain_loss(name).measure(batch)
+    if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
+        shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise InputError(f"the loss '{name}' gave {shape}: it must give one number, a 0-dim tensor.")
+    return value
 
 
 def parse_losses(words: Iterable[str]) -> dict[str, float]:

@@ -17,7 +17,9 @@ def chunks(rows: Tensor, size: int) -> list[Tensor]:
 
 
 def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Positions of training and of validation rows, int64, ascending; whole groups go to one side.
+    """Positions of training and of validation rows, int64, ascending, on the device of the chains.
+
+    Whole groups go to one side. The split does not depend on the device.
 
     Args:
         chains: what is parted.
@@ -33,7 +35,7 @@ def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tenso
     if len(groups) < 2:
         raise InputError(f"{chains.origin} describes a single image: nothing would be left to validate on.")
     count = min(len(groups) - 1, max(1, round(share * len(groups))))
-    order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(seed))
-    validates = torch.zeros(len(groups), dtype=torch.bool)
+    order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(seed)).to(groups.device)
+    validates = torch.zeros(len(groups), dtype=torch.bool, device=groups.device)
     validates[order[:count]] = True
     return (~validates[member]).nonzero()[:, 0], validates[member].nonzero()[:, 0]

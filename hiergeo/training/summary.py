@@ -16,7 +16,7 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded, embed
 from hiergeo.evaluation.evaluate import Settings, check, check_fit, measure, wanted
-from hiergeo.evaluation.statistic import mean_of
+from hiergeo.evaluation.outcome import mean_of
 from hiergeo.evaluation.zero_shot import check_labels, embed_labels
 from hiergeo.geometry import Space
 from hiergeo.metrics import (
@@ -162,7 +162,7 @@ def measured(
     means = {name: mean_of(values) for name, values in rows.items()}
     draws = {name: mean.draws(settings.samples, settings.seed) for name, mean in means.items()}
     values = {name: mean.value for name, mean in means.items()}
-    return replace(result, metrics=result.metrics | values, draws=result.draws | draws)
+    return replace(result, metrics=result.metrics | values, draws=result.draws | draws, rows=result.rows | rows)
 
 
 def between(before: Result, after: Result, frozen: Embedded, sharpened: Embedded) -> Summary:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo import _limits
+from hiergeo._devices import AUTO
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters.head import Head
@@ -99,7 +100,12 @@ class Trained:
 
 @torch_defaults()
 def train_head(
-    chains: Chains, geometry: Geometry | Product, recipe: Recipe | None = None, *, progress: bool = False
+    chains: Chains,
+    geometry: Geometry | Product,
+    recipe: Recipe | None = None,
+    *,
+    device: str | torch.device | None = AUTO,
+    progress: bool = False,
 ) -> Trained:
     """Train a head on frozen embeddings.
 
@@ -108,12 +114,16 @@ def train_head(
         geometry: where losses are taken, around the head's embedding of the empty caption; it is copied, and its
             learnable curvatures are learnt along, |K| in [0.1, 10].
         recipe: how; the defaults of `Recipe` when None.
+        device: where the head is trained and left: ``auto`` (the accelerator, if there is one), a name, or a device of
+            torch; None is the device of the chains. Initial weights, split and batches are the same on every device.
         progress: draw a bar for work that outlasts a second.
 
     Raises:
-        InputError: chains of one image only, dimensions that do not fit, a prior between different dimensions.
+        InputError: an unknown device, chains of one image only, dimensions that do not fit, a prior between different
+            dimensions.
     """
     recipe = recipe or Recipe()
+    chains = chains if device is None else chains.to(device)
     run = _Run(chains, copy.deepcopy(geometry), recipe)
     best, looks, diverged = run.state(), [run.look(0, {})], None
     kept = looks[0]
@@ -146,7 +156,7 @@ class _Run:
         check_curvature(geometry)
         self.chains, self.geometry, self.recipe = chains, geometry, recipe
         self.head = Head(HeadShape(dim, outputs, recipe.hidden, recipe.unit), recipe.seed)
-        self.module = nn.ModuleList([self.head, geometry])
+        self.module = nn.ModuleList([self.head, geometry]).to(chains.text.device)
         self.objective = Objective(recipe.losses)
         self.optimiser = adam(self.module.parameters(), recipe.learning_rate)
         self.last: tuple[int, Tensor] | None = None
@@ -171,8 +181,8 @@ class _Run:
     def losses(self, rows: Tensor) -> tuple[Tensor, dict[str, float]]:
         """The objective of a batch, and its terms as numbers."""
         chains = self.chains
-        frozen = chains.text[chains.positive[rows]], chains.text[chains.negative[rows]]
-        (positive, negative), root = self.head(torch.stack(frozen)), self.head(chains.root)
+        frozen = chains.text[chains.positive[rows]].float(), chains.text[chains.negative[rows]].float()
+        (positive, negative), root = self.head(torch.stack(frozen)), self.head(chains.root.float())
         self.check("an embedding", positive, negative, root)
         try:
             terms = self.objective.terms(Batch(positive, negative, frozen, Space(self.geometry, root)))
@@ -195,21 +205,22 @@ class _Run:
     def look(self, step: int, training: dict[str, float]) -> Look:
         parts = [self.losses(rows)[1] for rows in chunks(self.validation_rows, self.recipe.batch)]
         chains = self.chains
-        space = Space(self.geometry, self.head(chains.root))
-        radii = space.radius(self.head(chains.text[chains.positive[self.validation_rows]]))
+        space = Space(self.geometry, self.head(chains.root.float()))
+        radii = space.radius(self.head(chains.text[chains.positive[self.validation_rows]].float()))
         factors = self.geometry.parts(self.head.shape.outputs)
         return Look(
             step=step,
             training=training,
             validation={name: sum(part[name] for part in parts) / len(parts) for name in parts[0]},
-            tau_d=tau_d(radii.numpy()),
+            tau_d=tau_d(radii.cpu().numpy()),
             radius=tuple(radii.double().mean(0).tolist()),
             curvature=tuple(float(factor.curvature) for factor, _ in factors),
         )
 
 
 def _batches(rows: Tensor, recipe: Recipe) -> Iterator[Tensor]:
-    """Batches without end, every row once an epoch, in an order that the seed determines."""
+    """Batches without end, every row once an epoch, in an order that depends on the seed alone."""
     generator = torch.Generator().manual_seed(recipe.seed)
     while True:
-        yield from chunks(rows[torch.randperm(len(rows), generator=generator)], recipe.batch)
+        order = torch.randperm(len(rows), generator=generator)
+        yield from chunks(rows[order.to(rows.device)], recipe.batch)

@@ -34,12 +34,12 @@ class Tower(nn.Module, ABC):
 
     def __init__(self, model: NetworkModel) -> None:
         super().__init__()
-        self.network = model._network
-        self.device = model._device
-        self.activations = _activations(model._network)
+        self.network = model.network
+        self.device = model.device
+        self.activations = _activations(model.network)
         text = self._text_weights()
         frozen = {id(weight): weight for weight in self.network.parameters() if id(weight) not in text}
-        self.network = copy.deepcopy(model._network, memo=frozen)
+        self.network = copy.deepcopy(model.network, memo=frozen)
         for weight in self.network.parameters():
             weight.requires_grad_(id(weight) not in frozen)
 

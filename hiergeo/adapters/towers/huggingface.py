@@ -15,8 +15,8 @@ class HuggingFaceTower(Tower):
     """The text side of a dual encoder of transformers."""
 
     def __init__(self, model: HuggingFaceModel) -> None:
-        self.processor: Any = model._processor
-        self.options = model._text_options
+        self.processor: Any = model.processor
+        self.options = model.text_options
         super().__init__(model)
 
     def tokenise(self, texts: Sequence[str]) -> dict[str, Tensor]:
@@ -30,8 +30,3 @@ class HuggingFaceTower(Tower):
             self.network.save_pretrained(folder)
             self.processor.save_pretrained(folder)
         return f"hf:{place.resolve()}"
-
-
-def tower(model: HuggingFaceModel) -> HuggingFaceTower:
-    """The trainable tower of a model."""
-    return HuggingFaceTower(model)

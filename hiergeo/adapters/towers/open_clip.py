@@ -23,7 +23,7 @@ class OpenClipTower(Tower):
     """The text side of a CLIP, SigLIP or CoCa of open_clip."""
 
     def __init__(self, model: OpenClipModel) -> None:
-        self.tokenizer: Any = model._tokenizer
+        self.tokenizer: Any = model.tokenizer
         self.config = model.config
         super().__init__(model)
 
@@ -58,8 +58,3 @@ class OpenClipTower(Tower):
             shutil.copyfile(merges, folder / name)
             text["tokenizer_kwargs"]["bpe_path"] = str(place / name)
         return config
-
-
-def tower(model: OpenClipModel) -> OpenClipTower:
-    """The trainable tower of a model."""
-    return OpenClipTower(model)

@@ -6,7 +6,6 @@ from pathlib import Path
 from torch import Tensor
 
 from hiergeo.adapters import _hub
-from hiergeo.adapters.sentence_transformers import SentenceTransformersModel
 from hiergeo.adapters.towers._base import Tower, on
 
 
@@ -25,8 +24,3 @@ class SentenceTransformersTower(Tower):
         with _hub.saving(folder), _hub.quiet_transformers():
             self.network.save(str(folder), create_model_card=False)
         return f"sentence-transformers:{place.resolve()}"
-
-
-def tower(model: SentenceTransformersModel) -> SentenceTransformersTower:
-    """The trainable tower of a model."""
-    return SentenceTransformersTower(model)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.compare import SAME_RADIUS
+from hiergeo.evaluation.comparison import SAME_RADIUS
 from hiergeo.report.environment import environment
 from hiergeo.report.exhibits import check_images, exhibits
 from hiergeo.report.figures import panels, tallest

@@ -1,0 +1,165 @@
+"""A device that is not the CPU but computes there, and refuses whatever a real accelerator would do behind one's back.
+
+`GhostTensor` claims to lie on `GHOST`; its numbers are in an ordinary tensor inside it. While `Ghost` is active, every
+operator of torch passes through it, and it refuses
+
+- operators on tensors of both devices, unless the one on the CPU has no dimensions (a number),
+- implicit transfers: assignments and indices from the other device, results written to it,
+- random numbers that are drawn on the ghost with a generator of the CPU.
+
+Explicit transfers (``.to``, ``.cpu``) and numbers that are read (``float(x)``, ``.tolist``) are recorded with the
+function of hiergeo that asked for them, so that a test can say which of them are meant.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
+from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
+
+import hiergeo
+
+GHOST = torch.device("privateuseone", 0)
+CPU = torch.device("cpu")
+
+READS = {"aten::_local_scalar_dense", "aten::equal", "aten::is_nonzero", "aten::allclose"}
+"""Operators whose result is a number of Python: the device has to be waited for."""
+
+COPIES = {"aten::_to_copy"}
+
+PACKAGE = str(Path(hiergeo.__file__).parent)
+
+
+class Mixed(AssertionError):
+    """Tensors of two devices met in one operator."""
+
+
+class GhostTensor(Tensor):
+    """A tensor on the ghost device."""
+
+    inner: Tensor
+
+    @staticmethod
+    def __new__(cls, inner: Tensor) -> "GhostTensor":
+        made = Tensor._make_wrapper_subclass(
+            cls,
+            inner.shape,
+            strides=inner.stride(),
+            storage_offset=inner.storage_offset(),
+            dtype=inner.dtype,
+            layout=inner.layout,
+            device=GHOST,
+            requires_grad=inner.requires_grad,
+        )
+        made.inner = inner.detach()
+        return made
+
+    def __repr__(self) -> str:
+        return f"GhostTensor({self.inner})"
+
+    def tolist(self) -> Any:
+        """Numbers of Python, which is a transfer that is spelled out."""
+        return self.cpu().tolist()
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return dispatched(func, args, kwargs or {}, None)
+
+
+class Ghost(TorchDispatchMode):
+    """While it is active the ghost device is there.
+
+    Attributes:
+        entries: (function of hiergeo) -> elements that it moved from the CPU to the ghost.
+        exits: the same of elements moved from the ghost to the CPU.
+        reads: how many numbers each function read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: Counter[str] = Counter()
+        self.exits: Counter[str] = Counter()
+        self.reads: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return dispatched(func, args, kwargs or {}, self)
+
+
+def dispatched(func: Any, args: Any, kwargs: Any, ghost: Ghost | None) -> Any:
+    """Run an operator on the numbers inside ghosts, or refuse it."""
+    name = func._schema.name
+    if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
+        with ghost or nullcontext():
+            return func.decompose(*args, **kwargs)
+    flat, form = tree_flatten((args, kwargs))
+    ghosts = [x for x in flat if isinstance(x, GhostTensor)]
+    strangers = [x for x in flat if isinstance(x, Tensor) and not isinstance(x, GhostTensor) and x.ndim > 0]
+    wanted = kwargs.get("device")
+    lands = (ghosts != []) if wanted is None else torch.device(wanted).type == GHOST.type
+    if name in COPIES:
+        _record(ghost, ghosts, lands, flat[0])
+    elif ghosts and strangers:
+        raise Mixed(f"{name} of {_words(flat)} in {asker()}")
+    elif ghosts and not lands:
+        raise Mixed(f"{name} leaves the ghost for the CPU in {asker()}")
+    if not ghosts and not lands:
+        return func(*args, **kwargs)
+    if name.startswith("hiergeo::"):
+        return _own(name, args, kwargs, ghost)
+    if kwargs.get("generator") is not None:
+        raise Mixed(f"{name} draws on the ghost with a generator of the CPU in {asker()}")
+    if ghost is not None and name in READS:
+        ghost.reads[asker()] += 1
+    inside = [x.inner if isinstance(x, GhostTensor) else x for x in flat]
+    plain_args, plain_kwargs = tree_unflatten(inside, form)
+    if wanted is not None:
+        plain_kwargs["device"] = CPU
+    found = func(*plain_args, **plain_kwargs)
+    if not lands:
+        return found
+    return return_and_correct_aliasing(func, args, kwargs, tree_map_only(Tensor, _wrapped, found))
+
+
+def _own(name: str, args: Any, kwargs: Any, ghost: Ghost | None) -> Any:
+    """An operator of hiergeo in Python, run on the ghosts themselves, so that what it does inside is seen too."""
+    from torch._library.custom_ops import OPDEFS
+
+    run = OPDEFS[name]._init_fn
+    with ghost or nullcontext():
+        return run(*args, **kwargs)
+
+
+def _record(ghost: Ghost | None, ghosts: list[GhostTensor], lands: bool, moved: Tensor) -> None:
+    if ghost is not None and bool(ghosts) != lands and moved.numel() > 0 and moved.ndim > 0:
+        (ghost.exits if ghosts else ghost.entries)[asker()] += moved.numel()
+
+
+def _wrapped(x: Tensor) -> GhostTensor:
+    return x if isinstance(x, GhostTensor) else GhostTensor(x)
+
+
+def asker() -> str:
+    """The innermost function of hiergeo on the stack, as module.function."""
+    return next(_frames(), "no function of hiergeo")
+
+
+def _frames() -> Iterator[str]:
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(PACKAGE) and not frame.f_code.co_name.startswith("<"):
+            module = ".".join(Path(file).relative_to(PACKAGE).with_suffix("").parts)
+            yield f"{module}.{frame.f_code.co_name}"
+        frame = frame.f_back  # type: ignore[assignment]
+
+
+def _words(flat: list[Any]) -> str:
+    return ", ".join(f"{tuple(x.shape)} on {x.device}" for x in flat if isinstance(x, Tensor))

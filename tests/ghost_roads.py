@@ -1,0 +1,146 @@
+"""The roads from captions to numbers on one device, which `test_device_roads.py` runs in a process of their own.
+
+Every test runs on the CPU as well, and the numbers must agree.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+from ghost_device import GHOST, Ghost, Mixed
+from torch import Tensor
+from training_common import chains
+
+import hiergeo
+from hiergeo import adapters, losses
+from hiergeo._devices import AUTO, resolve_device
+from hiergeo.adapters.head import Head, HeadModel
+from hiergeo.adapters.head.network import HeadShape
+from hiergeo.geometry import learnable, parse
+from hiergeo.training import Recipe, train_head
+
+SPECS = ("euclidean", "lorentz:-0.7", "poincare:-0.5", "sphere:0.3", "product:lorentz:-1x8,euclidean:x4")
+DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
+
+ENTRIES = {
+    "adapters._base._checked_rows",
+    "adapters._base.root",
+    "training.chains.to",
+    "training.splitting.split_groups",
+    "training.trainer._batches",
+    "training.trainer.__init__",
+}
+"""Where data is meant to be moved to the device."""
+
+EXITS = {
+    "_devices._tested",
+    "adapters._base._checked_rows",
+    "adapters.head.model.through",
+    "training.chains.sha256",
+    "training.trainer.look",
+}
+"""Where results are meant to come back from it; models keep their root on the CPU."""
+
+
+@pytest.fixture
+def place() -> Iterator[Any]:
+    """The device under test, and the mode that watches it where it is the ghost."""
+    watched = Ghost() if DEVICE == "ghost" else nullcontext()
+    with watched:
+        yield GHOST if DEVICE == "ghost" else torch.device(DEVICE)
+    if isinstance(watched, Ghost):
+        ours = ("no function of hiergeo",)
+        assert set(watched.entries) <= {*ENTRIES, *ours}, f"moved to the device: {watched.entries}"
+        assert set(watched.exits) <= {*EXITS, *ours}, f"moved off the device: {watched.exits}"
+
+
+def points(count: int, dim: int = 12, seed: int = 0) -> Tensor:
+    return torch.nn.functional.normalize(torch.randn(count, dim, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def close(found: Tensor, expected: Tensor, place: torch.device) -> None:
+    assert found.device == place
+    torch.testing.assert_close(found.cpu() + 0, expected, rtol=1e-5, atol=1e-6)
+
+
+OFFENCES = {
+    "an operand": lambda x: x + torch.ones(3),
+    "an index": lambda x: x[torch.tensor([0, 1])],
+    "a mask": lambda x: x.masked_fill(torch.ones(4, 3, dtype=torch.bool), 0.0),
+    "an assignment": lambda x: x.copy_(torch.ones(4, 3)),
+    "a result": lambda x: torch.ones(4, 3).copy_(x),
+    "a generator": lambda x: torch.randn(3, device=x.device, generator=torch.Generator()),
+    "an array": lambda x: x.numpy(),
+}
+
+
+@pytest.mark.skipif(DEVICE != "ghost", reason="real devices have their own refusals")
+@pytest.mark.parametrize("offence", OFFENCES)
+def test_the_ghost_refuses_to_meet_the_cpu(place: torch.device, offence: str) -> None:
+    x = torch.ones(4, 3).to(place)
+    with pytest.raises((Mixed, RuntimeError)):
+        OFFENCES[offence](x)
+    assert float((2 * x + torch.tensor(1.0)).sum()) == 36, "a number of the CPU is no offence"
+
+
+def test_auto_is_this_device(place: torch.device) -> None:
+    assert resolve_device(AUTO).type == place.type
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_embeddings_stay_on_the_device(place: torch.device, dtype: str) -> None:
+    model = adapters.load("tiny", device="cpu")
+    headed = HeadModel(model, Head(HeadShape(model.dim, 8)).to(place))
+    for each in (model, headed):
+        found = each.encode_text(["a", "b c", ""], device=place, dtype=dtype)
+        assert (found.device, found.dtype) == (place, getattr(torch, dtype))
+        assert each.root(place, dtype).device == place
+    assert headed.through(model.encode_text(["a"], device=place)).device == place
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_space(place: torch.device, spec: str) -> None:
+    x, y, root = points(7), points(9, seed=1), 0.1 * points(1)[0]
+    here, there = hiergeo.Space(parse(spec), root), hiergeo.Space(parse(spec), root.to(place))
+    moved = x.to(place), y.to(place)
+    close(there.radius(moved[0]), here.radius(x), place)
+    close(there.pairwise_distance(*moved), here.pairwise_distance(x, y), place)
+    close(there.pairwise_margin(*moved), here.pairwise_margin(x, y), place)
+    close(there.distance(moved[0], moved[1][:7]), here.distance(x, y[:7]), place)
+    close(there.margin(moved[0], moved[1][:7]), here.margin(x, y[:7]), place)
+
+
+LOSSES: dict[str, Any] = {
+    "re": lambda p, n, space: losses.re_loss(p, n, space.root, geometry=space.geometry, frozen=(p, n)).total,
+}
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_forward_and_backward(place: torch.device, spec: str, name: str) -> None:
+    def run(on: torch.device) -> tuple[Tensor, Tensor]:
+        p, n = (points(24, seed=seed).view(6, 4, 12).to(on).requires_grad_() for seed in (0, 1))
+        loss = LOSSES[name](p, n, hiergeo.Space(learnable(parse(spec)).to(on), points(1, seed=2)[0].to(on)))
+        return loss.detach(), torch.autograd.grad(loss, p)[0]
+
+    for found, expected in zip(run(place), run(torch.device("cpu")), strict=True):
+        close(found, expected, place)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_training_a_head(place: torch.device, spec: str) -> None:
+    names = ["order", "entailment", "transitivity", "max_margin", "adaptive", "prior", "mean", "hard"]
+    if spec.startswith("product"):
+        names = ["order", "prior", "transitivity"]
+    recipe = Recipe(
+        losses=dict.fromkeys(names, 1.0), hidden=8, steps=6, batch=24, every=3, validation=0.2, patience=None
+    )
+    found = train_head(chains(), learnable(parse(spec)), recipe, device=place)
+    expected = train_head(chains(), learnable(parse(spec)), recipe, device="cpu")
+    assert found.diverged is None
+    assert found.head.linear.weight.device == place
+    for a, b in zip(found.history, expected.history, strict=True):
+        assert a.validation == pytest.approx(b.validation, rel=1e-3, abs=1e-5)
