@@ -14,7 +14,6 @@ from hiergeo.geometry._base import Geometry, to_ray
 from hiergeo.geometry.product import Product
 from hiergeo.pairwise import rows
 from hiergeo.pairwise.checks import check_reach
-from hiergeo.pairwise.quantity import least
 from hiergeo.polar import Polar
 
 Factor = TypeVar("Factor")
@@ -118,7 +117,7 @@ class Space(nn.Module):
         def margin(a: Polar, b: Polar, curvature: float | Tensor) -> Tensor:
             return self._aperture(a, curvature, min_radius) - rows.exterior_angle(a, b, curvature)
 
-        return least(self._each(x, y, margin))
+        return pairwise.least(self._each(x, y, margin))
 
     def pairwise_distance(self, x: Tensor, y: Tensor) -> Tensor:
         """Geodesic distance of every pair, (..., N, M)."""

@@ -144,9 +144,10 @@ def _pushed_shape(*operands: Any) -> torch.Size:
     checks.check_margin(margin)
     ux, rx, uy, ry, _ = points
     tangents = {"to_ux": to_ux, "to_rx": to_rx, "to_uy": to_uy, "to_ry": to_ry, "to_curvature": to_k}
-    for (name, tangent), like in zip(tangents.items(), (ux, rx, uy, ry, rx[..., 0]), strict=True):
+    shapes = (ux.shape, rx.shape, uy.shape, ry.shape, rx.shape[:-1])
+    for (name, tangent), shape in zip(tangents.items(), shapes, strict=True):
         checks.check_float(name, tangent)
-        checks.check_operand(name, tangent, like.shape, ux.device)
+        checks.check_operand(name, tangent, shape, ux.device)
     checks.check_aperture(to_aperture, rx, aperture is not None)
     return size[:-1] if summed else size
 

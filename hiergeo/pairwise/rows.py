@@ -101,9 +101,11 @@ def _(*operands: Any) -> tuple[Tensor, ...]:
 def _check_backward(*operands: Any) -> None:
     ux, rx, uy, ry, _, upstream, _, versine, coversine = operands
     checks.check_rows(ux, rx, uy, ry)
-    opening = {} if versine is None and coversine is None else {"versine": versine, "coversine": coversine}
-    for name, numbers in {"upstream": upstream, **opening}.items():
-        checks.check_numbers(name, numbers, rx)
+    if (versine is None) != (coversine is None):
+        raise InputError("versine and coversine must be given together.")
+    for name, numbers in {"upstream": upstream, "versine": versine, "coversine": coversine}.items():
+        if numbers is not None:
+            checks.check_numbers(name, numbers, rx)
 
 
 class RowGradients(NamedTuple):
