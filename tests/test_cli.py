@@ -108,7 +108,7 @@ def test_data_check_exits_with_2_on_defects(run, tmp_path):
         (["probe", "-m", "tiny", "-d", "scenes", "-p", "pair"], "did you mean 'pairs'?"),
         (["probe", "-m", "tiny", "-d", "scenes", "--device", "gpu"], "device 'gpu'"),
         (["probe", "-m", "npz:nowhere.npz", "-d", "scenes"], "nowhere.npz"),
-        (["probe", "-m", "tiny", "-d", "scenes", "--root", "text"], "--root must be"),
+        (["probe", "-m", "tiny", "-d", "scenes", "--root", "text"], "unknown root 'text'"),
         (["probe", "-m", "tiny", "-d", "scenes", "--rows", "5", "-g", "product:lorentz:-1x3"], "have 3 dimensions"),
         (["ladder", "nowhere.jpg", "-d", "scenes"], "nowhere.jpg"),
         (["info", "--device", "nope"], "device 'nope'"),

@@ -10,7 +10,7 @@ from torch import Tensor
 from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Sphere, _plugins
 from hiergeo.errors import InputError
 from hiergeo.geometry import Curved, Geometry, names, parse
-from hiergeo.geometry._geoopt import geoopt
+from hiergeo.geometry.charts import geoopt
 from hiergeo.testing import GeometryConformance
 
 

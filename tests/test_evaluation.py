@@ -11,9 +11,9 @@ import hiergeo
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.errors import InputError
-from hiergeo.evaluation import flatness
+from hiergeo.evaluation import View, diagnosis
 from hiergeo.evaluation.embedded import embed
-from hiergeo.evaluation.traversal import walk
+from hiergeo.evaluation.protocols import walk
 
 
 class Table(Model):
@@ -197,9 +197,9 @@ def test_hierarchies_are_whole():
 
 
 def test_bend_is_the_growth_of_circles():
-    assert flatness.bend(-4.0, 0.5) == pytest.approx(math.sinh(1) / 1 - 1)
-    assert flatness.bend(0.25, 1.0) == pytest.approx(math.sin(0.5) / 0.5 - 1)
-    assert flatness.bend(0.0, 3.0) == 0
+    assert diagnosis.bend(-4.0, 0.5) == pytest.approx(math.sinh(1) / 1 - 1)
+    assert diagnosis.bend(0.25, 1.0) == pytest.approx(math.sin(0.5) / 0.5 - 1)
+    assert diagnosis.bend(0.0, 3.0) == 0
 
 
 def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
@@ -210,21 +210,19 @@ def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
 
 def test_a_verdict_of_any_curvature_is_a_number():
     numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.1, "curvature": -1e60}
-    said = flatness.verdict(numbers | {"bend": flatness.bend(-1e60, 1.0)})
+    said = diagnosis.verdict(numbers | {"bend": diagnosis.bend(-1e60, 1.0)})
     assert "over a thousand times longer" in said
 
 
 def test_equal_radii_are_called_out():
     numbers = {"radius_spread": 1.04, "in_cone": 0.1, "in_cone_random": 0.1}
-    assert "little radial hierarchy" in flatness.verdict(numbers)
+    assert "little radial hierarchy" in diagnosis.verdict(numbers)
 
 
 def test_random_pairs_of_the_diagnostics_follow_the_seed(fan):
     model, hierarchy = fan
-    space = hiergeo.Space(hiergeo.Euclidean(), model.root())
-    embedded = embed(model, hierarchy)
-    radii = np.ones((2, 4))
-    assert flatness.diagnose(embedded, space, radii, 3) == flatness.diagnose(embedded, space, radii, 3)
+    view = View(embed(model, hierarchy), hiergeo.Space(hiergeo.Euclidean(), model.root()))
+    assert diagnosis.diagnose(view, 3) == diagnosis.diagnose(view, 3)
 
 
 # Figures of the authors' and of ProLIP's evaluation code on stored embeddings.

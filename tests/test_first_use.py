@@ -12,7 +12,7 @@ from PIL import Image
 import hiergeo
 from hiergeo import _plugins
 from hiergeo.errors import HiergeoError, InputError
-from hiergeo.evaluation import Comparison, Result, flatness
+from hiergeo.evaluation import Comparison, Result, diagnosis
 from hiergeo.geometry import Space
 
 
@@ -60,8 +60,8 @@ def test_a_plug_in_that_fails_is_named(monkeypatch, stage):
 )
 def test_a_verdict_says_whether_cones_tell_anything(inside, chance, telling):
     numbers = {"radius_spread": 2.0, "in_cone": inside, "in_cone_random": chance}
-    assert ("say nothing" not in flatness.verdict(numbers)) == telling
-    assert ("%" in flatness.verdict(numbers)) == (inside > 0)
+    assert ("say nothing" not in diagnosis.verdict(numbers)) == telling
+    assert ("%" in diagnosis.verdict(numbers)) == (inside > 0)
 
 
 def test_wider_cones_hold_more():

@@ -9,7 +9,7 @@ import torch
 from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Sphere
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry
-from hiergeo.geometry._geoopt import geoopt
+from hiergeo.geometry.charts import geoopt
 
 
 def at(radius: float, dtype: torch.dtype = torch.float32) -> Polar:

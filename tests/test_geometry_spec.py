@@ -42,8 +42,8 @@ def test_parse_a_product() -> None:
         (Euclidean, 0.0, slice(192, 382)),
         (Sphere, 0.25, slice(382, 384)),
     ]
-    assert product.order == 2
-    assert parse("product:lorentz:-1x2,euclideanx3,l1").order == 1
+    assert product.norm == "l2"
+    assert parse("product:lorentz:-1x2,euclideanx3,l1").norm == "l1"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_product_names_itself(spec: str) -> None:
     product, dim = parse(spec), 384 if "192" in spec else 5 if "sphere" in spec else 3
     again = parse(product.spec)
     assert again.spec == product.spec
-    assert again.order == product.order
+    assert again.norm == product.norm
     declared = [[(type(g), g.curvature, part) for g, part in p.parts(dim)] for p in (product, again)]
     assert declared[0] == declared[1]
 

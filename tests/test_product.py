@@ -1,4 +1,4 @@
-"""Products: lengths combine over factors, margins take the smallest, and there is no single angle."""
+"""Products: lengths combine over factors, margins take the smallest, and the angle the largest."""
 
 import math
 
@@ -35,7 +35,7 @@ def test_lengths_combine_and_margins_take_the_smallest(combine: str) -> None:
     smallest = torch.stack([s.margin(a, b, 0.3) for s, a, b in parts]).amin(0)
     torch.testing.assert_close(space.margin(x, y, 0.3), smallest)
     torch.testing.assert_close(space.pairwise_margin(x, y, 0.3).diagonal(), smallest)
-    for point, (alone, a, _) in zip(space.polars(x), parts, strict=True):
+    for point, (alone, a, _) in zip(space.points(x).factors, parts, strict=True):
         torch.testing.assert_close(tuple(point), tuple(alone.polar(a)))
 
 
@@ -56,14 +56,33 @@ def test_lengths_neither_underflow_nor_overflow(lengths: list[float]) -> None:
         assert float(gradient) == pytest.approx(expected, rel=1e-6, abs=1e-30)
 
 
-def test_there_is_no_single_angle() -> None:
+def test_there_is_no_single_cone() -> None:
     space = Space(Product(FACTORS))
     x = points(3, 0)
-    for measure in (space.polar, space.half_aperture, lambda v: space.exterior_angle(v, v)):
-        with pytest.raises(
-            InputError, match=r"^product:lorentz:-0\.3x3,.* has no single angle or cone: use distance, margin"
-        ):
+    for measure in (space.polar, space.half_aperture):
+        with pytest.raises(InputError, match=r"^product:lorentz:-0\.3x3,"):
             measure(x)
+
+
+@pytest.mark.parametrize("combine", ["l2", "l1"])
+def test_the_angle_is_the_largest_over_the_factors(combine: str) -> None:
+    x, y, (root,) = points(6, 0), points(5, 1), points(1, 2)
+    space = Space(Product(FACTORS, combine), root)
+    slices = (slice(0, 3), slice(3, 5), slice(5, 7))
+    each = torch.stack(
+        [
+            Space(g, root[s]).exterior_angle(x[:, None, s], y[None, :, s])
+            for (g, _), s in zip(FACTORS, slices, strict=True)
+        ]
+    )
+    largest = each.amax(0)
+    assert bool((each.argmax(0) > 0).any())
+    assert bool((each.argmax(0) == 0).any())
+    torch.testing.assert_close(space.exterior_angle(x[:, None], y[None]), largest)
+    torch.testing.assert_close(space.pairwise_exterior_angle(x, y), largest, rtol=0, atol=2e-6)
+    values, indices = space.topk(x, y, 5, by="angle")
+    torch.testing.assert_close(values, largest.sort(-1).values, rtol=0, atol=2e-6)
+    assert indices.tolist() == largest.argsort(-1).tolist()
 
 
 def test_refusals() -> None:

@@ -342,7 +342,6 @@ WRONG = {
     "by": lambda: pairwise.topk(GOOD, GOOD, 0.0, 1, "size"),
     "side": lambda: pairwise.rank(GOOD, GOOD, 0.0, torch.zeros(3, dtype=torch.int64), "angle", "up"),
     "combine": lambda: pairwise.count_within(GOOD, GOOD, 0.0, 1.0, combine="max"),
-    "angle": lambda: pairwise.topk([GOOD] * 2, [GOOD] * 2, [0.0] * 2, 1, "angle"),
     "k must": lambda: pairwise.topk(GOOD, GOOD, 0.0, 0),
     "1024": lambda: pairwise.topk(GOOD, GOOD, 0.0, 1025),
     "target": lambda: pairwise.rank(GOOD, GOOD, 0.0, torch.zeros(2, dtype=torch.int64)),

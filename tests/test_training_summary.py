@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from training_common import FAST, ITEMS, captions, chains, stored
 
 from hiergeo import Euclidean, Space, adapters, datasets
 from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.errors import InputError
-from hiergeo.evaluation.embedded import embed
+from hiergeo.evaluation import embed, retrieve
 from hiergeo.metrics import tau_d_rows
-from hiergeo.training import HeadModel, from_file, retrieval, summarise, train_head
+from hiergeo.training import HeadModel, from_file, summarise, train_head
 
 
 @pytest.fixture
@@ -55,12 +56,15 @@ def test_a_head_that_does_nothing_changes_nothing(base):
 
 
 def test_retrieval_is_by_distance_among_the_held_out_alone(base):
-    hits = retrieval(embed(base, hierarchy()), Space(Euclidean()), held_out=[3, 4, 5])
-    assert {name: len(values) for name, values in hits.items()} == {
-        f"{way}_r{k}": 3 for way in ("image_to_text", "text_to_image") for k in (1, 5, 10)
-    }
+    embedded = embed(base, hierarchy())
+    match = retrieve(embedded, Space(Euclidean()), held_out=[3, 4, 5])
+    texts = [embedded.texts.index(hierarchy().rows[row].positive[-1]) for row in (3, 4, 5)]
+    distance = torch.cdist(embedded.image[[3, 4, 5]].double(), embedded.text[texts].double())
+    assert match.image_to_text.tolist() == (distance < distance.diagonal()[:, None]).sum(1).tolist()
+    order = sorted(range(3), key=lambda place: texts[place])
+    assert match.text_to_image.tolist() == (distance < distance.diagonal()[None]).sum(0)[order].tolist()
     with pytest.raises(InputError, match="none of the held-out images"):
-        retrieval(embed(base, hierarchy()), Space(Euclidean()), held_out=[9999])
+        retrieve(embed(base, hierarchy()), Space(Euclidean()), held_out=[9999])
 
 
 def test_unseen_rows_must_be_some(base, trained):

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 
 from hiergeo import Lorentz, PoincareBall, Polar, Space, Sphere, pairwise
-from hiergeo.geometry._geoopt import geoopt
+from hiergeo.geometry.charts import geoopt
 from hiergeo.pairwise import rows
 from hiergeo.testing.strategies import Pair, curvatures, pairs
 

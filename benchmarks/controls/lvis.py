@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from benchmarks.controls.findings import Findings
 from hiergeo.datasets import data_home
 from hiergeo.errors import UnavailableError
-from hiergeo.geometry import Geometry, Product, Space, parse
+from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.losses._factors import exterior_angle
 from hiergeo.metrics import Ranking, bootstrap_draws, percentile_interval
 from hiergeo.training import RE, Chains, Recipe, train_head
@@ -149,7 +149,7 @@ def _false_pairs(names: Names, test: Tensor, seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def _judge(text: Tensor, root: Tensor, geometry: Geometry | Product, true: Tensor, false: Tensor) -> Judged:
+def _judge(text: Tensor, root: Tensor, geometry: Geometry, true: Tensor, false: Tensor) -> Judged:
     space = Space(geometry, root)
 
     def score(pairs: Tensor) -> np.ndarray:

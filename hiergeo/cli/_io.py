@@ -7,13 +7,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hiergeo import Space, datasets
+from hiergeo import datasets
 from hiergeo.adapters import Model
 from hiergeo.cli._terminal import note
 from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.geometry import Geometry, Product, parse
-from hiergeo.geometry.space import MIN_RADIUS
+from hiergeo.geometry import MIN_RADIUS, ConstantCurvature, Geometry, Space, parse
 from hiergeo.storage.files import atomic_write_text, refuse_special
 from hiergeo.storage.locks import locked
 
@@ -86,15 +85,13 @@ def note_geometry(model: Model, spaces: Iterable[Space]) -> None:
     note(f"{model.name} was trained in {trained}, in which it is not measured here: use -g {trained} for that.")
 
 
-def _alike(a: Geometry | Product, b: Geometry | Product) -> bool:
+def _alike(a: Geometry, b: Geometry) -> bool:
     """Whether two geometries are one space, learnt curvatures to about two digits."""
-    if isinstance(a, Product) or isinstance(b, Product):
-        return a.spec == b.spec
-    return math.isclose(float(a.curvature), float(b.curvature), rel_tol=ALIKE)
+    if isinstance(a, ConstantCurvature) and isinstance(b, ConstantCurvature):
+        return math.isclose(a.value, b.value, rel_tol=ALIKE)
+    return a.spec == b.spec
 
 
 def space_of(geometry: str, root: str, min_radius: float = MIN_RADIUS) -> Space:
     """The space that ``--geometry``, ``--root`` and ``--min-radius`` describe."""
-    if root not in ("model", "none"):
-        raise InputError(f"--root must be 'model' or 'none', not '{root}'.")
-    return Space(parse(geometry), False if root == "none" else None, min_radius=min_radius)
+    return Space(geometry, root, min_radius=min_radius)  # type: ignore[arg-type]

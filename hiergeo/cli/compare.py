@@ -13,8 +13,8 @@ from hiergeo.cli._terminal import console, note
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
-from hiergeo.evaluation.evaluate import check
-from hiergeo.geometry.space import MIN_RADIUS
+from hiergeo.evaluation.measuring import check
+from hiergeo.geometry import MIN_RADIUS
 
 GEOMETRIES = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
 

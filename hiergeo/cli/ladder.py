@@ -16,7 +16,7 @@ from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, 
 from hiergeo.cli._terminal import console, note
 from hiergeo.datasets._base import distinct
 from hiergeo.errors import InputError
-from hiergeo.evaluation.re import climb
+from hiergeo.metrics import ladder as ladder_of
 from hiergeo.storage.texts import read_text
 
 Pictures = Annotated[
@@ -62,7 +62,7 @@ def ladder(
     embedded = loaded.encode_image(images, **wanted, progress=True)
     candidates = loaded.encode_text(texts, **wanted, progress=True)
     rooted = space.rooted(loaded.root(wanted["device"], dtype))
-    ladders = climb(embedded, candidates, texts, rooted, steps, progress=True)
+    ladders = [ladder_of(row, texts) for row in rooted.ladder(embedded, candidates, steps, progress=True).cpu().numpy()]
 
     settings = {"model": loaded.name, "geometry": geometry, "steps": steps, "seed": seed, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]

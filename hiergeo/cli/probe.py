@@ -4,8 +4,8 @@ from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, note_geometry, plain, space_of, write_json
 from hiergeo.cli._terminal import console
-from hiergeo.evaluation.evaluate import check, evaluate
-from hiergeo.geometry.space import MIN_RADIUS
+from hiergeo.evaluation.measuring import check, evaluate
+from hiergeo.geometry import MIN_RADIUS
 
 
 def probe(

@@ -1,8 +1,24 @@
 """Protocols that tie a model, a dataset and a space to one result."""
 
 from hiergeo.evaluation.comparison import RADIAL, Comparison, compare
-from hiergeo.evaluation.evaluate import PROTOCOLS, evaluate
+from hiergeo.evaluation.embedded import Compute, Embedded, embed
+from hiergeo.evaluation.measuring import evaluate
+from hiergeo.evaluation.protocols import PROTOCOLS, Protocol, View
 from hiergeo.evaluation.result import Result
-from hiergeo.evaluation.zero_shot import classify
+from hiergeo.evaluation.retrieval import classify, retrieve
 
-__all__ = ["PROTOCOLS", "RADIAL", "Comparison", "Result", "classify", "compare", "evaluate"]
+__all__ = [
+    "PROTOCOLS",
+    "RADIAL",
+    "Comparison",
+    "Compute",
+    "Embedded",
+    "Protocol",
+    "Result",
+    "View",
+    "classify",
+    "compare",
+    "embed",
+    "evaluate",
+    "retrieve",
+]

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from torch import nn
 
 from hiergeo import _limits, adapters, datasets
+from hiergeo._devices import AUTO, resolve_device
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
-from hiergeo.evaluation.embedded import Embedded, embed
-from hiergeo.evaluation.evaluate import Settings, as_space, check, check_fit, measure, wanted
+from hiergeo.evaluation.embedded import Compute, Embedded
+from hiergeo.evaluation.measuring import Settings, as_space, check, check_fit, embed_for, measure
 from hiergeo.evaluation.result import Result
-from hiergeo.geometry import Geometry, Product, Space
+from hiergeo.geometry import Geometry, Space
 from hiergeo.metrics import Interval, percentile_interval
 
 RADIAL = frozenset({"tau_d"})
@@ -100,12 +102,15 @@ class Comparison:
 def compare(
     model: Model | str,
     dataset: Hierarchy | str,
-    spaces: Sequence[Space | Geometry | Product | str],
+    spaces: Sequence[Space | Geometry | str],
     protocol: str = "re",
     steps: int = 50,
     seed: int = 0,
     *,
     samples: int = 1000,
+    device: str | torch.device = AUTO,
+    dtype: str | torch.dtype = "float32",
+    batch_size: int | None = None,
     progress: bool = False,
 ) -> Comparison:
     """Measure one model on one dataset in several spaces; arguments and errors as for `evaluate`.
@@ -122,11 +127,12 @@ def compare(
         raise InputError(f"a comparison takes at most {_limits.GEOMETRIES} geometries, not {len(specs)}.")
     if not specs or len(set(specs)) < len(specs):
         raise InputError(f"a comparison needs different geometries, not {', '.join(specs) or 'none'}.")
-    model = adapters.load(model) if isinstance(model, str) else model
+    compute = Compute(resolve_device(device), dtype, batch_size)
+    model = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     for space in chosen:
         check_fit(model, hierarchy, space, protocol)
-    embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
+    embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
     settings = Settings(protocol, steps, seed, samples)
     bar = track(chosen, "measuring", enabled=progress)
     return Comparison(embedded, tuple(measure(embedded, space, settings, progress=False) for space in bar))

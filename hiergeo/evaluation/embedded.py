@@ -3,14 +3,30 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from hiergeo._devices import AUTO, resolve_device
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets._base import distinct
 from hiergeo.errors import InputError
+
+
+class Compute(NamedTuple):
+    """Where embeddings are made and kept.
+
+    Attributes:
+        device: ``auto`` (the accelerator where torch has one), a name such as ``cuda:1``, or a device of torch.
+        dtype: ``float32``, ``bfloat16`` or ``float16``, to which embeddings are rounded once they are made.
+        batch_size: texts or images that are embedded at a time; None is what the model prefers.
+    """
+
+    device: str | torch.device = AUTO
+    dtype: str | torch.dtype = "float32"
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,17 +85,32 @@ class Embedded:
         return [by_image[image.image_id] for image in self.hierarchy.images]
 
 
+AUTOMATIC = Compute()
+ON_THE_CPU = Compute("cpu")
+
+
 def embed(
-    model: Model, hierarchy: Hierarchy, *, images: bool = True, negatives: bool = False, progress: bool = False
+    model: Model,
+    hierarchy: Hierarchy,
+    *,
+    images: bool = True,
+    negatives: bool = False,
+    compute: Compute = ON_THE_CPU,
+    progress: bool = False,
 ) -> Embedded:
-    """Embed the positive chains of `hierarchy`, and where asked for its images and negative chains, if it has any."""
+    """Embed the positive chains of `hierarchy`, and where asked for its images and negative chains, if it has any.
+
+    Raises:
+        InputError: images and texts of different dimensions, and what `Model.encode_text` and `encode_image` refuse.
+    """
     texts = distinct(caption for row in hierarchy.rows for caption in row.positive)
     wrong = [row.negative or () for row in hierarchy.rows] if negatives and hierarchy.has_negatives else []
     captions = distinct((*texts, *(caption for chain in wrong for caption in chain))) if wrong else texts
-    rows = model.encode_text(captions, progress=progress)
+    place = compute._replace(device=resolve_device(compute.device))._asdict()
+    rows = model.encode_text(captions, **place, progress=progress)
     image = None
     if images and model.has_images and hierarchy.images:
-        image = model.encode_image(hierarchy.images, progress=progress)
+        image = model.encode_image(hierarchy.images, **place, progress=progress)
         if image.shape[1] != rows.shape[1]:
             raise InputError(
                 f"{model.name} embeds images in {image.shape[1]} dimensions and texts in {rows.shape[1]}: "
@@ -92,7 +123,7 @@ def embed(
         captions=rows,
         contradicting=_positions(captions, wrong) if wrong else None,
         image=image,
-        root=model.root(),
+        root=model.root(rows.device, rows.dtype),
     )
 
 

@@ -1,25 +1,26 @@
 """Interchangeable geometries: what differs between them is a curvature and a chart."""
 
-from hiergeo.geometry._base import Curved, Geometry
-from hiergeo.geometry.euclidean import Euclidean
-from hiergeo.geometry.learning import learnable
-from hiergeo.geometry.lorentz import Lorentz
-from hiergeo.geometry.poincare import PoincareBall
+from hiergeo.geometry.base import ConstantCurvature, Curved, Geometry
+from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
+from hiergeo.geometry.points import Points
 from hiergeo.geometry.product import Product
-from hiergeo.geometry.space import Space
+from hiergeo.geometry.space import MIN_RADIUS, Located, Members, Space
 from hiergeo.geometry.spec import names, parse
-from hiergeo.geometry.sphere import Sphere
 
 __all__ = [
+    "MIN_RADIUS",
+    "ConstantCurvature",
     "Curved",
     "Euclidean",
     "Geometry",
+    "Located",
     "Lorentz",
+    "Members",
     "PoincareBall",
+    "Points",
     "Product",
     "Space",
     "Sphere",
-    "learnable",
     "names",
     "parse",
 ]

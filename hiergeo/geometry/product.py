@@ -1,28 +1,27 @@
 """Products of geometries, each factor with its own curvature and its own slice of the embedding."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal, final
 
-from torch import Tensor, nn
+from torch import nn
 
-from hiergeo import pairwise
 from hiergeo.errors import InputError
-from hiergeo.geometry._base import Geometry
+from hiergeo.geometry.base import ConstantCurvature, Geometry
 
 
 @final
-class Product(nn.Module):
+class Product(Geometry):
     """The product of several geometries over contiguous slices of the tangent vector.
 
     Radius and distance combine alike over the factors, by the l2 norm (the Riemannian product) or the l1 norm; the cone
-    margin is the smallest over the factors, since x entails y when it does in every factor. A product has no single
-    exterior angle.
+    margin is the smallest over the factors, since x entails y when it does in every factor. The exterior angle of a
+    product is the largest over the factors.
 
     Source: Gu et al. (ICLR 2019) for l2; PHyCLIP (ICLR 2026) for l1.
     """
 
-    def __init__(self, factors: Sequence[tuple[Geometry, int]], combine: Literal["l2", "l1"] = "l2") -> None:
+    def __init__(self, factors: Sequence[tuple[ConstantCurvature, int]], combine: Literal["l2", "l1"] = "l2") -> None:
         """Take pairs (geometry, dimension) in order, and how lengths combine.
 
         Raises:
@@ -31,7 +30,7 @@ class Product(nn.Module):
         super().__init__()
         if not factors:
             raise InputError("a product needs at least one factor.")
-        if not all(isinstance(factor, tuple) and isinstance(factor[0], Geometry) for factor in factors):
+        if not all(isinstance(factor, tuple) and isinstance(factor[0], ConstantCurvature) for factor in factors):
             raise InputError(
                 "the factors of a product must be pairs (geometry, dimension), with no product among them."
             )
@@ -43,12 +42,7 @@ class Product(nn.Module):
             raise InputError(f"combine must be 'l2' or 'l1', not '{combine}'.")
         self.factors = tuple(factors)
         self.geometries = nn.ModuleList(geometry for geometry, _ in factors)
-        self.order = 2 if combine == "l2" else 1
-
-    @property
-    def norm(self) -> Literal["l1", "l2"]:
-        """How lengths combine."""
-        return "l1" if self.order == 1 else "l2"
+        self.norm = combine
 
     @property
     def spec(self) -> str:
@@ -56,23 +50,38 @@ class Product(nn.Module):
         factors = (f"{geometry.spec}{'' if ':' in geometry.spec else ':'}x{dim}" for geometry, dim in self.factors)
         return "product:" + ",".join((*factors, *(("l1",) if self.norm == "l1" else ())))
 
-    def parts(self, dim: int) -> tuple[tuple[Geometry, slice], ...]:
+    def parts(self, dim: int) -> tuple[tuple[ConstantCurvature, slice], ...]:
         """The factors with their slices of the tangent vector.
 
         Raises:
             InputError: the dimensions of the factors do not sum to `dim`.
         """
-        dims = [size for _, size in self.factors]
-        if sum(dims) != dim:
-            raise InputError(f"the factors of {self.spec} have {sum(dims)} dimensions, the embeddings have {dim}.")
-        ends = itertools.accumulate(dims)
+        if self.dim != dim:
+            raise InputError(f"the factors of {self.spec} have {self.dim} dimensions, the embeddings have {dim}.")
+        return self._slices([size for _, size in self.factors])
+
+    def charts(self, ambient: int) -> tuple[tuple[ConstantCurvature, slice], ...]:
+        """The factors with their slices of the coordinates of their charts, one after the other."""
+        sizes = [factor.ambient_dim(size) for factor, size in self.factors]
+        if sum(sizes) != ambient:
+            raise InputError(f"points of {self.spec} have {sum(sizes)} coordinates, not {ambient}.")
+        return self._slices(sizes)
+
+    def _slices(self, sizes: Sequence[int]) -> tuple[tuple[ConstantCurvature, slice], ...]:
+        ends = itertools.accumulate(sizes)
         return tuple(
-            (geometry, slice(end - size, end)) for (geometry, size), end in zip(self.factors, ends, strict=True)
+            (factor, slice(end - size, end)) for (factor, _), size, end in zip(self.factors, sizes, ends, strict=True)
         )
 
-    def combine(self, lengths: list[Tensor]) -> Tensor:
-        """One length from the lengths in the factors."""
-        return pairwise.combined(lengths, self.norm)
+    @property
+    def dim(self) -> int:
+        """The sum of the dimensions of the factors."""
+        return sum(size for _, size in self.factors)
 
-    def extra_repr(self) -> str:
-        return self.spec
+    @property
+    def isometry_class(self) -> Hashable:
+        """How lengths combine, and the curvature and dimension of every factor."""
+        return self.norm, tuple((factor.value, size) for factor, size in self.factors)
+
+    def learnable(self) -> "Product":
+        return Product([(factor.learnable(), size) for factor, size in self.factors], self.norm)

@@ -2,191 +2,383 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal, TypeVar, final
+from typing import Literal, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
-from hiergeo import pairwise
-from hiergeo._numerics import compute_dtype, readable, wants_derivative, wide
-from hiergeo.errors import InputError, check_positive, warn
-from hiergeo.geometry._base import Geometry, to_ray
-from hiergeo.geometry.product import Product
+from hiergeo import _limits, pairwise
+from hiergeo._numerics import readable, wide
+from hiergeo.errors import InputError, check_positive, check_whole, unknown_name, warn
+from hiergeo.geometry.base import ConstantCurvature, Geometry
+from hiergeo.geometry.parts import best, closest, is_whole, parts, total
+from hiergeo.geometry.points import Points, check_embeddings, lift, radii
+from hiergeo.geometry.spec import parse
 from hiergeo.pairwise import rows
 from hiergeo.pairwise.checks import check_reach
 from hiergeo.polar import Polar
 
-Factor = TypeVar("Factor")
-Measure = Callable[[Polar, Polar, float | Tensor], Tensor]
+Curvatures = list[float | Tensor]
+Located = Tensor | Points
+"""Embeddings (..., N, D), or the points that `Space.points` made of them."""
+
+By = Literal["distance", "margin", "angle"]
+Side = Literal["children", "parents"]
+Centre = Literal["given", "model", "none"]
 
 MIN_RADIUS = 0.1
 """The scale of cones unless another is asked for, in geodesic units."""
 
 
+class Members(NamedTuple):
+    """Which y each x entails, in compressed sparse rows.
+
+    Attributes:
+        crow: (N + 1,) int64; those of x_i are `col[crow[i]:crow[i + 1]]`.
+        col: int64 indices into y, ascending within each row.
+    """
+
+    crow: Tensor
+    col: Tensor
+
+
 @final
 class Space(nn.Module):
-    """A geometry around a root.
+    """A geometry around a root, and every measurement of hiergeo.
 
     An embedding e is read as the tangent vector v = e - root at the root O: its radius is |v| and its direction
     v/|v| in every geometry. With frozen embeddings radii are therefore the same in all geometries, by construction.
 
     Args:
-        geometry: a `Geometry` or a `Product`.
-        root: (D,) embedding that becomes the origin (gradients reach it, a Parameter is registered as one); None leaves
-            the choice to whoever evaluates the space, which then uses the model's own root; False is no root at all.
-            Alone, None acts like False.
+        geometry: a geometry, or its spec such as "lorentz:-1".
+        root: (D,) embedding that becomes the origin (gradients reach it, a Parameter is registered as one); "model" for
+            the root of the model that is measured; "none" for no root at all. Until it meets a model, a space of root
+            "model" has none. None means "model" and False means "none".
         min_radius: radius up to which cones are half-spaces, and the scale of their apertures beyond it; above 0.
 
     Cones are those of `min_radius`, unless a call names another.
 
-    Every method takes embeddings (..., N, D) and raises InputError for a wrong dimension or, on a sphere, for a point
-    beyond the antipode. Row-wise methods broadcast; pairwise ones give (..., N, M).
+    Every method takes embeddings (..., N, D), or `Points` that were made of them once. Row-wise methods (`radius`,
+    `exterior_angle`, `distance`, `half_aperture`, `margin`, `energy`, `entails`) broadcast; the others measure every
+    pair, or search all y for each x, and store nothing of the size N x M unless that is what they return. In a product
+    x entails y when it does in every factor: its exterior angle is the largest over the factors, its margin the
+    smallest. Results are on the device of the embeddings.
+
+    Raises:
+        InputError: from every method, for dimensions, dtypes or devices that do not fit, and on a sphere for a point
+            beyond the antipode of the root.
     """
 
     root: Tensor | None
 
     def __init__(
         self,
-        geometry: Geometry | Product,
-        root: Tensor | Literal[False] | None = None,
+        geometry: Geometry | str,
+        root: Tensor | Literal["model", "none"] | bool | None = "model",
         *,
         min_radius: float = MIN_RADIUS,
     ) -> None:
         super().__init__()
         check_positive("min_radius", min_radius)
+        geometry = parse(geometry) if isinstance(geometry, str) else geometry
+        if not isinstance(geometry, Geometry):
+            raise InputError(f"geometry must be a Geometry or its spec, not {geometry!r}.")
         self.geometry = geometry
         self.min_radius = min_radius
-        self.unrooted = root is False
-        if not isinstance(geometry, Geometry | Product):
-            raise InputError(f"geometry must be a Geometry or a Product, not {geometry!r}: use hiergeo.geometry.parse.")
-        if isinstance(root, Tensor):
-            if root.ndim != 1:
-                raise InputError(f"root must be one vector (D,), not a tensor of shape {tuple(root.shape)}.")
-            if readable(root) and not bool(torch.isfinite(root).all()):
-                raise InputError("root holds NaN or Inf: every coordinate must be finite.")
-            if isinstance(root, nn.Parameter):
-                self.root = root
-            else:
-                self.register_buffer("root", root)
-        elif root is None or root is False:
-            self.root = None
+        self.centre: Centre = _centre(root)
+        if isinstance(root, nn.Parameter):
+            self.root = root
         else:
-            raise InputError(f"root must be a tensor (D,), None or False, not {type(root).__name__}.")
+            self.register_buffer("root", root if isinstance(root, Tensor) else None)
 
     def rooted(self, root: Tensor) -> "Space":
-        """This space around `root`, unless it has a root already or asked for none."""
-        if self.unrooted or self.root is not None:
+        """This space around `root`, unless it has a root already (which goes to the device of `root`) or wants none."""
+        if self.centre == "none":
             return self
-        return Space(self.geometry, root, min_radius=self.min_radius)
+        own = root if self.root is None else self.root.to(root.device)
+        return self if own is self.root else Space(self.geometry, own, min_radius=self.min_radius)
 
-    def polars(self, x: Tensor) -> list[Polar]:
-        """Polar form of embeddings in each factor: one `Polar` for a plain geometry."""
-        _check(x)
-        v = self._tangent(x)
-        result = []
-        for geometry, part in self.geometry.parts(x.shape[-1]):
-            ray = to_ray(v[..., part])
-            point = Polar(*(field.to(compute_dtype(x.dtype)) for field in ray))
-            check_reach("embedding", point.radius, geometry.curvature)
-            result.append(point)
-        return result
+    # points
 
-    def polar(self, x: Tensor) -> Polar:
-        """Polar form of embeddings, (..., N, D). Raises InputError for a product: see `polars`."""
-        return self._only(self.polars(x))
+    def points(self, x: Located) -> Points:
+        """The points of embeddings (..., N, D), to be measured many times."""
+        if isinstance(x, Points):
+            return x
+        check_embeddings(x, self.root)
+        points = lift(x, self.root, self.geometry)
+        self._check_reach(x, [point.radius for point in points.factors])
+        return points
 
-    def radius(self, x: Tensor) -> Tensor:
+    def polar(self, x: Located) -> Polar:
+        """Polar form of embeddings, directions (..., N, D) and radii (..., N). Raises InputError for a product."""
+        return self._only(self.points(x).factors)
+
+    def radius(self, x: Located) -> Tensor:
         """Distance from the root, (..., N), geodesic units."""
-        return self.geometry.combine([point.radius for point in self.polars(x)])
+        return self.geometry.combine(self.factor_radii(x))
 
-    def exterior_angle(self, x: Tensor, y: Tensor) -> Tensor:
-        """Xi(x_i, y_i) in [0, pi] radians. Raises InputError for a product."""
-        return rows.exterior_angle(self.polar(x), self.polar(y), self._only(self._curvatures(x)))
+    def factor_radii(self, x: Located) -> list[Tensor]:
+        """Distance from the root in each factor, (..., N), geodesic units; a single one where there is no product."""
+        if isinstance(x, Points):
+            return [point.radius for point in x.factors]
+        check_embeddings(x, self.root)
+        lengths = radii(x, self.root, self.geometry)
+        self._check_reach(x, lengths)
+        return lengths
 
-    def distance(self, x: Tensor, y: Tensor) -> Tensor:
-        """Geodesic distance of x_i and y_i."""
+    def to_ambient(self, x: Located) -> Tensor:
+        """Coordinates of the chart, (..., N, ambient); of a product those of its factors, one after the other."""
+        points = self.points(x)
+        charts = zip(self._parts(points.dim), points.factors, strict=True)
+        return torch.cat([factor.to_ambient(point) for factor, point in charts], dim=-1)
+
+    def from_ambient(self, coordinates: Tensor) -> Tensor:
+        """The embeddings (..., N, D) of points given by their coordinates (..., N, ambient); inverse of `to_ambient`.
+
+        Raises:
+            InputError: coordinates outside the chart, or of a dimension that does not fit.
+        """
+        vectors = []
+        for factor, part in self.geometry.charts(coordinates.shape[-1]):
+            point = factor.from_ambient(coordinates[..., part])
+            vectors.append(point.direction * point.radius.unsqueeze(-1))
+        v = torch.cat(vectors, dim=-1)
+        return v if self.root is None else self.root + v
+
+    # row by row
+
+    def exterior_angle(self, x: Located, y: Located) -> Tensor:
+        """Xi(x_i, y_i) in [0, pi] radians, (...): the turn at x_i from the ray of the root to the geodesic to y_i."""
+        angles = self._each(x, y, rows.exterior_angle)
+        return -pairwise.least([-angle for angle in angles])
+
+    def distance(self, x: Located, y: Located) -> Tensor:
+        """Geodesic distance of x_i and y_i, (...)."""
         return self.geometry.combine(self._each(x, y, rows.distance))
 
-    def half_aperture(self, x: Tensor, min_radius: float | None = None) -> Tensor:
-        """Half aperture of the cone at x_i in [0, pi/2] radians. Raises InputError for a product."""
-        return self._aperture(self.polar(x), self._only(self._curvatures(x)), min_radius)
+    def half_aperture(self, x: Located, min_radius: float | None = None) -> Tensor:
+        """Half aperture of the cone at x_i, (...) in [0, pi/2] radians. Raises InputError for a product."""
+        points = self.points(x)
+        _warn_if_widening(points, self._curvatures(points))
+        return self._aperture(self._only(points.factors), self._curvatures(points)[0], min_radius)
 
-    def margin(self, x: Tensor, y: Tensor, min_radius: float | None = None) -> Tensor:
-        """Cone margin of x_i over y_i, radians; x entails y where it is >= 0. The smallest of a product's factors."""
+    def margin(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
+        """Cone margin of x_i over y_i, (...) radians; x_i entails y_i where it is >= 0."""
 
         def margin(a: Polar, b: Polar, curvature: float | Tensor) -> Tensor:
             return self._aperture(a, curvature, min_radius) - rows.exterior_angle(a, b, curvature)
 
-        return pairwise.least(self._each(x, y, margin))
+        x = self.points(x)
+        _warn_if_widening(x, self._curvatures(x))
+        margins = self._each(x, y, margin)
+        return pairwise.least(margins)
 
-    def pairwise_distance(self, x: Tensor, y: Tensor) -> Tensor:
+    def energy(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
+        """Entailment energy max(0, -margin), (...) radians. Source: Ganea et al. (ICML 2018), eq. 32."""
+        return (-self.margin(x, y, min_radius)).clamp_min(0)
+
+    def entails(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
+        """Whether x_i entails y_i, (...) bool."""
+        return self.margin(x, y, min_radius) >= 0
+
+    # every pair
+
+    def pairwise_exterior_angle(self, x: Located, y: Located) -> Tensor:
+        """Exterior angle of every pair, (..., N, M) in [0, pi] radians."""
+        return pairwise.exterior_angle(*self._pairs(x, y))
+
+    def pairwise_distance(self, x: Located, y: Located) -> Tensor:
         """Geodesic distance of every pair, (..., N, M)."""
-        norm = self.geometry.norm if isinstance(self.geometry, Product) else "l2"
-        return pairwise.distance(*self._pairs(x, y), combine=norm)
+        return pairwise.distance(*self._pairs(x, y), combine=self.geometry.norm)
 
-    def pairwise_margin(self, x: Tensor, y: Tensor, min_radius: float | None = None) -> Tensor:
-        """Cone margin of every x over every y, (..., N, M) radians; the smallest over the factors of a product."""
-        polars = self._pairs(x, y)
-        for point, _, curvature in zip(*polars, strict=True):
-            warn_if_widening(point.radius, curvature)
-        return pairwise.cone_margin(*polars, self._least(min_radius))
+    def pairwise_margin(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
+        """Cone margin of every x over every y, (..., N, M) radians."""
+        return pairwise.cone_margin(*self._cones(x, y), self._least(min_radius))
 
-    def _each(self, x: Tensor, y: Tensor, measure: Measure) -> list[Tensor]:
-        return [measure(a, b, curvature) for a, b, curvature in zip(*self._pairs(x, y), strict=True)]
+    def energy_sum(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
+        """Entailment energies of each x summed over all y, (..., N) radians, in the widest float of the device."""
+        return pairwise.energy_sum(*self._cones(x, y), self._least(min_radius))
 
-    def _pairs(self, x: Tensor, y: Tensor) -> tuple[list[Polar], list[Polar], list[float | Tensor]]:
+    def energy_min(self, x: Located, y: Located, min_radius: float | None = None) -> tuple[Tensor, Tensor]:
+        """The least entailment energy of each x over all y, (..., N) radians, and the index of that y, (..., N) int64.
+
+        Ties, such as of all y within the cone of x, go to the lower index; NaN and -1 where no pair is a number.
+        """
+        return pairwise.energy_min(*self._cones(x, y), self._least(min_radius))
+
+    # searches, without gradients
+
+    def topk(
+        self,
+        x: Located,
+        y: Located,
+        k: int,
+        by: By = "distance",
+        side: Side = "children",
+        min_radius: float | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The k best y for each x: values (..., N, k), geodesic units or radians, and indices (..., N, k) int64 into y.
+
+        Args:
+            x: queries.
+            y: candidates.
+            k: 1 <= k <= 1024. Where fewer than k pairs are numbers, the rest is NaN with index -1.
+            by: "distance" or "angle", smallest first, or "margin", largest first. Ties go to the lower index.
+            side: whether the cones are those of x ("children", what x entails) or of y ("parents", what entails x); the
+                same for distances.
+            min_radius: of the cones.
+        """
+        x, least, norm = self.points(x), self._least(min_radius), self.geometry.norm
+        found = (
+            (start, pairwise.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
+            for start, part in parts(y, self.points)
+        )
+        return best(found, k, largest=by == "margin")
+
+    def nearest(self, x: Located, y: Located) -> tuple[Tensor, Tensor]:
+        """The nearest y to each x: distances (..., N) and indices (..., N) int64; ties go to the lower index."""
+        values, indices = self.topk(x, y, 1)
+        return values[..., 0], indices[..., 0]
+
+    def rank(
+        self,
+        x: Located,
+        y: Located,
+        target: Tensor,
+        by: By = "distance",
+        side: Side = "children",
+        min_radius: float | None = None,
+    ) -> Tensor:
+        """How many y come before y[target_i] in the order of `topk` for x_i, (..., N) int64; -1 where it is no number.
+
+        Equal values count where their index is lower. R@k is the share of ranks below k.
+
+        Args:
+            x: queries.
+            y: candidates.
+            target: (..., N) int64 indices into y.
+            by: as for `topk`.
+            side: as for `topk`.
+            min_radius: as for `topk`.
+        """
+        least, norm = self._least(min_radius), self.geometry.norm
+        return pairwise.rank(*self._pairs(x, y), target, by, side, least, combine=norm)
+
+    def count(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
+        """How many y each x entails, (..., N) int64."""
+        x, least = self.points(x), self._least(min_radius)
+        return total(pairwise.cone_count(*self._cones(x, part), least) for _, part in parts(y, self.points))
+
+    def count_within(self, x: Located, y: Located, distance: float | Tensor) -> Tensor:
+        """How many y lie within a geodesic distance of each x, (..., N) int64; a number, or one for each x (..., N)."""
+        x, norm = self.points(x), self.geometry.norm
+        return total(
+            pairwise.count_within(*self._pairs(x, part), distance, combine=norm) for _, part in parts(y, self.points)
+        )
+
+    def members(self, x: Located, y: Located, min_radius: float | None = None) -> Members:
+        """Which y (M, D) each x (N, D) entails, in compressed sparse rows."""
+        return Members(*pairwise.cone_members(*self._cones(x, y), self._least(min_radius)))
+
+    def ladder(
+        self, queries: Located, candidates: Located, thresholds: Tensor | int, *, progress: bool = False
+    ) -> Tensor:
+        """For each query and threshold the nearest candidate whose radius is within it, from general to specific.
+
+        Candidates are compared by the geodesic distance of the space; in Euclidean space of unit embeddings that is the
+        order of the cosine.
+
+        Args:
+            queries: (Q, D).
+            candidates: (M, D).
+            thresholds: (T,) ascending, geodesic units; or T, spread evenly from the smallest to the largest radius of
+                the candidates, both included.
+            progress: draw a bar for work that outlasts a second.
+
+        Returns:
+            (Q, T) int64 indices into the candidates; -1 where none lies within the threshold, ties go to the lower
+            index.
+
+        Source: the retrieval of Alper and Averbuch-Elor (ECCV 2024), section 4.
+        """
+        x, norm = self.points(queries), self.geometry.norm
+        y = self.points(candidates) if is_whole(candidates) else candidates
+        if not len(y):
+            raise InputError("there are no candidates to climb: give at least one.")
+        radius = wide(self.radius(y).detach())
+        if isinstance(thresholds, int):
+            check_whole("thresholds", thresholds, 1, _limits.PROTOCOL_STEPS)
+            thresholds = torch.linspace(float(radius.min()), float(radius.max()), thresholds, dtype=torch.float64)
+
+        def climb(start: int, part: Points) -> tuple[Tensor, Tensor]:
+            within = radius[start : start + len(part)]
+            pairs = self._pairs(x, part)
+            indices, distances = pairwise.nearest_ladder(*pairs, within, thresholds, combine=norm, return_scores=True)
+            return distances, indices
+
+        return closest((start, climb(start, part)) for start, part in parts(y, self.points, "climbing", progress))
+
+    # inside
+
+    def _each(self, x: Located, y: Located, law: Callable[[Polar, Polar, float | Tensor], Tensor]) -> list[Tensor]:
+        return [law(a, b, curvature) for a, b, curvature in zip(*self._pairs(x, y), strict=True)]
+
+    def _pairs(self, x: Located, y: Located) -> tuple[list[Polar], list[Polar], Curvatures]:
         """Points of x and of y and the curvature, in each factor."""
-        _check(x)
-        _check(y)
-        if x.shape[-1] != y.shape[-1]:
-            raise InputError(f"x has dimension {x.shape[-1]} and y has dimension {y.shape[-1]}: they must be equal.")
-        return self.polars(x), self.polars(y), self._curvatures(x)
+        px, py = self.points(x), self.points(y)
+        if px.dim != py.dim:
+            raise InputError(f"x has dimension {px.dim} and y has dimension {py.dim}: they must be equal.")
+        return list(px.factors), list(py.factors), self._curvatures(px)
 
-    def _tangent(self, x: Tensor) -> Tensor:
-        if self.root is None:
-            return wide(x)
-        if x.shape[-1] != len(self.root):
-            raise InputError(
-                f"embeddings have dimension {x.shape[-1]} and the root has {len(self.root)}: they must be equal."
-            )
-        root = wide(self.root)
-        if wants_derivative(root):  # a row with NaN or Inf gives the root no gradient
-            root = torch.where(torch.isfinite(x.detach()).all(-1, keepdim=True), root, root.detach())
-        return wide(x) - root
+    def _cones(self, x: Located, y: Located) -> tuple[list[Polar], list[Polar], Curvatures]:
+        """As `_pairs`, with a warning where cones of x widen."""
+        x = self.points(x)
+        _warn_if_widening(x, self._curvatures(x))
+        return self._pairs(x, y)
 
-    def _curvatures(self, x: Tensor) -> list[float | Tensor]:
-        return [geometry.curvature for geometry, _ in self.geometry.parts(x.shape[-1])]
+    def _parts(self, dim: int) -> list[ConstantCurvature]:
+        return [factor for factor, _ in self.geometry.parts(dim)]
+
+    def _curvatures(self, points: Points) -> Curvatures:
+        return [factor.curvature for factor in self._parts(points.dim)]
+
+    def _check_reach(self, x: Tensor, lengths: list[Tensor]) -> None:
+        for factor, radius in zip(self._parts(x.shape[-1]), lengths, strict=True):
+            check_reach("embedding", radius, factor.curvature)
 
     def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float | None) -> Tensor:
-        warn_if_widening(point.radius, curvature)
         return pairwise.half_aperture(point.radius, curvature, self._least(min_radius))
 
     def _least(self, min_radius: float | None) -> float:
         return self.min_radius if min_radius is None else min_radius
 
-    def _only(self, factors: list[Factor]) -> Factor:
+    def _only(self, factors: tuple[Polar, ...]) -> Polar:
         if len(factors) > 1:
-            raise InputError(f"{self.geometry.spec} has no single angle or cone: use distance, margin or polars.")
+            raise InputError(f"{self.geometry.spec} has no single cone or polar form: use distance, margin or points.")
         return factors[0]
 
 
-def _check(x: Tensor) -> None:
-    if not isinstance(x, Tensor):
-        raise InputError(f"embeddings must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")
-    if x.ndim < 1 or not x.is_floating_point():
-        raise InputError(
-            f"embeddings must be a floating-point tensor (..., D), not {x.dtype} of shape {tuple(x.shape)}."
-        )
+def _centre(root: object) -> Centre:
+    if isinstance(root, Tensor):
+        if root.ndim != 1:
+            raise InputError(f"root must be one vector (D,), not a tensor of shape {tuple(root.shape)}.")
+        if readable(root) and not bool(torch.isfinite(root).all()):
+            raise InputError("root holds NaN or Inf: every coordinate must be finite.")
+        return "given"
+    if root is None or root == "model":
+        return "model"
+    if root is False or root == "none":
+        return "none"
+    if isinstance(root, str):
+        raise unknown_name("root", root, ("model", "none"))
+    raise InputError(f"root must be a tensor (D,), 'model' or 'none', not {type(root).__name__}.")
 
 
-def _number(curvature: float | Tensor) -> float:
-    return float(curvature.detach()) if isinstance(curvature, Tensor) else curvature
-
-
-def warn_if_widening(radius: Tensor, curvature: float | Tensor) -> None:
+def _warn_if_widening(x: Points, curvatures: Curvatures) -> None:
     """Warn where points lie beyond the equator of a sphere; skipped where values are not readable."""
-    if not readable(radius):
-        return
-    k = _number(curvature)
-    if k > 0 and bool(((radius * math.sqrt(k) > math.pi / 2) & torch.isfinite(radius)).any()):
-        warn("points lie beyond the equator of the sphere, where entailment cones widen again.")
+    for point, curvature in zip(x.factors, curvatures, strict=True):
+        if not readable(point.radius):
+            return
+        k, radius = float(curvature.detach()) if isinstance(curvature, Tensor) else curvature, point.radius.detach()
+        if k > 0 and bool(((radius * math.sqrt(k) > math.pi / 2) & torch.isfinite(radius)).any()):
+            warn("points lie beyond the equator of the sphere, where entailment cones widen again.")

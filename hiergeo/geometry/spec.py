@@ -5,14 +5,11 @@ from collections.abc import Callable
 from hiergeo import _limits
 from hiergeo._plugins import Plugins
 from hiergeo.errors import InputError
-from hiergeo.geometry._base import Geometry
-from hiergeo.geometry.euclidean import Euclidean
-from hiergeo.geometry.lorentz import Lorentz
-from hiergeo.geometry.poincare import PoincareBall
+from hiergeo.geometry.base import Geometry
+from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.product import Product
-from hiergeo.geometry.sphere import Sphere
 
-GEOMETRIES: Plugins[Callable[..., Geometry | Product]] = Plugins(
+GEOMETRIES: Plugins[Callable[..., Geometry]] = Plugins(
     "geometry",
     "hiergeo.geometries",
     {"euclidean": Euclidean, "lorentz": Lorentz, "poincare": PoincareBall, "product": Product, "sphere": Sphere},
@@ -23,7 +20,7 @@ DIGITS = 9
 """Digits of a dimension in a spec."""
 
 
-def parse(spec: str) -> Geometry | Product:
+def parse(spec: str) -> Geometry:
     """The geometry a string names.
 
     ``euclidean``, ``lorentz:-1``, ``poincare:-0.5``, ``sphere:0.25``, or a product of factors NAME:CURVATURExDIM such
@@ -59,7 +56,7 @@ def _single(name: str, curvature: str, spec: str) -> Geometry:
     return _made(name, constructor, value)
 
 
-def _made(name: str, constructor: Callable[..., Geometry | Product], *curvature: float) -> Geometry:
+def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) -> Geometry:
     with GEOMETRIES.running(name, "could not be made"):
         try:
             geometry = constructor(*curvature)

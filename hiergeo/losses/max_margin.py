@@ -6,7 +6,6 @@ from hiergeo import pairwise
 from hiergeo._numerics import wide
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space
-from hiergeo.geometry.space import warn_if_widening
 from hiergeo.losses._checks import check_embeddings, check_equal_shapes, check_number
 from hiergeo.pairwise import rows
 
@@ -47,7 +46,6 @@ def max_margin_loss(
         )
     ((geometry, _),) = space.geometry.parts(parent.shape[-1])
     x, y, curvature = space.polar(parent), space.polar(child), geometry.curvature
-    warn_if_widening(x.radius, curvature)
     aperture = pairwise.half_aperture(x.radius, curvature, min_radius)
     own = (rows.exterior_angle(x, y, curvature) - aperture).clamp_min(0)
     lacking = pairwise.hinge_total(x, y, curvature, margin, min_radius) - wide(margin - own).clamp_min(0).sum(-1)

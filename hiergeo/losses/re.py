@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hiergeo._numerics import compute_dtype
 from hiergeo.errors import InputError
-from hiergeo.geometry import Euclidean, Geometry, Product, Space
+from hiergeo.geometry import Euclidean, Geometry, Space
 from hiergeo.losses._checks import check_chains, check_different, check_equal_shapes, check_weights
 from hiergeo.losses._factors import exterior_angle
 from hiergeo.losses.hard import batch_hard
@@ -37,7 +37,7 @@ def re_loss(
     root: Tensor,
     frozen: tuple[Tensor, Tensor] | None = None,
     weights: Sequence[float] = (10, 1, 1),
-    geometry: Geometry | Product | None = None,
+    geometry: Geometry | None = None,
     *,
     mine: Callable[[Tensor, Tensor], Tensor] = batch_hard,
 ) -> RELoss:

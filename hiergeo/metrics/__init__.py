@@ -24,6 +24,7 @@ from hiergeo.metrics.resampling import (
 )
 from hiergeo.metrics.retrieval import (
     ZeroShot,
+    accuracies,
     any_hit,
     ladder,
     ladder_precision_recall,
@@ -41,6 +42,7 @@ __all__ = [
     "Reconstruction",
     "Roc",
     "ZeroShot",
+    "accuracies",
     "any_hit",
     "auroc",
     "average_precision",

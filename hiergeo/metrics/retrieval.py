@@ -133,5 +133,10 @@ def zero_shot_hits(distance: ArrayLike, labels: ArrayLike) -> np.ndarray:
 
 def zero_shot(distance: ArrayLike, labels: ArrayLike) -> ZeroShot:
     """Accuracy and mean per-class accuracy of the nearest class. Arguments as for `zero_shot_hits`."""
-    hits, own = zero_shot_hits(distance, labels), np.asarray(labels)
+    return accuracies(zero_shot_hits(distance, labels), labels)
+
+
+def accuracies(hits: ArrayLike, labels: ArrayLike) -> ZeroShot:
+    """Accuracy and mean per-class accuracy of hits (n,), each 0 or 1, on images of the classes `labels` (n,)."""
+    hits, own = np.asarray(hits, dtype=np.float64), np.asarray(labels)
     return ZeroShot(float(hits.mean()), float(np.mean([hits[own == label].mean() for label in np.unique(own)])))

@@ -1,6 +1,7 @@
 """Points of a space that may be a product: one `Polar` and a curvature, or one of each for every factor."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,10 @@ Points = Polar | Sequence[Polar]
 
 Curvature = float | Tensor | Sequence[float | Tensor]
 """The signed curvature of one space, or those of the factors of a product."""
+
+
+BLOCK = 1 << 22
+"""Pairs of a product that are stored at once where only something of each row is kept."""
 
 
 class Pairs(NamedTuple):
@@ -58,10 +63,43 @@ class Pairs(NamedTuple):
             for p, k in zip(side, self.curvature, strict=True)
         ]
 
+    def closed(self, of_y: bool = False) -> list[Tensor]:
+        """Half apertures of 0 at x, or at y, in each factor: the margins of such cones are minus exterior angles."""
+        side = self.y if of_y else self.x
+        return [torch.zeros_like(p.radius).expand(*self.batch, *p.radius.shape[-1:]) for p in side]
+
+    def blocks(self, apertures: list[Tensor]) -> Iterator[tuple["Pairs", list[Tensor]]]:
+        """Blocks of rows of x with their half apertures, each with all y, of at most `BLOCK` pairs; at least one."""
+        *batch, rows = self.rows
+        step = max(1, BLOCK // max(1, math.prod(batch) * self.y[0].radius.shape[-1]))
+        for start in range(0, max(1, rows), step):
+            part = slice(start, start + step)
+            x = tuple(Polar(p.direction[..., part, :], p.radius[..., part]) for p in self.x)
+            yield self._replace(x=x), [aperture[..., part] for aperture in apertures]
+
+    def paired(self, indices: Tensor) -> list[tuple[Polar, Polar, float | Tensor]]:
+        """Each x with one y, `indices` (..., N): the points and the curvature in every factor, row by row."""
+        ux, rx, uy, ry, _ = self.operands()
+        others = [
+            Polar(u.gather(-2, indices.unsqueeze(-1).expand(*indices.shape, u.shape[-1])), r.gather(-1, indices))
+            for u, r in zip(uy, ry, strict=True)
+        ]
+        return [(Polar(u, r), other, k) for u, r, other, k in zip(ux, rx, others, self.curvature, strict=True)]
+
+    def detached(self) -> "Pairs":
+        """The same without derivatives, backward and forward."""
+        x, y = (tuple(Polar(*(field.detach() for field in p)) for p in side) for side in (self.x, self.y))
+        curvature = tuple(k.detach() if isinstance(k, Tensor) else k for k in self.curvature)
+        return self._replace(x=x, y=y, curvature=curvature)
+
+    def tensors(self) -> list[Tensor]:
+        """The points and those curvatures that are tensors."""
+        operands = (*(field for p in (*self.x, *self.y) for field in p), *self.curvature)
+        return [x for x in operands if isinstance(x, Tensor)]
+
     def wants_derivative(self) -> bool:
         """Whether a result has to carry a derivative to points or curvatures; inside of `torch.func` it may have to."""
-        operands = (*(field for p in (*self.x, *self.y) for field in p), *self.curvature)
-        return wants_derivative(*(x for x in operands if isinstance(x, Tensor)))
+        return wants_derivative(*self.tensors())
 
 
 def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:

@@ -79,9 +79,9 @@ def least(margins: Sequence[Tensor]) -> Tensor:
 
 
 def _stacked(values: Sequence[Tensor]) -> Tensor:
-    """The values in all factors; where one of them is NaN, none passes a gradient on."""
+    """The values in all factors; where one of them is NaN or Inf, none passes a gradient on."""
     stacked = torch.stack(list(values))
-    return torch.where(stacked.isnan().any(0), stacked.detach(), stacked) if len(stacked) > 1 else stacked
+    return torch.where(torch.isfinite(stacked).all(0), stacked, stacked.detach()) if len(stacked) > 1 else stacked
 
 
 MARGIN = Cone(lambda angle, aperture: aperture - angle, lambda angle, _: torch.full_like(angle, -1.0))

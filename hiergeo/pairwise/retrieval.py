@@ -50,16 +50,24 @@ def count_within(
 
 
 @torch.no_grad()
-def cone_members(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1) -> tuple[Tensor, Tensor]:
+def cone_members(px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1) -> tuple[Tensor, Tensor]:
     """Which y each x entails, in CSR form: row offsets (N + 1,) and columns (nnz,), ascending within a row, int64.
 
     Arguments as for `cone_margin`, without leading dimensions: entries of a batch differ in how many members they have.
     """
-    checks.check_single(px.direction, py.direction)
     points = pairs(px, py, curvature)
-    operands = (*points.operands(), points.apertures(min_radius))
-    crow, columns = search_ops.cone_members(*(operand[0] for operand in operands))
-    return crow, columns
+    checks.check_single(points.x[0].direction, points.y[0].direction)
+    operands, psi = points.operands(), points.apertures(min_radius)
+    if points.single:
+        crow, columns = search_ops.cone_members(*(operand[0] for operand in (*operands, psi)))
+        return crow, columns
+    blocks = (
+        search_ops.product_store(*block.operands(), cones, "cone_margin", None) >= 0
+        for block, cones in points.detached().blocks([aperture.detach() for aperture in psi])
+    )
+    found = [(inside.sum(-1), inside.nonzero()[:, 1]) for inside in blocks]
+    counts, columns = (torch.cat(part) for part in zip(*found, strict=True))
+    return torch.cat((counts.new_zeros(1), counts.cumsum(0))), columns
 
 
 @torch.no_grad()
@@ -81,7 +89,8 @@ def topk(
         py: M candidates; leading dimensions broadcast against those of `px`.
         curvature: signed K.
         k: 1 <= k <= 1024; more than there are candidates, as in the last chunk of a stream, is padded.
-        by: "distance", smallest first; "margin", largest first; "angle", smallest first, not in a product.
+        by: "distance", smallest first; "margin", largest first; "angle", smallest first, in a product the largest over
+            its factors.
         side: whether x is the cone's apex (margin(x, y)) or y is (margin(y, x)); the same for distances.
         min_radius: as for `half_aperture`.
         combine: as for `distance`.
@@ -91,14 +100,14 @@ def topk(
         where fewer than k pairs are numbers, the rest is NaN with index -1.
 
     Raises:
-        InputError: as for `distance`, for k, `by`, `side` or `combine` out of range, and for angles in a product.
+        InputError: as for `distance`, and for k, `by`, `side` or `combine` out of range.
     """
     search_checks.check_neighbours(k)
     order = _order(pairs(px, py, curvature), by, side, min_radius, combine)
     scores, indices = search_ops.pair_smallest(*order.operands, order.quantity, k, order.swap)
     if order.apertures is not None:
         return order.apertures.to(scores.dtype).unsqueeze(-1) - scores, indices
-    return -scores if order.quantity == "cone_margin" else scores, indices
+    return -scores if by == "margin" else scores, indices
 
 
 def cone_topk(
@@ -174,8 +183,9 @@ def _order(points: Pairs, by: By, side: Side, min_radius: float, combine: Combin
         return _Order((*points.operands(), []), DISTANCES[combine], False, None)
     swap = side == "parents"
     if by == "angle":
-        search_checks.check_has_angle(len(points.x))
-        return _Order((*points.operands(), []), "exterior_angle", swap, None)
+        if points.single:
+            return _Order((*points.operands(), []), "exterior_angle", swap, None)
+        return _Order((*points.operands(), points.closed(of_y=swap)), "cone_margin", swap, None)
     psi = points.apertures(min_radius, of_y=swap)
     if points.single and not swap:
         return _Order((*points.operands(), []), "exterior_angle", swap, psi[0])

@@ -5,11 +5,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from hiergeo._numerics import pair_dtype
-from hiergeo.pairwise import checks, ops, search_ops
+from hiergeo._numerics import pair_dtype, readable, wide
+from hiergeo.pairwise import checks, ops, rows, search_ops
 from hiergeo.pairwise.factors import Curvature, Pairs, Points, pairs
-from hiergeo.pairwise.quantity import named
+from hiergeo.pairwise.quantity import least, named
 from hiergeo.polar import Polar
 
 DISTANCES = {"l2": "distance", "l1": "distance_l1"}
@@ -17,9 +18,9 @@ DISTANCES = {"l2": "distance", "l1": "distance_l1"}
 
 
 def exterior_angle(
-    px: Polar,
-    py: Polar,
-    curvature: float | Tensor,
+    px: Points,
+    py: Points,
+    curvature: Curvature,
     *,
     out_dtype: torch.dtype | None = None,
     out: Tensor | None = None,
@@ -37,6 +38,8 @@ def exterior_angle(
         out: a tensor (..., N, M) of one of these dtypes that takes the result and is returned; its rows are contiguous.
             For results without gradients.
 
+    In a product of spaces, given by the points and the curvature of each factor, the largest angle over the factors.
+
     Returns:
         (..., N, M) in [0, pi] radians. x at the root: 0; x = y: 0; y at the root and x not: pi; antipode of x: 0.
 
@@ -46,7 +49,11 @@ def exterior_angle(
 
     Source: Alper and Averbuch-Elor (ECCV 2024) for K = 0, Desai et al. (ICML 2023) for K < 0; one law for every K.
     """
-    return _stored("exterior_angle", px, py, curvature, None, out_dtype, out)
+    points = pairs(px, py, curvature)
+    if points.single:
+        return _stored("exterior_angle", points, [], out_dtype, out)
+    angle = _stored("cone_margin", points, points.closed(), out_dtype, out)
+    return 0 - angle if out is None else out.neg_().add_(0)
 
 
 def distance(
@@ -64,7 +71,7 @@ def distance(
     `combine`, how their distances become one: "l2" as in the Riemannian product, or "l1".
     """
     checks.check_combine(combine)
-    return _stored(DISTANCES[combine], px, py, curvature, None, out_dtype, out)
+    return _stored(DISTANCES[combine], pairs(px, py, curvature), [], out_dtype, out)
 
 
 def cone_margin(
@@ -81,7 +88,8 @@ def cone_margin(
     Arguments as for `exterior_angle`; `min_radius` as for `half_aperture`. In a product of spaces, given by the points
     and the curvature of each factor, the smallest margin over the factors.
     """
-    return _stored("cone_margin", px, py, curvature, min_radius, out_dtype, out)
+    points = pairs(px, py, curvature)
+    return _stored("cone_margin", points, points.apertures(min_radius), out_dtype, out)
 
 
 def energy(
@@ -94,11 +102,12 @@ def energy(
     out: Tensor | None = None,
 ) -> Tensor:
     """Entailment energy max(0, -margin) of every pair, (..., N, M) radians; arguments as for `cone_margin`."""
-    return _stored("energy", px, py, curvature, min_radius, out_dtype, out)
+    points = pairs(px, py, curvature)
+    return _stored("energy", points, points.apertures(min_radius), out_dtype, out)
 
 
 def energy_sum(
-    px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1, *, widening: float = 0.0
+    px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1, *, widening: float = 0.0
 ) -> Tensor:
     """Entailment energies of each x summed over all y, (..., N) float64 radians; 0 where `py` is empty.
 
@@ -106,7 +115,11 @@ def energy_sum(
     radians by which every half aperture is opened further: what is summed is max(0, energy - widening).
     """
     checks.check_widening(widening)
-    return ops.energy_sum(*_reduced(px, py, curvature, min_radius, widening))
+    points = pairs(px, py, curvature)
+    if points.single:
+        return ops.energy_sum(*_cones(points, min_radius, widening))
+    psi = [aperture + widening for aperture in points.apertures(min_radius)]
+    return torch.cat([_energies_summed(block, cones) for block, cones in points.blocks(psi)], dim=-1)
 
 
 def energy_mean(
@@ -143,7 +156,7 @@ def hinge_total(px: Polar, py: Polar, curvature: float | Tensor, margin: float, 
     return _total(px, py, curvature, min_radius, 0.0, margin)
 
 
-def energy_min(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1) -> tuple[Tensor, Tensor]:
+def energy_min(px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1) -> tuple[Tensor, Tensor]:
     """The least entailment energy of each x over all y, and the y that reaches it.
 
     Arguments as for `cone_margin`. Gradients reach the values.
@@ -155,23 +168,26 @@ def energy_min(px: Polar, py: Polar, curvature: float | Tensor, min_radius: floa
     Raises:
         InputError: as for `exterior_angle`, and when `py` is empty.
     """
-    operands = _reduced(px, py, curvature, min_radius)
-    checks.check_filled("energy_min", py)
-    values, indices = ops.energy_min(*operands)
-    return values, indices
+    points = pairs(px, py, curvature)
+    checks.check_filled("energy_min", points.y[0])
+    if points.single:
+        values, indices = ops.energy_min(*_cones(points, min_radius, 0.0))
+        return values, indices
+    with torch.no_grad():
+        psi = points.apertures(min_radius)
+        indices = torch.cat([_least_energy(block, cones) for block, cones in points.blocks(psi)], dim=-1)
+    nearest = points.paired(indices.clamp_min(0))
+    margins = [
+        aperture - rows.exterior_angle(*pair)
+        for aperture, pair in zip(points.apertures(min_radius), nearest, strict=True)
+    ]
+    values = (-least(margins)).clamp_min(0)
+    return torch.where(indices < 0, torch.nan, values), indices
 
 
 def _stored(
-    quantity: str,
-    px: Points,
-    py: Points,
-    curvature: Curvature,
-    min_radius: float | None,
-    out_dtype: torch.dtype | None,
-    out: Tensor | None,
+    quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dtype | None, out: Tensor | None
 ) -> Tensor:
-    points = pairs(px, py, curvature)
-    psi = [] if min_radius is None else points.apertures(min_radius)
     if out is None:
         if out_dtype is not None:
             checks.check_out_dtype(out_dtype)
@@ -206,9 +222,26 @@ def _total(
     return ops.energy_total(*_cones(points, min_radius, widening), margin, points.wants_derivative())[0]
 
 
-def _reduced(px: Polar, py: Polar, curvature: float | Tensor, min_radius: float, widening: float = 0.0) -> list[Tensor]:
-    """Operands of the reductions of one space."""
-    return _cones(pairs(px, py, curvature), min_radius, widening)
+def _energies_summed(points: Pairs, psi: list[Tensor]) -> Tensor:
+    """Energies of each x of a product summed over y, (..., N), which keeps no pairs for a backward pass."""
+
+    def summed(*_: Tensor) -> Tensor:
+        return wide(-_fresh("cone_margin", points, psi, None)).clamp_min(0).sum(-1)
+
+    recorded = torch.is_grad_enabled() and any(part.requires_grad for part in points.tensors())
+    if not recorded or not readable(points.x[0].radius):
+        return summed()  # checkpoints are for plain autograd
+    return checkpoint(
+        summed, *(field for side in (points.x, points.y) for p in side for field in p), use_reentrant=False
+    )
+
+
+def _least_energy(points: Pairs, psi: list[Tensor]) -> Tensor:
+    """The lowest y of least energy for each x of a product, (..., N) int64; -1 where no energy is a number."""
+    energy = (-_fresh("cone_margin", points, psi, None)).clamp_min(0)
+    known = ~energy.isnan()
+    indices = torch.where(known, energy, torch.inf).argmin(-1)
+    return torch.where(known.any(-1), indices, -1)
 
 
 def _cones(points: Pairs, min_radius: float, widening: float) -> list[Tensor]:

@@ -63,12 +63,6 @@ def is_distance(quantity: str) -> bool:
     return quantity.startswith("distance")
 
 
-def check_has_angle(factors: int) -> None:
-    """Raise InputError where a product of spaces is asked for an exterior angle."""
-    if factors > 1:
-        raise InputError("by 'angle' has no meaning in a product of spaces: use 'margin' or 'distance'.")
-
-
 def check_targets(target: Tensor, shape: torch.Size, device: torch.device) -> None:
     """Raise InputError unless `target` holds an int64 number for each x, of `shape`."""
     check_dtype("target", target, (torch.int64,), "an int64 tensor, one index for each x")

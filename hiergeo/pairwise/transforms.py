@@ -38,8 +38,9 @@ def differentiate_pairs(operator: CustomOpDef) -> None:
         ctx.dtype = output.dtype
 
     def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        found = OPERATORS.pair_backward(*ctx.saved_tensors, upstream, ctx.quantity)
-        return *_wanted(ctx, found), None, *(None for _ in ctx.rest)
+        operands = ctx.saved_tensors
+        found = OPERATORS.pair_backward(*operands, upstream, ctx.quantity)
+        return *_wanted(ctx, operands, found), None, *(None for _ in ctx.rest)
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> Tensor:
         along = _tangents(operands, tangents)
@@ -61,7 +62,7 @@ def differentiate_rows(operator: CustomOpDef) -> None:
     def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         *points, versine, coversine = ctx.saved_tensors
         found = OPERATORS.row_backward(*points, upstream, ctx.quantity, versine, coversine)
-        return *_wanted(ctx, found), None
+        return *_wanted(ctx, points, found), None
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, None, None]:
         *points, versine, coversine = operands
@@ -78,10 +79,11 @@ def differentiate_sum(operator: CustomOpDef) -> None:
         _keep(ctx, *inputs)
 
     def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        ux, _, uy, ry, *_ = ctx.saved_tensors
+        operands = ctx.saved_tensors
+        ux, _, uy, ry, *_ = operands
         row = upstream.to(pair_dtype(ux, uy)).unsqueeze(-1)
-        found = OPERATORS.pair_backward(*ctx.saved_tensors, row.expand(*upstream.shape, ry.shape[-1]), "energy")
-        return _wanted(ctx, found)
+        found = OPERATORS.pair_backward(*operands, row.expand(*upstream.shape, ry.shape[-1]), "energy")
+        return _wanted(ctx, operands, found)
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> Tensor:
         return OPERATORS.pair_forward(*operands, *_tangents(operands, tangents), "energy", None, True)
@@ -99,9 +101,10 @@ def differentiate_total(operator: CustomOpDef) -> None:
         _keep(ctx, *operands, *(found if gradients else ()))
 
     def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        operands, found = ctx.saved_tensors[: APERTURE + 1], ctx.saved_tensors[APERTURE + 1 :]
+        saved = ctx.saved_tensors
+        operands, found = saved[: APERTURE + 1], saved[APERTURE + 1 :]
         gradients = OPERATORS.energy_total_backward(*operands, ctx.margin, upstream, list(found))
-        return *_wanted(ctx, gradients), None, None
+        return *_wanted(ctx, operands, gradients), None, None
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor | None, ...]:
         operands = operands[: APERTURE + 1]
@@ -120,7 +123,8 @@ def differentiate_min(operator: CustomOpDef) -> None:
         _keep(ctx, *inputs, *output)
 
     def pull(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        ux, rx, uy, ry, curvature, _, values, indices = ctx.saved_tensors
+        *operands, values, indices = ctx.saved_tensors
+        ux, rx, uy, ry, curvature, _ = operands
         weight = torch.where(values > 0, upstream, 0.0)
         place, rays = indices.clamp_min(0), indices.clamp_min(0).unsqueeze(-1).expand_as(ux)
         points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature
@@ -130,7 +134,7 @@ def differentiate_min(operator: CustomOpDef) -> None:
             torch.zeros_like(uy).scatter_add(-2, rays, by_uy),
             torch.zeros_like(ry).scatter_add(-1, place, by_ry),
         )
-        return _wanted(ctx, (by_ux, by_rx, *scattered, by_k, -weight))
+        return _wanted(ctx, operands, (by_ux, by_rx, *scattered, by_k, -weight))
 
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, None]:
         *operands, values, indices = operands
@@ -318,13 +322,16 @@ def _row_forward(
     return moved
 
 
-def _wanted(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
-    """Gradients in the dtypes of the operands that need one; those by the curvature summed over the batch."""
+def _wanted(ctx: Any, operands: Iterable[Tensor], gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+    """Gradients in the dtypes of the operands that need one; those by the curvature summed over the batch.
+
+    `operands` are saved tensors of `ctx`, which checkpoints allow a backward pass to read only once.
+    """
     needed = ctx.needs_input_grad[3:]
     shaped = [*gradients[:CURVATURE], gradients[CURVATURE].sum(), *gradients[APERTURE:]]
     return tuple(
         saturated(gradient, operand.dtype) if wanted else None
-        for gradient, operand, wanted in zip(shaped, ctx.saved_tensors, needed, strict=False)
+        for gradient, operand, wanted in zip(shaped, operands, needed, strict=False)
     )
 
 

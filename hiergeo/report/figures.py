@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.flatness import bend
+from hiergeo.evaluation.diagnosis import bend
 from hiergeo.report.axes import Scale, line
 from hiergeo.report.histogram import Histogram, histograms
 

@@ -11,11 +11,12 @@ import torch
 from hiergeo.adapters import Model
 from hiergeo.adapters.head.network import HeadShape
 from hiergeo.errors import InputError
-from hiergeo.evaluation import Result, pairs
+from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.evaluate import Settings
+from hiergeo.evaluation.measuring import Settings
 from hiergeo.evaluation.outcome import Outcome
-from hiergeo.geometry import Geometry, Product, Space, parse
+from hiergeo.evaluation.protocols import score_pairs as chain_pairs
+from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.study.result import Run
 from hiergeo.training import Chains, Head, HeadModel, Trained
 from hiergeo.training.summary import behind, between, measured
@@ -50,7 +51,7 @@ class Bench:
             geometry = parse("euclidean")
         return self._measured(self.frozen, HeadModel(self.model, Head(HeadShape(dim, dim))), geometry)
 
-    def run(self, trained: Trained, before: Result, untrained: Geometry | Product) -> Run:
+    def run(self, trained: Trained, before: Result, untrained: Geometry) -> Run:
         """Measure a head; one whose points leave its space, a sphere, counts as the untrained head.
 
         Args:
@@ -74,7 +75,7 @@ class Bench:
         summary = between(before, after, self.frozen, sharpened)
         return Run(trained.recipe.seed, trained, summary, after.metrics | summary.drift, after.draws, problem)
 
-    def _measured(self, embedded: Embedded, model: HeadModel, geometry: Geometry | Product) -> Result:
+    def _measured(self, embedded: Embedded, model: HeadModel, geometry: Geometry) -> Result:
         space, aside, settings = Space(geometry), self.aside, self.settings
         with torch.no_grad(), beyond_the_equator():
             result = measured(embedded, space, settings, unseen=self.unseen, held_out=self.held_out)
@@ -89,7 +90,7 @@ def score_pairs(chains: Chains, model: HeadModel, space: Space) -> Outcome:
     used, places = torch.cat((chains.positive, chains.negative)).unique(return_inverse=True)
     positive, negative = places.split(len(chains))
     root = model.through(chains.root[None])[0]
-    return pairs.score(model.through(chains.text[used]), positive, negative, space.rooted(root))
+    return chain_pairs(model.through(chains.text[used]), positive, negative, space.rooted(root))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation.embedded import embed
-from hiergeo.evaluation.evaluate import Settings, check
+from hiergeo.evaluation.measuring import Settings, check
 from hiergeo.study import tuning
 from hiergeo.study.bench import Bench
 from hiergeo.study.conclusion import conclude

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from hiergeo import _limits
 from hiergeo.errors import InputError, check_whole
-from hiergeo.geometry import Geometry, Product, learnable, parse
+from hiergeo.geometry import Geometry, parse
 from hiergeo.training import Recipe
 
 FEWEST_SEEDS = 2
@@ -58,7 +58,7 @@ class Plan:
         for spec in self.geometries:
             if not self.dims_of(spec):
                 raise InputError(
-                    f"the factors of {spec} have {_dim(parse(spec))} dimensions, which is none of the study's "
+                    f"the factors of {spec} have {parse(spec).dim} dimensions, which is none of the study's "
                     f"({', '.join(map(str, self.dims))}): add that one, or leave the product out."
                 )
 
@@ -74,21 +74,17 @@ class Plan:
 
     def dims_of(self, spec: str) -> tuple[int, ...]:
         """The dimensions at which a geometry takes part."""
-        own = _dim(parse(spec))
+        own = parse(spec).dim
         return self.dims if own is None else tuple(dim for dim in self.dims if dim == own)
 
-    def geometry(self, spec: str) -> Geometry | Product:
+    def geometry(self, spec: str) -> Geometry:
         """The geometry of a spec as its heads train in it."""
-        return learnable(parse(spec)) if self.learnable else parse(spec)
+        geometry = parse(spec)
+        return geometry.learnable() if self.learnable else geometry
 
     def head(self, dim: int, seed: int, learning_rate: float) -> Recipe:
         """The recipe of one head."""
         return replace(self.recipe, outputs=dim, seed=seed, learning_rate=learning_rate, patience=None)
-
-
-def _dim(geometry: Geometry | Product) -> int | None:
-    """The one dimension that a product has; None for a geometry, which has any."""
-    return sum(size for _, size in geometry.factors) if isinstance(geometry, Product) else None
 
 
 def _check_distinct(name: str, values: Sequence[object]) -> None:

@@ -47,4 +47,4 @@ def check_reach(plan: Plan, frozen: Embedded, chains: Chains) -> None:
             head = Head(HeadShape(inputs.shape[1], dim, 0, plan.recipe.unit), seed)
             points, root = head(inputs), head(chains.root)
             for geometry in geometries:
-                Space(geometry, root).polars(points)
+                Space(geometry, root).points(points)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hiergeo.evaluation import RADIAL
-from hiergeo.geometry import Geometry, Product, parse
+from hiergeo.geometry import parse
 from hiergeo.training import chain_loss
 
 SAME = RADIAL | {"tau_d_unseen"}
@@ -14,7 +14,7 @@ def charts(specs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """The specs among these that name one space in several charts, space by space."""
     spaces: dict[object, list[str]] = {}
     for spec in specs:
-        spaces.setdefault(_identity(parse(spec)), []).append(spec)
+        spaces.setdefault(parse(spec).isometry_class, []).append(spec)
     return tuple(tuple(same) for same in spaces.values() if len(same) > 1)
 
 
@@ -24,13 +24,6 @@ def same_by_construction(specs: Sequence[str], losses: Sequence[str]) -> frozens
     Losses that see no curvature train one and the same head in every geometry, and its radii are |f(e) - f(root)| in
     all of them but products that add lengths up (l1).
     """
-    added_up = any(isinstance(geometry, Product) and geometry.order == 1 for geometry in map(parse, specs))
+    added_up = any(parse(spec).norm == "l1" for spec in specs)
     bent = any(chain_loss(name).sees_curvature for name in losses)
     return frozenset() if bent or added_up else SAME
-
-
-def _identity(geometry: Geometry | Product) -> object:
-    """What two charts of one space share: the curvatures, and how a product puts its factors together."""
-    if isinstance(geometry, Product):
-        return geometry.order, tuple((float(factor.curvature), dim) for factor, dim in geometry.factors)
-    return float(geometry.curvature)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from hiergeo.evaluation.flatness import FLAT_BEND, FLAT_SPREAD, HUGE, room
+from hiergeo.evaluation.diagnosis import FLAT_BEND, FLAT_SPREAD, HUGE, room
 from hiergeo.geometry import parse
 from hiergeo.study.result import Cell, Run
 from hiergeo.training import Look

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hiergeo.geometry import Geometry
+from hiergeo.geometry import ConstantCurvature
 from hiergeo.testing import oracle
 
 ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST = 5e-6, 1e-4, 1e-5
@@ -25,7 +25,7 @@ def assert_bars(angle: Tensor, margin: Tensor, distance: Tensor, truth: tuple[Te
     assert not bool(distance[~apart].any()), "the distance of coincident points is not 0"
 
 
-def curvature_of(geometry: Geometry) -> float:
+def curvature_of(geometry: ConstantCurvature) -> float:
     """The curvature of `geometry` as a plain number."""
     k = geometry.curvature
     return k.item() if isinstance(k, Tensor) else k

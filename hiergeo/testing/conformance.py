@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hiergeo import pairwise
-from hiergeo.geometry import Geometry, Space, parse
+from hiergeo.geometry import ConstantCurvature, Space, parse
 from hiergeo.polar import Polar
 from hiergeo.testing import oracle
 from hiergeo.testing.bars import assert_bars, curvature_of, slope
@@ -40,15 +40,15 @@ class GeometryConformance:
     registered: ClassVar[bool] = True
     reach: ClassVar[dict[torch.dtype, float]] = {torch.float32: 6.0, torch.float64: 12.0}
 
-    def make(self, magnitude: float) -> Geometry:
+    def make(self, magnitude: float) -> ConstantCurvature:
         """The geometry with |K| = `magnitude`; a flat one ignores it."""
         raise NotImplementedError
 
-    def make_learnable(self, magnitude: float) -> Geometry:
+    def make_learnable(self, magnitude: float) -> ConstantCurvature:
         """The geometry with a learnable curvature."""
         raise unittest.SkipTest("this geometry has no learnable curvature")
 
-    def ambient_distance(self, geometry: Geometry, x: Tensor, y: Tensor) -> Tensor:
+    def ambient_distance(self, geometry: ConstantCurvature, x: Tensor, y: Tensor) -> Tensor:
         """The distance of points given by float64 coordinates (N, ambient_dim), from a source that is not hiergeo."""
         raise unittest.SkipTest("this geometry gives no distance of coordinates")
 
@@ -225,14 +225,14 @@ class GeometryConformance:
 
     # helpers
 
-    def _each(self) -> list[tuple[Geometry, float, torch.dtype]]:
+    def _each(self) -> list[tuple[ConstantCurvature, float, torch.dtype]]:
         geometries = [self.make(magnitude) for magnitude in self.magnitudes]
         scales = [math.sqrt(abs(curvature_of(geometry))) or 1.0 for geometry in geometries]
         return [
             (g, s, dtype) for g, s in zip(geometries, scales, strict=True) for dtype in (torch.float32, torch.float64)
         ]
 
-    def _reach(self, geometry: Geometry, dtype: torch.dtype) -> float:
+    def _reach(self, geometry: ConstantCurvature, dtype: torch.dtype) -> float:
         return min(self.reach[dtype], 0.99 * math.pi) if curvature_of(geometry) > 0 else self.reach[dtype]
 
     def _points(self, radius: float, dtype: torch.dtype, seed: int = 0) -> Polar:

@@ -8,7 +8,7 @@ from hiergeo.training.history import Look
 from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, parse_losses
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
-from hiergeo.training.summary import Change, Summary, retrieval, summarise
+from hiergeo.training.summary import Change, Summary, summarise
 from hiergeo.training.trainer import SHARPEN, Recipe, Trained, train_head
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "held_out_of",
     "load_space",
     "parse_losses",
-    "retrieval",
     "rows_without",
     "save_head",
     "summarise",

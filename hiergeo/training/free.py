@@ -15,8 +15,8 @@ from hiergeo import _limits, pairwise
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.errors import InputError, check_positive, check_whole
-from hiergeo.geometry import Geometry, Product, Space
-from hiergeo.geometry._geoopt import geoopt
+from hiergeo.geometry import Geometry, Space
+from hiergeo.geometry.charts import geoopt
 from hiergeo.pairwise import rows
 from hiergeo.polar import Polar
 from hiergeo.training.optimiser import adam, sgd
@@ -87,9 +87,7 @@ class FreeEmbedding(nn.Module):
         InputError: a learnable curvature, a dimension that does not fit, a geometry without `manifold()`.
     """
 
-    def __init__(
-        self, geometry: Geometry | Product, nodes: int, dim: int, *, spread: float = 1e-3, seed: int = 0
-    ) -> None:
+    def __init__(self, geometry: Geometry, nodes: int, dim: int, *, spread: float = 1e-3, seed: int = 0) -> None:
         super().__init__()
         if any(parameter.requires_grad for parameter in geometry.parameters()):
             raise InputError("free embeddings lie on a manifold of fixed curvature: give one that is not learnable.")
@@ -139,7 +137,7 @@ class FreeEmbedding(nn.Module):
 def embed_graph(
     edges: Tensor,
     nodes: int,
-    geometry: Geometry | Product,
+    geometry: Geometry,
     dim: int,
     recipe: FreeRecipe | None = None,
     *,

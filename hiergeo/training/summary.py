@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from hiergeo._numerics import torch_defaults
@@ -14,19 +13,17 @@ from hiergeo.adapters.head import Head, HeadModel, through
 from hiergeo.datasets import Hierarchy, Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.embedded import Embedded, embed
-from hiergeo.evaluation.evaluate import Settings, check, check_fit, measure, wanted
+from hiergeo.evaluation.embedded import AUTOMATIC, Compute, Embedded
+from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
 from hiergeo.evaluation.outcome import mean_of
-from hiergeo.evaluation.zero_shot import check_labels, embed_labels
+from hiergeo.evaluation.retrieval import check_labels, embed_labels, retrieve
 from hiergeo.geometry import Space
 from hiergeo.metrics import (
     Interval,
     paired_difference,
     percentile_interval,
-    retrieval_hits,
     similarity_drift,
     tau_d_rows,
-    zero_shot_hits,
 )
 
 KS = (1, 5, 10)
@@ -93,6 +90,7 @@ def summarise(
     zero_shot: Labelled | None = None,
     samples: int = 1000,
     seed: int = 0,
+    compute: Compute = AUTOMATIC,
     progress: bool = False,
 ) -> Summary:
     """Measure a trained model, and the frozen one that it was, on the same data, each around its own root.
@@ -111,6 +109,7 @@ def summarise(
         zero_shot: labelled images to classify, each by its nearest class.
         samples: bootstrap resamples.
         seed: of the bootstrap.
+        compute: where embeddings are made and measured, their dtype and the batch size.
         progress: show bars for work that outlasts a second.
 
     Raises:
@@ -128,7 +127,7 @@ def summarise(
         check_labels(model, zero_shot)
     if unseen is not None and (unseen.shape != (len(hierarchy.rows),) or not unseen.any()):
         raise InputError(f"unseen must mark at least one of the {len(hierarchy.rows)} rows.")
-    frozen, sharpened = _both(base, model, hierarchy, protocol, progress)
+    frozen, sharpened = _both(base, model, hierarchy, protocol, compute, progress)
     settings = Settings(protocol, steps, seed, samples)
     old, new = (
         measured(embedded, space, settings, unseen=unseen, held_out=held_out, progress=progress)
@@ -137,9 +136,13 @@ def summarise(
     summary = between(old, new, frozen, sharpened)
     if zero_shot is None:
         return summary
-    known = embed_labels(base, zero_shot, progress=progress)
-    shifted = known.behind(model) if _stands_on(model, base) else embed_labels(model, zero_shot, progress=progress)
-    was, now = (zero_shot_hits(each.distances(space).numpy(), each.labels) for each in (known, shifted))
+    known = embed_labels(base, zero_shot, compute=compute, progress=progress)
+    shifted = (
+        known.behind(model)
+        if _stands_on(model, base)
+        else embed_labels(model, zero_shot, compute=compute, progress=progress)
+    )
+    was, now = (each.hits(space) for each in (known, shifted))
     difference = paired_difference(now, was, samples=samples, seed=seed)
     change = Change(float(was.mean()), float(now.mean()), difference)
     return replace(summary, changes=summary.changes | {"zero_shot_accuracy": change})
@@ -158,7 +161,9 @@ def measured(
     result = measure(embedded, space, settings, progress=progress)
     rows = {} if unseen is None else {"tau_d_unseen": tau_d_rows(result.radii[unseen])}
     if embedded.image is not None:
-        rows |= retrieval(embedded, space, held_out)
+        match = retrieve(embedded, space, held_out)
+        rows |= {f"image_to_text_r{k}": (match.image_to_text < k).astype(np.float64) for k in KS}
+        rows |= {f"text_to_image_r{k}": (match.text_to_image < k).astype(np.float64) for k in KS}
     means = {name: mean_of(values) for name, values in rows.items()}
     draws = {name: mean.draws(settings.samples, settings.seed) for name, mean in means.items()}
     values = {name: mean.value for name, mean in means.items()}
@@ -172,49 +177,18 @@ def between(before: Result, after: Result, frozen: Embedded, sharpened: Embedded
         for name, draws in before.draws.items()
         if name in after.draws
     }
-    drift = similarity_drift(frozen.text[:DRIFT_TEXTS].numpy(), sharpened.text[:DRIFT_TEXTS].numpy())
+    drift = similarity_drift(*(each.text[:DRIFT_TEXTS].float().cpu().numpy() for each in (frozen, sharpened)))
     numbers = {"similarity_change": drift.change, "similarity_correlation": drift.correlation}
     return Summary(before, after, changes, numbers)
 
 
-@torch.no_grad()
-def retrieval(embedded: Embedded, space: Space, held_out: Collection[int] | None = None) -> dict[str, np.ndarray]:
-    """Hits of images among their most specific captions and the other way round, one per query: see `retrieval_hits`.
-
-    Candidates are ordered by the geodesic distance of the space around the model's root. Equal captions match every
-    image that one of them describes.
-
-    Args:
-        embedded: a hierarchy with images.
-        space: where distances are taken.
-        held_out: ids of the images to keep to; None is all.
-
-    Raises:
-        InputError: there are no images, or none of those in `held_out`.
-    """
-    hierarchy = embedded.hierarchy
-    wanted = {image.image_id for image in hierarchy.images} if embedded.image is not None else set()
-    wanted &= wanted if held_out is None else set(held_out)
-    places = [place for place, image in enumerate(hierarchy.images) if image.image_id in wanted]
-    if embedded.image is None or not places:
-        raise InputError(f"none of the held-out images is in the {hierarchy.split} split of {hierarchy.name}.")
-    described = {(row.image_id, row.positive[-1]) for row in hierarchy.rows if row.image_id in wanted}
-    specific = {text for _, text in described}
-    captions = [place for place, text in enumerate(embedded.texts) if text in specific]
-    relevant = np.array(
-        [[(hierarchy.images[i].image_id, embedded.texts[j]) in described for j in captions] for i in places]
-    )
-    rooted = space.rooted(embedded.root)
-    near = -rooted.pairwise_distance(embedded.image[places], embedded.text[captions]).numpy()
-    found = {f"image_to_text_r{k}": retrieval_hits(near, relevant, k) for k in KS}
-    return found | {f"text_to_image_r{k}": retrieval_hits(near.T, relevant.T, k) for k in KS}
-
-
-def _both(base: Model, model: Model, hierarchy: Hierarchy, protocol: str, progress: bool) -> tuple[Embedded, Embedded]:
-    frozen = embed(base, hierarchy, **wanted(protocol), progress=progress)
+def _both(
+    base: Model, model: Model, hierarchy: Hierarchy, protocol: str, compute: Compute, progress: bool
+) -> tuple[Embedded, Embedded]:
+    frozen = embed_for(protocol, base, hierarchy, compute, progress=progress)
     if _stands_on(model, base):
         return frozen, behind(frozen, model)
-    return frozen, embed(model, hierarchy, **wanted(protocol), progress=progress)
+    return frozen, embed_for(protocol, model, hierarchy, compute, progress=progress)
 
 
 def _stands_on(model: Model, base: Model) -> TypeGuard[HeadModel]:

@@ -14,7 +14,7 @@ from hiergeo._progress import track
 from hiergeo.adapters.head import Head
 from hiergeo.adapters.head.network import HeadShape
 from hiergeo.errors import InputError, check_positive, check_whole
-from hiergeo.geometry import Geometry, Product, Space
+from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import check_curvature, clamp_curvature
 from hiergeo.metrics import tau_d
 from hiergeo.training.chains import Chains
@@ -91,7 +91,7 @@ class Trained:
     """
 
     head: Head
-    geometry: Geometry | Product
+    geometry: Geometry
     recipe: Recipe
     history: tuple[Look, ...]
     best: int
@@ -101,7 +101,7 @@ class Trained:
 @torch_defaults()
 def train_head(
     chains: Chains,
-    geometry: Geometry | Product,
+    geometry: Geometry,
     recipe: Recipe | None = None,
     *,
     device: str | torch.device | None = AUTO,
@@ -145,7 +145,7 @@ def train_head(
 class _Run:
     """The moving parts of one training: module, optimiser, rows."""
 
-    def __init__(self, chains: Chains, geometry: Geometry | Product, recipe: Recipe) -> None:
+    def __init__(self, chains: Chains, geometry: Geometry, recipe: Recipe) -> None:
         dim = chains.text.shape[1]
         outputs = recipe.outputs or dim
         if "prior" in recipe.losses and outputs != dim:

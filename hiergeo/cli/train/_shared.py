@@ -12,7 +12,7 @@ from hiergeo.cli import options
 from hiergeo.cli._terminal import console
 from hiergeo.datasets import Labelled
 from hiergeo.errors import InputError
-from hiergeo.evaluation.zero_shot import check_labels
+from hiergeo.evaluation.retrieval import check_labels
 from hiergeo.training import Look, Summary
 
 Split = Annotated[str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")]

@@ -13,7 +13,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli.train import _shared as shared
 from hiergeo.errors import InputError
-from hiergeo.geometry import Geometry, Product, learnable, parse
+from hiergeo.geometry import Geometry, parse
 from hiergeo.storage.locks import locked
 from hiergeo.training import Chains, Recipe
 
@@ -99,8 +99,8 @@ def head(
         raise InputError(f"{trained.diverged}; {out} holds the head of step {trained.best}, the last good one.")
 
 
-def _bending(spec: str) -> Geometry | Product:
-    geometry = learnable(parse(spec))
+def _bending(spec: str) -> Geometry:
+    geometry = parse(spec).learnable()
     if not any(curvature.requires_grad for curvature in geometry.parameters()):
         raise InputError(f"{spec} has no curvature to learn: choose a geometry such as lorentz:-1.")
     return geometry

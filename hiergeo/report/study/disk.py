@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.geometry import Product, Space
+from hiergeo.geometry import ConstantCurvature, Space
 from hiergeo.report.axes import ticks
 from hiergeo.report.thumbnails import Thumbnail, thumbnail
 
@@ -173,7 +173,7 @@ def _points(embedded: Embedded, rows: Sequence[int]) -> tuple[torch.Tensor, list
 
 
 def _view(title: str, space: Space, placed: _Placed, reach: float) -> View:
-    curvature = 0.0 if isinstance(space.geometry, Product) else float(space.geometry.curvature)
+    curvature = space.geometry.value if isinstance(space.geometry, ConstantCurvature) else 0.0
     if curvature > 0:
         reach = min(reach, 2 * FARTHEST / float(np.sqrt(curvature)))
     edge = float(place(np.array(reach), curvature))

@@ -18,7 +18,7 @@ from hiergeo.adapters import Model
 from hiergeo.adapters.towers import Tower, tower_of
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
-from hiergeo.geometry import Geometry, Product, parse
+from hiergeo.geometry import Geometry, parse
 from hiergeo.losses import check_curvature
 from hiergeo.storage import documents
 from hiergeo.storage.files import atomic_write_text, remove_leftovers, retire, temporary, writing
@@ -54,7 +54,7 @@ class FineTuned:
     """
 
     spec: str
-    geometry: Geometry | Product
+    geometry: Geometry
     history: tuple[Look, ...]
     curve: dict[str, list[float]]
     best: int
@@ -68,7 +68,7 @@ def fine_tune(
     model: Model,
     hierarchy: Hierarchy,
     out: Path | str,
-    geometry: Geometry | Product | str = "euclidean",
+    geometry: Geometry | str = "euclidean",
     recipe: TowerRecipe | None = None,
     *,
     resume: bool = False,
@@ -212,9 +212,7 @@ def _note(run: Run) -> str:
     return "  ".join(f"{name} {values[-1]:.4f}" for name, values in run.curve.items())
 
 
-def _identity(
-    model: Model, data: CaptionChains, geometry: Geometry | Product, settings: dict[str, Any]
-) -> dict[str, Any]:
+def _identity(model: Model, data: CaptionChains, geometry: Geometry, settings: dict[str, Any]) -> dict[str, Any]:
     """What a training is: only one that agrees in all of this goes on from its checkpoints."""
     return {
         "base": model.name,
@@ -227,7 +225,7 @@ def _identity(
     }
 
 
-def _findings(run: Run, tower: Tower, geometry: Geometry | Product, diverged: str | None) -> dict[str, Any]:
+def _findings(run: Run, tower: Tower, geometry: Geometry, diverged: str | None) -> dict[str, Any]:
     kept = next(look for look in run.looks if look.step == run.best)
     return {
         "architecture": type(tower.network).__name__,

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from hiergeo.adapters.towers import Tower
 from hiergeo.errors import InputError
-from hiergeo.geometry import Geometry, Product, Space
+from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
 from hiergeo.metrics import tau_d
 from hiergeo.training.divergence import divergence
@@ -61,7 +61,7 @@ class Run:
     """
 
     def __init__(
-        self, tower: Tower, data: CaptionChains, geometry: Geometry | Product, recipe: TowerRecipe, accelerator: Any
+        self, tower: Tower, data: CaptionChains, geometry: Geometry, recipe: TowerRecipe, accelerator: Any
     ) -> None:
         self.tower, self.data, self.geometry = tower, data, geometry.to(tower.device)
         self.recipe, self.accelerator = recipe, accelerator
@@ -200,7 +200,7 @@ class Run:
         if not odd:
             try:
                 space = Space(self.geometry, embedded[-1])
-                space.polars(embedded.detach())
+                space.points(embedded.detach())
             except InputError:
                 space = None
         beyond = torch.tensor(space is None, device=odd.device)

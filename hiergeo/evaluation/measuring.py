@@ -1,24 +1,22 @@
 """Model x dataset x space -> one result."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 
 from hiergeo import _limits, adapters, datasets
+from hiergeo._devices import AUTO, resolve_device
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import InputError, check_whole, unknown_name
-from hiergeo.evaluation import pairs, re, traversal
-from hiergeo.evaluation.embedded import Embedded, embed
-from hiergeo.evaluation.flatness import diagnose, verdict
-from hiergeo.evaluation.outcome import Outcome
-from hiergeo.evaluation.radial import order, radii
+from hiergeo.errors import check_whole, unknown_name
+from hiergeo.evaluation.diagnosis import diagnose, verdict
+from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
+from hiergeo.evaluation.protocols import PROTOCOLS, View, radial_order
 from hiergeo.evaluation.result import Result
-from hiergeo.geometry import Geometry, Product, Space, parse
+from hiergeo.geometry import Geometry, Space
 
 
 class Settings(NamedTuple):
@@ -30,23 +28,19 @@ class Settings(NamedTuple):
     samples: int
 
 
-PROTOCOLS: dict[str, Callable[[Embedded, Space, int, bool], Outcome]] = {
-    "re": re.run,
-    "traversal": traversal.run,
-    "pairs": pairs.run,
-}
-
-
 @torch_defaults()
 def evaluate(
     model: Model | str,
     dataset: Hierarchy | str,
-    space: Space | Geometry | Product | str = "euclidean",
+    space: Space | Geometry | str | None = None,
     protocol: str = "re",
     steps: int = 50,
     seed: int = 0,
     *,
     samples: int = 1000,
+    device: str | torch.device = AUTO,
+    dtype: str | torch.dtype = "float32",
+    batch_size: int | None = None,
     progress: bool = False,
 ) -> Result:
     """Measure the hierarchy of a model on a dataset in a space.
@@ -54,11 +48,16 @@ def evaluate(
     Args:
         model: an adapter, or the spec that loads one.
         dataset: a hierarchy, or the name of one (its test split).
-        space: a space, a geometry, or its spec. A space with root None gets the model's root.
+        space: a space, a geometry, or its spec; None is Euclidean space. A space without a root of its own gets the
+            model's.
         protocol: ``re`` (the paper's), ``traversal`` (ProLIP's) or ``pairs``.
         steps: thresholds of ``re``, points of ``traversal``; at least 1.
         seed: of the bootstrap and of the random pairs of the diagnostics.
         samples: bootstrap resamples.
+        device: where embeddings are kept and measured, and where a model that is given by its spec runs: ``auto`` (the
+            accelerator where torch has one), a name such as ``cuda:1``, or a device of torch.
+        dtype: of the embeddings: ``float32``, or ``bfloat16`` or ``float16``, to which they are rounded.
+        batch_size: texts or images that are embedded at a time; None is what the model prefers.
         progress: show bars for work that outlasts a second.
 
     Raises:
@@ -66,33 +65,33 @@ def evaluate(
         UnavailableError: data or weights that are not there.
     """
     check(protocol, steps, seed, samples)
-    space = as_space(space)
-    model = adapters.load(model) if isinstance(model, str) else model
+    space = as_space("euclidean" if space is None else space)
+    compute = Compute(resolve_device(device), dtype, batch_size)
+    model = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
     check_fit(model, hierarchy, space, protocol)
-    embedded = embed(model, hierarchy, **wanted(protocol), progress=progress)
+    embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
     return measure(embedded, space, Settings(protocol, steps, seed, samples), progress=progress)
 
 
+@torch.no_grad()
 def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: bool) -> Result:
-    """Measure what is already embedded; arguments as for `evaluate`."""
-    space = space.rooted(embedded.root)
-    with torch.no_grad():
-        chain_radii = radii(embedded, space)
-        outcome = PROTOCOLS[settings.protocol](embedded, space, settings.steps, progress)
-        diagnostics = diagnose(embedded, space, chain_radii, settings.seed)
-    of_radii, ties = order(chain_radii)
-    statistics = of_radii | outcome.statistics
+    """Measure what is already embedded, on the device where it is; arguments as for `evaluate`."""
+    view = View(embedded, space.rooted(embedded.root))
+    outcome = PROTOCOLS[settings.protocol].run(view, settings.steps, progress)
+    diagnostics = diagnose(view, settings.seed)
+    order = radial_order(view.radii)
+    statistics = order.statistics | outcome.statistics
     named = track(list(statistics.items()), "resampling", enabled=progress)
     return Result(
-        metrics={name: statistic.value for name, statistic in statistics.items()} | ties | outcome.numbers,
+        metrics={name: statistic.value for name, statistic in statistics.items()} | order.numbers | outcome.numbers,
         settings={
             "model": embedded.model,
             "dataset": embedded.hierarchy.name,
             "split": embedded.hierarchy.split,
-            "geometry": space.geometry.spec,
-            "root": "none" if space.root is None else "model" if torch.equal(space.root, embedded.root) else "given",
-            "min_radius": space.min_radius,
+            "geometry": view.space.geometry.spec,
+            "root": _root_of(view),
+            "min_radius": view.space.min_radius,
             "protocol": settings.protocol,
             "steps": settings.steps,
             "seed": settings.seed,
@@ -100,6 +99,8 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
             "rows": len(embedded.hierarchy.rows),
             "images": 0 if embedded.image is None else len(embedded.image),
             "texts": len(embedded.texts),
+            "device": str(embedded.captions.device),
+            "dtype": str(embedded.captions.dtype).removeprefix("torch."),
             "hiergeo": __version__,
             "torch": torch.__version__,
         },
@@ -107,10 +108,15 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
         verdict=verdict(diagnostics),
         draws={name: statistic.draws(settings.samples, settings.seed) for name, statistic in named},
         ladders=outcome.ladders,
-        radii=chain_radii,
+        radii=view.radii,
         rows={name: each.values for name, each in statistics.items() if each.values is not None},
         rocs=outcome.rocs,
     )
+
+
+def _root_of(view: View) -> str:
+    root = view.space.root
+    return "none" if root is None else "model" if torch.equal(root, view.embedded.root) else "given"
 
 
 def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
@@ -125,25 +131,17 @@ def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
     """Raise InputError where model, data, space and protocol do not go together, before anything is embedded."""
     space.geometry.parts(model.dim)
-    if protocol == "traversal" and space.unrooted:
-        raise InputError("the traversal protocol walks to the root: give the space one.")
-    if protocol == "traversal" and not (model.has_images and hierarchy.images):
-        without = hierarchy.name if model.has_images else model.name
-        raise InputError(f"the traversal protocol starts from images, and {without} has none: use 're' or 'pairs'.")
-    if protocol == "pairs" and not hierarchy.has_negatives:
-        raise InputError(
-            f"the pairs protocol needs negative chains, and the {hierarchy.split} split of {hierarchy.name} has none: "
-            "use a split with negatives, such as expanded-test."
-        )
+    PROTOCOLS[protocol].check(model, hierarchy, space)
 
 
-def wanted(protocol: str) -> dict[str, bool]:
-    """Which embeddings a protocol needs besides those of the positive chains."""
-    return {"images": protocol != "pairs", "negatives": protocol == "pairs"}
+def embed_for(
+    protocol: str, model: Model, hierarchy: Hierarchy, compute: Compute = ON_THE_CPU, *, progress: bool = False
+) -> Embedded:
+    """Embed what a protocol measures of a hierarchy."""
+    chosen = PROTOCOLS[protocol]
+    return embed(model, hierarchy, images=chosen.images, negatives=chosen.negatives, compute=compute, progress=progress)
 
 
-def as_space(space: Space | Geometry | Product | str) -> Space:
+def as_space(space: Space | Geometry | str) -> Space:
     """The space itself, or the one around the model's root in the geometry given or named."""
-    if isinstance(space, Space):
-        return space
-    return Space(parse(space) if isinstance(space, str) else space)
+    return space if isinstance(space, Space) else Space(space)

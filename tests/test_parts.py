@@ -1,4 +1,4 @@
-"""Captions taken a stretch at a time give what they give at once, and memory holds no more than a stretch of them."""
+"""Candidates searched a part at a time give what they give at once, and memory holds no more than a part of them."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ import hiergeo
 from hiergeo.adapters import Model, load
 from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.errors import InputError
-from hiergeo.evaluation import stretches
-from hiergeo.evaluation.embedded import embed
+from hiergeo.evaluation import embed
+from hiergeo.geometry import parts, points
 from hiergeo.storage import archives
 
 MIXED = "product:lorentz:-1x3,euclidean:x2"
@@ -23,34 +23,48 @@ def unit(rows: np.ndarray) -> torch.Tensor:
 
 
 @given(st.sampled_from(SPECS), st.integers(1, 9), st.integers(0, 1000))
-def test_the_best_of_stretches_is_the_best_of_all(spec: str, length: int, seed: int) -> None:
+def test_the_best_of_all_parts_is_the_best_of_all(spec: str, length: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
     texts = unit(generator.standard_normal((12, 5)))[generator.integers(0, 12, 20)]
-    queries, space = unit(generator.standard_normal((4, 5))), hiergeo.Space(hiergeo.geometry.parse(spec), texts[0])
+    queries, space = unit(generator.standard_normal((4, 5))), hiergeo.Space(spec, texts[0])
     radius = space.radius(texts).double()
     thresholds = torch.linspace(float(radius.min()), float(radius.max()), 6, dtype=torch.float64)
-    distance = space.pairwise_distance(queries, texts)
+    distance, margin = space.pairwise_distance(queries, texts), space.pairwise_margin(queries, texts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stretches, "STRETCH", length)
-        near = stretches.nearest(space, queries, texts, "", False)
-        met = stretches.ladder_indices(space, queries, texts, radius, thresholds, "", False)
-        rows = stretches.row_by_row(space.radius, texts)
+        patch.setattr(parts, "PART", length)
+        patch.setattr(points, "STRETCH", max(1, length // 2))
+        _, near = space.nearest(queries, texts)
+        met, even = (space.ladder(queries, texts, steps) for steps in (thresholds, 6))
+        furthest, best = space.topk(queries, texts, 5, "margin")
+        padded, indices = space.topk(queries, texts, 25)
+        entailed, close = space.count(queries, texts), space.count_within(queries, texts, 1.2345)
+        lengths = space.radius(texts)
     assert torch.equal(near, distance.argmin(1))
     for step, threshold in enumerate(thresholds):
         within = torch.where(radius <= threshold, distance, torch.inf)
         assert torch.equal(met[:, step], within.argmin(1))
-    torch.testing.assert_close(rows, radius.float())
+    assert torch.equal(even, met)
+    values, order = margin.sort(dim=1, descending=True, stable=True)
+    assert torch.equal(best, order[:, :5])
+    torch.testing.assert_close(furthest, values[:, :5], rtol=0, atol=2e-6)
+    assert torch.equal(indices[:, :20], distance.sort(dim=1, stable=True).indices)
+    assert bool((indices[:, 20:] == -1).all())
+    assert bool(padded[:, 20:].isnan().all())
+    assert torch.equal(entailed, (margin >= 0).sum(1))
+    assert torch.equal(close, (distance <= 1.2345).sum(1))
+    torch.testing.assert_close(lengths, radius.float())
 
 
 @pytest.mark.parametrize("protocol", ["re", "traversal", "pairs"])
-def test_a_result_does_not_depend_on_the_length_of_stretches(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_does_not_depend_on_the_size_of_parts(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = hiergeo.datasets.load("scenes", count=20)
     whole = hiergeo.evaluate("tiny", data, "lorentz:-1", protocol, 10, samples=5)
-    monkeypatch.setattr(stretches, "STRETCH", 7)
-    parts = hiergeo.evaluate("tiny", data, "lorentz:-1", protocol, 10, samples=5)
-    assert parts.ladders == whole.ladders
-    assert parts.metrics == pytest.approx(whole.metrics, abs=1e-9)
-    assert parts.diagnostics == pytest.approx(whole.diagnostics, rel=1e-6)
+    monkeypatch.setattr(parts, "PART", 7)
+    monkeypatch.setattr(points, "STRETCH", 3)
+    split = hiergeo.evaluate("tiny", data, "lorentz:-1", protocol, 10, samples=5)
+    assert split.ladders == whole.ladders
+    assert split.metrics == pytest.approx(whole.metrics, abs=1e-9)
+    assert split.diagnostics == pytest.approx(whole.diagnostics, rel=1e-6)
 
 
 def test_no_stored_embedding_is_widened_or_held_twice(tmp_path) -> None:

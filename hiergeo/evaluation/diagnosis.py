@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.stretches import row_by_row
-from hiergeo.geometry import Product, Space
+from hiergeo.evaluation.protocols import View, located_rows, pair_scores
+from hiergeo.geometry.points import row_by_row
 
 FLAT_BEND = 0.02
 """Below this relative excess of sn(r) over r at the largest radius a curved space measures like a flat one."""
@@ -23,7 +22,7 @@ FLAT_SPREAD = 1.1
 """Below this ratio of the largest to the smallest tier mean, radii barely tell tiers apart."""
 
 
-def diagnose(embedded: Embedded, space: Space, radii: np.ndarray, seed: int) -> dict[str, float]:
+def diagnose(view: View, seed: int) -> dict[str, float]:
     """Numbers behind the verdict.
 
     `radius_mean_tierI`, `radius_std_tierI` per tier; `radius_spread`, the largest over the smallest tier mean;
@@ -32,35 +31,34 @@ def diagnose(embedded: Embedded, space: Space, radii: np.ndarray, seed: int) -> 
     most; where there is a single factor, `curvature`, and `aperture_root`, the share of captions so close to the root
     that their cone is a half-space.
     """
+    space, chains, radii = view.space, view.embedded.chains, view.radii
     tiers = radii.mean(0)
     numbers = {f"radius_mean_tier{i}": float(mean) for i, mean in enumerate(tiers)}
     numbers |= {f"radius_std_tier{i}": float(std) for i, std in enumerate(radii.std(0))}
     numbers["radius_spread"] = float(tiers.max() / max(tiers.min(), np.finfo(np.float64).tiny))
 
     def in_cone(parent: Tensor, child: Tensor) -> float:
-        inside = row_by_row(lambda x, y: space.margin(text[x], text[y]) >= 0, parent, child)
-        return float(inside.double().mean())
+        return float(pair_scores(space.entails, view.captions, parent, child).double().mean())
 
-    text, chains = embedded.text, embedded.chains
     parent, child = chains[:, :-1].flatten(), chains[:, 1:].flatten()
     numbers["in_cone"] = in_cone(parent, child)
-    shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed))]
+    shuffled = child[torch.randperm(len(child), generator=torch.Generator().manual_seed(seed)).to(child.device)]
     numbers["in_cone_random"] = in_cone(parent, shuffled)
 
-    factors = space.geometry.parts(text.shape[-1])
-    reaches = row_by_row(lambda x: _radii(space, x), text).amax(0).tolist()
-    bends = [bend(float(geometry.curvature), reach) for (geometry, _), reach in zip(factors, reaches, strict=True)]
-    numbers["bend"] = max(bends, key=abs)
-    if not isinstance(space.geometry, Product):
-        wide = row_by_row(lambda x: space.half_aperture(x) >= math.pi / 2, text)
+    factors = [factor for factor, _ in space.geometry.parts(view.embedded.captions.shape[-1])]
+    reaches = view.factor_radii.amax(0).tolist()
+    numbers["bend"] = max((bend(factor.value, reach) for factor, reach in zip(factors, reaches, strict=True)), key=abs)
+    if len(factors) == 1:
+        wide = row_by_row(
+            lambda which: space.half_aperture(located_rows(view.text, which)) >= math.pi / 2, _places(view)
+        )
         numbers["aperture_root"] = float(wide.double().mean())
-        numbers["curvature"] = float(space.geometry.curvature)
+        numbers["curvature"] = factors[0].value
     return numbers
 
 
-def _radii(space: Space, x: Tensor) -> Tensor:
-    """Radii in every factor of a space, (N, factors)."""
-    return torch.stack([point.radius for point in space.polars(x)], dim=1)
+def _places(view: View) -> Tensor:
+    return torch.arange(len(view.embedded.texts), device=view.embedded.captions.device)
 
 
 def bend(curvature: float, radius: float) -> float:

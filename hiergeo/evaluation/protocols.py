@@ -1,0 +1,228 @@
+"""The protocols: what is measured of a hierarchy in a space. Third parties add theirs by subclassing `Protocol`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.outcome import Outcome, Statistic, mean_of
+from hiergeo.geometry import Euclidean, Located, Points, Space
+from hiergeo.geometry.parts import is_whole
+from hiergeo.geometry.points import row_by_row
+from hiergeo.metrics import Ranking, Roc, any_hit, ladder, ladder_scores, tau_d_rows, tied_share
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A hierarchy as a model sees it, in one space.
+
+    Captions are lifted once. Where there are very many, they stay embeddings, and each measurement lifts a part of them
+    at a time.
+
+    Attributes:
+        embedded: the embeddings.
+        space: the space, around its root.
+    """
+
+    embedded: Embedded
+    space: Space
+
+    @cached_property
+    def captions(self) -> Located:
+        """All captions, (V, D): see `Embedded.captions`."""
+        captions = self.embedded.captions
+        return self.space.points(captions) if is_whole(captions) else captions
+
+    @property
+    def text(self) -> Located:
+        """The captions of the positive chains, (U, D)."""
+        return located_rows(self.captions, slice(0, len(self.embedded.texts)))
+
+    @cached_property
+    def factor_radii(self) -> Tensor:
+        """Radii of `text` in each factor of the space, (U, factors), geodesic units."""
+        return torch.stack(self.space.factor_radii(self.text), dim=1)
+
+    @cached_property
+    def radii(self) -> np.ndarray:
+        """Radii of the positive chains, (n, T) float64, general to specific."""
+        radius = self.space.geometry.combine(self.factor_radii.unbind(1))
+        return radius[self.embedded.chains].double().cpu().numpy()
+
+
+def located_rows(located: Located, which: slice | Tensor) -> Located:
+    """Some of the points or embeddings."""
+    return located.rows(which) if isinstance(located, Points) else located[which]
+
+
+def pair_scores(score: Callable[[Located, Located], Tensor], captions: Located, x: Tensor, y: Tensor) -> Tensor:
+    """`score`, a row-wise method of a space, of captions `x` with captions `y`, positions of one shape: that shape."""
+
+    def of(i: Tensor, j: Tensor) -> Tensor:
+        return score(located_rows(captions, i), located_rows(captions, j))
+
+    return row_by_row(of, x.flatten(), y.flatten()).view(x.shape)
+
+
+class Protocol(ABC):
+    """A way to measure a hierarchy.
+
+    Attributes:
+        name: what the protocol is called.
+        images: whether it measures images where the model and the data have some.
+        negatives: whether it needs the contradicting chains.
+    """
+
+    name: ClassVar[str]
+    images: ClassVar[bool] = True
+    negatives: ClassVar[bool] = False
+
+    def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:  # noqa: B027 - optional to override
+        """Raise InputError where the protocol cannot measure this model, data and space; before any work starts."""
+
+    @abstractmethod
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        """Measure. Gradients are off, and the space has its root.
+
+        Args:
+            view: embeddings in a space.
+            steps: thresholds or points along the way, where the protocol has any.
+            progress: whether to draw a bar for work that outlasts a second.
+        """
+
+
+@final
+class RadialLadder(Protocol):
+    """The protocol of the paper: ladders of captions under growing radius thresholds.
+
+    Source: Alper and Averbuch-Elor (ECCV 2024), section 4, as their evaluation code computes it.
+    """
+
+    name = "re"
+
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        """Precision and recall of the ladders over `steps` thresholds; nothing for a model without images.
+
+        The thresholds run evenly from the smallest to the largest radius of all captions, both included. Candidates are
+        ordered by the geodesic distance of the space, in Euclidean space of unit embeddings the order of the cosine.
+        """
+        embedded = view.embedded
+        if embedded.image is None:
+            return Outcome({})
+        indices = view.space.ladder(embedded.image, view.text, steps, progress=progress)
+        ladders = [ladder(row, embedded.texts) for row in indices.cpu().numpy()]
+        precision, recall = ladder_scores(ladders, embedded.truths)
+        return Outcome({"precision": mean_of(precision), "recall": mean_of(recall)}, ladders=tuple(ladders))
+
+
+@final
+class Traversal(Protocol):
+    """ProLIP's protocol: walk from the caption nearest to the image to the root, and read the captions met on the way.
+
+    Source: Chun et al., ProLIP (ICLR 2025), as their HierarCaps evaluation computes it.
+    """
+
+    name = "traversal"
+
+    def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:
+        if space.centre == "none":
+            raise InputError("the traversal protocol walks to the root: give the space one.")
+        if not (model.has_images and hierarchy.images):
+            without = hierarchy.name if model.has_images else model.name
+            raise InputError(f"the traversal protocol starts from images, and {without} has none: use 're' or 'pairs'.")
+
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        """Precision, recall and any-hit of the captions met.
+
+        The walk is the radial geodesic r (1 - i / steps), i = 0 .. steps - 1. In Euclidean space each point is
+        renormalised first, so that captions are met by cosine as in the source.
+        """
+        embedded, space = view.embedded, view.space
+        assert embedded.image is not None
+        _, begins = space.nearest(embedded.image, view.text)
+        starts, walk_of = torch.unique(begins, return_inverse=True)
+        points = walk(embedded.text[starts], space, steps)
+        _, met = space.nearest(points.flatten(0, 1), view.text)
+        walks = met.view(len(starts), steps).flip(1).cpu().numpy()
+        ladders = [ladder(walks[i], embedded.texts) for i in walk_of.tolist()]
+        precision, recall = ladder_scores(ladders, embedded.truths)
+        hits = any_hit(ladders, embedded.truths)
+        statistics = {"precision": mean_of(precision), "recall": mean_of(recall), "any_hit": mean_of(hits)}
+        return Outcome(statistics, ladders=tuple(ladders))
+
+
+def walk(start: Tensor, space: Space, steps: int) -> Tensor:
+    """The points met between the embeddings `start` (n, D) and the root, start included: (n, steps, D)."""
+    assert space.root is not None
+    left = 1 - torch.arange(steps, dtype=start.dtype, device=start.device) / steps
+    points = space.root + left[:, None] * (start - space.root)[:, None, :]
+    return torch.nn.functional.normalize(points, dim=-1) if isinstance(space.geometry, Euclidean) else points
+
+
+@final
+class Pairs(Protocol):
+    """Entailment as a binary question: does the score tell a caption's child from a contradicting caption.
+
+    Positives are (p_i, p_{i+1}), negatives (p_i, n_i), i = 0 .. T - 2, pooled over tiers, as in the RE loss; with
+    sibling negatives they are (p_i, n_{i+1}).
+    """
+
+    name = "pairs"
+    images = False
+    negatives = True
+
+    def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:
+        if not hierarchy.has_negatives:
+            raise InputError(
+                f"the pairs protocol needs negative chains, and the {hierarchy.split} split of {hierarchy.name} has "
+                "none: use a split with negatives, such as expanded-test."
+            )
+
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        """AUROC and average precision by -Xi and by the cone margin, for both kinds of negatives.
+
+        A product is scored by the margin alone: the largest angle over its factors says nothing of the others.
+        """
+        embedded = view.embedded
+        assert embedded.contradicting is not None
+        return score_pairs(view.captions, embedded.chains, embedded.contradicting, view.space)
+
+
+def score_pairs(captions: Located, positive: Tensor, negative: Tensor, space: Space) -> Outcome:
+    """The `pairs` protocol on chains: (n, T) positions among captions (V, D), in a space around its root."""
+    parent, child = positive[:, :-1], positive[:, 1:]
+    negatives = {"": negative[:, :-1], "_sibling": negative[:, 1:]}
+    scores: dict[str, Callable[[Located, Located], Tensor]] = {"_margin": space.margin}
+    if space.geometry.dim is None:
+        scores = {"": lambda x, y: -space.exterior_angle(x, y)} | scores
+
+    statistics: dict[str, Statistic] = {}
+    numbers: dict[str, float] = {}
+    rocs: dict[str, Roc] = {}
+    for name, score in scores.items():
+        true = pair_scores(score, captions, parent, child).cpu().numpy()
+        for kind, wrong in negatives.items():
+            ranking = Ranking(true, pair_scores(score, captions, parent, wrong).cpu().numpy())
+            statistics[f"auroc{name}{kind}"] = Statistic(len(true), ranking.auroc)
+            statistics[f"average_precision{name}{kind}"] = Statistic(len(true), ranking.average_precision)
+            numbers[f"score_ties{name}{kind}"] = ranking.tie_share()
+            rocs[f"auroc{name}{kind}"] = ranking.roc()
+    return Outcome(statistics, numbers, rocs=rocs)
+
+
+def radial_order(chain_radii: np.ndarray) -> Outcome:
+    """tau_d of chains, (n, T) radii, and the share of tied pairs: the part of every protocol that needs texts alone."""
+    return Outcome({"tau_d": mean_of(tau_d_rows(chain_radii))}, {"tied_share": tied_share(chain_radii)})
+
+
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (RadialLadder(), Traversal(), Pairs())}
+"""The protocols of hiergeo, by name."""

@@ -1,0 +1,109 @@
+"""Points of a space: embeddings lifted to polar form once, however often they are then measured."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hiergeo._numerics import compute_dtype, wants_derivative, wide
+from hiergeo.errors import InputError
+from hiergeo.geometry.base import Geometry, to_norm, to_ray
+from hiergeo.polar import Polar
+
+STRETCH = 1 << 12
+"""Rows that are held in float64 at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """N points of a space in polar form around its root, with any leading dimensions; made by `Space.points`.
+
+    The polar form depends on the root and on how a product slices embeddings, not on curvatures.
+
+    Attributes:
+        geometry: of the space.
+        factors: the polar form in each factor: directions (..., N, dimension of the factor) and radii (..., N).
+    """
+
+    geometry: Geometry
+    factors: tuple[Polar, ...]
+
+    def __len__(self) -> int:
+        """N."""
+        return self.factors[0].radius.shape[-1]
+
+    @property
+    def dim(self) -> int:
+        """The dimension of the space."""
+        return sum(point.direction.shape[-1] for point in self.factors)
+
+    @property
+    def radius(self) -> Tensor:
+        """Distance from the root, (..., N), geodesic units."""
+        return self.geometry.combine([point.radius for point in self.factors])
+
+    def rows(self, which: slice | Tensor) -> "Points":
+        """Some of the points, by a slice of the N or by (n,) integers or booleans."""
+        chosen = (Polar(point.direction[..., which, :], point.radius[..., which]) for point in self.factors)
+        return Points(self.geometry, tuple(chosen))
+
+
+def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
+    """The points of embeddings (..., N, D): in each factor the length and the direction of its part of x - root."""
+
+    def ray(part: slice, rows: Tensor) -> Polar:
+        return Polar(*(field.to(compute_dtype(x.dtype)) for field in to_ray(_tangent(rows, root, part))))
+
+    factors = []
+    for _, part in geometry.parts(x.shape[-1]):
+        rays = [ray(part, rows) for rows in _stretches(x)]
+        factors.append(rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True))))
+    return Points(geometry, tuple(factors))
+
+
+def radii(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:
+    """The radii (..., N) of embeddings in each factor; those of `lift`, without its directions."""
+
+    def length(part: slice, rows: Tensor) -> Tensor:
+        return to_norm(_tangent(rows, root, part)).to(compute_dtype(x.dtype))
+
+    lengths = ([length(part, rows) for rows in _stretches(x)] for _, part in geometry.parts(x.shape[-1]))
+    return [each[0] if len(each) == 1 else torch.cat(each) for each in lengths]
+
+
+def row_by_row(measure: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+    """`measure` of tensors (N, ...) that belong together row by row, (N, ...), a stretch of rows at a time."""
+    return torch.cat([measure(*parts) for parts in zip(*(each.split(STRETCH) for each in rows), strict=True)])
+
+
+def _stretches(x: Tensor) -> Iterator[Tensor]:
+    return iter(x.split(STRETCH) if x.ndim == 2 and len(x) > STRETCH else (x,))
+
+
+def _tangent(x: Tensor, root: Tensor | None, part: slice) -> Tensor:
+    v = wide(x[..., part])
+    if root is None:
+        return v
+    origin = wide(root[part])
+    if wants_derivative(origin):  # a row with NaN or Inf gives the root no gradient
+        origin = torch.where(torch.isfinite(v.detach()).all(-1, keepdim=True), origin, origin.detach())
+    return v - origin
+
+
+def check_embeddings(x: Tensor, root: Tensor | None) -> None:
+    """Raise InputError unless `x` holds embeddings (..., D) that fit the root."""
+    if not isinstance(x, Tensor):
+        raise InputError(f"embeddings must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")
+    if x.ndim < 1 or not x.is_floating_point():
+        raise InputError(
+            f"embeddings must be a floating-point tensor (..., D), not {x.dtype} of shape {tuple(x.shape)}."
+        )
+    if root is None:
+        return
+    if x.shape[-1] != len(root):
+        raise InputError(f"embeddings have dimension {x.shape[-1]} and the root has {len(root)}: they must be equal.")
+    if x.device != root.device:
+        raise InputError(
+            f"embeddings are on {x.device} and the root of the space on {root.device}: move the space with space.to."
+        )
