@@ -1,17 +1,15 @@
 """Dtypes and the few machine constants of the numerics contract, in one place."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from functools import wraps
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from hiergeo.errors import UnavailableError
-
-Gradients = TypeVar("Gradients")
 
 
 @contextmanager
@@ -87,18 +85,27 @@ def unit(x: Tensor) -> tuple[Tensor, Tensor]:
     return x * factor.masked_fill(zero, 1.0) / norm.masked_fill(zero, 1.0), (norm / factor).squeeze(-1)
 
 
+def readable(x: Tensor) -> bool:
+    """Whether Python may branch on the values of `x` now.
+
+    Not while `torch.compile` or `torch.export` traces, inside a transform of `torch.func`, or while a CUDA graph is
+    captured. Checks of values are skipped there; the operators repeat those that guard their own operands.
+    """
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    return not (x.is_cuda and torch.cuda.is_current_stream_capturing())
+
+
+def wants_derivative(*operands: Tensor) -> bool:
+    """Whether what is computed from `operands` may have to carry a derivative, backward or forward."""
+    if forward_ad._current_level >= 0:
+        return True
+    inside = torch._C._are_functorch_transforms_active()
+    return torch.is_grad_enabled() and (inside or any(x.requires_grad for x in operands))
+
+
 def no_second_order(*_: object) -> NoReturn:
-    """The derivative of a derivative: a refusal."""
-    raise UnavailableError("second derivatives of angles and distances are not available: drop create_graph.")
-
-
-def first_order(backward: Callable[..., Gradients]) -> Callable[..., Gradients]:
-    """A backward pass that refuses to be differentiated again, where autograd would silently leave terms out."""
-
-    @wraps(backward)
-    def refusing(*arguments: object) -> Gradients:
-        if torch.is_grad_enabled():
-            no_second_order()
-        return backward(*arguments)
-
-    return refusing
+    """Refuse the derivative of a derivative."""
+    raise UnavailableError(
+        "second derivatives of angles and distances are not available: leave out create_graph, hessians and the like."
+    )

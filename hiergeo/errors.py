@@ -3,6 +3,8 @@
 import difflib
 import math
 import operator
+import sys
+import warnings
 from collections.abc import Iterable
 
 from hiergeo._text import one_line, shortened
@@ -48,6 +50,14 @@ def described(error: BaseException) -> str:
     """An error of somebody else's code for the end of a sentence: its type and what it says."""
     said = str(error).strip().rstrip(".")
     return f"{type(error).__name__}, {said}" if said else type(error).__name__
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line outside of hiergeo that led here, however deep in the package the cause was found."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "hiergeo":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def check_whole(name: str, value: object, least: int, most: int) -> None:

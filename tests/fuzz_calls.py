@@ -125,9 +125,15 @@ class Fuzzer:
         drawn["aperture"] = cones if QUANTITIES[quantity].cone or ("quantity", False) not in arguments else []
         if not dict(arguments).get("aperture") and not drawn["aperture"]:
             drawn["aperture"] = [pick((None, cones[0]))]
-        if name == "row_backward":
+        if name.startswith("row"):
             paired = {"uy": drawn["ux"][0].flip(-1).clone(), "ry": drawn["rx"][0].clone()}
             drawn |= {key: [operand] for key, operand in paired.items()} | {"upstream": self._normal(*batch, n)}
+            opening = pick((None, self._uniform(*batch, n)))
+            drawn |= {"versine": opening, "coversine": None if opening is None else 2 - opening}
+        if name == "pair_forward":
+            drawn |= {f"to_{key}": [torch.rand_like(drawn[key][0])] for key in ("ux", "rx", "uy", "ry")}
+            drawn["to_curvature"], drawn["summed"] = self._normal(*batch), pick((True, False))
+            drawn["to_aperture"] = [None if psi is None else torch.rand_like(psi) for psi in drawn["aperture"]] or None
         if name == "energy_total_backward":
             drawn["upstream"] = self._normal(*batch)
             if pick((True, False)):

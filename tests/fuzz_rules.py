@@ -169,12 +169,45 @@ def _pair_backward(o: Operands) -> Shapes | None:
     return [*(tuple(o[name].shape) for name in POINTS[:4]), shape[:-2], shape[:-1]]
 
 
-def _row_backward(o: Operands) -> Shapes | None:
+def _pair_forward(o: Operands) -> Shapes | None:
+    shape = _conic(o, o["quantity"])
+    if shape is None or not positive(o["margin"]) or (o["aperture"] is None) != (o["to_aperture"] is None):
+        return None
+    tangents = {"to_ux": "ux", "to_rx": "rx", "to_uy": "uy", "to_ry": "ry"}
+    if any(not plain(o[name], FLOATS, tuple(o[like].shape)) for name, like in tangents.items()):
+        return None
+    if not plain(o["to_curvature"], FLOATS, shape[:-2]):
+        return None
+    if o["aperture"] is not None and not plain(o["to_aperture"], FLOATS, shape[:-1]):
+        return None
+    return [shape[:-1] if o["summed"] else shape]
+
+
+def _rows(o: Operands, *numbers: str) -> Shape | None:
+    """The shape (..., D) of points that meet row by row, with `numbers` (...)."""
     shape = tuple(o["ux"].shape)
-    floats = all(plain(o[name], FLOATS) for name in (*POINTS[:4], "upstream"))
+    numbers = tuple(name for name in numbers if o[name] is not None)
+    floats = all(plain(o[name], FLOATS) for name in (*POINTS[:4], *numbers))
     if not floats or not shape or not _curved(o["curvature"]) or o["quantity"] not in QUANTITIES:
         return None
-    if tuple(o["uy"].shape) != shape or any(tuple(o[name].shape) != shape[:-1] for name in ("rx", "ry", "upstream")):
+    fit = tuple(o["uy"].shape) == shape and all(tuple(o[name].shape) == shape[:-1] for name in ("rx", "ry", *numbers))
+    return shape if fit else None
+
+
+def _row_law(o: Operands) -> Shapes | None:
+    shape, k = _rows(o), o["curvature"]
+    if shape is None:
+        return None
+    limit = math.pi / math.sqrt(k) if k > 0 else math.inf
+    for r in (o["rx"], o["ry"]):
+        if not is_huge(o["ux"]) and bool((r.isfinite() & (r > limit * (1 + torch.finfo(r.dtype).eps))).any()):
+            return None
+    return [shape[:-1]] * 3
+
+
+def _row_backward(o: Operands) -> Shapes | None:
+    shape = _rows(o, "upstream", "versine", "coversine")
+    if shape is None or (o["versine"] is None) != (o["coversine"] is None):
         return None
     return [shape, shape[:-1], shape, shape[:-1], shape[:-1]]
 
@@ -286,6 +319,8 @@ SHAPES: dict[str, Rule] = {
     "pair_store": _pair_store,
     "pair_store_out": _pair_store_out,
     "pair_backward": _pair_backward,
+    "pair_forward": _pair_forward,
+    "row_law": _row_law,
     "row_backward": _row_backward,
     "energy_sum": _reduced(1),
     "energy_total": _energy_total,

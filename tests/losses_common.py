@@ -13,7 +13,7 @@ EVERY = (*SINGLE, PRODUCT)
 
 
 def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
 def chains(items: int = 3, tiers: int = 4, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:

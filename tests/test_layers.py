@@ -43,7 +43,7 @@ ALLOWED = {
     "study": BASE | DATA | MEASURES | {"evaluation", "losses", "training"},
     "report": BASE | DATA | MEASURES | {"evaluation", "study", "training"},
     "info": BASE | DATA | MEASURES,
-    "testing": BASE | MEASURES,
+    "testing": BASE | DATA | MEASURES | {"evaluation", "losses", "training"},
     "__main__": {"cli"},
     "cli": BASE | DATA | MEASURES | {"evaluation", "info", "losses", "report", "study", "training"},
 }

@@ -64,6 +64,17 @@ def test_other_gradients_are_as_if_the_rows_were_absent(curvature: float, quanti
     assert not bool(found.aperture[:, list(SPOILED_X)].any()), "the half aperture gets none, so that K stays clean"
 
 
+@every_backend
+@pytest.mark.parametrize("quantity", ["distance", "energy"])
+def test_rows_of_nothing_but_nan_and_zeros(quantity: str, backend: str) -> None:
+    x, y = points(5, 0), points(6, 1)
+    x.direction[0, 1], x.direction[0, 3] = math.nan, torch.tensor([0.0, 0.0, math.nan, 0.0, 0.0])
+    found = gradients(backend, x, y, -0.7, quantity, torch.ones(1, 5, 6))
+    assert bool(found.ux[0, [1, 3]].isnan().all())
+    assert bool(found.rx[0, [1, 3]].isnan().all())
+    assert all(bool(part.isfinite().all()) for part in (found.uy, found.ry, found.curvature, found.ux[0, [0, 2, 4]]))
+
+
 @pytest.mark.parametrize("setting", ["0", "1"][: 1 if MISSING else 2])
 @pytest.mark.parametrize("curvature", CURVATURES)
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.pairwise import ops, problem, search_ops
+from hiergeo.pairwise import ops, problem, rows, search_ops
 
 Measure = Callable[..., Tensor]
 STORED: dict[str, Measure] = {
@@ -54,7 +54,11 @@ CASES: dict[str, tuple[object, Callable[[], tuple[object, ...]]]] = {
     "pair_store of energies": (ops.pair_store, lambda: (*operands(2, 3, learnt=True), "energy", None)),
     "pair_store_out": (ops.pair_store_out, lambda: (*operands(2), "energy", torch.empty(2, 5, 6))),
     "pair_backward": (ops.pair_backward, lambda: (*operands(2), torch.rand(2, 5, 6).double(), "energy")),
-    "row_backward": (ops.row_backward, lambda: row_operands()),
+    "pair_forward": (ops.pair_forward, lambda: (*operands(2), *tangents(2), "energy", None, False)),
+    "pair_forward of sums": (ops.pair_forward, lambda: (*operands(), *tangents(), "energy", 0.4, True)),
+    "row_law": (rows.row_law, lambda: (*row_operands(learnt=True), "exterior_angle")),
+    "row_backward": (rows.row_backward, lambda: (*row_operands(), ROW, "exterior_angle", None, None)),
+    "row_backward of what was found": (rows.row_backward, lambda: (*row_operands(), ROW, "distance", ROW, 2 - ROW)),
     "cone_members": (search_ops.cone_members, lambda: tuple(operands())),
     "product_store of distances": (search_ops.product_store, lambda: (*factors(2)[:5], [], "distance_l1", None)),
     "product_store of margins": (search_ops.product_store, lambda: (*factors(2), "cone_margin", torch.float16)),
@@ -85,9 +89,19 @@ def factors(*batch: int) -> list[list[Tensor]]:
     return [list(pair) for pair in zip(operands(*batch), operands(*batch), strict=True)]
 
 
-def row_operands() -> tuple[object, ...]:
-    x, y = points(5, seed=0), points(5, seed=1)
-    return (*x, *y, torch.tensor(-0.3), torch.rand(5).double(), "exterior_angle")
+ROW = torch.linspace(0.1, 1, 5, dtype=torch.float64)
+
+
+def row_operands(learnt: bool = False) -> list[Tensor]:
+    parts = (*points(5, seed=0), *points(5, seed=1), torch.tensor(-0.3, dtype=torch.float64))
+    return [part.clone().requires_grad_(learnt) for part in parts]
+
+
+def tangents(*batch: int) -> list[Tensor]:
+    """Tangents of `operands`; that of the curvature has the shape of the batch."""
+    parts = [torch.rand_like(part) for part in operands(*batch)]
+    parts[4] = torch.rand(batch, dtype=torch.float64)
+    return parts
 
 
 def total_operands() -> tuple[object, ...]:
@@ -103,7 +117,7 @@ def test_opcheck(name: str) -> None:
 
 
 def test_every_operator_is_checked() -> None:
-    modules = {**vars(ops), **vars(search_ops)}
+    modules = {**vars(ops), **vars(search_ops), **vars(rows)}
     offered = {name for name, value in modules.items() if isinstance(value, torch.library.CustomOpDef)}
     assert {name.split()[0] for name in CASES} == offered - {"operator"}
 

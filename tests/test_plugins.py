@@ -11,6 +11,7 @@ from training_common import FAST, chains
 from hiergeo import Lorentz, _plugins, adapters, datasets
 from hiergeo._plugins import Plugins
 from hiergeo.errors import InputError, UnavailableError
+from hiergeo.evaluation import PROTOCOLS
 from hiergeo.geometry.spec import GEOMETRIES
 from hiergeo.training import LOSSES, Objective, chain_loss, train_head
 
@@ -19,6 +20,7 @@ KINDS = {
     "hiergeo.datasets": datasets.DATASETS,
     "hiergeo.geometries": GEOMETRIES,
     "hiergeo.losses": LOSSES,
+    "hiergeo.protocols": PROTOCOLS,
     "hiergeo.towers": adapters.TOWERS,
 }
 

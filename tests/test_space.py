@@ -1,6 +1,7 @@
 """Spaces: the lift around a root, the same radii in every geometry, and every refusal."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -158,6 +159,21 @@ def test_wide_cones_beyond_the_equator_are_warned_of() -> None:
             measure(x, x)
     Space(Sphere(0.5)).margin(x, x)
     Space(Lorentz(-5.0)).margin(x, x)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda s, x: s.half_aperture(x),
+        lambda s, x: s.margin(x, x),
+        lambda s, x: s.pairwise_margin(x, x),
+        lambda s, x: cones.entails(s, x, x),
+    ],
+)
+def test_the_warning_names_the_line_of_the_caller(measure: Callable[[Space, Tensor], Tensor]) -> None:
+    with pytest.warns(UserWarning, match="equator") as caught:
+        measure(Space(Sphere(0.7)), torch.tensor([[2.0, 0.0], [0.0, 2.0]]))
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_second_derivatives_are_refused_rather_than_wrong():

@@ -78,6 +78,7 @@ template <class T> inline Scaling far_scaling_of(const T* row, int64_t width) {
 
 template <class T> inline Scaling scaling_of(const T* row, int64_t width) {
   const double squares = squared_norm(row, width);
+  if (squares != squares) return {1, squares};  // a NaN in the row
   if (!(squares > 0x1p-900 && squares < 0x1p900)) return far_scaling_of(row, width);
   const double norm = sqrt(squares), factor = power_near<T>(norm);
   return {factor, 1 / (norm * factor)};

@@ -163,7 +163,7 @@ class Sphere(Curved):
         return dim
 
     def to_ambient(self, point: Polar) -> Tensor:
-        check_reach("point", point.radius, self.value)
+        check_reach("point", point.radius, self.curvature)
         a = self.scale * wide(point.radius).unsqueeze(-1)
         return (torch.tan((a / 2).clamp_max(math.pi / 2)) / self.scale * rays(point)).to(point.direction.dtype)
 

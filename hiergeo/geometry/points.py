@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, wide
+from hiergeo._numerics import compute_dtype, wants_derivative, wide
 from hiergeo.errors import InputError
 from hiergeo.geometry.base import Geometry, to_norm, to_ray
 from hiergeo.polar import Polar
@@ -83,7 +83,12 @@ def _stretches(x: Tensor) -> Iterator[Tensor]:
 
 def _tangent(x: Tensor, root: Tensor | None, part: slice) -> Tensor:
     v = wide(x[..., part])
-    return v if root is None else v - wide(root[part])
+    if root is None:
+        return v
+    origin = wide(root[part])
+    if wants_derivative(origin):  # a row with NaN or Inf gives the root no gradient
+        origin = torch.where(torch.isfinite(v.detach()).all(-1, keepdim=True), origin, origin.detach())
+    return v - origin
 
 
 def check_embeddings(x: Tensor, root: Tensor | None) -> None:

@@ -1,8 +1,6 @@
 """A space: a geometry with its root, which reads embeddings as points and measures them."""
 
 import math
-import sys
-import warnings
 from collections.abc import Callable
 from typing import Literal, NamedTuple, final
 
@@ -10,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo import _limits, pairwise
-from hiergeo._numerics import wide
-from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo._numerics import readable, wide
+from hiergeo.errors import InputError, check_positive, check_whole, unknown_name, warn
 from hiergeo.geometry.base import ConstantCurvature, Geometry
 from hiergeo.geometry.parts import best, closest, is_whole, parts, total
 from hiergeo.geometry.points import Points, check_embeddings, lift, radii
@@ -152,7 +150,7 @@ class Space(nn.Module):
     def exterior_angle(self, x: Located, y: Located) -> Tensor:
         """Xi(x_i, y_i) in [0, pi] radians, (...): the turn at x_i from the ray of the root to the geodesic to y_i."""
         angles = self._each(x, y, rows.exterior_angle)
-        return angles[0] if len(angles) == 1 else torch.stack(angles).amax(0)
+        return -pairwise.least([-angle for angle in angles])
 
     def distance(self, x: Located, y: Located) -> Tensor:
         """Geodesic distance of x_i and y_i, (...)."""
@@ -173,7 +171,7 @@ class Space(nn.Module):
         x = self.points(x)
         _warn_if_widening(x, self._curvatures(x))
         margins = self._each(x, y, margin)
-        return margins[0] if len(margins) == 1 else torch.stack(margins).amin(0)
+        return pairwise.least(margins)
 
     def energy(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
         """Entailment energy max(0, -margin), (...) radians. Source: Ganea et al. (ICML 2018), eq. 32."""
@@ -310,7 +308,8 @@ class Space(nn.Module):
         radius = wide(self.radius(y).detach())
         if isinstance(thresholds, int):
             check_whole("thresholds", thresholds, 1, _limits.PROTOCOL_STEPS)
-            thresholds = torch.linspace(float(radius.min()), float(radius.max()), thresholds, dtype=torch.float64)
+            ends = float(radius.min()), float(radius.max())
+            thresholds = torch.linspace(*ends, thresholds, dtype=radius.dtype, device=radius.device)
 
         def climb(start: int, part: Points) -> tuple[Tensor, Tensor]:
             within = radius[start : start + len(part)]
@@ -346,7 +345,7 @@ class Space(nn.Module):
 
     def _check_reach(self, x: Tensor, lengths: list[Tensor]) -> None:
         for factor, radius in zip(self._parts(x.shape[-1]), lengths, strict=True):
-            check_reach("embedding", radius, factor.value)
+            check_reach("embedding", radius, factor.curvature)
 
     def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float | None) -> Tensor:
         return pairwise.half_aperture(point.radius, curvature, self._least(min_radius))
@@ -364,7 +363,7 @@ def _centre(root: object) -> Centre:
     if isinstance(root, Tensor):
         if root.ndim != 1:
             raise InputError(f"root must be one vector (D,), not a tensor of shape {tuple(root.shape)}.")
-        if not bool(torch.isfinite(root).all()):
+        if readable(root) and not bool(torch.isfinite(root).all()):
             raise InputError("root holds NaN or Inf: every coordinate must be finite.")
         return "given"
     if root is None or root == "model":
@@ -377,17 +376,10 @@ def _centre(root: object) -> Centre:
 
 
 def _warn_if_widening(x: Points, curvatures: Curvatures) -> None:
-    """Warn the caller of a method of `Space` where points lie beyond the equator of a sphere."""
+    """Warn where points lie beyond the equator of a sphere; skipped where values are not readable."""
     for point, curvature in zip(x.factors, curvatures, strict=True):
-        k = float(curvature.detach()) if isinstance(curvature, Tensor) else curvature
-        if k > 0 and bool((point.radius.detach() * math.sqrt(k) > math.pi / 2).any()):
-            message = "points lie beyond the equator of the sphere, where entailment cones widen again."
-            warnings.warn(message, stacklevel=_frames_inside())
-
-
-def _frames_inside() -> int:
-    """The stack level of the first caller outside of hiergeo, as `warnings.warn` counts in the function that asks."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "hiergeo":
-        frame, level = frame.f_back, level + 1
-    return level
+        if not readable(point.radius):
+            return
+        k, radius = float(curvature.detach()) if isinstance(curvature, Tensor) else curvature, point.radius.detach()
+        if k > 0 and bool(((radius * math.sqrt(k) > math.pi / 2) & torch.isfinite(radius)).any()):
+            warn("points lie beyond the equator of the sphere, where entailment cones widen again.")

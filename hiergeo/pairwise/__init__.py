@@ -14,7 +14,7 @@ one `Polar` and one number, or a sequence of each with an entry for every factor
 from hiergeo.pairwise.aperture import half_aperture
 from hiergeo.pairwise.kernel_check import check_kernels
 from hiergeo.pairwise.prefix import prefix_best
-from hiergeo.pairwise.quantity import combined
+from hiergeo.pairwise.quantity import combined, least
 from hiergeo.pairwise.resolver import kernel_info
 from hiergeo.pairwise.retrieval import (
     cone_count,
@@ -57,6 +57,7 @@ __all__ = [
     "hinge_total",
     "kernel_info",
     "ladder",
+    "least",
     "nearest_ladder",
     "prefix_best",
     "rank",

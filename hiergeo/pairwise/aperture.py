@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, wide
+from hiergeo._numerics import compute_dtype, readable, wide
 from hiergeo.pairwise.checks import as_number, check_min_radius
 
 
@@ -25,11 +25,11 @@ def half_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float =
 
     Raises:
         InputError: `min_radius` that is not a positive number, a curvature that is not finite (the value of a tensor
-            is not looked at while `torch.compile` traces).
+            is not checked inside `torch.compile` and `torch.func`).
 
     Source: Desai et al., MERU (ICML 2023), eq. 5, after Ganea et al. (ICML 2018), eq. 26.
     """
-    if not torch.compiler.is_compiling():
+    if readable(radius):
         as_number(curvature)
     return unchecked_aperture(radius, curvature, min_radius)
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from hiergeo._numerics import readable
 from hiergeo.errors import InputError
 from hiergeo.polar import Polar
 
@@ -93,7 +94,7 @@ def check_capturable(curvature: Tensor) -> None:
 def as_number(curvature: float | Tensor) -> float:
     """The value of `curvature`, or InputError unless it is one finite number; below `FLATTEST` it is 0."""
     check_curvature(curvature)
-    value = curvature.item() if isinstance(curvature, Tensor) else curvature
+    value = curvature.detach().item() if isinstance(curvature, Tensor) else curvature
     if not math.isfinite(value):
         raise InputError(f"curvature must be finite, not {value}.")
     return value if abs(value) >= FLATTEST else 0.0
@@ -109,15 +110,13 @@ def check_values(x: Polar, y: Polar, curvature: float) -> None:
             _check_point(name, point, curvature)
 
 
-def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, upstream: Tensor) -> None:
-    """Raise InputError unless the points of a row-wise law and the gradients of its values fit each other."""
+def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor) -> None:
+    """Raise InputError unless the points of a row-wise law fit each other."""
     for name, direction, radius in (("x", ux, rx), ("y", uy, ry)):
         check_float(f"{name}.direction", direction)
         check_operand(f"{name}.direction", direction, ux.shape, ux.device)
         check_float(f"{name}.radius", radius)
         check_operand(f"{name}.radius", radius, ux.shape[:-1], ux.device)
-    check_float("upstream", upstream)
-    check_operand("upstream", upstream, ux.shape[:-1], ux.device)
 
 
 def check_numbers(name: str, numbers: Tensor, radius: Tensor) -> None:
@@ -191,8 +190,11 @@ def _check_point(name: str, point: Polar, curvature: float) -> None:
     check_reach(name, radius, curvature)
 
 
-def check_reach(name: str, radius: Tensor, curvature: float) -> None:
-    """Raise InputError where a radius lies beyond the antipode of a sphere."""
+def check_reach(name: str, radius: Tensor, curvature: float | Tensor) -> None:
+    """Raise InputError where a radius lies beyond the antipode of a sphere; skipped where values are not readable."""
+    if not readable(radius):
+        return
+    curvature = float(curvature.detach()) if isinstance(curvature, Tensor) else curvature
     if curvature > 0:
         radius = radius.detach()
         beyond = _beyond(radius, curvature)

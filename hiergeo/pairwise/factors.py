@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import scalar
+from hiergeo._numerics import scalar, wants_derivative
 from hiergeo.pairwise import checks
 from hiergeo.pairwise.aperture import unchecked_aperture
 from hiergeo.polar import Polar
@@ -86,10 +86,20 @@ class Pairs(NamedTuple):
         ]
         return [(Polar(u, r), other, k) for u, r, other, k in zip(ux, rx, others, self.curvature, strict=True)]
 
-    def wants_gradient(self) -> bool:
-        """Whether a result has to carry a gradient to points or curvatures."""
+    def detached(self) -> "Pairs":
+        """The same without derivatives, backward and forward."""
+        x, y = (tuple(Polar(*(field.detach() for field in p)) for p in side) for side in (self.x, self.y))
+        curvature = tuple(k.detach() if isinstance(k, Tensor) else k for k in self.curvature)
+        return self._replace(x=x, y=y, curvature=curvature)
+
+    def tensors(self) -> list[Tensor]:
+        """The points and those curvatures that are tensors."""
         operands = (*(field for p in (*self.x, *self.y) for field in p), *self.curvature)
-        return torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
+        return [x for x in operands if isinstance(x, Tensor)]
+
+    def wants_derivative(self) -> bool:
+        """Whether a result has to carry a derivative to points or curvatures; inside of `torch.func` it may have to."""
+        return wants_derivative(*self.tensors())
 
 
 def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:

@@ -14,10 +14,13 @@ from torch import Tensor
 from torch.library import custom_op
 
 from hiergeo._numerics import pair_dtype, saturated, widest
-from hiergeo.pairwise import checks, rows, transforms
+from hiergeo.pairwise import checks, sums, transforms
 from hiergeo.pairwise.backend import Gradients
 from hiergeo.pairwise.problem import POINTS, Problem, checked, computed, cone_shape, problem
-from hiergeo.pairwise.quantity import named
+from hiergeo.pairwise.quantity import hinge, named
+
+TANGENTS = "Tensor to_ux, Tensor to_rx, Tensor to_uy, Tensor to_ry, Tensor to_curvature, Tensor? to_aperture"
+"""The tangents of the operands of a pair, of their shapes; that of the curvature has the shape of the batch."""
 
 
 @custom_op(
@@ -110,23 +113,43 @@ def _pulled_shape(*operands: Any) -> torch.Size:
 
 
 @custom_op(
-    "hiergeo::row_backward",
+    "hiergeo::pair_forward",
     mutates_args=(),
-    schema=f"({POINTS}, Tensor upstream, str quantity) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+    schema=f"({POINTS}, Tensor? aperture, {TANGENTS}, str quantity, float? margin, bool summed) -> Tensor",
 )
-def row_backward(*operands: Any) -> tuple[Tensor, ...]:
-    """Gradients of `upstream` (...) times the law of `quantity` of x_i and y_i: by u_x, r_x, u_y, r_y and K (...)."""
-    ux, rx, uy, ry, curvature, upstream, quantity = operands
-    checks.check_rows(ux, rx, uy, ry, upstream)
-    return tuple(rows.gradients(upstream, ux, rx, uy, ry, checks.as_number(curvature), named(quantity)))
+def pair_forward(*operands: Any) -> Tensor:
+    """The tangent of `quantity` of every pair given those of the operands, (..., N, M) in the compute dtype.
+
+    With a `margin` that of max(0, margin - energy); with `summed` its sum over y, (..., N) in the widest float.
+    """
+    *points, aperture, to_ux, to_rx, to_uy, to_ry, to_k, to_aperture, quantity, margin, summed = operands
+    size = _pushed_shape(*operands)
+    task = problem(points, aperture)
+    tangents = [task.flat(part) for part in (to_ux, to_rx, to_uy, to_ry, to_k, to_aperture) if part is not None]
+    law = named(quantity)
+    out = task.flat(computed(points, size, widest(points[0].device) if summed else None))
+    sums.tangent(task.factors[0], tangents, law if margin is None else law.with_cone(hinge(margin)), out)
+    return task.batched(out)
 
 
-@row_backward.register_fake
-def _(*operands: Any) -> tuple[Tensor, ...]:
-    ux, rx, uy, ry, _, upstream, _ = operands
-    checks.check_rows(ux, rx, uy, ry, upstream)
-    by_points = [part.new_empty(part.shape) for part in (ux, rx, uy, ry)]
-    return *by_points, upstream.new_empty(upstream.shape, dtype=widest(ux.device))
+@pair_forward.register_fake
+def _(*operands: Any) -> Tensor:
+    size, summed = _pushed_shape(*operands), operands[-1]
+    return computed(operands, size, widest(operands[0].device) if summed else None)
+
+
+def _pushed_shape(*operands: Any) -> torch.Size:
+    *points, aperture, to_ux, to_rx, to_uy, to_ry, to_k, to_aperture, quantity, margin, summed = operands
+    size = cone_shape(points, aperture, quantity)
+    checks.check_margin(margin)
+    ux, rx, uy, ry, _ = points
+    tangents = {"to_ux": to_ux, "to_rx": to_rx, "to_uy": to_uy, "to_ry": to_ry, "to_curvature": to_k}
+    shapes = (ux.shape, rx.shape, uy.shape, ry.shape, rx.shape[:-1])
+    for (name, tangent), shape in zip(tangents.items(), shapes, strict=True):
+        checks.check_float(name, tangent)
+        checks.check_operand(name, tangent, shape, ux.device)
+    checks.check_aperture(to_aperture, rx, aperture is not None)
+    return size[:-1] if summed else size
 
 
 @custom_op("hiergeo::energy_sum", mutates_args=(), schema=f"({POINTS}, Tensor aperture) -> Tensor")
@@ -243,12 +266,13 @@ transforms.differentiate_pairs(pair_store)
 transforms.differentiate_sum(energy_sum)
 transforms.differentiate_total(energy_total)
 transforms.differentiate_min(energy_min)
-for operator in (pair_backward, row_backward, energy_total_backward):
+transforms.refuse_derivatives(pair_store_out)
+for operator in (pair_backward, pair_forward, energy_total_backward):
     transforms.refuse_second_order(operator)
 for operator in (
     pair_store,
     pair_backward,
-    row_backward,
+    pair_forward,
     energy_sum,
     energy_total,
     energy_total_backward,

@@ -4,7 +4,7 @@ Some have a value in a product of spaces too, combined from those in its factors
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -51,6 +51,10 @@ class Quantity:
         law = self.law(triangle)
         return law if self.cone is None or aperture is None else self.cone.value(law, aperture)
 
+    def with_cone(self, cone: Cone) -> "Quantity":
+        """The same law with another use of the half aperture."""
+        return replace(self, cone=cone)
+
     def of_product(self, values: Sequence[Tensor]) -> Tensor:
         """The quantity in a product from its values in the factors; itself where there is one factor."""
         return values[0] if len(values) == 1 or self.combine is None else self.combine(values)
@@ -63,7 +67,7 @@ def combined(lengths: Sequence[Tensor], how: Literal["l1", "l2"]) -> Tensor:
         lengths: tensors of one shape, >= 0, geodesic units.
         how: "l2" for the Riemannian product, "l1" for the sum.
     """
-    stacked = torch.stack(list(lengths))
+    stacked = _stacked(lengths)
     longest = stacked.detach().amax(0)
     longest = torch.where(longest > 0, longest, 1.0)
     return longest * torch.linalg.vector_norm(stacked / longest, ord=1 if how == "l1" else 2, dim=0)
@@ -71,7 +75,13 @@ def combined(lengths: Sequence[Tensor], how: Literal["l1", "l2"]) -> Tensor:
 
 def least(margins: Sequence[Tensor]) -> Tensor:
     """The smallest margin over the factors of a product: x entails y when it does in every factor."""
-    return torch.stack(list(margins)).amin(0)
+    return _stacked(margins).amin(0)
+
+
+def _stacked(values: Sequence[Tensor]) -> Tensor:
+    """The values in all factors; where one of them is NaN or Inf, none passes a gradient on."""
+    stacked = torch.stack(list(values))
+    return torch.where(torch.isfinite(stacked).all(0), stacked, stacked.detach()) if len(stacked) > 1 else stacked
 
 
 MARGIN = Cone(lambda angle, aperture: aperture - angle, lambda angle, _: torch.full_like(angle, -1.0))

@@ -1,11 +1,10 @@
 """Which backend serves a device, and why: the only place that knows there are two."""
 
 import os
-import warnings
 
 import torch
 
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError, UnavailableError, warn
 from hiergeo.pairwise import _native, reference
 from hiergeo.pairwise.backend import Backend
 from hiergeo.pairwise.selftest import Verdicts
@@ -99,7 +98,7 @@ def _capturing(device: torch.device) -> bool:
 def _warn_once(message: str) -> None:
     if message not in _warned:
         _warned.add(message)
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        warn(message, RuntimeWarning)
 
 
 def kernel_info() -> dict[str, str]:

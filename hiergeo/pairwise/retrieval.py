@@ -63,7 +63,7 @@ def cone_members(px: Points, py: Points, curvature: Curvature, min_radius: float
         return crow, columns
     blocks = (
         search_ops.product_store(*block.operands(), cones, "cone_margin", None) >= 0
-        for block, cones in points.blocks(psi)
+        for block, cones in points.detached().blocks([aperture.detach() for aperture in psi])
     )
     found = [(inside.sum(-1), inside.nonzero()[:, 1]) for inside in blocks]
     counts, columns = (torch.cat(part) for part in zip(*found, strict=True))

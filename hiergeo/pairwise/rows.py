@@ -1,4 +1,8 @@
-"""The triangle law row by row: x_i with y_i, with broadcasting and gradients."""
+"""The triangle law row by row: x_i with y_i, with broadcasting, as operators with gradients.
+
+`row_law` gives the value and the angle between the rays, which the backward pass needs again; `row_backward` forms the
+gradients of every row from them.
+"""
 
 import math
 from collections.abc import Iterator
@@ -7,36 +11,101 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.library import custom_op
 
-from hiergeo._numerics import first_order, pair_dtype, saturated, scalar, unit, wide
+from hiergeo._numerics import pair_dtype, saturated, scalar, unit, wide, widest
 from hiergeo.errors import InputError
-from hiergeo.pairwise.checks import as_number
+from hiergeo.pairwise import checks, transforms
 from hiergeo.pairwise.opening import Opening, row_opening
+from hiergeo.pairwise.problem import POINTS
 from hiergeo.pairwise.profile import profile
-from hiergeo.pairwise.quantity import QUANTITIES, Quantity
+from hiergeo.pairwise.quantity import Quantity, named
 from hiergeo.pairwise.triangle import Triangle
 from hiergeo.polar import Polar
+
+BLOCK = 1 << 15
+"""Numbers in the rows that are processed at a time on the CPU, so that intermediate results stay in its caches."""
 
 
 def exterior_angle(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
     """Exterior angle Xi(x_i, y_i) in [0, pi] radians, (...); directions (..., D) broadcast."""
-    return _rows(x, y, curvature, QUANTITIES["exterior_angle"])
+    return _rows(x, y, curvature, "exterior_angle")
 
 
 def distance(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
     """Geodesic distance of x_i and y_i, (...); directions (..., D) broadcast."""
-    return _rows(x, y, curvature, QUANTITIES["distance"])
+    return _rows(x, y, curvature, "distance")
 
 
-def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: Quantity) -> Tensor:
-    as_number(curvature)
+def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: str) -> Tensor:
+    checks.check_curvature(curvature)
     try:
         shape = np.broadcast_shapes(x.direction.shape, y.direction.shape)
     except ValueError:
         shapes = f"x of shape {tuple(x.direction.shape)} and y of shape {tuple(y.direction.shape)}"
         raise InputError(f"{shapes} do not broadcast row by row.") from None
     sides = [part for p in (x, y) for part in (p.direction.expand(shape), p.radius.expand(shape[:-1]))]
-    return _Rows.apply(*sides, scalar(curvature, x.radius.device), quantity)
+    value, _, _ = row_law(*sides, scalar(curvature, x.radius.device), quantity)
+    return value
+
+
+@custom_op(
+    "hiergeo::row_law",
+    mutates_args=(),
+    schema=f"({POINTS}, str quantity) -> (Tensor, Tensor, Tensor)",
+)
+def row_law(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """`quantity` of x_i and y_i in the compute dtype, and 1 - cos and 1 + cos of the angle between them, (...) each."""
+    ux, rx, uy, ry, curvature, quantity = operands
+    checks.check_rows(ux, rx, uy, ry)
+    k = checks.as_number(curvature)
+    checks.check_reach("x", rx, k)
+    checks.check_reach("y", ry, k)
+    triangle = _triangle(ux, rx, uy, ry, k)
+    return named(quantity).law(triangle), *triangle.opening
+
+
+@row_law.register_fake
+def _(*operands: Any) -> tuple[Tensor, Tensor, Tensor]:
+    ux, rx, uy, ry, *_ = operands
+    checks.check_rows(ux, rx, uy, ry)
+    exact = ux.new_empty(rx.shape, dtype=widest(ux.device))
+    return ux.new_empty(rx.shape, dtype=pair_dtype(ux, uy)), exact, torch.empty_like(exact)
+
+
+@custom_op(
+    "hiergeo::row_backward",
+    mutates_args=(),
+    schema=f"({POINTS}, Tensor upstream, str quantity, Tensor? versine, Tensor? coversine)"
+    " -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
+def row_backward(*operands: Any) -> tuple[Tensor, ...]:
+    """Gradients of `upstream` (...) times the law of `quantity` of x_i and y_i: by u_x, r_x, u_y, r_y and K (...).
+
+    `versine` and `coversine` are those that `row_law` returned; without them they are computed again.
+    """
+    ux, rx, uy, ry, curvature, upstream, quantity, versine, coversine = operands
+    _check_backward(*operands)
+    opening = None if versine is None else Opening(versine, coversine)
+    return tuple(gradients(upstream, ux, rx, uy, ry, checks.as_number(curvature), named(quantity), opening))
+
+
+@row_backward.register_fake
+def _(*operands: Any) -> tuple[Tensor, ...]:
+    ux, rx, uy, ry, _, upstream, *_ = operands
+    _check_backward(*operands)
+    by_points = [part.new_empty(part.shape) for part in (ux, rx, uy, ry)]
+    return *by_points, upstream.new_empty(upstream.shape, dtype=widest(ux.device))
+
+
+def _check_backward(*operands: Any) -> None:
+    ux, rx, uy, ry, _, upstream, _, versine, coversine = operands
+    checks.check_rows(ux, rx, uy, ry)
+    if (versine is None) != (coversine is None):
+        raise InputError("versine and coversine must be given together.")
+    for name, numbers in {"upstream": upstream, "versine": versine, "coversine": coversine}.items():
+        if numbers is not None:
+            checks.check_numbers(name, numbers, rx)
 
 
 class RowGradients(NamedTuple):
@@ -47,10 +116,6 @@ class RowGradients(NamedTuple):
     uy: Tensor
     ry: Tensor
     curvature: Tensor
-
-
-BLOCK = 1 << 15
-"""Numbers of the rows that are taken at a time on the CPU, so that what is made of them stays in its caches."""
 
 
 def gradients(
@@ -65,7 +130,7 @@ def gradients(
 ) -> RowGradients:
     """Gradients of `upstream` (...) times the law of `quantity`, row by row, in the dtypes of the inputs.
 
-    A point that is not a number has a gradient of NaN, and the other point and the curvature get none from it.
+    A point that holds NaN or Inf has a gradient of NaN, and the other point and the curvature get none from it.
     `opening` is that of the rows where it is known.
     """
     known_x, known_y = (_known(*point) for point in ((ux, rx), (uy, ry)))
@@ -80,26 +145,6 @@ def gradients(
         saturated(torch.where(known_y, upstream * partials.y, math.nan), ry.dtype),
         upstream * partials.curvature,
     )
-
-
-class _Rows(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor, curvature: Tensor, quantity: Quantity
-    ) -> Tensor:
-        triangle = _triangle(ux, rx, uy, ry, as_number(curvature))
-        ctx.save_for_backward(ux, rx, uy, ry, curvature, *triangle.opening)
-        ctx.quantity = quantity
-        return quantity.law(triangle)
-
-    @staticmethod
-    @first_order
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        ux, rx, uy, ry, curvature, *opening = ctx.saved_tensors
-        *found, by_curvature = gradients(
-            upstream, ux, rx, uy, ry, as_number(curvature), ctx.quantity, Opening(*opening)
-        )
-        return *found, by_curvature.sum().to(curvature.dtype) if ctx.needs_input_grad[4] else None, None
 
 
 def _triangle(
@@ -118,7 +163,7 @@ def _opening(ux: Tensor, uy: Tensor) -> Opening:
 
 
 def _known(direction: Tensor, radius: Tensor) -> Tensor:
-    """Which points are numbers, (...)."""
+    """Which points hold no NaN or Inf, (...)."""
     known = torch.isfinite(radius)
     for rows, kept in _blocks(direction, known.unsqueeze(-1)):
         kept &= torch.isfinite(rows).all(-1, keepdim=True)
@@ -150,3 +195,9 @@ def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     step = max(1, BLOCK // max(1, dim)) if tensors[0].device.type == "cpu" else max(1, rows)
     flat = [tensor.reshape(rows, tensor.shape[-1]) for tensor in tensors]
     return (tuple(tensor[start : start + step] for tensor in flat) for start in range(0, rows, step))
+
+
+transforms.differentiate_rows(row_law)
+transforms.refuse_second_order(row_backward)
+for operator in (row_law, row_backward):
+    transforms.map_batches(operator)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from hiergeo._numerics import pair_dtype, wide
+from hiergeo._numerics import pair_dtype, readable, wide
 from hiergeo.pairwise import checks, ops, rows, search_ops
 from hiergeo.pairwise.factors import Curvature, Pairs, Points, pairs
-from hiergeo.pairwise.quantity import named
+from hiergeo.pairwise.quantity import least, named
 from hiergeo.polar import Polar
 
 DISTANCES = {"l2": "distance", "l1": "distance_l1"}
@@ -181,7 +181,7 @@ def energy_min(px: Points, py: Points, curvature: Curvature, min_radius: float =
         aperture - rows.exterior_angle(*pair)
         for aperture, pair in zip(points.apertures(min_radius), nearest, strict=True)
     ]
-    values = (-torch.stack(margins).amin(0)).clamp_min(0)
+    values = (-least(margins)).clamp_min(0)
     return torch.where(indices < 0, torch.nan, values), indices
 
 
@@ -207,7 +207,7 @@ def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dty
     operands = points.operands()
     if points.single:
         return ops.pair_store(*_first(operands), psi[0] if psi else None, quantity, out_dtype)
-    if not points.wants_gradient():
+    if not points.wants_derivative():
         return search_ops.product_store(*operands, psi, quantity, out_dtype)
     cones: list[Tensor | None] = [*psi] or [None] * len(points.x)
     parts = zip(*operands, cones, strict=True)
@@ -219,7 +219,7 @@ def _total(
     px: Polar, py: Polar, curvature: float | Tensor, min_radius: float, widening: float, margin: float | None
 ) -> Tensor:
     points = pairs(px, py, curvature)
-    return ops.energy_total(*_cones(points, min_radius, widening), margin, points.wants_gradient())[0]
+    return ops.energy_total(*_cones(points, min_radius, widening), margin, points.wants_derivative())[0]
 
 
 def _energies_summed(points: Pairs, psi: list[Tensor]) -> Tensor:
@@ -228,8 +228,9 @@ def _energies_summed(points: Pairs, psi: list[Tensor]) -> Tensor:
     def summed(*_: Tensor) -> Tensor:
         return wide(-_fresh("cone_margin", points, psi, None)).clamp_min(0).sum(-1)
 
-    if not points.wants_gradient():
-        return summed()
+    recorded = torch.is_grad_enabled() and any(part.requires_grad for part in points.tensors())
+    if not recorded or not readable(points.x[0].radius):
+        return summed()  # checkpoints are for plain autograd
     return checkpoint(
         summed, *(field for side in (points.x, points.y) for p in side for field in p), use_reentrant=False
     )

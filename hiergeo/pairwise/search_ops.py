@@ -236,6 +236,8 @@ def _computed(factors: Any, size: Any, dtype: torch.dtype | None = None) -> Tens
     return computed([operand[0] for operand in factors[:4]], size, dtype)
 
 
+for operator in (product_store, product_store_out, pair_smallest, pair_ladder, ladder):
+    transforms.refuse_derivatives(operator)
 for operator in (product_store, pair_count, pair_smallest, pair_rank):
     transforms.map_batches(operator)
 for operator in (product_store_out, cone_members, pair_ladder, ladder):

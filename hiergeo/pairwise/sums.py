@@ -1,13 +1,15 @@
-"""Gradients of sums over pairs in plain PyTorch, gathered tile by tile."""
+"""Derivatives over pairs in plain PyTorch, tile by tile: gradients of sums, and tangents of forward-mode AD."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from hiergeo._numerics import pair_dtype, saturated, unit, wide
-from hiergeo.pairwise.backend import Gradients
-from hiergeo.pairwise.tiles import Tile
+from hiergeo.pairwise.backend import Factor, Gradients
+from hiergeo.pairwise.quantity import Quantity
+from hiergeo.pairwise.tiles import Tile, problems
 from hiergeo.pairwise.triangle import Partials
 from hiergeo.polar import Polar
 
@@ -67,3 +69,42 @@ def _of_points(
     tangent = (pull - along.unsqueeze(-1) * ray) / norm.unsqueeze(-1)
     tangent = torch.where((norm == 0).unsqueeze(-1), 0.0, tangent).masked_fill(~point.known.unsqueeze(-1), math.nan)
     return saturated(tangent, dtype), saturated(by_radius.masked_fill(~point.known, math.nan), dtype)
+
+
+def tangent(factor: Factor, tangents: Sequence[Tensor], quantity: Quantity, out: Tensor) -> None:
+    """Write the tangent of `quantity` of every pair to `out` (B, N, M), or add its sum over y to `out` (B, N).
+
+    Args:
+        factor: the points, with half apertures where the quantity has a cone.
+        tangents: of the directions and radii of x and of y, (B, N, D), (B, N), (B, M, D) and (B, M), of the curvature
+            (B,) and, for a quantity with a cone, of the half apertures (B, N).
+        quantity: of one space.
+        out: written to; for sums in the widest float.
+    """
+    to_ux, to_rx, to_uy, to_ry, to_k, *to_psi = (wide(part) for part in tangents)
+    summed = out.ndim == 2
+    if summed:
+        out.zero_()
+    turn_x, turn_y = (_turn(p.direction, to) for p, to in ((factor.x, to_ux), (factor.y, to_uy)))
+    for b, pairs in enumerate(problems(factor.x, factor.y, factor.curvature)):
+        for i in pairs.rows():
+            for tile in pairs.tiles(i):
+                partials = quantity.partials(tile.triangle)
+                by_cosine = turn_x[b, i] @ tile.y.mT + tile.x @ turn_y[b, tile.j].mT
+                moved = partials.x * to_rx[b, i, None] + partials.y * to_ry[b, None, tile.j]
+                moved += partials.curvature * to_k[b] - partials.theta_over_sine * by_cosine
+                if quantity.cone is not None and factor.aperture is not None:
+                    psi = factor.aperture[b, i, None].to(pairs.dtype)
+                    slope = quantity.cone.slope(quantity.law(tile.triangle), psi)
+                    moved = slope * (moved - to_psi[0][b, i, None])
+                if summed:
+                    out[b, i] += moved.sum(-1)
+                else:
+                    out[b, i, tile.j] = moved.to(out.dtype)
+
+
+def _turn(direction: Tensor, tangent: Tensor) -> Tensor:
+    """The tangent of a unit ray from that of its direction; 0 where the direction is 0."""
+    ray, norm = unit(wide(direction))
+    across = (tangent - (ray * tangent).sum(-1, keepdim=True) * ray) / norm.unsqueeze(-1)
+    return torch.where((norm == 0).unsqueeze(-1), 0.0, across)

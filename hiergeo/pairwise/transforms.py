@@ -1,45 +1,82 @@
-"""How gradients and `vmap` pass through the operators of `hiergeo.pairwise.ops`.
+"""Derivatives and `vmap` of the operators: how they pass through autograd, `torch.func` and `torch.compile`.
 
-Only operands are kept for a backward pass, which is an operator of its own and recomputes pairs, and for sums of all
-energies their gradients: memory is O((N + M) D) beside the gradient that comes from above.
+Only operands are kept for a backward pass, which is an operator of its own and recomputes pairs; sums of all energies
+also keep the gradients that were formed with them. Memory is O((N + M) D) beside the gradient that comes from above.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch.autograd_function import enable_single_level_autograd_function
+from torch.autograd import forward_ad
+from torch.autograd.function import _SingleLevelFunction
 from torch.library import CustomOpDef
 
-from hiergeo._numerics import no_second_order, pair_dtype, saturated
+from hiergeo._numerics import no_second_order, pair_dtype, saturated, widest
 from hiergeo.errors import UnavailableError
 
 OPERATORS = torch.ops.hiergeo
 
 CURVATURE, APERTURE = 4, 5
-"""Where operators on pairs take their curvature and their aperture, after the directions and radii of x and y."""
+"""Positions of the curvature and the aperture among the operands, after the directions and radii of x and y."""
+
+Keep = Callable[[Any, tuple[Any, ...], Any], None]
+Derivative = Callable[..., Any]
+
+_KERNELS = torch.library.Library("hiergeo", "IMPL")
 
 
 def differentiate_pairs(operator: CustomOpDef) -> None:
-    """Gradients of stored results: operands are points, curvature, aperture, quantity and what has no gradient."""
+    """Derivatives of stored results: operands are points, curvature, aperture, quantity and what has none."""
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[: APERTURE + 1])
+        _keep(ctx, *inputs[: APERTURE + 1])
         ctx.quantity, *ctx.rest = inputs[APERTURE + 1 :]
+        ctx.dtype = output.dtype
 
     def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         operands = ctx.saved_tensors
         found = OPERATORS.pair_backward(*operands, upstream, ctx.quantity)
         return *_wanted(ctx, operands, found), None, *(None for _ in ctx.rest)
 
-    operator.register_autograd(pull, setup_context=keep)
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> Tensor:
+        along = _tangents(operands, tangents)
+        return OPERATORS.pair_forward(*operands, *along, ctx.quantity, None, False).to(ctx.dtype)
+
+    _derive(operator, keep, pull, push)
+
+
+def differentiate_rows(operator: CustomOpDef) -> None:
+    """Derivatives row by row: forward they are the gradients of each row times the tangents of its points."""
+
+    def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        value, *opening = output
+        *points, ctx.quantity = inputs
+        ctx.mark_non_differentiable(*opening)
+        _keep(ctx, *points, *opening)
+        ctx.dtype = value.dtype
+
+    def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        *points, versine, coversine = ctx.saved_tensors
+        found = OPERATORS.row_backward(*points, upstream, ctx.quantity, versine, coversine)
+        return *_wanted(ctx, points, found), None
+
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, None, None]:
+        *points, versine, coversine = operands
+        moved = _row_forward(points, tangents, ctx.quantity, versine, coversine)
+        return moved.to(ctx.dtype), None, None
+
+    _derive(operator, keep, pull, push)
 
 
 def differentiate_sum(operator: CustomOpDef) -> None:
-    """Gradients of sums of energies over y: those of stored energies whose upstream is the same along a row."""
+    """Derivatives of sums of energies over y: gradients are those of stored energies, `upstream` equal along a row."""
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+        _keep(ctx, *inputs)
 
     def pull(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         operands = ctx.saved_tensors
@@ -48,17 +85,20 @@ def differentiate_sum(operator: CustomOpDef) -> None:
         found = OPERATORS.pair_backward(*operands, row.expand(*upstream.shape, ry.shape[-1]), "energy")
         return _wanted(ctx, operands, found)
 
-    operator.register_autograd(pull, setup_context=keep)
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> Tensor:
+        return OPERATORS.pair_forward(*operands, *_tangents(operands, tangents), "energy", None, True)
+
+    _derive(operator, keep, pull, push)
 
 
 def differentiate_total(operator: CustomOpDef) -> None:
-    """Gradients of the sum of all energies: those that were formed beside it, or formed now, times one number."""
+    """Derivatives of the sum of all energies: gradients that were formed with it, or are formed now, times a number."""
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         _, *found = output
         *operands, ctx.margin, gradients = inputs
         ctx.mark_non_differentiable(*found)
-        ctx.save_for_backward(*operands, *(found if gradients else ()))
+        _keep(ctx, *operands, *(found if gradients else ()))
 
     def pull(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         saved = ctx.saved_tensors
@@ -66,35 +106,158 @@ def differentiate_total(operator: CustomOpDef) -> None:
         gradients = OPERATORS.energy_total_backward(*operands, ctx.margin, upstream, list(found))
         return *_wanted(ctx, operands, gradients), None, None
 
-    operator.register_autograd(pull, setup_context=keep)
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor | None, ...]:
+        operands = operands[: APERTURE + 1]
+        along = _tangents(operands, tangents)
+        rows = OPERATORS.pair_forward(*operands, *along, "energy", ctx.margin, True)
+        return rows.sum(-1), *(None for _ in along)
+
+    _derive(operator, keep, pull, push)
 
 
 def differentiate_min(operator: CustomOpDef) -> None:
-    """Gradients of the least energy: those of each x with the one y that reached it."""
+    """Derivatives of the least energy: those of each x with the one y that reached it."""
 
     def keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(*inputs, *output)
+        _keep(ctx, *inputs, *output)
 
     def pull(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         *operands, values, indices = ctx.saved_tensors
         ux, rx, uy, ry, curvature, _ = operands
         weight = torch.where(values > 0, upstream, 0.0)
         place, rays = indices.clamp_min(0), indices.clamp_min(0).unsqueeze(-1).expand_as(ux)
-        nearest = uy.gather(-2, rays), ry.gather(-1, place)
-        by_ux, by_rx, by_uy, by_ry, by_k = OPERATORS.row_backward(ux, rx, *nearest, curvature, weight, "exterior_angle")
+        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature
+        found = OPERATORS.row_backward(*points, weight, "exterior_angle", None, None)
+        by_ux, by_rx, by_uy, by_ry, by_k = found
         scattered = (
             torch.zeros_like(uy).scatter_add(-2, rays, by_uy),
             torch.zeros_like(ry).scatter_add(-1, place, by_ry),
         )
         return _wanted(ctx, operands, (by_ux, by_rx, *scattered, by_k, -weight))
 
-    operator.register_autograd(pull, setup_context=keep)
+    def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, None]:
+        *operands, values, indices = operands
+        ux, rx, uy, ry, curvature, _ = operands
+        place, rays = indices.clamp_min(0), indices.clamp_min(0).unsqueeze(-1).expand_as(ux)
+        points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature
+        to_ux, to_rx, to_uy, to_ry, to_k, to_aperture = _tangents(operands, tangents)
+        nearest = to_ux, to_rx, to_uy.gather(-2, rays), to_ry.gather(-1, place), to_k
+        moved = _row_forward(points, nearest, "exterior_angle", None, None) - to_aperture
+        return torch.where(values == 0, 0.0, moved).to(values.dtype), None
+
+    _derive(operator, keep, pull, push)
 
 
 def refuse_second_order(operator: CustomOpDef) -> None:
-    """Backward operators have no derivatives of their own."""
-    operator.register_autograd(no_second_order)
+    """Operators that form derivatives have none of their own."""
+    _derive(operator, lambda *_: None, no_second_order, no_second_order)
+
+
+def refuse_derivatives(operator: CustomOpDef) -> None:
+    """Operators that search, or write into a tensor that they are given, refuse derivatives rather than drop them."""
+
+    def refuse(*_: object) -> None:
+        raise UnavailableError(f"{_name(operator)} has no derivative: detach its operands.")
+
+    def kernel(keys: Any, *inputs: Any) -> Any:
+        flat, _ = _flattened(inputs)
+        if _is_recorded(flat) or _has_tangent(flat):
+            refuse()
+        return _below(operator._opoverload, keys, inputs)
+
+    if operator._opoverload._schema.is_mutable:
+        _replace_autograd(operator, kernel)
+    else:
+        _derive(operator, lambda *_: None, refuse, refuse)
+
+
+def _derive(operator: CustomOpDef, keep: Keep, pull: Derivative, push: Derivative) -> None:
+    """Give an operator first derivatives that nest in every transform of `torch.func`.
+
+    `CustomOpDef.register_autograd` is not enough: its backward pass raises inside `torch.func` and it silently drops
+    the tangents of forward-mode AD. Like the autograd kernels of torch itself, this one records a single level of
+    derivatives and leaves the levels below it to the operator called again.
+
+    Args:
+        operator: the operator.
+        keep: keeps what the derivatives need, as `setup_context` of `torch.autograd.Function`.
+        pull: the backward pass, as `backward` there.
+        push: the forward derivative: as `jvp` there, with what was kept, without its tangents, before the tangents.
+    """
+    overload = operator._opoverload
+
+    class Derived(_SingleLevelFunction):
+        @staticmethod
+        def forward(ctx: Any, keys: Any, modes: tuple[bool, bool], listed: Any, *flat: Any) -> Any:
+            inputs = _nested(listed, flat)
+            with torch.set_grad_enabled(modes[0]), forward_ad._set_fwd_grad_enabled(modes[1]):
+                output = _below(overload, keys, inputs)
+            keep(ctx, inputs, output)
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, *upstream: Any) -> Any:
+            return None, None, None, *pull(ctx, *upstream)
+
+        @staticmethod
+        def jvp(ctx: Any, *tangents: Any) -> Any:
+            kept = [None if x is None else forward_ad.unpack_dual(x, level=0).primal for x in ctx.saved_tensors]
+            with forward_ad._set_fwd_grad_enabled(True):  # levels below may have tangents of their own
+                return push(ctx, kept, *tangents[3:])
+
+    def kernel(keys: Any, *inputs: Any) -> Any:
+        flat, listed = _flattened(inputs)
+        if not (_is_recorded(flat) or _has_tangent(flat)):
+            return _below(overload, keys, inputs)
+        modes = torch.is_grad_enabled(), torch._C._is_fwd_grad_enabled()
+        with enable_single_level_autograd_function():
+            return Derived.apply(  # type: ignore[attr-defined]
+                keys, modes, listed, *flat
+            )
+
+    _replace_autograd(operator, kernel)
+
+
+def _replace_autograd(operator: CustomOpDef, kernel: Callable[..., Any]) -> None:
+    """Put `kernel` in the place of the autograd kernel that `custom_op` registered."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch warns once that a kernel is replaced
+        name = operator._opoverload._schema.name.split("::")[1]
+        _KERNELS.impl(name, kernel, "Autograd", with_keyset=True, allow_override=True)
+
+
+def _below(overload: Any, keys: Any, inputs: tuple[Any, ...]) -> Any:
+    """Call an operator below its autograd kernel."""
+    with torch._C._AutoDispatchBelowAutograd():
+        return overload.redispatch(keys & torch._C._after_autograd_keyset, *inputs)
+
+
+def _is_recorded(operands: Iterable[Any]) -> bool:
+    """Whether autograd records what is done with these operands, at the current level."""
+    return torch.is_grad_enabled() and torch._C._any_requires_grad(*operands)
+
+
+def _has_tangent(operands: Iterable[Any]) -> bool:
+    """Whether an operand carries a tangent of forward-mode AD at the current level."""
+    somewhere = forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
+    if not (somewhere and torch._C._is_fwd_grad_enabled()):
+        return False
+    tensors = (x for x in operands if isinstance(x, Tensor) and x.is_floating_point())
+    return any(forward_ad.unpack_dual(x, level=0).tangent is not None for x in tensors)
+
+
+def _flattened(inputs: tuple[Any, ...]) -> tuple[list[Any], list[int | None]]:
+    """The inputs with their lists of tensors spread out, and how long each list was (None: no list)."""
+    listed = [len(part) if isinstance(part, list | tuple) else None for part in inputs]
+    flat = [x for part, size in zip(inputs, listed, strict=True) for x in ([part] if size is None else part)]
+    return flat, listed
+
+
+def _nested(listed: list[int | None], flat: Iterable[Any]) -> tuple[Any, ...]:
+    """Inverse of `_flattened`."""
+    parts = iter(flat)
+    return tuple(next(parts) if size is None else [next(parts) for _ in range(size)] for size in listed)
 
 
 def map_batches(operator: CustomOpDef) -> None:
@@ -117,20 +280,58 @@ def refuse_vmap(operator: CustomOpDef) -> None:
     """`vmap` over an operator without leading dimensions."""
 
     def rule(info: Any, dims: tuple[int | None, ...], *operands: Any) -> tuple[Any, Any]:
-        raise UnavailableError(f"vmap over {operator._opoverload.name()} is not available: loop instead.")
+        raise UnavailableError(f"vmap over {_name(operator)} is not available: loop instead.")
 
     operator.register_vmap(rule)
 
 
-def _wanted(ctx: Any, operands: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+def _name(operator: CustomOpDef) -> str:
+    return operator._opoverload.name()
+
+
+def _keep(ctx: Any, *tensors: Tensor | None) -> None:
+    """Keep tensors for both kinds of derivative."""
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
+
+
+def _tangents(operands: Iterable[Tensor | None], tangents: Iterable[Any]) -> list[Any]:
+    """A tangent for every operand, 0 where there is none; those of the curvature have the shape of the batch."""
+    found: list[Any] = [
+        None if operand is None else torch.zeros_like(operand) if tangent is None else tangent
+        for operand, tangent in zip(operands, tangents, strict=False)
+    ]
+    found[CURVATURE] = found[CURVATURE].expand(found[1].shape[:-1])
+    return found
+
+
+def _row_forward(
+    points: Iterable[Tensor], tangents: Iterable[Any], quantity: str, versine: Tensor | None, coversine: Tensor | None
+) -> Tensor:
+    """The forward derivative of a law row by row, (...), in the widest float."""
+    ux, rx, uy, ry, curvature = points
+    one = torch.ones_like(rx, dtype=widest(rx.device))
+    found = OPERATORS.row_backward(ux, rx, uy, ry, curvature, one, quantity, versine, coversine)
+    moved = torch.zeros_like(one)
+    for place, (gradient, tangent) in enumerate(zip(found, tangents, strict=False)):
+        if tangent is not None:
+            if place == CURVATURE:
+                tangent = tangent.reshape((*tangent.shape, *[1] * (one.ndim - tangent.ndim)))
+            along = gradient.to(one) * tangent.to(one.dtype)
+            moved = moved + (along.sum(-1) if gradient.ndim > one.ndim else along)
+    return moved
+
+
+def _wanted(ctx: Any, operands: Iterable[Tensor], gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
     """Gradients in the dtypes of the operands that need one; those by the curvature summed over the batch.
 
-    `operands` are saved tensors of `ctx`: a backward pass reads those once, as checkpoints demand.
+    `operands` are saved tensors of `ctx`, which checkpoints allow a backward pass to read only once.
     """
-    shaped = [*gradients[:CURVATURE], gradients[CURVATURE].sum(), gradients[APERTURE]]
+    needed = ctx.needs_input_grad[3:]
+    shaped = [*gradients[:CURVATURE], gradients[CURVATURE].sum(), *gradients[APERTURE:]]
     return tuple(
-        saturated(gradient, operand.dtype) if needed else None
-        for gradient, operand, needed in zip(shaped, operands, ctx.needs_input_grad, strict=False)
+        saturated(gradient, operand.dtype) if wanted else None
+        for gradient, operand, wanted in zip(shaped, operands, needed, strict=False)
     )
 
 

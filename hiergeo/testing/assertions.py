@@ -1,8 +1,11 @@
-"""The accuracy bars of the numerics contract, as one assertion."""
+"""Assertions that the conformance suites share: the accuracy bars of the numerics contract, and refusals."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from hiergeo.errors import InputError
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.testing import oracle
 
@@ -23,6 +26,18 @@ def assert_bars(angle: Tensor, margin: Tensor, distance: Tensor, truth: tuple[Te
         f"distance: the largest relative error is {float(relative.max()):.2g}"
     )
     assert not bool(distance[~apart].any()), "the distance of coincident points is not 0"
+
+
+def assert_refused(call: Callable[[], object], *named: str) -> None:
+    """Assert that `call` raises an InputError whose message names all of `named`."""
+    refusal = None
+    try:
+        call()
+    except InputError as error:
+        refusal = str(error)
+    assert refusal is not None, f"nothing is refused where an InputError should name {', '.join(named)}"
+    for name in named:
+        assert name in refusal, f"the refusal does not name {name}: {refusal}"
 
 
 def curvature_of(geometry: ConstantCurvature) -> float:

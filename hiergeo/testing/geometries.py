@@ -12,7 +12,7 @@ from hiergeo import pairwise
 from hiergeo.geometry import ConstantCurvature, Space, parse
 from hiergeo.polar import Polar
 from hiergeo.testing import oracle
-from hiergeo.testing.bars import assert_bars, curvature_of, slope
+from hiergeo.testing.assertions import assert_bars, curvature_of, slope
 from hiergeo.testing.samples import bar_rows, frame, special_points
 
 DIM = 6
