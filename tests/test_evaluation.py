@@ -207,9 +207,9 @@ def test_an_adapter_that_loses_rows_is_named(fan, monkeypatch):
 
 
 def test_hierarchies_are_whole():
-    with pytest.raises(InputError, match="row 0 .* tiers"):
+    with pytest.raises(InputError, match=r"row 0 .* tiers"):
         Hierarchy("h", "test", (Row(0, ("a",)),))
-    with pytest.raises(InputError, match="row 5 .* 3 tiers"):
+    with pytest.raises(InputError, match=r"row 5 .* 3 tiers"):
         Hierarchy("h", "test", (Row(4, ("a", "b", "c")), Row(5, ("a", "b", "c"), ("d", "e"))))
     with pytest.raises(InputError, match="image 7 of h belongs to no row"):
         Hierarchy("h", "test", (Row(0, ("a", "b", "c", "d"), image_id=1),), (ImageRef(7, open=lambda: None),))

@@ -61,7 +61,7 @@ class Hierarchy:
         for row in self.rows:
             if any(len(chain) != self.tiers for chain in (row.positive, row.negative) if chain is not None):
                 raise InputError(
-                    f"row {row.row_id} of {self.name} has a chain that is not of {self.tiers} tiers, as its first row is."
+                    f"row {row.row_id} of {self.name} has a chain of other than {self.tiers} tiers."
                 )
         orphans = {image.image_id for image in self.images} - {row.image_id for row in self.rows}
         if orphans:
