@@ -60,9 +60,7 @@ class Hierarchy:
             raise InputError(f"row {self.rows[0].row_id} of {self.name} has a chain of fewer than {LEAST_TIERS} tiers.")
         for row in self.rows:
             if any(len(chain) != self.tiers for chain in (row.positive, row.negative) if chain is not None):
-                raise InputError(
-                    f"row {row.row_id} of {self.name} has a chain of other than {self.tiers} tiers."
-                )
+                raise InputError(f"row {row.row_id} of {self.name} has a chain of other than {self.tiers} tiers.")
         orphans = {image.image_id for image in self.images} - {row.image_id for row in self.rows}
         if orphans:
             raise InputError(f"image {min(orphans)} of {self.name} belongs to no row: leave it out.")
