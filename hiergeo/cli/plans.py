@@ -1,8 +1,8 @@
 """Commands as files: options that are read from TOML, and the command that every result stores with it.
 
 A file has one line an option, named as on the command line: ``geometry = ["euclidean", "lorentz:-1"]``. What is also
-given on the command line overrides it. The JSON of a result holds the same options under ``command``, so it can be given
-as such a file too.
+given on the command line overrides it. The JSON of a result holds the same options under ``command``, so it can be
+given as such a file too.
 """
 
 import json
@@ -153,7 +153,9 @@ def _options_in(path: Path) -> dict[str, Any]:
             held = documents.parse(text.encode())
         except ValueError as error:
             raise InputError(f"{path} is no JSON: {error}.") from error
-        options = held.get(KEY, {}).get("options") if isinstance(held, dict) and isinstance(held.get(KEY), dict) else None
+        options = (
+            held.get(KEY, {}).get("options") if isinstance(held, dict) and isinstance(held.get(KEY), dict) else None
+        )
         if not isinstance(options, dict):
             raise InputError(f"{path} holds no command to run again: give the JSON of a result, or a TOML file.")
         return options
