@@ -68,7 +68,7 @@ class Operators(TorchDispatchMode):
         self.ours: list[str] = []
         self.largest = 0
 
-    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
         result = operator(*args, **(kwargs or {}))
         if operator.namespace == "hiergeo":
             self.ours.append(operator._opname)
