@@ -3,8 +3,8 @@
 Three parts, each reported as ratios within the run:
 
 - protocols: ``re`` and ``traversal`` with embeddings in hand, beside the same protocols over stored distances, as
-  version 0.1 computed them (by today's kernels). On the HierarCaps test split where HIERGEO_DATA_HOME has it, else on random embeddings of
-  the same shape.
+  version 0.1 computed them (by today's kernels). On the HierarCaps test split where HIERGEO_DATA_HOME has it, else on
+  random embeddings of the same shape.
 - pool: ladders of 50 thresholds and nearest captions among 52,401 candidates, in every geometry, beside `torch.mm`.
 - memory: what an evaluation of 10,000 images on 100,000 captions takes beyond its start, in a process of its own.
 """
@@ -111,7 +111,8 @@ def fastest(rounds: int, *ways: Callable[[], object]) -> list[float]:
 def protocols(rounds: int) -> None:
     embedded = subject()
     embedded.truths, embedded.chains  # noqa: B018 - computed once, before anything is timed
-    print(f"protocols on {embedded.model}: {len(embedded.image)} images, {len(embedded.texts)} texts")  # type: ignore[arg-type]
+    assert embedded.image is not None
+    print(f"protocols on {embedded.model}: {len(embedded.image)} images, {len(embedded.texts)} texts")
     dim = embedded.text.shape[1]
     for spec in GEOMETRIES:
         space = Space(spec.format(dim // 2)).rooted(embedded.root)
