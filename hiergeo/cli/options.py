@@ -99,7 +99,8 @@ Root = Annotated[
     str, typer.Option(help="model: the embedding of the empty caption; none: no root.", metavar="model|none")
 ]
 Format = Annotated[
-    str, typer.Option("--format", help="table, or csv or markdown on standard output alone.", metavar="NAME")
+    str,
+    typer.Option("--format", help="table; or csv, markdown, latex or json alone on standard output.", metavar="NAME"),
 ]
 MinRadius = Annotated[
     float, typer.Option(help="Radius up to which cones are half-spaces; larger ones are narrower.", metavar="X")

@@ -12,7 +12,7 @@ from hiergeo._version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import check_whole
-from hiergeo.evaluation.diagnosis import diagnose, verdict
+from hiergeo.evaluation.diagnosis import diagnose
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.protocols import PROTOCOLS, View, protocol_named, radial_order
 from hiergeo.evaluation.result import Result
@@ -108,11 +108,11 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
             "torch": torch.__version__,
         },
         diagnostics=diagnostics,
-        verdict=verdict(diagnostics),
         draws={name: statistic.draws(settings.samples, settings.seed) for name, statistic in named},
         ladders=outcome.ladders,
         radii=view.radii,
         rows={name: each.values for name, each in statistics.items() if each.values is not None},
+        items={name: statistic.rows for name, statistic in statistics.items()},
         rocs=outcome.rocs,
     )
 

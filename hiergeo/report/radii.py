@@ -1,4 +1,4 @@
-"""The radius figure as numbers of pixels: one panel a geometry, which the page's template draws as SVG."""
+"""Distribution of radii by tier: histograms over common bins, and the panels that draw them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,34 @@ import numpy as np
 
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.diagnosis import bend
-from hiergeo.report.axes import Scale, line
-from hiergeo.report.histogram import Histogram, histograms
+from hiergeo.report.charts import Scale, line
+
+BINS = 40
+"""Bins between the smallest and the largest radius."""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of radii.
+
+    Attributes:
+        edges: (BINS + 1,) bounds of the bins, in geodesic units.
+        counts: (T, BINS) chains whose caption of that tier lies in the bin; each row sums to the number of chains.
+        means: (T,) mean radius of each tier.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    means: np.ndarray
+
+
+def histograms(radii: Sequence[np.ndarray]) -> list[Histogram]:
+    """The histograms of several (n, T) arrays of radii over the same bins."""
+    edges = np.histogram_bin_edges(np.concatenate([each.ravel() for each in radii]), bins=BINS)
+    return [
+        Histogram(edges, np.stack([np.histogram(tier, edges)[0] for tier in each.T]), each.mean(0)) for each in radii
+    ]
+
 
 WIDTH, GUTTER, MARGIN = 340, 58, 14
 """Width of a panel, of the labels on its left, and of the blank on its right."""

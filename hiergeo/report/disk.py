@@ -8,8 +8,8 @@ import torch
 
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.geometry import ConstantCurvature, Space
-from hiergeo.report.axes import ticks
-from hiergeo.report.thumbnails import Thumbnail, thumbnail
+from hiergeo.report.charts import ticks
+from hiergeo.report.ladders import Thumbnail, thumbnail
 
 CHAINS = 150
 """Chains that are drawn at most."""
