@@ -13,6 +13,7 @@ from hiergeo._plugins import Plugins
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.evaluation import PROTOCOLS
 from hiergeo.geometry.spec import GEOMETRIES
+from hiergeo.metrics.registry import PLUGINS
 from hiergeo.training import LOSSES, Objective, chain_loss, train_head
 
 KINDS = {
@@ -20,6 +21,7 @@ KINDS = {
     "hiergeo.datasets": datasets.DATASETS,
     "hiergeo.geometries": GEOMETRIES,
     "hiergeo.losses": LOSSES,
+    "hiergeo.metrics": PLUGINS,
     "hiergeo.protocols": PROTOCOLS,
     "hiergeo.towers": adapters.TOWERS,
 }

@@ -4,16 +4,19 @@
 """
 
 from hiergeo.testing import oracle
-from hiergeo.testing.data import DatasetConformance
-from hiergeo.testing.geometries import GeometryConformance
-from hiergeo.testing.measures import LossConformance
-from hiergeo.testing.models import AdapterConformance, TowerConformance
+from hiergeo.testing.dataset_suite import DatasetConformance
+from hiergeo.testing.geometry_suite import GeometryConformance
+from hiergeo.testing.loss_suite import LossConformance
+from hiergeo.testing.model_suites import AdapterConformance, TowerConformance
+from hiergeo.testing.protocol_suites import MetricConformance, ProtocolConformance
 
 __all__ = [
     "AdapterConformance",
     "DatasetConformance",
     "GeometryConformance",
     "LossConformance",
+    "MetricConformance",
+    "ProtocolConformance",
     "TowerConformance",
     "oracle",
 ]

@@ -1,4 +1,4 @@
-"""Conformance suites for what is computed from embeddings: losses of chains."""
+"""Conformance suite for losses: plug-ins that head training and fine-tuning can minimise."""
 
 from collections.abc import Callable, Iterator
 from typing import ClassVar
