@@ -11,31 +11,39 @@ from hiergeo._numerics import compute_dtype, unit, wide
 from hiergeo.errors import InputError
 from hiergeo.geometry import Euclidean, Geometry, Space
 from hiergeo.losses._checks import (
+    Reduction,
     check_chains,
     check_different,
     check_embeddings,
     check_equal_shapes,
+    check_reduction,
     check_weights,
+    reduced,
 )
-from hiergeo.losses._factors import exterior_angle
 
 
-def prior_loss(embeddings: Tensor, frozen: Tensor) -> Tensor:
-    """(1 - mean cos(e_i, f_i)) / 2 in [0, 1], a 0-dim tensor; 0 where every embedding kept its direction.
+def prior_loss(embeddings: Tensor, frozen: Tensor, *, reduction: Reduction = "mean") -> Tensor:
+    """(1 - cos(e_i, f_i)) / 2 in [0, 1]; 0 where the embedding kept its direction.
 
     Args:
         embeddings: (..., D), of the model that is trained; need not be unit. A zero row has the cosine 0.
         frozen: (..., D), of the same inputs by the frozen model; no gradient reaches them.
+        reduction: "mean" or "sum" over the embeddings, or "none".
+
+    Returns:
+        A 0-dim tensor, or with "none" (...), NaN at rows that hold NaN or Inf.
 
     Raises:
-        InputError: shapes that differ, NaN or Inf, nothing at all.
+        InputError: shapes that differ, NaN or Inf unless `reduction` is "none", nothing at all.
 
     Source: Alper and Averbuch-Elor (ECCV 2024), the embedding prior of RE fine-tuning.
     """
-    check_embeddings(embeddings=embeddings, frozen=frozen)
+    check_reduction(reduction)
+    check_embeddings(embeddings=embeddings, frozen=frozen, finite=reduction != "none")
     check_equal_shapes(embeddings=embeddings, frozen=frozen)
     cosine = (unit(wide(embeddings))[0] * unit(wide(frozen.detach()))[0]).sum(-1)
-    return ((1 - cosine.mean()) / 2).to(compute_dtype(embeddings.dtype))
+    loss = (1 - cosine.mean()) / 2 if reduction == "mean" else reduced((1 - cosine) / 2, reduction)
+    return loss.to(compute_dtype(embeddings.dtype))
 
 
 def batch_hard(positive: Tensor, negative: Tensor) -> Tensor:
@@ -132,8 +140,8 @@ def re_loss(
     prior = mean = hard = torch.zeros((), dtype=compute_dtype(positive.dtype), device=positive.device)
     if mean_weight or hard_weight:
         space = Space(Euclidean() if geometry is None else geometry, root)
-        p = exterior_angle(space, positive[:, :-1], positive[:, 1:]).mT
-        n = -exterior_angle(space, positive[:, :-1], negative[:, :-1]).mT
+        p = space.exterior_angle(positive[:, :-1], positive[:, 1:]).mT
+        n = -space.exterior_angle(positive[:, :-1], negative[:, :-1]).mT
         mean = p.mean() + n.mean() if mean_weight else mean
         hard = mine(p, n) if hard_weight else hard
     if frozen is not None and prior_weight:
