@@ -15,11 +15,11 @@ from torch import Tensor
 from training_common import chains
 
 import hiergeo
-from hiergeo import adapters, losses
+from hiergeo import adapters, datasets, losses
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo.adapters.head import Head, HeadModel
 from hiergeo.adapters.head.network import HeadShape
-from hiergeo.geometry import learnable, parse
+from hiergeo.geometry import parse
 from hiergeo.training import Recipe, train_head
 
 SPECS = ("euclidean", "lorentz:-0.7", "poincare:-0.5", "sphere:0.3", "product:lorentz:-1x8,euclidean:x4")
@@ -28,6 +28,8 @@ DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
 ENTRIES = {
     "adapters._base._checked_rows",
     "adapters._base.root",
+    "evaluation.diagnosis.diagnose",
+    "evaluation.embedded._positions",
     "training.chains.to",
     "training.splitting.split_groups",
     "training.trainer._batches",
@@ -36,9 +38,14 @@ ENTRIES = {
 """Where data is meant to be moved to the device."""
 
 EXITS = {
+    "evaluation.diagnosis.diagnose",
     "_devices._tested",
     "adapters._base._checked_rows",
     "adapters.head.model.through",
+    "evaluation.protocols.radii",
+    "pairwise.prefix.best_within",
+    "evaluation.protocols.run",
+    "evaluation.protocols.score_pairs",
     "training.chains.sha256",
     "training.trainer.look",
 }
@@ -111,6 +118,29 @@ def test_space(place: torch.device, spec: str) -> None:
     close(there.pairwise_margin(*moved), here.pairwise_margin(x, y), place)
     close(there.distance(moved[0], moved[1][:7]), here.distance(x, y[:7]), place)
     close(there.margin(moved[0], moved[1][:7]), here.margin(x, y[:7]), place)
+    for by in ("distance", "margin", "angle"):
+        for a, b in zip(there.topk(*moved, 3, by=by), here.topk(x, y, 3, by=by), strict=True):
+            close(a, b, place)
+    close(there.count(*moved), here.count(x, y), place)
+    target = torch.arange(7)
+    close(there.rank(*moved, target.to(place)), here.rank(x, y, target), place)
+    close(there.energy_sum(*moved), here.energy_sum(x, y), place)
+    close(there.ladder(*moved, 5), here.ladder(x, y, 5), place)
+    close(there.nearest(*moved)[1], here.nearest(x, y)[1], place)
+
+
+@pytest.mark.parametrize(
+    ("spec", "protocol"),
+    [*((spec, "re") for spec in SPECS), *((spec, way) for spec in SPECS[1::3] for way in ("traversal", "pairs"))],
+)
+def test_evaluation(place: torch.device, spec: str, protocol: str) -> None:
+    model = adapters.load("tiny", device="cpu")
+    if spec.startswith("product"):
+        spec = f"product:lorentz:-1x{model.dim - 4},euclidean:x4"
+    data = datasets.load("scenes", count=12)
+    found, expected = (hiergeo.evaluate(model, data, spec, protocol, 8, samples=20, device=on) for on in (place, "cpu"))
+    assert torch.device(found.settings["device"]).type == place.type
+    assert found.metrics == pytest.approx(expected.metrics, abs=1e-5)
 
 
 LOSSES: dict[str, Any] = {
@@ -123,7 +153,7 @@ LOSSES: dict[str, Any] = {
 def test_losses_forward_and_backward(place: torch.device, spec: str, name: str) -> None:
     def run(on: torch.device) -> tuple[Tensor, Tensor]:
         p, n = (points(24, seed=seed).view(6, 4, 12).to(on).requires_grad_() for seed in (0, 1))
-        loss = LOSSES[name](p, n, hiergeo.Space(learnable(parse(spec)).to(on), points(1, seed=2)[0].to(on)))
+        loss = LOSSES[name](p, n, hiergeo.Space(parse(spec).learnable().to(on), points(1, seed=2)[0].to(on)))
         return loss.detach(), torch.autograd.grad(loss, p)[0]
 
     for found, expected in zip(run(place), run(torch.device("cpu")), strict=True):
@@ -138,8 +168,8 @@ def test_training_a_head(place: torch.device, spec: str) -> None:
     recipe = Recipe(
         losses=dict.fromkeys(names, 1.0), hidden=8, steps=6, batch=24, every=3, validation=0.2, patience=None
     )
-    found = train_head(chains(), learnable(parse(spec)), recipe, device=place)
-    expected = train_head(chains(), learnable(parse(spec)), recipe, device="cpu")
+    found = train_head(chains(), parse(spec).learnable(), recipe, device=place)
+    expected = train_head(chains(), parse(spec).learnable(), recipe, device="cpu")
     assert found.diverged is None
     assert found.head.linear.weight.device == place
     for a, b in zip(found.history, expected.history, strict=True):

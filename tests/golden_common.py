@@ -9,7 +9,7 @@ from typing import Any
 
 import hiergeo
 from hiergeo import adapters, datasets
-from hiergeo.study import Plan, Study, run_study
+from hiergeo.study import Plan, Study, StudySettings, run_study
 from hiergeo.training import Recipe, from_hierarchy
 
 FOLDER = Path(__file__).parent / "golden"
@@ -42,7 +42,7 @@ def study() -> Study:
     recipe = Recipe(steps=20, every=10, batch=32, hidden=16, validation=0.2)
     geometries = ("euclidean", "lorentz:-1", "product:lorentz:-1x32,euclidean:x32")
     plan = Plan(geometries, (64,), (0, 1), (1e-3, 5e-3), recipe, learnable=True)
-    return run_study(plan, chains, model, test, steps=20, samples=200)
+    return run_study(plan, chains, model, test, StudySettings(steps=20, samples=200))
 
 
 def parsed(result: Any) -> Any:

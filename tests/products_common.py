@@ -15,7 +15,7 @@ from hiergeo import Polar
 from hiergeo.pairwise.backend import Backend, Factor
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
-from hiergeo.testing.bars import ANGLE_WORST, DISTANCE_WORST
+from hiergeo.testing.assertions import ANGLE_WORST, DISTANCE_WORST
 
 DISTANCES = ("distance", "distance_l1")
 

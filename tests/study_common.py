@@ -6,7 +6,7 @@ from pathlib import Path
 from training_common import FAST, ITEMS, captions, chains, stored
 
 from hiergeo.datasets import Hierarchy, ImageRef, Row
-from hiergeo.study import Plan, Study, run_study
+from hiergeo.study import Plan, Study, StudySettings, run_study
 
 SMALL = replace(FAST, losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=12, every=6)
 GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-1", "product:lorentz:-1x2,euclidean:x2")
@@ -24,4 +24,4 @@ def hierarchy() -> Hierarchy:
 
 
 def study(folder: Path, **changes: object) -> Study:
-    return run_study(plan(**changes), chains(), stored(folder / "base.npz"), hierarchy(), samples=100)
+    return run_study(plan(**changes), chains(), stored(folder / "base.npz"), hierarchy(), StudySettings(samples=100))

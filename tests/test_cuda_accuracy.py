@@ -11,7 +11,7 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise.products import Product
 from hiergeo.testing import oracle
-from hiergeo.testing.bars import ANGLE_MOST, DISTANCE_WORST
+from hiergeo.testing.assertions import ANGLE_MOST, DISTANCE_WORST
 from hiergeo.testing.samples import bar_block
 
 pytestmark = needs_kernels

@@ -14,6 +14,7 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation import View, diagnosis
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.protocols import walk
+from hiergeo.findings import SpaceVerdict
 
 
 class Table(Model):
@@ -66,6 +67,25 @@ def test_re_of_a_case_worked_by_hand(fan):
     order = ("a", "x", "ab", "xy", "abc", "xyz", "xyzw")
     assert result.ladders == ((*order, "abcd"), order)
     assert result.metrics == {"tau_d": 1, "precision": (4 / 8 + 4 / 7) / 2, "recall": 1, "tied_share": 0}
+
+
+@pytest.mark.parametrize("tiers", [2, 3, 6])
+def test_hierarchies_have_any_number_of_tiers(tiers: int) -> None:
+    """Chains along two rays of growing angle, of captions that no other chain has."""
+    names = [[f"{side}{tier}" for tier in range(tiers)] for side in "ab"]
+    angles = [[10 * (tier + 1) + 3 * side for tier in range(tiers)] for side in (0, 1)]
+    texts = dict(zip(["", *names[0], *names[1]], on_circle(0, *angles[0], *angles[1]), strict=True))
+    images = dict(zip([1, 2], on_circle(10 * tiers + 1, 10 * tiers + 4), strict=True))
+    rows = tuple(Row(i, tuple(names[i]), tuple(names[1 - i]), image_id=i + 1) for i in (0, 1))
+    refs = tuple(ImageRef(i, open=lambda: pytest.fail("opened")) for i in (1, 2))
+    hierarchy = Hierarchy("rays", "test", rows, refs)
+    assert hierarchy.tiers == tiers
+    for protocol in ("re", "traversal", "pairs"):
+        result = hiergeo.evaluate(Table(texts, images), hierarchy, "lorentz:-1", protocol, steps=200, samples=5)
+        assert result.metrics["tau_d"] == 1
+        assert result.radii.shape == (2, tiers)
+        assert f"radius_mean_tier{tiers - 1}" in result.diagnostics
+    assert hiergeo.evaluate(Table(texts, images), hierarchy, steps=200, samples=5).metrics["recall"] == 1
 
 
 def test_ties_count_nothing(fan):
@@ -188,8 +208,10 @@ def test_an_adapter_that_loses_rows_is_named(fan, monkeypatch):
 
 
 def test_hierarchies_are_whole():
-    with pytest.raises(InputError, match="not of 4 tiers"):
-        Hierarchy("h", "test", (Row(0, ("a", "b", "c")),))
+    with pytest.raises(InputError, match=r"row 0 .* tiers"):
+        Hierarchy("h", "test", (Row(0, ("a",)),))
+    with pytest.raises(InputError, match=r"row 5 .* 3 tiers"):
+        Hierarchy("h", "test", (Row(4, ("a", "b", "c")), Row(5, ("a", "b", "c"), ("d", "e"))))
     with pytest.raises(InputError, match="image 7 of h belongs to no row"):
         Hierarchy("h", "test", (Row(0, ("a", "b", "c", "d"), image_id=1),), (ImageRef(7, open=lambda: None),))
     with pytest.raises(InputError, match="at least 1 row"):
@@ -210,13 +232,13 @@ def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
 
 def test_a_verdict_of_any_curvature_is_a_number():
     numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.1, "curvature": -1e60}
-    said = diagnosis.verdict(numbers | {"bend": diagnosis.bend(-1e60, 1.0)})
+    said = str(SpaceVerdict.of(numbers | {"bend": diagnosis.bend(-1e60, 1.0)}))
     assert "over a thousand times longer" in said
 
 
 def test_equal_radii_are_called_out():
     numbers = {"radius_spread": 1.04, "in_cone": 0.1, "in_cone_random": 0.1}
-    assert "little radial hierarchy" in diagnosis.verdict(numbers)
+    assert "little radial hierarchy" in str(SpaceVerdict.of(numbers))
 
 
 def test_random_pairs_of_the_diagnostics_follow_the_seed(fan):

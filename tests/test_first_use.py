@@ -12,7 +12,8 @@ from PIL import Image
 import hiergeo
 from hiergeo import _plugins
 from hiergeo.errors import HiergeoError, InputError
-from hiergeo.evaluation import Comparison, Result, diagnosis
+from hiergeo.evaluation import Comparison, Result
+from hiergeo.findings import SpaceVerdict
 from hiergeo.geometry import Space
 
 
@@ -59,9 +60,9 @@ def test_a_plug_in_that_fails_is_named(monkeypatch, stage):
     ("inside", "chance", "telling"), [(0.0, 0.0, False), (0.054, 0.066, False), (0.5, 0.5, False), (0.5, 0.1, True)]
 )
 def test_a_verdict_says_whether_cones_tell_anything(inside, chance, telling):
-    numbers = {"radius_spread": 2.0, "in_cone": inside, "in_cone_random": chance}
-    assert ("say nothing" not in diagnosis.verdict(numbers)) == telling
-    assert ("%" in diagnosis.verdict(numbers)) == (inside > 0)
+    verdict = SpaceVerdict.of({"radius_spread": 2.0, "in_cone": inside, "in_cone_random": chance})
+    assert ("uninformative" not in str(verdict)) == telling
+    assert ("%" in str(verdict)) == (inside > 0)
 
 
 def test_wider_cones_hold_more():
@@ -96,7 +97,7 @@ def test_tau_d_is_shared_only_where_it_is_one_number():
 
 
 def made_of(geometry: str, radii: np.ndarray, tau_d: float) -> Result:
-    return Result({"tau_d": tau_d}, {"geometry": geometry}, {}, "", {}, (), radii)
+    return Result({"tau_d": tau_d}, {"geometry": geometry}, {}, {}, (), radii)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hiergeo.pairwise import rows
 from hiergeo.pairwise.backend import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
-from hiergeo.testing.bars import ANGLE_WORST, DISTANCE_WORST
+from hiergeo.testing.assertions import ANGLE_WORST, DISTANCE_WORST
 
 NORMS = {torch.float64: (-300, 300), torch.float32: (-44, 37), torch.bfloat16: (-39, 37), torch.float16: (-6, 4)}
 """Powers of ten that the norms of directions are drawn from."""

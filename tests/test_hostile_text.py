@@ -9,7 +9,7 @@ from page_common import read
 from PIL import Image
 
 from hiergeo._text import isolated
-from hiergeo.report.environment import environment
+from hiergeo.report.page import environment
 
 COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
 HOSTILE = (

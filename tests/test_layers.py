@@ -38,14 +38,16 @@ ALLOWED = {
     "losses": BASE | {"cones", "geometry", "pairwise"},
     "datasets": BASE,
     "adapters": BASE | {"datasets"},
-    "evaluation": BASE | DATA | MEASURES,
+    "findings": BASE | {"geometry", "metrics"},
+    "evaluation": BASE | DATA | MEASURES | {"findings"},
     "training": BASE | DATA | MEASURES | {"evaluation", "losses"},
-    "study": BASE | DATA | MEASURES | {"evaluation", "losses", "training"},
-    "report": BASE | DATA | MEASURES | {"evaluation", "study", "training"},
+    "study": BASE | DATA | MEASURES | {"evaluation", "findings", "losses", "training"},
+    "report": BASE | DATA | MEASURES | {"evaluation", "findings", "study", "training"},
+    "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES,
-    "testing": BASE | MEASURES,
+    "testing": BASE | DATA | MEASURES | {"evaluation", "losses", "training"},
     "__main__": {"cli"},
-    "cli": BASE | DATA | MEASURES | {"evaluation", "info", "losses", "report", "study", "training"},
+    "cli": BASE | DATA | MEASURES | {"evaluation", "findings", "info", "losses", "report", "study", "training"},
 }
 """For every part of the package the parts it may import; `hiergeo` itself gathers the public names."""
 

@@ -17,7 +17,7 @@ from hiergeo import Polar, pairwise
 from hiergeo.pairwise.backend import Factor, Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
-from hiergeo.testing.bars import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST
+from hiergeo.testing.assertions import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 

@@ -17,7 +17,7 @@ from hiergeo.pairwise.backend import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle
-from hiergeo.testing.bars import DISTANCE_WORST, assert_bars
+from hiergeo.testing.assertions import DISTANCE_WORST, assert_bars
 from hiergeo.testing.samples import bar_block
 
 pytestmark = needs_kernels

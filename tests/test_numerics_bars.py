@@ -10,7 +10,7 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows
 from hiergeo.testing import oracle
-from hiergeo.testing.bars import assert_bars
+from hiergeo.testing.assertions import assert_bars
 from hiergeo.testing.samples import bar_block, bar_rows
 
 # Powers of four hide errors in s = sqrt(|K|), so -0.3 and 0.7 stand beside the stated curvatures.

@@ -11,7 +11,9 @@ from training_common import FAST, chains
 from hiergeo import Lorentz, _plugins, adapters, datasets
 from hiergeo._plugins import Plugins
 from hiergeo.errors import InputError, UnavailableError
+from hiergeo.evaluation import PROTOCOLS
 from hiergeo.geometry.spec import GEOMETRIES
+from hiergeo.metrics.registry import PLUGINS
 from hiergeo.training import LOSSES, Objective, chain_loss, train_head
 
 KINDS = {
@@ -19,6 +21,8 @@ KINDS = {
     "hiergeo.datasets": datasets.DATASETS,
     "hiergeo.geometries": GEOMETRIES,
     "hiergeo.losses": LOSSES,
+    "hiergeo.metrics": PLUGINS,
+    "hiergeo.protocols": PROTOCOLS,
     "hiergeo.towers": adapters.TOWERS,
 }
 

@@ -18,7 +18,7 @@ from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.evaluation import Comparison
 from hiergeo.report import write_page
-from hiergeo.report.exhibits import Exhibit, disagreement, exhibits
+from hiergeo.report.ladders import Exhibit, disagreement, exhibits
 
 GEOMETRIES = ["euclidean", "lorentz:-0.7", "poincare:-0.7", "sphere:0.3"]
 HOSTILE = "<script>alert('x')</script> & \"quotes\""

@@ -9,7 +9,6 @@ from test_report_page import compared, hierarchy
 
 from hiergeo.errors import InputError
 from hiergeo.report import as_csv, as_markdown, check_format, comparison_tables
-from hiergeo.report.findings import Findings
 from hiergeo.report.words import number
 
 
@@ -30,7 +29,7 @@ def test_csv_has_every_figure_unrounded(pairs):
                 assert (float(row["low"]), float(row["high"])) == tuple(result.intervals[name])
             else:
                 assert (row["low"], row["high"]) == ("", "")
-            assert row["best"] == str(int(result.geometry in Findings(pairs).leaders(name)))
+            assert row["best"] == str(int(pairs.findings.is_best(name, result.geometry, pairs.dim)))
 
 
 def test_csv_of_one_result_is_that_of_a_comparison_of_one(pairs):
@@ -43,7 +42,7 @@ def test_csv_of_one_result_is_that_of_a_comparison_of_one(pairs):
 def test_markdown_is_one_table(pairs):
     lines = as_markdown(pairs).splitlines()
     assert len({line.count("|") for line in lines}) == 1
-    assert len(lines) == 2 + len(Findings(pairs).metrics)
+    assert len(lines) == 2 + len(pairs.findings.metrics(pairs.dim))
     for result in pairs.results:
         assert result.geometry in lines[0]
         assert number(result.metrics["auroc"]) in as_markdown(pairs)

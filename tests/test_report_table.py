@@ -10,9 +10,10 @@ from test_report_page import GEOMETRIES, Handmade, compared, hierarchy
 
 import hiergeo
 from hiergeo.evaluation import Comparison, Result
+from hiergeo.findings import Contrast
+from hiergeo.metrics import Interval
 from hiergeo.report import comparison_table, result_table
-from hiergeo.report.axes import ticks
-from hiergeo.report.findings import Findings
+from hiergeo.report.charts import ticks
 from hiergeo.report.words import label, listing, number, short_model
 
 
@@ -33,9 +34,18 @@ def pairs() -> Comparison:
 
 
 def with_winners(comparison: Comparison, **winners: str | None) -> Comparison:
-    """The same results with winners given by hand: who wins is the comparison's business, how it shows is ours."""
+    """The same results with winners given by hand: contrasts of a winner are decided, all others are not."""
+
+    def told(contrast: Contrast) -> Contrast:
+        winner = winners.get(contrast.metric)
+        ours = comparison.findings.charts(winner) if winner else ()
+        sign = (contrast.a in ours) - (contrast.b in ours)
+        ends = sorted((0.1 * sign, 0.2 * sign)) if sign else (-1, 1)
+        return replace(contrast, difference=0.15 * sign, simultaneous=Interval(*ends), test=None, one_space=False)
+
     copy = replace(comparison)
-    copy.__dict__["winners"] = {metric: winners.get(metric) for metric in comparison.winners}
+    contrasts = tuple(map(told, comparison.findings.contrasts))
+    copy.__dict__["findings"] = replace(comparison.findings, contrasts=contrasts)
     return copy
 
 
@@ -114,7 +124,7 @@ def test_no_winner_is_said_so(comparison):
     ],
 )
 def test_headline_says_who_wins_what(comparison, winners, sentence):
-    assert Findings(with_winners(comparison, **winners)).headline.endswith(f"; {sentence}")
+    assert with_winners(comparison, **winners).conclusion.headline.endswith(f"; {sentence}")
 
 
 @pytest.mark.parametrize(
@@ -129,21 +139,21 @@ def test_headline_says_who_wins_what(comparison, winners, sentence):
 def test_headline_says_how_radii_order_the_tiers(comparison, value, interval, sentence):
     first = comparison.results[0]
     told = with_tau(first, value, interval)
-    assert Findings(replace(comparison, results=(told,))).headline == sentence
+    assert replace(comparison, results=(told,)).conclusion.headline == sentence
 
 
 def test_headline_names_geometries_that_order_the_tiers_otherwise(comparison):
     first, second, *_ = comparison.results
-    changed = with_winners(replace(comparison, results=(first, with_tau(second, -0.8, (-0.9, -0.7)))))
+    changed = replace(comparison, results=(first, with_tau(second, -0.8, (-0.9, -0.7))))
     start = "Radii order the tiers in euclidean; radii order the tiers backwards in lorentz:-0.7;"
-    assert Findings(changed).headline.startswith(start)
+    assert changed.conclusion.headline.startswith(start)
 
 
 def test_text_alone_claims_no_comparison_that_was_not_made():
     comparison = hiergeo.compare(Handmade(has_images=False), hierarchy(), GEOMETRIES, steps=10, samples=40)
     text = printed(comparison_table(comparison))
     assert "best" not in text
-    assert Findings(comparison).headline == "Radii order the tiers."
+    assert comparison.conclusion.headline == "Radii order the tiers."
 
 
 def test_margin_is_the_paired_difference_to_the_closest_rival(comparison):
@@ -159,17 +169,17 @@ def test_margin_is_the_paired_difference_to_the_closest_rival(comparison):
         scoring(third, 0.26, base + np.where(np.arange(101) % 2, 0.05, -0.03)),
         scoring(fourth, 0.27, base + 0.02),
     )
-    margin = Findings(replace(comparison, results=results)).margin("recall")
-    assert (margin.best, margin.rival, margin.decided) == ("euclidean", "lorentz:-0.7", False)
-    assert margin.difference == pytest.approx(0.02)
-    assert margin.interval == pytest.approx((-0.02, 0.06))
-    without = Findings(replace(comparison, results=(results[0], results[3]))).margin("recall")
-    assert (without.rival, without.decided) == ("sphere:0.3", True)
+    lead = replace(comparison, results=results).findings.closest_rival("recall", comparison.dim)
+    assert (lead.a, lead.b, lead.winner) == ("euclidean", "lorentz:-0.7", None)
+    assert lead.difference == pytest.approx(0.02)
+    assert lead.interval == pytest.approx((-0.02, 0.06))
+    without = replace(comparison, results=(results[0], results[3])).findings.closest_rival("recall", comparison.dim)
+    assert without.b == "sphere:0.3"
     assert without.interval == pytest.approx((0.01, 0.01))
 
 
 def test_many_metrics_are_counted_in_the_headline(pairs):
-    assert Findings(with_winners(pairs)).headline.endswith("no geometry is better in any of the 8 metrics.")
+    assert with_winners(pairs).conclusion.headline.endswith("no geometry is better in any of the 8 metrics.")
 
 
 def test_spaces_that_measure_radii_differently_do_not_share_tau_d():
@@ -187,9 +197,9 @@ def test_product_lacks_the_angle_scores_and_says_so():
     spaces = ["product:lorentz:-1x4,euclidean:x8", "euclidean"]
     data = hierarchy(negatives=True)
     comparison = hiergeo.compare(Handmade(), data, spaces, protocol="pairs", samples=40)
-    findings = Findings(comparison)
-    assert findings.cell("auroc", comparison.results[0]) is None
-    assert "auroc" in findings.metrics
+    findings, dim = comparison.findings, comparison.dim
+    assert findings.score("auroc", comparison.results[0].geometry, dim) is None
+    assert "auroc" in findings.metrics(dim)
     assert "AUROC" in printed(comparison_table(comparison))
 
 

@@ -8,9 +8,9 @@ from study_common import SMALL, hierarchy, plan
 from training_common import chains, stored
 
 from hiergeo.errors import InputError
-from hiergeo.geometry import learnable, parse
+from hiergeo.geometry import parse
 from hiergeo.study import run_study
-from hiergeo.study.spaces import SAME, charts, same_by_construction
+from hiergeo.study.conduct import RADIAL, same_by_construction
 
 
 @pytest.mark.parametrize(
@@ -59,23 +59,18 @@ def test_every_head_takes_all_its_steps():
 
 def test_learnable_curvatures_keep_their_value_and_their_sign():
     for spec in ("lorentz:-2", "poincare:-0.5", "sphere:0.25"):
-        geometry = learnable(parse(spec))
+        geometry = parse(spec).learnable()
         assert any(parameter.requires_grad for parameter in geometry.parameters())
         assert geometry.value == pytest.approx(float(spec.partition(":")[2]))
-    product = learnable(parse("product:lorentz:-1x2,euclidean:x2,l1"))
+    product = parse("product:lorentz:-1x2,euclidean:x2,l1").learnable()
     assert len(list(product.parameters())) == 1
     assert product.spec.endswith(",l1")
     assert plan(learnable=False).geometry("lorentz:-1").log_magnitude is None
 
 
-def test_charts_of_one_space():
-    specs = ["lorentz:-1", "euclidean", "poincare:-1", "poincare:-0.5", "product:lorentz:-1x2", "product:poincare:-1x2"]
-    assert charts(specs) == (("lorentz:-1", "poincare:-1"), ("product:lorentz:-1x2", "product:poincare:-1x2"))
-
-
 def test_what_cannot_differ_under_losses_that_see_no_curvature():
     flat = ("euclidean", "lorentz:-1")
-    assert same_by_construction(flat, ["prior", "order"]) == SAME
+    assert same_by_construction(flat, ["prior", "order"]) == RADIAL
     assert same_by_construction(flat, ["prior", "order", "mean"]) == frozenset()
     assert same_by_construction((*flat, "product:lorentz:-1x2,euclidean:x2,l1"), ["order"]) == frozenset()
 

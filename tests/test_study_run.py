@@ -11,7 +11,7 @@ from training_common import chains, stored
 
 from hiergeo.geometry import parse
 from hiergeo.metrics import crossed_draws, percentile_interval
-from hiergeo.study import conduct, run_study, tuning
+from hiergeo.study import StudySettings, conduct, run_study
 from hiergeo.study.bench import Bench
 from hiergeo.training import HeadModel, trainer
 from hiergeo.training.splitting import split_groups
@@ -62,7 +62,7 @@ def test_charts_of_one_space_are_one_and_win_nothing(done):
     one, other = cell(done, "lorentz:-1").metrics, cell(done, "poincare:-1").metrics
     assert one == pytest.approx(other, abs=1e-6, nan_ok=True)
     assert not any({each.a, each.b} == {"lorentz:-1", "poincare:-1"} for each in done.contrasts)
-    assert "one space in 2 charts" in done.conclusion
+    assert "one space in 2 charts" in str(done.conclusion)
 
 
 def test_contrasts_are_paired_by_seed_and_item(done):
@@ -75,7 +75,7 @@ def test_contrasts_are_paired_by_seed_and_item(done):
     differences = [a.draws["auroc"] - b.draws["auroc"] for a, b in pairs]
     streams = (crossed_draws(differences, seed=(0, stream)) for stream in range(len(done.contrasts)))
     assert contrast.interval in map(percentile_interval, streams)
-    assert contrast.together.low <= contrast.interval.low <= contrast.interval.high <= contrast.together.high
+    assert contrast.simultaneous.low <= contrast.interval.low <= contrast.interval.high <= contrast.simultaneous.high
 
 
 def test_the_same_seed_sees_the_same_batches_in_every_geometry(tmp_path, monkeypatch):
@@ -99,19 +99,18 @@ def test_the_same_seed_sees_the_same_batches_in_every_geometry(tmp_path, monkeyp
 
 def test_heads_never_see_the_pairs_they_are_measured_on_and_tuning_never_the_test_rows(tmp_path, monkeypatch):
     trained_on, judged = [], []
-    train, score = conduct.train_head, tuning.score_pairs
+    train, score = conduct.train_head, conduct.score_pairs
 
-    def recorded(data, geometry, recipe):
+    def recorded(data, geometry, recipe, **where):
         trained_on.append((recipe.seed, set(data.positive[:, 0].tolist())))
-        return train(data, geometry, recipe)
+        return train(data, geometry, recipe, **where)
 
     def judge(data, model, space):
         judged.append(set(data.positive[:, 0].tolist()))
         return score(data, model, space)
 
     monkeypatch.setattr(conduct, "train_head", recorded)
-    monkeypatch.setattr(tuning, "train_head", recorded)
-    monkeypatch.setattr(tuning, "score_pairs", judge)
+    monkeypatch.setattr(conduct, "score_pairs", judge)
     done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), learning_rates=(0.001, 0.02))
     made = chains()
     _, aside = split_groups(made, 0.1, 0)
@@ -130,9 +129,9 @@ def test_losses_that_see_no_curvature_train_one_head_and_name_what_cannot_differ
     done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), recipe=replace(SMALL, losses={"order": 1.0}))
     flat, curved = (each.runs[0].trained.head.state_dict() for each in done.cells)
     assert all(torch.equal(flat[name], curved[name]) for name in flat)
-    assert "tau_d" in done.same
+    assert "tau_d" in done.shared
     assert not any(each.metric == "tau_d" for each in done.contrasts)
-    assert "tau_d_unseen cannot differ" in done.conclusion
+    assert "tau_d_unseen cannot differ" in str(done.conclusion)
 
 
 def test_a_rate_at_which_training_breaks_is_not_chosen(tmp_path):
@@ -149,9 +148,9 @@ def test_a_run_that_diverges_counts_with_its_last_good_state_and_is_named(tmp_pa
     for each in done.cells:
         assert all("at step" in run.problem for run in each.runs)
         assert np.isfinite(list(each.metrics.values())).all()
-    assert "with the batch of rows" in done.verdicts["euclidean", 4]
-    assert "counts with the state of step 0" in done.verdicts["euclidean", 4]
-    assert "did not end well for every seed of euclidean at dimension 4" in done.conclusion
+    assert "with the batch of rows" in str(done.verdicts["euclidean", 4])
+    assert "counts with the state of step 0" in str(done.verdicts["euclidean", 4])
+    assert "Training failed for some seeds of euclidean at dimension 4" in str(done.conclusion)
 
 
 def test_a_head_beyond_the_antipode_counts_as_untrained(tmp_path, done):
@@ -164,7 +163,7 @@ def test_a_head_beyond_the_antipode_counts_as_untrained(tmp_path, done):
     assert fine.problem is None
     trained.head.linear.weight.data *= 100
     lost = bench.run(trained, before, sphere)
-    assert "the untrained one stands for it" in lost.problem
+    assert "the untrained head was measured instead" in lost.problem
     assert lost.metrics["auroc"] == pytest.approx(before.metrics["auroc"], abs=1e-6)
     assert HeadModel(model, lost.trained.head).through(made.root[None])[0] == pytest.approx(made.root, abs=1e-6)
 
@@ -181,7 +180,7 @@ def test_json_has_the_means_over_seeds_first(done):
     assert len(run["history"]) == 3
     assert whole["plan"]["recipe"]["losses"] == SMALL.losses
     assert whole["leakage"] is None
-    assert whole["verdicts"]["euclidean/d4"] == done.verdicts["euclidean", 4]
+    assert whole["verdicts"]["euclidean/d4"] == str(done.verdicts["euclidean", 4])
 
 
 def test_the_same_study_twice_is_the_same(tmp_path, done):
@@ -192,6 +191,6 @@ def test_the_same_study_twice_is_the_same(tmp_path, done):
 def test_leakage_is_carried_to_every_output(tmp_path):
     leaky = replace(chains(), leakage="1 of 60 rows describe test images.")
     made = plan(geometries=("euclidean", "lorentz:-1"))
-    done = run_study(made, leaky, stored(tmp_path / "base.npz"), hierarchy(), samples=20)
+    done = run_study(made, leaky, stored(tmp_path / "base.npz"), hierarchy(), StudySettings(samples=20))
     assert done.leakage == json.loads(done.to_json())["leakage"] == leaky.leakage
-    assert "Trained on test data: 1 of 60 rows" in done.conclusion
+    assert "Trained on test data: 1 of 60 rows" in str(done.conclusion)

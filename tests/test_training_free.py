@@ -61,7 +61,7 @@ def test_points_stay_on_their_manifold():
 def test_points_that_run_away_are_kept_where_coordinates_hold(geometry):
     recipe = dataclasses.replace(FAST, learning_rate=1.0, batch=32)
     placed = embed_graph(tree(), NODES, geometry, 2, recipe)
-    reach = placed.polars()[0].radius.detach() * (-geometry.value) ** 0.5
+    reach = placed.located().factors[0].radius.detach() * (-geometry.value) ** 0.5
     assert reach.max() == pytest.approx(REACH, rel=1e-3)
     assert bool(placed.distances().isfinite().all())
 
@@ -83,7 +83,7 @@ def test_two_runs_are_equal_to_the_bit():
 @pytest.mark.parametrize("geometry", [Lorentz(-0.3), PoincareBall(-2), Sphere(0.3), Euclidean()])
 def test_distances_are_those_of_the_space_and_of_geoopt(geometry):
     placed = FreeEmbedding(geometry, 7, 3, spread=0.7)
-    (point,) = placed.polars()
+    (point,) = placed.located().factors
     tangent = point.radius[:, None] * point.direction
     expected = Space(geometry).pairwise_distance(tangent, tangent)
     torch.testing.assert_close(placed.distances(), expected)

@@ -159,7 +159,7 @@ def test_on_the_command_line(run, tmp_path):
     common += ["--out", tmp_path / "head", "--json", numbers]
     code, printed, _ = run(*common, "--evaluate", "tiny", "--zero-shot", "scenes")
     assert code == 0
-    assert "zero_shot_accuracy" in printed
+    assert "zero-shot accuracy" in printed
     report = json.loads(numbers.read_text())
     assert CHANCE + 0.15 < report["metrics"]["zero_shot_accuracy_before"] <= 1
     assert len(report["intervals"]["zero_shot_accuracy"]) == 2

@@ -23,7 +23,7 @@ def scores(placed: FreeEmbedding, ancestor: Tensor, descendant: Tensor) -> dict[
     geodesic radii in place of norms in the ball.
     """
     angles, margins, from_root = [], [], []
-    for (factor, _), point in zip(placed.geometry.parts(_dim(placed)), placed.polars(), strict=True):
+    for (factor, _), point in zip(placed.geometry.parts(_dim(placed)), placed.located().factors, strict=True):
         a, c = (Polar(point.direction[nodes], point.radius[nodes]) for nodes in (ancestor, descendant))
         angle = rows.exterior_angle(a, c, factor.curvature)
         angles.append(angle)
@@ -61,4 +61,4 @@ def unlinked(edges: Tensor, nodes: int, count: int, seed: int) -> tuple[Tensor, 
 
 
 def _dim(placed: FreeEmbedding) -> int:
-    return sum(point.direction.shape[-1] for point in placed.polars())
+    return sum(point.direction.shape[-1] for point in placed.located().factors)

@@ -60,12 +60,12 @@ def write_json(path: Path | None, text: str) -> None:
 
 
 def plain(result: "Result | Comparison | Study", form: str) -> bool:
-    """Print a result as CSV or Markdown and say True, unless a table is wanted."""
-    from hiergeo.report import as_csv, as_markdown
+    """Print a result in another format than a table and return True; False where a table is wanted."""
+    from hiergeo.report import formatted
 
     if form == "table":
         return False
-    print(as_csv(result) if form == "csv" else as_markdown(result))
+    print(formatted(result, form))
     return True
 
 

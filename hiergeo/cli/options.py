@@ -32,11 +32,12 @@ def path(value: Path | list[Path] | None) -> Path | list[Path] | None:
     if value is None:
         return None
     if isinstance(value, list | tuple):
-        return [_file(each) for each in value]
-    return _file(value)
+        return [checked_path(each) for each in value]
+    return checked_path(value)
 
 
-def _file(named: Path) -> Path:
+def checked_path(named: Path) -> Path:
+    """A path that a user named, with its ~ expanded. Raises InputError for one that stands for a standard stream."""
     if str(named) == "-":
         raise InputError("'-' is no standard stream here: name a file.")
     return path_of(named)
@@ -99,7 +100,8 @@ Root = Annotated[
     str, typer.Option(help="model: the embedding of the empty caption; none: no root.", metavar="model|none")
 ]
 Format = Annotated[
-    str, typer.Option("--format", help="table, or csv or markdown on standard output alone.", metavar="NAME")
+    str,
+    typer.Option("--format", help="table; or csv, markdown, latex or json alone on standard output.", metavar="NAME"),
 ]
 MinRadius = Annotated[
     float, typer.Option(help="Radius up to which cones are half-spaces; larger ones are narrower.", metavar="X")

@@ -12,7 +12,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, plain, sole_writer, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.errors import check_whole
-from hiergeo.study import Plan, Study, run_study
+from hiergeo.study import Plan, Study, StudySettings, run_study
 from hiergeo.training import Chains, Recipe
 
 PANEL = "With --train"
@@ -118,7 +118,8 @@ def study(
     chains = asked.chains(loaded, data, rows)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
-        done = run_study(plan, chains, loaded, test, unseen=unseen, held_out=held_out, seed=seed, progress=True)
+        settings = StudySettings(seed=seed, device=device)
+        done = run_study(plan, chains, loaded, test, settings, unseen=unseen, held_out=held_out, progress=True)
         publish(done, html, json, images, seed, form)
 
 

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._plugins import Plugins
-from hiergeo.datasets._base import TIERS, Hierarchy, ImageRef, Row
+from hiergeo.datasets._base import Hierarchy, ImageRef, Row
 from hiergeo.datasets._home import data_home
 from hiergeo.datasets._labels import Labelled
 from hiergeo.datasets.labelled import labelled
@@ -25,7 +25,6 @@ DATASETS: Plugins[Callable[..., Hierarchy]] = Plugins(
 
 __all__ = [
     "DATASETS",
-    "TIERS",
     "Hierarchy",
     "ImageRef",
     "Labelled",

@@ -11,8 +11,8 @@ from hiergeo.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-TIERS = 4
-"""Captions in a chain, from the most general (tier 0) to the most specific (tier 3)."""
+LEAST_TIERS = 2
+"""Captions that a chain has at least: one, and another that is more specific."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Hierarchy:
     Attributes:
         name: dataset name, such as ``hierarcaps``.
         split: split name, such as ``test``.
-        rows: the chains, each of `TIERS` non-empty stripped captions.
+        rows: the chains, all of the same number of non-empty stripped captions, at least two.
         images: the distinct images of the rows, in order of first appearance; empty when rows have none.
     """
 
@@ -56,12 +56,19 @@ class Hierarchy:
     def __post_init__(self) -> None:
         if not self.rows:
             raise InputError(f"the {self.split} split of {self.name} is empty: nothing to evaluate.")
+        if self.tiers < LEAST_TIERS:
+            raise InputError(f"row {self.rows[0].row_id} of {self.name} has a chain of fewer than {LEAST_TIERS} tiers.")
         for row in self.rows:
-            if any(len(chain) != TIERS for chain in (row.positive, row.negative) if chain is not None):
-                raise InputError(f"row {row.row_id} of {self.name} has a chain that is not of {TIERS} tiers.")
+            if any(len(chain) != self.tiers for chain in (row.positive, row.negative) if chain is not None):
+                raise InputError(f"row {row.row_id} of {self.name} has a chain of other than {self.tiers} tiers.")
         orphans = {image.image_id for image in self.images} - {row.image_id for row in self.rows}
         if orphans:
             raise InputError(f"image {min(orphans)} of {self.name} belongs to no row: leave it out.")
+
+    @property
+    def tiers(self) -> int:
+        """Captions in each chain."""
+        return len(self.rows[0].positive)
 
     @cached_property
     def has_negatives(self) -> bool:

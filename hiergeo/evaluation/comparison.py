@@ -1,8 +1,8 @@
-"""The same embeddings in several spaces, with paired intervals for every difference."""
+"""The same embeddings measured in several spaces, and what the differences amount to."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,14 +19,25 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Compute, Embedded
 from hiergeo.evaluation.measuring import Settings, as_space, check, check_fit, embed_for, measure
 from hiergeo.evaluation.result import Result
-from hiergeo.geometry import Geometry, Space
-from hiergeo.metrics import Interval, percentile_interval
+from hiergeo.findings import (
+    Conclusion,
+    Cube,
+    Findings,
+    SpaceFacts,
+    conclude_comparison,
+    contrast_all,
+    flat_spaces,
+    identity,
+    small_samples,
+)
+from hiergeo.geometry import Geometry, Space, parse
+from hiergeo.metrics import Interval, find_metric, percentile_interval
 
 RADIAL = frozenset({"tau_d"})
-"""Metrics of radii alone. No geometry wins them: the lift keeps |e - root|, whatever the curvature."""
+"""Metrics of radii alone, which no geometry can win: the radius is |e - root| whatever the curvature."""
 
 SAME_RADIUS = 1e-5
-"""Relative difference below which radii are the same number, computed twice in float32."""
+"""Relative difference up to which radii in float32 count as equal."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,58 +55,89 @@ class Comparison:
     def shared(self) -> frozenset[str]:
         """Metrics that are the same in every space by construction: `RADIAL`, unless a norm or a root changes radii.
 
-        Products round radii differently, which parts some that tie in other geometries: then none is the same.
+        Products round radii differently, which can break ties of other geometries: then nothing is shared.
         """
         first = self.results[0]
         same = all(np.allclose(first.radii, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
         equal = all(first.metrics[name] == result.metrics[name] for name in RADIAL for result in self.results)
         return RADIAL if same and equal else frozenset()
 
+    @property
+    def dim(self) -> int:
+        """Dimension of the embeddings."""
+        return int(self.embedded.root.shape[-1])
+
+    @cached_property
+    def findings(self) -> Findings:
+        """Scores, contrasts, leaders and cautions; metrics that curvature cannot change are not compared."""
+        dim = self.dim
+        spaces = tuple(_facts(result, dim) for result in self.results)
+        cube = Cube(tuple(result.entry(dim) for result in self.results))
+        fixed = frozenset(name for name in cube.resampled if not find_metric(name).depends_on_curvature)
+        return Findings(
+            cube=cube,
+            spaces=spaces,
+            contrasts=contrast_all(cube, spaces, without=fixed, family="metric", seed=0),
+            shared=self.shared,
+            cautions=(*small_samples(cube), *flat_spaces(spaces)),
+        )
+
+    @property
+    def cube(self) -> Cube:
+        """All numbers, with `to_pandas`, `to_csv`, `to_markdown`, `to_latex` and `to_json`."""
+        return self.findings.cube
+
+    @cached_property
+    def conclusion(self) -> Conclusion:
+        """What was found, in words."""
+        return conclude_comparison(self.findings)
+
     @cached_property
     def winners(self) -> dict[str, str | None]:
-        """Metric -> the geometry that beats every other space by a paired 95 % interval that excludes 0, or None.
+        """Metric -> the geometry that wins against every other space, or None.
 
-        Charts of one space count as one; a single row, whose intervals have no width, decides nothing.
+        A difference counts when the simultaneous 95 % interval over all pairs of spaces excludes 0 and, for discrete
+        metrics, the exact sign test agrees after Holm's correction. Charts of one space, and spaces that are
+        effectively flat, count as one.
         """
-        return {metric: self._winner(metric) for metric in self._measured if metric not in RADIAL}
+        named = (name for name in self.findings.metrics(self.dim) if find_metric(name).depends_on_curvature)
+        return {name: self.findings.winner(name, self.dim) for name in named}
+
+    @property
+    def twins(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of geometries that are charts of one space: equal curvature around the same root."""
+        return self.findings.twins
 
     def difference(self, metric: str, a: Result, b: Result) -> Interval:
-        """The paired 95 % interval of metric(a) - metric(b)."""
+        """Paired 95 % interval of metric(a) - metric(b)."""
         return percentile_interval(a.draws[metric] - b.draws[metric])
 
     def to_json(self) -> str:
         """The metrics of every geometry first, as ``GEOMETRY/METRIC``; then what won, and each result whole."""
         flat = {f"{result.geometry}/{name}": value for result in self.results for name, value in result.metrics.items()}
-        whole = {result.geometry: result.as_dict() for result in self.results}
-        findings = {"winners": self.winners, "same_by_construction": sorted(self.shared)}
-        return json.dumps({"metrics": flat, **findings, "results": whole}, indent=2)
+        whole = {
+            "metrics": flat,
+            "winners": self.winners,
+            "same_by_construction": sorted(self.shared),
+            "conclusion": str(self.conclusion),
+            "contrasts": [each.as_dict() for each in self.findings.contrasts],
+            "cautions": [asdict(each) for each in self.findings.cautions],
+            "results": {result.geometry: result.as_dict() for result in self.results},
+        }
+        return json.dumps(whole, indent=2)
 
-    @property
-    def _measured(self) -> list[str]:
-        """The metrics with intervals of any of the results: a product lacks those of its exterior angle."""
-        return list(dict.fromkeys(metric for result in self.results for metric in result.draws))
 
-    @cached_property
-    def twins(self) -> tuple[tuple[str, ...], ...]:
-        """Geometries that are one space in several charts: equal curvature around the same root."""
-        spaces: dict[tuple[object, object], list[str]] = {}
-        for result in self.results:
-            if "curvature" in result.diagnostics:
-                spaces.setdefault((result.diagnostics["curvature"], result.settings["root"]), []).append(
-                    result.geometry
-                )
-        return tuple(tuple(charts) for charts in spaces.values() if len(charts) > 1)
-
-    def charts(self, geometry: str) -> tuple[str, ...]:
-        """The geometry and the other charts of its space among the results."""
-        return next((charts for charts in self.twins if geometry in charts), (geometry,))
-
-    def _winner(self, metric: str) -> str | None:
-        scored = [result for result in self.results if metric in result.draws]
-        best = max(scored, key=lambda result: result.metrics[metric])
-        same = self.charts(best.geometry)
-        leads = [self.difference(metric, best, rival) for rival in scored if rival.geometry not in same]
-        return best.geometry if leads and all(0 < lead.low < lead.high for lead in leads) else None
+def _facts(result: Result, dim: int) -> SpaceFacts:
+    root = result.settings["root"]
+    curvature = result.diagnostics.get("curvature")
+    try:
+        geometry = parse(result.geometry)
+    except InputError:  # a geometry that no spec names
+        return SpaceFacts(result.geometry, dim, (curvature, root), curvature != 0, result.diagnostics["bend"])
+    curved = any(float(factor.curvature) != 0 for factor, _ in geometry.parts(dim))
+    same = identity(result.geometry, root) if curvature is None else (curvature, root)
+    added = geometry.norm == "l1"
+    return SpaceFacts(result.geometry, dim, same, curved, result.diagnostics["bend"], added)
 
 
 @torch_defaults()

@@ -1,4 +1,4 @@
-"""Is there any hierarchy, and any curvature, to speak of: radius spread, cone occupancy, and a verdict in words."""
+"""Diagnostics of a space: radius spread, cone occupancy and how much its curvature matters at these radii."""
 
 import math
 
@@ -9,21 +9,9 @@ from torch import Tensor
 from hiergeo.evaluation.protocols import View, located_rows, pair_scores
 from hiergeo.geometry.points import row_by_row
 
-FLAT_BEND = 0.02
-"""Below this relative excess of sn(r) over r at the largest radius a curved space measures like a flat one."""
-
-HUGE = 1e3
-"""Relative excess beyond which its exact size says nothing."""
-
-TELLING = 0.05
-"""Lead of children over random captions below which being inside a cone says nothing."""
-
-FLAT_SPREAD = 1.1
-"""Below this ratio of the largest to the smallest tier mean, radii barely tell tiers apart."""
-
 
 def diagnose(view: View, seed: int) -> dict[str, float]:
-    """Numbers behind the verdict.
+    """Numbers behind a `hiergeo.findings.SpaceVerdict`.
 
     `radius_mean_tierI`, `radius_std_tierI` per tier; `radius_spread`, the largest over the smallest tier mean;
     `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs inside cones;
@@ -67,40 +55,3 @@ def bend(curvature: float, radius: float) -> float:
     if a == 0:
         return 0.0
     return (math.sinh(min(a, 700)) if curvature < 0 else math.sin(a)) / a - 1
-
-
-def verdict(numbers: dict[str, float]) -> str:
-    """What the diagnostics say, in one or two plain sentences."""
-    sentences = []
-    if numbers["radius_spread"] < FLAT_SPREAD:
-        sentences.append(
-            f"Radii hardly differ between tiers (largest over smallest mean {numbers['radius_spread']:.2f}): "
-            "there is little radial hierarchy to measure."
-        )
-    curvature, excess = numbers.get("curvature", 0.0), numbers.get("bend", 0.0)
-    if curvature:
-        change = f"{100 * abs(excess):.3g} %" if abs(excess) < HUGE else "over a thousand times"
-        sentences.append(f"With K = {curvature:g} {room(change, excess)}.")
-    sentences.append(_cones(numbers["in_cone"], numbers["in_cone_random"]))
-    return " ".join(sentences)
-
-
-def room(change: str, excess: float) -> str:
-    """What the curvature does at the largest radius, which differs from flat space by `change`, in words."""
-    longer, more = ("longer", "more") if excess > 0 else ("shorter", "less")
-    circles = f"a circle of the largest radius is {change} {longer} than a flat one"
-    if abs(excess) < FLAT_BEND:
-        return f"{circles}: effectively flat, treat it as Euclidean"
-    return f"{circles}: specific captions have that much {more} room to spread"
-
-
-def _cones(occupancy: float, chance: float) -> str:
-    """Whether cones tell children from other captions."""
-    if occupancy == 0:
-        return (
-            "Cones say nothing here: at these radii they are too narrow to hold any caption's child. Radii and angles "
-            "can order captions all the same; training widens cones (hiergeo train head)."
-        )
-    inside, random = f"{100 * occupancy:.1f} %", f"{100 * chance:.1f} %"
-    shares = f"{inside} of children lie in their parent's cone, {random} of random captions do too"
-    return f"Cones say nothing here: {shares}." if occupancy - chance < TELLING else f"{shares}."

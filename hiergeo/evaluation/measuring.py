@@ -11,10 +11,10 @@ from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import check_whole, unknown_name
-from hiergeo.evaluation.diagnosis import diagnose, verdict
+from hiergeo.errors import check_whole
+from hiergeo.evaluation.diagnosis import diagnose
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
-from hiergeo.evaluation.protocols import PROTOCOLS, View, radial_order
+from hiergeo.evaluation.protocols import PROTOCOLS, View, protocol_named, radial_order
 from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space
 
@@ -50,7 +50,8 @@ def evaluate(
         dataset: a hierarchy, or the name of one (its test split).
         space: a space, a geometry, or its spec; None is Euclidean space. A space without a root of its own gets the
             model's.
-        protocol: ``re`` (the paper's), ``traversal`` (ProLIP's) or ``pairs``.
+        protocol: ``re`` (the paper's), ``traversal`` (ProLIP's), ``pairs``, or one that another package registers
+            (entry-point group ``hiergeo.protocols``).
         steps: thresholds of ``re``, points of ``traversal``; at least 1.
         seed: of the bootstrap and of the random pairs of the diagnostics.
         samples: bootstrap resamples.
@@ -78,7 +79,9 @@ def evaluate(
 def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: bool) -> Result:
     """Measure what is already embedded, on the device where it is; arguments as for `evaluate`."""
     view = View(embedded, space.rooted(embedded.root))
-    outcome = PROTOCOLS[settings.protocol].run(view, settings.steps, progress)
+    protocol = protocol_named(settings.protocol)
+    with PROTOCOLS.running(settings.protocol, "could not measure"):
+        outcome = protocol.run(view, settings.steps, progress)
     diagnostics = diagnose(view, settings.seed)
     order = radial_order(view.radii)
     statistics = order.statistics | outcome.statistics
@@ -105,11 +108,11 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
             "torch": torch.__version__,
         },
         diagnostics=diagnostics,
-        verdict=verdict(diagnostics),
         draws={name: statistic.draws(settings.samples, settings.seed) for name, statistic in named},
         ladders=outcome.ladders,
         radii=view.radii,
         rows={name: each.values for name, each in statistics.items() if each.values is not None},
+        items={name: statistic.rows for name, statistic in statistics.items()},
         rocs=outcome.rocs,
     )
 
@@ -121,8 +124,7 @@ def _root_of(view: View) -> str:
 
 def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
     """Raise InputError for settings that mean nothing, before anything is loaded."""
-    if protocol not in PROTOCOLS:
-        raise unknown_name("protocol", protocol, PROTOCOLS)
+    PROTOCOLS.check(protocol)
     check_whole("steps", steps, 1, _limits.PROTOCOL_STEPS)
     check_whole("samples", samples, 1, _limits.RESAMPLES)
     check_whole("seed", seed, 0, _limits.SEED)
@@ -131,14 +133,14 @@ def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
     """Raise InputError where model, data, space and protocol do not go together, before anything is embedded."""
     space.geometry.parts(model.dim)
-    PROTOCOLS[protocol].check(model, hierarchy, space)
+    protocol_named(protocol).check(model, hierarchy, space)
 
 
 def embed_for(
     protocol: str, model: Model, hierarchy: Hierarchy, compute: Compute = ON_THE_CPU, *, progress: bool = False
 ) -> Embedded:
     """Embed what a protocol measures of a hierarchy."""
-    chosen = PROTOCOLS[protocol]
+    chosen = protocol_named(protocol)
     return embed(model, hierarchy, images=chosen.images, negatives=chosen.negatives, compute=compute, progress=progress)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo._plugins import Plugins
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
@@ -224,5 +225,22 @@ def radial_order(chain_radii: np.ndarray) -> Outcome:
     return Outcome({"tau_d": mean_of(tau_d_rows(chain_radii))}, {"tied_share": tied_share(chain_radii)})
 
 
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (RadialLadder(), Traversal(), Pairs())}
-"""The protocols of hiergeo, by name."""
+PROTOCOLS: Plugins[Protocol | type[Protocol]] = Plugins(
+    "protocol", "hiergeo.protocols", {protocol.name: protocol for protocol in (RadialLadder, Traversal, Pairs)}
+)
+"""Every protocol by its name: a subclass of `Protocol`, or an instance of one."""
+
+
+def protocol_named(name: str) -> Protocol:
+    """The protocol of that name.
+
+    Raises:
+        InputError: an unknown name (the nearest one is suggested), or something that is no protocol.
+        UnavailableError: the code of another package cannot be imported.
+    """
+    found = PROTOCOLS.get(name)
+    with PROTOCOLS.running(name, "could not be made"):
+        made = found() if isinstance(found, type) else found
+    if not isinstance(made, Protocol):
+        raise InputError(f"the protocol '{name}' is a {type(made).__name__}, not a hiergeo.evaluation.Protocol.")
+    return made

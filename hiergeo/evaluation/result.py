@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hiergeo.findings import Entry, SpaceVerdict
 from hiergeo.metrics import Interval, Roc, percentile_interval
 
 
@@ -16,22 +17,22 @@ class Result:
         metrics: name -> value, flat; what `to_json` writes first.
         settings: model, dataset, split, geometry, root, protocol, steps, seed, counts and versions.
         diagnostics: radius spread, cone occupancy, curvature.
-        verdict: what the diagnostics say, in words.
         draws: metric -> (samples,) its bootstrap values; those of two results over the same rows are paired.
         ladders: for each image the captions met, general to specific; not part of the JSON.
         radii: (n, T) radii of the chains; not part of the JSON.
         rows: metric -> (rows,) its value for each row, where it is their mean; not part of the JSON.
+        items: metric -> number of rows, images or captions that were resampled; not part of the JSON.
         rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
     """
 
     metrics: dict[str, float]
     settings: dict[str, str | int | float]
     diagnostics: dict[str, float]
-    verdict: str
     draws: dict[str, np.ndarray]
     ladders: tuple[tuple[str, ...], ...]
     radii: np.ndarray
     rows: dict[str, np.ndarray] = field(default_factory=dict)
+    items: dict[str, int] = field(default_factory=dict)
     rocs: dict[str, Roc] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -48,6 +49,21 @@ class Result:
     def geometry(self) -> str:
         """The spec of the geometry it was measured in."""
         return str(self.settings["geometry"])
+
+    @property
+    def space_verdict(self) -> SpaceVerdict:
+        """What the diagnostics say about hierarchy, curvature and cones."""
+        return SpaceVerdict.of(self.diagnostics)
+
+    @property
+    def verdict(self) -> str:
+        """The same in words."""
+        return str(self.space_verdict)
+
+    def entry(self, dim: int, seed: int | None = None) -> Entry:
+        """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""
+        model = str(self.settings["model"])
+        return Entry(model, self.geometry, dim, seed, self.metrics, self.draws, self.rows, self.items)
 
     def as_dict(self) -> dict[str, object]:
         """What `to_json` writes, `metrics` first."""

@@ -318,7 +318,8 @@ class Space(nn.Module):
         radius = wide(self.radius(y).detach())
         if isinstance(thresholds, int):
             check_whole("thresholds", thresholds, 1, _limits.PROTOCOL_STEPS)
-            thresholds = torch.linspace(float(radius.min()), float(radius.max()), thresholds, dtype=torch.float64)
+            ends = float(radius.min()), float(radius.max())
+            thresholds = torch.linspace(*ends, thresholds, dtype=radius.dtype, device=radius.device)
 
         def climb(start: int, part: Points) -> tuple[Tensor, Tensor]:
             within = radius[start : start + len(part)]

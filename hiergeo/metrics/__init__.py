@@ -7,19 +7,25 @@ from hiergeo.metrics.ranking import (
     Roc,
     auroc,
     average_precision,
+    mean_roc,
     reconstruction,
     roc_curve,
     tie_share,
 )
+from hiergeo.metrics.registry import METRICS, Metric, find_metric
 from hiergeo.metrics.resampling import (
+    SMALL_SAMPLE,
     Interval,
+    SignTest,
     bootstrap_draws,
     bootstrap_mean,
     bootstrap_statistic,
     crossed_draws,
+    holm,
     paired_difference,
     percentile_interval,
     resamples,
+    sign_test,
     simultaneous_intervals,
 )
 from hiergeo.metrics.retrieval import (
@@ -36,11 +42,15 @@ from hiergeo.metrics.retrieval import (
 )
 
 __all__ = [
+    "METRICS",
+    "SMALL_SAMPLE",
     "Drift",
     "Interval",
+    "Metric",
     "Ranking",
     "Reconstruction",
     "Roc",
+    "SignTest",
     "ZeroShot",
     "accuracies",
     "any_hit",
@@ -50,9 +60,12 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_statistic",
     "crossed_draws",
+    "find_metric",
+    "holm",
     "ladder",
     "ladder_precision_recall",
     "ladder_scores",
+    "mean_roc",
     "paired_difference",
     "percentile_interval",
     "recall_at",
@@ -60,6 +73,7 @@ __all__ = [
     "resamples",
     "retrieval_hits",
     "roc_curve",
+    "sign_test",
     "similarity_drift",
     "simultaneous_intervals",
     "tau_d",

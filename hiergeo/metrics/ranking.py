@@ -1,5 +1,6 @@
 """How well a score ranks true pairs above false ones, exact ties included."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -95,6 +96,40 @@ def average_precision(positive: ArrayLike, negative: ArrayLike) -> float:
 def roc_curve(positive: ArrayLike, negative: ArrayLike) -> Roc:
     """The ROC curve; straight lines between its points enclose the area `auroc`; O(n log n). See `Ranking`."""
     return Ranking(positive, negative).roc()
+
+
+def mean_roc(curves: Sequence[Roc]) -> Roc:
+    """The mean of ROC curves at each false positive rate; its area is the mean of their areas.
+
+    Curves are straight lines between their points and may rise vertically: both ends of a vertical part are averaged.
+
+    Raises:
+        InputError: no curves.
+    """
+    if not curves:
+        raise InputError("a mean ROC curve needs at least one curve.")
+    places = np.unique(np.concatenate([curve.false_positive_rate for curve in curves]))
+    below = np.mean([_from_left(curve, places) for curve in curves], axis=0)
+    above = np.mean([_from_right(curve, places) for curve in curves], axis=0)
+    return Roc(np.repeat(places, 2), np.stack([below, above], axis=1).ravel())
+
+
+def _from_left(curve: Roc, places: np.ndarray) -> np.ndarray:
+    """True positive rates at false positive rates approached from below."""
+    rates, first = np.unique(curve.false_positive_rate, return_index=True)
+    last = np.append(first[1:], len(curve.false_positive_rate)) - 1
+    left, right = curve.true_positive_rate[first], curve.true_positive_rate[last]
+    at = np.clip(np.searchsorted(rates, places), 1, max(len(rates) - 1, 1))
+    if len(rates) == 1:
+        return np.full(len(places), left[0])
+    share = (places - rates[at - 1]) / (rates[at] - rates[at - 1])
+    return np.where(places == rates[0], left[0], right[at - 1] + share * (left[at] - right[at - 1]))
+
+
+def _from_right(curve: Roc, places: np.ndarray) -> np.ndarray:
+    """True positive rates at false positive rates approached from above."""
+    mirrored = Roc(1 - curve.false_positive_rate[::-1], 1 - curve.true_positive_rate[::-1])
+    return 1 - _from_left(mirrored, 1 - places)
 
 
 def tie_share(positive: ArrayLike, negative: ArrayLike) -> float:

@@ -1,17 +1,18 @@
-"""Percentile intervals from one idea: a resample is a vector of counts, how often each row was drawn.
+"""Uncertainty of paired measurements: bootstrap intervals over items and seeds, and exact paired tests.
 
-The counts depend on the number of rows and the seed alone, so statistics of two spaces over the same rows meet the same
-resamples, and the interval of the difference of their draws is a paired one:
+A bootstrap resample is a vector of counts: how often each row was drawn. The counts depend on the number of rows and
+the seed alone, so statistics of two spaces over the same rows see the same resamples, and the interval of the
+difference of their draws is a paired one:
 
     percentile_interval(bootstrap_draws(a.auroc, rows) - bootstrap_draws(b.auroc, rows))
 
-Intervals over items and seeds together: what would differ with other test rows, and with other training runs.
+Every seed of a study is measured on the same items, so items and seeds are crossed: a resample draws both independently
+of each other, and every seed gets the same items (the pigeonhole bootstrap). Seeds are few: resampling S of them
+underestimates their variance by (S - 1) / S and ignores how uncertain a variance of S numbers is. The deviation that
+comes from the seeds is therefore multiplied by sqrt(S / X), X drawn anew from chi-square with S - 1 degrees of freedom;
+the interval over seeds alone is then close to Student's t.
 
-Every seed is measured on the same items, so the two are crossed: a resample draws items and seeds independently of each
-other, and every seed meets the same items (the pigeonhole bootstrap). Seeds are few. Resampling S of them understates
-their variance by (S - 1) / S, and does not know how well S numbers tell a variance; the deviation that comes from the
-seeds is therefore widened by sqrt(S / X) with X drawn anew from chi-square of S - 1 degrees of freedom, which makes the
-interval over seeds alone about that of Student's t.
+Percentile intervals of few rows are too narrow (`SMALL_SAMPLE`). The sign test is exact for any number of rows.
 
 Sources: Owen, The pigeonhole bootstrap (Annals of Applied Statistics, 2007); on small samples Hesterberg, What teachers
 should know about the bootstrap (The American Statistician, 2015).
@@ -25,6 +26,9 @@ from numpy.typing import ArrayLike
 
 from hiergeo.errors import InputError
 from hiergeo.metrics._checks import checked
+
+SMALL_SAMPLE = 30
+"""Rows below which 95 % percentile intervals cover noticeably less: 0.79 to 0.91 of the time at 10 rows."""
 
 
 class Interval(NamedTuple):
@@ -44,11 +48,11 @@ def resamples(rows: int, samples: int, seed: int) -> Iterator[np.ndarray]:
 def bootstrap_draws(
     statistic: Callable[[np.ndarray], float], rows: int, *, samples: int = 1000, seed: int = 0
 ) -> np.ndarray:
-    """A statistic of rows under resampling, (samples,).
+    """Values of a statistic under resampling of its rows, (samples,).
 
     Args:
         statistic: takes counts of shape (rows,) that sum to `rows`, such as `Ranking.auroc`.
-        rows: what is resampled.
+        rows: number of rows.
         samples: how many resamples.
         seed: the same seed and number of rows give the same resamples.
 
@@ -71,12 +75,12 @@ def percentile_interval(draws: np.ndarray, level: float = 0.95) -> Interval:
 def bootstrap_statistic(
     statistic: Callable[[np.ndarray], float], rows: int, *, samples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """The interval of any statistic of rows: see `bootstrap_draws` and `percentile_interval`."""
+    """Interval of any statistic of rows: see `bootstrap_draws` and `percentile_interval`."""
     return percentile_interval(bootstrap_draws(statistic, rows, samples=samples, seed=seed), level)
 
 
 def bootstrap_mean(values: ArrayLike, *, samples: int = 1000, seed: int = 0, level: float = 0.95) -> Interval:
-    """The interval of the mean of `values`, shape (n,), one per row: see `bootstrap_statistic`."""
+    """Interval of the mean of `values`, shape (n,), one per row: see `bootstrap_statistic`."""
     array = checked("values", values, ndim=1)
     return bootstrap_statistic(
         lambda counts: float(counts @ array) / len(array), len(array), samples=samples, seed=seed, level=level
@@ -86,7 +90,7 @@ def bootstrap_mean(values: ArrayLike, *, samples: int = 1000, seed: int = 0, lev
 def paired_difference(
     a: ArrayLike, b: ArrayLike, *, samples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """The interval of mean(a - b), both of shape (n,) over the same rows; the two differ when it excludes 0."""
+    """Interval of mean(a - b), both of shape (n,) over the same rows."""
     left, right = checked("a", a, ndim=1), checked("b", b, ndim=1)
     if len(left) != len(right):
         raise InputError(f"{len(left)} and {len(right)} values cannot be paired: both must be over the same rows.")
@@ -94,13 +98,14 @@ def paired_difference(
 
 
 def crossed_draws(draws: ArrayLike, *, seed: int | Sequence[int] = 0) -> np.ndarray:
-    """Values of a mean over seeds when items and seeds are both drawn anew, (samples,).
+    """Values of a mean over seeds when both items and seeds are resampled, (samples,).
 
     Args:
         draws: (seeds, samples), a statistic of each seed under the same resamples of the items, such as the differences
             of two spaces' `bootstrap_draws`; at least 2 seeds.
-        seed: of the draws of seeds, one number or several. Numbers that are to hold at once each need their own: with
-            one seed all share X, and `simultaneous_intervals` could not see that each may misjudge its own variance.
+        seed: of the resampling of seeds, one number or several. Numbers whose intervals are to hold simultaneously need
+            different ones: with one seed all would share X, and `simultaneous_intervals` would miss that each variance
+            is estimated separately.
 
     Raises:
         InputError: another shape, NaN, or fewer than 2 seeds.
@@ -118,10 +123,11 @@ def crossed_draws(draws: ArrayLike, *, seed: int | Sequence[int] = 0) -> np.ndar
 
 
 def simultaneous_intervals(draws: ArrayLike, *, level: float = 0.95) -> list[Interval]:
-    """Intervals of several numbers that hold all at once with `level`: each percentile interval, widened by one factor.
+    """Simultaneous intervals of several numbers: each percentile interval, widened by one common factor.
 
-    The factor is the `level` quantile, over resamples, of the largest deviation from the middle of the intervals, in
-    units of their half widths; it is at least 1, and small where the numbers go together (single-step max-T).
+    With probability `level` all of them cover. The factor is the `level` quantile, over resamples, of the largest
+    deviation from the middle of the intervals in units of their half widths; it is at least 1, and close to 1 where the
+    numbers are strongly correlated (single-step max-T).
 
     Args:
         draws: (numbers, samples), of one bootstrap, columns being resamples.
@@ -142,3 +148,58 @@ def simultaneous_intervals(draws: ArrayLike, *, level: float = 0.95) -> list[Int
     deviations = np.abs(numbers[wide] - middle[wide, None]) / half[wide, None]
     factor = max(1.0, float(np.quantile(deviations.max(axis=0), level)))
     return [Interval(float(m - factor * h), float(m + factor * h)) for m, h in zip(middle, half, strict=True)]
+
+
+class SignTest(NamedTuple):
+    """Exact two-sided sign test of paired differences; for differences of 0 and 1 it is McNemar's exact test.
+
+    Attributes:
+        better: number of positive differences.
+        worse: number of negative ones.
+        tied: number of zeros, which the test leaves out.
+        p_value: probability, under equal chances of either sign, of a split at least as uneven.
+    """
+
+    better: int
+    worse: int
+    tied: int
+    p_value: float
+
+
+def sign_test(differences: ArrayLike, *, tolerance: float = 1e-12) -> SignTest:
+    """Test whether paired differences (n,) are more often positive than negative, or the reverse.
+
+    Args:
+        differences: one a row, image or caption.
+        tolerance: differences of at most this size are ties; means over seeds carry rounding errors.
+
+    Raises:
+        InputError: no differences, another shape, NaN.
+    """
+    values = checked("differences", differences, ndim=1)
+    better, worse = int((values > tolerance).sum()), int((values < -tolerance).sum())
+    return SignTest(better, worse, len(values) - better - worse, _binomial_p(min(better, worse), better + worse))
+
+
+def _binomial_p(fewer: int, count: int) -> float:
+    """2 P(X <= fewer) for X ~ Binomial(count, 1/2), at most 1."""
+    places = np.arange(1, fewer + 1)
+    logarithms = np.concatenate(([0.0], np.cumsum(np.log((count - places + 1) / places)))) - count * np.log(2)
+    largest = float(logarithms.max())
+    return min(1.0, 2 * float(np.exp(largest) * np.exp(logarithms - largest).sum()))
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """P-values (n,) adjusted for testing n hypotheses: rejecting those <= alpha keeps the family-wise error <= alpha.
+
+    Raises:
+        InputError: another shape, none, or NaN.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure (Scandinavian Journal of Statistics, 1979).
+    """
+    values = checked("p-values", p_values, ndim=1)
+    order = np.argsort(values, kind="stable")
+    stepped = np.minimum(1.0, np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)))
+    adjusted = np.empty_like(stepped)
+    adjusted[order] = stepped
+    return adjusted

@@ -1,7 +1,7 @@
-"""An honest comparison of geometries: heads trained alike on the same features, with intervals over items and seeds."""
+"""Studies: heads of several geometries trained alike on the same features, with intervals over items and seeds."""
 
 from hiergeo.study.conduct import run_study
-from hiergeo.study.plan import Plan
-from hiergeo.study.result import Cell, Contrast, Run, Study
+from hiergeo.study.plan import Plan, StudySettings
+from hiergeo.study.result import Cell, HeadRun, Study
 
-__all__ = ["Cell", "Contrast", "Plan", "Run", "Study", "run_study"]
+__all__ = ["Cell", "HeadRun", "Plan", "Study", "StudySettings", "run_study"]

@@ -1,4 +1,4 @@
-"""Where every head of a study is measured: the same test rows, and the same chains set aside for pairs."""
+"""Measuring the heads of a study: all on the same test rows, and on the same chains set aside for pairs."""
 
 import warnings
 from collections.abc import Collection, Iterator
@@ -17,14 +17,14 @@ from hiergeo.evaluation.measuring import Settings
 from hiergeo.evaluation.outcome import Outcome
 from hiergeo.evaluation.protocols import score_pairs as chain_pairs
 from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.study.result import Run
+from hiergeo.study.result import HeadRun
 from hiergeo.training import Chains, Head, HeadModel, Trained
 from hiergeo.training.summary import behind, between, measured
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Data that no head has trained on.
+    """Data that no head was trained on.
 
     Attributes:
         model: the frozen model.
@@ -51,8 +51,8 @@ class Bench:
             geometry = parse("euclidean")
         return self._measured(self.frozen, HeadModel(self.model, Head(HeadShape(dim, dim))), geometry)
 
-    def run(self, trained: Trained, before: Result, untrained: Geometry) -> Run:
-        """Measure a head; one whose points leave its space, a sphere, counts as the untrained head.
+    def run(self, trained: Trained, before: Result, untrained: Geometry) -> HeadRun:
+        """Measure a head; if its points leave its space (a sphere), the untrained head is measured instead.
 
         Args:
             trained: the head.
@@ -65,15 +65,27 @@ class Bench:
             head = Head(trained.head.shape, trained.recipe.seed).eval()
             broken = f"{trained.diverged}; " if trained.diverged else ""
             reason = str(error).rstrip(".")
-            problem = f"{broken}the trained head cannot be measured ({reason}), so the untrained one stands for it"
+            problem = (
+                f"{broken}the trained head cannot be measured ({reason}), so the untrained head was measured instead"
+            )
             return self._run(replace(trained, head=head, geometry=untrained, best=0), before, problem)
 
-    def _run(self, trained: Trained, before: Result, problem: str | None) -> Run:
+    def _run(self, trained: Trained, before: Result, problem: str | None) -> HeadRun:
         model = HeadModel(self.model, trained.head)
         sharpened = behind(self.frozen, model)
         after = self._measured(sharpened, model, trained.geometry)
         summary = between(before, after, self.frozen, sharpened)
-        return Run(trained.recipe.seed, trained, summary, after.metrics | summary.drift, after.draws, problem)
+        return HeadRun(
+            seed=trained.recipe.seed,
+            trained=trained,
+            summary=summary,
+            metrics=after.metrics | summary.drift,
+            draws=after.draws,
+            problem=problem,
+            rows=after.rows,
+            items=after.items,
+            rocs=after.rocs,
+        )
 
     def _measured(self, embedded: Embedded, model: HeadModel, geometry: Geometry) -> Result:
         space, aside, settings = Space(geometry), self.aside, self.settings
@@ -82,7 +94,13 @@ class Bench:
             outcome = score_pairs(aside, model, space)
         values = {name: statistic.value for name, statistic in outcome.statistics.items()} | outcome.numbers
         draws = {name: each.draws(settings.samples, settings.seed) for name, each in outcome.statistics.items()}
-        return replace(result, metrics=result.metrics | values, draws=result.draws | draws, rocs=outcome.rocs)
+        return replace(
+            result,
+            metrics=result.metrics | values,
+            draws=result.draws | draws,
+            items=result.items | {name: each.rows for name, each in outcome.statistics.items()},
+            rocs=outcome.rocs,
+        )
 
 
 def score_pairs(chains: Chains, model: HeadModel, space: Space) -> Outcome:
@@ -95,7 +113,7 @@ def score_pairs(chains: Chains, model: HeadModel, space: Space) -> Outcome:
 
 @contextmanager
 def beyond_the_equator() -> Iterator[None]:
-    """Keep quiet about cones that widen on a sphere: the verdict of the study says it once."""
+    """Suppress the warning about cones that widen on a sphere: the verdict of the study reports it once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="points lie beyond the equator")
         yield

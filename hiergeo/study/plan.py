@@ -1,15 +1,47 @@
-"""What a study compares: geometries, dimensions and seeds, and the budget that every one of them gets."""
+"""Plans of studies: what is compared, with which budget, how it is measured, and what is refused beforehand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import torch
+
 from hiergeo import _limits
+from hiergeo.adapters import Model
+from hiergeo.adapters.head.network import HeadShape
+from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError, check_whole
-from hiergeo.geometry import Geometry, parse
-from hiergeo.training import Recipe
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.geometry import Geometry, Space, parse
+from hiergeo.training import Chains, Head, Recipe
 
 FEWEST_SEEDS = 2
-"""Seeds without which there is no spread between seeds to put into an interval."""
+"""Seeds that an interval over seeds needs at least."""
+
+
+AGREEMENT = 1e-2
+"""Largest distance between two embeddings of the empty caption by one model; stored ones are rounded."""
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """How a study trains and measures.
+
+    Attributes:
+        steps: thresholds of the protocol ``re``.
+        samples: bootstrap resamples.
+        seed: of the bootstrap.
+        device: where embeddings are made, heads trained and spaces measured; ``auto``: the accelerator, if any.
+        dtype: of the frozen model's embeddings, ``float32`` or ``bfloat16``.
+        batch_size: texts or images that the model embeds at once; None is the model's own.
+    """
+
+    steps: int = 50
+    samples: int = 1000
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "float32"
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -21,8 +53,8 @@ class Plan:
         dims: dimensions of the heads' embeddings.
         seeds: one head each, at least two; five are the default.
         learning_rates: the tuning budget, tried alike for every geometry and dimension.
-        recipe: everything else of a head: losses, width, steps, batch. Its `outputs`, `seed`, `learning_rate` and
-            `patience` are set by the study: every head takes all its steps.
+        recipe: all other settings of a head: losses, width, steps, batch. The study sets its `outputs`, `seed`,
+            `learning_rate` and `patience`; every head takes all its steps.
         learnable: whether every curved geometry learns its curvature, from the one that its spec names.
         set_aside: the share of the training images, or of rows without images, on which pairs are measured and which no
             head trains or validates on.
@@ -92,3 +124,37 @@ def _check_distinct(name: str, values: Sequence[object]) -> None:
         raise InputError(f"a study takes at most {_limits.GEOMETRIES} {name}, not {len(values)}.")
     if not values or len(set(values)) < len(values):
         raise InputError(f"a study needs different {name}, not {', '.join(map(str, values)) or 'none'}.")
+
+
+def check_data(plan: Plan, chains: Chains, model: Model, test: Hierarchy, unseen: np.ndarray | None) -> None:
+    """Raise InputError for chains and a model that do not go together, or a prior across dimensions."""
+    inputs = chains.text.shape[1]
+    if model.dim != inputs:
+        raise InputError(
+            f"{model.name} embeds in {model.dim} dimensions and {chains.origin} in {inputs}: use one model."
+        )
+    if (apart := float((model.root() - chains.root).norm())) > AGREEMENT:
+        raise InputError(
+            f"{model.name} and {chains.origin} embed the empty caption {apart:.2g} apart: they are of different models."
+        )
+    other = [dim for dim in plan.dims if dim != inputs]
+    if other and "prior" in plan.recipe.losses:
+        raise InputError(
+            f"the prior compares embeddings of {other[0]} dimensions with frozen ones of {inputs}: name losses without "
+            "it, such as mean=1 and order=20."
+        )
+    if unseen is not None and (unseen.shape != (len(test.rows),) or not unseen.any()):
+        raise InputError(f"unseen must mark at least one of the {len(test.rows)} rows.")
+
+
+@torch.no_grad()
+def check_reach(plan: Plan, frozen: Embedded, chains: Chains) -> None:
+    """Raise InputError for a space that is too small for what any of the untrained heads puts into it."""
+    inputs = torch.cat([frozen.text, chains.text] + ([] if frozen.image is None else [frozen.image]))
+    for dim in plan.dims:
+        geometries = [plan.geometry(spec) for spec, at in plan.cells if at == dim]
+        for seed in (*plan.seeds, plan.tuning_seed):
+            head = Head(HeadShape(inputs.shape[1], dim, 0, plan.recipe.unit), seed)
+            points, root = head(inputs), head(chains.root)
+            for geometry in geometries:
+                Space(geometry, root).points(points)

@@ -1,9 +1,22 @@
-"""The public kit for authors of geometries: a conformance suite to inherit, an oracle, and hypothesis strategies.
+"""The public kit for authors of plug-ins: a conformance suite of each kind to inherit, an oracle, and strategies.
 
 `hiergeo.testing.strategies` needs hypothesis, which the extra ``hiergeo[test]`` brings; the rest does not.
 """
 
 from hiergeo.testing import oracle
-from hiergeo.testing.conformance import GeometryConformance
+from hiergeo.testing.dataset_suite import DatasetConformance
+from hiergeo.testing.geometry_suite import GeometryConformance
+from hiergeo.testing.loss_suite import LossConformance
+from hiergeo.testing.model_suites import AdapterConformance, TowerConformance
+from hiergeo.testing.protocol_suites import MetricConformance, ProtocolConformance
 
-__all__ = ["GeometryConformance", "oracle"]
+__all__ = [
+    "AdapterConformance",
+    "DatasetConformance",
+    "GeometryConformance",
+    "LossConformance",
+    "MetricConformance",
+    "ProtocolConformance",
+    "TowerConformance",
+    "oracle",
+]

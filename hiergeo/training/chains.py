@@ -187,7 +187,7 @@ def from_hierarchy(
         positive=positive.to(text.device),
         negative=negative.to(text.device),
         root=model.root(device, dtype),
-        group=torch.tensor(group, device=text.device),
+        group=torch.tensor(group).to(text.device),
         origin=origin,
         base=(model.name, model.fingerprint()),
         captions=frozenset(hierarchy.texts),

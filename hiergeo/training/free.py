@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from hiergeo import _limits, pairwise
+from hiergeo import _limits
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.errors import InputError, check_positive, check_whole
-from hiergeo.geometry import Geometry, Space
+from hiergeo.geometry import Geometry, Points, Space
 from hiergeo.geometry.charts import geoopt
-from hiergeo.pairwise import rows
 from hiergeo.polar import Polar
 from hiergeo.training.optimiser import adam, sgd
 
@@ -92,6 +91,7 @@ class FreeEmbedding(nn.Module):
         if any(parameter.requires_grad for parameter in geometry.parameters()):
             raise InputError("free embeddings lie on a manifold of fixed curvature: give one that is not learnable.")
         self.geometry = geometry
+        self.space = Space(geometry, "none")
         generator = torch.Generator().manual_seed(seed)
         tangent = spread * torch.randn(nodes, dim, generator=generator, dtype=torch.float64)
         points = []
@@ -99,27 +99,25 @@ class FreeEmbedding(nn.Module):
             manifold = getattr(factor, "manifold", None)
             if manifold is None:
                 raise InputError(f"{factor.spec} has no manifold() for Riemannian optimisers: free points need one.")
-            start = factor.to_ambient(Space(factor).polar(tangent[:, part]))
+            start = Space(factor).to_ambient(tangent[:, part])
             points.append(geoopt().ManifoldParameter(start, manifold=manifold()))
         self.points = nn.ParameterList(points)
         self._factors = [factor for factor, _ in geometry.parts(dim)]
 
-    def polars(self) -> list[Polar]:
-        """The points around the root, in each factor: (nodes, its dimension)."""
-        return [factor.from_ambient(x) for factor, x in zip(self._factors, self.points, strict=True)]
+    def located(self) -> Points:
+        """The points around the root, (nodes, dim)."""
+        factors = zip(self._factors, self.points, strict=True)
+        return Points(self.geometry, tuple(factor.from_ambient(x) for factor, x in factors))
 
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
         """Geodesic distances of nodes `x` and `y`, int64, broadcasting."""
-        lengths = []
-        for factor, point in zip(self._factors, self.polars(), strict=True):
-            a, b = (Polar(point.direction[nodes], point.radius[nodes]) for nodes in (x, y))
-            lengths.append(rows.distance(a, b, factor.curvature))
-        return self.geometry.combine(lengths)
+        points = self.located()
+        return self.space.distance(points.rows(x), points.rows(y))
 
     @torch.no_grad()
     def keep_in_reach(self) -> None:
         """Move hyperbolic points beyond `REACH` back to it, along their rays."""
-        for factor, x, point in zip(self._factors, self.points, self.polars(), strict=True):
+        for factor, x, point in zip(self._factors, self.points, self.located().factors, strict=True):
             curvature = float(factor.curvature)
             limit = REACH / math.sqrt(-curvature) if curvature < 0 else math.inf
             far = point.radius > limit
@@ -129,8 +127,8 @@ class FreeEmbedding(nn.Module):
     @torch.no_grad()
     def distances(self) -> Tensor:
         """All geodesic distances, (nodes, nodes)."""
-        polars = zip(self._factors, self.polars(), strict=True)
-        return self.geometry.combine([pairwise.distance(point, point, factor.curvature) for factor, point in polars])
+        points = self.located()
+        return self.space.pairwise_distance(points, points)
 
 
 @torch_defaults()

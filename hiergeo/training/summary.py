@@ -167,7 +167,13 @@ def measured(
     means = {name: mean_of(values) for name, values in rows.items()}
     draws = {name: mean.draws(settings.samples, settings.seed) for name, mean in means.items()}
     values = {name: mean.value for name, mean in means.items()}
-    return replace(result, metrics=result.metrics | values, draws=result.draws | draws, rows=result.rows | rows)
+    return replace(
+        result,
+        metrics=result.metrics | values,
+        draws=result.draws | draws,
+        rows=result.rows | rows,
+        items=result.items | {name: mean.rows for name, mean in means.items()},
+    )
 
 
 def between(before: Result, after: Result, frozen: Embedded, sharpened: Embedded) -> Summary:

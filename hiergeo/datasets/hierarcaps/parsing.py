@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hiergeo._text import one_line, shortened
-from hiergeo.datasets._base import TIERS, Row
+from hiergeo.datasets._base import Row
 from hiergeo.datasets.hierarcaps.published import IMAGE_COLUMN, Published
 from hiergeo.datasets.hierarcaps.table import Table
 
 _COCO = re.compile(r"/COCO_val2014_([0-9]{12})\.jpg$")
+
+TIERS = 4
+"""Captions in a chain of HierarCaps."""
 
 QUOTED = 100
 """Characters of a cell that a defect quotes."""

@@ -1,0 +1,182 @@
+"""Commands as files: options that are read from TOML, and the command that every result stores with it.
+
+A file has one line an option, named as on the command line: ``geometry = ["euclidean", "lorentz:-1"]``. What is also
+given on the command line overrides it. The JSON of a result holds the same options under ``command``, so it can be
+given as such a file too.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from hiergeo.cli.options import Verb, checked_path
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.storage import documents
+from hiergeo.storage.texts import read_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+OUTPUTS = frozenset({"html", "json", "log", "open_page", "out", "overwrite", "resume"})
+"""Parameters that say where a result goes, and so are no part of the command that makes it again."""
+
+FILE = "plan.toml"
+"""What the file is called that a result in a folder holds."""
+
+KEY = "command"
+"""The key of the same in a JSON file."""
+
+
+class Command(NamedTuple):
+    """A command that can be run again.
+
+    Attributes:
+        verb: such as ``train head``.
+        options: name without dashes -> value, or values of an option that is given several times.
+    """
+
+    verb: str
+    options: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"verb": self.verb, "options": self.options}
+
+    def as_toml(self) -> str:
+        """The text of a file that the verb reads."""
+        reading = f"{self.verb} {FILE}" if self.verb == "study" else f"{self.verb} --config {FILE}"
+        lines = [f"# hiergeo {reading}", *(f"{name} = {_toml(value)}" for name, value in self.options.items())]
+        return "\n".join(lines) + "\n"
+
+
+_running: ContextVar[Command | None] = ContextVar("running", default=None)
+
+
+def running() -> Command | None:
+    """The command that is being run; None outside the command line."""
+    return _running.get()
+
+
+class PlannedVerb(Verb):
+    """A verb that knows, while it runs, which command it is; its options can come from a file."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        verb = ctx.command_path.partition(" ")[2]
+        token = _running.set(Command(verb, self._options(ctx.params)))
+        try:
+            return super().invoke(ctx)
+        finally:
+            _running.reset(token)
+
+    def _options(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        named = {str(parameter.name): parameter for parameter in self.params}
+        return {
+            option_name(named[name]): _plain(value)
+            for name, value in values.items()
+            if name in named and name not in OUTPUTS and value is not None
+        }
+
+
+def take_defaults(context: typer.Context, value: Path | None) -> None:
+    """Make the options of a file the defaults of the command that is being read."""
+    if value is not None:
+        context.default_map = read_options(checked_path(value), context.command)
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="Read options from this TOML file, or from the JSON of a result; those given here override it.",
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=take_defaults,
+    ),
+]
+PlanFile = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Read options from this TOML file, or from the JSON of a study; those given here override it.",
+        metavar="[PLAN.toml]",
+        is_eager=True,
+        expose_value=False,
+        callback=take_defaults,
+    ),
+]
+
+
+def option_name(parameter: Any) -> str:
+    """An option's name without dashes before it, such as ``min-radius``; an argument's own name."""
+    return str(max(parameter.opts, key=len)).lstrip("-").split("/")[0]
+
+
+def read_options(path: Path, command: Any) -> dict[str, Any]:
+    """The options of a verb in a file, as typer's names for them -> values.
+
+    Raises:
+        UnavailableError: there is no such file.
+        InputError: it is no TOML (or no JSON of a result), names an option that the verb does not have (the nearest one
+            is suggested), or holds a table.
+    """
+    known = {
+        option_name(parameter).replace("_", "-"): parameter
+        for parameter in command.params
+        if parameter.name not in ("help", "version", "config", "plan")
+    }
+    found: dict[str, Any] = {}
+    for key, value in _options_in(path).items():
+        name = key.replace("_", "-")
+        if name not in known:
+            raise unknown_name(f"option in {path}", key, known)
+        if isinstance(value, dict) or (isinstance(value, list) and not getattr(known[name], "multiple", False)):
+            kind = "a table" if isinstance(value, dict) else "a list"
+            raise InputError(f"{path}: '{key}' is {kind}, and the option takes one value.")
+        several = getattr(known[name], "multiple", False) and not isinstance(value, list)
+        found[str(known[name].name)] = [value] if several else value
+    return found
+
+
+def _options_in(path: Path) -> dict[str, Any]:
+    text = read_text(path, "name a TOML file of options")
+    if path.suffix == ".json":
+        try:
+            held = documents.parse(text.encode())
+        except ValueError as error:
+            raise InputError(f"{path} is no JSON: {error}.") from error
+        options = (
+            held.get(KEY, {}).get("options") if isinstance(held, dict) and isinstance(held.get(KEY), dict) else None
+        )
+        if not isinstance(options, dict):
+            raise InputError(f"{path} holds no command to run again: give the JSON of a result, or a TOML file.")
+        return options
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+        told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
+        raise InputError(f"{path} is no TOML: {told}.") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f"))

@@ -1,0 +1,167 @@
+"""Scores as text: CSV, JSON, Markdown and LaTeX."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from hiergeo.errors import UnavailableError
+from hiergeo.metrics import find_metric
+
+if TYPE_CHECKING:
+    from hiergeo.findings.cube import Cube, Score
+
+Place = tuple[str, str, int, str]
+"""(model, geometry, dim, metric)."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One entry of a table: the value, what stands behind it in parentheses or after ±, and whether it is best."""
+
+    value: str = ""
+    detail: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: its corner, column heads, and rows of a label and figures."""
+
+    corner: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Figure, ...]], ...]
+
+
+def grids(cube: "Cube", best: Collection[Place] = (), *, plain: bool = True) -> Iterator[Grid]:
+    """One table for each model and dimension: metrics down, geometries across.
+
+    Args:
+        cube: the numbers.
+        best: places whose figures are marked.
+        plain: also show metrics without intervals.
+    """
+    several = len(cube.seeds) > 1
+    for model in cube.models:
+        for dim in cube.dims:
+            shown = [geometry for name, geometry, at in cube.cells if (name, at) == (model, dim)]
+            names = [name for name in cube.metrics if plain or name in cube.resampled]
+            rows = []
+            for name in names:
+                scores = [cube.score(name, geometry, dim, model) for geometry in shown]
+                if any(score is not None for score in scores):
+                    marked = [(model, geometry, dim, name) in best for geometry in shown]
+                    rows.append((name, tuple(map(_figure, scores, marked))))
+            corner = f"dimension {dim}" if several or len(cube.dims) > 1 else "metric"
+            yield Grid(f"{model}, {corner}" if len(cube.models) > 1 else corner, tuple(shown), tuple(rows))
+
+
+def _figure(score: "Score | None", best: bool) -> Figure:
+    if score is None:
+        return Figure()
+    if score.spread is not None:
+        return Figure(number(score.value), f"± {number(score.spread)}", best)
+    bounds = "" if score.interval is None else f"({' to '.join(map(number, score.interval))})"
+    return Figure(number(score.value), bounds, best)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def markdown(grid: Grid) -> str:
+    """The table in Markdown; best figures are bold."""
+
+    def written(figure: Figure) -> str:
+        if figure.detail.startswith("±"):
+            text = f"{figure.value} {figure.detail}"
+            return f"**{text}**" if figure.best else text
+        return f"{f'**{figure.value}**' if figure.best else figure.value} {figure.detail}".strip()
+
+    rows = [(find_metric(name).label, *map(written, figures)) for name, figures in grid.rows]
+    return markdown_table((grid.corner, *grid.heads), rows)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, numbers aligned right."""
+    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def latex(grid: Grid) -> str:
+    """The table as a LaTeX tabular with booktabs rules; best figures are bold."""
+
+    def written(figure: Figure) -> str:
+        if not figure.value:
+            return "--"
+        value = rf"\mathbf{{{figure.value}}}" if figure.best else figure.value
+        if figure.detail.startswith("±"):
+            return rf"${value} \pm {figure.detail[2:]}$".replace("−", "-")
+        bounds = figure.detail.strip("()").replace(" to ", ",\\,")
+        return f"${value}$ {{\\small $[{bounds}]$}}".replace("−", "-") if bounds else f"${value}$".replace("−", "-")
+
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * len(grid.heads)}}}",
+        r"\toprule",
+        " & ".join(map(latex_text, (grid.corner, *grid.heads))) + r" \\",
+        r"\midrule",
+        *(" & ".join((_latex_label(name), *map(written, figures))) + r" \\" for name, figures in grid.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines)
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def latex_text(text: str) -> str:
+    """Text with LaTeX's special characters escaped."""
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def _latex_label(metric: str) -> str:
+    label = find_metric(metric).label
+    return r"$\tau_d$" + latex_text(label[5:]) if label.startswith("tau_d") else latex_text(label)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """CSV with a header; numbers are written so that they read back exactly, None as an empty field."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([repr(float(cell)) if isinstance(cell, float) else cell for cell in row] for row in rows)
+    return text.getvalue().rstrip("\n")
+
+
+def json_text(value: Any) -> str:
+    """JSON in which NaN and infinities are null."""
+    return json.dumps(plain(value), indent=2)
+
+
+def plain(value: Any) -> Any:
+    """Nested dicts and sequences with null for numbers that JSON has not."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def pandas() -> ModuleType:
+    """The module pandas. Raises UnavailableError where it is not installed."""
+    try:
+        import pandas as module
+    except ImportError as error:
+        raise UnavailableError("to_pandas needs pandas: pip install 'hiergeo[pandas]'.") from error
+    return module

@@ -1,0 +1,101 @@
+"""What is known about every metric: its label, its direction, whether curvature can change it, how it is resampled.
+
+Third parties add metrics through the entry-point group ``hiergeo.metrics``: the entry's name is the metric's name, and
+its value is a `Metric` or a function without arguments that returns one.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
+
+from hiergeo._plugins import Plugins
+from hiergeo.errors import UnavailableError
+
+Unit = Literal["rows", "images", "captions", "none"]
+"""What the bootstrap of a metric resamples; "none" for plain numbers without an interval."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        name: key in results and JSON, such as ``auroc_margin``.
+        label: name for tables and figures, such as "AUROC (margin)".
+        higher_is_better: False where a smaller value is better; None where neither is a merit.
+        depends_on_curvature: whether spaces of different curvature can differ in it on the same embeddings. Metrics of
+            radii alone cannot: a point's radius is |e - root| in every geometry.
+        unit: what the bootstrap resamples.
+        discrete: whether it is the mean of one value per row, image or caption that takes few values, so that an exact
+            sign test applies to paired differences.
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool | None = True
+    depends_on_curvature: bool = True
+    unit: Unit = "rows"
+    discrete: bool = False
+
+
+def _pair_metrics() -> list[Metric]:
+    found = []
+    for score, by in (("", ()), ("_margin", ("margin",))):
+        for kind, of in (("", ()), ("_sibling", ("sibling",))):
+            details = f" ({', '.join((*by, *of))})" if by or of else ""
+            found += [
+                Metric(f"auroc{score}{kind}", f"AUROC{details}"),
+                Metric(f"average_precision{score}{kind}", f"AP{details}"),
+                Metric(f"score_ties{score}{kind}", f"score ties{details}", None, unit="none"),
+            ]
+    return found
+
+
+METRICS: dict[str, Metric] = {
+    each.name: each
+    for each in (
+        Metric("tau_d", "tau_d", depends_on_curvature=False, discrete=True),
+        Metric("tau_d_unseen", "tau_d, unseen texts", depends_on_curvature=False, discrete=True),
+        Metric("tied_share", "tied share", None, depends_on_curvature=False, unit="none"),
+        Metric("precision", "precision", unit="images", discrete=True),
+        Metric("recall", "recall", unit="images", discrete=True),
+        Metric("any_hit", "any hit", unit="images", discrete=True),
+        *_pair_metrics(),
+        Metric("image_to_text", "image to text", unit="images", discrete=True),
+        Metric("text_to_image", "text to image", unit="captions", discrete=True),
+        Metric("zero_shot_accuracy", "zero-shot accuracy", unit="images", discrete=True),
+        Metric("similarity_change", "change of cosines", None, depends_on_curvature=False, unit="none"),
+        Metric("similarity_correlation", "correlation of cosines", None, depends_on_curvature=False, unit="none"),
+    )
+}
+"""The metrics of this package by name; ``image_to_text_rK`` is R@K of ``image_to_text``."""
+
+PLUGINS: Plugins[Any] = Plugins("metric", "hiergeo.metrics", METRICS)
+"""Those metrics and the ones of other packages."""
+
+RANK = re.compile(r"(?P<base>.+)_r(?P<k>\d+)")
+
+
+@cache
+def find_metric(name: str) -> Metric:
+    """The record of a metric.
+
+    A name that nobody registered gets a record of its own: labelled by the name, higher is better, resampled by row.
+
+    Raises:
+        UnavailableError: the entry point of that name cannot be loaded, or gives no `Metric`.
+    """
+    if name in PLUGINS:
+        made = PLUGINS.get(name)
+        if not isinstance(made, Metric):
+            with PLUGINS.running(name, "cannot be made"):
+                made = made()
+        if not isinstance(made, Metric):
+            raise UnavailableError(f"the metric '{name}' is a {type(made).__name__}, not a hiergeo.metrics.Metric.")
+        return made
+    match = RANK.fullmatch(name)
+    if match and match["base"] in METRICS:
+        base = METRICS[match["base"]]
+        return replace(base, name=name, label=f"{base.label} R@{match['k']}")
+    return Metric(name, name)

@@ -1,0 +1,122 @@
+"""Line charts as pixel coordinates, drawn as SVG by one template: scales, round ticks and paths."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A linear map from [low, high], in data units, to [start, end], in pixels."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, values: ArrayLike) -> np.ndarray:
+        """Pixels of `values`, of any shape."""
+        return self.start + (np.asarray(values) - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self, wanted: int = 5) -> tuple[tuple[float, str], ...]:
+        """Pixels and labels of about `wanted` round numbers."""
+        return tuple((float(self(tick)), minus(f"{tick:.10g}")) for tick in ticks(self.low, self.high, wanted))
+
+
+def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+    """Round numbers within [low, high], about `wanted` of them, in steps of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / wanted
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor * power - rough)))
+    first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
+    return [float(index * step) + 0.0 for index in np.arange(first, last + 1)]
+
+
+def minus(text: str) -> str:
+    """Digits with a true minus sign."""
+    return text.replace("-", "−")
+
+
+def line(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> str:
+    """The SVG path through points."""
+    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+
+
+WIDTH, HEIGHT = 340, 212
+"""Pixels of a chart, its labels included."""
+
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 36
+"""Pixels between the frame and the edges."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve in data units: its CSS classes and its points, (n,) each; `mark` is the place of a dot on it, or None."""
+
+    css: str
+    x: np.ndarray
+    y: np.ndarray
+    mark: int | None = None
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything a chart draws, in pixels.
+
+    Attributes:
+        title: above it.
+        x_label: below it.
+        box: left, top, right and bottom of the frame.
+        x_ticks: places and labels.
+        y_ticks: places and labels.
+        paths: CSS classes and SVG paths.
+        dots: CSS classes and centres.
+        height: of the whole.
+    """
+
+    title: str
+    x_label: str
+    box: tuple[int, int, int, int]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    paths: tuple[tuple[str, str], ...]
+    dots: tuple[tuple[str, float, float], ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def draw(
+    title: str,
+    x_label: str,
+    lines: Sequence[Line],
+    *,
+    spans: tuple[tuple[float, float], tuple[float, float]] | None = None,
+    height: int = HEIGHT,
+) -> Chart:
+    """A chart of `lines`, the first at the bottom; `spans` of x and y are those of the lines unless they are given."""
+    (x_low, x_high), (y_low, y_high) = spans or (_span([each.x for each in lines]), _span([each.y for each in lines]))
+    box = (LEFT, TOP, WIDTH - RIGHT, height - BOTTOM)
+    x, y = Scale(x_low, x_high, box[0], box[2]), Scale(y_low, y_high, box[3], box[1])
+    return Chart(
+        title=title,
+        x_label=x_label,
+        box=box,
+        x_ticks=x.ticks(),
+        y_ticks=y.ticks(4),
+        paths=tuple((each.css, line(x(each.x), y(each.y))) for each in lines),
+        dots=tuple(
+            (each.css, float(x(each.x[each.mark])), float(y(each.y[each.mark])))
+            for each in lines
+            if each.mark is not None
+        ),
+        height=height,
+    )
+
+
+def _span(values: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The smallest and the largest value, parted a little where they are one."""
+    low, high = min(float(each.min()) for each in values), max(float(each.max()) for each in values)
+    room = 0.0 if high > low else 0.05 * max(abs(high), 1.0)
+    return low - room, high + room

@@ -1,0 +1,193 @@
+"""The captions on a disk around the root: radii as they are, directions in the plane where they differ most."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.geometry import ConstantCurvature, Space
+from hiergeo.report.charts import ticks
+from hiergeo.report.ladders import Thumbnail, thumbnail
+
+CHAINS = 150
+"""Chains that are drawn at most."""
+
+RIM = 100
+"""Radius of the drawn disk, in the units of the picture."""
+
+ROOM = 1.03
+"""The radius at the rim over the largest one that is drawn."""
+
+SIDE = 112
+"""Longest side, in pixels, of the images that appear beside the disk."""
+
+FARTHEST = 0.47 * np.pi
+"""Half the angle from the root beyond which a stereographic picture would only grow."""
+
+MARKS = 5
+"""Kinds of points: four tiers, then images."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A caption, or the image of a chain (whose kind is `MARKS` - 1): place in the picture, and its true radius."""
+
+    chain: int
+    kind: int
+    x: float
+    y: float
+    radius: float
+
+
+@dataclass(frozen=True)
+class View:
+    """One space on a disk.
+
+    Attributes:
+        title: which.
+        chart: how radii are drawn: "poincare", "stereographic" or "flat".
+        magnified: by how much the Poincare disk is magnified; 1 elsewhere.
+        reach: the radius at the rim, in geodesic units.
+        share: of the variance of the directions, in the two axes.
+        mean_direction: the length of the mean direction, in [0, 1]: how much all captions lie one way from the root.
+        circles: places of round radii in the picture, and their labels.
+        points: what is drawn.
+    """
+
+    title: str
+    chart: str
+    magnified: float
+    reach: float
+    share: float
+    mean_direction: float
+    circles: tuple[tuple[float, str], ...]
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A chain on the disk: its captions, and its image, None where there is none."""
+
+    captions: tuple[str, ...]
+    picture: Thumbnail | None
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Two orthonormal axes (D, 2), what of the directions' variance they hold, and the length of their mean."""
+
+    axes: np.ndarray
+    share: float
+    mean: float
+
+
+def drawn(embedded: Embedded, seed: int) -> list[int]:
+    """The rows that are drawn, ascending: at most `CHAINS`, at random by the seed."""
+    count = len(embedded.hierarchy.rows)
+    chosen = np.random.default_rng(seed).choice(count, size=min(CHAINS, count), replace=False)
+    return sorted(chosen.tolist())
+
+
+def chains(embedded: Embedded, rows: Sequence[int]) -> list[Chain]:
+    """What the points of some rows stand for; pictures only where images were embedded."""
+    images = {image.image_id: image for image in embedded.hierarchy.images} if embedded.image is not None else {}
+    chosen = [embedded.hierarchy.rows[row] for row in rows]
+    pictures = [thumbnail(images[row.image_id], SIDE) if row.image_id in images else None for row in chosen]
+    return [Chain(row.positive, picture) for row, picture in zip(chosen, pictures, strict=True)]
+
+
+@torch.no_grad()
+def views(spaces: dict[str, tuple[Embedded, Space]], rows: Sequence[int]) -> list[View]:
+    """One disk a title, all out to the same radius; each space has its root."""
+    placed = {title: _Placed.of(embedded, space, rows) for title, (embedded, space) in spaces.items()}
+    reach = ROOM * max(float(each.radius.max()) for each in placed.values())
+    return [_view(title, spaces[title][1], each, reach) for title, each in placed.items()]
+
+
+def plane(tangents: np.ndarray) -> Plane:
+    """Where the directions of tangent vectors (n, D) differ most, apart from the one that they share.
+
+    The direction of their mean is taken out of every unit vector, which leaves them with mean zero, so that the axes
+    are principal ones through the root itself: it stays at the centre, and what all captions share turns none of them.
+    """
+    length = np.linalg.norm(tangents, axis=1, keepdims=True)
+    units = tangents / np.where(length > 0, length, 1)
+    mean = units.mean(0)
+    size = float(np.linalg.norm(mean))
+    apart = units - np.outer(units @ mean, mean) / size**2 if size > 1e-12 else units
+    _, values, axes = np.linalg.svd(apart, full_matrices=False)
+    two = np.zeros((2, axes.shape[1]))
+    two[: len(axes)] = axes[:2]
+    signs = np.sign(two[np.arange(2), np.abs(two).argmax(1)])
+    share = float((values[:2] ** 2).sum() / max(float((values**2).sum()), np.finfo(float).tiny))
+    return Plane((two * signs[:, None]).T, share, size)
+
+
+def place(radius: np.ndarray, curvature: float) -> np.ndarray:
+    """The distance from the centre of a disk at which a radius is drawn, before any magnification.
+
+    K < 0: tanh(s r / 2), the Poincare disk of radius 1. K > 0: tan(s r / 2), stereographic from the antipode, the
+    equator at 1, with what is nearer to the antipode than `FARTHEST` brought back to it. K = 0: r itself.
+    """
+    if curvature == 0:
+        return np.asarray(radius, dtype=np.float64)
+    half = np.sqrt(abs(curvature)) * np.asarray(radius) / 2
+    return np.tanh(half) if curvature < 0 else np.tan(np.minimum(half, FARTHEST))
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Points of one space in polar form: radius and angle (n,), chain and kind of each, and the plane."""
+
+    radius: np.ndarray
+    angle: np.ndarray
+    chain: list[int]
+    kind: list[int]
+    plane: Plane
+
+    @classmethod
+    def of(cls, embedded: Embedded, space: Space, rows: Sequence[int]) -> "_Placed":
+        root = torch.zeros_like(embedded.root) if space.root is None else space.root
+        flat = plane((embedded.text - root).double().numpy())
+        points, owner = _points(embedded, rows)
+        shadow = (points - root).double().numpy() @ flat.axes
+        chain, kind = zip(*owner, strict=True)
+        radius = space.radius(points).double().numpy()
+        return cls(radius, np.arctan2(shadow[:, 1], shadow[:, 0]), list(chain), list(kind), flat)
+
+
+def _points(embedded: Embedded, rows: Sequence[int]) -> tuple[torch.Tensor, list[tuple[int, int]]]:
+    """Embeddings (n, D) of the captions of some rows and then of their images, with the chain and kind of each."""
+    tiers = embedded.chains.shape[1]
+    captions = embedded.text[embedded.chains[list(rows)]].flatten(0, 1)
+    owner = [(chain, tier) for chain in range(len(rows)) for tier in range(tiers)]
+    if embedded.image is None:
+        return captions, owner
+    where = {image.image_id: place for place, image in enumerate(embedded.hierarchy.images)}
+    image_ids = [embedded.hierarchy.rows[row].image_id for row in rows]
+    with_image = [(chain, where[image]) for chain, image in enumerate(image_ids) if image in where]
+    images = embedded.image[[place for _, place in with_image]]
+    return torch.cat([captions, images]), [*owner, *((chain, MARKS - 1) for chain, _ in with_image)]
+
+
+def _view(title: str, space: Space, placed: _Placed, reach: float) -> View:
+    curvature = space.geometry.value if isinstance(space.geometry, ConstantCurvature) else 0.0
+    if curvature > 0:
+        reach = min(reach, 2 * FARTHEST / float(np.sqrt(curvature)))
+    edge = float(place(np.array(reach), curvature))
+    away = place(placed.radius, curvature) / edge * RIM
+    x, y = away * np.cos(placed.angle), -away * np.sin(placed.angle)
+    columns = (placed.chain, placed.kind, x.tolist(), y.tolist(), placed.radius.tolist())
+    circles = [tick for tick in ticks(0, reach, 4) if tick > 0]
+    return View(
+        title=title,
+        chart="poincare" if curvature < 0 else "stereographic" if curvature > 0 else "flat",
+        magnified=1 / edge if curvature < 0 else 1.0,
+        reach=reach,
+        share=placed.plane.share,
+        mean_direction=placed.plane.mean,
+        circles=tuple((float(place(np.array(tick), curvature)) / edge * RIM, f"{tick:.10g}") for tick in circles),
+        points=tuple(Point(*each) for each in zip(*columns, strict=True)),
+    )

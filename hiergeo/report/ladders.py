@@ -1,0 +1,118 @@
+"""Ladders of single images in several spaces side by side, with thumbnails."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hiergeo.datasets import ImageRef
+from hiergeo.datasets.pictures import open_rgb
+from hiergeo.errors import HiergeoError, InputError
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.metrics import ladder_precision_recall
+
+SIDE = 192
+"""Longest side of a thumbnail in pixels: shown at 128 and below, sharp on dense displays."""
+
+QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A picture as a data URI, or the sentence that says why there is none."""
+
+    uri: str = ""
+    problem: str = ""
+
+
+def thumbnail(image: ImageRef, side: int = SIDE) -> Thumbnail:
+    """The image, at most `side` pixels a side, as a JPEG inside a data URI."""
+    try:
+        picture = open_rgb(image)
+    except HiergeoError as error:
+        return Thumbnail(problem=str(error))
+    picture.thumbnail((side, side))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return Thumbnail(uri=f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One caption of a ladder: whether it is true of the image, and whether every ladder met it."""
+
+    caption: str
+    true: bool
+    common: bool
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The captions met in one space, general to specific, and how they score for this image."""
+
+    title: str
+    rungs: tuple[Rung, ...]
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One image with its true chains, general to specific, and its ladders."""
+
+    image_id: int
+    picture: Thumbnail
+    truth: tuple[tuple[str, ...], ...]
+    ladders: tuple[Ladder, ...]
+
+
+def check_images(count: int) -> None:
+    """Raise InputError unless at least one image is to be shown."""
+    if count < 1:
+        raise InputError(f"a page shows at least 1 image, not {count}.")
+
+
+def exhibits(embedded: Embedded, results: Mapping[str, Result], count: int, seed: int) -> list[Exhibit]:
+    """`count` images drawn at random, those on which the ladders disagree most first; empty without ladders.
+
+    Disagreement is the share, among all captions met for an image, of those that some ladder did not meet.
+
+    Args:
+        embedded: what was measured.
+        results: title -> a result over those rows, one ladder an image each.
+        count: how many images at most.
+        seed: of the draw.
+    """
+    ladders = {title: result.ladders for title, result in results.items()}
+    total = len(next(iter(ladders.values())))
+    if not total:
+        return []
+    drawn = np.sort(np.random.default_rng(seed).choice(total, size=min(count, total), replace=False)).tolist()
+    shown = [{title: met[place] for title, met in ladders.items()} for place in drawn]
+    order = sorted(zip(drawn, shown, strict=True), key=lambda each: -disagreement(list(each[1].values())))
+    return [_exhibit(embedded, place, met) for place, met in order]
+
+
+def disagreement(ladders: Sequence[Sequence[str]]) -> float:
+    """The share of the captions met on any ladder that are not on all of them, in [0, 1]."""
+    union = {caption for ladder in ladders for caption in ladder}
+    return len(union - _common(ladders)) / max(1, len(union))
+
+
+def _common(ladders: Sequence[Sequence[str]]) -> set[str]:
+    """The captions that are on every ladder."""
+    return set(ladders[0]).intersection(*ladders[1:])
+
+
+def _exhibit(embedded: Embedded, place: int, met: Mapping[str, tuple[str, ...]]) -> Exhibit:
+    image, truth = embedded.hierarchy.images[place], embedded.truths[place]
+    true = {caption for chain in truth for caption in chain}
+    common = _common(list(met.values()))
+    ladders = []
+    for title, captions in met.items():
+        rungs = tuple(Rung(caption, caption in true, caption in common) for caption in captions)
+        ladders.append(Ladder(title, rungs, *ladder_precision_recall(captions, truth)))
+    return Exhibit(image.image_id, thumbnail(image), tuple(truth), tuple(ladders))

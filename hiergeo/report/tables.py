@@ -1,0 +1,227 @@
+"""Tables for the terminal: results, comparisons and studies, readable in 80 columns."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from hiergeo.evaluation import Comparison, Result
+from hiergeo.findings import Score
+from hiergeo.report.words import label, listing, number, setting_line
+from hiergeo.study import Study
+from hiergeo.study.result import DRIFT
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+WIDE = 4
+"""Largest number of metrics that are shown as columns; more of them become rows."""
+
+EDGES, GAP = 4, 2
+"""Blank columns at the edges of a table, and between two of its columns."""
+
+NARROWEST = 50
+"""Smallest width of a table with a caption."""
+
+MARK = "*"
+"""Mark behind a figure that beats every other geometry."""
+
+
+def result_table(result: Result) -> "Table":
+    """The metrics of one result: name, value and 95 % bootstrap interval."""
+    from rich.text import Text
+
+    table = _table(f"{setting_line(result)} · {result.geometry}")
+    table.min_width = NARROWEST
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for metric, value in result.metrics.items():
+        interval = result.intervals.get(metric)
+        bounds = Text(f"{number(interval.low, 4)} to {number(interval.high, 4)}") if interval else _dim("-")
+        table.add_row(label(metric), number(value, 4), bounds)
+    return table
+
+
+def comparison_table(comparison: Comparison) -> "Table":
+    """Every metric in every geometry with its 95 % interval, the best marked; metrics are rows if there are many."""
+    places = range(len(comparison.results))
+    return _across(comparison) if is_across(comparison) else _down(comparison, places, last=True)
+
+
+def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator["Table"]:
+    """The same in as many tables as it takes to break no figure in `width` columns; the last has the caption."""
+    if is_across(comparison):
+        yield _across(comparison)
+        return
+    places = range(len(comparison.results))
+    metrics = _metrics(comparison)
+    names = max(len(label(metric)) for metric in metrics)
+    entries = [_entry(comparison, metric, place).plain for metric in metrics for place in places]
+    figure = max(len(line) for entry in entries for line in entry.split("\n"))
+    fitting = max(1, (width - names - EDGES) // (figure + GAP))
+    for start in places[::fitting]:
+        yield _down(comparison, places[start : start + fitting], last=start + fitting >= len(places))
+
+
+def study_tables(study: Study) -> Iterator["Table"]:
+    """One table for each dimension, in the plan's order, and the decided differences."""
+    for dim in study.plan.dims:
+        if study.findings.geometries(dim):
+            yield _study_table(study, dim)
+    if (differences := contrast_table(study)) is not None:
+        yield differences
+
+
+def contrast_table(study: Study) -> "Table | None":
+    """The decided differences with their own and their simultaneous intervals; None where there are none."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    if not study.findings.decided:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, title="Decided differences", title_justify="left", pad_edge=False)
+    for heading in ("dim", "metric", "a", "b"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("a - b", "95 %, alone", "95 %, with all"):
+        table.add_column(heading, no_wrap=True)
+    for each in study.findings.decided:
+        bounds = (f"{number(low, 4)} to {number(high, 4)}" for low, high in (each.interval, each.simultaneous))
+        names = (Text(name, style="bold" if name == each.winner else "") for name in (each.a, each.b))
+        table.add_row(str(each.dim), label(each.metric), *names, number(each.difference, 4), *bounds)
+    return table
+
+
+def is_across(comparison: Comparison) -> bool:
+    """Whether the metrics are few enough for columns."""
+    return len(_metrics(comparison)) <= WIDE
+
+
+def _metrics(comparison: Comparison) -> tuple[str, ...]:
+    return comparison.findings.metrics(comparison.dim)
+
+
+def _across(comparison: Comparison) -> "Table":
+    from rich.text import Text
+
+    table = _table(_caption(comparison))
+    table.add_column("geometry", overflow="fold")
+    for metric in _metrics(comparison):
+        table.add_column(Text(label(metric), overflow="fold"))
+    for place, result in enumerate(comparison.results):
+        figures = (_entry(comparison, metric, place) for metric in _metrics(comparison))
+        table.add_row(Text(result.geometry), *figures)
+    return table
+
+
+def _down(comparison: Comparison, places: Sequence[int], *, last: bool) -> "Table":
+    from rich.text import Text
+
+    table = _table(_caption(comparison) if last else "")
+    table.min_width = NARROWEST if last else None
+    table.add_column("metric", overflow="fold")
+    for place in places:
+        table.add_column(Text(comparison.results[place].geometry, overflow="fold"))
+    for metric in _metrics(comparison):
+        table.add_row(label(metric), *(_entry(comparison, metric, place) for place in places))
+    return table
+
+
+def _table(caption: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    return Table(box=box.SIMPLE_HEAD, caption=Text(caption, style="dim"), caption_justify="left", pad_edge=False)
+
+
+def _entry(comparison: Comparison, metric: str, place: int) -> "Text":
+    findings = comparison.findings
+    if metric in findings.shared and place > 0:
+        return _dim("same by\nconstruction" if place == 1 else "same")
+    geometry = comparison.results[place].geometry
+    score = findings.score(metric, geometry, comparison.dim)
+    return _dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, comparison.dim))
+
+
+def _figure(score: Score, best: bool) -> "Text":
+    """The value, and below it the interval, or the spread over seeds."""
+    from rich.text import Text
+
+    text = Text(f"{number(score.value)}{MARK if best else ''}", style="bold" if best else "")
+    if score.spread is not None:
+        below = f"±{number(score.spread)}"
+    elif score.interval is not None:
+        below = f"{number(score.interval.low)}–{number(score.interval.high)}"
+    else:
+        return text
+    return text.append(f"\n{below}", style="not bold dim")
+
+
+def _dim(words: str) -> "Text":
+    from rich.text import Text
+
+    return Text(words, style="dim")
+
+
+def _caption(comparison: Comparison) -> str:
+    return "\n".join((setting_line(comparison.results[0]), *_notes(comparison)))
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    findings = comparison.findings
+    yield "Below each value its 95 % bootstrap interval."
+    if findings.contrasts:
+        yield (
+            f"{MARK} best: the simultaneous 95 % interval of the paired difference from every other space excludes 0, "
+            "and so says an exact sign test where one applies."
+            if findings.has_leaders
+            else "No geometry is best: none beats all others by simultaneous 95 % intervals and sign tests."
+        )
+    if len(comparison.results) > 1:
+        yield (
+            "tau_d is the same by construction: the radius is |e - root| in every geometry."
+            if findings.shared
+            else "tau_d is each geometry's own, since these measure radii differently; no winner is named for it."
+        )
+    for charts in findings.twins:
+        yield f"{listing(charts)} are one space in {len(charts)} charts, so they tie."
+    for caution in findings.cautions:
+        yield caution.message
+
+
+def _study_table(study: Study, dim: int) -> "Table":
+    from rich.text import Text
+
+    findings = study.findings
+    table = _table("\n".join(_study_notes(study, dim)))
+    table.add_column("metric", overflow="fold")
+    table.add_column(Text("no head", overflow="fold"))
+    geometries = findings.geometries(dim)
+    for geometry in geometries:
+        table.add_column(Text(geometry, overflow="fold"))
+    frozen = study.before[geometries[0]].metrics
+    for metric in (*findings.metrics(dim), *DRIFT):
+        figures = []
+        for geometry in geometries:
+            score = study.cube.score(metric, geometry, dim)
+            figures.append(_dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, dim)))
+        table.add_row(label(metric), number(frozen[metric]) if metric in frozen else "-", *figures)
+    rates = [f"{study.cell(geometry, dim).learning_rate:g}" for geometry in geometries]
+    table.add_row("learning rate", "", *rates, end_section=True)
+    return table
+
+
+def _study_notes(study: Study, dim: int) -> Iterator[str]:
+    findings = study.findings
+    yield f"Dimension {dim}: means over {len(study.plan.seeds)} seeds, below them the standard deviation over seeds."
+    yield (
+        f"{MARK} better than every other geometry, by intervals that hold simultaneously over the study."
+        if any(findings.leaders(metric, dim) for metric in findings.metrics(dim))
+        else "No geometry is better than every other one in anything."
+    )
+    if study.shared:
+        yield f"{', '.join(sorted(study.shared))}: the same in all geometries by construction."
+    for caution in findings.cautions:
+        if caution.kind == "small sample":
+            yield caution.message

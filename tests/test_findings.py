@@ -1,0 +1,406 @@
+"""Findings: the cube of numbers, contrasts and their evidence, winners, verdicts, cautions and conclusions."""
+
+import csv
+import io
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.findings import (
+    Contrast,
+    Cube,
+    Entry,
+    Findings,
+    HeadFacts,
+    HeadsVerdict,
+    SpaceFacts,
+    conclude_comparison,
+    conclude_study,
+    contrast_all,
+    flat_spaces,
+    identity,
+    small_samples,
+    study_cautions,
+)
+from hiergeo.metrics import SMALL_SAMPLE, Interval, SignTest, bootstrap_draws, resamples
+
+HEALTHY = {"in_cone_random": 0.1, "aperture_root": 0.0, "radius_spread": 1.5, "bend": 0.3}
+
+
+def measured(geometry: str, rows: np.ndarray, metric: str = "recall", seed: int | None = None, samples=400) -> Entry:
+    """An entry whose metric is the mean of given values per item."""
+    draws = bootstrap_draws(lambda counts: float(counts @ rows) / len(rows), len(rows), samples=samples)
+    return Entry(
+        "model", geometry, 8, seed, {metric: float(rows.mean())}, {metric: draws}, {metric: rows}, {metric: len(rows)}
+    )
+
+
+def space(geometry: str, bend: float = 0.5) -> SpaceFacts:
+    curved = geometry != "euclidean"
+    return SpaceFacts(geometry, 8, identity(geometry), curved, bend if curved else 0.0)
+
+
+def compared(rows: dict[str, np.ndarray], *, bends: dict[str, float] | None = None, metric: str = "recall") -> Findings:
+    """Findings of frozen embeddings from values per item of every geometry."""
+    cube = Cube(tuple(measured(geometry, values, metric) for geometry, values in rows.items()))
+    spaces = tuple(space(geometry, (bends or {}).get(geometry, 0.5)) for geometry in rows)
+    contrasts = contrast_all(cube, spaces, without=frozenset(), family="metric", seed=0)
+    return Findings(cube, spaces, contrasts, cautions=(*small_samples(cube), *flat_spaces(spaces)))
+
+
+def hits(count: int, extra: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """0/1 values of `count` items, and the same with `extra` of the zeros turned into ones."""
+    base = (np.random.default_rng(seed).random(count) < 0.5).astype(float)
+    better = base.copy()
+    better[np.flatnonzero(base == 0)[:extra]] = 1
+    return base, better
+
+
+def test_five_items_better_and_none_worse_name_no_winner():
+    """The bootstrap interval excludes 0, and the exact test says that chance does as much once in 16 times."""
+    base, better = hits(200, 5)
+    (contrast,) = compared({"euclidean": better, "lorentz:-1": base}).contrasts
+    assert contrast.simultaneous.low > 0
+    assert contrast.test == SignTest(5, 0, 195, pytest.approx(2 * 0.5**5))
+    assert contrast.undecided_because == "sign test"
+    assert contrast.winner is None
+
+
+def test_ten_items_better_and_none_worse_name_one():
+    base, better = hits(200, 10)
+    findings = compared({"euclidean": better, "lorentz:-1": base})
+    assert findings.contrasts[0].winner == "euclidean"
+    assert findings.leaders("recall", 8) == ("euclidean",)
+    turned = findings.contrasts[0].seen_from("lorentz:-1")
+    assert (turned.a, turned.winner, turned.test.better, turned.test.worse) == ("lorentz:-1", "euclidean", 0, 10)
+    assert turned.interval == (-findings.contrasts[0].interval.high, -findings.contrasts[0].interval.low)
+
+
+def test_p_values_are_corrected_over_the_rivals():
+    base, better = hits(200, 7)
+    alone = compared({"euclidean": better, "lorentz:-1": base})
+    many = compared(
+        {"euclidean": better, "lorentz:-1": base, "sphere:0.25": base, "lorentz:-2": base, "lorentz:-3": base}
+    )
+    assert alone.winner("recall", 8) == "euclidean"
+    assert many.winner("recall", 8) is None
+    p = binomtest(0, 7).pvalue
+    adjusted = [each.adjusted_p for each in many.contrasts if each.a == "euclidean"]
+    assert adjusted == pytest.approx([p * 10] * 4)
+
+
+@pytest.mark.parametrize(("bend", "winner"), [(0.5, "euclidean"), (0.001, None)])
+def test_flat_spaces_have_no_winner_among_them(bend, winner):
+    base, better = hits(200, 40)
+    found = compared({"euclidean": better, "lorentz:-0.05": base}, bends={"lorentz:-0.05": bend})
+    assert found.winner("recall", 8) == winner
+    assert found.contrasts[0].undecided_because == (None if winner else "flat")
+    assert ["flat" in each.kind for each in found.cautions] == ([] if winner else [True])
+
+
+def test_flat_spaces_win_together_against_the_others():
+    """The one that beats the curved space leads; the flat rival does not stand in its way."""
+    base, better = hits(200, 40)
+    even_better = better.copy()
+    even_better[np.flatnonzero(better == 0)[:20]] = 1
+    rows = {"euclidean": better, "lorentz:-0.05": even_better, "lorentz:-4": base}
+    found = compared(rows, bends={"lorentz:-0.05": 0.001})
+    assert found.leaders("recall", 8) == ("euclidean", "lorentz:-0.05")
+    assert found.winner("recall", 8) == "lorentz:-0.05"
+    assert compared(rows).leaders("recall", 8) == ("lorentz:-0.05",)
+
+
+def test_a_product_that_adds_lengths_is_never_flat():
+    added = SpaceFacts("product:euclidean:x4,euclidean:x4,l1", 8, "l1", False, 0.0, adds_lengths=True)
+    assert not added.level
+    assert not added.counts_as_one_with(space("euclidean"))
+
+
+def test_charts_are_one_space():
+    base, better = hits(200, 40)
+    found = compared({"lorentz:-1": better, "poincare:-1": better, "euclidean": base})
+    assert found.twins == (("lorentz:-1", "poincare:-1"),)
+    assert [(each.a, each.b) for each in found.contrasts] == [("lorentz:-1", "euclidean"), ("poincare:-1", "euclidean")]
+    assert found.leaders("recall", 8) == ("lorentz:-1", "poincare:-1")
+    assert "one space in 2 charts" in str(conclude_comparison(replace(found, cube=with_tau(found.cube))))
+    assert identity("product:lorentz:-1x2") == identity("product:poincare:-1x2") != identity("lorentz:-1")
+    assert identity("lorentz:-1", "model") != identity("lorentz:-1", "none")
+    assert identity("a geometry without a spec") == ("a geometry without a spec",)
+
+
+def with_tau(cube: Cube) -> Cube:
+    drawn = np.full(9, 0.9)
+    return Cube(
+        tuple(replace(e, metrics=e.metrics | {"tau_d": 0.9}, draws=e.draws | {"tau_d": drawn}) for e in cube.entries)
+    )
+
+
+def test_metrics_that_are_no_merit_have_no_winner_and_smaller_can_be_better(monkeypatch):
+    made = Contrast("score_ties", 8, "a", "b", 0.5, Interval(0.4, 0.6), Interval(0.3, 0.7))
+    assert made.undecided_because == "no merit"
+    from hiergeo import metrics
+    from hiergeo.findings import contrasts, overview
+
+    def find(name):
+        return metrics.Metric(name, name, higher_is_better=False)
+
+    monkeypatch.setattr(contrasts, "find_metric", find)
+    monkeypatch.setattr(overview, "find_metric", find)
+    base, better = hits(200, 40)
+    found = compared({"euclidean": better, "lorentz:-1": base})
+    assert found.leaders("recall", 8) == ("lorentz:-1",)
+    assert found.closest_rival("recall", 8).a == "lorentz:-1"
+
+
+@pytest.mark.parametrize(("count", "warned"), [(10, True), (29, True), (30, False)])
+def test_small_samples_carry_a_caution(count, warned):
+    found = compared({"euclidean": np.ones(count), "lorentz:-1": np.zeros(count)})
+    assert [each.kind for each in found.cautions] == (["small sample"] if warned else [])
+    if warned:
+        assert found.cautions[0].subjects == ("recall",)
+        assert f"{count} images" in found.cautions[0].message
+
+
+def test_chance_is_rarely_called_a_winner_where_differences_are_rare():
+    """Spaces that differ on 4 of 200 items, by chance: intervals exclude 0 too often, the sign test does not."""
+    generator = np.random.default_rng(0)
+    excluded, named = [], []
+    for _ in range(200):
+        base = np.full(200, 0.5)
+        other = base.copy()
+        other[:4] += generator.choice([-0.5, 0.5], size=4)
+        (contrast,) = compared({"euclidean": other, "lorentz:-1": base}).contrasts
+        excluded.append(contrast.simultaneous.low > 0 or contrast.simultaneous.high < 0)
+        named.append(contrast.winner is not None)
+    assert np.mean(excluded) > 0.08
+    assert np.mean(named) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("draw", "count", "least", "most"),
+    [
+        ("standard_exponential", 10, 0.75, 0.88),
+        ("standard_normal", 10, 0.86, 0.93),
+        ("standard_exponential", SMALL_SAMPLE, 0.88, 0.95),
+        ("standard_normal", SMALL_SAMPLE, 0.91, 0.97),
+        ("standard_exponential", 200, 0.92, 0.98),
+    ],
+)
+def test_coverage_of_intervals(draw, count, least, most):
+    """How often 95 % intervals of a mean hold it: what the caution says of 10 rows, and why 30 are enough."""
+    generator = np.random.default_rng(3)
+    truth = 1.0 if draw == "standard_exponential" else 0.0
+    shares = np.stack(list(resamples(count, 400, seed=0))) / count
+    ends = np.quantile(getattr(generator, draw)((2000, count)) @ shares.T, [0.025, 0.975], axis=1)
+    assert least <= np.mean((ends[0] <= truth) & (truth <= ends[1])) <= most
+
+
+# The cube.
+
+
+def seeded() -> Cube:
+    generator = np.random.default_rng(0)
+    made = []
+    for geometry in ("euclidean", "lorentz:-1"):
+        for seed in (0, 1):
+            made.append(measured(geometry, generator.random(40), "precision", seed))
+    return Cube(tuple(made))
+
+
+def test_the_cube_has_five_axes():
+    cube = seeded()
+    assert (cube.models, cube.geometries, cube.dims, cube.seeds, cube.metrics) == (
+        ("model",),
+        ("euclidean", "lorentz:-1"),
+        (8,),
+        (0, 1),
+        ("precision",),
+    )
+    array = cube.array()
+    assert array.shape == (1, 2, 1, 2, 1)
+    assert array[0, 1, 0, 0, 0] == cube.entries[2].metrics["precision"]
+    score = cube.score("precision", "euclidean", 8)
+    assert (score.value, score.spread) == pytest.approx((array[0, 0].mean(), array[0, 0].std(ddof=1)))
+    part = Cube((*cube.select(geometry="euclidean", seed=0).entries, replace(cube.entries[3], metrics={"tau_d": 1.0})))
+    assert np.isnan(part.array()).sum() == 6
+    assert part.score("tau_d", "euclidean", 8) is None
+
+
+def test_a_cube_refuses_nothing_and_twice_the_same():
+    with pytest.raises(InputError, match="0 entries"):
+        Cube(())
+    with pytest.raises(InputError, match="5 entries, 4 of them different"):
+        Cube((*seeded().entries, seeded().entries[0]))
+
+
+def test_every_export_has_the_same_numbers():
+    cube = seeded()
+    values = [each.metrics["precision"] for each in cube.entries]
+    rows = list(csv.DictReader(io.StringIO(cube.to_csv())))
+    assert [float(row["value"]) for row in rows] == values
+    assert [row["seed"] for row in rows] == ["0", "1", "0", "1"]
+    whole = json.loads(cube.to_json())
+    assert [row["value"] for row in whole["records"]] == values
+    assert whole["axes"]["geometry"] == ["euclidean", "lorentz:-1"]
+    score = cube.score("precision", "lorentz:-1", 8)
+    assert f"| {score.value:.3f} ± {score.spread:.3f} |" in cube.to_markdown()
+    assert rf"${score.value:.3f} \pm {score.spread:.3f}$" in cube.to_latex()
+
+
+def test_nan_is_null_in_json():
+    entry = Entry("m", "euclidean", 2, None, {"similarity_correlation": float("nan")})
+    assert json.loads(Cube((entry,)).to_json())["records"][0]["value"] is None
+
+
+def test_latex_escapes_what_is_special_and_marks_the_best():
+    base, better = hits(200, 40)
+    found = compared({"a_b&c%": better, "euclidean": base})
+    text = found.to_latex()
+    assert r"a\_b\&c\%" in text
+    assert rf"\mathbf{{{better.mean():.3f}}}" in text
+    assert text.startswith(r"\begin{tabular}{lrr}")
+    assert text.count(r"\\") == 2
+    assert r"$\tau_d$" in Cube((Entry("m", "euclidean", 2, None, {"tau_d": -1.0}),)).to_latex()
+    assert "-1.000" in Cube((Entry("m", "euclidean", 2, None, {"tau_d": -1.0}),)).to_latex()
+
+
+def test_pandas_is_asked_for_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UnavailableError, match="pandas"):
+        seeded().to_pandas()
+
+
+def test_data_frames():
+    pytest.importorskip("pandas")
+    frame = seeded().to_pandas()
+    assert list(frame.columns) == ["model", "geometry", "dim", "seed", "metric", "value", "low", "high"]
+    assert frame["value"].tolist() == [each.metrics["precision"] for each in seeded().entries]
+    base, better = hits(200, 40)
+    assert compared({"euclidean": better, "lorentz:-1": base}).to_pandas()["best"].tolist() == [1, 0]
+
+
+# Verdicts and conclusions of studies.
+
+
+def head(seed=0, curvature=-1.0, problem=None, reach=0.0, **numbers) -> HeadFacts:
+    return HeadFacts(seed, HEALTHY | numbers, (curvature,), reach, problem, 0)
+
+
+def heads(*facts, geometry="lorentz:-1", rate=0.1, tried=()) -> HeadsVerdict:
+    return HeadsVerdict(geometry, 8, facts or (head(),), rate, tried)
+
+
+FLAT_HEADS = heads(head(curvature=0.0, bend=0.0), geometry="euclidean")
+CURVED_HEADS = heads()
+
+
+def contrast(difference, half, wide, metric="auroc", a="euclidean", b="lorentz:-1"):
+    ends = [Interval(difference - reach, difference + reach) for reach in (half, wide)]
+    return Contrast(metric, 8, a, b, difference, *ends)
+
+
+def conclusion(
+    contrasts, verdicts=(FLAT_HEADS, CURVED_HEADS), seeds=5, twins=(), shared=frozenset(), leakage=None
+) -> str:
+    named = [each.geometry for each in verdicts]
+    named += [spec for spec in twins if spec not in named]
+    entries = tuple(Entry("model", spec, 8, seed, {"auroc": 0.5}) for spec in named for seed in range(seeds))
+    spaces = tuple(space(spec) for spec in named)
+    found = Findings(Cube(entries), spaces, tuple(contrasts), shared)
+    cautions = tuple(study_cautions(found, verdicts, seeds, leakage))
+    return str(conclude_study(replace(found, cautions=cautions), leakage))
+
+
+@pytest.mark.parametrize("numbers", [{"in_cone_random": 0.95}, {"aperture_root": 0.6}, {"radius_spread": 1.05}])
+def test_collapse_is_counted_over_seeds(numbers):
+    lost = heads(head(), head(1, **numbers))
+    assert list(lost.collapse.values()) == [1]
+    assert "Collapse in 1 of 2 heads" in str(lost)
+    assert "collapse in lorentz:-1 at dimension 8" in conclusion([contrast(0, 1, 2)], (FLAT_HEADS, lost))
+
+
+def test_a_healthy_curved_cell():
+    verdict = heads(head(curvature=-0.5), head(1, curvature=-0.7))
+    assert not verdict.collapsed
+    assert not verdict.flat
+    assert "With K = -0.7 to -0.5 a circle of the largest radius is up to 30.00% longer" in str(verdict)
+
+
+def test_a_flat_cell_is_to_be_treated_as_euclidean_and_leads_by_no_curvature():
+    bent = heads(head(bend=0.015), head(bend=0.01))
+    assert bent.flat
+    assert "treat it as Euclidean" in str(bent)
+    assert not heads(head(bend=0.015), head(bend=0.03)).flat
+    assert not FLAT_HEADS.flat
+    assert "circle" not in str(FLAT_HEADS)
+    assert "its lead is not one of curvature" in conclusion([contrast(-0.5, 0.1, 0.2)], (FLAT_HEADS, bent))
+
+
+def test_the_equator_and_the_edge_of_the_grid_are_named():
+    assert "beyond the equator" in str(heads(head(curvature=1.0, reach=1.6, bend=-0.3), geometry="sphere:1"))
+    assert "equator" not in str(heads(head(curvature=1.0, reach=1.5, bend=-0.3), geometry="sphere:1"))
+    assert "0.1, is the largest" in str(heads(tried=(0.01, 0.05, 0.1)))
+    assert "is the smallest" in str(heads(tried=(0.1, 0.5, 1.0)))
+    assert "tried" not in str(heads(tried=(0.01, 0.1, 1.0)))
+
+
+def test_problems_are_named_with_their_seed():
+    verdict = heads(head(), head(3, problem="the loss became NaN at step 7"))
+    assert verdict.broken
+    assert "Seed 3: the loss became NaN at step 7; it counts with the state of step 0." in str(verdict)
+
+
+def test_an_interval_that_excludes_0_alone_and_not_simultaneously_is_no_difference():
+    assert contrast(0.02, 0.01, 0.03).winner is None
+    said = conclusion([contrast(0.02, 0.01, 0.03), contrast(0.01, 0.02, 0.06, "tau_d")])
+    assert said.startswith("No difference: none of the 2 differences")
+    assert "euclidean minus lorentz:-1 in auroc at dimension 8, is +0.0200" in said
+
+
+def test_few_seeds_cannot_tell_that_there_is_no_difference():
+    said = conclusion([contrast(0.02, 0.01, 0.03)], seeds=3)
+    assert said.startswith("Inconclusive, 3 seeds cannot tell")
+    assert "repeat the study with 5 seeds" in said
+
+
+def test_a_difference_without_width_decides_nothing():
+    assert contrast(0.02, 0.0, 0.0).winner is None
+
+
+def test_leads_in_both_directions_are_counted():
+    made = [
+        contrast(0.05, 0.01, 0.02, "auroc"),
+        contrast(0.03, 0.01, 0.02, "recall"),
+        contrast(-0.04, 0.01, 0.02, "precision"),
+        contrast(0.01, 0.01, 0.02, "tau_d"),
+    ]
+    assert [each.winner for each in made] == ["euclidean", "euclidean", "lorentz:-1", None]
+    said = conclusion(made)
+    assert said.startswith("3 of 4 differences")
+    assert "better in 1 (most in precision, by 0.0400) and worse in 2 (most in auroc, by 0.0500) of 4 metrics" in said
+
+
+def test_without_euclid_the_first_geometry_is_the_reference():
+    made = [contrast(0.05, 0.01, 0.02, a="lorentz:-1", b="sphere:0.25")]
+    said = conclusion(made, (heads(), heads(geometry="sphere:0.25")))
+    assert "Against lorentz:-1 at dimension 8: sphere:0.25 is worse in 1" in said
+
+
+def test_a_lead_across_learning_rates_is_not_put_down_to_geometry():
+    verdicts = (replace(FLAT_HEADS, learning_rate=0.003), heads(rate=0.001))
+    assert "euclidean (0.003), lorentz:-1 (0.001)" in conclusion([contrast(0.05, 0.01, 0.02)], verdicts)
+    assert "rates" not in conclusion([contrast(0.05, 0.01, 0.02)])
+    assert "rates" not in conclusion([contrast(0.05, 0.06, 0.07)], verdicts)
+
+
+def test_charts_shared_metrics_and_leakage_are_said():
+    said = conclusion([contrast(0, 1, 2)], twins=("poincare:-1",), shared=frozenset({"tau_d"}), leakage="9 rows.")
+    assert "lorentz:-1 and poincare:-1 are one space in 2 charts" in said
+    assert "tau_d cannot differ under these losses" in said
+    assert said.endswith("Trained on test data: 9 rows.")
+    assert conclusion([]).startswith("Nothing was compared")

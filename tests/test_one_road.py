@@ -1,0 +1,93 @@
+"""Every number comes through `Space`: what stands above it builds no pairs, and stores none but by exception."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import hiergeo
+from hiergeo.evaluation import View, embed
+from hiergeo.evaluation.protocols import protocol_named
+
+PACKAGE = Path(hiergeo.__file__).parent
+ENGINE = {"geometry", "pairwise"}
+
+STORED = {"pairwise_distance", "pairwise_margin", "pairwise_exterior_angle", "cdist"}
+"""Calls that return a number for every pair."""
+
+STORES = {
+    "losses": "the contrastive loss is a cross-entropy over all pairs of a batch",
+    "training/free.py": "the distances of all nodes of a graph are what is asked for",
+    "testing": "the conformance suite compares the operators with one another",
+}
+"""Where a matrix of pairs is the result itself."""
+
+
+def sources() -> Iterator[tuple[Path, str]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE).as_posix()
+        if place.partition("/")[0] not in ENGINE:
+            yield path, place
+
+
+def called(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield node.func.attr
+
+
+def test_nothing_above_the_engine_stores_pairs() -> None:
+    found = {place for path, place in sources() if STORED & set(called(path))}
+    unexplained = {place for place in found if not any(place.startswith(where) for where in STORES)}
+    assert not unexplained
+
+
+def test_nothing_above_the_engine_calls_its_operators() -> None:
+    for path, place in sources():
+        text = path.read_text()
+        if place not in ("info.py", "cli/info.py", "__init__.py") and not place.startswith(("testing/", "losses/")):
+            assert "ops.hiergeo" not in text, place
+            imported = {
+                alias.name
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.ImportFrom)
+                for alias in node.names
+                if f"{node.module}.{alias.name}".startswith("hiergeo.pairwise")
+            }
+            assert not imported, f"{place} imports {imported}"
+
+
+class Operators(TorchDispatchMode):
+    """Counts the operators of hiergeo and the largest tensor that any operator returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ours: list[str] = []
+        self.largest = 0
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        result = operator(*args, **(kwargs or {}))
+        if operator.namespace == "hiergeo":
+            self.ours.append(operator._opname)
+        for each in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(each, torch.Tensor):
+                self.largest = max(self.largest, each.numel())
+        return result
+
+
+@pytest.mark.parametrize("spec", ["euclidean", "lorentz:-1", "product:lorentz:-1x32,euclidean:x32"])
+@pytest.mark.parametrize(("protocol", "operators"), [("re", ["pair_ladder"]), ("traversal", ["pair_smallest"] * 2)])
+def test_a_protocol_is_one_call_for_each_search(spec: str, protocol: str, operators: list[str]) -> None:
+    """The largest tensor is an array of embeddings, not of pairs: there are more captions than dimensions."""
+    model, data = hiergeo.adapters.load("tiny"), hiergeo.datasets.load("scenes", count=200)
+    embedded = embed(model, data)
+    space = hiergeo.Space(spec).rooted(embedded.root)
+    with torch.no_grad(), Operators() as seen:
+        protocol_named(protocol).run(View(embedded, space), 10, False)
+    assert seen.ours == operators
+    images, (texts, dim) = len(embedded.image), embedded.text.shape
+    assert texts > dim
+    assert seen.largest <= max(images * 10, texts) * dim < images * 10 * texts
