@@ -38,8 +38,10 @@ from hiergeo.pairwise.scores import (
     hinge_sum,
     hinge_total,
 )
+from hiergeo.pairwise.settings import backend
 
 __all__ = [
+    "backend",
     "check_kernels",
     "combined",
     "cone_count",

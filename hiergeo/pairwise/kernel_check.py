@@ -1,15 +1,14 @@
 """A long test of the native kernels: random problems in every dtype, at every SIMD level and on every GPU."""
 
-import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 
 from hiergeo.pairwise.agreement import Case
-from hiergeo.pairwise.resolver import NATIVE, SIMD_LEVELS, kernel_setting, why_unbuilt
+from hiergeo.pairwise.resolver import NATIVE, kernel_setting, why_unbuilt
 from hiergeo.pairwise.selftest import Outcome, compared
+from hiergeo.pairwise.settings import SIMD_LEVELS, backend
 
 ROUNDS = 4
 """Problems for each place and pair of dtypes."""
@@ -59,7 +58,7 @@ def _places() -> Iterator[tuple[str, torch.device]]:
     cpu = torch.device("cpu")
     if why_unbuilt(cpu) is None:
         for level in SIMD_LEVELS:
-            with _environment("HIERGEO_SIMD", level):
+            with backend(simd=level):
                 try:
                     kernel_setting(cpu)
                 except RuntimeError:  # not a level of this machine
@@ -75,16 +74,3 @@ def _places() -> Iterator[tuple[str, torch.device]]:
                     yield f"{device}, TF32" if tf32 else str(device), device
             finally:
                 torch.backends.cuda.matmul.allow_tf32 = before
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

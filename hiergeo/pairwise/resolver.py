@@ -1,20 +1,14 @@
 """Which backend serves a device, and why: the only place that knows there are two."""
 
-import os
-
 import torch
 
-from hiergeo.errors import InputError, UnavailableError, warn
-from hiergeo.pairwise import _native, reference
+from hiergeo.errors import UnavailableError, warn
+from hiergeo.pairwise import native, reference, settings
 from hiergeo.pairwise.backend import Backend
 from hiergeo.pairwise.selftest import Verdicts
 
-NATIVE: Backend = _native
+NATIVE: Backend = native
 REFERENCE: Backend = reference
-
-SIMD_LEVELS = ("baseline", "avx2", "avx512")
-SCREENS = ("int8", "bfloat16", "float32")
-PRODUCTS = ("own", "torch")
 
 VERDICTS = Verdicts()
 """What the self-tests of this process found."""
@@ -48,7 +42,7 @@ def resolve(device: torch.device) -> Backend:
         if failure is None:
             return NATIVE
         reason = _failed(failure)
-    if _setting("HIERGEO_NATIVE", ("0", "1")) == "1":
+    if settings.word(settings.NATIVE) == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
     if reason.startswith(SELF_TEST):
         _warn_once(f"hiergeo computes on {device} with the slower reference, because {reason}.")
@@ -73,22 +67,20 @@ def _failed(failure: str) -> str:
 
 def why_absent(device: torch.device) -> str | None:
     """Why there are no native kernels for a device, or None where there are, trusted or not."""
-    _setting("HIERGEO_SIMD", SIMD_LEVELS)
-    _setting("HIERGEO_SCREEN", SCREENS)
-    _setting("HIERGEO_PRODUCT", PRODUCTS)
-    if _setting("HIERGEO_NATIVE", ("0", "1")) == "0":
+    settings.check_words()
+    if settings.word(settings.NATIVE) == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
     return why_unbuilt(device)
 
 
 def why_unbuilt(device: torch.device) -> str | None:
     """As `why_absent`, whatever HIERGEO_NATIVE asks for."""
-    return _native.missing(device)
+    return native.missing(device)
 
 
 def kernel_setting(device: torch.device) -> tuple[str, bool]:
     """Which kernels run on a device now, by their SIMD level and product, and whether float32 is multiplied in TF32."""
-    return _native.setting(device)
+    return native.setting(device)
 
 
 def _capturing(device: torch.device) -> bool:
@@ -107,8 +99,8 @@ def kernel_info() -> dict[str, str]:
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         facts[f"kernels on cuda:{index}"] = _what(f"cuda:{index}")
     if why_absent(torch.device("cpu")) is None:
-        facts["SIMD"] = _native.simd_level()
-    built = _native.build_info()
+        facts["SIMD"] = native.simd_level()
+    built = native.build_info()
     if built:
         facts["kernels built"] = _built(**built)
     return facts
@@ -122,10 +114,3 @@ def _what(device: str) -> str:
 def _built(*, compiler: str, simd: str, cuda: str, cuda_version: str, torch_target: str) -> str:
     on_gpu = "no CUDA" if cuda == "none" else f"CUDA {cuda_version} ({cuda})"
     return f"{compiler}, SIMD {simd}, {on_gpu}, for torch >= {torch_target}"
-
-
-def _setting(name: str, words: tuple[str, ...]) -> str | None:
-    word = os.environ.get(name) or None
-    if word is not None and word not in words:
-        raise InputError(f"{name} must be {', '.join(words[:-1])} or {words[-1]}, not '{word}'.")
-    return word

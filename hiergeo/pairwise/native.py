@@ -7,7 +7,6 @@ They can be called once `missing` has found them.
 import functools
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,9 @@ from torch import Tensor
 from hiergeo._numerics import pair_dtype
 from hiergeo.pairwise import cuda_device, reference
 from hiergeo.pairwise.backend import Factor, Gradients
-from hiergeo.pairwise.products import Product, product_on
 from hiergeo.pairwise.quantity import Quantity
+from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_named, tile_product, word
 from hiergeo.polar import Polar
-
-LIBRARY = Path(os.environ.get("HIERGEO_KERNELS") or Path(__file__).parents[1] / "_kernels.abi3.so")
-"""The library of kernels; HIERGEO_KERNELS names another one, such as one built for a debugger."""
 
 BUILD = Path(__file__).parents[1] / "_build.json"
 """What the build wrote down; under "reason" why it built no library, under "cuda_reason" why none for CUDA."""
@@ -53,8 +49,8 @@ def _unfit(index: int) -> str | None:
 def setting(device: torch.device) -> tuple[str, bool]:
     """What else decides which kernels run on a device now, and whether they multiply float32 in TF32."""
     level = simd_level() if device.type == "cpu" else ""
-    product = product_on(device.type, level)
-    return f"{level} {product.name}".strip(), product is Product.TF32
+    product = tile_product(device.type, level)
+    return f"{level} {product.name}".strip(), product is TileProduct.TF32
 
 
 def build_info() -> dict[str, str]:
@@ -68,7 +64,7 @@ def build_info() -> dict[str, str]:
 
 def simd_level() -> str:
     """The SIMD level that the CPU kernels run at now, which HIERGEO_SIMD may choose."""
-    return _simd_level(os.environ.get("HIERGEO_SIMD"))
+    return _simd_level(word(SIMD))
 
 
 @functools.cache
@@ -79,7 +75,7 @@ def _simd_level(_: str | None) -> str:
 @functools.cache
 def _load() -> str | None:
     if not LIBRARY.exists():
-        if os.environ.get("HIERGEO_KERNELS"):
+        if is_library_named():
             return f"HIERGEO_KERNELS names {LIBRARY}, which is not there"
         return _recorded("reason") or f"{LIBRARY.name} was never built"
     try:
@@ -190,7 +186,7 @@ def _call(name: str, *operands: object) -> Any:
 
 def _product(directions: Tensor) -> int:
     kind = directions.device.type
-    return product_on(kind, simd_level() if kind == "cpu" else "")
+    return tile_product(kind, simd_level() if kind == "cpu" else "")
 
 
 def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
