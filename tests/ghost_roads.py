@@ -43,7 +43,7 @@ EXITS = {
     "adapters._base._checked_rows",
     "adapters.head.model.through",
     "evaluation.protocols.radii",
-    "pairwise.prefix.best_within",
+    "pairwise.reference.best_within",
     "evaluation.protocols.run",
     "evaluation.protocols.score_pairs",
     "training.chains.sha256",

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.errors import UnavailableError
-from hiergeo.pairwise import cuda_device, native, resolver, selftest
+from hiergeo.pairwise import native, resolver, selftest
 from hiergeo.pairwise.agreement import OF_ONE_SPACE, OF_PRODUCTS
-from hiergeo.pairwise.backend import Backend
+from hiergeo.pairwise.interface import Backend
 from hiergeo.pairwise.selftest import Verdicts
 
 CPU = torch.device("cpu")
@@ -244,8 +244,8 @@ def test_gpus_and_drivers_that_are_too_old(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Some GPU")
-    monkeypatch.setattr(cuda_device, "driver_version", lambda: driver)
-    assert cuda_device.unfit(0, ARCHITECTURES, "13.1") == reason
+    monkeypatch.setattr(native, "driver_version", lambda: driver)
+    assert native.unfit(0, ARCHITECTURES, "13.1") == reason
 
 
 def test_a_gpu_that_is_too_old_is_served_by_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +253,7 @@ def test_a_gpu_that_is_too_old_is_served_by_the_reference(monkeypatch: pytest.Mo
     monkeypatch.setattr(native, "_load", lambda: None)
     monkeypatch.setattr(native, "_has_kernels", lambda _: True)
     monkeypatch.setattr(native, "build_info", lambda: {"cuda": ARCHITECTURES, "cuda_version": "13.0"})
-    monkeypatch.setattr(cuda_device, "unfit", lambda *of: asked.append(of[0]) or f"too old for {of[1:]}")
+    monkeypatch.setattr(native, "unfit", lambda *of: asked.append(of[0]) or f"too old for {of[1:]}")
     native._unfit.cache_clear()
     try:
         assert all(resolver.resolve(torch.device("cuda:0")) is resolver.REFERENCE for _ in range(3))
@@ -265,4 +265,4 @@ def test_a_gpu_that_is_too_old_is_served_by_the_reference(monkeypatch: pytest.Mo
 
 def test_this_torch_may_be_for_other_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "hip", "6.4")
-    assert cuda_device.unfit(0, ARCHITECTURES, "13.0") == "the kernels are for CUDA, and this torch is for ROCm"
+    assert native.unfit(0, ARCHITECTURES, "13.0") == "the kernels are for CUDA, and this torch is for ROCm"

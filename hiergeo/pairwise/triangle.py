@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._numerics import bounded
-from hiergeo.pairwise.opening import Opening
-from hiergeo.pairwise.profile import Profile
+from hiergeo.pairwise.sides import Opening, Profile
 
 FAR = 40.0
 """Beyond s (r_x + r_y) = FAR hyperbolic distances are formed from logarithms, so that sinh cannot overflow."""
