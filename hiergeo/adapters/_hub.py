@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.storage.files import writing
-from hiergeo.storage.paths import path_of
+from hiergeo.storage.files import path_of, writing
 
 PATIENCE = 4.0
 """Seconds to wait for the hub to answer at all."""

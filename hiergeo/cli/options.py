@@ -12,7 +12,7 @@ from hiergeo import _limits, training
 from hiergeo._devices import AUTO as AUTO
 from hiergeo.cli._terminal import note
 from hiergeo.errors import InputError
-from hiergeo.storage.paths import path_of
+from hiergeo.storage.files import path_of
 
 
 class Verb(TyperCommand):
