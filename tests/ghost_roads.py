@@ -28,7 +28,7 @@ DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
 ENTRIES = {
     "adapters._base._checked_rows",
     "adapters._base.root",
-    "evaluation.diagnosis.diagnose",
+    "evaluation.measuring.diagnose",
     "evaluation.embedded._positions",
     "training.chains.to",
     "training.splitting.split_groups",
@@ -38,7 +38,7 @@ ENTRIES = {
 """Where data is meant to be moved to the device."""
 
 EXITS = {
-    "evaluation.diagnosis.diagnose",
+    "evaluation.measuring.diagnose",
     "_devices._tested",
     "adapters._base._checked_rows",
     "adapters.head.model.through",
