@@ -352,7 +352,7 @@ def _ladder(axes: "Axes", ladder: Ladder, longest: int) -> None:
         )
 
 
-def _disk(axes: "Axes", view: disks.View) -> None:
+def _disk(axes: "Axes", view: disks.DiskView) -> None:
     from matplotlib.patches import Circle
 
     axes.add_patch(Circle((0, 0), disks.RIM, fill=False, color=SOFT))
