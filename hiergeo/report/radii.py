@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.diagnosis import bend
+from hiergeo.evaluation.measuring import bend
 from hiergeo.report.charts import Scale, line
 
 BINS = 40
