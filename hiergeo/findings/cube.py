@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiergeo.errors import InputError
-from hiergeo.findings import tables
+from hiergeo.findings import exports
 from hiergeo.metrics import Interval, crossed_draws, percentile_interval
 
 if TYPE_CHECKING:
@@ -166,23 +166,23 @@ class Cube:
 
     def to_pandas(self) -> "DataFrame":
         """The long form, one row a number, with the columns of `COLUMNS`; needs pandas."""
-        from hiergeo.findings.tables import pandas
+        from hiergeo.findings.exports import pandas
 
         return pandas().DataFrame(list(self.records()), columns=list(COLUMNS))
 
     def to_csv(self) -> str:
         """The long form as CSV, figures unrounded."""
-        return tables.csv_text(COLUMNS, (row.values() for row in self.records()))
+        return exports.csv_text(COLUMNS, (row.values() for row in self.records()))
 
     def to_json(self) -> str:
         """A JSON object: `axes`, and `records` in the long form; null for NaN and for what is not there."""
         axes = {"model": self.models, "geometry": self.geometries, "dim": self.dims, "seed": self.seeds}
-        return tables.json_text({"axes": axes | {"metric": self.metrics}, "records": list(self.records())})
+        return exports.json_text({"axes": axes | {"metric": self.metrics}, "records": list(self.records())})
 
     def to_markdown(self) -> str:
         """A table of scores for each model and dimension: metrics down, geometries across."""
-        return "\n\n".join(tables.markdown(grid) for grid in tables.grids(self))
+        return "\n\n".join(exports.markdown(grid) for grid in exports.grids(self))
 
     def to_latex(self) -> str:
         """The same tables for LaTeX with the package booktabs."""
-        return "\n\n".join(tables.latex(grid) for grid in tables.grids(self))
+        return "\n\n".join(exports.latex(grid) for grid in exports.grids(self))
