@@ -145,7 +145,18 @@ class Cube:
 
     def score(self, metric: str, geometry: str, dim: int, model: str | None = None) -> Score | None:
         """A metric over the seeds of one cell; None where it was not measured. `model` None is the first one."""
-        entries = self.cells.get((model or self.models[0], geometry, dim), ())
+        key = (metric, model or self.models[0], geometry, dim)
+        if key not in self._scores:
+            self._scores[key] = self._score(*key)
+        return self._scores[key]
+
+    @cached_property
+    def _scores(self) -> dict[tuple[str, str, str, int], Score | None]:
+        """Scores that were computed before."""
+        return {}
+
+    def _score(self, metric: str, model: str, geometry: str, dim: int) -> Score | None:
+        entries = self.cells.get((model, geometry, dim), ())
         if not entries or metric not in entries[0].metrics:
             return None
         values = tuple(each.metrics[metric] for each in entries)
