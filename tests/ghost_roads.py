@@ -52,7 +52,7 @@ EXITS = {
     "adapters.head.model.through",
     "evaluation.protocols.radii",
     "evaluation.retrieval._first",
-    "pairwise.prefix.best_within",
+    "pairwise.reference.best_within",
     "evaluation.protocols.run",
     "evaluation.protocols.score_pairs",
     "report.disk.of",
