@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 from hiergeo import _limits
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError, UnavailableError, reason
 
 
 def size_of(path: Path | str) -> int | None:
@@ -19,7 +19,7 @@ def size_of(path: Path | str) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:
         raise InputError(f"cannot read {path}: this is no path of a file.") from error
     if stat.S_ISREG(found.st_mode):
@@ -48,7 +48,7 @@ def read_text(path: Path | str, cure: str) -> str:
         with open(path, "rb") as handle:
             raw = handle.read(_limits.TEXT_BYTES)
     except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
