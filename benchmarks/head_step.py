@@ -49,7 +49,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def fused(chain: Tensor, root: Tensor) -> Tensor:
     """The loss by one sweep over all pairs: chains (b, T, D) around a root (D,)."""
     parent, child = chain[:, :-1].transpose(0, 1), chain[:, 1:].transpose(0, 1)
-    return max_margin_loss(parent, child, Space(Lorentz(CURVATURE), root), MARGIN)
+    return max_margin_loss(Space(Lorentz(CURVATURE), root), parent, child, MARGIN)
 
 
 def eager(chain: Tensor, root: Tensor) -> Tensor:

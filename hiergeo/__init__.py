@@ -12,9 +12,9 @@ from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, S
 from hiergeo.polar import Polar
 
 if TYPE_CHECKING:
-    from hiergeo import errors, geometry, info, report, study, testing, training
+    from hiergeo import errors, findings, geometry, info, plot, report, study, testing, training
 
-ON_DEMAND = ("info", "report", "study", "testing", "training")
+ON_DEMAND = ("findings", "info", "plot", "report", "study", "testing", "training")
 """Modules that are imported when they are first asked for."""
 
 __all__ = [
@@ -34,11 +34,13 @@ __all__ = [
     "datasets",
     "errors",
     "evaluate",
+    "findings",
     "geometry",
     "info",
     "losses",
     "metrics",
     "pairwise",
+    "plot",
     "report",
     "study",
     "testing",

@@ -6,6 +6,7 @@ Every test runs on the CPU as well, and the numbers must agree.
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ from hiergeo._devices import AUTO, resolve_device
 from hiergeo.adapters.head import Head, HeadModel
 from hiergeo.adapters.head.network import HeadShape
 from hiergeo.geometry import parse
-from hiergeo.training import Recipe, train_head
+from hiergeo.report import write_page
+from hiergeo.study import Plan, StudySettings, run_study
+from hiergeo.training import Recipe, from_hierarchy, train_head
 
 SPECS = ("euclidean", "lorentz:-0.7", "poincare:-0.5", "sphere:0.3", "product:lorentz:-1x8,euclidean:x4")
 DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
@@ -30,6 +33,11 @@ ENTRIES = {
     "adapters._base.root",
     "evaluation.diagnosis.diagnose",
     "evaluation.embedded._positions",
+    "evaluation.retrieval._taken",
+    "evaluation.retrieval.retrieve",
+    "report.disk._index",
+    "study.bench.without_head",
+    "study.plan.check_untrained_heads",
     "training.chains.to",
     "training.splitting.split_groups",
     "training.trainer._batches",
@@ -43,10 +51,13 @@ EXITS = {
     "adapters._base._checked_rows",
     "adapters.head.model.through",
     "evaluation.protocols.radii",
+    "evaluation.retrieval._first",
     "pairwise.prefix.best_within",
     "evaluation.protocols.run",
     "evaluation.protocols.score_pairs",
+    "report.disk.of",
     "training.chains.sha256",
+    "training.summary.between",
     "training.trainer.look",
 }
 """Where results are meant to come back from it; models keep their root on the CPU."""
@@ -174,3 +185,17 @@ def test_training_a_head(place: torch.device, spec: str) -> None:
     assert found.head.linear.weight.device == place
     for a, b in zip(found.history, expected.history, strict=True):
         assert a.validation == pytest.approx(b.validation, rel=1e-3, abs=1e-5)
+
+
+def test_a_study_and_its_page(place: torch.device, tmp_path: Path) -> None:
+    model, test = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=12)
+    learnt = from_hierarchy(datasets.load("scenes", "train", count=24), model)
+    recipe = Recipe(losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=4, batch=8, every=2, validation=0.2)
+    plan = Plan(("euclidean", "lorentz:-1"), (model.dim,), (0, 1), (1e-3, 3e-3), recipe, learnable=True, set_aside=0.3)
+    found, expected = (
+        run_study(plan, learnt, model, test, StudySettings(8, 20, device=str(on))) for on in (place, "cpu")
+    )
+    assert found.frozen.captions.device == place
+    for a, b in zip(found.cells, expected.cells, strict=True):
+        assert a.metrics == pytest.approx(b.metrics, abs=1e-4)
+    write_page(found, tmp_path / "study.html", images=1)

@@ -1,9 +1,11 @@
 """What the tests of losses share: geometries, batches of chains, and the angles of the oracle around a root."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Product, Sphere
+from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Product, Space, Sphere, losses
 from hiergeo.testing import oracle
 
 SINGLE = (Euclidean(), Lorentz(-0.3), PoincareBall(-2.3), Sphere(0.05))
@@ -38,3 +40,28 @@ def oracle_angle(x: Tensor, y: Tensor, root: Tensor, curvature: float) -> Tensor
 
 def _rays(v: Tensor) -> Polar:
     return Polar(v, torch.linalg.vector_norm(v, dim=-1))
+
+
+Loss = Callable[..., Tensor]
+
+
+def compositional_loss(space: Space, x: Tensor, y: Tensor, **options: str) -> Tensor:
+    relations = [losses.Relation("one", x, y), losses.Relation("other", y, x, losses.INTRA_MODAL)]
+    return losses.compositional_entailment_loss(space, relations, **options).total
+
+
+def transitivity_loss(space: Space, x: Tensor, y: Tensor, **options: str) -> Tensor:
+    chain = torch.stack((x, y, x.roll(1, -1), y.roll(2, -1)), -2) / 4
+    return losses.transitivity_loss(space, chain, 0.5, **options)
+
+
+LOSSES: dict[str, Loss] = {
+    "radius_order": lambda space, x, y, **o: losses.radius_order_loss(space, torch.stack((x, y), -2), **o),
+    "entailment": losses.entailment_loss,
+    "compositional": compositional_loss,
+    "adaptive_entailment": losses.adaptive_entailment_loss,
+    "transitivity": transitivity_loss,
+    "contrastive": losses.contrastive_loss,
+    "max_margin": lambda space, x, y, **o: losses.max_margin_loss(space, x, y, 0.7, **o),
+}
+"""Losses of two point sets (N, D) in a space; the RE loss and the prior take no space."""

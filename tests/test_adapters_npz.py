@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from hiergeo import adapters
-from hiergeo.datasets._base import ImageRef
+from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.errors import InputError
 from hiergeo.storage.archives import write
 

@@ -16,7 +16,7 @@ import pytest
 
 from hiergeo.datasets import download, hierarcaps
 from hiergeo.datasets.hierarcaps import fetching
-from hiergeo.datasets.hierarcaps.images import image_name
+from hiergeo.datasets.hierarcaps.fetching import image_name
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.storage import files
 from hiergeo.storage.locks import locked

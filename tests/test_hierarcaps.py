@@ -11,8 +11,8 @@ from PIL import Image
 
 from hiergeo import datasets
 from hiergeo.datasets import hierarcaps
-from hiergeo.datasets.hierarcaps.images import image_name
-from hiergeo.datasets.hierarcaps.published import test_images as listed_images
+from hiergeo.datasets.hierarcaps.fetching import image_name
+from hiergeo.datasets.hierarcaps.tables import test_images as listed_images
 from hiergeo.errors import InputError, UnavailableError
 
 

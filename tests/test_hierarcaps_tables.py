@@ -12,7 +12,7 @@ from PIL import Image
 
 from hiergeo import datasets
 from hiergeo.datasets import hierarcaps
-from hiergeo.datasets.hierarcaps.images import image_name
+from hiergeo.datasets.hierarcaps.fetching import image_name
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
 
 HEADER = b"id,captions,image_url\n"

@@ -42,7 +42,7 @@ def test_prior_is_zero_for_what_kept_its_direction_and_one_for_its_opposite(seed
 def test_radius_order_by_hand() -> None:
     """Radii 1, 3, 2: the first step exceeds the margin, the second falls short of it by 1.5."""
     chain = torch.tensor([[[1.0, 0.0], [0.0, 3.0], [2.0, 0.0]]])
-    assert float(radius_order_loss(chain, Space(Euclidean()), margin=0.5)) == pytest.approx(1.5 / 2)
+    assert float(radius_order_loss(Space(Euclidean()), chain, margin=0.5)) == pytest.approx(1.5 / 2)
 
 
 @pytest.mark.parametrize("geometry", EVERY)
@@ -50,7 +50,7 @@ def test_radius_order_is_that_of_radii_and_the_same_in_every_geometry(geometry: 
     chain = chains()
     radius = np.linalg.norm((chain - ROOT).numpy(), axis=-1)
     expected = np.maximum(0, radius[:, :-1] - radius[:, 1:] + 0.05).mean()
-    assert float(radius_order_loss(chain, Space(geometry, ROOT), 0.05)) == pytest.approx(expected, rel=1e-12)
+    assert float(radius_order_loss(Space(geometry, ROOT), chain, 0.05)) == pytest.approx(expected, rel=1e-12)
 
 
 @given(st.integers(0, 2**31))
@@ -60,7 +60,7 @@ def test_descending_the_radius_order_reaches_a_perfect_tau_d(seed: int) -> None:
     space = Space(Lorentz(-0.7), ROOT)
     optimizer = torch.optim.Adam([chain], lr=0.05)
     for _ in range(200):
-        loss = radius_order_loss(chain, space)
+        loss = radius_order_loss(space, chain)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -95,7 +95,7 @@ def winding(items: int, tiers: int, seed: int) -> Tensor:
 def test_transitivity_in_flat_space_is_that_of_its_authors(tiers: int, margin: float) -> None:
     for seed in range(5):
         chain = winding(4, tiers, seed)
-        value = transitivity_loss(chain, Space(Euclidean(), ROOT), margin)
+        value = transitivity_loss(Space(Euclidean(), ROOT), chain, margin)
         assert float(value) == pytest.approx(authors_transitivity(chain, ROOT, margin), rel=1e-9, abs=1e-12)
 
 
@@ -106,17 +106,17 @@ def test_transitivity_takes_angles_around_the_tier_before(geometry: Geometry) ->
     first, second = oracle_angle(a, b, ROOT, k), oracle_angle(b, c, a, k)
     both = torch.arccos(torch.cos(first).clamp_min(0) * torch.cos(second).clamp_min(0))
     expected = (oracle_angle(a, c, ROOT, k) - both + 0.2).clamp_min(0).mean()
-    torch.testing.assert_close(transitivity_loss(chain, Space(geometry, ROOT), 0.2), expected)
+    torch.testing.assert_close(transitivity_loss(Space(geometry, ROOT), chain, 0.2), expected)
 
 
 @pytest.mark.parametrize("geometry", EVERY)
 def test_transitivity_of_nested_chains_is_zero_with_finite_gradients(geometry: Geometry) -> None:
     chain = nested(root=ROOT).float().requires_grad_()
-    loss = transitivity_loss(chain, Space(geometry, ROOT.float()))
+    loss = transitivity_loss(Space(geometry, ROOT.float()), chain)
     assert float(loss.detach()) < 1e-5
     assert bool(torch.autograd.grad(loss, chain)[0].isfinite().all())
     straight = (torch.arange(1.0, 5.0)[:, None] * torch.eye(DIM)[0]).requires_grad_()
-    exact = transitivity_loss(straight, Space(geometry), margin=0.0)
+    exact = transitivity_loss(Space(geometry), straight, margin=0.0)
     assert float(exact.detach()) == 0
     assert bool((torch.autograd.grad(exact, straight)[0] == 0).all())
 
@@ -131,24 +131,24 @@ def test_contrast_is_symmetric_cross_entropy_of_distances(geometry: Geometry) ->
     x, y = chains(1, 5)[0], chains(1, 5, seed=1)[0]
     logits = -distances(x, y, geometry) / 0.2
     expected = -(np.diag(log_softmax(logits, 1)).mean() + np.diag(log_softmax(logits, 0)).mean()) / 2
-    value = contrastive_loss(x, y, Space(geometry, ROOT), 0.2)
+    value = contrastive_loss(Space(geometry, ROOT), x, y, 0.2)
     assert float(value) == pytest.approx(expected, rel=1e-9)
-    assert float(contrastive_loss(y, x, Space(geometry, ROOT), 0.2)) == pytest.approx(expected, rel=1e-9)
+    assert float(contrastive_loss(Space(geometry, ROOT), y, x, 0.2)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_contrast_by_hand() -> None:
     """Two matched pairs 0 apart, their strangers 1 apart: log(1 + exp(-1/t)); all at one point: log 2."""
     x = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
     space = Space(Euclidean())
-    assert float(contrastive_loss(x, x, space, 0.5)) == pytest.approx(math.log1p(math.exp(-2)), rel=1e-6)
-    assert float(contrastive_loss(x[:1].expand(2, 2), x[1:].expand(2, 2), space)) == pytest.approx(math.log(2))
+    assert float(contrastive_loss(space, x, x, 0.5)) == pytest.approx(math.log1p(math.exp(-2)), rel=1e-6)
+    assert float(contrastive_loss(space, x[:1].expand(2, 2), x[1:].expand(2, 2))) == pytest.approx(math.log(2))
 
 
 def test_contrast_learns_its_temperature() -> None:
     x, y = chains(1, 5)[0], chains(1, 5, seed=1)[0]
     log_temperature = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda t: contrastive_loss(x, y, Space(Lorentz(-0.7), ROOT), t.exp()), [log_temperature]
+        lambda t: contrastive_loss(Space(Lorentz(-0.7), ROOT), x, y, t.exp()), [log_temperature]
     )
 
 
@@ -158,10 +158,10 @@ def test_gradients_against_finite_differences(geometry: Geometry) -> None:
     one, other = (chains(2, 4, seed).requires_grad_() for seed in range(2))
     bent = (winding(2, 4, 0) / 3).requires_grad_()
     assert torch.autograd.gradcheck(lambda e: prior_loss(e, other.detach()), [one])
-    assert torch.autograd.gradcheck(lambda e, r: radius_order_loss(e, Space(geometry, r), 0.5), [one, root])
-    assert torch.autograd.gradcheck(lambda e, r: transitivity_loss(e, Space(geometry, r), 0.3), [bent, root])
+    assert torch.autograd.gradcheck(lambda e, r: radius_order_loss(Space(geometry, r), e, 0.5), [one, root])
+    assert torch.autograd.gradcheck(lambda e, r: transitivity_loss(Space(geometry, r), e, 0.3), [bent, root])
     assert torch.autograd.gradcheck(
-        lambda e, f, r: contrastive_loss(e[0], f[0], Space(geometry, r), 0.5), [one, other, root]
+        lambda e, f, r: contrastive_loss(Space(geometry, r), e[0], f[0], 0.5), [one, other, root]
     )
 
 
@@ -172,25 +172,25 @@ def test_refusals() -> None:
     with pytest.raises(InputError, match=r"^frozen holds NaN or Inf, first in place \(0, 0\)"):
         prior_loss(chain, chain / 0)
     with pytest.raises(InputError, match=r"^chain has 1 tier\(s\) of shape \(3, 1, 6\): .* needs at least 2, from gen"):
-        radius_order_loss(chain[:, :1], space)
+        radius_order_loss(space, chain[:, :1])
     with pytest.raises(InputError, match=r"^chain has 2 tier\(s\) of shape \(3, 2, 6\): .* needs at least 3, from gen"):
-        transitivity_loss(chain[:, :2], space)
+        transitivity_loss(space, chain[:, :2])
     with pytest.raises(InputError, match=r"^chain must be chains \(\.\.\., T, D\), not shape \(6,\)\.$"):
-        radius_order_loss(chain[0, 0], space)
+        radius_order_loss(space, chain[0, 0])
     for loss in (radius_order_loss, transitivity_loss):
         for margin in (-1.0, math.nan):
             with pytest.raises(InputError, match=r"^margin must be a number >= 0, not "):
-                loss(chain, space, margin)
+                loss(space, chain, margin)
     with pytest.raises(InputError, match=r"^chain has dimension 6 and root has dimension 5: they must be equal\.$"):
-        transitivity_loss(chain, Space(Euclidean(), ROOT[:5]))
+        transitivity_loss(Space(Euclidean(), ROOT[:5]), chain)
     with pytest.raises(InputError, match=r"beyond the antipode .* use a smaller curvature"):
-        transitivity_loss(9 * chain, Space(Sphere(0.5), False))
+        transitivity_loss(Space(Sphere(0.5), False), 9 * chain)
     with pytest.raises(InputError, match=r"^x of shape \(4, 6\) and y of shape \(3, 6\) must have the same shape\.$"):
-        contrastive_loss(chain[0], chain[0, :3], space)
+        contrastive_loss(space, chain[0], chain[0, :3])
     with pytest.raises(InputError, match=r"^x and y must be \(N, D\), not shape \(3, 4, 6\)\.$"):
-        contrastive_loss(chain, chain, space)
+        contrastive_loss(space, chain, chain)
     for temperature in (0.0, -1.0, math.nan, torch.tensor(0.0, requires_grad=True)):
         with pytest.raises(InputError, match=r"^temperature must be a number > 0, not "):
-            contrastive_loss(chain[0], chain[1], space, temperature)
+            contrastive_loss(space, chain[0], chain[1], temperature)
     with pytest.raises(InputError, match=r"^temperature must be a float or a 0-dim tensor, not a tensor of shape \(2,"):
-        contrastive_loss(chain[0], chain[1], space, torch.ones(2))
+        contrastive_loss(space, chain[0], chain[1], torch.ones(2))

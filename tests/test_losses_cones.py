@@ -45,7 +45,7 @@ def test_entailment_is_the_mean_energy_of_the_oracle(geometry: Geometry, scale: 
     child[::2] = ROOT + 2 * (parent[::2] - ROOT) + 0.1 * child[::2]
     expected = oracle_energy(parent, child, geometry, scale, min_radius)
     assert bool((expected > 0).any())
-    loss = entailment_loss(parent, child, Space(geometry, ROOT), scale, min_radius)
+    loss = entailment_loss(Space(geometry, ROOT), parent, child, scale, min_radius)
     torch.testing.assert_close(loss, expected.mean())
     if scale == 1:
         torch.testing.assert_close(loss, cones.energy(Space(geometry, ROOT), parent, child, min_radius).mean())
@@ -55,16 +55,16 @@ def test_entailment_by_hand() -> None:
     """At r = 1 with k = 1/4 the half aperture is pi/6; a turn of pi/2 exceeds it by pi/3, half of it by 5 pi/12."""
     x, y = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 7.0]])
     space = Space(Euclidean())
-    assert float(entailment_loss(x, y, space, min_radius=0.25)) == pytest.approx(math.pi / 3, rel=1e-6)
-    assert float(entailment_loss(x, y, space, 0.5, 0.25)) == pytest.approx(5 * math.pi / 12, rel=1e-6)
+    assert float(entailment_loss(space, x, y, min_radius=0.25)) == pytest.approx(math.pi / 3, rel=1e-6)
+    assert float(entailment_loss(space, x, y, 0.5, 0.25)) == pytest.approx(5 * math.pi / 12, rel=1e-6)
 
 
 @pytest.mark.parametrize("geometry", EVERY)
 def test_children_behind_their_parents_cost_nothing(geometry: Geometry) -> None:
     chain = nested(root=ROOT)
     space = Space(geometry, ROOT)
-    assert float(entailment_loss(chain[:, :-1], chain[:, 1:], space, 0.1, 0.01)) == 0
-    assert float(adaptive_entailment_loss(chain[:, :-1], chain[:, 1:], space, least_radius=0.0)) < 1e-6
+    assert float(entailment_loss(space, chain[:, :-1], chain[:, 1:], 0.1, 0.01)) == 0
+    assert float(adaptive_entailment_loss(space, chain[:, :-1], chain[:, 1:], least_radius=0.0)) < 1e-6
 
 
 @pytest.mark.parametrize("geometry", [Euclidean(), Lorentz(-0.7, learnable=True), PRODUCT])
@@ -72,16 +72,16 @@ def test_entailment_gradients(geometry: Geometry) -> None:
     parent, child = (t.requires_grad_() for t in pairs(4))
     root = ROOT.clone().requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda x, y, r: entailment_loss(x, y, Space(geometry.double(), r), 0.7), (parent, child, root)
+        lambda x, y, r: entailment_loss(Space(geometry.double(), r), x, y, 0.7), (parent, child, root)
     )
 
 
 def test_a_learnable_curvature_opens_and_shuts_cones() -> None:
     parent, child = pairs()
     geometry = Lorentz(-0.7, learnable=True).double()
-    loss = entailment_loss(parent, child, Space(geometry, ROOT))
+    loss = entailment_loss(Space(geometry, ROOT), parent, child)
     (gradient,) = torch.autograd.grad(loss, [geometry.log_magnitude])
-    ends = [float(entailment_loss(parent, child, Space(Lorentz(-0.7 * math.exp(h)), ROOT))) for h in (1e-5, -1e-5)]
+    ends = [float(entailment_loss(Space(Lorentz(-0.7 * math.exp(h)), ROOT), parent, child)) for h in (1e-5, -1e-5)]
     assert float(gradient) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5)
 
 
@@ -95,7 +95,7 @@ def relations(parent: Tensor, child: Tensor) -> list[Relation]:
 @pytest.mark.parametrize("geometry", EVERY)
 def test_compositional_is_the_weighted_sum_of_its_relations(geometry: Geometry) -> None:
     parent, child = pairs()
-    loss = compositional_entailment_loss(relations(parent, child), Space(geometry, ROOT), min_radius=0.2)
+    loss = compositional_entailment_loss(Space(geometry, ROOT), relations(parent, child), min_radius=0.2)
     first = oracle_energy(parent, child, geometry, 0.7, 0.2).mean()
     second = oracle_energy(child.flip(0), parent, geometry, 1.2, 0.2).mean()
     torch.testing.assert_close(loss.terms, {"text over image": first, "box over image": second})
@@ -114,7 +114,7 @@ def test_adaptive_entailment_weighs_angles_by_distance_and_keeps_parents_out(geo
     if geometry is not PRODUCT:
         torch.testing.assert_close(space.radius(parent), radius)
     expected = (distance / (distance + 0.3) * angle).mean() + 0.5 * (1.5 - radius).clamp_min(0).mean()
-    torch.testing.assert_close(adaptive_entailment_loss(parent, child, space, 0.3, 1.5, 0.5), expected)
+    torch.testing.assert_close(adaptive_entailment_loss(space, parent, child, 0.3, 1.5, 0.5), expected)
 
 
 def test_the_adaptive_weight_has_no_gradient_and_bounds_that_of_close_pairs() -> None:
@@ -122,7 +122,7 @@ def test_the_adaptive_weight_has_no_gradient_and_bounds_that_of_close_pairs() ->
     side = normal(1, DIM, seed=1)
     for gap in (1e-1, 1e-4, 1e-8):
         child = (parent + gap * side).requires_grad_()
-        (gradient,) = torch.autograd.grad(adaptive_entailment_loss(parent, child, space, 0.1, 0.0), child)
+        (gradient,) = torch.autograd.grad(adaptive_entailment_loss(space, parent, child, 0.1, 0.0), child)
         (bare,) = torch.autograd.grad(space.exterior_angle(parent, child).sum(), child)
         weight = float(space.distance(parent, child).detach() / (space.distance(parent, child).detach() + 0.1))
         torch.testing.assert_close(gradient, weight * bare)
@@ -134,11 +134,11 @@ def test_parents_that_hide_at_the_root_satisfy_cones_but_not_the_adaptive_loss()
     space = Space(Lorentz(-1.0))
     child = torch.nn.functional.normalize(normal(6, DIM), dim=-1)
     parent = (1e-3 * child).roll(1, 0) + 1e-3 * child
-    assert float(entailment_loss(parent, child, space)) < 1e-2
-    assert float(adaptive_entailment_loss(parent, child, space)) > 0.5
+    assert float(entailment_loss(space, parent, child)) < 1e-2
+    assert float(adaptive_entailment_loss(space, parent, child)) > 0.5
     parent = (0.1 * parent / parent.norm(dim=-1, keepdim=True)).requires_grad_()
     (gradient,) = torch.autograd.grad(
-        adaptive_entailment_loss(parent, child, space) - adaptive_entailment_loss(parent, child, space, norm_weight=0),
+        adaptive_entailment_loss(space, parent, child) - adaptive_entailment_loss(space, parent, child, norm_weight=0),
         parent,
     )
     assert bool(((gradient * parent).sum(-1) < 0).all()), "the regulariser moves parents outwards"
@@ -178,27 +178,27 @@ def test_refusals() -> None:
     space = Space(Euclidean())
     for loss in (entailment_loss, adaptive_entailment_loss):
         with pytest.raises(InputError, match=r"^parent has dimension 6 and child has dimension 5: they must be equal"):
-            loss(parent, child[:, :5], space)
+            loss(space, parent, child[:, :5])
         with pytest.raises(InputError, match=r"^child holds NaN or Inf, first in row 0: leave such rows out\.$"):
-            loss(parent, child * math.nan, space)
+            loss(space, parent, child * math.nan)
         with pytest.raises(InputError, match=r"do not broadcast row by row"):
-            loss(parent, child[:3], space)
+            loss(space, parent, child[:3])
     for scale in (0.0, -1.0, math.nan):
         with pytest.raises(InputError, match=r"^aperture_scale must be a number > 0, not "):
-            entailment_loss(parent, child, space, scale)
+            entailment_loss(space, parent, child, scale)
     with pytest.raises(InputError, match=r"^min_radius must be a positive number, not 0\.0\.$"):
-        entailment_loss(parent, child, space, min_radius=0.0)
+        entailment_loss(space, parent, child, min_radius=0.0)
     for name in ("softness", "least_radius", "norm_weight"):
         with pytest.raises(InputError, match=rf"^{name} must be a number >=? 0, not -1\.$"):
-            adaptive_entailment_loss(parent, child, space, **{name: -1.0})
+            adaptive_entailment_loss(space, parent, child, **{name: -1.0})
     with pytest.raises(InputError, match=r"^relations is empty: name at least one Relation\(name, parent, child\)\.$"):
-        compositional_entailment_loss([], space)
+        compositional_entailment_loss(space, [])
     with pytest.raises(InputError, match=r"^the relation 'a' is named twice: give each its own name\.$"):
-        compositional_entailment_loss([Relation("a", parent, child)] * 2, space)
+        compositional_entailment_loss(space, [Relation("a", parent, child)] * 2)
     with pytest.raises(InputError, match=r"^relation 'a': parent holds NaN or Inf, first in row 0"):
-        compositional_entailment_loss([Relation("a", parent * math.nan, child)], space)
+        compositional_entailment_loss(space, [Relation("a", parent * math.nan, child)])
     with pytest.raises(InputError, match=r"^the weight of relation 'a' must be a number >= 0, not -1\.$"):
-        compositional_entailment_loss([Relation("a", parent, child, weight=-1.0)], space)
+        compositional_entailment_loss(space, [Relation("a", parent, child, weight=-1.0)])
     for least, most in ((0.0, 1.0), (2.0, 1.0), (1.0, math.inf), (math.nan, 1.0)):
         with pytest.raises(InputError, match=r"^the bounds of a curvature must be 0 < least <= most, not "):
             clamp_curvature(Lorentz(-1.0), least, most)
@@ -208,6 +208,6 @@ def test_refusals() -> None:
 def test_parents_broadcast_over_their_children(geometry: Geometry) -> None:
     parent, child = pairs()
     space = Space(geometry, ROOT)
-    wide = entailment_loss(parent[:, None], child[None], space)
-    grid = torch.stack([entailment_loss(parent[i].expand_as(child), child, space) for i in range(len(parent))])
+    wide = entailment_loss(space, parent[:, None], child[None])
+    grid = torch.stack([entailment_loss(space, parent[i].expand_as(child), child) for i in range(len(parent))])
     torch.testing.assert_close(wide, grid.mean())

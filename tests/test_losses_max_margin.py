@@ -49,7 +49,7 @@ def test_equals_the_naive_form(
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 2e-6)):
         parent, child = pairs(dtype=dtype)
         expected = naive(parent, child, float(geometry.curvature), margin, min_radius)
-        loss = max_margin_loss(parent, child, Space(geometry, ROOT.to(dtype)), margin, min_radius)
+        loss = max_margin_loss(Space(geometry, ROOT.to(dtype)), parent, child, margin, min_radius)
         assert loss.dtype == dtype
         assert float(loss) == pytest.approx(float(expected), abs=tolerance)
 
@@ -61,7 +61,7 @@ def test_by_hand() -> None:
     own = (0 + math.pi / 3) / 2
     angle = math.pi / 2 + math.atan2(1, 3)
     others = ((2 - math.pi / 3) + max(0, 2 - (angle - math.pi / 6))) / 2
-    loss = max_margin_loss(x, y, Space(Euclidean()), 2.0, 0.25)
+    loss = max_margin_loss(Space(Euclidean()), x, y, 2.0, 0.25)
     assert float(loss) == pytest.approx(own + others, rel=1e-12)
 
 
@@ -72,7 +72,7 @@ def test_gradients(native: str, geometry: Geometry, monkeypatch: pytest.MonkeyPa
     parent, child = (t.requires_grad_() for t in pairs(5))
     root, learnt = ROOT.clone().requires_grad_(), list(geometry.double().parameters())
     assert torch.autograd.gradcheck(
-        lambda x, y, r, *_: max_margin_loss(x, y, Space(geometry, r), 1.2), (parent, child, root, *learnt)
+        lambda x, y, r, *_: max_margin_loss(Space(geometry, r), x, y, 1.2), (parent, child, root, *learnt)
     )
 
 
@@ -81,7 +81,7 @@ def test_gradients_are_those_of_the_naive_form(curvature: float) -> None:
     geometry = Euclidean() if curvature == 0 else Lorentz(curvature) if curvature < 0 else Sphere(curvature)
     for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-5)):
         leaves = [t.requires_grad_() for t in pairs(dtype=dtype)]
-        found = torch.autograd.grad(max_margin_loss(*leaves, Space(geometry, ROOT.to(dtype)), 1.2), leaves)
+        found = torch.autograd.grad(max_margin_loss(Space(geometry, ROOT.to(dtype)), *leaves, 1.2), leaves)
         expected = torch.autograd.grad(naive(*leaves, curvature, 1.2, 0.1), leaves)
         for ours, theirs in zip(found, expected, strict=True):
             assert bool((theirs != 0).any())
@@ -95,7 +95,7 @@ def test_values_and_gradients_are_finite_in_float32(points: Tensor) -> None:
     for geometry in SINGLE:
         x, y = (part.clone().requires_grad_() for part in points.chunk(2))
         root = torch.zeros(DIM, requires_grad=True)
-        value = max_margin_loss(x, y, Space(geometry, root), 0.7)
+        value = max_margin_loss(Space(geometry, root), x, y, 0.7)
         assert value.dtype == torch.float32
         assert float(value.detach()) >= 0
         assert bool(value.isfinite())
@@ -106,7 +106,7 @@ def test_values_and_gradients_are_finite_in_float32(points: Tensor) -> None:
 def test_children_on_their_rays_far_from_the_others_cost_nothing() -> None:
     parent = torch.eye(DIM)
     leaves = [parent.requires_grad_(), (3 * torch.eye(DIM)).requires_grad_()]
-    loss = max_margin_loss(*leaves, Space(Lorentz(-1.0)), 0.5)
+    loss = max_margin_loss(Space(Lorentz(-1.0)), *leaves, 0.5)
     assert float(loss.detach()) == 0
     assert all(float(gradient.abs().max()) < 1e-6 for gradient in torch.autograd.grad(loss, leaves))
 
@@ -126,23 +126,45 @@ def test_a_wider_aperture_takes_off_energy(native: str, monkeypatch: pytest.Monk
 def test_as_a_term_of_an_objective_it_is_pooled_over_tiers() -> None:
     chain, space = chains(5), Space(Lorentz(-1.0), ROOT)
     batch = Batch(chain, chain, (chain, chain), space)
-    expected = [max_margin_loss(chain[:, i], chain[:, i + 1], space) for i in range(3)]
+    expected = [max_margin_loss(space, chain[:, i], chain[:, i + 1]) for i in range(3)]
     torch.testing.assert_close(Objective({"max_margin": 1.0}).terms(batch)["max_margin"], torch.stack(expected).mean())
+
+
+@pytest.mark.parametrize("native", BACKENDS)
+@pytest.mark.parametrize("geometry", [*SINGLE, PRODUCT])
+def test_the_loss_of_each_parent(native: str, geometry: Geometry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the energies of every pair, row by row; also in a product, where energies are the largest over factors."""
+    monkeypatch.setenv("HIERGEO_NATIVE", native)
+    space, margin, other = Space(geometry, ROOT, min_radius=0.2), 1.5, ~torch.eye(9, dtype=torch.bool)
+
+    def naive(parent: Tensor, child: Tensor) -> Tensor:
+        energies = space.energy(parent[:, None], child[None])
+        return energies.diagonal() + torch.where(other, (margin - energies).clamp_min(0), 0.0).sum(-1) / 8
+
+    weight = normal(9, seed=5)
+    found, expected = [], []
+    for results, loss in ((found, max_margin_loss), (expected, None)):
+        leaves = [part.requires_grad_() for part in pairs()]
+        value = naive(*leaves) if loss is None else loss(space, *leaves, margin, reduction="none")
+        results += [value, *torch.autograd.grad((weight * value).sum(), leaves)]
+    for one, two in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-12)
+    for reduction in ("mean", "sum"):
+        value = max_margin_loss(space, *pairs(), margin, reduction=reduction)
+        torch.testing.assert_close(value, getattr(naive(*pairs()), reduction)(), rtol=1e-12, atol=1e-12)
 
 
 def test_refusals() -> None:
     parent, child = pairs()
     space = Space(Euclidean())
     with pytest.raises(InputError, match=r"^parent of shape \(9, 6\) and child of shape \(8, 6\) must have the same"):
-        max_margin_loss(parent, child[1:], space)
+        max_margin_loss(space, parent, child[1:])
     with pytest.raises(InputError, match=r"must be \(\.\.\., N, D\) with N >= 2, not shape \(1, 6\)\.$"):
-        max_margin_loss(parent[:1], child[:1], space)
-    with pytest.raises(InputError, match=r"^the max-margin loss sums energies over all pairs, and those of product"):
-        max_margin_loss(parent, child, Space(PRODUCT))
+        max_margin_loss(space, parent[:1], child[:1])
     with pytest.raises(InputError, match=r"^margin must be a number > 0, not 0\.$"):
-        max_margin_loss(parent, child, space, 0.0)
+        max_margin_loss(space, parent, child, 0.0)
     with pytest.raises(InputError, match=r"^child holds NaN or Inf, first in row 0"):
-        max_margin_loss(parent, child * math.nan, space)
+        max_margin_loss(space, parent, child * math.nan)
     x = Polar(parent, parent.norm(dim=-1))
     for widening in (-0.1, math.nan, math.inf):
         with pytest.raises(InputError, match=r"^widening must be a number >= 0, radians, not "):

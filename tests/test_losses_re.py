@@ -159,7 +159,7 @@ def test_a_term_of_weight_zero_is_not_computed(term: str, monkeypatch: pytest.Mo
 
 
 def test_the_prior_alone_takes_no_angle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hiergeo.losses.re.exterior_angle", None)
+    monkeypatch.setattr(Space, "exterior_angle", None)
     frozen = (chains(seed=3), chains(seed=4))
     loss = re_loss(chains(), chains(seed=1), normal(DIM), frozen, weights=(1, 0, 0))
     assert torch.equal(loss.total, loss.prior)

@@ -154,6 +154,6 @@ def test_the_half_aperture_of_what_is_no_number() -> None:
 def test_the_curvature_of_a_sphere_learns_at_the_antipode_of_the_root() -> None:
     space = Space(Sphere(1.0, learnable=True))
     for parent, child in (([[math.pi, 0.0]], [[1.0, 0.0]]), ([[1.0, 0.2]], [[math.pi, 0.0]])):
-        loss = entailment_loss(torch.tensor(parent), torch.tensor(child), space)
+        loss = entailment_loss(space, torch.tensor(parent), torch.tensor(child))
         (gradient,) = torch.autograd.grad(loss, list(space.parameters()))
         assert bool(gradient.isfinite())

@@ -48,7 +48,7 @@ def test_nothing_above_the_engine_stores_pairs() -> None:
 def test_nothing_above_the_engine_calls_its_operators() -> None:
     for path, place in sources():
         text = path.read_text()
-        if place not in ("info.py", "cli/info.py", "__init__.py") and not place.startswith(("testing/", "losses/")):
+        if place not in ("info.py", "cli/info.py", "__init__.py") and not place.startswith("testing/"):
             assert "ops.hiergeo" not in text, place
             imported = {
                 alias.name

@@ -214,10 +214,10 @@ def test_disk_keeps_radii_and_agrees_with_the_chart_of_the_ball(study):
 
 def test_charts_of_the_disk():
     radius = np.array([0.0, 0.5, 2.0])
-    assert disk.place(radius, 0.0) == pytest.approx(radius)
-    assert disk.place(radius, -4.0) == pytest.approx(np.tanh(radius))
-    assert disk.place(radius, 1.0) == pytest.approx(np.sin(radius) / (1 + np.cos(radius)))
-    assert np.isfinite(disk.place(np.array([np.pi]), 1.0)).all()
+    assert disk.placed_at(radius, 0.0) == pytest.approx(radius)
+    assert disk.placed_at(radius, -4.0) == pytest.approx(np.tanh(radius))
+    assert disk.placed_at(radius, 1.0) == pytest.approx(np.sin(radius) / (1 + np.cos(radius)))
+    assert np.isfinite(disk.placed_at(np.array([np.pi]), 1.0)).all()
 
 
 def test_plane_takes_the_shared_direction_out_and_keeps_the_root_at_the_centre():

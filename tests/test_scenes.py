@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hiergeo.datasets import load
-from hiergeo.datasets.scenes import captions, draw, scene_and_chain, world
-from hiergeo.datasets.scenes.captions import chain, facts, phrase
-from hiergeo.datasets.scenes.world import Scene, Thing
+from hiergeo.datasets.scenes import drawing, scene_and_chain, world
+from hiergeo.datasets.scenes.world import Scene, Thing, chain, facts, phrase
 from hiergeo.errors import InputError
 
 CIRCLE = Thing("circle", "red", "small", "plain", x=0.27, y=0.5, radius=0.13, tilt=0.0)
@@ -83,7 +82,7 @@ def _true_captions(scene: Scene) -> set[str]:
     views = [scene]
     if len(scene.things) == 2:
         views.append(Scene(scene.things[::-1], world.OPPOSITE[scene.place], scene.ground))
-    names = (*captions.NAMES, "place", "ground")
+    names = (*world.NAMES, "place", "ground")
     selections = [("count", *chosen) for size in range(len(names) + 1) for chosen in combinations(names, size)]
     return {
         phrase({slot: value for slot, value in facts(view).items() if slot.rpartition(".")[2] in selection})
@@ -147,15 +146,15 @@ def test_pictures_show_what_the_scene_says() -> None:
     for row_id in range(150):
         scene, _, _ = scene_and_chain("test", 0, row_id)
         scene = replace(scene, things=tuple(replace(thing, pattern="plain") for thing in scene.things))
-        pixels = np.asarray(draw.picture(scene))
-        assert pixels.shape == (draw.SIDE, draw.SIDE, 3)
-        assert tuple(pixels[0, 0]) == draw.PAPERS[scene.ground]
+        pixels = np.asarray(drawing.picture(scene))
+        assert pixels.shape == (drawing.SIDE, drawing.SIDE, 3)
+        assert tuple(pixels[0, 0]) == drawing.PAPERS[scene.ground]
         if len({thing.colour for thing in scene.things}) < len(scene.things):
             continue
-        spots = [np.argwhere((pixels == draw.INKS[thing.colour]).all(-1)).mean(0) for thing in scene.things]
+        spots = [np.argwhere((pixels == drawing.INKS[thing.colour]).all(-1)).mean(0) for thing in scene.things]
         seen.add(scene.place)
         if len(spots) == 1:
-            (down, right) = spots[0] / draw.SIDE
+            (down, right) = spots[0] / drawing.SIDE
             away = {place: np.hypot(right - x, down - y) for place, (x, y) in world.SPOTS.items()}
             assert min(away, key=away.__getitem__) == scene.place
         else:
@@ -169,10 +168,10 @@ def test_pictures_show_what_the_scene_says() -> None:
 def test_big_shapes_cover_more_and_patterns_show(kind: str) -> None:
     def shape(**changes: object) -> np.ndarray:
         thing = replace(SQUARE, kind=kind, x=0.5, pattern="plain")
-        return np.asarray(draw.picture(Scene((replace(thing, **changes),), "in the centre", "white")))
+        return np.asarray(drawing.picture(Scene((replace(thing, **changes),), "in the centre", "white")))
 
     def covered(pixels: np.ndarray) -> int:
-        return int((pixels == draw.INKS["blue"]).all(-1).sum())
+        return int((pixels == drawing.INKS["blue"]).all(-1).sum())
 
     assert covered(shape()) > 2 * covered(shape(radius=0.13)) > 40
     plain, striped, dotted = (shape(pattern=pattern).tobytes() for pattern in world.PATTERNS)
@@ -181,7 +180,7 @@ def test_big_shapes_cover_more_and_patterns_show(kind: str) -> None:
 
 def test_kinds_look_different() -> None:
     scenes = [Scene((replace(SQUARE, kind=kind, x=0.5),), "in the centre", "white") for kind in world.KINDS]
-    pictures = {draw.picture(scene).tobytes() for scene in scenes}
+    pictures = {drawing.picture(scene).tobytes() for scene in scenes}
     assert len(pictures) == len(world.KINDS)
 
 

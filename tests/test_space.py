@@ -11,6 +11,7 @@ from torch import Tensor
 from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Product, Space, Sphere, cones, pairwise
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import Geometry
+from hiergeo.losses import max_margin_loss
 from hiergeo.testing import oracle
 from hiergeo.testing.strategies import embeddings
 
@@ -168,6 +169,7 @@ def test_wide_cones_beyond_the_equator_are_warned_of() -> None:
         lambda s, x: s.margin(x, x),
         lambda s, x: s.pairwise_margin(x, x),
         lambda s, x: cones.entails(s, x, x),
+        lambda s, x: max_margin_loss(s, x, x),
     ],
 )
 def test_the_warning_names_the_line_of_the_caller(measure: Callable[[Space, Tensor], Tensor]) -> None:

@@ -16,7 +16,7 @@ from hiergeo import _limits
 from hiergeo.errors import InputError
 from hiergeo.storage import archives, documents, tensors
 from hiergeo.storage.archives import Array
-from hiergeo.storage.schema import Flag, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
 
 WANTED = {"rows": Array("f", (2,)), "names": Array("U", (1,))}
 

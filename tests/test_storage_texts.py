@@ -11,7 +11,7 @@ from hiergeo import datasets
 from hiergeo.cli.ladder import read_captions
 from hiergeo.datasets import hyperlex, mammals
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
-from hiergeo.storage.texts import read_text, size_of
+from hiergeo.storage.files import read_text, size_of
 
 HYPERLEX = "WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10\ncafé drink N hyp-1 5.0 8.5\n"
 READERS = {

@@ -14,7 +14,7 @@ from torch import Tensor
 from hiergeo import adapters
 from hiergeo.adapters import Model, embed
 from hiergeo.adapters._base import ImageLike
-from hiergeo.datasets._base import Hierarchy, ImageRef, Row
+from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Row
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.storage import archives
 from hiergeo.storage.locks import locked

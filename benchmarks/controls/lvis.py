@@ -18,7 +18,6 @@ from benchmarks.controls.findings import Findings
 from hiergeo.datasets import data_home
 from hiergeo.errors import UnavailableError
 from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.losses._factors import exterior_angle
 from hiergeo.metrics import Ranking, bootstrap_draws, percentile_interval
 from hiergeo.training import RE, Chains, Recipe, train_head
 from hiergeo.training.trainer import SHARPEN
@@ -153,7 +152,7 @@ def _judge(text: Tensor, root: Tensor, geometry: Geometry, true: Tensor, false: 
     space = Space(geometry, root)
 
     def score(pairs: Tensor) -> np.ndarray:
-        return -exterior_angle(space, text[pairs[..., 1]], text[pairs[..., 0]]).double().numpy()
+        return -space.exterior_angle(text[pairs[..., 1]], text[pairs[..., 0]]).double().numpy()
 
     radius = space.radius(text)
     return Judged(score(true), score(false), (radius[true[:, 0]] > radius[true[:, 1]]).double().numpy())

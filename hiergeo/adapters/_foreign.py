@@ -12,7 +12,7 @@ from hiergeo import _limits
 from hiergeo._text import shortened
 from hiergeo.errors import InputError, reason
 from hiergeo.storage import documents
-from hiergeo.storage.schema import Anything, ListOf, Misfit, Record, Text
+from hiergeo.storage.documents import Anything, ListOf, Misfit, Record, Text
 
 REPEATED = re.compile(r"layers?|n_layers?|.*_(layers?|blocks?)|depths?|.*repeats")
 """Keys that say how often a part is built."""

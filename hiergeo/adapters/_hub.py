@@ -8,8 +8,7 @@ from threading import Lock
 from typing import Any
 
 from hiergeo.errors import InputError, UnavailableError, reason
-from hiergeo.storage.files import writing
-from hiergeo.storage.paths import path_of
+from hiergeo.storage.files import path_of, writing
 
 _switch = Lock()
 _blocks: list[bool] = []

@@ -12,11 +12,10 @@ from torch import Tensor
 
 from hiergeo.adapters import _archive
 from hiergeo.adapters._base import ROWS_AT_ONCE, Model, unit_rows
-from hiergeo.datasets._base import ImageRef
+from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
-from hiergeo.storage.files import sha256
-from hiergeo.storage.paths import path_of
+from hiergeo.storage.files import path_of, sha256
 
 Key = TypeVar("Key", bound=Hashable)
 

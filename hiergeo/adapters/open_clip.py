@@ -15,7 +15,7 @@ from hiergeo.adapters import _foreign, _hub
 from hiergeo.adapters import _open_clip_checks as checks
 from hiergeo.adapters._network import NetworkModel
 from hiergeo.errors import HiergeoError, InputError, reason, unknown_name
-from hiergeo.storage.paths import path_of
+from hiergeo.storage.files import path_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -20,13 +20,13 @@ from hiergeo import _limits
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters._base import Model
-from hiergeo.datasets._base import Hierarchy
+from hiergeo.datasets.hierarchy import Hierarchy
 from hiergeo.errors import InputError, check_whole
 from hiergeo.storage import archives, documents
 from hiergeo.storage.archives import Array
+from hiergeo.storage.documents import Record, Text
 from hiergeo.storage.files import refuse_existing, remove_leftovers, retire
 from hiergeo.storage.locks import locked
-from hiergeo.storage.schema import Record, Text
 
 Item = TypeVar("Item")
 

@@ -13,10 +13,10 @@ from hiergeo._text import caption, isolated
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, write_json
 from hiergeo.cli._terminal import console, note
-from hiergeo.datasets._base import distinct
+from hiergeo.datasets.hierarchy import distinct
 from hiergeo.errors import InputError
 from hiergeo.metrics import ladder as ladder_of
-from hiergeo.storage.texts import read_text
+from hiergeo.storage.files import read_text
 
 Pictures = Annotated[
     list[Path], typer.Argument(help="Image files.", metavar="IMAGE...", show_default=False, callback=options.path)

@@ -13,7 +13,7 @@ from hiergeo._devices import AUTO as AUTO
 from hiergeo._devices import resolve_device, resolve_dtype
 from hiergeo.cli._terminal import note
 from hiergeo.errors import InputError
-from hiergeo.storage.paths import path_of
+from hiergeo.storage.files import path_of
 
 
 class Verb(TyperCommand):

@@ -18,8 +18,7 @@ import typer
 from hiergeo.cli.options import Verb, checked_path
 from hiergeo.errors import InputError, unknown_name
 from hiergeo.storage import documents
-from hiergeo.storage.files import atomic_write_text
-from hiergeo.storage.texts import read_text
+from hiergeo.storage.files import atomic_write_text, read_text
 
 if sys.version_info >= (3, 11):
     import tomllib

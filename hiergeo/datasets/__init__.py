@@ -7,9 +7,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._plugins import Plugins
-from hiergeo.datasets._base import Hierarchy, ImageRef, Row
-from hiergeo.datasets._home import data_home
-from hiergeo.datasets._labels import Labelled
+from hiergeo.datasets.download import data_home
+from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
 from hiergeo.datasets.labelled import labelled
 from hiergeo.errors import InputError, unknown_name
 

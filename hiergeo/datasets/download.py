@@ -1,7 +1,8 @@
-"""Downloads that leave behind either the whole, checked file or nothing."""
+"""The data home, where datasets live on this machine, and downloads into it that are checked by hash."""
 
 import hashlib
 import http.client
+import os
 import sys
 import time
 import urllib.error
@@ -15,7 +16,23 @@ from hiergeo import _limits
 from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.errors import HiergeoError, UnavailableError
-from hiergeo.storage.files import atomic_write
+from hiergeo.storage.files import atomic_write, path_of
+
+
+def data_home() -> Path:
+    """The folder of data sets: ``HIERGEO_DATA_HOME`` where set, otherwise ``hiergeo`` in the user's cache folder.
+
+    Returns:
+        An absolute path, which need not exist yet.
+
+    Raises:
+        InputError: the variable holds no path.
+    """
+    if home := os.environ.get("HIERGEO_DATA_HOME"):
+        return path_of(home).absolute()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return path_of(cache).absolute() / "hiergeo"
+
 
 BLOCK = 1 << 18
 """Bytes read at a time."""

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiergeo.datasets._home import data_home
+from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError
-from hiergeo.storage.paths import path_of
-from hiergeo.storage.texts import read_text
+from hiergeo.storage.files import path_of, read_text
 
 FILE = Path("hyperlex") / "hyperlex-all.txt"
 """Where the pairs lie in the data home."""

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from hiergeo.datasets._base import ImageRef
-from hiergeo.datasets._labels import Labelled
+from hiergeo.datasets.hierarchy import ImageRef, Labelled
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.errors import InputError, UnavailableError, reason
-from hiergeo.storage.paths import path_of
+from hiergeo.storage.files import path_of
 
 PHOTO_TEMPLATES = ("a photo of a {}.", "a photo of one {}.", "a close-up photo of a {}.", "a picture of a {}.", "a {}.")
 """What is said of a photograph, in the manner of CLIP's prompts."""

@@ -7,10 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hiergeo.datasets._home import data_home
+from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError
-from hiergeo.storage.paths import path_of
-from hiergeo.storage.texts import read_text
+from hiergeo.storage.files import path_of, read_text
 
 FILE = Path("mammals") / "mammal_closure.tsv"
 """Where the closure lies in the data home: one pair a line, descendant and ancestor parted by a tab."""

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from hiergeo import _limits
-from hiergeo.datasets._base import ImageRef
+from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.errors import HiergeoError, InputError
-from hiergeo.storage.texts import size_of
+from hiergeo.storage.files import size_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image

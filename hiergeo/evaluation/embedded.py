@@ -11,7 +11,7 @@ from torch import Tensor
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.datasets._base import distinct
+from hiergeo.datasets.hierarchy import distinct
 from hiergeo.errors import InputError
 
 

@@ -133,12 +133,16 @@ def retrieve(embedded: Embedded, space: Space, held_out: Collection[int] | None 
     caption_of = {embedded.texts[place]: j for j, place in enumerate(captions)}
     pairs = torch.tensor([(image_of[image], caption_of[text]) for image, text in sorted(described)])
     rooted = space.rooted(embedded.root)
-    images, texts = rooted.points(embedded.image[places]), rooted.points(embedded.text[captions])
+    images, texts = (rooted.points(_taken(*each)) for each in ((embedded.image, places), (embedded.text, captions)))
     i, j = pairs.to(embedded.image.device).unbind(1)
     return Match(
         _first(rooted.rank(images.rows(i), texts, j), i, len(places)),
         _first(rooted.rank(texts.rows(j), images, i), j, len(captions)),
     )
+
+
+def _taken(rows: Tensor, places: list[int]) -> Tensor:
+    return rows[torch.tensor(places).to(rows.device)]
 
 
 def _first(ranks: Tensor, query: Tensor, queries: int) -> np.ndarray:

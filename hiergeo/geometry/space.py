@@ -162,20 +162,22 @@ class Space(nn.Module):
         _warn_if_widening(points, self._curvatures(points))
         return self._aperture(self._only(points.factors), self._curvatures(points)[0], min_radius)
 
-    def margin(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
-        """Cone margin of x_i over y_i, (...) radians; x_i entails y_i where it is >= 0."""
+    def margin(self, x: Located, y: Located, min_radius: float | None = None, aperture_scale: float = 1.0) -> Tensor:
+        """Cone margin of x_i over y_i, (...) radians; x_i entails y_i where it is >= 0.
+
+        Half apertures are multiplied by `aperture_scale`.
+        """
 
         def margin(a: Polar, b: Polar, curvature: float | Tensor) -> Tensor:
-            return self._aperture(a, curvature, min_radius) - rows.exterior_angle(a, b, curvature)
+            return aperture_scale * self._aperture(a, curvature, min_radius) - rows.exterior_angle(a, b, curvature)
 
         x = self.points(x)
         _warn_if_widening(x, self._curvatures(x))
-        margins = self._each(x, y, margin)
-        return pairwise.least(margins)
+        return pairwise.least(self._each(x, y, margin))
 
-    def energy(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
+    def energy(self, x: Located, y: Located, min_radius: float | None = None, aperture_scale: float = 1.0) -> Tensor:
         """Entailment energy max(0, -margin), (...) radians. Source: Ganea et al. (ICML 2018), eq. 32."""
-        return (-self.margin(x, y, min_radius)).clamp_min(0)
+        return (-self.margin(x, y, min_radius, aperture_scale)).clamp_min(0)
 
     def entails(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
         """Whether x_i entails y_i, (...) bool."""
@@ -198,6 +200,14 @@ class Space(nn.Module):
     def energy_sum(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
         """Entailment energies of each x summed over all y, (..., N) radians, in the widest float of the device."""
         return pairwise.energy_sum(*self._cones(x, y), self._least(min_radius))
+
+    def hinge_sum(self, x: Located, y: Located, margin: float, min_radius: float | None = None) -> Tensor:
+        """max(0, margin - energy) of each x summed over all y, (..., N) radians, in the widest float of the device."""
+        return pairwise.hinge_sum(*self._cones(x, y), margin, self._least(min_radius))
+
+    def hinge_total(self, x: Located, y: Located, margin: float, min_radius: float | None = None) -> Tensor:
+        """max(0, margin - energy) summed over all pairs, (...) radians, in the widest float of the device."""
+        return pairwise.hinge_total(*self._cones(x, y), margin, self._least(min_radius))
 
     def energy_min(self, x: Located, y: Located, min_radius: float | None = None) -> tuple[Tensor, Tensor]:
         """The least entailment energy of each x over all y, (..., N) radians, and the index of that y, (..., N) int64.

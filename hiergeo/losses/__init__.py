@@ -7,23 +7,20 @@ antipodes have the gradient 0 there. In a product an exterior angle is the large
 the smallest.
 """
 
-from hiergeo.losses.adaptive import adaptive_entailment_loss
-from hiergeo.losses.compositional import (
+from hiergeo.losses.chains import radius_order_loss, transitivity_loss
+from hiergeo.losses.cones import (
     INTER_MODAL,
     INTRA_MODAL,
     CompositionalLoss,
     Relation,
+    adaptive_entailment_loss,
     compositional_entailment_loss,
+    entailment_loss,
+    max_margin_loss,
 )
 from hiergeo.losses.contrastive import contrastive_loss
 from hiergeo.losses.curvature import check_curvature, clamp_curvature
-from hiergeo.losses.entailment import entailment_loss
-from hiergeo.losses.hard import batch_hard, batch_hard_over_ranks
-from hiergeo.losses.max_margin import max_margin_loss
-from hiergeo.losses.order import radius_order_loss
-from hiergeo.losses.prior import prior_loss
-from hiergeo.losses.re import RELoss, re_loss
-from hiergeo.losses.transitivity import transitivity_loss
+from hiergeo.losses.re import RELoss, batch_hard, batch_hard_over_ranks, prior_loss, re_loss
 
 __all__ = [
     "INTER_MODAL",

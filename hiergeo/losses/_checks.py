@@ -1,16 +1,34 @@
-"""Refusals: what a loss is given is looked at before any work starts."""
+"""Checks of what a loss is given, made before any work starts, and the reduction of its values.
+
+Values are read only where they are readable: inside `torch.compile` and `torch.func` a NaN gives a loss of NaN.
+"""
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from hiergeo._numerics import readable
 from hiergeo.errors import InputError
 
+Reduction = Literal["mean", "sum", "none"]
 
-def check_embeddings(**named: Tensor) -> None:
-    """Raise InputError unless every argument is a non-empty floating-point tensor (..., D) of finite numbers."""
+
+def check_reduction(reduction: str) -> None:
+    """Raise InputError unless `reduction` is the name of one."""
+    if reduction not in ("mean", "sum", "none"):
+        raise InputError(f"reduction must be 'mean', 'sum' or 'none', not '{reduction}'.")
+
+
+def reduced(values: Tensor, reduction: Reduction) -> Tensor:
+    """The mean or the sum of `values`, 0-dim, or `values` themselves."""
+    return values.mean() if reduction == "mean" else values.sum() if reduction == "sum" else values
+
+
+def check_embeddings(*, finite: bool = True, **named: Tensor) -> None:
+    """Raise InputError unless every argument is a non-empty floating-point tensor (..., D), with `finite` numbers."""
     for name, x in named.items():
         if not isinstance(x, Tensor):
             raise InputError(f"{name} must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")
@@ -20,14 +38,16 @@ def check_embeddings(**named: Tensor) -> None:
             )
         if x.numel() == 0:
             raise InputError(f"{name} is empty (shape {tuple(x.shape)}): there is no loss of nothing.")
+        if not (finite and readable(x)):
+            continue
         odd = ~torch.isfinite(x.detach()).all(-1)
         if bool(odd.any()):
             raise InputError(f"{name} holds NaN or Inf, first in {_place(odd)}: leave such rows out.")
 
 
-def check_chains(chains: dict[str, Tensor], tiers: int = 2) -> None:
-    """Raise InputError unless all of `chains`, by their names, are finite and (..., T, D) with T >= `tiers`."""
-    check_embeddings(**chains)
+def check_chains(chains: dict[str, Tensor], tiers: int = 2, *, finite: bool = True) -> None:
+    """Raise InputError unless all of `chains`, by their names, are embeddings (..., T, D) with T >= `tiers`."""
+    check_embeddings(finite=finite, **chains)
     for name, chain in chains.items():
         if chain.ndim < 2:
             raise InputError(f"{name} must be chains (..., T, D), not shape {tuple(chain.shape)}.")
@@ -40,20 +60,24 @@ def check_chains(chains: dict[str, Tensor], tiers: int = 2) -> None:
 
 def check_equal_shapes(**named: Tensor) -> None:
     """Raise InputError unless all arguments have one shape."""
-    if len({x.shape for x in named.values()}) > 1:
+    first, *others = named.values()
+    if any(x.shape != first.shape for x in others):
         shapes = " and ".join(f"{name} of shape {tuple(x.shape)}" for name, x in named.items())
         raise InputError(f"{shapes} must have the same shape.")
 
 
 def check_equal_dimensions(**named: Tensor) -> None:
     """Raise InputError unless the last dimensions of all arguments are equal."""
-    if len({x.shape[-1] for x in named.values()}) > 1:
+    first, *others = named.values()
+    if any(x.shape[-1] != first.shape[-1] for x in others):
         dims = " and ".join(f"{name} has dimension {x.shape[-1]}" for name, x in named.items())
         raise InputError(f"{dims}: they must be equal.")
 
 
 def check_different(positive: Tensor, negative: Tensor) -> None:
-    """Raise InputError where a negative is the very embedding of its positive, and name it. Chains (b, T, D)."""
+    """Raise InputError, with its place, where a negative equals its positive. Chains (b, T, D)."""
+    if not readable(positive):
+        return
     same = (positive.detach() == negative.detach()).all(-1)
     if bool(same.any()):
         item, tier = torch.nonzero(same)[0].tolist()
@@ -71,8 +95,11 @@ def check_weights(weights: Sequence[float], names: Sequence[str]) -> None:
 
 def check_number(name: str, value: float | Tensor, positive: bool = False) -> None:
     """Raise InputError unless `value`, a float or a 0-dim tensor, is finite and >= 0, or > 0 where `positive`."""
-    if isinstance(value, Tensor) and value.ndim != 0:
-        raise InputError(f"{name} must be a float or a 0-dim tensor, not a tensor of shape {tuple(value.shape)}.")
+    if isinstance(value, Tensor):
+        if value.ndim != 0:
+            raise InputError(f"{name} must be a float or a 0-dim tensor, not a tensor of shape {tuple(value.shape)}.")
+        if not readable(value):
+            return
     number = float(value.detach()) if isinstance(value, Tensor) else value
     if not math.isfinite(number) or number < 0 or (positive and number == 0):
         raise InputError(f"{name} must be a number {'>' if positive else '>='} 0, not {number:g}.")

@@ -4,15 +4,86 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype
+from hiergeo._numerics import compute_dtype, unit, wide
 from hiergeo.errors import InputError
 from hiergeo.geometry import Euclidean, Geometry, Space
-from hiergeo.losses._checks import check_chains, check_different, check_equal_shapes, check_weights
-from hiergeo.losses._factors import exterior_angle
-from hiergeo.losses.hard import batch_hard
-from hiergeo.losses.prior import prior_loss
+from hiergeo.losses._checks import (
+    Reduction,
+    check_chains,
+    check_different,
+    check_embeddings,
+    check_equal_shapes,
+    check_reduction,
+    check_weights,
+    reduced,
+)
+
+
+def prior_loss(embeddings: Tensor, frozen: Tensor, *, reduction: Reduction = "mean") -> Tensor:
+    """(1 - cos(e_i, f_i)) / 2 in [0, 1]; 0 where the embedding kept its direction.
+
+    Args:
+        embeddings: (..., D), of the model that is trained; need not be unit. A zero row has the cosine 0.
+        frozen: (..., D), of the same inputs by the frozen model; no gradient reaches them.
+        reduction: "mean" or "sum" over the embeddings, or "none".
+
+    Returns:
+        A 0-dim tensor, or with "none" (...), NaN at rows that hold NaN or Inf.
+
+    Raises:
+        InputError: shapes that differ, NaN or Inf unless `reduction` is "none", nothing at all.
+
+    Source: Alper and Averbuch-Elor (ECCV 2024), the embedding prior of RE fine-tuning.
+    """
+    check_reduction(reduction)
+    check_embeddings(embeddings=embeddings, frozen=frozen, finite=reduction != "none")
+    check_equal_shapes(embeddings=embeddings, frozen=frozen)
+    cosine = (unit(wide(embeddings))[0] * unit(wide(frozen.detach()))[0]).sum(-1)
+    loss = (1 - cosine.mean()) / 2 if reduction == "mean" else reduced((1 - cosine) / 2, reduction)
+    return loss.to(compute_dtype(embeddings.dtype))
+
+
+def batch_hard(positive: Tensor, negative: Tensor) -> Tensor:
+    """(P + N)[argmax P] + (P + N)[argmax N], a 0-dim tensor: hardest positive and hardest negative, with mates.
+
+    Args:
+        positive: (T - 1, b), P: Xi(p_i, p_{i+1}) in tier-major order; of equal values the first counts.
+        negative: (T - 1, b), N: -Xi(p_i, n_i).
+
+    Source: Alper and Averbuch-Elor (ECCV 2024), as their training code computes it.
+    """
+    return _hardest(positive, negative)[0].sum()
+
+
+def batch_hard_over_ranks(positive: Tensor, negative: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
+    """`batch_hard` of the batch that all ranks of `group` hold together, each a consecutive block of it.
+
+    The value is the same on every rank. Its gradient exists on the ranks that own the two triplets, times the number
+    of ranks: averaged over ranks, as DistributedDataParallel does, it is the gradient of a single process with the
+    whole batch. (The means of the other terms need blocks of equal size for that.) Only six numbers travel. Without
+    torch.distributed it is `batch_hard`. Arguments as for `batch_hard`.
+    """
+    if not (dist.is_available() and dist.is_initialized()):
+        return batch_hard(positive, negative)
+    both, key, tier = _hardest(positive, negative)
+    mine = torch.stack((wide(key), wide(both), wide(tier))).detach()
+    gathered = [torch.empty_like(mine) for _ in range(dist.get_world_size(group))]
+    dist.all_gather(gathered, mine, group=group)
+    keys, sums, tiers = torch.stack(gathered, dim=1)
+    owner = tiers.masked_fill(keys != keys.amax(0), torch.inf).argmin(0)
+    value = sums.gather(0, owner[None])[0].to(both.dtype)
+    share = (owner == dist.get_rank(group)).to(both.dtype) * len(gathered)
+    return (value + share * (both - both.detach())).sum()
+
+
+def _hardest(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the largest P and of the largest N: P + N there, the value itself and the tier; each of shape (2,)."""
+    sides = torch.stack((positive.flatten(), negative.flatten()))
+    place = sides.argmax(-1)
+    return sides.sum(0)[place], sides.gather(-1, place[:, None])[:, 0], place // positive.shape[-1]
 
 
 class RELoss(NamedTuple):
@@ -69,8 +140,8 @@ def re_loss(
     prior = mean = hard = torch.zeros((), dtype=compute_dtype(positive.dtype), device=positive.device)
     if mean_weight or hard_weight:
         space = Space(Euclidean() if geometry is None else geometry, root)
-        p = exterior_angle(space, positive[:, :-1], positive[:, 1:]).mT
-        n = -exterior_angle(space, positive[:, :-1], negative[:, :-1]).mT
+        p = space.exterior_angle(positive[:, :-1], positive[:, 1:]).mT
+        n = -space.exterior_angle(positive[:, :-1], negative[:, :-1]).mT
         mean = p.mean() + n.mean() if mean_weight else mean
         hard = mine(p, n) if hard_weight else hard
     if frozen is not None and prior_weight:

@@ -35,6 +35,7 @@ from hiergeo.pairwise.scores import (
     energy_sum,
     energy_total,
     exterior_angle,
+    hinge_sum,
     hinge_total,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "energy_total",
     "exterior_angle",
     "half_aperture",
+    "hinge_sum",
     "hinge_total",
     "kernel_info",
     "ladder",

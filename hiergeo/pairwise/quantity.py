@@ -75,13 +75,13 @@ def combined(lengths: Sequence[Tensor], how: Literal["l1", "l2"]) -> Tensor:
 
 def least(margins: Sequence[Tensor]) -> Tensor:
     """The smallest margin over the factors of a product: x entails y when it does in every factor."""
-    return _stacked(margins).amin(0)
+    return margins[0] if len(margins) == 1 else _stacked(margins).amin(0)
 
 
 def _stacked(values: Sequence[Tensor]) -> Tensor:
     """The values in all factors; where one of them is NaN or Inf, none passes a gradient on."""
     stacked = torch.stack(list(values))
-    return torch.where(torch.isfinite(stacked).all(0), stacked, stacked.detach()) if len(stacked) > 1 else stacked
+    return torch.where(torch.isfinite(stacked).all(0), stacked, stacked.detach())
 
 
 MARGIN = Cone(lambda angle, aperture: aperture - angle, lambda angle, _: torch.full_like(angle, -1.0))

@@ -147,12 +147,25 @@ def energy_total(
     return _total(px, py, curvature, min_radius, widening, None)
 
 
-def hinge_total(px: Polar, py: Polar, curvature: float | Tensor, margin: float, min_radius: float = 0.1) -> Tensor:
+def hinge_sum(px: Points, py: Points, curvature: Curvature, margin: float, min_radius: float = 0.1) -> Tensor:
+    """max(0, margin - energy) of each x summed over all y, (..., N) float64 radians; 0 where `py` is empty.
+
+    It is 0 where every y is outside of the cone of x by `margin` > 0, radians: the loss of negatives. Computed as
+    `energy_sum` is; arguments as for `cone_margin`.
+    """
+    checks.check_margin(margin)
+    points = pairs(px, py, curvature)
+    inside = energy_sum(px, py, curvature, min_radius) - energy_sum(px, py, curvature, min_radius, widening=margin)
+    return (points.y[0].radius.shape[-1] * margin - inside).clamp_min(0)
+
+
+def hinge_total(px: Points, py: Points, curvature: Curvature, margin: float, min_radius: float = 0.1) -> Tensor:
     """Sum over all pairs of max(0, margin - energy), (...) float64 radians; 0 where there are no pairs.
 
-    It is 0 where every y is outside of every cone by `margin` > 0, radians: the loss of negatives. Computed as
-    `energy_total` is; arguments as for `cone_margin`.
+    In one space computed as `energy_total` is; in a product the sum of `hinge_sum`. Arguments as for `cone_margin`.
     """
+    if not pairs(px, py, curvature).single:
+        return hinge_sum(px, py, curvature, margin, min_radius).sum(-1)
     return _total(px, py, curvature, min_radius, 0.0, margin)
 
 
@@ -216,7 +229,7 @@ def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dty
 
 
 def _total(
-    px: Polar, py: Polar, curvature: float | Tensor, min_radius: float, widening: float, margin: float | None
+    px: Points, py: Points, curvature: Curvature, min_radius: float, widening: float, margin: float | None
 ) -> Tensor:
     points = pairs(px, py, curvature)
     return ops.energy_total(*_cones(points, min_radius, widening), margin, points.wants_derivative())[0]

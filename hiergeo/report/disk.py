@@ -42,7 +42,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class View:
+class DiskView:
     """One space on a disk.
 
     Attributes:
@@ -99,7 +99,7 @@ def chains(embedded: Embedded, rows: Sequence[int]) -> list[Chain]:
 
 
 @torch.no_grad()
-def views(spaces: dict[str, tuple[Embedded, Space]], rows: Sequence[int]) -> list[View]:
+def views(spaces: dict[str, tuple[Embedded, Space]], rows: Sequence[int]) -> list[DiskView]:
     """One disk a title, all out to the same radius; each space has its root."""
     placed = {title: _Placed.of(embedded, space, rows) for title, (embedded, space) in spaces.items()}
     reach = ROOM * max(float(each.radius.max()) for each in placed.values())
@@ -125,7 +125,7 @@ def plane(tangents: np.ndarray) -> Plane:
     return Plane((two * signs[:, None]).T, share, size)
 
 
-def place(radius: np.ndarray, curvature: float) -> np.ndarray:
+def placed_at(radius: np.ndarray, curvature: float) -> np.ndarray:
     """The distance from the centre of a disk at which a radius is drawn, before any magnification.
 
     K < 0: tanh(s r / 2), the Poincare disk of radius 1. K > 0: tan(s r / 2), stereographic from the antipode, the
@@ -150,44 +150,48 @@ class _Placed:
     @classmethod
     def of(cls, embedded: Embedded, space: Space, rows: Sequence[int]) -> "_Placed":
         root = torch.zeros_like(embedded.root) if space.root is None else space.root
-        flat = plane((embedded.text - root).double().numpy())
+        flat = plane((embedded.text - root).cpu().double().numpy())
         points, owner = _points(embedded, rows)
-        shadow = (points - root).double().numpy() @ flat.axes
+        shadow = (points - root).cpu().double().numpy() @ flat.axes
         chain, kind = zip(*owner, strict=True)
-        radius = space.radius(points).double().numpy()
+        radius = space.radius(points).cpu().double().numpy()
         return cls(radius, np.arctan2(shadow[:, 1], shadow[:, 0]), list(chain), list(kind), flat)
 
 
 def _points(embedded: Embedded, rows: Sequence[int]) -> tuple[torch.Tensor, list[tuple[int, int]]]:
     """Embeddings (n, D) of the captions of some rows and then of their images, with the chain and kind of each."""
     tiers = embedded.chains.shape[1]
-    captions = embedded.text[embedded.chains[list(rows)]].flatten(0, 1)
+    captions = embedded.text[embedded.chains[_index(rows, embedded)]].flatten(0, 1)
     owner = [(chain, tier) for chain in range(len(rows)) for tier in range(tiers)]
     if embedded.image is None:
         return captions, owner
     where = {image.image_id: place for place, image in enumerate(embedded.hierarchy.images)}
     image_ids = [embedded.hierarchy.rows[row].image_id for row in rows]
     with_image = [(chain, where[image]) for chain, image in enumerate(image_ids) if image in where]
-    images = embedded.image[[place for _, place in with_image]]
+    images = embedded.image[_index([place for _, place in with_image], embedded)]
     return torch.cat([captions, images]), [*owner, *((chain, MARKS - 1) for chain, _ in with_image)]
 
 
-def _view(title: str, space: Space, placed: _Placed, reach: float) -> View:
+def _index(places: Sequence[int], embedded: Embedded) -> torch.Tensor:
+    return torch.tensor(places).to(embedded.captions.device)
+
+
+def _view(title: str, space: Space, placed: _Placed, reach: float) -> DiskView:
     curvature = space.geometry.value if isinstance(space.geometry, ConstantCurvature) else 0.0
     if curvature > 0:
         reach = min(reach, 2 * FARTHEST / float(np.sqrt(curvature)))
-    edge = float(place(np.array(reach), curvature))
-    away = place(placed.radius, curvature) / edge * RIM
+    edge = float(placed_at(np.array(reach), curvature))
+    away = placed_at(placed.radius, curvature) / edge * RIM
     x, y = away * np.cos(placed.angle), -away * np.sin(placed.angle)
     columns = (placed.chain, placed.kind, x.tolist(), y.tolist(), placed.radius.tolist())
     circles = [tick for tick in ticks(0, reach, 4) if tick > 0]
-    return View(
+    return DiskView(
         title=title,
         chart="poincare" if curvature < 0 else "stereographic" if curvature > 0 else "flat",
         magnified=1 / edge if curvature < 0 else 1.0,
         reach=reach,
         share=placed.plane.share,
         mean_direction=placed.plane.mean,
-        circles=tuple((float(place(np.array(tick), curvature)) / edge * RIM, f"{tick:.10g}") for tick in circles),
+        circles=tuple((float(placed_at(np.array(tick), curvature)) / edge * RIM, f"{tick:.10g}") for tick in circles),
         points=tuple(Point(*each) for each in zip(*columns, strict=True)),
     )

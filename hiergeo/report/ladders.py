@@ -69,7 +69,7 @@ class Exhibit:
     ladders: tuple[Ladder, ...]
 
 
-def check_images(count: int) -> None:
+def check_image_count(count: int) -> None:
     """Raise InputError unless at least one image is to be shown."""
     if count < 1:
         raise InputError(f"a page shows at least 1 image, not {count}.")

@@ -14,7 +14,7 @@ from hiergeo._text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.comparison import SAME_RADIUS
 from hiergeo.report import curves, disk
-from hiergeo.report.ladders import check_images, exhibits
+from hiergeo.report.ladders import check_image_count, exhibits
 from hiergeo.report.radii import panels, tallest
 from hiergeo.report.tables import is_across
 from hiergeo.report.words import data_name, label, listing, number, protocol_name, short_model
@@ -51,7 +51,7 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
         InputError: `images` is below 1.
         UnavailableError: the file cannot be written.
     """
-    check_images(images)
+    check_image_count(images)
     context = _study(result, images, seed) if isinstance(result, Study) else _comparison(result, images, seed)
     atomic_write_text(path, environment().get_template("page.html").render(seed=seed, **context))
     return path

@@ -1,8 +1,4 @@
-"""Files and folders that are either whole or absent: written beside their destination, then moved into place.
-
-What is being written or deleted bears a name that tells host and process, so that the leftovers of a process that was
-killed are recognised, and removed by the next one that writes to the same place.
-"""
+"""Files: paths as people write them, text of others read under caps, and files and folders written at once."""
 
 import hashlib
 import os
@@ -10,12 +6,105 @@ import re
 import secrets
 import shutil
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from hiergeo.errors import HiergeoError, InputError, UnavailableError
+from hiergeo import _limits
+from hiergeo._limits import NAME_BYTES, PATH_BYTES
+from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
+
+
+def path_of(name: str | os.PathLike[str]) -> Path:
+    """The path that a user named, with the home folder in place of ``~`` or ``~user``.
+
+    Raises:
+        InputError: it is empty, holds a null character, is longer than file systems allow, names a user who is not
+            there, or goes through links that lead around in a circle.
+    """
+    text = os.fspath(name)
+    if not text:
+        raise InputError("a path is empty: name a file or folder.")
+    if "\0" in text:
+        raise InputError(f"the path '{text}' holds a null character, which no file name can.")
+    try:
+        path = Path(text).expanduser()
+        longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+        length = len(os.fsencode(path))
+    except RuntimeError:
+        raise InputError(f"there is no home folder for '{Path(text).parts[0]}': write the path in full.") from None
+    except UnicodeEncodeError:
+        raise InputError(f"the path '{text}' holds characters that no file name can.") from None
+    if longest > NAME_BYTES or length > PATH_BYTES:
+        raise InputError(
+            f"the path '{text}' is too long: a name may have {NAME_BYTES} bytes and a path {PATH_BYTES} in all."
+        )
+    try:
+        path.resolve()
+    except (RuntimeError, OSError) as error:  # a RuntimeError until Python 3.12
+        raise InputError(f"the path '{text}' leads nowhere: {error}.") from error
+    return path
+
+
+def size_of(path: Path | str) -> int | None:
+    """The bytes of a file, None where there is nothing.
+
+    Raises:
+        InputError: it is a folder, a device or a pipe, or the system does not let it be looked at.
+    """
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
+    except ValueError as error:
+        raise InputError(f"cannot read {path}: this is no path of a file.") from error
+    if stat.S_ISREG(found.st_mode):
+        return found.st_size
+    kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or pipe"
+    raise InputError(f"{path} is {kind}: name a file.")
+
+
+def read_text(path: Path | str, cure: str) -> str:
+    """The text of a UTF-8 file, without its byte order mark.
+
+    Args:
+        path: the file.
+        cure: what to do where there is none, such as "write one caption a line".
+
+    Raises:
+        UnavailableError: there is no such file, or it cannot be read.
+        InputError: it is a folder, a device or a pipe, larger than `hiergeo._limits` allows, or no UTF-8 text.
+    """
+    size = size_of(path)
+    if size is None:
+        raise UnavailableError(f"{path} is not there: {cure}.")
+    if size > _limits.TEXT_BYTES:
+        raise InputError(f"{path} has {size:,} bytes: a text may have {_limits.TEXT_BYTES:,}.")
+    try:
+        with open(path, "rb") as handle:
+            raw = handle.read(_limits.TEXT_BYTES)
+    except OSError as error:
+        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}, line {raw.count(10, 0, error.start) + 1}: {not_utf8(raw)}; save the file as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise InputError(f"{path} holds null characters: save it as UTF-8 text.")
+    return text
+
+
+def not_utf8(raw: bytes) -> str:
+    """What is said of bytes that are not UTF-8, given those that a file begins with."""
+    utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return f"the bytes are not UTF-8{' but UTF-16' if utf16 else ''}"
+
 
 STEM = 80
 """Letters of a name that the names of its temporary files repeat; longer ones are told apart by a hash."""

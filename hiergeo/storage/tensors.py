@@ -10,7 +10,7 @@ from torch import Tensor
 from hiergeo import _limits
 from hiergeo.errors import InputError, reason
 from hiergeo.storage import documents
-from hiergeo.storage.schema import ListOf, Misfit, Record, Text, Whole
+from hiergeo.storage.documents import ListOf, Misfit, Record, Text, Whole
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 

@@ -49,7 +49,7 @@ class Bench:
             geometry.parts(dim)
         except InputError:
             geometry = parse("euclidean")
-        return self._measured(self.frozen, HeadModel(self.model, Head(HeadShape(dim, dim))), geometry)
+        return self._measured(self.frozen, HeadModel(self.model, Head(HeadShape(dim, dim)).to(self._place)), geometry)
 
     def run(self, trained: Trained, before: Result, untrained: Geometry) -> HeadRun:
         """Measure a head; if its points leave its space (a sphere), the untrained head is measured instead.
@@ -62,13 +62,18 @@ class Bench:
         try:
             return self._run(trained, before, trained.diverged)
         except InputError as error:
-            head = Head(trained.head.shape, trained.recipe.seed).eval()
+            head = Head(trained.head.shape, trained.recipe.seed).to(self._place).eval()
             broken = f"{trained.diverged}; " if trained.diverged else ""
             reason = str(error).rstrip(".")
             problem = (
                 f"{broken}the trained head cannot be measured ({reason}), so the untrained head was measured instead"
             )
-            return self._run(replace(trained, head=head, geometry=untrained, best=0), before, problem)
+            standing_in = replace(trained, head=head, geometry=untrained.to(self._place), best=0)
+            return self._run(standing_in, before, problem)
+
+    @property
+    def _place(self) -> torch.device:
+        return self.frozen.captions.device
 
     def _run(self, trained: Trained, before: Result, problem: str | None) -> HeadRun:
         model = HeadModel(self.model, trained.head)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from hiergeo._devices import resolve_device
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters import Model
@@ -26,7 +27,7 @@ from hiergeo.findings import (
 from hiergeo.geometry import Space, parse
 from hiergeo.metrics import METRICS
 from hiergeo.study.bench import Bench, beyond_the_equator, score_pairs
-from hiergeo.study.plan import Plan, StudySettings, check_data, check_reach
+from hiergeo.study.plan import Plan, StudySettings, check_data, check_untrained_heads
 from hiergeo.study.result import Cell, HeadRun, Study
 from hiergeo.training import Chains, HeadModel, chain_loss, train_head
 from hiergeo.training.splitting import split_groups
@@ -68,21 +69,22 @@ def run_study(
     """
     settings = settings or StudySettings()
     check("re", settings.steps, settings.seed, settings.samples)
+    compute = Compute(resolve_device(settings.device), settings.dtype, settings.batch_size)
+    chains = chains.to(compute.device)
     check_data(plan, chains, model, test, unseen)
     training, aside = (chains.take(rows) for rows in split_groups(chains, plan.set_aside, min(plan.seeds)))
-    compute = Compute(settings.device, settings.dtype, settings.batch_size)
     frozen = embed(model, test, compute=compute, progress=progress)
-    check_reach(plan, frozen, chains)
+    check_untrained_heads(plan, frozen, chains)
     measuring = Settings("re", settings.steps, settings.seed, settings.samples)
     bench = Bench(model, frozen, aside, measuring, unseen, held_out)
     before = {spec: bench.without_head(spec) for spec in plan.geometries}
 
-    tried = _tune(plan, training, model, settings, progress)
+    tried = _tune(plan, training, model, progress)
     runs: dict[tuple[str, int], list[HeadRun]] = {cell: [] for cell in plan.cells}
     heads = [(cell, head_seed) for cell in plan.cells for head_seed in plan.seeds]
     for (spec, dim), head_seed in track(heads, "training", enabled=progress):
         recipe = plan.head(dim, head_seed, best_rate(tried[spec, dim]))
-        trained = train_head(training, plan.geometry(spec), recipe, device=settings.device)
+        trained = train_head(training, plan.geometry(spec), recipe, device=None)
         runs[spec, dim].append(bench.run(trained, before[spec], plan.geometry(spec)))
 
     cells = tuple(
@@ -132,13 +134,11 @@ def best_rate(scores: dict[float, float]) -> float:
     return max(usable, key=lambda rate: usable[rate]) if usable else min(scores)
 
 
-def validation_score(
-    plan: Plan, cell: tuple[str, int], rate: float, chains: Chains, model: Model, settings: StudySettings
-) -> float:
+def validation_score(plan: Plan, cell: tuple[str, int], rate: float, chains: Chains, model: Model) -> float:
     """`JUDGE` on the validation rows of a seed that is not among the plan's; NaN where training fails."""
     spec, dim = cell
     recipe = plan.head(dim, plan.tuning_seed, rate)
-    trained = train_head(chains, plan.geometry(spec), recipe, device=settings.device)
+    trained = train_head(chains, plan.geometry(spec), recipe, device=None)
     if trained.diverged:
         return math.nan
     _, validation = split_groups(chains, recipe.validation, recipe.seed)
@@ -150,14 +150,12 @@ def validation_score(
     return outcome.statistics[JUDGE].value
 
 
-def _tune(
-    plan: Plan, chains: Chains, model: Model, settings: StudySettings, progress: bool
-) -> dict[tuple[str, int], dict[float, float]]:
+def _tune(plan: Plan, chains: Chains, model: Model, progress: bool) -> dict[tuple[str, int], dict[float, float]]:
     """Cell -> learning rate -> score on validation rows; a single candidate is not tried and scores NaN."""
     if len(plan.learning_rates) == 1:
         return {cell: dict.fromkeys(plan.learning_rates, math.nan) for cell in plan.cells}
     tried: dict[tuple[str, int], dict[float, float]] = {cell: {} for cell in plan.cells}
     trials = [(cell, rate) for cell in plan.cells for rate in plan.learning_rates]
     for cell, rate in track(trials, "tuning", enabled=progress):
-        tried[cell][rate] = validation_score(plan, cell, rate, chains, model, settings)
+        tried[cell][rate] = validation_score(plan, cell, rate, chains, model)
     return tried

@@ -133,7 +133,7 @@ def check_data(plan: Plan, chains: Chains, model: Model, test: Hierarchy, unseen
         raise InputError(
             f"{model.name} embeds in {model.dim} dimensions and {chains.origin} in {inputs}: use one model."
         )
-    if (apart := float((model.root() - chains.root).norm())) > AGREEMENT:
+    if (apart := float((model.root(chains.root.device) - chains.root).norm())) > AGREEMENT:
         raise InputError(
             f"{model.name} and {chains.origin} embed the empty caption {apart:.2g} apart: they are of different models."
         )
@@ -148,13 +148,14 @@ def check_data(plan: Plan, chains: Chains, model: Model, test: Hierarchy, unseen
 
 
 @torch.no_grad()
-def check_reach(plan: Plan, frozen: Embedded, chains: Chains) -> None:
+def check_untrained_heads(plan: Plan, frozen: Embedded, chains: Chains) -> None:
     """Raise InputError for a space that is too small for what any of the untrained heads puts into it."""
-    inputs = torch.cat([frozen.text, chains.text] + ([] if frozen.image is None else [frozen.image]))
+    images = [] if frozen.image is None else [frozen.image]
+    inputs = torch.cat([each.to(chains.text) for each in (frozen.text, chains.text, *images)])
     for dim in plan.dims:
-        geometries = [plan.geometry(spec) for spec, at in plan.cells if at == dim]
+        geometries = [plan.geometry(spec).to(inputs.device) for spec, at in plan.cells if at == dim]
         for seed in (*plan.seeds, plan.tuning_seed):
-            head = Head(HeadShape(inputs.shape[1], dim, 0, plan.recipe.unit), seed)
+            head = Head(HeadShape(inputs.shape[1], dim, 0, plan.recipe.unit), seed).to(inputs.device)
             points, root = head(inputs), head(chains.root)
             for geometry in geometries:
                 Space(geometry, root).points(points)

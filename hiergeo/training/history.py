@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hiergeo import _limits
-from hiergeo.storage.schema import ListOf, Number, Record, Whole
+from hiergeo.storage.documents import ListOf, Number, Record, Whole
 
 NUMBERS = Record(rest=Number(finite=False))
 

@@ -72,15 +72,15 @@ LOSSES: Plugins[ChainLoss | Callable[[Batch], Tensor]] = Plugins(
         "prior": ChainLoss(_re_term("prior"), sees_curvature=False),
         "mean": ChainLoss(_re_term("mean")),
         "hard": ChainLoss(_re_term("hard")),
-        "order": ChainLoss(lambda batch: radius_order_loss(batch.positive, batch.space), sees_curvature=False),
+        "order": ChainLoss(lambda batch: radius_order_loss(batch.space, batch.positive), sees_curvature=False),
         "entailment": ChainLoss(
-            lambda batch: entailment_loss(batch.positive[:, :-1], batch.positive[:, 1:], batch.space)
+            lambda batch: entailment_loss(batch.space, batch.positive[:, :-1], batch.positive[:, 1:])
         ),
         "adaptive": ChainLoss(
-            lambda batch: adaptive_entailment_loss(batch.positive[:, :-1], batch.positive[:, 1:], batch.space)
+            lambda batch: adaptive_entailment_loss(batch.space, batch.positive[:, :-1], batch.positive[:, 1:])
         ),
-        "max_margin": ChainLoss(lambda batch: max_margin_loss(*_by_tier(batch.positive), batch.space)),
-        "transitivity": ChainLoss(lambda batch: transitivity_loss(batch.positive, batch.space)),
+        "max_margin": ChainLoss(lambda batch: max_margin_loss(batch.space, *_by_tier(batch.positive))),
+        "transitivity": ChainLoss(lambda batch: transitivity_loss(batch.space, batch.positive)),
     },
 )
 """Every loss by its name: a `ChainLoss`, or a function of a `Batch`. Those of consecutive tiers are of the positive

@@ -20,7 +20,7 @@ from hiergeo.adapters.head.network import HeadShape
 from hiergeo.datasets import scenes
 from hiergeo.errors import InputError
 from hiergeo.storage import archives, documents, tensors
-from hiergeo.storage.schema import Anything, Record
+from hiergeo.storage.documents import Anything, Record
 from tests.attack import mirror
 
 SMALL = {"train": 40, "validation": 20, "test": 20}

@@ -22,10 +22,9 @@ from hiergeo.adapters.head.model import HeadModel
 from hiergeo.adapters.head.network import Head, HeadShape
 from hiergeo.errors import InputError
 from hiergeo.storage import documents, tensors
-from hiergeo.storage.files import atomic_write, refuse_existing, remove_leftovers, sha256
+from hiergeo.storage.documents import Anything, Flag, OrNull, Record, Text, Whole
+from hiergeo.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
 from hiergeo.storage.locks import locked
-from hiergeo.storage.paths import path_of
-from hiergeo.storage.schema import Anything, Flag, OrNull, Record, Text, Whole
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "head-{}.safetensors", "history-{}.json"
 """The files of a head; the last two are named by the first digits of their hashes."""

@@ -22,7 +22,7 @@ from hiergeo.adapters.tiny import CONFIG, MERGES, WEIGHTS
 from hiergeo.adapters.tiny.contrastive import Schedule, train
 from hiergeo.adapters.tiny.vocabulary import learn_merges, save_merges
 from hiergeo.datasets import scenes
-from hiergeo.datasets._base import ImageRef
+from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.storage.files import atomic_write, atomic_write_text
 
 if TYPE_CHECKING:

@@ -3,10 +3,9 @@
 The captions and the images (MS-COCO's) are not part of this package: `fetch` downloads them into the data home.
 """
 
+from hiergeo.datasets.hierarcaps.checks import validate
 from hiergeo.datasets.hierarcaps.fetching import PARTS, fetch
-from hiergeo.datasets.hierarcaps.leakage import check_no_leakage, unseen_rows
-from hiergeo.datasets.hierarcaps.parsing import Defect
-from hiergeo.datasets.hierarcaps.splits import SPLITS, load, read
-from hiergeo.datasets.hierarcaps.validation import validate
+from hiergeo.datasets.hierarcaps.splits import SPLITS, check_no_leakage, load, read, unseen_rows
+from hiergeo.datasets.hierarcaps.tables import Defect
 
 __all__ = ["PARTS", "SPLITS", "Defect", "check_no_leakage", "fetch", "load", "read", "unseen_rows", "validate"]

@@ -1,4 +1,4 @@
-"""Checks beyond well-formed cells: each yields the defects that it finds."""
+"""Checks of HierarCaps files, own tables included: every defect of a file is named with its row."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,13 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
+from hiergeo import _limits
 from hiergeo._progress import track
-from hiergeo.datasets._base import Row
-from hiergeo.datasets.hierarcaps.images import image_name, open_image
-from hiergeo.datasets.hierarcaps.parsing import Defect
-from hiergeo.datasets.hierarcaps.published import IMAGE_COLUMN, Published, recorded_checksum, test_images
+from hiergeo.datasets.download import data_home
+from hiergeo.datasets.hierarcaps.fetching import image_name, open_image
+from hiergeo.datasets.hierarcaps.splits import SPLITS, TRAINING, Split, belongs, find_split
+from hiergeo.datasets.hierarcaps.tables import (
+    IMAGE_COLUMN,
+    TRAIN,
+    Defect,
+    Published,
+    layout_of,
+    parse,
+    read_table,
+    recorded_checksum,
+    test_images,
+)
+from hiergeo.datasets.hierarchy import Row
 from hiergeo.errors import HiergeoError, UnavailableError
-from hiergeo.storage.files import sha256
+from hiergeo.storage.files import path_of, sha256
 
 DIGEST = 16
 """Bytes of the hash by which rows are compared."""
@@ -87,3 +99,59 @@ def checksum_defects(path: Path) -> Iterator[Defect]:
 
 def _equal_levels(left: Sequence[str], right: Sequence[str]) -> list[int]:
     return [level for level, (one, other) in enumerate(zip(left, right, strict=False)) if one == other]
+
+
+def validate(
+    what: Path | str, *, home: Path | None = None, images: bool = True, progress: bool = False
+) -> list[Defect]:
+    """Look for every defect of a split, or of a CSV file in the format of a published one.
+
+    Looked for: an unreadable file, other bytes than the published ones, missing columns, wrong or empty tiers, images
+    that are no MS-COCO image, repeated rows, a tier that repeats its parent or its contradiction (up to case), test
+    images in training data, missing and unreadable image files, test images other than the published ones. The file is
+    walked through once, and of its rows only hashes are held; after `hiergeo._limits.DEFECTS` defects the search ends.
+
+    Args:
+        what: the name of a split, or the path of a file (a string with a suffix or a folder is a path).
+        home: the data home, by default `data_home()`.
+        images: also open every image file, in the folder ``images`` beside the CSV file.
+        progress: draw a bar while images are opened.
+
+    Raises:
+        InputError: `what` is an unknown split name.
+    """
+    home = home or data_home()
+    named = isinstance(what, str) and not Path(what).suffix and len(Path(what).parts) == 1
+    split = find_split(str(what)) if named else None
+    path = path_of(what) if split is None else split.source.path(home)
+    found: list[Defect] = []
+    try:
+        for defect in _defects(path, split, images, progress):
+            found.append(defect)
+            if len(found) == _limits.DEFECTS:
+                found.append(Defect(path.name, None, None, f"there are {len(found):,} defects; the search ends here"))
+                break
+    except HiergeoError as error:
+        found.append(Defect(path.name, None, None, str(error).rstrip(".")))
+    return found
+
+
+def _defects(path: Path, split: Split | None, images: bool, progress: bool) -> Iterator[Defect]:
+    table = read_table(path)
+    yield from checksum_defects(path)
+    layout = layout_of(path, table.header)
+    training = split in map(SPLITS.get, TRAINING) if split else layout is TRAIN
+    repeats, illustrated = Repeats(), dict[int, None]()
+    for found in parse(table, layout):
+        if isinstance(found, Defect):
+            yield found
+        elif split is None or belongs(found, split):
+            repeats.add(found)
+            yield from row_defects(table.file, found, layout)
+            if training:
+                yield from leak_defects(table.file, found)
+            if found.image_id is not None:
+                illustrated[found.image_id] = None
+    yield from repeats.defects(table.file)
+    if images:
+        yield from image_defects(path.parent / "images", illustrated, test_images() if split else {}, progress)

@@ -1,30 +1,32 @@
-"""Downloading HierarCaps from its public source into the data home."""
+"""HierarCaps from its public source: tables by hash, and the images of the test split."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hiergeo import _limits
 from hiergeo._progress import track
 from hiergeo.datasets import download
-from hiergeo.datasets._base import Row
-from hiergeo.datasets._home import data_home
-from hiergeo.datasets.hierarcaps.images import image_name
-from hiergeo.datasets.hierarcaps.parsing import parse
-from hiergeo.datasets.hierarcaps.published import (
+from hiergeo.datasets.download import data_home
+from hiergeo.datasets.hierarcaps.tables import (
     FILES,
+    GZIP,
     SOURCE,
     TRAIN,
     checksum_record,
     folder,
+    parse,
+    read_table,
     recorded_checksum,
     test_images,
 )
-from hiergeo.datasets.hierarcaps.table import GZIP, read_table
-from hiergeo.errors import InputError, unknown_name
-from hiergeo.storage.files import atomic_write_text, remove_leftovers, sha256
+from hiergeo.datasets.hierarchy import ImageRef, Row
+from hiergeo.datasets.pictures import open_rgb
+from hiergeo.errors import InputError, UnavailableError, unknown_name
+from hiergeo.storage.files import atomic_write_text, remove_leftovers, sha256, size_of
 from hiergeo.storage.locks import clear, locked
-from hiergeo.storage.texts import size_of
 
 PARTS = (*FILES, "images")
 """What can be downloaded: the three CSV files, and the images of the test split."""
@@ -142,3 +144,34 @@ def _check_train(path: Path) -> None:
             f"{path} has {len(sound):,} rows of four tiers and {len(odd):,} others, "
             f"and should have {TRAIN_ROWS:,} or more with hardly an exception."
         )
+
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def image_name(image_id: int) -> str:
+    """The file name of an MS-COCO val2014 image."""
+    return f"COCO_val2014_{image_id:012d}.jpg"
+
+
+def image_refs(rows: Iterable[Row], images: Path) -> tuple[ImageRef, ...]:
+    """The distinct images of `rows`, in order of first appearance, as files of the folder `images`."""
+    ids = dict.fromkeys(row.image_id for row in rows if row.image_id is not None)
+    paths = ((image_id, images / image_name(image_id)) for image_id in ids)
+    return tuple(ImageRef(image_id, partial(open_image, path), path) for image_id, path in paths)
+
+
+def open_image(path: Path) -> "Image":
+    """The pixels of an image file as upright RGB, whatever its mode and orientation.
+
+    Raises:
+        UnavailableError: there is no such file.
+        InputError: it cannot be read, is truncated or no image.
+    """
+    if not path.is_file():
+        raise UnavailableError(
+            f"image {path} is not there: run `hiergeo data fetch hierarcaps` for the test images, "
+            f"or put a copy of http://images.cocodataset.org/val2014/{path.name} there."
+        )
+    return open_rgb(path)

@@ -1,15 +1,27 @@
-"""The splits of HierarCaps: which rows of which published file they are."""
+"""The splits of HierarCaps, and guards against training on the test rows or images."""
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiergeo.datasets._base import Hierarchy, Row
-from hiergeo.datasets._home import data_home
-from hiergeo.datasets.hierarcaps.images import image_refs
-from hiergeo.datasets.hierarcaps.parsing import Defect, parse
-from hiergeo.datasets.hierarcaps.published import EXPANDED, TEST, TRAIN, Published, layout_of, test_images
-from hiergeo.datasets.hierarcaps.table import read_table
-from hiergeo.errors import InputError, unknown_name
+import numpy as np
+
+from hiergeo.datasets.download import data_home
+from hiergeo.datasets.hierarcaps.fetching import image_refs
+from hiergeo.datasets.hierarcaps.tables import (
+    EXPANDED,
+    TEST,
+    TRAIN,
+    Defect,
+    Published,
+    layout_of,
+    parse,
+    read_table,
+    test_images,
+)
+from hiergeo.datasets.hierarchy import Hierarchy, Row
+from hiergeo.errors import InputError, UnavailableError, unknown_name
 
 NAME = "hierarcaps"
 
@@ -105,3 +117,53 @@ def _sorted_out(path: Path, layout: Published | None) -> tuple[list[Row], list[D
             if len(defects) == COUNTED:
                 break
     return rows, defects
+
+
+def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None = None) -> None:
+    """Refuse to train on rows that describe images of the test split.
+
+    Rows are told by the number of their image in MS-COCO. Those that have none are told by their captions, where all of
+    a chain are those of a test row; that needs the test split in the data home, and a warning says where it is missing.
+
+    Args:
+        training: the rows to train on; a hierarchy of another dataset passes.
+        home: the data home, by default `data_home()`.
+
+    Raises:
+        InputError: some rows do; it counts them and names the split to use.
+    """
+    if isinstance(training, Hierarchy) and training.name != NAME:
+        return
+    rows = training.rows if isinstance(training, Hierarchy) else training
+    leaked = sum(row.image_id in test_images() for row in rows)
+    unnamed = [row.positive for row in rows if row.image_id is None]
+    if unnamed:
+        leaked += sum(map(_test_chains(home or data_home()).__contains__, unnamed))
+    if leaked:
+        source = f"split '{training.split}'" if isinstance(training, Hierarchy) else "these rows"
+        raise InputError(
+            f"cannot train on {source}: {leaked} of {len(rows)} rows describe test images; "
+            "train on split 'expanded-train' instead."
+        )
+
+
+def _test_chains(home: Path) -> frozenset[tuple[str, ...]]:
+    try:
+        return frozenset(row.positive for row in read_rows(TEST.path(home), TEST))
+    except UnavailableError as error:
+        warnings.warn(
+            f"rows without a number of MS-COCO cannot be compared with the test captions of HierarCaps: {error}",
+            stacklevel=4,
+        )
+        return frozenset()
+
+
+def unseen_rows(test: Hierarchy, training: Hierarchy) -> np.ndarray:
+    """Which test rows share no caption with the training set.
+
+    Returns:
+        Booleans of shape (rows of `test`,): True where none of the row's positive captions is, letter by letter, among
+        the captions (positive or negative) of `training`.
+    """
+    seen = frozenset(training.texts)
+    return np.array([seen.isdisjoint(row.positive) for row in test.rows])

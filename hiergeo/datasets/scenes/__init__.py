@@ -6,11 +6,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from hiergeo import _limits
-from hiergeo.datasets._base import Hierarchy, ImageRef, Row
-from hiergeo.datasets._labels import Labelled
-from hiergeo.datasets.scenes.captions import chain, phrase
-from hiergeo.datasets.scenes.draw import picture
-from hiergeo.datasets.scenes.world import KINDS, SPLITS, Scene, sample
+from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
+from hiergeo.datasets.scenes.drawing import picture
+from hiergeo.datasets.scenes.world import KINDS, SPLITS, Scene, chain, phrase, sample
 from hiergeo.errors import check_whole, unknown_name
 
 if TYPE_CHECKING:

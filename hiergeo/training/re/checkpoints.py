@@ -21,8 +21,8 @@ from hiergeo._version import __version__
 from hiergeo.errors import InputError
 from hiergeo.storage import documents
 from hiergeo.storage import tensors as tensor_files
+from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
 from hiergeo.storage.files import atomic_write, sha256, writing
-from hiergeo.storage.schema import Anything, ListOf, Number, OrNull, Record, Text, Whole
 from hiergeo.training.history import SCHEMA as LOOK
 
 NAME = r"step-\d{8}\.(safetensors|json)"
