@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks._points import points
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 

@@ -3,7 +3,7 @@
 import torch
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 from hiergeo.pairwise.resolver import NATIVE
 

@@ -28,7 +28,7 @@ from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.evaluation import Embedded, View, embed
 from hiergeo.evaluation.protocols import protocol_named, walk
 from hiergeo.metrics import any_hit, ladder, ladder_scores
-from hiergeo.pairwise import prefix_best
+from hiergeo.pairwise.reference import best_within, shells
 
 GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25", "product:lorentz:-1x{0},euclidean:x{0}")
 STEPS = 50
@@ -81,7 +81,7 @@ def re_stored(embedded: Embedded, space: Space) -> object:
         def nearness(rows: slice, index: Tensor) -> Tensor:
             return -space.pairwise_distance(block[rows], embedded.text[index])
 
-        return prefix_best(nearness, len(block), radius, thresholds)
+        return best_within(nearness, len(block), *shells(radius, thresholds))[0]
 
     met = [ladder(row, embedded.texts) for block in embedded.image.split(1024) for row in climb(block).numpy()]
     return ladder_scores(met, embedded.truths)

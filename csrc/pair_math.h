@@ -64,12 +64,13 @@ template <class T, int SIGN> struct Triangle {
   HIERGEO_FN T step() const { return y.radius - x.radius; }
   HIERGEO_FN T sine() const { return square_root(opening.versine * opening.coversine); }
   HIERGEO_FN bool mirrored() const { return SIGN > 0 && opening.coversine < opening.versine; }
+  // cos(theta) - 1, which turns a ray away from the other; where y is mirrored, cos(theta) + 1.
   HIERGEO_FN T sway() const { return mirrored() ? opening.coversine : -opening.versine; }
 
   static HIERGEO_FN T sum(Split<T> a, Split<T> b) { return (a.hi + b.hi) + (a.lo + b.lo); }
   static HIERGEO_FN T difference(Split<T> a, Split<T> b) { return (a.hi - b.hi) + (a.lo - b.lo); }
 
-  // sn of r_y - r_x on one ray; where y is mirrored, of r_x + r_y, negated.
+  // sn(r_y - r_x), the adjacent leg of two points on one ray; where y is mirrored, -sn(r_x + r_y).
   HIERGEO_FN T lead() const {
     if (SIGN < 0) {
       Split<T> to = near_end ? y.end : y.root, from = near_end ? x.end : x.root;

@@ -9,6 +9,7 @@ from hiergeo._threads import compute_alone_in_children
 from hiergeo._version import __version__
 from hiergeo.evaluation import Comparison, Result, compare, evaluate
 from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
+from hiergeo.pairwise import backend
 from hiergeo.polar import Polar
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "Sphere",
     "__version__",
     "adapters",
+    "backend",
     "compare",
     "cones",
     "datasets",

@@ -6,10 +6,10 @@ from native_problems import Problem
 from torch import Tensor
 
 from hiergeo import Polar
-from hiergeo.pairwise import _native
-from hiergeo.pairwise.products import product_on
+from hiergeo.pairwise import native
 from hiergeo.pairwise.resolver import NATIVE, why_absent
 from hiergeo.pairwise.selftest import Verdicts
+from hiergeo.pairwise.settings import tile_product
 
 EMULATED = why_absent(torch.device("cpu")) is None and NATIVE.simd_level() == "emulated"
 DEVICE = "cpu" if EMULATED else "cuda"
@@ -31,7 +31,7 @@ needs_emulation = pytest.mark.skipif(not EMULATED, reason="`python -m tests.simt
 
 if EMULATED:
     # Operators are asked what they are on CUDA, and memory that no kernel wrote holds NaN.
-    _native.product_on = lambda *_: product_on("cuda", "")
+    native.product_on = lambda *_: tile_product("cuda", "")
     Verdicts.failure = lambda *_: None  # tests see whatever the kernels do
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = True

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from hiergeo.errors import HiergeoError
 from hiergeo.pairwise import kernel_info
-from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import REFERENCE
 from hiergeo.polar import Polar

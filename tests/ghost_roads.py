@@ -31,7 +31,7 @@ DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
 ENTRIES = {
     "adapters._base._checked_rows",
     "adapters._base.root",
-    "evaluation.diagnosis.diagnose",
+    "evaluation.measuring.diagnose",
     "evaluation.embedded._positions",
     "evaluation.retrieval._taken",
     "evaluation.retrieval.retrieve",
@@ -46,13 +46,13 @@ ENTRIES = {
 """Where data is meant to be moved to the device."""
 
 EXITS = {
-    "evaluation.diagnosis.diagnose",
+    "evaluation.measuring.diagnose",
     "_devices._tested",
     "adapters._base._checked_rows",
     "adapters.head.model.through",
     "evaluation.protocols.radii",
     "evaluation.retrieval._first",
-    "pairwise.prefix.best_within",
+    "pairwise.reference.best_within",
     "evaluation.protocols.run",
     "evaluation.protocols.score_pairs",
     "report.disk.of",

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo._numerics import pair_dtype
-from hiergeo.pairwise.backend import Backend, Factor
+from hiergeo.pairwise.interface import Backend, Factor
 from hiergeo.pairwise.quantity import QUANTITIES
-from hiergeo.pairwise.resolver import NATIVE, REFERENCE, SIMD_LEVELS, why_absent
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE, why_absent
+from hiergeo.pairwise.settings import SIMD_LEVELS
 from hiergeo.testing.samples import bar_angles, bar_radii, frame
 from hiergeo.testing.strategies import curvatures
 

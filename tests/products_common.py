@@ -12,7 +12,7 @@ from native_problems import Problem, products
 from torch import Tensor
 
 from hiergeo import Polar
-from hiergeo.pairwise.backend import Backend, Factor
+from hiergeo.pairwise.interface import Backend, Factor
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.assertions import ANGLE_WORST, DISTANCE_WORST

@@ -15,8 +15,8 @@ from hiergeo import adapters, datasets
 from hiergeo.adapters import Model, Tower, tower_of
 from hiergeo.datasets import Hierarchy
 from hiergeo.evaluation import Protocol, View
-from hiergeo.evaluation.outcome import Outcome, Statistic, mean_of
 from hiergeo.evaluation.protocols import protocol_named
+from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.metrics import Metric, find_metric
 from hiergeo.testing import (
     AdapterConformance,

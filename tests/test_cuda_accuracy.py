@@ -9,7 +9,7 @@ from native_problems import FLOATS
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.products import Product
+from hiergeo.pairwise.settings import TileProduct
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import ANGLE_MOST, DISTANCE_WORST
 from hiergeo.testing.samples import bar_block
@@ -30,7 +30,7 @@ def rounded(u: Tensor, numbers: str) -> Tensor:
     return u.to(getattr(torch, numbers))
 
 
-def stored(x: Polar, y: Polar, curvature: float, quantity: int = 0, product: int = Product.OWN) -> Tensor:
+def stored(x: Polar, y: Polar, curvature: float, quantity: int = 0, product: int = TileProduct.OWN) -> Tensor:
     """Exterior angles (0) or distances (1) of every pair of x (N) with y (M) by the kernels."""
     sides = [field.to(DEVICE).unsqueeze(0) for side in (x, y) for field in (side.direction, side.radius.double())]
     out = torch.full((1, len(x.radius), len(y.radius)), 7.0, device=DEVICE)
@@ -39,7 +39,7 @@ def stored(x: Polar, y: Polar, curvature: float, quantity: int = 0, product: int
     return out[0].double().cpu()
 
 
-def assert_within(x: Polar, y: Polar, curvature: float, product: int = Product.OWN) -> None:
+def assert_within(x: Polar, y: Polar, curvature: float, product: int = TileProduct.OWN) -> None:
     """Angles within 5e-6 rad (99.9 %) and the zone of doubt (all), distances within their bar, of the float64 truth."""
     error = (stored(x, y, curvature, 0, product) - oracle.every_pair(oracle.exterior_angle, x, y, curvature)).abs()
     most = float(error.flatten().kthvalue(int(0.999 * error.numel())).values)
@@ -63,7 +63,7 @@ def test_tensor_cores_that_cut_sums_off(numbers: str, dim: int) -> None:
     """Errors neither grow with the width nor reach the zone of doubt; the truth is that of the rounded rows."""
     x, y = bar_block(-1.0, dim, 126, torch.Generator().manual_seed(dim))
     x, y = (Polar(rounded(side.direction, numbers), side.radius) for side in (x, y))
-    assert_within(x, y, -1.0, Product.TF32 if numbers == "tf32" else Product.OWN)
+    assert_within(x, y, -1.0, TileProduct.TF32 if numbers == "tf32" else TileProduct.OWN)
 
 
 @pytest.mark.parametrize("dim", [48, 512, 8192])
@@ -82,7 +82,7 @@ def test_products_alone(numbers: str, dim: int, monkeypatch: pytest.MonkeyPatch)
     radii = [torch.linspace(0.2, 1.2, len(u), dtype=torch.float64) for u in (x, y)]
     first, second = (Polar(rounded(u, numbers), radius) for u, radius in zip((x, y), radii, strict=True))
     far = oracle.every_pair(oracle.opening, first, second).sin() > 0.5
-    product = Product.TF32 if numbers == "tf32" else Product.OWN
+    product = TileProduct.TF32 if numbers == "tf32" else TileProduct.OWN
     truth = oracle.every_pair(oracle.exterior_angle, first, second, -0.7)
     assert float((stored(first, second, -0.7, 0, product) - truth).abs()[far].max()) <= ANGLE_MOST
 

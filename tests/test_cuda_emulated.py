@@ -14,7 +14,7 @@ from test_native_cuda import NARROW, OPERATIONS, many_problems, operation, same
 from torch import Tensor
 
 from hiergeo import Polar
-from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.pairwise.selftest import cases, compared, failures

@@ -11,7 +11,7 @@ import hiergeo
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.errors import InputError
-from hiergeo.evaluation import View, diagnosis
+from hiergeo.evaluation import View, measuring
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.protocols import walk
 from hiergeo.findings import SpaceVerdict
@@ -219,9 +219,9 @@ def test_hierarchies_are_whole():
 
 
 def test_bend_is_the_growth_of_circles():
-    assert diagnosis.bend(-4.0, 0.5) == pytest.approx(math.sinh(1) / 1 - 1)
-    assert diagnosis.bend(0.25, 1.0) == pytest.approx(math.sin(0.5) / 0.5 - 1)
-    assert diagnosis.bend(0.0, 3.0) == 0
+    assert measuring.bend(-4.0, 0.5) == pytest.approx(math.sinh(1) / 1 - 1)
+    assert measuring.bend(0.25, 1.0) == pytest.approx(math.sin(0.5) / 0.5 - 1)
+    assert measuring.bend(0.0, 3.0) == 0
 
 
 def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
@@ -232,7 +232,7 @@ def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
 
 def test_a_verdict_of_any_curvature_is_a_number():
     numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.1, "curvature": -1e60}
-    said = str(SpaceVerdict.of(numbers | {"bend": diagnosis.bend(-1e60, 1.0)}))
+    said = str(SpaceVerdict.of(numbers | {"bend": measuring.bend(-1e60, 1.0)}))
     assert "over a thousand times longer" in said
 
 
@@ -244,7 +244,7 @@ def test_equal_radii_are_called_out():
 def test_random_pairs_of_the_diagnostics_follow_the_seed(fan):
     model, hierarchy = fan
     view = View(embed(model, hierarchy), hiergeo.Space(hiergeo.Euclidean(), model.root()))
-    assert diagnosis.diagnose(view, 3) == diagnosis.diagnose(view, 3)
+    assert measuring.diagnose(view, 3) == measuring.diagnose(view, 3)
 
 
 # Figures of the authors' and of ProLIP's evaluation code on stored embeddings.

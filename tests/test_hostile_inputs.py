@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.pairwise import rows
-from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.assertions import ANGLE_WORST, DISTANCE_WORST

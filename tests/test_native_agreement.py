@@ -14,7 +14,7 @@ from native_problems import FLOATS, MISSING, OWN, SIZES, Problem, at, levels, pr
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.backend import Factor, Gradients
+from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.assertions import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST

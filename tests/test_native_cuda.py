@@ -13,7 +13,7 @@ from test_native_agreement import TIE, UPSTREAMS, _upstream, assert_angles, asse
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle

@@ -187,7 +187,7 @@ def test_any_number_of_threads() -> None:
 FORK = """
 import os, signal, torch
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, why_reference
 assert why_reference('cpu') is None

@@ -6,7 +6,7 @@ from native_problems import MISSING
 from torch import Tensor
 
 from hiergeo import Polar
-from hiergeo.pairwise.backend import Factor
+from hiergeo.pairwise.interface import Factor
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 

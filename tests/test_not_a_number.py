@@ -11,7 +11,7 @@ from hiergeo import Polar, Sphere, pairwise
 from hiergeo.geometry import Space
 from hiergeo.losses import entailment_loss
 from hiergeo.pairwise import rows
-from hiergeo.pairwise.backend import Gradients
+from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.pairwise import ops, problem, rows, search_ops
+from hiergeo.pairwise import operands as of_operators
+from hiergeo.pairwise import ops, rows, search_ops
 
 Measure = Callable[..., Tensor]
 STORED: dict[str, Measure] = {
@@ -383,9 +384,9 @@ def test_values_are_not_looked_at_while_a_cuda_graph_is_captured(monkeypatch: py
     looked: list[object] = []
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda _: True))
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
-    monkeypatch.setattr(problem.checks, "check_values", lambda *_: looked.append(_))
+    monkeypatch.setattr(of_operators.checks, "check_values", lambda *_: looked.append(_))
     with pytest.raises(InputError, match=r"^curvature must be a float, not a tensor on the GPU, while a CUDA graph"):
         search_ops.pair_count(*factors(), "cone_margin", None)
-    monkeypatch.setattr(problem.checks, "check_capturable", lambda _: None)
+    monkeypatch.setattr(of_operators.checks, "check_capturable", lambda _: None)
     search_ops.pair_count(*factors(), "cone_margin", None)
     assert looked == []

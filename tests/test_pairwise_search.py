@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise import prefix, tiles
+from hiergeo.pairwise import reference, tiles
+from hiergeo.pairwise.reference import best_within, shells
 from hiergeo.pairwise.resolver import why_reference
 from hiergeo.testing import oracle
 
@@ -30,7 +31,7 @@ def tiling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param == "many tiles":
         monkeypatch.setattr(tiles, "TILE_ROWS", 5)
         monkeypatch.setattr(tiles, "TILE_PAIRS", 35)
-        monkeypatch.setattr(prefix, "SCORES", 15)
+        monkeypatch.setattr(reference, "SCORES", 15)
 
 
 def clouds(curvature: float, n: int = 23, m: int = 41, seed: int = 0) -> tuple[Polar, Polar]:
@@ -194,28 +195,28 @@ def brute_ladder(scores: Tensor, radius: Tensor, thresholds: Tensor) -> list[lis
 @pytest.mark.usefixtures("tiling")
 @pytest.mark.parametrize("steps", [0, 1, 7, 50])
 @pytest.mark.parametrize("seed", range(4))
-def test_prefix_best(seed: int, steps: int) -> None:
+def test_the_best_within_thresholds(seed: int, steps: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     scores = torch.randint(0, 6, (13, 37), generator=generator).double()
     scores[:, 3], scores[4], scores[2, ::2] = math.nan, math.nan, math.nan
     radius = torch.randint(1, 12, (37,), generator=generator) / 10.0
     radius[6] = math.nan
     thresholds = torch.linspace(0.05, 1.0, steps, dtype=torch.float64)
-    found = pairwise.prefix_best(lambda block, index: scores[block][:, index], 13, radius, thresholds)
+    found = best_within(lambda block, index: scores[block][:, index], 13, *shells(radius, thresholds))[0]
     usable = scores.clone()
     usable[:, 6] = math.nan
     assert found.shape == (13, steps)
     assert found.tolist() == brute_ladder(usable, radius, thresholds)
 
 
-def test_prefix_best_reads_every_score_once_and_none_beyond_the_last_threshold() -> None:
+def test_the_best_within_thresholds_reads_every_score_once_and_none_beyond_the_last_threshold() -> None:
     seen: list[int] = []
 
     def score(block: slice, index: Tensor) -> Tensor:
         seen.extend(index.tolist())
         return torch.zeros(block.stop - block.start, len(index))
 
-    pairwise.prefix_best(score, 3, torch.tensor([0.5, 0.1, 9.0, 0.3, 0.2]), torch.tensor([0.0, 0.2, 0.25, 0.6]))
+    best_within(score, 3, *shells(torch.tensor([0.5, 0.1, 9.0, 0.3, 0.2]), torch.tensor([0.0, 0.2, 0.25, 0.6])))
     assert sorted(seen) == [0, 1, 3, 4]
 
 

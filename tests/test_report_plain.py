@@ -2,13 +2,14 @@
 
 import csv
 import io
+import json
 
 import pytest
 from rich.console import Console
 from test_report_page import compared, hierarchy
 
 from hiergeo.errors import InputError
-from hiergeo.report import as_csv, as_markdown, check_format, comparison_tables
+from hiergeo.report import as_csv, as_json, as_latex, as_markdown, check_format, comparison_tables
 from hiergeo.report.words import number
 
 
@@ -68,12 +69,15 @@ def test_no_figure_is_broken_whatever_the_width(pairs, width):
                 assert f"{number(low)}–{number(high)}" in text
 
 
-@pytest.mark.parametrize(("form", "start"), [("csv", "geometry,metric,"), ("markdown", "| metric |")])
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [("csv", "geometry,metric,"), ("markdown", "| metric |"), ("latex", r"\begin{tabular}"), ("json", "{")],
+)
 def test_verbs_print_it_alone(run, tmp_path, form, start):
     code, out, err = run("probe", "-m", "tiny", "-d", "scenes", "--rows", 10, "--format", form)
     assert code == 0
     assert out.startswith(start)
-    assert out.count("\n") <= 8
+    assert form == "json" or out.count("\n") <= 12
     page = tmp_path / "page.html"
     spaces = ("-g", "euclidean", "-g", "lorentz:-1")
     code, out, err = run(
@@ -83,3 +87,13 @@ def test_verbs_print_it_alone(run, tmp_path, form, start):
     assert out.startswith(start)
     assert "lorentz:-1" in out
     assert str(page) in err
+
+
+def test_latex_and_json_have_the_same_figures(pairs):
+    text = as_latex(pairs)
+    assert text.count(r"\\") == 1 + len(pairs.findings.metrics(pairs.dim))
+    for result in pairs.results:
+        for name in result.draws:
+            assert f"{result.metrics[name]:.3f}" in text
+    assert as_latex(pairs.results[0]).startswith(r"\begin{tabular}{lr}")
+    assert json.loads(as_json(pairs))["results"][pairs.results[0].geometry]["metrics"] == pairs.results[0].metrics

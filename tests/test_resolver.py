@@ -9,7 +9,7 @@ import torch
 
 from hiergeo import Polar, info, pairwise
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.pairwise import _native, resolver
+from hiergeo.pairwise import native, resolver
 from hiergeo.pairwise.selftest import Verdicts
 
 CPU = torch.device("cpu")
@@ -24,9 +24,9 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unbuilt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A package without a native library; what its build wrote down goes into the file returned."""
-    monkeypatch.setattr(_native, "LIBRARY", tmp_path / "_kernels.abi3.so")
-    monkeypatch.setattr(_native, "BUILD", tmp_path / "_build.json")
-    load = _native._load
+    monkeypatch.setattr(native, "LIBRARY", tmp_path / "_kernels.abi3.so")
+    monkeypatch.setattr(native, "BUILD", tmp_path / "_build.json")
+    load = native._load
     load.cache_clear()
     yield tmp_path / "_build.json"
     load.cache_clear()
@@ -72,15 +72,15 @@ def test_a_library_that_does_not_load(unbuilt: Path) -> None:
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that is there and has kernels for the CPU alone."""
-    monkeypatch.setattr(_native, "_load", lambda: None)
-    monkeypatch.setattr(_native, "_has_kernels", lambda device_type: device_type == "cpu")
+    monkeypatch.setattr(native, "_load", lambda: None)
+    monkeypatch.setattr(native, "_has_kernels", lambda device_type: device_type == "cpu")
     monkeypatch.setattr(resolver, "VERDICTS", Verdicts())
     monkeypatch.setattr(Verdicts, "failure", lambda *_: None)
 
 
 @pytest.mark.usefixtures("loaded")
 def test_with_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_native, "simd_level", lambda: "avx2")
+    monkeypatch.setattr(native, "simd_level", lambda: "avx2")
     assert resolver.resolve(CPU) is resolver.NATIVE
     assert resolver.resolve(torch.device("mps")) is resolver.REFERENCE
     assert resolver.why_reference("mps") == "the library has no kernels for mps"
@@ -93,8 +93,8 @@ def test_with_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_build_says_why_it_has_no_cuda(monkeypatch: pytest.MonkeyPatch, unbuilt: Path) -> None:
-    monkeypatch.setattr(_native, "_load", lambda: None)
-    monkeypatch.setattr(_native, "_has_kernels", lambda device_type: device_type == "cpu")
+    monkeypatch.setattr(native, "_load", lambda: None)
+    monkeypatch.setattr(native, "_has_kernels", lambda device_type: device_type == "cpu")
     unbuilt.write_text(json.dumps({"reason": "", "cuda_reason": "no nvcc"}))
     assert resolver.why_reference("cuda") == "no nvcc"
     assert resolver.why_reference("mps") == "the library has no kernels for mps"
@@ -109,8 +109,8 @@ def test_build_information(monkeypatch: pytest.MonkeyPatch) -> None:
         "cuda_version": "13.0",
         "torch_target": "2.10",
     }
-    monkeypatch.setattr(_native, "build_info", lambda: built)
-    monkeypatch.setattr(_native, "simd_level", lambda: "avx2")
+    monkeypatch.setattr(native, "build_info", lambda: built)
+    monkeypatch.setattr(native, "simd_level", lambda: "avx2")
     facts = pairwise.kernel_info()
     assert facts["SIMD"] == "avx2"
     assert facts["kernels built"] == "g++ 12.4, SIMD baseline,avx2, CUDA 13.0 (80,90), for torch >= 2.10"
@@ -137,4 +137,4 @@ def test_unknown_words_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, w
 
 
 def test_an_operator_that_does_not_exist_has_no_kernels() -> None:
-    assert not _native._has_kernels("meta")
+    assert not native._has_kernels("meta")

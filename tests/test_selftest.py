@@ -15,9 +15,9 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo.errors import UnavailableError
-from hiergeo.pairwise import _native, cuda_device, resolver, selftest
+from hiergeo.pairwise import native, resolver, selftest
 from hiergeo.pairwise.agreement import OF_ONE_SPACE, OF_PRODUCTS
-from hiergeo.pairwise.backend import Backend
+from hiergeo.pairwise.interface import Backend
 from hiergeo.pairwise.selftest import Verdicts
 
 CPU = torch.device("cpu")
@@ -65,7 +65,7 @@ FAULTS = [(name, result) for name in (*OF_PRODUCTS, *OF_ONE_SPACE) for result in
 
 def broken(name: str, result: int) -> Callable[..., Any]:
     """A kernel one of whose results has a wrong number."""
-    right = getattr(_native, name)
+    right = getattr(native, name)
 
     def wrong(*operands: Any) -> Any:
         found = right(*operands)
@@ -81,7 +81,7 @@ def broken(name: str, result: int) -> Callable[..., Any]:
 @needs_kernels
 @pytest.mark.parametrize(("name", "result"), FAULTS)
 def test_a_wrong_number_is_found(monkeypatch: pytest.MonkeyPatch, name: str, result: int) -> None:
-    monkeypatch.setattr(_native, name, broken(name, result))
+    monkeypatch.setattr(native, name, broken(name, result))
     reason = resolver.why_reference("cpu")
     assert reason is not None
     assert reason.startswith(f"the self-test of the kernels failed: {name} (float32) is off by ")
@@ -92,7 +92,7 @@ def test_the_reference_serves_instead_and_one_warning_says_so(monkeypatch: pytes
     monkeypatch.setenv("HIERGEO_NATIVE", "0")
     expected = angle()
     monkeypatch.delenv("HIERGEO_NATIVE")
-    monkeypatch.setattr(_native, "count", broken("count", 0))
+    monkeypatch.setattr(native, "count", broken("count", 0))
     with pytest.warns(RuntimeWarning) as caught:
         assert all(torch.equal(angle(), expected) for _ in range(3))
     (warning,) = caught
@@ -107,7 +107,7 @@ def test_an_error_in_a_kernel_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
     def raising(*_: object) -> None:
         raise RuntimeError("illegal instruction\nand more")
 
-    monkeypatch.setattr(_native, "store", raising)
+    monkeypatch.setattr(native, "store", raising)
     reason = resolver.why_reference("cpu")
     assert reason is not None
     assert "store (float32) raised RuntimeError: illegal instruction;" in reason
@@ -116,7 +116,7 @@ def test_an_error_in_a_kernel_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
 @needs_kernels
 def test_native_kernels_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIERGEO_NATIVE", "1")
-    monkeypatch.setattr(_native, "members", broken("members", 1))
+    monkeypatch.setattr(native, "members", broken("members", 1))
     for _ in range(2):
         with pytest.raises(UnavailableError, match=r"there are none: the self-test of the kernels failed: members"):
             angle()
@@ -149,7 +149,7 @@ def test_once_a_process_and_setting(tests: list[float]) -> None:
     for level in ("baseline", "baseline"):
         with at(level):
             angle()
-    assert len(tests) == (1 if _native.simd_level() == "baseline" else 2)
+    assert len(tests) == (1 if native.simd_level() == "baseline" else 2)
 
 
 @needs_kernels
@@ -200,7 +200,7 @@ def test_the_command_says_what_is_wrong(run: Any, monkeypatch: pytest.MonkeyPatc
     assert code == 0
     assert "within their bars." in printed
     assert "FAIL" not in printed
-    monkeypatch.setattr(_native, "members", broken("members", 0))
+    monkeypatch.setattr(native, "members", broken("members", 0))
     code, printed, _ = run("info", "--check", "--json", tmp_path / "wrong.json")
     assert code == 1
     assert {line.split()[2] for line in printed.splitlines() if "FAIL" in line} == {"members"}
@@ -212,7 +212,7 @@ def test_the_command_says_what_is_wrong(run: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_nothing_is_tested_while_a_graph_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     device = torch.device("cuda:0")
-    monkeypatch.setattr(_native, "missing", lambda _: None)
+    monkeypatch.setattr(native, "missing", lambda _: None)
     monkeypatch.setattr(resolver, "_capturing", lambda _: True)
     with pytest.raises(UnavailableError, match=r"cuda:0 .* captured"):
         resolver.resolve(device)
@@ -244,25 +244,25 @@ def test_gpus_and_drivers_that_are_too_old(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Some GPU")
-    monkeypatch.setattr(cuda_device, "driver_version", lambda: driver)
-    assert cuda_device.unfit(0, ARCHITECTURES, "13.1") == reason
+    monkeypatch.setattr(native, "driver_version", lambda: driver)
+    assert native.unfit(0, ARCHITECTURES, "13.1") == reason
 
 
 def test_a_gpu_that_is_too_old_is_served_by_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(_native, "_load", lambda: None)
-    monkeypatch.setattr(_native, "_has_kernels", lambda _: True)
-    monkeypatch.setattr(_native, "build_info", lambda: {"cuda": ARCHITECTURES, "cuda_version": "13.0"})
-    monkeypatch.setattr(cuda_device, "unfit", lambda *of: asked.append(of[0]) or f"too old for {of[1:]}")
-    _native._unfit.cache_clear()
+    monkeypatch.setattr(native, "_load", lambda: None)
+    monkeypatch.setattr(native, "_has_kernels", lambda _: True)
+    monkeypatch.setattr(native, "build_info", lambda: {"cuda": ARCHITECTURES, "cuda_version": "13.0"})
+    monkeypatch.setattr(native, "unfit", lambda *of: asked.append(of[0]) or f"too old for {of[1:]}")
+    native._unfit.cache_clear()
     try:
         assert all(resolver.resolve(torch.device("cuda:0")) is resolver.REFERENCE for _ in range(3))
         assert resolver.why_reference("cuda:0") == f"too old for {(ARCHITECTURES, '13.0')}"
         assert asked == [0]
     finally:
-        _native._unfit.cache_clear()
+        native._unfit.cache_clear()
 
 
 def test_this_torch_may_be_for_other_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "hip", "6.4")
-    assert cuda_device.unfit(0, ARCHITECTURES, "13.0") == "the kernels are for CUDA, and this torch is for ROCm"
+    assert native.unfit(0, ARCHITECTURES, "13.0") == "the kernels are for CUDA, and this torch is for ROCm"

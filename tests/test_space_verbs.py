@@ -9,7 +9,7 @@ from torch import Tensor
 from hiergeo import Space
 from hiergeo.errors import InputError
 from hiergeo.geometry import parse
-from hiergeo.pairwise import factors
+from hiergeo.pairwise import operands
 from hiergeo.testing import oracle
 
 DIM = 7
@@ -115,7 +115,7 @@ def test_energies_are_summed_and_least(space: Space, monkeypatch: pytest.MonkeyP
     weight = torch.randn(6, generator=torch.Generator().manual_seed(3))
     for size in (None, 90):
         if size is not None:
-            monkeypatch.setattr(factors, "BLOCK", size)
+            monkeypatch.setattr(operands, "BLOCK", size)
         total, (least, where) = space.energy_sum(x, y), space.energy_min(x, y)
         close(total, energy.sum(1))
         close(least, energy.amin(1))

@@ -12,7 +12,7 @@ from torch import Tensor
 from hiergeo import Polar, pairwise
 from hiergeo.errors import InputError
 from hiergeo.pairwise import ops
-from hiergeo.pairwise.backend import Gradients
+from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing import oracle
 

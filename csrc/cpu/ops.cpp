@@ -21,7 +21,18 @@
 namespace hiergeo {
 namespace {
 
+// Refuses an unknown precision of searches, which `cheapest_precision` would otherwise take for float32.
+void check_screen() {
+  const char* named = std::getenv("HIERGEO_SCREEN");
+  if (!named || !*named) return;
+  for (const char* word : {"int8", "bfloat16", "float32"})
+    if (!std::strcmp(named, word)) return;
+  STD_TORCH_CHECK(false, "HIERGEO_SCREEN=", named, " must be int8, bfloat16 or float32.");
+}
+
+// The level that every operator runs at.
 const Level& level() {
+  check_screen();
   const char* wanted = std::getenv("HIERGEO_SIMD");
   const bool any = !wanted || !*wanted;
 #if defined(__x86_64__)

@@ -15,7 +15,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.evaluation.outcome import Outcome, Statistic, mean_of
+from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
 from hiergeo.geometry.parts import is_whole
 from hiergeo.geometry.points import row_by_row

@@ -1,4 +1,4 @@
-"""Pure functions from arrays to numbers; nothing here knows of models, spaces or files."""
+"""Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and a registry of metrics."""
 
 from hiergeo.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
 from hiergeo.metrics.ranking import (

@@ -10,10 +10,10 @@ from hiergeo.metrics._checks import checked
 
 
 def tau_d(radii: ArrayLike) -> float:
-    """The mean over chains of `tau_d_rows`, in [-1, 1]; 1 when radii grow strictly from general to specific.
+    """Mean of `tau_d_rows` over chains, in [-1, 1]; 1 if radii increase strictly from general to specific.
 
-    The distance correlation of Alper and Averbuch-Elor (ECCV 2024). Their code ranks by arg-sort, which breaks ties in
-    favour of a model that collapses all tiers; here a tied pair counts 0, and `tied_share` tells how many there are.
+    The distance correlation of Alper and Averbuch-Elor (ECCV 2024). Their code ranks by argsort, which breaks ties in
+    favour of a model that collapses all tiers; here a tied pair counts 0, and `tied_share` is the share of such pairs.
 
     Args:
         radii: shape (n, T), tiers from general to specific.
@@ -46,11 +46,11 @@ def _pair_signs(radii: ArrayLike) -> np.ndarray:
 
 
 class Drift(NamedTuple):
-    """Two models' cosines of the same pairs of texts.
+    """How the cosine similarities of pairs of texts differ between two models.
 
     Attributes:
-        change: mean |cos_after - cos_before| over all pairs, in [0, 2]; 0 where nothing moved.
-        correlation: Pearson's, in [-1, 1]; NaN where all cosines of a model are equal.
+        change: mean |cos_after - cos_before| over all pairs, in [0, 2].
+        correlation: Pearson correlation, in [-1, 1]; NaN if all cosines of a model are equal.
     """
 
     change: float
@@ -58,7 +58,7 @@ class Drift(NamedTuple):
 
 
 def similarity_drift(before: ArrayLike, after: ArrayLike) -> Drift:
-    """The drift of the cosine similarities of n texts between two models, over all n (n - 1) / 2 pairs; O(n^2) memory.
+    """Drift of the cosine similarities of n texts between two models, over all n (n - 1) / 2 pairs; O(n^2) memory.
 
     Args:
         before: (n, D) embeddings, of any norm but 0.

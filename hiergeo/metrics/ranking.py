@@ -1,4 +1,4 @@
-"""How well a score ranks true pairs above false ones, exact ties included."""
+"""Ranking quality of scores: AUROC, average precision, ROC curves and ties, and graph reconstruction from distances."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,11 +23,11 @@ class Roc(NamedTuple):
 
 
 class Ranking:
-    """Positives and negatives sorted once, to be measured many times under different weights of their rows.
+    """Scores of positives and negatives, sorted once and evaluated under many different weights of their rows.
 
     Args:
-        positive: scores of true pairs, larger being more confident; the first axis counts rows.
-        negative: scores of false pairs; any other number of rows as long as no weights are used.
+        positive: scores of true pairs, larger is more confident; the first axis indexes rows.
+        negative: scores of false pairs; the same number of rows where weights are used.
 
     Raises:
         InputError: either is empty or holds NaN.
@@ -42,10 +42,10 @@ class Ranking:
         self._positive_level, self._negative_level = np.split(level, [self._positive.size])
 
     def auroc(self, weights: np.ndarray | None = None) -> float:
-        """The probability that a positive outscores a negative, ties counting one half; in [0, 1].
+        """Probability that a positive scores higher than a negative, ties counting one half; in [0, 1].
 
         Args:
-            weights: shape (rows,), how often each row counts, for its positives and negatives alike; None is once.
+            weights: shape (rows,), multiplicity of each row, for its positives and negatives; None is 1.
         """
         true, false = self._mass(weights)
         below = false.sum() - np.cumsum(false) + false / 2
@@ -65,11 +65,11 @@ class Ranking:
         return float(true @ false / (true.sum() * false.sum()))
 
     def roc(self) -> Roc:
-        """The rates of pairs taken for true as a threshold sinks through the scores, equal scores entering together."""
+        """Rates of accepted pairs as the threshold decreases; equal scores are accepted together."""
         return Roc(*(np.append(0, np.cumsum(mass)) / mass.sum() for mass in reversed(self._mass(None))))
 
     def _mass(self, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """The weight of the positives and of the negatives at each distinct score, largest score first."""
+        """Weights of the positives and of the negatives at each distinct score, largest score first."""
         true = np.bincount(self._positive_level, self._spread(weights, self._positive), self._levels)
         false = np.bincount(self._negative_level, self._spread(weights, self._negative), self._levels)
         return true.astype(np.float64), false.astype(np.float64)
@@ -99,9 +99,9 @@ def roc_curve(positive: ArrayLike, negative: ArrayLike) -> Roc:
 
 
 def mean_roc(curves: Sequence[Roc]) -> Roc:
-    """The mean of ROC curves at each false positive rate; its area is the mean of their areas.
+    """Vertical average of ROC curves; its area is the mean of their areas.
 
-    Curves are straight lines between their points and may rise vertically: both ends of a vertical part are averaged.
+    Curves are piecewise linear and may have vertical segments, whose lower and upper ends are averaged separately.
 
     Raises:
         InputError: no curves.
@@ -141,8 +141,8 @@ class Reconstruction(NamedTuple):
     """Reconstruction of a graph from distances.
 
     Attributes:
-        mean_average_precision: over nodes with neighbours, of ranking the others by distance; in (0, 1].
-        mean_rank: over edges (u, v), of v among the nodes that are no neighbours of u; 1 is perfect.
+        mean_average_precision: over nodes with neighbours, when other nodes are ranked by distance; in (0, 1].
+        mean_rank: over edges (u, v), rank of v among the nodes that are not neighbours of u; 1 is perfect.
     """
 
     mean_average_precision: float

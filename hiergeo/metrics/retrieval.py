@@ -14,10 +14,10 @@ Truth = Sequence[Sequence[str]]
 
 
 def ladder(indices: ArrayLike, texts: Sequence[str]) -> tuple[str, ...]:
-    """The captions met at growing thresholds, each appended when it differs from the last one appended.
+    """Captions retrieved at increasing thresholds, each appended when it differs from the last one appended.
 
     Args:
-        indices: shape (thresholds,), positions in `texts`; negative where no caption lies within the threshold.
+        indices: shape (thresholds,), positions in `texts`; negative where no caption is within the threshold.
         texts: the candidate captions; equal strings are one caption.
 
     Raises:
@@ -33,10 +33,12 @@ def ladder(indices: ArrayLike, texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def ladder_precision_recall(met: Sequence[str], truth: Truth) -> tuple[float, float]:
-    """Precision and recall, each in [0, 1], of the captions met for one image (Alper and Averbuch-Elor, ECCV 2024).
+    """Precision and recall, each in [0, 1], of the captions retrieved for one image.
 
-    Precision is the share of distinct captions met that are a tier of any row (0 when none was met); recall is the
-    share of tiers of which some row's caption was met.
+    Precision is the share of distinct retrieved captions that are a tier of any row (0 if there are none); recall is
+    the share of tiers for which the caption of some row was retrieved.
+
+    Source: Alper and Averbuch-Elor (ECCV 2024).
 
     Raises:
         InputError: `truth` has no rows, or rows of different lengths.
@@ -58,7 +60,7 @@ def ladder_scores(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> 
 
 
 def any_hit(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> np.ndarray:
-    """Shape (images,): 1 where at least one true caption of the image was met, else 0; its mean is the share."""
+    """Shape (images,): 1 where at least one true caption of the image was retrieved, else 0."""
     _same_images(ladders, truths)
     met_any = [
         not set(met).isdisjoint(text for row in truth for text in row)
@@ -75,8 +77,8 @@ def _same_images(ladders: Sequence[Sequence[str]], truths: Sequence[Truth]) -> N
 def retrieval_hits(similarity: ArrayLike, relevant: ArrayLike, k: int) -> np.ndarray:
     """Shape (n,): 1 where some relevant candidate is among the k most similar to the query, else 0.
 
-    An irrelevant candidate of equal similarity comes first, so that a model for which everything is alike finds
-    nothing. The mean is R@k; transposing both arrays turns the direction round.
+    Irrelevant candidates of equal similarity rank first, so that a model with constant similarities finds nothing. The
+    mean is R@k; transposing both arrays gives the other direction.
 
     Args:
         similarity: (n, m), larger is nearer, such as minus a distance.
@@ -108,7 +110,7 @@ class ZeroShot(NamedTuple):
 
     Attributes:
         accuracy: over images.
-        mean_per_class: of each class that has images, then the mean over those, large or small.
+        mean_per_class: accuracy of each class that has images, averaged over classes.
     """
 
     accuracy: float
@@ -116,14 +118,14 @@ class ZeroShot(NamedTuple):
 
 
 def zero_shot_hits(distance: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """Shape (n,): 1 where an image is nearer to its own class than to any other, else 0; a tie is a miss.
+    """Shape (n,): 1 where an image is closer to its own class than to any other, else 0; ties count 0.
 
     Args:
         distance: (n, C), from images to classes.
         labels: (n,) integers, the class of each image.
 
     Raises:
-        InputError: shapes that do not fit, NaN, a label that is no class.
+        InputError: shapes that do not fit, NaN, a label that is not a class.
     """
     length, own = checked("distance", distance, ndim=2), np.asarray(labels)
     if own.shape != length.shape[:1] or own.dtype.kind not in "iu" or own.min() < 0 or own.max() >= length.shape[1]:

@@ -11,11 +11,8 @@ one `Polar` and one number, or a sequence of each with an entry for every factor
 `combine`, margins by their minimum.
 """
 
-from hiergeo.pairwise.aperture import half_aperture
-from hiergeo.pairwise.kernel_check import check_kernels
-from hiergeo.pairwise.prefix import prefix_best
-from hiergeo.pairwise.quantity import combined, least
-from hiergeo.pairwise.resolver import kernel_info
+from hiergeo.pairwise.quantity import combined, half_aperture, least
+from hiergeo.pairwise.resolver import check_kernels, kernel_info
 from hiergeo.pairwise.retrieval import (
     cone_count,
     cone_members,
@@ -38,8 +35,10 @@ from hiergeo.pairwise.scores import (
     hinge_sum,
     hinge_total,
 )
+from hiergeo.pairwise.settings import backend
 
 __all__ = [
+    "backend",
     "check_kernels",
     "combined",
     "cone_count",
@@ -61,7 +60,6 @@ __all__ = [
     "ladder",
     "least",
     "nearest_ladder",
-    "prefix_best",
     "rank",
     "topk",
 ]

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from hiergeo._numerics import compute_dtype
 from hiergeo.pairwise import reference
-from hiergeo.pairwise.aperture import unchecked_aperture
-from hiergeo.pairwise.backend import Backend, Factor
-from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.interface import Backend, Factor
+from hiergeo.pairwise.quantity import QUANTITIES, unchecked_aperture
 from hiergeo.polar import Polar
 
 MIN_RADIUS = 0.1

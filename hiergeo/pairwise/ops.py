@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.library import custom_op
 
 from hiergeo._numerics import pair_dtype, saturated, widest
-from hiergeo.pairwise import checks, sums, transforms
-from hiergeo.pairwise.backend import Gradients
-from hiergeo.pairwise.problem import POINTS, Problem, checked, computed, cone_shape, problem
+from hiergeo.pairwise import checks, tiles, transforms
+from hiergeo.pairwise.interface import Gradients
+from hiergeo.pairwise.operands import POINTS, Problem, checked, computed, cone_shape, problem
 from hiergeo.pairwise.quantity import hinge, named
 
 TANGENTS = "Tensor to_ux, Tensor to_rx, Tensor to_uy, Tensor to_ry, Tensor to_curvature, Tensor? to_aperture"
@@ -128,7 +128,7 @@ def pair_forward(*operands: Any) -> Tensor:
     tangents = [task.flat(part) for part in (to_ux, to_rx, to_uy, to_ry, to_k, to_aperture) if part is not None]
     law = named(quantity)
     out = task.flat(computed(points, size, widest(points[0].device) if summed else None))
-    sums.tangent(task.factors[0], tangents, law if margin is None else law.with_cone(hinge(margin)), out)
+    tiles.tangent(task.factors[0], tangents, law if margin is None else law.with_cone(hinge(margin)), out)
     return task.batched(out)
 
 

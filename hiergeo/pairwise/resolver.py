@@ -1,20 +1,19 @@
-"""Which backend serves a device, and why: the only place that knows there are two."""
+"""Which backend serves a device, and why: native kernels that passed their tests, or the reference."""
 
-import os
+import random
+from collections.abc import Iterator
 
 import torch
 
-from hiergeo.errors import InputError, UnavailableError, warn
-from hiergeo.pairwise import _native, reference
-from hiergeo.pairwise.backend import Backend
-from hiergeo.pairwise.selftest import Verdicts
+from hiergeo.errors import UnavailableError, warn
+from hiergeo.pairwise import native, reference, settings
+from hiergeo.pairwise.agreement import Case
+from hiergeo.pairwise.interface import Backend
+from hiergeo.pairwise.selftest import Outcome, Verdicts, compared
+from hiergeo.pairwise.settings import SIMD_LEVELS, backend
 
-NATIVE: Backend = _native
+NATIVE: Backend = native
 REFERENCE: Backend = reference
-
-SIMD_LEVELS = ("baseline", "avx2", "avx512")
-SCREENS = ("int8", "bfloat16", "float32")
-PRODUCTS = ("own", "torch")
 
 VERDICTS = Verdicts()
 """What the self-tests of this process found."""
@@ -48,7 +47,7 @@ def resolve(device: torch.device) -> Backend:
         if failure is None:
             return NATIVE
         reason = _failed(failure)
-    if _setting("HIERGEO_NATIVE", ("0", "1")) == "1":
+    if settings.word(settings.NATIVE) == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
     if reason.startswith(SELF_TEST):
         _warn_once(f"hiergeo computes on {device} with the slower reference, because {reason}.")
@@ -73,22 +72,20 @@ def _failed(failure: str) -> str:
 
 def why_absent(device: torch.device) -> str | None:
     """Why there are no native kernels for a device, or None where there are, trusted or not."""
-    _setting("HIERGEO_SIMD", SIMD_LEVELS)
-    _setting("HIERGEO_SCREEN", SCREENS)
-    _setting("HIERGEO_PRODUCT", PRODUCTS)
-    if _setting("HIERGEO_NATIVE", ("0", "1")) == "0":
+    settings.check_words()
+    if settings.word(settings.NATIVE) == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
     return why_unbuilt(device)
 
 
 def why_unbuilt(device: torch.device) -> str | None:
     """As `why_absent`, whatever HIERGEO_NATIVE asks for."""
-    return _native.missing(device)
+    return native.missing(device)
 
 
 def kernel_setting(device: torch.device) -> tuple[str, bool]:
     """Which kernels run on a device now, by their SIMD level and product, and whether float32 is multiplied in TF32."""
-    return _native.setting(device)
+    return native.setting(device)
 
 
 def _capturing(device: torch.device) -> bool:
@@ -107,8 +104,8 @@ def kernel_info() -> dict[str, str]:
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         facts[f"kernels on cuda:{index}"] = _what(f"cuda:{index}")
     if why_absent(torch.device("cpu")) is None:
-        facts["SIMD"] = _native.simd_level()
-    built = _native.build_info()
+        facts["SIMD"] = native.simd_level()
+    built = native.build_info()
     if built:
         facts["kernels built"] = _built(**built)
     return facts
@@ -124,8 +121,67 @@ def _built(*, compiler: str, simd: str, cuda: str, cuda_version: str, torch_targ
     return f"{compiler}, SIMD {simd}, {on_gpu}, for torch >= {torch_target}"
 
 
-def _setting(name: str, words: tuple[str, ...]) -> str | None:
-    word = os.environ.get(name) or None
-    if word is not None and word not in words:
-        raise InputError(f"{name} must be {', '.join(words[:-1])} or {words[-1]}, not '{word}'.")
-    return word
+ROUNDS = 4
+"""Problems for each place and pair of dtypes."""
+
+DTYPES = (
+    *((dtype, dtype) for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16)),
+    (torch.float32, torch.float16),
+)
+"""The dtypes of the directions of x and of y."""
+
+
+def check_kernels(rounds: int = ROUNDS, seed: int = 0) -> dict[str, list[Outcome]]:
+    """Compare every native kernel with the reference on random problems.
+
+    Args:
+        rounds: problems for each place and pair of dtypes.
+        seed: of the problems.
+
+    Returns:
+        By place (a SIMD level of the CPU or a GPU, and TF32 where it is asked for there), one outcome for every kernel
+        and pair of dtypes: its worst. Places without kernels are left out; `kernel_info` says why.
+    """
+    found = {}
+    for place, device in _places():
+        tf32 = kernel_setting(device)[1]
+        worst: dict[tuple[str, str], Outcome] = {}
+        for dtypes in DTYPES:
+            draw = random.Random(seed)
+            for number in range(rounds):
+                for outcome in compared(NATIVE, _case(draw, number, dtypes), device, tf32):
+                    key = outcome.kernel, outcome.dtype
+                    if key not in worst or outcome.error / outcome.bar >= worst[key].error / worst[key].bar:
+                        worst[key] = outcome
+        found[place] = list(worst.values())
+    return found
+
+
+def _case(draw: random.Random, number: int, dtypes: tuple[torch.dtype, torch.dtype]) -> Case:
+    shape = draw.choice((1, 1, 2)), draw.choice((1, 2, 7, 33, 70)), draw.choice((1, 3, 64, 131, 300))
+    curvatures, dims = (-4.0, -1.0, -0.3, 0.0, 0.25, 1.0), (2, 3, 8, 17, 40, 64, 129, 520)
+    spaces = [(draw.choice(dims), draw.choice(curvatures)) for _ in range((1, 2, 1, 3)[number % 4])]
+    return Case(draw.randrange(1 << 30), shape, spaces, dtypes)
+
+
+def _places() -> Iterator[tuple[str, torch.device]]:
+    """Where kernels run; each is in force until the next is asked for."""
+    cpu = torch.device("cpu")
+    if why_unbuilt(cpu) is None:
+        for level in SIMD_LEVELS:
+            with backend(simd=level):
+                try:
+                    kernel_setting(cpu)
+                except RuntimeError:  # not a level of this machine
+                    continue
+                yield f"cpu, {level}", cpu
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        device = torch.device("cuda", index)
+        if why_unbuilt(device) is None:
+            before = torch.backends.cuda.matmul.allow_tf32
+            try:
+                for tf32 in (False, True):
+                    torch.backends.cuda.matmul.allow_tf32 = tf32
+                    yield f"{device}, TF32" if tf32 else str(device), device
+            finally:
+                torch.backends.cuda.matmul.allow_tf32 = before

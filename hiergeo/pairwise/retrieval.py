@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hiergeo._numerics import wide
 from hiergeo.pairwise import checks, search_checks, search_ops
-from hiergeo.pairwise.factors import Curvature, Pairs, Points, pairs
+from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
 from hiergeo.pairwise.scores import DISTANCES
 from hiergeo.polar import Polar
 

@@ -16,10 +16,9 @@ from torch.library import custom_op
 from hiergeo._numerics import pair_dtype, saturated, scalar, unit, wide, widest
 from hiergeo.errors import InputError
 from hiergeo.pairwise import checks, transforms
-from hiergeo.pairwise.opening import Opening, row_opening
-from hiergeo.pairwise.problem import POINTS
-from hiergeo.pairwise.profile import profile
+from hiergeo.pairwise.operands import POINTS
 from hiergeo.pairwise.quantity import Quantity, named
+from hiergeo.pairwise.sides import Opening, profile, row_opening
 from hiergeo.pairwise.triangle import Triangle
 from hiergeo.polar import Polar
 

@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from hiergeo._numerics import pair_dtype, readable, wide
 from hiergeo.pairwise import checks, ops, rows, search_ops
-from hiergeo.pairwise.factors import Curvature, Pairs, Points, pairs
+from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
 from hiergeo.pairwise.quantity import least, named
 from hiergeo.polar import Polar
 

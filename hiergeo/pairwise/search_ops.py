@@ -11,9 +11,9 @@ from torch.library import custom_op
 
 from hiergeo._numerics import compute_dtype
 from hiergeo.pairwise import checks, search_checks, transforms
-from hiergeo.pairwise.prefix import admitted
-from hiergeo.pairwise.problem import FACTORS, POINTS, checked, checked_product, computed, cone_shape, product_shape
+from hiergeo.pairwise.operands import FACTORS, POINTS, checked, checked_product, computed, cone_shape, product_shape
 from hiergeo.pairwise.quantity import named
+from hiergeo.pairwise.reference import admitted
 from hiergeo.pairwise.resolver import resolve
 
 

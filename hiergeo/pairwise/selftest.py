@@ -1,4 +1,4 @@
-"""Native kernels prove themselves before they are trusted: a small problem through each of them, against the reference.
+"""The self-test of native kernels: a small problem through each of them, against the reference, before their first use.
 
 It takes milliseconds and is made once a process for every device and setting of the kernels, at their first use.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from hiergeo.pairwise.agreement import IN_TF32, Case, kernels
-from hiergeo.pairwise.backend import Backend
+from hiergeo.pairwise.interface import Backend
 
 VALUES, GRADIENTS = 1e-4, 1e-3
 """Bars for values, radians or relative distances, and for gradients relative to the largest."""

@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from hiergeo._numerics import bounded
-from hiergeo.pairwise.opening import Opening
-from hiergeo.pairwise.profile import Profile
+from hiergeo.pairwise.sides import Opening, Profile
 
 FAR = 40.0
 """Beyond s (r_x + r_y) = FAR hyperbolic distances are formed from logarithms, so that sinh cannot overflow."""
@@ -89,23 +88,33 @@ class Triangle:
 
     @cached_property
     def lead(self) -> Tensor:
-        """The adjacent leg of two points on one ray: sn(r_y - r_x), for K < 0 divided by cs_x cs_y."""
+        """sn(r_y - r_x), the adjacent leg of two points on one ray; where y is mirrored -sn(r_x + r_y).
+
+        For K < 0 divided by cs_x cs_y.
+        """
         if self.curvature < 0:
             span = -torch.expm1(-2 * self.scale * self.step.abs()) / self.scale
             near, far = torch.maximum(self.x.gap, self.y.gap), torch.minimum(self.x.gap, self.y.gap)
             return self.step.sign() * span * near * (1 - far / 2)
-        return torch.sin(self.scale * self.step) / self.scale if self.curvature > 0 else self.step
+        if self.curvature == 0:
+            return self.step
+        return torch.where(self.mirrored, -self.around, torch.sin(self.scale * self.step) / self.scale)
+
+    @cached_property
+    def sway(self) -> Tensor:
+        """cos(theta) - 1, which turns a ray away from the other; where y is mirrored cos(theta) + 1."""
+        return torch.where(self.mirrored, self.opening.coversine, -self.opening.versine)
 
     @cached_property
     def legs(self) -> tuple[Tensor, Tensor]:
         """Opposite and adjacent leg of the exterior angle at x."""
         opposite = self.y.sine * self.x.shrink * self.opening.sine
-        return opposite, self._leg(-1, self.y.sine * self.x.cosine)
+        return opposite, self.lead + self.y.sine * self.x.cosine * self.sway
 
-    def _leg(self, mirror: int, sway: Tensor) -> Tensor:
-        """The leg at x (`mirror` -1) or at y (1); turning off the other's ray adds `sway` times 1 - cos(theta)."""
-        straight = self.lead + mirror * sway * self.opening.versine
-        return torch.where(self.mirrored, mirror * (self.around - sway * self.opening.coversine), straight)
+    @cached_property
+    def leg_at_y(self) -> Tensor:
+        """The adjacent leg of the angle at y."""
+        return torch.where(self.mirrored, -self.lead, self.lead) - self.x.sine * self.y.cosine * self.sway
 
     @cached_property
     def chord(self) -> Tensor:
@@ -191,8 +200,7 @@ class Triangle:
         """Cosines of the exterior angle at x and of the angle at y; on one ray exact, even where sn(d) underflows."""
         chord = torch.where(self.chord > 0, self.chord, 1.0)
         on_ray = self.opening.versine == 0
-        at_x, at_y = self.legs[1], self._leg(1, self.x.sine * self.y.cosine)
-        return tuple(torch.where(on_ray, self.step.sign(), leg / chord) for leg in (at_x, at_y))  # type: ignore[return-value]
+        return tuple(torch.where(on_ray, self.step.sign(), leg / chord) for leg in (self.legs[1], self.leg_at_y))  # type: ignore[return-value]
 
     @cached_property
     def _distance_cosine(self) -> Tensor:

@@ -45,7 +45,7 @@ def line(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> st
 
 
 WIDTH, HEIGHT = 340, 212
-"""Pixels of a chart, its labels included."""
+"""Size of a chart in pixels, labels included."""
 
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 36
 """Pixels between the frame and the edges."""
@@ -53,7 +53,14 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 36
 
 @dataclass(frozen=True)
 class Line:
-    """A curve in data units: its CSS classes and its points, (n,) each; `mark` is the place of a dot on it, or None."""
+    """A curve in data units.
+
+    Attributes:
+        css: CSS classes.
+        x: (n,).
+        y: (n,).
+        mark: index of a point that is drawn as a dot, or None.
+    """
 
     css: str
     x: np.ndarray
@@ -63,7 +70,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything a chart draws, in pixels.
+    """A chart in pixels.
 
     Attributes:
         title: above it.
@@ -95,7 +102,7 @@ def draw(
     spans: tuple[tuple[float, float], tuple[float, float]] | None = None,
     height: int = HEIGHT,
 ) -> Chart:
-    """A chart of `lines`, the first at the bottom; `spans` of x and y are those of the lines unless they are given."""
+    """A chart of `lines`, later ones on top; `spans` are the ranges of the axes, by default those of the lines."""
     (x_low, x_high), (y_low, y_high) = spans or (_span([each.x for each in lines]), _span([each.y for each in lines]))
     box = (LEFT, TOP, WIDTH - RIGHT, height - BOTTOM)
     x, y = Scale(x_low, x_high, box[0], box[2]), Scale(y_low, y_high, box[3], box[1])
@@ -116,7 +123,7 @@ def draw(
 
 
 def _span(values: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The smallest and the largest value, parted a little where they are one."""
+    """The smallest and the largest value; a small interval around them if they are equal."""
     low, high = min(float(each.min()) for each in values), max(float(each.max()) for each in values)
     room = 0.0 if high > low else 0.05 * max(abs(high), 1.0)
     return low - room, high + room

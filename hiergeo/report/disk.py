@@ -1,4 +1,4 @@
-"""The captions on a disk around the root: radii as they are, directions in the plane where they differ most."""
+"""Captions on a disk around the root: exact radii, directions projected onto the plane in which they vary most."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from hiergeo.report.charts import ticks
 from hiergeo.report.ladders import Thumbnail, thumbnail
 
 CHAINS = 150
-"""Chains that are drawn at most."""
+"""Largest number of chains that are drawn."""
 
 RIM = 100
-"""Radius of the drawn disk, in the units of the picture."""
+"""Radius of the disk in units of the drawing."""
 
 ROOM = 1.03
-"""The radius at the rim over the largest one that is drawn."""
+"""Ratio of the radius at the rim to the largest radius drawn."""
 
 SIDE = 112
 """Longest side, in pixels, of the images that appear beside the disk."""
 
 FARTHEST = 0.47 * np.pi
-"""Half the angle from the root beyond which a stereographic picture would only grow."""
+"""Half of the largest angle from the root that is drawn stereographically; beyond it the drawing would explode."""
 
 MARKS = 5
 """Kinds of points: four tiers, then images."""
@@ -32,7 +32,7 @@ MARKS = 5
 
 @dataclass(frozen=True)
 class Point:
-    """A caption, or the image of a chain (whose kind is `MARKS` - 1): place in the picture, and its true radius."""
+    """A caption (kind: its tier) or an image (kind: `MARKS` - 1), its position in the drawing, and its true radius."""
 
     chain: int
     kind: int
@@ -46,13 +46,13 @@ class DiskView:
     """One space on a disk.
 
     Attributes:
-        title: which.
+        title: of the space.
         chart: how radii are drawn: "poincare", "stereographic" or "flat".
-        magnified: by how much the Poincare disk is magnified; 1 elsewhere.
+        magnified: magnification of the Poincare disk; 1 for other charts.
         reach: the radius at the rim, in geodesic units.
-        share: of the variance of the directions, in the two axes.
-        mean_direction: the length of the mean direction, in [0, 1]: how much all captions lie one way from the root.
-        circles: places of round radii in the picture, and their labels.
+        share: share of the variance of the directions along the two axes.
+        mean_direction: length of the mean unit direction, in [0, 1]; 1 if all captions lie in one direction.
+        circles: positions and labels of round radii.
         points: what is drawn.
     """
 
@@ -68,7 +68,7 @@ class DiskView:
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain on the disk: its captions, and its image, None where there is none."""
+    """A chain on the disk: its captions, and its image, if any."""
 
     captions: tuple[str, ...]
     picture: Thumbnail | None
@@ -76,7 +76,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Plane:
-    """Two orthonormal axes (D, 2), what of the directions' variance they hold, and the length of their mean."""
+    """Two orthonormal axes (D, 2), their share of the variance of directions, and the length of the mean direction."""
 
     axes: np.ndarray
     share: float
@@ -84,14 +84,14 @@ class Plane:
 
 
 def drawn(embedded: Embedded, seed: int) -> list[int]:
-    """The rows that are drawn, ascending: at most `CHAINS`, at random by the seed."""
+    """Indices of the rows that are drawn, ascending: at most `CHAINS`, chosen at random."""
     count = len(embedded.hierarchy.rows)
     chosen = np.random.default_rng(seed).choice(count, size=min(CHAINS, count), replace=False)
     return sorted(chosen.tolist())
 
 
 def chains(embedded: Embedded, rows: Sequence[int]) -> list[Chain]:
-    """What the points of some rows stand for; pictures only where images were embedded."""
+    """Captions and pictures of some rows; pictures only where images were embedded."""
     images = {image.image_id: image for image in embedded.hierarchy.images} if embedded.image is not None else {}
     chosen = [embedded.hierarchy.rows[row] for row in rows]
     pictures = [thumbnail(images[row.image_id], SIDE) if row.image_id in images else None for row in chosen]
@@ -100,17 +100,17 @@ def chains(embedded: Embedded, rows: Sequence[int]) -> list[Chain]:
 
 @torch.no_grad()
 def views(spaces: dict[str, tuple[Embedded, Space]], rows: Sequence[int]) -> list[DiskView]:
-    """One disk a title, all out to the same radius; each space has its root."""
+    """One disk for each title, all out to the same radius; each space has its own root."""
     placed = {title: _Placed.of(embedded, space, rows) for title, (embedded, space) in spaces.items()}
     reach = ROOM * max(float(each.radius.max()) for each in placed.values())
     return [_view(title, spaces[title][1], each, reach) for title, each in placed.items()]
 
 
 def plane(tangents: np.ndarray) -> Plane:
-    """Where the directions of tangent vectors (n, D) differ most, apart from the one that they share.
+    """The plane in which the directions of tangent vectors (n, D) vary most, orthogonal to their mean direction.
 
-    The direction of their mean is taken out of every unit vector, which leaves them with mean zero, so that the axes
-    are principal ones through the root itself: it stays at the centre, and what all captions share turns none of them.
+    The mean direction is projected out of the unit vectors, which then have mean zero, so that their principal axes
+    pass through the root, which stays at the centre.
     """
     length = np.linalg.norm(tangents, axis=1, keepdims=True)
     units = tangents / np.where(length > 0, length, 1)
@@ -126,10 +126,10 @@ def plane(tangents: np.ndarray) -> Plane:
 
 
 def placed_at(radius: np.ndarray, curvature: float) -> np.ndarray:
-    """The distance from the centre of a disk at which a radius is drawn, before any magnification.
+    """Distance from the centre of a disk at which a radius is drawn, before any magnification.
 
-    K < 0: tanh(s r / 2), the Poincare disk of radius 1. K > 0: tan(s r / 2), stereographic from the antipode, the
-    equator at 1, with what is nearer to the antipode than `FARTHEST` brought back to it. K = 0: r itself.
+    K < 0: tanh(s r / 2), the Poincare disk of radius 1. K > 0: tan(s r / 2), stereographic from the antipode, with the
+    equator at 1; points closer to the antipode are drawn at `FARTHEST`. K = 0: r itself.
     """
     if curvature == 0:
         return np.asarray(radius, dtype=np.float64)

@@ -15,14 +15,14 @@ from hiergeo.evaluation.embedded import Embedded
 from hiergeo.metrics import ladder_precision_recall
 
 SIDE = 192
-"""Longest side of a thumbnail in pixels: shown at 128 and below, sharp on dense displays."""
+"""Longest side of a thumbnail in pixels; it is shown at 128 pixels or less, so that it is sharp on dense displays."""
 
 QUALITY = 80
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A picture as a data URI, or the sentence that says why there is none."""
+    """A picture as a data URI, or the reason why there is none."""
 
     uri: str = ""
     problem: str = ""
@@ -42,7 +42,7 @@ def thumbnail(image: ImageRef, side: int = SIDE) -> Thumbnail:
 
 @dataclass(frozen=True)
 class Rung:
-    """One caption of a ladder: whether it is true of the image, and whether every ladder met it."""
+    """One caption of a ladder; `true`: it describes the image, `common`: it is on every ladder."""
 
     caption: str
     true: bool
@@ -51,7 +51,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Ladder:
-    """The captions met in one space, general to specific, and how they score for this image."""
+    """Captions retrieved in one space, general to specific, with their precision and recall for this image."""
 
     title: str
     rungs: tuple[Rung, ...]
@@ -76,9 +76,9 @@ def check_image_count(count: int) -> None:
 
 
 def exhibits(embedded: Embedded, results: Mapping[str, Result], count: int, seed: int) -> list[Exhibit]:
-    """`count` images drawn at random, those on which the ladders disagree most first; empty without ladders.
+    """`count` random images, sorted by decreasing disagreement of their ladders; empty without ladders.
 
-    Disagreement is the share, among all captions met for an image, of those that some ladder did not meet.
+    Disagreement is the share of captions on any ladder of an image that are not on all of its ladders.
 
     Args:
         embedded: what was measured.
@@ -97,13 +97,13 @@ def exhibits(embedded: Embedded, results: Mapping[str, Result], count: int, seed
 
 
 def disagreement(ladders: Sequence[Sequence[str]]) -> float:
-    """The share of the captions met on any ladder that are not on all of them, in [0, 1]."""
+    """Share of the captions on any ladder that are not on all of them, in [0, 1]."""
     union = {caption for ladder in ladders for caption in ladder}
     return len(union - _common(ladders)) / max(1, len(union))
 
 
 def _common(ladders: Sequence[Sequence[str]]) -> set[str]:
-    """The captions that are on every ladder."""
+    """Captions on every ladder."""
     return set(ladders[0]).intersection(*ladders[1:])
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.diagnosis import bend
+from hiergeo.evaluation.measuring import bend
 from hiergeo.report.charts import Scale, line
 
 BINS = 40
-"""Bins between the smallest and the largest radius."""
+"""Number of bins between the smallest and the largest radius."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Histogram:
 
     Attributes:
         edges: (BINS + 1,) bounds of the bins, in geodesic units.
-        counts: (T, BINS) chains whose caption of that tier lies in the bin; each row sums to the number of chains.
+        counts: (T, BINS) number of chains whose caption of that tier is in the bin; rows sum to the number of chains.
         means: (T,) mean radius of each tier.
     """
 
@@ -29,7 +29,7 @@ class Histogram:
 
 
 def histograms(radii: Sequence[np.ndarray]) -> list[Histogram]:
-    """The histograms of several (n, T) arrays of radii over the same bins."""
+    """Histograms of several (n, T) arrays of radii over common bins."""
     edges = np.histogram_bin_edges(np.concatenate([each.ravel() for each in radii]), bins=BINS)
     return [
         Histogram(edges, np.stack([np.histogram(tier, edges)[0] for tier in each.T]), each.mean(0)) for each in radii
@@ -37,15 +37,15 @@ def histograms(radii: Sequence[np.ndarray]) -> list[Histogram]:
 
 
 WIDTH, GUTTER, MARGIN = 340, 58, 14
-"""Width of a panel, of the labels on its left, and of the blank on its right."""
+"""Widths in pixels: of a panel, of the labels on its left, of the margin on its right."""
 
 ROW, ROOM, AXIS, STRIP = 42, 8, 42, 48
-"""Height of a tier's row, of the blank above it, of the radius axis and of the strip for sn(r)."""
+"""Heights in pixels: of the row of a tier, of the space above it, of the radius axis, of the strip for sn(r)."""
 
 
 @dataclass(frozen=True)
 class Tier:
-    """One tier's histogram: the outline of its bars, the heights behind it, and where its mean is."""
+    """Histogram of one tier: outline of its bars in pixels, counts, mean radius and its position."""
 
     baseline: float
     outline: str
@@ -56,7 +56,7 @@ class Tier:
 
 @dataclass(frozen=True)
 class Growth:
-    """The circle growth of a single curved space: sn(r) and the flat r as paths, and sn at the largest radius."""
+    """Growth of circles in a space of constant curvature: sn(r) and r as paths, and sn at the largest radius."""
 
     curve: str
     flat: str
@@ -66,7 +66,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Panel:
-    """Everything one panel draws, in pixels."""
+    """One panel in pixels."""
 
     title: str
     width: int
@@ -80,7 +80,7 @@ class Panel:
 
 
 def panels(results: Mapping[str, Result]) -> list[Panel]:
-    """One panel for each result under its title; radius axes, bar heights and the scale of sn(r) are common to all."""
+    """One panel for each result, titled by its key; all share the radius axis and the scales of bars and of sn(r)."""
     drawn = histograms([result.radii for result in results.values()])
     highest = max(int(each.counts.max()) for each in drawn)
     radius = np.linspace(drawn[0].edges[0], drawn[0].edges[-1], 60)
@@ -94,7 +94,7 @@ def panels(results: Mapping[str, Result]) -> list[Panel]:
 
 
 def tallest(drawn: Sequence[Panel]) -> int:
-    """The chains in the tallest bar of any panel."""
+    """Number of chains in the tallest bar of any panel."""
     return max(count for panel in drawn for tier in panel.tiers for count in tier.counts)
 
 

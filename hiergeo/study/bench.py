@@ -14,8 +14,8 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.measuring import Settings
-from hiergeo.evaluation.outcome import Outcome
 from hiergeo.evaluation.protocols import score_pairs as chain_pairs
+from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.study.result import HeadRun
 from hiergeo.training import Chains, Head, HeadModel, Trained

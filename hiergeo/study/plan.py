@@ -127,7 +127,7 @@ def _check_distinct(name: str, values: Sequence[object]) -> None:
 
 
 def check_data(plan: Plan, chains: Chains, model: Model, test: Hierarchy, unseen: np.ndarray | None) -> None:
-    """Raise InputError for chains and a model that do not go together, or a prior across dimensions."""
+    """Raise InputError if chains and model do not belong together, or for a prior between different dimensions."""
     inputs = chains.text.shape[1]
     if model.dim != inputs:
         raise InputError(
@@ -149,7 +149,7 @@ def check_data(plan: Plan, chains: Chains, model: Model, test: Hierarchy, unseen
 
 @torch.no_grad()
 def check_untrained_heads(plan: Plan, frozen: Embedded, chains: Chains) -> None:
-    """Raise InputError for a space that is too small for what any of the untrained heads puts into it."""
+    """Raise InputError if the points of an untrained head do not fit into a space, such as a small sphere."""
     images = [] if frozen.image is None else [frozen.image]
     inputs = torch.cat([each.to(chains.text) for each in (frozen.text, chains.text, *images)])
     for dim in plan.dims:

@@ -18,7 +18,7 @@ from hiergeo.adapters import ImageLike, Model
 from hiergeo.datasets import Hierarchy, ImageRef
 from hiergeo.errors import InputError
 from hiergeo.evaluation import PROTOCOLS, Embedded, Protocol, View, embed
-from hiergeo.evaluation.outcome import Outcome, Statistic
+from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Space, parse
 from hiergeo.metrics import Metric, find_metric
 from hiergeo.metrics.registry import Unit

@@ -15,7 +15,7 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import AUTOMATIC, Compute, Embedded
 from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
-from hiergeo.evaluation.outcome import mean_of
+from hiergeo.evaluation.result import mean_of
 from hiergeo.evaluation.retrieval import check_labels, embed_labels, retrieve
 from hiergeo.geometry import Space
 from hiergeo.metrics import (

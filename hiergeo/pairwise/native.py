@@ -1,13 +1,14 @@
 """The native kernels as a backend: finds and loads their library and hands tensors over as the kernels expect them.
 
 The kernels take directions of one dtype in contiguous rows, radii and apertures in float64, and refuse everything else.
-They can be called once `missing` has found them.
+They can be called once `missing` has returned None.
 """
 
+import ctypes
 import functools
 import json
 import math
-import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,11 @@ import torch
 from torch import Tensor
 
 from hiergeo._numerics import pair_dtype
-from hiergeo.pairwise import cuda_device, reference
-from hiergeo.pairwise.backend import Factor, Gradients
-from hiergeo.pairwise.products import Product, product_on
+from hiergeo.pairwise import reference
+from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import Quantity
+from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_named, tile_product, word
 from hiergeo.polar import Polar
-
-LIBRARY = Path(os.environ.get("HIERGEO_KERNELS") or Path(__file__).parents[1] / "_kernels.abi3.so")
-"""The library of kernels; HIERGEO_KERNELS names another one, such as one built for a debugger."""
 
 BUILD = Path(__file__).parents[1] / "_build.json"
 """What the build wrote down; under "reason" why it built no library, under "cuda_reason" why none for CUDA."""
@@ -47,14 +45,14 @@ def missing(device: torch.device) -> str | None:
 @functools.cache
 def _unfit(index: int) -> str | None:
     built = build_info()
-    return cuda_device.unfit(index, built.get("cuda", ""), built.get("cuda_version", ""))
+    return unfit(index, built.get("cuda", ""), built.get("cuda_version", ""))
 
 
 def setting(device: torch.device) -> tuple[str, bool]:
     """What else decides which kernels run on a device now, and whether they multiply float32 in TF32."""
     level = simd_level() if device.type == "cpu" else ""
-    product = product_on(device.type, level)
-    return f"{level} {product.name}".strip(), product is Product.TF32
+    product = tile_product(device.type, level)
+    return f"{level} {product.name}".strip(), product is TileProduct.TF32
 
 
 def build_info() -> dict[str, str]:
@@ -68,7 +66,7 @@ def build_info() -> dict[str, str]:
 
 def simd_level() -> str:
     """The SIMD level that the CPU kernels run at now, which HIERGEO_SIMD may choose."""
-    return _simd_level(os.environ.get("HIERGEO_SIMD"))
+    return _simd_level(word(SIMD))
 
 
 @functools.cache
@@ -79,7 +77,7 @@ def _simd_level(_: str | None) -> str:
 @functools.cache
 def _load() -> str | None:
     if not LIBRARY.exists():
-        if os.environ.get("HIERGEO_KERNELS"):
+        if is_library_named():
             return f"HIERGEO_KERNELS names {LIBRARY}, which is not there"
         return _recorded("reason") or f"{LIBRARY.name} was never built"
     try:
@@ -190,7 +188,7 @@ def _call(name: str, *operands: object) -> Any:
 
 def _product(directions: Tensor) -> int:
     kind = directions.device.type
-    return product_on(kind, simd_level() if kind == "cpu" else "")
+    return tile_product(kind, simd_level() if kind == "cpu" else "")
 
 
 def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
@@ -220,3 +218,47 @@ def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
 
 def _wide(x: Tensor | None) -> Tensor | None:
     return None if x is None else x.double()
+
+
+ANY_NEWER = 10
+"""From this compute capability on there is no machine code: the driver compiles, and has to know the whole version."""
+
+
+def unfit(index: int, architectures: str, runtime: str) -> str | None:
+    """Why kernels cannot run on a GPU, or None where they can or nothing is known.
+
+    Args:
+        index: of the GPU.
+        architectures: those compiled for, as in "sm_80,sm_90,compute_90".
+        runtime: the version of CUDA that they are linked with, as in "13.0".
+    """
+    if torch.version.hip is not None:
+        return "the kernels are for CUDA, and this torch is for ROCm"
+    capability = torch.cuda.get_device_capability(index)
+    oldest = min(map(int, re.findall(r"\d+", architectures)), default=0)
+    if capability[0] * 10 + capability[1] < oldest:
+        name = torch.cuda.get_device_name(index)
+        return f"the kernels need compute capability {oldest // 10}.{oldest % 10}, and {name} has {_dotted(capability)}"
+    driver, linked = driver_version(), tuple(map(int, re.findall(r"\d+", runtime)[:2]))
+    if driver is None or not linked:
+        return None
+    needed = linked if capability[0] >= ANY_NEWER else (linked[0], 0)
+    if driver < needed:
+        return f"the kernels need a driver for CUDA {_dotted(needed)} or newer, and this one is for {_dotted(driver)}"
+    return None
+
+
+@functools.cache
+def driver_version() -> tuple[int, int] | None:
+    """The newest version of CUDA that the driver knows, or None where it does not tell."""
+    try:
+        number = ctypes.c_int()
+        if ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(number)) != 0:
+            return None
+    except (OSError, AttributeError):
+        return None
+    return number.value // 1000, number.value % 1000 // 10
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
