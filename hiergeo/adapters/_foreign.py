@@ -10,7 +10,7 @@ from torch import nn
 
 from hiergeo import _limits
 from hiergeo._text import shortened
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, reason
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Misfit, Record, Text
 
@@ -43,7 +43,7 @@ def read(path: Path) -> Any:
     try:
         return documents.load(path, digits=_limits.FOREIGN_DIGITS)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be used: {_reason(error)}.") from error
+        raise InputError(f"{path} cannot be used: {reason(error)}.") from error
 
 
 def check(config: Any, source: str) -> None:
@@ -97,7 +97,7 @@ def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> Non
         with torch.device("meta"):
             weights = sum(weight.numel() for weight in build().parameters())
     except Exception as error:  # every library checks what it builds in its own way
-        raise InputError(f"{source} describes no model that can be built ({_reason(error)}).") from error
+        raise InputError(f"{source} describes no model that can be built ({reason(error)}).") from error
     if weights * BYTES_PER_WEIGHT > EXPANSION * max(stored, 1 << 20):
         raise InputError(f"{source} describes {weights:,} weights, and its files hold {stored:,} bytes: it is damaged.")
 
@@ -108,7 +108,3 @@ def _check_number(key: str, value: Any, source: str) -> None:
     most = _limits.LAYERS if REPEATED.fullmatch(key) else _limits.SETTING
     if abs(value) > most:
         raise InputError(f"{source} says that '{key}' is {shortened(str(value), 24)}: no model has more than {most:,}.")
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__).rstrip(".")

@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.storage.files import path_of, writing
+
+_switch = Lock()
+_blocks: list[bool] = []
+"""What `HF_HUB_OFFLINE` was before the blocks of `cached_if_unreachable` that are open, once for each of them."""
 
 PATIENCE = 4.0
 """Seconds to wait for the hub to answer at all."""
@@ -45,16 +50,25 @@ def require(package: str, extra: str, what: str = "this model") -> Any:
 def cached_if_unreachable() -> Iterator[None]:
     """Within the block the hub is used if it answers within `PATIENCE` seconds, and only its local cache otherwise.
 
-    Without this each file of a model is retried for some 25 seconds on a machine that has no network.
+    Without this each file of a model is retried for some 25 seconds on a machine that has no network. The switch of
+    huggingface_hub is one for the whole process: of blocks that overlap in different threads the first one asks, and
+    the last one puts the switch back.
     """
     from huggingface_hub import constants
 
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _answers(constants.ENDPOINT)
+    with _switch:
+        if not _blocks:
+            _blocks.append(constants.HF_HUB_OFFLINE)
+            constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE or not _answers(constants.ENDPOINT)
+        else:
+            _blocks.append(_blocks[0])
     try:
         yield
     finally:
-        constants.HF_HUB_OFFLINE = before
+        with _switch:
+            before = _blocks.pop()
+            if not _blocks:
+                constants.HF_HUB_OFFLINE = before
 
 
 @contextmanager
@@ -108,11 +122,6 @@ def not_obtained(wanted: str, instead: str, error: Exception) -> UnavailableErro
         f"cannot obtain {wanted}: it is not in the local cache and downloading it failed "
         f"({reason(error).split('. ')[0]}); with no network, point to a local copy: {instead}."
     )
-
-
-def reason(error: Exception) -> str:
-    """The first line of an error, without its full stop."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
 
 
 def _answers(endpoint: str) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hiergeo.adapters import _foreign, _hub
 from hiergeo.adapters._network import NetworkModel
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -89,7 +89,7 @@ def _obtain(get: Callable[..., Any], source: str, **options: Any) -> Any:
     except Exception as error:  # transformers, tokenizers, safetensors and the hub each raise their own
         if isinstance(error, OSError) and not Path(source).is_dir():
             raise _hub.not_obtained(f"the model '{source}'", "hf:/path/to/folder", error) from error
-        raise InputError(f"'{source}' cannot be loaded by transformers: {_hub.reason(error)}.") from error
+        raise InputError(f"'{source}' cannot be loaded by transformers: {reason(error)}.") from error
 
 
 def _refuse_partial(source: str, info: Mapping[str, Any]) -> None:

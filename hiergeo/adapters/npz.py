@@ -1,6 +1,7 @@
 """Embeddings that were computed before, looked up by caption and by COCO id."""
 
 import re
+import warnings
 from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 AGREEMENT = 1e-3
 """Largest distance between two unit embeddings of one caption or image: four times the rounding of float16."""
+
+NAME = re.compile(r"(?:COCO_[a-z]+20\d\d_)?\d+\.\w+")
+"""Names of files whose COCO id is beyond doubt: ``COCO_val2014_000000000139.jpg``, ``000000000139.jpg``."""
 
 ID_DIGITS = 18
 """Digits of an id: more do not fit in 64 bits."""
@@ -66,9 +70,17 @@ class NpzModel(Model):
             raise InputError(f"{self._path} lacks {len(missing)} of {len(texts)} texts; the first is {missing[0]!r}.")
 
     def check_images(self, images: Sequence[ImageLike]) -> None:
+        """Raise InputError for images that are not stored; warn of files whose COCO id is a guess by their name."""
+        guessed = [image for image in images if isinstance(image, str | Path) and not NAME.fullmatch(Path(image).name)]
         missing = [image_id for image_id in map(coco_id, images) if image_id not in self._image_row]
         if missing:
             raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
+        if guessed:
+            warnings.warn(
+                f"stored embeddings are looked up by COCO id, and {Path(guessed[0]).name} was taken for image "
+                f"{coco_id(guessed[0])} by the last number in its name (so were {len(guessed) - 1} others).",
+                stacklevel=3,
+            )
 
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         rows = self._texts[[self._text_row.get(text, 0) for text in texts]].float()

@@ -14,7 +14,7 @@ from torch import Tensor
 from hiergeo.adapters import _foreign, _hub
 from hiergeo.adapters import _open_clip_checks as checks
 from hiergeo.adapters._network import NetworkModel
-from hiergeo.errors import HiergeoError, InputError, unknown_name
+from hiergeo.errors import HiergeoError, InputError, reason, unknown_name
 from hiergeo.storage.files import path_of
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
     except HiergeoError:
         raise
     except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
-        raise InputError(f"{folder} cannot be loaded by open_clip: {_hub.reason(error)}.") from error
+        raise InputError(f"{folder} cannot be loaded by open_clip: {reason(error)}.") from error
 
 
 def _build(

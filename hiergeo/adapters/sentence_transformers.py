@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiergeo.adapters import _foreign, _hub
 from hiergeo.adapters._network import NetworkModel
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,9 +49,7 @@ def load(rest: str, *, device: torch.device) -> SentenceTransformersModel:
             network = library.SentenceTransformer(str(folder or rest), device=str(device), trust_remote_code=False)
         except Exception as error:  # transformers, the hub and safetensors each raise their own
             if folder:
-                raise InputError(
-                    f"'{rest}' cannot be loaded by sentence-transformers: {_hub.reason(error)}."
-                ) from error
+                raise InputError(f"'{rest}' cannot be loaded by sentence-transformers: {reason(error)}.") from error
             instead = "sentence-transformers:/path/to/folder"
             raise _hub.not_obtained(f"the model '{rest}'", instead, error) from error
     if not folder and not _has_modules(rest):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from hiergeo import _limits
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, reason
 from hiergeo.storage.files import atomic_write_text
 
 SHOWN = 40
@@ -179,14 +179,14 @@ def content_sha256(values: Mapping[str, Any]) -> str:
     return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str, Any]:
+def read(path: Path | str, schema: Schema, *, hashed: bool | str = False) -> dict[str, Any]:
     """The object in a JSON file, checked against a schema, without its hash.
 
     Args:
         path: the file.
         schema: what the object has to be.
-        hashed: refuse a file that is not, byte for byte, as `write` makes it; otherwise only a hash that is there is
-            verified.
+        hashed: refuse a file that is not, byte for byte, as `write` makes it; a string does so for files that have this
+            key. Otherwise only a hash that is there is verified.
 
     Raises:
         InputError: the file is missing or cannot be read, larger or nested deeper than `hiergeo._limits` allows, no
@@ -196,7 +196,7 @@ def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str,
     try:
         content = _content(path)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:
         raise InputError(f"{path} is no file of hiergeo: {error}.") from error
     try:
@@ -205,7 +205,8 @@ def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str,
         schema.check(values, "")
     except (Misfit, ValueError) as error:
         raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
-    if not (_as_written(content, values) if hashed else stored in (None, content_sha256(values))):
+    strict = hashed in values if isinstance(hashed, str) else hashed
+    if not (_as_written(content, values) if strict else stored in (None, content_sha256(values))):
         raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
     return values
 

@@ -14,7 +14,7 @@ from typing import IO
 
 from hiergeo import _limits
 from hiergeo._limits import NAME_BYTES, PATH_BYTES
-from hiergeo.errors import HiergeoError, InputError, UnavailableError
+from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
 
 
 def path_of(name: str | os.PathLike[str]) -> Path:
@@ -59,7 +59,7 @@ def size_of(path: Path | str) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:
         raise InputError(f"cannot read {path}: this is no path of a file.") from error
     if stat.S_ISREG(found.st_mode):
@@ -88,7 +88,7 @@ def read_text(path: Path | str, cure: str) -> str:
         with open(path, "rb") as handle:
             raw = handle.read(_limits.TEXT_BYTES)
     except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

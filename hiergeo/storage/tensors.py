@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from hiergeo import _limits
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, reason
 from hiergeo.storage import documents
 from hiergeo.storage.documents import ListOf, Misfit, Record, Text, Whole
 
@@ -48,7 +48,7 @@ def shapes(path: Path | str) -> Shapes:
                 raise InputError(f"{path} is damaged or no safetensors file: it says that its header is {length} long.")
             content = handle.read(length)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
     try:
         header = documents.parse(content)
         HEADER.check(header, "")

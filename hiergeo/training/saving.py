@@ -1,5 +1,6 @@
 """A trained head on disk: its folder, what it says of itself, and the space it was trained in."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def save_head(trained: Trained, chains: Chains, folder: Path | str, *, overwrite
 
 
 def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
-    """What the configuration of a head says of it: model, geometry, data, losses, seed, versions."""
+    """What the configuration of a head says of it: model, geometry, data, the whole recipe, versions."""
     recipe = trained.recipe
     base, fingerprint = chains.base or (None, None)
     return {
@@ -50,6 +51,7 @@ def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
         "batch": recipe.batch,
         "learning_rate": recipe.learning_rate,
         "validation": recipe.validation,
+        "recipe": asdict(recipe),
         "best_step": trained.best,
         "diverged": trained.diverged,
         "hiergeo": __version__,

@@ -132,9 +132,7 @@ def read_config(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
-    config = documents.read(path, SCHEMA)
-    if "history" in config:
-        documents.read(path, SCHEMA, hashed=True)
+    config = documents.read(path, SCHEMA, hashed="history")
     numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
     most = {"weights": _limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": _limits.JSON_BYTES}
     for name in most.keys() & config.keys():

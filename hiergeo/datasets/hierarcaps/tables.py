@@ -17,7 +17,7 @@ from typing import BinaryIO, TextIO
 from hiergeo import _limits
 from hiergeo._text import one_line, shortened
 from hiergeo.datasets.hierarchy import Row
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.storage.files import not_utf8, read_text, size_of
 
 GZIP = b"\x1f\x8b"
@@ -78,7 +78,7 @@ def _records(path: Path) -> Iterator[list[str]]:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path} is truncated or not gzip ({error}): {INTACT}.") from error
     except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
 
 
 def _records_in(path: Path, handle: BinaryIO, size: int) -> Iterator[list[str]]:

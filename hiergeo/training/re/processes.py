@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo.adapters import _hub
-from hiergeo.errors import InputError, UnavailableError, unknown_name
+from hiergeo.errors import InputError, UnavailableError, reason, unknown_name
 from hiergeo.training.re.ranks import joined, place
 
 LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
@@ -78,7 +78,7 @@ def _accelerator(accelerate: Any, device: torch.device, amp: str, log: str | Non
             project_dir=str(out),
         )
     except ValueError as error:
-        raise InputError(f"accelerate cannot be set up as the environment asks: {_hub.reason(error)}.") from error
+        raise InputError(f"accelerate cannot be set up as the environment asks: {reason(error)}.") from error
     if accelerator.num_processes != here.size:
         raise InputError(
             f"WORLD_SIZE says {here.size} processes, and accelerate sees {accelerator.num_processes}: "

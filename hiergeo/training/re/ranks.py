@@ -22,7 +22,7 @@ from typing import NoReturn
 import torch.distributed as dist
 
 from hiergeo import _limits
-from hiergeo.errors import HiergeoError, InputError, UnavailableError
+from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
 
 MEETING = 30.0
 """Seconds that processes wait for each other at the start."""
@@ -270,7 +270,7 @@ def _met(here: Place) -> Peers:
     try:
         family = socket.getaddrinfo(here.address, here.port, type=socket.SOCK_STREAM)[0][0]
     except (OSError, UnicodeError) as error:
-        raise InputError(f"there is no machine '{here.address}', which MASTER_ADDR names: {_why(error)}.") from error
+        raise InputError(f"there is no machine '{here.address}', which MASTER_ADDR names: {reason(error)}.") from error
     lines: dict[int, socket.socket] = {}
     try:
         if here.rank == 0:
@@ -294,7 +294,7 @@ def _gather(here: Place, family: socket.AddressFamily, lines: dict[int, socket.s
         door = socket.create_server(("", here.port), family=family, dualstack_ipv6=both)
     except OSError as error:
         raise InputError(
-            f"cannot listen at port {here.port}, MASTER_PORT: {_why(error)}; choose another one."
+            f"cannot listen at port {here.port}, MASTER_PORT: {reason(error)}; choose another one."
         ) from error
     with door:
         while len(lines) < here.size - 1:
@@ -383,7 +383,3 @@ def _number(name: str, low: int, high: int) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high):
         raise InputError(f"{name} must be a whole number from {low} to {high}, not '{text}'.")
     return int(text)
-
-
-def _why(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)

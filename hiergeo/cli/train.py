@@ -1,4 +1,4 @@
-"""What both ways of training share on the command line: options, the test rows to judge by, the table."""
+"""What ``hiergeo train head`` and ``hiergeo train re`` share: options, the labelled images, the report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -8,16 +8,15 @@ from rich.table import Table
 
 from hiergeo import _limits, datasets
 from hiergeo.adapters import Model
-from hiergeo.cli import options
 from hiergeo.cli._terminal import console
 from hiergeo.datasets import Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation.retrieval import check_labels
 from hiergeo.training import Look, Summary
 
-Split = Annotated[str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")]
-Loss = Annotated[list[str], typer.Option(help=options.LOSS_HELP, metavar="NAME=WEIGHT")]
-Force = Annotated[bool, typer.Option("--force", help=options.FORCE_HELP)]
+TrainingSplit = Annotated[
+    str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")
+]
 ZeroShot = Annotated[
     str | None,
     typer.Option(
@@ -25,7 +24,7 @@ ZeroShot = Annotated[
         metavar="scenes|DIR",
     ),
 ]
-Seed = Annotated[
+TrainingSeed = Annotated[
     int,
     typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0, max=_limits.SEED),
 ]
