@@ -29,7 +29,7 @@ from hiergeo.datasets import data_home
 from hiergeo.errors import HiergeoError
 from hiergeo.losses import max_margin_loss
 from hiergeo.training import Recipe, from_file
-from hiergeo.training.optimiser import adam
+from hiergeo.training.trainer import adam
 
 CURVATURE, MARGIN = -1.0, 0.1
 TIERS, DIM = 4, 384

@@ -38,7 +38,7 @@ ENTRIES = {
     "study.bench.without_head",
     "study.plan.check_untrained_heads",
     "training.chains.to",
-    "training.splitting.split_groups",
+    "training.chains.split_groups",
     "training.trainer._batches",
     "training.trainer.__init__",
 }

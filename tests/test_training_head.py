@@ -9,7 +9,7 @@ from training_common import DIM, FAST, ITEMS, chains
 from hiergeo import Euclidean, Lorentz, Product, Sphere
 from hiergeo.errors import InputError
 from hiergeo.training import LOSSES, RE, Head, parse_losses, train_head
-from hiergeo.training.splitting import chunks, split_groups
+from hiergeo.training.chains import chunks, split_groups
 
 
 def with_losses(**weights: float):
