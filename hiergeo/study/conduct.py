@@ -30,7 +30,7 @@ from hiergeo.study.bench import Bench, beyond_the_equator, score_pairs
 from hiergeo.study.plan import Plan, StudySettings, check_data, check_untrained_heads
 from hiergeo.study.result import Cell, HeadRun, Study
 from hiergeo.training import Chains, HeadModel, chain_loss, train_head
-from hiergeo.training.splitting import split_groups
+from hiergeo.training.chains import split_groups
 
 JUDGE = "auroc_margin"
 """Criterion of the tuning: a rank statistic, on the same scale in every geometry, that products have too."""

@@ -23,13 +23,11 @@ from hiergeo.losses import check_curvature
 from hiergeo.storage import documents
 from hiergeo.storage.files import atomic_write_text, remove_leftovers, retire, temporary, writing
 from hiergeo.storage.locks import locked
-from hiergeo.training.divergence import Divergence
-from hiergeo.training.history import Look
-from hiergeo.training.re import checkpoints, state
-from hiergeo.training.re.captions import CaptionChains, caption_chains
+from hiergeo.training.re import checkpoints
 from hiergeo.training.re.processes import accelerated, is_writer
-from hiergeo.training.re.recipe import TowerRecipe
+from hiergeo.training.re.recipe import CaptionChains, TowerRecipe, caption_chains
 from hiergeo.training.re.run import Run
+from hiergeo.training.trainer import Divergence, Look
 
 CHECKPOINTS, CONFIG, HISTORY, MODEL = "checkpoints", "config.json", "history.json", "model"
 """What the folder of a training holds."""
@@ -119,7 +117,7 @@ def fine_tune(
             run = Run(tower, data, geometry, recipe, accelerator)
             diverged = _train(run, folder, begun, resume=resume, progress=progress and is_writer())
             accelerator.wait_for_everyone()
-            state.restore_weights(checkpoints.read(folder, run.best).tensors, run.weights)
+            checkpoints.restore_weights(checkpoints.read(folder, run.best).tensors, run.weights)
             config = begun | _findings(run, tower, geometry, diverged)
             if accelerator.is_main_process:
                 config |= {"spec": _write(tower, run, out, config)}

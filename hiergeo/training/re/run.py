@@ -13,15 +13,13 @@ from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
 from hiergeo.metrics import tau_d
-from hiergeo.training.divergence import divergence
-from hiergeo.training.history import Look
+from hiergeo.training.chains import chunks, split_groups
 from hiergeo.training.objective import Batch, Objective
-from hiergeo.training.re import state
-from hiergeo.training.re.captions import CaptionChains
+from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
 from hiergeo.training.re.processes import mean_over_ranks
-from hiergeo.training.re.recipe import TowerRecipe
-from hiergeo.training.splitting import chunks, split_groups
+from hiergeo.training.re.recipe import CaptionChains, TowerRecipe
+from hiergeo.training.trainer import Look, divergence
 
 Mine = Callable[[Tensor, Tensor], Tensor]
 """What makes one number of P and N, as for `re_loss`."""
@@ -153,12 +151,12 @@ class Run:
             looks=[look.as_dict() for look in self.looks],
             curve=self.curve,
             scaler=None if scaler is None else scaler.state_dict(),
-            tensors=state.collect(self.weights, self.adam),
+            tensors=checkpoints.collect(self.weights, self.adam),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the state of a checkpoint."""
-        state.restore(checkpoint.tensors, self.weights, self.adam)
+        checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
         if checkpoint.scaler is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
         self.looks = [Look.of_dict(look) for look in checkpoint.looks]
