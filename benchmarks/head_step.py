@@ -24,8 +24,7 @@ from torch.nn.functional import normalize
 from benchmarks import machine, memory, report, textbook
 from benchmarks.timing import seconds
 from hiergeo import Lorentz, Space
-from hiergeo.adapters.head import Head
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.datasets import data_home
 from hiergeo.errors import HiergeoError
 from hiergeo.losses import max_margin_loss

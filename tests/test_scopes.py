@@ -8,18 +8,18 @@ import pytest
 from huggingface_hub import constants
 
 from hiergeo import cli
-from hiergeo.adapters import _hub
+from hiergeo.adapters import hub
 
 
 @pytest.fixture
 def unreachable(monkeypatch):
-    monkeypatch.setattr(_hub, "_answers", lambda endpoint: False)
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
 
 
 def test_the_hub_is_put_back_after_nested_blocks(unreachable):
-    with _hub.cached_if_unreachable():
-        with _hub.cached_if_unreachable():
+    with hub.cached_if_unreachable():
+        with hub.cached_if_unreachable():
             assert constants.HF_HUB_OFFLINE
         assert constants.HF_HUB_OFFLINE
     assert not constants.HF_HUB_OFFLINE
@@ -29,14 +29,14 @@ def test_the_hub_is_put_back_after_blocks_that_overlap_in_threads(unreachable):
     inside, leave = threading.Event(), threading.Event()
 
     def first():
-        with _hub.cached_if_unreachable():
+        with hub.cached_if_unreachable():
             inside.set()
             leave.wait(10)
 
     thread = threading.Thread(target=first)
     thread.start()
     inside.wait(10)
-    with _hub.cached_if_unreachable():
+    with hub.cached_if_unreachable():
         leave.set()
         thread.join()
         assert constants.HF_HUB_OFFLINE, "the other block has ended, this one has not"

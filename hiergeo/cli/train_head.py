@@ -9,7 +9,7 @@ import typer
 
 from hiergeo import _limits, adapters, training
 from hiergeo.adapters import Model
-from hiergeo.adapters.head import check_free
+from hiergeo.adapters.head_files import check_free
 from hiergeo.cli import options
 from hiergeo.cli import train as shared
 from hiergeo.cli._io import check_writable, load_data, write_json

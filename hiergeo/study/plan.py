@@ -8,7 +8,7 @@ import torch
 
 from hiergeo import _limits
 from hiergeo.adapters import Model
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import HeadShape
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError, check_whole
 from hiergeo.evaluation.embedded import Embedded

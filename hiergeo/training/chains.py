@@ -15,7 +15,7 @@ from hiergeo import datasets
 from hiergeo._devices import resolve_device, resolve_dtype
 from hiergeo._numerics import torch_defaults
 from hiergeo.adapters import Model
-from hiergeo.adapters._base import unit_rows
+from hiergeo.adapters.model import unit_rows
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarcaps import check_no_leakage
 from hiergeo.errors import InputError

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from hiergeo._version import __version__
-from hiergeo.adapters.head import read_config, write
+from hiergeo.adapters.head_files import read_head_config, write_head
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space, parse
 from hiergeo.training.chains import Chains
@@ -30,7 +30,7 @@ def save_head(trained: Trained, chains: Chains, folder: Path | str, *, overwrite
         UnavailableError: the folder cannot be written; a head that was there is kept.
     """
     looks = [look.as_dict() for look in trained.history]
-    return write(folder, trained.head, describe(trained, chains), looks, overwrite=overwrite)
+    return write_head(folder, trained.head, describe(trained, chains), looks, overwrite=overwrite)
 
 
 def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def load_space(folder: Path | str) -> Space:
     Raises:
         InputError: there is no head, or its configuration is damaged.
     """
-    config = read_config(folder)
+    config = read_head_config(folder)
     if "geometry" not in config:
         raise InputError(f"the configuration of the head in {folder} names no geometry: give one yourself.")
     return Space(parse(config["geometry"]))

@@ -12,8 +12,7 @@ from hiergeo import _limits
 from hiergeo._devices import AUTO
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
-from hiergeo.adapters.head import Head
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.errors import InputError, check_positive, check_whole
 from hiergeo.geometry import Geometry, Space
 from hiergeo.geometry.charts import geoopt
