@@ -174,7 +174,7 @@ def signed(values: Mapping[str, Any], indent: int | None = 2) -> str:
 
 
 def content_sha256(values: Mapping[str, Any]) -> str:
-    """SHA-256 over the keys and values of an object, independent of order and white space; the hash itself is left out."""
+    """SHA-256 over the keys and values of an object, whatever their order and spacing; the hash itself is left out."""
     told = {name: value for name, value in values.items() if name != HASH}
     return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
