@@ -1,4 +1,4 @@
-"""Where labelled images come from: generated scenes, or a folder with one subfolder a class."""
+"""Sources of labelled images: generated scenes, or a folder with one subfolder for each class."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.storage.files import path_of
 
 PHOTO_TEMPLATES = ("a photo of a {}.", "a photo of one {}.", "a close-up photo of a {}.", "a picture of a {}.", "a {}.")
-"""What is said of a photograph, in the manner of CLIP's prompts."""
+"""Prompts for photographs, in the style of CLIP's."""
 
 
 def labelled(source: str | Path, templates: Sequence[str] | None = None) -> Labelled:

@@ -25,7 +25,7 @@ HEADER = Record(
 
 
 def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
-    """The bytes of a file of tensors, which may be on any device and of any layout."""
+    """Tensors, on any device and of any layout, as the bytes of a safetensors file."""
     from safetensors.torch import save
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
