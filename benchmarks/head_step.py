@@ -24,13 +24,12 @@ from torch.nn.functional import normalize
 from benchmarks import machine, memory, report, textbook
 from benchmarks.timing import seconds
 from hiergeo import Lorentz, Space
-from hiergeo.adapters.head import Head
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.datasets import data_home
 from hiergeo.errors import HiergeoError
 from hiergeo.losses import max_margin_loss
 from hiergeo.training import Recipe, from_file
-from hiergeo.training.optimiser import adam
+from hiergeo.training.trainer import adam
 
 CURVATURE, MARGIN = -1.0, 0.1
 TIERS, DIM = 4, 384

@@ -36,14 +36,21 @@ QUOTED = 60
 """Characters of a value that an error quotes."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not in `known`, suggesting the nearest one when there is one."""
+def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") -> InputError:
+    """The error for a name that is not in `known`, suggesting the nearest one when there is one.
+
+    Args:
+        kind: what it should be the name of, such as ``geometry``.
+        name: the name.
+        known: the names that there are.
+        where: where it stands, such as `` in plan.toml``.
+    """
     names = {option.casefold(): option for option in sorted(known)}
     near = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
     if near:
-        return InputError(f"unknown {kind} '{name}': did you mean '{names[near[0]]}'?")
+        return InputError(f"unknown {kind} '{name}'{where}: did you mean '{names[near[0]]}'?")
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return InputError(f"unknown {kind} '{name}' (known: {', '.join(list(names.values())[:LISTED])}{more}).")
+    return InputError(f"unknown {kind} '{name}'{where} (known: {', '.join(list(names.values())[:LISTED])}{more}).")
 
 
 def described(error: BaseException) -> str:
@@ -58,6 +65,15 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "hiergeo":
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, for the end of a sentence: its first line, without a full stop.
+
+    Of an error of the system these are the words for its number, without the file name; of one without words its type.
+    """
+    said = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    return said.splitlines()[0].rstrip(".:")
 
 
 def check_whole(name: str, value: object, least: int, most: int) -> None:

@@ -18,8 +18,7 @@ from training_common import chains
 import hiergeo
 from hiergeo import adapters, datasets, losses
 from hiergeo._devices import AUTO, resolve_device
-from hiergeo.adapters.head import Head, HeadModel
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.geometry import parse
 from hiergeo.report import write_page
 from hiergeo.study import Plan, StudySettings, run_study
@@ -29,8 +28,8 @@ SPECS = ("euclidean", "lorentz:-0.7", "poincare:-0.5", "sphere:0.3", "product:lo
 DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
 
 ENTRIES = {
-    "adapters._base._checked_rows",
-    "adapters._base.root",
+    "adapters.model._checked_rows",
+    "adapters.model.root",
     "evaluation.measuring.diagnose",
     "evaluation.embedded._positions",
     "evaluation.retrieval._taken",
@@ -39,7 +38,7 @@ ENTRIES = {
     "study.bench.without_head",
     "study.plan.check_untrained_heads",
     "training.chains.to",
-    "training.splitting.split_groups",
+    "training.chains.split_groups",
     "training.trainer._batches",
     "training.trainer.__init__",
 }
@@ -48,8 +47,8 @@ ENTRIES = {
 EXITS = {
     "evaluation.measuring.diagnose",
     "_devices._tested",
-    "adapters._base._checked_rows",
-    "adapters.head.model.through",
+    "adapters.model._checked_rows",
+    "adapters.head.through",
     "evaluation.protocols.radii",
     "evaluation.retrieval._first",
     "pairwise.reference.best_within",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hiergeo import _plugins, adapters
 from hiergeo.adapters import Model
-from hiergeo.adapters._base import ImageLike, unit_rows
+from hiergeo.adapters.model import ImageLike, unit_rows
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.errors import InputError, UnavailableError

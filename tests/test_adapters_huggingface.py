@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from hiergeo import adapters
-from hiergeo.adapters import _hub
+from hiergeo.adapters import hub
 from hiergeo.errors import InputError, UnavailableError
 
 transformers = pytest.importorskip("transformers")
@@ -138,7 +138,7 @@ def test_other_kinds_of_model_are_refused(tmp_path):
 
 
 def test_without_network_the_error_says_what_was_wanted_and_what_to_do(monkeypatch):
-    monkeypatch.setattr(_hub, "_answers", lambda endpoint: False)
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: False)
     with pytest.raises(UnavailableError, match=r"the model 'hiergeo-tests/absent'.*hf:/path/to/folder") as caught:
         adapters.load("hf:hiergeo-tests/absent")
     assert "\n" not in str(caught.value)

@@ -12,8 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from hiergeo import adapters
-from hiergeo.adapters import _hub
-from hiergeo.adapters import _open_clip_checks as checks
+from hiergeo.adapters import hub
+from hiergeo.adapters import open_clip_checks as checks
 from hiergeo.errors import InputError, UnavailableError
 
 open_clip = pytest.importorskip("open_clip")
@@ -59,7 +59,7 @@ def pictures() -> list[Image.Image]:
 def no_network(monkeypatch, tmp_path):
     from huggingface_hub import constants
 
-    monkeypatch.setattr(_hub, "_answers", lambda endpoint: False)
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
 
 
@@ -264,7 +264,7 @@ def test_the_bundled_model_is_one_of_open_clip(checkpoint, pictures, monkeypatch
 
 
 def test_local_checkpoints_never_ask_the_network(checkpoint, monkeypatch):
-    monkeypatch.setattr(_hub, "_answers", lambda endpoint: pytest.fail("the network was asked"))
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: pytest.fail("the network was asked"))
     adapters.load(f"open_clip:test-small/{checkpoint}").root()
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hiergeo import adapters
-from hiergeo.adapters import _hub
+from hiergeo.adapters import hub
 from hiergeo.errors import InputError, UnavailableError
 
 pytest.importorskip("sentence_transformers")
@@ -45,7 +45,7 @@ def test_a_folder_that_leaves_the_pooling_open_is_refused(tmp_path):
 
 
 def test_without_network_the_error_says_what_was_wanted_and_what_to_do(monkeypatch):
-    monkeypatch.setattr(_hub, "_answers", lambda endpoint: False)
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: False)
     with pytest.raises(UnavailableError, match=r"'hiergeo-tests/absent'.*sentence-transformers:/path") as caught:
         adapters.load("sentence-transformers:hiergeo-tests/absent")
     assert "\n" not in str(caught.value)

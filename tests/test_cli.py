@@ -183,3 +183,11 @@ def test_of_scenes_only_the_rows_that_are_asked_for_are_made(monkeypatch):
     assert load_data("scenes", "test", 7).rows == whole.rows[:7]
     assert len(made) == 7
     assert load_data("scenes", "test", 5000).rows == whole.rows
+
+
+@pytest.mark.parametrize("verb", [("list",), ("fetch",), ("check", "test")])
+@pytest.mark.parametrize("option", ["--seed", "--device"])
+def test_data_has_no_options_that_do_nothing(run, verb, option):
+    code, _, err = run("data", *verb, option, 1)
+    assert code == 2
+    assert option in err

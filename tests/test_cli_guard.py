@@ -276,9 +276,9 @@ def test_odd_paths_are_one_sentence(run, monkeypatch, tmp_path, arguments):
         ("train", "re", *PROBE[1:], "--out", "a", "--batch", 10**14),
         ("train", "re", *PROBE[1:], "--out", "a", "--epochs", 10**14),
         ("train", "re", *PROBE[1:], "--out", "a", "--lr", "nan"),
-        ("compare", *PROBE[1:], "--train", "train", "--seeds", 10**12),
-        ("compare", *PROBE[1:], "--train", "train", "--dim", 10**12),
-        ("compare", *PROBE[1:], "--train", "train", "--learning-rate", "inf"),
+        ("study", *PROBE[1:], "--train", "train", "--seeds", 10**12),
+        ("study", *PROBE[1:], "--train", "train", "--dim", 10**12),
+        ("study", *PROBE[1:], "--train", "train", "--learning-rate", "inf"),
     ],
     ids=lambda arguments: " ".join(map(str, arguments))[:80],
 )

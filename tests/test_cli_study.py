@@ -1,4 +1,4 @@
-"""``hiergeo compare --train``: from chains to tables, JSON and a page."""
+"""``hiergeo study``: from chains to tables, JSON and a page."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from hiergeo.cli import study
 from hiergeo.storage.locks import locked
 
 FEW = ["--rows", 30, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
-SCENES = ["compare", "--model", "tiny", "-d", "scenes"]
+SCENES = ["study", "--model", "tiny", "-d", "scenes"]
 
 
 @pytest.fixture
@@ -59,20 +59,18 @@ def test_a_study_as_csv(run, tmp_path, pages):
 
 
 def test_without_a_dimension_it_is_that_of_the_model():
-    asked = study.Training("train", None, 2, [0.01], ["mean=1"], 0, None, False, True, False)
-    plan = asked.plan(["euclidean", "lorentz:-1"], 24)
+    heads = study.Heads(["euclidean", "lorentz:-1"], None, 2, [0.01], ["mean=1"], 0, 400, 128, False, True)
+    plan = heads.plan(24)
     assert plan.dims == (24,)
-    assert plan.recipe.steps == 400
+    assert plan.recipe.every == 50
     assert not plan.recipe.unit
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--dim", 4], "--dim needs --train"),
-        (["--learn-curvature"], "--learn-curvature needs --train"),
-        (["--train", "train", "--root", "none"], "--root plays no part with --train"),
-        (["--train", "train", "--protocol", "pairs"], "--protocol plays no part"),
+        (["--dim", 4], "'--train'"),
+        (["--train", "train", "--dtype", "float8"], "float8"),
         (["--train", "train", "--seeds", 1], "intervals over seeds need at least 2"),
         (
             ["--train", "train", "--dim", 8, "-g", "product:lorentz:-1x2,euclidean:x2"],
@@ -108,12 +106,18 @@ def test_leakage_is_refused_unless_it_is_forced(run, tmp_path, pages, data_home)
     assert "use one model" in err
 
 
-@pytest.mark.parametrize("words", [(), ("--train", "train", "--seeds", 2, "--learning-rate", 1e-3)])
-def test_a_page_is_written_by_one_command_at_a_time(run, tmp_path, words):
+@pytest.mark.parametrize("verb", [("compare",), ("study", "--train", "train", "--seeds", 2, "--learning-rate", 1e-3)])
+def test_a_page_is_written_by_one_command_at_a_time(run, tmp_path, verb):
     page = tmp_path / "page.html"
-    arguments = ("compare", "-m", "tiny", "-d", "scenes", "--rows", 20, "--html", page, *words)
+    arguments = (*verb, "-m", "tiny", "-d", "scenes", "--rows", 20, "--html", page)
     with locked(page):
         code, _, err = run(*arguments)
     assert code == 2
     assert f"{page} is being written by process {os.getpid()}" in err
     assert not list(tmp_path.iterdir())
+
+
+def test_compare_points_to_the_verb(run):
+    code, _, err = run("compare", "-m", "tiny", "--train", "chains.npz")
+    assert code == 2
+    assert "hiergeo study --train chains.npz" in err

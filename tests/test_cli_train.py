@@ -111,17 +111,12 @@ def test_forced_leakage_is_on_every_output(run, file, tmp_path, data_home):
         adapters.load(f"head:{out}@{base.name}")
 
 
-def test_divergence_leaves_the_last_good_head_and_exits_with_2(run, file, tmp_path, monkeypatch):
+def test_divergence_leaves_the_last_good_head_and_exits_with_2(run, file, tmp_path):
     from hiergeo import training
-    from hiergeo.training import trainer
 
-    class Wild(trainer.Recipe):
-        def __init__(self, **options: object) -> None:
-            super().__init__(**options | {"unit": False, "learning_rate": 1e30, "every": 1})
-
-    monkeypatch.setattr("hiergeo.cli.train.head.Recipe", Wild)
     out = tmp_path / "head"
-    code, _, err = run("train", "head", "--train", file, "--loss", "order=1", "--steps", 9, "--out", out)
+    wild = ["--free-norms", "--learning-rate", 1e30, "--every", 1]
+    code, _, err = run("train", "head", "--train", file, "--loss", "order=1", "--steps", 9, *wild, "--out", out)
     assert code == 2
     assert "with the batch of rows" in err
     assert "last good one" in err

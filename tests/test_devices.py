@@ -5,8 +5,7 @@ import torch
 
 from hiergeo import adapters
 from hiergeo._devices import AUTO, resolve_device, resolve_dtype
-from hiergeo.adapters.head import Head, HeadModel
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.errors import InputError
 
 PLACES = ["cpu", *([str(torch.accelerator.current_accelerator())] if torch.accelerator.is_available() else [])]

@@ -28,3 +28,9 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert all(page.name in navigation for page in (ROOT / "docs").glob("*.md"))
+
+
+def test_the_build_needs_no_ninja_and_the_install_page_says_why():
+    assert "ninja" not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert "cpp_extension" not in (ROOT / "build_native.py").read_text(encoding="utf-8")
+    assert "ninja is not needed" in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")

@@ -11,9 +11,8 @@ from hiergeo import Lorentz, adapters
 from hiergeo.losses import re_loss
 from hiergeo.metrics import tau_d
 from hiergeo.training import TowerRecipe, fine_tune
-from hiergeo.training.chains import from_hierarchy
+from hiergeo.training.chains import from_hierarchy, split_groups
 from hiergeo.training.re.checkpoints import read
-from hiergeo.training.splitting import split_groups
 
 
 def test_the_first_losses_are_those_of_the_frozen_embeddings(tmp_path):

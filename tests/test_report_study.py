@@ -21,7 +21,7 @@ from hiergeo.report import curves, disk, write_study
 from hiergeo.report.curves import representative, roc_figure, shown, validation_loss
 from hiergeo.study import Study
 from hiergeo.training import HeadModel, from_hierarchy
-from hiergeo.training.splitting import split_groups
+from hiergeo.training.chains import split_groups
 
 
 @pytest.fixture(scope="module")

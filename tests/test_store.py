@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hiergeo import adapters
 from hiergeo.adapters import Model, embed
-from hiergeo.adapters._base import ImageLike
+from hiergeo.adapters.model import ImageLike
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Row
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.storage import archives

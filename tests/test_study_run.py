@@ -14,7 +14,7 @@ from hiergeo.metrics import crossed_draws, percentile_interval
 from hiergeo.study import StudySettings, conduct, run_study
 from hiergeo.study.bench import Bench
 from hiergeo.training import HeadModel, trainer
-from hiergeo.training.splitting import split_groups
+from hiergeo.training.chains import split_groups
 
 
 @pytest.fixture(scope="module")

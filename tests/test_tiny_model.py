@@ -15,7 +15,7 @@ from scipy.stats import kendalltau
 from torch import Tensor
 
 from hiergeo.adapters import tiny
-from hiergeo.adapters.tiny import contrastive, recipe
+from hiergeo.adapters.tiny import recipe
 from hiergeo.datasets import Hierarchy, load
 
 
@@ -106,7 +106,7 @@ def test_real_captions_tokenise(model: Loaded, data_home: Path) -> None:
 def test_training_saw_what_the_transform_of_open_clip_gives(model: Loaded, held_out: Hierarchy) -> None:
     side = model.network.visual.image_size
     side = side if isinstance(side, int) else side[0]
-    trained_on = contrastive.normalised(recipe.cached_pixels(held_out.images[:8], side))
+    trained_on = recipe.normalised(recipe.cached_pixels(held_out.images[:8], side))
     handed_out = torch.stack([model.transform(image.open()) for image in held_out.images[:8]])
     torch.testing.assert_close(trained_on, handed_out, rtol=0, atol=1e-6)
 
@@ -157,7 +157,7 @@ def test_the_recipe_is_deterministic_and_its_files_load(tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_rises_then_falls() -> None:
-    schedule = contrastive.Schedule(steps=200)
+    schedule = recipe.Schedule(steps=200)
     rates = [schedule.rate(step) for step in range(200)]
     top = int(np.argmax(rates))
     assert 30 <= top <= 50

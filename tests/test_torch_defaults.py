@@ -9,8 +9,7 @@ import torch
 
 import hiergeo
 from hiergeo import Lorentz, Polar, adapters, datasets, pairwise
-from hiergeo.adapters.head import Head
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.evaluation import compare
 from hiergeo.losses import re_loss
 from hiergeo.training import FreeRecipe, Recipe, embed_graph, from_hierarchy, train_head

@@ -9,8 +9,8 @@ import torch
 from training_common import FAST, ITEMS, captions, chains, stored
 
 from hiergeo import Lorentz, adapters
-from hiergeo.adapters._base import Model
-from hiergeo.adapters.head import files
+from hiergeo.adapters import head_files
+from hiergeo.adapters.model import Model
 from hiergeo.errors import InputError
 from hiergeo.storage import documents
 from hiergeo.training import HeadModel, from_file, load_space, save_head, train_head
@@ -124,11 +124,11 @@ def test_an_interrupted_save_keeps_the_old_head(trained, folder, monkeypatch, co
     monkeypatch.setattr(Path, "replace", stop)
     moved = train_head(chains(), Lorentz(-0.5), FAST)
     with pytest.raises(KeyboardInterrupt):
-        files.write(folder, moved.head, {}, [{"step": 1}], overwrite=True)
+        head_files.write_head(folder, moved.head, {}, [{"step": 1}], overwrite=True)
     monkeypatch.undo()
     assert torch.equal(adapters.load(f"head:{folder}").encode_text(captions()), before)
     assert all(path.read_bytes() == content for path, content in held.items())
-    files.write(folder, moved.head, {}, [{"step": 2}], overwrite=True)
+    head_files.write_head(folder, moved.head, {}, [{"step": 2}], overwrite=True)
     assert len(list(folder.iterdir())) == 3
 
 

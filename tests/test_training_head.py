@@ -9,7 +9,7 @@ from training_common import DIM, FAST, ITEMS, chains
 from hiergeo import Euclidean, Lorentz, Product, Sphere
 from hiergeo.errors import InputError
 from hiergeo.training import LOSSES, RE, Head, parse_losses, train_head
-from hiergeo.training.splitting import chunks, split_groups
+from hiergeo.training.chains import chunks, split_groups
 
 
 def with_losses(**weights: float):
@@ -17,14 +17,14 @@ def with_losses(**weights: float):
 
 
 def test_an_untrained_head_changes_nothing():
-    from hiergeo.adapters.head.network import HeadShape
+    from hiergeo.adapters.head import HeadShape
 
     rows = chains().text
     torch.testing.assert_close(Head(HeadShape(DIM, DIM, 8))(rows), rows)
 
 
 def test_the_global_generator_is_left_alone():
-    from hiergeo.adapters.head.network import HeadShape
+    from hiergeo.adapters.head import HeadShape
 
     before = torch.get_rng_state()
     Head(HeadShape(DIM, 5, 8), seed=3)

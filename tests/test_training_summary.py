@@ -46,7 +46,7 @@ def test_before_and_after(base, trained):
 
 
 def test_a_head_that_does_nothing_changes_nothing(base):
-    from hiergeo.adapters.head.network import HeadShape
+    from hiergeo.adapters.head import HeadShape
     from hiergeo.training import Head
 
     same = HeadModel(base, Head(HeadShape(12, 12)))

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from torch.nn.functional import normalize
 
 from hiergeo import Euclidean, Lorentz, Space, Sphere, adapters, datasets
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import HeadShape
 from hiergeo.datasets import Labelled
 from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.errors import InputError

@@ -1,4 +1,4 @@
-"""Image-text models of transformers (CLIP, SigLIP, SigLIP 2, ALIGN) through the Auto classes."""
+"""Image-text models of transformers (CLIP, SigLIP, SigLIP 2, ALIGN) through the Auto classes, and their text towers."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hiergeo.adapters import _foreign, _hub
-from hiergeo.adapters._network import NetworkModel
-from hiergeo.errors import InputError
+from hiergeo.adapters import hub
+from hiergeo.adapters.model import NetworkModel
+from hiergeo.errors import InputError, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+from collections.abc import Sequence
+
+from hiergeo.adapters.towers import Tower, on
 
 PADDING: dict[str, tuple[bool | str, int | None]] = {
     "clip": (True, None),
@@ -49,26 +54,26 @@ class HuggingFaceModel(NetworkModel):
         return features(self.network.get_image_features(**pixels))
 
 
-def load(rest: str, *, device: torch.device) -> HuggingFaceModel:
+def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
     """The model of a hub name or of a folder written by ``save_pretrained``.
 
     Raises:
         InputError: none of the families, no processor beside it, or weights that are missing, left over or misshapen.
         UnavailableError: transformers is not installed, or a download failed.
     """
-    transformers = _hub.require("transformers", "hf")
-    folder = _hub.local_folder(rest)
+    transformers = hub.require("transformers", "hf")
+    folder = hub.local_folder(rest)
     source = str(folder or rest)
-    with nullcontext() if folder else _hub.cached_if_unreachable(), _hub.quiet_transformers():
+    with nullcontext() if folder else hub.cached_if_unreachable(), hub.quiet_transformers():
         described, _ = _obtain(transformers.PretrainedConfig.get_config_dict, source)
         kind = described.get("model_type") if isinstance(described, dict) else None
         if not isinstance(kind, str) or kind not in PADDING:
             raise InputError(f"'{rest}' is of type '{kind}'; hf: loads {', '.join(PADDING)}.")
-        _foreign.check(described, f"the configuration of '{rest}'")
+        hub.check_config(described, f"the configuration of '{rest}'")
         config = _obtain(transformers.AutoConfig.from_pretrained, source, trust_remote_code=False)
         if folder:
             build = partial(transformers.AutoModel.from_config, config, trust_remote_code=False)
-            _foreign.check_size(build, folder, f"the configuration of '{rest}'")
+            hub.check_size(build, folder, f"the configuration of '{rest}'")
         processor = _obtain(transformers.AutoProcessor.from_pretrained, source, trust_remote_code=False)
         if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
             raise InputError(
@@ -88,8 +93,8 @@ def _obtain(get: Callable[..., Any], source: str, **options: Any) -> Any:
         return get(source, **options)
     except Exception as error:  # transformers, tokenizers, safetensors and the hub each raise their own
         if isinstance(error, OSError) and not Path(source).is_dir():
-            raise _hub.not_obtained(f"the model '{source}'", "hf:/path/to/folder", error) from error
-        raise InputError(f"'{source}' cannot be loaded by transformers: {_hub.reason(error)}.") from error
+            raise hub.not_obtained(f"the model '{source}'", "hf:/path/to/folder", error) from error
+        raise InputError(f"'{source}' cannot be loaded by transformers: {reason(error)}.") from error
 
 
 def _refuse_partial(source: str, info: Mapping[str, Any]) -> None:
@@ -104,3 +109,24 @@ def features(output: Any) -> Tensor:
     """The embeddings (B, dim) in what get_*_features returns: a tensor, or since transformers 5 an object around it."""
     rows: Tensor = output if isinstance(output, Tensor) else output.pooler_output
     return rows
+
+
+class HuggingFaceTower(Tower):
+    """The text side of a dual encoder of transformers."""
+
+    def __init__(self, model: HuggingFaceModel) -> None:
+        self.processor: Any = model.processor
+        self.options = model.text_options
+        super().__init__(model)
+
+    def tokenise(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        return on(self.device, self.processor(text=list(texts), **self.options))
+
+    def forward(self, **tokens: Tensor) -> Tensor:
+        return features(self.network.get_text_features(**tokens))
+
+    def export(self, folder: Path, place: Path) -> str:
+        with hub.saving(folder), hub.quiet_transformers():
+            self.network.save_pretrained(folder)
+            self.processor.save_pretrained(folder)
+        return f"hf:{place.resolve()}"

@@ -1,25 +1,33 @@
-"""Embeddings that were computed before, looked up by caption and by COCO id."""
+"""Stored embeddings: an ``.npz`` of texts, images and the root, looked up by caption and by COCO id."""
 
 import re
+import warnings
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo.adapters import _archive
-from hiergeo.adapters._base import ROWS_AT_ONCE, Model, unit_rows
+from hiergeo.adapters.model import ROWS_AT_ONCE, Model, check_rows, unit_rows
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
+from hiergeo.storage import archives
+from hiergeo.storage.archives import Array, Arrays
 from hiergeo.storage.files import path_of, sha256
 
 Key = TypeVar("Key", bound=Hashable)
 
 AGREEMENT = 1e-3
 """Largest distance between two unit embeddings of one caption or image: four times the rounding of float16."""
+
+NAME = re.compile(r"(?:COCO_[a-z]+20\d\d_)?\d+\.\w+")
+"""Names of files whose COCO id is beyond doubt: ``COCO_val2014_000000000139.jpg``, ``000000000139.jpg``."""
 
 ID_DIGITS = 18
 """Digits of an id: more do not fit in 64 bits."""
@@ -35,7 +43,7 @@ class NpzModel(Model):
         self.name = f"npz:{path}"
         self._path = path
         self._stamp = _stamp(path)
-        stored = _archive.read(path)
+        stored = read_embeddings(path)
         self._texts, self._origin = stored.text, stored.root
         self._text_row = _index(path, "text", stored.caption, self._texts)
         if "" in self._text_row:
@@ -66,9 +74,17 @@ class NpzModel(Model):
             raise InputError(f"{self._path} lacks {len(missing)} of {len(texts)} texts; the first is {missing[0]!r}.")
 
     def check_images(self, images: Sequence[ImageLike]) -> None:
+        """Raise InputError for images that are not stored; warn of files whose COCO id is a guess by their name."""
+        guessed = [image for image in images if isinstance(image, str | Path) and not NAME.fullmatch(Path(image).name)]
         missing = [image_id for image_id in map(coco_id, images) if image_id not in self._image_row]
         if missing:
             raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
+        if guessed:
+            warnings.warn(
+                f"stored embeddings are looked up by COCO id, and {Path(guessed[0]).name} was taken for image "
+                f"{coco_id(guessed[0])} by the last number in its name (so were {len(guessed) - 1} others).",
+                stacklevel=3,
+            )
 
     def text_rows(self, texts: Sequence[str]) -> Tensor:
         rows = self._texts[[self._text_row.get(text, 0) for text in texts]].float()
@@ -79,7 +95,7 @@ class NpzModel(Model):
         return self._images[[self._image_row[coco_id(image)] for image in images]]
 
 
-def load(rest: str, *, device: torch.device) -> NpzModel:
+def load_npz(rest: str, *, device: torch.device) -> NpzModel:
     """The embeddings of a file; `device` is of no consequence, nothing is computed.
 
     Raises:
@@ -128,3 +144,72 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+NEEDED = {"text": Array("f", (2, 3)), "caption": Array("U", (1, 2)), "root": Array("f", (1,))}
+IMAGES = {"image": Array("f", (2,), required=False), "image_id": Array("iu", (1,), required=False)}
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings as they are stored: of any norm but zero, in the floating dtype of the file.
+
+    Attributes:
+        text: (n, dim), row i that of ``caption[i]``.
+        caption: n stripped strings, repeats allowed.
+        root: (1, dim), that of the empty caption.
+        image: (m, dim), row j that of ``image_id[j]``; None in a file without images.
+        image_id: m COCO ids.
+    """
+
+    text: Tensor
+    caption: list[str]
+    root: Tensor
+    image: Tensor | None
+    image_id: list[int]
+
+
+def read_embeddings(path: Path) -> Embeddings:
+    """Read an embedding file.
+
+    Raises:
+        InputError: the file is missing, damaged, altered, holds pickled objects, lacks an array, or has arrays of wrong
+            shape or type or with rows that are not finite or zero.
+    """
+    stored = archives.read(path, NEEDED | IMAGES)
+    if ("image" in stored) != ("image_id" in stored):
+        raise InputError(f"{path} has only one of 'image' and 'image_id': it needs both or neither.")
+    text, caption, root = stored.pop("text"), stored.pop("caption"), stored.pop("root")
+    _require(text.size > 0, path, f"'text' has shape {text.shape}, not (n, 4, dim) or (n, dim)")
+    _require_shape(path, "caption", caption, text.shape[:-1])
+    dim = text.shape[-1]
+    _require_shape(path, "root", root, (dim,))
+    texts = _checked(text.reshape(-1, dim), f"the text embeddings of {path}")
+    roots = _checked(root[None], f"the root embeddings of {path}")
+    image, image_id = _images(path, stored, dim)
+    return Embeddings(texts, [words.strip() for words in caption.ravel().tolist()], roots, image, image_id)
+
+
+def _images(path: Path, arrays: Arrays, dim: int) -> tuple[Tensor | None, list[int]]:
+    if "image" not in arrays:
+        return None, []
+    image, image_id = arrays["image"], arrays["image_id"]
+    _require(image.size > 0, path, f"'image' has shape {image.shape}, not (m, {dim})")
+    _require_shape(path, "image", image, (len(image), dim))
+    _require_shape(path, "image_id", image_id, (len(image),))
+    return _checked(image, f"the image embeddings of {path}"), image_id.tolist()
+
+
+def _checked(rows: NDArray[np.generic], what: str) -> Tensor:
+    tensor = torch.from_numpy(rows)
+    check_rows(tensor, what)
+    return tensor
+
+
+def _require_shape(path: Path, name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> None:
+    _require(array.shape == shape, path, f"'{name}' has shape {array.shape} where {shape} fits the other arrays")
+
+
+def _require(condition: bool, path: Path, defect: str) -> None:
+    if not condition:
+        raise InputError(f"{path} is no embedding file: {defect}.")

@@ -1,4 +1,4 @@
-"""Models of OpenCLIP: a tag, a checkpoint on the disk, a hub repository, or the bundled tiny model."""
+"""Models of OpenCLIP (a tag, a checkpoint, a hub repository, the bundled tiny model) and their text towers."""
 
 import logging
 import warnings
@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hiergeo.adapters import _foreign, _hub
-from hiergeo.adapters import _open_clip_checks as checks
-from hiergeo.adapters._network import NetworkModel
-from hiergeo.errors import HiergeoError, InputError, unknown_name
+from hiergeo.adapters import hub
+from hiergeo.adapters import open_clip_checks as checks
+from hiergeo.adapters.model import NetworkModel
+from hiergeo.errors import HiergeoError, InputError, reason, unknown_name
 from hiergeo.storage.files import path_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+import copy
+import json
+import shutil
+from collections.abc import Sequence
+
+from hiergeo.adapters.towers import Tower
+from hiergeo.storage import tensors
+from hiergeo.storage.files import atomic_write, atomic_write_text
 
 HUB, FOLDER = "hf-hub:", "local-dir:"
 
@@ -67,7 +77,7 @@ def _no_root_handler() -> Iterator[None]:
 
 
 @_no_root_handler()
-def load(rest: str, *, device: torch.device) -> OpenClipModel:
+def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     """The model of ``ARCH/TAG``, ``ARCH//path/to/checkpoint``, ``hf-hub:ORG/NAME`` or ``local-dir:PATH``.
 
     The activation follows the tag: OpenAI's weights run with QuickGELU in every spelling of the architecture. A
@@ -121,12 +131,12 @@ def _from_tag(name: str, arch: str, tag: str, device: torch.device) -> OpenClipM
     if not published:
         raise _unknown_tag(arch, tag)
     quick = checks.uses_quick_gelu(arch) or bool(published.get("quick_gelu"))
-    with _hub.cached_if_unreachable():
+    with hub.cached_if_unreachable():
         try:
             open_clip.download_pretrained(published)
         except Exception as error:  # urllib, the hub and open_clip each raise their own
             wanted = f"the weights '{tag}' of open_clip's {arch}"
-            raise _hub.not_obtained(wanted, _copy_hint(arch, quick), error) from error
+            raise hub.not_obtained(wanted, _copy_hint(arch, quick), error) from error
         return _build(name, arch, device, pretrained=tag, quick_gelu=quick)
 
 
@@ -150,14 +160,14 @@ def _from_hub(name: str, rest: str, device: torch.device) -> OpenClipModel:
     from open_clip.pretrained import download_pretrained_from_hf
 
     repository = rest.removeprefix(HUB)
-    with _hub.cached_if_unreachable():
+    with hub.cached_if_unreachable():
         try:
             quick = checks.uses_quick_gelu(rest)
             download_pretrained_from_hf(repository)
         except Exception as error:  # the hub's errors are many
             instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json and the weights"
-            raise _hub.not_obtained(f"the open_clip model '{repository}'", instead, error) from error
-        _foreign.check(open_clip.get_model_config(rest), f"the configuration of '{repository}'")
+            raise hub.not_obtained(f"the open_clip model '{repository}'", instead, error) from error
+        hub.check_config(open_clip.get_model_config(rest), f"the configuration of '{repository}'")
         return _build(name, rest, device, quick_gelu=quick)
 
 
@@ -168,17 +178,17 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
     described = folder / "open_clip_config.json"
     if not described.is_file():
         raise InputError(f"{folder} holds no open_clip_config.json: not a folder saved by open_clip.")
-    _foreign.check(_foreign.read(described), str(described))
+    hub.check_config(hub.foreign_json(described), str(described))
     try:
         with _hub_for(rest), _no_questions(rest):
             bare = partial(open_clip.create_model, rest, load_weights=False, pretrained_text=False, device="meta")
-            _foreign.check_size(bare, folder, str(described))
+            hub.check_size(bare, folder, str(described))
             quick = checks.uses_quick_gelu(rest)
             return _build(name, rest, device, quick_gelu=quick)
     except HiergeoError:
         raise
     except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
-        raise InputError(f"{folder} cannot be loaded by open_clip: {_hub.reason(error)}.") from error
+        raise InputError(f"{folder} cannot be loaded by open_clip: {reason(error)}.") from error
 
 
 def _build(
@@ -204,7 +214,7 @@ def _tokenizer(arch: str) -> Callable[[list[str]], Tensor]:
         tokenizer: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(arch)
     except Exception as error:  # transformers and the hub each raise their own
         instead = f"open_clip:{FOLDER}/path/to/folder with open_clip_config.json, the tokenizer and the weights"
-        raise _hub.not_obtained(f"the tokenizer of {arch}", instead, error) from error
+        raise hub.not_obtained(f"the tokenizer of {arch}", instead, error) from error
     return tokenizer
 
 
@@ -226,8 +236,53 @@ def _copy_hint(arch: str, quick: bool) -> str:
 
 
 def _hub_for(arch: str) -> AbstractContextManager[None]:
-    return _hub.cached_if_unreachable() if checks.text_needs_hub(arch) else nullcontext()
+    return hub.cached_if_unreachable() if checks.text_needs_hub(arch) else nullcontext()
 
 
 def _no_questions(arch: str) -> AbstractContextManager[None]:
-    return _hub.unquestioned() if checks.text_needs_hub(arch) else nullcontext()
+    return hub.unquestioned() if checks.text_needs_hub(arch) else nullcontext()
+
+
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+"""What open_clip looks for in a folder."""
+
+
+class OpenClipTower(Tower):
+    """The text side of a CLIP, SigLIP or CoCa of open_clip."""
+
+    def __init__(self, model: OpenClipModel) -> None:
+        self.tokenizer: Any = model.tokenizer
+        self.config = model.config
+        super().__init__(model)
+
+    def tokenise(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        return {"text": self.tokenizer(list(texts)).to(self.device)}
+
+    def forward(self, **tokens: Tensor) -> Tensor:
+        rows: Tensor = self.network.encode_text(tokens["text"])
+        return rows
+
+    def export(self, folder: Path, place: Path) -> str:
+        state = {name: weight.clone() for name, weight in self.network.state_dict().items()}
+        with atomic_write(folder / WEIGHTS) as handle:
+            handle.write(tensors.packed(state, {"format": "pt"}))
+        with hub.saving(folder):
+            config = {
+                "model_cfg": self._portable(folder, place.resolve()),
+                "preprocess_cfg": self.network.visual.preprocess_cfg,
+            }
+        atomic_write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+        return f"open_clip:{FOLDER}{place.resolve()}"
+
+    def _portable(self, folder: Path, place: Path) -> dict[str, Any]:
+        """The configuration, its tokenizer's files put into the folder."""
+        config = copy.deepcopy(self.config)
+        text = config["text_cfg"]
+        if hasattr(self.tokenizer, "save_pretrained"):
+            self.tokenizer.save_pretrained(folder)
+            text.setdefault("hf_tokenizer_name", str(place))
+        if merges := text.get("tokenizer_kwargs", {}).get("bpe_path"):
+            name = Path(merges).name
+            shutil.copyfile(merges, folder / name)
+            text["tokenizer_kwargs"]["bpe_path"] = str(place / name)
+        return config

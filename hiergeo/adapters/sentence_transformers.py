@@ -1,4 +1,4 @@
-"""Text models of sentence-transformers."""
+"""Text models of sentence-transformers, and the same as trainable towers."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hiergeo.adapters import _foreign, _hub
-from hiergeo.adapters._network import NetworkModel
-from hiergeo.errors import InputError
+from hiergeo.adapters import hub
+from hiergeo.adapters.model import NetworkModel
+from hiergeo.errors import InputError, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+from collections.abc import Sequence
+
+from hiergeo.adapters.towers import Tower, on
 
 
 class SentenceTransformersModel(NetworkModel):
@@ -31,38 +36,36 @@ class SentenceTransformersModel(NetworkModel):
         raise InputError(f"{self.name} embeds texts only.")
 
 
-def load(rest: str, *, device: torch.device) -> SentenceTransformersModel:
+def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTransformersModel:
     """The model of a hub name or of a folder written by sentence-transformers.
 
     Raises:
         InputError: the folder is no sentence-transformers model.
         UnavailableError: sentence-transformers is not installed, or a download failed.
     """
-    library = _hub.require("sentence_transformers", "sentence-transformers")
-    folder = _hub.local_folder(rest)
+    library = hub.require("sentence_transformers", "sentence-transformers")
+    folder = hub.local_folder(rest)
     if folder and not (folder / "modules.json").is_file():
         raise _not_a_model(rest)
     if folder:
         _check_folder(folder, rest)
-    with nullcontext() if folder else _hub.cached_if_unreachable(), _hub.quiet_transformers():
+    with nullcontext() if folder else hub.cached_if_unreachable(), hub.quiet_transformers():
         try:
             network = library.SentenceTransformer(str(folder or rest), device=str(device), trust_remote_code=False)
         except Exception as error:  # transformers, the hub and safetensors each raise their own
             if folder:
-                raise InputError(
-                    f"'{rest}' cannot be loaded by sentence-transformers: {_hub.reason(error)}."
-                ) from error
+                raise InputError(f"'{rest}' cannot be loaded by sentence-transformers: {reason(error)}.") from error
             instead = "sentence-transformers:/path/to/folder"
-            raise _hub.not_obtained(f"the model '{rest}'", instead, error) from error
+            raise hub.not_obtained(f"the model '{rest}'", instead, error) from error
     if not folder and not _has_modules(rest):
         raise _not_a_model(rest)
     return SentenceTransformersModel(f"sentence-transformers:{rest}", network, device)
 
 
 def _check_folder(folder: Path, rest: str) -> None:
-    _foreign.check_modules(folder / "modules.json")
+    hub.check_modules(folder / "modules.json")
     for path in folder.rglob("*config*.json"):
-        _foreign.check(_foreign.read(path), f"{path.relative_to(folder)} of '{rest}'")
+        hub.check_config(hub.foreign_json(path), f"{path.relative_to(folder)} of '{rest}'")
 
 
 def _has_modules(name: str) -> bool:
@@ -76,3 +79,20 @@ def _not_a_model(source: str) -> InputError:
     return InputError(
         f"'{source}' holds no modules.json: it is no sentence-transformers model, and its pooling would be a guess."
     )
+
+
+class SentenceTransformersTower(Tower):
+    """A whole sentence embedder: transformer, pooling and whatever layers follow."""
+
+    def tokenise(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        prepare = getattr(self.network, "preprocess", self.network.tokenize)
+        return on(self.device, prepare(list(texts)))
+
+    def forward(self, **tokens: Tensor) -> Tensor:
+        rows: Tensor = self.network(tokens)["sentence_embedding"]
+        return rows
+
+    def export(self, folder: Path, place: Path) -> str:
+        with hub.saving(folder), hub.quiet_transformers():
+            self.network.save(str(folder), create_model_card=False)
+        return f"sentence-transformers:{place.resolve()}"

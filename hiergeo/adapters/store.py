@@ -19,7 +19,7 @@ from torch import Tensor
 from hiergeo import _limits
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
-from hiergeo.adapters._base import Model
+from hiergeo.adapters.model import Model
 from hiergeo.datasets.hierarchy import Hierarchy
 from hiergeo.errors import InputError, check_whole
 from hiergeo.storage import archives, documents

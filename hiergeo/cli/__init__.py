@@ -12,8 +12,9 @@ def main() -> None:
     from hiergeo.cli import _terminal
     from hiergeo.cli._guard import guarded
 
-    _terminal.prepare()
-    sys.exit(guarded(_run, sys.argv[1:]))
+    with _terminal.prepared():
+        code = guarded(_run, sys.argv[1:])
+    sys.exit(code)
 
 
 def _run() -> int | None:

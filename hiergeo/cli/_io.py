@@ -1,5 +1,6 @@
 """What verbs share around the work itself: inputs checked before it, outputs written after it."""
 
+import json as jsonlib
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from hiergeo import datasets
 from hiergeo.adapters import Model
 from hiergeo.cli._terminal import note
+from hiergeo.cli.plans import KEY, running
 from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import MIN_RADIUS, ConstantCurvature, Geometry, Space, parse
@@ -54,9 +56,11 @@ def sole_writer(*paths: Path | None) -> Iterator[None]:
 
 
 def write_json(path: Path | None, text: str) -> None:
-    """Write `text` to `path`, if there is one."""
+    """Write the JSON `text` of a result to `path`, if there is one, with the command that makes it again."""
     if path is not None:
-        atomic_write_text(path, text + "\n")
+        command = running()
+        told = text if command is None else jsonlib.dumps({**jsonlib.loads(text), KEY: command.as_dict()}, indent=2)
+        atomic_write_text(path, told + "\n")
 
 
 def plain(result: "Result | Comparison | Study", form: str) -> bool:

@@ -4,7 +4,8 @@ import codecs
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,19 @@ FOREIGN = 3
 PACKAGE = Path(__file__).parents[1]
 
 
-def prepare() -> None:
-    """Make the environment and the streams of this process fit to print on."""
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Make the environment and the streams of this process fit to print on; meanwhile warnings take one line."""
+    _prepare_streams()
+    before = warnings.showwarning
+    warnings.showwarning = _Warnings().show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
+
+
+def _prepare_streams() -> None:
     for name in SIZES:
         value = os.environ.get(name, "")
         if not (value.isascii() and value.isdigit() and len(value) < 5 and int(value) in WIDTHS):
@@ -41,7 +53,6 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="hiergeo")
-    warnings.showwarning = _Warnings().show
 
 
 class Screen(Console):

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from hiergeo._version import __version__
-from hiergeo.cli import compare, data, demo, embed, info, ladder, options, probe, train
+from hiergeo.cli import compare, data, demo, embed, info, ladder, options, probe, study, train_head, train_re
+from hiergeo.cli.plans import PlannedVerb
 
 
 def _print_version(asked: bool) -> None:
@@ -29,11 +30,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(_whole)
-app.command("demo", cls=options.Verb)(demo.demo)
-app.command("probe", cls=options.Verb)(probe.probe)
-app.command("compare", cls=options.Verb)(compare.compare)
-app.command("ladder", cls=options.Verb)(ladder.ladder)
-app.command("embed", cls=options.Verb)(embed.embed)
+app.command("demo", cls=PlannedVerb)(demo.demo)
+app.command("probe", cls=PlannedVerb)(probe.probe)
+app.command("compare", cls=PlannedVerb)(compare.compare)
+app.command("study", cls=PlannedVerb)(study.study)
+app.command("ladder", cls=PlannedVerb)(ladder.ladder)
+app.command("embed", cls=PlannedVerb)(embed.embed)
 app.add_typer(data.app, name="data")
-app.add_typer(train.app, name="train")
+training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)
+training.command("head", cls=PlannedVerb)(train_head.head)
+training.command("re", cls=PlannedVerb)(train_re.re)
+app.add_typer(training, name="train")
 app.command("info", cls=options.Verb)(info.info)

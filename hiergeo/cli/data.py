@@ -29,7 +29,7 @@ Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open ev
 
 
 @app.command("list", cls=options.Verb)
-def list_splits(json: options.Json = None, seed: options.Seed = 0, device: options.Device = options.AUTO) -> None:
+def list_splits(json: options.Json = None) -> None:
     """Print every split with its size, or what is missing."""
     check_writable(json)
     table = Table("data", "split", "rows", "images", "texts", box=None, pad_edge=False)
@@ -58,8 +58,6 @@ def fetch(
     name: Name = "hierarcaps",
     part: Parts = PARTS,
     json: options.Json = None,
-    seed: options.Seed = 0,
-    device: options.Device = options.AUTO,
 ) -> None:
     """Download a public dataset into the data home; files that are there and intact are kept."""
     check_writable(json)
@@ -75,8 +73,6 @@ def check(
     what: What = "test",
     images: Pixels = True,
     json: options.Json = None,
-    seed: options.Seed = 0,
-    device: options.Device = options.AUTO,
 ) -> None:
     """Report every defect of a split or of a CSV file of your own; exit code 2 when there are any."""
     check_writable(json)

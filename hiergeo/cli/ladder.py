@@ -2,14 +2,13 @@
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo import adapters
-from hiergeo._devices import resolve_device, resolve_dtype
 from hiergeo._text import caption, isolated
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, write_json
@@ -53,12 +52,11 @@ def ladder(
 ) -> None:
     """Print what each image is, from the most general caption to the most specific."""
     check_writable(json)
-    resolve_dtype(dtype)
     space = space_of(geometry, root)
     texts = read_captions(captions) if captions else dataset_captions(data, split)
     loaded = adapters.load(model, device=device)
     note_geometry(loaded, [space])
-    wanted: dict[str, Any] = {"batch_size": batch_size, "device": resolve_device(device), "dtype": dtype}
+    wanted = options.embedding(device, dtype, batch_size)
     embedded = loaded.encode_image(images, **wanted, progress=True)
     candidates = loaded.encode_text(texts, **wanted, progress=True)
     rooted = space.rooted(loaded.root(wanted["device"], dtype))

@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 
 from hiergeo import _limits, training
 from hiergeo._devices import AUTO as AUTO
+from hiergeo._devices import resolve_device, resolve_dtype
 from hiergeo.cli._terminal import note
 from hiergeo.errors import InputError
 from hiergeo.storage.files import path_of
@@ -43,6 +44,11 @@ def checked_path(named: Path) -> Path:
     return path_of(named)
 
 
+def embedding(device: str, dtype: str, batch_size: int | None) -> dict[str, Any]:
+    """Where, in which dtype and in how large batches to embed, as keyword arguments; names are checked."""
+    return {"device": resolve_device(device), "dtype": resolve_dtype(dtype), "batch_size": batch_size}
+
+
 def spelled(losses: Mapping[str, float]) -> list[str]:
     """Losses as their option spells them."""
     return [f"{name}={weight:g}" for name, weight in losses.items()]
@@ -64,11 +70,14 @@ def note_prior(losses: Mapping[str, float], inputs: int) -> None:
 FLOAT32 = "float32"
 LOSSES = spelled(training.SHARPEN)
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES.own)}."
-HIDDEN_HELP = "Width of the residual perceptron; 0 is a linear head."
-NORMS_HELP = "Heads choose the norms of their embeddings."
-CURVATURE_HELP = "Curved geometries learn their curvature."
-FORCE_HELP = "Train on rows of test images, and say so everywhere."
 
+Loss = Annotated[list[str], typer.Option("--loss", help=LOSS_HELP, metavar="NAME=WEIGHT")]
+Hidden = Annotated[int, typer.Option(help="Width of the residual perceptron; 0 is a linear head.", metavar="N", min=0)]
+FreeNorms = Annotated[bool, typer.Option("--free-norms", help="Do not normalise the head's output.")]
+LearnCurvature = Annotated[bool, typer.Option("--learn-curvature", help="Learn the curvature of curved geometries.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Train on rows of test images all the same; every result says so.")
+]
 Model = Annotated[
     str,
     typer.Option(
@@ -121,7 +130,16 @@ Dtype = Annotated[str, typer.Option(help="Dtype of the embeddings: float32 or bf
 BatchSize = Annotated[
     int | None,
     typer.Option(
-        help="Captions or images that are embedded at a time.  [the model's own choice]",
+        help="Captions or images that are embedded at a time. (by default the model's own choice)",
+        metavar="N",
+        min=1,
+        max=_limits.BATCH,
+    ),
+]
+EmbedBatchSize = Annotated[
+    int | None,
+    typer.Option(
+        help="Captions or images that are embedded at a time. (by default the model's own choice)",
         metavar="N",
         min=1,
         max=_limits.BATCH,

@@ -18,14 +18,14 @@ import typer
 from hiergeo.cli.options import Verb, checked_path
 from hiergeo.errors import InputError, unknown_name
 from hiergeo.storage import documents
-from hiergeo.storage.files import read_text
+from hiergeo.storage.files import atomic_write_text, read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-OUTPUTS = frozenset({"html", "json", "log", "open_page", "out", "overwrite", "resume"})
+OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite", "resume"})
 """Parameters that say where a result goes, and so are no part of the command that makes it again."""
 
 FILE = "plan.toml"
@@ -65,6 +65,13 @@ def running() -> Command | None:
     return _running.get()
 
 
+def write_plan(folder: Path) -> None:
+    """Write the command that is being run into the folder of its result, as `FILE`."""
+    command = running()
+    if command is not None:
+        atomic_write_text(folder / FILE, command.as_toml())
+
+
 class PlannedVerb(Verb):
     """A verb that knows, while it runs, which command it is; its options can come from a file."""
 
@@ -78,11 +85,11 @@ class PlannedVerb(Verb):
             _running.reset(token)
 
     def _options(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        named = {str(parameter.name): parameter for parameter in self.params}
+        given = [(parameter, values.get(str(parameter.name))) for parameter in self.params]
         return {
-            option_name(named[name]): _plain(value)
-            for name, value in values.items()
-            if name in named and name not in OUTPUTS and value is not None
+            option_name(parameter): _plain(value)
+            for parameter, value in given
+            if parameter.name not in OUTPUTS and value is not None
         }
 
 
@@ -137,7 +144,7 @@ def read_options(path: Path, command: Any) -> dict[str, Any]:
     for key, value in _options_in(path).items():
         name = key.replace("_", "-")
         if name not in known:
-            raise unknown_name(f"option in {path}", key, known)
+            raise unknown_name("option", key, known, f" in {path}")
         if isinstance(value, dict) or (isinstance(value, list) and not getattr(known[name], "multiple", False)):
             kind = "a table" if isinstance(value, dict) else "a list"
             raise InputError(f"{path}: '{key}' is {kind}, and the option takes one value.")

@@ -4,12 +4,14 @@ from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, note_geometry, plain, space_of, write_json
 from hiergeo.cli._terminal import console
+from hiergeo.cli.plans import Config
 from hiergeo.evaluation.measuring import check, evaluate
 from hiergeo.geometry import MIN_RADIUS
 
 
 def probe(
     model: options.Model,
+    config: Config = None,
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,
@@ -22,6 +24,8 @@ def probe(
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
+    dtype: options.Dtype = options.FLOAT32,
+    batch_size: options.BatchSize = None,
 ) -> None:
     """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
     from hiergeo.report import check_format, result_table
@@ -33,7 +37,8 @@ def probe(
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
     note_geometry(loaded, [space])
-    result = evaluate(loaded, hierarchy, space, protocol, steps, seed, progress=True)
+    wanted = options.embedding(device, dtype, batch_size)
+    result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
     write_json(json, result.to_json())
     if plain(result, format):
         return

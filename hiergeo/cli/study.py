@@ -1,72 +1,62 @@
-"""``hiergeo compare --train``: heads of several geometries, trained alike, measured and set against each other."""
+"""``hiergeo study``: heads of several geometries, trained alike, measured and set against each other."""
 
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.text import Text
 
 from hiergeo import _limits, adapters, training
+from hiergeo._devices import resolve_dtype
 from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, plain, sole_writer, write_json
 from hiergeo.cli._terminal import console, note
+from hiergeo.cli.plans import PlanFile
 from hiergeo.errors import check_whole
 from hiergeo.study import Plan, Study, StudySettings, run_study
 from hiergeo.training import Chains, Recipe
 
-PANEL = "With --train"
-
-
-def _option(*names: str, **settings: Any) -> Any:
-    return typer.Option(*names, rich_help_panel=PANEL, **settings)
-
+DEFAULTS = Recipe()
+GEOMETRIES = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
+SEEDS = 5
+RATES = [3e-4, 1e-3, 3e-3]
 
 Train = Annotated[
-    str | None,
-    _option(
-        "--train", help="Compare heads trained on these chains: an npz file, or a split to embed.", metavar="FILE|SPLIT"
-    ),
+    str, typer.Option("--train", help="Chains to train on: an npz file, or a split to embed.", metavar="FILE|SPLIT")
 ]
 Dims = Annotated[
     list[int] | None,
-    _option(
+    typer.Option(
         "--dim", help="Dimension of the heads, once for each; that of the model if none is given.", metavar="N", min=1
     ),
 ]
-Seeds = Annotated[int, _option("--seeds", help="Heads of each geometry and dimension.", metavar="N", min=1)]
+Seeds = Annotated[int, typer.Option("--seeds", help="Heads of each geometry and dimension.", metavar="N", min=1)]
 Rates = Annotated[
-    list[float], _option("--learning-rate", help="A candidate of the tuning, once for each.", metavar="X")
+    list[float], typer.Option("--learning-rate", help="A candidate of the tuning, once for each.", metavar="X")
 ]
-Loss = Annotated[list[str], _option("--loss", help=options.LOSS_HELP, metavar="NAME=WEIGHT")]
-Hidden = Annotated[int, _option("--hidden", help=options.HIDDEN_HELP, metavar="N", min=0)]
-Force = Annotated[bool, _option("--force", help=options.FORCE_HELP)]
-LearnCurvature = Annotated[bool, _option("--learn-curvature", help=options.CURVATURE_HELP)]
-FreeNorms = Annotated[bool, _option("--free-norms", help=options.NORMS_HELP)]
-
-SEEDS = 5
-RATES = [3e-4, 1e-3, 3e-3]
-HIDDEN = Recipe().hidden
+Steps = Annotated[int, typer.Option(help="The budget of steps of each head.", metavar="N", min=1)]
+BatchSize = Annotated[int, typer.Option(help="Chains a step.", metavar="N", min=1)]
+Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
 
 
-class Training(NamedTuple):
-    """What the options of ``--train`` say."""
+class Heads(NamedTuple):
+    """What the options say of the heads; see there."""
 
-    source: str
+    geometries: list[str]
     dims: list[int] | None
     seeds: int
     rates: list[float]
     losses: list[str]
     hidden: int
-    steps: int | None
+    steps: int
+    batch_size: int
     learn_curvature: bool
     free_norms: bool
-    force: bool
 
-    def plan(self, geometries: list[str], dim: int) -> Plan:
+    def plan(self, dim: int) -> Plan:
         """The plan of a study; `dim` where no dimension was asked for."""
         check_whole("--seeds", self.seeds, 1, _limits.SEEDS)
-        default = Recipe()
         losses, dims = training.parse_losses(self.losses), tuple(self.dims or [dim])
         if self.losses == options.LOSSES:
             losses = options.fitting(losses, dim, dims)
@@ -74,11 +64,12 @@ class Training(NamedTuple):
             losses=losses,
             hidden=self.hidden,
             unit=not self.free_norms,
-            steps=self.steps or default.steps,
-            every=min(default.every, self.steps or default.steps),
+            steps=self.steps,
+            batch=self.batch_size,
+            every=min(DEFAULTS.every, self.steps),
         )
         plan = Plan(
-            geometries=tuple(geometries),
+            geometries=tuple(self.geometries),
             dims=dims,
             seeds=tuple(range(self.seeds)),
             learning_rates=tuple(self.rates),
@@ -89,38 +80,68 @@ class Training(NamedTuple):
             options.note_prior(losses, dim)
         return plan
 
-    def chains(self, model: Model, data: str, rows: int | None) -> Chains:
-        """What heads learn from."""
-        if Path(self.source).suffix == ".npz":
-            return training.from_file(self.source, force=self.force)
-        return training.from_hierarchy(load_data(data, self.source, rows), model, force=self.force, progress=True)
-
 
 def study(
-    asked: Training,
-    model: str,
-    data: str,
-    split: str,
-    rows: int | None,
-    geometries: list[str],
-    html: Path,
-    images: int,
-    json: Path | None,
-    seed: int,
-    device: str,
-    form: str,
+    model: options.Model,
+    train: Train,
+    plan: PlanFile = None,
+    data: options.Data = "hierarcaps",
+    split: options.Split = "test",
+    rows: options.Rows = None,
+    geometry: options.Geometries = GEOMETRIES,
+    dim: Dims = None,
+    seeds: Seeds = SEEDS,
+    learning_rate: Rates = RATES,
+    loss: options.Loss = options.LOSSES,
+    hidden: options.Hidden = DEFAULTS.hidden,
+    steps: Steps = DEFAULTS.steps,
+    batch_size: BatchSize = DEFAULTS.batch,
+    learn_curvature: options.LearnCurvature = False,
+    free_norms: options.FreeNorms = False,
+    force: options.Force = False,
+    format: options.Format = "table",
+    html: options.Html = Path("hiergeo-study.html"),
+    images: Images = 12,
+    json: options.Json = None,
+    seed: options.Seed = 0,
+    device: options.Device = options.AUTO,
+    dtype: options.Dtype = options.FLOAT32,
+    embed_batch_size: options.EmbedBatchSize = None,
 ) -> None:
-    """Run a study and write what came of it; arguments as for `hiergeo compare`."""
+    """Train small heads in several geometries on the same embeddings, and say whether the geometry makes a difference.
+
+    Every geometry gets the same tuning and the same number of heads; intervals are over test rows and seeds.
+    """
+    from hiergeo.report import check_format
+
+    check_format(format)
     check_writable(json, html)
+    resolve_dtype(dtype)
+    heads = Heads(geometry, dim, seeds, learning_rate, loss, hidden, steps, batch_size, learn_curvature, free_norms)
     loaded = adapters.load(model, device=device)
-    plan = asked.plan(geometries, loaded.dim)
+    made = heads.plan(loaded.dim)
     test = load_data(data, split, rows)
-    chains = asked.chains(loaded, data, rows)
+    settings = StudySettings(seed=seed, device=device, dtype=dtype, batch_size=embed_batch_size)
+    chains = _chains(train, loaded, data, rows, force, settings)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
-        settings = StudySettings(seed=seed, device=device)
-        done = run_study(plan, chains, loaded, test, settings, unseen=unseen, held_out=held_out, progress=True)
-        publish(done, html, json, images, seed, form)
+        done = run_study(made, chains, loaded, test, settings, unseen=unseen, held_out=held_out, progress=True)
+        publish(done, html, json, images, seed, format)
+
+
+def _chains(source: str, model: Model, data: str, rows: int | None, force: bool, settings: StudySettings) -> Chains:
+    """What heads learn from: chains in a file, or a split that the model embeds."""
+    if Path(source).suffix == ".npz":
+        return training.from_file(source, force=force)
+    return training.from_hierarchy(
+        load_data(data, source, rows),
+        model,
+        force=force,
+        batch_size=settings.batch_size,
+        device=settings.device,
+        dtype=settings.dtype,
+        progress=True,
+    )
 
 
 def publish(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:

@@ -41,7 +41,7 @@ TIMEOUT = 30.0
 """Seconds without an answer before a server counts as unreachable."""
 
 PATIENCE, PACE = 60.0, 1024
-"""Seconds after which a transfer that brought fewer bytes a second than this is given up."""
+"""A transfer is given up after this many seconds if it brought fewer bytes a second than this."""
 
 
 def fetch(
@@ -101,7 +101,7 @@ class _Refused(Exception):
 
 
 class _ToHttps(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to https, and to nothing else."""
+    """Follow redirects to https only."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
@@ -113,7 +113,7 @@ class _ToHttps(urllib.request.HTTPRedirectHandler):
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """What opens http and https, and no files of this machine as `urllib.request.urlopen` does."""
+    """An opener for http and https; `urllib.request.urlopen` would also open local files."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

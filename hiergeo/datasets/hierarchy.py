@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 LEAST_TIERS = 2
-"""Captions that a chain has at least: one, and another that is more specific."""
+"""Least number of captions in a chain."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from hiergeo.errors import InputError
 from hiergeo.storage.files import path_of, read_text
 
 FILE = Path("hyperlex") / "hyperlex-all.txt"
-"""Where the pairs lie in the data home."""
+"""Path of the table in the data home."""
 
 COLUMNS = ("WORD1", "WORD2", "POS", "TYPE", "AVG_SCORE", "AVG_SCORE_0_10")
-"""How its table begins."""
+"""First columns of the table."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where labelled images come from: generated scenes, or a folder with one subfolder a class."""
+"""Sources of labelled images: generated scenes, or a folder with one subfolder for each class."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -7,11 +7,11 @@ from pathlib import Path
 from hiergeo.datasets.hierarchy import ImageRef, Labelled
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.datasets.scenes import lone_shapes
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.storage.files import path_of
 
 PHOTO_TEMPLATES = ("a photo of a {}.", "a photo of one {}.", "a close-up photo of a {}.", "a picture of a {}.", "a {}.")
-"""What is said of a photograph, in the manner of CLIP's prompts."""
+"""Prompts for photographs, in the style of CLIP's."""
 
 
 def labelled(source: str | Path, templates: Sequence[str] | None = None) -> Labelled:
@@ -41,7 +41,7 @@ def _folder(folder: Path, templates: tuple[str, ...]) -> Labelled:
         classes = _visible(path for path in folder.iterdir() if path.is_dir())
         files = [(label, path) for label, part in enumerate(classes) for path in _visible(part.iterdir())]
     except OSError as error:
-        raise UnavailableError(f"cannot look into {error.filename or folder}: {error.strerror or error}.") from error
+        raise UnavailableError(f"cannot look into {error.filename or folder}: {reason(error)}.") from error
     for _, path in files:
         open_rgb(path)
     return Labelled(

@@ -1,4 +1,4 @@
-"""The mammal closure: is-a pairs below ``mammal`` in WordNet, the graph that hyperbolic embeddings are tried on."""
+"""The mammal closure: is-a pairs below ``mammal`` in WordNet, a standard test graph for hyperbolic embeddings."""
 
 from dataclasses import dataclass
 from io import StringIO
@@ -12,7 +12,7 @@ from hiergeo.errors import InputError
 from hiergeo.storage.files import path_of, read_text
 
 FILE = Path("mammals") / "mammal_closure.tsv"
-"""Where the closure lies in the data home: one pair a line, descendant and ancestor parted by a tab."""
+"""Path of the closure in the data home: one pair a line, descendant and ancestor separated by a tab."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Opening pictures of every kind as the 8-bit RGB that vision towers are trained on."""
+"""Opens pictures of every kind as 8-bit RGB, which vision towers are trained on."""
 
 import io
 import warnings
@@ -26,7 +26,7 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 text) or are seldom met are left to a converter."""
 
 ORIENTATION = 0x0112
-"""The tag of EXIF that says how a picture was held."""
+"""EXIF tag of the orientation."""
 
 BAND = 1 << 22
 """Pixels of the bands in which transparency is laid on white."""
@@ -63,7 +63,7 @@ def open_rgb(image: ImageLike) -> "Image":
 
 
 def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:
-    """What `use` makes of a picture whose size has been checked; whatever Pillow has against it is an InputError."""
+    """`use` of a picture whose size has been checked; any error of Pillow becomes an InputError."""
     from PIL import Image
 
     try:
@@ -104,7 +104,7 @@ def _opened(image: ImageLike, label: str) -> "Iterator[Image]":
 
 
 class _Counted(io.BufferedReader):
-    """A file that is refused where it is read in more pieces than a picture is: Pillow skips junk byte by byte."""
+    """A file that counts reads and refuses too many: Pillow skips junk byte by byte."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(io.FileIO(path))
@@ -172,7 +172,7 @@ def _on_white(image: "Image") -> "Image":
 
 
 def _upright(image: "Image") -> "Image":
-    """The picture as its EXIF orientation says: itself where that says nothing."""
+    """The picture rotated as its EXIF orientation says."""
     from PIL import ImageOps
 
     return image if image.getexif().get(ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
@@ -185,7 +185,7 @@ def _path(image: ImageLike) -> Path | None:
 
 
 def _cure(image: ImageLike) -> str:
-    """What a dataset has to say of its own missing image."""
+    """What to do about a missing image of a dataset."""
     if isinstance(image, ImageRef):
         try:
             image.open()

@@ -1,4 +1,4 @@
-"""A hierarchy seen through a model: every caption and image embedded once, whatever is then measured on it."""
+"""A hierarchy embedded by a model, once for all measurements."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

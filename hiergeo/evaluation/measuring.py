@@ -80,7 +80,7 @@ def evaluate(
 
 @torch.no_grad()
 def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: bool) -> Result:
-    """Measure what is already embedded, on the device where it is; arguments as for `evaluate`."""
+    """Measure embeddings on the device where they are; arguments as for `evaluate`."""
     view = View(embedded, space.rooted(embedded.root))
     protocol = protocol_named(settings.protocol)
     with PROTOCOLS.running(settings.protocol, "could not measure"):
@@ -126,7 +126,7 @@ def _root_of(view: View) -> str:
 
 
 def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
-    """Raise InputError for settings that mean nothing, before anything is loaded."""
+    """Raise InputError for settings out of range, before anything is loaded."""
     PROTOCOLS.check(protocol)
     check_whole("steps", steps, 1, _limits.PROTOCOL_STEPS)
     check_whole("samples", samples, 1, _limits.RESAMPLES)
@@ -134,7 +134,7 @@ def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
 
 
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
-    """Raise InputError where model, data, space and protocol do not go together, before anything is embedded."""
+    """Raise InputError if model, data, space and protocol do not fit each other, before anything is embedded."""
     space.geometry.parts(model.dim)
     protocol_named(protocol).check(model, hierarchy, space)
 

@@ -24,7 +24,7 @@ from hiergeo.metrics import Ranking, Roc, any_hit, ladder, ladder_scores, tau_d_
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A hierarchy as a model sees it, in one space.
+    """The embeddings of a hierarchy in one space.
 
     Captions are lifted once. Where there are very many, they stay embeddings, and each measurement lifts a part of them
     at a time.
@@ -66,7 +66,7 @@ def located_rows(located: Located, which: slice | Tensor) -> Located:
 
 
 def pair_scores(score: Callable[[Located, Located], Tensor], captions: Located, x: Tensor, y: Tensor) -> Tensor:
-    """`score`, a row-wise method of a space, of captions `x` with captions `y`, positions of one shape: that shape."""
+    """Apply `score`, a row-wise method of a space, to captions at positions `x` and `y`; all of one shape."""
 
     def of(i: Tensor, j: Tensor) -> Tensor:
         return score(located_rows(captions, i), located_rows(captions, j))

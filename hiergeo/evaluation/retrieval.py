@@ -36,7 +36,7 @@ class EmbeddedLabels:
     root: Tensor
 
     def behind(self, model: HeadModel) -> "EmbeddedLabels":
-        """What the frozen model embedded, as the model behind its head embeds it."""
+        """The same images and prompts behind a head on the frozen model."""
         prompt = model.through(self.prompt.flatten(0, 1)).unflatten(0, self.prompt.shape[:2])
         return replace(self, prompt=prompt, image=model.through(self.image), root=model.through(self.root[None])[0])
 

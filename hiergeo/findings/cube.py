@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiergeo.errors import InputError
-from hiergeo.findings import tables
+from hiergeo.findings import exports
 from hiergeo.metrics import Interval, crossed_draws, percentile_interval
 
 if TYPE_CHECKING:
@@ -145,7 +145,18 @@ class Cube:
 
     def score(self, metric: str, geometry: str, dim: int, model: str | None = None) -> Score | None:
         """A metric over the seeds of one cell; None where it was not measured. `model` None is the first one."""
-        entries = self.cells.get((model or self.models[0], geometry, dim), ())
+        key = (metric, model or self.models[0], geometry, dim)
+        if key not in self._scores:
+            self._scores[key] = self._score(*key)
+        return self._scores[key]
+
+    @cached_property
+    def _scores(self) -> dict[tuple[str, str, str, int], Score | None]:
+        """Scores that were computed before."""
+        return {}
+
+    def _score(self, metric: str, model: str, geometry: str, dim: int) -> Score | None:
+        entries = self.cells.get((model, geometry, dim), ())
         if not entries or metric not in entries[0].metrics:
             return None
         values = tuple(each.metrics[metric] for each in entries)
@@ -166,23 +177,23 @@ class Cube:
 
     def to_pandas(self) -> "DataFrame":
         """The long form, one row a number, with the columns of `COLUMNS`; needs pandas."""
-        from hiergeo.findings.tables import pandas
+        from hiergeo.findings.exports import pandas
 
         return pandas().DataFrame(list(self.records()), columns=list(COLUMNS))
 
     def to_csv(self) -> str:
         """The long form as CSV, figures unrounded."""
-        return tables.csv_text(COLUMNS, (row.values() for row in self.records()))
+        return exports.csv_text(COLUMNS, (row.values() for row in self.records()))
 
     def to_json(self) -> str:
         """A JSON object: `axes`, and `records` in the long form; null for NaN and for what is not there."""
         axes = {"model": self.models, "geometry": self.geometries, "dim": self.dims, "seed": self.seeds}
-        return tables.json_text({"axes": axes | {"metric": self.metrics}, "records": list(self.records())})
+        return exports.json_text({"axes": axes | {"metric": self.metrics}, "records": list(self.records())})
 
     def to_markdown(self) -> str:
         """A table of scores for each model and dimension: metrics down, geometries across."""
-        return "\n\n".join(tables.markdown(grid) for grid in tables.grids(self))
+        return "\n\n".join(exports.markdown(grid) for grid in exports.grids(self))
 
     def to_latex(self) -> str:
         """The same tables for LaTeX with the package booktabs."""
-        return "\n\n".join(tables.latex(grid) for grid in tables.grids(self))
+        return "\n\n".join(exports.latex(grid) for grid in exports.grids(self))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from hiergeo.findings import tables
+from hiergeo.findings import exports
 from hiergeo.findings.contrasts import Contrast, SpaceFacts
 from hiergeo.findings.cube import Cube, Score
 from hiergeo.metrics import SMALL_SAMPLE, find_metric
@@ -133,22 +133,22 @@ class Findings:
     def to_pandas(self) -> "DataFrame":
         """Scores as a data frame, one row a geometry, dimension and metric; needs pandas."""
         header, rows = self._long()
-        return tables.pandas().DataFrame(list(rows), columns=list(header))
+        return exports.pandas().DataFrame(list(rows), columns=list(header))
 
     def to_csv(self) -> str:
         """Scores as CSV, one line a geometry, dimension and metric, unrounded; `best` is 1 for leaders.
 
         Without seeds `low` and `high` bound the 95 % interval; with seeds: mean and standard deviation over them.
         """
-        return tables.csv_text(*self._long())
+        return exports.csv_text(*self._long())
 
     def to_markdown(self) -> str:
         """A table for each dimension, metrics down and geometries across; best figures are bold."""
-        return "\n\n".join(map(tables.markdown, self._grids()))
+        return "\n\n".join(map(exports.markdown, self._grids()))
 
     def to_latex(self) -> str:
         """The same tables for LaTeX with the package booktabs."""
-        return "\n\n".join(map(tables.latex, self._grids()))
+        return "\n\n".join(map(exports.latex, self._grids()))
 
     @cached_property
     def _leaders(self) -> dict[tuple[str, int], tuple[str, ...]]:
@@ -188,10 +188,10 @@ class Findings:
                 else:
                     yield space.geometry, metric, score.value, *(score.interval or (None, None)), best
 
-    def _grids(self) -> Iterator[tables.Grid]:
+    def _grids(self) -> Iterator[exports.Grid]:
         model = self.cube.models[0]
         best = {(model, spec, dim, name) for (name, dim), specs in self._leaders.items() for spec in specs}
-        return tables.grids(self.cube, best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
+        return exports.grids(self.cube, best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
 
 
 def _bounds(score: Score) -> tuple[float, float]:

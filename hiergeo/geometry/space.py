@@ -27,7 +27,7 @@ Side = Literal["children", "parents"]
 Centre = Literal["given", "model", "none"]
 
 MIN_RADIUS = 0.1
-"""The scale of cones unless another is asked for, in geodesic units."""
+"""Default scale of cones, geodesic units."""
 
 
 class Members(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hiergeo.errors import unknown_name
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.findings import Cube, Findings, SpaceFacts
-from hiergeo.findings.tables import markdown_table
+from hiergeo.findings.exports import markdown_table
 from hiergeo.report.words import label, number
 from hiergeo.study import Study
 

@@ -194,7 +194,6 @@ def _of_study(study: Study) -> list[tuple[str, object]]:
         ("learning rates tried", ", ".join(map(str, plan.learning_rates))),
         ("curvatures", "learnt" if plan.learnable else "fixed"),
         ("losses", ", ".join(f"{name} {weight}" for name, weight in recipe.losses.items())),
-        ("device", study.settings.device),
         *(
             (f"head: {name}", getattr(recipe, name))
             for name in ("hidden", "unit", "steps", "batch", "validation", "every")

@@ -5,7 +5,7 @@ import re
 from hiergeo._text import caption
 from hiergeo.evaluation import Result
 from hiergeo.findings import listing
-from hiergeo.findings.tables import number
+from hiergeo.findings.exports import number
 from hiergeo.metrics import find_metric
 
 __all__ = ["data_name", "label", "listing", "number", "protocol_name", "setting_line", "short_model"]

@@ -1,1 +1,1 @@
-"""What is written to disk and read from it: atomic files, locks, and readers for files that nobody vouches for."""
+"""What is written to disk and read from it: atomic files, locks, and readers for untrusted files."""

@@ -31,16 +31,16 @@ BLOCK = 1 << 20
 """Bytes that are read at a time."""
 
 NUMBERS = {"b": "booleans", "f": "floating-point numbers", "i": "integers", "iu": "integers", "U": "strings"}
-"""numpy's kinds of numbers in words."""
+"""Names of numpy's kinds of numbers."""
 
 LOCAL_HEADER, ENCRYPTED, STREAMED = struct.Struct("<4s5H3I2H"), 0x1, 0x8
-"""What stands before a member in a zip file, and two of its flags."""
+"""Layout of the header of a zip member, and two of its flags."""
 
 DESCRIPTORS = (12, 16, 20, 24)
 """Bytes that may follow the data of a member that was written to a stream."""
 
 FOREIGN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, LookupError)
-"""What zipfile raises for bytes that are cut off, altered or of another format."""
+"""Errors that zipfile raises for truncated, altered or foreign bytes."""
 
 Arrays: TypeAlias = Mapping[str, NDArray[np.generic]]
 
@@ -178,7 +178,7 @@ def _check_layout(path: Path, archive: zipfile.ZipFile, infos: list[zipfile.ZipI
 
 
 def _counted(handle: IO[bytes], start: int) -> int:
-    """How many members the record at the end of a zip file says there are; -1 if bytes follow it or it says two things.
+    """The number of members by the record at the end of a zip file; -1 if bytes follow it or it contradicts itself.
 
     The record is "PK\\5\\6", disk numbers, the count twice, size and start of the directory, length of a comment;
     where the count does not fit, a longer record "PK\\6\\6" before it holds it.
@@ -249,7 +249,7 @@ def _check(path: Path, name: str, schema: Array, member: _Member | None) -> None
 
 
 def _loaded(path: Path, archive: zipfile.ZipFile, member: _Member, digest: Any) -> NDArray[Any]:
-    """The array of a member; it is the one copy that is made unless its byte or memory order has to be turned."""
+    """The array of a member, copied once more only if its byte or memory order must be changed."""
     raw = np.empty(math.prod(member.shape) * member.dtype.itemsize, np.uint8)
     position = 0
     for block in _blocks(path, archive, member):
@@ -270,7 +270,7 @@ def _loaded(path: Path, archive: zipfile.ZipFile, member: _Member, digest: Any) 
 
 
 def _hashed(path: Path, archive: zipfile.ZipFile, member: _Member, digest: Any) -> None:
-    """Take an array that nobody wants into the hash, without holding it unless its memory order has to be turned."""
+    """Hash an array that is not requested, without holding it unless its memory order must be changed."""
     if member.fortran:
         _loaded(path, archive, member, digest)
         return

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from hiergeo import _limits
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, reason
 from hiergeo.storage.files import atomic_write_text
 
 SHOWN = 40
-"""Letters of a wrong value that a sentence shows."""
+"""Most characters of a wrong value that a message shows."""
 
 
 class Misfit(Exception):
-    """A value that is not what it has to be: where it is, what is there and what should be, in words."""
+    """A value that does not fit its schema; the message says where it is, what it is and what was expected."""
 
     def __init__(self, where: str, value: object, wanted: str) -> None:
         shown = repr(value) if isinstance(value, str | int | float | bool | None) else f"a {type(value).__name__}"
@@ -27,7 +27,7 @@ class Misfit(Exception):
 
 
 class Schema(Protocol):
-    """Whatever can say that a value does not fit."""
+    """Interface of schemas: `check` raises `Misfit` for values that do not fit."""
 
     def check(self, value: object, where: str) -> None:
         """Raise `Misfit` unless `value`, found at `where`, fits."""
@@ -82,7 +82,7 @@ class Number:
 
 @dataclass(frozen=True)
 class OrNull:
-    """Null, or what another schema says."""
+    """Null, or a value that fits another schema."""
 
     schema: Schema
 
@@ -174,19 +174,19 @@ def signed(values: Mapping[str, Any], indent: int | None = 2) -> str:
 
 
 def content_sha256(values: Mapping[str, Any]) -> str:
-    """SHA-256 over an object's keys and values, whatever their order and the spaces between them; no hash within."""
+    """SHA-256 over the keys and values of an object, whatever their order and spacing; the hash itself is left out."""
     told = {name: value for name, value in values.items() if name != HASH}
     return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str, Any]:
+def read(path: Path | str, schema: Schema, *, hashed: bool | str = False) -> dict[str, Any]:
     """The object in a JSON file, checked against a schema, without its hash.
 
     Args:
         path: the file.
         schema: what the object has to be.
-        hashed: refuse a file that is not, byte for byte, as `write` makes it; otherwise only a hash that is there is
-            verified.
+        hashed: refuse a file that is not, byte for byte, as `write` makes it; a string does so for files that have this
+            key. Otherwise only a hash that is there is verified.
 
     Raises:
         InputError: the file is missing or cannot be read, larger or nested deeper than `hiergeo._limits` allows, no
@@ -196,7 +196,7 @@ def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str,
     try:
         content = _content(path)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:
         raise InputError(f"{path} is no file of hiergeo: {error}.") from error
     try:
@@ -205,13 +205,14 @@ def read(path: Path | str, schema: Schema, *, hashed: bool = False) -> dict[str,
         schema.check(values, "")
     except (Misfit, ValueError) as error:
         raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
-    if not (_as_written(content, values) if hashed else stored in (None, content_sha256(values))):
+    strict = hashed in values if isinstance(hashed, str) else hashed
+    if not (_as_written(content, values) if strict else stored in (None, content_sha256(values))):
         raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
     return values
 
 
 def load(path: Path, *, digits: int = _limits.JSON_DIGITS) -> Any:
-    """The value of a JSON file that is no file of hiergeo.
+    """The value of a JSON file that hiergeo did not write.
 
     Raises:
         OSError: it cannot be read.

@@ -14,7 +14,7 @@ from typing import IO
 
 from hiergeo import _limits
 from hiergeo._limits import NAME_BYTES, PATH_BYTES
-from hiergeo.errors import HiergeoError, InputError, UnavailableError
+from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
 
 
 def path_of(name: str | os.PathLike[str]) -> Path:
@@ -49,7 +49,7 @@ def path_of(name: str | os.PathLike[str]) -> Path:
 
 
 def size_of(path: Path | str) -> int | None:
-    """The bytes of a file, None where there is nothing.
+    """The size of a file in bytes, None if it does not exist.
 
     Raises:
         InputError: it is a folder, a device or a pipe, or the system does not let it be looked at.
@@ -59,7 +59,7 @@ def size_of(path: Path | str) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:
         raise InputError(f"cannot read {path}: this is no path of a file.") from error
     if stat.S_ISREG(found.st_mode):
@@ -88,7 +88,7 @@ def read_text(path: Path | str, cure: str) -> str:
         with open(path, "rb") as handle:
             raw = handle.read(_limits.TEXT_BYTES)
     except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -101,13 +101,13 @@ def read_text(path: Path | str, cure: str) -> str:
 
 
 def not_utf8(raw: bytes) -> str:
-    """What is said of bytes that are not UTF-8, given those that a file begins with."""
+    """The message for a file that is not UTF-8, given its first bytes."""
     utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
     return f"the bytes are not UTF-8{' but UTF-16' if utf16 else ''}"
 
 
 STEM = 80
-"""Letters of a name that the names of its temporary files repeat; longer ones are told apart by a hash."""
+"""Longest name that temporary files repeat in full; longer ones are replaced by a hash."""
 
 
 def _default_mode() -> int:
@@ -120,7 +120,7 @@ MODE = _default_mode()
 """The mode of a new file, read once: asking for the umask sets it for a moment."""
 
 HOST = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:40].strip("-") or "host"
-"""This machine, in letters that any file system takes."""
+"""Name of this machine, in characters that any file system accepts."""
 
 
 LEFTOVER = re.compile(rf"\..+\.{re.escape(HOST)}-(\d{{1,9}})-[0-9a-f]{{8}}\.part")
@@ -156,7 +156,7 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def writing(path: Path | str) -> Iterator[None]:
-    """Turn what the system says against writing `path` into one sentence, an UnavailableError."""
+    """Turn errors of the system while writing `path` into an UnavailableError of one sentence."""
     try:
         yield
     except OSError as error:
@@ -189,7 +189,7 @@ def retire(path: Path | str) -> None:
 
 
 def remove_leftovers(folder: Path | str) -> None:
-    """Delete what processes of this machine that are no more have left in a folder while they wrote or deleted."""
+    """Delete temporary files and folders that dead processes of this machine left in a folder."""
     with suppress(OSError):
         for path in Path(folder).iterdir():
             found = LEFTOVER.fullmatch(path.name)
@@ -201,12 +201,12 @@ def remove_leftovers(folder: Path | str) -> None:
 
 
 def temporary(path: Path) -> Path:
-    """A name beside `path` that nothing has: of this host, this process, and a number."""
+    """An unused name beside `path`, made of the host, the process and a number."""
     return path.with_name(f"{hidden(path)}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process of this machine is there; True where the system does not say."""
+    """Whether a process of this machine exists; True if the system does not tell."""
     if os.name != "posix":
         return True
     try:
@@ -226,7 +226,7 @@ def refuse_special(path: Path) -> None:
 
 
 def refuse_existing(path: Path | str, overwrite: bool) -> None:
-    """Raise InputError for a result of long work that is there already, unless it may be replaced."""
+    """Raise InputError if the result of long work exists already and must not be replaced."""
     with writing(path):
         if not overwrite and Path(path).exists():
             raise InputError(f"{path} is there already: replace it (--overwrite), or choose another name.")
@@ -242,21 +242,21 @@ def sha256(path: Path | str) -> str:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove leftovers from a folder, once for each process: many files may go to one folder."""
+    """Remove leftovers from a folder, once in each process."""
     if folder not in _tidied:
         _tidied.add(folder)
         remove_leftovers(folder)
 
 
 def hidden(path: Path) -> str:
-    """What names of files that serve `path` begin with: a dot and its own name, or a hash of one that is long."""
+    """Prefix of the names of helper files of `path`: a dot and its name, or a hash of a long name."""
     name = path.name
     short = name if len(os.fsencode(name)) <= STEM else f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
     return f".{short}"
 
 
 def _unusable(path: Path | str) -> bool:
-    """Whether the system cannot even take the path: a zero byte in it, letters it cannot spell, links in a circle."""
+    """Whether the system cannot use the path at all: a zero byte, characters it cannot encode, circular links."""
     try:
         Path(path).resolve()
     except (ValueError, RuntimeError):

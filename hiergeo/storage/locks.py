@@ -1,7 +1,7 @@
-"""One writer at a time: locks on what is being written, which the system takes back from a process that dies.
+"""One writer at a time: locks on what is being written, which the system releases when a process dies.
 
 The lock of ``NAME`` is the file ``.NAME.lock`` beside it. What counts is the system's lock on that file, not the file:
-a process that was killed leaves the file behind, and it is no obstacle to the next one.
+a process that was killed leaves the file behind, which does not block the next one.
 """
 
 import json
@@ -21,10 +21,10 @@ except ImportError:  # Windows has no such locks: there, two writers are the use
     fcntl = None  # type: ignore[assignment]
 
 CLEARING = 0.5
-"""Seconds to wait for a lock whose holder is dead: somebody may just be removing its file."""
+"""Seconds to wait for a lock whose holder is dead: another process may be removing its file."""
 
 COMMAND = 100
-"""Letters of a command that the lock tells."""
+"""Most characters of the command that a lock file records."""
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def _is_free(descriptor: int, patience: float) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Remove the lock files of dead processes from a folder; one that somebody opens meanwhile is taken by nobody."""
+    """Remove the lock files of dead processes from a folder, unless another process opens them meanwhile."""
     for place in folder.glob(".*.lock") if fcntl is not None else ():
         with suppress(OSError):
             descriptor = os.open(place, os.O_RDWR)
@@ -114,7 +114,7 @@ def _sign(descriptor: int) -> None:
 
 
 def _described(owner: bytes) -> str:
-    """The holder of a lock in words; what a lock tells may be cut short or nothing yet."""
+    """Description of the holder of a lock; the lock file may be incomplete or still empty."""
     told = _told(owner)
     if told is None:
         return "another process"
@@ -131,7 +131,7 @@ def _told(owner: bytes) -> tuple[int, str, str, float] | None:
 
 
 def _is_of_the_dead(descriptor: int) -> bool:
-    """Whether a lock file says that its holder was a process of this machine that is no more."""
+    """Whether a lock file names a dead process of this machine as its holder."""
     told = _told(_read(descriptor))
     return told is not None and told[1] == HOST and not is_running(told[0])
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from hiergeo import _limits
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, reason
 from hiergeo.storage import documents
 from hiergeo.storage.documents import ListOf, Misfit, Record, Text, Whole
 
@@ -25,7 +25,7 @@ HEADER = Record(
 
 
 def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
-    """The bytes of a file of tensors, which may be on any device and of any layout."""
+    """Tensors, on any device and of any layout, as the bytes of a safetensors file."""
     from safetensors.torch import save
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -48,7 +48,7 @@ def shapes(path: Path | str) -> Shapes:
                 raise InputError(f"{path} is damaged or no safetensors file: it says that its header is {length} long.")
             content = handle.read(length)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
     try:
         header = documents.parse(content)
         HEADER.check(header, "")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hiergeo.adapters import Model
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import HeadShape
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded

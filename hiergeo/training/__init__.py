@@ -1,15 +1,21 @@
 """Training: heads behind frozen embeddings, text towers themselves, and free embeddings of a graph."""
 
 from hiergeo.adapters.head import Head, HeadModel
-from hiergeo.training.chains import Chains, from_file, from_hierarchy
+from hiergeo.training.chains import (
+    Chains,
+    from_file,
+    from_hierarchy,
+    held_out_images,
+    held_out_of,
+    rows_without,
+    unseen_rows,
+)
 from hiergeo.training.free import FreeEmbedding, FreeRecipe, embed_graph
-from hiergeo.training.held_out import held_out_images, held_out_of, rows_without, unseen_rows
-from hiergeo.training.history import Look
 from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, chain_loss, parse_losses
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, summarise
-from hiergeo.training.trainer import SHARPEN, Recipe, Trained, train_head
+from hiergeo.training.trainer import SHARPEN, EvalRecord, Recipe, Trained, train_head
 
 __all__ = [
     "LOSSES",
@@ -24,7 +30,7 @@ __all__ = [
     "FreeRecipe",
     "Head",
     "HeadModel",
-    "Look",
+    "EvalRecord",
     "Objective",
     "Recipe",
     "Summary",

@@ -1,4 +1,4 @@
-"""What a head is trained on: chains as positions in a table of frozen embeddings."""
+"""Chains of embeddings that heads learn from: their sources, their split, and guards that keep the test apart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,26 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hiergeo import datasets
 from hiergeo._devices import resolve_device, resolve_dtype
 from hiergeo._numerics import torch_defaults
 from hiergeo.adapters import Model
-from hiergeo.adapters._base import unit_rows
+from hiergeo.adapters.model import unit_rows
 from hiergeo.datasets import Hierarchy, Row
+from hiergeo.datasets.hierarcaps import check_no_leakage
 from hiergeo.errors import InputError
 from hiergeo.storage import archives
 from hiergeo.storage.archives import Array
-from hiergeo.training.refusals import check_chains, leakage
-
-NEEDED = {
-    "text": Array("f", (2,)),
-    "positive": Array("iu", (2,)),
-    "negative": Array("iu", (2,)),
-    "root": Array("f", (1,)),
-}
-"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
-
-HEEDED = {"image_id": Array("iu", (1,), required=False), "caption": Array("U", (1,), required=False)}
-"""Those that it may have besides."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,7 @@ class Chains:
 
 @torch_defaults()
 def from_file(path: Path | str, *, base: Model | None = None, force: bool = False) -> Chains:
-    """Chains of an ``.npz`` with `NEEDED`; ``image_id`` (n,) of MS-COCO and ``caption`` (U,) are heeded where present.
+    """Chains of an ``.npz`` with `NEEDED`; ``image_id`` (n,) of MS-COCO and ``caption`` (U,) are used if present.
 
     Args:
         path: the file; embeddings may be float16 and are brought to norm one.
@@ -193,3 +183,136 @@ def from_hierarchy(
         captions=frozenset(hierarchy.texts),
         leakage=leaked,
     )
+
+
+def chunks(rows: Tensor, size: int) -> list[Tensor]:
+    """Rows in chunks of `size`; a single remaining row joins the chunk before it, since it would have no negatives."""
+    parts = list(rows.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
+
+
+def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Positions of training and of validation rows, int64, ascending, on the device of the chains.
+
+    Whole groups go to one side. The split does not depend on the device.
+
+    Args:
+        chains: what is parted.
+        share: of the groups, in (0, 1), that validate; at least one.
+        seed: which.
+
+    Raises:
+        InputError: a share outside (0, 1), or fewer than two groups.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"the share of validation rows must be between 0 and 1, not {share:g}.")
+    groups, member = torch.unique(chains.group, return_inverse=True)
+    if len(groups) < 2:
+        raise InputError(f"{chains.origin} describes a single image: nothing would be left to validate on.")
+    count = min(len(groups) - 1, max(1, round(share * len(groups))))
+    order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(seed)).to(groups.device)
+    validates = torch.zeros(len(groups), dtype=torch.bool, device=groups.device)
+    validates[order[:count]] = True
+    return (~validates[member]).nonzero()[:, 0], validates[member].nonzero()[:, 0]
+
+
+MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
+"""The arrays of an embedding file that mark held-out images."""
+
+
+def held_out_images(path: Path | str) -> frozenset[int] | None:
+    """The ids of the images that an embedding file marks in ``heldout`` (m,), booleans; None where it marks none.
+
+    Raises:
+        InputError: the file cannot be read, or the mark does not fit its images.
+    """
+    arrays = archives.read(path, MARKS)
+    if "heldout" not in arrays:
+        return None
+    marked, ids = arrays["heldout"], arrays.get("image_id")
+    if ids is None or marked.shape != ids.shape:
+        raise InputError(f"{path} marks held-out images in an array that does not fit its image_id.")
+    return frozenset(ids[marked].tolist())
+
+
+def rows_without(captions: frozenset[str], test: Hierarchy) -> np.ndarray:
+    """Booleans (rows of `test`,): True where no positive caption is, letter by letter, in `captions`."""
+    return np.array([captions.isdisjoint(row.positive) for row in test.rows])
+
+
+def unseen_rows(captions: frozenset[str] | None, test: Hierarchy) -> np.ndarray | None:
+    """Mask of the test rows that share no caption with the training set; None if empty or unknown.
+
+    Unknown captions, of a file of embeddings alone, are taken for those of HierarCaps' split without its test images.
+    """
+    if captions is None and test.name == "hierarcaps":
+        captions = frozenset(datasets.load("hierarcaps", "expanded-train").texts)
+    rows = None if captions is None else rows_without(captions, test)
+    return rows if rows is not None and rows.any() else None
+
+
+def held_out_of(model: Model) -> frozenset[int] | None:
+    """Ids of the images that stored embeddings mark as held out; None if none are marked."""
+    kind, _, file = model.name.partition(":")
+    return held_out_images(file) if kind == "npz" else None
+
+
+NEEDED = {
+    "text": Array("f", (2,)),
+    "positive": Array("iu", (2,)),
+    "negative": Array("iu", (2,)),
+    "root": Array("f", (1,)),
+}
+"""The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
+
+HEEDED = {"image_id": Array("iu", (1,), required=False), "caption": Array("U", (1,), required=False)}
+"""Optional arrays of a training file."""
+
+
+def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) -> None:
+    """Raise InputError unless (n, T) `positive` and `negative` are distinct positions among `texts`."""
+    if not len(positive):
+        raise InputError(f"{origin} is empty: there is no chain to train on.")
+    if positive.shape != negative.shape:
+        raise InputError(
+            f"{origin} has positive chains of shape {tuple(positive.shape)} and negative ones of shape "
+            f"{tuple(negative.shape)}: both must be (n, T)."
+        )
+    if positive.shape[1] < 2:
+        raise InputError(
+            f"{origin} has chains of {positive.shape[1]} tier: at least 2 are needed, general to specific."
+        )
+    both = torch.cat((positive, negative))
+    if int(both.min()) < 0 or int(both.max()) >= texts:
+        raise InputError(f"{origin} has chains that point beyond its {texts} texts.")
+    same = (positive == negative).any(1)
+    if bool(same.any()):
+        raise InputError(
+            f"{origin} has {int(same.sum())} rows with a negative identical to its positive (the first is row "
+            f"{int(same.nonzero()[0])}, counted from 0): leave them out."
+        )
+    if len(torch.unique(torch.cat((positive, negative), dim=1), dim=0)) == 1 and len(positive) > 1:
+        raise InputError(f"{origin} is one and the same row {len(positive)} times: there is nothing to learn.")
+
+
+def leakage(training: Hierarchy | Sequence[Row], *, force: bool) -> str | None:
+    """None for rows that describe no test image of HierarCaps; if forced, the message that would refuse the others.
+
+    Rows that name no image and cannot be compared by their captions either are accepted with a warning.
+
+    Args:
+        training: a hierarchy, or rows with what is known of them: the number of the image in MS-COCO, the captions.
+        force: say it instead of raising it.
+
+    Raises:
+        InputError: rows describe test images, and it was not forced.
+    """
+    try:
+        check_no_leakage(training)
+    except InputError as error:
+        if not force:
+            raise
+        return str(error)
+    return None

@@ -18,7 +18,7 @@ from hiergeo.errors import InputError, check_positive, check_whole
 from hiergeo.geometry import Geometry, Points, Space
 from hiergeo.geometry.charts import geoopt
 from hiergeo.polar import Polar
-from hiergeo.training.optimiser import adam, sgd
+from hiergeo.training.trainer import adam, sgd
 
 OPTIMISERS = {"adam": adam, "sgd": sgd}
 

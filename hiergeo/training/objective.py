@@ -1,4 +1,4 @@
-"""What training minimises: losses by name, each with its weight."""
+"""What training minimises: losses by name with their weights, in every geometry."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

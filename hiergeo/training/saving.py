@@ -1,12 +1,13 @@
-"""A trained head on disk: its folder, what it says of itself, and the space it was trained in."""
+"""Trained heads on disk: the folder, its configuration, and the space of the training."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from hiergeo._version import __version__
-from hiergeo.adapters.head import read_config, write
+from hiergeo.adapters.head_files import read_head_config, write_head
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space, parse
 from hiergeo.training.chains import Chains
@@ -29,11 +30,11 @@ def save_head(trained: Trained, chains: Chains, folder: Path | str, *, overwrite
         UnavailableError: the folder cannot be written; a head that was there is kept.
     """
     looks = [look.as_dict() for look in trained.history]
-    return write(folder, trained.head, describe(trained, chains), looks, overwrite=overwrite)
+    return write_head(folder, trained.head, describe(trained, chains), looks, overwrite=overwrite)
 
 
 def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
-    """What the configuration of a head says of it: model, geometry, data, losses, seed, versions."""
+    """The configuration of a head: model, geometry, data, recipe and versions."""
     recipe = trained.recipe
     base, fingerprint = chains.base or (None, None)
     return {
@@ -50,6 +51,7 @@ def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
         "batch": recipe.batch,
         "learning_rate": recipe.learning_rate,
         "validation": recipe.validation,
+        "recipe": asdict(recipe),
         "best_step": trained.best,
         "diverged": trained.diverged,
         "hiergeo": __version__,
@@ -58,12 +60,12 @@ def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
 
 
 def load_space(folder: Path | str) -> Space:
-    """The space that a stored head was trained in, around the root of whichever model it stands on.
+    """The space that a stored head was trained in, around the root of the model behind it.
 
     Raises:
         InputError: there is no head, or its configuration is damaged.
     """
-    config = read_config(folder)
+    config = read_head_config(folder)
     if "geometry" not in config:
         raise InputError(f"the configuration of the head in {folder} names no geometry: give one yourself.")
     return Space(parse(config["geometry"]))

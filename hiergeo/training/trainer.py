@@ -1,8 +1,9 @@
-"""Training a head: a fixed budget of steps, looks at validation rows, and the best state seen."""
+"""Training a head on frozen embeddings: the recipe, the loop, its history, and what ends it."""
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,21 +12,100 @@ from hiergeo import _limits
 from hiergeo._devices import AUTO
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
-from hiergeo.adapters.head import Head
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.errors import InputError, check_positive, check_whole
 from hiergeo.geometry import Geometry, Space
+from hiergeo.geometry.charts import geoopt
 from hiergeo.losses import check_curvature, clamp_curvature
 from hiergeo.metrics import tau_d
-from hiergeo.training.chains import Chains
-from hiergeo.training.divergence import Divergence, divergence
-from hiergeo.training.history import Look
+from hiergeo.storage.documents import ListOf, Number, Record, Whole
+from hiergeo.training.chains import Chains, chunks, split_groups
 from hiergeo.training.objective import Batch, Objective
-from hiergeo.training.optimiser import adam
-from hiergeo.training.splitting import chunks, split_groups
+
+NAMED_ROWS = 8
+"""Most rows of a batch that a divergence lists; the rest are counted."""
+
+
+class Divergence(Exception):
+    """Error raised for a non-finite loss, embedding or gradient; reports the step and the rows."""
+
+
+def divergence(what: str, step: int, rows: Tensor | None) -> Divergence:
+    """The error for `what` at a step, counted from 1 (0 is before the first), with the batch `rows` (b,) if any."""
+    if rows is None:
+        return Divergence(f"{what} at step {step}" if step else f"{what} before the first step")
+    more = f" and {len(rows) - NAMED_ROWS} more" if len(rows) > NAMED_ROWS else ""
+    named = ", ".join(map(str, rows[:NAMED_ROWS].tolist()))
+    return Divergence(f"{what} at step {step}, with the batch of rows {named}{more}")
+
+
+NUMBERS = Record(rest=Number(finite=False))
+
+SCHEMA = Record(
+    {
+        "step": Whole(0, _limits.TRAINING_STEPS),
+        "training": NUMBERS,
+        "validation": Record({"total": Number(finite=False)}, rest=Number(finite=False)),
+        "tau_d": Number(finite=False),
+        "radius": ListOf(Number(finite=False)),
+        "curvature": ListOf(Number(finite=False)),
+    }
+)
+"""Schema of the JSON values of an `EvalRecord`."""
+
+
+@dataclass(frozen=True)
+class EvalRecord:
+    """One look.
+
+    Attributes:
+        step: steps taken before it.
+        training: the losses of the last batch by name, not weighted, and their weighted sum `total`; empty at step 0.
+        validation: the same on the validation rows, means over batches.
+        tau_d: of the validation rows, in [-1, 1].
+        radius: mean radius of each tier of the validation rows, geodesic units.
+        curvature: signed K of every factor.
+    """
+
+    step: int
+    training: dict[str, float]
+    validation: dict[str, float]
+    tau_d: float
+    radius: tuple[float, ...]
+    curvature: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values by name."""
+        return asdict(self)
+
+    @classmethod
+    def of_dict(cls, values: Mapping[str, Any]) -> "EvalRecord":
+        """The record from the values of `as_dict`."""
+        pairs = {name: tuple(values[name]) for name in ("radius", "curvature")}
+        return cls(**{**values, **pairs})
+
+
+def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """Adam; geoopt's RiemannianAdam as soon as a parameter has a manifold. Source: Becigneul and Ganea (ICLR 2019)."""
+    return _made(torch.optim.Adam, "RiemannianAdam", parameters, learning_rate)
+
+
+def sgd(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """Gradient descent; geoopt's RiemannianSGD as soon as a parameter has a manifold. Source: Bonnabel (2013)."""
+    return _made(torch.optim.SGD, "RiemannianSGD", parameters, learning_rate)
+
+
+def _made(
+    flat: type[torch.optim.Optimizer], riemannian: str, parameters: Iterable[nn.Parameter], learning_rate: float
+) -> torch.optim.Optimizer:
+    listed = [parameter for parameter in parameters if parameter.requires_grad]
+    on_manifold = any(hasattr(parameter, "manifold") for parameter in listed)
+    made: Callable[..., torch.optim.Optimizer] = getattr(geoopt().optim, riemannian) if on_manifold else flat
+    return made(listed, lr=learning_rate)
+
 
 SHARPEN = {"prior": 40.0, "mean": 1.0, "order": 20.0}
-"""Losses that order radii while the frozen directions, and so retrieval, hardly move."""
+"""Losses that order radii and hardly change the frozen directions, and so retrieval."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +173,7 @@ class Trained:
     head: Head
     geometry: Geometry
     recipe: Recipe
-    history: tuple[Look, ...]
+    history: tuple[EvalRecord, ...]
     best: int
     diverged: str | None
 
@@ -143,7 +223,7 @@ def train_head(
 
 
 class _Run:
-    """The moving parts of one training: module, optimiser, rows."""
+    """State of one training: module, optimiser, rows."""
 
     def __init__(self, chains: Chains, geometry: Geometry, recipe: Recipe) -> None:
         dim = chains.text.shape[1]
@@ -202,13 +282,13 @@ class _Run:
         return divergence(what, *(self.last or (0, None)))
 
     @torch.no_grad()
-    def look(self, step: int, training: dict[str, float]) -> Look:
+    def look(self, step: int, training: dict[str, float]) -> EvalRecord:
         parts = [self.losses(rows)[1] for rows in chunks(self.validation_rows, self.recipe.batch)]
         chains = self.chains
         space = Space(self.geometry, self.head(chains.root.float()))
         radii = space.radius(self.head(chains.text[chains.positive[self.validation_rows]].float()))
         factors = self.geometry.parts(self.head.shape.outputs)
-        return Look(
+        return EvalRecord(
             step=step,
             training=training,
             validation={name: sum(part[name] for part in parts) / len(parts) for name in parts[0]},
@@ -219,7 +299,7 @@ class _Run:
 
 
 def _batches(rows: Tensor, recipe: Recipe) -> Iterator[Tensor]:
-    """Batches without end, every row once an epoch, in an order that depends on the seed alone."""
+    """Endless batches: every row once per epoch, in an order that depends only on the seed."""
     generator = torch.Generator().manual_seed(recipe.seed)
     while True:
         order = torch.randperm(len(rows), generator=generator)

@@ -19,8 +19,8 @@ import numpy as np
 
 from hiergeo import adapters, datasets, geometry
 from hiergeo.adapters import tiny
-from hiergeo.adapters.head import Head, write
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import Head, HeadShape
+from hiergeo.adapters.head_files import write_head
 from hiergeo.datasets import hierarcaps, hyperlex, mammals
 from hiergeo.datasets.pictures import open_rgb
 from tests.attack.apart import cap
@@ -78,7 +78,9 @@ def _archives(folder: Path) -> dict[str, Deed]:
 def _heads(folder: Path) -> dict[str, Deed]:
     def head(name: str, change: Callable[[Path], object]) -> Deed:
         place = folder / name
-        write(place, Head(HeadShape(64, 64, 4)), {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
+        write_head(
+            place, Head(HeadShape(64, 64, 4)), {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"}
+        )
         change(place)
         return partial(adapters.load, f"head:{place}")
 

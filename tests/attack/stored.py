@@ -13,7 +13,7 @@ from training_common import captions, chains, stored
 
 from hiergeo import adapters, datasets, geometry, training
 from hiergeo.adapters import tiny
-from hiergeo.adapters.head import read_config
+from hiergeo.adapters.head_files import read_head_config
 from hiergeo.errors import InputError
 from hiergeo.storage import archives, tensors
 from hiergeo.training.re import checkpoints
@@ -123,7 +123,7 @@ def heads(folder: Path) -> Attack:
     training.save_head(trained, made, original)
     words = captions()[:8]
     wanted = adapters.load(f"head:{original}").encode_text(words)
-    told = read_config(original)
+    told = read_head_config(original)
 
     def attack(random: Random) -> None:
         shutil.rmtree(broken, ignore_errors=True)
@@ -136,7 +136,7 @@ def heads(folder: Path) -> Attack:
             victim.write_bytes(damage(random, victim.read_bytes()))
         _compare({"rows": adapters.load(f"head:{broken}").encode_text(words)}, {"rows": wanted})
         training.load_space(broken)
-        if read_config(broken) != told:
+        if read_head_config(broken) != told:
             raise Silent("another configuration than was written")
 
     return attack

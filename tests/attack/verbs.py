@@ -15,8 +15,8 @@ import torch
 from training_common import captions, chains
 
 from hiergeo import adapters, cli
-from hiergeo.adapters.head import Head, read_config, write
-from hiergeo.adapters.head.network import HeadShape
+from hiergeo.adapters.head import Head, HeadShape
+from hiergeo.adapters.head_files import read_head_config, write_head
 from hiergeo.datasets import scenes
 from hiergeo.errors import InputError
 from hiergeo.storage import archives, documents, tensors
@@ -74,7 +74,7 @@ def prepare(inputs: Path) -> None:
     archives.write(inputs / "chains.npz", {**arrays, "caption": np.array(captions())})
     head = Head(HeadShape(64, 64), seed=1)
     torch.nn.init.orthogonal_(head.linear.weight)
-    write(inputs / "head", head, {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
+    write_head(inputs / "head", head, {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
     adapters.load("tiny").encode_text(["a red square"])
     mirror.serve()
 
@@ -118,7 +118,7 @@ def _embeddings(out: Path) -> str | None:
 def _head(out: Path) -> str | None:
     if not (out / "head" / "config.json").exists():
         return None
-    config = read_config(out / "head")
+    config = read_head_config(out / "head")
     adapters.load(f"head:{out}/head@npz:{_base(out)}")
     return json.dumps(config, sort_keys=True)
 

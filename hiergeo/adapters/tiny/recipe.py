@@ -19,14 +19,24 @@ from torch.nn.functional import pad
 
 from hiergeo._progress import track
 from hiergeo.adapters.tiny import CONFIG, MERGES, WEIGHTS
-from hiergeo.adapters.tiny.contrastive import Schedule, train
-from hiergeo.adapters.tiny.vocabulary import learn_merges, save_merges
 from hiergeo.datasets import scenes
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.storage.files import atomic_write, atomic_write_text
 
 if TYPE_CHECKING:
     from open_clip import CLIP
+
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from open_clip import CLIP
+
+
+import gzip
+from collections.abc import Iterable
 
 ARCHITECTURE: dict[str, Any] = {
     "embed_dim": 64,
@@ -101,3 +111,91 @@ def main(
 
 if __name__ == "__main__":
     typer.run(main)
+
+LARGEST_LOGIT_SCALE = math.log(100.0)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Steps of AdamW on batches of pairs; the learning rate rises linearly, then falls to 0 along half a cosine."""
+
+    steps: int
+    batch: int = 256
+    peak_rate: float = 1e-3
+    warm_up: int = 50
+    weight_decay: float = 0.05
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        rise = (step + 1) / self.warm_up
+        fall = 0.5 + 0.5 * math.cos(math.pi * step / self.steps)
+        return self.peak_rate * min(rise, fall)
+
+
+def train(model: "CLIP", pixels: Tensor, tokens: Tensor, schedule: Schedule, seed: int) -> None:
+    """Train a model in place with the loss of CLIP.
+
+    Args:
+        pixels: uint8 of shape (images, 3, side, side), not normalised.
+        tokens: int32 of shape (images, captions of each, context length).
+        schedule: how long and how fast.
+        seed: of the draws of images and captions.
+    """
+    from open_clip import ClipLoss
+
+    random = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), betas=(0.9, 0.98))
+    contrast = ClipLoss()
+    model.train()
+    for step in track(range(schedule.steps), "training", enabled=True):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.rate(step)
+        chosen = torch.randint(len(pixels), (schedule.batch,), generator=random)
+        caption = torch.randint(tokens.shape[1], (schedule.batch,), generator=random)
+        distinct, text_of = torch.unique(tokens[chosen, caption], dim=0, return_inverse=True)
+        images = model.encode_image(normalised(pixels[chosen]), normalize=True)
+        texts = model.encode_text(distinct, normalize=True).index_select(0, text_of)
+        optimizer.zero_grad()
+        contrast(images, texts, model.logit_scale.exp()).backward()
+        optimizer.step()
+        model.logit_scale.data.clamp_(max=LARGEST_LOGIT_SCALE)
+    model.eval()
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """Pixels (..., 3, side, side) in 0..255 as open_clip's default preprocessing hands them to a model."""
+    from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+
+    mean, deviation = (torch.tensor(c).view(3, 1, 1) for c in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
+    return (pixels / 255.0 - mean) / deviation
+
+
+def _groups(model: "CLIP", weight_decay: float) -> list[dict[str, object]]:
+    """Weight decay for matrices and kernels; none for biases, gains and the temperature."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+MERGE_COUNT = 400
+"""More merges than the words of `scenes` can use; training stops when every word is one token."""
+
+
+def learn_merges(captions: Iterable[str]) -> list[str]:
+    """Byte-pair merges, most frequent first, each as ``left right``; the last piece of a word ends in ``</w>``."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(vocab_size=2 * 26 + MERGE_COUNT, end_of_word_suffix="</w>", show_progress=False)
+    tokenizer.train_from_iterator(captions, trainer)
+    return [" ".join(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+
+
+def save_merges(path: Path, merges: list[str]) -> None:
+    """Write merges in the form open_clip's `SimpleTokenizer` reads: gzip, one header line, no newline at the end."""
+    text = "\n".join(["#version: 0.2", *merges])
+    with atomic_write(path) as handle:
+        handle.write(gzip.compress(text.encode("utf-8"), mtime=0))

@@ -32,7 +32,7 @@ DIGEST = 16
 
 
 class Repeats:
-    """Rows that repeat an earlier one, found by a hash of each: 24 bytes a row are held."""
+    """Finds rows that repeat an earlier one, by a hash of each row (24 bytes a row)."""
 
     def __init__(self) -> None:
         self._digests = bytearray()
@@ -45,7 +45,7 @@ class Repeats:
         self._rows.append(row.row_id)
 
     def defects(self, file: str) -> Iterator[Defect]:
-        """The rows that were there before, in their order."""
+        """One defect for each repeated row, in order."""
         halves = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
         order = np.lexsort((halves[:, 1], halves[:, 0]))
         ordered = halves[order]

@@ -32,10 +32,10 @@ PARTS = (*FILES, "images")
 """What can be downloaded: the three CSV files, and the images of the test split."""
 
 TRAIN_ROWS = 50_000
-"""Rows that the training file has at least; its authors speak of 73,000."""
+"""Least number of rows of the training file; its authors report 73,000."""
 
 ODD_ROWS = 0.01
-"""Share of its rows that may be malformed before it counts as another file."""
+"""Share of malformed rows above which a file is not taken for the training file."""
 
 
 def fetch(

@@ -26,7 +26,7 @@ from hiergeo.errors import InputError, UnavailableError, unknown_name
 NAME = "hierarcaps"
 
 COUNTED = 1000
-"""Defects after which the rest of a file is not looked at."""
+"""Number of defects after which reading stops."""
 
 
 @dataclass(frozen=True)

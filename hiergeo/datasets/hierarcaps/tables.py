@@ -17,17 +17,17 @@ from typing import BinaryIO, TextIO
 from hiergeo import _limits
 from hiergeo._text import one_line, shortened
 from hiergeo.datasets.hierarchy import Row
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.storage.files import not_utf8, read_text, size_of
 
 GZIP = b"\x1f\x8b"
-"""What gzip files begin with."""
+"""First bytes of a gzip file."""
 
 LENGTH = struct.Struct("<I")
-"""What gzip files end with: how many bytes they inflate to, modulo 2^32."""
+"""Last four bytes of a gzip file: its inflated size modulo 2^32."""
 
 INTACT, UTF8 = "replace it by an intact copy", "save it as UTF-8 text"
-"""What to do about a file."""
+"""What to do about a bad file."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _records(path: Path) -> Iterator[list[str]]:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path} is truncated or not gzip ({error}): {INTACT}.") from error
     except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror or error}.") from error
+        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
 
 
 def _records_in(path: Path, handle: BinaryIO, size: int) -> Iterator[list[str]]:
@@ -129,7 +129,7 @@ class _Lines:
 
     @property
     def place(self) -> str:
-        """The record at hand, in words."""
+        """Description of the current record."""
         return f"data row {self.records - 1} (the first is 0)" if self.records else "header"
 
     def _check_encoding(self, line: str) -> None:
@@ -275,7 +275,7 @@ TIERS = 4
 """Captions in a chain of HierarCaps."""
 
 QUOTED = 100
-"""Characters of a cell that a defect quotes."""
+"""Most characters of a cell that a defect quotes."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 COUNTS = {"train": 20_000, "validation": 1_000, "test": 1_000}
-"""Rows of each split unless told otherwise."""
+"""Default number of rows of each split."""
 
 PROMPTS = ("a plain {}", "a striped {}", "a dotted {}", "a small {}", "a big {}")
-"""What is said of a shape where its kind is to be told; the words before it spare the choice of an article."""
+"""Prompts for the kind of a shape; the adjective avoids the choice between "a" and "an"."""
 
 
 def load(split: str = "test", *, count: int | None = None, seed: int = 0) -> Hierarchy:

@@ -144,7 +144,7 @@ Facts = dict[str, str]
 """What a caption tells, slot -> value: count, place, ground, and the `NAMES` of each thing in slots like ``0.kind``."""
 
 NAMES = ("family", "kind", "colour", "size", "pattern")
-"""What can be told of a thing."""
+"""Attributes of a thing that captions mention."""
 
 VALUES = {
     "count": ("one", "two"),

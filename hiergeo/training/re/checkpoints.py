@@ -1,8 +1,4 @@
-"""Checkpoints: ``step-N.safetensors``, and ``step-N.json``, which names its hash and is written last.
-
-A process may die at any moment: a checkpoint without its JSON does not exist. One whose JSON is not byte for byte what
-was written, or whose tensors do not have the hash that it names, is passed over for the one before.
-"""
+"""Checkpoints of fine-tuning: what the state of a run is, and how it is written and read again."""
 
 import json
 import re
@@ -14,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hiergeo import _limits
 from hiergeo._version import __version__
@@ -23,13 +19,79 @@ from hiergeo.storage import documents
 from hiergeo.storage import tensors as tensor_files
 from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
 from hiergeo.storage.files import atomic_write, sha256, writing
-from hiergeo.training.history import SCHEMA as LOOK
+from hiergeo.training.trainer import SCHEMA as LOOK
+
+WEIGHT, GENERATOR = "weight/", "generator"
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""State that AdamW keeps for each weight."""
+
+Weights = Mapping[str, nn.Parameter]
+
+
+def collect(weights: Weights, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The state of `weights`, of their optimiser and of torch's generator, on the CPU."""
+    tensors = {f"{WEIGHT}{name}": weight.detach() for name, weight in weights.items()}
+    for name, weight in weights.items():
+        kept = optimiser.state.get(weight, {})
+        tensors |= {f"{moment}/{name}": kept[moment] for moment in MOMENTS if moment in kept}
+    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()} | {GENERATOR: torch.get_rng_state()}
+
+
+def check_fit(tensors: Mapping[str, Tensor], weights: Weights) -> None:
+    """Raise InputError, naming the first that differs, unless stored tensors are a state of `weights`.
+
+    Every weight has to be there, with all of its moments or none, each of its own shape.
+    """
+    generator = torch.get_rng_state()
+    expected = {f"{WEIGHT}{name}": weight.shape for name, weight in weights.items()} | {GENERATOR: generator.shape}
+    for name, weight in weights.items():
+        moments = {f"{moment}/{name}": weight.shape if moment != "step" else torch.Size() for moment in MOMENTS}
+        if moments.keys() & tensors.keys():
+            expected |= moments
+    for name in sorted({*expected, *tensors}):
+        found = tensors[name].shape if name in tensors else None
+        if expected.get(name) != found:
+            raise InputError(f"a checkpoint does not fit the model: its tensor '{name}' is {_words(found)}.")
+        fits = tensors[name].dtype == generator.dtype if name == GENERATOR else tensors[name].is_floating_point()
+        if not fits:
+            raise InputError(f"a checkpoint does not fit the model: its tensor '{name}' holds {tensors[name].dtype}.")
+
+
+@torch.no_grad()
+def restore_weights(tensors: Mapping[str, Tensor], weights: Weights) -> None:
+    """Restore stored weights. Raises InputError as `check_fit`."""
+    check_fit(tensors, weights)
+    for name, weight in weights.items():
+        weight.copy_(tensors[f"{WEIGHT}{name}"])
+
+
+def restore(tensors: Mapping[str, Tensor], weights: Weights, optimiser: torch.optim.Optimizer) -> None:
+    """Restore a stored state.
+
+    Raises:
+        InputError: as `check_fit`, or the state of the random generator is none.
+    """
+    restore_weights(tensors, weights)
+    for name, weight in weights.items():
+        kept = {moment: tensors.get(f"{moment}/{name}") for moment in MOMENTS}
+        state = {m: t.to("cpu" if m == "step" else weight.device) for m, t in kept.items() if t is not None}
+        if state:
+            optimiser.state[weight] = state
+    try:
+        torch.set_rng_state(tensors[GENERATOR])
+    except RuntimeError as error:
+        raise InputError("a checkpoint is damaged: its state of the random generator is none.") from error
+
+
+def _words(shape: torch.Size | None) -> str:
+    return "missing" if shape is None else f"of shape {list(shape)}, which is not expected"
+
 
 NAME = r"step-\d{8}\.(safetensors|json)"
-"""What a file of a checkpoint is called; while it is written, a dot stands before and more letters behind."""
+"""Pattern of the names of checkpoint files; temporary ones have a leading dot and a suffix."""
 
 KEPT = 2
-"""The newest checkpoints that stay; the best ones that they name stay too."""
+"""Number of newest checkpoints that are kept, besides the best ones that they name."""
 
 STEP = Whole(0, _limits.TRAINING_STEPS)
 SCALER = Record(
@@ -54,7 +116,7 @@ SCHEMA = Record(
         "curve": Record(rest=ListOf(Number(finite=False))),
     }
 )
-"""What the JSON of a checkpoint has to be before anything in it is used."""
+"""Schema of the JSON part of a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +130,7 @@ class Checkpoint:
         looks: the looks so far, as JSON values.
         curve: name -> its value after every step so far.
         scaler: the state of float16's loss scaling; None without it.
-        tensors: see `hiergeo.training.re.state`.
+        tensors: see `hiergeo.training.re.checkpoints`.
     """
 
     step: int
@@ -81,10 +143,10 @@ class Checkpoint:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
-    """Add a checkpoint to a folder and remove those that nobody needs any more.
+    """Add a checkpoint to a folder and remove those that are no longer needed.
 
     Raises:
-        UnavailableError: the folder cannot be written; the checkpoints that were there are kept.
+        UnavailableError: the folder cannot be written; existing checkpoints are kept.
     """
     tensors, described = _paths(folder, checkpoint.step)
     content = tensor_files.packed(checkpoint.tensors)
@@ -141,13 +203,13 @@ def latest(folder: Path) -> Checkpoint | None:
 
 
 def steps(folder: Path) -> list[int]:
-    """The steps of which a folder has a description, intact or not."""
+    """Steps for which a folder holds a checkpoint, intact or not."""
     named = (path.stem for path in folder.glob("step-*.json") if re.fullmatch(NAME, path.name))
     return [int(stem.removeprefix("step-")) for stem in named]
 
 
 def forget_after(folder: Path, step: int) -> None:
-    """Remove the checkpoints after a step, which are damaged: training goes on from that step.
+    """Remove the damaged checkpoints after a step, from which training resumes.
 
     Raises:
         UnavailableError: one of them cannot be removed.
@@ -190,7 +252,7 @@ def _described(folder: Path, step: int) -> dict[str, Any]:
 
 
 def _prune(folder: Path) -> None:
-    """Remove what is neither among the newest nor the best that these name, and what a killed process left behind."""
+    """Remove checkpoints that are neither newest nor best, and files that a killed process left behind."""
     newest = sorted(steps(folder))[-KEPT:]
     kept = {path.name for step in newest for path in _paths(folder, step)}
     for step in newest:

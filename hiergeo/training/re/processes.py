@@ -1,4 +1,4 @@
-"""One process or many, float32 or less, and where numbers are logged: what Hugging Face accelerate takes care of."""
+"""Processes, precision and logging of a training, through Hugging Face accelerate."""
 
 import importlib.util
 import warnings
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from hiergeo._devices import AUTO, resolve_device
-from hiergeo.adapters import _hub
-from hiergeo.errors import InputError, UnavailableError, unknown_name
+from hiergeo.adapters import hub
+from hiergeo.errors import InputError, UnavailableError, reason, unknown_name
 from hiergeo.training.re.ranks import joined, place
 
 LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
@@ -25,7 +25,7 @@ def is_writer() -> bool:
 
 
 def local(device: str) -> str:
-    """The device of this process: the one of its rank, where a launcher started several and no index was named."""
+    """The device of this process: that of its rank if a launcher started several and no index was given."""
     rank = place().local
     named = str(resolve_device(AUTO)) if device == AUTO else device
     return named if rank is None or ":" in named or named in ("cpu", "mps") else f"{named}:{rank}"
@@ -52,7 +52,7 @@ def accelerated(
         UnavailableError: accelerate, or the package of the log, is not installed; another process is gone.
     """
     check_log(log)
-    accelerate = _hub.require("accelerate", "train", "training a tower")
+    accelerate = hub.require("accelerate", "train", "training a tower")
     if amp == "fp16" and device.type == "cpu":
         raise InputError("float16 needs a GPU: use --amp bf16, or none, on the CPU.")
     with joined(str(device)), warnings.catch_warnings():
@@ -78,7 +78,7 @@ def _accelerator(accelerate: Any, device: torch.device, amp: str, log: str | Non
             project_dir=str(out),
         )
     except ValueError as error:
-        raise InputError(f"accelerate cannot be set up as the environment asks: {_hub.reason(error)}.") from error
+        raise InputError(f"accelerate cannot be set up as the environment asks: {reason(error)}.") from error
     if accelerator.num_processes != here.size:
         raise InputError(
             f"WORLD_SIZE says {here.size} processes, and accelerate sees {accelerator.num_processes}: "

@@ -1,4 +1,4 @@
-"""The moving parts of fine-tuning a tower: one step, one look, and their state."""
+"""A fine-tuning run: one step, one evaluation, and their state."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,29 +13,27 @@ from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
 from hiergeo.metrics import tau_d
-from hiergeo.training.divergence import divergence
-from hiergeo.training.history import Look
+from hiergeo.training.chains import chunks, split_groups
 from hiergeo.training.objective import Batch, Objective
-from hiergeo.training.re import state
-from hiergeo.training.re.captions import CaptionChains
+from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
 from hiergeo.training.re.processes import mean_over_ranks
-from hiergeo.training.re.recipe import TowerRecipe
-from hiergeo.training.splitting import chunks, split_groups
+from hiergeo.training.re.recipe import CaptionChains, TowerRecipe
+from hiergeo.training.trainer import EvalRecord, divergence
 
 Mine = Callable[[Tensor, Tensor], Tensor]
 """What makes one number of P and N, as for `re_loss`."""
 
 
 class Forward(nn.Module):
-    """A tower as accelerate wraps it; the tower itself stays in float32 for whoever calls it directly."""
+    """A tower wrapped by accelerate; the tower itself stays in float32."""
 
     def __init__(self, tower: Tower) -> None:
         super().__init__()
         self.tower = tower
 
     def forward(self, **tokens: Tensor) -> Tensor:
-        """As the tower."""
+        """See the tower."""
         rows: Tensor = self.tower(**tokens)
         return rows
 
@@ -75,7 +73,7 @@ class Run:
             groups.append({"params": list(curvature.values()), "weight_decay": 0.0})
         self.adam = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         self.module, self.optimiser = accelerator.prepare(Forward(tower), self.adam)
-        self.looks: list[Look] = []
+        self.looks: list[EvalRecord] = []
         self.curve: dict[str, list[float]] = {}
 
     @property
@@ -133,7 +131,7 @@ class Run:
         radii = space.radius(embedded[positive])
         factors = self.geometry.parts(embedded.shape[1])
         self.looks.append(
-            Look(
+            EvalRecord(
                 step=step,
                 training={name: values[-1] for name, values in self.curve.items()},
                 validation=mean_over_ranks(self.accelerator, means),
@@ -153,15 +151,15 @@ class Run:
             looks=[look.as_dict() for look in self.looks],
             curve=self.curve,
             scaler=None if scaler is None else scaler.state_dict(),
-            tensors=state.collect(self.weights, self.adam),
+            tensors=checkpoints.collect(self.weights, self.adam),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the state of a checkpoint."""
-        state.restore(checkpoint.tensors, self.weights, self.adam)
+        checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
         if checkpoint.scaler is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
-        self.looks = [Look.of_dict(look) for look in checkpoint.looks]
+        self.looks = [EvalRecord.of_dict(look) for look in checkpoint.looks]
         self.curve = {name: list(values) for name, values in checkpoint.curve.items()}
 
     def _losses(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,8 +1,9 @@
-"""What every trainable text tower is: the network of a model, copied where it is trained and shared where it is not."""
+"""Trainable text towers: captions in, embeddings with gradient out, a folder for the model's own library at the end."""
 
 import copy
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from hiergeo.adapters._base import Model
-from hiergeo.adapters._network import NetworkModel
+from hiergeo._plugins import Plugins
+from hiergeo.adapters import hub
+from hiergeo.adapters.model import Model, NetworkModel
 from hiergeo.errors import InputError
 
 SAMPLE = ("", "a photograph of two small dogs")
@@ -72,9 +74,7 @@ class Tower(nn.Module, ABC):
 
     def merge(self) -> None:
         """Fold low-rank adapters, if there are any, into the weights they adapt."""
-        from hiergeo.adapters.towers import _lora
-
-        _lora.merge(self.network)
+        merge_adapters(self.network)
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
@@ -111,3 +111,74 @@ def _activations(network: nn.Module) -> list[str]:
 def on(device: torch.device, tokens: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors among the tokens, on a device."""
     return {name: value.to(device) for name, value in tokens.items() if isinstance(value, Tensor)}
+
+
+def adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) -> None:
+    """Put adapters of a rank on the linear layers whose weights are `trained`; only the adapters are trained then.
+
+    The adapters start as the identity: their output is 0 at first. Scaling is 1 (alpha = rank).
+
+    Raises:
+        InputError: a rank below 1, or no linear layers.
+        UnavailableError: peft is not installed.
+    """
+    if rank < 1:
+        raise InputError(f"the rank of low-rank adapters must be at least 1, not {rank}.")
+    peft = hub.require("peft", "train", "low-rank adaptation")
+    layers = [name for name, layer in network.named_modules() if type(layer) is nn.Linear]
+    layers = [name for name in layers if f"{name}.weight" in trained]
+    if not layers:
+        raise InputError("this text tower has no linear layers to adapt: train it whole, without low-rank adapters.")
+    named = "|".join(re.escape(name) for name in layers)
+    peft.inject_adapter_in_model(peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=named), network)
+
+
+def merge_adapters(network: nn.Module) -> None:
+    """Fold every adapter into the layer it adapts and put that layer back in its place."""
+    for name, layer in list(network.named_modules()):
+        if name.endswith(".base_layer") or not hasattr(layer, "base_layer"):
+            continue
+        adapted: Any = layer
+        adapted.merge()
+        parent, _, own = name.rpartition(".")
+        setattr(network.get_submodule(parent), own, adapted.get_base_layer())
+
+
+TOWERS: Plugins[Callable[[Any], Tower]] = Plugins(
+    "text tower",
+    "hiergeo.towers",
+    {
+        "open_clip": "hiergeo.adapters.open_clip:OpenClipTower",
+        "tiny": "hiergeo.adapters.open_clip:OpenClipTower",
+        "hf": "hiergeo.adapters.huggingface:HuggingFaceTower",
+        "sentence-transformers": "hiergeo.adapters.sentence_transformers:SentenceTransformersTower",
+    },
+)
+"""Name of an adapter, with which the specs of its models begin -> what makes the text tower of such a model trainable:
+a subclass of `Tower`, or a function of the model that returns one."""
+
+
+def tower_of(model: Model, lora: int | None = None) -> Tower:
+    """A trainable copy of a model's text tower; the model itself stays as it is.
+
+    Args:
+        model: a model of an adapter that is among `TOWERS`.
+        lora: the rank of adapters on the linear layers of the tower, which are trained in its stead; None trains the
+            tower and its projection whole.
+
+    Raises:
+        InputError: a model without a text tower to train, or one without linear layers to adapt.
+        UnavailableError: peft is not installed, and `lora` asks for it.
+    """
+    name = model.name.partition(":")[0]
+    if name not in TOWERS:
+        raise InputError(f"{model.name} has no text tower to train: use a model of {', '.join(TOWERS.names())}.")
+    make = TOWERS.get(name)
+    with TOWERS.running(name, f"cannot be made of {model.name}"):
+        tower = make(model)
+    if not isinstance(tower, Tower):
+        raise InputError(f"the text tower '{name}' is a {type(tower).__name__}, not a hiergeo.adapters.Tower.")
+    tower.check_against(model)
+    if lora is not None:
+        adapt(tower.network, tower.trainable(), lora)
+    return tower

@@ -1,4 +1,4 @@
-"""What both ways of training share on the command line: options, the test rows to judge by, the table."""
+"""What ``hiergeo train head`` and ``hiergeo train re`` share: options, the labelled images, the report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -8,16 +8,15 @@ from rich.table import Table
 
 from hiergeo import _limits, datasets
 from hiergeo.adapters import Model
-from hiergeo.cli import options
 from hiergeo.cli._terminal import console
 from hiergeo.datasets import Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation.retrieval import check_labels
-from hiergeo.training import Look, Summary
+from hiergeo.training import EvalRecord, Summary
 
-Split = Annotated[str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")]
-Loss = Annotated[list[str], typer.Option(help=options.LOSS_HELP, metavar="NAME=WEIGHT")]
-Force = Annotated[bool, typer.Option("--force", help=options.FORCE_HELP)]
+TrainingSplit = Annotated[
+    str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")
+]
 ZeroShot = Annotated[
     str | None,
     typer.Option(
@@ -25,7 +24,7 @@ ZeroShot = Annotated[
         metavar="scenes|DIR",
     ),
 ]
-Seed = Annotated[
+TrainingSeed = Annotated[
     int,
     typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0, max=_limits.SEED),
 ]
@@ -47,13 +46,13 @@ def labelled(source: str | None, judge: Model | None) -> Labelled | None:
     return images
 
 
-def at(history: Sequence[Look], step: int) -> Look:
+def at(history: Sequence[EvalRecord], step: int) -> EvalRecord:
     """The look of a step."""
     return next(look for look in history if look.step == step)
 
 
 def report(
-    history: Sequence[Look], best: int, leakage: str | None, settings: Mapping[str, Any], summary: Summary | None
+    history: Sequence[EvalRecord], best: int, leakage: str | None, settings: Mapping[str, Any], summary: Summary | None
 ) -> dict[str, object]:
     """What ``--json`` holds: metrics first, a flat object."""
     kept = at(history, best)
@@ -67,7 +66,7 @@ def report(
     }
 
 
-def show(history: Sequence[Look], best: int, leakage: str | None, summary: Summary | None, result: str) -> None:
+def show(history: Sequence[EvalRecord], best: int, leakage: str | None, summary: Summary | None, result: str) -> None:
     """Print before and after, and where the result is."""
     from hiergeo.report.words import label
 

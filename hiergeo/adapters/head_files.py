@@ -17,9 +17,8 @@ from typing import Any
 import torch
 
 from hiergeo import _limits
-from hiergeo.adapters._base import Model
-from hiergeo.adapters.head.model import HeadModel
-from hiergeo.adapters.head.network import Head, HeadShape
+from hiergeo.adapters.head import Head, HeadModel, HeadShape
+from hiergeo.adapters.model import Model
 from hiergeo.errors import InputError
 from hiergeo.storage import documents, tensors
 from hiergeo.storage.documents import Anything, Flag, OrNull, Record, Text, Whole
@@ -57,7 +56,7 @@ _loading: ContextVar[tuple[Path | None, ...]] = ContextVar("loading", default=()
 """The heads whose models are being loaded, from the topmost down; None for one whose model the user named."""
 
 
-def write(
+def write_head(
     folder: Path | str,
     head: Head,
     config: Mapping[str, Any],
@@ -70,8 +69,8 @@ def write(
     Args:
         folder: where.
         head: the network.
-        config: JSON values by name. `load` heeds ``base`` (the spec of the frozen model, or None), ``base_fingerprint``
-            and ``leakage``; ``shape``, ``weights``, ``history`` and the hashes are added here.
+        config: JSON values by name. `load_head` reads ``base`` (the spec of the frozen model, or None),
+            ``base_fingerprint`` and ``leakage``; ``shape``, ``weights``, ``history`` and the hashes are added here.
         history: what was seen on the way, JSON values by name for each look.
         overwrite: replace a head that is there.
 
@@ -121,8 +120,8 @@ def check_free(folder: Path | str, overwrite: bool) -> None:
             raise InputError(f"{folder} holds something else than a head: choose another folder.")
 
 
-def read_config(folder: Path | str) -> dict[str, Any]:
-    """What `write` was given, and the shape and the files of the head, all of them verified.
+def read_head_config(folder: Path | str) -> dict[str, Any]:
+    """What `write_head` was given, and the shape and the files of the head, all of them verified.
 
     Heads of version 0.1, which have no history, carry no hash of their configuration.
 
@@ -132,9 +131,7 @@ def read_config(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
-    config = documents.read(path, SCHEMA)
-    if "history" in config:
-        documents.read(path, SCHEMA, hashed=True)
+    config = documents.read(path, SCHEMA, hashed="history")
     numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
     most = {"weights": _limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": _limits.JSON_BYTES}
     for name in most.keys() & config.keys():
@@ -145,8 +142,8 @@ def read_config(folder: Path | str) -> dict[str, Any]:
 
 
 def read_head(folder: Path | str) -> Head:
-    """The network of a stored head, on the CPU. Raises InputError as `read_config` does."""
-    return _network(folder, read_config(folder))
+    """The network of a stored head, on the CPU. Raises InputError as `read_head_config` does."""
+    return _network(folder, read_head_config(folder))
 
 
 def _network(folder: Path | str, config: Mapping[str, Any]) -> Head:
@@ -157,18 +154,18 @@ def _network(folder: Path | str, config: Mapping[str, Any]) -> Head:
     return head
 
 
-def load(rest: str, *, device: torch.device) -> HeadModel:
+def load_head(rest: str, *, device: torch.device) -> HeadModel:
     """The head of ``FOLDER`` on the model its configuration names, or of ``FOLDER@SPEC`` on the model named there.
 
     Raises:
         InputError: no head there, damaged files, no model named anywhere, one of another dimension, or a model whose
             weights or stored embeddings are not the ones that the head was trained on (name it by ``@SPEC`` to use it).
     """
-    from hiergeo.adapters._registry import load as load_model
+    from hiergeo.adapters.registry import load as load_model
 
     folder, _, spec = rest.partition("@")
     place = path_of(folder)
-    config = read_config(place)
+    config = read_head_config(place)
     if not (spec or config.get("base")):
         raise InputError(f"the head in {folder} names no model to stand on: write head:{folder}@SPEC.")
     with _standing_on(None if spec else place.resolve(), folder):

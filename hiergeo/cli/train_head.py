@@ -7,15 +7,18 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import adapters, training
-from hiergeo.adapters.head import check_free
+from hiergeo import _limits, adapters, training
+from hiergeo.adapters import Model
+from hiergeo.adapters.head_files import check_free
 from hiergeo.cli import options
+from hiergeo.cli import train as shared
 from hiergeo.cli._io import check_writable, load_data, write_json
-from hiergeo.cli.train import _shared as shared
+from hiergeo.cli.plans import Config, write_plan
 from hiergeo.errors import InputError
+from hiergeo.evaluation import Compute
 from hiergeo.geometry import Geometry, parse
 from hiergeo.storage.locks import locked
-from hiergeo.training import Chains, Recipe
+from hiergeo.training import Recipe
 
 DEFAULTS = Recipe()
 
@@ -29,12 +32,18 @@ Base = Annotated[
     str | None, typer.Option("--model", "-m", help="The frozen model that the head stands on.", metavar="SPEC")
 ]
 Steps = Annotated[int, typer.Option(help="The budget of steps.", metavar="N", min=1)]
-Hidden = Annotated[int, typer.Option(help=options.HIDDEN_HELP, metavar="N", min=0)]
 Dim = Annotated[
     int | None, typer.Option(help="Dimensions of the head's embeddings.  [those of the model]", metavar="N", min=1)
 ]
-FreeNorms = Annotated[bool, typer.Option("--free-norms", help=options.NORMS_HELP)]
-LearnCurvature = Annotated[bool, typer.Option("--learn-curvature", help=options.CURVATURE_HELP)]
+Rate = Annotated[float, typer.Option("--learning-rate", help="Learning rate of Adam.", metavar="X")]
+BatchSize = Annotated[int, typer.Option(help="Chains a step.", metavar="N", min=1, max=_limits.BATCH)]
+Every = Annotated[int, typer.Option(help="Steps between looks at the validation rows.", metavar="N", min=1)]
+Patience = Annotated[
+    int,
+    typer.Option(
+        help="Stop after so many validations without a better one; 0 takes all the steps.", metavar="N", min=0
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The folder of the head.", metavar="DIR", callback=options.path)]
 Evaluate = Annotated[
     str | None,
@@ -44,42 +53,67 @@ Evaluate = Annotated[
 
 def head(
     out: Out,
+    config: Config = None,
     train: Train = None,
     model: Base = None,
     data: options.Data = "hierarcaps",
-    split: shared.Split = None,
+    split: shared.TrainingSplit = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
-    loss: shared.Loss = options.LOSSES,
+    loss: options.Loss = options.LOSSES,
     steps: Steps = DEFAULTS.steps,
-    hidden: Hidden = DEFAULTS.hidden,
+    learning_rate: Rate = DEFAULTS.learning_rate,
+    batch_size: BatchSize = DEFAULTS.batch,
+    every: Every = DEFAULTS.every,
+    patience: Patience = DEFAULTS.patience or 0,
+    hidden: options.Hidden = DEFAULTS.hidden,
     dim: Dim = None,
-    free_norms: FreeNorms = False,
-    learn_curvature: LearnCurvature = False,
+    free_norms: options.FreeNorms = False,
+    learn_curvature: options.LearnCurvature = False,
     evaluate: Evaluate = None,
     zero_shot: shared.ZeroShot = None,
-    force: shared.Force = False,
+    force: options.Force = False,
     overwrite: options.Overwrite = False,
     json: options.Json = None,
-    seed: shared.Seed = 0,
+    seed: shared.TrainingSeed = 0,
     device: options.Device = options.AUTO,
+    dtype: options.Dtype = options.FLOAT32,
+    embed_batch_size: options.EmbedBatchSize = None,
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
     check_writable(json, out / "config.json")
     check_free(out, overwrite)
     losses = training.parse_losses(loss)
-    recipe = Recipe(losses=losses, steps=steps, hidden=hidden, outputs=dim, unit=not free_norms, seed=seed)
-    space = _bending(geometry) if learn_curvature else parse(geometry)
+    recipe = Recipe(
+        losses=losses,
+        hidden=hidden,
+        outputs=dim,
+        unit=not free_norms,
+        steps=steps,
+        batch=batch_size,
+        learning_rate=learning_rate,
+        every=every,
+        patience=patience or None,
+        seed=seed,
+    )
+    wanted = options.embedding(device, dtype, embed_batch_size)
+    space = learnable_geometry(geometry) if learn_curvature else parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
     labelled = shared.labelled(zero_shot, judge)
     with locked(out):
-        chains = _chains(train, model, data, split, rows, force, device)
+        base = None if model is None else adapters.load(model, device=device)
+        if train is None:
+            hierarchy = load_data(data, shared.chosen_split(data, split), rows)
+            chains = training.from_hierarchy(hierarchy, _named(base), force=force, **wanted, progress=True)
+        else:
+            chains = training.from_file(train, base=base, force=force)
         if loss == options.LOSSES and dim is not None:
             recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [dim]))
             options.note_prior(recipe.losses, chains.text.shape[1])
-        trained = training.train_head(chains, space, recipe, progress=True)
+        trained = training.train_head(chains, space, recipe, device=device, progress=True)
         training.save_head(trained, chains, out, overwrite=overwrite)
+        write_plan(out)
     summary = None
     if judge is not None and test is not None:
         summary = training.summarise(
@@ -90,6 +124,7 @@ def head(
             held_out=training.held_out_of(judge),
             zero_shot=labelled,
             seed=seed,
+            compute=Compute(**wanted),
             progress=True,
         )
     told = trained.history, trained.best, chains.leakage
@@ -99,23 +134,18 @@ def head(
         raise InputError(f"{trained.diverged}; {out} holds the head of step {trained.best}, the last good one.")
 
 
-def _bending(spec: str) -> Geometry:
+def learnable_geometry(spec: str) -> Geometry:
+    """The geometry of a spec with curvatures to learn. Raises InputError where it has none."""
     geometry = parse(spec).learnable()
     if not any(curvature.requires_grad for curvature in geometry.parameters()):
         raise InputError(f"{spec} has no curvature to learn: choose a geometry such as lorentz:-1.")
     return geometry
 
 
-def _chains(
-    train: Path | None, model: str | None, data: str, split: str | None, rows: int | None, force: bool, device: str
-) -> Chains:
-    base = None if model is None else adapters.load(model, device=device)
-    if train is not None:
-        return training.from_file(train, base=base, force=force)
+def _named(base: Model | None) -> Model:
     if base is None:
         raise InputError("there is nothing to train on: give stored chains, --train FILE, or a model, --model SPEC.")
-    hierarchy = load_data(data, shared.chosen_split(data, split), rows)
-    return training.from_hierarchy(hierarchy, base, force=force, progress=True)
+    return base
 
 
 def _spec(name: str) -> str:

@@ -9,8 +9,10 @@ import typer
 from hiergeo import Space, adapters, training
 from hiergeo.adapters import Model
 from hiergeo.cli import options
+from hiergeo.cli import train as shared
 from hiergeo.cli._io import check_writable, load_data, write_json
-from hiergeo.cli.train import _shared as shared
+from hiergeo.cli.plans import Config, write_plan
+from hiergeo.cli.train_head import learnable_geometry
 from hiergeo.datasets import Hierarchy, Labelled, hierarcaps
 from hiergeo.errors import InputError
 from hiergeo.training import FineTuned, Summary, TowerRecipe
@@ -57,12 +59,14 @@ Evaluate = Annotated[bool, typer.Option("--evaluate", help="Measure before and a
 def re(
     model: Base,
     out: Out,
+    config: Config = None,
     data: options.Data = "hierarcaps",
-    split: shared.Split = None,
+    split: shared.TrainingSplit = None,
     train: Train = None,
     rows: options.Rows = None,
     geometry: options.Geometry = "euclidean",
-    loss: shared.Loss = LOSSES,
+    learn_curvature: options.LearnCurvature = False,
+    loss: options.Loss = LOSSES,
     lr: Rate = DEFAULTS.learning_rate,
     batch: Batch = DEFAULTS.batch,
     accumulate: Accumulate = DEFAULTS.accumulate,
@@ -76,9 +80,9 @@ def re(
     resume: Resume = False,
     evaluate: Evaluate = False,
     zero_shot: shared.ZeroShot = None,
-    force: shared.Force = False,
+    force: options.Force = False,
     json: options.Json = None,
-    seed: shared.Seed = 0,
+    seed: shared.TrainingSeed = 0,
     device: options.Device = options.AUTO,
 ) -> None:
     """Fine-tune a text tower on chains of captions; images are not needed and their tower stays as it is."""
@@ -104,7 +108,7 @@ def re(
             before,
             _chains(train, data, split, rows),
             out,
-            geometry,
+            learnable_geometry(geometry) if learn_curvature else geometry,
             recipe,
             resume=resume,
             force=force,
@@ -113,6 +117,7 @@ def re(
         )
         if not is_writer():
             return
+        write_plan(out)
         summary = None if test is None else _judged(before, tuned, test, labelled, seed, device)
         told = tuned.history, tuned.best, tuned.config["leakage"]
         write_json(json, jsonlib.dumps(shared.report(*told, tuned.config, summary), indent=2))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from hiergeo import _limits
-from hiergeo.adapters._hub import reason
+from hiergeo.adapters.hub import reason
 from hiergeo.errors import InputError
 from hiergeo.storage import tensors
 from hiergeo.storage.tensors import Shapes

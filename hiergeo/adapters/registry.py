@@ -7,18 +7,18 @@ import torch
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo._numerics import torch_defaults
 from hiergeo._plugins import Plugins
-from hiergeo.adapters._base import Model
+from hiergeo.adapters.model import Model
 from hiergeo.errors import InputError
 
 ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
     "adapter",
     "hiergeo.adapters",
     {
-        "open_clip": "hiergeo.adapters.open_clip:load",
-        "hf": "hiergeo.adapters.huggingface:load",
-        "sentence-transformers": "hiergeo.adapters.sentence_transformers:load",
-        "npz": "hiergeo.adapters.npz:load",
-        "head": "hiergeo.adapters.head:load",
+        "open_clip": "hiergeo.adapters.open_clip:load_open_clip",
+        "hf": "hiergeo.adapters.huggingface:load_huggingface",
+        "sentence-transformers": "hiergeo.adapters.sentence_transformers:load_sentence_transformers",
+        "npz": "hiergeo.adapters.npz:load_npz",
+        "head": "hiergeo.adapters.head_files:load_head",
         "tiny": "hiergeo.adapters.open_clip:load_tiny",
     },
 )

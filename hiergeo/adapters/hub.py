@@ -1,0 +1,238 @@
+"""Models from elsewhere: the Hugging Face hub is asked once and briefly, and configurations are checked before use."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import nn
+
+from hiergeo import _limits
+from hiergeo._text import shortened
+from hiergeo.errors import InputError, UnavailableError, reason
+from hiergeo.storage import documents
+from hiergeo.storage.documents import Anything, ListOf, Misfit, Record, Text
+from hiergeo.storage.files import path_of, writing
+
+_switch = Lock()
+_blocks: list[bool] = []
+"""What `HF_HUB_OFFLINE` was before the blocks of `cached_if_unreachable` that are open, once for each of them."""
+
+PATIENCE = 4.0
+"""Seconds to wait for the hub to answer at all."""
+
+
+def local_folder(source: str) -> Path | None:
+    """The folder that a model source names (it begins with ``/``, ``.`` or ``~``, or exists), or None for a hub name.
+
+    Raises:
+        InputError: the source is a path where there is no folder.
+    """
+    folder = path_of(source)
+    if folder.is_dir():
+        return folder
+    if source.startswith(("/", ".", "~")):
+        raise InputError(f"there is no folder {folder} to load a model from.")
+    return None
+
+
+def require(package: str, extra: str, what: str = "this model") -> Any:
+    """Import an optional package that `what` needs.
+
+    Raises:
+        UnavailableError: it is not installed; names the extra that brings it.
+    """
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise UnavailableError(
+            f"{what} needs {package}, which cannot be imported ({error}): pip install 'hiergeo[{extra}]'."
+        ) from error
+
+
+@contextmanager
+def cached_if_unreachable() -> Iterator[None]:
+    """Within the block the hub is used if it answers within `PATIENCE` seconds, and only its local cache otherwise.
+
+    Without this each file of a model is retried for some 25 seconds on a machine that has no network. The switch of
+    huggingface_hub is one for the whole process: of blocks that overlap in different threads the first one asks, and
+    the last one puts the switch back.
+    """
+    from huggingface_hub import constants
+
+    with _switch:
+        if not _blocks:
+            _blocks.append(constants.HF_HUB_OFFLINE)
+            constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE or not _answers(constants.ENDPOINT)
+        else:
+            _blocks.append(_blocks[0])
+    try:
+        yield
+    finally:
+        with _switch:
+            before = _blocks.pop()
+            if not _blocks:
+                constants.HF_HUB_OFFLINE = before
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep the load reports, bars and questions of transformers off the terminal: what matters becomes an error."""
+    from transformers.utils import logging as log
+
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        with unquestioned():
+            yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()
+
+
+@contextmanager
+def unquestioned() -> Iterator[None]:
+    """Within the block transformers does not ask whether to run code that comes with a model; the answer is no."""
+    try:
+        from transformers import dynamic_module_utils
+    except ImportError:
+        yield
+        return
+    asking = dynamic_module_utils.TIME_OUT_REMOTE_CODE
+    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
+    try:
+        yield
+    finally:
+        dynamic_module_utils.TIME_OUT_REMOTE_CODE = asking
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Turn what a library raises where it cannot write a folder into one sentence, an UnavailableError."""
+    from safetensors import SafetensorError
+
+    with writing(folder):
+        try:
+            yield
+        except SafetensorError as error:
+            raise UnavailableError(f"cannot write {folder}: {reason(error)}.") from error
+
+
+def not_obtained(wanted: str, instead: str, error: Exception) -> UnavailableError:
+    """The error for a download that failed: what was wanted, and how to point to a local copy."""
+    return UnavailableError(
+        f"cannot obtain {wanted}: it is not in the local cache and downloading it failed "
+        f"({reason(error).split('. ')[0]}); with no network, point to a local copy: {instead}."
+    )
+
+
+def _answers(endpoint: str) -> bool:
+    from huggingface_hub import get_session
+
+    try:
+        get_session().head(endpoint, timeout=PATIENCE)
+    except Exception:  # every HTTP client of the hub raises errors of its own for "no route"
+        return False
+    return True
+
+
+REPEATED = re.compile(r"layers?|n_layers?|.*_(layers?|blocks?)|depths?|.*repeats")
+"""Keys that say how often a part is built."""
+
+UNLIMITED = "model_max_length"
+"""A key of tokenizers that holds 10^30 where there is no limit."""
+
+CODE = "trust_remote_code"
+"""The key by which a configuration asks for code of its own to be run."""
+
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
+"""Endings of files of weights."""
+
+BYTES_PER_WEIGHT = 4
+EXPANSION = 8
+"""Times its stored size that a model may take in float32, which is 4 for weights of one byte."""
+
+MODULES = ListOf(Record({"type": Text(r"sentence_transformers\.[\w.]+")}, rest=Anything()))
+"""What ``modules.json`` of sentence-transformers may list: classes of that library."""
+
+
+def foreign_json(path: Path) -> Any:
+    """The value of a JSON file that another library wrote.
+
+    Raises:
+        InputError: it cannot be read, is no JSON, or is larger or nested deeper than `hiergeo._limits` allows.
+    """
+    try:
+        return documents.load(path, digits=_limits.FOREIGN_DIGITS)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be used: {reason(error)}.") from error
+
+
+def check_config(config: Any, source: str) -> None:
+    """Refuse a configuration whose numbers are beyond any model, or that asks for code of its own to be run.
+
+    Args:
+        config: JSON values.
+        source: whose it is, in words.
+
+    Raises:
+        InputError: names the key.
+    """
+    level: list[tuple[str, Any]] = [("", config)]
+    for _ in range(_limits.JSON_DEPTH):
+        inner: list[tuple[str, Any]] = []
+        for key, value in level:
+            if key == CODE and value:
+                raise InputError(f"{source} asks for code of its own to be run ('{CODE}'), which hiergeo never does.")
+            _check_number(key, value, source)
+            if isinstance(value, dict):
+                inner += [(str(name), held) for name, held in value.items()]
+            elif isinstance(value, list | tuple):
+                inner += [(key, held) for held in value]
+        level = inner
+        if not level:
+            return
+    raise InputError(f"{source} is nested deeper than {_limits.JSON_DEPTH}.")
+
+
+def check_modules(path: Path) -> None:
+    """Refuse a ``modules.json`` that lists anything but classes of sentence-transformers, or is damaged."""
+    try:
+        MODULES.check(foreign_json(path), "")
+    except Misfit as error:
+        raise InputError(f"{path} cannot be used: {error}.") from error
+
+
+def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> None:
+    """Refuse a model that would take far more memory than its folder holds weights, before it does.
+
+    Args:
+        build: makes the network; here on torch's meta device, where weights take no memory.
+        folder: with the files of weights.
+        source: whose they are, in words.
+
+    Raises:
+        InputError: it does.
+    """
+    stored = sum(path.stat().st_size for path in folder.rglob("*") if path.suffix in WEIGHTS and path.is_file())
+    try:
+        with torch.device("meta"):
+            weights = sum(weight.numel() for weight in build().parameters())
+    except Exception as error:  # every library checks what it builds in its own way
+        raise InputError(f"{source} describes no model that can be built ({reason(error)}).") from error
+    if weights * BYTES_PER_WEIGHT > EXPANSION * max(stored, 1 << 20):
+        raise InputError(f"{source} describes {weights:,} weights, and its files hold {stored:,} bytes: it is damaged.")
+
+
+def _check_number(key: str, value: Any, source: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or key == UNLIMITED:
+        return
+    most = _limits.LAYERS if REPEATED.fullmatch(key) else _limits.SETTING
+    if abs(value) > most:
+        raise InputError(f"{source} says that '{key}' is {shortened(str(value), 24)}: no model has more than {most:,}.")
