@@ -10,7 +10,7 @@ from hiergeo.geometry import Space, parse
 from hiergeo.metrics import Roc, mean_roc
 from hiergeo.report.charts import WIDTH, Chart, Line, draw
 from hiergeo.study import Cell, HeadRun, Study
-from hiergeo.training import Look
+from hiergeo.training import EvalRecord
 from hiergeo.training.summary import behind_head
 
 
@@ -54,7 +54,7 @@ def _shown(study: Study, cell: Cell) -> Shown:
     return Shown(cell, run, embedded, Space(run.trained.geometry, embedded.root))
 
 
-Read = Callable[[Look], float]
+Read = Callable[[EvalRecord], float]
 
 STEPS = "step"
 

@@ -1,4 +1,4 @@
-"""Processes of one training that were started by hand: how they meet, and how each notices that another one is gone.
+"""Processes of one training that were started by hand: how they connect, and how each notices that another has died.
 
 Process 0 listens at MASTER_ADDR:MASTER_PORT and the others connect to it; the connections stay open until the work is
 done. The operating system closes those of a process that dies, however it dies, so that nobody waits for it in vain:
@@ -34,30 +34,30 @@ VERDICT = 2.0
 """Seconds to wait, after an operation among processes failed, for the news which of them is gone."""
 
 PATIENCE = 5.0
-"""Seconds that whoever connects has to say who it is."""
+"""Seconds within which a connecting process must identify itself."""
 
 STORE = 300.0
-"""Seconds that a process waits for what another one is to put into torch's store."""
+"""Seconds that a process waits for a value in torch's store."""
 
 EXIT = 2
 """Exit code of a process that could not end by itself."""
 
 MARK = b"hiergeo1"
 HELLO = struct.Struct("!8sII")
-"""What a process says when it connects: the mark, its rank and the number of processes."""
+"""Message of a process that connects: a mark, its rank and the number of processes."""
 
 WORD = struct.Struct("!i")
-"""What processes tell each other: first the port of torch's store, then `DONE` or the rank of one that is gone."""
+"""Messages between processes: the port of torch's store, then `DONE` or the rank of a dead process."""
 
 DONE = -1
 
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
-"""After how many seconds of silence, how often and how many times a machine is asked whether it is still there."""
+"""TCP keep-alive: seconds of silence, interval and number of probes."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Which of how many processes this one is.
+    """Rank of this process and number of processes.
 
     Attributes:
         rank: from 0.
@@ -184,11 +184,11 @@ class Peers:
         self._watch.start()
 
     def lost(self, seconds: float) -> bool:
-        """Whether a process is gone, waiting for such news."""
+        """Whether a process has died; waits briefly for the news."""
         return self._lost.wait(seconds)
 
     def sentence(self) -> str:
-        """That a process is gone, in words."""
+        """Message that a process has died."""
         which = "another process" if self.gone is None else f"process {self.gone}"
         return (
             f"{which} of {self.here.others()} ended before the training was done: see what it said, and start all of "
@@ -196,7 +196,7 @@ class Peers:
         )
 
     def part(self) -> None:
-        """Tell the others that this process is done, so that its end is none to worry about."""
+        """Tell the others that this process has finished, so that its end is not taken for a failure."""
         self._left.set()
         self._tell_all(DONE)
 
@@ -225,7 +225,7 @@ class Peers:
                         return
 
     def _end(self, gone: int) -> None:
-        """Spread the news that a process is gone, and end this one if it does not do so by itself."""
+        """Tell the others that a process has died, and end this one if it does not end by itself."""
         self.gone = gone
         self._tell_all(gone)
         self._lost.set()
@@ -251,7 +251,7 @@ class Peers:
 
 @contextmanager
 def _broken_off(here: Place, peers: Peers | None) -> Iterator[None]:
-    """Turn whatever libraries raise because a process is gone into one sentence."""
+    """Turn errors of libraries caused by a dead process into one sentence."""
     try:
         yield
     except HiergeoError:
@@ -318,7 +318,7 @@ def _gather(here: Place, family: socket.AddressFamily, lines: dict[int, socket.s
 
 
 def _introduced(line: socket.socket, here: Place) -> int | None:
-    """The rank of whoever connected; None for one that is no process of this training."""
+    """The rank of a process that connected; None if it does not belong to this training."""
     line.settimeout(PATIENCE)
     hello = _received(line, HELLO.size)
     if hello is None:
@@ -333,7 +333,7 @@ def _introduced(line: socket.socket, here: Place) -> int | None:
 
 
 def _knock(here: Place) -> socket.socket:
-    """A connection to process 0, which may come later than this one."""
+    """A connection to process 0, which may start later than this one."""
     deadline = time.monotonic() + MEETING
     while time.monotonic() < deadline:
         try:
@@ -350,7 +350,7 @@ def _knock(here: Place) -> socket.socket:
 
 
 def _word(line: socket.socket) -> int | None:
-    """The next word of a process; None if it is gone."""
+    """The next message of a process; None if it has died."""
     told = _received(line, WORD.size)
     return None if told is None else int(WORD.unpack(told)[0])
 

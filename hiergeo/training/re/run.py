@@ -1,4 +1,4 @@
-"""The moving parts of fine-tuning a tower: one step, one look, and their state."""
+"""A fine-tuning run: one step, one evaluation, and their state."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,27 +19,27 @@ from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
 from hiergeo.training.re.processes import mean_over_ranks
 from hiergeo.training.re.recipe import CaptionChains, TowerRecipe
-from hiergeo.training.trainer import Look, divergence
+from hiergeo.training.trainer import EvalRecord, divergence
 
 Mine = Callable[[Tensor, Tensor], Tensor]
 """What makes one number of P and N, as for `re_loss`."""
 
 
 class Forward(nn.Module):
-    """A tower as accelerate wraps it; the tower itself stays in float32 for whoever calls it directly."""
+    """A tower wrapped by accelerate; the tower itself stays in float32."""
 
     def __init__(self, tower: Tower) -> None:
         super().__init__()
         self.tower = tower
 
     def forward(self, **tokens: Tensor) -> Tensor:
-        """As the tower."""
+        """See the tower."""
         rows: Tensor = self.tower(**tokens)
         return rows
 
 
 class Run:
-    """One training.
+    """A fine-tuning run.
 
     Args:
         tower: what is trained.
@@ -73,7 +73,7 @@ class Run:
             groups.append({"params": list(curvature.values()), "weight_decay": 0.0})
         self.adam = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         self.module, self.optimiser = accelerator.prepare(Forward(tower), self.adam)
-        self.looks: list[Look] = []
+        self.looks: list[EvalRecord] = []
         self.curve: dict[str, list[float]] = {}
 
     @property
@@ -131,7 +131,7 @@ class Run:
         radii = space.radius(embedded[positive])
         factors = self.geometry.parts(embedded.shape[1])
         self.looks.append(
-            Look(
+            EvalRecord(
                 step=step,
                 training={name: values[-1] for name, values in self.curve.items()},
                 validation=mean_over_ranks(self.accelerator, means),
@@ -159,7 +159,7 @@ class Run:
         checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
         if checkpoint.scaler is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
-        self.looks = [Look.of_dict(look) for look in checkpoint.looks]
+        self.looks = [EvalRecord.of_dict(look) for look in checkpoint.looks]
         self.curve = {name: list(values) for name, values in checkpoint.curve.items()}
 
     def _losses(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
