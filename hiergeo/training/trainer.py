@@ -56,7 +56,7 @@ SCHEMA = Record(
 
 @dataclass(frozen=True)
 class EvalRecord:
-    """One look.
+    """One evaluation during training.
 
     Attributes:
         step: steps taken before it.

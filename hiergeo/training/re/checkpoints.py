@@ -121,7 +121,7 @@ SCHEMA = Record(
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training as it stood after a step.
+    """State of a training after a step.
 
     Attributes:
         step: steps taken.

@@ -1,4 +1,4 @@
-"""Processes of one training that were started by hand: how they connect, and how each notices that another one has died.
+"""Processes of one training that were started by hand: how they connect, and how each notices that another has died.
 
 Process 0 listens at MASTER_ADDR:MASTER_PORT and the others connect to it; the connections stay open until the work is
 done. The operating system closes those of a process that dies, however it dies, so that nobody waits for it in vain:
@@ -57,7 +57,7 @@ KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 
 @dataclass(frozen=True)
 class Place:
-    """Which of how many processes this one is.
+    """Rank of this process and number of processes.
 
     Attributes:
         rank: from 0.

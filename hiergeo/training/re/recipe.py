@@ -61,8 +61,8 @@ class CaptionChains:
 def caption_chains(hierarchy: Hierarchy, model: Model, *, force: bool = False, progress: bool = False) -> CaptionChains:
     """Chains of a dataset; each distinct caption is embedded once by the frozen model.
 
-    Rows with a negative that the model cannot tell from its positive, because it truncates long captions, are left out with a
-    warning that counts them.
+    Rows whose negative the model cannot tell from the positive, because it truncates long captions, are left out with
+    a warning that counts them.
 
     Raises:
         InputError: as `hiergeo.training.from_hierarchy`, and where no rows are left.

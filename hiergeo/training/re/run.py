@@ -39,7 +39,7 @@ class Forward(nn.Module):
 
 
 class Run:
-    """One training.
+    """A fine-tuning run.
 
     Args:
         tower: what is trained.
