@@ -1,4 +1,4 @@
-// Which pairs may score at most a bound, and which surely score less, told from cosines that are known up to an error.
+// Which pairs can score at most a bound, and which certainly score less, given cosines with a known error.
 //
 // Angles, by the tangent law: Xi <= tau exactly where adjacent sin(tau) - opposite cos(tau) = sn(d) sin(tau - Xi) >= 0. With
 // cos(theta) known to +- e the adjacent leg is extreme at an end, being linear in it, and the opposite leg is smallest at the

@@ -1,4 +1,4 @@
-// How many columns come before a bound: whatever surely does or surely does not is only counted, the rest is scored exactly.
+// How many columns come before a bound: pairs that certainly do or do not are counted, the rest is scored exactly.
 #pragma once
 
 #include "search.h"

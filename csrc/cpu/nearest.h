@@ -1,4 +1,4 @@
-// The k columns of smallest score: whatever cannot reach the k-th best so far is dropped, the rest is scored exactly.
+// The k columns of smallest score: pairs that cannot reach the k-th best so far are dropped, the rest is scored exactly.
 #pragma once
 
 #include "search.h"

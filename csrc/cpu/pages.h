@@ -10,7 +10,7 @@
 
 namespace hiergeo {
 
-// Asks for huge pages for the memory that is about to be written; what is there already stays as it is, and systems without
+// Asks for huge pages for the memory that is about to be written; memory in use is left unchanged, and systems without
 // them, or that were told not to use them, do nothing.
 inline void prefer_huge_pages(void* data, int64_t bytes) {
 #if defined(MADV_HUGEPAGE)

@@ -1,4 +1,4 @@
-// The roof that products are measured against: fused multiply-adds on registers alone.
+// The peak that products are compared with: fused multiply-adds on registers.
 #pragma once
 
 #include "product.h"

@@ -28,7 +28,7 @@ struct Rows {
 
 // Points in polar form; `radius` may be null where only directions matter. `number` is what the operation takes per point
 // beside the radius: the half aperture of x, or what is subtracted from the angle for y; null where there is none. `norm`, the
-// Euclidean norms of the directions, may be null where nobody knows them yet.
+// Euclidean norms of the directions; null if they are not known yet.
 struct Points {
   Rows direction;
   const double* radius;
@@ -111,7 +111,7 @@ struct Level {
                          int64_t* indices, void* distances, ParallelFor);
   void (*ladder)(const Points& queries, const Points& candidates, const int64_t* order, const int64_t* ends,
                  int64_t thresholds, int64_t* indices, void* cosines, Product, ParallelFor);
-  // For measuring: does multiply-adds on registers alone and returns how many operations they were.
+  // For benchmarks: multiply-adds on registers; returns the number of operations.
   double (*multiply_adds)(int64_t repeats);
 };
 

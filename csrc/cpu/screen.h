@@ -59,7 +59,7 @@ enum class Precision { int8, bfloat16, float32 };
 // Products of longer rows in 8 bits leave the range of their sums, 2^31 > 127^2 D.
 constexpr int64_t kLongestQuantised = 1 << 17;
 
-// The cheapest that there are instructions for, unless HIERGEO_SCREEN names another.
+// The cheapest precision with instructions on this machine, or the one that HIERGEO_SCREEN names.
 inline Precision cheapest_precision(int64_t width) {
   const char* named = getenv("HIERGEO_SCREEN");
   auto may_be = [&](const char* name) { return !(named && *named) || !strcmp(named, name); };
@@ -77,7 +77,7 @@ template <> class Screen<float> {
     begin(y.product == Product::own && !y.few ? cheapest_precision(x.width) : Precision::float32);
   }
 
-  // Takes up the columns that `y` holds now.
+  // Loads the columns that `y` holds now.
   void load(ParallelFor parallel) {
     if (precision_ == Precision::int8) quantised_y_[0].load(y_, parallel);
     if (precision_ == Precision::bfloat16) narrow_y_[0].load(y_, parallel);

@@ -1,4 +1,4 @@
-// What becomes of the values of the pairs: each sink is one small struct.
+// Sinks, which store or reduce the values of pairs: one small struct each.
 #pragma once
 
 #include "../loss.h"
