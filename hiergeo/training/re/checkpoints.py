@@ -28,7 +28,7 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 Weights = Mapping[str, nn.Parameter]
 
 
-def collect(weights: Weights, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def collect_state(weights: Weights, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The state of `weights`, of their optimiser and of torch's generator, on the CPU."""
     tensors = {f"{WEIGHT}{name}": weight.detach() for name, weight in weights.items()}
     for name, weight in weights.items():
@@ -37,7 +37,7 @@ def collect(weights: Weights, optimiser: torch.optim.Optimizer) -> dict[str, Ten
     return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()} | {GENERATOR: torch.get_rng_state()}
 
 
-def check_fit(tensors: Mapping[str, Tensor], weights: Weights) -> None:
+def check_state(tensors: Mapping[str, Tensor], weights: Weights) -> None:
     """Raise InputError, naming the first that differs, unless stored tensors are a state of `weights`.
 
     Every weight has to be there, with all of its moments or none, each of its own shape.
@@ -59,17 +59,17 @@ def check_fit(tensors: Mapping[str, Tensor], weights: Weights) -> None:
 
 @torch.no_grad()
 def restore_weights(tensors: Mapping[str, Tensor], weights: Weights) -> None:
-    """Put stored weights back in place. Raises InputError as `check_fit`."""
-    check_fit(tensors, weights)
+    """Put stored weights back in place. Raises InputError as `check_state`."""
+    check_state(tensors, weights)
     for name, weight in weights.items():
         weight.copy_(tensors[f"{WEIGHT}{name}"])
 
 
-def restore(tensors: Mapping[str, Tensor], weights: Weights, optimiser: torch.optim.Optimizer) -> None:
+def restore_state(tensors: Mapping[str, Tensor], weights: Weights, optimiser: torch.optim.Optimizer) -> None:
     """Put all of a stored state back in place.
 
     Raises:
-        InputError: as `check_fit`, or the state of the random generator is none.
+        InputError: as `check_state`, or the state of the random generator is none.
     """
     restore_weights(tensors, weights)
     for name, weight in weights.items():

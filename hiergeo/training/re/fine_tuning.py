@@ -33,7 +33,7 @@ CHECKPOINTS, CONFIG, HISTORY, MODEL = "checkpoints", "config.json", "history.jso
 """What the folder of a training holds."""
 
 ORIGIN = "hiergeo.json"
-"""A copy of the configuration that goes wherever the exported model goes."""
+"""A copy of the configuration beside the exported model."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def fine_tune(
         geometry: where losses are taken, around the tower's embedding of the empty caption; a learnable curvature is
             learnt along.
         recipe: how; the paper's when None.
-        resume: go on from the newest intact checkpoint, or begin where there is none.
+        resume: continue from the newest intact checkpoint, or start if there is none.
         force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
         log: ``tensorboard`` or ``wandb``, where losses go besides.
         progress: draw a bar for work that outlasts a second.
@@ -151,7 +151,7 @@ def _check_free(out: Path, resume: bool) -> None:
     if not resume and ((out / CONFIG).exists() or checkpoints.steps(out / CHECKPOINTS)):
         raise InputError(f"{out} holds a training: go on with it, --resume, or choose another folder.")
     if (out / MODEL).exists() and not (out / MODEL / ORIGIN).exists():
-        raise InputError(f"{out / MODEL} is there and came of no training here: choose another folder.")
+        raise InputError(f"{out / MODEL} exists but was not created by hiergeo: choose another folder.")
 
 
 def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progress: bool) -> str | None:

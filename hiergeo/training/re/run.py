@@ -1,4 +1,4 @@
-"""The moving parts of fine-tuning a tower: one step, one look, and their state."""
+"""One fine-tuning run: a training step, a look at the validation rows, and the state of both."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -113,7 +113,7 @@ class Run:
 
     @torch.no_grad()
     def look(self, step: int) -> None:
-        """Measure the validation rows, in float32 whatever training is in, the same on every process.
+        """Measure the validation rows in float32, with the same result on every process.
 
         Raises:
             Divergence: the tower that the steps made cannot be measured.
@@ -151,12 +151,12 @@ class Run:
             looks=[look.as_dict() for look in self.looks],
             curve=self.curve,
             scaler=None if scaler is None else scaler.state_dict(),
-            tensors=checkpoints.collect(self.weights, self.adam),
+            tensors=checkpoints.collect_state(self.weights, self.adam),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the state of a checkpoint."""
-        checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
+        checkpoints.restore_state(checkpoint.tensors, self.weights, self.adam)
         if checkpoint.scaler is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
         self.looks = [Look.of_dict(look) for look in checkpoint.looks]
@@ -189,7 +189,7 @@ class Run:
         return positive.to(self.tower.device), negative.to(self.tower.device)
 
     def _space(self, embedded: Tensor, step: int, rows: Tensor) -> Space:
-        """The space around the last of the embeddings, the root, once it holds them all.
+        """The space around the root, which is the last embedding, after checking that it contains all of them.
 
         What does not hold is said on every process alike: one that went on alone would wait for the others for ever.
         """
@@ -210,7 +210,7 @@ class Run:
         return space
 
     def _check_gradients(self, step: int, rows: Tensor) -> None:
-        """Average those of curvatures over processes and refuse odd ones, unless float16's scaling sees to that."""
+        """Average curvature gradients over processes; raise for non-finite ones unless loss scaling handles them."""
         for name, weight in self.weights.items():
             if weight.grad is not None and name.startswith("geometry."):
                 weight.grad = self.accelerator.reduce(weight.grad, "mean")
