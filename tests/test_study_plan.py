@@ -9,8 +9,9 @@ from training_common import chains, stored
 
 from hiergeo.errors import InputError
 from hiergeo.geometry import parse
+from hiergeo.metrics import RADIAL
 from hiergeo.study import run_study
-from hiergeo.study.conduct import RADIAL, same_by_construction
+from hiergeo.study.conduct import same_by_construction
 
 
 @pytest.mark.parametrize(

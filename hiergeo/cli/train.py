@@ -12,7 +12,7 @@ from hiergeo.cli._terminal import console
 from hiergeo.datasets import Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation.retrieval import check_labels
-from hiergeo.training import Look, Summary
+from hiergeo.training import EvalRecord, Summary
 
 TrainingSplit = Annotated[
     str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")
@@ -46,13 +46,13 @@ def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
     return images
 
 
-def at(history: Sequence[Look], step: int) -> Look:
+def at(history: Sequence[EvalRecord], step: int) -> EvalRecord:
     """The look of a step."""
     return next(look for look in history if look.step == step)
 
 
 def report(
-    history: Sequence[Look], best: int, leakage: str | None, settings: Mapping[str, Any], summary: Summary | None
+    history: Sequence[EvalRecord], best: int, leakage: str | None, settings: Mapping[str, Any], summary: Summary | None
 ) -> dict[str, object]:
     """What ``--json`` holds: metrics first, a flat object."""
     kept = at(history, best)
@@ -66,7 +66,7 @@ def report(
     }
 
 
-def show(history: Sequence[Look], best: int, leakage: str | None, summary: Summary | None, result: str) -> None:
+def show(history: Sequence[EvalRecord], best: int, leakage: str | None, summary: Summary | None, result: str) -> None:
     """Print before and after, and where the result is."""
     from hiergeo.report.words import label
 

@@ -1,6 +1,6 @@
 """Protocols that tie a model, a dataset and a space to one result."""
 
-from hiergeo.evaluation.comparison import RADIAL, Comparison, compare
+from hiergeo.evaluation.comparison import Comparison, compare
 from hiergeo.evaluation.embedded import Compute, Embedded, embed
 from hiergeo.evaluation.measuring import evaluate
 from hiergeo.evaluation.protocols import PROTOCOLS, Protocol, View
@@ -9,7 +9,6 @@ from hiergeo.evaluation.retrieval import classify, retrieve
 
 __all__ = [
     "PROTOCOLS",
-    "RADIAL",
     "Comparison",
     "Compute",
     "Embedded",

@@ -31,10 +31,7 @@ from hiergeo.findings import (
     small_samples,
 )
 from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.metrics import Interval, find_metric, percentile_interval
-
-RADIAL = frozenset({"tau_d"})
-"""Metrics of radii alone, which no geometry can win: the radius is |e - root| whatever the curvature."""
+from hiergeo.metrics import RADIAL, Interval, find_metric, percentile_interval
 
 SAME_RADIUS = 1e-5
 """Relative difference up to which radii in float32 count as equal."""
@@ -59,8 +56,9 @@ class Comparison:
         """
         first = self.results[0]
         same = all(np.allclose(first.radii, result.radii, rtol=SAME_RADIUS, atol=0) for result in self.results)
-        equal = all(first.metrics[name] == result.metrics[name] for name in RADIAL for result in self.results)
-        return RADIAL if same and equal else frozenset()
+        measured = RADIAL & first.metrics.keys()
+        equal = all(first.metrics[name] == result.metrics[name] for name in measured for result in self.results)
+        return frozenset(measured) if same and equal else frozenset()
 
     @property
     def dim(self) -> int:

@@ -200,20 +200,23 @@ def _bounds(score: Score) -> tuple[float, float]:
 
 
 def small_samples(cube: Cube) -> Iterator[Caution]:
-    """One caution for every number of items that is too small for bootstrap intervals."""
+    """A caution about metrics that are measured on too few items for bootstrap intervals, if there are any."""
     groups: dict[tuple[int, str], dict[str, None]] = {}
     for entry in cube.entries:
         for metric, count in entry.items.items():
             if count < SMALL_SAMPLE:
                 groups.setdefault((count, find_metric(metric).unit), {})[metric] = None
-    for (count, unit), metrics in groups.items():
-        named = ", ".join(find_metric(metric).label for metric in metrics)
-        yield Caution(
-            "small sample",
-            tuple(metrics),
-            f"Only {count} {unit} for {named}: 95 % bootstrap intervals of fewer than {SMALL_SAMPLE} cover less often "
-            "than they say (79 to 91 % of the time at 10), so differences are provisional.",
+    if groups:
+        named = (
+            f"{count} {unit} for {', '.join(find_metric(metric).label for metric in metrics)}"
+            for (count, unit), metrics in groups.items()
         )
+        message = (
+            f"Small sample: {'; '.join(named)}. 95 % bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
+            "than 95 % of the time (79 to 91 % at 10 items): differences are provisional."
+        )
+        subjects = tuple(dict.fromkeys(metric for metrics in groups.values() for metric in metrics))
+        yield Caution("small sample", subjects, message)
 
 
 def flat_spaces(spaces: Sequence[SpaceFacts]) -> Iterator[Caution]:

@@ -12,7 +12,7 @@ from hiergeo.metrics.ranking import (
     roc_curve,
     tie_share,
 )
-from hiergeo.metrics.registry import METRICS, Metric, find_metric
+from hiergeo.metrics.registry import METRICS, RADIAL, Metric, find_metric
 from hiergeo.metrics.resampling import (
     SMALL_SAMPLE,
     Interval,
@@ -43,6 +43,7 @@ from hiergeo.metrics.retrieval import (
 
 __all__ = [
     "METRICS",
+    "RADIAL",
     "SMALL_SAMPLE",
     "Drift",
     "Interval",

@@ -74,6 +74,9 @@ METRICS: dict[str, Metric] = {
 PLUGINS: Plugins[Any] = Plugins("metric", "hiergeo.metrics", METRICS)
 """Those metrics and the ones of other packages."""
 
+RADIAL = frozenset(each.name for each in METRICS.values() if not each.depends_on_curvature and each.unit != "none")
+"""Metrics of radii alone, which no geometry can win on the same embeddings: the radius is |e - root| in all of them."""
+
 RANK = re.compile(r"(?P<base>.+)_r(?P<k>\d+)")
 
 
@@ -81,7 +84,7 @@ RANK = re.compile(r"(?P<base>.+)_r(?P<k>\d+)")
 def find_metric(name: str) -> Metric:
     """The record of a metric.
 
-    A name that nobody registered gets a record of its own: labelled by the name, higher is better, resampled by row.
+    An unregistered name gets a default record: labelled by the name, higher is better, resampled by row.
 
     Raises:
         UnavailableError: the entry point of that name cannot be loaded, or gives no `Metric`.

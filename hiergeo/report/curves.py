@@ -1,4 +1,4 @@
-"""Training of a study as curves: losses, radii and curvatures by step, ROC curves, and the heads that stand for it."""
+"""Curves of a study: losses, radii and curvatures by step, ROC curves; and the one head shown for each geometry."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from hiergeo.geometry import Space, parse
 from hiergeo.metrics import Roc, mean_roc
 from hiergeo.report.charts import WIDTH, Chart, Line, draw
 from hiergeo.study import Cell, HeadRun, Study
-from hiergeo.training import Look
+from hiergeo.training import EvalRecord
 from hiergeo.training.summary import behind_head
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A head that stands for the seeds of its geometry.
+    """The head that represents the seeds of its geometry.
 
     Attributes:
         cell: its geometry and dimension.
@@ -32,13 +32,13 @@ class Shown:
 
 
 def shown(study: Study) -> tuple[Shown, ...]:
-    """One head a geometry, in the largest dimension that it was trained in: see `representative`."""
+    """One head for each geometry, at its largest dimension: see `representative`."""
     largest = {cell.geometry: cell for cell in sorted(study.cells, key=lambda cell: cell.dim)}
     return tuple(_shown(study, largest[geometry]) for geometry in dict.fromkeys(cell.geometry for cell in study.cells))
 
 
 def representative(cell: Cell) -> HeadRun:
-    """The run of the middle validation loss, the better of two in the middle: neither the best seed nor the worst."""
+    """The run with the median validation loss (the better of the two in the middle)."""
     ordered = sorted(cell.runs, key=validation_loss)
     return ordered[(len(ordered) - 1) // 2]
 
@@ -54,7 +54,7 @@ def _shown(study: Study, cell: Cell) -> Shown:
     return Shown(cell, run, embedded, Space(run.trained.geometry, embedded.root))
 
 
-Read = Callable[[Look], float]
+Read = Callable[[EvalRecord], float]
 
 STEPS = "step"
 

@@ -25,15 +25,12 @@ from hiergeo.findings import (
     study_cautions,
 )
 from hiergeo.geometry import Space, parse
-from hiergeo.metrics import METRICS
+from hiergeo.metrics import RADIAL
 from hiergeo.study.bench import Bench, beyond_the_equator, score_pairs
 from hiergeo.study.plan import Plan, StudySettings, check_data, check_untrained_heads
 from hiergeo.study.result import Cell, HeadRun, Study
 from hiergeo.training import Chains, HeadModel, chain_loss, train_head
 from hiergeo.training.chains import split_groups
-
-RADIAL = frozenset(name for name, each in METRICS.items() if name.startswith("tau_d") and not each.depends_on_curvature)
-"""Metrics of radii alone: equal in all geometries where the heads are equal."""
 
 JUDGE = "auroc_margin"
 """Criterion of the tuning: a rank statistic, on the same scale in every geometry, that products have too."""

@@ -52,7 +52,7 @@ class Plan:
         geometries: specs of different geometries. A product takes part at the one dimension that its factors sum to.
         dims: dimensions of the heads' embeddings.
         seeds: one head each, at least two; five are the default.
-        learning_rates: the tuning budget, tried alike for every geometry and dimension.
+        learning_rates: the candidates of the tuning, the same for every geometry and dimension.
         recipe: all other settings of a head: losses, width, steps, batch. The study sets its `outputs`, `seed`,
             `learning_rate` and `patience`; every head takes all its steps.
         learnable: whether every curved geometry learns its curvature, from the one that its spec names.

@@ -26,7 +26,7 @@ from hiergeo.findings import (
 from hiergeo.geometry import parse
 from hiergeo.metrics import Roc
 from hiergeo.study.plan import Plan, StudySettings
-from hiergeo.training import Look, Summary, Trained
+from hiergeo.training import EvalRecord, Summary, Trained
 
 DRIFT = ("similarity_change", "similarity_correlation")
 """Metrics of how far a head moved the embeddings, which are no merit."""
@@ -60,7 +60,7 @@ class HeadRun:
     rocs: dict[str, Roc] = field(default_factory=dict, repr=False)
 
     @property
-    def kept(self) -> Look:
+    def kept(self) -> EvalRecord:
         """The record at the state that was kept."""
         return next(look for look in self.trained.history if look.step == self.trained.best)
 

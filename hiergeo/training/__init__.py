@@ -15,7 +15,7 @@ from hiergeo.training.objective import LOSSES, RE, Batch, ChainLoss, Objective, 
 from hiergeo.training.re import FineTuned, TowerRecipe, fine_tune
 from hiergeo.training.saving import describe, load_space, save_head
 from hiergeo.training.summary import Change, Summary, summarise
-from hiergeo.training.trainer import SHARPEN, Look, Recipe, Trained, train_head
+from hiergeo.training.trainer import SHARPEN, EvalRecord, Recipe, Trained, train_head
 
 __all__ = [
     "LOSSES",
@@ -25,12 +25,12 @@ __all__ = [
     "ChainLoss",
     "Chains",
     "Change",
+    "EvalRecord",
     "FineTuned",
     "FreeEmbedding",
     "FreeRecipe",
     "Head",
     "HeadModel",
-    "Look",
     "Objective",
     "Recipe",
     "Summary",

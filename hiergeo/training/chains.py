@@ -83,7 +83,7 @@ class Chains:
 
 @torch_defaults()
 def from_file(path: Path | str, *, base: Model | None = None, force: bool = False) -> Chains:
-    """Chains of an ``.npz`` with `NEEDED`; ``image_id`` (n,) of MS-COCO and ``caption`` (U,) are heeded where present.
+    """Chains of an ``.npz`` with `NEEDED`; ``image_id`` (n,) of MS-COCO and ``caption`` (U,) are used if present.
 
     Args:
         path: the file; embeddings may be float16 and are brought to norm one.
@@ -186,8 +186,7 @@ def from_hierarchy(
 
 
 def chunks(rows: Tensor, size: int) -> list[Tensor]:
-    """Rows in chunks of `size`; a single row that is left over joins the chunk before it, for it has none to be set
-    against."""
+    """Rows in chunks of `size`; a single remaining row joins the chunk before it, since it would have no negatives."""
     parts = list(rows.split(size))
     if len(parts) > 1 and len(parts[-1]) == 1:
         parts[-2:] = [torch.cat(parts[-2:])]
@@ -220,7 +219,7 @@ def split_groups(chains: Chains, share: float, seed: int) -> tuple[Tensor, Tenso
 
 
 MARKS = {"heldout": Array("b", (1,), required=False), "image_id": Array("iu", (1,), required=False)}
-"""The arrays of an embedding file that say which images nothing was fitted to."""
+"""The arrays of an embedding file that mark held-out images."""
 
 
 def held_out_images(path: Path | str) -> frozenset[int] | None:
@@ -244,7 +243,7 @@ def rows_without(captions: frozenset[str], test: Hierarchy) -> np.ndarray:
 
 
 def unseen_rows(captions: frozenset[str] | None, test: Hierarchy) -> np.ndarray | None:
-    """Booleans of the test rows without any of the captions trained on; None where there are none, or nothing is known.
+    """Mask of the test rows that share no caption with the training set; None if empty or unknown.
 
     Unknown captions, of a file of embeddings alone, are taken for those of HierarCaps' split without its test images.
     """
@@ -255,7 +254,7 @@ def unseen_rows(captions: frozenset[str] | None, test: Hierarchy) -> np.ndarray 
 
 
 def held_out_of(model: Model) -> frozenset[int] | None:
-    """The images that stored embeddings mark as held out; None where a model marks none."""
+    """Ids of the images that stored embeddings mark as held out; None if none are marked."""
     kind, _, file = model.name.partition(":")
     return held_out_images(file) if kind == "npz" else None
 
@@ -269,11 +268,11 @@ NEEDED = {
 """The arrays of a training file: text (U, D), positive and negative (n, T) positions in it, root (D,)."""
 
 HEEDED = {"image_id": Array("iu", (1,), required=False), "caption": Array("U", (1,), required=False)}
-"""Those that it may have besides."""
+"""Optional arrays of a training file."""
 
 
 def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) -> None:
-    """Raise InputError unless (n, T) `positive` and `negative` are positions among `texts` that teach something."""
+    """Raise InputError unless (n, T) `positive` and `negative` are distinct positions among `texts`."""
     if not len(positive):
         raise InputError(f"{origin} is empty: there is no chain to train on.")
     if positive.shape != negative.shape:
@@ -299,9 +298,9 @@ def check_chains(origin: str, texts: int, positive: Tensor, negative: Tensor) ->
 
 
 def leakage(training: Hierarchy | Sequence[Row], *, force: bool) -> str | None:
-    """None for rows that keep off the test images of HierarCaps; where forced, the sentence that refuses them.
+    """None for rows that describe no test image of HierarCaps; if forced, the message that would refuse the others.
 
-    Rows that name no image and cannot be compared by their captions either are let pass, with a warning.
+    Rows that name no image and cannot be compared by their captions either are accepted with a warning.
 
     Args:
         training: a hierarchy, or rows with what is known of them: the number of the image in MS-COCO, the captions.

@@ -1,4 +1,4 @@
-"""A trained head on disk: its folder, what it says of itself, and the space it was trained in."""
+"""Trained heads on disk: the folder, its configuration, and the space of the training."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -34,7 +34,7 @@ def save_head(trained: Trained, chains: Chains, folder: Path | str, *, overwrite
 
 
 def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
-    """What the configuration of a head says of it: model, geometry, data, the whole recipe, versions."""
+    """The configuration of a head: model, geometry, data, recipe and versions."""
     recipe = trained.recipe
     base, fingerprint = chains.base or (None, None)
     return {
@@ -60,7 +60,7 @@ def describe(trained: Trained, chains: Chains) -> dict[str, Any]:
 
 
 def load_space(folder: Path | str) -> Space:
-    """The space that a stored head was trained in, around the root of whichever model it stands on.
+    """The space that a stored head was trained in, around the root of the model behind it.
 
     Raises:
         InputError: there is no head, or its configuration is damaged.

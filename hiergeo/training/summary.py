@@ -1,4 +1,4 @@
-"""Before and after: a frozen model and what training made of it, over the same rows."""
+"""Before and after training: a frozen and a trained model measured on the same rows."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -93,7 +93,7 @@ def summarise(
     compute: Compute = AUTOMATIC,
     progress: bool = False,
 ) -> Summary:
-    """Measure a trained model, and the frozen one that it was, on the same data, each around its own root.
+    """Measure a trained model and its frozen version on the same data, each around its own root.
 
     Args:
         model: the trained model.
@@ -198,17 +198,17 @@ def _both(
 
 
 def _stands_on(model: Model, base: Model) -> TypeGuard[HeadModel]:
-    """Whether the model is a head on that base, so that nothing need be embedded twice."""
+    """Whether the model is a head on that base, whose embeddings then need not be recomputed."""
     return isinstance(model, HeadModel) and model.base is base
 
 
 def behind(frozen: Embedded, model: HeadModel) -> Embedded:
-    """A hierarchy embedded by the frozen model, as the model behind its head embeds it."""
+    """Apply a model's head to a hierarchy embedded by its frozen model."""
     return behind_head(frozen, model.head, model.name)
 
 
 def behind_head(frozen: Embedded, head: Head, name: str) -> Embedded:
-    """A hierarchy embedded by a frozen model, as it is behind a head on it; `name` is what the two are called."""
+    """Apply a head to a hierarchy embedded by a frozen model; `name` is that of the combined model."""
 
     def after(rows: Tensor) -> Tensor:
         return through(head, rows, name)

@@ -23,11 +23,11 @@ from hiergeo.training.chains import Chains, chunks, split_groups
 from hiergeo.training.objective import Batch, Objective
 
 NAMED_ROWS = 8
-"""Rows of a batch that a divergence names before it only counts."""
+"""Most rows of a batch that a divergence lists; the rest are counted."""
 
 
 class Divergence(Exception):
-    """A loss, an embedding or a gradient that is not finite; its text names the step and the rows."""
+    """Error raised for a non-finite loss, embedding or gradient; reports the step and the rows."""
 
 
 def divergence(what: str, step: int, rows: Tensor | None) -> Divergence:
@@ -51,12 +51,12 @@ SCHEMA = Record(
         "curvature": ListOf(Number(finite=False)),
     }
 )
-"""What `Look.of_dict` takes."""
+"""Schema of the JSON values of an `EvalRecord`."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look.
+class EvalRecord:
+    """One evaluation during training.
 
     Attributes:
         step: steps taken before it.
@@ -79,8 +79,8 @@ class Look:
         return asdict(self)
 
     @classmethod
-    def of_dict(cls, values: Mapping[str, Any]) -> "Look":
-        """The look that `as_dict` told."""
+    def of_dict(cls, values: Mapping[str, Any]) -> "EvalRecord":
+        """The record from the values of `as_dict`."""
         pairs = {name: tuple(values[name]) for name in ("radius", "curvature")}
         return cls(**{**values, **pairs})
 
@@ -105,7 +105,7 @@ def _made(
 
 
 SHARPEN = {"prior": 40.0, "mean": 1.0, "order": 20.0}
-"""Losses that order radii while the frozen directions, and so retrieval, hardly move."""
+"""Losses that order radii and hardly change the frozen directions, and so retrieval."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Trained:
     head: Head
     geometry: Geometry
     recipe: Recipe
-    history: tuple[Look, ...]
+    history: tuple[EvalRecord, ...]
     best: int
     diverged: str | None
 
@@ -223,7 +223,7 @@ def train_head(
 
 
 class _Run:
-    """The moving parts of one training: module, optimiser, rows."""
+    """State of one training: module, optimiser, rows."""
 
     def __init__(self, chains: Chains, geometry: Geometry, recipe: Recipe) -> None:
         dim = chains.text.shape[1]
@@ -282,13 +282,13 @@ class _Run:
         return divergence(what, *(self.last or (0, None)))
 
     @torch.no_grad()
-    def look(self, step: int, training: dict[str, float]) -> Look:
+    def look(self, step: int, training: dict[str, float]) -> EvalRecord:
         parts = [self.losses(rows)[1] for rows in chunks(self.validation_rows, self.recipe.batch)]
         chains = self.chains
         space = Space(self.geometry, self.head(chains.root.float()))
         radii = space.radius(self.head(chains.text[chains.positive[self.validation_rows]].float()))
         factors = self.geometry.parts(self.head.shape.outputs)
-        return Look(
+        return EvalRecord(
             step=step,
             training=training,
             validation={name: sum(part[name] for part in parts) / len(parts) for name in parts[0]},
@@ -299,7 +299,7 @@ class _Run:
 
 
 def _batches(rows: Tensor, recipe: Recipe) -> Iterator[Tensor]:
-    """Batches without end, every row once an epoch, in an order that depends on the seed alone."""
+    """Endless batches: every row once per epoch, in an order that depends only on the seed."""
     generator = torch.Generator().manual_seed(recipe.seed)
     while True:
         order = torch.randperm(len(rows), generator=generator)

@@ -23,12 +23,12 @@ from hiergeo.training.trainer import SCHEMA as LOOK
 
 WEIGHT, GENERATOR = "weight/", "generator"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-"""What AdamW keeps for a weight."""
+"""State that AdamW keeps for each weight."""
 
 Weights = Mapping[str, nn.Parameter]
 
 
-def collect_state(weights: Weights, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+def collect(weights: Weights, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The state of `weights`, of their optimiser and of torch's generator, on the CPU."""
     tensors = {f"{WEIGHT}{name}": weight.detach() for name, weight in weights.items()}
     for name, weight in weights.items():
@@ -37,7 +37,7 @@ def collect_state(weights: Weights, optimiser: torch.optim.Optimizer) -> dict[st
     return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()} | {GENERATOR: torch.get_rng_state()}
 
 
-def check_state(tensors: Mapping[str, Tensor], weights: Weights) -> None:
+def check_fit(tensors: Mapping[str, Tensor], weights: Weights) -> None:
     """Raise InputError, naming the first that differs, unless stored tensors are a state of `weights`.
 
     Every weight has to be there, with all of its moments or none, each of its own shape.
@@ -59,17 +59,17 @@ def check_state(tensors: Mapping[str, Tensor], weights: Weights) -> None:
 
 @torch.no_grad()
 def restore_weights(tensors: Mapping[str, Tensor], weights: Weights) -> None:
-    """Put stored weights back in place. Raises InputError as `check_state`."""
-    check_state(tensors, weights)
+    """Restore stored weights. Raises InputError as `check_fit`."""
+    check_fit(tensors, weights)
     for name, weight in weights.items():
         weight.copy_(tensors[f"{WEIGHT}{name}"])
 
 
-def restore_state(tensors: Mapping[str, Tensor], weights: Weights, optimiser: torch.optim.Optimizer) -> None:
-    """Put all of a stored state back in place.
+def restore(tensors: Mapping[str, Tensor], weights: Weights, optimiser: torch.optim.Optimizer) -> None:
+    """Restore a stored state.
 
     Raises:
-        InputError: as `check_state`, or the state of the random generator is none.
+        InputError: as `check_fit`, or the state of the random generator is none.
     """
     restore_weights(tensors, weights)
     for name, weight in weights.items():
@@ -88,10 +88,10 @@ def _words(shape: torch.Size | None) -> str:
 
 
 NAME = r"step-\d{8}\.(safetensors|json)"
-"""What a file of a checkpoint is called; while it is written, a dot stands before and more letters behind."""
+"""Pattern of the names of checkpoint files; temporary ones have a leading dot and a suffix."""
 
 KEPT = 2
-"""The newest checkpoints that stay; the best ones that they name stay too."""
+"""Number of newest checkpoints that are kept, besides the best ones that they name."""
 
 STEP = Whole(0, _limits.TRAINING_STEPS)
 SCALER = Record(
@@ -116,12 +116,12 @@ SCHEMA = Record(
         "curve": Record(rest=ListOf(Number(finite=False))),
     }
 )
-"""What the JSON of a checkpoint has to be before anything in it is used."""
+"""Schema of the JSON part of a checkpoint."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training as it stood after a step.
+    """State of a training after a step.
 
     Attributes:
         step: steps taken.
@@ -143,10 +143,10 @@ class Checkpoint:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
-    """Add a checkpoint to a folder and remove those that nobody needs any more.
+    """Add a checkpoint to a folder and remove those that are no longer needed.
 
     Raises:
-        UnavailableError: the folder cannot be written; the checkpoints that were there are kept.
+        UnavailableError: the folder cannot be written; existing checkpoints are kept.
     """
     tensors, described = _paths(folder, checkpoint.step)
     content = tensor_files.packed(checkpoint.tensors)
@@ -203,13 +203,13 @@ def latest(folder: Path) -> Checkpoint | None:
 
 
 def steps(folder: Path) -> list[int]:
-    """The steps of which a folder has a description, intact or not."""
+    """Steps for which a folder holds a checkpoint, intact or not."""
     named = (path.stem for path in folder.glob("step-*.json") if re.fullmatch(NAME, path.name))
     return [int(stem.removeprefix("step-")) for stem in named]
 
 
 def forget_after(folder: Path, step: int) -> None:
-    """Remove the checkpoints after a step, which are damaged: training goes on from that step.
+    """Remove the damaged checkpoints after a step, from which training resumes.
 
     Raises:
         UnavailableError: one of them cannot be removed.
@@ -252,7 +252,7 @@ def _described(folder: Path, step: int) -> dict[str, Any]:
 
 
 def _prune(folder: Path) -> None:
-    """Remove what is neither among the newest nor the best that these name, and what a killed process left behind."""
+    """Remove checkpoints that are neither newest nor best, and files that a killed process left behind."""
     newest = sorted(steps(folder))[-KEPT:]
     kept = {path.name for step in newest for path in _paths(folder, step)}
     for step in newest:

@@ -1,4 +1,4 @@
-"""Fine-tuning from beginning to end: a model and chains in, a folder with the model that came of it out."""
+"""Fine-tuning: takes a model and chains, writes a folder with the trained model."""
 
 import copy
 import json
@@ -27,13 +27,13 @@ from hiergeo.training.re import checkpoints
 from hiergeo.training.re.processes import accelerated, is_writer
 from hiergeo.training.re.recipe import CaptionChains, TowerRecipe, caption_chains
 from hiergeo.training.re.run import Run
-from hiergeo.training.trainer import Divergence, Look
+from hiergeo.training.trainer import Divergence, EvalRecord
 
 CHECKPOINTS, CONFIG, HISTORY, MODEL = "checkpoints", "config.json", "history.json", "model"
-"""What the folder of a training holds."""
+"""Names of the parts of a training's folder."""
 
 ORIGIN = "hiergeo.json"
-"""A copy of the configuration beside the exported model."""
+"""Copy of the configuration inside the exported model."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class FineTuned:
 
     spec: str
     geometry: Geometry
-    history: tuple[Look, ...]
+    history: tuple[EvalRecord, ...]
     curve: dict[str, list[float]]
     best: int
     diverged: str | None
@@ -74,7 +74,7 @@ def fine_tune(
     log: str | None = None,
     progress: bool = False,
 ) -> FineTuned:
-    """Train the text tower of a model on captions alone; the model itself stays as it is.
+    """Train a copy of the text tower of a model on captions alone; the model itself is not changed.
 
     ``OUT/model`` gets the whole model in the format of its own library, ``OUT/config.json`` and ``OUT/history.json``
     what was done and seen, ``OUT/checkpoints`` what a training needs to go on. Of several processes only the first
@@ -87,7 +87,7 @@ def fine_tune(
         geometry: where losses are taken, around the tower's embedding of the empty caption; a learnable curvature is
             learnt along.
         recipe: how; the paper's when None.
-        resume: continue from the newest intact checkpoint, or start if there is none.
+        resume: go on from the newest intact checkpoint, or begin where there is none.
         force: train on rows of HierarCaps' test images all the same; whatever comes of it says so.
         log: ``tensorboard`` or ``wandb``, where losses go besides.
         progress: draw a bar for work that outlasts a second.
@@ -147,7 +147,7 @@ def _sole_writer(out: Path) -> Iterator[None]:
 
 
 def _check_free(out: Path, resume: bool) -> None:
-    """Raise InputError for a folder that holds a training that is not to go on, or a model that is not of one."""
+    """Raise InputError for a folder with a training that must not be resumed, or a model that hiergeo did not train."""
     if not resume and ((out / CONFIG).exists() or checkpoints.steps(out / CHECKPOINTS)):
         raise InputError(f"{out} holds a training: go on with it, --resume, or choose another folder.")
     if (out / MODEL).exists() and not (out / MODEL / ORIGIN).exists():
@@ -155,7 +155,7 @@ def _check_free(out: Path, resume: bool) -> None:
 
 
 def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progress: bool) -> str | None:
-    """Take the steps that are left, with looks and checkpoints on the way; returns why training broke off, or None."""
+    """Take the remaining steps with evaluations and checkpoints; returns why training diverged, or None."""
     saved = checkpoints.latest(folder) if resume else None
     run.accelerator.wait_for_everyone()
     if saved is not None:

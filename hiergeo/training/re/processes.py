@@ -1,4 +1,4 @@
-"""One process or many, float32 or less, and where numbers are logged: what Hugging Face accelerate takes care of."""
+"""Processes, precision and logging of a training, through Hugging Face accelerate."""
 
 import importlib.util
 import warnings
@@ -25,7 +25,7 @@ def is_writer() -> bool:
 
 
 def local(device: str) -> str:
-    """The device of this process: the one of its rank, where a launcher started several and no index was named."""
+    """The device of this process: that of its rank if a launcher started several and no index was given."""
     rank = place().local
     named = str(resolve_device(AUTO)) if device == AUTO else device
     return named if rank is None or ":" in named or named in ("cpu", "mps") else f"{named}:{rank}"

@@ -1,4 +1,4 @@
-"""Processes of one distributed training: how they connect, and how each detects that another one has died.
+"""Processes of one training that were started by hand: how they connect, and how each notices that another has died.
 
 Process 0 listens at MASTER_ADDR:MASTER_PORT and the others connect to it; the connections stay open until the work is
 done. The operating system closes those of a process that dies, however it dies, so that nobody waits for it in vain:
@@ -34,25 +34,25 @@ VERDICT = 2.0
 """Seconds to wait, after an operation among processes failed, for the news which of them is gone."""
 
 PATIENCE = 5.0
-"""Seconds that whoever connects has to say who it is."""
+"""Seconds within which a connecting process must identify itself."""
 
 STORE = 300.0
-"""Seconds that a process waits for what another one is to put into torch's store."""
+"""Seconds that a process waits for a value in torch's store."""
 
 EXIT = 2
 """Exit code of a process that could not end by itself."""
 
 MARK = b"hiergeo1"
 HELLO = struct.Struct("!8sII")
-"""What a process says when it connects: the mark, its rank and the number of processes."""
+"""Message of a process that connects: a mark, its rank and the number of processes."""
 
 WORD = struct.Struct("!i")
-"""What processes tell each other: first the port of torch's store, then `DONE` or the rank of one that is gone."""
+"""Messages between processes: the port of torch's store, then `DONE` or the rank of a dead process."""
 
 DONE = -1
 
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
-"""After how many seconds of silence, how often and how many times a machine is asked whether it is still there."""
+"""TCP keep-alive: seconds of silence, interval and number of probes."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class Place:
     port: int = 0
 
     def others(self) -> str:
-        """Description of this group."""
+        """This group in words."""
         return f"{self.size} processes at {self.address}:{self.port}"
 
 
 def place() -> Place:
-    """Rank, size and address from RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT.
+    """What RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT say.
 
     Raises:
         InputError: one of them is no number, out of range, or missing beside the others.
@@ -106,7 +106,7 @@ def place() -> Place:
 
 @contextmanager
 def joined(device: str) -> Iterator[None]:
-    """Within the block all processes form a group of torch.distributed; if one dies, all of them end.
+    """Within the block all processes of the training are there, in a group of torch.distributed; else all of them end.
 
     A process that is not stopped by an exception within `GRACE` seconds after another one is gone, for it waits inside
     a library, says so on standard error and ends with `EXIT`.
@@ -156,7 +156,7 @@ class Peers:
         self._watch = Thread(target=self._watching, name="hiergeo-ranks", daemon=True)
 
     def store(self) -> dist.TCPStore:
-        """The store of torch, which process 0 opens at a free port; from here on all processes are watched."""
+        """torch's store, which process 0 opens at a free port and tells the others of; from here on all are watched."""
         if self.here.rank == 0:
             store = dist.TCPStore("localhost", 0, self.here.size, is_master=True, wait_for_workers=False)
             for rank, line in self.lines.items():
@@ -184,11 +184,11 @@ class Peers:
         self._watch.start()
 
     def lost(self, seconds: float) -> bool:
-        """Wait for news of a dead process; True if one has died."""
+        """Whether a process has died; waits briefly for the news."""
         return self._lost.wait(seconds)
 
     def sentence(self) -> str:
-        """The message for a process that has died."""
+        """Message that a process has died."""
         which = "another process" if self.gone is None else f"process {self.gone}"
         return (
             f"{which} of {self.here.others()} ended before the training was done: see what it said, and start all of "
@@ -196,7 +196,7 @@ class Peers:
         )
 
     def part(self) -> None:
-        """Tell the others that this process has finished, so that its exit is not taken for a failure."""
+        """Tell the others that this process has finished, so that its end is not taken for a failure."""
         self._left.set()
         self._tell_all(DONE)
 
@@ -225,7 +225,7 @@ class Peers:
                         return
 
     def _end(self, gone: int) -> None:
-        """Tell the others that a process has died, and terminate this one if it does not end by itself."""
+        """Tell the others that a process has died, and end this one if it does not end by itself."""
         self.gone = gone
         self._tell_all(gone)
         self._lost.set()
@@ -251,7 +251,7 @@ class Peers:
 
 @contextmanager
 def _broken_off(here: Place, peers: Peers | None) -> Iterator[None]:
-    """Report errors that libraries raise because a process has died in one sentence."""
+    """Turn errors of libraries caused by a dead process into one sentence."""
     try:
         yield
     except HiergeoError:
@@ -287,7 +287,7 @@ def _met(here: Place) -> Peers:
 
 
 def _gather(here: Place, family: socket.AddressFamily, lines: dict[int, socket.socket]) -> None:
-    """Accept the connections of all other processes and add them to `lines`."""
+    """Add the connections of all other processes to `lines`, as they come."""
     deadline = time.monotonic() + MEETING
     both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
@@ -318,7 +318,7 @@ def _gather(here: Place, family: socket.AddressFamily, lines: dict[int, socket.s
 
 
 def _introduced(line: socket.socket, here: Place) -> int | None:
-    """The rank of a connecting process; None if it does not belong to this training."""
+    """The rank of a process that connected; None if it does not belong to this training."""
     line.settimeout(PATIENCE)
     hello = _received(line, HELLO.size)
     if hello is None:
@@ -333,7 +333,7 @@ def _introduced(line: socket.socket, here: Place) -> int | None:
 
 
 def _knock(here: Place) -> socket.socket:
-    """Connect to process 0, which may start later than this one."""
+    """A connection to process 0, which may start later than this one."""
     deadline = time.monotonic() + MEETING
     while time.monotonic() < deadline:
         try:
@@ -350,7 +350,7 @@ def _knock(here: Place) -> socket.socket:
 
 
 def _word(line: socket.socket) -> int | None:
-    """The next message from a process; None if it has died."""
+    """The next message of a process; None if it has died."""
     told = _received(line, WORD.size)
     return None if told is None else int(WORD.unpack(told)[0])
 

@@ -61,8 +61,8 @@ class CaptionChains:
 def caption_chains(hierarchy: Hierarchy, model: Model, *, force: bool = False, progress: bool = False) -> CaptionChains:
     """Chains of a dataset; each distinct caption is embedded once by the frozen model.
 
-    Rows with a negative that the model cannot tell from its positive, for it cuts long captions, are left out with a
-    warning that counts them.
+    Rows whose negative the model cannot tell from the positive, because it truncates long captions, are left out with
+    a warning that counts them.
 
     Raises:
         InputError: as `hiergeo.training.from_hierarchy`, and where no rows are left.
@@ -84,7 +84,7 @@ def caption_chains(hierarchy: Hierarchy, model: Model, *, force: bool = False, p
 
 
 PRECISIONS = ("no", "bf16", "fp16")
-"""What the network is computed in; losses and weights are float32 always."""
+"""Precisions of the network's computation; losses and weights are always float32."""
 
 LARGEST = {
     "batch": _limits.BATCH,
@@ -150,7 +150,7 @@ class TowerRecipe:
             raise unknown_name("precision", self.amp, PRECISIONS)
 
     def per_epoch(self, rows: int) -> int:
-        """Whole steps in a pass over so many rows. Raises InputError where there is none."""
+        """Whole steps per epoch of so many rows. Raises InputError where there is none."""
         if rows < self.batch * self.accumulate:
             raise InputError(
                 f"a step takes {self.batch * self.accumulate} chains (batch x accumulate) and there are only {rows} "

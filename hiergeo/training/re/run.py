@@ -1,4 +1,4 @@
-"""One fine-tuning run: a training step, a look at the validation rows, and the state of both."""
+"""A fine-tuning run: one step, one evaluation, and their state."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,27 +19,27 @@ from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
 from hiergeo.training.re.processes import mean_over_ranks
 from hiergeo.training.re.recipe import CaptionChains, TowerRecipe
-from hiergeo.training.trainer import Look, divergence
+from hiergeo.training.trainer import EvalRecord, divergence
 
 Mine = Callable[[Tensor, Tensor], Tensor]
 """What makes one number of P and N, as for `re_loss`."""
 
 
 class Forward(nn.Module):
-    """A tower as accelerate wraps it; the tower itself stays in float32 for whoever calls it directly."""
+    """A tower wrapped by accelerate; the tower itself stays in float32."""
 
     def __init__(self, tower: Tower) -> None:
         super().__init__()
         self.tower = tower
 
     def forward(self, **tokens: Tensor) -> Tensor:
-        """As the tower."""
+        """See the tower."""
         rows: Tensor = self.tower(**tokens)
         return rows
 
 
 class Run:
-    """One training.
+    """A fine-tuning run.
 
     Args:
         tower: what is trained.
@@ -73,7 +73,7 @@ class Run:
             groups.append({"params": list(curvature.values()), "weight_decay": 0.0})
         self.adam = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
         self.module, self.optimiser = accelerator.prepare(Forward(tower), self.adam)
-        self.looks: list[Look] = []
+        self.looks: list[EvalRecord] = []
         self.curve: dict[str, list[float]] = {}
 
     @property
@@ -113,7 +113,7 @@ class Run:
 
     @torch.no_grad()
     def look(self, step: int) -> None:
-        """Measure the validation rows in float32, with the same result on every process.
+        """Measure the validation rows, in float32 whatever training is in, the same on every process.
 
         Raises:
             Divergence: the tower that the steps made cannot be measured.
@@ -131,7 +131,7 @@ class Run:
         radii = space.radius(embedded[positive])
         factors = self.geometry.parts(embedded.shape[1])
         self.looks.append(
-            Look(
+            EvalRecord(
                 step=step,
                 training={name: values[-1] for name, values in self.curve.items()},
                 validation=mean_over_ranks(self.accelerator, means),
@@ -151,15 +151,15 @@ class Run:
             looks=[look.as_dict() for look in self.looks],
             curve=self.curve,
             scaler=None if scaler is None else scaler.state_dict(),
-            tensors=checkpoints.collect_state(self.weights, self.adam),
+            tensors=checkpoints.collect(self.weights, self.adam),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the state of a checkpoint."""
-        checkpoints.restore_state(checkpoint.tensors, self.weights, self.adam)
+        checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
         if checkpoint.scaler is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
-        self.looks = [Look.of_dict(look) for look in checkpoint.looks]
+        self.looks = [EvalRecord.of_dict(look) for look in checkpoint.looks]
         self.curve = {name: list(values) for name, values in checkpoint.curve.items()}
 
     def _losses(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -189,7 +189,7 @@ class Run:
         return positive.to(self.tower.device), negative.to(self.tower.device)
 
     def _space(self, embedded: Tensor, step: int, rows: Tensor) -> Space:
-        """The space around the root, which is the last embedding, after checking that it contains all of them.
+        """The space around the last of the embeddings, the root, once it holds them all.
 
         What does not hold is said on every process alike: one that went on alone would wait for the others for ever.
         """
@@ -210,7 +210,7 @@ class Run:
         return space
 
     def _check_gradients(self, step: int, rows: Tensor) -> None:
-        """Average curvature gradients over processes; raise for non-finite ones unless loss scaling handles them."""
+        """Average those of curvatures over processes and refuse odd ones, unless float16's scaling sees to that."""
         for name, weight in self.weights.items():
             if weight.grad is not None and name.startswith("geometry."):
                 weight.grad = self.accelerator.reduce(weight.grad, "mean")
