@@ -1,4 +1,4 @@
-"""Dtypes and the few machine constants of the numerics contract, in one place."""
+"""Dtypes and machine constants of the numerics contract, and what autograd allows at the moment."""
 
 import math
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from typing import NoReturn
 
 import torch
 from torch import Tensor
+from torch._C._functorch import TransformType
+from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
 from torch.autograd import forward_ad
 
 from hiergeo.errors import UnavailableError
@@ -14,9 +16,9 @@ from hiergeo.errors import UnavailableError
 
 @contextmanager
 def torch_defaults() -> Iterator[None]:
-    """Float32 on the CPU while it lasts, which networks are made for, whatever the caller made torch's defaults.
+    """Make float32 and the CPU torch's defaults in a `with` block, as networks expect, whatever the caller set.
 
-    Defaults of torch hold for the whole process: they are touched only where the caller has changed them.
+    Defaults of torch are those of the whole process: they are set only if the caller has changed them.
     """
     dtype = torch.get_default_dtype()
     elsewhere = torch.get_default_device().type != "cpu"
@@ -41,7 +43,7 @@ def pair_dtype(ux: Tensor, uy: Tensor) -> torch.dtype:
 
 
 def widest(device: torch.device) -> torch.dtype:
-    """The widest float of a device: float64, or float32 where there is none (Apple GPUs)."""
+    """The widest float of a device: float64, or float32 on Apple GPUs, which have none."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
@@ -100,8 +102,22 @@ def wants_derivative(*operands: Tensor) -> bool:
     """Whether what is computed from `operands` may have to carry a derivative, backward or forward."""
     if forward_ad._current_level >= 0:
         return True
-    inside = torch._C._are_functorch_transforms_active()
-    return torch.is_grad_enabled() and (inside or any(x.requires_grad for x in operands))
+    if not torch.is_grad_enabled():
+        return False
+    if not torch._C._are_functorch_transforms_active():
+        return any(x.requires_grad for x in operands)
+    if torch.compiler.is_compiling():
+        return True  # which transforms are running cannot be traced
+    if any(part.key() != TransformType.Vmap for part in retrieve_all_functorch_interpreters()):
+        return True
+    return any(_unmapped(x).requires_grad for x in operands)
+
+
+def _unmapped(x: Tensor) -> Tensor:
+    """The tensor that `vmap` maps over: the mapped one does not say whether it requires a gradient."""
+    while torch._C._functorch.is_batchedtensor(x):
+        x = torch._C._functorch.get_unwrapped(x)
+    return x
 
 
 def no_second_order(*_: object) -> NoReturn:

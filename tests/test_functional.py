@@ -107,6 +107,16 @@ def test_jacobians_and_vmap(geometry: Geometry, name: str) -> None:
     close(moved, torch.stack([central(f, x, TANGENT) for x in batch]))
 
 
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_gradients_of_a_product_pass_through_vmap(name: str) -> None:
+    """By plain autograd, outside of `vmap`: a mapped tensor does not say that it requires a gradient."""
+    f, _ = measured(PRODUCT, name)
+    batch = torch.stack((X, X + 0.1 * TANGENT)).requires_grad_()
+    (mapped,) = torch.autograd.grad(torch.vmap(f)(batch).sum(), batch)
+    (each,) = torch.autograd.grad(torch.stack([f(x) for x in batch]).sum(), batch)
+    close(mapped, each)
+
+
 @every_case
 def test_compiles_without_breaks(geometry: Geometry, name: str) -> None:
     f, _ = measured(geometry, name)

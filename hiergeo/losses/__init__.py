@@ -1,10 +1,10 @@
-"""Losses that shape a hierarchy, in every geometry: scalars to minimise in anybody's training loop.
+"""Losses of hierarchies in every geometry, for any training loop.
 
-Embeddings go in as tensors (float64, float32, bfloat16 or float16; the narrow ones are computed in float32), a
-`Space` says how they are measured, and a 0-dim tensor comes out, with gradients to the embeddings, the root and a
-learnable curvature. Values and gradients are finite for any finite input: coincident points, points at the root and
-antipodes have the gradient 0 there. In a product an exterior angle is the largest over the factors, as its margin is
-the smallest.
+Embeddings are tensors (float64, float32, bfloat16 or float16; the narrow ones are computed in float32), which a `Space`
+measures. The result is a 0-dim tensor, or one value a row, with gradients to the embeddings, the root and a learnable
+curvature. Values and gradients are finite for any finite input: coincident points, points at the root and antipodes
+have the gradient 0. In a product of spaces an exterior angle is the largest over the factors, as its margin is the
+smallest.
 """
 
 from hiergeo.losses.chains import radius_order_loss, transitivity_loss

@@ -1,4 +1,4 @@
-"""Learnable curvature in bounds: a projection after each step, and the number to report."""
+"""Keep learnable curvatures within bounds: a projection after each optimiser step."""
 
 import torch
 from torch import nn
@@ -7,14 +7,14 @@ from hiergeo.errors import InputError
 from hiergeo.geometry import Curved
 
 LEAST, MOST = 0.1, 10.0
-"""The bounds of |K| unless told otherwise."""
+"""The default bounds of |K|."""
 
 ROUNDING = 1e-6
-"""What float32 does to a bound, relatively."""
+"""The relative rounding of a bound in float32."""
 
 
 def check_curvature(module: nn.Module) -> None:
-    """Raise InputError for a learnable curvature outside the bounds, which the first step would move into them."""
+    """Raise InputError for a learnable curvature that starts outside the bounds of `clamp_curvature`."""
     for part in module.modules():
         if not isinstance(part, Curved) or part.log_magnitude is None:
             continue
@@ -23,11 +23,10 @@ def check_curvature(module: nn.Module) -> None:
 
 
 def clamp_curvature(module: nn.Module, least: float = LEAST, most: float = MOST) -> tuple[float, ...]:
-    """Bring the magnitude of every learnable curvature in `module` into [least, most] and say what each K is now.
+    """Clamp the magnitude of every learnable curvature in `module` to [least, most], in place.
 
     Call it after each optimiser step. The logarithm of |K| is the parameter and is projected in place, so that its
-    gradient does not vanish at a bound and it can come back. A curvature that stays at `least` says that the data
-    want no bend.
+    gradient does not vanish at a bound. A curvature that stays at `least` means that the data prefer a flat space.
 
     Args:
         module: a geometry, product, space or model that holds some; each learnable one counts once.

@@ -1,4 +1,4 @@
-"""The Radial Embedding loss: seen from the root, children lie behind their parents and negatives do not."""
+"""The Radial Embedding loss, its prior and the mining of the hardest triplets of a batch."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -1,8 +1,8 @@
-"""How far a backend is from the reference: one number for every kernel on a problem, which a bar can be set against.
+"""The error of a backend against the reference: one number for every kernel on a problem, to compare with a bar.
 
-Values are compared as they are. A search is charged with the scores that it got wrong: the difference between what it
-found and the best there was, or the distance from the threshold of a pair on the wrong side of it, so that ties and
-rounding cost no more than they weigh. What makes no sense at all, such as an index out of range, is infinitely far.
+Values are compared directly. The error of a search is the difference between the scores that it found and the best
+ones, or the distance of a misplaced pair from the threshold, so that ties and rounding count for little. Results that
+are invalid, such as an index out of range, have an infinite error.
 """
 
 import math
@@ -22,7 +22,7 @@ DISTANCES = ("distance", "distance_l1")
 
 
 class Case:
-    """Two batches of points in a product of spaces, on the CPU, and what the reference makes of them.
+    """Two batches of points in a product of spaces, on the CPU, with the results of the reference.
 
     Args:
         seed: of the numbers drawn.
@@ -45,7 +45,7 @@ class Case:
             centre = self.normal(dim)
             x, y = (self._points(batch, size, centre, curvature) for size in sizes)
             same = min(3, *sizes)
-            y.direction[:, :same] = 2 * x.direction[:, :same]  # rays that coincide are measured apart
+            y.direction[:, :same] = 2 * x.direction[:, :same]  # coinciding rays are computed by a path of their own
             x, y = (Polar(p.direction.to(dtype), p.radius) for p, dtype in zip((x, y), dtypes, strict=True))
             self._sides.append((x, y, curvature))
         self._laws: dict[tuple[str, bool], list[Tensor]] = {}
@@ -111,7 +111,7 @@ class Case:
 
 
 def store(backend: Backend, case: Case, device: torch.device) -> float:
-    """The largest difference of a stored value, of distances relative to 1 plus themselves."""
+    """The largest error of a stored value; for distances relative to 1 plus the distance."""
     errors = []
     for quantity in _offered(case):
         out = torch.full(case.shape, 7.0, dtype=case.dtype, device=device)
@@ -121,7 +121,7 @@ def store(backend: Backend, case: Case, device: torch.device) -> float:
 
 
 def backward(backend: Backend, case: Case, device: torch.device) -> float:
-    """The largest difference of a gradient, relative to the largest of its kind."""
+    """The largest error of a gradient, relative to the largest gradient by the same operand."""
     errors: list[float] = []
     upstream = case.normal(*case.shape).to(case.dtype)
     (factor,), (moved,) = case.factors(), _moved(case.factors(), device)
@@ -134,7 +134,7 @@ def backward(backend: Backend, case: Case, device: torch.device) -> float:
 
 
 def count(backend: Backend, case: Case, device: torch.device) -> float:
-    """How far from the edge a pair lies that is counted wrongly, of cones and of balls."""
+    """The largest distance from the boundary of a cone or ball of a pair that was counted wrongly."""
     factors = _moved(case.factors(), device)
     found = backend.count(factors, QUANTITIES["cone_margin"], None).cpu()
     errors = [_miscounted(found, case.scores("cone_margin"))]
@@ -147,7 +147,7 @@ def count(backend: Backend, case: Case, device: torch.device) -> float:
 
 
 def members(backend: Backend, case: Case, device: torch.device) -> float:
-    """How far from the edge of a cone a pair lies that is wrongly in or out."""
+    """The largest margin of a pair that is wrongly a member or wrongly not."""
     (factor,) = _moved(_first(case), device)
     crow, columns = (part.cpu() for part in backend.members(*_with_aperture(factor)))
     margins = case.scores("cone_margin")[0]
@@ -166,7 +166,7 @@ def members(backend: Backend, case: Case, device: torch.device) -> float:
 
 
 def smallest(backend: Backend, case: Case, device: torch.device) -> float:
-    """The largest difference of one of the best k scores, as returned and as looked up by its index."""
+    """The largest error of one of the best k scores, as returned and as looked up by its index."""
     k = min(10, case.shape[2])
     errors: list[float] = []
     for name, swap, scores in _orders(case):
@@ -182,7 +182,7 @@ def smallest(backend: Backend, case: Case, device: torch.device) -> float:
 
 
 def rank(backend: Backend, case: Case, device: torch.device) -> float:
-    """The difference between the score of the target and that of the place it was given."""
+    """The difference between the score of the target and the score at its returned rank."""
     errors: list[float] = []
     target = case.integers(case.shape[2], *case.shape[:2])
     for name, swap, scores in _orders(case):
@@ -207,14 +207,14 @@ def nearest_ladder(backend: Backend, case: Case, device: torch.device) -> float:
 
 
 def energy_sum(backend: Backend, case: Case, device: torch.device) -> float:
-    """The largest difference of a mean energy."""
+    """The largest error of a mean energy."""
     (factor,) = _moved(case.factors(), device)
     means = backend.energy_sum(*_with_aperture(factor)) / case.shape[2]
     return _relative(means, case.scores("energy").mean(-1))
 
 
 def energy_total(backend: Backend, case: Case, device: torch.device) -> float:
-    """The largest difference of a mean over all pairs, and of its gradients, relative to the largest of their kind."""
+    """The largest error of a mean over all pairs, and of its gradients, relative to the largest by the same operand."""
     errors: list[float] = []
     (factor,), (moved,) = case.factors(), _moved(case.factors(), device)
     pairs = case.shape[1] * case.shape[2]
@@ -226,7 +226,7 @@ def energy_total(backend: Backend, case: Case, device: torch.device) -> float:
 
 
 def energy_min(backend: Backend, case: Case, device: torch.device) -> float:
-    """The largest difference of a least energy, as returned and as looked up by its index."""
+    """The largest error of a least energy, as returned and as looked up by its index."""
     (factor,) = _moved(case.factors(), device)
     values, indices = (part.cpu() for part in backend.energy_min(*_with_aperture(factor)))
     scores = case.scores("energy")
@@ -237,7 +237,7 @@ def energy_min(backend: Backend, case: Case, device: torch.device) -> float:
 
 
 def ladder(backend: Backend, case: Case, device: torch.device) -> float:
-    """The largest difference of a best score within a threshold, as returned and as looked up by its index."""
+    """The largest error of a best score within a threshold, as returned and as looked up by its index."""
     queries, candidates = (point.direction[0] for point in case.factors()[0][:2])
     order, ends = _prefixes(case)
     indices, cosines = backend.ladder(
@@ -268,11 +268,11 @@ OF_ONE_SPACE: dict[str, Kernel] = {
 }
 
 IN_TF32 = ("store", "backward", "count", "members", "energy_sum", "energy_total", "energy_min")
-"""Those that multiply in TF32 where they are told to; searches stay exact."""
+"""Kernels that multiply in TF32 where torch is allowed to; searches stay exact."""
 
 
 def kernels(case: Case) -> dict[str, Kernel]:
-    """What there is to compare on a problem."""
+    """The kernels that can be compared on a problem."""
     return {**OF_PRODUCTS, **OF_ONE_SPACE} if case.single else OF_PRODUCTS
 
 
@@ -281,7 +281,7 @@ def _offered(case: Case) -> list[str]:
 
 
 def _orders(case: Case) -> list[tuple[str, bool, Tensor]]:
-    """Orders of candidates: the quantity, whether y is the apex, and the scores that are kept small."""
+    """Orders of candidates: the quantity, whether y is the apex, and the scores, ascending from the best."""
     names = ["distance", "exterior_angle"] if case.single else list(DISTANCES)
     orders = [(name, name == "exterior_angle", case.scores(name, name == "exterior_angle")) for name in names]
     return [*orders, ("cone_margin", True, -case.scores("cone_margin", True))]
@@ -346,7 +346,7 @@ def _ladder(indices: Tensor, values: Tensor, scores: Tensor, order: Tensor, ends
 
 
 def _miscounted(counts: Tensor, margins: Tensor) -> float:
-    """How far from 0 the margins (..., M) are that were counted wrongly, at least."""
+    """A lower bound of the largest margin (..., M) among those that were counted wrongly."""
     expected, most = (margins >= 0).sum(-1), margins.shape[-1]
     if not _within(counts, most + 1):
         return math.inf
@@ -360,12 +360,12 @@ def _within(indices: Tensor, bound: int) -> bool:
 
 
 def _relative(found: Tensor, expected: Tensor, offset: float = 0) -> float:
-    """The largest difference; relative to 1 plus the size of what was expected with an `offset` of 1."""
+    """The largest difference; with an `offset` of 1 relative to 1 plus the expected magnitude."""
     return _worst((found.cpu().double() - expected.double()) / (1 + offset * expected.double().abs()))
 
 
 def _of_largest(found: Tensor, expected: Tensor) -> float:
-    """The largest difference, relative to the largest number expected."""
+    """The largest difference, relative to the largest expected magnitude."""
     return _worst(found.cpu().double() - expected.double()) / (_worst(expected.double()) or 1.0)
 
 

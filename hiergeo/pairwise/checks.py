@@ -1,7 +1,7 @@
-"""Refusals: every argument of a pair operation is looked at before any work starts, here and in `search_checks`.
+"""Checks of the arguments of pair operations, made before any work starts; those of searches are in `search_checks`.
 
-What shapes, dtypes and devices tell is refused where a function is called or traced; what needs the data (radii,
-directions, the value of a curvature, thresholds) is refused by the operators, on the device.
+Shapes, dtypes and devices are checked where a function is called or traced; values (radii, directions, a curvature,
+thresholds) are checked by the operators, on the device.
 """
 
 import math
@@ -22,7 +22,7 @@ REALS = (*FLOATS, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8
 """The dtypes of thresholds, of what is compared with them, and of a curvature."""
 
 FLATTEST = torch.finfo(torch.float32).tiny
-"""The smallest |K| that triangles see: below it s r is less than 1e-9 for every radius up to 1e10."""
+"""A smaller |K| counts as 0: below it s r is less than 1e-9 for every radius up to 1e10."""
 
 
 def check_pair(x: Polar, y: Polar) -> torch.Size:
@@ -49,7 +49,7 @@ def check_equal_batch(x: torch.Size, y: torch.Size) -> None:
 
 
 def check_factors(*counts: int) -> None:
-    """Raise InputError unless the operands of a product hold as many factors each, and at least one."""
+    """Raise InputError unless all operands of a product have the same number of factors, at least one."""
     if not counts[0] or len(set(counts)) > 1:
         raise InputError(f"a product needs points and a curvature for each of its factors, not {counts} of them.")
 
@@ -63,7 +63,7 @@ def broadcast(batches: Sequence[torch.Size]) -> torch.Size:
 
 
 def check_alike(shapes: Sequence[torch.Size], *sides: Sequence[Tensor]) -> None:
-    """Raise InputError unless factors hold as many points each, `shapes`, and directions of one dtype a side."""
+    """Raise InputError unless all factors have pairs of one shape and, for x and for y, directions of one dtype."""
     for f, shape in enumerate(shapes):
         if shape != shapes[0]:
             raise InputError(f"factor {f} holds pairs of shape {tuple(shape)}, the first one {tuple(shapes[0])}.")
@@ -103,7 +103,7 @@ def as_number(curvature: float | Tensor) -> float:
 def check_values(x: Polar, y: Polar, curvature: float) -> None:
     """Raise InputError unless radii are >= 0 and within reach and no zero direction has one. Waits for the device once.
 
-    A glance at one number a point clears all ordinary input; only points that it does not clear are read whole.
+    One number a point suffices to accept ordinary input; directions are read in full only where it does not.
     """
     if bool(torch.stack([_suspicious(point, curvature) for point in (x, y)]).any()):
         for name, point in (("x", x), ("y", y)):
@@ -126,7 +126,7 @@ def check_numbers(name: str, numbers: Tensor, radius: Tensor) -> None:
 
 
 def check_aperture(aperture: Tensor | None, radius: Tensor, conic: bool) -> None:
-    """Raise InputError unless there are half apertures where a quantity is conic, one for every x."""
+    """Raise InputError unless a quantity of a cone has half apertures, one for every x."""
     if aperture is not None:
         check_numbers("aperture", aperture, radius)
     elif conic:
@@ -256,7 +256,7 @@ def check_filled(operation: str, y: Polar) -> None:
 
 
 def check_quantity(name: str, combines: bool, conic: bool, factors: int, apertures: int) -> None:
-    """Raise InputError unless a quantity has a value in a product of so many factors, given so many half apertures."""
+    """Raise InputError unless the quantity is defined for this number of factors and of half apertures."""
     if factors > 1 and not combines:
         raise InputError(f"quantity '{name}' has no value in a product of spaces.")
     if apertures != (factors if conic else 0):
@@ -315,11 +315,11 @@ def check_out_alone(out_dtype: torch.dtype | None) -> None:
 def check_no_gradient(*operands: float | Tensor | None) -> None:
     """Raise InputError where a result written to `out` would have to carry a gradient to an operand."""
     if torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands):
-        raise InputError("out carries no gradient: detach what requires one, use torch.no_grad() or leave out away.")
+        raise InputError("out carries no gradient: detach what requires one, use torch.no_grad(), or do not pass out.")
 
 
 def _distinct(x: Tensor, trailing: int) -> Tensor:
-    """`x` without the leading dimensions along which it is a mere expansion."""
+    """`x` with expanded leading dimensions reduced to size 1."""
     for dim in reversed(range(x.ndim - trailing)):
         if x.stride(dim) == 0 and x.shape[dim] > 1:
             x = x.select(dim, 0)

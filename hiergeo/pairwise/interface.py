@@ -29,8 +29,8 @@ class Factor(NamedTuple):
 class Gradients(NamedTuple):
     """Gradients of a weighted sum over pairs: by directions and radii in the compute dtype, the rest in float64.
 
-    Those by the direction and the radius of a point that holds NaN or Inf are NaN; all others are as if its pairs were
-    not there, whatever their weights.
+    Gradients by the direction and radius of a point that holds NaN or Inf are NaN. The pairs of such a point contribute
+    nothing to any other gradient, whatever their weights.
 
     Attributes:
         ux: (B, N, D).
@@ -55,9 +55,9 @@ class Backend(Protocol):
     Operations on `factors` take one or more; what they compute is `quantity.of_product` of the values in each. Others
     take `x` with directions (B, N, D) and radii (B, N), `y` the same of M points, and `aperture` (B, N), the half
     aperture at x. The compute dtype is float64 for float64 directions and float32 otherwise; values are compared in it.
-    NaN is never counted, a member, among the smallest or the least.
+    Pairs with NaN are excluded from counts, members, searches and minima.
 
-    Searches (`smallest`, `rank`, `nearest_ladder`) keep small what they order by: the quantity, or its negative where
+    Searches (`smallest`, `rank`, `nearest_ladder`) order by ascending scores: the quantity, or its negative where
     `quantity.largest_first`. With `swap` the value of the pair (x_i, y_j) is that of (y_j, x_i).
     """
 
@@ -102,7 +102,7 @@ class Backend(Protocol):
     def energy_min(self, x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
         """Least max(0, Xi - aperture) over y, (B, N) in the compute dtype, and the lowest index that reaches it.
 
-        NaN and -1 where no pair is a number.
+        NaN and -1 where all pairs are NaN.
         """
 
     def ladder(
@@ -112,7 +112,7 @@ class Backend(Protocol):
 
         `order` (m,) lists candidates by the first threshold that admits them, `ends` (T,) how many of them each
         threshold admits; `norms` (M,) float64 are those of the candidates where they are known. Ties go to the lower
-        candidate; -1 and NaN where a prefix holds no number. Cosines are in the compute dtype.
+        candidate; -1 and NaN where all cosines of a prefix are NaN. Cosines are in the compute dtype.
         """
 
     def nearest_ladder(

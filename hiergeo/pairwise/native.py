@@ -24,12 +24,12 @@ from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_nam
 from hiergeo.polar import Polar
 
 BUILD = Path(__file__).parents[1] / "_build.json"
-"""What the build wrote down; under "reason" why it built no library, under "cuda_reason" why none for CUDA."""
+"""Record of the build: "reason" says why no library was built, "cuda_reason" why it has no CUDA kernels."""
 
 NAMESPACE = "hiergeo_native"
 
 MOST_FACTORS = 16
-"""So many factors of a product fit the parameters of a CUDA kernel."""
+"""The largest number of factors whose operands fit the parameters of a CUDA kernel."""
 
 
 def missing(device: torch.device) -> str | None:
@@ -49,14 +49,14 @@ def _unfit(index: int) -> str | None:
 
 
 def setting(device: torch.device) -> tuple[str, bool]:
-    """What else decides which kernels run on a device now, and whether they multiply float32 in TF32."""
+    """SIMD level and tile product of a device under the current settings, and whether float32 is multiplied in TF32."""
     level = simd_level() if device.type == "cpu" else ""
     product = tile_product(device.type, level)
     return f"{level} {product.name}".strip(), product is TileProduct.TF32
 
 
 def build_info() -> dict[str, str]:
-    """What was compiled: compiler, simd, cuda, cuda_version and torch_target; empty where nothing was."""
+    """Facts of the build: compiler, simd, cuda, cuda_version and torch_target; empty without a build."""
     try:
         from hiergeo import _C
     except ImportError:
@@ -65,7 +65,7 @@ def build_info() -> dict[str, str]:
 
 
 def simd_level() -> str:
-    """The SIMD level that the CPU kernels run at now, which HIERGEO_SIMD may choose."""
+    """The SIMD level of the CPU kernels: HIERGEO_SIMD, or the best of the machine."""
     return _simd_level(word(SIMD))
 
 
@@ -78,7 +78,7 @@ def _simd_level(_: str | None) -> str:
 def _load() -> str | None:
     if not LIBRARY.exists():
         if is_library_named():
-            return f"HIERGEO_KERNELS names {LIBRARY}, which is not there"
+            return f"HIERGEO_KERNELS names {LIBRARY}, which does not exist"
         return _recorded("reason") or f"{LIBRARY.name} was never built"
     try:
         torch.ops.load_library(LIBRARY)
@@ -165,7 +165,7 @@ def energy_total(
 
 
 def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
-    """As `Backend.energy_min`; the kernels leave infinity where no pair is a number."""
+    """As `Backend.energy_min`; the kernels return infinity where all pairs are NaN."""
     values, indices = _call("energy_min", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
     return values.masked_fill(indices < 0, math.nan), indices
 
@@ -178,7 +178,7 @@ def ladder(
 
 
 def _covered(factors: Sequence[Factor]) -> bool:
-    """Whether the kernels take so many factors; the reference computes longer products."""
+    """Whether the kernels support this number of factors; the reference computes products of more."""
     return factors[0].x.direction.device.type != "cuda" or len(factors) <= MOST_FACTORS
 
 
@@ -192,7 +192,7 @@ def _product(directions: Tensor) -> int:
 
 
 def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
-    """What native operators on factors take first: lists of their operands, and the quantity."""
+    """The leading operands of native operators on factors: lists with an entry for each factor, and the quantity."""
     ux, rx, uy, ry = zip(*(_points(factor.x, factor.y) for factor in factors), strict=True)
     apertures = [factor.aperture.double() for factor in factors if factor.aperture is not None and quantity.cone]
     return list(ux), list(rx), list(uy), list(ry), [f.curvature for f in factors], apertures, quantity.code
@@ -209,7 +209,7 @@ def _points(x: Polar, y: Polar) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
-    """Directions in contiguous rows; those narrower than the others stay so, for the kernels to widen."""
+    """Directions in contiguous rows. A narrower dtype of one side is kept: the kernels widen it."""
     dtype = torch.promote_types(ux.dtype, uy.dtype)
     if dtype == torch.float64:
         ux, uy = ux.to(dtype), uy.to(dtype)
@@ -221,11 +221,11 @@ def _wide(x: Tensor | None) -> Tensor | None:
 
 
 ANY_NEWER = 10
-"""From this compute capability on there is no machine code: the driver compiles, and has to know the whole version."""
+"""From this compute capability on kernels are compiled by the driver, which then has to support their CUDA version."""
 
 
 def unfit(index: int, architectures: str, runtime: str) -> str | None:
-    """Why kernels cannot run on a GPU, or None where they can or nothing is known.
+    """Why kernels cannot run on a GPU; None if they can, or if that is unknown.
 
     Args:
         index: of the GPU.
@@ -250,7 +250,7 @@ def unfit(index: int, architectures: str, runtime: str) -> str | None:
 
 @functools.cache
 def driver_version() -> tuple[int, int] | None:
-    """The newest version of CUDA that the driver knows, or None where it does not tell."""
+    """The newest version of CUDA that the driver supports; None if unknown."""
     try:
         number = ctypes.c_int()
         if ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(number)) != 0:

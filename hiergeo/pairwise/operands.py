@@ -22,7 +22,7 @@ Curvature = float | Tensor | Sequence[float | Tensor]
 
 
 BLOCK = 1 << 22
-"""Pairs of a product that are stored at once where only something of each row is kept."""
+"""Pairs of a product that are stored at a time where only a reduction of each row is kept."""
 
 
 class Pairs(NamedTuple):
@@ -47,11 +47,11 @@ class Pairs(NamedTuple):
 
     @property
     def rows(self) -> torch.Size:
-        """The shape (..., N) of a number for each x."""
+        """The shape (..., N) of results with one number for each x."""
         return torch.Size((*self.batch, *self.x[0].radius.shape[-1:]))
 
     def operands(self) -> tuple[list[Tensor], ...]:
-        """What operators take first: lists of directions and radii of x and of y and of 0-dim curvatures."""
+        """The leading operands of operators: lists of directions and radii of x and of y and of 0-dim curvatures."""
         ux, uy = ([p.direction.expand(*self.batch, *p.direction.shape[-2:]) for p in side] for side in (self.x, self.y))
         rx, ry = ([p.radius.expand(*self.batch, *p.radius.shape[-1:]) for p in side] for side in (self.x, self.y))
         device = self.x[0].radius.device
@@ -71,7 +71,7 @@ class Pairs(NamedTuple):
         return [torch.zeros_like(p.radius).expand(*self.batch, *p.radius.shape[-1:]) for p in side]
 
     def blocks(self, apertures: list[Tensor]) -> Iterator[tuple["Pairs", list[Tensor]]]:
-        """Blocks of rows of x with their half apertures, each with all y, of at most `BLOCK` pairs; at least one."""
+        """Blocks of rows of x with their half apertures and all y, of at most `BLOCK` pairs; at least one block."""
         *batch, rows = self.rows
         step = max(1, BLOCK // max(1, math.prod(batch) * self.y[0].radius.shape[-1]))
         for start in range(0, max(1, rows), step):
@@ -116,19 +116,19 @@ def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:
 
 
 POINTS = "Tensor ux, Tensor rx, Tensor uy, Tensor ry, Tensor curvature"
-"""What every operator on the pairs of one space takes first."""
+"""The leading operands of every operator on the pairs of one space."""
 
 FACTORS = "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, Tensor[] curvature, Tensor[] aperture"
-"""What every operator on the pairs of a product of spaces takes first; no apertures where there is no cone."""
+"""The leading operands of every operator on the pairs of a product of spaces; no apertures without a cone."""
 
 
 class Problem(NamedTuple):
-    """What a backend works on: the factors of a space, each with one flattened leading dimension.
+    """The operands of a backend: the factors of a space, each with one flattened leading dimension.
 
     Attributes:
         factors: one for a space that is no product.
-        backend: what computes.
-        batch: the shape that the leading dimension had.
+        backend: the backend that computes.
+        batch: the leading dimensions before they were flattened.
     """
 
     factors: tuple[Factor, ...]
@@ -145,7 +145,7 @@ class Problem(NamedTuple):
 
 
 def problem(points: Sequence[Tensor], aperture: Tensor | None = None) -> Problem:
-    """The problem of operands as in `POINTS`, whose values are taken as they are."""
+    """The problem of operands as in `POINTS`, without a check of their values."""
     ux, rx, uy, ry, curvature = points
     batch = shape(points)[:-2]
     x, y = (Polar(flat(u, batch), flat(r, batch)) for u, r in ((ux, rx), (uy, ry)))
@@ -154,7 +154,7 @@ def problem(points: Sequence[Tensor], aperture: Tensor | None = None) -> Problem
 
 
 def checked(points: Sequence[Tensor], aperture: Tensor | None = None) -> Problem:
-    """The problem of operands as in `POINTS`, or InputError for values out of range."""
+    """The problem of operands as in `POINTS`; InputError for values out of range."""
     ux, rx, uy, ry, curvature = points
     capturing = ux.is_cuda and torch.cuda.is_current_stream_capturing()
     if capturing:
@@ -166,7 +166,7 @@ def checked(points: Sequence[Tensor], aperture: Tensor | None = None) -> Problem
 
 
 def checked_product(operands: Sequence[Sequence[Tensor]]) -> Problem:
-    """The problem of operands as in `FACTORS` that passed `product_shape`, or InputError for values out of range."""
+    """The problem of operands as in `FACTORS` that passed `product_shape`; InputError for values out of range."""
     *points, apertures = operands
     parts = [checked(part, apertures[f] if apertures else None) for f, part in enumerate(zip(*points, strict=True))]
     return parts[0]._replace(factors=tuple(part.factors[0] for part in parts))
@@ -181,7 +181,7 @@ def shape(points: Sequence[Tensor]) -> torch.Size:
 
 
 def cone_shape(points: Sequence[Tensor], aperture: Tensor | None, name: str = "energy") -> torch.Size:
-    """`shape`, where half apertures have to fit as well, if the quantity of that name has any."""
+    """As `shape`; also checks the half apertures if the quantity of that name needs them."""
     size = shape(points)
     checks.check_aperture(aperture, points[1], named(name).cone is not None)
     return size
@@ -208,10 +208,10 @@ def product_shape(operands: Sequence[Sequence[Tensor]], name: str, swap: bool = 
 
 
 def flat(operand: Tensor, batch: torch.Size) -> Tensor:
-    """`operand` with the leading dimensions `batch` made one."""
+    """`operand` with the leading dimensions `batch` flattened to one."""
     return operand.reshape((math.prod(batch), *operand.shape[len(batch) :]))
 
 
 def computed(points: Sequence[Tensor], shape: Sequence[int | torch.SymInt], dtype: torch.dtype | None = None) -> Tensor:
-    """A fresh tensor beside `points`, in the compute dtype unless told otherwise."""
+    """An uninitialised tensor on the device of `points`, by default in the compute dtype."""
     return points[0].new_empty(shape, dtype=dtype or pair_dtype(points[0], points[2]))

@@ -1,8 +1,8 @@
-"""The pair operations as operators of `torch.ops.hiergeo`: refusals, dispatch to a backend, shapes, autograd, vmap.
+"""The pair operations as operators of `torch.ops.hiergeo`: checks, dispatch to a backend, shapes, autograd, vmap.
 
 Operands are directions (..., N, D), radii (..., N) and half apertures (..., N) with equal leading dimensions, and the
 curvature as a 0-dim tensor. Values are checked inside the operators, so that nothing breaks a graph of
-`torch.compile`; while a CUDA graph is captured, when no check can be waited for, they are not looked at.
+`torch.compile`; while a CUDA graph is captured they are not checked, since reading them would wait for the device.
 """
 
 import math
@@ -169,7 +169,7 @@ def _(*operands: Any) -> Tensor:
 
 
 TOTAL = f"{POINTS}, Tensor aperture"
-"""What operators on the sum of all energies take first."""
+"""The leading operands of operators on the sum of all energies."""
 
 
 @custom_op(
@@ -203,7 +203,7 @@ def _(*operands: Any) -> tuple[Tensor, ...]:
     " -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 def energy_total_backward(*operands: Any) -> tuple[Tensor, ...]:
-    """Gradients of `upstream` (...) times what `energy_total` sums; `found` those of the sum, empty to form them."""
+    """Gradients of `upstream` (...) times what `energy_total` sums; `found`: those of the sum, or empty."""
     *points, aperture, margin, upstream, found = operands
     _total_upstream(*operands)
     if not found:

@@ -44,7 +44,7 @@ def half_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float =
 
 
 def unchecked_aperture(radius: Tensor, curvature: float | Tensor, min_radius: float) -> Tensor:
-    """`half_aperture` without a look at the value of the curvature, so that nothing waits for a device."""
+    """`half_aperture` without a check of the value of the curvature, which would wait for the device."""
     check_min_radius(min_radius)
     known = torch.isfinite(radius)
     r = torch.where(known, wide(radius), 1.0)
@@ -57,13 +57,13 @@ def unchecked_aperture(radius: Tensor, curvature: float | Tensor, min_radius: fl
     ratio = 2 * min_radius * inverse_sine
     wide_open = inside | (ratio >= 1)
     psi = torch.where(wide_open, math.pi / 2, torch.asin(torch.where(wide_open, 0.0, ratio)))
-    unknown = torch.where(known, 0.0, wide(radius)).sin()  # NaN with a gradient of NaN where the radius is no number
+    unknown = torch.where(known, 0.0, wide(radius)).sin()  # NaN with a NaN gradient where the radius is NaN or Inf
     return torch.where(known, psi, unknown).to(compute_dtype(radius.dtype))
 
 
 @dataclass(frozen=True)
 class Cone:
-    """What is made of an exterior angle and the half aperture at x: the value, and its derivative by the angle.
+    """A function of an exterior angle and the half aperture at x: its value, and its derivative by the angle.
 
     The derivative by the aperture is the negative of the one by the angle.
     """
@@ -135,7 +135,7 @@ ENERGY = Cone(lambda angle, aperture: (angle - aperture).clamp_min(0), lambda an
 
 
 def hinge(margin: float) -> Cone:
-    """max(0, margin - energy): what a pair lacks of being `margin` radians outside the cone."""
+    """max(0, margin - energy): by how much a pair is less than `margin` radians outside the cone."""
 
     def slope(angle: Tensor, aperture: Tensor) -> Tensor:
         return -((angle > aperture) & (angle - aperture < margin)).to(angle.dtype)
@@ -152,11 +152,11 @@ QUANTITIES = {
     "energy": Quantity(3, Triangle.exterior_angle, Triangle.exterior_angle_partials, ENERGY),
     "distance_l1": Quantity(4, Triangle.distance, Triangle.distance_partials, combine=partial(combined, how="l1")),
 }
-"""Every quantity by the name that operators know it by."""
+"""Every quantity by its name in the operators."""
 
 
 def named(name: str) -> Quantity:
-    """The quantity of that name, or InputError."""
+    """The quantity of that name; InputError for an unknown one."""
     if name not in QUANTITIES:
         raise unknown_name("quantity", name, QUANTITIES)
     return QUANTITIES[name]

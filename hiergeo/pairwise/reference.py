@@ -91,7 +91,7 @@ def energy_total(
 
 
 def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
-    """Least max(0, Xi - aperture) over y, (B, N), and the lowest index that reaches it; NaN and -1 without a number."""
+    """Least max(0, Xi - aperture) over y, (B, N), and its lowest index; NaN and -1 where all pairs are NaN."""
     dtype = pair_dtype(x.direction, y.direction)
     values = torch.full_like(x.radius, math.inf, dtype=dtype)
     indices = torch.full_like(x.radius, -1, dtype=torch.int64)
@@ -110,7 +110,7 @@ def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[
 
 
 def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
-    """How many y each x reaches, (B, N) int64: distances <= `reach` (B, N), or margins >= 0; NaN never counts."""
+    """How many y each x reaches, (B, N) int64: distances <= `reach` (B, N), or margins >= 0; NaN is excluded."""
     result = torch.zeros_like(factors[0].x.radius, dtype=torch.int64)
     for b, pairs in enumerate(values(factors, quantity)):
         for i in pairs.rows():
@@ -141,7 +141,7 @@ def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Ten
 def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
     """The k columns of smallest score, per row: scores and indices, (B, N, k).
 
-    Ties go to the lower index. NaN never enters; rows with fewer than k numbers end in NaN with index -1.
+    Ties go to the lower index. Pairs with NaN are excluded; rows with fewer than k others end in NaN with index -1.
     """
     x, y = factors[0].x, factors[0].y
     dtype = pair_dtype(x.direction, y.direction)
@@ -207,7 +207,7 @@ def _smallest(values: Tensor, indices: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 SCORES = 1 << 22
-"""Scores alive at once."""
+"""Scores that are held in memory at a time."""
 
 Score = Callable[[slice, Tensor], Tensor]
 """A function of a slice of queries and an index tensor (m,) of candidates, giving scores (n, m)."""
@@ -252,7 +252,7 @@ def ladder(
 def best_within(score: Score, queries: int, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
     """For each query and each end the candidate with the largest score among `order[:end]`.
 
-    Indices (queries, T) int64, -1 where no score is a number, and the scores, float64, NaN there.
+    Indices (queries, T) int64, -1 where all scores are NaN, and the scores, float64, NaN there.
     """
     stops = ends.tolist()
     order = order[: stops[-1] if stops else 0]

@@ -16,10 +16,10 @@ NATIVE: Backend = native
 REFERENCE: Backend = reference
 
 VERDICTS = Verdicts()
-"""What the self-tests of this process found."""
+"""Results of the self-tests of this process."""
 
 _warned: set[str] = set()
-"""Warnings that were given, once a process each."""
+"""Warnings that were already given; each is given once a process."""
 
 SELF_TEST = "the self-test of the kernels failed"
 
@@ -55,7 +55,7 @@ def resolve(device: torch.device) -> Backend:
 
 
 def why_reference(device: str | torch.device) -> str | None:
-    """Why the reference serves a device, or None where native kernels do; the first question runs their self-test."""
+    """Why the reference serves a device; None if native kernels do. The first call runs their self-test."""
     device = torch.device(device)
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         device = torch.device("cuda", torch.cuda.current_device())
@@ -67,11 +67,11 @@ def why_reference(device: str | torch.device) -> str | None:
 
 
 def _failed(failure: str) -> str:
-    return f"{SELF_TEST}: {failure} (`hiergeo info --check` tells more)"
+    return f"{SELF_TEST}: {failure} (details: `hiergeo info --check`)"
 
 
 def why_absent(device: torch.device) -> str | None:
-    """Why there are no native kernels for a device, or None where there are, trusted or not."""
+    """Why there are no native kernels for a device; None if there are, tested or not."""
     settings.check_words()
     if settings.word(settings.NATIVE) == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
@@ -84,7 +84,7 @@ def why_unbuilt(device: torch.device) -> str | None:
 
 
 def kernel_setting(device: torch.device) -> tuple[str, bool]:
-    """Which kernels run on a device now, by their SIMD level and product, and whether float32 is multiplied in TF32."""
+    """SIMD level and tile product of a device under the current settings, and whether float32 is multiplied in TF32."""
     return native.setting(device)
 
 
@@ -99,7 +99,7 @@ def _warn_once(message: str) -> None:
 
 
 def kernel_info() -> dict[str, str]:
-    """What computes pairs here, what was built, and why something is missing: facts by name."""
+    """Facts by name: which backend serves each device, what was built, and why something is missing."""
     facts = {"kernels": _what("cpu")}
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         facts[f"kernels on cuda:{index}"] = _what(f"cuda:{index}")
@@ -165,14 +165,14 @@ def _case(draw: random.Random, number: int, dtypes: tuple[torch.dtype, torch.dty
 
 
 def _places() -> Iterator[tuple[str, torch.device]]:
-    """Where kernels run; each is in force until the next is asked for."""
+    """The places where kernels run; each is selected until the next one is requested."""
     cpu = torch.device("cpu")
     if why_unbuilt(cpu) is None:
         for level in SIMD_LEVELS:
             with backend(simd=level):
                 try:
                     kernel_setting(cpu)
-                except RuntimeError:  # not a level of this machine
+                except RuntimeError:  # this machine does not have the level
                     continue
                 yield f"cpu, {level}", cpu
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):

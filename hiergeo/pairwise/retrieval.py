@@ -232,7 +232,7 @@ def ladder(
         candidates: (M, D), any norm.
         radius: (M,) radii of the candidates.
         thresholds: (T,) ascending.
-        order: (M,) int64, `torch.argsort(radius)`, for those who search the same candidates many times.
+        order: (M,) int64, `torch.argsort(radius)`, if the same candidates are searched many times.
         norms: (M,) float64, the Euclidean norms of the candidates, likewise.
         return_scores: whether to return the cosines too.
 
@@ -298,7 +298,7 @@ def nearest_ladder(
         radius: (M,) radii of the candidates; in a product those of the whole point, as `combined` gives them.
         thresholds: (T,) ascending.
         combine: as for `distance`.
-        order: (M,) int64, `torch.argsort(radius)`, for those who search the same candidates many times.
+        order: (M,) int64, `torch.argsort(radius)`, if the same candidates are searched many times.
         return_scores: whether to return the distances too.
 
     Returns:

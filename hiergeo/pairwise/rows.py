@@ -170,7 +170,7 @@ def _known(direction: Tensor, radius: Tensor) -> Tensor:
 
 
 def _pulls(ux: Tensor, uy: Tensor, weight: Tensor, opening: Opening) -> tuple[Tensor, Tensor]:
-    """Gradients by directions of what has the derivative `weight` by the angle, over its sine; in their dtypes."""
+    """Gradients by directions, in their dtypes; `weight` is the derivative by the angle, divided by its sine."""
     to_x, to_y = (torch.empty_like(u, memory_format=torch.contiguous_format) for u in (ux, uy))
     scalars = (part.unsqueeze(-1) for part in (weight, *opening))
     for u, v, by_u, by_v, pull, versine, coversine in _blocks(ux, uy, to_x, to_y, *scalars):
@@ -188,7 +188,7 @@ def _pull(x: Tensor, y: Tensor, versine: Tensor, coversine: Tensor) -> Tensor:
 
 
 def _blocks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The same rows of tensors (..., D) and (..., 1), some at a time: views where they can be written to."""
+    """Blocks of corresponding rows of tensors (..., D) and (..., 1); views of tensors that are contiguous."""
     *batch, dim = tensors[0].shape
     rows = math.prod(batch)
     step = max(1, BLOCK // max(1, dim)) if tensors[0].device.type == "cpu" else max(1, rows)

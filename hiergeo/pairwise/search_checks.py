@@ -1,4 +1,4 @@
-"""Refusals of searches: orders, numbers of neighbours, targets, and what ladders climb."""
+"""Checks of the arguments of searches: orders, numbers of neighbours, targets, radii and thresholds of ladders."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ MOST_NEIGHBOURS = 1024
 
 ANGULAR = ("margin", "angle")
 ORDERS = ("distance", *ANGULAR)
-"""What candidates can be ordered by, in a cone and at all."""
+"""The orders of candidates: those of cones, and all."""
 
 
 def check_neighbours(k: int) -> None:
@@ -47,9 +47,9 @@ def check_counted(quantity: str, reach: Tensor | None) -> None:
 
 
 def check_ordered(quantity: str) -> None:
-    """Raise InputError for a quantity by which nothing is ordered, since many pairs tie at 0."""
+    """Raise InputError for the energy, which does not order candidates since many tie at 0."""
     if quantity == "energy":
-        raise InputError("quantity 'energy' orders nothing: it is 0 within a cone; use 'cone_margin'.")
+        raise InputError("quantity 'energy' is 0 within a cone and cannot order candidates: use 'cone_margin'.")
 
 
 def check_distance(quantity: str) -> None:
@@ -106,7 +106,7 @@ def check_steps(radius: Tensor, candidates: int, device: torch.device) -> None:
 
 
 def check_prepared(order: Tensor | None, norms: Tensor | None, candidates: int, device: torch.device) -> None:
-    """Raise InputError unless what was prepared for a ladder search fits its candidates."""
+    """Raise InputError unless a prepared order and prepared norms fit the candidates of a ladder search."""
     for name, given, dtype in (("order", order, torch.int64), ("norms", norms, torch.float64)):
         if given is None:
             continue

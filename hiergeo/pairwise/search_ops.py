@@ -1,4 +1,4 @@
-"""Searches and products of spaces as operators of `torch.ops.hiergeo`; refusals, shapes and vmap as in `ops`.
+"""Searches and products of spaces as operators of `torch.ops.hiergeo`; checks, shapes and vmap as in `ops`.
 
 Operands are lists with an entry for each factor of a product, one where there is no product. Nothing has a gradient.
 """
@@ -232,7 +232,7 @@ def _(*operands: Any) -> tuple[Tensor, Tensor]:
 
 
 def _computed(factors: Any, size: Any, dtype: torch.dtype | None = None) -> Tensor:
-    """A fresh tensor beside the points of the first factor, in the compute dtype unless told otherwise."""
+    """An uninitialised tensor on the device of the first factor, by default in the compute dtype."""
     return computed([operand[0] for operand in factors[:4]], size, dtype)
 
 

@@ -15,27 +15,27 @@ from hiergeo.pairwise.agreement import IN_TF32, Case, kernels
 from hiergeo.pairwise.interface import Backend
 
 VALUES, GRADIENTS = 1e-4, 1e-3
-"""Bars for values, radians or relative distances, and for gradients relative to the largest."""
+"""Largest errors of values, in radians or relative distance, and of gradients relative to the largest."""
 
 DOUBLE = 1e-9
 TF32 = 1e-2
-"""Bars in float64, and for what is multiplied in 10 bits."""
+"""Largest errors in float64, and of what is multiplied in TF32."""
 
 LISTED = 3
-"""How many failures a reason names before it only counts."""
+"""How many failures a reason names; further ones are counted."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one kernel on one problem.
+    """The result of one kernel on one problem.
 
     Attributes:
         kernel: its name.
         dtype: of the directions; those of x and y where they differ.
         factors: of the space.
-        error: how far it was from the reference; infinite where it raised or made no sense.
-        bar: how far it may be.
-        raised: the error that it raised, or nothing.
+        error: against the reference; infinite if the kernel raised or its result was invalid.
+        bar: the largest error that passes.
+        raised: the error that it raised, or empty.
     """
 
     kernel: str
@@ -62,7 +62,7 @@ def compared(backend: Backend, case: Case, device: torch.device, tf32: bool) -> 
         raised = ""
         try:
             error = measure(backend, case, device)
-        except Exception as failure:  # kernels and drivers fail in ways of their own
+        except Exception as failure:  # a kernel or driver may raise anything
             error, raised = (
                 math.inf,
                 f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}",
@@ -80,9 +80,9 @@ def _bar(kernel: str, dtype: torch.dtype, tf32: bool) -> float:
 
 
 def cases(on_cuda: bool) -> Iterator[Case]:
-    """The problems of the self-test: whole tiles and parts of some, in the dtypes that have a product of their own.
+    """The problems of the self-test: full and partial tiles, in every dtype with an implementation of its own.
 
-    Rows on CUDA are longer than the stages of a product.
+    On CUDA rows are longer than one stage of the product.
     """
     dtypes = (torch.float32, torch.bfloat16, torch.float16) if on_cuda else (torch.float32,)
     shape, dim = ((1, 20, 150), 200) if on_cuda else ((1, 14, 70), 40)
@@ -93,7 +93,7 @@ def cases(on_cuda: bool) -> Iterator[Case]:
 
 
 def failures(outcomes: Sequence[Outcome]) -> str | None:
-    """Which kernels failed, in words; None where none did."""
+    """The kernels that failed as text; None if all passed."""
     failed = [str(outcome) for outcome in outcomes if not outcome.passed]
     if not failed:
         return None
@@ -102,7 +102,7 @@ def failures(outcomes: Sequence[Outcome]) -> str | None:
 
 
 class Verdicts:
-    """What self-tests found, by device and by the setting of the kernels there."""
+    """Results of self-tests by device and by settings of its kernels."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[torch.device, str], str | None] = {}
@@ -111,15 +111,15 @@ class Verdicts:
             os.register_at_fork(after_in_child=self.unlock)
 
     def unlock(self) -> None:
-        """A lock that nobody holds: that of a forked child's parent may belong to a thread that is not there."""
+        """Replace the lock: in a forked child it may be held by a thread that exists only in the parent."""
         self._lock = threading.Lock()
 
     def known(self, device: torch.device, setting: str) -> bool:
-        """Whether the kernels were tested."""
+        """Whether the kernels were tested with these settings."""
         return (device, setting) in self._known
 
     def failure(self, backend: Backend, device: torch.device, setting: str, tf32: bool) -> str | None:
-        """What failed, or None where kernels can be trusted; runs the self-test if nobody has."""
+        """The failure as text, None if all kernels passed; runs the self-test if it has not run."""
         if not self.known(device, setting):
             with self._lock:
                 if not self.known(device, setting):
@@ -132,14 +132,14 @@ def _outcomes(backend: Backend, device: torch.device, tf32: bool) -> list[Outcom
 
 
 def _alone(work: Callable[[], str | None]) -> str | None:
-    """The result of `work` in a thread of its own, where no mode of the caller, as autocast or vmap, is in force."""
+    """The result of `work` in a new thread, where no mode of the caller, such as autocast or vmap, is active."""
     found: list[str | None] = []
 
     def run() -> None:
         try:
             with torch.no_grad():
                 found.append(work())
-        except Exception as error:  # whatever a kernel raises is what the test found
+        except Exception as error:  # whatever a kernel raises is the result of the test
             found.append(f"{type(error).__name__}: {error}")
 
     thread = threading.Thread(target=run, name="hiergeo self-test")

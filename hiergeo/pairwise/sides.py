@@ -14,7 +14,7 @@ from torch import Tensor
 from hiergeo._numerics import wide
 
 SERIES_BELOW = 1e-2
-"""Below this |K| r^2 the bow is summed as a series: the closed form would cancel."""
+"""Below this |K| r^2 the bow is computed by a series, since its closed form cancels."""
 
 
 class Profile(NamedTuple):
@@ -69,10 +69,10 @@ NEAR = 2.0**-20
 """Where 1 - cos or 1 + cos of a float64 product falls below this, it is taken from the chord instead."""
 
 SAME = 2.0**-102
-"""1 - cos or 1 + cos below this, an angle of 6e-16, is rounding: such rays are one, or opposite."""
+"""1 - cos or 1 + cos below this, an angle of 6e-16, counts as rounding: the rays are taken as equal or opposite."""
 
 GATHER = 1 << 21
-"""Numbers gathered at once while chords are taken."""
+"""Numbers that are gathered at a time to compute chords."""
 
 
 class Opening(NamedTuple):

@@ -19,7 +19,7 @@ TILE_PAIRS = 1 << 17
 """Pairs in a tile. A pair costs at most about 400 bytes of temporaries, a tile thus about 50 MiB."""
 
 TILE_ROWS = 512
-"""Rows of a tile, where there are that many."""
+"""The most rows of a tile."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def problems(x: Polar, y: Polar, curvature: float, swap: bool = False) -> Iterat
 
 @dataclass(frozen=True)
 class Values:
-    """A quantity of the pairs of two unbatched point sets in a product of spaces, or in one: a factor each.
+    """A quantity of the pairs of two unbatched point sets in one space or a product of spaces.
 
     Attributes:
         factors: the pairs in each factor.
@@ -118,7 +118,7 @@ class Values:
             yield j, self.quantity.of_product(values)
 
     def scores(self, i: slice) -> Iterator[tuple[slice, Tensor]]:
-        """As `tiles`, but with values that searches keep small."""
+        """As `tiles`, with scores, which searches order ascending, in the place of values."""
         for j, values in self.tiles(i):
             yield j, -values if self.quantity.largest_first else values
 
@@ -156,11 +156,11 @@ class GradientSums:
         self.curvature = self.along_x.new_zeros(len(self.along_x))
 
     def pairs(self, b: int, tile: Tile) -> Tensor:
-        """Which pairs of a tile count."""
+        """The pairs of a tile that hold no NaN or Inf."""
         return self.counted[b, tile.i, None] & self.known_y[b, None, tile.j]
 
     def add_cone(self, b: int, tile: Tile, weight: Tensor) -> None:
-        """Add the pairs of one tile, weighed by the derivatives of something of a cone by the exterior angle."""
+        """Add the pairs of one tile; `weight` is the derivative of a quantity of a cone by the exterior angle."""
         self.aperture[b, tile.i] -= weight.sum(-1)
         self.add(b, tile, weight, tile.triangle.exterior_angle_partials())
 
@@ -177,7 +177,7 @@ class GradientSums:
         self.curvature[b] += (weight * partials.curvature).sum()
 
     def gradients(self) -> Gradients:
-        """What was summed."""
+        """The sums, as gradients by the points given."""
         dtype = pair_dtype(self.x.direction, self.y.direction)
         return Gradients(
             *_of_points(self.x, self.pull_x, self.along_x, self.radius_x, dtype),
@@ -190,7 +190,7 @@ class GradientSums:
 def _of_points(
     point: Polar, pull: Tensor, along: Tensor, by_radius: Tensor, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """Gradients by direction, from those by unit rays (0 for a zero direction), and by radius; NaN for NaN and Inf."""
+    """Gradients by direction (0 for a zero direction) and radius, from those by unit rays; NaN for NaN and Inf."""
     ray, norm = unit(wide(point.direction))
     tangent = (pull - along.unsqueeze(-1) * ray) / norm.unsqueeze(-1)
     tangent = torch.where((norm == 0).unsqueeze(-1), 0.0, tangent).masked_fill(~point.known.unsqueeze(-1), math.nan)

@@ -27,7 +27,7 @@ FAR = 40.0
 """Beyond s (r_x + r_y) = FAR hyperbolic distances are formed from logarithms, so that sinh cannot overflow."""
 
 FLAT = 0.25
-"""Where s r of a point is below this, its share of the derivative by K is summed as a series."""
+"""Where s r of a point is below this, its part of the derivative by K is computed by a series."""
 
 HEIGHT = (1 / 6, 1 / 90, 1 / 945, 1 / 9450, 1 / 93555, 691 / 638512875, 2 / 18243225, 3617 / 325641566250)
 """zeta(2 n)/pi^(2 n), n = 1, 2, ...: (1 - r cs(r)/sn(r))/(2 K) = r^2/6 + K r^4/90 + ..."""
