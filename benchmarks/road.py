@@ -27,6 +27,7 @@ from hiergeo import Space, adapters, datasets
 from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.evaluation import Embedded, View, embed
 from hiergeo.evaluation.protocols import protocol_named, walk
+from hiergeo.geometry import Located
 from hiergeo.metrics import any_hit, ladder, ladder_scores
 from hiergeo.pairwise.reference import best_within, shells
 
@@ -66,8 +67,9 @@ def subject() -> Embedded:
     return made(1000, 3132, 384)
 
 
-def nearest_stored(space: Space, queries: Tensor, candidates: Tensor) -> Tensor:
-    blocks = queries.split(max(1, STORED // len(candidates)))
+def nearest_stored(space: Space, queries: Located, candidates: Tensor) -> Tensor:
+    points, step = space.points(queries), max(1, STORED // len(candidates))
+    blocks = (points.rows(slice(start, start + step)) for start in range(0, len(points), step))
     return torch.cat([space.pairwise_distance(block, candidates).argmin(1) for block in blocks])
 
 
@@ -92,7 +94,7 @@ def traversal_stored(embedded: Embedded, space: Space) -> object:
     assert embedded.image is not None
     starts, walk_of = torch.unique(nearest_stored(space, embedded.image, embedded.text), return_inverse=True)
     points = walk(embedded.text[starts], space, STEPS)
-    met = nearest_stored(space, points.flatten(0, 1), embedded.text).view(len(starts), STEPS)
+    met = nearest_stored(space, points, embedded.text).view(len(starts), STEPS)
     ladders = [ladder(met[i].flip(0).numpy(), embedded.texts) for i in walk_of.tolist()]
     return ladder_scores(ladders, embedded.truths), any_hit(ladders, embedded.truths)
 

@@ -123,7 +123,7 @@ def disk(source: Comparison | Study, *, seed: int = 0) -> "Figure":
         seed: of the choice of chains.
     """
     embedded, spaces = _spaces(source)
-    rows = disks.drawn(embedded, seed)
+    rows = disks.drawn_rows(embedded, seed)
     views = disks.views(spaces, rows)
     figure, panels = _grid(len(views), width=3.8, height=4.0)
     for axes, view in zip(panels, views, strict=True):
@@ -170,7 +170,7 @@ def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
     """
     chosen = _dim(study.findings, dim)
     cells = [cell for cell in study.cells if cell.dim == chosen]
-    shared = [*curves.learning_curves(cells), *curves.curvature_curves(cells)]
+    shared = [*curves.loss_curves(cells), *curves.curvature_curves(cells)]
     of_radii = curves.radius_curves(cells)
     figure, panels = _grid(len(shared) + len(of_radii), width=3.8, height=2.9)
     geometries = [cell.geometry for cell in cells]

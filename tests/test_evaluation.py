@@ -105,11 +105,15 @@ def test_a_text_only_model_gives_tau_d_alone(fan):
 
 
 def test_the_walk_ends_one_step_before_the_root():
-    space = hiergeo.Space(hiergeo.Lorentz(-0.7), torch.tensor([1.0, 0.0]))
-    points = walk(torch.tensor([[0.0, 1.0]]), space, 4)[0]
-    assert torch.allclose(points, torch.tensor([[0, 1], [0.25, 0.75], [0.5, 0.5], [0.75, 0.25]]))
-    flat = walk(torch.tensor([[0.0, 1.0]]), hiergeo.Space(hiergeo.Euclidean(), torch.tensor([1.0, 0.0])), 4)[0]
-    assert torch.allclose(flat.norm(dim=1), torch.ones(4))
+    """In curved space the points of the straight line to the root; in Euclidean space of norm 1."""
+    root, start = torch.tensor([1.0, 0.0]), torch.tensor([[0.0, 1.0], [0.6, 0.8]])
+    left = torch.tensor([1.0, 0.75, 0.5, 0.25])
+    line = (root + left[:, None] * (start[:, None] - root)).flatten(0, 1)
+    space = hiergeo.Space(hiergeo.Lorentz(-0.7), root)
+    assert bool((space.distance(walk(start, space, 4), line) < 1e-6).all())
+    flat = hiergeo.Space(hiergeo.Euclidean(), root)
+    unit = torch.nn.functional.normalize(line, dim=1)
+    assert bool((flat.distance(walk(start, flat, 4), unit) < 1e-6).all())
 
 
 def test_traversal_needs_a_root(fan):

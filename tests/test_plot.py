@@ -11,7 +11,7 @@ import hiergeo
 from hiergeo import plot
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.report.curves import shown
-from hiergeo.report.disk import drawn
+from hiergeo.report.disk import drawn_rows
 from hiergeo.study import Study
 
 SPACES = ("euclidean", "lorentz:-1", "sphere:0.25")
@@ -75,7 +75,7 @@ def test_ladders_need_images(comparison):
 
 def test_disk_keeps_radii(comparison, tmp_path):
     figure = saved(plot.disk(comparison), tmp_path)
-    rows = drawn(comparison.embedded, 0)
+    rows = drawn_rows(comparison.embedded, 0)
     charts = (lambda r: r, lambda r: np.tanh(r / 2), lambda r: np.tan(r / 4))
     for axes, result, chart in zip(figure.axes, comparison.results, charts, strict=True):
         away = np.stack([np.hypot(*np.asarray(points.get_offsets()).T) for points in axes.collections[:4]])

@@ -184,9 +184,9 @@ def test_roc_curves_are_those_of_sklearn(study):
 
 
 def test_learning_curves_have_a_line_a_seed_and_one_for_the_mean(study):
-    made = curves.learning_curves(study.cells)
+    made = curves.loss_curves(study.cells)
     assert [each.title for each in made][:1] == ["validation loss: total"]
-    for chart in curves.drawn(made):
+    for chart in curves.charted(made):
         kinds = [css.split()[1] for css, _ in chart.paths]
         assert kinds == ["seed"] * 4 + ["mean"] * 2
         assert len(chart.dots) == 4
@@ -199,7 +199,7 @@ def test_disk_keeps_radii_and_agrees_with_the_chart_of_the_ball(study):
     import torch
 
     head = shown(study)[1]
-    (view,) = disk.views({"lorentz": (head.embedded, head.space)}, disk.drawn(study.frozen, 0))
+    (view,) = disk.views({"lorentz": (head.embedded, head.space)}, disk.drawn_rows(study.frozen, 0))
     assert view.chart == "poincare"
     curvature = float(head.space.geometry.curvature.detach())
     ball = geoopt.PoincareBall(c=-curvature)

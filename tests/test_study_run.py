@@ -99,7 +99,7 @@ def test_the_same_seed_sees_the_same_batches_in_every_geometry(tmp_path, monkeyp
 
 def test_heads_never_see_the_pairs_they_are_measured_on_and_tuning_never_the_test_rows(tmp_path, monkeypatch):
     trained_on, judged = [], []
-    train, score = conduct.train_head, conduct.score_pairs
+    train, score = conduct.train_head, conduct.pairs_behind_head
 
     def recorded(data, geometry, recipe, **where):
         trained_on.append((recipe.seed, set(data.positive[:, 0].tolist())))
@@ -110,7 +110,7 @@ def test_heads_never_see_the_pairs_they_are_measured_on_and_tuning_never_the_tes
         return score(data, model, space)
 
     monkeypatch.setattr(conduct, "train_head", recorded)
-    monkeypatch.setattr(conduct, "score_pairs", judge)
+    monkeypatch.setattr(conduct, "pairs_behind_head", judge)
     done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), learning_rates=(0.001, 0.02))
     made = chains()
     _, aside = split_groups(made, 0.1, 0)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo._numerics import wide
 from hiergeo._plugins import Plugins
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
@@ -17,9 +18,10 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
-from hiergeo.geometry.parts import is_whole
 from hiergeo.geometry.points import row_by_row
+from hiergeo.geometry.streams import is_whole
 from hiergeo.metrics import Ranking, Roc, any_hit, ladder, ladder_scores, tau_d_rows, tied_share
+from hiergeo.polar import Polar
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +154,7 @@ class Traversal(Protocol):
         _, begins = space.nearest(embedded.image, view.text)
         starts, walk_of = torch.unique(begins, return_inverse=True)
         points = walk(embedded.text[starts], space, steps)
-        _, met = space.nearest(points.flatten(0, 1), view.text)
+        _, met = space.nearest(points, view.text)
         walks = met.view(len(starts), steps).flip(1).cpu().numpy()
         ladders = [ladder(walks[i], embedded.texts) for i in walk_of.tolist()]
         precision, recall = ladder_scores(ladders, embedded.truths)
@@ -161,16 +163,22 @@ class Traversal(Protocol):
         return Outcome(statistics, ladders=tuple(ladders))
 
 
-def walk(start: Tensor, space: Space, steps: int) -> Tensor:
-    """The points met between the embeddings `start` (n, D) and the root, start included: (n, steps, D)."""
-    assert space.root is not None
-    left = 1 - torch.arange(steps, dtype=start.dtype, device=start.device) / steps
-    points = space.root + left[:, None] * (start - space.root)[:, None, :]
-    return torch.nn.functional.normalize(points, dim=-1) if isinstance(space.geometry, Euclidean) else points
+def walk(start: Tensor, space: Space, steps: int) -> Points:
+    """The points met between the embeddings `start` (n, D) and the root, start included, (n * steps), walk by walk."""
+    left = 1 - torch.arange(steps, dtype=torch.float64, device=start.device).to(wide(start).dtype) / steps
+    if isinstance(space.geometry, Euclidean):
+        assert space.root is not None
+        line = space.root + left.to(start.dtype)[:, None] * (start - space.root)[:, None, :]
+        return space.points(torch.nn.functional.normalize(line, dim=-1).flatten(0, 1))
+    factors = []
+    for rays in space.points(start).factors:
+        radius = (wide(rays.radius)[:, None] * left).to(rays.radius.dtype)
+        factors.append(Polar(rays.direction.repeat_interleave(steps, 0), radius.flatten()))
+    return Points(space.geometry, tuple(factors))
 
 
 @final
-class Pairs(Protocol):
+class EntailmentPairs(Protocol):
     """Entailment as a binary question: does the score tell a caption's child from a contradicting caption.
 
     Positives are (p_i, p_{i+1}), negatives (p_i, n_i), i = 0 .. T - 2, pooled over tiers, as in the RE loss; with
@@ -226,7 +234,9 @@ def radial_order(chain_radii: np.ndarray) -> Outcome:
 
 
 PROTOCOLS: Plugins[Protocol | type[Protocol]] = Plugins(
-    "protocol", "hiergeo.protocols", {protocol.name: protocol for protocol in (RadialLadder, Traversal, Pairs)}
+    "protocol",
+    "hiergeo.protocols",
+    {protocol.name: protocol for protocol in (RadialLadder, Traversal, EntailmentPairs)},
 )
 """Every protocol by its name: a subclass of `Protocol`, or an instance of one."""
 

@@ -74,7 +74,7 @@ class Curves:
     names: tuple[str, ...]
 
 
-def learning_curves(cells: Sequence[Cell]) -> list[Curves]:
+def loss_curves(cells: Sequence[Cell]) -> list[Curves]:
     """Validation losses, the weighted sum first, and tau_d."""
     first = cells[0].runs[0].trained.history[0].validation
     terms = ["total", *(name for name in first if name != "total")] if len(first) > 2 else ["total"]
@@ -103,7 +103,7 @@ def radius_curves(cells: Sequence[Cell]) -> list[Curves]:
     return made
 
 
-def drawn(curves: Sequence[Curves], *, one_scale: bool = False) -> list[Chart]:
+def charted(curves: Sequence[Curves], *, one_scale: bool = False) -> list[Chart]:
     """A chart of each, with axes of its own or all on one scale."""
     spans = None
     if one_scale:

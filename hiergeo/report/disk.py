@@ -83,7 +83,7 @@ class Plane:
     mean: float
 
 
-def drawn(embedded: Embedded, seed: int) -> list[int]:
+def drawn_rows(embedded: Embedded, seed: int) -> list[int]:
     """Indices of the rows that are drawn, ascending: at most `CHAINS`, chosen at random."""
     count = len(embedded.hierarchy.rows)
     chosen = np.random.default_rng(seed).choice(count, size=min(CHAINS, count), replace=False)

@@ -163,8 +163,8 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "curves": [
             (
                 dim,
-                curves.drawn([*curves.learning_curves(cells), *curves.curvature_curves(cells)]),
-                curves.drawn(curves.radius_curves(cells), one_scale=True),
+                curves.charted([*curves.loss_curves(cells), *curves.curvature_curves(cells)]),
+                curves.charted(curves.radius_curves(cells), one_scale=True),
                 bool(curves.curvature_curves(cells)),
             )
             for dim, cells in by_dim.items()
@@ -237,5 +237,5 @@ def _disk(study: Study, heads: tuple[curves.Shown, ...], seed: int) -> dict[str,
     spec = heads[0].cell.geometry
     spaces = {f"before, {spec}": (study.frozen, curves.unheaded(study, spec))}
     spaces |= {head.cell.geometry: (head.embedded, head.space) for head in heads}
-    rows = disk.drawn(study.frozen, seed)
+    rows = disk.drawn_rows(study.frozen, seed)
     return {"views": disk.views(spaces, rows), "disk_chains": disk.chains(study.frozen, rows)}

@@ -14,7 +14,7 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.measuring import Settings
-from hiergeo.evaluation.protocols import score_pairs as chain_pairs
+from hiergeo.evaluation.protocols import score_pairs
 from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.study.result import HeadRun
@@ -96,7 +96,7 @@ class Bench:
         space, aside, settings = Space(geometry), self.aside, self.settings
         with torch.no_grad(), beyond_the_equator():
             result = measured(embedded, space, settings, unseen=self.unseen, held_out=self.held_out)
-            outcome = score_pairs(aside, model, space)
+            outcome = pairs_behind_head(aside, model, space)
         values = {name: statistic.value for name, statistic in outcome.statistics.items()} | outcome.numbers
         draws = {name: each.draws(settings.samples, settings.seed) for name, each in outcome.statistics.items()}
         return replace(
@@ -108,12 +108,12 @@ class Bench:
         )
 
 
-def score_pairs(chains: Chains, model: HeadModel, space: Space) -> Outcome:
+def pairs_behind_head(chains: Chains, model: HeadModel, space: Space) -> Outcome:
     """The pairs protocol on chains behind a head, around its own root."""
     used, places = torch.cat((chains.positive, chains.negative)).unique(return_inverse=True)
     positive, negative = places.split(len(chains))
     root = model.through(chains.root[None])[0]
-    return chain_pairs(model.through(chains.text[used]), positive, negative, space.rooted(root))
+    return score_pairs(model.through(chains.text[used]), positive, negative, space.rooted(root))
 
 
 @contextmanager

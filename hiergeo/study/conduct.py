@@ -26,7 +26,7 @@ from hiergeo.findings import (
 )
 from hiergeo.geometry import Space, parse
 from hiergeo.metrics import RADIAL
-from hiergeo.study.bench import Bench, beyond_the_equator, score_pairs
+from hiergeo.study.bench import Bench, beyond_the_equator, pairs_behind_head
 from hiergeo.study.plan import Plan, StudySettings, check_data, check_untrained_heads
 from hiergeo.study.result import Cell, HeadRun, Study
 from hiergeo.training import Chains, HeadModel, chain_loss, train_head
@@ -141,7 +141,9 @@ def validation_score(plan: Plan, cell: tuple[str, int], rate: float, chains: Cha
     _, validation = split_groups(chains, recipe.validation, recipe.seed)
     try:
         with torch.no_grad(), beyond_the_equator():
-            outcome = score_pairs(chains.take(validation), HeadModel(model, trained.head), Space(trained.geometry))
+            outcome = pairs_behind_head(
+                chains.take(validation), HeadModel(model, trained.head), Space(trained.geometry)
+            )
     except InputError:
         return math.nan
     return outcome.statistics[JUDGE].value
