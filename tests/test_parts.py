@@ -11,7 +11,7 @@ from hiergeo.adapters import Model, load
 from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.errors import InputError
 from hiergeo.evaluation import embed
-from hiergeo.geometry import parts, points
+from hiergeo.geometry import points, streams
 from hiergeo.storage import archives
 
 MIXED = "product:lorentz:-1x3,euclidean:x2"
@@ -31,7 +31,7 @@ def test_the_best_of_all_parts_is_the_best_of_all(spec: str, length: int, seed: 
     thresholds = torch.linspace(float(radius.min()), float(radius.max()), 6, dtype=torch.float64)
     distance, margin = space.pairwise_distance(queries, texts), space.pairwise_margin(queries, texts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "PART", length)
+        patch.setattr(streams, "PART", length)
         patch.setattr(points, "STRETCH", max(1, length // 2))
         _, near = space.nearest(queries, texts)
         met, even = (space.ladder(queries, texts, steps) for steps in (thresholds, 6))
@@ -59,7 +59,7 @@ def test_the_best_of_all_parts_is_the_best_of_all(spec: str, length: int, seed: 
 def test_a_result_does_not_depend_on_the_size_of_parts(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = hiergeo.datasets.load("scenes", count=20)
     whole = hiergeo.evaluate("tiny", data, "lorentz:-1", protocol, 10, samples=5)
-    monkeypatch.setattr(parts, "PART", 7)
+    monkeypatch.setattr(streams, "PART", 7)
     monkeypatch.setattr(points, "STRETCH", 3)
     split = hiergeo.evaluate("tiny", data, "lorentz:-1", protocol, 10, samples=5)
     assert split.ladders == whole.ladders

@@ -18,8 +18,8 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
-from hiergeo.geometry.parts import is_whole
 from hiergeo.geometry.points import row_by_row
+from hiergeo.geometry.streams import is_whole
 from hiergeo.metrics import Ranking, Roc, any_hit, ladder, ladder_scores, tau_d_rows, tied_share
 from hiergeo.polar import Polar
 
@@ -178,7 +178,7 @@ def walk(start: Tensor, space: Space, steps: int) -> Points:
 
 
 @final
-class Pairs(Protocol):
+class EntailmentPairs(Protocol):
     """Entailment as a binary question: does the score tell a caption's child from a contradicting caption.
 
     Positives are (p_i, p_{i+1}), negatives (p_i, n_i), i = 0 .. T - 2, pooled over tiers, as in the RE loss; with
@@ -234,7 +234,9 @@ def radial_order(chain_radii: np.ndarray) -> Outcome:
 
 
 PROTOCOLS: Plugins[Protocol | type[Protocol]] = Plugins(
-    "protocol", "hiergeo.protocols", {protocol.name: protocol for protocol in (RadialLadder, Traversal, Pairs)}
+    "protocol",
+    "hiergeo.protocols",
+    {protocol.name: protocol for protocol in (RadialLadder, Traversal, EntailmentPairs)},
 )
 """Every protocol by its name: a subclass of `Protocol`, or an instance of one."""
 

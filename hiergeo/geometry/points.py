@@ -62,7 +62,7 @@ def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
     return Points(geometry, tuple(factors))
 
 
-def radii(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:
+def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:
     """The radii (..., N) of embeddings in each factor; those of `lift`, without its directions."""
 
     def length(part: slice, rows: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def _tangent(x: Tensor, root: Tensor | None, part: slice) -> Tensor:
     return v - origin
 
 
-def check_embeddings(x: Tensor, root: Tensor | None) -> None:
+def check_located(x: Tensor, root: Tensor | None) -> None:
     """Raise InputError unless `x` holds embeddings (..., D) that fit the root."""
     if not isinstance(x, Tensor):
         raise InputError(f"embeddings must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")

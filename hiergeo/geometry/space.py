@@ -11,9 +11,9 @@ from hiergeo import _limits, pairwise
 from hiergeo._numerics import readable, wide
 from hiergeo.errors import InputError, check_positive, check_whole, unknown_name, warn
 from hiergeo.geometry.base import ConstantCurvature, Geometry
-from hiergeo.geometry.parts import best, closest, is_whole, parts, total
-from hiergeo.geometry.points import Points, check_embeddings, lift, radii
+from hiergeo.geometry.points import Points, check_located, factor_lengths, lift
 from hiergeo.geometry.spec import parse
+from hiergeo.geometry.streams import best, closest, is_whole, parts, total
 from hiergeo.pairwise import rows
 from hiergeo.pairwise.checks import check_reach
 from hiergeo.polar import Polar
@@ -104,7 +104,7 @@ class Space(nn.Module):
         """The points of embeddings (..., N, D), to be measured many times."""
         if isinstance(x, Points):
             return x
-        check_embeddings(x, self.root)
+        check_located(x, self.root)
         points = lift(x, self.root, self.geometry)
         self._check_reach(x, [point.radius for point in points.factors])
         return points
@@ -121,8 +121,8 @@ class Space(nn.Module):
         """Distance from the root in each factor, (..., N), geodesic units; a single one where there is no product."""
         if isinstance(x, Points):
             return [point.radius for point in x.factors]
-        check_embeddings(x, self.root)
-        lengths = radii(x, self.root, self.geometry)
+        check_located(x, self.root)
+        lengths = factor_lengths(x, self.root, self.geometry)
         self._check_reach(x, lengths)
         return lengths
 
