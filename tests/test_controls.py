@@ -86,7 +86,7 @@ def test_rank_correlation_is_that_of_scipy():
 
 
 def test_word_pairs_are_read_and_damage_is_named(tmp_path, data_home):
-    pairs = words.load()
+    pairs = words.load_hyperlex()
     assert len(pairs) == 2616
     assert pairs[0] == words.WordPair("conflict", "disagreement", "N", "r-hyp-1", 8.67)
     path = tmp_path / "pairs.txt"
@@ -99,9 +99,9 @@ def test_word_pairs_are_read_and_damage_is_named(tmp_path, data_home):
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=said):
-            words.load(path)
+            words.load_hyperlex(path)
     with pytest.raises(UnavailableError, match="is not there"):
-        words.load(tmp_path / "nowhere.txt")
+        words.load_hyperlex(tmp_path / "nowhere.txt")
 
 
 def test_findings_are_written(tmp_path):

@@ -104,7 +104,7 @@ def test_a_model_that_came_of_no_training_is_never_replaced(tmp_path):
     precious.parent.mkdir(parents=True)
     precious.write_bytes(b"precious")
     for resume in (False, True):
-        with pytest.raises(InputError, match="came of no training here"):
+        with pytest.raises(InputError, match="was not created by hiergeo"):
             tuned(tmp_path / "a", resume=resume)
     assert precious.read_bytes() == b"precious"
 

@@ -16,8 +16,8 @@ from hiergeo.storage.files import read_text, size_of
 HYPERLEX = "WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10\ncafé drink N hyp-1 5.0 8.5\n"
 READERS = {
     "captions": (read_captions, "a café\na dog\n", 2),
-    "hyperlex": (hyperlex.load, HYPERLEX, 1),
-    "mammals": (lambda path: mammals.load(path).edges, "café\tmammal\ncat\tmammal\n", 2),
+    "hyperlex": (hyperlex.load_hyperlex, HYPERLEX, 1),
+    "mammals": (lambda path: mammals.load_mammals(path).edges, "café\tmammal\ncat\tmammal\n", 2),
 }
 
 

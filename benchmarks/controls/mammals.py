@@ -51,7 +51,7 @@ def run(out: Path | None, scale: str) -> Findings:
     """All cells, written after each, so that a run may be cut short."""
     budget = BUDGETS[scale]
     findings = Findings("mammals", {"recipe": asdict(budget.recipe), "rates": budget.rates})
-    graph = mammals.load()
+    graph = mammals.load_mammals()
     for dim, specs in budget.geometries.items():
         for spec in specs:
             _cell(findings, graph, spec, dim, budget)

@@ -1,7 +1,7 @@
 """Pretrained models as embeddings and a root, behind one interface."""
 
+from hiergeo.adapters.loading import ADAPTERS, load
 from hiergeo.adapters.model import Model, NetworkModel
-from hiergeo.adapters.registry import ADAPTERS, load
 from hiergeo.adapters.store import embed
 from hiergeo.adapters.towers import TOWERS, Tower, tower_of
 from hiergeo.datasets.pictures import ImageLike

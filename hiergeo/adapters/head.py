@@ -14,7 +14,7 @@ from hiergeo.errors import InputError
 
 
 class HeadShape(NamedTuple):
-    """What a head is made of.
+    """The architecture of a head.
 
     Attributes:
         inputs: dimension of the frozen embeddings.
@@ -41,7 +41,7 @@ class HeadShape(NamedTuple):
 
 @final
 class Head(nn.Module):
-    """f(e) = A e + b + W2 gelu(W1 e + c), then divided by its norm where the shape says so.
+    """f(e) = A e + b + W2 gelu(W1 e + c), then divided by its norm if `shape.unit`.
 
     It starts as the identity (A = 1, b = W2 = 0), or as a random orthonormal projection where dimensions differ: an
     untrained head of equal dimensions measures what the frozen model measures.
@@ -88,7 +88,7 @@ def _perceptron(shape: HeadShape) -> nn.Sequential:
 
 @final
 class HeadModel(Model):
-    """A frozen model with a head behind it; texts, images and the root, f(e of the empty caption), pass alike.
+    """A frozen model with a head behind it; texts, images and the root all pass through the head.
 
     In a space around that root the tangent vector of a caption is f(e) - f(e_root), so that the empty caption lies at
     the root whatever the head has learnt. The embeddings of a head that is not `unit` keep their norms.
@@ -145,7 +145,7 @@ class HeadModel(Model):
 
 
 def through(head: Head, embeddings: Tensor, name: str) -> Tensor:
-    """Embeddings (N, inputs) behind a head, (N, outputs): float32, of norm one where the head's shape says so.
+    """Embeddings (N, inputs) behind a head, (N, outputs): float32, of norm one if `shape.unit`.
 
     The head computes where its weights are; the result is left on the device of the embeddings.
 

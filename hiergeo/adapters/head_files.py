@@ -64,14 +64,14 @@ def write_head(
     *,
     overwrite: bool = False,
 ) -> Path:
-    """Store a head with whatever describes it, all of it at once; returns the folder.
+    """Store a head and its description, whole or not at all; returns the folder.
 
     Args:
         folder: where.
         head: the network.
         config: JSON values by name. `load_head` reads ``base`` (the spec of the frozen model, or None),
             ``base_fingerprint`` and ``leakage``; ``shape``, ``weights``, ``history`` and the hashes are added here.
-        history: what was seen on the way, JSON values by name for each look.
+        history: JSON values by name for each look at the validation rows.
         overwrite: replace a head that is there.
 
     Raises:
@@ -99,7 +99,7 @@ def write_head(
 
 
 def _published(folder: Path, name: str, content: bytes) -> tuple[Path, str]:
-    """Write a file under the name that its hash gives it; returns both."""
+    """Write a file named by its hash; returns its path and the hash."""
     digest = hashlib.sha256(content).hexdigest()
     path = folder / name.format(digest[:12])
     with atomic_write(path) as handle:
@@ -108,7 +108,7 @@ def _published(folder: Path, name: str, content: bytes) -> tuple[Path, str]:
 
 
 def check_free(folder: Path | str, overwrite: bool) -> None:
-    """Raise InputError for a folder whose head is not to be replaced, or that holds something else than a head."""
+    """Raise InputError if the folder holds a head that must not be replaced, or something other than a head."""
     config = Path(folder) / CONFIG
     refuse_existing(config, overwrite)
     if config.exists():
@@ -121,7 +121,7 @@ def check_free(folder: Path | str, overwrite: bool) -> None:
 
 
 def read_head_config(folder: Path | str) -> dict[str, Any]:
-    """What `write_head` was given, and the shape and the files of the head, all of them verified.
+    """The configuration of a stored head; its files are verified.
 
     Heads of version 0.1, which have no history, carry no hash of their configuration.
 
@@ -161,7 +161,7 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
         InputError: no head there, damaged files, no model named anywhere, one of another dimension, or a model whose
             weights or stored embeddings are not the ones that the head was trained on (name it by ``@SPEC`` to use it).
     """
-    from hiergeo.adapters.registry import load as load_model
+    from hiergeo.adapters.loading import load as load_model
 
     folder, _, spec = rest.partition("@")
     place = path_of(folder)
@@ -180,7 +180,7 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
 
 @contextmanager
 def _standing_on(place: Path | None, folder: str) -> Iterator[None]:
-    """While the model of a head is loaded: refuse one that leads back to the head, or down through too many heads."""
+    """Guard the loading of the model below a head: refuse cycles and stacks of too many heads."""
     above = _loading.get()
     if place is not None and place in above:
         raise InputError(f"the head in {folder} names itself as the model to stand on: write head:{folder}@SPEC.")

@@ -81,7 +81,7 @@ def cached_if_unreachable() -> Iterator[None]:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep the load reports, bars and questions of transformers off the terminal: what matters becomes an error."""
+    """Silence the load reports, progress bars and questions of transformers; what matters is raised as an error."""
     from transformers.utils import logging as log
 
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
@@ -98,7 +98,7 @@ def quiet_transformers() -> Iterator[None]:
 
 @contextmanager
 def unquestioned() -> Iterator[None]:
-    """Within the block transformers does not ask whether to run code that comes with a model; the answer is no."""
+    """Within the block transformers never runs code that comes with a model, and does not ask whether to."""
     try:
         from transformers import dynamic_module_utils
     except ImportError:
@@ -114,7 +114,7 @@ def unquestioned() -> Iterator[None]:
 
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
-    """Turn what a library raises where it cannot write a folder into one sentence, an UnavailableError."""
+    """Report a failure of a library to write a folder as an UnavailableError."""
     from safetensors import SafetensorError
 
     with writing(folder):
@@ -169,13 +169,13 @@ def foreign_json(path: Path) -> Any:
         InputError: it cannot be read, is no JSON, or is larger or nested deeper than `hiergeo._limits` allows.
     """
     try:
-        return documents.load(path, digits=_limits.FOREIGN_DIGITS)
+        return documents.load_json(path, digits=_limits.FOREIGN_DIGITS)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be used: {reason(error)}.") from error
 
 
 def check_config(config: Any, source: str) -> None:
-    """Refuse a configuration whose numbers are beyond any model, or that asks for code of its own to be run.
+    """Refuse a configuration with absurd sizes, or one that asks for its own code to be run.
 
     Args:
         config: JSON values.
@@ -210,7 +210,7 @@ def check_modules(path: Path) -> None:
 
 
 def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> None:
-    """Refuse a model that would take far more memory than its folder holds weights, before it does.
+    """Refuse a model that would need far more memory than the weight files in its folder.
 
     Args:
         build: makes the network; here on torch's meta device, where weights take no memory.

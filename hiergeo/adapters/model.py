@@ -1,4 +1,4 @@
-"""What every model is to the rest of the package: captions and pictures in, unit embeddings and a root out."""
+"""The interface of models: captions and pictures in, unit embeddings and a root out."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -60,7 +60,7 @@ class Model(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """A short hash of the weights (or of the file): stored embeddings of other weights are told apart by it."""
+        """A short hash of the weights (or of the file), which identifies the model in stored results."""
 
     @abstractmethod
     def check_texts(self, texts: Sequence[str]) -> None:
@@ -212,7 +212,7 @@ def _wanted(device: str | torch.device | None) -> torch.device:
 
 
 def _shown(values: object, wanted: type) -> str:
-    """What was given in place of a list: its type, and that of the first item that is of another than `wanted`."""
+    """Description of a wrong argument: its type, and that of the first item that is not `wanted`."""
     kind = type(values).__name__
     if isinstance(values, Sequence) and not isinstance(values, str | bytes):
         strange = next((item for item in values if not isinstance(item, wanted)), None)
@@ -250,8 +250,8 @@ def unit_rows(rows: Tensor, what: str, out: Tensor | None = None) -> Tensor:
     return result
 
 
-def check_rows(rows: Tensor, what: str) -> None:
-    """Raise the errors of `unit_rows` for rows (N, D) of any floating dtype, without dividing them."""
+def refuse_unusable_rows(rows: Tensor, what: str) -> None:
+    """Raise the errors of `unit_rows` for rows (N, D) of any floating dtype, without normalising them."""
     norms = torch.cat([wide(part).norm(dim=1) for part in rows.split(ROWS_AT_ONCE)])
     refuse_rows(~norms.isfinite(), what, "hold NaN or Inf")
     refuse_rows(norms == 0, what, "have norm zero, so no direction")

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo.adapters.model import ROWS_AT_ONCE, Model, check_rows, unit_rows
+from hiergeo.adapters.model import ROWS_AT_ONCE, Model, refuse_unusable_rows, unit_rows
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
@@ -96,7 +96,7 @@ class NpzModel(Model):
 
 
 def load_npz(rest: str, *, device: torch.device) -> NpzModel:
-    """The embeddings of a file; `device` is of no consequence, nothing is computed.
+    """Load an embedding file; `device` is ignored because nothing is computed.
 
     Raises:
         InputError: the file cannot be used, or holds two different embeddings of one caption or image.
@@ -131,14 +131,14 @@ def _index(path: Path, kind: str, keys: Sequence[Key], rows: Tensor) -> dict[Key
 
 
 def _check_agreement(path: Path, kind: str, keys: Sequence[Hashable], rows: Tensor, others: Tensor) -> None:
-    """Refuse rows (N, D) that point elsewhere than `others` do, by the first of their keys."""
+    """Raise InputError if a row (N, D) differs in direction from the same row of `others`; names its key."""
     apart = (unit_rows(rows, kind) - unit_rows(others, kind)).norm(dim=1) > AGREEMENT
     if bool(apart.any()):
         raise InputError(f"{path} holds two different embeddings of the {kind} {keys[int(apart.nonzero()[0])]!r}.")
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What tells a file from another one that took its place; None where there is none."""
+    """Identity of a file (inode, size, time of change); None if it does not exist."""
     try:
         found = path.stat()
     except OSError:
@@ -202,7 +202,7 @@ def _images(path: Path, arrays: Arrays, dim: int) -> tuple[Tensor | None, list[i
 
 def _checked(rows: NDArray[np.generic], what: str) -> Tensor:
     tensor = torch.from_numpy(rows)
-    check_rows(tensor, what)
+    refuse_unusable_rows(tensor, what)
     return tensor
 
 

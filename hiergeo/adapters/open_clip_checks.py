@@ -1,4 +1,4 @@
-"""Wrong configurations that open_clip lets pass or reports in pages: activation, preprocessing, foreign checkpoints."""
+"""Checks that open_clip lacks or reports at length: activation, preprocessing, foreign checkpoints."""
 
 import pickle
 import warnings
@@ -143,7 +143,7 @@ def wrong_checkpoint(arch: str, path: Path, found: Shapes, error: Exception) -> 
 
 
 def mismatches(expected: Shapes, found: Shapes) -> list[str]:
-    """In words, each weight that has another shape, is missing, or is not expected, in that order."""
+    """Descriptions of weights that have the wrong shape, are missing, or are unexpected, in that order."""
     shaped = [
         f"{name} is {list(found[name])} where {list(shape)} is expected"
         for name, shape in expected.items()

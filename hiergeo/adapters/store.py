@@ -31,10 +31,10 @@ from hiergeo.storage.locks import locked
 Item = TypeVar("Item")
 
 MANIFEST = "manifest.json"
-"""What the folder of finished batches says of the run that they are of."""
+"""File in the folder of finished batches that describes the run."""
 
 OURS = re.compile(r"(text|image)-\d{9}\.np[yz]|manifest\.json|\..+\.part")
-"""What may lie in that folder."""
+"""Names of files that hiergeo writes to that folder."""
 
 BATCH = {"rows": Array("f", (2,)), "work": Array("U", (0,))}
 WORK = {"work": Array("U", (0,), required=False)}
@@ -50,7 +50,7 @@ def embed(
     overwrite: bool = False,
     progress: bool = False,
 ) -> Path:
-    """Embed the distinct texts of a dataset, and its images if the model sees, into an ``.npz`` that ``npz:`` loads.
+    """Embed the distinct texts of a dataset, and its images if it embeds them, into an ``.npz`` that ``npz:`` loads.
 
     Finished batches wait in the folder ``OUT.partial``; after an interruption the same call computes only the others,
     and where the file is complete already it computes nothing. The file appears when complete, with model name,
@@ -114,7 +114,7 @@ def embed(
 
 
 class Batches:
-    """The finished batches of one run, in a folder.
+    """Finished batches of one run, stored in a folder.
 
     Args:
         folder: where they are.
@@ -128,7 +128,7 @@ class Batches:
         self.folder, self.work, self.size, self.dim, self.progress = folder, work, size, dim, progress
 
     def of(self, kind: str, items: Sequence[Item], encode: Callable[..., Tensor]) -> NDArray[np.generic]:
-        """The embeddings (N, dim) of all items: read from the folder where they are there, else computed and put there.
+        """The embeddings (N, dim) of all items: read from the folder if stored, otherwise computed and stored.
 
         Raises:
             InputError: an embedding that cannot be used; batches before it are kept.
@@ -163,7 +163,7 @@ def _hash(values: object) -> str:
 
 
 def _work_of(out: Path) -> str | None:
-    """The hash of the work that an embedding file says it holds; None for one that is damaged or does not say."""
+    """The hash of the run that produced an embedding file; None if the file is damaged or has no hash."""
     try:
         work = archives.read(out, WORK).get("work")
     except InputError:
@@ -172,7 +172,7 @@ def _work_of(out: Path) -> str | None:
 
 
 def _claim(partial: Path, asked: Mapping[str, str], overwrite: bool) -> None:
-    """Start the folder of finished batches, or make sure that the one there is of the very same run.
+    """Create the folder of finished batches, or check that the existing one belongs to the same run.
 
     A folder without a manifest is what is left of one that was being deleted: batches are not taken from it.
     """
@@ -181,7 +181,9 @@ def _claim(partial: Path, asked: Mapping[str, str], overwrite: bool) -> None:
             [path.name for path in partial.iterdir() if not OURS.fullmatch(path.name)] if partial.is_dir() else [""]
         )
         if strange:
-            raise InputError(f"{partial / strange[0]} is there and of no run: choose another output file.")
+            raise InputError(
+                f"{partial / strange[0]} exists but was not created by hiergeo: choose another output file."
+            )
     manifest = partial / MANIFEST
     if manifest.exists():
         differing = _differing(manifest, asked)
@@ -197,7 +199,7 @@ def _claim(partial: Path, asked: Mapping[str, str], overwrite: bool) -> None:
 
 
 def _differing(manifest: Path, asked: Mapping[str, str]) -> list[str]:
-    """The settings in which the run of a manifest differs; a damaged manifest is told by its name."""
+    """Settings that differ from those in a manifest; the name of the manifest itself if it is damaged."""
     try:
         begun = documents.read(manifest, Record(rest=Text()), hashed=True)
     except InputError:

@@ -24,7 +24,7 @@ TOLERANCE = 1e-4
 
 
 class Tower(nn.Module, ABC):
-    """A text tower in evaluation mode (no dropout): its weights and projection require gradients and nothing else does.
+    """A text tower in evaluation mode (no dropout): only its weights and projection require gradients.
 
     A subclass says how texts are tokenised, embedded and stored; it is made of the frozen model that it continues.
 
@@ -114,7 +114,7 @@ def on(device: torch.device, tokens: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) -> None:
-    """Put adapters of a rank on the linear layers whose weights are `trained`; only the adapters are trained then.
+    """Add low-rank adapters to the linear layers whose weights are `trained`; only the adapters are trained then.
 
     The adapters start as the identity: their output is 0 at first. Scaling is 1 (alpha = rank).
 
@@ -134,7 +134,7 @@ def adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) ->
 
 
 def merge_adapters(network: nn.Module) -> None:
-    """Fold every adapter into the layer it adapts and put that layer back in its place."""
+    """Merge every adapter into its layer and restore the original layers."""
     for name, layer in list(network.named_modules()):
         if name.endswith(".base_layer") or not hasattr(layer, "base_layer"):
             continue

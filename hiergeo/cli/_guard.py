@@ -1,4 +1,4 @@
-"""Between the verbs and the shell: every end of a command becomes one sentence and an exit code, and none is lost.
+"""How commands end: every error becomes one sentence and an exit code.
 
 | code | meaning |
 |---|---|
@@ -58,15 +58,15 @@ AGAIN = {
     ("data", "fetch"): "whole files are kept, run the same command again to go on",
     ("train", "re"): "run it again with --resume to go on from the newest checkpoint",
 }
-"""Verbs that go on where they were interrupted, and how."""
+"""Verbs that can continue after an interruption, and how."""
 
 
 class Terminated(BaseException):
-    """SIGTERM came."""
+    """Raised on SIGTERM."""
 
 
 def guarded(command: Callable[[], Any], arguments: list[str]) -> int:
-    """The exit code of a command, which has said on standard error what went wrong, if anything did."""
+    """Run a command and return its exit code; errors are reported on standard error."""
     if sys.stdout is None:
         return _say(USER, "standard output is closed: redirect it, to a file or to /dev/null.")
     try:
@@ -81,7 +81,7 @@ def guarded(command: Callable[[], Any], arguments: list[str]) -> int:
 
 
 def _end(error: BaseException, arguments: list[str]) -> int:
-    """Say what ended a command; returns its exit code."""
+    """Report what ended a command; returns its exit code."""
     match error:
         case HiergeoError():
             return _say(USER, str(error))
@@ -114,7 +114,7 @@ def _usage(error: Any) -> int:
 
 
 def _crash(error: BaseException, arguments: list[str]) -> int:
-    """An error that nobody foresaw: keep the traceback in a file and name it."""
+    """Report an unexpected error: write the traceback to a file and name the file."""
     report = _report(error, arguments)
     name = f"hiergeo-crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     what = f"an unforeseen {type(error).__name__} ({str(error) or 'without words'})"
@@ -150,7 +150,7 @@ def _interrupted(how: str, code: int, arguments: list[str]) -> int:
 
 
 def _closed() -> int:
-    """Leave nothing in the buffer of a closed pipe, which Python would complain of while it ends."""
+    """Redirect a closed standard output, so that Python does not fail when it flushes at exit."""
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return CLOSED

@@ -1,4 +1,4 @@
-"""What verbs share around the work itself: inputs checked before it, outputs written after it."""
+"""Shared by all verbs: inputs are checked before the work, outputs written after it."""
 
 import json as jsonlib
 import math
@@ -27,7 +27,7 @@ ALIKE = 0.02
 
 
 class WrongResults(SystemExit):
-    """A verb that checks something found it wrong, and said so: exit code 1."""
+    """Raised by a verb whose check failed: exit code 1."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -63,7 +63,7 @@ def write_json(path: Path | None, text: str) -> None:
         atomic_write_text(path, told + "\n")
 
 
-def plain(result: "Result | Comparison | Study", form: str) -> bool:
+def printed_alone(result: "Result | Comparison | Study", form: str) -> bool:
     """Print a result in another format than a table and return True; False where a table is wanted."""
     from hiergeo.report import formatted
 
@@ -82,7 +82,7 @@ def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
 
 
 def note_geometry(model: Model, spaces: Iterable[Space]) -> None:
-    """Say so where a head is measured in other geometries than the one that it was trained in."""
+    """Print a note if a head is measured in other geometries than the one it was trained in."""
     trained = getattr(model, "trained_in", None)
     if trained is None or any(_alike(parse(trained), space.geometry) for space in spaces):
         return

@@ -1,4 +1,4 @@
-"""The terminal: any size, any encoding, and text from outside that stays text."""
+"""Output to the terminal, for any size and encoding; text from files is never interpreted."""
 
 import codecs
 import os
@@ -72,7 +72,7 @@ class Screen(Console):
 
 
 def note(sentence: str) -> None:
-    """Say on standard error what is no error and should be known."""
+    """Print a note on standard error."""
     print(f"Note: {one_line(sentence)}", file=sys.stderr)
 
 
@@ -89,7 +89,7 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 
 
 class _Warnings:
-    """Prints every warning once, and of other libraries the first few."""
+    """Prints each warning once, and only the first few of other libraries."""
 
     def __init__(self) -> None:
         self.shown: set[str] = set()

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from hiergeo import adapters
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, note_geometry, plain, sole_writer, space_of, write_json
+from hiergeo.cli._io import check_writable, load_data, note_geometry, printed_alone, sole_writer, space_of, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import Config
 from hiergeo.cli.study import GEOMETRIES
@@ -22,7 +22,7 @@ Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar=
 Train = Annotated[str | None, typer.Option("--train", hidden=True)]
 
 
-def compare(
+def compare_command(
     model: options.Model,
     config: Config = None,
     data: options.Data = "hierarcaps",
@@ -60,16 +60,18 @@ def compare(
     wanted = options.embedding(device, dtype, batch_size)
     with sole_writer(json, html):
         comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, **wanted, progress=True)
-        publish(comparison, html, json, images, seed, format)
+        publish_comparison(comparison, html, json, images, seed, format)
 
 
-def publish(comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
+def publish_comparison(
+    comparison: Comparison, html: Path, json: Path | None, images: int, seed: int, form: str = "table"
+) -> None:
     """Write the page and the JSON, print the table and the verdicts."""
     from hiergeo.report import comparison_tables, write_page
 
     write_json(json, comparison.to_json())
     write_page(comparison, html, images=images, seed=seed)
-    if plain(comparison, form):
+    if printed_alone(comparison, form):
         note(f"page: {html.absolute()}")
         return
     screen = console()

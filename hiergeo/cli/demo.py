@@ -11,7 +11,7 @@ from hiergeo import _limits, adapters, datasets
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console
-from hiergeo.cli.compare import GEOMETRIES, publish
+from hiergeo.cli.compare import GEOMETRIES, publish_comparison
 from hiergeo.evaluation import compare
 from hiergeo.geometry import parse
 
@@ -33,7 +33,7 @@ How to read this: every image has a chain of captions from general to specific.
 Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
 
 
-def demo(
+def demo_command(
     html: options.Html = Path("hiergeo-demo.html"),
     rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1, max=_limits.SCENES)] = 500,
     json: options.Json = None,
@@ -46,7 +46,7 @@ def demo(
     model = adapters.load("tiny", device=device)
     scenes = datasets.load("scenes", "test", count=rows, seed=seed)
     comparison = compare(model, scenes, [parse(spec) for spec in GEOMETRIES], seed=seed, progress=True)
-    publish(comparison, html, json, images=12, seed=seed)
+    publish_comparison(comparison, html, json, images=12, seed=seed)
     console().print(READING)
     if sys.stdout.isatty() if open_page is None else open_page:
         webbrowser.open(html.absolute().as_uri())

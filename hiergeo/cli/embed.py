@@ -19,7 +19,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="The npz file to write.",
 BatchSize = Annotated[int, typer.Option(help="Captions or images per batch.", metavar="N", min=1)]
 
 
-def embed(
+def embed_command(
     model: options.Model,
     out: Out,
     data: options.Data = "hierarcaps",

@@ -20,7 +20,7 @@ Check = Annotated[
 ]
 
 
-def info(
+def info_command(
     check: Check = False, json: options.Json = None, seed: options.Seed = 0, device: options.Device = options.AUTO
 ) -> None:
     """Print versions, kernels, devices, data and third-party plug-ins, for a bug report or a paper's appendix."""

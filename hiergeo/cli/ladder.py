@@ -35,7 +35,7 @@ TINY = (
 )
 
 
-def ladder(
+def ladder_command(
     images: Pictures,
     model: options.Model = "tiny",
     data: options.Data = "hierarcaps",

@@ -17,7 +17,7 @@ from hiergeo.storage.files import path_of
 
 
 class Verb(TyperCommand):
-    """A verb that refuses an option given twice, of which the last would be kept without a word."""
+    """A verb that refuses an option given twice, instead of silently keeping the last value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments; raises InputError for a repeated option that takes one value."""
@@ -62,7 +62,7 @@ def fitting(losses: Mapping[str, float], inputs: int, outputs: Iterable[int]) ->
 
 
 def note_prior(losses: Mapping[str, float], inputs: int) -> None:
-    """Say so where the default losses go without their prior."""
+    """Print a note if the prior is left out of the default losses."""
     if "prior" not in losses:
         note(f"the prior among the default losses is left out: it needs heads of the model's own dimension, {inputs}.")
 
@@ -113,7 +113,7 @@ Format = Annotated[
     typer.Option("--format", help="table; or csv, markdown, latex or json alone on standard output.", metavar="NAME"),
 ]
 MinRadius = Annotated[
-    float, typer.Option(help="Radius up to which cones are half-spaces; larger ones are narrower.", metavar="X")
+    float, typer.Option(help="Scale of the cones: points up to this radius have half-spaces as cones.", metavar="X")
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
 Seed = Annotated[

@@ -157,7 +157,7 @@ def _options_in(path: Path) -> dict[str, Any]:
     text = read_text(path, "name a TOML file of options")
     if path.suffix == ".json":
         try:
-            held = documents.parse(text.encode())
+            held = documents.parse_json(text.encode())
         except ValueError as error:
             raise InputError(f"{path} is no JSON: {error}.") from error
         options = (

@@ -2,14 +2,14 @@
 
 from hiergeo import adapters
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, note_geometry, plain, space_of, write_json
+from hiergeo.cli._io import check_writable, load_data, note_geometry, printed_alone, space_of, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.measuring import check, evaluate
 from hiergeo.geometry import MIN_RADIUS
 
 
-def probe(
+def probe_command(
     model: options.Model,
     config: Config = None,
     data: options.Data = "hierarcaps",
@@ -40,7 +40,7 @@ def probe(
     wanted = options.embedding(device, dtype, batch_size)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
     write_json(json, result.to_json())
-    if plain(result, format):
+    if printed_alone(result, format):
         return
     screen = console()
     screen.print(result_table(result))

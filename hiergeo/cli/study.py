@@ -10,7 +10,7 @@ from hiergeo import _limits, adapters, training
 from hiergeo._devices import resolve_dtype
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, plain, sole_writer, write_json
+from hiergeo.cli._io import check_writable, load_data, printed_alone, sole_writer, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import PlanFile
 from hiergeo.errors import check_whole
@@ -81,7 +81,7 @@ class Heads(NamedTuple):
         return plan
 
 
-def study(
+def study_command(
     model: options.Model,
     train: Train,
     plan: PlanFile = None,
@@ -126,7 +126,7 @@ def study(
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):
         done = run_study(made, chains, loaded, test, settings, unseen=unseen, held_out=held_out, progress=True)
-        publish(done, html, json, images, seed, format)
+        publish_study(done, html, json, images, seed, format)
 
 
 def _chains(source: str, model: Model, data: str, rows: int | None, force: bool, settings: StudySettings) -> Chains:
@@ -144,12 +144,12 @@ def _chains(source: str, model: Model, data: str, rows: int | None, force: bool,
     )
 
 
-def publish(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
+def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
     """Write the JSON, print tables, verdicts and the conclusion, write the page."""
     from hiergeo.report import study_tables, write_study
 
     write_json(json, done.to_json())
-    if plain(done, form):
+    if printed_alone(done, form):
         write_study(done, html, images=images, seed=seed)
         note(f"page: {html.absolute()}")
         return

@@ -35,7 +35,7 @@ def chosen_split(data: str, split: str | None) -> str:
     return split or ("expanded-train" if data == "hierarcaps" else "train")
 
 
-def labelled(source: str | None, judge: Model | None) -> Labelled | None:
+def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
     """The labelled images that a name or a folder stands for, checked against the model that is to classify them."""
     if source is None:
         return None

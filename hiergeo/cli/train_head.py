@@ -51,7 +51,7 @@ Evaluate = Annotated[
 ]
 
 
-def head(
+def head_command(
     out: Out,
     config: Config = None,
     train: Train = None,
@@ -100,7 +100,7 @@ def head(
     space = learnable_geometry(geometry) if learn_curvature else parse(geometry)
     judge = None if evaluate is None else adapters.load(_spec(evaluate), device=device)
     test = None if judge is None else load_data(data, "test", rows)
-    labelled = shared.labelled(zero_shot, judge)
+    labelled = shared.labelled_images(zero_shot, judge)
     with locked(out):
         base = None if model is None else adapters.load(model, device=device)
         if train is None:

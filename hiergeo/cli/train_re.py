@@ -56,7 +56,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on from the newest ch
 Evaluate = Annotated[bool, typer.Option("--evaluate", help="Measure before and after on the test split.")]
 
 
-def re(
+def re_command(
     model: Base,
     out: Out,
     config: Config = None,
@@ -103,7 +103,7 @@ def re(
     with joined(local(device)):
         before = adapters.load(model, device=local(device))
         test = load_data(data, "test", None) if evaluate else None
-        labelled = shared.labelled(zero_shot, before if evaluate else None)
+        labelled = shared.labelled_images(zero_shot, before if evaluate else None)
         tuned = training.fine_tune(
             before,
             _chains(train, data, split, rows),

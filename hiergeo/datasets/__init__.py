@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._plugins import Plugins
+from hiergeo.datasets.classification import labelled
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
-from hiergeo.datasets.labelled import labelled
 from hiergeo.errors import InputError, unknown_name
 
 if TYPE_CHECKING:

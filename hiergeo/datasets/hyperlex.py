@@ -33,7 +33,7 @@ class WordPair:
     score: float
 
 
-def load(path: Path | str | None = None) -> tuple[WordPair, ...]:
+def load_hyperlex(path: Path | str | None = None) -> tuple[WordPair, ...]:
     """Read the pairs of a HyperLex table, all of them or a split.
 
     Args:

@@ -28,7 +28,7 @@ class Graph:
     edges: Tensor
 
 
-def load(path: Path | str | None = None) -> Graph:
+def load_mammals(path: Path | str | None = None) -> Graph:
     """Read the transitive closure of a hierarchy; repeated pairs and pairs of a node with itself are left out.
 
     Args:

@@ -200,7 +200,7 @@ def read(path: Path | str, schema: Schema, *, hashed: bool | str = False) -> dic
     except ValueError as error:
         raise InputError(f"{path} is no file of hiergeo: {error}.") from error
     try:
-        values = parse(content)
+        values = parse_json(content)
         stored = values.pop(HASH, None) if isinstance(values, dict) else None
         schema.check(values, "")
     except (Misfit, ValueError) as error:
@@ -211,14 +211,14 @@ def read(path: Path | str, schema: Schema, *, hashed: bool | str = False) -> dic
     return values
 
 
-def load(path: Path, *, digits: int = _limits.JSON_DIGITS) -> Any:
+def load_json(path: Path, *, digits: int = _limits.JSON_DIGITS) -> Any:
     """The value of a JSON file that hiergeo did not write.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: as `parse`, or it is longer than `hiergeo._limits` allows.
+        ValueError: as `parse_json`, or it is longer than `hiergeo._limits` allows.
     """
-    return parse(_content(path), digits=digits)
+    return parse_json(_content(path), digits=digits)
 
 
 def _content(path: Path) -> bytes:
@@ -233,7 +233,7 @@ def _as_written(content: bytes, values: Mapping[str, Any]) -> bool:
     return content == signed(values, 2 if content.startswith(b"{\n") else None).encode()
 
 
-def parse(content: bytes, *, digits: int = _limits.JSON_DIGITS) -> Any:
+def parse_json(content: bytes, *, digits: int = _limits.JSON_DIGITS) -> Any:
     """The value of JSON in UTF-8.
 
     Raises:

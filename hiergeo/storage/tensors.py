@@ -50,7 +50,7 @@ def shapes(path: Path | str) -> Shapes:
     except OSError as error:
         raise InputError(f"cannot read {path}: {reason(error)}.") from error
     try:
-        header = documents.parse(content)
+        header = documents.parse_json(content)
         HEADER.check(header, "")
     except (Misfit, ValueError) as error:
         raise InputError(f"{path} is damaged or no safetensors file: {error}.") from error

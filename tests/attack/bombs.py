@@ -155,8 +155,8 @@ def _tables(folder: Path) -> dict[str, Deed]:
         "captions of one cell of 300 MB": partial(hierarcaps.read, folder / "cell.csv"),
         "captions of 50 million cells": partial(hierarcaps.read, folder / "line.csv"),
         "captions of 20 GB of nothing": partial(hierarcaps.read, folder / "nothing.csv"),
-        "closure of 20 GB of nothing": partial(mammals.load, folder / "nothing.tsv"),
-        "lexicon of 20 GB of nothing": partial(hyperlex.load, folder / "nothing.tsv"),
+        "closure of 20 GB of nothing": partial(mammals.load_mammals, folder / "nothing.tsv"),
+        "lexicon of 20 GB of nothing": partial(hyperlex.load_hyperlex, folder / "nothing.tsv"),
     }
 
 

@@ -58,7 +58,10 @@ def lists(folder: Path) -> Attack:
     lexicon = "WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10 STD\n" + "".join(
         f"dog{n} animal N hyp-2 5.5 {n / 3:.2f} 0.4\n" for n in range(30)
     )
-    sources: tuple[tuple[str, Callable[[Path], object]], ...] = ((closure, mammals.load), (lexicon, hyperlex.load))
+    sources: tuple[tuple[str, Callable[[Path], object]], ...] = (
+        (closure, mammals.load_mammals),
+        (lexicon, hyperlex.load_hyperlex),
+    )
 
     def attack(random: Random) -> None:
         text, load = random.choice(sources)

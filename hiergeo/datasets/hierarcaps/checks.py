@@ -18,7 +18,7 @@ from hiergeo.datasets.hierarcaps.tables import (
     Defect,
     Published,
     layout_of,
-    parse,
+    parse_rows,
     read_table,
     recorded_checksum,
     test_images,
@@ -142,7 +142,7 @@ def _defects(path: Path, split: Split | None, images: bool, progress: bool) -> I
     layout = layout_of(path, table.header)
     training = split in map(SPLITS.get, TRAINING) if split else layout is TRAIN
     repeats, illustrated = Repeats(), dict[int, None]()
-    for found in parse(table, layout):
+    for found in parse_rows(table, layout):
         if isinstance(found, Defect):
             yield found
         elif split is None or belongs(found, split):

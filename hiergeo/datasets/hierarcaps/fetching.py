@@ -17,7 +17,7 @@ from hiergeo.datasets.hierarcaps.tables import (
     TRAIN,
     checksum_record,
     folder,
-    parse,
+    parse_rows,
     read_table,
     recorded_checksum,
     test_images,
@@ -132,7 +132,7 @@ def _check_train(path: Path) -> None:
         if handle.read(len(GZIP)) != GZIP:
             raise InputError(f"{path} is no gzip file.")
     sound, odd = set[int](), set[int | None]()
-    for found in parse(read_table(path), TRAIN):
+    for found in parse_rows(read_table(path), TRAIN):
         if isinstance(found, Row):
             sound.add(found.row_id)
         elif found.row is None:

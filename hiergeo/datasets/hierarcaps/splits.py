@@ -16,7 +16,7 @@ from hiergeo.datasets.hierarcaps.tables import (
     Defect,
     Published,
     layout_of,
-    parse,
+    parse_rows,
     read_table,
     test_images,
 )
@@ -109,7 +109,7 @@ def _sorted_out(path: Path, layout: Published | None) -> tuple[list[Row], list[D
     table = read_table(path)
     rows: list[Row] = []
     defects: list[Defect] = []
-    for found in parse(table, layout or layout_of(path, table.header)):
+    for found in parse_rows(table, layout or layout_of(path, table.header)):
         if isinstance(found, Row):
             rows.append(found)
         else:

@@ -293,7 +293,7 @@ class Defect:
         return one_line(f"{self.file}{row}{column}: {self.problem}")
 
 
-def parse(table: Table, layout: Published) -> Iterator[Row | Defect]:
+def parse_rows(table: Table, layout: Published) -> Iterator[Row | Defect]:
     """Read every record of `table` as a row of the columns that `layout` names: the row, or its defects.
 
     Where a column is missing or there twice, those are the only defects.
@@ -310,7 +310,7 @@ def parse(table: Table, layout: Published) -> Iterator[Row | Defect]:
             continue
         *cells, url = (record[place] for place in places)
         chains = [chain(cell) for cell in cells]
-        image_id = coco_id(url)
+        image_id = coco_number(url)
         unnamed = layout.coco and image_id is None
         if unnamed or not all(len(tiers) == TIERS and all(tiers) for tiers in chains):
             for name, tiers in zip(layout.columns, chains, strict=False):
@@ -327,7 +327,7 @@ def chain(cell: str) -> tuple[str, ...]:
     return tuple(map(str.strip, cell.split("=>")))
 
 
-def coco_id(url: str) -> int | None:
+def coco_number(url: str) -> int | None:
     """The number of the MS-COCO val2014 image at `url`; None for any other address."""
     match = _COCO.search(url)
     return int(match[1]) if match else None

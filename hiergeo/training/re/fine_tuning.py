@@ -151,7 +151,7 @@ def _check_free(out: Path, resume: bool) -> None:
     if not resume and ((out / CONFIG).exists() or checkpoints.steps(out / CHECKPOINTS)):
         raise InputError(f"{out} holds a training: go on with it, --resume, or choose another folder.")
     if (out / MODEL).exists() and not (out / MODEL / ORIGIN).exists():
-        raise InputError(f"{out / MODEL} is there and came of no training here: choose another folder.")
+        raise InputError(f"{out / MODEL} exists but was not created by hiergeo: choose another folder.")
 
 
 def _train(run: Run, folder: Path, begun: dict[str, Any], *, resume: bool, progress: bool) -> str | None:
