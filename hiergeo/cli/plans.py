@@ -65,6 +65,11 @@ def running() -> Command | None:
     return _running.get()
 
 
+def remove_plan(folder: Path) -> None:
+    """Remove the command of an earlier result from a folder, before another result replaces that one."""
+    (folder / FILE).unlink(missing_ok=True)
+
+
 def write_plan(folder: Path) -> None:
     """Write the command that is being run into the folder of its result, as `FILE`."""
     command = running()

@@ -13,7 +13,7 @@ from hiergeo.adapters.head_files import check_free
 from hiergeo.cli import options
 from hiergeo.cli import train as shared
 from hiergeo.cli._io import check_writable, load_data, write_json
-from hiergeo.cli.plans import Config, write_plan
+from hiergeo.cli.plans import Config, remove_plan, write_plan
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Compute
 from hiergeo.geometry import Geometry, parse
@@ -112,6 +112,7 @@ def head_command(
             recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [dim]))
             options.note_prior(recipe.losses, chains.text.shape[1])
         trained = training.train_head(chains, space, recipe, device=device, progress=True)
+        remove_plan(out)
         training.save_head(trained, chains, out, overwrite=overwrite)
         write_plan(out)
     summary = None

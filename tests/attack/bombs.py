@@ -222,8 +222,8 @@ def _lines(folder: Path) -> dict[str, Deed]:
         "train head --steps 10^30": ("train", "head", *scenes, "--steps", str(10**30), "--out", out),
         "train re --lora 10^14": ("train", "re", *scenes, "--lora", str(10**14), "--out", out),
         "train re --batch 10^12": ("train", "re", *scenes, "--batch", str(10**12), "--out", out),
-        "compare --seeds 10^12": ("compare", *scenes, "--train", "train", "--seeds", str(10**12)),
-        "compare --dim 10^12": ("compare", *scenes, "--train", "train", "--dim", str(10**12)),
+        "study --seeds 10^12": ("study", *scenes, "--train", "train", "--seeds", str(10**12)),
+        "study --dim 10^12": ("study", *scenes, "--train", "train", "--dim", str(10**12)),
     }
     commands: dict[str, Deed] = {name: partial(_line, list(words), folder) for name, words in lines.items()}
     factors = "product:" + ",".join(["lorentz:-1x1"] * 100_000)

@@ -181,7 +181,7 @@ COMPARE = (
     *("--html", "OUT/a.html", "--json", "OUT/a.json"),
 )
 STUDY = (
-    *("compare", "-m", "tiny", *SCENES, "--train", "train", "-g", "euclidean", "-g", "lorentz:-1", "--steps", "2"),
+    *("study", "-m", "tiny", *SCENES, "--train", "train", "-g", "euclidean", "-g", "lorentz:-1", "--steps", "2"),
     *("--seeds", "2", "--learning-rate", "1e-3", "--hidden", "2", "--images", "1"),
     *("--html", "OUT/a.html", "--json", "OUT/a.json"),
 )
