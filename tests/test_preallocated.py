@@ -94,9 +94,7 @@ def test_preallocated_results_carry_no_gradient() -> None:
     k, out = torch.tensor(-0.3, requires_grad=True), torch.empty(5, 6)
     learnt = Polar(x.direction, x.radius.requires_grad_())
     for arguments in ((learnt, y, -0.3), (x, learnt, -0.3), (Polar(*(field.detach() for field in x)), y, k)):
-        with pytest.raises(
-            InputError, match=r"^out carries no gradient: detach .*, use torch\.no_grad\(\) or leave out"
-        ):
+        with pytest.raises(InputError, match=r"^out .*gradient"):
             pairwise.cone_margin(*arguments, out=torch.empty(5, len(arguments[1].radius)))
     with torch.no_grad():
         pairwise.cone_margin(learnt, y, k, out=out)
