@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,16 @@ def test_layers(path: Path) -> None:
             other = module.split(".")[1]
             assert other == own or other in ALLOWED[own], f"{own} must not import {module}"
         assert module != "hiergeo" or own == "cli", f"{own} must name the module it imports from"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and for type checkers included; a package is its `__init__`."""
+    names = {".".join(path.with_suffix("").relative_to(PACKAGE.parent).parts): path for path in modules()}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph = {name: {found for found in imports(path) if found in names} - {name} for name, path in names.items()}
+    for name in names:  # an import of a submodule runs the packages around it, which is no circle of its own
+        graph[name] -= {other for other in graph[name] if name.startswith(f"{other}.")}
+    assert list(TopologicalSorter(graph).static_order())
 
 
 def test_the_rules_are_free_of_cycles() -> None:

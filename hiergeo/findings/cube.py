@@ -1,6 +1,6 @@
 """All numbers of an experiment in one object: model x geometry x dimension x seed x metric."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ import numpy as np
 
 from hiergeo.errors import InputError
 from hiergeo.findings import exports
+from hiergeo.findings.exports import Figure, Grid, number
 from hiergeo.metrics import Interval, crossed_draws, percentile_interval
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 COLUMNS = ("model", "geometry", "dim", "seed", "metric", "value", "low", "high")
 """Columns of the long form: one row a number; `low` and `high` bound its 95 % interval, empty where there is none."""
+
+
+Place = tuple[str, str, int, str]
+"""(model, geometry, dim, metric)."""
 
 
 @dataclass(frozen=True)
@@ -177,9 +182,7 @@ class Cube:
 
     def to_pandas(self) -> "DataFrame":
         """The long form, one row a number, with the columns of `COLUMNS`; needs pandas."""
-        from hiergeo.findings.exports import pandas
-
-        return pandas().DataFrame(list(self.records()), columns=list(COLUMNS))
+        return exports.pandas().DataFrame(list(self.records()), columns=list(COLUMNS))
 
     def to_csv(self) -> str:
         """The long form as CSV, figures unrounded."""
@@ -190,10 +193,40 @@ class Cube:
         axes = {"model": self.models, "geometry": self.geometries, "dim": self.dims, "seed": self.seeds}
         return exports.json_text({"axes": axes | {"metric": self.metrics}, "records": list(self.records())})
 
+    def grids(self, best: Collection[Place] = (), *, plain: bool = True) -> Iterator[Grid]:
+        """One table for each model and dimension: metrics down, geometries across.
+
+        Args:
+            best: places whose figures are marked.
+            plain: also show metrics without intervals.
+        """
+        several = len(self.seeds) > 1
+        for model in self.models:
+            for dim in self.dims:
+                shown = [geometry for name, geometry, at in self.cells if (name, at) == (model, dim)]
+                names = [name for name in self.metrics if plain or name in self.resampled]
+                rows = []
+                for name in names:
+                    scores = [self.score(name, geometry, dim, model) for geometry in shown]
+                    if any(score is not None for score in scores):
+                        marked = [(model, geometry, dim, name) in best for geometry in shown]
+                        rows.append((name, tuple(map(_figure, scores, marked))))
+                corner = f"dimension {dim}" if several or len(self.dims) > 1 else "metric"
+                yield Grid(f"{model}, {corner}" if len(self.models) > 1 else corner, tuple(shown), tuple(rows))
+
     def to_markdown(self) -> str:
         """A table of scores for each model and dimension: metrics down, geometries across."""
-        return "\n\n".join(exports.markdown(grid) for grid in exports.grids(self))
+        return "\n\n".join(exports.markdown(grid) for grid in self.grids())
 
     def to_latex(self) -> str:
         """The same tables for LaTeX with the package booktabs."""
-        return "\n\n".join(exports.latex(grid) for grid in exports.grids(self))
+        return "\n\n".join(exports.latex(grid) for grid in self.grids())
+
+
+def _figure(score: Score | None, best: bool) -> Figure:
+    if score is None:
+        return Figure()
+    if score.spread is not None:
+        return Figure(number(score.value), f"± {number(score.spread)}", best)
+    bounds = "" if score.interval is None else f"({' to '.join(map(number, score.interval))})"
+    return Figure(number(score.value), bounds, best)

@@ -4,19 +4,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hiergeo.errors import UnavailableError
 from hiergeo.metrics import find_metric
-
-if TYPE_CHECKING:
-    from hiergeo.findings.cube import Cube, Score
-
-Place = tuple[str, str, int, str]
-"""(model, geometry, dim, metric)."""
 
 
 @dataclass(frozen=True)
@@ -35,38 +29,6 @@ class Grid:
     corner: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Figure, ...]], ...]
-
-
-def grids(cube: "Cube", best: Collection[Place] = (), *, plain: bool = True) -> Iterator[Grid]:
-    """One table for each model and dimension: metrics down, geometries across.
-
-    Args:
-        cube: the numbers.
-        best: places whose figures are marked.
-        plain: also show metrics without intervals.
-    """
-    several = len(cube.seeds) > 1
-    for model in cube.models:
-        for dim in cube.dims:
-            shown = [geometry for name, geometry, at in cube.cells if (name, at) == (model, dim)]
-            names = [name for name in cube.metrics if plain or name in cube.resampled]
-            rows = []
-            for name in names:
-                scores = [cube.score(name, geometry, dim, model) for geometry in shown]
-                if any(score is not None for score in scores):
-                    marked = [(model, geometry, dim, name) in best for geometry in shown]
-                    rows.append((name, tuple(map(_figure, scores, marked))))
-            corner = f"dimension {dim}" if several or len(cube.dims) > 1 else "metric"
-            yield Grid(f"{model}, {corner}" if len(cube.models) > 1 else corner, tuple(shown), tuple(rows))
-
-
-def _figure(score: "Score | None", best: bool) -> Figure:
-    if score is None:
-        return Figure()
-    if score.spread is not None:
-        return Figure(number(score.value), f"± {number(score.spread)}", best)
-    bounds = "" if score.interval is None else f"({' to '.join(map(number, score.interval))})"
-    return Figure(number(score.value), bounds, best)
 
 
 def number(value: float, digits: int = 3) -> str:

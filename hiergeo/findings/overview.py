@@ -191,7 +191,7 @@ class Findings:
     def _grids(self) -> Iterator[exports.Grid]:
         model = self.cube.models[0]
         best = {(model, spec, dim, name) for (name, dim), specs in self._leaders.items() for spec in specs}
-        return exports.grids(self.cube, best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
+        return self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
 
 
 def _bounds(score: Score) -> tuple[float, float]:
