@@ -31,7 +31,7 @@ needs_emulation = pytest.mark.skipif(not EMULATED, reason="`python -m tests.simt
 
 if EMULATED:
     # Operators are asked what they are on CUDA, and memory that no kernel wrote holds NaN.
-    native.product_on = lambda *_: tile_product("cuda", "")
+    native.tile_product = lambda *_: tile_product("cuda", "")
     Verdicts.failure = lambda *_: None  # tests see whatever the kernels do
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = True
