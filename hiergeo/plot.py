@@ -53,7 +53,7 @@ def _needs_matplotlib(draw: Callable[P, T]) -> Callable[P, T]:
     @wraps(draw)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            import matplotlib.figure  # noqa: F401
+            import matplotlib.figure  # noqa: F401 - asks whether matplotlib is installed
         except ImportError as error:
             raise UnavailableError("figures need matplotlib: pip install 'hiergeo[plot]'.") from error
         return draw(*args, **kwargs)

@@ -64,3 +64,13 @@ def run(monkeypatch, capsys):
         return int(stop.value.code or 0), captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """Pages that would be written."""
+    written = []
+    monkeypatch.setattr(
+        "hiergeo.report.write_study", lambda study, path, *, images, seed: written.append(path), raising=False
+    )
+    return written

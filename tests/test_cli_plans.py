@@ -7,7 +7,6 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cli_study import FEW, pages  # noqa: F401
 from typer.testing import CliRunner
 
 from hiergeo.cli.plans import Command, Config, PlannedVerb, running
@@ -26,7 +25,7 @@ def numbers(path):
     return {key: told[key] for key in told if key not in ("settings",)}
 
 
-def test_a_study_from_a_file_and_from_its_own_result(run, tmp_path, pages):  # noqa: F811
+def test_a_study_from_a_file_and_from_its_own_result(run, tmp_path, pages):
     plan, first, second = tmp_path / "plan.toml", tmp_path / "a.json", tmp_path / "b.json"
     lines = {
         "model": "tiny",

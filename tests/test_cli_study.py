@@ -17,16 +17,6 @@ FEW = ["--rows", 30, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=
 SCENES = ["study", "--model", "tiny", "-d", "scenes"]
 
 
-@pytest.fixture
-def pages(monkeypatch):
-    """Pages that would be written."""
-    written = []
-    monkeypatch.setattr(
-        "hiergeo.report.write_study", lambda study, path, *, images, seed: written.append(path), raising=False
-    )
-    return written
-
-
 def test_a_study_of_a_model(run, tmp_path, pages):
     numbers, page = tmp_path / "study.json", tmp_path / "study.html"
     geometries = ["-g", "euclidean", "-g", "lorentz:-1"]

@@ -1,16 +1,12 @@
-"""Findings: the cube of numbers, contrasts and their evidence, winners, verdicts, cautions and conclusions."""
+"""Findings: contrasts and their evidence, winners, verdicts, cautions and conclusions."""
 
-import csv
-import io
-import json
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from findings_common import compared, hits, space
 from scipy.stats import binomtest
 
-from hiergeo.errors import InputError, UnavailableError
 from hiergeo.findings import (
     Contrast,
     Cube,
@@ -21,44 +17,12 @@ from hiergeo.findings import (
     SpaceFacts,
     conclude_comparison,
     conclude_study,
-    contrast_all,
-    flat_spaces,
     identity,
-    small_samples,
     study_cautions,
 )
-from hiergeo.metrics import SMALL_SAMPLE, Interval, SignTest, bootstrap_draws, resamples
+from hiergeo.metrics import SMALL_SAMPLE, Interval, SignTest, resamples
 
 HEALTHY = {"in_cone_random": 0.1, "aperture_root": 0.0, "radius_spread": 1.5, "bend": 0.3}
-
-
-def measured(geometry: str, rows: np.ndarray, metric: str = "recall", seed: int | None = None, samples=400) -> Entry:
-    """An entry whose metric is the mean of given values per item."""
-    draws = bootstrap_draws(lambda counts: float(counts @ rows) / len(rows), len(rows), samples=samples)
-    return Entry(
-        "model", geometry, 8, seed, {metric: float(rows.mean())}, {metric: draws}, {metric: rows}, {metric: len(rows)}
-    )
-
-
-def space(geometry: str, bend: float = 0.5) -> SpaceFacts:
-    curved = geometry != "euclidean"
-    return SpaceFacts(geometry, 8, identity(geometry), curved, bend if curved else 0.0)
-
-
-def compared(rows: dict[str, np.ndarray], *, bends: dict[str, float] | None = None, metric: str = "recall") -> Findings:
-    """Findings of frozen embeddings from values per item of every geometry."""
-    cube = Cube(tuple(measured(geometry, values, metric) for geometry, values in rows.items()))
-    spaces = tuple(space(geometry, (bends or {}).get(geometry, 0.5)) for geometry in rows)
-    contrasts = contrast_all(cube, spaces, without=frozenset(), family="metric", seed=0)
-    return Findings(cube, spaces, contrasts, cautions=(*small_samples(cube), *flat_spaces(spaces)))
-
-
-def hits(count: int, extra: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """0/1 values of `count` items, and the same with `extra` of the zeros turned into ones."""
-    base = (np.random.default_rng(seed).random(count) < 0.5).astype(float)
-    better = base.copy()
-    better[np.flatnonzero(base == 0)[:extra]] = 1
-    return base, better
 
 
 def test_five_items_better_and_none_worse_name_no_winner():
@@ -198,90 +162,6 @@ def test_coverage_of_intervals(draw, count, least, most):
     shares = np.stack(list(resamples(count, 400, seed=0))) / count
     ends = np.quantile(getattr(generator, draw)((2000, count)) @ shares.T, [0.025, 0.975], axis=1)
     assert least <= np.mean((ends[0] <= truth) & (truth <= ends[1])) <= most
-
-
-# The cube.
-
-
-def seeded() -> Cube:
-    generator = np.random.default_rng(0)
-    made = []
-    for geometry in ("euclidean", "lorentz:-1"):
-        for seed in (0, 1):
-            made.append(measured(geometry, generator.random(40), "precision", seed))
-    return Cube(tuple(made))
-
-
-def test_the_cube_has_five_axes():
-    cube = seeded()
-    assert (cube.models, cube.geometries, cube.dims, cube.seeds, cube.metrics) == (
-        ("model",),
-        ("euclidean", "lorentz:-1"),
-        (8,),
-        (0, 1),
-        ("precision",),
-    )
-    array = cube.array()
-    assert array.shape == (1, 2, 1, 2, 1)
-    assert array[0, 1, 0, 0, 0] == cube.entries[2].metrics["precision"]
-    score = cube.score("precision", "euclidean", 8)
-    assert (score.value, score.spread) == pytest.approx((array[0, 0].mean(), array[0, 0].std(ddof=1)))
-    part = Cube((*cube.select(geometry="euclidean", seed=0).entries, replace(cube.entries[3], metrics={"tau_d": 1.0})))
-    assert np.isnan(part.array()).sum() == 6
-    assert part.score("tau_d", "euclidean", 8) is None
-
-
-def test_a_cube_refuses_nothing_and_twice_the_same():
-    with pytest.raises(InputError, match="0 entries"):
-        Cube(())
-    with pytest.raises(InputError, match="5 entries, 4 of them different"):
-        Cube((*seeded().entries, seeded().entries[0]))
-
-
-def test_every_export_has_the_same_numbers():
-    cube = seeded()
-    values = [each.metrics["precision"] for each in cube.entries]
-    rows = list(csv.DictReader(io.StringIO(cube.to_csv())))
-    assert [float(row["value"]) for row in rows] == values
-    assert [row["seed"] for row in rows] == ["0", "1", "0", "1"]
-    whole = json.loads(cube.to_json())
-    assert [row["value"] for row in whole["records"]] == values
-    assert whole["axes"]["geometry"] == ["euclidean", "lorentz:-1"]
-    score = cube.score("precision", "lorentz:-1", 8)
-    assert f"| {score.value:.3f} ± {score.spread:.3f} |" in cube.to_markdown()
-    assert rf"${score.value:.3f} \pm {score.spread:.3f}$" in cube.to_latex()
-
-
-def test_nan_is_null_in_json():
-    entry = Entry("m", "euclidean", 2, None, {"similarity_correlation": float("nan")})
-    assert json.loads(Cube((entry,)).to_json())["records"][0]["value"] is None
-
-
-def test_latex_escapes_what_is_special_and_marks_the_best():
-    base, better = hits(200, 40)
-    found = compared({"a_b&c%": better, "euclidean": base})
-    text = found.to_latex()
-    assert r"a\_b\&c\%" in text
-    assert rf"\mathbf{{{better.mean():.3f}}}" in text
-    assert text.startswith(r"\begin{tabular}{lrr}")
-    assert text.count(r"\\") == 2
-    assert r"$\tau_d$" in Cube((Entry("m", "euclidean", 2, None, {"tau_d": -1.0}),)).to_latex()
-    assert "-1.000" in Cube((Entry("m", "euclidean", 2, None, {"tau_d": -1.0}),)).to_latex()
-
-
-def test_pandas_is_asked_for_where_it_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(UnavailableError, match="pandas"):
-        seeded().to_pandas()
-
-
-def test_data_frames():
-    pytest.importorskip("pandas")
-    frame = seeded().to_pandas()
-    assert list(frame.columns) == ["model", "geometry", "dim", "seed", "metric", "value", "low", "high"]
-    assert frame["value"].tolist() == [each.metrics["precision"] for each in seeded().entries]
-    base, better = hits(200, 40)
-    assert compared({"euclidean": better, "lorentz:-1": base}).to_pandas()["best"].tolist() == [1, 0]
 
 
 # Verdicts and conclusions of studies.

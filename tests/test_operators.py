@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -303,7 +304,7 @@ def test_vmap_over_curvatures_is_refused() -> None:
     x, y = points(5, seed=0), points(6, seed=1)
     for measure in (pairwise.distance, pairwise.cone_margin, pairwise.cone_count):
         with pytest.raises(UnavailableError, match=r"^vmap over curvatures is not available: loop over them\.$"):
-            torch.vmap(lambda k: measure(x, y, k))(torch.tensor([-0.3, -0.4]))  # noqa: B023
+            torch.vmap(partial(measure, x, y))(torch.tensor([-0.3, -0.4]))
 
 
 @pytest.mark.parametrize("name", {**DIFFERENTIABLE, **SEARCHES})

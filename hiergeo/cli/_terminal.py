@@ -49,7 +49,7 @@ def _prepare_streams() -> None:
             os.environ.pop(name, None)
     codecs.register_error("hiergeo", _replaced)
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - stays open for the whole process
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="hiergeo")

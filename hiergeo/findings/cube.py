@@ -145,7 +145,8 @@ class Cube:
             key = (each.model, each.geometry, each.dim, each.seed)
             place = [axis.index(part) for axis, part in zip(axes, key, strict=True)]
             for name, value in each.metrics.items():
-                values[tuple([*place, self.metrics.index(name)])] = value  # noqa: C409
+                at = (*place, self.metrics.index(name))
+                values[at] = value
         return values
 
     def score(self, metric: str, geometry: str, dim: int, model: str | None = None) -> Score | None:
