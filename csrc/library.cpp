@@ -1,5 +1,5 @@
 // The schemas of the native operators. hiergeo.pairwise flattens batches and makes operands ready; operands.h checks them. What
-// the operators do is said by hiergeo.pairwise.backend.
+// the operators do is said by hiergeo.pairwise.interface.
 #include <torch/csrc/stable/library.h>
 
 // One entry for each factor of a product of spaces; no apertures where the quantity has none. The directions of x and of y

@@ -358,7 +358,8 @@ def _disk(axes: "Axes", view: disks.DiskView) -> None:
     axes.add_patch(Circle((0, 0), disks.RIM, fill=False, color=SOFT))
     for radius, text in view.circles:
         axes.add_patch(Circle((0, 0), radius, fill=False, color=SOFT, linewidth=0.4))
-        axes.annotate(f"r = {text}", (0, radius), ha="center", va="bottom", fontsize=6, color=SOFT)
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        axes.annotate(f"r = {text}", (0, radius), ha="center", va="center", fontsize=7, color=INK, bbox=box, zorder=5)
     kinds = sorted({point.kind for point in view.points})
     for kind in kinds:
         points = [point for point in view.points if point.kind == kind]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hiergeo import Space
+from hiergeo import Polar, Space, pairwise
 from hiergeo.errors import InputError
 from hiergeo.geometry import parse
 from hiergeo.pairwise import operands
@@ -128,6 +128,22 @@ def test_energies_are_summed_and_least(space: Space, monkeypatch: pytest.MonkeyP
             torch.testing.assert_close(ours, theirs, rtol=2e-5, atol=2e-5)
 
 
+def test_energies_of_points_are_those_of_the_margin(space: Space) -> None:
+    """The functions below `Space`, with and without gradients, in products too."""
+    x, y = space.points(embeddings(6, 0)), space.points(embeddings(9, 1))
+    curvatures = [factor.value for factor, _ in space.geometry.parts(DIM)]
+    expected = (-margins(space, embeddings(6, 0), embeddings(9, 1))).clamp_min(0)
+    for wanted in (False, True):
+        factors_of_x = [Polar(p.direction, p.radius.clone().requires_grad_(wanted)) for p in x.factors]
+        operands = factors_of_x, list(y.factors), curvatures, space.min_radius
+        close(pairwise.energy(*operands), expected)
+        close(pairwise.energy_mean(*operands), expected.mean(1))
+        close(pairwise.energy_total(*operands), expected.sum())
+    out = torch.empty(6, 9)
+    close(pairwise.energy(list(x.factors), list(y.factors), curvatures, space.min_radius, out=out), expected)
+    close(out, expected)
+
+
 def test_rows_that_are_no_numbers_are_left_out_of_searches(space: Space) -> None:
     x, y = embeddings(4, 0), embeddings(12, 1)
     clean = space.energy_min(x, y[1:]), space.count(x, y[1:]), space.members(x, y[1:]).col
@@ -207,6 +223,8 @@ def test_a_warning_names_the_line_of_the_caller() -> None:
         lambda: far.entails(x, x),
         lambda: far.pairwise_margin(x, x),
         lambda: far.count(x, x),
+        lambda: far.topk(x, x, 1, "margin"),
+        lambda: far.rank(x, x, torch.zeros(3, dtype=torch.int64), "margin"),
         lambda: far.energy_min(x, x),
     ):
         with warnings.catch_warnings(record=True) as caught:

@@ -93,19 +93,6 @@ inline void each_tile(TileShape tile, int64_t first, int64_t last, int64_t colum
       visit(block, smaller(tile.rows, last - block), column, smaller(tile.columns, total - column));
 }
 
-// Runs `work(i, column, products, n)` for every row i of x in [first, last) and every tile of n columns from `column` of y
-// (whole register blocks, so that the last may hold zero columns), in ascending order of columns for each row.
-template <class T, class Rows, class Columns, class Work>
-inline void each_row_of_tiles(const Rows& x, const Columns& y, int64_t first, int64_t last, Work&& work) {
-  const TileShape tile = tile_of<T>(y.product, x.width);
-  Buffer<T> products(tile.rows * kTileColumns);
-  each_tile<T>(tile, first, last, y.count, [&](int64_t block, int64_t rows, int64_t column, int64_t n) {
-    tile_product(x, block, rows, y, column, n, products.data());
-    for (int64_t i = block; i < smaller(block + rows, x.count); ++i)
-      work(i, column, products.data() + (i - block) * kTileColumns, n);
-  });
-}
-
 // A row of x against n columns: what an evaluation sees.
 template <class T> struct RowOfPairs {
   Radial<T> point;

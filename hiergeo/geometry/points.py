@@ -91,14 +91,17 @@ def _tangent(x: Tensor, root: Tensor | None, part: slice) -> Tensor:
     return v - origin
 
 
+def check_rows_of_floats(name: str, x: Tensor) -> None:
+    """Raise InputError unless `x` is a floating-point tensor (..., D)."""
+    if not isinstance(x, Tensor):
+        raise InputError(f"{name} must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")
+    if x.ndim < 1 or not x.is_floating_point():
+        raise InputError(f"{name} must be a floating-point tensor (..., D), not {x.dtype} of shape {tuple(x.shape)}.")
+
+
 def check_located(x: Tensor, root: Tensor | None) -> None:
     """Raise InputError unless `x` holds embeddings (..., D) that fit the root."""
-    if not isinstance(x, Tensor):
-        raise InputError(f"embeddings must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")
-    if x.ndim < 1 or not x.is_floating_point():
-        raise InputError(
-            f"embeddings must be a floating-point tensor (..., D), not {x.dtype} of shape {tuple(x.shape)}."
-        )
+    check_rows_of_floats("embeddings", x)
     if root is None:
         return
     if x.shape[-1] != len(root):

@@ -8,6 +8,7 @@ from torch import nn
 
 from hiergeo.errors import InputError
 from hiergeo.geometry.base import ConstantCurvature, Geometry
+from hiergeo.pairwise.checks import check_combine
 
 
 @final
@@ -38,8 +39,7 @@ class Product(Geometry):
             raise InputError(
                 f"every factor of a product needs a dimension of at least 1, not {[dim for _, dim in factors]}."
             )
-        if combine not in ("l2", "l1"):
-            raise InputError(f"combine must be 'l2' or 'l1', not '{combine}'.")
+        check_combine(combine)
         self.factors = tuple(factors)
         self.geometries = nn.ModuleList(geometry for geometry, _ in factors)
         self.norm = combine

@@ -239,6 +239,8 @@ class Space(nn.Module):
             min_radius: of the cones.
         """
         x, least, norm = self.points(x), self._least(min_radius), self.geometry.norm
+        if by == "margin" and side == "children":
+            _warn_if_widening(x, self._curvatures(x))
         found = (
             (start, pairwise.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
             for start, part in parts(y, self.points)
@@ -272,12 +274,14 @@ class Space(nn.Module):
             min_radius: as for `topk`.
         """
         least, norm = self._least(min_radius), self.geometry.norm
-        return pairwise.rank(*self._pairs(x, y), target, by, side, least, combine=norm)
+        pairs = self._cones if by == "margin" and side == "children" else self._pairs
+        return pairwise.rank(*pairs(x, y), target, by, side, least, combine=norm)
 
     def count(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
         """How many y each x entails, (..., N) int64."""
         x, least = self.points(x), self._least(min_radius)
-        return total(pairwise.cone_count(*self._cones(x, part), least) for _, part in parts(y, self.points))
+        _warn_if_widening(x, self._curvatures(x))
+        return total(pairwise.cone_count(*self._pairs(x, part), least) for _, part in parts(y, self.points))
 
     def count_within(self, x: Located, y: Located, distance: float | Tensor) -> Tensor:
         """How many y lie within a geodesic distance of each x, (..., N) int64; a number, or one for each x (..., N)."""

@@ -1,6 +1,7 @@
 """Geometries by name: the strings of the command line and the entry points of third parties."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from hiergeo import _limits
 from hiergeo._plugins import Plugins
@@ -69,7 +70,8 @@ def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) ->
 
 
 def _product(spec: str, items: list[str]) -> Product:
-    combine = items.pop() if items[-1] in ("l1", "l2") else "l2"
+    combine: Literal["l1", "l2"] = "l1" if items[-1] == "l1" else "l2"
+    items = items[:-1] if items[-1] in ("l1", "l2") else items
     if len(items) > _limits.FACTORS:
         raise InputError(f"a product of {len(items)} factors is too long: {_limits.FACTORS} at most.")
     factors = []
@@ -79,4 +81,4 @@ def _product(spec: str, items: list[str]) -> Product:
             raise InputError(f"factor '{item}' of '{spec}' needs a dimension: write it like lorentz:-1x192.")
         name, _, curvature = factor.partition(":")
         factors.append((_single(name, curvature, spec), int(dim)))
-    return Product(factors, combine)  # type: ignore[arg-type]
+    return Product(factors, combine)  # type: ignore[arg-type]  # a factor that is a product is refused there

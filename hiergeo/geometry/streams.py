@@ -24,11 +24,11 @@ def parts(
     candidates: Tensor | Points, points: Callable[[Tensor | Points], Points], label: str = "", progress: bool = False
 ) -> Iterator[tuple[int, Points]]:
     """The points of the candidates, a part at a time, each with the place of its first."""
-    if is_whole(candidates):
+    if not isinstance(candidates, Tensor) or is_whole(candidates):
         yield 0, points(candidates)
         return
     for start in track(range(0, len(candidates), PART), label, enabled=progress):
-        yield start, points(candidates[start : start + PART])  # type: ignore[index]
+        yield start, points(candidates[start : start + PART])
 
 
 def total(counts: Iterable[Tensor]) -> Tensor:

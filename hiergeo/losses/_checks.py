@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hiergeo._numerics import readable
 from hiergeo.errors import InputError
+from hiergeo.geometry.points import check_rows_of_floats
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -30,12 +31,7 @@ def reduced(values: Tensor, reduction: Reduction) -> Tensor:
 def check_embeddings(*, finite: bool = True, **named: Tensor) -> None:
     """Raise InputError unless every argument is a non-empty floating-point tensor (..., D), with `finite` numbers."""
     for name, x in named.items():
-        if not isinstance(x, Tensor):
-            raise InputError(f"{name} must be a tensor (..., D), not {type(x).__name__}: use torch.as_tensor.")
-        if x.ndim < 1 or not x.is_floating_point():
-            raise InputError(
-                f"{name} must be a floating-point tensor (..., D), not {x.dtype} of shape {tuple(x.shape)}."
-            )
+        check_rows_of_floats(name, x)
         if x.numel() == 0:
             raise InputError(f"{name} is empty (shape {tuple(x.shape)}): there is no loss of nothing.")
         if not (finite and readable(x)):

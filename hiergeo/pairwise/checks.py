@@ -267,7 +267,7 @@ def check_quantity(name: str, combines: bool, conic: bool, factors: int, apertur
 def check_combine(combine: str) -> None:
     """Raise InputError unless `combine` is a way to combine lengths."""
     if combine not in ("l1", "l2"):
-        raise InputError(f"combine must be 'l1' or 'l2', not '{combine}'.")
+        raise InputError(f"combine must be 'l2' or 'l1', not '{combine}'.")
 
 
 def check_out_dtype(dtype: torch.dtype) -> None:

@@ -213,7 +213,11 @@ def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
     dtype = torch.promote_types(ux.dtype, uy.dtype)
     if dtype == torch.float64:
         ux, uy = ux.to(dtype), uy.to(dtype)
-    return tuple(u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format) for u in (ux, uy))  # type: ignore[return-value]
+    return _in_rows(ux), _in_rows(uy)
+
+
+def _in_rows(u: Tensor) -> Tensor:
+    return u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format)
 
 
 def _wide(x: Tensor | None) -> Tensor | None:

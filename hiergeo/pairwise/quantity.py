@@ -103,7 +103,10 @@ class Quantity:
 
     def of_product(self, values: Sequence[Tensor]) -> Tensor:
         """The quantity in a product from its values in the factors; itself where there is one factor."""
-        return values[0] if len(values) == 1 or self.combine is None else self.combine(values)
+        if len(values) == 1:
+            return values[0]
+        assert self.combine is not None, "operators refuse quantities that products do not have"
+        return self.combine(values)
 
 
 def combined(lengths: Sequence[Tensor], how: Literal["l1", "l2"]) -> Tensor:

@@ -220,6 +220,7 @@ def admitted(radius: Tensor, thresholds: Tensor, order: Tensor | None) -> tuple[
     """
     if order is None or not radius.is_floating_point():
         return shells(radius, thresholds)
+    thresholds = thresholds.to(radius.device)
     floor = thresholds.to(radius)
     floor = torch.where(floor > thresholds, torch.nextafter(floor, floor.new_tensor(-torch.inf)), floor)
     ends = torch.searchsorted(radius.contiguous(), floor.contiguous(), right=True, sorter=order.contiguous())

@@ -37,7 +37,7 @@ def resolve(device: torch.device) -> Backend:
     """
     reason = why_absent(device)
     if reason is None:
-        setting, tf32 = kernel_setting(device)
+        setting, tf32 = native.setting(device)
         if not VERDICTS.known(device, setting) and _capturing(device):
             raise UnavailableError(
                 f"the kernels on {device} are tested when they are first used, which cannot be while a CUDA graph is "
@@ -61,7 +61,7 @@ def why_reference(device: str | torch.device) -> str | None:
         device = torch.device("cuda", torch.cuda.current_device())
     reason = why_absent(device)
     if reason is None and (device.type != "cuda" or device.index is not None):
-        failure = VERDICTS.failure(NATIVE, device, *kernel_setting(device))
+        failure = VERDICTS.failure(NATIVE, device, *native.setting(device))
         return None if failure is None else _failed(failure)
     return reason
 
@@ -75,17 +75,7 @@ def why_absent(device: torch.device) -> str | None:
     settings.check_words()
     if settings.word(settings.NATIVE) == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
-    return why_unbuilt(device)
-
-
-def why_unbuilt(device: torch.device) -> str | None:
-    """As `why_absent`, whatever HIERGEO_NATIVE asks for."""
     return native.missing(device)
-
-
-def kernel_setting(device: torch.device) -> tuple[str, bool]:
-    """SIMD level and tile product of a device under the current settings, and whether float32 is multiplied in TF32."""
-    return native.setting(device)
 
 
 def _capturing(device: torch.device) -> bool:
@@ -144,7 +134,7 @@ def check_kernels(rounds: int = ROUNDS, seed: int = 0) -> dict[str, list[Outcome
     """
     found = {}
     for place, device in _places():
-        tf32 = kernel_setting(device)[1]
+        tf32 = native.setting(device)[1]
         worst: dict[tuple[str, str], Outcome] = {}
         for dtypes in DTYPES:
             draw = random.Random(seed)
@@ -167,21 +157,22 @@ def _case(draw: random.Random, number: int, dtypes: tuple[torch.dtype, torch.dty
 def _places() -> Iterator[tuple[str, torch.device]]:
     """The places where kernels run; each is selected until the next one is requested."""
     cpu = torch.device("cpu")
-    if why_unbuilt(cpu) is None:
+    if native.missing(cpu) is None:
         for level in SIMD_LEVELS:
             with backend(simd=level):
                 try:
-                    kernel_setting(cpu)
+                    native.setting(cpu)
                 except RuntimeError:  # this machine does not have the level
                     continue
                 yield f"cpu, {level}", cpu
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         device = torch.device("cuda", index)
-        if why_unbuilt(device) is None:
-            before = torch.backends.cuda.matmul.allow_tf32
+        if native.missing(device) is None:
+            matmul = torch.backends.cuda.matmul
+            before = matmul.fp32_precision
             try:
-                for tf32 in (False, True):
-                    torch.backends.cuda.matmul.allow_tf32 = tf32
-                    yield f"{device}, TF32" if tf32 else str(device), device
+                for precision in ("ieee", "tf32"):
+                    matmul.fp32_precision = precision
+                    yield f"{device}, TF32" if precision == "tf32" else str(device), device
             finally:
-                torch.backends.cuda.matmul.allow_tf32 = before
+                matmul.fp32_precision = before

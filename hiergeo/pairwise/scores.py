@@ -11,7 +11,6 @@ from hiergeo._numerics import pair_dtype, readable, wide
 from hiergeo.pairwise import checks, ops, rows, search_ops
 from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
 from hiergeo.pairwise.quantity import least, named
-from hiergeo.polar import Polar
 
 DISTANCES = {"l2": "distance", "l1": "distance_l1"}
 """The quantity of each way to combine the distances of factors."""
@@ -93,9 +92,9 @@ def cone_margin(
 
 
 def energy(
-    px: Polar,
-    py: Polar,
-    curvature: float | Tensor,
+    px: Points,
+    py: Points,
+    curvature: Curvature,
     min_radius: float = 0.1,
     *,
     out_dtype: torch.dtype | None = None,
@@ -103,7 +102,11 @@ def energy(
 ) -> Tensor:
     """Entailment energy max(0, -margin) of every pair, (..., N, M) radians; arguments as for `cone_margin`."""
     points = pairs(px, py, curvature)
-    return _stored("energy", points, points.apertures(min_radius), out_dtype, out)
+    psi = points.apertures(min_radius)
+    if points.single:
+        return _stored("energy", points, psi, out_dtype, out)
+    margin = _stored("cone_margin", points, psi, out_dtype, out)
+    return (-margin).clamp_min(0) if out is None else out.neg_().clamp_min_(0)
 
 
 def energy_sum(
@@ -123,20 +126,21 @@ def energy_sum(
 
 
 def energy_mean(
-    px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1, *, widening: float = 0.0
+    px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1, *, widening: float = 0.0
 ) -> Tensor:
     """Mean entailment energy of each x over all y, (..., N) radians, in the dtype of `energy`.
 
     Nothing of the size N x M is stored, forward or backward. Arguments as for `energy_sum`. Raises InputError when
     `py` is empty.
     """
+    x, y = (side[0] for side in pairs(px, py, curvature)[:2])
+    checks.check_filled("energy_mean", y)
     total = energy_sum(px, py, curvature, min_radius, widening=widening)
-    checks.check_filled("energy_mean", py)
-    return (total / py.radius.shape[-1]).to(pair_dtype(px.direction, py.direction))
+    return (total / y.radius.shape[-1]).to(pair_dtype(x.direction, y.direction))
 
 
 def energy_total(
-    px: Polar, py: Polar, curvature: float | Tensor, min_radius: float = 0.1, *, widening: float = 0.0
+    px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1, *, widening: float = 0.0
 ) -> Tensor:
     """Entailment energies of all pairs in one sum, (...) float64 radians; 0 where there are no pairs.
 
@@ -144,6 +148,8 @@ def energy_total(
     pass only scales it. Arguments as for `energy_sum`.
     """
     checks.check_widening(widening)
+    if not pairs(px, py, curvature).single:
+        return energy_sum(px, py, curvature, min_radius, widening=widening).sum(-1)
     return _total(px, py, curvature, min_radius, widening, None)
 
 
@@ -222,9 +228,11 @@ def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dty
         return ops.pair_store(*_first(operands), psi[0] if psi else None, quantity, out_dtype)
     if not points.wants_derivative():
         return search_ops.product_store(*operands, psi, quantity, out_dtype)
+    law = named(quantity)
+    checks.check_quantity(quantity, law.combine is not None, law.cone is not None, len(points.x), len(psi))
     cones: list[Tensor | None] = [*psi] or [None] * len(points.x)
     parts = zip(*operands, cones, strict=True)
-    whole = named(quantity).of_product([ops.pair_store(*part, quantity, None) for part in parts])
+    whole = law.of_product([ops.pair_store(*part, quantity, None) for part in parts])
     return whole if out_dtype is None else whole.to(out_dtype)
 
 

@@ -114,8 +114,8 @@ class TileProduct(IntEnum):
 def tile_product(device_type: str, simd: str) -> TileProduct:
     """Which implementation computes the products of tiles on a type of device, at a SIMD level of the CPU.
 
-    On CUDA, TF32 where torch's own products may use it (``torch.backends.cuda.matmul.allow_tf32``). On the CPU, torch
-    at the baseline of x86-64, but never where it was told to multiply float32 in a lower precision.
+    On CUDA, TF32 where torch's own products may use it (``torch.backends.cuda.matmul.fp32_precision``). On the CPU,
+    torch at the baseline of x86-64, but never where it was told to multiply float32 in a lower precision.
 
     Raises:
         InputError: HIERGEO_PRODUCT holds an unknown word.

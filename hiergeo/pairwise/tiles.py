@@ -54,7 +54,7 @@ class Pairs:
     @cached_property
     def profiles(self) -> tuple[Profile, Profile]:
         """The radial statistics of x and of y, (N,) and (M,)."""
-        return tuple(profile(p.radius, self.curvature) for p in (self.x, self.y))  # type: ignore[return-value]
+        return profile(self.x.radius, self.curvature), profile(self.y.radius, self.curvature)
 
     def rows(self, columns: int | None = None) -> Iterator[slice]:
         """Row blocks such that a block times `columns` (default: a tile's width) stays within a tile."""

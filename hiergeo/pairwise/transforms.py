@@ -115,6 +115,12 @@ def differentiate_total(operator: CustomOpDef) -> None:
     _derive(operator, keep, pull, push)
 
 
+def _places(indices: Tensor, ux: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices (..., N) into y for gathering radii, and repeated along (..., N, D) for directions; -1 becomes 0."""
+    place = indices.clamp_min(0)
+    return place, place.unsqueeze(-1).expand_as(ux)
+
+
 def differentiate_min(operator: CustomOpDef) -> None:
     """Derivatives of the least energy: those of each x with the one y that reached it."""
 
@@ -126,7 +132,7 @@ def differentiate_min(operator: CustomOpDef) -> None:
         *operands, values, indices = ctx.saved_tensors
         ux, rx, uy, ry, curvature, _ = operands
         weight = torch.where(values > 0, upstream, 0.0)
-        place, rays = indices.clamp_min(0), indices.clamp_min(0).unsqueeze(-1).expand_as(ux)
+        place, rays = _places(indices, ux)
         points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature
         found = OPERATORS.row_backward(*points, weight, "exterior_angle", None, None)
         by_ux, by_rx, by_uy, by_ry, by_k = found
@@ -139,7 +145,7 @@ def differentiate_min(operator: CustomOpDef) -> None:
     def push(ctx: Any, operands: list[Any], *tangents: Any) -> tuple[Tensor, None]:
         *operands, values, indices = operands
         ux, rx, uy, ry, curvature, _ = operands
-        place, rays = indices.clamp_min(0), indices.clamp_min(0).unsqueeze(-1).expand_as(ux)
+        place, rays = _places(indices, ux)
         points = ux, rx, uy.gather(-2, rays), ry.gather(-1, place), curvature
         to_ux, to_rx, to_uy, to_ry, to_k, to_aperture = _tangents(operands, tangents)
         nearest = to_ux, to_rx, to_uy.gather(-2, rays), to_ry.gather(-1, place), to_k

@@ -200,7 +200,8 @@ class Triangle:
         """Cosines of the exterior angle at x and of the angle at y; on one ray exact, even where sn(d) underflows."""
         chord = torch.where(self.chord > 0, self.chord, 1.0)
         on_ray = self.opening.versine == 0
-        return tuple(torch.where(on_ray, self.step.sign(), leg / chord) for leg in (self.legs[1], self.leg_at_y))  # type: ignore[return-value]
+        along = self.step.sign()
+        return torch.where(on_ray, along, self.legs[1] / chord), torch.where(on_ray, along, self.leg_at_y / chord)
 
     @cached_property
     def _distance_cosine(self) -> Tensor:
