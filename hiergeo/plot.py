@@ -40,8 +40,8 @@ DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (8, 2, 2, 2)), (0, (4, 3)), (0, (
 TIERS = ("#1b4f9c", "#1f77a6", "#b15700", "#8f2417")
 """Colours of tiers, general to specific."""
 
-MARKERS = ("o", "s", "^", "D", "x")
-"""Marks of tiers on the disk, general to specific, and of images."""
+MARKERS = ("o", "s", "^", "D")
+"""Marks of tiers on the disk, general to specific."""
 
 CAPTION = 44
 """Characters of a caption that are drawn."""
@@ -360,15 +360,15 @@ def _disk(axes: "Axes", view: disks.DiskView) -> None:
         axes.add_patch(Circle((0, 0), radius, fill=False, color=SOFT, linewidth=0.4))
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
         axes.annotate(f"r = {text}", (0, radius), ha="center", va="center", fontsize=7, color=INK, bbox=box, zorder=5)
-    kinds = sorted({point.kind for point in view.points})
+    kinds = sorted({point.kind for point in view.points}, key=lambda kind: (kind == disks.IMAGE, kind))
     for kind in kinds:
         points = [point for point in view.points if point.kind == kind]
-        image = kind == disks.MARKS - 1
+        image = kind == disks.IMAGE
         axes.scatter(
             [point.x for point in points],
             [-point.y for point in points],
             s=9,
-            marker=MARKERS[kind],
+            marker="x" if image else MARKERS[kind % len(MARKERS)],
             color=INK if image else TIERS[kind % len(TIERS)],
             alpha=0.7,
             linewidths=0.7 if image else 0,

@@ -8,6 +8,7 @@ from findings_common import compared, hits, space
 from scipy.stats import binomtest
 
 from hiergeo.findings import (
+    BeforeAfter,
     Contrast,
     Cube,
     Entry,
@@ -18,9 +19,10 @@ from hiergeo.findings import (
     conclude_comparison,
     conclude_study,
     identity,
+    standings,
     study_cautions,
 )
-from hiergeo.metrics import SMALL_SAMPLE, Interval, SignTest, resamples
+from hiergeo.metrics import SMALL_SAMPLE, Interval, SignTest, find_metric, resamples
 
 HEALTHY = {"in_cone_random": 0.1, "aperture_root": 0.0, "radius_spread": 1.5, "bend": 0.3}
 
@@ -119,6 +121,27 @@ def test_metrics_that_are_no_merit_have_no_winner_and_smaller_can_be_better(monk
     found = compared({"euclidean": better, "lorentz:-1": base})
     assert found.leaders("recall", 8) == ("lorentz:-1",)
     assert found.closest_rival("recall", 8).a == "lorentz:-1"
+
+
+@pytest.mark.parametrize(("merit", "said"), [(True, "worse"), (False, "better"), (None, "same")])
+def test_a_change_is_better_in_the_direction_of_the_metric(monkeypatch, merit, said):
+    known = find_metric("recall")
+    monkeypatch.setattr("hiergeo.findings.contrasts.find_metric", lambda _: replace(known, higher_is_better=merit))
+    assert BeforeAfter("recall", 0.5, 0.3, Interval(-0.3, -0.1)).direction == said
+    assert BeforeAfter("recall", 0.5, 0.3, Interval(-0.3, 0.1)).direction == "same"
+
+
+def test_every_dimension_has_a_reference_of_its_own():
+    """A product exists at one dimension only and comes first; without euclidean the others have another reference."""
+    decided = contrast(0.2, 0.05, 0.1, a="lorentz:-1", b="sphere:0.1")
+    spaces = [
+        SpaceFacts(spec, dim, spec, True, 0.5)
+        for dim, named in ((8, ("product", "lorentz:-1", "sphere:0.1")), (4, ("lorentz:-1", "sphere:0.1")))
+        for spec in named
+    ]
+    entries = tuple(Entry("m", each.geometry, each.dim, None, {"auroc": 0.5}) for each in spaces)
+    found = Findings(Cube(entries), tuple(spaces), (replace(decided, dim=4),))
+    assert [(each.geometry, each.reference, each.dim) for each in standings(found)] == [("sphere:0.1", "lorentz:-1", 4)]
 
 
 @pytest.mark.parametrize(("count", "warned"), [(10, True), (29, True), (30, False)])

@@ -1,6 +1,7 @@
 """Figures draw what the objects say: data, labels, units; and they say what is missing."""
 
 import sys
+from dataclasses import replace
 
 import matplotlib.figure
 import numpy as np
@@ -10,6 +11,7 @@ from scenes_common import scenes_study
 import hiergeo
 from hiergeo import plot
 from hiergeo.errors import InputError, UnavailableError
+from hiergeo.report import disk
 from hiergeo.report.curves import shown
 from hiergeo.report.disk import drawn_rows
 from hiergeo.study import Study
@@ -83,6 +85,24 @@ def test_disk_keeps_radii(comparison, tmp_path):
         assert away / away.max() == pytest.approx(true / true.max(), abs=1e-5)
         assert 80 < away.max() < 100
         assert axes.get_aspect() == 1
+
+
+@pytest.mark.parametrize("tiers", [2, 3, 6])
+def test_any_number_of_tiers_is_drawn(tiers, tmp_path):
+    scenes = hiergeo.datasets.load("scenes", count=30)
+    rows = tuple(replace(row, positive=(row.positive * 2)[:tiers], negative=None) for row in scenes.rows)
+    if tiers > 4:
+        rows = tuple(replace(row, positive=(*row.positive[:4], *row.positive[:2])) for row in rows)
+    found = hiergeo.compare(
+        "tiny", replace(scenes, rows=rows), ["euclidean", "lorentz:-1"], steps=5, samples=20, progress=False
+    )
+    figure = saved(plot.disk(found), tmp_path)
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == [*(f"tier {tier}" for tier in range(tiers)), "image"]
+    saved(plot.radii(found), tmp_path)
+    views = disk.views({"space": (found.embedded, hiergeo.Space("lorentz:-1", found.embedded.root))}, [0, 1])
+    kinds = [point.kind for point in views[0].points]
+    assert sorted(kinds) == sorted([*range(tiers), disk.IMAGE] * 2)
 
 
 def test_roc_encloses_the_area_of_the_table(study, tmp_path):

@@ -206,7 +206,7 @@ def test_disk_keeps_radii_and_agrees_with_the_chart_of_the_ball(study):
     for point in view.points[::7]:
         position = torch.tensor([point.x, point.y], dtype=torch.float64) / disk.RIM / view.magnified
         assert float(ball.dist0(position / (-curvature) ** 0.5)) == pytest.approx(point.radius, rel=1e-5)
-    captions = [point for point in view.points if point.kind < 4]
+    captions = [point for point in view.points if point.kind != disk.IMAGE]
     radii = head.run.summary.after.radii.ravel()
     assert [point.radius for point in captions] == pytest.approx(radii, rel=1e-5)
     assert max(np.hypot(point.x, point.y) for point in view.points) < disk.RIM

@@ -1,6 +1,7 @@
 """What a study refuses before any work, which cells it has, and which specs are one space."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,9 +72,21 @@ def test_learnable_curvatures_keep_their_value_and_their_sign():
 
 def test_what_cannot_differ_under_losses_that_see_no_curvature():
     flat = ("euclidean", "lorentz:-1")
-    assert same_by_construction(flat, ["prior", "order"]) == RADIAL
-    assert same_by_construction(flat, ["prior", "order", "mean"]) == frozenset()
-    assert same_by_construction((*flat, "product:lorentz:-1x2,euclidean:x2,l1"), ["order"]) == frozenset()
+    assert same_by_construction(cells(flat), ["prior", "order"]) == RADIAL
+    assert same_by_construction(cells(flat), ["prior", "order", "mean"]) == frozenset()
+    summed = cells((*flat, "product:lorentz:-1x2,euclidean:x2,l1"))
+    assert same_by_construction(summed, ["order"]) == frozenset()
+    assert same_by_construction(cells(flat, rates=(0.1, 0.2)), ["order"]) == frozenset()
+    assert same_by_construction(cells(flat, problems=(None, "untrained")), ["order"]) == frozenset()
+
+
+def cells(specs, rates=None, problems=None):
+    """What matters of the cells of a study."""
+    rates, problems = rates or [0.1] * len(specs), problems or [None] * len(specs)
+    return [
+        SimpleNamespace(geometry=spec, dim=4, learning_rate=rate, runs=(SimpleNamespace(problem=problem),))
+        for spec, rate, problem in zip(specs, rates, problems, strict=False)
+    ]
 
 
 @pytest.mark.parametrize(

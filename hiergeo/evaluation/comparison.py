@@ -1,6 +1,5 @@
 """The same embeddings measured in several spaces, and what the differences amount to."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -30,6 +29,7 @@ from hiergeo.findings import (
     identity,
     small_samples,
 )
+from hiergeo.findings.exports import json_text
 from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.metrics import RADIAL, Interval, find_metric, percentile_interval
 
@@ -122,7 +122,7 @@ class Comparison:
             "cautions": [asdict(each) for each in self.findings.cautions],
             "results": {result.geometry: result.as_dict() for result in self.results},
         }
-        return json.dumps(whole, indent=2)
+        return json_text(whole)
 
 
 def _facts(result: Result, dim: int) -> SpaceFacts:
@@ -131,7 +131,8 @@ def _facts(result: Result, dim: int) -> SpaceFacts:
     try:
         geometry = parse(result.geometry)
     except InputError:  # a geometry that no spec names
-        return SpaceFacts(result.geometry, dim, (curvature, root), curvature != 0, result.diagnostics["bend"])
+        alone = result.geometry if curvature is None else curvature, root
+        return SpaceFacts(result.geometry, dim, alone, curvature != 0, result.diagnostics["bend"])
     curved = any(float(factor.curvature) != 0 for factor, _ in geometry.parts(dim))
     same = identity(result.geometry, root) if curvature is None else (curvature, root)
     added = geometry.norm == "l1"

@@ -1,12 +1,12 @@
 """Results: what a protocol measures, and the numbers, intervals and settings of one evaluation."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from hiergeo.findings import Entry, SpaceVerdict
+from hiergeo.findings.exports import json_text
 from hiergeo.metrics import Interval, Roc, bootstrap_draws, percentile_interval
 
 Counts = np.ndarray
@@ -126,4 +126,4 @@ class Result:
 
     def to_json(self) -> str:
         """The result as a JSON object whose first key, ``metrics``, is a flat object name -> number."""
-        return json.dumps(self.as_dict(), indent=2)
+        return json_text(self.as_dict())

@@ -89,10 +89,10 @@ def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:
 
 def standings(findings: Findings) -> tuple[Standing, ...]:
     """Every geometry against the reference, dimension by dimension."""
-    named = [each.geometry for each in findings.spaces]
-    reference = REFERENCE if REFERENCE in named else named[0]
     found = []
     for dim in findings.dims:
+        named = findings.geometries(dim)
+        reference = REFERENCE if REFERENCE in named else named[0]
         held: dict[str, list[Contrast]] = {}
         for each in findings.contrasts:
             if each.dim == dim and reference in (each.a, each.b):
@@ -210,8 +210,9 @@ def _best(findings: Findings) -> Iterator[str]:
     (dim,) = findings.dims
     by_leaders: dict[tuple[str, ...], list[str]] = {}
     for metric in findings.metrics(dim):
-        if find_metric(metric).depends_on_curvature:
-            by_leaders.setdefault(findings.leaders(metric, dim), []).append(find_metric(metric).label)
+        known = find_metric(metric)
+        if known.depends_on_curvature and known.higher_is_better is not None:
+            by_leaders.setdefault(findings.leaders(metric, dim), []).append(known.label)
     count = sum(map(len, by_leaders.values()))
     undecided = by_leaders.pop((), [])
     for leaders, metrics in by_leaders.items():

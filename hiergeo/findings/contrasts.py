@@ -164,11 +164,13 @@ class BeforeAfter:
     """One metric in one geometry before and after training.
 
     Attributes:
+        metric: its name.
         before: value of the frozen model.
         after: mean over seeds.
         interval: 95 % interval of after - before, paired by item, over items and seeds.
     """
 
+    metric: str
     before: float
     after: float
     interval: Interval
@@ -180,12 +182,16 @@ class BeforeAfter:
             return None
         draws = crossed_draws([each.draws[metric] - before.draws[metric] for each in after])
         mean = float(np.mean([each.metrics[metric] for each in after]))
-        return cls(before.metrics[metric], mean, percentile_interval(draws))
+        return cls(metric, before.metrics[metric], mean, percentile_interval(draws))
 
     @property
     def direction(self) -> Literal["better", "worse", "same"]:
-        """Whether the interval excludes 0, and on which side."""
-        return "better" if self.interval.low > 0 else "worse" if self.interval.high < 0 else "same"
+        """Whether the interval excludes 0, and on which side; "same" too for a metric without merit."""
+        low, high = self.interval
+        larger_is_better = find_metric(self.metric).higher_is_better
+        if larger_is_better is None or low <= 0 <= high:
+            return "same"
+        return "better" if (low > 0) == larger_is_better else "worse"
 
 
 def _mirrored(interval: Interval) -> Interval:

@@ -111,19 +111,24 @@ class Findings:
     def winner(self, metric: str, dim: int) -> str | None:
         """The leader with the best value; None where there is none."""
         leaders = self.leaders(metric, dim)
-        sign = -1 if find_metric(metric).higher_is_better is False else 1
-        return max(leaders, key=lambda spec: sign * self._value(metric, spec, dim)) if leaders else None
+        return max(leaders, key=lambda spec: self._merit(metric, spec, dim)) if leaders else None
 
     def closest_rival(self, metric: str, dim: int) -> Contrast | None:
         """The geometry with the best value against the rival that it is least surely ahead of; None without rivals."""
         held = self.contrasts_of(metric, dim)
         if not held:
             return None
-        sign = -1 if find_metric(metric).higher_is_better is False else 1
         named = dict.fromkeys(spec for spec in self.geometries(dim) for each in held if spec in (each.a, each.b))
-        best = max(named, key=lambda spec: sign * self._value(metric, spec, dim))
+        best = max(named, key=lambda spec: self._merit(metric, spec, dim))
         seen = [each.seen_from(best) for each in held if best in (each.a, each.b)]
-        return min(seen, key=lambda each: each.interval.low if sign > 0 else -each.interval.high)
+        others = [each for each in seen if not each.one_space] or seen
+        smaller_wins = find_metric(metric).higher_is_better is False
+        return min(others, key=lambda each: -each.interval.high if smaller_wins else each.interval.low)
+
+    def _merit(self, metric: str, geometry: str, dim: int) -> float:
+        """The value of a metric, turned round where smaller is better."""
+        value = self._value(metric, geometry, dim)
+        return -value if find_metric(metric).higher_is_better is False else value
 
     @property
     def decided(self) -> tuple[Contrast, ...]:

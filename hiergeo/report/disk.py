@@ -26,13 +26,13 @@ SIDE = 112
 FARTHEST = 0.47 * np.pi
 """Half of the largest angle from the root that is drawn stereographically; beyond it the drawing would explode."""
 
-MARKS = 5
-"""Kinds of points: four tiers, then images."""
+IMAGE = -1
+"""Kind of the points of images; those of captions are of the kind of their tier."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A caption (kind: its tier) or an image (kind: `MARKS` - 1), its position in the drawing, and its true radius."""
+    """A caption (kind: its tier) or an image (kind: `IMAGE`), its position in the drawing, and its true radius."""
 
     chain: int
     kind: int
@@ -169,7 +169,7 @@ def _points(embedded: Embedded, rows: Sequence[int]) -> tuple[torch.Tensor, list
     image_ids = [embedded.hierarchy.rows[row].image_id for row in rows]
     with_image = [(chain, where[image]) for chain, image in enumerate(image_ids) if image in where]
     images = embedded.image[_index([place for _, place in with_image], embedded)]
-    return torch.cat([captions, images]), [*owner, *((chain, MARKS - 1) for chain, _ in with_image)]
+    return torch.cat([captions, images]), [*owner, *((chain, IMAGE) for chain, _ in with_image)]
 
 
 def _index(places: Sequence[int], embedded: Embedded) -> torch.Tensor:

@@ -160,6 +160,7 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
             for (geometry, dim), verdict in study.verdicts.items()
         ],
         "drift": DRIFT,
+        "tiers": study.frozen.hierarchy.tiers,
         "curves": [
             (
                 dim,

@@ -35,8 +35,9 @@ def result_table(result: Result) -> "Table":
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
+    intervals = result.intervals
     for metric, value in result.metrics.items():
-        interval = result.intervals.get(metric)
+        interval = intervals.get(metric)
         bounds = Text(f"{number(interval.low, 4)} to {number(interval.high, 4)}") if interval else _dim("-")
         table.add_row(label(metric), number(value, 4), bounds)
     return table

@@ -106,7 +106,7 @@ def find(cells: Sequence[Cell], model: str, plan: Plan, seed: int, leakage: str 
     """Scores, contrasts and cautions of the cells of a study; `seed` is of the resampling of seeds."""
     spaces = tuple(cell.space for cell in cells)
     cube = Cube(tuple(entry for cell in cells for entry in cell.entries(model)))
-    same = same_by_construction(plan.geometries, tuple(plan.recipe.losses))
+    same = same_by_construction(cells, tuple(plan.recipe.losses))
     contrasts = contrast_all(cube, spaces, without=same, family="all", seed=seed)
     found = Findings(cube, spaces, contrasts, same)
     verdicts = [cell.verdict for cell in cells]
@@ -114,15 +114,20 @@ def find(cells: Sequence[Cell], model: str, plan: Plan, seed: int, leakage: str 
     return replace(found, cautions=(*of_training, *flat_spaces(spaces), *small_samples(cube)))
 
 
-def same_by_construction(specs: Sequence[str], losses: Sequence[str]) -> frozenset[str]:
-    """Metrics that cannot differ between these geometries.
+def same_by_construction(cells: Sequence[Cell], losses: Sequence[str]) -> frozenset[str]:
+    """Metrics that cannot differ between the geometries of these cells.
 
-    Losses that do not depend on curvature train the same head in every geometry, and its radii are |f(e) - f(root)| in
-    all of them except products that add lengths (l1).
+    Losses that do not depend on curvature train the same head in every geometry, at the same learning rate, and its
+    radii are |f(e) - f(root)| in all of them except products that add lengths (l1). A head that was replaced by an
+    untrained one is another head.
     """
-    added = any(parse(spec).norm == "l1" for spec in specs)
+    rates: dict[int, set[float]] = {}
+    for cell in cells:
+        rates.setdefault(cell.dim, set()).add(cell.learning_rate)
+    apart = any(len(chosen) > 1 for chosen in rates.values()) or any(run.problem for cell in cells for run in cell.runs)
+    added = any(parse(cell.geometry).norm == "l1" for cell in cells)
     bent = any(chain_loss(name).sees_curvature for name in losses)
-    return frozenset() if bent or added else RADIAL
+    return frozenset() if apart or bent or added else RADIAL
 
 
 def best_rate(scores: dict[float, float]) -> float:

@@ -1,8 +1,6 @@
 """What a study returns: every head of every geometry on the same data, and what their differences amount to."""
 
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -23,6 +21,7 @@ from hiergeo.findings import (
     SpaceFacts,
     identity,
 )
+from hiergeo.findings.exports import json_text
 from hiergeo.geometry import parse
 from hiergeo.metrics import Roc
 from hiergeo.study.plan import Plan, StudySettings
@@ -75,7 +74,7 @@ class HeadRun:
         """JSON values: metrics, diagnostics, what was kept, and the records on the way."""
         return {
             "seed": self.seed,
-            "metrics": _plain(self.metrics),
+            "metrics": self.metrics,
             "diagnostics": self.summary.after.diagnostics,
             "kept_step": self.trained.best,
             "problem": self.problem,
@@ -200,7 +199,7 @@ class Study:
         named = {f"{cell.geometry}/d{cell.dim}": cell for cell in self.cells}
         flat = {f"{name}/{metric}": value for name, cell in named.items() for metric, value in cell.metrics.items()}
         whole = {
-            "metrics": _plain(flat),
+            "metrics": flat,
             "intervals": [contrast.as_dict() for contrast in self.contrasts],
             "conclusion": str(self.conclusion),
             "cautions": [asdict(each) for each in self.findings.cautions],
@@ -212,8 +211,8 @@ class Study:
             "cells": {
                 name: {
                     "learning_rate": cell.learning_rate,
-                    "tuning": _plain({f"{rate:g}": score for rate, score in cell.tuning.items()}),
-                    "spread": _plain(cell.spread),
+                    "tuning": {f"{rate:g}": score for rate, score in cell.tuning.items()},
+                    "spread": cell.spread,
                     "runs": [run.as_dict() for run in cell.runs],
                 }
                 for name, cell in named.items()
@@ -221,9 +220,4 @@ class Study:
             "plan": asdict(self.plan),
             "settings": asdict(self.settings),
         }
-        return json.dumps(whole, indent=2)
-
-
-def _plain(numbers: Mapping[str, float]) -> dict[str, float | None]:
-    """Numbers with null for NaN, which JSON lacks."""
-    return {name: None if math.isnan(value) else value for name, value in numbers.items()}
+        return json_text(whole)

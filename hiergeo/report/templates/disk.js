@@ -64,7 +64,7 @@
     const list = document.createElement("ol");
     chain.captions.forEach((caption, tier) => {
       const item = document.createElement("li");
-      item.className = `tier${tier}` + (tier === now.step ? " current" : "");
+      item.className = `tier${tier % 4}` + (tier === now.step ? " current" : "");
       const words = document.createElement("bdi");
       words.textContent = caption;
       item.append(words, radius(points[tier]));
