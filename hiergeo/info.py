@@ -1,14 +1,23 @@
 """What is installed, what runs here, and why something does not."""
 
 import platform
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
-from hiergeo import adapters, datasets, geometry, pairwise
+from hiergeo import datasets, geometry, pairwise
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo._version import __version__
+from hiergeo.adapters import ADAPTERS
+from hiergeo.adapters.towers import TOWERS
+from hiergeo.datasets import DATASETS
+from hiergeo.datasets.hierarcaps.tables import TEST
+from hiergeo.evaluation import PROTOCOLS
+from hiergeo.geometry.spec import GEOMETRIES
+from hiergeo.metrics.registry import PLUGINS as METRIC_PLUGINS
+from hiergeo.training import LOSSES
 
 PACKAGES = ("numpy", "geoopt", "open_clip_torch", "transformers", "sentence-transformers")
 
@@ -31,10 +40,16 @@ def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
         "cuda": _cuda(),
         "device": str(place),
         "data home": f"{home}{_state(home)}",
-        "hierarcaps": "there" if (home / "hierarcaps" / "hierarcaps_test.csv").is_file() else _missing("hierarcaps"),
+        "hierarcaps": "there" if TEST.path(home).is_file() else _missing("hierarcaps"),
         "geometries": ", ".join(geometry.names()),
-        "third-party adapters": ", ".join(adapters.ADAPTERS.foreign()) or "none",
+        "third-party plug-ins": ", ".join(_foreign()) or "none",
     }
+
+
+def _foreign() -> Iterator[str]:
+    """Kind and name of every plug-in that another package registers."""
+    kinds = ADAPTERS, DATASETS, GEOMETRIES, LOSSES, METRIC_PLUGINS, PROTOCOLS, TOWERS
+    return (f"{plugins.kind} {name}" for plugins in kinds for name in plugins.foreign())
 
 
 def _version(package: str) -> str:

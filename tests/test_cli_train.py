@@ -35,6 +35,14 @@ def test_train_save_load_probe(run, tmp_path):
     assert json.loads(probed.read_text())["metrics"]["tau_d"] == pytest.approx(report["metrics"]["tau_d"], abs=1e-4)
 
 
+def test_a_model_of_another_dimension_is_refused_before_the_training(run, file, tmp_path):
+    out = tmp_path / "head"
+    code, _, err = run("train", "head", "--train", file, "--evaluate", "tiny", "-d", "scenes", "--out", out)
+    assert code == 2
+    assert "--evaluate" in err
+    assert not out.exists()
+
+
 def test_stored_chains_with_losses_of_ones_own(run, file, tmp_path):
     numbers = tmp_path / "train.json"
     losses = ["--loss", "re=0.5", "--loss", "order=3"]

@@ -45,7 +45,7 @@ ALLOWED = {
     "study": BASE | DATA | MEASURES | {"evaluation", "findings", "losses", "training"},
     "report": BASE | DATA | MEASURES | {"evaluation", "findings", "study", "training"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
-    "info": BASE | DATA | MEASURES,
+    "info": BASE | DATA | MEASURES | {"evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"evaluation", "losses", "training"},
     "__main__": {"cli"},
     "cli": BASE | DATA | MEASURES | {"evaluation", "findings", "info", "losses", "report", "study", "training"},

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,6 +143,12 @@ def test_images_prefer_true_captions_to_contradicting_ones(
     contradicting = model.texts(captions).view(tiers.shape)
     true, false = ((pictures[:, None] * texts).sum(-1) for texts in (tiers, contradicting))
     assert ((true > false).float().mean(0) > 0.75).all()
+
+
+def test_the_recipe_runs_as_a_program(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hiergeo.adapters.tiny.recipe", "--out", str(tmp_path / "made")]
+    subprocess.run([*command, "--images", "20", "--steps", "1"], check=True, capture_output=True)
+    assert {path.name for path in (tmp_path / "made").iterdir()} >= {recipe.MERGES, recipe.CONFIG, recipe.WEIGHTS}
 
 
 def test_the_recipe_is_deterministic_and_its_files_load(tmp_path: Path) -> None:

@@ -101,6 +101,9 @@ def test_chains_without_images_are_compared_by_their_captions_where_the_test_spl
     table.write_text(f"captions,image_url\n{tested},{url}\n")
     with pytest.raises(InputError, match=f"1 of {ITEMS} rows describe test images"):
         from_file(path)
+    spaced = save(tmp_path / "b.npz", caption=np.array([f" {caption}\n" for caption in captions()]))
+    with pytest.raises(InputError, match=f"1 of {ITEMS} rows describe test images"):
+        from_file(spaced)
 
 
 @pytest.mark.parametrize("wrong", [-1, 1 << 40], ids=["negative", "beyond"])

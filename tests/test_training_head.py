@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 import torch
-from training_common import DIM, FAST, ITEMS, chains
+from training_common import DIM, FAST, ITEMS, chains, stored
 
 from hiergeo import Euclidean, Lorentz, Product, Sphere
+from hiergeo.adapters.head import HeadShape
 from hiergeo.errors import InputError
-from hiergeo.training import LOSSES, RE, Head, parse_losses, train_head
+from hiergeo.training import LOSSES, RE, Head, HeadModel, parse_losses, train_head
 from hiergeo.training.chains import chunks, split_groups
 
 
@@ -182,3 +183,10 @@ def test_a_row_that_is_left_over_joins_the_batch_before_it():
     assert [part.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7, 8]]
     assert [len(part) for part in chunks(torch.arange(10), 4)] == [4, 4, 2]
     assert [len(part) for part in chunks(torch.arange(1), 4)] == [1]
+
+
+def test_the_fingerprint_tells_whether_a_head_normalises(tmp_path):
+    base = stored(tmp_path / "base.npz")
+    unit, free = (Head(HeadShape(base.dim, base.dim, unit=unit)) for unit in (True, False))
+    free.load_state_dict(unit.state_dict())
+    assert HeadModel(base, unit).fingerprint() != HeadModel(base, free).fingerprint()

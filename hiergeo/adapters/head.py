@@ -117,10 +117,12 @@ class HeadModel(Model):
         self.trained_in = trained_in
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits over the frozen model's fingerprint and the head's weights."""
+        """16 hexadecimal digits over the frozen model's fingerprint, the head's weights, and whether it normalises."""
         digest = sha256(self.base.fingerprint().encode())
         for name, weight in self.head.state_dict().items():
             digest.update(name.encode() + weight.detach().cpu().contiguous().numpy().tobytes())
+        if not self.normalised:
+            digest.update(b"free norms")
         return digest.hexdigest()[:16]
 
     def through(self, embeddings: Tensor) -> Tensor:

@@ -141,11 +141,6 @@ def read_head_config(folder: Path | str) -> dict[str, Any]:
     return config
 
 
-def read_head(folder: Path | str) -> Head:
-    """The network of a stored head, on the CPU. Raises InputError as `read_head_config` does."""
-    return _network(folder, read_head_config(folder))
-
-
 def _network(folder: Path | str, config: Mapping[str, Any]) -> Head:
     weights, shape = Path(folder) / config["weights"], HeadShape(**config["shape"])
     tensors.check_fit(weights, shape.weights(), tensors.shapes(weights))

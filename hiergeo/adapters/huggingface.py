@@ -1,6 +1,6 @@
 """Image-text models of transformers (CLIP, SigLIP, SigLIP 2, ALIGN) through the Auto classes, and their text towers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -11,15 +11,11 @@ from torch import Tensor
 
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.towers import Tower, on
 from hiergeo.errors import InputError, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-from collections.abc import Sequence
-
-from hiergeo.adapters.towers import Tower, on
 
 PADDING: dict[str, tuple[bool | str, int | None]] = {
     "clip": (True, None),

@@ -1,8 +1,11 @@
 """Models of OpenCLIP (a tag, a checkpoint, a hub repository, the bundled tiny model) and their text towers."""
 
+import copy
+import json
 import logging
+import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -14,21 +17,13 @@ from torch import Tensor
 from hiergeo.adapters import hub
 from hiergeo.adapters import open_clip_checks as checks
 from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.towers import Tower
 from hiergeo.errors import HiergeoError, InputError, reason, unknown_name
-from hiergeo.storage.files import path_of
+from hiergeo.storage import tensors
+from hiergeo.storage.files import atomic_write, atomic_write_text, path_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-import copy
-import json
-import shutil
-from collections.abc import Sequence
-
-from hiergeo.adapters.towers import Tower
-from hiergeo.storage import tensors
-from hiergeo.storage.files import atomic_write, atomic_write_text
 
 HUB, FOLDER = "hf-hub:", "local-dir:"
 

@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from hiergeo import _limits
-from hiergeo.adapters.hub import reason
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, reason
 from hiergeo.storage import tensors
 from hiergeo.storage.tensors import Shapes
 

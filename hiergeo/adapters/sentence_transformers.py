@@ -1,5 +1,6 @@
 """Text models of sentence-transformers, and the same as trainable towers."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,15 +10,11 @@ from torch import Tensor
 
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.towers import Tower, on
 from hiergeo.errors import InputError, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-from collections.abc import Sequence
-
-from hiergeo.adapters.towers import Tower, on
 
 
 class SentenceTransformersModel(NetworkModel):

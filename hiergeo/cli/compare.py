@@ -53,11 +53,11 @@ def compare_command(
     check_format(format)
     check_writable(json, html)
     check(protocol, steps)
+    wanted = options.embedding(device, dtype, batch_size)
     spaces = [space_of(spec, root, min_radius) for spec in geometry]
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
     note_geometry(loaded, spaces)
-    wanted = options.embedding(device, dtype, batch_size)
     with sole_writer(json, html):
         comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, **wanted, progress=True)
         publish_comparison(comparison, html, json, images, seed, format)

@@ -28,7 +28,6 @@ def embed_command(
     batch_size: BatchSize = 64,
     overwrite: options.Overwrite = False,
     json: options.Json = None,
-    seed: options.Seed = 0,
     device: options.Device = options.AUTO,
 ) -> None:
     """Embed a dataset into one file, to be used as --model npz:FILE; an interrupted run goes on where it stopped."""
@@ -43,7 +42,7 @@ def embed_command(
     with writing(out):
         size = out.stat().st_size
     metrics = {"texts": len(hierarchy.texts), "images": images, "dim": loaded.dim, "bytes": size}
-    settings = {"model": loaded.name, "data": data, "split": split, "out": str(out), "seed": seed}
+    settings = {"model": loaded.name, "data": data, "split": split, "out": str(out)}
     write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
     sentence = f"{metrics['texts']} texts and {images} images of dimension {loaded.dim}: {out}"
     console().print(sentence, soft_wrap=True)

@@ -45,24 +45,23 @@ def ladder_command(
     steps: options.Steps = 50,
     root: options.Root = "model",
     json: options.Json = None,
-    seed: options.Seed = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
 ) -> None:
     """Print what each image is, from the most general caption to the most specific."""
     check_writable(json)
+    wanted = options.embedding(device, dtype, batch_size)
     space = space_of(geometry, root)
     texts = read_captions(captions) if captions else dataset_captions(data, split)
     loaded = adapters.load(model, device=device)
     note_geometry(loaded, [space])
-    wanted = options.embedding(device, dtype, batch_size)
     embedded = loaded.encode_image(images, **wanted, progress=True)
     candidates = loaded.encode_text(texts, **wanted, progress=True)
     rooted = space.rooted(loaded.root(wanted["device"], dtype))
     ladders = [ladder_of(row, texts) for row in rooted.ladder(embedded, candidates, steps, progress=True).cpu().numpy()]
 
-    settings = {"model": loaded.name, "geometry": geometry, "steps": steps, "seed": seed, "candidates": len(texts)}
+    settings = {"model": loaded.name, "geometry": geometry, "steps": steps, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
     write_json(json, jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2))

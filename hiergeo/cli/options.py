@@ -118,7 +118,7 @@ MinRadius = Annotated[
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
 Seed = Annotated[
     int,
-    typer.Option(help="Seed of the resampling, and of the scenes of demo.", metavar="N", min=0, max=_limits.SEED),
+    typer.Option(help="Seed of whatever is drawn at random.", metavar="N", min=0, max=_limits.SEED),
 ]
 Device = Annotated[
     str,
@@ -128,15 +128,6 @@ Device = Annotated[
 ]
 Dtype = Annotated[str, typer.Option(help="Dtype of the embeddings: float32 or bfloat16.", metavar="NAME")]
 BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        help="Captions or images that are embedded at a time. (by default the model's own choice)",
-        metavar="N",
-        min=1,
-        max=_limits.BATCH,
-    ),
-]
-EmbedBatchSize = Annotated[
     int | None,
     typer.Option(
         help="Captions or images that are embedded at a time. (by default the model's own choice)",

@@ -33,11 +33,11 @@ def probe_command(
     check_format(format)
     check_writable(json)
     check(protocol, steps)
+    wanted = options.embedding(device, dtype, batch_size)
     space = space_of(geometry, root, min_radius)
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
     note_geometry(loaded, [space])
-    wanted = options.embedding(device, dtype, batch_size)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
     write_json(json, result.to_json())
     if printed_alone(result, format):

@@ -106,7 +106,7 @@ def study_command(
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
-    embed_batch_size: options.EmbedBatchSize = None,
+    embed_batch_size: options.BatchSize = None,
 ) -> None:
     """Train small heads in several geometries on the same embeddings, and say whether the geometry makes a difference.
 

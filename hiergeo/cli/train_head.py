@@ -16,7 +16,7 @@ from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli.plans import Config, remove_plan, write_plan
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Compute
-from hiergeo.geometry import Geometry, parse
+from hiergeo.geometry import Geometry, Space, parse
 from hiergeo.storage.locks import locked
 from hiergeo.training import Recipe
 
@@ -78,7 +78,7 @@ def head_command(
     seed: shared.TrainingSeed = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
-    embed_batch_size: options.EmbedBatchSize = None,
+    embed_batch_size: options.BatchSize = None,
 ) -> None:
     """Train a small head on frozen embeddings; use the result as --model head:DIR."""
     check_writable(json, out / "config.json")
@@ -108,6 +108,11 @@ def head_command(
             chains = training.from_hierarchy(hierarchy, _named(base), force=force, **wanted, progress=True)
         else:
             chains = training.from_file(train, base=base, force=force)
+        if judge is not None and judge.dim != chains.text.shape[1]:
+            raise InputError(
+                f"--evaluate {judge.name} embeds in {judge.dim} dimensions and the head would take "
+                f"{chains.text.shape[1]}: name the model that the chains are of."
+            )
         if loss == options.LOSSES and dim is not None:
             recipe = replace(recipe, losses=options.fitting(losses, chains.text.shape[1], [dim]))
             options.note_prior(recipe.losses, chains.text.shape[1])
@@ -120,7 +125,7 @@ def head_command(
         summary = training.summarise(
             training.HeadModel(judge, trained.head, f"head:{out}@{judge.name}"),
             test,
-            training.load_space(out),
+            Space(parse(trained.geometry.spec)),
             unseen=training.unseen_rows(chains.captions, test),
             held_out=training.held_out_of(judge),
             zero_shot=labelled,

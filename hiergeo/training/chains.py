@@ -111,6 +111,7 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
     captions = arrays.get("caption")
     if captions is not None and captions.shape != (len(text),):
         raise InputError(f"{path} has caption of shape {captions.shape}, not one for each of {len(text)} texts.")
+    captions = None if captions is None else np.char.strip(captions)
     made = Chains(
         text=rows[:-1],
         positive=positive,

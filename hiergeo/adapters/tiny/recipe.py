@@ -7,7 +7,11 @@ different images within a batch are not masked: they are ordinary false negative
 """
 
 import copy
+import gzip
 import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,24 +30,14 @@ from hiergeo.storage.files import atomic_write, atomic_write_text
 if TYPE_CHECKING:
     from open_clip import CLIP
 
-
-import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from open_clip import CLIP
-
-
-import gzip
-from collections.abc import Iterable
-
 ARCHITECTURE: dict[str, Any] = {
     "embed_dim": 64,
     "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 16, "head_width": 32},
     "text_cfg": {"context_length": 32, "layers": 2, "width": 128, "heads": 2},
 }
 """A residual network and a transformer, but for the size of the vocabulary."""
+
+LARGEST_LOGIT_SCALE = math.log(100.0)
 
 
 def make(out: Path, *, images: int, steps: int, seed: int) -> None:
@@ -96,23 +90,6 @@ def _save_weights(path: Path, model: "CLIP", context_length: int) -> None:
     state["positional_embedding"] = pad(positions, (0, 0, 0, context_length - len(positions)))
     with atomic_write(path) as handle:
         handle.write(save({k: (w.half() if w.is_floating_point() else w).contiguous() for k, w in state.items()}))
-
-
-def main(
-    out: Annotated[Path, typer.Option(help="Folder for the configuration, the merges and the weights.")],
-    images: Annotated[int, typer.Option(help="Scenes to train on.")] = 30_000,
-    steps: Annotated[int, typer.Option(help="Steps of training.")] = 1_000,
-    seed: Annotated[int, typer.Option(help="Of scenes, initial weights and draws.")] = 0,
-) -> None:
-    """Train the tiny model anew."""
-    torch.use_deterministic_algorithms(True)
-    make(out, images=images, steps=steps, seed=seed)
-
-
-if __name__ == "__main__":
-    typer.run(main)
-
-LARGEST_LOGIT_SCALE = math.log(100.0)
 
 
 @dataclass(frozen=True)
@@ -199,3 +176,18 @@ def save_merges(path: Path, merges: list[str]) -> None:
     text = "\n".join(["#version: 0.2", *merges])
     with atomic_write(path) as handle:
         handle.write(gzip.compress(text.encode("utf-8"), mtime=0))
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for the configuration, the merges and the weights.")],
+    images: Annotated[int, typer.Option(help="Scenes to train on.")] = 30_000,
+    steps: Annotated[int, typer.Option(help="Steps of training.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="Of scenes, initial weights and draws.")] = 0,
+) -> None:
+    """Train the tiny model anew."""
+    torch.use_deterministic_algorithms(True)
+    make(out, images=images, steps=steps, seed=seed)
+
+
+if __name__ == "__main__":
+    typer.run(main)

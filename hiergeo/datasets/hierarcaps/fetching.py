@@ -28,6 +28,9 @@ from hiergeo.errors import InputError, UnavailableError, unknown_name
 from hiergeo.storage.files import atomic_write_text, remove_leftovers, sha256, size_of
 from hiergeo.storage.locks import clear, locked
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 PARTS = (*FILES, "images")
 """What can be downloaded: the three CSV files, and the images of the test split."""
 
@@ -144,10 +147,6 @@ def _check_train(path: Path) -> None:
             f"{path} has {len(sound):,} rows of four tiers and {len(odd):,} others, "
             f"and should have {TRAIN_ROWS:,} or more with hardly an exception."
         )
-
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 def image_name(image_id: int) -> str:

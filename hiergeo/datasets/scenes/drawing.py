@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from hiergeo.datasets.scenes.world import Scene, Thing
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 Plane = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Predicate = Callable[[Plane, Plane], Mask]
@@ -71,9 +74,6 @@ PATTERNS: dict[str, Predicate] = {
 }
 """Where each pattern shows its light tone; coordinates are fractions of the picture's side, from the shape's centre."""
 
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 SIDE = 96
 """Width and height of a picture, in pixels."""
