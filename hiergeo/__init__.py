@@ -13,9 +13,9 @@ from hiergeo.pairwise import backend
 from hiergeo.polar import Polar
 
 if TYPE_CHECKING:
-    from hiergeo import errors, findings, geometry, info, plot, report, study, testing, training
+    from hiergeo import benchmarks, errors, findings, geometry, info, plot, report, study, testing, training
 
-ON_DEMAND = ("findings", "info", "plot", "report", "study", "testing", "training")
+ON_DEMAND = ("benchmarks", "findings", "info", "plot", "report", "study", "testing", "training")
 """Modules that are imported when they are first asked for."""
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "adapters",
     "backend",
+    "benchmarks",
     "compare",
     "cones",
     "datasets",

@@ -38,17 +38,23 @@ ALLOWED = {
     "metrics": BASE | {"cones", "geometry", "pairwise"},
     "losses": BASE | {"cones", "geometry", "pairwise"},
     "datasets": BASE,
-    "adapters": BASE | {"datasets"},
+    "adapters": BASE | {"datasets", "geometry"},
     "findings": BASE | {"geometry", "metrics"},
     "evaluation": BASE | DATA | MEASURES | {"findings"},
     "training": BASE | DATA | MEASURES | {"evaluation", "losses"},
     "study": BASE | DATA | MEASURES | {"evaluation", "findings", "losses", "training"},
-    "report": BASE | DATA | MEASURES | {"evaluation", "findings", "study", "training"},
+    "benchmarks": BASE | DATA | MEASURES | {"evaluation"},
+    "audit": BASE | DATA | MEASURES | {"evaluation", "findings"},
+    "suite": BASE | DATA | MEASURES | {"audit", "benchmarks", "evaluation", "findings", "losses", "training"},
+    "report": BASE | DATA | MEASURES | {"audit", "benchmarks", "evaluation", "findings", "study", "suite", "training"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
-    "info": BASE | DATA | MEASURES | {"evaluation", "findings", "losses", "training"},
-    "testing": BASE | DATA | MEASURES | {"evaluation", "losses", "training"},
+    "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
+    "testing": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "losses", "training"},
     "__main__": {"cli"},
-    "cli": BASE | DATA | MEASURES | {"evaluation", "findings", "info", "losses", "report", "study", "training"},
+    "cli": BASE
+    | DATA
+    | MEASURES
+    | {"audit", "benchmarks", "evaluation", "findings", "info", "losses", "report", "study", "suite", "training"},
 }
 """For every part of the package the parts it may import; `hiergeo` itself gathers the public names."""
 

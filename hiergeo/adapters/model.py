@@ -17,6 +17,7 @@ from hiergeo._numerics import torch_defaults, wide
 from hiergeo._progress import track
 from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
 from hiergeo.errors import InputError, check_whole
+from hiergeo.geometry import Space
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -84,6 +85,13 @@ class Model(ABC):
     @cached_property
     def _root(self) -> Tensor:
         return self.encode_text([""])[0]
+
+    def native_space(self) -> Space | None:
+        """The space that the model was trained in: geometry with its curvature, root and cone scale.
+
+        Measurements use it unless another space is named. None, the default, for a model that brings no space.
+        """
+        return None
 
     @property
     def dim(self) -> int:

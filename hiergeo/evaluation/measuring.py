@@ -1,6 +1,7 @@
 """Model x dataset x space -> one result."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ from torch import Tensor
 from hiergeo import _limits, adapters, datasets
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo._numerics import torch_defaults
-from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
@@ -51,8 +51,8 @@ def evaluate(
     Args:
         model: an adapter, or the spec that loads one.
         dataset: a hierarchy, or the name of one (its test split).
-        space: a space, a geometry, or its spec; None is Euclidean space. A space without a root of its own gets the
-            model's.
+        space: a space, a geometry, or its spec; None is the model's own space (`Model.native_space`), and Euclidean
+            space for a model that has none. A space without a root of its own gets the model's.
         protocol: ``re`` (the paper's), ``traversal`` (ProLIP's), ``pairs``, or one that another package registers
             (entry-point group ``hiergeo.protocols``).
         steps: thresholds of ``re``, points of ``traversal``; at least 1.
@@ -69,10 +69,11 @@ def evaluate(
         UnavailableError: data or weights that are not there.
     """
     check(protocol, steps, seed, samples)
-    space = as_space("euclidean" if space is None else space)
+    given = None if space is None else as_space(space)
     compute = Compute(resolve_device(device), dtype, batch_size)
     model = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
+    space = native_space(model) if given is None else given
     check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
     return measure(embedded, space, Settings(protocol, steps, seed, samples), progress=progress)
@@ -85,44 +86,46 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
     protocol = protocol_named(settings.protocol)
     with PROTOCOLS.running(settings.protocol, "could not measure"):
         outcome = protocol.run(view, settings.steps, progress)
-    diagnostics = diagnose(view, settings.seed)
     order = radial_order(view.radii)
-    statistics = order.statistics | outcome.statistics
-    named = track(list(statistics.items()), "resampling", enabled=progress)
-    return Result(
-        metrics={name: statistic.value for name, statistic in statistics.items()} | order.numbers | outcome.numbers,
-        settings={
-            "model": embedded.model,
-            "dataset": embedded.hierarchy.name,
-            "split": embedded.hierarchy.split,
-            "geometry": view.space.geometry.spec,
-            "root": _root_of(view),
-            "min_radius": view.space.min_radius,
-            "protocol": settings.protocol,
-            "steps": settings.steps,
-            "seed": settings.seed,
-            "bootstrap_samples": settings.samples,
-            "rows": len(embedded.hierarchy.rows),
-            "images": 0 if embedded.image is None else len(embedded.image),
-            "texts": len(embedded.texts),
-            "device": str(embedded.captions.device),
-            "dtype": str(embedded.captions.dtype).removeprefix("torch."),
-            "hiergeo": __version__,
-            "torch": torch.__version__,
-        },
-        diagnostics=diagnostics,
-        draws={name: statistic.draws(settings.samples, settings.seed) for name, statistic in named},
-        ladders=outcome.ladders,
-        radii=view.radii,
-        rows={name: each.values for name, each in statistics.items() if each.values is not None},
-        items={name: statistic.rows for name, statistic in statistics.items()},
-        rocs=outcome.rocs,
+    whole = replace(
+        outcome,
+        statistics=order.statistics | outcome.statistics,
+        numbers=order.numbers | outcome.numbers,
+        baselines=order.baselines | outcome.baselines,
+    )
+    about: dict[str, str | int | float] = {
+        "model": embedded.model,
+        "dataset": embedded.hierarchy.name,
+        "split": embedded.hierarchy.split,
+        **described_space(view.space, embedded.root),
+        "protocol": settings.protocol,
+        "steps": settings.steps,
+        "rows": len(embedded.hierarchy.rows),
+        "images": 0 if embedded.image is None else len(embedded.image),
+        "texts": len(embedded.texts),
+        **described_compute(embedded.captions),
+    }
+    diagnostics = diagnose(view, settings.seed)
+    return whole.result(
+        about, settings.seed, settings.samples, diagnostics=diagnostics, radii=view.radii, progress=progress
     )
 
 
-def _root_of(view: View) -> str:
-    root = view.space.root
-    return "none" if root is None else "model" if torch.equal(root, view.embedded.root) else "given"
+def described_space(space: Space, model_root: Tensor) -> dict[str, str | int | float]:
+    """The geometry, root and cone scale of a measurement, as results store them."""
+    root = space.root
+    centre = "none" if root is None else "model" if torch.equal(root, model_root) else "given"
+    return {"geometry": space.geometry.spec, "root": centre, "min_radius": space.min_radius}
+
+
+def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:
+    """Device and dtype of a measurement, and the versions that made it, as results store them."""
+    return {
+        "device": str(embeddings.device),
+        "dtype": str(embeddings.dtype).removeprefix("torch."),
+        "hiergeo": __version__,
+        "torch": torch.__version__,
+    }
 
 
 def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
@@ -150,6 +153,11 @@ def embed_for(
 def as_space(space: Space | Geometry | str) -> Space:
     """The space itself, or the one around the model's root in the geometry given or named."""
     return space if isinstance(space, Space) else Space(space)
+
+
+def native_space(model: Model) -> Space:
+    """The space that a model brings, or Euclidean space around its root."""
+    return model.native_space() or Space("euclidean")
 
 
 def diagnose(view: View, seed: int) -> dict[str, float]:

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hiergeo._progress import track
 from hiergeo.findings import Entry, SpaceVerdict
 from hiergeo.findings.exports import json_text
 from hiergeo.metrics import Interval, Roc, bootstrap_draws, percentile_interval
 
 Counts = np.ndarray
+
+NO_RADII = np.empty((0, 0))
+"""Radii of a measurement without chains."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,50 @@ class Outcome:
         numbers: metric -> plain number.
         ladders: for each image the captions met, general to specific.
         rocs: name of an AUROC among the statistics -> its ROC curve, from the same pairs.
+        baselines: metric -> what it is compared with by name, such as ``chance`` or ``length``: its value where the
+            model plays no part.
     """
 
     statistics: dict[str, Statistic]
     numbers: dict[str, float] = field(default_factory=dict)
     ladders: tuple[tuple[str, ...], ...] = ()
     rocs: dict[str, Roc] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def result(
+        self,
+        settings: dict[str, str | int | float],
+        seed: int,
+        samples: int,
+        *,
+        diagnostics: dict[str, float] | None = None,
+        radii: np.ndarray = NO_RADII,
+        progress: bool = False,
+    ) -> "Result":
+        """The measurements with bootstrap draws and settings.
+
+        Args:
+            settings: what was measured, by key; the seed and the number of resamples are added.
+            seed: of the bootstrap.
+            samples: bootstrap resamples.
+            diagnostics: numbers about the space, if any.
+            radii: (n, T) radii of chains, if any.
+            progress: draw a bar.
+        """
+        named = track(list(self.statistics.items()), "resampling", enabled=progress)
+        draws = {name: statistic.draws(samples, seed) for name, statistic in named}
+        return Result(
+            metrics={name: statistic.value for name, statistic in self.statistics.items()} | self.numbers,
+            settings=settings | {"seed": seed, "bootstrap_samples": samples},
+            diagnostics=diagnostics or {},
+            draws=draws,
+            ladders=self.ladders,
+            radii=radii,
+            rows={name: each.values for name, each in self.statistics.items() if each.values is not None},
+            items={name: statistic.rows for name, statistic in self.statistics.items()},
+            rocs=self.rocs,
+            baselines=self.baselines,
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,17 +114,19 @@ class Result:
         rows: metric -> (rows,) its value for each row, where it is their mean; not part of the JSON.
         items: metric -> number of rows, images or captions that were resampled; not part of the JSON.
         rocs: name of an AUROC -> its ROC curve, from the same pairs; not part of the JSON.
+        baselines: metric -> baseline by name -> its value where the model plays no part.
     """
 
     metrics: dict[str, float]
     settings: dict[str, str | int | float]
     diagnostics: dict[str, float]
     draws: dict[str, np.ndarray]
-    ladders: tuple[tuple[str, ...], ...]
-    radii: np.ndarray
+    ladders: tuple[tuple[str, ...], ...] = ()
+    radii: np.ndarray = field(default_factory=lambda: NO_RADII)
     rows: dict[str, np.ndarray] = field(default_factory=dict)
     items: dict[str, int] = field(default_factory=dict)
     rocs: dict[str, Roc] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         about = (str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
@@ -106,8 +150,8 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """The same in words."""
-        return str(self.space_verdict)
+        """The same in words; empty where there are no diagnostics."""
+        return str(self.space_verdict) if self.diagnostics else ""
 
     def entry(self, dim: int, seed: int | None = None) -> Entry:
         """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""
@@ -119,6 +163,7 @@ class Result:
         return {
             "metrics": self.metrics,
             "intervals": {name: list(interval) for name, interval in self.intervals.items()},
+            "baselines": self.baselines,
             "diagnostics": self.diagnostics,
             "verdict": self.verdict,
             "settings": self.settings,

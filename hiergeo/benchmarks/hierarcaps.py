@@ -1,0 +1,60 @@
+"""HierarCaps, and any other dataset of chains, by the protocols of `hiergeo.evaluation`."""
+
+from functools import cached_property
+from typing import final
+
+from hiergeo import datasets
+from hiergeo.adapters import Model
+from hiergeo.benchmarks.base import Benchmark, Published, Run
+from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
+from hiergeo.geometry import Space
+
+PAPER = "arXiv 2407.08521, table 1"
+
+
+@final
+class HierarCaps(Benchmark):
+    """Chains of captions from general to specific.
+
+    Args:
+        protocol: ``re``, ``traversal``, ``pairs`` or one of another package.
+        data: a dataset of chains.
+        split: its split.
+        steps: thresholds of ``re``, points of ``traversal``.
+    """
+
+    name = "hierarcaps"
+    label = "HierarCaps"
+    primary = "tau_d"
+    metrics = ("tau_d", "precision", "recall", "any_hit", "auroc", "average_precision")
+    published = (
+        Published("CLIP ViT-B/32", "precision", 0.14, PAPER),
+        Published("CLIP ViT-B/32", "recall", 0.36, PAPER),
+        Published("CLIP ViT-B/32", "tau_d", 0.89, PAPER),
+        Published("CLIP ViT-B/32 + RE", "precision", 0.15, PAPER),
+        Published("CLIP ViT-B/32 + RE", "recall", 0.47, PAPER),
+        Published("CLIP ViT-B/32 + RE", "tau_d", 0.99, PAPER),
+    )
+
+    def __init__(self, protocol: str = "re", data: str = "hierarcaps", split: str = "test", steps: int = 50) -> None:
+        check(protocol, steps)
+        self.measured, self.data, self.split, self.steps = protocol, data, split, steps
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """The chains, read when first needed."""
+        return datasets.load(self.data, self.split)
+
+    @property
+    def protocol(self) -> str:
+        return f"{self.measured}, {self.steps} steps, {self.data} {self.split}"
+
+    def check(self, model: Model, space: Space) -> None:
+        check_fit(model, self.hierarchy, space, self.measured)
+
+    def run(self, model: Model, space: Space, how: Run) -> Result:
+        embedded = embed_for(self.measured, model, self.hierarchy, how.compute, progress=how.progress)
+        settings = Settings(self.measured, self.steps, how.seed, how.samples)
+        return measure(embedded, space, settings, progress=how.progress)
