@@ -62,6 +62,7 @@ METRICS: dict[str, Metric] = {
         Metric("recall", "recall", unit="images", discrete=True),
         Metric("any_hit", "any hit", unit="images", discrete=True),
         *_pair_metrics(),
+        Metric("parent_mrr", "parent MRR"),
         Metric("image_to_text", "image to text", unit="images", discrete=True),
         Metric("text_to_image", "text to image", unit="captions", discrete=True),
         Metric("zero_shot_accuracy", "zero-shot accuracy", unit="images", discrete=True),
