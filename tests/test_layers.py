@@ -44,9 +44,9 @@ ALLOWED = {
     "training": BASE | DATA | MEASURES | {"evaluation", "losses"},
     "study": BASE | DATA | MEASURES | {"evaluation", "findings", "losses", "training"},
     "benchmarks": BASE | DATA | MEASURES | {"evaluation"},
-    "audit": BASE | DATA | MEASURES | {"evaluation", "findings"},
-    "suite": BASE | DATA | MEASURES | {"audit", "benchmarks", "evaluation", "findings", "losses", "training"},
-    "report": BASE | DATA | MEASURES | {"audit", "benchmarks", "evaluation", "findings", "study", "suite", "training"},
+    "auditing": BASE | DATA | MEASURES | {"evaluation", "findings"},
+    "suite": BASE | DATA | MEASURES | {"auditing", "benchmarks", "evaluation", "findings", "losses", "training"},
+    "report": BASE | DATA | MEASURES | {"auditing", "benchmarks", "evaluation", "findings", "study", "suite", "training"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "losses", "training"},
@@ -54,7 +54,7 @@ ALLOWED = {
     "cli": BASE
     | DATA
     | MEASURES
-    | {"audit", "benchmarks", "evaluation", "findings", "info", "losses", "report", "study", "suite", "training"},
+    | {"auditing", "benchmarks", "evaluation", "findings", "info", "losses", "report", "study", "suite", "training"},
 }
 """For every part of the package the parts it may import; `hiergeo` itself gathers the public names."""
 
