@@ -118,7 +118,10 @@ class Benchmark(ABC):
 BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     "benchmark",
     "hiergeo.benchmarks",
-    {"hierarcaps": "hiergeo.benchmarks.hierarcaps:HierarCaps"},
+    {
+        "hierarcaps": "hiergeo.benchmarks.hierarcaps:HierarCaps",
+        "retrieval": "hiergeo.benchmarks.retrieval:Retrieval",
+    },
 )
 """Every benchmark by its name: a subclass of `Benchmark`."""
 

@@ -1,6 +1,7 @@
 """Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and a registry of metrics."""
 
 from hiergeo.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
+from hiergeo.metrics.entailment import cone_scores, pep_scores
 from hiergeo.metrics.ranking import (
     Ranking,
     Reconstruction,
@@ -32,6 +33,7 @@ from hiergeo.metrics.retrieval import (
     ZeroShot,
     accuracies,
     any_hit,
+    chance_recall,
     ladder,
     ladder_precision_recall,
     ladder_scores,
@@ -60,6 +62,8 @@ __all__ = [
     "bootstrap_draws",
     "bootstrap_mean",
     "bootstrap_statistic",
+    "chance_recall",
+    "cone_scores",
     "crossed_draws",
     "find_metric",
     "holm",
@@ -68,6 +72,7 @@ __all__ = [
     "ladder_scores",
     "mean_roc",
     "paired_difference",
+    "pep_scores",
     "percentile_interval",
     "recall_at",
     "reconstruction",
