@@ -10,22 +10,15 @@ from rich.table import Table
 from hiergeo import adapters
 from hiergeo.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, printed_alone, space_of, write_json
+from hiergeo.cli._io import Asked, check_writable, note_geometry, printed_alone, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.errors import HiergeoError, InputError, unknown_name
-from hiergeo.geometry import MIN_RADIUS, Space
 
 Name = Annotated[str | None, typer.Argument(help="A benchmark; see --list.", metavar="NAME")]
 Model = Annotated[
     str | None,
     typer.Option("--model", "-m", help="tiny, open_clip:ARCH/TAG, npz:FILE, ...", metavar="SPEC"),
-]
-Geometry = Annotated[
-    str | None,
-    typer.Option(
-        "--geometry", "-g", help="A geometry. (by default the model's own space, else euclidean)", metavar="SPEC"
-    ),
 ]
 Set = Annotated[
     list[str],
@@ -40,10 +33,10 @@ def benchmark_command(
     model: Model = None,
     config: Config = None,
     listed: List = False,
-    geometry: Geometry = None,
+    geometry: options.MeasuredGeometry = None,
     set: Set = [],  # noqa: B006 - typer copies it
-    root: options.Root = "model",
-    min_radius: options.MinRadius = MIN_RADIUS,
+    root: options.Root = None,
+    min_radius: options.MinRadius = None,
     format: options.Format = "table",
     json: options.Json = None,
     seed: options.Seed = 0,
@@ -64,9 +57,12 @@ def benchmark_command(
     task = benchmark_named(name, **settings_of(name, set))
     if model is None:
         raise InputError(f"name the model to measure on {name}: --model SPEC.")
-    space = _space(geometry, root, min_radius)
+    asked = Asked(geometry, root, min_radius)
+    asked.check()
     wanted = options.embedding(device, dtype, batch_size)
     loaded = adapters.load(model, device=device)
+    space = asked.space(loaded)
+    note_geometry(loaded, [space], geometry is not None)
     result = measure(loaded, task, space, seed=seed, samples=samples, **wanted, progress=True)
     write_json(json, result.to_json())
     if format == "markdown":
@@ -113,13 +109,6 @@ def _value(where: str, text: str, kind: Any) -> Any:
         except (ValueError, OverflowError):
             raise InputError(f"{where} must be a number, not '{text}'.") from None
     return text
-
-
-def _space(geometry: str | None, root: str, min_radius: float) -> Space | None:
-    """The space that is asked for; None, the model's own, where nothing is."""
-    if geometry is None and root == "model" and min_radius == MIN_RADIUS:
-        return None
-    return space_of(geometry or "euclidean", root, min_radius)
 
 
 def _print_list(json: Any) -> None:
