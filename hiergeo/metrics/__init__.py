@@ -2,6 +2,7 @@
 
 from hiergeo.metrics.correlation import RankCorrelation, spearman
 from hiergeo.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
+from hiergeo.metrics.entailment import cone_scores, pep_scores
 from hiergeo.metrics.ranking import (
     Ranking,
     Reconstruction,
@@ -33,6 +34,7 @@ from hiergeo.metrics.retrieval import (
     ZeroShot,
     accuracies,
     any_hit,
+    chance_recall,
     ladder,
     ladder_precision_recall,
     ladder_scores,
@@ -65,6 +67,8 @@ __all__ = [
     "bootstrap_draws",
     "bootstrap_mean",
     "bootstrap_statistic",
+    "chance_recall",
+    "cone_scores",
     "crossed_draws",
     "find_metric",
     "holm",
@@ -73,6 +77,7 @@ __all__ = [
     "ladder_scores",
     "mean_roc",
     "paired_difference",
+    "pep_scores",
     "percentile_interval",
     "recall_at",
     "reconstruction",
