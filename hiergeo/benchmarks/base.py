@@ -130,11 +130,8 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     "hiergeo.benchmarks",
     {
         "hierarcaps": "hiergeo.benchmarks.hierarcaps:HierarCaps",
-<<<<<<< HEAD
         "hyperlex": "hiergeo.benchmarks.hyperlex:HyperLex",
-=======
         "retrieval": "hiergeo.benchmarks.retrieval:Retrieval",
->>>>>>> main
     },
 )
 """Every benchmark by its name: a subclass of `Benchmark`."""
