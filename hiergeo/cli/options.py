@@ -124,7 +124,7 @@ MeasuredGeometries = Annotated[
         metavar="SPEC",
     ),
 ]
-Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal or pairs.", metavar="NAME")]
+Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal, pairs, hyper3 or pep.", metavar="NAME")]
 Steps = Annotated[
     int,
     typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1, max=_limits.PROTOCOL_STEPS),
