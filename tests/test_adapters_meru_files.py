@@ -51,7 +51,7 @@ def without(weights, *names):
         "pixel_mean",
         "visual.pos_embed",
         BLOCK,
-        "textual.resblocks.0.ln_1.bias",
+        "textual.ln_final.bias",
         "visual_proj.weight",
     ],
 )
