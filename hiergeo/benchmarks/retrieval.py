@@ -9,7 +9,7 @@ import torch
 from hiergeo import _limits
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Published, Run
-from hiergeo.datasets.captioned import Captioned, captioned
+from hiergeo.datasets.captioned import Captioned, load_captioned
 from hiergeo.errors import check_whole
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
@@ -32,7 +32,7 @@ class Retrieval(Benchmark):
     published figures.
 
     Args:
-        data: ``coco``, ``scenes``, ``clip_flickr8k`` or a path; see `hiergeo.datasets.captioned.captioned`.
+        data: ``coco``, ``scenes``, ``clip_flickr8k`` or a path; see `hiergeo.datasets.captioned.load_captioned`.
         split: such as ``val2017`` of a COCO folder, ``test`` of Karpathy's splits.
         images: the folder of the images, where it is not beside the captions.
         captions: how many captions each image must have; None takes any number.
@@ -82,7 +82,7 @@ class Retrieval(Benchmark):
     @cached_property
     def captioned(self) -> Captioned:
         """The images and captions, read when first needed."""
-        return captioned(*self._source).take(self._take).limited(first=self._first, announced=self._announced)
+        return load_captioned(*self._source).take(self._take).limited(first=self._first, announced=self._announced)
 
     @property
     def protocol(self) -> str:

@@ -13,9 +13,9 @@ from hiergeo.storage.files import path_of
 __all__ = [
     "Captioned",
     "caption_table",
-    "captioned",
     "coco_folder",
     "karpathy",
+    "load_captioned",
     "scene_captions",
     "stored_captions",
 ]
@@ -24,7 +24,7 @@ NAMED = ("coco", "scenes", "clip_flickr8k")
 """Sources that are known by name."""
 
 
-def captioned(
+def load_captioned(
     source: str | Path = "coco",
     split: str | None = None,
     images: str | Path | None = None,
