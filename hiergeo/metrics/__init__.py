@@ -1,5 +1,6 @@
 """Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and a registry of metrics."""
 
+from hiergeo.metrics.correlation import RankCorrelation, spearman
 from hiergeo.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
 from hiergeo.metrics.entailment import cone_scores, pep_scores
 from hiergeo.metrics.ranking import (
@@ -42,18 +43,22 @@ from hiergeo.metrics.retrieval import (
     zero_shot,
     zero_shot_hits,
 )
+from hiergeo.metrics.trees import TREE_METRICS, Tree, tree_scores
 
 __all__ = [
     "METRICS",
     "RADIAL",
     "SMALL_SAMPLE",
+    "TREE_METRICS",
     "Drift",
     "Interval",
     "Metric",
+    "RankCorrelation",
     "Ranking",
     "Reconstruction",
     "Roc",
     "SignTest",
+    "Tree",
     "ZeroShot",
     "accuracies",
     "any_hit",
@@ -82,10 +87,12 @@ __all__ = [
     "sign_test",
     "similarity_drift",
     "simultaneous_intervals",
+    "spearman",
     "tau_d",
     "tau_d_rows",
     "tie_share",
     "tied_share",
+    "tree_scores",
     "zero_shot",
     "zero_shot_hits",
 ]
