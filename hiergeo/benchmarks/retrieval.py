@@ -47,6 +47,7 @@ class Retrieval(Benchmark):
     primary = "image_to_text_r1"
     metrics = tuple(f"{direction}_r{k}" for direction in ("image_to_text", "text_to_image") for k in KS)
     images = True
+    needs = "COCO val2017 (`coco/` in the data home), Karpathy's splits, own CSV or JSON Lines files, or scenes"
     published = (
         Published("CLIP ViT-B/32", "text_to_image_r1", 0.30, "arXiv 2407.08521", "COCO; split and captions not public"),
         Published(
@@ -90,6 +91,9 @@ class Retrieval(Benchmark):
         cut = "" if self._first is None else f" (the first {self._first})"
         part = "" if self._take is None else f", the first {len(data.images):,} images"
         return f"{data.convention}{part}, {data.counts} captions an image{cut}, hit if any pair is in the top K"
+
+    def load(self) -> None:
+        _ = self.captioned
 
     def check(self, model: Model, space: Space) -> None:
         model.check_texts(self.captioned.texts)
