@@ -69,6 +69,7 @@ METRICS: dict[str, Metric] = {
         Metric("tau_d", "tau_d", depends_on_curvature=False, discrete=True),
         Metric("tau_d_unseen", "tau_d, unseen texts", depends_on_curvature=False, discrete=True),
         Metric("tied_share", "tied share", None, depends_on_curvature=False, unit="none"),
+        Metric("parent_mrr", "parent MRR"),
         Metric("precision", "precision", unit="images", discrete=True),
         Metric("recall", "recall", unit="images", discrete=True),
         Metric("any_hit", "any hit", unit="images", discrete=True),
