@@ -310,6 +310,14 @@ class NetworkModel(Model):
             digest.update(sample.numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    def rebuilt_network(self) -> nn.Module:
+        """The network built anew from its configuration, with the random weights that its library starts from.
+
+        Raises:
+            InputError: this adapter cannot build its network without weights.
+        """
+        raise InputError(f"{self.name} cannot be built without its weights, so there is no untrained copy of it.")
+
     @abstractmethod
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Stripped texts -> (B, dim)."""

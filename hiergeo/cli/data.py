@@ -15,7 +15,7 @@ from hiergeo.datasets import hierarcaps, scenes
 from hiergeo.errors import HiergeoError, unknown_name
 
 PARTS = list(hierarcaps.PARTS)
-SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": tuple(scenes.SPLITS)}
+SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": (*scenes.SPLITS, scenes.BALANCED)}
 
 app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
 
