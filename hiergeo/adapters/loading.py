@@ -18,6 +18,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "hf": "hiergeo.adapters.huggingface:load_huggingface",
         "sentence-transformers": "hiergeo.adapters.sentence_transformers:load_sentence_transformers",
         "npz": "hiergeo.adapters.npz:load_npz",
+        "lvis": "hiergeo.adapters.lvis:load_lvis_model",
         "head": "hiergeo.adapters.head_files:load_head",
         "tiny": "hiergeo.adapters.open_clip:load_tiny",
     },
@@ -36,8 +37,9 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
         spec: ``open_clip:ARCH/TAG``, ``open_clip:ARCH//abs/path.safetensors`` (after the first /, what begins with / or
             . is a path), ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``, ``hf:NAME_OR_PATH``,
             ``sentence-transformers:NAME_OR_PATH``, ``npz:FILE``, ``head:FOLDER`` (a trained head on the model it
-            names; ``head:FOLDER@SPEC`` on another one), ``tiny``, or the name of a third-party adapter
-            (entry-point group ``hiergeo.adapters``: a callable ``(rest_of_spec, device=...) -> Model``).
+            names; ``head:FOLDER@SPEC`` on another one), ``lvis:clip`` (stored embeddings of the names
+            of LVIS), ``tiny``, or the name of a third-party adapter (entry-point group
+            ``hiergeo.adapters``: a callable ``(rest_of_spec, device=...) -> Model``).
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:
