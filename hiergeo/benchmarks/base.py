@@ -135,6 +135,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
         "wordnet": "hiergeo.benchmarks.wordnet:WordNetIsA",
         "zero_shot": "hiergeo.benchmarks.zero_shot:ZeroShotClassification",
         "hyperlex": "hiergeo.benchmarks.hyperlex:HyperLex",
+        "himo": "hiergeo.benchmarks.himo:HiMo",
         "retrieval": "hiergeo.benchmarks.retrieval:Retrieval",
     },
 )
