@@ -44,8 +44,8 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
             . is a path), ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``, ``hf:NAME_OR_PATH``,
             ``sentence-transformers:NAME_OR_PATH``, ``npz:FILE``, ``head:FOLDER`` (a trained head on the model it
             names; ``head:FOLDER@SPEC`` on another one), ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other models
-            that bring a space of their own, ``lvis:clip`` (stored embeddings of names), ``tiny``, or the name of an adapter
-            of another package (entry-point group ``hiergeo.adapters``: a callable ``(rest_of_spec, device=...) -> Model``).
+            that bring a space of their own, ``lvis:clip`` (stored embeddings of names), ``tiny``, or the name of a
+            third-party adapter (entry-point group ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``).
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:
