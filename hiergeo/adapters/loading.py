@@ -26,6 +26,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "uncha": "hiergeo.adapters.meru:load_uncha",
         "phyclip": "hiergeo.adapters.meru:load_phyclip",
         "hyper3": "hiergeo.adapters.hyper3:load_hyper3",
+        "prolip": "hiergeo.adapters.prolip:load_prolip",
         "tiny": "hiergeo.adapters.open_clip:load_tiny",
     },
 )
