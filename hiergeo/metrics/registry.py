@@ -29,6 +29,8 @@ class Metric:
         unit: what the bootstrap resamples.
         discrete: whether it is the mean of one value per row, image or caption that takes few values, so that an exact
             sign test applies to paired differences.
+        control: whether it repeats another metric with a confound held fixed. Controls are shown with their intervals,
+            but differences between geometries are not tested in them.
     """
 
     name: str
@@ -37,6 +39,11 @@ class Metric:
     depends_on_curvature: bool = True
     unit: Unit = "rows"
     discrete: bool = False
+    control: bool = False
+
+
+EQUAL = "equal length"
+"""How labels name metrics with the length of captions held fixed."""
 
 
 def _pair_metrics() -> list[Metric]:
@@ -48,6 +55,11 @@ def _pair_metrics() -> list[Metric]:
                 Metric(f"auroc{score}{kind}", f"AUROC{details}"),
                 Metric(f"average_precision{score}{kind}", f"AP{details}"),
                 Metric(f"score_ties{score}{kind}", f"score ties{details}", None, unit="none"),
+            ]
+            matched = f" ({', '.join((*by, *of, EQUAL))})"
+            found += [
+                Metric(f"auroc{score}{kind}_equal_length", f"AUROC{matched}", control=True),
+                Metric(f"average_precision{score}{kind}_equal_length", f"AP{matched}", control=True),
             ]
     return found
 
@@ -67,6 +79,7 @@ METRICS: dict[str, Metric] = {
     each.name: each
     for each in (
         Metric("tau_d", "tau_d", depends_on_curvature=False, discrete=True),
+        Metric("tau_d_equal_length", f"tau_d ({EQUAL})", depends_on_curvature=False, control=True),
         Metric("tau_d_unseen", "tau_d, unseen texts", depends_on_curvature=False, discrete=True),
         Metric("tied_share", "tied share", None, depends_on_curvature=False, unit="none"),
         Metric("parent_mrr", "parent MRR"),
