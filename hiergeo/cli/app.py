@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 from hiergeo._version import __version__
-from hiergeo.cli import benchmark, compare, data, demo, embed, info, ladder, options, probe, study, train_head, train_re
+from hiergeo.cli import (
+    benchmark,
+    compare,
+    data,
+    demo,
+    embed,
+    heads,
+    info,
+    ladder,
+    options,
+    probe,
+    study,
+    train_head,
+    train_re,
+)
 from hiergeo.cli.plans import PlannedVerb
 
 
@@ -42,4 +56,5 @@ training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help
 training.command("head", cls=PlannedVerb)(train_head.head_command)
 training.command("re", cls=PlannedVerb)(train_re.re_command)
 app.add_typer(training, name="train")
+app.add_typer(heads.app, name="head")
 app.command("info", cls=options.Verb)(info.info_command)
