@@ -130,6 +130,10 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     "hiergeo.benchmarks",
     {
         "hierarcaps": "hiergeo.benchmarks.hierarcaps:HierarCaps",
+        "breeds": "hiergeo.benchmarks.breeds:Breeds",
+        "trees": "hiergeo.benchmarks.trees:Trees",
+        "wordnet": "hiergeo.benchmarks.wordnet:WordNetIsA",
+        "zero_shot": "hiergeo.benchmarks.zero_shot:ZeroShotClassification",
         "hyperlex": "hiergeo.benchmarks.hyperlex:HyperLex",
         "himo": "hiergeo.benchmarks.himo:HiMo",
         "retrieval": "hiergeo.benchmarks.retrieval:Retrieval",

@@ -75,6 +75,29 @@ def _word_metrics() -> list[Metric]:
     return found
 
 
+def _class_metrics() -> list[Metric]:
+    """Those of `hiergeo.benchmarks.zero_shot`, `trees`, `breeds` and `wordnet`."""
+    return [
+        Metric("mean_per_class_accuracy", "mean per-class accuracy", unit="images"),
+        Metric("top5_accuracy", "top-5 accuracy", unit="images", discrete=True),
+        Metric("tie", "TIE", False, unit="images"),
+        Metric("lca", "LCA", False, unit="images"),
+        Metric("jaccard", "Jaccard", unit="images"),
+        Metric("h_precision", "H-P", unit="images"),
+        Metric("h_recall", "H-R", unit="images"),
+        Metric("superclass", "superclass", unit="images", discrete=True),
+        Metric("subclass", "subclass", unit="images", discrete=True),
+        Metric("both_levels", "both levels", unit="images", discrete=True),
+        Metric("isa_radius", "is-a by radius", depends_on_curvature=False),
+        Metric("isa_radius_equal_words", "is-a by radius, equal words", depends_on_curvature=False),
+        Metric("isa_direction", "is-a direction AUROC"),
+        Metric("isa_auroc", "is-a AUROC"),
+        Metric("isa_auroc_cosine", "is-a AUROC (cosine)", depends_on_curvature=False),
+        Metric("isa_hits", "ancestors found (margin)", discrete=True),
+        Metric("isa_hits_distance", "ancestors found (distance)", discrete=True),
+    ]
+
+
 METRICS: dict[str, Metric] = {
     each.name: each
     for each in (
@@ -88,6 +111,7 @@ METRICS: dict[str, Metric] = {
         Metric("any_hit", "any hit", unit="images", discrete=True),
         *_pair_metrics(),
         *_word_metrics(),
+        *_class_metrics(),
         Metric("image_to_text", "image to text", unit="images", discrete=True),
         Metric("text_to_image", "text to image", unit="captions", discrete=True),
         Metric("himo", "HiMo", unit="images"),
