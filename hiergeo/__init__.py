@@ -4,9 +4,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from hiergeo import adapters, cones, datasets, losses, metrics, pairwise
+from hiergeo import adapters, auditing, cones, datasets, losses, metrics, pairwise
 from hiergeo._threads import compute_alone_in_children
 from hiergeo._version import __version__
+from hiergeo.auditing import Audit, audit
 from hiergeo.evaluation import Comparison, Result, compare, evaluate
 from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
 from hiergeo.pairwise import backend
@@ -19,6 +20,7 @@ ON_DEMAND = ("benchmarks", "findings", "info", "plot", "report", "study", "testi
 """Modules that are imported when they are first asked for."""
 
 __all__ = [
+    "Audit",
     "Comparison",
     "Euclidean",
     "Lorentz",
@@ -30,6 +32,8 @@ __all__ = [
     "Sphere",
     "__version__",
     "adapters",
+    "audit",
+    "auditing",
     "backend",
     "benchmarks",
     "compare",

@@ -12,6 +12,7 @@ from hiergeo._devices import AUTO, resolve_device
 from hiergeo._version import __version__
 from hiergeo.adapters import ADAPTERS
 from hiergeo.adapters.towers import TOWERS
+from hiergeo.benchmarks import BENCHMARKS
 from hiergeo.datasets import DATASETS
 from hiergeo.datasets.hierarcaps.tables import TEST
 from hiergeo.evaluation import PROTOCOLS
@@ -42,13 +43,14 @@ def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
         "data home": f"{home}{_state(home)}",
         "hierarcaps": "there" if TEST.path(home).is_file() else _missing("hierarcaps"),
         "geometries": ", ".join(geometry.names()),
+        "benchmarks": ", ".join(BENCHMARKS.names()),
         "third-party plug-ins": ", ".join(_foreign()) or "none",
     }
 
 
 def _foreign() -> Iterator[str]:
     """Kind and name of every plug-in that another package registers."""
-    kinds = ADAPTERS, DATASETS, GEOMETRIES, LOSSES, METRIC_PLUGINS, PROTOCOLS, TOWERS
+    kinds = ADAPTERS, BENCHMARKS, DATASETS, GEOMETRIES, LOSSES, METRIC_PLUGINS, PROTOCOLS, TOWERS
     return (f"{plugins.kind} {name}" for plugins in kinds for name in plugins.foreign())
 
 

@@ -46,7 +46,10 @@ ALLOWED = {
     "benchmarks": BASE | DATA | MEASURES | {"evaluation"},
     "auditing": BASE | DATA | MEASURES | {"evaluation", "findings"},
     "suite": BASE | DATA | MEASURES | {"auditing", "benchmarks", "evaluation", "findings", "losses", "training"},
-    "report": BASE | DATA | MEASURES | {"auditing", "benchmarks", "evaluation", "findings", "study", "suite", "training"},
+    "report": BASE
+    | DATA
+    | MEASURES
+    | {"auditing", "benchmarks", "evaluation", "findings", "study", "suite", "training"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "losses", "training"},

@@ -10,6 +10,7 @@ from training_common import FAST, chains
 
 from hiergeo import Lorentz, _plugins, adapters, datasets
 from hiergeo._plugins import Plugins
+from hiergeo.benchmarks import BENCHMARKS
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.evaluation import PROTOCOLS
 from hiergeo.geometry.spec import GEOMETRIES
@@ -18,6 +19,7 @@ from hiergeo.training import LOSSES, Objective, chain_loss, train_head
 
 KINDS = {
     "hiergeo.adapters": adapters.ADAPTERS,
+    "hiergeo.benchmarks": BENCHMARKS,
     "hiergeo.datasets": datasets.DATASETS,
     "hiergeo.geometries": GEOMETRIES,
     "hiergeo.losses": LOSSES,

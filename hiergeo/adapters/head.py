@@ -11,6 +11,7 @@ from hiergeo._numerics import torch_defaults, unit
 from hiergeo.adapters.model import Model, unit_rows
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError
+from hiergeo.geometry import Space
 
 
 class HeadShape(NamedTuple):
@@ -97,7 +98,7 @@ class HeadModel(Model):
         model: the frozen model.
         head: the network.
         name: the spec that loads the two.
-        trained_in: the spec of the geometry that the head was trained in, where that is known.
+        trained_in: the spec of the geometry that the head was trained in, where that is known; it is the native space.
 
     Raises:
         InputError: the head takes another dimension than the model gives.
@@ -124,6 +125,10 @@ class HeadModel(Model):
         if not self.normalised:
             digest.update(b"free norms")
         return digest.hexdigest()[:16]
+
+    def native_space(self) -> Space | None:
+        """The geometry that the head was trained in, around its embedding of the empty caption; None if unknown."""
+        return None if self.trained_in is None else Space(self.trained_in)
 
     def through(self, embeddings: Tensor) -> Tensor:
         """Embeddings (N, inputs) of the frozen model as this one gives them, (N, dim)."""

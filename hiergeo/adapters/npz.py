@@ -1,5 +1,6 @@
 """Stored embeddings: an ``.npz`` of texts, images and the root, looked up by caption and by COCO id."""
 
+import hashlib
 import re
 import warnings
 from collections.abc import Hashable, Sequence
@@ -39,11 +40,11 @@ class NpzModel(Model):
     preprocessing = "stored embeddings"
     text_batch = image_batch = 1 << 13
 
-    def __init__(self, path: Path) -> None:
-        self.name = f"npz:{path}"
+    def __init__(self, path: Path, mean_root: bool = False) -> None:
+        self.name = f"npz:{path}{MEAN_ROOT if mean_root else ''}"
         self._path = path
         self._stamp = _stamp(path)
-        stored = read_embeddings(path)
+        stored = read_embeddings(path, mean_root)
         self._texts, self._origin = stored.text, stored.root
         self._text_row = _index(path, "text", stored.caption, self._texts)
         if "" in self._text_row:
@@ -51,7 +52,8 @@ class NpzModel(Model):
             _check_agreement(path, "text", [""], self._texts[at : at + 1], self._origin)
         self.has_images = stored.image is not None
         self._images = stored.image if stored.image is not None else stored.text[:0]
-        self._image_row = _index(path, "image", stored.image_id, self._images)
+        self._image_row: dict[int | str, int] = _index(path, "image", stored.image_id, self._images)
+        self._key = file_name if any(isinstance(key, str) for key in stored.image_id) else coco_id
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the file.
@@ -66,6 +68,8 @@ class NpzModel(Model):
         digest = sha256(self._path) if self._path.is_file() else ""
         if not digest or _stamp(self._path) != self._stamp:
             raise InputError(f"{self._path} was changed or removed since it was read: load it again.")
+        if self.name.endswith(MEAN_ROOT):
+            digest = hashlib.sha256(f"{digest}{MEAN_ROOT}".encode()).hexdigest()
         return digest[:16]
 
     def check_texts(self, texts: Sequence[str]) -> None:
@@ -75,8 +79,13 @@ class NpzModel(Model):
 
     def check_images(self, images: Sequence[ImageLike]) -> None:
         """Raise InputError for images that are not stored; warn of files whose COCO id is a guess by their name."""
-        guessed = [image for image in images if isinstance(image, str | Path) and not NAME.fullmatch(Path(image).name)]
-        missing = [image_id for image_id in map(coco_id, images) if image_id not in self._image_row]
+        by_number = self._key is coco_id
+        guessed = [
+            image
+            for image in images
+            if by_number and isinstance(image, str | Path) and not NAME.fullmatch(Path(image).name)
+        ]
+        missing = [key for key in map(self._key, images) if key not in self._image_row]
         if missing:
             raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
         if guessed:
@@ -92,16 +101,31 @@ class NpzModel(Model):
         return rows
 
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
-        return self._images[[self._image_row[coco_id(image)] for image in images]]
+        return self._images[[self._image_row[self._key(image)] for image in images]]
 
 
 def load_npz(rest: str, *, device: torch.device) -> NpzModel:
     """Load an embedding file; `device` is ignored because nothing is computed.
 
+    Args:
+        rest: ``FILE``, or ``FILE@mean`` for a file without an embedding of the empty caption: the mean of its unit text
+            embeddings then stands in for it.
+        device: ignored.
+
     Raises:
         InputError: the file cannot be used, or holds two different embeddings of one caption or image.
     """
+    if rest.endswith(MEAN_ROOT) and not path_of(rest).exists():
+        return NpzModel(path_of(rest.removesuffix(MEAN_ROOT)), mean_root=True)
     return NpzModel(path_of(rest))
+
+
+def file_name(image: ImageLike) -> str:
+    """The name of an image's file without its ending; raises InputError for a picture that has no file."""
+    path = image.path if isinstance(image, ImageRef) else image
+    if not isinstance(path, str | Path):
+        raise InputError("stored embeddings are looked up by file name, which a picture does not tell: pass its path.")
+    return Path(path).stem
 
 
 def coco_id(image: ImageLike) -> int:
@@ -146,8 +170,11 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
+MEAN_ROOT = "@mean"
+"""Ending of the spec of a file whose root is the mean of its texts."""
+
 NEEDED = {"text": Array("f", (2, 3)), "caption": Array("U", (1, 2)), "root": Array("f", (1,))}
-IMAGES = {"image": Array("f", (2,), required=False), "image_id": Array("iu", (1,), required=False)}
+IMAGES = {"image": Array("f", (2,), required=False), "image_id": Array("iuU", (1,), required=False)}
 
 
 @dataclass(frozen=True)
@@ -159,38 +186,50 @@ class Embeddings:
         caption: n stripped strings, repeats allowed.
         root: (1, dim), that of the empty caption.
         image: (m, dim), row j that of ``image_id[j]``; None in a file without images.
-        image_id: m COCO ids.
+        image_id: m COCO ids, or names of files without their endings.
     """
 
     text: Tensor
     caption: list[str]
     root: Tensor
     image: Tensor | None
-    image_id: list[int]
+    image_id: list[int] | list[str]
 
 
-def read_embeddings(path: Path) -> Embeddings:
+def read_embeddings(path: Path, mean_root: bool = False) -> Embeddings:
     """Read an embedding file.
+
+    Args:
+        path: the file.
+        mean_root: take the mean of the unit text embeddings for that of the empty caption, whether or not one is there.
 
     Raises:
         InputError: the file is missing, damaged, altered, holds pickled objects, lacks an array, or has arrays of wrong
             shape or type or with rows that are not finite or zero.
     """
-    stored = archives.read(path, NEEDED | IMAGES)
+    needed = {name: array for name, array in NEEDED.items() if not (mean_root and name == "root")}
+    stored = archives.read(path, needed | IMAGES)
     if ("image" in stored) != ("image_id" in stored):
         raise InputError(f"{path} has only one of 'image' and 'image_id': it needs both or neither.")
-    text, caption, root = stored.pop("text"), stored.pop("caption"), stored.pop("root")
+    text, caption = stored.pop("text"), stored.pop("caption")
     _require(text.size > 0, path, f"'text' has shape {text.shape}, not (n, 4, dim) or (n, dim)")
     _require_shape(path, "caption", caption, text.shape[:-1])
     dim = text.shape[-1]
-    _require_shape(path, "root", root, (dim,))
     texts = _checked(text.reshape(-1, dim), f"the text embeddings of {path}")
+    root = _mean_direction(texts) if mean_root else stored.pop("root")
+    _require_shape(path, "root", root, (dim,))
     roots = _checked(root[None], f"the root embeddings of {path}")
     image, image_id = _images(path, stored, dim)
     return Embeddings(texts, [words.strip() for words in caption.ravel().tolist()], roots, image, image_id)
 
 
-def _images(path: Path, arrays: Arrays, dim: int) -> tuple[Tensor | None, list[int]]:
+def _mean_direction(texts: Tensor) -> NDArray[np.float32]:
+    """The mean (dim,) of the unit embeddings of texts (n, dim)."""
+    mean: NDArray[np.float32] = unit_rows(texts, "text").mean(0).numpy()
+    return mean
+
+
+def _images(path: Path, arrays: Arrays, dim: int) -> tuple[Tensor | None, list[int] | list[str]]:
     if "image" not in arrays:
         return None, []
     image, image_id = arrays["image"], arrays["image_id"]

@@ -71,7 +71,8 @@ class Benchmark(ABC):
         label: name for tables.
         primary: the metric that tables show first.
         metrics: the metrics that tables show, `primary` among them.
-        images: whether it needs a model that embeds images.
+        images: whether it needs a model that embeds images; of an instance, with its options.
+        needs: the data that it measures, and where they come from.
         published: figures of papers.
     """
 
@@ -79,13 +80,22 @@ class Benchmark(ABC):
     label: ClassVar[str]
     primary: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
-    images: ClassVar[bool] = False
+    images: bool = False
+    needs: ClassVar[str] = ""
     published: ClassVar[tuple[Published, ...]] = ()
 
     @property
     @abstractmethod
     def protocol(self) -> str:
         """How the numbers are made, in words, with every option that changes them."""
+
+    def load(self) -> None:  # noqa: B027 - most others need no data of their own
+        """Read the data that the options name, of any model; does nothing where there are none.
+
+        Raises:
+            InputError: the data is damaged.
+            UnavailableError: the data is not on this machine; the message says how to get it.
+        """
 
     @abstractmethod
     def check(self, model: Model, space: Space) -> None:
@@ -118,7 +128,11 @@ class Benchmark(ABC):
 BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     "benchmark",
     "hiergeo.benchmarks",
-    {"hierarcaps": "hiergeo.benchmarks.hierarcaps:HierarCaps"},
+    {
+        "hierarcaps": "hiergeo.benchmarks.hierarcaps:HierarCaps",
+        "hyperlex": "hiergeo.benchmarks.hyperlex:HyperLex",
+        "retrieval": "hiergeo.benchmarks.retrieval:Retrieval",
+    },
 )
 """Every benchmark by its name: a subclass of `Benchmark`."""
 

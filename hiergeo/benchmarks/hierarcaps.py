@@ -29,6 +29,7 @@ class HierarCaps(Benchmark):
     label = "HierarCaps"
     primary = "tau_d"
     metrics = ("tau_d", "precision", "recall", "any_hit", "auroc", "average_precision")
+    needs = "HierarCaps (`hiergeo data fetch hierarcaps`), or another dataset of chains, such as scenes"
     published = (
         Published("CLIP ViT-B/32", "precision", 0.14, PAPER),
         Published("CLIP ViT-B/32", "recall", 0.36, PAPER),
@@ -50,6 +51,9 @@ class HierarCaps(Benchmark):
     @property
     def protocol(self) -> str:
         return f"{self.measured}, {self.steps} steps, {self.data} {self.split}"
+
+    def load(self) -> None:
+        _ = self.hierarchy
 
     def check(self, model: Model, space: Space) -> None:
         check_fit(model, self.hierarchy, space, self.measured)

@@ -6,15 +6,17 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hiergeo import datasets
+from hiergeo._text import shortened
 from hiergeo.adapters import Model
 from hiergeo.cli._terminal import note
 from hiergeo.cli.plans import KEY, running
 from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.geometry import MIN_RADIUS, ConstantCurvature, Geometry, Space, parse
+from hiergeo.evaluation.measuring import native_space
+from hiergeo.geometry import ConstantCurvature, Geometry, Space
 from hiergeo.storage.files import atomic_write_text, refuse_special
 from hiergeo.storage.locks import locked
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 ALIKE = 0.02
 """Relative difference up to which curvatures count as one, so that a rounded one can be named."""
+
+
+SPEC_SHOWN = 80
+"""Characters of the spec of a geometry in a note: that of a product of 64 factors has 1,500."""
 
 
 class WrongResults(SystemExit):
@@ -81,12 +87,57 @@ def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
     return hierarchy if rows is None else hierarchy.take(rows)
 
 
-def note_geometry(model: Model, spaces: Iterable[Space]) -> None:
-    """Print a note if a head is measured in other geometries than the one it was trained in."""
-    trained = getattr(model, "trained_in", None)
-    if trained is None or any(_alike(parse(trained), space.geometry) for space in spaces):
+class Asked(NamedTuple):
+    """What ``--geometry``, ``--root`` and ``--min-radius`` say of a space; None is what the model brings.
+
+    Attributes:
+        geometry: the spec of a geometry; None is the native space of the model, Euclidean for a model without one.
+        root: ``model`` or ``none``; None is the root of the native space, and the model's in a geometry named here.
+        min_radius: the scale of the cones; None is that of the native space, the default in a geometry named here.
+    """
+
+    geometry: str | None
+    root: str | None = None
+    min_radius: float | None = None
+
+    def check(self) -> None:
+        """Raise InputError for a space that cannot be, before a model is loaded."""
+        self._over(Space(self.geometry or "euclidean"))
+
+    def space(self, model: Model) -> Space:
+        """The space to measure the model in."""
+        return self._over(native_space(model) if self.geometry is None else Space(self.geometry))
+
+    def _over(self, space: Space) -> Space:
+        if self.root is None and self.min_radius is None:
+            return space
+        inherited = space.centre if space.root is None else space.root
+        min_radius = space.min_radius if self.min_radius is None else self.min_radius
+        root: Any = self.root or inherited
+        return Space(space.geometry, root, min_radius=min_radius)
+
+
+def different(spaces: Iterable[Space]) -> list[Space]:
+    """The first space of every geometry."""
+    return list({space.geometry.spec: space for space in reversed(list(spaces))}.values())[::-1]
+
+
+def note_geometry(model: Model, spaces: Iterable[Space], named: bool) -> None:
+    """Print a note if a model with a native space is measured there unasked, or only in others.
+
+    Args:
+        model: what is measured.
+        spaces: where.
+        named: whether the user named them.
+    """
+    own = model.native_space()
+    if own is None:
         return
-    note(f"{model.name} was trained in {trained}, in which it is not measured here: use -g {trained} for that.")
+    spec = shortened(own.geometry.spec, SPEC_SHOWN)
+    if not any(_alike(own.geometry, space.geometry) for space in spaces):
+        note(f"{model.name} was trained in {spec}, in which it is not measured here: leave out -g for that.")
+    elif not named:
+        note(f"{model.name} is measured in the space it was trained in, {spec}: -g names another one.")
 
 
 def _alike(a: Geometry, b: Geometry) -> bool:
@@ -94,8 +145,3 @@ def _alike(a: Geometry, b: Geometry) -> bool:
     if isinstance(a, ConstantCurvature) and isinstance(b, ConstantCurvature):
         return math.isclose(a.value, b.value, rel_tol=ALIKE)
     return a.spec == b.spec
-
-
-def space_of(geometry: str, root: str, min_radius: float = MIN_RADIUS) -> Space:
-    """The space that ``--geometry``, ``--root`` and ``--min-radius`` describe."""
-    return Space(geometry, root, min_radius=min_radius)  # type: ignore[arg-type]

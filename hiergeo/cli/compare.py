@@ -8,15 +8,22 @@ from rich.text import Text
 
 from hiergeo import adapters
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, note_geometry, printed_alone, sole_writer, space_of, write_json
+from hiergeo.cli._io import (
+    Asked,
+    check_writable,
+    different,
+    load_data,
+    note_geometry,
+    printed_alone,
+    sole_writer,
+    write_json,
+)
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import Config
-from hiergeo.cli.study import GEOMETRIES
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
 from hiergeo.evaluation.measuring import check
-from hiergeo.geometry import MIN_RADIUS
 
 Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
 Train = Annotated[str | None, typer.Option("--train", hidden=True)]
@@ -28,11 +35,11 @@ def compare_command(
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,
-    geometry: options.Geometries = GEOMETRIES,
+    geometry: options.MeasuredGeometries = None,
     protocol: options.Protocol = "re",
     steps: options.Steps = 50,
-    root: options.Root = "model",
-    min_radius: options.MinRadius = MIN_RADIUS,
+    root: options.Root = None,
+    min_radius: options.MinRadius = None,
     format: options.Format = "table",
     html: options.Html = Path("hiergeo-compare.html"),
     images: Images = 12,
@@ -54,10 +61,16 @@ def compare_command(
     check_writable(json, html)
     check(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
-    spaces = [space_of(spec, root, min_radius) for spec in geometry]
+    named = [Asked(spec, root, min_radius) for spec in geometry or options.COMPARED]
+    for asked in named:
+        asked.check()
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
-    note_geometry(loaded, spaces)
+    if not geometry and loaded.native_space() is not None:
+        named.insert(0, Asked(None, root, min_radius))
+    spaces = [asked.space(loaded) for asked in named]
+    spaces = spaces if geometry else different(spaces)
+    note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):
         comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, **wanted, progress=True)
         publish_comparison(comparison, html, json, images, seed, format)

@@ -11,7 +11,7 @@ from hiergeo import _limits, adapters, datasets
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console
-from hiergeo.cli.compare import GEOMETRIES, publish_comparison
+from hiergeo.cli.compare import publish_comparison
 from hiergeo.evaluation import compare
 from hiergeo.geometry import parse
 
@@ -45,7 +45,7 @@ def demo_command(
     check_writable(json, html)
     model = adapters.load("tiny", device=device)
     scenes = datasets.load("scenes", "test", count=rows, seed=seed)
-    comparison = compare(model, scenes, [parse(spec) for spec in GEOMETRIES], seed=seed, progress=True)
+    comparison = compare(model, scenes, [parse(spec) for spec in options.COMPARED], seed=seed, progress=True)
     publish_comparison(comparison, html, json, images=12, seed=seed)
     console().print(READING)
     if sys.stdout.isatty() if open_page is None else open_page:

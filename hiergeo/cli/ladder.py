@@ -11,7 +11,7 @@ from rich.tree import Tree
 from hiergeo import adapters
 from hiergeo._text import caption, isolated
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, note_geometry, space_of, write_json
+from hiergeo.cli._io import Asked, check_writable, load_data, note_geometry, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.errors import InputError
@@ -41,9 +41,9 @@ def ladder_command(
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     captions: Captions = None,
-    geometry: options.Geometry = "euclidean",
+    geometry: options.MeasuredGeometry = None,
     steps: options.Steps = 50,
-    root: options.Root = "model",
+    root: options.Root = None,
     json: options.Json = None,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
@@ -52,16 +52,18 @@ def ladder_command(
     """Print what each image is, from the most general caption to the most specific."""
     check_writable(json)
     wanted = options.embedding(device, dtype, batch_size)
-    space = space_of(geometry, root)
+    asked = Asked(geometry, root)
+    asked.check()
     texts = read_captions(captions) if captions else dataset_captions(data, split)
     loaded = adapters.load(model, device=device)
-    note_geometry(loaded, [space])
+    space = asked.space(loaded)
+    note_geometry(loaded, [space], geometry is not None)
     embedded = loaded.encode_image(images, **wanted, progress=True)
     candidates = loaded.encode_text(texts, **wanted, progress=True)
     rooted = space.rooted(loaded.root(wanted["device"], dtype))
     ladders = [ladder_of(row, texts) for row in rooted.ladder(embedded, candidates, steps, progress=True).cpu().numpy()]
 
-    settings = {"model": loaded.name, "geometry": geometry, "steps": steps, "candidates": len(texts)}
+    settings = {"model": loaded.name, "geometry": space.geometry.spec, "steps": steps, "candidates": len(texts)}
     found = [{"image": str(image), "ladder": steps_met} for image, steps_met in zip(images, ladders, strict=True)]
     metrics = {"images": len(images), "mean_length": sum(map(len, ladders)) / len(ladders)}
     write_json(json, jsonlib.dumps({"metrics": metrics, "ladders": found, "settings": settings}, indent=2))

@@ -13,6 +13,7 @@ from hiergeo._devices import AUTO as AUTO
 from hiergeo._devices import resolve_device, resolve_dtype
 from hiergeo.cli._terminal import note
 from hiergeo.errors import InputError
+from hiergeo.geometry import MIN_RADIUS
 from hiergeo.storage.files import path_of
 
 
@@ -68,6 +69,9 @@ def note_prior(losses: Mapping[str, float], inputs: int) -> None:
 
 
 FLOAT32 = "float32"
+COMPARED = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
+"""Geometries that are compared where none is named."""
+
 LOSSES = spelled(training.SHARPEN)
 LOSS_HELP = f"A loss, NAME=WEIGHT; give it once for each: re, {', '.join(training.LOSSES.own)}."
 
@@ -96,24 +100,54 @@ Geometry = Annotated[
         "--geometry", "-g", help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:...", metavar="SPEC"
     ),
 ]
+MeasuredGeometry = Annotated[
+    str | None,
+    typer.Option(
+        "--geometry",
+        "-g",
+        help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:... (by default the space that the model "
+        "brings, and euclidean for a model that brings none)",
+        metavar="SPEC",
+    ),
+]
 Geometries = Annotated[
     list[str],
     typer.Option("--geometry", "-g", help="A geometry; give the option once for each.", metavar="SPEC"),
 ]
-Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal or pairs.", metavar="NAME")]
+MeasuredGeometries = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--geometry",
+        "-g",
+        help="A geometry; give the option once for each. (by default the space that the model brings, if any, and "
+        f"{', '.join(COMPARED)})",
+        metavar="SPEC",
+    ),
+]
+Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal, pairs, hyper3 or pep.", metavar="NAME")]
 Steps = Annotated[
     int,
     typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1, max=_limits.PROTOCOL_STEPS),
 ]
 Root = Annotated[
-    str, typer.Option(help="model: the embedding of the empty caption; none: no root.", metavar="model|none")
+    str | None,
+    typer.Option(
+        help="model: the embedding of the empty caption; none: no root. (by default that of the space that the model "
+        "brings, and model in a space named here)",
+        metavar="model|none",
+    ),
 ]
 Format = Annotated[
     str,
     typer.Option("--format", help="table; or csv, markdown, latex or json alone on standard output.", metavar="NAME"),
 ]
 MinRadius = Annotated[
-    float, typer.Option(help="Scale of the cones: points up to this radius have half-spaces as cones.", metavar="X")
+    float | None,
+    typer.Option(
+        help="Scale of the cones: points up to this radius have half-spaces as cones. (by default that of the space "
+        f"that the model brings, and {MIN_RADIUS} in a space named here)",
+        metavar="X",
+    ),
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
 Seed = Annotated[

@@ -2,11 +2,10 @@
 
 from hiergeo import adapters
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, note_geometry, printed_alone, space_of, write_json
+from hiergeo.cli._io import Asked, check_writable, load_data, note_geometry, printed_alone, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.measuring import check, evaluate
-from hiergeo.geometry import MIN_RADIUS
 
 
 def probe_command(
@@ -15,11 +14,11 @@ def probe_command(
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,
-    geometry: options.Geometry = "euclidean",
+    geometry: options.MeasuredGeometry = None,
     protocol: options.Protocol = "re",
     steps: options.Steps = 50,
-    root: options.Root = "model",
-    min_radius: options.MinRadius = MIN_RADIUS,
+    root: options.Root = None,
+    min_radius: options.MinRadius = None,
     format: options.Format = "table",
     json: options.Json = None,
     seed: options.Seed = 0,
@@ -34,10 +33,12 @@ def probe_command(
     check_writable(json)
     check(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
-    space = space_of(geometry, root, min_radius)
+    asked = Asked(geometry, root, min_radius)
+    asked.check()
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
-    note_geometry(loaded, [space])
+    space = asked.space(loaded)
+    note_geometry(loaded, [space], geometry is not None)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
     write_json(json, result.to_json())
     if printed_alone(result, format):

@@ -18,7 +18,6 @@ from hiergeo.study import Plan, Study, StudySettings, run_study
 from hiergeo.training import Chains, Recipe
 
 DEFAULTS = Recipe()
-GEOMETRIES = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
 SEEDS = 5
 RATES = [3e-4, 1e-3, 3e-3]
 
@@ -88,7 +87,7 @@ def study_command(
     data: options.Data = "hierarcaps",
     split: options.Split = "test",
     rows: options.Rows = None,
-    geometry: options.Geometries = GEOMETRIES,
+    geometry: options.Geometries = options.COMPARED,
     dim: Dims = None,
     seeds: Seeds = SEEDS,
     learning_rate: Rates = RATES,

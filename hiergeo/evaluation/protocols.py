@@ -236,7 +236,11 @@ def radial_order(chain_radii: np.ndarray) -> Outcome:
 PROTOCOLS: Plugins[Protocol | type[Protocol]] = Plugins(
     "protocol",
     "hiergeo.protocols",
-    {protocol.name: protocol for protocol in (RadialLadder, Traversal, EntailmentPairs)},
+    {
+        **{protocol.name: protocol for protocol in (RadialLadder, Traversal, EntailmentPairs)},
+        "hyper3": "hiergeo.evaluation.image_pairs:ImageEntailment",
+        "pep": "hiergeo.evaluation.image_pairs:AngleProbability",
+    },
 )
 """Every protocol by its name: a subclass of `Protocol`, or an instance of one."""
 

@@ -15,7 +15,7 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded
-from hiergeo.geometry import Space
+from hiergeo.geometry import Points, Space
 from hiergeo.metrics import ZeroShot, accuracies
 
 
@@ -134,10 +134,23 @@ def retrieve(embedded: Embedded, space: Space, held_out: Collection[int] | None 
     pairs = torch.tensor([(image_of[image], caption_of[text]) for image, text in sorted(described)])
     rooted = space.rooted(embedded.root)
     images, texts = (rooted.points(_taken(*each)) for each in ((embedded.image, places), (embedded.text, captions)))
-    i, j = pairs.to(embedded.image.device).unbind(1)
+    return match_pairs(rooted, images, texts, *pairs.to(embedded.image.device).unbind(1))
+
+
+@torch.no_grad()
+def match_pairs(space: Space, images: Points, texts: Points, image: Tensor, text: Tensor) -> Match:
+    """Rank texts for each image and images for each text, by distance; equal distances rank in the order of the data.
+
+    Args:
+        space: where distances are taken.
+        images: (n, D), each in some pair.
+        texts: (m, D), each in some pair.
+        image: (p,) int64, the image of each pair, a position among `images`.
+        text: (p,) int64, the text of each pair, a position among `texts`.
+    """
     return Match(
-        _first(rooted.rank(images.rows(i), texts, j), i, len(places)),
-        _first(rooted.rank(texts.rows(j), images, i), j, len(captions)),
+        _first(space.rank(images.rows(image), texts, text), image, len(images)),
+        _first(space.rank(texts.rows(text), images, image), text, len(texts)),
     )
 
 

@@ -1,6 +1,8 @@
 """Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and a registry of metrics."""
 
+from hiergeo.metrics.correlation import RankCorrelation, spearman
 from hiergeo.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
+from hiergeo.metrics.entailment import cone_scores, pep_scores
 from hiergeo.metrics.ranking import (
     Ranking,
     Reconstruction,
@@ -32,6 +34,7 @@ from hiergeo.metrics.retrieval import (
     ZeroShot,
     accuracies,
     any_hit,
+    chance_recall,
     ladder,
     ladder_precision_recall,
     ladder_scores,
@@ -40,18 +43,22 @@ from hiergeo.metrics.retrieval import (
     zero_shot,
     zero_shot_hits,
 )
+from hiergeo.metrics.trees import TREE_METRICS, Tree, tree_scores
 
 __all__ = [
     "METRICS",
     "RADIAL",
     "SMALL_SAMPLE",
+    "TREE_METRICS",
     "Drift",
     "Interval",
     "Metric",
+    "RankCorrelation",
     "Ranking",
     "Reconstruction",
     "Roc",
     "SignTest",
+    "Tree",
     "ZeroShot",
     "accuracies",
     "any_hit",
@@ -60,6 +67,8 @@ __all__ = [
     "bootstrap_draws",
     "bootstrap_mean",
     "bootstrap_statistic",
+    "chance_recall",
+    "cone_scores",
     "crossed_draws",
     "find_metric",
     "holm",
@@ -68,6 +77,7 @@ __all__ = [
     "ladder_scores",
     "mean_roc",
     "paired_difference",
+    "pep_scores",
     "percentile_interval",
     "recall_at",
     "reconstruction",
@@ -77,10 +87,12 @@ __all__ = [
     "sign_test",
     "similarity_drift",
     "simultaneous_intervals",
+    "spearman",
     "tau_d",
     "tau_d_rows",
     "tie_share",
     "tied_share",
+    "tree_scores",
     "zero_shot",
     "zero_shot_hits",
 ]

@@ -41,13 +41,18 @@ class Ranking:
         self._levels = len(distinct)
         self._positive_level, self._negative_level = np.split(level, [self._positive.size])
 
-    def auroc(self, weights: np.ndarray | None = None) -> float:
+    def auroc(self, weights: np.ndarray | None = None, negative: np.ndarray | None = None) -> float:
         """Probability that a positive scores higher than a negative, ties counting one half; in [0, 1].
+
+        It is 1/2 where nothing is left of either.
 
         Args:
             weights: shape (rows,), multiplicity of each row, for its positives and negatives; None is 1.
+            negative: shape (negatives,), multiplicity of each negative, where those have rows of their own.
         """
-        true, false = self._mass(weights)
+        true, false = self._mass(weights, negative)
+        if not true.any() or not false.any():
+            return 0.5
         below = false.sum() - np.cumsum(false) + false / 2
         return float(true @ below / (true.sum() * false.sum()))
 
@@ -68,10 +73,11 @@ class Ranking:
         """Rates of accepted pairs as the threshold decreases; equal scores are accepted together."""
         return Roc(*(np.append(0, np.cumsum(mass)) / mass.sum() for mass in reversed(self._mass(None))))
 
-    def _mass(self, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    def _mass(self, weights: np.ndarray | None, negative: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Weights of the positives and of the negatives at each distinct score, largest score first."""
+        of_negatives = weights if negative is None else negative
         true = np.bincount(self._positive_level, self._spread(weights, self._positive), self._levels)
-        false = np.bincount(self._negative_level, self._spread(weights, self._negative), self._levels)
+        false = np.bincount(self._negative_level, self._spread(of_negatives, self._negative), self._levels)
         return true.astype(np.float64), false.astype(np.float64)
 
     @staticmethod

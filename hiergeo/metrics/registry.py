@@ -52,16 +52,29 @@ def _pair_metrics() -> list[Metric]:
     return found
 
 
+def _word_metrics() -> list[Metric]:
+    """Those of `hiergeo.benchmarks.hyperlex`; radii and cosines are the same in every geometry."""
+    found = []
+    for score in ("angle", "margin", "radius", "distance", "cosine"):
+        bends = score in ("angle", "margin", "distance")
+        for suffix, of in (("", ""), ("_nouns", ", nouns"), ("_verbs", ", verbs")):
+            found.append(Metric(f"spearman_{score}{suffix}", f"Spearman ({score}{of})", depends_on_curvature=bends))
+        found.append(Metric(f"direction_{score}", f"direction AUROC ({score})", depends_on_curvature=bends))
+    return found
+
+
 METRICS: dict[str, Metric] = {
     each.name: each
     for each in (
         Metric("tau_d", "tau_d", depends_on_curvature=False, discrete=True),
         Metric("tau_d_unseen", "tau_d, unseen texts", depends_on_curvature=False, discrete=True),
         Metric("tied_share", "tied share", None, depends_on_curvature=False, unit="none"),
+        Metric("parent_mrr", "parent MRR"),
         Metric("precision", "precision", unit="images", discrete=True),
         Metric("recall", "recall", unit="images", discrete=True),
         Metric("any_hit", "any hit", unit="images", discrete=True),
         *_pair_metrics(),
+        *_word_metrics(),
         Metric("image_to_text", "image to text", unit="images", discrete=True),
         Metric("text_to_image", "text to image", unit="captions", discrete=True),
         Metric("zero_shot_accuracy", "zero-shot accuracy", unit="images", discrete=True),

@@ -105,6 +105,25 @@ def recall_at(similarity: ArrayLike, relevant: ArrayLike, k: int) -> float:
     return float(retrieval_hits(similarity, relevant, k).mean())
 
 
+def chance_recall(relevant: ArrayLike, candidates: int, k: int) -> float:
+    """Expected R@k in [0, 1] of a random order of the candidates: 1 - C(M - c, k) / C(M, k), averaged over queries.
+
+    Args:
+        relevant: (n,) how many of the candidates are relevant to each query, at least 1.
+        candidates: M.
+        k: at least 1.
+
+    Raises:
+        InputError: no queries, or numbers out of range.
+    """
+    counts = checked("relevant", relevant, ndim=1)
+    if counts.min() < 1 or counts.max() > candidates or k < 1:
+        raise InputError(f"each query needs from 1 to {candidates} relevant candidates, and k must be at least 1.")
+    places = np.arange(min(k, candidates))
+    missed = np.clip(candidates - counts[:, None] - places, 0, None) / (candidates - places)
+    return float(1 - missed.prod(axis=1).mean())
+
+
 class ZeroShot(NamedTuple):
     """Accuracies in [0, 1].
 

@@ -30,7 +30,14 @@ HASH = "content_sha256"
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 
-NUMBERS = {"b": "booleans", "f": "floating-point numbers", "i": "integers", "iu": "integers", "U": "strings"}
+NUMBERS = {
+    "b": "booleans",
+    "f": "floating-point numbers",
+    "i": "integers",
+    "iu": "integers",
+    "iuU": "integers or strings",
+    "U": "strings",
+}
 """Names of numpy's kinds of numbers."""
 
 LOCAL_HEADER, ENCRYPTED, STREAMED = struct.Struct("<4s5H3I2H"), 0x1, 0x8

@@ -106,7 +106,7 @@ def find(cells: Sequence[Cell], model: str, plan: Plan, seed: int, leakage: str 
     """Scores, contrasts and cautions of the cells of a study; `seed` is of the resampling of seeds."""
     spaces = tuple(cell.space for cell in cells)
     cube = Cube(tuple(entry for cell in cells for entry in cell.entries(model)))
-    same = same_by_construction(cells, tuple(plan.recipe.losses))
+    same = same_by_construction(cells, tuple(plan.recipe.losses)) & set(cube.metrics)
     contrasts = contrast_all(cube, spaces, without=same, family="all", seed=seed)
     found = Findings(cube, spaces, contrasts, same)
     verdicts = [cell.verdict for cell in cells]

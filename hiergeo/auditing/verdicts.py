@@ -1,0 +1,203 @@
+"""What an audit amounts to: typed findings, each a sentence with its numbers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hiergeo.auditing.attribution import PRIMARY
+from hiergeo.findings.contrasts import FLAT_BEND
+from hiergeo.findings.exports import number
+from hiergeo.findings.verdicts import HUGE, SUNK, TELLING
+from hiergeo.metrics import Interval, find_metric
+
+SIGNIFICANT = 0.05
+"""Largest p-value of a radial depth that counts as detected."""
+
+TINY = 1e-4
+"""p-values below this are told as such."""
+
+WORK = 0.01
+"""Smallest gain of the primary metric over a control that counts as work."""
+
+Kind = Literal["operating point", "cones", "depth", "walk", "curvature", "radii", "angles", "length"]
+Case = Literal["hyperbolic", "radial", "angular", "shuffled", "saturated"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that an audit found.
+
+    Attributes:
+        kind: what it is about.
+        works: whether that part of the geometry does what a claim of hierarchy needs; None where it was not measured.
+        sentence: in words, with numbers.
+    """
+
+    kind: Kind
+    works: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class AuditVerdict:
+    """All findings of an audit and what they amount to.
+
+    Attributes:
+        headline: one sentence.
+        findings: at most nine.
+        saturated: whether over half of the cones are half-spaces.
+    """
+
+    headline: str
+    findings: tuple[Finding, ...]
+    saturated: bool
+
+    def works(self, kind: Kind) -> bool:
+        """Whether the finding of that kind says that the geometry works; False where there is none."""
+        return any(bool(each.works) for each in self.findings if each.kind == kind)
+
+    @property
+    def case(self) -> Case:
+        """One word for the whole.
+
+        ``shuffled``: radii do not follow the tiers more than chance; else ``hyperbolic``: curvature does work;
+        ``saturated``: most cones are half-spaces; ``radial``: radii do work, curvature none; ``angular``: neither.
+        """
+        if not self.works("depth"):
+            return "shuffled"
+        if self.works("curvature"):
+            return "hyperbolic"
+        if self.saturated:
+            return "saturated"
+        return "radial" if self.works("radii") else "angular"
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The headline and one sentence a finding."""
+        return (self.headline, *(each.sentence for each in self.findings))
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Numbers of an audit and their intervals, by name."""
+
+    numbers: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+
+    def told(self, name: str) -> str:
+        """A number with its interval where it has one."""
+        value = number(self.numbers[name])
+        if name not in self.intervals:
+            return value
+        low, high = (number(bound) for bound in self.intervals[name])
+        return f"{value} [{low}, {high}]"
+
+    def above(self, name: str, least: float = 0.0) -> bool:
+        """Whether a number is at least `least` and its interval lies above 0."""
+        return self.numbers[name] >= least and self.intervals[name].low > 0
+
+    def below(self, name: str) -> bool:
+        """Whether the interval of a number lies below 0."""
+        return self.intervals[name].high < 0
+
+
+def verdict(numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> AuditVerdict:
+    """The verdict on the numbers of an audit."""
+    seen = Evidence(numbers, intervals)
+    findings = (_operating_point(seen), _cones(seen), _depth(seen), *_walk(seen), *_attribution(seen))
+    works = {each.kind: each.works for each in findings}
+    return AuditVerdict(_headline(works), findings, numbers["cone_saturated"] > SUNK)
+
+
+def _headline(works: Mapping[Kind, bool | None]) -> str:
+    if not works["depth"]:
+        return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
+    if works["curvature"]:
+        beside = "and so do its radii" if works["radii"] else "although radii add nothing to angles"
+        return f"The curvature does work here, {beside}."
+    if works["radii"]:
+        return "The radii do work here; the curvature does none."
+    return "The geometry does no work here: radii follow the tiers, but angles alone serve as well."
+
+
+def _operating_point(seen: Evidence) -> Finding:
+    bend = seen.numbers["bend_high"]
+    size = f"{100 * abs(bend):.3g} %" if abs(bend) < HUGE else "over a thousand times"
+    flat = abs(bend) < FLAT_BEND
+    sentence = (
+        f"Operating point: median u = sqrt(|K|) r is {seen.told('u_median')}, {_percent(seen, 'u_share_above_1')} of "
+        f"captions lie above 1; at the 95 % quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
+        f"ones by {size}{': effectively flat' if flat else ''}."
+    )
+    return Finding("operating point", not flat, sentence)
+
+
+def _cones(seen: Evidence) -> Finding:
+    works = seen.above("cone_gain", TELLING) and seen.numbers["cone_true"] >= 1 - SUNK
+    if seen.numbers["cone_saturated"] > SUNK:
+        state = "saturated"
+    elif seen.numbers["cone_true"] < 1 - SUNK:
+        state = "misaligned"
+    elif not seen.above("cone_gain", TELLING):
+        state = "inactive"
+    else:
+        state = "active"
+    sentence = (
+        f"Cones are {state}: they hold {_percent(seen, 'cone_true')} of children and "
+        f"{_percent(seen, 'cone_random')} of captions matched to them in tier and radius, a gain of "
+        f"{seen.told('cone_gain')}; {_percent(seen, 'cone_saturated')} are half-spaces."
+    )
+    return Finding("cones", works and state != "saturated", sentence)
+
+
+def _depth(seen: Evidence) -> Finding:
+    p = seen.numbers["depth_p"]
+    found = p <= SIGNIFICANT
+    chance = f"p = {p:.2g}" if p >= TINY else f"p < {TINY:g}"
+    sentence = (
+        f"Depth: tau_d exceeds its mean over shuffled tiers by {seen.told('depth')}, {chance}"
+        f"{'' if found else ', which is not detected'}; the sample detects "
+        f"{number(seen.numbers['depth_sensitivity'])} with 80 % power."
+    )
+    return Finding("depth", found, sentence)
+
+
+def _walk(seen: Evidence) -> Iterator[Finding]:
+    names = [name for name in seen.numbers if name.startswith("walk_recall_minus_")]
+    beaten = [name for name in names if seen.above(name)]
+    against = "; ".join(
+        f"{name.removeprefix('walk_recall_minus_').replace('_', ' ')} {_signed(seen, name)}" for name in names
+    )
+    says = "beats every control" if len(beaten) == len(names) else f"beats {len(beaten)} of {len(names)} controls"
+    sentence = f"Walk: the walk to the root recalls {seen.told('walk_recall')} of the tiers and {says} ({against})."
+    yield Finding("walk", len(beaten) == len(names), sentence)
+
+
+def _attribution(seen: Evidence) -> Iterator[Finding]:
+    metric = find_metric(PRIMARY).label
+    parts: tuple[tuple[Kind, str, str], ...] = (
+        ("curvature", "flat", "K = 0"),
+        ("radii", "angle_only", "angles alone"),
+        ("angles", "radius_only", "radii alone"),
+    )
+    for kind, control, named in parts:
+        difference = f"{PRIMARY}_minus_{control}"
+        works = seen.above(difference, WORK)
+        does = "do" if kind != "curvature" else "does"
+        says = f"{does} work" if works else f"{does} harm" if seen.below(difference) else f"{does} no work"
+        sentence = (
+            f"{kind.capitalize()} {says}: {metric} is {number(seen.numbers['native'])}, and "
+            f"{number(seen.numbers[control])} with {named} (gain {_signed(seen, difference)})."
+        )
+        yield Finding(kind, works, sentence)
+
+
+def _percent(seen: Evidence, name: str) -> str:
+    return f"{100 * seen.numbers[name]:.1f} %"
+
+
+def _signed(seen: Evidence, name: str) -> str:
+    return ("+" if seen.numbers[name] > 0 else "") + seen.told(name)

@@ -1,0 +1,80 @@
+"""What the benchmarks of words share: prompts around names, which of them a model can embed, scores of is-a pairs."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo._numerics import wide
+from hiergeo.adapters import Model
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.geometry import Space
+
+SCORES = ("angle", "margin", "radius", "distance", "cosine")
+"""Scores of "X is a type of Y", larger where more.
+
+``angle`` is -Xi(Y, X), ``margin`` how deep X lies within the cone of Y, ``radius`` how much further from the root X is
+than Y, ``distance`` minus their geodesic distance, ``cosine`` that of the embeddings, which sees no root and no space.
+"""
+
+MISSING = ("refuse", "skip")
+"""What happens to words that a model of stored embeddings lacks."""
+
+
+def check_prompt(prompt: str) -> None:
+    """Raise InputError for a prompt that does not hold ``{}`` once."""
+    if not isinstance(prompt, str) or prompt.count("{}") != 1:
+        raise InputError(f"the prompt '{prompt}' must hold {{}} once, where the word goes.")
+
+
+def check_choice(what: str, value: str, known: Sequence[str]) -> None:
+    """Raise InputError, suggesting the nearest, for a value that is not among those known."""
+    if value not in known:
+        raise unknown_name(what, str(value), known)
+
+
+def embeddable(model: Model, words: Iterable[str], prompt: str) -> set[str]:
+    """The words that a model can embed in a prompt; those that it refuses are left out."""
+    found = set()
+    for word in words:
+        try:
+            model.check_texts([prompt.replace("{}", word)])
+        except InputError:
+            continue
+        found.add(word)
+    return found
+
+
+def is_a_scores(space: Space, word: Tensor, kind: Tensor) -> dict[str, np.ndarray]:
+    """Every score of `SCORES` for the pairs (word_i, kind_i), name -> (n,) float64.
+
+    They are taken in float64 where the device has it, and those that are symmetric are so to the last bit: ranks are
+    not those of rounding errors.
+
+    Args:
+        space: with its root.
+        word: (n, D) embeddings of X.
+        kind: (n, D) embeddings of Y.
+    """
+    word, kind = wide(word), wide(kind)
+    x, y = space.points(word), space.points(kind)
+    found = {
+        "angle": -space.exterior_angle(y, x),
+        "margin": space.margin(y, x),
+        "radius": space.radius(x) - space.radius(y),
+        "distance": -(space.distance(x, y) + space.distance(y, x)) / 2,
+        "cosine": _cosine(word, kind),
+    }
+    return {name: score.double().cpu().numpy() for name, score in found.items()}
+
+
+def _cosine(x: Tensor, y: Tensor) -> Tensor:
+    """The cosine of row vectors, symmetric to the last bit; 0 where one has no direction."""
+    norms = x.norm(dim=-1) * y.norm(dim=-1)
+    return torch.where(norms > 0, (x * y).sum(-1) / norms, torch.zeros_like(norms))
+
+
+def letters(words: Iterable[str]) -> np.ndarray:
+    """How many characters each word has, (n,): the baseline that knows nothing of meaning."""
+    return np.array([len(word) for word in words], dtype=np.float64)

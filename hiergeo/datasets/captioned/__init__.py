@@ -1,0 +1,65 @@
+"""Images with several captions each: COCO folders, Karpathy's splits, own tables, stored embeddings and scenes."""
+
+from pathlib import Path
+
+from hiergeo.datasets.captioned.coco import coco_folder, karpathy
+from hiergeo.datasets.captioned.collection import Captioned
+from hiergeo.datasets.captioned.own import caption_table
+from hiergeo.datasets.captioned.stored import FLICKR8K, scene_captions, stored_captions
+from hiergeo.datasets.download import data_home
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.storage.files import path_of
+
+__all__ = [
+    "Captioned",
+    "caption_table",
+    "captioned",
+    "coco_folder",
+    "karpathy",
+    "scene_captions",
+    "stored_captions",
+]
+
+NAMED = ("coco", "scenes", "clip_flickr8k")
+"""Sources that are known by name."""
+
+
+def captioned(
+    source: str | Path = "coco",
+    split: str | None = None,
+    images: str | Path | None = None,
+    image_column: str = "image",
+    caption_column: str = "caption",
+) -> Captioned:
+    """A set of captioned images.
+
+    Args:
+        source: ``coco`` (the folder ``coco`` of the data home), ``scenes``, ``clip_flickr8k`` (the stored embeddings in
+            the data home); or a path: a COCO folder, a file of Karpathy's splits (``.json``), stored embeddings
+            (``.npz``), or a table of one's own (``.csv``, ``.jsonl``).
+        split: ``val2017`` by default in COCO folders, ``test`` elsewhere; tables and stored embeddings have none.
+        images: the folder of the images, where it is not beside the captions.
+        image_column: of a table of one's own.
+        caption_column: of a table of one's own.
+
+    Raises:
+        UnavailableError: the data is not there; the message says how to get it.
+        InputError: the data is damaged, or the source is of an unknown kind.
+    """
+    folder = None if images is None else path_of(images)
+    if source == "scenes":
+        return scene_captions(split or "test")
+    if source == "clip_flickr8k":
+        return stored_captions(data_home() / FLICKR8K, "clip_flickr8k")
+    path = data_home() / "coco" if source == "coco" else path_of(source)
+    if source == "coco" or path.is_dir():
+        return coco_folder(path, split or "val2017", folder)
+    if not path.suffix and not path.exists():
+        raise unknown_name("source of captions", str(source), NAMED)
+    if path.suffix == ".json":
+        return karpathy(path, split or "test", folder)
+    if path.suffix not in (".npz", ".csv", ".jsonl", ".ndjson"):
+        raise InputError(f"{path} is of no known kind: name a folder, or a .json, .npz, .csv or .jsonl file.")
+    if path.suffix == ".npz":
+        return stored_captions(path)
+    return caption_table(path, folder, image_column, caption_column)

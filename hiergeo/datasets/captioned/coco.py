@@ -1,0 +1,126 @@
+"""Captions in the layouts that papers evaluate retrieval on: COCO folders, and the splits of Karpathy and Fei-Fei."""
+
+from pathlib import Path
+from typing import Any
+
+from hiergeo.datasets.captioned.collection import Captioned, file_ref, stripped
+from hiergeo.errors import InputError, UnavailableError, unknown_name
+from hiergeo.storage import documents
+from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
+
+OBTAIN = (
+    "get val2017.zip and annotations_trainval2017.zip from https://cocodataset.org and unpack both there (val2017/ and "
+    "annotations/captions_val2017.json)"
+)
+"""Where the images and captions of COCO are to be had."""
+
+NAME = Text(r"[^/\\\0]+")
+"""The name of a file or folder."""
+
+COCO = Record(
+    {
+        "images": ListOf(Record({"id": Whole(0), "file_name": NAME}, rest=Anything())),
+        "annotations": ListOf(Record({"image_id": Whole(0), "caption": Text()}, rest=Anything())),
+    },
+    rest=Anything(),
+)
+"""The captions of COCO, as far as they are used."""
+
+KARPATHY = Record(
+    {
+        "images": ListOf(
+            Record(
+                {
+                    "split": Text(),
+                    "filename": NAME,
+                    "sentences": ListOf(Record({"raw": Text()}, rest=Anything())),
+                },
+                {"filepath": NAME, "cocoid": Whole(0), "imgid": Whole(0)},
+                rest=Anything(),
+            )
+        )
+    },
+    {"dataset": Text()},
+    rest=Anything(),
+)
+"""A file of Karpathy's splits (``dataset_coco.json``, ``dataset_flickr30k.json``), as far as it is used."""
+
+
+def coco_folder(folder: Path, split: str = "val2017", images: Path | None = None) -> Captioned:
+    """The captions of a COCO folder: ``annotations/captions_SPLIT.json`` and the images in ``SPLIT/``.
+
+    Args:
+        folder: the folder.
+        split: such as ``val2017``.
+        images: the folder of the images, where it is another one.
+
+    Raises:
+        UnavailableError: the captions are not there; the message says where to get them.
+        InputError: a file that is no such captions, a caption of an image that is not listed, an image listed twice or
+            without captions.
+    """
+    path = folder / "annotations" / f"captions_{split}.json"
+    if not path.is_file():
+        raise UnavailableError(f"{path} is not there: {OBTAIN}.")
+    held = documents.read(path, COCO)
+    captions: dict[int, list[str]] = {}
+    for image in held["images"]:
+        if image["id"] in captions:
+            raise InputError(f"{path} lists the image {image['id']} twice.")
+        captions[image["id"]] = []
+    for place, annotation in enumerate(held["annotations"]):
+        if annotation["image_id"] not in captions:
+            raise InputError(
+                f"{path}: annotation {place} (the first is 0) describes the image {annotation['image_id']}, which is "
+                "not listed among the images."
+            )
+        captions[annotation["image_id"]].append(annotation["caption"])
+    pictures = images or folder / split
+    return Captioned(
+        "coco",
+        split,
+        f"COCO {split}",
+        tuple(file_ref(image["id"], pictures / image["file_name"]) for image in held["images"]),
+        tuple(map(stripped, captions.values())),
+    )
+
+
+def karpathy(path: Path, split: str = "test", images: Path | None = None) -> Captioned:
+    """A split of Karpathy and Fei-Fei, such as the 5,000 COCO or 1,000 Flickr30k test images.
+
+    Args:
+        path: ``dataset_coco.json``, ``dataset_flickr30k.json`` or ``dataset_flickr8k.json``.
+        split: ``test``, ``val``, ``train`` or ``restval``.
+        images: the folder of the images, in which those of COCO lie in ``val2014/`` and ``train2014/``; by default
+            that of the file.
+
+    Raises:
+        InputError: the file is missing or no such file, the split is unknown, or an id is there twice.
+
+    Source: Karpathy and Fei-Fei, Deep Visual-Semantic Alignments for Generating Image Descriptions (CVPR 2015).
+    """
+    held = documents.read(path, KARPATHY)
+    splits = sorted({image["split"] for image in held["images"]})
+    if split not in splits:
+        raise unknown_name("split", split, splits, f" of {path.name}")
+    chosen = [image for image in held["images"] if image["split"] == split]
+    name = held.get("dataset") or path.stem.removeprefix("dataset_")
+    folder = images or path.parent
+    return Captioned(
+        name,
+        split,
+        f"Karpathy {name} {split}, {len(chosen):,} images",
+        tuple(file_ref(_number(image, place), _picture(folder, image)) for place, image in enumerate(chosen)),
+        tuple(stripped(sentence["raw"] for sentence in image["sentences"]) for image in chosen),
+    )
+
+
+def _number(image: dict[str, Any], place: int) -> int:
+    number: int = image.get("cocoid", image.get("imgid", place))
+    return number
+
+
+def _picture(folder: Path, image: dict[str, Any]) -> Path:
+    """Where an image lies: in the folder that the file names, or directly in that of the images."""
+    named, direct = folder / image.get("filepath", "") / image["filename"], folder / image["filename"]
+    return direct if direct.is_file() and not named.is_file() else named

@@ -1,0 +1,174 @@
+"""Entailment of images by captions: an image's own chain against the captions of other images."""
+
+from collections.abc import Callable
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.protocols import Protocol, View, located_rows
+from hiergeo.evaluation.result import Outcome, Statistic
+from hiergeo.geometry import Located, Space
+from hiergeo.geometry.points import row_by_row
+from hiergeo.metrics import Ranking, Roc, pep_scores
+
+NEGATIVES = 100
+"""Captions of other images that each image is paired with, at most."""
+
+
+class ImagePairs(NamedTuple):
+    """Which captions are paired with which images; one row for each chain that has an image.
+
+    Attributes:
+        image: (n,) the image of each row, a position among the hierarchy's images.
+        positive: (n, T) captions, general to specific: the chain of the row.
+        negative: (n, k) captions that are false of the row.
+    """
+
+    image: list[int]
+    positive: list[tuple[str, ...]]
+    negative: list[tuple[str, ...]]
+
+
+def image_pairs(hierarchy: Hierarchy, most: int = NEGATIVES) -> ImagePairs:
+    """The pairs of hyper3-clip's HierarCaps task: (image, caption of its own chain) and (image, other caption).
+
+    The negatives of a row are the most specific captions of the rows of other images, in the order of the data, without
+    captions of the row's own chain, and of these the first `most`. Every row gets equally many: where some row has
+    fewer than `most`, all get as few.
+
+    Raises:
+        InputError: no row has an image, or some row has no caption of another image.
+
+    Source: the evaluation code of hyper3-clip (MIT); its published run has 4,000 positives and 100,000 negatives.
+    """
+    place = {image.image_id: position for position, image in enumerate(hierarchy.images)}
+    rows = [row for row in hierarchy.rows if row.image_id in place]
+    if not rows:
+        raise InputError(f"the {hierarchy.split} split of {hierarchy.name} has no images to pair with captions.")
+    negatives = []
+    for row in rows:
+        others = (r.positive[-1] for r in rows if r.image_id != row.image_id and r.positive[-1] not in row.positive)
+        negatives.append([caption for caption, _ in zip(others, range(most), strict=False)])
+    count = min(map(len, negatives))
+    if count == 0:
+        raise InputError(f"{hierarchy.name} has no captions of other images to serve as negatives: give more rows.")
+    return ImagePairs(
+        [place[row.image_id] for row in rows if row.image_id is not None],
+        [row.positive for row in rows],
+        [tuple(captions[:count]) for captions in negatives],
+    )
+
+
+@final
+class ImageEntailment(Protocol):
+    """Does the cone of a caption tell the image it describes from others: hyper3-clip's HierarCaps task.
+
+    The caption is the general point, at which the exterior angle phi is taken, and the image the specific one. Scores
+    are the probability max(1 - 2 phi / pi, 0), which is hyper3-clip's default, and the cone margin (half aperture of
+    the caption minus phi), which its published figures were made with.
+    """
+
+    name = "hyper3"
+
+    def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:
+        check_image_pairs(self.name, model, hierarchy)
+
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        """AUROC, average precision and the share of ties by both scores; in a product by the margin alone."""
+        scores: dict[str, Score] = {"_margin": view.space.margin}
+        if view.space.geometry.dim is None:
+            scores = {"": probability(view.space)} | scores
+        return score_image_pairs(view, scores)
+
+
+@final
+class AngleProbability(Protocol):
+    """ARGENT's probabilistic entailment protocol (PEP): the angle probability alone, on the pairs of `hyper3`."""
+
+    name = "pep"
+
+    def check(self, model: Model, hierarchy: Hierarchy, space: Space) -> None:
+        check_image_pairs(self.name, model, hierarchy)
+        if space.geometry.dim is not None:
+            raise InputError(f"pep scores one exterior angle, and {space.geometry.spec} has several: use 'hyper3'.")
+
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        """AUROC, average precision and the share of ties."""
+        return score_image_pairs(view, {"": probability(view.space)})
+
+
+def check_image_pairs(protocol: str, model: Model, hierarchy: Hierarchy) -> None:
+    """Raise InputError where there are no images to pair with captions."""
+    if not (model.has_images and hierarchy.images):
+        without = hierarchy.name if model.has_images else model.name
+        raise InputError(f"the {protocol} protocol pairs captions with images, and {without} has none: use 'pairs'.")
+    image_pairs(hierarchy)
+
+
+Score = Callable[[Located, Located], Tensor]
+"""A row-wise score of captions and images."""
+
+
+def probability(space: Space) -> Score:
+    """The score of `hiergeo.metrics.pep_scores`, by the exterior angle at the caption."""
+
+    def score(captions: Located, images: Located) -> Tensor:
+        angle = space.exterior_angle(captions, images).double().cpu()
+        return torch.from_numpy(pep_scores(angle.numpy()))
+
+    return score
+
+
+def score_image_pairs(view: View, scores: dict[str, Score]) -> Outcome:
+    """Rankings of the pairs of a view by each score; keys are the endings of the metrics' names."""
+    embedded = view.embedded
+    pairs = image_pairs(embedded.hierarchy)
+    positive, negative = (_positions(embedded, chains) for chains in (pairs.positive, pairs.negative))
+    image = torch.tensor(pairs.image).to(positive.device)
+    statistics: dict[str, Statistic] = {}
+    numbers: dict[str, float] = {}
+    rocs: dict[str, Roc] = {}
+    baselines: dict[str, dict[str, float]] = {}
+    chance = positive.shape[1] / (positive.shape[1] + negative.shape[1])
+    length = Ranking(*(-word_counts(chains) for chains in (pairs.positive, pairs.negative)))
+    for name, score in scores.items():
+        ranking = Ranking(*(_scored(score, view, captions, image) for captions in (positive, negative)))
+        statistics[f"auroc{name}"] = Statistic(len(image), ranking.auroc)
+        statistics[f"average_precision{name}"] = Statistic(len(image), ranking.average_precision)
+        numbers[f"score_ties{name}"] = ranking.tie_share()
+        rocs[f"auroc{name}"] = ranking.roc()
+        baselines[f"auroc{name}"] = {"chance": 0.5, "length": length.auroc()}
+        baselines[f"average_precision{name}"] = {"chance": chance, "length": length.average_precision()}
+    return Outcome(statistics, numbers, rocs=rocs, baselines=baselines)
+
+
+def word_counts(chains: list[tuple[str, ...]]) -> np.ndarray:
+    """How many words each caption has, (n, T); short captions alone pass for general ones."""
+    return np.array([[len(caption.split()) for caption in chain] for chain in chains], dtype=np.float64)
+
+
+def _positions(embedded: Embedded, chains: list[tuple[str, ...]]) -> Tensor:
+    place = {text: position for position, text in enumerate(embedded.texts)}
+    return torch.tensor([[place[caption] for caption in chain] for chain in chains]).to(embedded.captions.device)
+
+
+def _scored(score: Score, view: View, captions: Tensor, image: Tensor) -> np.ndarray:
+    """(n, T) scores of the captions (n, T) with the image (n,) of their row."""
+    assert view.embedded.image is not None
+    images = view.space.points(view.embedded.image)
+
+    def of(i: Tensor, j: Tensor) -> Tensor:
+        return score(located_rows(view.captions, i), images.rows(j))
+
+    return (
+        row_by_row(of, captions.flatten(), image.repeat_interleave(captions.shape[1]))
+        .view(captions.shape)
+        .cpu()
+        .numpy()
+    )

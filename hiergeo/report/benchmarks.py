@@ -1,0 +1,65 @@
+"""Results of benchmarks with what they have to be compared with: baselines, and figures of papers marked as such."""
+
+from typing import TYPE_CHECKING
+
+from hiergeo._text import caption
+from hiergeo.benchmarks import Benchmark, Published
+from hiergeo.evaluation import Result
+from hiergeo.findings.exports import markdown_table
+from hiergeo.report.words import label, number, short_model
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADINGS = ("metric", "value", "95 % interval", "baselines")
+
+
+def benchmark_rows(result: Result) -> list[tuple[str, str, str, str]]:
+    """A row for each metric: label, value, interval, and baselines by name."""
+    intervals = result.intervals
+    return [
+        (
+            label(name),
+            number(value, 4),
+            " to ".join(number(end, 4) for end in intervals.get(name, ())) or "-",
+            ", ".join(f"{of} {number(held, 3)}" for of, held in result.baselines.get(name, {}).items()) or "-",
+        )
+        for name, value in result.metrics.items()
+    ]
+
+
+def published_line(published: Published) -> str:
+    """A figure of a paper in one line, marked as such."""
+    how = f"; {published.protocol}" if published.protocol else ""
+    return (
+        f"published, not measured here: {published.model}, {label(published.metric)} {number(published.value)} "
+        f"({published.source}{how})"
+    )
+
+
+def protocol_line(result: Result) -> str:
+    """Model, space and protocol in one sentence."""
+    settings = result.settings
+    model, space = caption(short_model(str(settings["model"]))), f"{result.geometry}, root {settings['root']}"
+    return f"{model}; {space}; {settings['dataset']}: {settings['protocol']}"
+
+
+def benchmark_table(result: Result) -> "Table":
+    """The metrics of one result with intervals and baselines."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    told = Text(protocol_line(result), style="dim")
+    table = Table(box=box.SIMPLE_HEAD, caption=told, caption_justify="left", pad_edge=False)
+    for place, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify="left" if place in (0, 3) else "right", no_wrap=place in (1, 2))
+    for row in benchmark_rows(result):
+        table.add_row(*row)
+    return table
+
+
+def benchmark_markdown(result: Result, task: Benchmark) -> str:
+    """The same in Markdown, published figures and the protocol below."""
+    below = [f"- {published_line(each)}" for each in task.published]
+    return "\n".join([markdown_table(HEADINGS, benchmark_rows(result)), "", protocol_line(result), "", *below]).rstrip()
