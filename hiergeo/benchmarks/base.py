@@ -82,7 +82,7 @@ class Benchmark(ABC):
     metrics: ClassVar[tuple[str, ...]]
     images: bool = False
     needs: ClassVar[str] = ""
-    published: ClassVar[tuple[Published, ...]] = ()
+    published: tuple[Published, ...] = ()
 
     @property
     @abstractmethod

@@ -30,7 +30,7 @@ class HierarCaps(Benchmark):
     primary = "tau_d"
     metrics = ("tau_d", "precision", "recall", "any_hit", "auroc", "average_precision")
     needs = "HierarCaps (`hiergeo data fetch hierarcaps`), or another dataset of chains, such as scenes"
-    published = (
+    published: tuple[Published, ...] = (
         Published("CLIP ViT-B/32", "precision", 0.14, PAPER),
         Published("CLIP ViT-B/32", "recall", 0.36, PAPER),
         Published("CLIP ViT-B/32", "tau_d", 0.89, PAPER),
@@ -42,6 +42,8 @@ class HierarCaps(Benchmark):
     def __init__(self, protocol: str = "re", data: str = "hierarcaps", split: str = "test", steps: int = 50) -> None:
         check(protocol, steps)
         self.measured, self.data, self.split, self.steps = protocol, data, split, steps
+        if (protocol, data, split) != ("re", "hierarcaps", "test"):
+            self.published = ()
 
     @cached_property
     def hierarchy(self) -> Hierarchy:

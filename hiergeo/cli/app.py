@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 from hiergeo._version import __version__
-from hiergeo.cli import benchmark, compare, data, demo, embed, info, ladder, options, probe, study, train_head, train_re
+from hiergeo.cli import (
+    benchmark,
+    compare,
+    data,
+    demo,
+    embed,
+    info,
+    ladder,
+    options,
+    probe,
+    study,
+    suite,
+    train_head,
+    train_re,
+)
 from hiergeo.cli.plans import PlannedVerb
 
 
@@ -35,6 +49,8 @@ app.command("probe", cls=PlannedVerb)(probe.probe_command)
 app.command("compare", cls=PlannedVerb)(compare.compare_command)
 app.command("benchmark", cls=PlannedVerb)(benchmark.benchmark_command)
 app.command("study", cls=PlannedVerb)(study.study_command)
+app.command("suite", cls=PlannedVerb)(suite.suite_command)
+app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.add_typer(data.app, name="data")

@@ -1,6 +1,7 @@
 """Results for people: tables for the terminal, text formats, and self-contained pages."""
 
 from hiergeo.report.formats import FORMATS, as_csv, as_json, as_latex, as_markdown, check_format, formatted
+from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page, write_study
 from hiergeo.report.tables import comparison_table, comparison_tables, result_table, study_tables
 
@@ -16,6 +17,7 @@ __all__ = [
     "formatted",
     "result_table",
     "study_tables",
+    "write_leaderboard",
     "write_page",
     "write_study",
 ]

@@ -1,4 +1,4 @@
-"""A model whose embeddings are kept on disk by the hash of their content, so that cells, spaces and heads share them."""
+"""A model whose embeddings are kept on disk by the hash of their content, shared by cells, spaces and heads."""
 
 import hashlib
 import json

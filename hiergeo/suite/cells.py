@@ -159,9 +159,7 @@ def _finite(result: Result, name: str) -> bool:
 
 
 STRING, NUMBER, VALUE = Text(), Number(), OrNull(Number())
-PUBLISHED = Record(
-    {"model": STRING, "metric": STRING, "value": NUMBER, "source": STRING, "protocol": STRING}
-)
+PUBLISHED = Record({"model": STRING, "metric": STRING, "value": NUMBER, "source": STRING, "protocol": STRING})
 SCHEMA = Record(
     {
         "cell": Record({"model": STRING, "space": STRING, "benchmark": STRING}),
@@ -171,9 +169,7 @@ SCHEMA = Record(
         "intervals": Record(rest=ListOf(NUMBER)),
         "baselines": Record(rest=Record(rest=VALUE)),
         "protocol": STRING,
-        "task": Record(
-            {"label": STRING, "primary": STRING, "metrics": ListOf(STRING), "published": ListOf(PUBLISHED)}
-        ),
+        "task": Record({"label": STRING, "primary": STRING, "metrics": ListOf(STRING), "published": ListOf(PUBLISHED)}),
         "settings": Record(rest=Anything()),
         "diagnostics": Record(rest=VALUE),
         "fingerprint": STRING,

@@ -15,8 +15,8 @@ from hiergeo.suite.plan import SuitePlan, of_table
 def spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: bool) -> None:
     """Measure cells by Ray tasks: models are trained first, then every model and benchmark is one task.
 
-    A running cluster is joined (``RAY_ADDRESS``, `ray.init`); where there is none, Ray starts on this machine. Tasks ask
-    for a GPU each where the cluster has some and the plan's device is not the CPU.
+    A running cluster is joined (``RAY_ADDRESS``, `ray.init`); where there is none, Ray starts on this machine. Each
+    task asks for a GPU where the cluster has some and the plan's device is not the CPU.
 
     Raises:
         UnavailableError: Ray is not installed.

@@ -5,11 +5,11 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hiergeo._devices import resolve_device
 from hiergeo._numerics import torch_defaults
@@ -35,24 +35,30 @@ SHARD = re.compile(r"(\d{1,6})/(\d{1,6})")
 HELD = re.compile(r"\.shard-(\d+)-of-(\d+)\.lock")
 
 
-class Shard(NamedTuple):
-    """One part of the cells of a suite: number `index` of `count`, from 1."""
+@dataclass(frozen=True)
+class Shard:
+    """One part of the cells of a suite.
 
-    index: int
-    count: int
+    Attributes:
+        number: which one, from 1.
+        total: how many there are.
+    """
+
+    number: int
+    total: int
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
         """A shard as the command line writes it, such as ``2/8``. Raises InputError."""
         found = SHARD.fullmatch(text)
         shard = cls(*map(int, found.groups())) if found else cls(0, 0)
-        if not 1 <= shard.index <= shard.count:
+        if not 1 <= shard.number <= shard.total:
             raise InputError(f"a shard is written I/N with 1 <= I <= N, such as 2/8, not '{text}'.")
         return shard
 
     def of(self, cells: Sequence[Place]) -> Sequence[Place]:
         """Its share: neighbours, so that few shards need the same model; every cell is in exactly one shard."""
-        start, end = (len(cells) * part // self.count for part in (self.index - 1, self.index))
+        start, end = (len(cells) * part // self.total for part in (self.number - 1, self.number))
         return cells[start:end]
 
 
@@ -61,7 +67,13 @@ ALL = Shard(1, 1)
 
 @torch_defaults()
 def conduct(
-    plan: SuitePlan, out: Path | str, *, resume: bool = False, shard: Shard = ALL, ray: bool = False, progress: bool = False
+    plan: SuitePlan,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    shard: Shard = ALL,
+    ray: bool = False,
+    progress: bool = False,
 ) -> None:
     """Measure the cells of a plan, or of one shard of it, into a folder; arguments as of `hiergeo.suite.run`."""
     out = path_of(out)
@@ -74,7 +86,7 @@ def conduct(
         if ray:
             from hiergeo.suite.cluster import spread
 
-            spread(plan, out, progress=progress)
+            spread(plan, out, cells, progress=progress)
             return
         runner = Runner(plan, out)
         for place in track(cells, "measuring", enabled=progress, note=lambda: runner.doing):
@@ -92,14 +104,14 @@ def _sole_runner(out: Path, shard: Shard) -> Iterator[None]:
         held.enter_context(locked(out / _name(shard)))
         for path in out.glob(".shard-*-of-*.lock"):
             found = HELD.fullmatch(path.name)
-            if found and int(found[2]) != shard.count:
+            if found and int(found[2]) != shard.total:
                 with locked(out / _name(Shard(int(found[1]), int(found[2])))):
                     pass
         yield
 
 
 def _name(shard: Shard) -> str:
-    return f"shard-{shard.index}-of-{shard.count}"
+    return f"shard-{shard.number}-of-{shard.total}"
 
 
 def _claim(plan: SuitePlan, out: Path, cells: Sequence[Place], resume: bool) -> None:

@@ -108,7 +108,9 @@ class BenchmarkEntry:
         except HiergeoError:
             raise
         except Exception as error:  # constructors need not check types
-            raise InputError(f"the options of the benchmark '{self.name}' cannot be used: {described(error)}.") from error
+            raise InputError(
+                f"the options of the benchmark '{self.name}' cannot be used: {described(error)}."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -329,7 +331,9 @@ def _training(entry: dict[str, Any], where: str) -> Training:
     if held["kind"] not in RECIPES:
         raise unknown_name("kind of training", held["kind"], RECIPES, f" in {where}")
     recipe = RECIPES[held["kind"]]
-    _check_keys("setting of a training", entry, [*TRAIN, *(each.name for each in dataclasses.fields(recipe))], f" in {where}")
+    _check_keys(
+        "setting of a training", entry, [*TRAIN, *(each.name for each in dataclasses.fields(recipe))], f" in {where}"
+    )
     settings = {key: value for key, value in entry.items() if key not in TRAIN}
     made = Training(**held, settings=settings)
     try:

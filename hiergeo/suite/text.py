@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from hiergeo.findings.exports import latex_text, markdown_table, number
 from hiergeo.metrics import Interval, find_metric
-from hiergeo.suite.plan import NATIVE
 
 if TYPE_CHECKING:
     from hiergeo.suite.leaderboard import Board, Leaderboard, Range, Row
@@ -72,7 +71,7 @@ def markdown(table: "Leaderboard") -> str:
     parts = [f"# {_line(table.plan.title)}", READING]
     if len(table.boards) > 1:
         header = ("model", "space", *(_line(heading(board)) for board in table.boards))
-        parts.append(markdown_table(header, ((*map(_line, row), *_overview(table, row)) for row in table.rows)))
+        parts.append(markdown_table(header, ((*map(_line, row), *overview(table, row)) for row in table.rows)))
     for board in table.boards:
         parts += _board(board)
     if table.missing:
@@ -86,7 +85,7 @@ def heading(board: "Board") -> str:
     return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).label}"
 
 
-def _overview(table: "Leaderboard", row: "Row") -> Iterator[str]:
+def overview(table: "Leaderboard", row: "Row") -> Iterator[str]:
     for board in table.boards:
         yield _figure(board, row, board.task.primary) if board.task and row in board.cells else "not measured yet"
 
@@ -108,7 +107,9 @@ def _board(board: "Board") -> Iterator[str]:
     ]
     yield markdown_table(("model", "space", *(find_metric(metric).label for metric in metrics)), lines)
     sources = dict.fromkeys(
-        f"{each.source}{f' ({each.protocol})' if each.protocol else ''}" for held in board.published.values() for each in held
+        f"{each.source}{f' ({each.protocol})' if each.protocol else ''}"
+        for held in board.published.values()
+        for each in held
     )
     if sources:
         yield f"Published figures: {_line('; '.join(sources))}."
