@@ -12,7 +12,8 @@ from pictures_common import Given, coco, listed, said
 
 from hiergeo import adapters, benchmarks, errors
 from hiergeo.benchmarks.retrieval import recalls
-from hiergeo.datasets import captioned
+from hiergeo.cli.benchmark import settings_of
+from hiergeo.datasets.captioned import load_captioned
 from hiergeo.evaluation.retrieval import Match
 from hiergeo.metrics import chance_recall
 
@@ -140,4 +141,10 @@ def test_stored_embeddings_of_named_images(tmp_path: Path):
         adapters.load(f"npz:{path}")
     with pytest.raises(errors.InputError, match="12_ab0e"):
         model.encode_image([tmp_path / "12_ab0e.jpg"])
-    assert captioned.captioned(path).owner == (0, 0, 1)
+    assert load_captioned(path).owner == (0, 0, 1)
+
+
+def test_the_command_line_reads_numbers_that_may_be_left_out():
+    assert settings_of("retrieval", ["captions=5", "data=scenes"]) == {"captions": 5, "data": "scenes"}
+    with pytest.raises(errors.InputError, match="captions"):
+        settings_of("retrieval", ["captions=five"])

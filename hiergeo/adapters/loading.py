@@ -19,6 +19,11 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "sentence-transformers": "hiergeo.adapters.sentence_transformers:load_sentence_transformers",
         "npz": "hiergeo.adapters.npz:load_npz",
         "head": "hiergeo.adapters.head_files:load_head",
+        "meru": "hiergeo.adapters.meru:load_meru",
+        "hycoclip": "hiergeo.adapters.meru:load_hycoclip",
+        "meru-clip": "hiergeo.adapters.meru:load_meru_clip",
+        "uncha": "hiergeo.adapters.meru:load_uncha",
+        "phyclip": "hiergeo.adapters.meru:load_phyclip",
         "tiny": "hiergeo.adapters.open_clip:load_tiny",
     },
 )
@@ -36,7 +41,8 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
         spec: ``open_clip:ARCH/TAG``, ``open_clip:ARCH//abs/path.safetensors`` (after the first /, what begins with / or
             . is a path), ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``, ``hf:NAME_OR_PATH``,
             ``sentence-transformers:NAME_OR_PATH``, ``npz:FILE``, ``head:FOLDER`` (a trained head on the model it
-            names; ``head:FOLDER@SPEC`` on another one), ``tiny``, or the name of a third-party adapter
+            names; ``head:FOLDER@SPEC`` on another one), ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other models
+            that bring a space of their own, ``tiny``, or the name of a third-party adapter
             (entry-point group ``hiergeo.adapters``: a callable ``(rest_of_spec, device=...) -> Model``).
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 

@@ -1,8 +1,6 @@
 """Checks that open_clip lacks or reports at length: activation, preprocessing, foreign checkpoints."""
 
-import pickle
 import warnings
-import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from hiergeo import _limits
 from hiergeo.errors import InputError, reason
-from hiergeo.storage import tensors
+from hiergeo.storage import checkpoints, tensors
 from hiergeo.storage.tensors import Shapes
 
 PREPROCESSING = {
@@ -95,39 +92,10 @@ def checkpoint_shapes(path: Path) -> Shapes:
 
 
 def _pickled(path: Path) -> Shapes:
-    try:
-        _refuse_inflated(path)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
-            held = torch.load(path, map_location="meta", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path} is damaged or holds pickled objects other than tensors, which could run code and are refused: "
-            "save its state_dict as safetensors."
-        ) from error
-    except InputError:
-        raise
-    except Exception as error:  # damaged bytes fail anywhere in the unpickler
-        script = "TorchScript" in str(error)
-        defect = "is a TorchScript archive: save its state_dict as safetensors" if script else "is damaged"
-        raise InputError(f"{path} cannot be read: it {defect}.") from error
+    held = checkpoints.described(path)
     state = held.get("state_dict", held) if isinstance(held, dict) else {}
-    return {name.removeprefix("module."): tuple(w.shape) for name, w in state.items() if isinstance(w, torch.Tensor)}
-
-
-def _refuse_inflated(path: Path) -> None:
-    """Raise InputError for a zip archive that torch would inflate beyond any model's size.
-
-    torch stores tensors as they are; only the pickle that describes them is bounded.
-    """
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        infos = archive.infolist()
-    if sum(info.file_size for info in infos if info.filename.endswith(".pkl")) > _limits.PICKLE_BYTES:
-        raise InputError(f"{path} holds a description of more than {_limits.PICKLE_BYTES:,} bytes: it is no model.")
-    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-        raise InputError(f"{path} is compressed, as no checkpoint of torch is: save its state_dict with torch.save.")
+    weights = state.items() if isinstance(state, dict) else ()
+    return {str(name).removeprefix("module."): tuple(w.shape) for name, w in weights if isinstance(w, torch.Tensor)}
 
 
 def wrong_checkpoint(arch: str, path: Path, found: Shapes, error: Exception) -> InputError:

@@ -131,6 +131,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     {
         "hierarcaps": "hiergeo.benchmarks.hierarcaps:HierarCaps",
         "hyperlex": "hiergeo.benchmarks.hyperlex:HyperLex",
+        "himo": "hiergeo.benchmarks.himo:HiMo",
         "retrieval": "hiergeo.benchmarks.retrieval:Retrieval",
     },
 )

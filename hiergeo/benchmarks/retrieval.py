@@ -9,7 +9,7 @@ import torch
 from hiergeo import _limits
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Published, Run
-from hiergeo.datasets.captioned import Captioned, captioned
+from hiergeo.datasets.captioned import Captioned, load_captioned
 from hiergeo.errors import check_whole
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
@@ -32,7 +32,7 @@ class Retrieval(Benchmark):
     published figures.
 
     Args:
-        data: ``coco``, ``scenes``, ``clip_flickr8k`` or a path; see `hiergeo.datasets.captioned.captioned`.
+        data: ``coco``, ``scenes``, ``clip_flickr8k`` or a path; see `hiergeo.datasets.captioned.load_captioned`.
         split: such as ``val2017`` of a COCO folder, ``test`` of Karpathy's splits.
         images: the folder of the images, where it is not beside the captions.
         captions: how many captions each image must have; None takes any number.
@@ -47,6 +47,7 @@ class Retrieval(Benchmark):
     primary = "image_to_text_r1"
     metrics = tuple(f"{direction}_r{k}" for direction in ("image_to_text", "text_to_image") for k in KS)
     images = True
+    needs = "COCO val2017 (`coco/` in the data home), Karpathy's splits, own CSV or JSON Lines files, or scenes"
     published = (
         Published("CLIP ViT-B/32", "text_to_image_r1", 0.30, "arXiv 2407.08521", "COCO; split and captions not public"),
         Published(
@@ -82,7 +83,7 @@ class Retrieval(Benchmark):
     @cached_property
     def captioned(self) -> Captioned:
         """The images and captions, read when first needed."""
-        return captioned(*self._source).take(self._take).limited(first=self._first, announced=self._announced)
+        return load_captioned(*self._source).take(self._take).limited(first=self._first, announced=self._announced)
 
     @property
     def protocol(self) -> str:
@@ -90,6 +91,9 @@ class Retrieval(Benchmark):
         cut = "" if self._first is None else f" (the first {self._first})"
         part = "" if self._take is None else f", the first {len(data.images):,} images"
         return f"{data.convention}{part}, {data.counts} captions an image{cut}, hit if any pair is in the top K"
+
+    def load(self) -> None:
+        _ = self.captioned
 
     def check(self, model: Model, space: Space) -> None:
         model.check_texts(self.captioned.texts)

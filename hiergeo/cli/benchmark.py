@@ -2,7 +2,7 @@
 
 import inspect
 import json as jsonlib
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.table import Table
@@ -97,7 +97,8 @@ def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:
 
 
 def _value(where: str, text: str, kind: Any) -> Any:
-    """A value as the annotation of its parameter wants it; text where that is not bool, int or float."""
+    """A value as the annotation of its parameter wants it; text where that is not bool, int or float, or None."""
+    kind = next((each for each in get_args(kind) if each in (bool, int, float)), kind)
     if kind is bool:
         known = {"true": True, "false": False}
         if text.casefold() not in known:

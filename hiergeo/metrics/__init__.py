@@ -3,6 +3,7 @@
 from hiergeo.metrics.correlation import RankCorrelation, spearman
 from hiergeo.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
 from hiergeo.metrics.entailment import cone_scores, pep_scores
+from hiergeo.metrics.growth import himo, himo_rows
 from hiergeo.metrics.ranking import (
     Ranking,
     Reconstruction,
@@ -71,6 +72,8 @@ __all__ = [
     "cone_scores",
     "crossed_draws",
     "find_metric",
+    "himo",
+    "himo_rows",
     "holm",
     "ladder",
     "ladder_precision_recall",

@@ -77,6 +77,8 @@ METRICS: dict[str, Metric] = {
         *_word_metrics(),
         Metric("image_to_text", "image to text", unit="images", discrete=True),
         Metric("text_to_image", "text to image", unit="captions", discrete=True),
+        Metric("himo", "HiMo", unit="images"),
+        Metric("himo_other_image", "HiMo, other image", None, unit="images"),
         Metric("zero_shot_accuracy", "zero-shot accuracy", unit="images", discrete=True),
         Metric("similarity_change", "change of cosines", None, depends_on_curvature=False, unit="none"),
         Metric("similarity_correlation", "correlation of cosines", None, depends_on_curvature=False, unit="none"),

@@ -5,7 +5,7 @@ from pathlib import Path
 from hiergeo.datasets.captioned.coco import coco_folder, karpathy
 from hiergeo.datasets.captioned.collection import Captioned
 from hiergeo.datasets.captioned.own import caption_table
-from hiergeo.datasets.captioned.stored import FLICKR8K, scene_captions, stored_captions
+from hiergeo.datasets.captioned.stored import FLICKR8K, scene_captions, scene_parts, stored_captions
 from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError, unknown_name
 from hiergeo.storage.files import path_of
@@ -13,10 +13,11 @@ from hiergeo.storage.files import path_of
 __all__ = [
     "Captioned",
     "caption_table",
-    "captioned",
     "coco_folder",
     "karpathy",
+    "load_captioned",
     "scene_captions",
+    "scene_parts",
     "stored_captions",
 ]
 
@@ -24,7 +25,7 @@ NAMED = ("coco", "scenes", "clip_flickr8k")
 """Sources that are known by name."""
 
 
-def captioned(
+def load_captioned(
     source: str | Path = "coco",
     split: str | None = None,
     images: str | Path | None = None,

@@ -1,5 +1,7 @@
 """Captioned images that need no image files: those whose embeddings are stored, and scenes."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from hiergeo.datasets import scenes
@@ -10,6 +12,9 @@ from hiergeo.storage.archives import Array
 
 FLICKR8K = Path("clip_flickr8k") / "flickr8k100_clip_vitb32.npz"
 """Path in the data home of the embeddings of 100 Flickr8k images and their 500 captions by CLIP ViT-B/32."""
+
+PHRASE = re.compile(r" (?=(?:left of|right of|above|below|in the|on a) )")
+"""Where a phrase begins in the caption of a scene."""
 
 
 def stored_captions(path: Path, name: str | None = None) -> Captioned:
@@ -53,3 +58,9 @@ def scene_captions(split: str = "test", count: int | None = None) -> Captioned:
     hierarchy = scenes.load(split, count=count)
     captions = tuple((row.positive[-1],) for row in hierarchy.rows)
     return Captioned("scenes", split, f"scenes {split}", hierarchy.images, captions)
+
+
+def scene_parts(split: str = "test", count: int | None = None) -> Captioned:
+    """Scenes with the phrases of their most specific caption: first shape, second shape or spot, and background."""
+    plain = scene_captions(split, count)
+    return replace(plain, captions=tuple(tuple(PHRASE.split(caption)) for (caption,) in plain.captions))

@@ -1,0 +1,219 @@
+"""Image and text towers that are built to the sizes of stored weights, and the dual encoder that they make."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+VOCABULARY = 49408
+"""Tokens of OpenAI's byte-pair encoding, the last two of which open and close a text."""
+
+EPS = 1e-5
+"""Of every LayerNorm in both towers: the default of torch and not that of timm, which is 1e-6."""
+
+
+Pool = Literal["token", "avg"]
+"""Which feature of an image tower is projected: that of the class token, or the mean of the patches."""
+
+
+class VisionSizes(NamedTuple):
+    """A vision transformer of timm.
+
+    Attributes:
+        width: of the residual stream.
+        layers: number of blocks.
+        heads: of the attention; no weight tells it.
+        hidden: width of the perceptrons.
+        patch: pixels along the side of a patch.
+        image: pixels along the side of an image.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    patch: int
+    image: int
+
+    def weights(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the weights, in timm's words."""
+        w, hidden = self.width, self.hidden
+        block = {
+            "norm1.weight": (w,),
+            "norm1.bias": (w,),
+            "attn.qkv.weight": (3 * w, w),
+            "attn.qkv.bias": (3 * w,),
+            "attn.proj.weight": (w, w),
+            "attn.proj.bias": (w,),
+            "norm2.weight": (w,),
+            "norm2.bias": (w,),
+            "mlp.fc1.weight": (hidden, w),
+            "mlp.fc1.bias": (hidden,),
+            "mlp.fc2.weight": (w, hidden),
+            "mlp.fc2.bias": (w,),
+        }
+        return {
+            "cls_token": (1, 1, w),
+            "pos_embed": (1, (self.image // self.patch) ** 2 + 1, w),
+            "patch_embed.proj.weight": (w, 3, self.patch, self.patch),
+            "patch_embed.proj.bias": (w,),
+            **{f"blocks.{i}.{name}": shape for i in range(self.layers) for name, shape in block.items()},
+            "norm.weight": (w,),
+            "norm.bias": (w,),
+        }
+
+
+class TextSizes(NamedTuple):
+    """A causal text transformer of open_clip.
+
+    Attributes:
+        width: of the residual stream.
+        layers: number of blocks.
+        heads: of the attention; no weight tells it.
+        hidden: width of the perceptrons.
+        context: positions.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    context: int
+
+    def weights(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the weights, in open_clip's words."""
+        w, hidden = self.width, self.hidden
+        block = {
+            "ln_1.weight": (w,),
+            "ln_1.bias": (w,),
+            "attn.in_proj_weight": (3 * w, w),
+            "attn.in_proj_bias": (3 * w,),
+            "attn.out_proj.weight": (w, w),
+            "attn.out_proj.bias": (w,),
+            "ln_2.weight": (w,),
+            "ln_2.bias": (w,),
+            "mlp.c_fc.weight": (hidden, w),
+            "mlp.c_fc.bias": (hidden,),
+            "mlp.c_proj.weight": (w, hidden),
+            "mlp.c_proj.bias": (w,),
+        }
+        blocks = {
+            f"transformer.resblocks.{i}.{name}": shape for i in range(self.layers) for name, shape in block.items()
+        }
+        return {
+            "token_embedding.weight": (VOCABULARY, w),
+            "positional_embedding": (self.context, w),
+            **blocks,
+            "ln_final.weight": (w,),
+            "ln_final.bias": (w,),
+        }
+
+
+class Scales(NamedTuple):
+    """Factors of the projected features of each modality, (dim,)."""
+
+    visual: Tensor
+    textual: Tensor
+
+
+@final
+class DualEncoder(nn.Module):
+    """Two towers with linear projections and a factor for each coordinate; rows are tangent vectors at the origin.
+
+    Rows whose length would pass `reach` in a factor of the space are shortened to it, as the exponential maps of these
+    models do.
+
+    Args:
+        vision: sizes of the image tower.
+        text: sizes of the text tower.
+        weights: of both towers, under ``visual.`` and ``textual.``, and ``visual_proj`` and ``textual_proj``.
+        scales: of the projected features.
+        reach: (factors,) the largest lengths; empty for no limit.
+        quick_gelu: whether the text tower has OpenAI's approximation of GELU.
+        pool: which feature of the image tower is projected.
+    """
+
+    visual_scale: Tensor
+    textual_scale: Tensor
+    reach: Tensor
+
+    def __init__(
+        self,
+        vision: VisionSizes,
+        text: TextSizes,
+        weights: Mapping[str, Tensor],
+        *,
+        scales: Scales,
+        reach: Tensor,
+        quick_gelu: bool = False,
+        pool: Pool = "token",
+    ) -> None:
+        super().__init__()
+        with torch.device("meta"):
+            self.visual = vision_tower(vision, pool)
+            self.textual = text_tower(text, quick_gelu)
+            self.visual_proj = _projection(weights, "visual_proj")
+            self.textual_proj = _projection(weights, "textual_proj")
+        self.load_state_dict({name: weight.clone() for name, weight in weights.items()}, strict=True, assign=True)
+        self.textual.attn_mask = self.textual.build_causal_mask()
+        self.register_buffer("visual_scale", scales.visual)
+        self.register_buffer("textual_scale", scales.textual)
+        self.register_buffer("reach", reach)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """(B, 3, side, side) normalised pixels -> (B, dim)."""
+        return self._within_reach(self.visual_proj(self.visual(pixels)) * self.visual_scale)
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """(B, context) tokens -> (B, dim)."""
+        return self._within_reach(self.textual_proj(self.textual(tokens)) * self.textual_scale)
+
+    def _within_reach(self, rows: Tensor) -> Tensor:
+        if not len(self.reach):
+            return rows
+        factors = rows.unflatten(-1, (len(self.reach), -1))
+        length = factors.norm(dim=-1, keepdim=True)
+        limit = self.reach[:, None]
+        return (factors * torch.where(length > limit, limit / length, 1.0)).flatten(-2)
+
+
+def vision_tower(sizes: VisionSizes, pool: Pool) -> nn.Module:
+    """The image tower: timm's ViT without a head, its pooled feature after the last LayerNorm."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    return VisionTransformer(
+        img_size=sizes.image,
+        patch_size=sizes.patch,
+        embed_dim=sizes.width,
+        depth=sizes.layers,
+        num_heads=sizes.heads,
+        mlp_ratio=sizes.hidden / sizes.width,
+        num_classes=0,
+        global_pool=pool,
+        weight_init="skip",
+        norm_layer=partial(nn.LayerNorm, eps=EPS),
+    )
+
+
+def text_tower(sizes: TextSizes, quick_gelu: bool) -> Any:
+    """The text tower: open_clip's causal transformer, read at the token of the largest id, the end of the text."""
+    from open_clip.transformer import QuickGELU, TextTransformer
+
+    return TextTransformer(
+        context_length=sizes.context,
+        vocab_size=VOCABULARY,
+        width=sizes.width,
+        heads=sizes.heads,
+        layers=sizes.layers,
+        mlp_ratio=sizes.hidden / sizes.width,
+        proj_type="none",
+        pool_type="argmax",
+        act_layer=QuickGELU if quick_gelu else nn.GELU,
+    )
+
+
+def _projection(weights: Mapping[str, Tensor], name: str) -> nn.Linear:
+    outputs, inputs = weights[f"{name}.weight"].shape
+    return nn.Linear(inputs, outputs, bias=f"{name}.bias" in weights)
