@@ -52,7 +52,7 @@ def _row(seed: str, text: str) -> np.ndarray:
 
 
 class Radius(Benchmark):
-    """The share of texts whose radius exceeds a bar. Models whose name is `broken` get NaN, those of `raises` an error."""
+    """The share of texts whose radius exceeds a bar; NaN for the model `broken`, an error for the model `raises`."""
 
     name = "radius"
     label = "radius"

@@ -19,7 +19,7 @@ from hiergeo.geometry import parse
 from hiergeo.storage.documents import Flag, ListOf, Misfit, Record, Schema, Text, Whole, parse_toml
 from hiergeo.storage.files import path_of, read_text
 from hiergeo.suite.cells import Place
-from hiergeo.training import Recipe, TowerRecipe
+from hiergeo.training import Recipe, TowerRecipe, parse_losses
 
 NATIVE = "native"
 """The space that a model brings, or was trained in; Euclidean space around its root where there is neither."""
@@ -44,7 +44,8 @@ class Training:
         rows: only the first of them; None takes all.
         geometry: where losses are taken; the native space of the trained model.
         learn_curvature: whether its curvature is learnt.
-        settings: fields of `hiergeo.training.Recipe` or `TowerRecipe`.
+        settings: fields of `hiergeo.training.Recipe` or `TowerRecipe`; losses by name, or as the command line
+            writes them: ``["re", "order=0.5"]``.
     """
 
     kind: str
@@ -58,7 +59,10 @@ class Training:
     @cached_property
     def recipe(self) -> Recipe | TowerRecipe:
         """The settings as a recipe. Raises InputError for a value that it refuses."""
-        return RECIPES[self.kind](**self.settings)
+        settings = dict(self.settings)
+        if isinstance(losses := settings.get("losses"), list):
+            settings["losses"] = parse_losses(losses)
+        return RECIPES[self.kind](**settings)
 
 
 @dataclass(frozen=True)
