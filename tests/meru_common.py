@@ -82,19 +82,24 @@ def arrays(weights: Mapping[str, torch.Tensor]) -> Arrays:
 
 def image_rows(held: Arrays, pixels: np.ndarray) -> np.ndarray:
     """Projected features (B, dim) of pixels (B, 3, side, side) in [0, 1]; the caller scales them."""
-    x = (pixels - held["pixel_mean"]) / held["pixel_std"]
-    batch = len(x)
+    x = image_tokens(held, (pixels - held["pixel_mean"]) / held["pixel_std"], HEADS)
+    return layer_norm(held, "visual.norm", x)[:, 0] @ held["visual_proj.weight"].T
+
+
+def image_tokens(held: Arrays, x: np.ndarray, heads: int, eps: float = 1e-5) -> np.ndarray:
+    """Class token and patches (B, 1 + patches, width) behind the blocks, of normalised pixels (B, 3, side, side)."""
+    batch, width = len(x), held["visual.cls_token"].shape[-1]
     x = x.reshape(batch, 3, GRID, PATCH, GRID, PATCH).transpose(0, 2, 4, 1, 3, 5).reshape(batch, GRID**2, -1)
-    x = x @ held["visual.patch_embed.proj.weight"].reshape(WIDTH, -1).T + held["visual.patch_embed.proj.bias"]
+    x = x @ held["visual.patch_embed.proj.weight"].reshape(width, -1).T + held["visual.patch_embed.proj.bias"]
     x = np.concatenate([np.repeat(held["visual.cls_token"], batch, 0), x], 1) + held["visual.pos_embed"]
     for i in range(LAYERS):
         block = f"visual.blocks.{i}"
-        normed = layer_norm(held, f"{block}.norm1", x)
+        normed = layer_norm(held, f"{block}.norm1", x, eps)
         qkv = linear(held, f"{block}.attn.qkv", normed)
-        x = x + linear(held, f"{block}.attn.proj", attention(qkv, HEADS, causal=False))
-        normed = layer_norm(held, f"{block}.norm2", x)
+        x = x + linear(held, f"{block}.attn.proj", attention(qkv, heads, causal=False))
+        normed = layer_norm(held, f"{block}.norm2", x, eps)
         x = x + linear(held, f"{block}.mlp.fc2", gelu(linear(held, f"{block}.mlp.fc1", normed)))
-    return layer_norm(held, "visual.norm", x)[:, 0] @ held["visual_proj.weight"].T
+    return x
 
 
 def text_rows(held: Arrays, tokens: np.ndarray, activation: Any = None, heads: int = TEXT_HEADS) -> np.ndarray:

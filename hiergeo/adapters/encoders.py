@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from hiergeo.errors import InputError
+
 VOCABULARY = 49408
 """Tokens of OpenAI's byte-pair encoding, the last two of which open and close a text."""
 
-EPS = 1e-5
-"""Of every LayerNorm in both towers: the default of torch and not that of timm, which is 1e-6."""
+CONTEXT = 1 << 12
+"""Positions of a text tower at most: its mask has as many rows and columns."""
 
 
 Pool = Literal["token", "avg"]
@@ -28,6 +31,8 @@ class VisionSizes(NamedTuple):
         hidden: width of the perceptrons.
         patch: pixels along the side of a patch.
         image: pixels along the side of an image.
+        pool: which feature is projected.
+        eps: of the LayerNorms: that of torch in these models, and not that of timm, which is 1e-6.
     """
 
     width: int
@@ -36,10 +41,13 @@ class VisionSizes(NamedTuple):
     hidden: int
     patch: int
     image: int
+    pool: Pool = "token"
+    eps: float = 1e-5
 
     def weights(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the weights, in timm's words."""
         w, hidden = self.width, self.hidden
+        last = "norm" if self.pool == "token" else "fc_norm"
         block = {
             "norm1.weight": (w,),
             "norm1.bias": (w,),
@@ -60,8 +68,8 @@ class VisionSizes(NamedTuple):
             "patch_embed.proj.weight": (w, 3, self.patch, self.patch),
             "patch_embed.proj.bias": (w,),
             **{f"blocks.{i}.{name}": shape for i in range(self.layers) for name, shape in block.items()},
-            "norm.weight": (w,),
-            "norm.bias": (w,),
+            f"{last}.weight": (w,),
+            f"{last}.bias": (w,),
         }
 
 
@@ -118,6 +126,18 @@ class Scales(NamedTuple):
     textual: Tensor
 
 
+def check_sizes(path: Path, vision: VisionSizes, text: TextSizes) -> None:
+    """Raise InputError for sizes of which no towers can be built."""
+    if text.context > CONTEXT:
+        raise InputError(f"{path} is damaged: its text tower has {text.context} positions, and {CONTEXT} is most.")
+    for name, tower in (("image", vision), ("text", text)):
+        if tower.hidden % tower.width:
+            raise InputError(
+                f"{path} is damaged: the perceptrons of its {name} tower are {tower.hidden} wide, no multiple of "
+                f"{tower.width}."
+            )
+
+
 @final
 class DualEncoder(nn.Module):
     """Two towers with linear projections and a factor for each coordinate; rows are tangent vectors at the origin.
@@ -132,7 +152,6 @@ class DualEncoder(nn.Module):
         scales: of the projected features.
         reach: (factors,) the largest lengths; empty for no limit.
         quick_gelu: whether the text tower has OpenAI's approximation of GELU.
-        pool: which feature of the image tower is projected.
     """
 
     visual_scale: Tensor
@@ -148,11 +167,10 @@ class DualEncoder(nn.Module):
         scales: Scales,
         reach: Tensor,
         quick_gelu: bool = False,
-        pool: Pool = "token",
     ) -> None:
         super().__init__()
         with torch.device("meta"):
-            self.visual = vision_tower(vision, pool)
+            self.visual = vision_tower(vision)
             self.textual = text_tower(text, quick_gelu)
             self.visual_proj = _projection(weights, "visual_proj")
             self.textual_proj = _projection(weights, "textual_proj")
@@ -179,8 +197,8 @@ class DualEncoder(nn.Module):
         return (factors * torch.where(length > limit, limit / length, 1.0)).flatten(-2)
 
 
-def vision_tower(sizes: VisionSizes, pool: Pool) -> nn.Module:
-    """The image tower: timm's ViT without a head, its pooled feature after the last LayerNorm."""
+def vision_tower(sizes: VisionSizes) -> nn.Module:
+    """The image tower: timm's ViT without a head, its pooled feature behind the last LayerNorm."""
     from timm.models.vision_transformer import VisionTransformer
 
     return VisionTransformer(
@@ -191,9 +209,9 @@ def vision_tower(sizes: VisionSizes, pool: Pool) -> nn.Module:
         num_heads=sizes.heads,
         mlp_ratio=sizes.hidden / sizes.width,
         num_classes=0,
-        global_pool=pool,
+        global_pool=sizes.pool,
         weight_init="skip",
-        norm_layer=partial(nn.LayerNorm, eps=EPS),
+        norm_layer=partial(nn.LayerNorm, eps=sizes.eps),
     )
 
 

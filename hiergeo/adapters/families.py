@@ -71,7 +71,7 @@ def refuse_other_family(path: Path, weights: Collection[str], wanted: str) -> No
         wanted: an adapter of `MARKS` or `SAME_LAYOUT`.
     """
     found = recognised(weights)
-    if found == SAME_LAYOUT.get(wanted, wanted):
+    if found is not None and found.partition(":")[0] == SAME_LAYOUT.get(wanted, wanted):
         return
     if found is None:
         raise InputError(f"{path} is no checkpoint that {wanted}: knows: it lacks the weights of that layout.")

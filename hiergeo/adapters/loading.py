@@ -24,6 +24,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "meru-clip": "hiergeo.adapters.meru:load_meru_clip",
         "uncha": "hiergeo.adapters.meru:load_uncha",
         "phyclip": "hiergeo.adapters.meru:load_phyclip",
+        "hyper3": "hiergeo.adapters.hyper3:load_hyper3",
         "tiny": "hiergeo.adapters.open_clip:load_tiny",
     },
 )

@@ -5,7 +5,6 @@ Facts of the format are those of the public repositories of MERU (Desai et al., 
 """
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo import _limits
-from hiergeo.adapters import families
-from hiergeo.adapters.encoders import VOCABULARY, TextSizes, VisionSizes
+from hiergeo.adapters import families, weights
+from hiergeo.adapters.encoders import VOCABULARY, TextSizes, VisionSizes, check_sizes
 from hiergeo.errors import InputError
 from hiergeo.storage import checkpoints, tensors
 from hiergeo.storage.tensors import Shapes
@@ -37,9 +35,6 @@ RENAMED = (
 """Beginnings of names in the file, and what open_clip calls them."""
 
 MASK = "textual.attn_mask"
-
-CONTEXT = 1 << 12
-"""Positions of a text tower at most: its mask has as many rows and columns."""
 
 SCALARS: dict[str, tuple[str, ...]] = {
     families.MERU: ("logit_scale", "curv", "visual_alpha", "textual_alpha"),
@@ -114,22 +109,22 @@ def read_checkpoint(path: Path, family: str, adapter: str, heads: Heads) -> Chec
     families.refuse_other_family(path, described, adapter)
     found = {name: tuple(weight.shape) for name, weight in described.items()}
     vision, text = _sizes(path, found, adapter, heads)
-    expected = _layout(family, vision, text, _side(path, found, "visual_proj.weight", 0, 2))
+    expected = _layout(family, vision, text, weights.side(path, found, "visual_proj.weight", 0, 2))
     _check_layout(path, family, expected, found)
-    _check_kinds(path, described)
+    weights.check_kinds(path, described, skipped=(MASK,))
     whole = checkpoints.read(path)
     state = _state(path, whole)
     _check_values(path, state, text.context)
     root = whole.get("root", state.get("root")) if family == families.MERU_CLIP else None
     numbers = {name: float(weight) for name, weight in state.items() if not weight.ndim}
     towers = ("visual.", "textual.", "visual_proj.", "textual_proj.")
-    weights = {
+    held = {
         renamed(name): weight
         for name, weight in state.items()
         if name.startswith(towers) and name != MASK and "min_radius_head" not in name
     }
     mean, std = (tuple(state[f"pixel_{name}"].flatten().tolist()) for name in ("mean", "std"))
-    return Checkpoint(vision, text, weights, numbers, mean, std, _checked_root(path, root, expected))
+    return Checkpoint(vision, text, held, numbers, mean, std, _checked_root(path, root, expected))
 
 
 def renamed(name: str) -> str:
@@ -151,50 +146,27 @@ def _state(path: Path, held: Any) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): weight for name, weight in state.items() if isinstance(weight, Tensor)}
 
 
-def _side(path: Path, found: Shapes, name: str, axis: int, ndim: int) -> int:
-    if name not in found:
-        raise InputError(f"{path} is no whole checkpoint: the weight '{name}' is missing.")
-    shape = found[name]
-    if len(shape) != ndim or not 0 < shape[axis] <= _limits.WIDTH:
-        raise InputError(f"{path} is damaged: the weight '{name}' has shape {list(shape)}.")
-    return shape[axis]
-
-
-def _layers(path: Path, found: Shapes, prefix: str) -> int:
-    numbers = {int(match[1]) for name in found if (match := re.match(re.escape(prefix) + r"(\d{1,6})\.", name))}
-    if not numbers or len(numbers) > _limits.LAYERS or max(numbers) != len(numbers) - 1:
-        raise InputError(f"{path} is no whole checkpoint: its blocks '{prefix}0', '{prefix}1' and so on have gaps.")
-    return len(numbers)
-
-
 def _sizes(path: Path, found: Shapes, adapter: str, heads: Heads) -> tuple[VisionSizes, TextSizes]:
-    width = _side(path, found, "visual.cls_token", 2, 3)
-    patch = _side(path, found, "visual.patch_embed.proj.weight", 3, 4)
-    grid = max(1, math.isqrt(_side(path, found, "visual.pos_embed", 1, 3) - 1))
-    text_width = _side(path, found, "textual.token_embed.weight", 1, 2)
+    width = weights.side(path, found, "visual.cls_token", 2, 3)
+    patch = weights.side(path, found, "visual.patch_embed.proj.weight", 3, 4)
+    grid = max(1, math.isqrt(weights.side(path, found, "visual.pos_embed", 1, 3) - 1))
+    text_width = weights.side(path, found, "textual.token_embed.weight", 1, 2)
     vision = VisionSizes(
         width=width,
-        layers=_layers(path, found, "visual.blocks."),
+        layers=weights.blocks(path, found, "visual.blocks."),
         heads=_heads(path, adapter, "vision", width, heads.vision, VISION_HEADS),
-        hidden=_side(path, found, "visual.blocks.0.mlp.fc1.weight", 0, 2),
+        hidden=weights.side(path, found, "visual.blocks.0.mlp.fc1.weight", 0, 2),
         patch=patch,
         image=grid * patch,
     )
     text = TextSizes(
         width=text_width,
-        layers=_layers(path, found, "textual.resblocks."),
+        layers=weights.blocks(path, found, "textual.resblocks."),
         heads=_heads(path, adapter, "text", text_width, heads.text, TEXT_HEADS),
-        hidden=_side(path, found, "textual.resblocks.0.mlp.c_fc.weight", 0, 2),
-        context=_side(path, found, "textual.posit_embed", 0, 2),
+        hidden=weights.side(path, found, "textual.resblocks.0.mlp.c_fc.weight", 0, 2),
+        context=weights.side(path, found, "textual.posit_embed", 0, 2),
     )
-    if text.context > CONTEXT:
-        raise InputError(f"{path} is damaged: its text tower has {text.context} positions, and {CONTEXT} is most.")
-    for name, tower in (("visual", vision), ("textual", text)):
-        if tower.hidden % tower.width:
-            raise InputError(
-                f"{path} is damaged: the perceptrons of its {name} tower are {tower.hidden} wide, no multiple of "
-                f"{tower.width}."
-            )
+    check_sizes(path, vision, text)
     return vision, text
 
 
@@ -246,20 +218,8 @@ def _check_layout(path: Path, family: str, expected: Mapping[str, tuple[int, ...
     assert expected["textual.token_embed.weight"][0] == VOCABULARY
 
 
-def _check_kinds(path: Path, described: Mapping[str, Tensor]) -> None:
-    """Refuse weights that are no numbers, and more of them than the file has bytes for."""
-    for name, weight in described.items():
-        if not weight.is_floating_point() and name != MASK:
-            raise InputError(f"{path} is damaged: the weight '{name}' is of type {weight.dtype}.")
-    stored, held = sum(weight.numel() * weight.element_size() for weight in described.values()), path.stat().st_size
-    if stored > held:
-        raise InputError(f"{path} is damaged: it describes {stored:,} bytes of weights and has {held:,}.")
-
-
 def _check_values(path: Path, state: Mapping[str, Tensor], context: int) -> None:
-    for name, weight in state.items():
-        if weight.is_floating_point() and name != MASK and not bool(weight.isfinite().all()):
-            raise InputError(f"{path} is damaged: the weight '{name}' holds NaN or Inf.")
+    weights.check_finite(path, {name: weight for name, weight in state.items() if name != MASK})
     mask = state.get(MASK)
     if mask is not None:
         hidden = mask if mask.dtype == torch.bool else mask != 0

@@ -1,0 +1,176 @@
+"""Dual encoders that bring the space they were trained in: their towers' inputs, their rows and their geometry.
+
+An embedding is the projected feature times a learnt factor of its modality: the tangent vector x whose exponential map
+is the model's point on the hyperboloid. Its geodesic radius is |x|, so the rows x around a root of zeros in Lorentz(-c)
+are the model's space.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from hiergeo.adapters.encoders import DualEncoder, Scales
+from hiergeo.adapters.model import NetworkModel
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.geometry import Lorentz, Space
+from hiergeo.storage.documents import Misfit, Record
+from hiergeo.storage.files import path_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MIN_RADIUS = 0.1
+"""K of the half aperture asin(2 K / (sqrt(c) |space components|)) in these models."""
+
+REACH = math.asinh(2**15)
+"""Largest sqrt(c) |x| that their exponential map takes; longer vectors are shortened to it."""
+
+CURVATURES = (0.01, 100.0)
+"""Range of c in files that can be used: training keeps it in [0.1, 10]."""
+
+IMAGES = {"crop": "shortest", "squash": "squash"}
+"""How pictures become square -> open_clip's name: shorter side and centre crop, or both sides alike (retrieval)."""
+
+
+DIGITS = 8
+"""Digits of a whole number in a spec."""
+
+
+class Native(NamedTuple):
+    """What the numbers of a file say of embeddings.
+
+    Attributes:
+        space: where they are measured; None where the file brings no root.
+        scales: factors of the projected features.
+        reach: (factors,) their largest lengths; empty for no limit.
+    """
+
+    space: Space | None
+    scales: Scales
+    reach: Tensor
+
+
+@final
+class NativeModel(NetworkModel):
+    """A dual encoder with the space it was trained in.
+
+    Args:
+        name: the spec that loads the model.
+        network: the towers.
+        device: where they run.
+        tokenizer: texts -> (B, context) tokens.
+        transform: a picture -> (3, side, side) pixels.
+        preprocessing: how pictures reach the model, in words.
+        space: the native space, or None.
+        normalised: whether rows are brought to norm one, as those of a CLIP.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: DualEncoder,
+        device: torch.device,
+        *,
+        tokenizer: Callable[[list[str]], Tensor],
+        transform: Callable[["Image"], Tensor],
+        preprocessing: str,
+        space: Space | None,
+        normalised: bool = False,
+    ) -> None:
+        super().__init__(name, network, device, preprocessing)
+        self.tokenizer = tokenizer
+        self.transform = transform
+        self.normalised = normalised
+        self._space = space
+
+    def native_space(self) -> Space | None:
+        """The space that the model was trained in, with its learnt curvature; None for a CLIP without a stored root."""
+        return self._space
+
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        rows: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device))
+        return rows
+
+    def embed_pictures(self, pictures: Sequence["Image"]) -> Tensor:
+        pixels = torch.stack([self.transform(picture) for picture in pictures])
+        rows: Tensor = self.network.encode_image(pixels.to(self.device))
+        return rows
+
+
+def options_of(rest: str, schema: Record) -> tuple[Path, dict[str, Any]]:
+    """The path in the rest of a spec and the options behind its question mark: ``PATH?images=squash&heads=12``.
+
+    Raises:
+        InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
+    """
+    name, _, query = (rest, "", "") if path_of(rest).exists() else rest.partition("?")
+    given: dict[str, Any] = {}
+    for pair in filter(None, query.split("&")):
+        key, _, value = pair.partition("=")
+        given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
+    return path_of(name), fitting(given, schema, f"'?{query}' in the model spec")
+
+
+def fitting(options: Any, schema: Record, source: str) -> dict[str, Any]:
+    """Options that fit a schema; raises InputError, naming `source`, for others."""
+    if isinstance(options, dict):
+        for name in options:
+            if name not in schema.optional:
+                raise unknown_name("option", str(name), schema.optional, f" in {source}")
+    try:
+        schema.check(options, "")
+    except Misfit as error:
+        raise InputError(f"{source} cannot be used: {error}.") from error
+    return dict(options)
+
+
+def byte_pairs(context: int) -> Callable[[list[str]], Tensor]:
+    """OpenAI's tokenizer: lower case, zero padding; of a text that is too long the last token becomes its end."""
+    from open_clip.tokenizer import SimpleTokenizer
+
+    tokenizer: Callable[[list[str]], Tensor] = SimpleTokenizer(context_length=context)
+    return tokenizer
+
+
+def square(side: int, mean: Sequence[float], std: Sequence[float], images: str) -> Callable[["Image"], Tensor]:
+    """Pictures to pixels (3, side, side): resized by bicubic interpolation, as `IMAGES` says, and normalised."""
+    from open_clip.transform import image_transform
+
+    transform: Callable[[Image], Tensor] = image_transform(
+        side,
+        is_train=False,
+        mean=tuple(mean),
+        std=tuple(std),
+        resize_mode=IMAGES[images],
+        interpolation="bicubic",
+    )
+    return transform
+
+
+def hyperbolic(path: Path, log_curvature: float, log_visual: float, log_textual: float, dim: int) -> Native:
+    """The native space of a model with one curvature, given the logarithms that are stored."""
+    c = curvature(path, log_curvature)
+    space = Space(Lorentz(-c), torch.zeros(dim), min_radius=MIN_RADIUS)
+    scales = Scales(*(torch.full((dim,), factor(path, log)) for log in (log_visual, log_textual)))
+    return Native(space, scales, torch.tensor([REACH / math.sqrt(c)]))
+
+
+def curvature(path: Path, log: float) -> float:
+    """c = exp(log), the absolute curvature. Raises InputError for one that no model of this kind has."""
+    low, high = CURVATURES
+    if not math.log(low) <= log <= math.log(high):
+        raise InputError(
+            f"{path} is damaged: the logarithm of its curvature is {log:g}, far from any that training allows."
+        )
+    return math.exp(log)
+
+
+def factor(path: Path, log: float) -> float:
+    """exp(log), the factor of a modality. Raises InputError for one that float32 does not hold."""
+    if abs(log) > math.log(torch.finfo(torch.float32).max):
+        raise InputError(f"{path} is damaged: the logarithm of a factor of its embeddings is {log:g}.")
+    return math.exp(log)
