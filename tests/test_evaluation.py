@@ -66,7 +66,9 @@ def test_re_of_a_case_worked_by_hand(fan):
     result = hiergeo.evaluate(*fan, steps=400)
     order = ("a", "x", "ab", "xy", "abc", "xyz", "xyzw")
     assert result.ladders == ((*order, "abcd"), order)
-    assert result.metrics == {"tau_d": 1, "precision": (4 / 8 + 4 / 7) / 2, "recall": 1, "tied_share": 0}
+    precision = (4 / 8 + 4 / 7) / 2
+    numbers = {"tau_d": 1, "tau_d_equal_length": 1, "precision": precision, "recall": 1, "tied_share": 0}
+    assert result.metrics == numbers
 
 
 @pytest.mark.parametrize("tiers", [2, 3, 6])
@@ -99,7 +101,7 @@ def test_ties_count_nothing(fan):
 def test_a_text_only_model_gives_tau_d_alone(fan):
     model, hierarchy = fan
     model.has_images = False
-    assert set(hiergeo.evaluate(model, hierarchy).metrics) == {"tau_d", "tied_share"}
+    assert set(hiergeo.evaluate(model, hierarchy).metrics) == {"tau_d", "tau_d_equal_length", "tied_share"}
     with pytest.raises(InputError, match="starts from images"):
         hiergeo.evaluate(model, hierarchy, protocol="traversal")
 

@@ -9,7 +9,7 @@ from suite_common import PLAN, plan, toys  # noqa: F401 - a fixture
 
 from hiergeo import suite
 from hiergeo.errors import HiergeoError, InputError
-from hiergeo.suite.plan import SHIPPED, of_table, parse_plan
+from hiergeo.suite.reading import SHIPPED, of_table, parse_plan
 from hiergeo.training import Recipe, TowerRecipe
 
 pytestmark = pytest.mark.usefixtures("toys")

@@ -77,9 +77,9 @@ class TestResume:
         suite.run(plan(text), out)
         before = files(out)
         data.write_text("another")
-        from hiergeo.suite.conduct import _content
+        from hiergeo.suite import runner
 
-        _content.cache_clear()
+        runner.content_of.cache_clear()
         suite.run(plan(text), out, resume=True)
         after = files(out)
         assert {name for name in before if before[name] != after[name]} == {

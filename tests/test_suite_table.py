@@ -17,7 +17,8 @@ from hiergeo import suite
 from hiergeo.cli.app import app
 from hiergeo.errors import InputError
 from hiergeo.report import write_leaderboard
-from hiergeo.suite.leaderboard import Board, Leaderboard, Row
+from hiergeo.suite.board import Board, Row
+from hiergeo.suite.leaderboard import Leaderboard
 
 pytestmark = pytest.mark.usefixtures("toys")
 

@@ -1,9 +1,22 @@
 """Pretrained models as embeddings and a root, behind one interface."""
 
+from hiergeo.adapters.gaussians import Gaussian, inclusion
 from hiergeo.adapters.loading import ADAPTERS, load
 from hiergeo.adapters.model import Model, NetworkModel
 from hiergeo.adapters.store import embed
 from hiergeo.adapters.towers import TOWERS, Tower, tower_of
 from hiergeo.datasets.pictures import ImageLike
 
-__all__ = ["ADAPTERS", "TOWERS", "ImageLike", "Model", "NetworkModel", "Tower", "embed", "load", "tower_of"]
+__all__ = [
+    "ADAPTERS",
+    "TOWERS",
+    "Gaussian",
+    "ImageLike",
+    "Model",
+    "NetworkModel",
+    "Tower",
+    "embed",
+    "inclusion",
+    "load",
+    "tower_of",
+]

@@ -36,6 +36,13 @@ IMAGES = {"crop": "shortest", "squash": "squash"}
 """How pictures become square -> open_clip's name: shorter side and centre crop, or both sides alike (retrieval)."""
 
 
+STATISTICS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""Normalisation of pixels -> mean and standard deviation."""
+
 DIGITS = 8
 """Digits of a whole number in a spec."""
 
@@ -101,8 +108,8 @@ class NativeModel(NetworkModel):
         return rows
 
 
-def options_of(rest: str, schema: Record) -> tuple[Path, dict[str, Any]]:
-    """The path in the rest of a spec and the options behind its question mark: ``PATH?images=squash&heads=12``.
+def options_of(rest: str, schema: Record) -> tuple[str, dict[str, Any]]:
+    """The path or name in the rest of a spec and the options behind its question mark: ``PATH?images=squash&heads=12``.
 
     Raises:
         InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
@@ -112,7 +119,7 @@ def options_of(rest: str, schema: Record) -> tuple[Path, dict[str, Any]]:
     for pair in filter(None, query.split("&")):
         key, _, value = pair.partition("=")
         given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
-    return path_of(name), fitting(given, schema, f"'?{query}' in the model spec")
+    return name, fitting(given, schema, f"'?{query}' in the model spec")
 
 
 def fitting(options: Any, schema: Record, source: str) -> dict[str, Any]:

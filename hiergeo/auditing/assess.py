@@ -94,7 +94,9 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
     """Audit embeddings on the device where they are; arguments as for `audit`."""
     subject = subject_of(embedded, space)
     made = _Numbers(settings, progress)
-    made.numbers, made.intervals["u_median"] = operating_point(subject)
+    point = operating_point(subject)
+    made.numbers |= point.numbers
+    made.intervals["u_median"] = point.median
     _add_cones(made, subject)
     _add_depth(made, subject)
     measured = attribute(subject, settings.steps, progress=progress)
@@ -113,7 +115,7 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
         "seed": settings.seed,
         "bootstrap_samples": settings.samples,
     }
-    return Audit(made.numbers, made.intervals, about, attribution, walked, PRIMARY)
+    return Audit(made.numbers, made.intervals, about, attribution, walked, PRIMARY, point.quantiles)
 
 
 class _Numbers:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hiergeo.auditing.attribution import PRIMARY
+from hiergeo.findings import listing
 from hiergeo.findings.contrasts import FLAT_BEND
 from hiergeo.findings.exports import number
 from hiergeo.findings.verdicts import HUGE, SUNK, TELLING
 from hiergeo.metrics import Interval, find_metric
 
-SIGNIFICANT = 0.05
+SIGNIFICANT = 0.01
 """Largest p-value of a radial depth that counts as detected."""
 
 TINY = 1e-4
@@ -18,6 +19,9 @@ TINY = 1e-4
 
 WORK = 0.01
 """Smallest gain of the primary metric over a control that counts as work."""
+
+METRICS_OF_HIERARCHY = ("tau_d", PRIMARY, "auroc", "average_precision", "precision", "recall")
+"""Metrics that curvature must not harm where it is said to work."""
 
 Kind = Literal["operating point", "cones", "depth", "walk", "curvature", "radii", "angles", "length"]
 Case = Literal["hyperbolic", "radial", "angular", "shuffled", "saturated"]
@@ -159,7 +163,7 @@ def _depth(seen: Evidence) -> Finding:
     chance = f"p = {p:.2g}" if p >= TINY else f"p < {TINY:g}"
     sentence = (
         f"Depth: tau_d exceeds its mean over shuffled tiers by {seen.told('depth')}, {chance}"
-        f"{'' if found else ', which is not detected'}; the sample detects "
+        f"{'' if found else ', which is not significant at 1 %'}; the sample detects "
         f"{number(seen.numbers['depth_sensitivity'])} with 80 % power."
     )
     return Finding("depth", found, sentence)
@@ -185,14 +189,22 @@ def _attribution(seen: Evidence) -> Iterator[Finding]:
     )
     for kind, control, named in parts:
         difference = f"{PRIMARY}_minus_{control}"
-        works = seen.above(difference, WORK)
-        does = "do" if kind != "curvature" else "does"
-        says = f"{does} work" if works else f"{does} harm" if seen.below(difference) else f"{does} no work"
+        gains, harmed = seen.above(difference, WORK), _harmed(seen) if kind == "curvature" else []
+        does = "does" if kind == "curvature" else "do"
+        says = "work" if gains else "harm" if seen.below(difference) else "no work"
         sentence = (
-            f"{kind.capitalize()} {says}: {metric} is {number(seen.numbers['native'])}, and "
-            f"{number(seen.numbers[control])} with {named} (gain {_signed(seen, difference)})."
+            f"{kind.capitalize()} {does} {says}: {metric} is {number(seen.numbers['native'])}, and "
+            f"{number(seen.numbers[control])} with {named} (gain {_signed(seen, difference)})"
+            f"{f'; worse than with {named}: {listing(harmed)}' if harmed else ''}."
         )
-        yield Finding(kind, works, sentence)
+        yield Finding(kind, gains and not harmed, sentence)
+
+
+def _harmed(seen: Evidence) -> list[str]:
+    """Metrics that are better without curvature, with the differences."""
+    names = {name: f"{name}_minus_flat" for name in METRICS_OF_HIERARCHY if name != PRIMARY}
+    harmed = {name: each for name, each in names.items() if each in seen.numbers and seen.below(each)}
+    return [f"{find_metric(name).label} ({_signed(seen, each)})" for name, each in harmed.items()]
 
 
 def _percent(seen: Evidence, name: str) -> str:

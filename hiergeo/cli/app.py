@@ -6,6 +6,7 @@ import typer
 
 from hiergeo._version import __version__
 from hiergeo.cli import (
+    audit,
     benchmark,
     compare,
     data,
@@ -47,6 +48,7 @@ app.callback()(_whole)
 app.command("demo", cls=PlannedVerb)(demo.demo_command)
 app.command("probe", cls=PlannedVerb)(probe.probe_command)
 app.command("compare", cls=PlannedVerb)(compare.compare_command)
+app.command("audit", cls=PlannedVerb)(audit.audit_command)
 app.command("benchmark", cls=PlannedVerb)(benchmark.benchmark_command)
 app.command("study", cls=PlannedVerb)(study.study_command)
 app.command("suite", cls=PlannedVerb)(suite.suite_command)

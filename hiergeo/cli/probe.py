@@ -45,4 +45,5 @@ def probe_command(
         return
     screen = console()
     screen.print(result_table(result))
-    screen.print(result.verdict)
+    for sentence in filter(None, (result.beyond_length, result.verdict)):
+        screen.print(sentence)

@@ -60,6 +60,7 @@ def report(
     return {
         "metrics": validation | {"validation_tau_d": kept.tau_d} | ({} if summary is None else summary.metrics()),
         "intervals": {} if summary is None else summary.intervals(),
+        "baselines": {} if summary is None else summary.after.baselines,
         "leakage": leakage,
         "settings": dict(settings),
         "history": [look.as_dict() for look in history],
@@ -68,14 +69,18 @@ def report(
 
 def show(history: Sequence[EvalRecord], best: int, leakage: str | None, summary: Summary | None, result: str) -> None:
     """Print before and after, and where the result is."""
-    from hiergeo.report.words import label
+    from hiergeo.report.words import baseline, baseline_heading, label, number
 
     screen = console()
-    table = Table("", "before", "after", "difference, 95 %", box=None, pad_edge=False)
+    heading = None if summary is None else baseline_heading(summary.after)
+    table = Table("", "before", "after", "difference, 95 %", heading or "", box=None, pad_edge=False)
     table.add_row("validation tau_d", f"{history[0].tau_d:.4f}", f"{at(history, best).tau_d:.4f}", "")
     for name, change in ({} if summary is None else summary.changes).items():
         low, high = change.difference
-        table.add_row(label(name), f"{change.before:.4f}", f"{change.after:.4f}", f"{low:+.4f} to {high:+.4f}")
+        found = None if summary is None else baseline(summary.after, name)
+        beside = "" if found is None else number(found[1], 4)
+        difference = f"{low:+.4f} to {high:+.4f}"
+        table.add_row(label(name), f"{change.before:.4f}", f"{change.after:.4f}", difference, beside)
     screen.print(table)
     for name, value in ({} if summary is None else summary.drift).items():
         screen.print(f"{label(name)} {value:.4f}")

@@ -98,7 +98,8 @@ class Comparison:
         metrics, the exact sign test agrees after Holm's correction. Charts of one space, and spaces that are
         effectively flat, count as one.
         """
-        named = (name for name in self.findings.metrics(self.dim) if find_metric(name).depends_on_curvature)
+        known = ((name, find_metric(name)) for name in self.findings.metrics(self.dim))
+        named = [name for name, metric in known if metric.depends_on_curvature and not metric.control]
         return {name: self.findings.winner(name, self.dim) for name in named}
 
     @property

@@ -86,7 +86,7 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
     protocol = protocol_named(settings.protocol)
     with PROTOCOLS.running(settings.protocol, "could not measure"):
         outcome = protocol.run(view, settings.steps, progress)
-    order = radial_order(view.radii)
+    order = radial_order(view.radii, embedded.hierarchy)
     whole = replace(
         outcome,
         statistics=order.statistics | outcome.statistics,

@@ -16,6 +16,7 @@ from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.length import PairLengths, ladders_by_length, matched_by_length, order_and_length
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
 from hiergeo.geometry.points import row_by_row
@@ -60,6 +61,12 @@ class View:
         """Radii of the positive chains, (n, T) float64, general to specific."""
         radius = self.space.geometry.combine(self.factor_radii.unbind(1))
         return radius[self.embedded.chains].double().cpu().numpy()
+
+    def ladders_by_length(self, steps: int) -> dict[str, dict[str, float]]:
+        """What ladders score whose limits are numbers of words: see `hiergeo.evaluation.length`."""
+        embedded = self.embedded
+        assert embedded.image is not None
+        return ladders_by_length(embedded.image, self.text, embedded.texts, embedded.truths, self.space, steps)
 
 
 def located_rows(located: Located, which: slice | Tensor) -> Located:
@@ -124,7 +131,9 @@ class RadialLadder(Protocol):
         indices = view.space.ladder(embedded.image, view.text, steps, progress=progress)
         ladders = [ladder(row, embedded.texts) for row in indices.cpu().numpy()]
         precision, recall = ladder_scores(ladders, embedded.truths)
-        return Outcome({"precision": mean_of(precision), "recall": mean_of(recall)}, ladders=tuple(ladders))
+        statistics = {"precision": mean_of(precision), "recall": mean_of(recall)}
+        baselines = view.ladders_by_length(steps)
+        return Outcome(statistics, ladders=tuple(ladders), baselines={name: baselines[name] for name in statistics})
 
 
 @final
@@ -160,7 +169,7 @@ class Traversal(Protocol):
         precision, recall = ladder_scores(ladders, embedded.truths)
         hits = any_hit(ladders, embedded.truths)
         statistics = {"precision": mean_of(precision), "recall": mean_of(recall), "any_hit": mean_of(hits)}
-        return Outcome(statistics, ladders=tuple(ladders))
+        return Outcome(statistics, ladders=tuple(ladders), baselines=view.ladders_by_length(steps))
 
 
 def walk(start: Tensor, space: Space, steps: int) -> Points:
@@ -203,11 +212,17 @@ class EntailmentPairs(Protocol):
         """
         embedded = view.embedded
         assert embedded.contradicting is not None
-        return score_pairs(view.captions, embedded.chains, embedded.contradicting, view.space)
+        lengths = PairLengths.of(embedded.hierarchy)
+        return score_pairs(view.captions, embedded.chains, embedded.contradicting, view.space, lengths)
 
 
-def score_pairs(captions: Located, positive: Tensor, negative: Tensor, space: Space) -> Outcome:
-    """The `pairs` protocol on chains: (n, T) positions among captions (V, D), in a space around its root."""
+def score_pairs(
+    captions: Located, positive: Tensor, negative: Tensor, space: Space, lengths: PairLengths | None = None
+) -> Outcome:
+    """The `pairs` protocol on chains: (n, T) positions among captions (V, D), in a space around its root.
+
+    With the lengths of the captions, the metrics matched by length and the baselines by length are measured as well.
+    """
     parent, child = positive[:, :-1], positive[:, 1:]
     negatives = {"": negative[:, :-1], "_sibling": negative[:, 1:]}
     scores: dict[str, Callable[[Located, Located], Tensor]] = {"_margin": space.margin}
@@ -217,20 +232,34 @@ def score_pairs(captions: Located, positive: Tensor, negative: Tensor, space: Sp
     statistics: dict[str, Statistic] = {}
     numbers: dict[str, float] = {}
     rocs: dict[str, Roc] = {}
+    matched: dict[str, Statistic] = {}
+    baselines: dict[str, dict[str, float]] = {}
     for name, score in scores.items():
         true = pair_scores(score, captions, parent, child).cpu().numpy()
         for kind, wrong in negatives.items():
-            ranking = Ranking(true, pair_scores(score, captions, parent, wrong).cpu().numpy())
+            false = pair_scores(score, captions, parent, wrong).cpu().numpy()
+            ranking = Ranking(true, false)
             statistics[f"auroc{name}{kind}"] = Statistic(len(true), ranking.auroc)
             statistics[f"average_precision{name}{kind}"] = Statistic(len(true), ranking.average_precision)
             numbers[f"score_ties{name}{kind}"] = ranking.tie_share()
             rocs[f"auroc{name}{kind}"] = ranking.roc()
-    return Outcome(statistics, numbers, rocs=rocs)
+            if lengths is not None:
+                of = matched_by_length(f"{name}{kind}", true, false, lengths, sibling=kind == "_sibling")
+                matched |= of.statistics
+                baselines |= of.baselines
+    return Outcome(statistics | matched, numbers, rocs=rocs, baselines=baselines)
 
 
-def radial_order(chain_radii: np.ndarray) -> Outcome:
-    """tau_d of chains, (n, T) radii, and the share of tied pairs: the part of every protocol that needs texts alone."""
-    return Outcome({"tau_d": mean_of(tau_d_rows(chain_radii))}, {"tied_share": tied_share(chain_radii)})
+def radial_order(chain_radii: np.ndarray, hierarchy: Hierarchy) -> Outcome:
+    """tau_d of chains and the share of tied pairs, all and at equal lengths: the part that needs texts alone.
+
+    Args:
+        chain_radii: (n, T) radii of the positive chains of `hierarchy`.
+        hierarchy: the chains.
+    """
+    of_length = order_and_length(chain_radii, hierarchy)
+    statistics = {"tau_d": mean_of(tau_d_rows(chain_radii))} | of_length.statistics
+    return Outcome(statistics, {"tied_share": tied_share(chain_radii)}, baselines=of_length.baselines)
 
 
 PROTOCOLS: Plugins[Protocol | type[Protocol]] = Plugins(

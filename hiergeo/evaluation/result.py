@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hiergeo._progress import track
-from hiergeo.findings import Entry, SpaceVerdict
+from hiergeo.findings import Entry, SpaceVerdict, order_beyond_length
 from hiergeo.findings.exports import json_text
 from hiergeo.metrics import Interval, Roc, bootstrap_draws, percentile_interval
 
@@ -153,6 +153,12 @@ class Result:
         """The same in words; empty where there are no diagnostics."""
         return str(self.space_verdict) if self.diagnostics else ""
 
+    @property
+    def beyond_length(self) -> str:
+        """Whether radii order tiers that length does not, in words; empty where no tiers have equal lengths."""
+        name = "tau_d_equal_length"
+        return order_beyond_length(self.metrics[name], self.intervals[name]) if name in self.draws else ""
+
     def entry(self, dim: int, seed: int | None = None) -> Entry:
         """The result as an entry of a cube, for embeddings of `dim` dimensions and the seed of the training, if any."""
         model = str(self.settings["model"])
@@ -166,6 +172,7 @@ class Result:
             "baselines": self.baselines,
             "diagnostics": self.diagnostics,
             "verdict": self.verdict,
+            "beyond_length": self.beyond_length,
             "settings": self.settings,
         }
 

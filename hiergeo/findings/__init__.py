@@ -9,6 +9,7 @@ from hiergeo.findings.conclusions import (
     conclude_comparison,
     conclude_study,
     listing,
+    order_beyond_length,
     standings,
     study_cautions,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "flat_spaces",
     "identity",
     "listing",
+    "order_beyond_length",
     "small_samples",
     "standings",
     "study_cautions",

@@ -71,7 +71,8 @@ class Standing:
 def conclude_comparison(findings: Findings) -> Conclusion:
     """The conclusion on frozen embeddings: whether radii order the tiers, and which geometry is best in what."""
     sentence = "; ".join((_orders(findings), *_best(findings)))
-    return Conclusion(f"{sentence[0].upper()}{sentence[1:]}.", tuple(_charts(findings, "so they tie")))
+    remarks = (*_without_length(findings), *_charts(findings, "so they tie"))
+    return Conclusion(f"{sentence[0].upper()}{sentence[1:]}.", remarks)
 
 
 def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:
@@ -204,6 +205,28 @@ def order_of_tiers(tau_d: float, interval: Interval) -> str:
     return f"radii order the tiers{manner}"
 
 
+def order_beyond_length(tau_d: float, interval: Interval) -> str:
+    """Whether radii order tiers of equally many words, in a sentence, by `tau_d_equal_length` and its interval."""
+    right, low, high = (f"{50 * (1 + value):.1f}" for value in (tau_d, *interval))
+    found = f"Of tiers of a chain with equally many words radii order {right} % rightly ({low} to {high} %)"
+    if interval.low > 0:
+        return f"{found}: the order is not one of length alone."
+    if interval.high < 0:
+        return f"{found}: worse than chance, so the order of the tiers is one of length."
+    return f"{found}, no better than chance: the length of captions may explain the order of the tiers."
+
+
+def _without_length(findings: Findings) -> Iterator[str]:
+    """The sentence on tiers of equal length, for every space that orders them in a way of its own."""
+    found: dict[str, None] = {}
+    for space in findings.spaces:
+        score = findings.score("tau_d_equal_length", space.geometry, space.dim)
+        if score is not None and score.interval is not None:
+            found[order_beyond_length(score.value, score.interval)] = None
+    if len(found) == 1:
+        yield next(iter(found))
+
+
 def _best(findings: Findings) -> Iterator[str]:
     if len(findings.spaces) == 1:
         return
@@ -211,7 +234,7 @@ def _best(findings: Findings) -> Iterator[str]:
     by_leaders: dict[tuple[str, ...], list[str]] = {}
     for metric in findings.metrics(dim):
         known = find_metric(metric)
-        if known.depends_on_curvature and known.higher_is_better is not None:
+        if known.depends_on_curvature and known.higher_is_better is not None and not known.control:
             by_leaders.setdefault(findings.leaders(metric, dim), []).append(known.label)
     count = sum(map(len, by_leaders.values()))
     undecided = by_leaders.pop((), [])

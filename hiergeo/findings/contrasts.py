@@ -210,7 +210,7 @@ class _Pair(NamedTuple):
 def contrast_all(
     cube: Cube, spaces: Sequence[SpaceFacts], *, without: frozenset[str], family: Family, seed: int
 ) -> tuple[Contrast, ...]:
-    """Contrasts of every two spaces of one dimension in every metric with intervals.
+    """Contrasts of every two spaces of one dimension in every metric with intervals that is no control.
 
     Args:
         cube: numbers of one model.
@@ -256,7 +256,7 @@ def _pairs(cube: Cube, spaces: Sequence[SpaceFacts], without: frozenset[str], se
             continue
         runs = list(zip(cube.cells[model, a.geometry, a.dim], cube.cells[model, b.geometry, b.dim], strict=True))
         for metric in runs[0][0].draws:
-            if metric not in runs[0][1].draws or metric in without:
+            if metric not in runs[0][1].draws or metric in without or find_metric(metric).control:
                 continue
             stream = streams.setdefault((metric, a.dim, a.identity, b.identity), len(streams))
             draws = [x.draws[metric] - y.draws[metric] for x, y in runs]

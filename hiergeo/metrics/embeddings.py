@@ -26,15 +26,15 @@ def tau_d(radii: ArrayLike) -> float:
 
 def tau_d_rows(radii: ArrayLike) -> np.ndarray:
     """Shape (n,): (concordant - discordant) / (T (T - 1) / 2) over the pairs of tiers of each chain, in [-1, 1]."""
-    return _pair_signs(radii).mean(axis=1)
+    return pair_signs(radii).mean(axis=1)
 
 
 def tied_share(radii: ArrayLike) -> float:
     """The share of pairs of tiers, over all chains, whose radii are exactly equal, in [0, 1]."""
-    return float((_pair_signs(radii) == 0).mean())
+    return float((pair_signs(radii) == 0).mean())
 
 
-def _pair_signs(radii: ArrayLike) -> np.ndarray:
+def pair_signs(radii: ArrayLike) -> np.ndarray:
     """Shape (n, T (T - 1) / 2): 1 where the more specific tier has the larger radius, -1 the smaller, 0 the same."""
     tiers = checked("radii", radii, ndim=2)
     if tiers.shape[1] < 2:

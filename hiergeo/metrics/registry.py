@@ -29,6 +29,8 @@ class Metric:
         unit: what the bootstrap resamples.
         discrete: whether it is the mean of one value per row, image or caption that takes few values, so that an exact
             sign test applies to paired differences.
+        control: whether it repeats another metric with a confound held fixed. Controls are shown with their intervals,
+            but differences between geometries are not tested in them.
     """
 
     name: str
@@ -37,6 +39,11 @@ class Metric:
     depends_on_curvature: bool = True
     unit: Unit = "rows"
     discrete: bool = False
+    control: bool = False
+
+
+EQUAL = "equal length"
+"""How labels name metrics with the length of captions held fixed."""
 
 
 def _pair_metrics() -> list[Metric]:
@@ -48,6 +55,11 @@ def _pair_metrics() -> list[Metric]:
                 Metric(f"auroc{score}{kind}", f"AUROC{details}"),
                 Metric(f"average_precision{score}{kind}", f"AP{details}"),
                 Metric(f"score_ties{score}{kind}", f"score ties{details}", None, unit="none"),
+            ]
+            matched = f" ({', '.join((*by, *of, EQUAL))})"
+            found += [
+                Metric(f"auroc{score}{kind}_equal_length", f"AUROC{matched}", control=True),
+                Metric(f"average_precision{score}{kind}_equal_length", f"AP{matched}", control=True),
             ]
     return found
 
@@ -63,10 +75,34 @@ def _word_metrics() -> list[Metric]:
     return found
 
 
+def _class_metrics() -> list[Metric]:
+    """Those of `hiergeo.benchmarks.zero_shot`, `trees`, `breeds` and `wordnet`."""
+    return [
+        Metric("mean_per_class_accuracy", "mean per-class accuracy", unit="images"),
+        Metric("top5_accuracy", "top-5 accuracy", unit="images", discrete=True),
+        Metric("tie", "TIE", False, unit="images"),
+        Metric("lca", "LCA", False, unit="images"),
+        Metric("jaccard", "Jaccard", unit="images"),
+        Metric("h_precision", "H-P", unit="images"),
+        Metric("h_recall", "H-R", unit="images"),
+        Metric("superclass", "superclass", unit="images", discrete=True),
+        Metric("subclass", "subclass", unit="images", discrete=True),
+        Metric("both_levels", "both levels", unit="images", discrete=True),
+        Metric("isa_radius", "is-a by radius", depends_on_curvature=False),
+        Metric("isa_radius_equal_words", "is-a by radius, equal words", depends_on_curvature=False),
+        Metric("isa_direction", "is-a direction AUROC"),
+        Metric("isa_auroc", "is-a AUROC"),
+        Metric("isa_auroc_cosine", "is-a AUROC (cosine)", depends_on_curvature=False),
+        Metric("isa_hits", "ancestors found (margin)", discrete=True),
+        Metric("isa_hits_distance", "ancestors found (distance)", discrete=True),
+    ]
+
+
 METRICS: dict[str, Metric] = {
     each.name: each
     for each in (
         Metric("tau_d", "tau_d", depends_on_curvature=False, discrete=True),
+        Metric("tau_d_equal_length", f"tau_d ({EQUAL})", depends_on_curvature=False, control=True),
         Metric("tau_d_unseen", "tau_d, unseen texts", depends_on_curvature=False, discrete=True),
         Metric("tied_share", "tied share", None, depends_on_curvature=False, unit="none"),
         Metric("parent_mrr", "parent MRR"),
@@ -75,6 +111,7 @@ METRICS: dict[str, Metric] = {
         Metric("any_hit", "any hit", unit="images", discrete=True),
         *_pair_metrics(),
         *_word_metrics(),
+        *_class_metrics(),
         Metric("image_to_text", "image to text", unit="images", discrete=True),
         Metric("text_to_image", "text to image", unit="captions", discrete=True),
         Metric("himo", "HiMo", unit="images"),

@@ -13,7 +13,7 @@ from hiergeo.storage.files import atomic_write_text
 
 if TYPE_CHECKING:
     from hiergeo.suite import Leaderboard
-    from hiergeo.suite.leaderboard import Board, Row
+    from hiergeo.suite.board import Board, Row
 
 
 def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
@@ -29,8 +29,8 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
     boards = [(Section(f"benchmark{place}", board.name), board) for place, board in enumerate(table.boards)]
     page = environment().get_template("leaderboard.html")
     text = page.render(
-        title=caption(table.plan.title),
-        kicker=("suite", table.plan.title),
+        title=caption(table.title),
+        kicker=("suite", table.title),
         conclusion=SimpleNamespace(headline=headline(table)),
         leakage=None,
         script=None,

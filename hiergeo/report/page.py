@@ -17,7 +17,16 @@ from hiergeo.report import curves, disk
 from hiergeo.report.ladders import check_image_count, exhibits
 from hiergeo.report.radii import panels, tallest
 from hiergeo.report.tables import is_across
-from hiergeo.report.words import data_name, label, listing, number, protocol_name, short_model
+from hiergeo.report.words import (
+    baseline,
+    baseline_heading,
+    data_name,
+    label,
+    listing,
+    number,
+    protocol_name,
+    short_model,
+)
 from hiergeo.storage.files import atomic_write_text
 from hiergeo.study import Study
 from hiergeo.study.result import DRIFT
@@ -78,7 +87,14 @@ def environment() -> "Environment":
         undefined=StrictUndefined,
         finalize=_tame,
     )
-    made.filters |= {"label": label, "number": number, "listing": listing, "outside": _outside, "isolated": caption}
+    made.filters |= {
+        "label": label,
+        "number": number,
+        "listing": listing,
+        "baseline": baseline,
+        "outside": _outside,
+        "isolated": caption,
+    }
     return made
 
 
@@ -114,6 +130,7 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         "sections": sections,
         "across": is_across(comparison),
         "first": first,
+        "beside": baseline_heading(first),
         "model": short_model(str(first.settings["model"])),
         "verdicts": [(result.geometry, str(result.space_verdict)) for result in comparison.results],
         "panels": shown,
@@ -154,6 +171,7 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "sections": sections,
         "across": False,
         "first": first,
+        "beside": baseline_heading(first),
         "model": short_model(study.frozen.model),
         "verdicts": [
             (f"{geometry}, {dim} dimensions" if several else geometry, str(verdict))

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hiergeo.evaluation import Comparison, Result
+from hiergeo.evaluation.length import LENGTH
 from hiergeo.findings import Score
-from hiergeo.report.words import label, listing, number, setting_line
+from hiergeo.report.words import BASELINES, baseline, baseline_heading, label, listing, number, setting_line
 from hiergeo.study import Study
 from hiergeo.study.result import DRIFT
 
@@ -22,12 +23,15 @@ EDGES, GAP = 4, 2
 NARROWEST = 50
 """Smallest width of a table with a caption."""
 
+LONGEST_NAME = 24
+"""Width at which the names of metrics are broken where they stand beside several figures."""
+
 MARK = "*"
 """Mark behind a figure that beats every other geometry."""
 
 
 def result_table(result: Result) -> "Table":
-    """The metrics of one result: name, value and 95 % bootstrap interval."""
+    """The metrics of one result: name, value, 95 % bootstrap interval, and the value without the model if known."""
     from rich.text import Text
 
     table = _table(f"{setting_line(result)} · {result.geometry}")
@@ -35,12 +39,33 @@ def result_table(result: Result) -> "Table":
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
+    heading = baseline_heading(result)
+    if heading is not None:
+        table.add_column(heading, justify="right")
     intervals = result.intervals
     for metric, value in result.metrics.items():
         interval = intervals.get(metric)
         bounds = Text(f"{number(interval.low, 4)} to {number(interval.high, 4)}") if interval else _dim("-")
-        table.add_row(label(metric), number(value, 4), bounds)
+        beside = () if heading is None else (_beside(result, metric, heading, 4),)
+        table.add_row(label(metric), number(value, 4), bounds, *beside)
     return table
+
+
+def _named(result: Result, metric: str) -> "Text":
+    """The label of a metric, and below it the baseline where there is one."""
+    from rich.text import Text
+
+    name, found = Text(label(metric)), baseline(result, metric)
+    return name if found is None else name.append(f"\n{found[0]} {number(found[1])}", style="dim")
+
+
+def _beside(result: Result, metric: str, heading: str, digits: int = 3) -> "Text":
+    """The baseline of a metric, named where the heading does not name it."""
+    found = baseline(result, metric)
+    if found is None:
+        return _dim("-")
+    called, value = found
+    return _dim(number(value, digits) if called == heading else f"{called} {number(value, digits)}")
 
 
 def comparison_table(comparison: Comparison) -> "Table":
@@ -56,7 +81,7 @@ def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator["Tabl
         return
     places = range(len(comparison.results))
     metrics = _metrics(comparison)
-    names = max(len(label(metric)) for metric in metrics)
+    names = min(LONGEST_NAME, max(len(label(metric)) for metric in metrics))
     entries = [_entry(comparison, metric, place).plain for metric in metrics for place in places]
     figure = max(len(line) for entry in entries for line in entry.split("\n"))
     fitting = max(1, (width - names - EDGES) // (figure + GAP))
@@ -112,6 +137,10 @@ def _across(comparison: Comparison) -> "Table":
     for place, result in enumerate(comparison.results):
         figures = (_entry(comparison, metric, place) for metric in _metrics(comparison))
         table.add_row(Text(result.geometry), *figures)
+    first = comparison.results[0]
+    heading = baseline_heading(first)
+    if heading is not None:
+        table.add_row(_dim(heading), *(_beside(first, metric, heading) for metric in _metrics(comparison)))
     return table
 
 
@@ -120,11 +149,12 @@ def _down(comparison: Comparison, places: Sequence[int], *, last: bool) -> "Tabl
 
     table = _table(_caption(comparison) if last else "")
     table.min_width = NARROWEST if last else None
-    table.add_column("metric", overflow="fold")
+    table.add_column("metric", overflow="fold", max_width=LONGEST_NAME)
     for place in places:
         table.add_column(Text(comparison.results[place].geometry, overflow="fold"))
     for metric in _metrics(comparison):
-        table.add_row(label(metric), *(_entry(comparison, metric, place) for place in places))
+        named = _named(comparison.results[0], metric)
+        table.add_row(named, *(_entry(comparison, metric, place) for place in places))
     return table
 
 
@@ -172,6 +202,8 @@ def _caption(comparison: Comparison) -> str:
 def _notes(comparison: Comparison) -> Iterator[str]:
     findings = comparison.findings
     yield "Below each value its 95 % bootstrap interval."
+    if baseline_heading(comparison.results[0]) == BASELINES[LENGTH]:
+        yield "Words alone: the number of words in place of the radius or the score; the model plays no part."
     if findings.contrasts:
         yield (
             f"{MARK} best: the simultaneous 95 % interval of the paired difference from every other space excludes 0, "
@@ -196,18 +228,19 @@ def _study_table(study: Study, dim: int) -> "Table":
 
     findings = study.findings
     table = _table("\n".join(_study_notes(study, dim)))
-    table.add_column("metric", overflow="fold")
+    table.add_column("metric", overflow="fold", max_width=LONGEST_NAME)
     table.add_column(Text("no head", overflow="fold"))
     geometries = findings.geometries(dim)
     for geometry in geometries:
         table.add_column(Text(geometry, overflow="fold"))
-    frozen = study.before[geometries[0]].metrics
+    before = study.before[geometries[0]]
+    frozen = before.metrics
     for metric in (*findings.metrics(dim), *DRIFT):
         figures = []
         for geometry in geometries:
             score = study.cube.score(metric, geometry, dim)
             figures.append(_dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, dim)))
-        table.add_row(label(metric), number(frozen[metric]) if metric in frozen else "-", *figures)
+        table.add_row(_named(before, metric), number(frozen[metric]) if metric in frozen else "-", *figures)
     rates = [f"{study.cell(geometry, dim).learning_rate:g}" for geometry in geometries]
     table.add_row("learning rate", "", *rates, end_section=True)
     return table

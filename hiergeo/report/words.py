@@ -4,16 +4,44 @@ import re
 
 from hiergeo._text import caption
 from hiergeo.evaluation import Result
+from hiergeo.evaluation.length import LENGTH
 from hiergeo.findings import listing
 from hiergeo.findings.exports import number
 from hiergeo.metrics import find_metric
 
-__all__ = ["data_name", "label", "listing", "number", "protocol_name", "setting_line", "short_model"]
+__all__ = [
+    "baseline",
+    "baseline_heading",
+    "data_name",
+    "label",
+    "listing",
+    "number",
+    "protocol_name",
+    "setting_line",
+    "short_model",
+]
 
 
 def label(metric: str) -> str:
     """A metric's name for readers: ``auroc_margin_sibling`` is "AUROC (margin, sibling)"."""
     return find_metric(metric).label
+
+
+BASELINES = {LENGTH: "words alone", "chance": "chance"}
+"""Baselines that tables show, the first that a metric has, and how they are called."""
+
+
+def baseline(result: Result, metric: str) -> tuple[str, float] | None:
+    """What the metric is compared with, by name, and its value without the model; None where nothing is known."""
+    known = result.baselines.get(metric, {})
+    return next(((called, known[name]) for name, called in BASELINES.items() if name in known), None)
+
+
+def baseline_heading(result: Result) -> str | None:
+    """The heading of the baselines of a table: the name that all share, else ``baseline``; None without any."""
+    found = (baseline(result, metric) for metric in result.metrics)
+    called = {each[0] for each in found if each is not None}
+    return "baseline" if len(called) > 1 else next(iter(called), None)
 
 
 def short_model(name: str) -> str:

@@ -13,6 +13,7 @@ from hiergeo.adapters.head import HeadShape
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.length import PairLengths
 from hiergeo.evaluation.measuring import Settings
 from hiergeo.evaluation.protocols import score_pairs
 from hiergeo.evaluation.result import Outcome
@@ -105,6 +106,7 @@ class Bench:
             draws=result.draws | draws,
             items=result.items | {name: each.rows for name, each in outcome.statistics.items()},
             rocs=outcome.rocs,
+            baselines=result.baselines | outcome.baselines,
         )
 
 
@@ -113,7 +115,10 @@ def pairs_behind_head(chains: Chains, model: HeadModel, space: Space) -> Outcome
     used, places = torch.cat((chains.positive, chains.negative)).unique(return_inverse=True)
     positive, negative = places.split(len(chains))
     root = model.through(chains.root[None])[0]
-    return score_pairs(model.through(chains.text[used]), positive, negative, space.rooted(root))
+    lengths = None
+    if chains.words is not None:
+        lengths = PairLengths(*(chains.words[each.cpu().numpy()] for each in (chains.positive, chains.negative)))
+    return score_pairs(model.through(chains.text[used]), positive, negative, space.rooted(root), lengths)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from hiergeo.suite.cached import Cached, cached
 from hiergeo.suite.cells import Cell, Place
 from hiergeo.suite.conduct import ALL, Shard, conduct
 from hiergeo.suite.leaderboard import Leaderboard, read
-from hiergeo.suite.plan import BenchmarkEntry, ModelEntry, SuitePlan, Training, parse_plan, read_plan
+from hiergeo.suite.plan import BenchmarkEntry, ModelEntry, SuitePlan, Training
+from hiergeo.suite.reading import parse_plan, read_plan
 
 __all__ = [
     "BenchmarkEntry",

@@ -9,7 +9,9 @@ from typing import Any
 from hiergeo._progress import track
 from hiergeo.errors import UnavailableError
 from hiergeo.suite.cells import Place
-from hiergeo.suite.plan import SuitePlan, of_table
+from hiergeo.suite.plan import SuitePlan
+from hiergeo.suite.reading import of_table
+from hiergeo.suite.runner import Runner
 
 
 def spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: bool) -> None:
@@ -41,8 +43,6 @@ def spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: bool
 
 def _work(table: dict[str, Any], out: str, models: list[str], cells: list[tuple[str, str, str]]) -> None:
     """What a task does: load, and so train, some models, then measure some cells."""
-    from hiergeo.suite.conduct import Runner
-
     runner = Runner(of_table(table), Path(out))
     for name in models:
         runner.prepare(name)

@@ -1,13 +1,33 @@
 """The table of a suite as CSV, Markdown and LaTeX."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from hiergeo.findings.exports import latex_text, markdown_table, number
 from hiergeo.metrics import Interval, find_metric
+from hiergeo.suite.board import Board, Range, Row
+from hiergeo.suite.cells import Place
 
-if TYPE_CHECKING:
-    from hiergeo.suite.leaderboard import Board, Leaderboard, Range, Row
+
+class Tables(Protocol):
+    """What is written: see `hiergeo.suite.Leaderboard`."""
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every model in each of its spaces."""
+
+    @property
+    def boards(self) -> tuple[Board, ...]:
+        """One a benchmark."""
+
+    @property
+    def missing(self) -> Mapping[Place, str]:
+        """Cells without numbers, and why."""
+
 
 COLUMNS = (
     "kind",
@@ -35,7 +55,7 @@ READING = (
 )
 
 
-def records(table: "Leaderboard") -> Iterator[tuple[object, ...]]:
+def records(table: Tables) -> Iterator[tuple[object, ...]]:
     """The lines of the CSV."""
     for board in table.boards:
         yield from _measured(board)
@@ -58,7 +78,7 @@ def records(table: "Leaderboard") -> Iterator[tuple[object, ...]]:
         yield kind, place.benchmark, place.model, place.space, "", "", "", None, None, None, "", "", reason
 
 
-def _measured(board: "Board") -> Iterator[tuple[object, ...]]:
+def _measured(board: Board) -> Iterator[tuple[object, ...]]:
     for row, cell in board.measured.items():
         for metric, value in cell.metrics.items():
             bounds = board.interval(row, metric) or (None, None)
@@ -66,9 +86,9 @@ def _measured(board: "Board") -> Iterator[tuple[object, ...]]:
             yield "measured", board.name, *row, "", "", metric, value, *bounds, best, cell.protocol, ""
 
 
-def markdown(table: "Leaderboard") -> str:
+def markdown(table: Tables) -> str:
     """The whole table in Markdown."""
-    parts = [f"# {_line(table.plan.title)}", READING]
+    parts = [f"# {_line(table.title)}", READING]
     if len(table.boards) > 1:
         header = ("model", "space", *(_line(heading(board)) for board in table.boards))
         parts.append(markdown_table(header, ((*map(_line, row), *overview(table, row)) for row in table.rows)))
@@ -80,17 +100,17 @@ def markdown(table: "Leaderboard") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def heading(board: "Board") -> str:
+def heading(board: Board) -> str:
     """A benchmark and its first metric."""
     return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).label}"
 
 
-def overview(table: "Leaderboard", row: "Row") -> Iterator[str]:
+def overview(table: Tables, row: Row) -> Iterator[str]:
     for board in table.boards:
         yield _figure(board, row, board.task.primary) if board.task and row in board.cells else "not measured yet"
 
 
-def _board(board: "Board") -> Iterator[str]:
+def _board(board: Board) -> Iterator[str]:
     yield f"## {_line(board.name)}"
     for protocol, rows in board.protocols.items():
         of = "" if len(board.protocols) == 1 else f" ({', '.join(map(str, rows))})"
@@ -124,7 +144,7 @@ def _board(board: "Board") -> Iterator[str]:
         yield _line(caution.message)
 
 
-def _figure(board: "Board", row: "Row", metric: str) -> str:
+def _figure(board: Board, row: Row, metric: str) -> str:
     cell = board.cells[row]
     if cell.status != "done":
         return cell.status
@@ -141,7 +161,7 @@ def _published(figures: dict[str, float], metric: str) -> str:
     return f"*{figures[metric]:g}*" if metric in figures else ""
 
 
-def _span(span: "Range | None") -> str:
+def _span(span: Range | None) -> str:
     if span is None:
         return ""
     low, high = map(number, span)
@@ -162,12 +182,12 @@ def _line(words: object) -> str:
     return "".join(f"\\{letter}" if letter in "\\|*_`<>[]#" else letter for letter in told)
 
 
-def latex(table: "Leaderboard") -> str:
+def latex(table: Tables) -> str:
     """One tabular a benchmark, with booktabs rules; published figures are in italics, baselines below a rule."""
     return "\n\n".join(_tabular(board) for board in table.boards) + "\n"
 
 
-def _tabular(board: "Board") -> str:
+def _tabular(board: Board) -> str:
     metrics = board.metrics
     labels = [latex_text(find_metric(metric).label) for metric in metrics]
     lines = [
@@ -189,7 +209,7 @@ def _tabular(board: "Board") -> str:
     return "\n".join((*lines, r"\bottomrule", r"\end{tabular}"))
 
 
-def _latex(board: "Board", row: "Row", metric: str) -> str:
+def _latex(board: Board, row: Row, metric: str) -> str:
     value, interval = board.value(row, metric), board.interval(row, metric)
     if value is None:
         return latex_text(board.cells[row].status) if board.cells[row].status != "done" else "--"

@@ -19,6 +19,7 @@ from hiergeo.adapters.model import unit_rows
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarcaps import check_no_leakage
 from hiergeo.errors import InputError
+from hiergeo.metrics.length import word_count
 from hiergeo.storage import archives
 from hiergeo.storage.archives import Array
 
@@ -36,6 +37,7 @@ class Chains:
         origin: where they come from.
         base: the spec and the fingerprint of the frozen model, where it is known.
         captions: every caption among them, where they are known.
+        words: (U,) the number of words of each, where they are known.
         leakage: what of the test data is among them, where it was forced; otherwise None.
     """
 
@@ -47,6 +49,7 @@ class Chains:
     origin: str
     base: tuple[str, str] | None = None
     captions: frozenset[str] | None = None
+    words: NDArray[np.int64] | None = None
     leakage: str | None = None
 
     def __post_init__(self) -> None:
@@ -121,6 +124,7 @@ def from_file(path: Path | str, *, base: Model | None = None, force: bool = Fals
         origin=path.name,
         base=None if base is None else (base.name, base.fingerprint()),
         captions=None if captions is None else frozenset(captions.tolist()),
+        words=None if captions is None else np.array([word_count(text) for text in captions.tolist()]),
     )
     return replace(made, leakage=leakage(_rows(made.positive, image_id, captions), force=force))
 
@@ -182,6 +186,7 @@ def from_hierarchy(
         origin=origin,
         base=(model.name, model.fingerprint()),
         captions=frozenset(hierarchy.texts),
+        words=np.array([word_count(text) for text in hierarchy.texts]),
         leakage=leaked,
     )
 

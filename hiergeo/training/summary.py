@@ -14,6 +14,7 @@ from hiergeo.datasets import Hierarchy, Labelled
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import AUTOMATIC, Compute, Embedded
+from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
 from hiergeo.evaluation.result import mean_of
 from hiergeo.evaluation.retrieval import check_labels, embed_labels, retrieve
@@ -23,8 +24,10 @@ from hiergeo.metrics import (
     paired_difference,
     percentile_interval,
     similarity_drift,
+    tau_d,
     tau_d_rows,
 )
+from hiergeo.metrics.length import chain_lengths
 
 KS = (1, 5, 10)
 """The k of the recalls that are reported."""
@@ -159,7 +162,12 @@ def measured(
 ) -> Result:
     """A protocol's result with `tau_d_unseen` and the retrievals among its metrics; arguments as for `summarise`."""
     result = measure(embedded, space, settings, progress=progress)
-    rows = {} if unseen is None else {"tau_d_unseen": tau_d_rows(result.radii[unseen])}
+    rows: dict[str, np.ndarray] = {}
+    baselines: dict[str, dict[str, float]] = {}
+    if unseen is not None:
+        rows["tau_d_unseen"] = tau_d_rows(result.radii[unseen])
+        words = chain_lengths(row.positive for row in embedded.hierarchy.rows)
+        baselines["tau_d_unseen"] = {LENGTH: tau_d(words[unseen])}
     if embedded.image is not None:
         match = retrieve(embedded, space, held_out)
         rows |= {f"image_to_text_r{k}": (match.image_to_text < k).astype(np.float64) for k in KS}
@@ -173,6 +181,7 @@ def measured(
         draws=result.draws | draws,
         rows=result.rows | rows,
         items=result.items | {name: mean.rows for name, mean in means.items()},
+        baselines=result.baselines | baselines,
     )
 
 
