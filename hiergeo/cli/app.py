@@ -12,6 +12,7 @@ from hiergeo.cli import (
     data,
     demo,
     embed,
+    heads,
     info,
     ladder,
     options,
@@ -60,4 +61,5 @@ training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help
 training.command("head", cls=PlannedVerb)(train_head.head_command)
 training.command("re", cls=PlannedVerb)(train_re.re_command)
 app.add_typer(training, name="train")
+app.add_typer(heads.app, name="head")
 app.command("info", cls=options.Verb)(info.info_command)
