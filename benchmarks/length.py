@@ -21,7 +21,7 @@ from benchmarks.report import NONE, table
 from hiergeo import adapters, datasets
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.adapters.head import HeadModel
-from hiergeo.auditing.length import Estimate, LengthFacts, length_facts
+from hiergeo.auditing.confounds import Estimate, LengthFacts, length_controls
 from hiergeo.datasets import Hierarchy
 from hiergeo.findings.exports import json_text
 
@@ -83,17 +83,17 @@ class Bench:
         name, _, split = data.partition("/")
         self.data[label] = datasets.load(name, split or "test")
         model = self._shared(adapters.load(spec, device="cpu"))
-        self.facts[label] = length_facts(model, self.data[label], copies=0, **self.settings)
+        self.facts[label] = length_controls(model, self.data[label], copies=0, **self.settings)
         original = model.model if isinstance(model, Remembered) else model
         copies = (adapters.untrained(original, seed) for seed in range(self.copies))
-        bare = [length_facts(each, self.data[label], copies=0, controls=False, **self.settings) for each in copies]
+        bare = [length_controls(each, self.data[label], copies=0, controls=False, **self.settings) for each in copies]
         self.facts[label] = replace(self.facts[label], untrained=tuple(each.order for each in bare))
 
     def trained(self, label: str, spec: str, of: str) -> None:
         """Measure what was trained from the model of row `of`."""
         self.data[label] = self.data[of]
         model = self._shared(adapters.load(spec, device="cpu"))
-        found = length_facts(model, self.data[of], copies=0, **self.settings)
+        found = length_controls(model, self.data[of], copies=0, **self.settings)
         self.facts[label] = replace(found, untrained=self.facts[of].untrained)
 
     def _shared(self, model: Model) -> Model:

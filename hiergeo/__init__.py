@@ -14,9 +14,9 @@ from hiergeo.pairwise import backend
 from hiergeo.polar import Polar
 
 if TYPE_CHECKING:
-    from hiergeo import benchmarks, errors, findings, geometry, info, plot, report, study, testing, training
+    from hiergeo import benchmarks, errors, findings, geometry, info, interop, plot, report, study, testing, training
 
-ON_DEMAND = ("benchmarks", "findings", "info", "plot", "report", "study", "testing", "training")
+ON_DEMAND = ("benchmarks", "findings", "info", "interop", "plot", "report", "study", "testing", "training")
 """Modules that are imported when they are first asked for."""
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "findings",
     "geometry",
     "info",
+    "interop",
     "losses",
     "metrics",
     "pairwise",

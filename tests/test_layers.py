@@ -46,6 +46,7 @@ ALLOWED = {
     "benchmarks": BASE | DATA | MEASURES | {"evaluation"},
     "auditing": BASE | DATA | MEASURES | {"evaluation", "findings"},
     "suite": BASE | DATA | MEASURES | {"auditing", "benchmarks", "evaluation", "findings", "losses", "training"},
+    "interop": BASE | DATA | MEASURES | {"evaluation"},
     "report": BASE
     | DATA
     | MEASURES
@@ -57,7 +58,19 @@ ALLOWED = {
     "cli": BASE
     | DATA
     | MEASURES
-    | {"auditing", "benchmarks", "evaluation", "findings", "info", "losses", "report", "study", "suite", "training"},
+    | {
+        "auditing",
+        "benchmarks",
+        "evaluation",
+        "findings",
+        "info",
+        "interop",
+        "losses",
+        "report",
+        "study",
+        "suite",
+        "training",
+    },
 }
 """For every part of the package the parts it may import; `hiergeo` itself gathers the public names."""
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import hiergeo
 from hiergeo import adapters, datasets
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
-from hiergeo.auditing.length import length_facts
+from hiergeo.auditing.confounds import length_controls
 from hiergeo.datasets import Hierarchy, Row, balanced_by_length, content_free, exchanged_words, shuffled_words
 from hiergeo.datasets.scenes import scene_and_chain, world
 from hiergeo.errors import InputError
@@ -165,7 +165,7 @@ def test_stored_embeddings_have_no_untrained_copy(model, tmp_path):
 
 def test_facts_are_the_metrics_of_each_control(model):
     data = datasets.load("scenes", count=80)
-    facts = length_facts(model, data, copies=2, samples=50)
+    facts = length_controls(model, data, copies=2, samples=50)
     radii = hiergeo.evaluate(model, data, samples=5).radii
     assert facts.order.tau_d.value == pytest.approx(tau_d(radii))
     assert facts.order.equal.value == pytest.approx(share_right(radii, words(data), "equal"))
@@ -188,12 +188,12 @@ def test_facts_of_an_order_that_is_one_of_length():
     """Radii that are numbers of words, and radii that are tiers, on the same chains."""
     rows = [(f"w{i}", f"v{i}", f"w{i} x", f"w{i} x y") for i in range(40)]
     hierarchy = Hierarchy("made", "test", tuple(Row(i, chain) for i, chain in enumerate(rows)))
-    length = length_facts(_Radial(lambda text: len(text.split())), hierarchy, copies=0, samples=50)
+    length = length_controls(_Radial(lambda text: len(text.split())), hierarchy, copies=0, samples=50)
     assert (length.order.tau_d.value, length.words.value) == pytest.approx((5 / 6, 5 / 6))
     assert length.survives is False
     assert length.content_free_share == pytest.approx(1)
     assert length.partial_tau is None
-    tier = length_facts(
+    tier = length_controls(
         _Radial(lambda text: len(text.split()) + text.startswith("v") / 2), hierarchy, copies=0, samples=50
     )
     assert tier.order.tau_d.value == 1

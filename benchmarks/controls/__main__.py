@@ -1,4 +1,4 @@
-"""Positive controls of the geometries: ``python -m benchmarks.controls mammals|hyperlex|lvis``."""
+"""Positive controls of the geometries: ``python -m benchmarks.controls mammals|hyperlex|lvis|audit``."""
 
 import argparse
 import contextlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.peers import Missing
 from hiergeo.errors import HiergeoError
 
-CONTROLS = ("mammals", "hyperlex", "lvis")
+CONTROLS = ("mammals", "hyperlex", "lvis", "audit")
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -1,6 +1,7 @@
 """Pretrained models as embeddings and a root, behind one interface."""
 
 from hiergeo.adapters.fresh import untrained
+from hiergeo.adapters.gaussians import Gaussian, inclusion
 from hiergeo.adapters.loading import ADAPTERS, load
 from hiergeo.adapters.model import Model, NetworkModel
 from hiergeo.adapters.store import embed
@@ -10,11 +11,13 @@ from hiergeo.datasets.pictures import ImageLike
 __all__ = [
     "ADAPTERS",
     "TOWERS",
+    "Gaussian",
     "ImageLike",
     "Model",
     "NetworkModel",
     "Tower",
     "embed",
+    "inclusion",
     "load",
     "tower_of",
     "untrained",

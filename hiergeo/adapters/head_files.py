@@ -18,6 +18,7 @@ import torch
 
 from hiergeo import _limits
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
+from hiergeo.adapters.hub import cached_if_unreachable, not_obtained
 from hiergeo.adapters.model import Model
 from hiergeo.errors import InputError
 from hiergeo.storage import documents, tensors
@@ -27,6 +28,9 @@ from hiergeo.storage.locks import locked
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "head-{}.safetensors", "history-{}.json"
 """The files of a head; the last two are named by the first digits of their hashes."""
+
+HUB = "hf-hub:"
+"""Beginning of the name of a repository of the Hugging Face hub."""
 
 NUMBER_BYTES = 8
 """Bytes of a number among the weights, at most."""
@@ -152,14 +156,17 @@ def _network(folder: Path | str, config: Mapping[str, Any]) -> Head:
 def load_head(rest: str, *, device: torch.device) -> HeadModel:
     """The head of ``FOLDER`` on the model its configuration names, or of ``FOLDER@SPEC`` on the model named there.
 
+    In place of the folder ``hf-hub:ORG/NAME`` or ``hf-hub:ORG/NAME:REVISION`` is a repository of the Hugging Face hub.
+
     Raises:
+        UnavailableError: a repository that cannot be had.
         InputError: no head there, damaged files, no model named anywhere, one of another dimension, or a model whose
             weights or stored embeddings are not the ones that the head was trained on (name it by ``@SPEC`` to use it).
     """
     from hiergeo.adapters.loading import load as load_model
 
     folder, _, spec = rest.partition("@")
-    place = path_of(folder)
+    place = downloaded(folder.removeprefix(HUB)) if folder.startswith(HUB) else path_of(folder)
     config = read_head_config(place)
     if not (spec or config.get("base")):
         raise InputError(f"the head in {folder} names no model to stand on: write head:{folder}@SPEC.")
@@ -171,6 +178,23 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     if config.get("leakage"):
         warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
     return HeadModel(base, head, f"head:{rest}", config.get("geometry"))
+
+
+def downloaded(repository: str) -> Path:
+    """The folder of a head on the Hugging Face hub, ``ORG/NAME`` or ``ORG/NAME:REVISION``, in the local cache.
+
+    Raises:
+        UnavailableError: it is not in the cache and cannot be downloaded.
+    """
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = repository.partition(":")
+    files = ["*.json", "*.safetensors", "*.md"]
+    with cached_if_unreachable():
+        try:
+            return Path(snapshot_download(name, revision=revision or None, allow_patterns=files))
+        except Exception as error:  # the hub raises errors of its own
+            raise not_obtained(f"the head {repository}", "head:FOLDER", error) from error
 
 
 @contextmanager

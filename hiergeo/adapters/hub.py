@@ -40,6 +40,29 @@ def local_folder(source: str) -> Path | None:
     return None
 
 
+def folder_of(source: str, instead: str) -> Path:
+    """The folder of a model source; a hub name is downloaded, its configuration, tokenizer and safetensors alone.
+
+    Args:
+        source: a folder, or ``ORG/NAME``.
+        instead: how to point to a local copy, for the error of a download that fails.
+
+    Raises:
+        InputError: the source is a path where there is no folder.
+        UnavailableError: the download failed.
+    """
+    folder = local_folder(source)
+    if folder is not None:
+        return folder
+    from huggingface_hub import snapshot_download
+
+    with cached_if_unreachable():
+        try:
+            return Path(snapshot_download(source, allow_patterns=["*.json", "*.safetensors", "*.yaml", "*.model"]))
+        except Exception as error:  # the hub's errors are many
+            raise not_obtained(f"the model '{source}'", instead, error) from error
+
+
 def require(package: str, extra: str, what: str = "this model") -> Any:
     """Import an optional package that `what` needs.
 

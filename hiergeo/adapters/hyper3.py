@@ -18,7 +18,8 @@ from torch import Tensor
 from hiergeo import _limits
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.encoders import VOCABULARY, DualEncoder, TextSizes, VisionSizes, check_sizes
-from hiergeo.adapters.native import IMAGES, NativeModel, byte_pairs, hyperbolic, options_of, square
+from hiergeo.adapters.native import IMAGES, STATISTICS, NativeModel, byte_pairs, hyperbolic, square
+from hiergeo.adapters.specs import options_of
 from hiergeo.errors import InputError, reason
 from hiergeo.storage import tensors
 from hiergeo.storage.documents import Anything, Misfit, Number, OrNull, Record, Text
@@ -35,13 +36,6 @@ BACKBONES = {
 
 TEXT_HEAD = 64
 """Width of an attention head in the text towers of OpenAI's CLIP."""
-
-STATISTICS = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
-    "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-}
-"""Normalisation of pixels -> mean and standard deviation."""
 
 EPS = {"layer_norm": 1e-5, "default": 1e-6}
 """Configured LayerNorm of the image tower -> its epsilon: that of torch, or timm's own."""
@@ -75,18 +69,18 @@ LAYER = {
 
 
 def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
-    """The model of a folder with ``config.json`` (or ``config.yaml``) and ``model.safetensors``.
+    """The model of a folder, or a name on the hub: ``config.json`` (or ``config.yaml``) and ``model.safetensors``.
 
     ``hyper3:FOLDER?images=squash`` brings pictures to a square without cropping, as the published model does by itself;
     by default the shorter side is resized and the centre cropped.
 
     Raises:
+        UnavailableError: a download failed.
         InputError: no such folder, another family (the right adapter is named), a configuration that does not fit, or
             weights that are missing, left over, misshapen or not finite.
     """
-    folder, options = options_of(rest, Record(optional={"images": Text("|".join(IMAGES))}))
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder} to load a model from.")
+    source, options = options_of(rest, Record(optional={"images": Text("|".join(IMAGES))}))
+    folder = hub.folder_of(source, "hyper3:/path/to/folder")
     config = _config(folder)
     file = folder / "model.safetensors"
     found = _renamed(file, tensors.shapes(file))

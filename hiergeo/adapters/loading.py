@@ -17,7 +17,9 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "open_clip": "hiergeo.adapters.open_clip:load_open_clip",
         "hf": "hiergeo.adapters.huggingface:load_huggingface",
         "sentence-transformers": "hiergeo.adapters.sentence_transformers:load_sentence_transformers",
+        "mteb": "hiergeo.adapters.mteb:load_mteb",
         "npz": "hiergeo.adapters.npz:load_npz",
+        "lvis": "hiergeo.adapters.lvis:load_lvis_model",
         "head": "hiergeo.adapters.head_files:load_head",
         "meru": "hiergeo.adapters.meru:load_meru",
         "hycoclip": "hiergeo.adapters.meru:load_hycoclip",
@@ -25,6 +27,7 @@ ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
         "uncha": "hiergeo.adapters.meru:load_uncha",
         "phyclip": "hiergeo.adapters.meru:load_phyclip",
         "hyper3": "hiergeo.adapters.hyper3:load_hyper3",
+        "prolip": "hiergeo.adapters.prolip:load_prolip",
         "tiny": "hiergeo.adapters.open_clip:load_tiny",
     },
 )
@@ -41,10 +44,10 @@ def load(spec: str, *, device: str | torch.device | None = AUTO) -> Model:
     Args:
         spec: ``open_clip:ARCH/TAG``, ``open_clip:ARCH//abs/path.safetensors`` (after the first /, what begins with / or
             . is a path), ``open_clip:hf-hub:ORG/NAME``, ``open_clip:local-dir:PATH``, ``hf:NAME_OR_PATH``,
-            ``sentence-transformers:NAME_OR_PATH``, ``npz:FILE``, ``head:FOLDER`` (a trained head on the model it
-            names; ``head:FOLDER@SPEC`` on another one), ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other models
-            that bring a space of their own, ``tiny``, or the name of a third-party adapter
-            (entry-point group ``hiergeo.adapters``: a callable ``(rest_of_spec, device=...) -> Model``).
+            ``sentence-transformers:NAME_OR_PATH``, ``mteb:NAME``, ``npz:FILE``, ``head:FOLDER`` (a trained head on the
+            model it names; ``head:FOLDER@SPEC`` on another one), ``meru:FILE.pth``, ``hycoclip:FILE.pth`` and the other
+            models that bring a space of their own, ``lvis:clip`` (stored embeddings of names), ``tiny``, or the name of
+            a third-party adapter (entry-point group ``hiergeo.adapters``: ``(rest_of_spec, device=...) -> Model``).
         device: where the network runs: ``auto`` (the accelerator where there is one), a name, or a device of torch.
 
     Raises:

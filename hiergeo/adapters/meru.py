@@ -18,13 +18,13 @@ from hiergeo.adapters.native import (
     byte_pairs,
     curvature,
     factor,
-    fitting,
     hyperbolic,
-    options_of,
     square,
 )
+from hiergeo.adapters.specs import fitting, options_of
 from hiergeo.geometry import Lorentz, Product, Space
 from hiergeo.storage.documents import Record, Text, Whole
+from hiergeo.storage.files import path_of
 
 SCHEMA = Record(
     optional={"heads": Whole(1, 1024), "text_heads": Whole(1, 1024), "images": Text("|".join(IMAGES))},
@@ -90,7 +90,8 @@ def configured(rest: str) -> tuple[Path, dict[str, Any]]:
     Raises:
         InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
     """
-    path, given = options_of(rest, SCHEMA)
+    name, given = options_of(rest, SCHEMA)
+    path = path_of(name)
     beside = path.with_suffix(".json")
     return path, (fitting(hub.foreign_json(beside), SCHEMA, str(beside)) if beside.is_file() else {}) | given
 

@@ -278,6 +278,19 @@ SAMPLED = 4096
 """Elements of each weight that enter the fingerprint, evenly spread."""
 
 
+def weights_digest(network: nn.Module, preprocessing: str) -> str:
+    """SHA-256 over preprocessing, layer types, and names, shapes and samples of the weights of a network."""
+    digest = hashlib.sha256(preprocessing.encode())
+    for name, module in network.named_modules():
+        digest.update(f"{name}:{type(module).__name__};".encode())
+    for name, weight in network.state_dict().items():
+        flat = weight.reshape(-1)
+        sample = flat[:: max(1, flat.numel() // SAMPLED)].cpu().contiguous()
+        digest.update(f"{name}{tuple(weight.shape)}{weight.dtype}".encode())
+        digest.update(sample.numpy().tobytes())
+    return digest.hexdigest()
+
+
 class NetworkModel(Model):
     """A model that is a `torch.nn.Module`: frozen, in evaluation mode, in float32, on one device.
 
@@ -300,15 +313,7 @@ class NetworkModel(Model):
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits over preprocessing, layer types, and names, shapes and samples of the weights."""
-        digest = hashlib.sha256(self.preprocessing.encode())
-        for name, module in self.network.named_modules():
-            digest.update(f"{name}:{type(module).__name__};".encode())
-        for name, weight in self.network.state_dict().items():
-            flat = weight.reshape(-1)
-            sample = flat[:: max(1, flat.numel() // SAMPLED)].cpu().contiguous()
-            digest.update(f"{name}{tuple(weight.shape)}{weight.dtype}".encode())
-            digest.update(sample.numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return weights_digest(self.network, self.preprocessing)[:16]
 
     def rebuilt_network(self) -> nn.Module:
         """The network built anew from its configuration, with the random weights that its library starts from.

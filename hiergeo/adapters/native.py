@@ -8,17 +8,16 @@ are the model's space.
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hiergeo.adapters.encoders import DualEncoder, Scales
 from hiergeo.adapters.model import NetworkModel
-from hiergeo.errors import InputError, unknown_name
+from hiergeo.errors import InputError
 from hiergeo.geometry import Lorentz, Space
-from hiergeo.storage.documents import Misfit, Record
-from hiergeo.storage.files import path_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,8 +35,12 @@ IMAGES = {"crop": "shortest", "squash": "squash"}
 """How pictures become square -> open_clip's name: shorter side and centre crop, or both sides alike (retrieval)."""
 
 
-DIGITS = 8
-"""Digits of a whole number in a spec."""
+STATISTICS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""Normalisation of pixels -> mean and standard deviation."""
 
 
 class Native(NamedTuple):
@@ -101,33 +104,6 @@ class NativeModel(NetworkModel):
         return rows
 
 
-def options_of(rest: str, schema: Record) -> tuple[Path, dict[str, Any]]:
-    """The path in the rest of a spec and the options behind its question mark: ``PATH?images=squash&heads=12``.
-
-    Raises:
-        InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
-    """
-    name, _, query = (rest, "", "") if path_of(rest).exists() else rest.partition("?")
-    given: dict[str, Any] = {}
-    for pair in filter(None, query.split("&")):
-        key, _, value = pair.partition("=")
-        given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
-    return path_of(name), fitting(given, schema, f"'?{query}' in the model spec")
-
-
-def fitting(options: Any, schema: Record, source: str) -> dict[str, Any]:
-    """Options that fit a schema; raises InputError, naming `source`, for others."""
-    if isinstance(options, dict):
-        for name in options:
-            if name not in schema.optional:
-                raise unknown_name("option", str(name), schema.optional, f" in {source}")
-    try:
-        schema.check(options, "")
-    except Misfit as error:
-        raise InputError(f"{source} cannot be used: {error}.") from error
-    return dict(options)
-
-
 def byte_pairs(context: int) -> Callable[[list[str]], Tensor]:
     """OpenAI's tokenizer: lower case, zero padding; of a text that is too long the last token becomes its end."""
     from open_clip.tokenizer import SimpleTokenizer
@@ -160,13 +136,17 @@ def hyperbolic(path: Path, log_curvature: float, log_visual: float, log_textual:
 
 
 def curvature(path: Path, log: float) -> float:
-    """c = exp(log), the absolute curvature. Raises InputError for one that no model of this kind has."""
+    """c = exp(log) in float32, as these models compute it; the shortest decimal of that number.
+
+    Raises:
+        InputError: one that no model of this kind has.
+    """
     low, high = CURVATURES
     if not math.log(low) <= log <= math.log(high):
         raise InputError(
             f"{path} is damaged: the logarithm of its curvature is {log:g}, far from any that training allows."
         )
-    return math.exp(log)
+    return float(str(np.float32(math.exp(log))))
 
 
 def factor(path: Path, log: float) -> float:

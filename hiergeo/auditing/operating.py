@@ -22,15 +22,28 @@ BLOCK = 1 << 14
 """Rows whose matched pairs are held at a time."""
 
 
-def operating_point(subject: Subject) -> tuple[dict[str, float], Interval]:
+class OperatingPoint(NamedTuple):
+    """Distribution of u = sqrt(|K|) r over the distinct captions.
+
+    Attributes:
+        numbers: see `operating_point`.
+        median: distribution-free 95 % interval of the median, from order statistics.
+        quantiles: the 0, 1, ..., 100 % quantiles.
+    """
+
+    numbers: dict[str, float]
+    median: Interval
+    quantiles: tuple[float, ...]
+
+
+def operating_point(subject: Subject) -> OperatingPoint:
     """Distribution of u = sqrt(|K|) r over the distinct captions, and the bend sn(r) / r - 1 that it makes.
 
     In a product u of a caption is its largest over the factors, and the bend that of the factor that bends most;
     `u_median_factorI` and the like hold each factor's own. `u_median_image` is of the images.
 
-    Returns:
-        Numbers `u_median`, `u_low`, `u_high` (5 and 95 %), `u_share_above_1`, `bend` at the median and `bend_high` at
-        the 95 % quantile; and a distribution-free 95 % interval of the median from order statistics.
+    Its numbers are `u_median`, `u_low`, `u_high` (5 and 95 %), `u_share_above_1`, `bend` at the median and `bend_high`
+    at the 95 % quantile.
     """
     spans = _spans(subject, [array(point.radius) for point in subject.text.factors])
     largest = spans.max(axis=1)
@@ -56,7 +69,8 @@ def operating_point(subject: Subject) -> tuple[dict[str, float], Interval]:
     if subject.image is not None:
         of_images = _spans(subject, [array(point.radius) for point in subject.image.factors])
         numbers["u_median_image"] = float(np.median(of_images.max(axis=1)))
-    return numbers, _median_interval(largest)
+    quantiles = np.quantile(largest, np.linspace(0, 1, 101))
+    return OperatingPoint(numbers, _median_interval(largest), tuple(map(float, quantiles)))
 
 
 def _spans(subject: Subject, radii: list[np.ndarray]) -> np.ndarray:

@@ -33,7 +33,7 @@ class Audit:
         attribution: hierarchy metrics as measured and from angles alone, radii alone and without curvature.
         walks: scores of the walk to the root and of the control walks.
         primary: the metric that `native`, `angle_only`, `radius_only` and `flat` are values of.
-        length: what caption length alone gives; empty where it was not measured.
+        u_quantiles: the 0, 1, ..., 100 % quantiles of u over the distinct captions.
     """
 
     numbers: dict[str, float]
@@ -42,6 +42,7 @@ class Audit:
     attribution: tuple[Controlled, ...]
     walks: tuple[Controlled, ...]
     primary: str
+    u_quantiles: tuple[float, ...]
 
     def __repr__(self) -> str:
         about = " ".join(str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
@@ -70,6 +71,7 @@ class Audit:
             "primary": self.primary,
             "attribution": [_row(each) for each in self.attribution],
             "walks": [_row(each) for each in self.walks],
+            "u_quantiles": list(self.u_quantiles),
             "settings": self.settings,
         }
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hiergeo.auditing.attribution import PRIMARY
+from hiergeo.findings import listing
 from hiergeo.findings.contrasts import FLAT_BEND
 from hiergeo.findings.exports import number
 from hiergeo.findings.verdicts import HUGE, SUNK, TELLING
 from hiergeo.metrics import Interval, find_metric
 
-SIGNIFICANT = 0.05
+SIGNIFICANT = 0.01
 """Largest p-value of a radial depth that counts as detected."""
 
 TINY = 1e-4
@@ -18,6 +19,12 @@ TINY = 1e-4
 
 WORK = 0.01
 """Smallest gain of the primary metric over a control that counts as work."""
+
+CHANCE = 0.5
+"""Share of pairs that a coin orders rightly."""
+
+METRICS_OF_HIERARCHY = ("tau_d", PRIMARY, "auroc", "average_precision", "precision", "recall")
+"""Metrics that curvature must not harm where it is said to work."""
 
 Kind = Literal["operating point", "cones", "depth", "walk", "curvature", "radii", "angles", "length"]
 Case = Literal["hyperbolic", "radial", "angular", "shuffled", "saturated"]
@@ -44,7 +51,7 @@ class AuditVerdict:
 
     Attributes:
         headline: one sentence.
-        findings: at most nine.
+        findings: eight.
         saturated: whether over half of the cones are half-spaces.
     """
 
@@ -107,7 +114,7 @@ class Evidence:
 def verdict(numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> AuditVerdict:
     """The verdict on the numbers of an audit."""
     seen = Evidence(numbers, intervals)
-    findings = (_operating_point(seen), _cones(seen), _depth(seen), *_walk(seen), *_attribution(seen))
+    findings = (_operating_point(seen), _cones(seen), _depth(seen), *_length(seen), *_walk(seen), *_attribution(seen))
     works = {each.kind: each.works for each in findings}
     return AuditVerdict(_headline(works), findings, numbers["cone_saturated"] > SUNK)
 
@@ -116,11 +123,14 @@ def _headline(works: Mapping[Kind, bool | None]) -> str:
     if not works["depth"]:
         return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
     if works["curvature"]:
-        beside = "and so do its radii" if works["radii"] else "although radii add nothing to angles"
-        return f"The curvature does work here, {beside}."
-    if works["radii"]:
-        return "The radii do work here; the curvature does none."
-    return "The geometry does no work here: radii follow the tiers, but angles alone serve as well."
+        said = f"The curvature does work here, {'and so do the radii' if works['radii'] else 'the radii none'}"
+    elif works["radii"]:
+        said = "The radii do work here; the curvature does none"
+    else:
+        said = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
+    if works["length"] is False:
+        said += "; where length cannot help, radii do not order the tiers"
+    return f"{said}."
 
 
 def _operating_point(seen: Evidence) -> Finding:
@@ -159,10 +169,22 @@ def _depth(seen: Evidence) -> Finding:
     chance = f"p = {p:.2g}" if p >= TINY else f"p < {TINY:g}"
     sentence = (
         f"Depth: tau_d exceeds its mean over shuffled tiers by {seen.told('depth')}, {chance}"
-        f"{'' if found else ', which is not detected'}; the sample detects "
+        f"{'' if found else ', which is not significant at 1 %'}; the sample detects "
         f"{number(seen.numbers['depth_sensitivity'])} with 80 % power."
     )
     return Finding("depth", found, sentence)
+
+
+def _length(seen: Evidence) -> Iterator[Finding]:
+    parts = [f"counting words gives tau_d {number(seen.numbers['length_tau_d'])}"]
+    if "right_equal_length" in seen.numbers:
+        told = seen.told("right_equal_length")
+        parts.append(f"radii are right in {told} of the pairs of tiers with equally many words (chance 0.5)")
+    if "right_shorter" in seen.numbers:
+        parts.append(f"in {seen.told('right_shorter')} where the more specific caption is shorter")
+    known = [name for name in ("right_equal_length", "right_shorter") if name in seen.numbers]
+    holds = all(seen.intervals[name].low > CHANCE for name in known) if known else None
+    yield Finding("length", holds, f"Length: {'; '.join(parts)}.")
 
 
 def _walk(seen: Evidence) -> Iterator[Finding]:
@@ -185,14 +207,22 @@ def _attribution(seen: Evidence) -> Iterator[Finding]:
     )
     for kind, control, named in parts:
         difference = f"{PRIMARY}_minus_{control}"
-        works = seen.above(difference, WORK)
-        does = "do" if kind != "curvature" else "does"
-        says = f"{does} work" if works else f"{does} harm" if seen.below(difference) else f"{does} no work"
+        gains, harmed = seen.above(difference, WORK), _harmed(seen) if kind == "curvature" else []
+        does = "does" if kind == "curvature" else "do"
+        says = "work" if gains else "harm" if seen.below(difference) else "no work"
         sentence = (
-            f"{kind.capitalize()} {says}: {metric} is {number(seen.numbers['native'])}, and "
-            f"{number(seen.numbers[control])} with {named} (gain {_signed(seen, difference)})."
+            f"{kind.capitalize()} {does} {says}: {metric} is {number(seen.numbers['native'])}, and "
+            f"{number(seen.numbers[control])} with {named} (gain {_signed(seen, difference)})"
+            f"{f'; worse than with {named}: {listing(harmed)}' if harmed else ''}."
         )
-        yield Finding(kind, works, sentence)
+        yield Finding(kind, gains and not harmed, sentence)
+
+
+def _harmed(seen: Evidence) -> list[str]:
+    """Metrics that are better without curvature, with the differences."""
+    names = {name: f"{name}_minus_flat" for name in METRICS_OF_HIERARCHY if name != PRIMARY}
+    harmed = {name: each for name, each in names.items() if each in seen.numbers and seen.below(each)}
+    return [f"{find_metric(name).label} ({_signed(seen, each)})" for name, each in harmed.items()]
 
 
 def _percent(seen: Evidence, name: str) -> str:

@@ -78,11 +78,11 @@ class Benchmark(ABC):
 
     name: ClassVar[str]
     label: ClassVar[str]
-    primary: ClassVar[str]
+    primary: str
     metrics: ClassVar[tuple[str, ...]]
     images: bool = False
     needs: ClassVar[str] = ""
-    published: ClassVar[tuple[Published, ...]] = ()
+    published: tuple[Published, ...] = ()
 
     @property
     @abstractmethod
@@ -130,8 +130,13 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     "hiergeo.benchmarks",
     {
         "hierarcaps": "hiergeo.benchmarks.hierarcaps:HierarCaps",
+        "breeds": "hiergeo.benchmarks.breeds:Breeds",
+        "trees": "hiergeo.benchmarks.trees:Trees",
+        "wordnet": "hiergeo.benchmarks.wordnet:WordNetIsA",
+        "zero_shot": "hiergeo.benchmarks.zero_shot:ZeroShotClassification",
         "hyperlex": "hiergeo.benchmarks.hyperlex:HyperLex",
         "himo": "hiergeo.benchmarks.himo:HiMo",
+        "inclusion": "hiergeo.benchmarks.inclusion:Inclusion",
         "retrieval": "hiergeo.benchmarks.retrieval:Retrieval",
     },
 )

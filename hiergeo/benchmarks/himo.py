@@ -17,6 +17,7 @@ from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 from hiergeo.geometry.points import row_by_row
 from hiergeo.metrics import himo_rows
+from hiergeo.metrics.length import word_count
 
 SCORES = ("cosine", "distance")
 """What images and captions are compared by: the cosine of embeddings, or minus the distance of the space."""
@@ -107,7 +108,7 @@ class HiMo(Benchmark):
             found = self._scores(rooted, texts, images, (owner + shift) % len(images))
             return himo_rows(np.split(found, bounds))
 
-        words = [np.array([len(text.split()) for text in captions]) for captions in data.captions]
+        words = [[word_count(text) for text in captions] for captions in data.captions]
         statistics = {"himo": mean_of(correlations(0))}
         if len(images) > 1:
             statistics["himo_other_image"] = mean_of(correlations(1))

@@ -5,7 +5,23 @@ from typing import Annotated
 import typer
 
 from hiergeo._version import __version__
-from hiergeo.cli import benchmark, compare, data, demo, embed, info, ladder, options, probe, study, train_head, train_re
+from hiergeo.cli import (
+    audit,
+    benchmark,
+    compare,
+    data,
+    demo,
+    embed,
+    heads,
+    info,
+    ladder,
+    options,
+    probe,
+    study,
+    suite,
+    train_head,
+    train_re,
+)
 from hiergeo.cli.plans import PlannedVerb
 
 
@@ -33,8 +49,11 @@ app.callback()(_whole)
 app.command("demo", cls=PlannedVerb)(demo.demo_command)
 app.command("probe", cls=PlannedVerb)(probe.probe_command)
 app.command("compare", cls=PlannedVerb)(compare.compare_command)
+app.command("audit", cls=PlannedVerb)(audit.audit_command)
 app.command("benchmark", cls=PlannedVerb)(benchmark.benchmark_command)
 app.command("study", cls=PlannedVerb)(study.study_command)
+app.command("suite", cls=PlannedVerb)(suite.suite_command)
+app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.add_typer(data.app, name="data")
@@ -42,4 +61,5 @@ training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help
 training.command("head", cls=PlannedVerb)(train_head.head_command)
 training.command("re", cls=PlannedVerb)(train_re.re_command)
 app.add_typer(training, name="train")
+app.add_typer(heads.app, name="head")
 app.command("info", cls=options.Verb)(info.info_command)

@@ -25,6 +25,16 @@ Set = Annotated[
     typer.Option("--set", help="An option of the benchmark; give it once for each.", metavar="KEY=VALUE"),
 ]
 List = Annotated[bool, typer.Option("--list", help="Print every benchmark, and whether its data is here.")]
+BenchmarkFormat = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="table; or csv, markdown, latex, json or clip-benchmark (the JSON of CLIP_benchmark, for retrieval and "
+        "zero_shot) alone on standard output.",
+        metavar="NAME",
+    ),
+]
+CLIP_BENCHMARK = "clip-benchmark"
 Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1)]
 
 
@@ -37,7 +47,7 @@ def benchmark_command(
     set: Set = [],  # noqa: B006 - typer copies it
     root: options.Root = None,
     min_radius: options.MinRadius = None,
-    format: options.Format = "table",
+    format: BenchmarkFormat = "table",
     json: options.Json = None,
     seed: options.Seed = 0,
     samples: Samples = 1000,
@@ -46,10 +56,14 @@ def benchmark_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them."""
+    from hiergeo.interop.clip_benchmark import check_clip_benchmark, to_clip_benchmark
     from hiergeo.report import check_format
     from hiergeo.report.benchmarks import benchmark_markdown, benchmark_table, published_line
 
-    check_format(format)
+    if format == CLIP_BENCHMARK:
+        check_clip_benchmark(name or "")
+    else:
+        check_format(format)
     check_writable(json)
     if listed or name is None:
         _print_list(json)
@@ -65,7 +79,9 @@ def benchmark_command(
     note_geometry(loaded, [space], geometry is not None)
     result = measure(loaded, task, space, seed=seed, samples=samples, **wanted, progress=True)
     write_json(json, result.to_json())
-    if format == "markdown":
+    if format == CLIP_BENCHMARK:
+        print(jsonlib.dumps(to_clip_benchmark(result), indent=2))
+    elif format == "markdown":
         print(benchmark_markdown(result, task))
     elif not printed_alone(result, format):
         screen = console()

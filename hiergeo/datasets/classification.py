@@ -14,7 +14,9 @@ PHOTO_TEMPLATES = ("a photo of a {}.", "a photo of one {}.", "a close-up photo o
 """Prompts for photographs, in the style of CLIP's."""
 
 
-def labelled(source: str | Path, templates: Sequence[str] | None = None) -> Labelled:
+def labelled(
+    source: str | Path, templates: Sequence[str] | None = None, *, only: Sequence[str] | None = None
+) -> Labelled:
     """A set of labelled images: ``scenes``, or a folder that holds one subfolder of images a class.
 
     Of a folder, subfolders name the classes (underscores become spaces) and every file in them that is not hidden is
@@ -23,6 +25,7 @@ def labelled(source: str | Path, templates: Sequence[str] | None = None) -> Labe
     Args:
         source: ``scenes``, or the folder.
         templates: prompts in place of those that belong to the source.
+        only: the subfolders to read, in this order; None is all.
 
     Raises:
         UnavailableError: a folder cannot be looked into.
@@ -31,14 +34,15 @@ def labelled(source: str | Path, templates: Sequence[str] | None = None) -> Labe
     """
     if source == "scenes":
         return lone_shapes() if templates is None else lone_shapes(templates=templates)
-    return _folder(path_of(source), tuple(PHOTO_TEMPLATES if templates is None else templates))
+    return _folder(path_of(source), tuple(PHOTO_TEMPLATES if templates is None else templates), only)
 
 
-def _folder(folder: Path, templates: tuple[str, ...]) -> Labelled:
+def _folder(folder: Path, templates: tuple[str, ...], only: Sequence[str] | None) -> Labelled:
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder} of labelled images: name 'scenes', or a folder that exists.")
     try:
         classes = _visible(path for path in folder.iterdir() if path.is_dir())
+        classes = classes if only is None else _chosen(folder, classes, only)
         files = [(label, path) for label, part in enumerate(classes) for path in _visible(part.iterdir())]
     except OSError as error:
         raise UnavailableError(f"cannot look into {error.filename or folder}: {reason(error)}.") from error
@@ -50,7 +54,16 @@ def _folder(folder: Path, templates: tuple[str, ...]) -> Labelled:
         labels=tuple(label for label, _ in files),
         classes=tuple(part.name.replace("_", " ") for part in classes),
         templates=templates,
+        keys=tuple(part.name for part in classes),
     )
+
+
+def _chosen(folder: Path, classes: list[Path], only: Sequence[str]) -> list[Path]:
+    there = {path.name: path for path in classes}
+    missing = [name for name in only if name not in there]
+    if missing:
+        raise InputError(f"{folder} lacks {len(missing)} of {len(only)} subfolders of images, the first {missing[0]}.")
+    return [there[name] for name in only]
 
 
 def _visible(paths: Iterable[Path]) -> list[Path]:

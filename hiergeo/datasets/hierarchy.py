@@ -106,6 +106,7 @@ class Labelled:
         labels: (n,) the class of each, a position in `classes`.
         classes: at least two different names.
         templates: prompts with one ``{}`` each, where the name of a class goes.
+        keys: what trees and lists of synsets call each class, such as a wnid; empty where that is its name.
 
     Raises:
         InputError: fewer than two classes, a name twice or empty, a class without images, labels that do not fit, or a
@@ -117,8 +118,11 @@ class Labelled:
     labels: tuple[int, ...]
     classes: tuple[str, ...]
     templates: tuple[str, ...]
+    keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.keys and len(self.keys) != len(self.classes):
+            raise InputError(f"{self.name} needs one key for each of its {len(self.classes)} classes.")
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes) or not all(map(str.strip, self.classes)):
             raise InputError(f"{self.name} needs at least two classes of different names, not {list(self.classes)}.")
         if len(self.labels) != len(self.images) or not set(self.labels) <= set(range(len(self.classes))):

@@ -16,6 +16,7 @@ from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Located, Space
 from hiergeo.geometry.points import row_by_row
 from hiergeo.metrics import Ranking, Roc, pep_scores
+from hiergeo.metrics.length import chain_lengths
 
 NEGATIVES = 100
 """Captions of other images that each image is paired with, at most."""
@@ -136,7 +137,7 @@ def score_image_pairs(view: View, scores: dict[str, Score]) -> Outcome:
     rocs: dict[str, Roc] = {}
     baselines: dict[str, dict[str, float]] = {}
     chance = positive.shape[1] / (positive.shape[1] + negative.shape[1])
-    length = Ranking(*(-word_counts(chains) for chains in (pairs.positive, pairs.negative)))
+    length = Ranking(*(-chain_lengths(chains) for chains in (pairs.positive, pairs.negative)))
     for name, score in scores.items():
         ranking = Ranking(*(_scored(score, view, captions, image) for captions in (positive, negative)))
         statistics[f"auroc{name}"] = Statistic(len(image), ranking.auroc)
@@ -146,11 +147,6 @@ def score_image_pairs(view: View, scores: dict[str, Score]) -> Outcome:
         baselines[f"auroc{name}"] = {"chance": 0.5, "length": length.auroc()}
         baselines[f"average_precision{name}"] = {"chance": chance, "length": length.average_precision()}
     return Outcome(statistics, numbers, rocs=rocs, baselines=baselines)
-
-
-def word_counts(chains: list[tuple[str, ...]]) -> np.ndarray:
-    """How many words each caption has, (n, T); short captions alone pass for general ones."""
-    return np.array([[len(caption.split()) for caption in chain] for chain in chains], dtype=np.float64)
 
 
 def _positions(embedded: Embedded, chains: list[tuple[str, ...]]) -> Tensor:

@@ -64,6 +64,16 @@ def _pair_metrics() -> list[Metric]:
     return found
 
 
+def _inclusion_metrics() -> list[Metric]:
+    """Those of `hiergeo.benchmarks.inclusion`, in which no geometry plays a part."""
+    found = [Metric("inclusion_direction", "inclusion direction", depends_on_curvature=False)]
+    for name, label in (("auroc", "AUROC"), ("average_precision", "AP")):
+        matched = f"{name}_inclusion_equal_length", f"{label} (inclusion, {EQUAL})"
+        found.append(Metric(f"{name}_inclusion", f"{label} (inclusion)", depends_on_curvature=False))
+        found.append(Metric(*matched, depends_on_curvature=False, control=True))
+    return found
+
+
 def _word_metrics() -> list[Metric]:
     """Those of `hiergeo.benchmarks.hyperlex`; radii and cosines are the same in every geometry."""
     found = []
@@ -73,6 +83,29 @@ def _word_metrics() -> list[Metric]:
             found.append(Metric(f"spearman_{score}{suffix}", f"Spearman ({score}{of})", depends_on_curvature=bends))
         found.append(Metric(f"direction_{score}", f"direction AUROC ({score})", depends_on_curvature=bends))
     return found
+
+
+def _class_metrics() -> list[Metric]:
+    """Those of `hiergeo.benchmarks.zero_shot`, `trees`, `breeds` and `wordnet`."""
+    return [
+        Metric("mean_per_class_accuracy", "mean per-class accuracy", unit="images"),
+        Metric("top5_accuracy", "top-5 accuracy", unit="images", discrete=True),
+        Metric("tie", "TIE", False, unit="images"),
+        Metric("lca", "LCA", False, unit="images"),
+        Metric("jaccard", "Jaccard", unit="images"),
+        Metric("h_precision", "H-P", unit="images"),
+        Metric("h_recall", "H-R", unit="images"),
+        Metric("superclass", "superclass", unit="images", discrete=True),
+        Metric("subclass", "subclass", unit="images", discrete=True),
+        Metric("both_levels", "both levels", unit="images", discrete=True),
+        Metric("isa_radius", "is-a by radius", depends_on_curvature=False),
+        Metric("isa_radius_equal_words", "is-a by radius, equal words", depends_on_curvature=False),
+        Metric("isa_direction", "is-a direction AUROC"),
+        Metric("isa_auroc", "is-a AUROC"),
+        Metric("isa_auroc_cosine", "is-a AUROC (cosine)", depends_on_curvature=False),
+        Metric("isa_hits", "ancestors found (margin)", discrete=True),
+        Metric("isa_hits_distance", "ancestors found (distance)", discrete=True),
+    ]
 
 
 METRICS: dict[str, Metric] = {
@@ -87,7 +120,9 @@ METRICS: dict[str, Metric] = {
         Metric("recall", "recall", unit="images", discrete=True),
         Metric("any_hit", "any hit", unit="images", discrete=True),
         *_pair_metrics(),
+        *_inclusion_metrics(),
         *_word_metrics(),
+        *_class_metrics(),
         Metric("image_to_text", "image to text", unit="images", discrete=True),
         Metric("text_to_image", "text to image", unit="captions", discrete=True),
         Metric("himo", "HiMo", unit="images"),

@@ -1,6 +1,8 @@
 """Results for people: tables for the terminal, text formats, and self-contained pages."""
 
+from hiergeo.report.audits import audit_tables, write_audit
 from hiergeo.report.formats import FORMATS, as_csv, as_json, as_latex, as_markdown, check_format, formatted
+from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page, write_study
 from hiergeo.report.tables import comparison_table, comparison_tables, result_table, study_tables
 
@@ -10,12 +12,15 @@ __all__ = [
     "as_json",
     "as_latex",
     "as_markdown",
+    "audit_tables",
     "check_format",
     "comparison_table",
     "comparison_tables",
     "formatted",
     "result_table",
     "study_tables",
+    "write_audit",
+    "write_leaderboard",
     "write_page",
     "write_study",
 ]

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import socket
 import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,8 +69,12 @@ def size_of(path: Path | str) -> int | None:
     raise InputError(f"{path} is {kind}: name a file.")
 
 
+GZIP = b"\x1f\x8b"
+"""First bytes of a gzip file."""
+
+
 def read_text(path: Path | str, cure: str) -> str:
-    """The text of a UTF-8 file, without its byte order mark.
+    """The text of a UTF-8 file, without its byte order mark; one that is compressed with gzip is inflated.
 
     Args:
         path: the file.
@@ -77,7 +82,7 @@ def read_text(path: Path | str, cure: str) -> str:
 
     Raises:
         UnavailableError: there is no such file, or it cannot be read.
-        InputError: it is a folder, a device or a pipe, larger than `hiergeo._limits` allows, or no UTF-8 text.
+        InputError: it is a folder, a device or a pipe, larger than `hiergeo._limits` allows, damaged, or no UTF-8 text.
     """
     size = size_of(path)
     if size is None:
@@ -89,6 +94,7 @@ def read_text(path: Path | str, cure: str) -> str:
             raw = handle.read(_limits.TEXT_BYTES)
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
+    raw = _inflated(path, raw) if raw.startswith(GZIP) else raw
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -98,6 +104,19 @@ def read_text(path: Path | str, cure: str) -> str:
     if "\0" in text:
         raise InputError(f"{path} holds null characters: save it as UTF-8 text.")
     return text
+
+
+def _inflated(path: Path | str, packed: bytes) -> bytes:
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        raw = inflater.decompress(packed, _limits.TEXT_BYTES + 1)
+    except zlib.error as error:
+        raise InputError(f"{path} is damaged ({error}): replace it by an intact copy.") from error
+    if len(raw) > _limits.TEXT_BYTES:
+        raise InputError(f"{path} inflates to more than {_limits.TEXT_BYTES:,} bytes, which no text may have.")
+    if not inflater.eof or inflater.unused_data:
+        raise InputError(f"{path} is truncated or holds more than one gzip member: replace it by an intact copy.")
+    return raw
 
 
 def not_utf8(raw: bytes) -> str:

@@ -1,0 +1,144 @@
+"""Models of mteb (the Massive Text Embedding Benchmark and its image-text part) by the names of its registry."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from hiergeo.adapters.hub import cached_if_unreachable, not_obtained, quiet_transformers, require
+from hiergeo.adapters.model import Model, weights_digest
+from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
+from hiergeo.errors import InputError, UnavailableError, reason
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TASK = "Flickr30kT2IRetrieval"
+"""The task that models are told they embed for; those with instructions choose theirs by it."""
+
+
+class Column(Dataset[dict[str, Any]]):
+    """A data set of one column, with what encoders of mteb ask of a data set.
+
+    Attributes:
+        features: the name of the column.
+    """
+
+    def __init__(self, name: str, values: Sequence[Any]) -> None:
+        self.features: dict[str, None] = {name: None}
+        self._name, self._values = name, values
+
+    @property
+    def column_names(self) -> list[str]:
+        """The name of the column, in a list."""
+        return [self._name]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: Any) -> Any:
+        return list(self._values) if index == self._name else {self._name: self._values[index]}
+
+
+def one_batch(name: str, values: Sequence[Any]) -> DataLoader[dict[str, Any]]:
+    """A loader whose only batch is ``{name: values}``."""
+
+    def collate(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+        return {name: [row[name] for row in rows]}
+
+    generator = torch.Generator()  # a loader draws a seed, of the global generator unless it has one
+    return DataLoader(Column(name, values), batch_size=len(values), collate_fn=collate, generator=generator)
+
+
+@final
+class MtebModel(Model):
+    """An encoder with mteb's interface: ``encode(loader, task_metadata=, hf_split=, hf_subset=, prompt_type=)``.
+
+    Args:
+        name: the spec that loads the model.
+        encoder: the encoder.
+        modalities: what it embeds: ``text``, ``image``.
+        revision: of its weights, where it is known; part of the fingerprint.
+        task: metadata of a task, passed to the encoder.
+
+    Raises:
+        InputError: an encoder without `encode`, such as a cross-encoder, or one that embeds no texts.
+    """
+
+    preprocessing = "that of mteb"
+
+    def __init__(
+        self, name: str, encoder: Any, modalities: Sequence[str], revision: str | None = None, task: Any = None
+    ) -> None:
+        if not callable(getattr(encoder, "encode", None)):
+            raise InputError(f"{name} is no encoder of mteb: it has no method 'encode'.")
+        if "text" not in modalities:
+            raise InputError(f"{name} embeds {', '.join(modalities) or 'nothing'}: a model of texts is needed.")
+        self.name = name
+        self.has_images = "image" in modalities
+        self._encoder, self._revision, self._task = encoder, revision, task
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits over the name, the revision, and the weights where the encoder holds a network."""
+        network = getattr(self._encoder, "model", None)
+        weights = weights_digest(network, self.preprocessing) if isinstance(network, nn.Module) else ""
+        return hashlib.sha256(f"{self.name} {self._revision} {weights}".encode()).hexdigest()[:16]
+
+    def check_texts(self, texts: Sequence[str]) -> None:
+        """Every text can be embedded."""
+
+    def check_images(self, images: Sequence[ImageLike]) -> None:
+        check_images(images)
+
+    def text_rows(self, texts: Sequence[str]) -> Tensor:
+        return self._encoded("text", list(texts))
+
+    def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
+        pictures: list[Image] = [open_rgb(image) for image in images]
+        return self._encoded("image", pictures)
+
+    @torch.no_grad()
+    def _encoded(self, column: str, values: list[Any]) -> Tensor:
+        rows = self._encoder.encode(
+            one_batch(column, values),
+            task_metadata=self._task,
+            hf_split="test",
+            hf_subset="default",
+            prompt_type=None,
+            batch_size=len(values),
+            show_progress_bar=False,
+        )
+        return torch.as_tensor(rows).float()
+
+
+def load_mteb(rest: str, *, device: torch.device) -> MtebModel:
+    """Load a model of mteb's registry.
+
+    Args:
+        rest: ``NAME``, such as ``openai/clip-vit-base-patch32``, or ``NAME@REVISION``.
+        device: where it runs.
+
+    Raises:
+        InputError: an unknown name, a model that is no encoder of texts, or one that runs code of its own.
+        UnavailableError: mteb or a package that this model needs is not installed, or the weights cannot be had.
+    """
+    mteb = require("mteb", "mteb")
+    name, _, revision = rest.partition("@")
+    try:
+        meta = mteb.get_model_meta(name, revision or None)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"mteb has no model '{rest}': {str(error.args[0]).rstrip('.')}.") from error
+    if (getattr(meta, "loader_kwargs", None) or {}).get("trust_remote_code"):
+        raise InputError(f"mteb runs code of its own for '{name}' (trust_remote_code), which hiergeo never does.")
+    try:
+        with cached_if_unreachable(), quiet_transformers():
+            encoder = meta.load_model(device=str(device))
+    except ImportError as error:
+        raise UnavailableError(f"mteb cannot load '{name}' without a package: {reason(error)}.") from error
+    except (OSError, ValueError) as error:
+        raise not_obtained(f"the model '{name}' of mteb", "hf:PATH or sentence-transformers:PATH", error) from error
+    task = mteb.get_task(TASK).metadata
+    return MtebModel(f"mteb:{rest}", encoder, meta.modalities, meta.revision, task)

@@ -1,0 +1,223 @@
+"""ProLIP: a probabilistic image-text model whose embeddings are Gaussians; its rows are their means.
+
+Both towers carry a token [UNC] beside the class token. Facts of the format are those of the public repository
+naver-ai/prolip (Chun et al., ICLR 2025); no real checkpoint was at hand.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import Tensor
+
+from hiergeo import _limits
+from hiergeo.adapters import families, hub, weights
+from hiergeo.adapters.gaussians import Gaussian
+from hiergeo.adapters.model import NetworkModel, unit_rows
+from hiergeo.adapters.native import STATISTICS, byte_pairs, square
+from hiergeo.adapters.prolip_network import ProLip, TextPlan, VisionPlan
+from hiergeo.datasets.pictures import ImageLike
+from hiergeo.errors import InputError, reason
+from hiergeo.storage import tensors
+from hiergeo.storage.documents import Anything, Flag, Misfit, Number, OrNull, Record, Schema, Text, Whole
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SIDE = Whole(1, _limits.WIDTH)
+NORM = OrNull(Record({"eps": Number()}))
+
+SIZES: dict[str, Schema] = {
+    "layers": Whole(1, _limits.LAYERS),
+    "width": SIDE,
+    "mlp_ratio": Number(),
+    "norm_kwargs": NORM,
+}
+
+SCHEMA = Record(
+    {
+        "embed_dim": SIDE,
+        "vision_cfg": Record(
+            optional={**SIZES, "head_width": SIDE, "patch_size": SIDE, "image_size": SIDE, "no_ln_pre": Flag()},
+            rest=Anything(),
+        ),
+        "text_cfg": Record(
+            optional={
+                **SIZES,
+                "heads": SIDE,
+                "context_length": SIDE,
+                "vocab_size": Whole(1, 1 << 24),
+                "hf_tokenizer_name": OrNull(Text(r"[\w.-]+/[\w.-]+")),
+            },
+            rest=Anything(),
+        ),
+    },
+    {"quick_gelu": Flag()},
+    rest=Anything(),
+)
+
+REQUIRED: tuple[tuple[str, str, object], ...] = (
+    ("vision_cfg", "embed_unc", True),
+    ("vision_cfg", "pool_type", "tok"),
+    ("vision_cfg", "attentional_pool", False),
+    ("vision_cfg", "ls_init_value", None),
+    ("vision_cfg", "timm_model_name", None),
+    ("text_cfg", "embed_unc", True),
+    ("text_cfg", "embed_cls", True),
+    ("text_cfg", "no_causal_mask", True),
+    ("text_cfg", "proj_bias", True),
+    ("text_cfg", "ls_init_value", None),
+    ("text_cfg", "hf_model_name", None),
+)
+"""Settings that have one value in every published model; others are not built here. `embed_unc` has to be there."""
+
+IGNORED = ("logit_scale", "logit_bias")
+
+TOKENIZER = ("tokenizer.json", "spiece.model", "tokenizer_config.json")
+"""Files by which a folder is known to hold a tokenizer."""
+
+
+class _Joint(NetworkModel):
+    """The same network with means and log variances side by side, (B, 2 dim)."""
+
+    normalised = False
+
+    def __init__(self, model: "ProLipModel") -> None:
+        super().__init__(model.name, model.network, model.device, model.preprocessing)
+        self.model = model
+
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        return torch.cat(self.network.encode_text(self.model.tokenizer(texts).to(self.device)), dim=-1)
+
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        return torch.cat(self.network.encode_image(self.model.pixels(pictures)), dim=-1)
+
+
+@final
+class ProLipModel(NetworkModel):
+    """A ProLIP: rows are the unit means of its Gaussians, which `encode_text_gaussian` gives whole."""
+
+    def __init__(
+        self,
+        name: str,
+        network: ProLip,
+        device: torch.device,
+        *,
+        tokenizer: Callable[[list[str]], Tensor],
+        transform: Callable[["Image"], Tensor],
+        preprocessing: str,
+    ) -> None:
+        super().__init__(name, network, device, preprocessing)
+        self.tokenizer = tokenizer
+        self.transform = transform
+
+    def encode_text_gaussian(self, texts: Sequence[str], **options: Any) -> Gaussian:
+        """The Gaussians of texts: unit means and log variances, (N, dim) each; arguments as for `encode_text`."""
+        return self._split(_Joint(self).encode_text(texts, **options))
+
+    def encode_image_gaussian(self, images: Sequence[ImageLike], **options: Any) -> Gaussian:
+        """The Gaussians of images: unit means and log variances, (N, dim) each; arguments as for `encode_image`."""
+        return self._split(_Joint(self).encode_image(images, **options))
+
+    def _split(self, rows: Tensor) -> Gaussian:
+        mean, log_variance = rows.chunk(2, dim=1)
+        return Gaussian(unit_rows(mean, f"the means of {self.name}").to(rows.dtype), log_variance)
+
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        mean: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device)).mean
+        return mean
+
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        mean: Tensor = self.network.encode_image(self.pixels(pictures)).mean
+        return mean
+
+    def pixels(self, pictures: list["Image"]) -> Tensor:
+        """(B, 3, side, side) normalised pixels, on the device of the network."""
+        return torch.stack([self.transform(picture) for picture in pictures]).to(self.device)
+
+
+def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
+    """The model of a folder, or of a name on the hub, with ``config.json`` and ``model.safetensors``.
+
+    The tokenizer is the folder's own where it holds one, and otherwise the one that the configuration names (that of
+    SigLIP, from the hub); OpenAI's where it names none.
+
+    Raises:
+        InputError: no such folder, another family (the right adapter is named), a configuration that does not fit or
+            that no published model has, or weights that are missing, left over, misshapen or not finite.
+        UnavailableError: a download failed, or transformers is not installed.
+    """
+    folder = hub.folder_of(rest, "prolip:/path/to/folder")
+    config = _config(folder)
+    file = folder / "model.safetensors"
+    found = tensors.shapes(file)
+    families.refuse_other_family(file, found, "prolip")
+    vision, text = VisionPlan.of(config), TextPlan.of(config)
+    with torch.device("meta"):
+        network = _built(folder, vision, text, config["embed_dim"])
+    expected = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
+    tensors.check_fit(file, expected, {name: shape for name, shape in found.items() if name not in IGNORED})
+    state = {name: weight for name, weight in tensors.read(file).items() if name not in IGNORED}
+    weights.check_kinds(file, state)
+    weights.check_finite(file, state)
+    network.load_state_dict(state, strict=True, assign=True)
+    return ProLipModel(
+        f"prolip:{rest}",
+        network,
+        device,
+        tokenizer=_tokenizer(folder, config["text_cfg"], text.context),
+        transform=square(vision.image, *STATISTICS["clip"], "crop"),
+        preprocessing=f"crop to {vision.image}, bicubic, mean and std {STATISTICS['clip']}",
+    )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise InputError(f"{folder} holds no config.json: not a folder of ProLIP.")
+    other = families.recognised_folder(folder)
+    if other and not other.startswith("prolip:"):
+        raise InputError(f"{folder} is of another family than prolip: loads: write {other}.")
+    config = hub.foreign_json(path)
+    hub.check_config(config, f"the configuration in {folder}")
+    try:
+        SCHEMA.check(config, "")
+    except Misfit as error:
+        raise InputError(f"{path} cannot be used: {error}.") from error
+    for part, name, value in REQUIRED:
+        if config[part].get(name, None if name == "embed_unc" else value) != value:
+            raise InputError(f"{path}: '{part}.{name}' is not {value}, as in the ProLIP models that are published.")
+    return dict(config)
+
+
+def _built(folder: Path, vision: VisionPlan, text: TextPlan, dim: int) -> ProLip:
+    try:
+        return ProLip(vision, text, dim)
+    except Exception as error:  # open_clip and torch check what they build in their own ways
+        raise InputError(
+            f"the configuration in {folder} describes no model that can be built ({reason(error)})."
+        ) from error
+
+
+def _tokenizer(folder: Path, config: dict[str, Any], context: int) -> Callable[[list[str]], Tensor]:
+    name = config.get("hf_tokenizer_name")
+    if any((folder / file).is_file() for file in TOKENIZER):
+        name = str(folder)
+    if not name:
+        return byte_pairs(context)
+    hub.require("transformers", "hf")
+    from open_clip.tokenizer import HFTokenizer
+
+    with hub.cached_if_unreachable(), hub.quiet_transformers():
+        try:
+            tokenizer = HFTokenizer(name, context_length=context, clean="canonicalize", trust_remote_code=False)
+        except Exception as error:  # transformers, tokenizers and the hub each raise their own
+            raise hub.not_obtained(f"the tokenizer '{name}'", "tokenizer.json in the model's folder", error) from error
+    known, most = len(tokenizer.tokenizer), config.get("vocab_size", TextPlan.vocabulary)
+    if known > most:
+        raise InputError(
+            f"the tokenizer of {folder} knows {known:,} tokens, and the model {most:,}: it is another one's."
+        )
+    texts: Callable[[list[str]], Tensor] = tokenizer
+    return texts

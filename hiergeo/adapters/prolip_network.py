@@ -1,0 +1,177 @@
+"""The towers of ProLIP, from the blocks of open_clip: a class token gives the mean, a token [UNC] the log variance."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from hiergeo.adapters.gaussians import Gaussian
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a configuration says of one tower.
+
+    Attributes:
+        width: of the residual stream.
+        layers: number of blocks.
+        heads: of the attention.
+        mlp_ratio: width of the perceptrons over `width`.
+        eps: of the LayerNorms.
+        quick_gelu: whether the perceptrons have OpenAI's approximation of GELU.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    mlp_ratio: float
+    eps: float
+    quick_gelu: bool
+
+    def norm(self) -> nn.Module:
+        """A LayerNorm."""
+        return nn.LayerNorm(self.width, eps=self.eps)
+
+    def blocks(self) -> nn.Module:
+        """The transformer."""
+        from open_clip.transformer import QuickGELU, Transformer
+
+        return Transformer(
+            self.width,
+            self.layers,
+            self.heads,
+            self.mlp_ratio,
+            act_layer=QuickGELU if self.quick_gelu else nn.GELU,
+            norm_layer=partial(nn.LayerNorm, eps=self.eps),
+        )
+
+
+@dataclass(frozen=True)
+class VisionPlan(Plan):
+    """The image tower: `patch` and `image` are pixels along their sides, `ln_pre` a LayerNorm before the blocks."""
+
+    patch: int
+    image: int
+    ln_pre: bool
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "VisionPlan":
+        """The plan in a configuration, with the defaults of its authors' code."""
+        held = config["vision_cfg"]
+        width = held.get("width", 768)
+        heads = max(1, width // held.get("head_width", 64))
+        sizes = _sizes(config, held, heads)
+        return cls(
+            **sizes,
+            patch=held.get("patch_size", 16),
+            image=held.get("image_size", 224),
+            ln_pre=not held.get("no_ln_pre"),
+        )
+
+
+@dataclass(frozen=True)
+class TextPlan(Plan):
+    """The text tower: tokens at most, and how many there are."""
+
+    context: int
+    vocabulary: int = 32100
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "TextPlan":
+        """The plan in a configuration, with the defaults of its authors' code."""
+        held = config["text_cfg"]
+        sizes = _sizes(config, held, held.get("heads", 12))
+        return cls(**sizes, context=held.get("context_length", 64), vocabulary=held.get("vocab_size", cls.vocabulary))
+
+
+def _sizes(config: Mapping[str, Any], held: Mapping[str, Any], heads: int) -> dict[str, Any]:
+    return {
+        "width": held.get("width", 768),
+        "layers": held.get("layers", 12),
+        "heads": heads,
+        "mlp_ratio": held.get("mlp_ratio", 4.0),
+        "eps": (held.get("norm_kwargs") or {}).get("eps", 1e-5),
+        "quick_gelu": bool(config.get("quick_gelu")),
+    }
+
+
+@final
+class ImageTower(nn.Module):
+    """Patches behind the class token and [UNC], all of which attend to each other."""
+
+    def __init__(self, plan: VisionPlan, dim: int) -> None:
+        super().__init__()
+        width, grid = plan.width, plan.image // plan.patch
+        self.conv1 = nn.Conv2d(3, width, plan.patch, plan.patch, bias=False)
+        self.class_embedding = nn.Parameter(torch.empty(width))
+        self.unc_embedding = nn.Parameter(torch.empty(width))
+        self.positional_embedding = nn.Parameter(torch.empty(grid**2 + 2, width))
+        self.ln_pre = plan.norm() if plan.ln_pre else nn.Identity()
+        self.transformer = plan.blocks()
+        self.ln_post = plan.norm()
+        self.proj = nn.Parameter(torch.empty(width, dim))
+        self.uncertainty_proj = nn.Linear(width, dim)
+
+    def forward(self, pixels: Tensor) -> Gaussian:
+        """(B, 3, side, side) normalised pixels -> means and log variances, (B, dim). The mean is normalised twice."""
+        patches = self.conv1(pixels).flatten(2).mT
+        first = torch.stack([self.class_embedding, self.unc_embedding]).expand(len(pixels), -1, -1)
+        x = self.ln_pre(torch.cat([first, patches], dim=1) + self.positional_embedding)
+        x = self.ln_post(self.transformer(x)[:, :2])
+        return Gaussian(self.ln_post(x[:, 0]) @ self.proj, self.uncertainty_proj(x[:, 1]))
+
+
+@final
+class TextTower(nn.Module):
+    """Tokens before [UNC] and the class token, all of which attend to each other, padding included.
+
+    The published code reads the log variance off the projected mean and not off [UNC], so both have one width.
+    """
+
+    def __init__(self, plan: TextPlan, dim: int) -> None:
+        super().__init__()
+        if plan.width != dim:
+            raise ValueError(f"its text tower is {plan.width} wide and not {dim}, as its embeddings are")
+        width = plan.width
+        self.token_embedding = nn.Embedding(plan.vocabulary, width)
+        self.unc_emb = nn.Parameter(torch.empty(width))
+        self.cls_emb = nn.Parameter(torch.empty(width))
+        self.positional_embedding = nn.Parameter(torch.empty(plan.context + 2, width))
+        self.transformer = plan.blocks()
+        self.ln_final = plan.norm()
+        self.text_projection = nn.Linear(width, dim)
+        self.text_uncertainty_projection = nn.Linear(dim, dim)
+
+    def forward(self, tokens: Tensor) -> Gaussian:
+        """(B, context) tokens -> means and log variances, (B, dim)."""
+        last = torch.stack([self.unc_emb, self.cls_emb]).expand(len(tokens), -1, -1)
+        x = torch.cat([self.token_embedding(tokens), last], dim=1)
+        x = self.transformer(x + self.positional_embedding[: x.shape[1]])
+        mean = self.text_projection(self.ln_final(x[:, -1]))
+        return Gaussian(mean, self.text_uncertainty_projection(mean))
+
+
+@final
+class ProLip(nn.Module):
+    """Both towers."""
+
+    def __init__(self, vision: VisionPlan, text: TextPlan, dim: int) -> None:
+        super().__init__()
+        if not (math.isfinite(vision.mlp_ratio * text.mlp_ratio) and min(vision.mlp_ratio, text.mlp_ratio) > 0):
+            raise ValueError("its perceptrons have no width")
+        self.visual = ImageTower(vision, dim)
+        self.text = TextTower(text, dim)
+
+    def encode_image(self, pixels: Tensor) -> Gaussian:
+        """See `ImageTower`."""
+        out: Gaussian = self.visual(pixels)
+        return out
+
+    def encode_text(self, tokens: Tensor) -> Gaussian:
+        """See `TextTower`."""
+        out: Gaussian = self.text(tokens)
+        return out

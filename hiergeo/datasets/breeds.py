@@ -1,0 +1,171 @@
+"""BREEDS: groups of ImageNet classes at one level of a corrected hierarchy, and the four published choices of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hiergeo.datasets.download import data_home
+from hiergeo.errors import InputError, UnavailableError, reason, unknown_name
+from hiergeo.storage import documents
+from hiergeo.storage.files import path_of, read_text
+
+FOLDER = Path("breeds") / "imagenet_class_hierarchy" / "modified"
+"""Folder of the hierarchy in the data home."""
+
+EDGES, NAMES, CLASSES = "class_hierarchy.txt", "node_names.txt", "dataset_class_info.json"
+"""Its files: ``parent child`` a line; wnid, tab and name a line; a list of [number, wnid, name]."""
+
+CURE = "run `hiergeo data fetch breeds`, or put the files of MadryLab/BREEDS-Benchmarks there"
+ROOT, SEED = "n00001740", 2
+
+
+class Choice(NamedTuple):
+    """How superclasses are chosen: their level below the root, subclasses of each, and the node they must be under."""
+
+    level: int
+    subclasses: int
+    under: str | None = None
+
+
+SPLITS = {
+    "entity13": Choice(3, 20),
+    "entity30": Choice(4, 8),
+    "living17": Choice(5, 4, "n00004258"),
+    "nonliving26": Choice(5, 4, "n00021939"),
+}
+"""The choices of the paper."""
+
+
+class Superclass(NamedTuple):
+    """A superclass: its node, its name, and the wnids of the ImageNet classes that were drawn for it."""
+
+    node: str
+    name: str
+    subclasses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClassHierarchy:
+    """ImageNet classes and the nodes above them; a node may have several parents.
+
+    Attributes:
+        children: node -> its children that are or lead to a class.
+        names: node -> its name.
+        classes: wnid of a class -> its name.
+    """
+
+    children: dict[str, tuple[str, ...]]
+    names: dict[str, str]
+    classes: dict[str, str]
+
+    @cached_property
+    def levels(self) -> dict[str, int]:
+        """The length of the longest way from the root to each node below it.
+
+        Raises:
+            InputError: the hierarchy has a cycle.
+        """
+        level, at, steps = {ROOT: 0}, {ROOT}, 0
+        while at:
+            steps += 1
+            at = {child for node in at for child in self.children.get(node, ())}
+            level |= dict.fromkeys(at, steps)
+            if steps > len(self.children) + 1:
+                raise InputError("the hierarchy of BREEDS has a cycle.")
+        return level
+
+    def below(self, node: str) -> set[str]:
+        """Every node below one, and itself."""
+        found, todo = {node}, [node]
+        while todo:
+            new = set(self.children.get(todo.pop(), ())) - found
+            found |= new
+            todo += new
+        return found
+
+    def superclasses(self, choice: Choice, seed: int = SEED) -> tuple[Superclass, ...]:
+        """The nodes of a level that have enough classes, and as many classes of each, drawn at random.
+
+        Raises:
+            InputError: no node has enough.
+        """
+        inside = None if choice.under is None else self.below(choice.under)
+        nodes = sorted(n for n, level in self.levels.items() if level == choice.level and (not inside or n in inside))
+        random = np.random.RandomState(seed)
+        found = []
+        for node in nodes:
+            reached = sorted(self.below(node) & self.classes.keys())
+            if len(reached) >= choice.subclasses:
+                drawn = random.choice(reached, choice.subclasses, replace=False).tolist()
+                found.append(Superclass(node, self.names.get(node, node), tuple(drawn)))
+        if not found:
+            raise InputError(f"no node of level {choice.level} has {choice.subclasses} classes.")
+        return tuple(found)
+
+
+def load_breeds(folder: Path | str | None = None) -> ClassHierarchy:
+    """Read the hierarchy.
+
+    Args:
+        folder: by default `FOLDER` in the data home.
+
+    Raises:
+        UnavailableError: there are no such files.
+        InputError: they are damaged, or none of the classes is in the hierarchy.
+    """
+    found = data_home() / FOLDER if folder is None else path_of(folder)
+    edges = _pairs(found / EDGES, None)
+    names, classes = dict(_pairs(found / NAMES, "\t")), _classes(found / CLASSES)
+    parents: dict[str, list[str]] = {}
+    for parent, child in edges:
+        parents.setdefault(child, []).append(parent)
+    useful = {name for name in classes if name in parents}
+    todo = list(useful)
+    children: dict[str, list[str]] = {}
+    while todo:
+        node = todo.pop()
+        for parent in parents.get(node, ()):
+            children.setdefault(parent, []).append(node)
+            if parent not in useful:
+                useful.add(parent)
+                todo.append(parent)
+    if ROOT not in children:
+        raise InputError(f"{found / EDGES} does not join the root {ROOT} to any class: {CURE}.")
+    return ClassHierarchy({node: tuple(sorted(set(below))) for node, below in children.items()}, names, classes)
+
+
+def split_named(name: str) -> Choice:
+    """The choice of a split. Raises InputError for an unknown one; suggests the nearest."""
+    if name not in SPLITS:
+        raise unknown_name("split of BREEDS", name, SPLITS)
+    return SPLITS[name]
+
+
+def _pairs(path: Path, separator: str | None) -> list[tuple[str, str]]:
+    found = []
+    for number, line in enumerate(read_text(path, CURE).splitlines(), 1):
+        cells = [cell.strip() for cell in line.split(separator, 1)]
+        if line.strip() and (len(cells) != 2 or not all(cells)):
+            raise InputError(f"{path}, line {number}: expected two columns.")
+        found += [(cells[0], cells[1])] if line.strip() else []
+    return found
+
+
+def _classes(path: Path) -> dict[str, str]:
+    read_text(path, CURE)
+    try:
+        held: Any = documents.load_json(path)
+    except OSError as error:
+        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON ({error}): {CURE}.") from error
+    whole = isinstance(held, list) and all(
+        isinstance(each, list) and len(each) == 3 and isinstance(each[1], str) and isinstance(each[2], str)
+        for each in held
+    )
+    if not whole or not held:
+        raise InputError(f"{path} is no list of [number, wnid, name]: {CURE}.")
+    return {each[1]: each[2] for each in held}

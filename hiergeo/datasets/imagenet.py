@@ -1,0 +1,108 @@
+"""The classes of ImageNet by their wnids: names for prompts, and the other names that WordNet has for them."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hiergeo.datasets.download import data_home
+from hiergeo.datasets.hierarchy import Labelled
+from hiergeo.errors import InputError, UnavailableError, reason
+from hiergeo.storage import documents
+from hiergeo.storage.documents import ListOf, Misfit, Record, Text, Whole
+from hiergeo.storage.files import path_of, read_text
+
+FILE = Path("imagenet_names") / "imagenet1k_classes.json"
+"""Path of the list in the data home."""
+
+WNID = re.compile(r"n\d{8}")
+
+SCHEMA = ListOf(
+    Record({"index": Whole(0), "wnid": Text(WNID.pattern), "wordnet_lemmas": Text(r".*\S.*")}, rest=Text(r".*\S.*"))
+)
+CURE = "write a JSON list of objects with index, wnid, wordnet_lemmas and torchvision_name there"
+
+
+class ImageNetClass(NamedTuple):
+    """A class.
+
+    Attributes:
+        wnid: such as ``n01440764``.
+        name: for prompts, such as "tench"; differs from those of all other classes.
+        lemmas: every name that WordNet has for it.
+    """
+
+    wnid: str
+    name: str
+    lemmas: tuple[str, ...]
+
+
+def load_classes(path: Path | str | None = None) -> tuple[ImageNetClass, ...]:
+    """The classes in their order. A name that two of them have gets the wnid behind it.
+
+    Args:
+        path: the list; by default `FILE` in the data home.
+
+    Raises:
+        UnavailableError: there is no such file.
+        InputError: it is no such list.
+    """
+    path = data_home() / FILE if path is None else path_of(path)
+    read_text(path, CURE)
+    try:
+        held: Any = documents.load_json(path)
+        SCHEMA.check(held, "")
+    except OSError as error:
+        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
+    except (Misfit, ValueError) as error:
+        raise InputError(f"{path} is no list of ImageNet classes ({str(error).rstrip('.')}): {CURE}.") from error
+    lemmas = [tuple(dict.fromkeys(map(str.strip, each["wordnet_lemmas"].split(",")))) for each in held]
+    names = [each.get("torchvision_name", own[0]) for each, own in zip(held, lemmas, strict=True)]
+    count = Counter(names)
+    return tuple(
+        ImageNetClass(each["wnid"], f"{name} ({each['wnid']})" if count[name] > 1 else name, own)
+        for each, name, own in zip(held, names, lemmas, strict=True)
+    )
+
+
+def read_names(path: Path | str) -> dict[str, str]:
+    """Names of classes by their keys, from a file of one ``key<TAB>name`` a line.
+
+    Raises:
+        UnavailableError: there is no such file.
+        InputError: it is no text, a line is no pair, or a key is there twice.
+    """
+    path = path_of(path)
+    found: dict[str, str] = {}
+    for number, line in enumerate(read_text(path, "write one `key<TAB>name` a line there").splitlines(), 1):
+        cells = [cell.strip() for cell in line.split("\t")]
+        if not line.strip():
+            continue
+        if len(cells) != 2 or not all(cells):
+            raise InputError(f"{path}, line {number}: expected a key and a name separated by a tab.")
+        if cells[0] in found:
+            raise InputError(f"{path}, line {number}: the key {cells[0]} is there twice.")
+        found[cells[0]] = cells[1]
+    return found
+
+
+def with_names(labelled: Labelled, names: Path | str | None = None) -> Labelled:
+    """Labelled images whose classes are called as people call them.
+
+    Args:
+        labelled: classes with keys.
+        names: a file for `read_names`; None names classes whose keys are all wnids as ImageNet's, and leaves others.
+
+    Raises:
+        UnavailableError: keys are wnids, and there is no list of ImageNet's names.
+        InputError: a class has no name in the file, or two have one.
+    """
+    keys = labelled.keys or labelled.classes
+    if names is None and not all(WNID.fullmatch(key) for key in keys):
+        return labelled
+    known = {each.wnid: each.name for each in load_classes()} if names is None else read_names(names)
+    unnamed = [key for key in keys if key not in known]
+    if unnamed:
+        raise InputError(f"{len(unnamed)} classes of {labelled.name} have no name, such as {unnamed[0]}.")
+    return replace(labelled, classes=tuple(known[key] for key in keys), keys=keys)

@@ -1,0 +1,189 @@
+"""WordNet's noun hierarchy: ancestors of synsets, is-a pairs, and trees over the classes of a classifier."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from hiergeo.datasets.download import data_home
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.storage.files import path_of, read_text
+
+FOLDER = Path("wordnet")
+"""Folder of the tables in the data home."""
+
+EDGES, SYNSETS = "noun_hypernyms.tsv.gz", "noun_synsets.tsv.gz"
+"""Its files, separated by tabs: child and parent, the first parent of a child first; wnid and name of every synset."""
+
+CURE = (
+    "write WordNet 3.0's noun hypernyms there, one `child<TAB>parent` a line such as dog.n.01<TAB>canine.n.02 "
+    "(nltk.corpus.wordnet lists them)"
+)
+
+Edge = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class WordNet:
+    """Noun synsets and what is above them.
+
+    Attributes:
+        parents: synset name, such as ``dog.n.01``, -> its direct hypernyms, in WordNet's order.
+        names: wnid, such as ``n02084071``, -> synset name.
+    """
+
+    parents: dict[str, tuple[str, ...]]
+    names: dict[str, str]
+
+    def synset(self, name: str) -> str:
+        """The name of a synset given by name or wnid. Raises InputError for what is neither; suggests the nearest."""
+        found = self.names.get(name, name)
+        if found not in self.parents:
+            near = [each for each in self.parents if each.split(".")[0] == name.split(".")[0]]
+            raise unknown_name("noun synset", name, near or list(self.parents)[:1000])
+        return found
+
+    def ancestors(self, name: str) -> frozenset[str]:
+        """Every synset above one, without itself."""
+        found: set[str] = set()
+        todo = [self.synset(name)]
+        while todo:
+            above = set(self.parents[todo.pop()]) - found
+            found |= above
+            todo += above
+        return frozenset(found)
+
+    def is_a(self, names: Sequence[str]) -> list[tuple[int, int]]:
+        """Pairs (i, j) of positions where names[j] is above names[i], in order; equal synsets are no pair."""
+        place: dict[str, list[int]] = {}
+        for index, name in enumerate(names):
+            place.setdefault(self.synset(name), []).append(index)
+        return [
+            (i, j)
+            for i, name in enumerate(names)
+            for above in sorted(self.ancestors(name))
+            for j in place.get(above, ())
+        ]
+
+    def tree(self, classes: Sequence[str]) -> tuple[Edge, ...]:
+        """A tree whose nodes are the classes and where their ancestors branch, pairs (child, parent).
+
+        Only the first hypernym of a synset is followed, so that every node has one parent; nodes with a single child
+        that are no class are left out. Classes keep the names they are given by, wnids or synset names.
+
+        Raises:
+            InputError: fewer than two classes, one given twice, or one that is no noun synset.
+        """
+        given = {self.synset(name): name for name in classes}
+        if len(given) < max(2, len(classes)):
+            raise InputError("a tree needs at least two classes, no two of them one synset.")
+        first: dict[str, str] = {}
+        for node in given:
+            while node not in first and self.parents[node]:
+                first[node] = self.parents[node][0]
+                node = first[node]
+        return contracted({given.get(c, c): given.get(p, p) for c, p in first.items()}, set(classes))
+
+
+def contracted(parent: dict[str, str], kept: set[str]) -> tuple[Edge, ...]:
+    """A tree, child -> parent, without the nodes of a single child that are not `kept`, as pairs (child, parent)."""
+    children: dict[str, int] = {}
+    for above in parent.values():
+        children[above] = children.get(above, 0) + 1
+
+    def idle(node: str) -> bool:
+        return children.get(node, 0) == 1 and node not in kept
+
+    found = []
+    for child, above in parent.items():
+        while idle(above) and above in parent:
+            above = parent[above]
+        if not idle(child) and not idle(above):
+            found.append((child, above))
+    return tuple(found)
+
+
+def load_wordnet(folder: Path | str | None = None) -> WordNet:
+    """Read the tables of noun synsets; read once while they stay as they are.
+
+    Args:
+        folder: by default `FOLDER` in the data home.
+
+    Raises:
+        UnavailableError: there are no such files.
+        InputError: they are damaged, or a line has too few columns.
+    """
+    found = data_home() / FOLDER if folder is None else path_of(folder)
+    stamps = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in (found / EDGES, found / SYNSETS))
+    return _read(found, stamps)
+
+
+@lru_cache(maxsize=2)
+def _read(folder: Path, stamps: tuple[int, ...]) -> WordNet:
+    parents: dict[str, list[str]] = {}
+    for child, above in _columns(folder / EDGES, CURE):
+        parents.setdefault(child, []).append(above)
+        parents.setdefault(above, [])
+    names = dict(_columns(folder / SYNSETS, "write one `wnid<TAB>synset name` a line there"))
+    return WordNet({name: tuple(dict.fromkeys(above)) for name, above in parents.items()}, names)
+
+
+def _columns(path: Path, cure: str) -> list[tuple[str, str]]:
+    """The first two columns of a table separated by tabs."""
+    found = []
+    for number, line in enumerate(read_text(path, cure).splitlines(), 1):
+        cells = line.split("\t")
+        if len(cells) < 2 or not all(cells[:2]):
+            raise InputError(f"{path}, line {number}: expected two columns separated by a tab.")
+        found.append((cells[0], cells[1]))
+    if not found:
+        raise InputError(f"{path} is empty.")
+    return found
+
+
+def read_tree(path: Path | str) -> tuple[Edge, ...]:
+    """The edges (child, parent) of a file in the format of ``imagenet_isa.txt``: ``parent child``, one pair a line.
+
+    Raises:
+        UnavailableError: there is no such file.
+        InputError: it is no text, a line is no pair of names, or there are none.
+    """
+    path = path_of(path)
+    found = []
+    lines = read_text(path, "write one `parent child` a line there").splitlines()
+    for number, line in enumerate(lines, 1):
+        cells = line.split()
+        if cells and len(cells) != 2:
+            raise InputError(f"{path}, line {number}: expected `parent child`, two names separated by a blank.")
+        found += [(cells[1], cells[0])] if cells else []
+    if not found:
+        raise InputError(f"{path} holds no edges: write one `parent child` a line.")
+    return tuple(found)
+
+
+def read_synsets(path: Path | str) -> list[tuple[str, str]]:
+    """A list of (word, synset): a synset name or wnid a line, with the word before it and a tab where it has another.
+
+    The word of ``traffic_light.n.01`` is "traffic light".
+
+    Raises:
+        UnavailableError: there is no such file.
+        InputError: it is no text, a line has more columns or an empty one, or there are fewer than two lines.
+    """
+    path = path_of(path)
+    found = []
+    for number, line in enumerate(read_text(path, "write one synset a line there").splitlines(), 1):
+        cells = [cell.strip() for cell in line.split("\t")]
+        if not line.strip():
+            continue
+        if len(cells) > 2 or not all(cells):
+            raise InputError(f"{path}, line {number}: expected a synset, or a word and a synset separated by a tab.")
+        found.append((cells[0] if len(cells) == 2 else spoken([cells[0]])[0], cells[-1]))
+    if len(found) < 2:
+        raise InputError(f"{path} needs at least two synsets.")
+    return found
+
+
+def spoken(synsets: Iterable[str]) -> list[str]:
+    """The words of synset names: ``traffic_light.n.01`` is "traffic light"."""
+    return [name.split(".")[0].replace("_", " ") for name in synsets]

@@ -1,0 +1,194 @@
+"""Model cards of heads: geometry, curvature, losses, data, metrics and the verdict of an audit, from stored files."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hiergeo._version import __version__
+from hiergeo.adapters.head_files import read_head_config
+from hiergeo.errors import InputError
+from hiergeo.evaluation import Result
+from hiergeo.storage import documents
+from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text
+from hiergeo.storage.files import atomic_write_text
+
+CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"
+"""The files beside a head: its card, and what the card tells of its measurements and its audit."""
+
+MEASURED = Record(
+    {"metrics": Record(rest=OrNull(Number()))},
+    {
+        "intervals": Record(rest=ListOf(OrNull(Number()))),
+        "baselines": Record(rest=Record(rest=OrNull(Number()))),
+        "settings": Record(rest=Anything()),
+    },
+    rest=Anything(),
+)
+"""The JSON of a result, as far as cards use it."""
+
+AUDITED = Record({"verdict": Text()}, rest=Anything())
+"""The JSON of an audit, as far as cards use it."""
+
+USE = """## Use
+
+```python
+import hiergeo
+
+model = hiergeo.interop.from_pretrained("{name}"{base})
+space = model.native_space()
+```
+"""
+
+
+def write_card(
+    folder: Path | str,
+    result: Result | Mapping[str, Any] | None = None,
+    audit: str | Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+    license: str | None = None,
+) -> Path:
+    """Store a measurement and an audit beside a head, and write its card from all that is stored; returns the card.
+
+    Args:
+        folder: of the head.
+        result: of `evaluate` or `measure`, or its JSON as an object; None keeps what is stored.
+        audit: the verdict of an audit in words, or its JSON as an object with a key ``verdict``; None keeps what is
+            stored.
+        name: of the repository, as for `head_card`.
+        license: identifier of the licence, as the hub knows it, such as ``cc-by-4.0``.
+
+    Raises:
+        InputError: there is no head, its files are damaged, or `result` or `audit` is no such object.
+        UnavailableError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    read_head_config(folder)
+    if result is not None:
+        told = result.to_json() if isinstance(result, Result) else json.dumps(dict(result))
+        _store(folder / EVALUATION, json.loads(told), MEASURED, "result")
+    if audit is not None:
+        _store(folder / AUDIT, {"verdict": audit} if isinstance(audit, str) else dict(audit), AUDITED, "audit")
+    card = folder / CARD
+    atomic_write_text(card, head_card(folder, name, license=license))
+    return card
+
+
+def _store(path: Path, values: dict[str, Any], schema: Record, what: str) -> None:
+    values.pop(documents.HASH, None)
+    try:
+        schema.check(values, "")
+    except documents.Misfit as error:
+        raise InputError(f"the {what} cannot be stored beside the head: {error}.") from error
+    documents.write(path, values)
+
+
+def head_card(folder: Path | str, name: str | None = None, *, license: str | None = None) -> str:
+    """The model card of a stored head, in Markdown with the metadata that the Hugging Face hub reads.
+
+    Args:
+        folder: of the head.
+        name: of the repository, for the example; by default the folder's.
+        license: identifier of the licence, as the hub knows it.
+
+    Raises:
+        InputError: there is no head, or its files are damaged.
+    """
+    folder = Path(folder)
+    config = read_head_config(folder)
+    measured = documents.read(folder / EVALUATION, MEASURED) if (folder / EVALUATION).is_file() else None
+    audited = documents.read(folder / AUDIT, AUDITED) if (folder / AUDIT).is_file() else None
+    base = config.get("base")
+    title = name or folder.resolve().name
+    argument = ', base="SPEC"' if base is None or names_a_path(base) else ""
+    parts = [
+        _metadata(config, license),
+        f"# {title}\n\nA head of hiergeo: a small network behind a frozen model, trained so that captions and what "
+        "they entail are ordered in the geometry below.",
+        _table(_facts(config)),
+        "## Metrics\n\n" + (_metrics(measured) if measured else "None were stored with this head."),
+        "## Audit\n\n" + (one_paragraph(audited["verdict"]) if audited else "No audit was stored with this head."),
+        USE.format(name=title, base=argument).strip(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def names_a_path(spec: str) -> bool:
+    """Whether the spec of a model leads to a file or folder, which other machines do not have."""
+    adapter, _, rest = spec.partition(":")
+    return adapter in ("npz", "head") or rest.startswith((".", "/", "~", "local-dir:")) or "//" in rest or "/." in rest
+
+
+def one_paragraph(text: str) -> str:
+    """Text without line breaks and without the characters that Markdown or HTML would interpret."""
+    plain = " ".join(text.split())
+    for letter in "\\`*_{}[]<>#|!":
+        plain = plain.replace(letter, f"\\{letter}" if letter not in "<>" else {"<": "&lt;", ">": "&gt;"}[letter])
+    return plain
+
+
+def _metadata(config: Mapping[str, Any], license: str | None) -> str:
+    lines = ["library_name: hiergeo", "tags:", "- hiergeo", "- hierarchy", "- vision-language"]
+    base = str(config.get("base") or "")
+    adapter, _, rest = base.partition(":")
+    if adapter in ("hf", "sentence-transformers", "mteb") and not names_a_path(base):
+        lines.append(f"base_model: {json.dumps(rest.partition('@')[0])}")
+    if license:
+        lines.append(f"license: {json.dumps(license)}")
+    return "\n".join(["---", *lines, "---"])
+
+
+def _facts(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    data, shape, recipe = config.get("data") or {}, config["shape"], config.get("recipe") or {}
+    curvature = config.get("curvature")
+    base = config.get("base")
+    told = {
+        "frozen model": "named by the user"
+        if base is None
+        else "stored on its author's machine"
+        if names_a_path(base)
+        else base,
+        "fingerprint of the frozen model": config.get("base_fingerprint"),
+        "geometry": config.get("geometry"),
+        "curvature at the end of the training": ", ".join(f"{k:.6g}" for k in curvature) if curvature else None,
+        "root": config.get("root"),
+        "losses": ", ".join(f"{name} x {weight:g}" for name, weight in (config.get("losses") or {}).items()) or None,
+        "training data": f"{data['origin']}, {data['rows']:,} rows" if {"origin", "rows"} <= set(data) else None,
+        "SHA-256 of the training data": data.get("sha256"),
+        "test data in the training": config.get("leakage") or ("none known" if data else None),
+        "shape": f"{shape['inputs']} -> {shape['outputs']}, hidden {shape['hidden']}, "
+        f"{'unit' if shape['unit'] else 'free'} norms",
+        "steps, batch, learning rate": ", ".join(
+            str(config[key]) for key in ("steps", "batch", "learning_rate") if key in config
+        )
+        or None,
+        "seed": config.get("seed", recipe.get("seed")),
+        "SHA-256 of the weights": config["weights_sha256"],
+        "versions": f"hiergeo {config.get('hiergeo', __version__)}, torch {config.get('torch', 'unknown')}",
+    }
+    return [(name, one_paragraph(str(value))) for name, value in told.items() if value is not None]
+
+
+def _metrics(measured: Mapping[str, Any]) -> str:
+    settings, intervals = measured.get("settings", {}), measured.get("intervals", {})
+    rows = []
+    for name, value in measured["metrics"].items():
+        interval = intervals.get(name, [])
+        between = " to ".join(_number(end) for end in interval)
+        beside = ", ".join(
+            f"{key} {_number(held)}" for key, held in measured.get("baselines", {}).get(name, {}).items()
+        )
+        rows.append((one_paragraph(name), _number(value), between, one_paragraph(beside)))
+    head = _table(rows, ("metric", "value", "95 % interval", "baselines"))
+    about = ", ".join(str(settings[key]) for key in ("dataset", "split", "protocol", "geometry") if key in settings)
+    return f"{one_paragraph(about)}\n\n{head}" if about else head
+
+
+def _table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ("", "")) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

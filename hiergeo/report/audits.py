@@ -1,0 +1,110 @@
+"""Audits for people: tables for the terminal and a self-contained page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hiergeo._text import caption
+from hiergeo.auditing import Audit, Controlled
+from hiergeo.report.charts import Chart, Line, draw
+from hiergeo.report.page import environment
+from hiergeo.report.words import label, number, short_model
+from hiergeo.storage.files import atomic_write_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+ATTRIBUTION = (("", "as it is"), ("angle_only", "angles alone"), ("radius_only", "radii alone"), ("flat", "K = 0"))
+WALKS = (
+    ("", "to the root"),
+    ("random_root", "random root"),
+    ("data_mean", "data mean"),
+    ("random_direction", "random direction"),
+)
+"""Controls and what columns call them; the first column is what they are compared with."""
+
+LENGTH = (
+    ("right_equal_length", "right where words are equally many"),
+    ("right_shorter", "right where the specific caption is shorter"),
+    ("partial_tau", "partial correlation given words"),
+)
+"""Numbers with length held fixed and what the page calls them."""
+
+
+def write_audit(audit: Audit, path: Path) -> Path:
+    """Write the page of an audit: one HTML file that needs nothing else.
+
+    Raises:
+        UnavailableError: the file cannot be written.
+    """
+    settings = audit.settings
+    model, data = short_model(str(settings["model"])), f"{settings['dataset']} {settings['split']}"
+    count = sum(name.startswith("curvature_factor") for name in audit.numbers)
+    page = (
+        environment()
+        .get_template("audit.html")
+        .render(
+            audit=audit,
+            conclusion=audit.findings,
+            leakage=None,
+            script=None,
+            title=f"Audit of {caption(model)} on {caption(data)}",
+            kicker=("audit", model, data, str(settings["geometry"])),
+            attribution_controls=ATTRIBUTION,
+            walk_controls=_present(WALKS, audit.walks),
+            factors=[(place, audit.numbers[f"curvature_factor{place}"]) for place in range(count)],
+            chart=_chart(audit),
+            length=LENGTH,
+            settings=[(name.replace("_", " "), value) for name, value in settings.items()],
+        )
+    )
+    atomic_write_text(path, page)
+    return path
+
+
+def audit_tables(audit: Audit) -> Iterator["Table"]:
+    """What carries the hierarchy, and the walks: values, below them the gain over each control with its interval."""
+    yield _table(audit, audit.attribution, "", ATTRIBUTION)
+    yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks))
+
+
+def _present(controls: tuple[tuple[str, str], ...], rows: tuple[Controlled, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, title) for name, title in controls if not name or name in rows[0].controls)
+
+
+def _table(audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tuple[tuple[str, str], ...]) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("walk" if prefix else "metric", overflow="fold")
+    for _, title in controls:
+        table.add_column(Text(title, overflow="fold"))
+    for row in rows:
+        name = f"{prefix}{row.metric}"
+        cells = [Text(f"{number(row.native)}\n").append(_bounds(audit, name), style="dim")]
+        for control, _ in controls[1:]:
+            gain = f"{name}_minus_{control}"
+            told = f"{'+' if audit.numbers[gain] > 0 else ''}{number(audit.numbers[gain])}\n{_bounds(audit, gain)}"
+            cells.append(Text(f"{number(row.controls[control])}\n").append(told, style="dim"))
+        table.add_row(label(row.metric), *cells)
+    return table
+
+
+def _bounds(audit: Audit, name: str) -> str:
+    low, high = audit.intervals[name]
+    return f"{number(low)}–{number(high)}"
+
+
+def _chart(audit: Audit) -> Chart:
+    """The share of captions up to each u, with a line at u = 1 where that is in reach."""
+    u = np.array(audit.u_quantiles)
+    high = max(1.05, float(u[-1]) * 1.05)
+    curve = Line(
+        "curve mean series0", np.concatenate([[0.0], u, [high]]), np.concatenate([[0], np.linspace(0, 1, 101), [1]])
+    )
+    one = Line("chance", np.ones(2), np.array([0.0, 1.0]))
+    return draw("share of captions up to u", "u = √|K| r; the line marks 1", [one, curve], spans=((0, high), (0, 1)))

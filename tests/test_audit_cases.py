@@ -1,0 +1,111 @@
+"""Constructed cases that the audit must tell apart; `benchmarks.controls.audit` runs them at full size and 20 seeds."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from audit_common import made, sample
+
+import hiergeo
+from benchmarks.controls.audit import audited, leaf_chains
+from hiergeo.auditing import AuditSettings, AuditVerdict, Finding
+from hiergeo.auditing.verdicts import verdict
+from hiergeo.geometry import parse
+from hiergeo.metrics import Interval
+from hiergeo.training import FreeRecipe, embed_graph
+
+BRANCHES, LEVELS = 3, 3
+
+
+def closure():
+    """A tree of three levels below the top with three children everywhere: (descendant, ancestor) pairs and nodes."""
+    names = [path for level in range(LEVELS + 1) for path in product(range(BRANCHES), repeat=level)]
+    place = {path: index for index, path in enumerate(names)}
+    pairs = [(place[path], place[path[:above]]) for path in names for above in range(len(path))]
+    return torch.tensor(pairs), len(names)
+
+
+@pytest.fixture(scope="module")
+def cases():
+    edges, nodes = closure()
+    recipe = FreeRecipe(epochs=120, negatives=20, learning_rate=0.05, burn_in=3)
+    point = embed_graph(edges, nodes, parse("lorentz:-1"), 3, recipe).located().factors[0]
+    rows = (point.direction * point.radius.unsqueeze(-1)).detach()
+    return audited(tuple(map(str, range(nodes))), rows, leaf_chains(edges, nodes, LEVELS + 1), seed=0)
+
+
+def test_a_hyperbolic_tree_needs_its_curvature(cases):
+    tree = cases["tree"]
+    assert tree.findings.case == "hyperbolic"
+    assert tree.numbers["u_median"] > 1
+    assert tree.numbers["native"] > max(tree.numbers[control] for control in ("angle_only", "radius_only", "flat"))
+
+
+def test_the_same_tree_near_the_root_is_flat(cases):
+    flat = cases["flat"]
+    assert flat.findings.case in ("radial", "angular")
+    assert not flat.findings.works("operating point")
+    assert not flat.findings.works("curvature")
+    assert flat.findings.works("depth")
+
+
+def test_nearer_still_its_cones_are_half_spaces(cases):
+    assert cases["saturated"].findings.case == "saturated"
+    assert cases["saturated"].numbers["cone_saturated"] == 1
+
+
+def test_shuffled_tiers_have_no_depth(cases):
+    assert cases["shuffled"].findings.case == "shuffled"
+    assert "no hierarchy" in cases["shuffled"].verdict
+
+
+def test_radii_alone_tell_where_directions_are_noise():
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(80, 6))
+    points *= (1 + np.arange(80) % 4)[:, None] / np.linalg.norm(points, axis=1, keepdims=True)
+    audit = hiergeo.audit(made(points, np.arange(80).reshape(20, 4)), None, "lorentz:-1", AuditSettings(samples=200))
+    assert audit.findings.works("depth")
+    assert not audit.findings.works("radii")
+    assert audit.numbers["tau_d_angle_only"] == 0
+    assert audit.numbers["tau_d_radius_only"] == audit.numbers["tau_d_flat"] == audit.numbers["tau_d"] == 1
+
+
+def test_angles_alone_serve_where_all_radii_are_equal():
+    points, chains = sample(rows=20)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    audit = hiergeo.audit(made(points, chains), None, "lorentz:-1", AuditSettings(samples=50))
+    assert audit.numbers["angle_only"] == pytest.approx(audit.numbers["native"])
+    assert not audit.findings.works("radii")
+
+
+def test_curvature_that_harms_another_metric_does_no_work(cases):
+    tree = cases["tree"]
+    numbers = {**tree.numbers, "auroc": 0.6, "auroc_minus_flat": -0.1}
+    intervals = {**tree.intervals, "auroc_minus_flat": Interval(-0.2, -0.05)}
+    judged = verdict(numbers, intervals)
+    assert not judged.works("curvature")
+    assert "AUROC (−0.100 [−0.200, −0.050])" in judged.sentences[6]
+
+
+@pytest.mark.parametrize(
+    ("depth", "curvature", "radii", "saturated", "case"),
+    [
+        (False, True, True, False, "shuffled"),
+        (True, True, False, True, "hyperbolic"),
+        (True, False, True, True, "saturated"),
+        (True, False, True, False, "radial"),
+        (True, False, False, False, "angular"),
+    ],
+)
+def test_the_word_for_a_case(depth, curvature, radii, saturated, case):
+    works = {"depth": depth, "curvature": curvature, "radii": radii}
+    findings = tuple(Finding(kind, value, "") for kind, value in works.items())
+    assert AuditVerdict("", findings, saturated).case == case
+
+
+def test_a_verdict_has_at_most_ten_lines_with_numbers(cases):
+    for found in cases.values():
+        lines = found.verdict.splitlines()
+        assert len(lines) <= 10
+        assert all(any(character.isdigit() for character in line) for line in lines[1:])

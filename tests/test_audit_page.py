@@ -1,0 +1,87 @@
+"""`hiergeo audit`: its table, its JSON, its page, and models that are audited through it."""
+
+import json
+
+import pytest
+from page_common import read
+
+import hiergeo
+from hiergeo.auditing import AuditSettings
+from hiergeo.report import write_audit
+
+VERB = ["audit", "-m", "tiny", "-d", "scenes", "--rows", 24, "--samples", 20, "--steps", 5]
+
+
+@pytest.fixture(scope="module")
+def audit():
+    scenes = hiergeo.datasets.load("scenes", count=24)
+    return hiergeo.audit("tiny", scenes, "product:lorentz:-1x32,euclidean:x32", AuditSettings(steps=5, samples=20))
+
+
+def test_the_verb_writes_what_python_gives(run, tmp_path):
+    json_file, page = tmp_path / "audit.json", tmp_path / "audit.html"
+    code, printed = run(*VERB, "-g", "lorentz:-1", "--json", json_file, "--html", page)[:2]
+    assert code == 0
+    told = json.loads(json_file.read_text())
+    scenes = hiergeo.datasets.load("scenes", count=24)
+    same = hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5, samples=20))
+    assert told["numbers"] == pytest.approx(same.numbers)
+    assert told["verdict"] == same.verdict
+    assert {"auroc_flat", "recall_angle_only", "walk_recall_data_mean"} < set(told["numbers"])
+    assert same.findings.headline in " ".join(printed.split())
+    assert same.findings.headline in read(page).text
+
+
+def test_an_audit_is_made_again_from_its_json(run, tmp_path):
+    first, again = tmp_path / "a.json", tmp_path / "b.json"
+    assert run(*VERB, "--seed", 3, "--json", first)[0] == 0
+    assert run("audit", "--config", first, "--json", again)[0] == 0
+    assert json.loads(first.read_text())["numbers"] == json.loads(again.read_text())["numbers"]
+
+
+def test_the_page_holds_every_number_of_the_tables(audit, tmp_path):
+    page = read(write_audit(audit, tmp_path / "page.html"))
+    assert not page.having("script")
+    for row in (*audit.attribution, *audit.walks):
+        for value in (row.native, *row.controls.values()):
+            assert f"{value:.3f}".replace("-", "−") in page.text
+    assert "factor 2, K = 0" in page.text
+    for finding in audit.findings.findings:
+        assert finding.sentence in page.text
+
+
+def test_a_page_escapes_names_from_outside(audit, tmp_path):
+    audit.settings["model"] = "<b>npz:x</b>"
+    assert "<b>npz" not in (write_audit(audit, tmp_path / "page.html")).read_text()
+
+
+def test_a_model_is_audited_in_its_own_space(tmp_path):
+    class Native(type(hiergeo.adapters.load("tiny"))):
+        def native_space(self):
+            return hiergeo.Space("lorentz:-0.5", min_radius=0.2)
+
+    model = hiergeo.adapters.load("tiny")
+    model.__class__ = Native
+    found = hiergeo.audit(model, hiergeo.datasets.load("scenes", count=8), None, AuditSettings(steps=3, samples=5))
+    assert found.settings["geometry"] == "lorentz:-0.5"
+    assert found.settings["min_radius"] == 0.2
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--samples", 0], ["-g", "lorentz:1"], ["-d", "scene"], ["--json", "x", "--html", "x"]]
+)
+def test_bad_input_is_refused_before_work(run, wrong):
+    assert run(*VERB, *wrong)[0] == 2
+
+
+def test_real_embeddings_score_as_the_protocols_score_them(data_home):
+    model, chains = (
+        f"npz:{data_home}/embeddings/hierarcaps_minilm_lit.npz",
+        hiergeo.datasets.load("hierarcaps").take(120),
+    )
+    numbers = hiergeo.audit(model, chains, "euclidean", AuditSettings(samples=20)).numbers
+    ladders, walks = (hiergeo.evaluate(model, chains, "euclidean", name, samples=2) for name in ("re", "traversal"))
+    for name in ("tau_d", "precision", "recall"):
+        assert numbers[name] == pytest.approx(ladders.metrics[name], rel=1e-12), name
+    for name in ("precision", "recall", "any_hit"):
+        assert numbers[f"walk_{name}"] == pytest.approx(walks.metrics[name], rel=1e-12), name
