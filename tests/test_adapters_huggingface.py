@@ -123,6 +123,20 @@ def test_a_model_without_its_processor_is_refused(clip):
         adapters.load(f"hf:{clip}")
 
 
+def test_weights_without_a_processor_take_that_of_another_model(saved, clip, pictures):
+    """As HierarCaps' fine-tuned CLIP, whose authors evaluate it with the processor of the model they began with."""
+    for file in clip.iterdir():
+        if file.name not in ("config.json", "model.safetensors"):
+            file.unlink()
+    with pytest.raises(InputError):
+        adapters.load(f"hf:{clip}")
+    model, whole = (adapters.load(f"hf:{spec}") for spec in (f"{clip}?processor={saved['clip']}", saved["clip"]))
+    assert torch.equal(model.encode_text(TEXTS), whole.encode_text(TEXTS))
+    assert torch.equal(model.encode_image(pictures), whole.encode_image(pictures))
+    with pytest.raises(InputError, match="did you mean 'processor'"):
+        adapters.load(f"hf:{clip}?procesor=x")
+
+
 def test_a_model_without_weights_is_refused(clip):
     (clip / "model.safetensors").unlink()
     with pytest.raises(InputError, match="cannot be loaded by transformers"):

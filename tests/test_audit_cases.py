@@ -85,7 +85,7 @@ def test_curvature_that_harms_another_metric_does_no_work(cases):
     intervals = {**tree.intervals, "auroc_minus_flat": Interval(-0.2, -0.05)}
     judged = verdict(numbers, intervals)
     assert not judged.works("curvature")
-    assert "AUROC (−0.100 [−0.200, −0.050])" in judged.sentences[5]
+    assert "AUROC (−0.100 [−0.200, −0.050])" in judged.sentences[6]
 
 
 @pytest.mark.parametrize(

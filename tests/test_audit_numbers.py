@@ -243,3 +243,25 @@ def test_float32_embeddings_are_measured_in_float64():
     exact = np.linalg.norm(narrow.captions.double().numpy(), axis=1)
     assert numbers["u_median"] == pytest.approx(np.median(exact), rel=1e-14)
     assert torch.float32 == narrow.captions.dtype
+
+
+def test_length_as_a_confound():
+    points, chains = sample(rows=30)
+    embedded = made(points, chains)
+    words = np.random.default_rng(0).integers(1, 4, size=len(points))
+    called = {str(node): " ".join(["word"] * (words[node] - 1) + [str(node)]) for node in range(len(points))}
+    rows = tuple(replace(row, positive=tuple(called[name] for name in row.positive)) for row in embedded.hierarchy.rows)
+    named = replace(
+        embedded,
+        hierarchy=replace(embedded.hierarchy, rows=rows),
+        texts=tuple(called[name] for name in embedded.texts),
+    )
+    numbers = hiergeo.audit(named, None, "lorentz:-1", FEW).numbers
+    radius, right = np.linalg.norm(points, axis=1), {"equal": [], "shorter": []}
+    for chain in chains:
+        for general, specific in ((a, b) for i, a in enumerate(chain) for b in chain[i + 1 :]):
+            if words[general] >= words[specific]:
+                kind = "equal" if words[general] == words[specific] else "shorter"
+                right[kind].append(radius[specific] > radius[general])
+    assert numbers["right_equal_length"] == pytest.approx(np.mean(right["equal"]), **BARS)
+    assert numbers["right_shorter"] == pytest.approx(np.mean(right["shorter"]), **BARS)

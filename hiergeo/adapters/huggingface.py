@@ -11,8 +11,10 @@ from torch import Tensor
 
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.specs import options_of
 from hiergeo.adapters.towers import Tower, on
 from hiergeo.errors import InputError, reason
+from hiergeo.storage.documents import Record, Text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,6 +27,10 @@ PADDING: dict[str, tuple[bool | str, int | None]] = {
 }
 """Model type -> padding and length that its documentation prescribes (None: all positions). SigLIP attends to its
 padding, so another choice would move every embedding and the root."""
+
+
+OPTIONS = Record(optional={"processor": Text()})
+"""What may stand behind the question mark of a spec."""
 
 
 class HuggingFaceModel(NetworkModel):
@@ -53,13 +59,17 @@ class HuggingFaceModel(NetworkModel):
 def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
     """The model of a hub name or of a folder written by ``save_pretrained``.
 
+    Weights that were published without their processor take that of another model: ``NAME?processor=NAME_OR_PATH``.
+
     Raises:
         InputError: none of the families, no processor beside it, or weights that are missing, left over or misshapen.
         UnavailableError: transformers is not installed, or a download failed.
     """
     transformers = hub.require("transformers", "hf")
-    folder = hub.local_folder(rest)
-    source = str(folder or rest)
+    model, options = options_of(rest, OPTIONS)
+    folder = hub.local_folder(model)
+    source = str(folder or model)
+    processor_source = _processor_source(options.get("processor", ""), source)
     with nullcontext() if folder else hub.cached_if_unreachable(), hub.quiet_transformers():
         described, _ = _obtain(transformers.PretrainedConfig.get_config_dict, source)
         kind = described.get("model_type") if isinstance(described, dict) else None
@@ -70,10 +80,11 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
         if folder:
             build = partial(transformers.AutoModel.from_config, config, trust_remote_code=False)
             hub.check_size(build, folder, f"the configuration of '{rest}'")
-        processor = _obtain(transformers.AutoProcessor.from_pretrained, source, trust_remote_code=False)
+        processor = _obtain(transformers.AutoProcessor.from_pretrained, processor_source, trust_remote_code=False)
         if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
             raise InputError(
-                f"'{rest}' comes without its processor: it needs a tokenizer and preprocessor_config.json."
+                f"'{rest}' comes without its processor: it needs a tokenizer and preprocessor_config.json, or write "
+                f"hf:{model}?processor=NAME for that of another model."
             )
         if processor.tokenizer.pad_token is None:
             raise InputError(f"the tokenizer of '{rest}' has no padding token, without which texts make no batch.")
@@ -82,6 +93,11 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
         )
     _refuse_partial(rest, info)
     return HuggingFaceModel(f"hf:{rest}", network, device, processor)
+
+
+def _processor_source(named: str, source: str) -> str:
+    """Where the processor is: a folder or hub name of its own, or `source`."""
+    return str(hub.local_folder(named) or named) if named else source
 
 
 def _obtain(get: Callable[..., Any], source: str, **options: Any) -> Any:

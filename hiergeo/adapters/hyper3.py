@@ -18,7 +18,8 @@ from torch import Tensor
 from hiergeo import _limits
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.encoders import VOCABULARY, DualEncoder, TextSizes, VisionSizes, check_sizes
-from hiergeo.adapters.native import IMAGES, STATISTICS, NativeModel, byte_pairs, hyperbolic, options_of, square
+from hiergeo.adapters.native import IMAGES, STATISTICS, NativeModel, byte_pairs, hyperbolic, square
+from hiergeo.adapters.specs import options_of
 from hiergeo.errors import InputError, reason
 from hiergeo.storage import tensors
 from hiergeo.storage.documents import Anything, Misfit, Number, OrNull, Record, Text

@@ -18,11 +18,10 @@ from hiergeo.adapters.native import (
     byte_pairs,
     curvature,
     factor,
-    fitting,
     hyperbolic,
-    options_of,
     square,
 )
+from hiergeo.adapters.specs import fitting, options_of
 from hiergeo.geometry import Lorentz, Product, Space
 from hiergeo.storage.documents import Record, Text, Whole
 from hiergeo.storage.files import path_of

@@ -8,17 +8,15 @@ are the model's space.
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import torch
 from torch import Tensor
 
 from hiergeo.adapters.encoders import DualEncoder, Scales
 from hiergeo.adapters.model import NetworkModel
-from hiergeo.errors import InputError, unknown_name
+from hiergeo.errors import InputError
 from hiergeo.geometry import Lorentz, Space
-from hiergeo.storage.documents import Misfit, Record
-from hiergeo.storage.files import path_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,9 +40,6 @@ STATISTICS = {
     "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
 """Normalisation of pixels -> mean and standard deviation."""
-
-DIGITS = 8
-"""Digits of a whole number in a spec."""
 
 
 class Native(NamedTuple):
@@ -106,33 +101,6 @@ class NativeModel(NetworkModel):
         pixels = torch.stack([self.transform(picture) for picture in pictures])
         rows: Tensor = self.network.encode_image(pixels.to(self.device))
         return rows
-
-
-def options_of(rest: str, schema: Record) -> tuple[str, dict[str, Any]]:
-    """The path or name in the rest of a spec and the options behind its question mark: ``PATH?images=squash&heads=12``.
-
-    Raises:
-        InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
-    """
-    name, _, query = (rest, "", "") if path_of(rest).exists() else rest.partition("?")
-    given: dict[str, Any] = {}
-    for pair in filter(None, query.split("&")):
-        key, _, value = pair.partition("=")
-        given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
-    return name, fitting(given, schema, f"'?{query}' in the model spec")
-
-
-def fitting(options: Any, schema: Record, source: str) -> dict[str, Any]:
-    """Options that fit a schema; raises InputError, naming `source`, for others."""
-    if isinstance(options, dict):
-        for name in options:
-            if name not in schema.optional:
-                raise unknown_name("option", str(name), schema.optional, f" in {source}")
-    try:
-        schema.check(options, "")
-    except Misfit as error:
-        raise InputError(f"{source} cannot be used: {error}.") from error
-    return dict(options)
 
 
 def byte_pairs(context: int) -> Callable[[list[str]], Tensor]:

@@ -12,6 +12,7 @@ from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.auditing.attribution import CONTROLS, PRIMARY, Attribution, attribute
 from hiergeo.auditing.depth import radial_depth
+from hiergeo.auditing.length import length_facts
 from hiergeo.auditing.operating import occupancy, operating_point, saturated_share
 from hiergeo.auditing.record import Audit, Controlled
 from hiergeo.auditing.subject import Subject, subject_of
@@ -99,6 +100,7 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
     made.intervals["u_median"] = point.median
     _add_cones(made, subject)
     _add_depth(made, subject)
+    _add_length(made, subject)
     measured = attribute(subject, settings.steps, progress=progress)
     attribution = _add_attribution(made, measured)
     walked = _add_walks(made, walks(subject, settings.steps, settings.seed, progress=progress))
@@ -178,6 +180,14 @@ def _add_depth(made: _Numbers, subject: Subject) -> None:
         "depth_p": depth.p_value,
         "depth_sensitivity": depth.sensitivity,
     }
+
+
+def _add_length(made: _Numbers, subject: Subject) -> None:
+    numbers, statistics = length_facts(subject)
+    made.numbers |= numbers
+    for name, statistic in statistics.items():
+        draws = statistic.draws(made.settings.samples, made.settings.seed)
+        made.add_drawn(name, statistic.value, draws[~np.isnan(draws)])
 
 
 def _add_attribution(made: _Numbers, measured: Attribution) -> tuple[Controlled, ...]:

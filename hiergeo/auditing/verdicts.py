@@ -20,6 +20,9 @@ TINY = 1e-4
 WORK = 0.01
 """Smallest gain of the primary metric over a control that counts as work."""
 
+CHANCE = 0.5
+"""Share of pairs that a coin orders rightly."""
+
 METRICS_OF_HIERARCHY = ("tau_d", PRIMARY, "auroc", "average_precision", "precision", "recall")
 """Metrics that curvature must not harm where it is said to work."""
 
@@ -48,7 +51,7 @@ class AuditVerdict:
 
     Attributes:
         headline: one sentence.
-        findings: at most nine.
+        findings: eight.
         saturated: whether over half of the cones are half-spaces.
     """
 
@@ -111,7 +114,7 @@ class Evidence:
 def verdict(numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> AuditVerdict:
     """The verdict on the numbers of an audit."""
     seen = Evidence(numbers, intervals)
-    findings = (_operating_point(seen), _cones(seen), _depth(seen), *_walk(seen), *_attribution(seen))
+    findings = (_operating_point(seen), _cones(seen), _depth(seen), *_length(seen), *_walk(seen), *_attribution(seen))
     works = {each.kind: each.works for each in findings}
     return AuditVerdict(_headline(works), findings, numbers["cone_saturated"] > SUNK)
 
@@ -120,11 +123,14 @@ def _headline(works: Mapping[Kind, bool | None]) -> str:
     if not works["depth"]:
         return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
     if works["curvature"]:
-        beside = "and so do its radii" if works["radii"] else "although radii add nothing to angles"
-        return f"The curvature does work here, {beside}."
-    if works["radii"]:
-        return "The radii do work here; the curvature does none."
-    return "The geometry does no work here: radii follow the tiers, but angles alone serve as well."
+        said = f"The curvature does work here, {'and so do the radii' if works['radii'] else 'the radii none'}"
+    elif works["radii"]:
+        said = "The radii do work here; the curvature does none"
+    else:
+        said = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
+    if works["length"] is False:
+        said += "; where length cannot help, radii do not order the tiers"
+    return f"{said}."
 
 
 def _operating_point(seen: Evidence) -> Finding:
@@ -167,6 +173,18 @@ def _depth(seen: Evidence) -> Finding:
         f"{number(seen.numbers['depth_sensitivity'])} with 80 % power."
     )
     return Finding("depth", found, sentence)
+
+
+def _length(seen: Evidence) -> Iterator[Finding]:
+    parts = [f"counting words gives tau_d {number(seen.numbers['length_tau_d'])}"]
+    if "right_equal_length" in seen.numbers:
+        told = seen.told("right_equal_length")
+        parts.append(f"radii are right in {told} of the pairs of tiers with equally many words (chance 0.5)")
+    if "right_shorter" in seen.numbers:
+        parts.append(f"in {seen.told('right_shorter')} where the more specific caption is shorter")
+    known = [name for name in ("right_equal_length", "right_shorter") if name in seen.numbers]
+    holds = all(seen.intervals[name].low > CHANCE for name in known) if known else None
+    yield Finding("length", holds, f"Length: {'; '.join(parts)}.")
 
 
 def _walk(seen: Evidence) -> Iterator[Finding]:

@@ -136,6 +136,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
         "zero_shot": "hiergeo.benchmarks.zero_shot:ZeroShotClassification",
         "hyperlex": "hiergeo.benchmarks.hyperlex:HyperLex",
         "himo": "hiergeo.benchmarks.himo:HiMo",
+        "inclusion": "hiergeo.benchmarks.inclusion:Inclusion",
         "retrieval": "hiergeo.benchmarks.retrieval:Retrieval",
     },
 )

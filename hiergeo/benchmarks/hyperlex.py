@@ -54,7 +54,7 @@ class HyperLex(Benchmark):
         "direction_angle",
         "direction_radius",
     )
-    needs = "the table of HyperLex (public, `hyperlex/` in the data home)"
+    needs = "the table of HyperLex (`hiergeo data fetch hyperlex`)"
     published = (
         Published("CLIP ViT-B/32", "spearman_angle", 0.44, PAPER, UNKNOWN),
         Published("CLIP ViT-B/32 + RE", "spearman_angle", 0.51, PAPER, UNKNOWN),

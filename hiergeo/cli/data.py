@@ -12,6 +12,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.datasets import hierarcaps, scenes
+from hiergeo.datasets.public import PUBLIC, fetch_public
 from hiergeo.errors import HiergeoError, unknown_name
 
 PARTS = list(hierarcaps.PARTS)
@@ -19,7 +20,7 @@ SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": tuple(scenes.SPLITS)
 
 app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="hierarcaps", metavar="NAME")]
+Name = Annotated[str, typer.Argument(help=f"hierarcaps, {', '.join(PUBLIC)}", metavar="NAME")]
 Parts = Annotated[
     list[str],
     typer.Option("--part", help=f"Only this part; give it once for each: {', '.join(PARTS)}.", metavar="NAME"),
@@ -61,9 +62,12 @@ def fetch(
 ) -> None:
     """Download a public dataset into the data home; files that are there and intact are kept."""
     check_writable(json)
-    if name != "hierarcaps":
-        raise unknown_name("downloadable dataset", name, ["hierarcaps"])
-    paths = hierarcaps.fetch(what=part, progress=True)
+    if name in PUBLIC:
+        paths = fetch_public(name, progress=True)
+    elif name == "hierarcaps":
+        paths = hierarcaps.fetch(what=part, progress=True)
+    else:
+        raise unknown_name("downloadable dataset", name, ["hierarcaps", *PUBLIC])
     write_json(json, jsonlib.dumps({"metrics": {"files": len(paths)}, "files": [str(p) for p in paths]}, indent=2))
     console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True)
 

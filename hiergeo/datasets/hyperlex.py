@@ -46,7 +46,8 @@ def load_hyperlex(path: Path | str | None = None) -> tuple[WordPair, ...]:
     Source: Vulic et al., HyperLex (Computational Linguistics 2017).
     """
     path = data_home() / FILE if path is None else path_of(path)
-    head, *lines = read_text(path, "put the table of HyperLex there").splitlines() or [""]
+    cure = "run `hiergeo data fetch hyperlex`, or put the table of HyperLex there"
+    head, *lines = read_text(path, cure).splitlines() or [""]
     if tuple(head.split()[: len(COLUMNS)]) != COLUMNS or not lines:
         raise InputError(f"{path} is no table of HyperLex: its first line must begin with {' '.join(COLUMNS)}.")
     return tuple(_pair(path, number, line) for number, line in enumerate(lines, 2) if line.strip())

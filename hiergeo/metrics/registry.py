@@ -64,6 +64,16 @@ def _pair_metrics() -> list[Metric]:
     return found
 
 
+def _inclusion_metrics() -> list[Metric]:
+    """Those of `hiergeo.benchmarks.inclusion`, in which no geometry plays a part."""
+    found = [Metric("inclusion_direction", "inclusion direction", depends_on_curvature=False)]
+    for name, label in (("auroc", "AUROC"), ("average_precision", "AP")):
+        matched = f"{name}_inclusion_equal_length", f"{label} (inclusion, {EQUAL})"
+        found.append(Metric(f"{name}_inclusion", f"{label} (inclusion)", depends_on_curvature=False))
+        found.append(Metric(*matched, depends_on_curvature=False, control=True))
+    return found
+
+
 def _word_metrics() -> list[Metric]:
     """Those of `hiergeo.benchmarks.hyperlex`; radii and cosines are the same in every geometry."""
     found = []
@@ -110,6 +120,7 @@ METRICS: dict[str, Metric] = {
         Metric("recall", "recall", unit="images", discrete=True),
         Metric("any_hit", "any hit", unit="images", discrete=True),
         *_pair_metrics(),
+        *_inclusion_metrics(),
         *_word_metrics(),
         *_class_metrics(),
         Metric("image_to_text", "image to text", unit="images", discrete=True),

@@ -25,6 +25,13 @@ WALKS = (
 )
 """Controls and what columns call them; the first column is what they are compared with."""
 
+LENGTH = (
+    ("right_equal_length", "right where words are equally many"),
+    ("right_shorter", "right where the specific caption is shorter"),
+    ("partial_tau", "partial correlation given words"),
+)
+"""Numbers with length held fixed and what the page calls them."""
+
 
 def write_audit(audit: Audit, path: Path) -> Path:
     """Write the page of an audit: one HTML file that needs nothing else.
@@ -49,6 +56,7 @@ def write_audit(audit: Audit, path: Path) -> Path:
             walk_controls=_present(WALKS, audit.walks),
             factors=[(place, audit.numbers[f"curvature_factor{place}"]) for place in range(count)],
             chart=_chart(audit),
+            length=LENGTH,
             settings=[(name.replace("_", " "), value) for name, value in settings.items()],
         )
     )

@@ -4,6 +4,7 @@
 """
 
 from hiergeo.testing import oracle
+from hiergeo.testing.benchmark_suite import BenchmarkConformance
 from hiergeo.testing.dataset_suite import DatasetConformance
 from hiergeo.testing.geometry_suite import GeometryConformance
 from hiergeo.testing.loss_suite import LossConformance
@@ -12,6 +13,7 @@ from hiergeo.testing.protocol_suites import MetricConformance, ProtocolConforman
 
 __all__ = [
     "AdapterConformance",
+    "BenchmarkConformance",
     "DatasetConformance",
     "GeometryConformance",
     "LossConformance",

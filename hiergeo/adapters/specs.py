@@ -1,0 +1,37 @@
+"""Options of models: behind a question mark in their spec, such as ``meru:FILE.pth?images=squash&heads=12``."""
+
+from typing import Any
+
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.storage.documents import Misfit, Record
+from hiergeo.storage.files import path_of
+
+DIGITS = 8
+"""Digits of a whole number in a spec."""
+
+
+def options_of(rest: str, schema: Record) -> tuple[str, dict[str, Any]]:
+    """The path or name in the rest of a spec and the options behind its question mark: ``PATH?images=squash&heads=12``.
+
+    Raises:
+        InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
+    """
+    name, _, query = (rest, "", "") if path_of(rest).exists() else rest.partition("?")
+    given: dict[str, Any] = {}
+    for pair in filter(None, query.split("&")):
+        key, _, value = pair.partition("=")
+        given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
+    return name, fitting(given, schema, f"'?{query}' in the model spec")
+
+
+def fitting(options: Any, schema: Record, source: str) -> dict[str, Any]:
+    """Options that fit a schema; raises InputError, naming `source`, for others."""
+    if isinstance(options, dict):
+        for name in options:
+            if name not in schema.optional:
+                raise unknown_name("option", str(name), schema.optional, f" in {source}")
+    try:
+        schema.check(options, "")
+    except Misfit as error:
+        raise InputError(f"{source} cannot be used: {error}.") from error
+    return dict(options)

@@ -1,0 +1,116 @@
+"""Small public files of the benchmarks, downloaded into the data home and checked by hash."""
+
+import hashlib
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from hiergeo import _limits
+from hiergeo.datasets import breeds, download, hyperlex
+from hiergeo.datasets.download import data_home
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.storage.files import atomic_write, retire, sha256, size_of
+from hiergeo.storage.locks import locked
+
+SOURCE = "https://raw.githubusercontent.com"
+
+BREEDS = "MadryLab/BREEDS-Benchmarks/f83be509107e89f41dde0e4e8e7f8be051fbb891/imagenet_class_hierarchy/modified"
+HYPERLEX = "cambridgeltl/hyperlex/c4875d795d50420a0bd08fbe4b8346395e117c61/hyperlex-data.zip"
+ZIP_BYTES = 1 << 24
+"""Bytes of an archive of tables."""
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """A file of a public repository.
+
+    Attributes:
+        path: where it goes in the data home.
+        address: its path below `SOURCE`, a zip archive where `zipped`.
+        sha256: of the file itself.
+        zipped: whether it is the member of an archive that has this hash.
+    """
+
+    path: Path
+    address: str
+    sha256: str
+    zipped: bool = False
+
+
+PUBLIC: dict[str, tuple[PublicFile, ...]] = {
+    "breeds": tuple(
+        PublicFile(breeds.FOLDER / name, f"{BREEDS}/{name}", digest)
+        for name, digest in (
+            (breeds.EDGES, "039cfaddf9732855b93f7899ba4b5ba6d80f8dbe15cfaad566f575b6c8ce0216"),
+            (breeds.NAMES, "322af45711ed69a7b199f11225bd964c7dae71df3c586498bef2f7c9e031dedb"),
+            (breeds.CLASSES, "be90503d57a001f95e094a81dc4de90772bfc58546ca58061d6474799829afd0"),
+        )
+    ),
+    "hyperlex": (
+        PublicFile(
+            hyperlex.FILE, HYPERLEX, "582297878d7ab4d08b284291fdd828c686757dc2c8a9db062416c87bda73923c", zipped=True
+        ),
+    ),
+}
+"""Names of datasets and their files."""
+
+
+def fetch_public(name: str, home: Path | None = None, *, source: str = SOURCE, progress: bool = False) -> list[Path]:
+    """Download the files of a dataset; those that are there and intact are kept.
+
+    Args:
+        name: a key of `PUBLIC`.
+        home: the data home, by default `data_home()`.
+        source: the address of the public repositories, or of a mirror.
+        progress: draw bars on standard error.
+
+    Returns:
+        Its files, downloaded or already there.
+
+    Raises:
+        InputError: an unknown name, or a file that is there has other bytes than the published one.
+        UnavailableError: another process is downloading, or a download failed; what was complete before stays.
+    """
+    if name not in PUBLIC:
+        raise unknown_name("downloadable dataset", name, PUBLIC)
+    home = home or data_home()
+    there = {each: home / each.path for each in PUBLIC[name] if size_of(home / each.path) is not None}
+    altered = [path for each, path in there.items() if sha256(path) != each.sha256]
+    if altered:
+        raise InputError(f"{altered[0]} differs from the published file: move it away and fetch again.")
+    missing = [each for each in PUBLIC[name] if each not in there]
+    if missing:
+        with locked(home / name):
+            for each in missing:
+                _obtain(each, home / each.path, f"{source}/{each.address}", progress)
+    return [home / each.path for each in PUBLIC[name]]
+
+
+def _obtain(file: PublicFile, path: Path, address: str, progress: bool) -> None:
+    if not file.zipped:
+        download.fetch(address, path, file.sha256, most=ZIP_BYTES, progress=progress)
+        return
+    archive = path.with_suffix(".zip")
+    try:
+        download.fetch(address, archive, most=ZIP_BYTES, progress=progress)
+        content = _member(archive, file.sha256)
+    finally:
+        retire(archive)
+    with atomic_write(path) as handle:
+        handle.write(content)
+
+
+def _member(archive: Path, digest: str) -> bytes:
+    """The member of a zip archive that has a hash. Raises InputError where none has."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as held:
+            for info in held.infolist():
+                if info.file_size <= _limits.TEXT_BYTES and not info.is_dir():
+                    content = held.read(info)
+                    if hashlib.sha256(content).hexdigest() == digest:
+                        return content
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, ValueError, NotImplementedError, EOFError) as error:
+        raise InputError(f"{archive} is no zip archive: {error}.") from error
+    raise InputError(f"{archive} does not hold the published file.")

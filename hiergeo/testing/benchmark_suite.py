@@ -1,0 +1,103 @@
+"""Conformance suite for benchmarks: they say what they are, measure in any space, and give the same numbers again."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import ClassVar
+
+from hiergeo.adapters import Model
+from hiergeo.benchmarks import BENCHMARKS, Benchmark, Published, measure
+from hiergeo.evaluation import Result
+from hiergeo.testing.assertions import assert_refused
+from hiergeo.testing.protocol_suites import Hashed
+
+SETTINGS = ("model", "dataset", "geometry", "root", "protocol", "seed", "bootstrap_samples", "device", "dtype")
+"""Settings that every result stores."""
+
+
+class BenchmarkConformance:
+    """Inherit from this, define `make`, and pytest checks that your benchmark measures any model in any space.
+
+    Attributes:
+        specs: the geometries that are measured in.
+        samples: bootstrap resamples.
+    """
+
+    specs: ClassVar[tuple[str, ...]] = ("euclidean", "lorentz:-0.7", "sphere:0.2", "product:lorentz:-1x4,euclidean:x4")
+    samples: ClassVar[int] = 5
+
+    def make(self) -> Benchmark:
+        """The benchmark on data that is always at hand, such as data made in memory."""
+        raise NotImplementedError
+
+    def model(self) -> Model:
+        """A model that can embed that data."""
+        return Hashed()
+
+    def test_it_describes_itself(self) -> None:
+        task = self.make()
+        assert isinstance(task, Benchmark), f"a {type(task).__name__} is no Benchmark"
+        assert task.name, "name is empty"
+        assert task.label.strip(), "label is empty"
+        assert task.primary in task.metrics, f"the primary metric {task.primary} is not among {task.metrics}"
+        assert isinstance(task.images, bool), "images is True or False"
+        assert isinstance(task.needs, str), "needs says in words which data it reads"
+        if task.name in BENCHMARKS:
+            kind = BENCHMARKS.get(task.name)
+            assert isinstance(task, kind), f"the name {task.name} is registered for {kind.__name__}"
+
+    def test_published_figures_are_of_its_metrics_and_name_their_source(self) -> None:
+        task = self.make()
+        for figure in task.published:
+            assert isinstance(figure, Published), f"a {type(figure).__name__} is no Published"
+            assert figure.metric in task.metrics, f"{figure.metric} of {figure.model} is no metric of {task.name}"
+            assert figure.source.strip(), f"{figure.metric} of {figure.model} has no source"
+            assert math.isfinite(figure.value), f"{figure.metric} of {figure.model} is {figure.value}"
+
+    def test_its_protocol_is_one_sentence(self) -> None:
+        told = self.make().protocol
+        assert isinstance(told, str), f"protocol is a {type(told).__name__}"
+        assert told.strip(), "protocol is empty"
+        assert "\n" not in told, "protocol takes more than one line"
+
+    def test_its_data_can_be_read_without_a_model(self) -> None:
+        self.make().load()
+
+    def test_it_measures_finite_numbers_in_every_space(self) -> None:
+        for spec, result in self._results():
+            assert isinstance(result, Result), f"run gives a {type(result).__name__}, not a Result"
+            assert self.make().primary in result.metrics, f"the primary metric is not measured in {spec}"
+            for name, value in result.metrics.items():
+                assert math.isfinite(value), f"{name} is {value} in {spec}"
+            for name, (low, high) in result.intervals.items():
+                assert math.isfinite(low), f"the interval of {name} begins at {low} in {spec}"
+                assert low <= high, f"the interval of {name} ends before it begins in {spec}"
+            missing = [name for name in SETTINGS if name not in result.settings]
+            assert not missing, f"the settings lack {missing}"
+            assert result.settings["geometry"] == spec, f"the settings say {result.settings['geometry']}, not {spec}"
+            json.loads(result.to_json())
+
+    def test_numbers_come_with_what_they_are_compared_with(self) -> None:
+        for spec, result in self._results():
+            assert result.baselines.get(self.make().primary), f"the primary metric has no baseline in {spec}"
+            for name, held in result.baselines.items():
+                assert name in result.metrics, f"there is a baseline of {name}, which is not measured in {spec}"
+                for kind, value in held.items():
+                    assert math.isfinite(value), f"the baseline {kind} of {name} is {value} in {spec}"
+
+    def test_the_same_data_give_the_same_numbers(self) -> None:
+        first, second = (self._measured(self.specs[0]) for _ in range(2))
+        assert first.metrics == second.metrics, "two runs on the same data differ"
+        assert first.intervals == second.intervals, "the intervals of two runs with one seed differ"
+
+    def test_a_model_without_images_is_refused_where_it_needs_them(self) -> None:
+        task = self.make()
+        if task.images:
+            assert_refused(lambda: measure(Hashed(False), task, samples=self.samples), "image")
+
+    def _results(self) -> Iterator[tuple[str, Result]]:
+        for spec in self.specs:
+            yield spec, self._measured(spec)
+
+    def _measured(self, spec: str) -> Result:
+        return measure(self.model(), self.make(), spec, samples=self.samples)
