@@ -42,6 +42,7 @@ def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
         "device": str(place),
         "data home": f"{home}{_state(home)}",
         "hierarcaps": "there" if TEST.path(home).is_file() else _missing("hierarcaps"),
+        "models": ", ".join(ADAPTERS.names()),
         "geometries": ", ".join(geometry.names()),
         "benchmarks": ", ".join(BENCHMARKS.names()),
         "third-party plug-ins": ", ".join(_foreign()) or "none",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -135,13 +136,17 @@ def hyperbolic(path: Path, log_curvature: float, log_visual: float, log_textual:
 
 
 def curvature(path: Path, log: float) -> float:
-    """c = exp(log), the absolute curvature. Raises InputError for one that no model of this kind has."""
+    """c = exp(log) in float32, as these models compute it; the shortest decimal of that number.
+
+    Raises:
+        InputError: one that no model of this kind has.
+    """
     low, high = CURVATURES
     if not math.log(low) <= log <= math.log(high):
         raise InputError(
             f"{path} is damaged: the logarithm of its curvature is {log:g}, far from any that training allows."
         )
-    return math.exp(log)
+    return float(str(np.float32(math.exp(log))))
 
 
 def factor(path: Path, log: float) -> float:
