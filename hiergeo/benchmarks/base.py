@@ -78,11 +78,11 @@ class Benchmark(ABC):
 
     name: ClassVar[str]
     label: ClassVar[str]
-    primary: ClassVar[str]
+    primary: str
     metrics: ClassVar[tuple[str, ...]]
     images: bool = False
     needs: ClassVar[str] = ""
-    published: ClassVar[tuple[Published, ...]] = ()
+    published: tuple[Published, ...] = ()
 
     @property
     @abstractmethod

@@ -3,10 +3,11 @@
 from functools import cached_property
 from typing import final
 
-from hiergeo import datasets
+from hiergeo import _limits, datasets
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Published, Run
 from hiergeo.datasets import Hierarchy
+from hiergeo.errors import check_whole
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
 from hiergeo.geometry import Space
@@ -23,6 +24,7 @@ class HierarCaps(Benchmark):
         data: a dataset of chains.
         split: its split.
         steps: thresholds of ``re``, points of ``traversal``.
+        take: only the first rows; None takes all.
     """
 
     name = "hierarcaps"
@@ -30,7 +32,7 @@ class HierarCaps(Benchmark):
     primary = "tau_d"
     metrics = ("tau_d", "precision", "recall", "any_hit", "auroc", "average_precision")
     needs = "HierarCaps (`hiergeo data fetch hierarcaps`), or another dataset of chains, such as scenes"
-    published = (
+    published: tuple[Published, ...] = (
         Published("CLIP ViT-B/32", "precision", 0.14, PAPER),
         Published("CLIP ViT-B/32", "recall", 0.36, PAPER),
         Published("CLIP ViT-B/32", "tau_d", 0.89, PAPER),
@@ -39,18 +41,33 @@ class HierarCaps(Benchmark):
         Published("CLIP ViT-B/32 + RE", "tau_d", 0.99, PAPER),
     )
 
-    def __init__(self, protocol: str = "re", data: str = "hierarcaps", split: str = "test", steps: int = 50) -> None:
+    def __init__(
+        self,
+        protocol: str = "re",
+        data: str = "hierarcaps",
+        split: str = "test",
+        steps: int = 50,
+        take: int | None = None,
+    ) -> None:
         check(protocol, steps)
-        self.measured, self.data, self.split, self.steps = protocol, data, split, steps
+        if take is not None:
+            check_whole("take", take, 1, _limits.SCENES)
+        self.measured, self.data, self.split, self.steps, self.rows = protocol, data, split, steps, take
+        if (protocol, data, split, take) != ("re", "hierarcaps", "test", None):
+            self.published = ()
+        if protocol == "pairs":
+            self.primary = "auroc"
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
         """The chains, read when first needed."""
-        return datasets.load(self.data, self.split)
+        hierarchy = datasets.load(self.data, self.split)
+        return hierarchy if self.rows is None else hierarchy.take(self.rows)
 
     @property
     def protocol(self) -> str:
-        return f"{self.measured}, {self.steps} steps, {self.data} {self.split}"
+        part = "" if self.rows is None else f", the first {self.rows:,} rows"
+        return f"{self.measured}, {self.steps} steps, {self.data} {self.split}{part}"
 
     def load(self) -> None:
         _ = self.hierarchy

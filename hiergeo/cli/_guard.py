@@ -56,6 +56,7 @@ ENVIRONMENT = (
 AGAIN = {
     ("embed",): "finished batches are kept, run the same command again to go on",
     ("data", "fetch"): "whole files are kept, run the same command again to go on",
+    ("suite",): "finished cells are kept, run it again with --resume to go on",
     ("train", "re"): "run it again with --resume to go on from the newest checkpoint",
 }
 """Verbs that can continue after an interruption, and how."""

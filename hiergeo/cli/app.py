@@ -18,6 +18,7 @@ from hiergeo.cli import (
     options,
     probe,
     study,
+    suite,
     train_head,
     train_re,
 )
@@ -51,6 +52,8 @@ app.command("compare", cls=PlannedVerb)(compare.compare_command)
 app.command("audit", cls=PlannedVerb)(audit.audit_command)
 app.command("benchmark", cls=PlannedVerb)(benchmark.benchmark_command)
 app.command("study", cls=PlannedVerb)(study.study_command)
+app.command("suite", cls=PlannedVerb)(suite.suite_command)
+app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.add_typer(data.app, name="data")

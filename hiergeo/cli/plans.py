@@ -7,7 +7,6 @@ given as such a file too.
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -19,11 +18,6 @@ from hiergeo.cli.options import Verb, checked_path
 from hiergeo.errors import InputError, unknown_name
 from hiergeo.storage import documents
 from hiergeo.storage.files import atomic_write_text, read_text
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite", "resume"})
 """Parameters that say where a result goes, and so are no part of the command that makes it again."""
@@ -171,11 +165,7 @@ def _options_in(path: Path) -> dict[str, Any]:
         if not isinstance(options, dict):
             raise InputError(f"{path} holds no command to run again: give the JSON of a result, or a TOML file.")
         return options
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
-        told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
-        raise InputError(f"{path} is no TOML: {told}.") from error
+    return documents.parse_toml(text, path)
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from hiergeo.report.audits import audit_tables, write_audit
 from hiergeo.report.formats import FORMATS, as_csv, as_json, as_latex, as_markdown, check_format, formatted
+from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.page import write_page, write_study
 from hiergeo.report.tables import comparison_table, comparison_tables, result_table, study_tables
 
@@ -19,6 +20,7 @@ __all__ = [
     "result_table",
     "study_tables",
     "write_audit",
+    "write_leaderboard",
     "write_page",
     "write_study",
 ]

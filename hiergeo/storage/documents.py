@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -12,6 +13,11 @@ from typing import Any, NoReturn, Protocol
 from hiergeo import _limits
 from hiergeo.errors import InputError, reason
 from hiergeo.storage.files import atomic_write_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 SHOWN = 40
 """Most characters of a wrong value that a message shows."""
@@ -278,3 +284,20 @@ def _check_depth(value: Any) -> None:
 
 def _refuse_depth() -> NoReturn:
     raise ValueError(f"lists and objects are nested deeper than {_limits.JSON_DEPTH}") from None
+
+
+def parse_toml(text: str, where: object) -> dict[str, Any]:
+    """The table in the text of a TOML file.
+
+    Args:
+        text: of the file.
+        where: its path or name, for the error.
+
+    Raises:
+        InputError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+        told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
+        raise InputError(f"{where} is no TOML: {told}.") from error

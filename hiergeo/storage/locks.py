@@ -27,6 +27,10 @@ COMMAND = 100
 """Most characters of the command that a lock file records."""
 
 
+class HeldError(UnavailableError):
+    """Error raised for a lock that another process or thread holds."""
+
+
 @contextmanager
 def locked(path: Path | str) -> Iterator[None]:
     """Hold the lock of `path`, a file or a folder that may not be there yet, against processes and threads alike.
@@ -35,8 +39,8 @@ def locked(path: Path | str) -> Iterator[None]:
 
     Raises:
         InputError: the path is the root of a file system.
-        UnavailableError: somebody else holds it, who is named with host, process, command and age of the lock; or the
-            folder that it would be in cannot be written.
+        HeldError: somebody else holds it, who is named with host, process, command and age of the lock.
+        UnavailableError: the folder that it would be in cannot be written.
     """
     with writing(path):
         place = Path(path).resolve()
@@ -65,7 +69,7 @@ def _acquire(place: Path, path: Path | str) -> int:
         except BlockingIOError:
             owner = _read(descriptor)
             os.close(descriptor)
-            raise UnavailableError(f"{path} is being written by {_described(owner)}: wait for it, or end it.") from None
+            raise HeldError(f"{path} is being written by {_described(owner)}: wait for it, or end it.") from None
         except BaseException:
             os.close(descriptor)
             raise

@@ -1,0 +1,119 @@
+"""``hiergeo suite`` and ``hiergeo table``: models x spaces x benchmarks into one folder, and the table of it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from hiergeo.cli import options
+from hiergeo.cli._io import WrongResults, check_writable
+from hiergeo.cli._terminal import console, note
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.storage.files import atomic_write_text
+
+if TYPE_CHECKING:
+    from hiergeo.suite import Leaderboard
+
+PAGE = "leaderboard.html"
+"""The page in the folder of a suite."""
+
+FORMATS = ("md", "csv", "latex", "html")
+
+Plan = Annotated[
+    str | None, typer.Argument(help="A TOML file, or a plan that is shipped: demo, paper.", metavar="PLAN.toml")
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", help="The folder of cells, embeddings and trained models.", metavar="DIR", callback=options.path
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Keep finished cells in --out and measure the others.")]
+ShardOption = Annotated[
+    str | None, typer.Option("--shard", help="Only part I of N of the cells, for many machines.", metavar="I/N")
+]
+Ray = Annotated[bool, typer.Option("--ray", help="Spread the cells over a cluster of Ray.")]
+Demo = Annotated[bool, typer.Option("--demo", help="The plan demo: bundled models and data, without a network.")]
+Device = Annotated[
+    str | None, typer.Option(help="Where everything is computed, instead of the plan's.", metavar="NAME")
+]
+Folder = Annotated[Path, typer.Argument(help="The folder of a suite.", metavar="DIR", callback=options.path)]
+Format = Annotated[str, typer.Option("--format", help="md, csv, latex or html.", metavar="NAME")]
+File = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help=f"Where it goes.  [standard output; for html DIR/{PAGE}]",
+        metavar="FILE",
+        callback=options.path,
+    ),
+]
+
+
+def suite_command(
+    plan: Plan = None,
+    out: Out = Path("hiergeo-suite"),
+    resume: Resume = False,
+    shard: ShardOption = None,
+    ray: Ray = False,
+    demo: Demo = False,
+    device: Device = None,
+) -> None:
+    """Measure every model of a plan in each of its spaces on every benchmark; interrupted, it goes on with --resume."""
+    from hiergeo import suite
+    from hiergeo.report import write_leaderboard
+
+    if demo == (plan is not None):
+        raise InputError("name the plan of the suite, or --demo for the one that runs on bundled data.")
+    check_writable(out / PAGE)
+    made = suite.read_plan("demo" if plan is None else plan)
+    made = made if device is None else replace(made, device=device)
+    table = suite.run(made, out, resume=resume, shard=shard, ray=ray, progress=True)
+    for place, reason in table.missing.items():
+        note(f"{' · '.join(place)}: {reason}")
+    _show(table)
+    write_leaderboard(table, out / PAGE)
+    console().print(f"Page: {(out / PAGE).absolute()}; tables: hiergeo table {out} --format md", soft_wrap=True)
+    if table.failed:
+        raise WrongResults
+
+
+def table_command(folder: Folder, format: Format = "md", out: File = None) -> None:
+    """The table of a suite, of whatever cells are there, with paired differences and published figures."""
+    from hiergeo import suite
+    from hiergeo.report import write_leaderboard
+
+    form = {"markdown": "md", "tex": "latex"}.get(format, format)
+    if form not in FORMATS:
+        raise unknown_name("format", format, FORMATS)
+    check_writable(out)
+    table = suite.read(folder)
+    if form == "html":
+        path = write_leaderboard(table, folder / PAGE if out is None else out)
+        console().print(f"Page: {path.absolute()}", soft_wrap=True)
+        return
+    made = {"md": table.to_markdown, "csv": table.to_csv, "latex": table.to_latex}[form]().rstrip("\n")
+    if out is None:
+        print(made)
+    else:
+        atomic_write_text(out, made + "\n")
+
+
+def _show(table: "Leaderboard") -> None:
+    """Print the first metric of every benchmark."""
+    from rich import box
+    from rich.table import Table
+
+    from hiergeo.suite.text import heading, overview
+
+    screen = console()
+    heads = (heading(board) for board in table.boards)
+    grid = Table("model", "space", box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in heads:
+        grid.add_column(Text(head))
+    for row in table.rows:
+        grid.add_row(*map(Text, row), *(Text(cell.replace("**", "*")) for cell in overview(table, row)))
+    screen.print(grid)

@@ -1,0 +1,93 @@
+"""The page of a suite: an overview, a table a benchmark, differences between rows, and what could not be measured."""
+
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from hiergeo._text import caption
+from hiergeo.findings import Contrast, Findings
+from hiergeo.findings.exports import number
+from hiergeo.report.page import Section, environment
+from hiergeo.storage.files import atomic_write_text
+
+if TYPE_CHECKING:
+    from hiergeo.suite import Leaderboard
+    from hiergeo.suite.board import Board, Row
+
+
+def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
+    """Write the page of a suite, one HTML file that needs nothing else.
+
+    Args:
+        table: what to show.
+        path: the file, replaced whole or left as it was.
+
+    Raises:
+        UnavailableError: the file cannot be written.
+    """
+    boards = [(Section(f"benchmark{place}", board.name), board) for place, board in enumerate(table.boards)]
+    page = environment().get_template("leaderboard.html")
+    text = page.render(
+        title=caption(table.title),
+        kicker=("suite", table.title),
+        conclusion=SimpleNamespace(headline=headline(table)),
+        leakage=None,
+        script=None,
+        table=table,
+        boards=boards,
+        counts=Counter(cell.status for cell in table.cells.values()),
+        finding=finding,
+        reach=reach,
+        settings=_settings(table),
+    )
+    atomic_write_text(path, text)
+    return path
+
+
+def headline(table: "Leaderboard") -> str:
+    """Who leads how many benchmarks in their first metrics."""
+    boards = [board for board in table.boards if board.measured and board.task is not None]
+    if not boards:
+        return "Nothing has been measured yet"
+    led = Counter(
+        row for board in boards for row in board.measured if board.task and board.is_best(row, board.task.primary)
+    )
+    of = f"{len(boards)} benchmarks" if len(boards) > 1 else f"the benchmark {caption(boards[0].name)}"
+    if not led:
+        return f"No row is ahead of every other one on {'any of ' if len(boards) > 1 else ''}{of}"
+    row, count = led.most_common(1)[0]
+    told = f"{count} of {of}" if len(boards) > 1 else of
+    return f"{caption(str(row))} is ahead of every other row on {told}"
+
+
+def finding(board: "Board", row: "Row", metric: str) -> Findings | None:
+    """The rows over the same items that a row is compared with in a metric; None where it has no interval."""
+    return next((each for each in board.findings.get(metric, ()) if str(row) in each.geometries(0)), None)
+
+
+def reach(contrasts: tuple[Contrast, ...]) -> float:
+    """The largest distance from 0 of any bound of some contrasts."""
+    return max(max(map(abs, each.simultaneous)) for each in contrasts) or 1.0
+
+
+def _settings(table: "Leaderboard") -> list[tuple[str, Any]]:
+    plan, cells = table.plan, table.cells.values()
+    versions = sorted({str(cell.settings["hiergeo"]) for cell in cells if "hiergeo" in cell.settings})
+    devices = sorted({str(cell.settings["device"]) for cell in cells if "device" in cell.settings})
+    return [
+        ("seed", plan.seed),
+        ("bootstrap samples", plan.samples),
+        ("dtype", plan.dtype),
+        ("devices", ", ".join(devices) or "none yet"),
+        ("hiergeo", ", ".join(versions) or "none yet"),
+        ("seconds of measuring", number(sum(cell.seconds for cell in cells), 0)),
+        *((f"model: {model.name}", _described(model.spec, model.train)) for model in plan.models),
+    ]
+
+
+def _described(spec: str, train: Any) -> str:
+    if train is None:
+        return spec
+    rows = "" if train.rows is None else f", {train.rows} rows"
+    return f"{spec}, then {train.kind} on {train.data} {train.split}{rows} in {train.geometry}"

@@ -1,0 +1,132 @@
+"""Measuring single cells of a suite: what goes wrong in one is a reason in its file, and the others go on."""
+
+import json
+import time
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from hiergeo._devices import resolve_device
+from hiergeo._version import __version__
+from hiergeo.adapters import Model
+from hiergeo.benchmarks import Benchmark, measure
+from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, warn
+from hiergeo.geometry import Space
+from hiergeo.storage.files import sha256 as file_sha256
+from hiergeo.suite.cells import DONE, FAILED, SKIPPED, Cell, Place, Task, read_cell, write_cell
+from hiergeo.suite.models import Loaded, load_model
+from hiergeo.suite.plan import BenchmarkEntry, SuitePlan
+
+
+class Runner:
+    """Measures cells of a plan one after another; the model of the last one is kept.
+
+    Args:
+        plan: the plan.
+        out: the folder of the suite.
+
+    Attributes:
+        doing: what is being measured, in words.
+    """
+
+    def __init__(self, plan: SuitePlan, out: Path) -> None:
+        self.plan, self.out, self.doing = plan, out, ""
+        self._model: tuple[str, Loaded | Exception] | None = None
+
+    def run(self, place: Place) -> Cell:
+        """The cell: read where it is finished, measured and written otherwise.
+
+        Whatever goes wrong in its model or its benchmark is a reason in the cell, and no other cell suffers from it.
+
+        Raises:
+            UnavailableError: its file cannot be written.
+        """
+        self.doing = " · ".join(place)
+        entry = self.plan.benchmark(place.benchmark)
+        empty = Cell(place, Task.of(entry.task), entry.task.protocol, FAILED)
+        loaded = self._loaded(place.model)
+        if isinstance(loaded, Exception):
+            optional = self.plan.model(place.model).optional and isinstance(loaded, UnavailableError)
+            return self._kept(empty.without(SKIPPED if optional else FAILED, _told(loaded)))
+        if entry.task.images and not loaded.model.has_images:
+            return self._kept(empty.without(SKIPPED, "the model embeds texts only, and the benchmark needs images"))
+        try:
+            space = loaded.space(place.space)
+            work = _work(self.plan, entry, space, loaded.model.fingerprint())
+            known = self._known(place, work)
+            if known is not None:
+                return known
+            cell = self._measured(replace(empty, work=work), entry.task, loaded.model, space)
+        except Exception as error:  # of the code of a model or a benchmark as well: this cell fails alone
+            missing = entry.optional and isinstance(error, UnavailableError)
+            cell = empty.without(SKIPPED if missing else FAILED, _told(error))
+        return self._kept(cell)
+
+    def prepare(self, name: str) -> None:
+        """Load a model, and so train it where the plan says so; what goes wrong is told with its cells."""
+        self._loaded(name)
+
+    def _loaded(self, name: str) -> Loaded | Exception:
+        if self._model is None or self._model[0] != name:
+            self._model = None  # free the memory of the last one first
+            try:
+                made: Loaded | Exception = load_model(self.plan.model(name), self.out, self.plan.device)
+            except Exception as error:  # of a model's own code as well: its cells say what it was
+                made = error
+            self._model = name, made
+        return self._model[1]
+
+    def _measured(self, empty: Cell, task: Benchmark, model: Model, space: Space) -> Cell:
+        plan, start = self.plan, time.monotonic()
+        result = measure(
+            model,
+            task,
+            space,
+            seed=plan.seed,
+            samples=plan.samples,
+            device=resolve_device(plan.device),
+            dtype=plan.dtype,
+            batch_size=plan.batch_size,
+        )
+        begun = replace(empty, status=DONE, fingerprint=model.fingerprint())
+        return begun.measured(result, time.monotonic() - start)
+
+    def _kept(self, cell: Cell) -> Cell:
+        write_cell(self.out, cell)
+        return cell
+
+    def _known(self, place: Place, work: str) -> Cell | None:
+        """The finished cell of the same work; None where there is none, or its file is damaged."""
+        try:
+            cell = read_cell(self.out, place)
+        except InputError as error:
+            warn(f"a cell is damaged and is measured again: {error}")
+            return None
+        return cell if cell is not None and cell.status == DONE and cell.work == work else None
+
+
+def _told(error: Exception) -> str:
+    return str(error).rstrip(".") if isinstance(error, HiergeoError) else described(error)
+
+
+def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str) -> str:
+    """The hash of everything that the numbers of a cell depend on; files that options name enter with their content."""
+    root = None if space.root is None else sha256(space.root.double().cpu().numpy().tobytes()).hexdigest()
+    named = {key: content_of(value) for key, value in entry.options.items() if isinstance(value, str)}
+    told = [
+        fingerprint,
+        [space.geometry.spec, space.centre, root, space.min_radius],
+        [entry.kind, dict(entry.options), entry.task.protocol, named],
+        [plan.seed, plan.samples, plan.dtype, __version__],
+    ]
+    return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@lru_cache
+def content_of(option: str) -> str | None:
+    """The hash of the file that an option names; None where it names none."""
+    try:
+        return file_sha256(path) if (path := Path(option).expanduser()).is_file() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
