@@ -14,10 +14,8 @@ from hiergeo.testing.protocol_suites import Hashed  # noqa: E402
 
 def test_a_table_has_values_intervals_baselines_and_paired_differences():
     findings = Findings("field", {"samples": 20})
-    cells = [
-        Cell("flat", Hashed(), "euclidean", {"data": "demo"}),
-        Cell("bent", Hashed(), "lorentz:-1", {"data": "demo"}),
-    ]
+    spaces, options = {"flat": "euclidean", "bent": "lorentz:-1"}, {"data": "demo"}
+    cells = [Cell(head, Hashed(), space, options) for head, space in spaces.items()]
     fill(findings, "Words", "hyperlex", cells, ["spearman_angle"], [Gain("spearman_angle", "spearman_cosine")])
     value, gain = findings.tables["Words"]
     for head, space in spaces.items():
