@@ -169,7 +169,7 @@ def test_phyclip_is_a_product_of_64_spaces(tmp_path):
     curvatures = [factor.value for factor, _ in geometry.parts(512)]
     assert curvatures == pytest.approx([-(0.5 + k / 64) for k in range(64)])
     result = evaluate(model, datasets.load("scenes", "test", count=4), samples=5)
-    assert result.settings["root"] == "given"
+    assert result.settings["root"] == "origin"
 
 
 def test_rows_stop_where_the_exponential_map_of_these_models_does(tmp_path):

@@ -8,7 +8,7 @@ import hiergeo
 from hiergeo import adapters, datasets
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.adapters.head_files import write_head
-from hiergeo.cli._io import Asked
+from hiergeo.cli._io import Asked, beside
 from hiergeo.errors import InputError
 from hiergeo.evaluation import evaluate
 
@@ -77,8 +77,23 @@ def test_options_change_the_root_and_the_cones_of_the_space_that_is_brought(fold
 
 
 def test_roots_that_are_tensors_are_kept(monkeypatch):
-    root = adapters.load("tiny").root() * 0
+    root = adapters.load("tiny").root() / 2
     tiny = adapters.load("tiny")
     monkeypatch.setattr(type(tiny), "native_space", lambda self: hiergeo.Space("lorentz:-2", root, min_radius=0.3))
     assert Asked(None, None, 0.2).space(tiny).root is root
     assert Asked(None, "model").space(tiny).min_radius == 0.3
+
+
+def test_compared_geometries_share_the_root_and_the_cones_of_the_space_that_is_brought(monkeypatch):
+    own = hiergeo.Space("lorentz:-2", adapters.load("tiny").root() / 2, min_radius=0.3)
+    spaces = beside(own, ["euclidean", "lorentz:-2", "sphere:0.25"])
+    assert [space.geometry.spec for space in spaces] == ["lorentz:-2", "euclidean", "sphere:0.25"]
+    assert all(space.root is own.root and space.min_radius == 0.3 for space in spaces)
+    assert [space.centre for space in beside(hiergeo.Space("euclidean", "none"), ["lorentz:-1"])] == ["none", "none"]
+
+
+@pytest.mark.parametrize(("root", "name"), [("model", "model"), ("none", "none"), (0.0, "origin"), (0.5, "given")])
+def test_results_name_the_root(root, name):
+    tiny, data = adapters.load("tiny"), datasets.load("scenes", "test", count=4)
+    centre = tiny.root() * root if isinstance(root, float) else root
+    assert evaluate(tiny, data, hiergeo.Space("euclidean", centre), samples=5).settings["root"] == name

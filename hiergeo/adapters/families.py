@@ -9,6 +9,8 @@ from hiergeo.errors import InputError
 MERU, MERU_CLIP, UNCHA, PHYCLIP = "meru", "meru-clip", "uncha", "phyclip"
 """Adapters of one layout of files."""
 
+ONE_LAYOUT = (MERU, MERU_CLIP, UNCHA, PHYCLIP)
+
 SAME_LAYOUT = {"hycoclip": MERU}
 """Adapters whose files cannot be told from those of another one."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from hiergeo.adapters import families
 from hiergeo.errors import InputError, reason
 from hiergeo.storage import checkpoints, tensors
 from hiergeo.storage.tensors import Shapes
@@ -88,12 +89,14 @@ def checkpoint_shapes(path: Path) -> Shapes:
     state = tensors.shapes(path) if path.suffix == ".safetensors" else _pickled(path)
     if not state:
         raise InputError(f"{path} holds no weights: it is not a checkpoint of a model.")
+    if families.recognised(state) in families.ONE_LAYOUT:
+        families.refuse_other_family(path, state, "open_clip")
     return state
 
 
 def _pickled(path: Path) -> Shapes:
     held = checkpoints.described(path)
-    state = held.get("state_dict", held) if isinstance(held, dict) else {}
+    state = held.get("state_dict", held.get("model", held)) if isinstance(held, dict) else {}
     weights = state.items() if isinstance(state, dict) else ()
     return {str(name).removeprefix("module."): tuple(w.shape) for name, w in weights if isinstance(w, torch.Tensor)}
 

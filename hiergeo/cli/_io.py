@@ -117,9 +117,11 @@ class Asked(NamedTuple):
         return Space(space.geometry, root, min_radius=min_radius)
 
 
-def different(spaces: Iterable[Space]) -> list[Space]:
-    """The first space of every geometry."""
-    return list({space.geometry.spec: space for space in reversed(list(spaces))}.values())[::-1]
+def beside(space: Space, specs: Iterable[str]) -> list[Space]:
+    """A space, and those of other geometries around the same root and with the same scale of cones."""
+    root: Any = space.centre if space.root is None else space.root
+    others = (Space(spec, root, min_radius=space.min_radius) for spec in specs)
+    return [space, *(other for other in others if other.geometry.spec != space.geometry.spec)]
 
 
 def note_geometry(model: Model, spaces: Iterable[Space], named: bool) -> None:

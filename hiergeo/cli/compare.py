@@ -10,8 +10,8 @@ from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import (
     Asked,
+    beside,
     check_writable,
-    different,
     load_data,
     note_geometry,
     printed_alone,
@@ -62,14 +62,12 @@ def compare_command(
     check(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
     named = [Asked(spec, root, min_radius) for spec in geometry or options.COMPARED]
-    for asked in named:
-        asked.check()
+    for each in named:
+        each.check()
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
-    if not geometry and loaded.native_space() is not None:
-        named.insert(0, Asked(None, root, min_radius))
-    spaces = [asked.space(loaded) for asked in named]
-    spaces = spaces if geometry else different(spaces)
+    own = Asked(None, root, min_radius).space(loaded)
+    spaces = [each.space(loaded) for each in named] if geometry else beside(own, options.COMPARED)
     note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):
         comparison = run(loaded, hierarchy, spaces, protocol, steps, seed, **wanted, progress=True)

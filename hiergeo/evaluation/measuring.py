@@ -114,7 +114,12 @@ def measure(embedded: Embedded, space: Space, settings: Settings, *, progress: b
 def described_space(space: Space, model_root: Tensor) -> dict[str, str | int | float]:
     """The geometry, root and cone scale of a measurement, as results store them."""
     root = space.root
-    centre = "none" if root is None else "model" if torch.equal(root, model_root) else "given"
+    if root is None:
+        centre = "none"
+    elif torch.equal(root, model_root):
+        centre = "model"
+    else:
+        centre = "given" if bool(root.any()) else "origin"
     return {"geometry": space.geometry.spec, "root": centre, "min_radius": space.min_radius}
 
 
