@@ -7,6 +7,7 @@ import pytest
 import torch
 from conformance_common import failures
 
+from hiergeo import datasets
 from hiergeo.adapters import Model
 from hiergeo.benchmarks import Benchmark, Published, Run, benchmark_named
 from hiergeo.evaluation import Result
@@ -33,6 +34,23 @@ class TestTrees(BenchmarkConformance):
 class TestZeroShot(BenchmarkConformance):
     def make(self) -> Benchmark:
         return benchmark_named("zero_shot")
+
+
+class TestRetrieval(BenchmarkConformance):
+    def make(self) -> Benchmark:
+        return benchmark_named("retrieval", data="scenes", take=12)
+
+
+class TestHiMo(BenchmarkConformance):
+    def make(self) -> Benchmark:
+        return benchmark_named("himo", take=12)
+
+
+class TestHyper3(BenchmarkConformance):
+    def make(self) -> Benchmark:
+        made = benchmark_named("hierarcaps", data="scenes", protocol="hyper3")
+        made.hierarchy = datasets.load("scenes", count=12)
+        return made
 
 
 class TestBreeds(BenchmarkConformance):

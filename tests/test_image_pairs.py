@@ -43,6 +43,15 @@ def oracle_angle(x: np.ndarray, y: np.ndarray, curvature: float) -> float:
     return math.atan2(across, along)
 
 
+def oracle_distance(x: np.ndarray, y: np.ndarray, curvature: float) -> float:
+    """The third side of that triangle."""
+    if curvature == 0:
+        return float(np.linalg.norm(x - y))
+    s, r, q = math.sqrt(-curvature), np.linalg.norm(x), np.linalg.norm(y)
+    cos = float(x @ y / (r * q))
+    return math.acosh(math.cosh(s * r) * math.cosh(s * q) - math.sinh(s * r) * math.sinh(s * q) * cos) / s
+
+
 @pytest.mark.parametrize("curvature", [0.0, -0.05])
 @pytest.mark.parametrize("protocol", ["hyper3", "pep"])
 def test_both_tasks_against_sklearn(protocol: str, curvature: float):
@@ -50,7 +59,7 @@ def test_both_tasks_against_sklearn(protocol: str, curvature: float):
     spec = "euclidean" if curvature == 0 else f"lorentz:{curvature}"
     result = hiergeo.evaluate(model, hierarchy, spec, protocol=protocol, samples=5, device="cpu")
     root = model.vector("")
-    truth, probability, margin = [], [], []
+    truth, probability, margin, radii, apart = [], [], [], [], []
     for image, caption, label in oracle_pairs(hierarchy, 100):
         text, picture = model.vector(caption) - root, model.vector(f"image {image}") - root
         angle, radius = oracle_angle(text, picture, curvature), float(np.linalg.norm(text))
@@ -58,6 +67,8 @@ def test_both_tasks_against_sklearn(protocol: str, curvature: float):
         truth.append(label)
         probability.append(max(1 - 2 * angle / math.pi, 0))
         margin.append(math.asin(min(1, ratio)) - angle)
+        radii.append(radius)
+        apart.append(oracle_distance(text, picture, curvature))
     assert len(truth) == 130 * 104
     assert len({round(p, 6) for p in probability}) > 100
     expected = {
@@ -69,7 +80,21 @@ def test_both_tasks_against_sklearn(protocol: str, curvature: float):
         expected["average_precision_margin"] = average_precision_score(truth, margin)
     for name, value in expected.items():
         assert result.metrics[name] == pytest.approx(value, abs=2e-5), name  # embeddings are float32
-    ties = {name.replace("auroc", "score_ties") for name in expected if name.startswith("auroc")}
+    if protocol == "hyper3":
+        finest = [
+            place for place, (_, caption, _) in enumerate(oracle_pairs(hierarchy, 100)) if caption.startswith("one")
+        ]
+        labels = [truth[place] for place in finest]
+        expected["auroc_finest"] = roc_auc_score(labels, [probability[place] for place in finest])
+        expected["auroc_finest_margin"] = roc_auc_score(labels, [margin[place] for place in finest])
+        expected["auroc_text_alone"] = roc_auc_score(truth, [-radius for radius in radii])
+        expected["auroc_distance"] = roc_auc_score(truth, [-far for far in apart])
+        expected["average_precision_distance"] = average_precision_score(truth, [-far for far in apart])
+        expected["auroc_finest_distance"] = roc_auc_score(labels, [-apart[place] for place in finest])
+    for name, value in expected.items():
+        assert result.metrics[name] == pytest.approx(value, abs=2e-5), name
+    ties = {name.replace("auroc", "score_ties") for name in ("auroc", "auroc_margin", "auroc_distance")}
+    ties &= {name.replace("auroc", "score_ties") for name in expected}
     assert {name for name in result.metrics if "ties" in name} == ties
     assert {name for name in result.metrics if name.startswith(("auroc", "average"))} == set(expected)
     zeros = np.array(probability) == 0

@@ -16,8 +16,9 @@ from pictures_common import Given
 from training_common import FAST, captions, chains, stored
 from typer.testing import CliRunner
 
-from hiergeo import Lorentz, adapters, benchmarks, interop
+from hiergeo import Lorentz, adapters, audit, benchmarks, datasets, interop
 from hiergeo.adapters.head_files import write_head
+from hiergeo.auditing import AuditSettings
 from hiergeo.cli.app import app
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.evaluation import Result
@@ -109,6 +110,15 @@ def test_a_card_tells_what_the_head_is(head: Path):
     again = interop.write_card(head).read_text()  # what is stored stays
     assert "work here" in again
     assert f"{value:.4f}" in again
+
+
+def test_an_audit_stands_in_the_card(head: Path, tmp_path: Path):
+    found = audit("tiny", datasets.load("scenes", count=12), "lorentz:-1", AuditSettings(samples=10))
+    card = interop.write_card(head, audit=found).read_text()
+    assert one_paragraph(found.verdict) in card
+    kept = json.loads((head / "audit.json").read_text())
+    assert kept["numbers"] == pytest.approx(found.numbers)
+    assert "model" not in kept["settings"]
 
 
 def test_a_card_without_measurements_says_so(head: Path):

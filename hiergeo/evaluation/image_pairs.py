@@ -81,11 +81,17 @@ class ImageEntailment(Protocol):
         check_image_pairs(self.name, model, hierarchy)
 
     def run(self, view: View, steps: int, progress: bool) -> Outcome:
-        """AUROC, average precision and the share of ties by both scores; in a product by the margin alone."""
-        scores: dict[str, Score] = {"_margin": view.space.margin}
-        if view.space.geometry.dim is None:
-            scores = {"": probability(view.space)} | scores
-        return score_image_pairs(view, scores)
+        """AUROC, average precision and the share of ties by both scores; in a product by the margin alone.
+
+        Beside them stand two controls, for three of the four tiers of the positives are more general than all
+        negatives: ``auroc_finest`` keeps to the most specific tier, and ``auroc_text_alone`` scores captions by minus
+        their radius, whatever the image. ``_distance`` metrics score by minus the distance, which knows no direction.
+        """
+        space = view.space
+        scores: dict[str, Score] = {"_margin": space.margin, "_distance": lambda x, y: -space.distance(x, y)}
+        if space.geometry.dim is None:
+            scores = {"": probability(space)} | scores
+        return score_image_pairs(view, scores, controls=True)
 
 
 @final
@@ -126,26 +132,44 @@ def probability(space: Space) -> Score:
     return score
 
 
-def score_image_pairs(view: View, scores: dict[str, Score]) -> Outcome:
-    """Rankings of the pairs of a view by each score; keys are the endings of the metrics' names."""
+def score_image_pairs(view: View, scores: dict[str, Score], *, controls: bool = False) -> Outcome:
+    """Rankings of the pairs of a view.
+
+    Args:
+        view: embeddings in a space.
+        scores: ending of the metrics' names -> score.
+        controls: whether to rank the most specific tier alone, and captions without images, as well.
+    """
     embedded = view.embedded
     pairs = image_pairs(embedded.hierarchy)
     positive, negative = (_positions(embedded, chains) for chains in (pairs.positive, pairs.negative))
     image = torch.tensor(pairs.image).to(positive.device)
+    lengths = [-chain_lengths(chains) for chains in (pairs.positive, pairs.negative)]
     statistics: dict[str, Statistic] = {}
     numbers: dict[str, float] = {}
     rocs: dict[str, Roc] = {}
     baselines: dict[str, dict[str, float]] = {}
-    chance = positive.shape[1] / (positive.shape[1] + negative.shape[1])
-    length = Ranking(*(-chain_lengths(chains) for chains in (pairs.positive, pairs.negative)))
-    for name, score in scores.items():
-        ranking = Ranking(*(_scored(score, view, captions, image) for captions in (positive, negative)))
-        statistics[f"auroc{name}"] = Statistic(len(image), ranking.auroc)
-        statistics[f"average_precision{name}"] = Statistic(len(image), ranking.average_precision)
-        numbers[f"score_ties{name}"] = ranking.tie_share()
+
+    def rank(name: str, true: np.ndarray, false: np.ndarray, length: Ranking, kinds: tuple[str, ...]) -> None:
+        ranking = Ranking(true, false)
         rocs[f"auroc{name}"] = ranking.roc()
-        baselines[f"auroc{name}"] = {"chance": 0.5, "length": length.auroc()}
-        baselines[f"average_precision{name}"] = {"chance": chance, "length": length.average_precision()}
+        for kind in kinds:
+            chance = 0.5 if kind == "auroc" else true.size / (true.size + false.size)
+            statistics[f"{kind}{name}"] = Statistic(len(image), getattr(ranking, kind))
+            baselines[f"{kind}{name}"] = {"chance": chance, "length": getattr(length, kind)()}
+        if len(kinds) > 1:
+            numbers[f"score_ties{name}"] = ranking.tie_share()
+
+    whole, finest = Ranking(*lengths), Ranking(lengths[0][:, -1:], lengths[1])
+    for name, score in scores.items():
+        true, false = (_scored(score, view, captions, image) for captions in (positive, negative))
+        rank(name, true, false, whole, ("auroc", "average_precision"))
+        if controls:
+            rank(f"_finest{name}", true[:, -1:], false, finest, ("auroc",))
+    if controls:
+        radius = view.space.radius(view.text).double().cpu().numpy()
+        true, false = (-radius[captions.cpu().numpy()] for captions in (positive, negative))
+        rank("_text_alone", true, false, whole, ("auroc",))
     return Outcome(statistics, numbers, rocs=rocs, baselines=baselines)
 
 

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hiergeo._version import __version__
 from hiergeo.adapters.head_files import read_head_config
 from hiergeo.errors import InputError
-from hiergeo.evaluation import Result
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text
 from hiergeo.storage.files import atomic_write_text
@@ -27,7 +26,7 @@ MEASURED = Record(
 )
 """The JSON of a result, as far as cards use it."""
 
-AUDITED = Record({"verdict": Text()}, rest=Anything())
+AUDITED = Record({"verdict": Text()}, {"settings": Record(rest=Anything())}, rest=Anything())
 """The JSON of an audit, as far as cards use it."""
 
 USE = """## Use
@@ -41,10 +40,17 @@ space = model.native_space()
 """
 
 
+class Told(Protocol):
+    """A result, an audit, or anything else that tells of itself in JSON."""
+
+    def to_json(self) -> str:
+        """A JSON object."""
+
+
 def write_card(
     folder: Path | str,
-    result: Result | Mapping[str, Any] | None = None,
-    audit: str | Mapping[str, Any] | None = None,
+    result: Told | Mapping[str, Any] | None = None,
+    audit: str | Told | Mapping[str, Any] | None = None,
     *,
     name: str | None = None,
     license: str | None = None,
@@ -54,8 +60,7 @@ def write_card(
     Args:
         folder: of the head.
         result: of `evaluate` or `measure`, or its JSON as an object; None keeps what is stored.
-        audit: the verdict of an audit in words, or its JSON as an object with a key ``verdict``; None keeps what is
-            stored.
+        audit: of `hiergeo.audit`, or its JSON as an object, or a verdict in words; None keeps what is stored.
         name: of the repository, as for `head_card`.
         license: identifier of the licence, as the hub knows it, such as ``cc-by-4.0``.
 
@@ -66,22 +71,28 @@ def write_card(
     folder = Path(folder)
     read_head_config(folder)
     if result is not None:
-        told = result.to_json() if isinstance(result, Result) else json.dumps(dict(result))
-        _store(folder / EVALUATION, json.loads(told), MEASURED, "result")
+        _store(folder / EVALUATION, _object(result), MEASURED, "result")
     if audit is not None:
-        _store(folder / AUDIT, {"verdict": audit} if isinstance(audit, str) else dict(audit), AUDITED, "audit")
+        _store(folder / AUDIT, {"verdict": audit} if isinstance(audit, str) else _object(audit), AUDITED, "audit")
     card = folder / CARD
     atomic_write_text(card, head_card(folder, name, license=license))
     return card
 
 
+def _object(told: Told | Mapping[str, Any]) -> dict[str, Any]:
+    return dict(told) if isinstance(told, Mapping) else json.loads(told.to_json())
+
+
 def _store(path: Path, values: dict[str, Any], schema: Record, what: str) -> None:
-    values.pop(documents.HASH, None)
+    """Write what was measured, without the paths of this machine: the command and the spec of the model."""
     try:
         schema.check(values, "")
     except documents.Misfit as error:
         raise InputError(f"the {what} cannot be stored beside the head: {error}.") from error
-    documents.write(path, values)
+    shared = {name: value for name, value in values.items() if name not in (documents.HASH, "command", "settings")}
+    if "settings" in values:
+        shared["settings"] = {name: value for name, value in values["settings"].items() if name != "model"}
+    documents.write(path, shared)
 
 
 def head_card(folder: Path | str, name: str | None = None, *, license: str | None = None) -> str:

@@ -74,6 +74,19 @@ def _inclusion_metrics() -> list[Metric]:
     return found
 
 
+def _image_pair_metrics() -> list[Metric]:
+    """Those of `hiergeo.evaluation.image_pairs` beside the ones of pairs of captions."""
+    return [
+        Metric("auroc_distance", "AUROC (distance)"),
+        Metric("average_precision_distance", "AP (distance)"),
+        Metric("score_ties_distance", "score ties (distance)", None, unit="none"),
+        Metric("auroc_finest", "AUROC, finest tier"),
+        Metric("auroc_finest_margin", "AUROC, finest tier (margin)"),
+        Metric("auroc_finest_distance", "AUROC, finest tier (distance)"),
+        Metric("auroc_text_alone", "AUROC, text alone", None, depends_on_curvature=False),
+    ]
+
+
 def _word_metrics() -> list[Metric]:
     """Those of `hiergeo.benchmarks.hyperlex`; radii and cosines are the same in every geometry."""
     found = []
@@ -120,6 +133,7 @@ METRICS: dict[str, Metric] = {
         Metric("recall", "recall", unit="images", discrete=True),
         Metric("any_hit", "any hit", unit="images", discrete=True),
         *_pair_metrics(),
+        *_image_pair_metrics(),
         *_inclusion_metrics(),
         *_word_metrics(),
         *_class_metrics(),
