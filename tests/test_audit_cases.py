@@ -79,29 +79,30 @@ def test_angles_alone_serve_where_all_radii_are_equal():
     assert not audit.findings.works("radii")
 
 
-def test_curvature_that_harms_another_metric_does_no_work(cases):
+def test_curvature_that_harms_another_metric_is_a_trade(cases):
     tree = cases["tree"]
-    numbers = {**tree.numbers, "auroc": 0.6, "auroc_minus_flat": -0.1}
-    intervals = {**tree.intervals, "auroc_minus_flat": Interval(-0.2, -0.05)}
-    judged = verdict(numbers, intervals)
+    numbers = {**tree.numbers, "auroc_minus_flat": -0.1}
+    judged = verdict(numbers, {**tree.intervals, "auroc_minus_flat": Interval(-0.2, -0.05)})
+    assert judged.effect("curvature") == "trade"
     assert not judged.works("curvature")
-    assert "AUROC (−0.100 [−0.200, −0.050])" in judged.sentences[6]
+    assert "loss in AUROC (−0.100 [−0.200, −0.050])" in judged.sentences[6]
 
 
 @pytest.mark.parametrize(
     ("depth", "curvature", "radii", "saturated", "case"),
     [
-        (False, True, True, False, "shuffled"),
-        (True, True, False, True, "hyperbolic"),
-        (True, False, True, True, "saturated"),
-        (True, False, True, False, "radial"),
-        (True, False, False, False, "angular"),
+        (False, "work", "work", False, "shuffled"),
+        (True, "work", "work", True, "hyperbolic"),
+        (True, "work", "trade", False, "radial"),
+        (True, "trade", "work", True, "saturated"),
+        (True, "harm", "trade", False, "radial"),
+        (True, "nothing", "harm", False, "angular"),
     ],
 )
 def test_the_word_for_a_case(depth, curvature, radii, saturated, case):
-    works = {"depth": depth, "curvature": curvature, "radii": radii}
-    findings = tuple(Finding(kind, value, "") for kind, value in works.items())
-    assert AuditVerdict("", findings, saturated).case == case
+    effects = {"curvature": curvature, "radii": radii}
+    findings = tuple(Finding(kind, effect == "work", "", effect) for kind, effect in effects.items())
+    assert AuditVerdict("", (Finding("depth", depth, ""), *findings), saturated).case == case
 
 
 def test_a_verdict_has_at_most_ten_lines_with_numbers(cases):

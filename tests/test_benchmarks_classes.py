@@ -55,11 +55,11 @@ def test_averagings_differ_and_are_named():
     assert not np.allclose(distances("tangent"), distances("normalised"))
 
 
-def test_resamples_of_mean_per_class_accuracy_leave_out_classes_that_were_not_drawn():
+def test_resamples_of_mean_per_class_accuracy_weight_items_by_the_size_of_their_class():
     outcome = accuracies(np.array([0, 1, 0, 2]), np.array([0, 0, 1, 2]), 3)
     statistic = outcome.statistics["mean_per_class_accuracy"]
     assert statistic.value == pytest.approx((0.5 + 1 + 0) / 3)
-    assert statistic.of(np.array([2.0, 1, 1, 0])) == pytest.approx((2 / 3 + 1) / 2)
+    assert statistic.of(np.array([2.0, 1, 1, 0])) == pytest.approx((2 / 2 + 1) / (2 / 2 + 1 / 2 + 1))
 
 
 def test_tree_metrics_are_those_of_the_nearest_classes():

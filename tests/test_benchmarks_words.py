@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from hiergeo.adapters import Model
 from hiergeo.benchmarks import benchmark_named, measure
 from hiergeo.benchmarks.hyperlex import correlations
+from hiergeo.benchmarks.words import is_a_scores
 from hiergeo.datasets.hyperlex import WordPair, load_hyperlex
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.errors import InputError, UnavailableError
@@ -145,3 +146,11 @@ def test_the_space_changes_angles_and_no_radii(model):
     )
     assert flat.metrics["spearman_angle"] != bent.metrics["spearman_angle"]
     assert flat.metrics["spearman_radius"] == bent.metrics["spearman_radius"]
+
+
+def test_radii_that_differ_by_rounding_alone_are_equal(model):
+    unit = torch.nn.functional.normalize(torch.randn(200, 64, generator=torch.Generator().manual_seed(0)), dim=1)
+    radius = is_a_scores(Space("euclidean", False), unit[:100], unit[100:])["radius"]
+    assert not radius.any()
+    farther = is_a_scores(Space("euclidean", False), unit[:100] * (1 + 1e-5), unit[100:])["radius"]
+    assert (farther > 0).all()

@@ -66,7 +66,8 @@ class Audit:
             "verdict": self.verdict,
             "case": self.findings.case,
             "findings": [
-                {"kind": each.kind, "works": each.works, "sentence": each.sentence} for each in self.findings.findings
+                {"kind": each.kind, "works": each.works, "effect": each.effect, "sentence": each.sentence}
+                for each in self.findings.findings
             ],
             "primary": self.primary,
             "attribution": [_row(each) for each in self.attribution],

@@ -1,7 +1,7 @@
 """What an audit amounts to: typed findings, each a sentence with its numbers."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hiergeo.auditing.attribution import PRIMARY
@@ -18,16 +18,34 @@ TINY = 1e-4
 """p-values below this are told as such."""
 
 WORK = 0.01
-"""Smallest gain of the primary metric over a control that counts as work."""
+"""Smallest difference from a control that counts as work, or as harm."""
 
 CHANCE = 0.5
 """Share of pairs that a coin orders rightly."""
 
-METRICS_OF_HIERARCHY = ("tau_d", PRIMARY, "auroc", "average_precision", "precision", "recall")
-"""Metrics that curvature must not harm where it is said to work."""
+ATTRIBUTED: dict[str, tuple[str, ...]] = {
+    "flat": (PRIMARY, "auroc", "average_precision", "precision", "recall"),
+    "angle_only": (PRIMARY, "auroc", "average_precision", "recall"),
+    "radius_only": (PRIMARY, "auroc", "average_precision", "recall"),
+}
+"""Metrics that an effect rests on, by control.
+
+tau_d is left out because it is of radii alone, precision because a ladder over equal radii is a single caption.
+"""
 
 Kind = Literal["operating point", "cones", "depth", "walk", "curvature", "radii", "angles", "length"]
+Effect = Literal["work", "trade", "harm", "nothing"]
 Case = Literal["hyperbolic", "radial", "angular", "shuffled", "saturated"]
+
+
+SINGULAR: dict[Effect, str] = {
+    "work": "does work",
+    "trade": "trades one metric for another",
+    "harm": "does harm",
+    "nothing": "does no work",
+}
+PLURAL: dict[Effect, str] = {**SINGULAR, "work": "do work", "trade": "trade one metric for another"}
+PLURAL |= {"harm": "do harm", "nothing": "do no work"}
 
 
 @dataclass(frozen=True)
@@ -38,11 +56,14 @@ class Finding:
         kind: what it is about.
         works: whether that part of the geometry does what a claim of hierarchy needs; None where it was not measured.
         sentence: in words, with numbers.
+        effect: of curvature, radii and angles: ``work`` where some metric gains by them and none loses, ``harm`` where
+            some lose and none gains, ``trade`` where both happen; None for the other kinds.
     """
 
     kind: Kind
     works: bool | None
     sentence: str
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True)
@@ -63,20 +84,25 @@ class AuditVerdict:
         """Whether the finding of that kind says that the geometry works; False where there is none."""
         return any(bool(each.works) for each in self.findings if each.kind == kind)
 
+    def effect(self, kind: Kind) -> Effect:
+        """What the finding of that kind says of curvature, radii or angles."""
+        return next((each.effect for each in self.findings if each.kind == kind and each.effect), "nothing")
+
     @property
     def case(self) -> Case:
         """One word for the whole.
 
-        ``shuffled``: radii do not follow the tiers more than chance; else ``hyperbolic``: curvature does work;
-        ``saturated``: most cones are half-spaces; ``radial``: radii do work, curvature none; ``angular``: neither.
+        ``shuffled``: radii do not follow the tiers more than chance; else ``hyperbolic``: curvature and radii do work;
+        ``saturated``: most cones are half-spaces; ``radial``: radii do work, or trade one metric for another;
+        ``angular``: they do not.
         """
         if not self.works("depth"):
             return "shuffled"
-        if self.works("curvature"):
+        if self.works("curvature") and self.works("radii"):
             return "hyperbolic"
         if self.saturated:
             return "saturated"
-        return "radial" if self.works("radii") else "angular"
+        return "radial" if self.effect("radii") in ("work", "trade") else "angular"
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -106,31 +132,42 @@ class Evidence:
         """Whether a number is at least `least` and its interval lies above 0."""
         return self.numbers[name] >= least and self.intervals[name].low > 0
 
-    def below(self, name: str) -> bool:
-        """Whether the interval of a number lies below 0."""
-        return self.intervals[name].high < 0
+    def below(self, name: str, least: float = 0.0) -> bool:
+        """Whether a number is at most -`least` and its interval lies below 0."""
+        return self.numbers[name] <= -least and self.intervals[name].high < 0
 
 
 def verdict(numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> AuditVerdict:
     """The verdict on the numbers of an audit."""
     seen = Evidence(numbers, intervals)
     findings = (_operating_point(seen), _cones(seen), _depth(seen), *_length(seen), *_walk(seen), *_attribution(seen))
-    works = {each.kind: each.works for each in findings}
-    return AuditVerdict(_headline(works), findings, numbers["cone_saturated"] > SUNK)
+    judged = AuditVerdict("", findings, numbers["cone_saturated"] > SUNK)
+    return replace(judged, headline=_headline(judged, seen))
 
 
-def _headline(works: Mapping[Kind, bool | None]) -> str:
-    if not works["depth"]:
+def _headline(judged: AuditVerdict, seen: Evidence) -> str:
+    if not judged.works("depth"):
         return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
-    if works["curvature"]:
-        said = f"The curvature does work here, {'and so do the radii' if works['radii'] else 'the radii none'}"
-    elif works["radii"]:
-        said = "The radii do work here; the curvature does none"
-    else:
+    radii, curvature = judged.effect("radii"), judged.effect("curvature")
+    if {radii, curvature} <= {"nothing", "harm"}:
         said = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
-    if works["length"] is False:
-        said += "; where length cannot help, radii do not order the tiers"
-    return f"{said}."
+    else:
+        said = f"Here the radii {PLURAL[radii]}, and the curvature {SINGULAR[curvature]}"
+    return f"{said}{_despite_length(seen)}."
+
+
+def _despite_length(seen: Evidence) -> str:
+    """What the headline adds where radii order tiers only as far as length does."""
+    if not _beats_chance(seen, "right_equal_length"):
+        return "; but among captions of equally many words radii do not order the tiers"
+    if not _beats_chance(seen, "right_shorter"):
+        return "; but where the more specific caption is shorter, radii follow the length"
+    return ""
+
+
+def _beats_chance(seen: Evidence, name: str) -> bool:
+    """Whether a share of pairs lies above one half; True where there are no such pairs."""
+    return name not in seen.numbers or seen.intervals[name].low > CHANCE
 
 
 def _operating_point(seen: Evidence) -> Finding:
@@ -183,7 +220,7 @@ def _length(seen: Evidence) -> Iterator[Finding]:
     if "right_shorter" in seen.numbers:
         parts.append(f"in {seen.told('right_shorter')} where the more specific caption is shorter")
     known = [name for name in ("right_equal_length", "right_shorter") if name in seen.numbers]
-    holds = all(seen.intervals[name].low > CHANCE for name in known) if known else None
+    holds = all(_beats_chance(seen, name) for name in known) if known else None
     yield Finding("length", holds, f"Length: {'; '.join(parts)}.")
 
 
@@ -199,30 +236,29 @@ def _walk(seen: Evidence) -> Iterator[Finding]:
 
 
 def _attribution(seen: Evidence) -> Iterator[Finding]:
-    metric = find_metric(PRIMARY).label
-    parts: tuple[tuple[Kind, str, str], ...] = (
-        ("curvature", "flat", "K = 0"),
-        ("radii", "angle_only", "angles alone"),
-        ("angles", "radius_only", "radii alone"),
+    parts: tuple[tuple[Kind, str, str, dict[Effect, str]], ...] = (
+        ("curvature", "flat", "K = 0", SINGULAR),
+        ("radii", "angle_only", "angles alone", PLURAL),
+        ("angles", "radius_only", "radii alone", PLURAL),
     )
-    for kind, control, named in parts:
-        difference = f"{PRIMARY}_minus_{control}"
-        gains, harmed = seen.above(difference, WORK), _harmed(seen) if kind == "curvature" else []
-        does = "does" if kind == "curvature" else "do"
-        says = "work" if gains else "harm" if seen.below(difference) else "no work"
-        sentence = (
-            f"{kind.capitalize()} {does} {says}: {metric} is {number(seen.numbers['native'])}, and "
-            f"{number(seen.numbers[control])} with {named} (gain {_signed(seen, difference)})"
-            f"{f'; worse than with {named}: {listing(harmed)}' if harmed else ''}."
-        )
-        yield Finding(kind, gains and not harmed, sentence)
+    for kind, control, named, verbs in parts:
+        differences = [f"{name}_minus_{control}" for name in ATTRIBUTED[control]]
+        differences = [name for name in differences if name in seen.numbers]
+        gains = [name for name in differences if seen.above(name, WORK)]
+        losses = [name for name in differences if seen.below(name, WORK)]
+        effect: Effect = "trade" if gains and losses else "work" if gains else "harm" if losses else "nothing"
+        told = [
+            f"{word} in {listing([_change(seen, name) for name in names])}"
+            for word, names in (("gain", gains), ("loss", losses))
+            if names
+        ] or [f"no change of {WORK:g} or more, {_change(seen, differences[0])}"]
+        sentence = f"{kind.capitalize()} {verbs[effect]}; against {named}: {'; '.join(told)}."
+        yield Finding(kind, effect == "work", sentence, effect)
 
 
-def _harmed(seen: Evidence) -> list[str]:
-    """Metrics that are better without curvature, with the differences."""
-    names = {name: f"{name}_minus_flat" for name in METRICS_OF_HIERARCHY if name != PRIMARY}
-    harmed = {name: each for name, each in names.items() if each in seen.numbers and seen.below(each)}
-    return [f"{find_metric(name).label} ({_signed(seen, each)})" for name, each in harmed.items()]
+def _change(seen: Evidence, difference: str) -> str:
+    """The label of the metric of a difference, and the difference."""
+    return f"{find_metric(difference.partition('_minus_')[0]).label} ({_signed(seen, difference)})"
 
 
 def _percent(seen: Evidence, name: str) -> str:

@@ -18,6 +18,9 @@ SCORES = ("angle", "margin", "radius", "distance", "cosine")
 than Y, ``distance`` minus their geodesic distance, ``cosine`` that of the embeddings, which sees no root and no space.
 """
 
+SLACK = 8.0
+"""Relative difference up to which radii count as equal, in units of the rounding of the embeddings."""
+
 MISSING = ("refuse", "skip")
 """What happens to words that a model of stored embeddings lacks."""
 
@@ -49,24 +52,31 @@ def embeddable(model: Model, words: Iterable[str], prompt: str) -> set[str]:
 def is_a_scores(space: Space, word: Tensor, kind: Tensor) -> dict[str, np.ndarray]:
     """Every score of `SCORES` for the pairs (word_i, kind_i), name -> (n,) float64.
 
-    They are taken in float64 where the device has it, and those that are symmetric are so to the last bit: ranks are
-    not those of rounding errors.
+    Ranks are not those of rounding errors: scores are taken in float64 where the device has it, symmetric ones are so
+    to the last bit, and radii that differ by rounding alone, such as those of unit vectors around no root, are equal.
 
     Args:
         space: with its root.
         word: (n, D) embeddings of X.
         kind: (n, D) embeddings of Y.
     """
+    rounding = SLACK * torch.finfo(word.dtype).eps
     word, kind = wide(word), wide(kind)
     x, y = space.points(word), space.points(kind)
     found = {
         "angle": -space.exterior_angle(y, x),
         "margin": space.margin(y, x),
-        "radius": space.radius(x) - space.radius(y),
+        "radius": _difference(space.radius(x), space.radius(y), rounding),
         "distance": -(space.distance(x, y) + space.distance(y, x)) / 2,
         "cosine": _cosine(word, kind),
     }
     return {name: score.double().cpu().numpy() for name, score in found.items()}
+
+
+def _difference(x: Tensor, y: Tensor, rounding: float) -> Tensor:
+    """x - y, and 0 where that is within a relative error."""
+    difference = x - y
+    return torch.where(difference.abs() <= rounding * torch.maximum(x, y), torch.zeros_like(x), difference)
 
 
 def _cosine(x: Tensor, y: Tensor) -> Tensor:

@@ -90,11 +90,14 @@ def accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:
     """
     hits = (ranks == 0).astype(np.float64)
 
-    def per_class(counts: np.ndarray) -> float:
-        of, right = np.bincount(labels, counts, classes), np.bincount(labels, counts * hits, classes)
-        return float((right[of > 0] / of[of > 0]).mean())
+    there = np.bincount(labels, minlength=classes)
+    weights = 1 / there[labels]
 
-    share = np.bincount(labels, minlength=classes) / len(labels)
+    def per_class(counts: np.ndarray) -> float:
+        """The mean over items, each weighted by one over the size of its class; so also where a class is not drawn."""
+        return float((counts * weights) @ hits / (counts @ weights))
+
+    share = there / len(labels)
     return Outcome(
         {
             "mean_per_class_accuracy": Statistic(len(hits), per_class),
