@@ -6,6 +6,7 @@ Every test runs on the CPU as well, and the numbers must agree.
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import hiergeo
 from hiergeo import adapters, benchmarks, datasets, losses
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
+from hiergeo.evaluation import embed
 from hiergeo.geometry import parse
 from hiergeo.report import write_page
 from hiergeo.study import Plan, StudySettings, run_study
@@ -36,6 +38,7 @@ ENTRIES = {
     "benchmarks.retrieval.run",
     "evaluation.image_pairs._positions",
     "evaluation.image_pairs.score_image_pairs",
+    "auditing.walks.rays",
     "evaluation.measuring.diagnose",
     "evaluation.embedded._positions",
     "evaluation.length.nearest_within",
@@ -56,6 +59,10 @@ EXITS = {
     "evaluation.image_pairs._scored",
     "evaluation.image_pairs.score",
     "evaluation.image_pairs.score_image_pairs",
+    "auditing.attribution.hierarchy_metrics",
+    "auditing.subject.array",
+    "auditing.walks._met",
+    "auditing.walks._starts",
     "evaluation.measuring.diagnose",
     "_devices._tested",
     "adapters.model._checked_rows",
@@ -182,6 +189,17 @@ def test_pictures(place: torch.device, name: str) -> None:
 LOSSES: dict[str, Any] = {
     "re": lambda p, n, space: losses.re_loss(p, n, space.root, geometry=space.geometry, frozen=(p, n)).total,
 }
+
+
+@pytest.mark.parametrize("spec", ["euclidean", "lorentz:-0.7", "product:lorentz:-1x32,euclidean:x32"])
+def test_an_audit(place: torch.device, spec: str) -> None:
+    model, data = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=8)
+    settings = hiergeo.auditing.AuditSettings(steps=3, samples=5)
+    embedded = embed(model, data, negatives=True)
+    rows = {name: getattr(embedded, name) for name in ("captions", "contradicting", "image", "root")}
+    moved = replace(embedded, **{name: None if x is None else x.to(place) for name, x in rows.items()})
+    found, expected = (hiergeo.audit(each, None, spec, settings).numbers for each in (moved, embedded))
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 @pytest.mark.parametrize("spec", SPECS)

@@ -1,5 +1,6 @@
 """Pretrained models as embeddings and a root, behind one interface."""
 
+from hiergeo.adapters.fresh import untrained
 from hiergeo.adapters.gaussians import Gaussian, inclusion
 from hiergeo.adapters.loading import ADAPTERS, load
 from hiergeo.adapters.model import Model, NetworkModel
@@ -19,4 +20,5 @@ __all__ = [
     "inclusion",
     "load",
     "tower_of",
+    "untrained",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
@@ -46,6 +46,12 @@ class HuggingFaceModel(NetworkModel):
         }
         super().__init__(name, network, device, preprocessing=f"{self.text_options} {processor.image_processor}")
         self.processor = processor
+
+    def rebuilt_network(self) -> nn.Module:
+        import transformers
+
+        built: nn.Module = transformers.AutoModel.from_config(self.network.config, trust_remote_code=False)
+        return built
 
     def embed_texts(self, texts: list[str]) -> Tensor:
         tokens = self.processor(text=texts, **self.text_options).to(self.device)

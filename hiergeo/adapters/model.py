@@ -315,6 +315,14 @@ class NetworkModel(Model):
         """16 hexadecimal digits over preprocessing, layer types, and names, shapes and samples of the weights."""
         return weights_digest(self.network, self.preprocessing)[:16]
 
+    def rebuilt_network(self) -> nn.Module:
+        """The network built anew from its configuration, with the random weights that its library starts from.
+
+        Raises:
+            InputError: this adapter cannot build its network without weights.
+        """
+        raise InputError(f"{self.name} cannot be built without its weights, so there is no untrained copy of it.")
+
     @abstractmethod
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Stripped texts -> (B, dim)."""

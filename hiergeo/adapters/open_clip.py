@@ -1,6 +1,7 @@
 """Models of OpenCLIP (a tag, a checkpoint, a hub repository, the bundled tiny model) and their text towers."""
 
 import copy
+import inspect
 import json
 import logging
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hiergeo.adapters import hub
 from hiergeo.adapters import open_clip_checks as checks
@@ -49,6 +50,12 @@ class OpenClipModel(NetworkModel):
         self.config = config
         self.tokenizer = tokenizer
         self.transform = transform
+
+    def rebuilt_network(self) -> nn.Module:
+        kind = type(self.network)
+        known = inspect.signature(kind).parameters
+        built: nn.Module = kind(**copy.deepcopy({key: value for key, value in self.config.items() if key in known}))
+        return built
 
     def embed_texts(self, texts: list[str]) -> Tensor:
         rows: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device))

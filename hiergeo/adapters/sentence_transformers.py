@@ -1,12 +1,13 @@
 """Text models of sentence-transformers, and the same as trainable towers."""
 
+import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
@@ -24,6 +25,18 @@ class SentenceTransformersModel(NetworkModel):
 
     def __init__(self, name: str, network: Any, device: torch.device) -> None:
         super().__init__(name, network, device, preprocessing=f"at most {network.max_seq_length} tokens")
+
+    def rebuilt_network(self) -> nn.Module:
+        import transformers
+
+        built: Any = copy.deepcopy(self.network)
+        for layer in built.children():
+            if hasattr(layer, "auto_model"):
+                fresh = transformers.AutoModel.from_config(layer.auto_model.config, trust_remote_code=False)
+                layer.auto_model.load_state_dict(fresh.state_dict())
+            else:
+                layer.apply(lambda part: part.reset_parameters() if hasattr(part, "reset_parameters") else None)
+        return built
 
     def embed_texts(self, texts: list[str]) -> Tensor:
         rows: Tensor = self.network.encode(texts, convert_to_tensor=True, show_progress_bar=False)

@@ -2,6 +2,7 @@
 
 from hiergeo.auditing.assess import AuditSettings, audit
 from hiergeo.auditing.attribution import PRIMARY
+from hiergeo.auditing.confounds import LengthFacts, length_controls
 from hiergeo.auditing.depth import Depth, radial_depth
 from hiergeo.auditing.record import Audit, Controlled
 from hiergeo.auditing.verdicts import AuditVerdict, Finding
@@ -14,6 +15,8 @@ __all__ = [
     "Controlled",
     "Depth",
     "Finding",
+    "LengthFacts",
     "audit",
+    "length_controls",
     "radial_depth",
 ]

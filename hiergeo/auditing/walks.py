@@ -89,7 +89,7 @@ def _targets(begun: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[t
 
     def rays(count: int) -> Tensor:
         drawn = torch.randn(count, text.shape[1], generator=generator, dtype=torch.float64)
-        return normalize(drawn, dim=-1).to(text.device, text.dtype)
+        return normalize(drawn, dim=-1).to(text.dtype).to(text.device)
 
     yield "root", [root]
     drawn = rays(DRAWS)
@@ -121,12 +121,12 @@ def _met(subject: Subject, begun: Tensor, target: Tensor, steps: int, label: str
     """For each start the positions of the captions nearest to the points of its walk, in order."""
     space, text = subject.space, subject.embedded.text
     located = space.points(text)
-    left = (1 - torch.arange(steps, dtype=torch.float64) / steps).to(begun.device, begun.dtype)[:, None]
+    left = 1 - torch.arange(steps, dtype=wide(begun).dtype, device=begun.device)[:, None] / steps
     renormalise = isinstance(space.geometry, Euclidean) and _is_unit(text)
     found: list[list[int]] = []
     for start in track(range(0, len(begun), WALKS_AT_ONCE), label, enabled=progress):
         e, t = (rows[start : start + WALKS_AT_ONCE, None, :] for rows in (begun, target))
-        line = t + left * (e - t)
+        line = t + left.to(e.dtype) * (e - t)
         points = (normalize(line, dim=-1) if renormalise else line).flatten(0, 1)
         _, nearest = space.nearest(points, located)
         found += nearest.view(-1, steps).tolist()

@@ -54,18 +54,18 @@ class Inclusion(Benchmark):
         _ = self.hierarchy
 
     def check(self, model: Model, space: Space) -> None:
-        if not isinstance(model, ProLipModel):
+        if not hasattr(model, "encode_text_gaussian"):
             raise InputError(f"{model.name} gives no Gaussians: inclusion needs a model such as prolip:FOLDER.")
         if not self.hierarchy.has_negatives:
             raise InputError(f"inclusion needs contradicting chains, and {self.data} {self.split} has none.")
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
-        assert isinstance(model, ProLipModel)
+        gaussians: ProLipModel = model  # type: ignore[assignment]  # or one that passes on its methods; `check` has seen
         rows = self.hierarchy.rows
         chains = [row.positive for row in rows], [row.negative or () for row in rows]
         texts = list(dict.fromkeys(text for side in chains for chain in side for text in chain))
         place = {text: index for index, text in enumerate(texts)}
-        found = model.encode_text_gaussian(texts, **how.place, progress=how.progress)
+        found = gaussians.encode_text_gaussian(texts, **how.place, progress=how.progress)
         positive, negative = (torch.tensor([[place[text] for text in chain] for chain in side]) for side in chains)
         outcome = score_inclusion(found, positive, negative, PairLengths.of(self.hierarchy))
         settings = {**self.about(model, space, found.mean), "split": self.split, "rows": len(rows), "texts": len(texts)}

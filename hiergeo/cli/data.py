@@ -16,7 +16,7 @@ from hiergeo.datasets.public import PUBLIC, fetch_public
 from hiergeo.errors import HiergeoError, unknown_name
 
 PARTS = list(hierarcaps.PARTS)
-SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": tuple(scenes.SPLITS)}
+SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": (*scenes.SPLITS, scenes.BALANCED)}
 
 app = typer.Typer(help="List, download and check datasets.", no_args_is_help=True)
 

@@ -7,7 +7,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._plugins import Plugins
+from hiergeo.datasets.balance import balanced_by_length
 from hiergeo.datasets.classification import labelled
+from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
 from hiergeo.errors import InputError, unknown_name
@@ -28,11 +30,15 @@ __all__ = [
     "ImageRef",
     "Labelled",
     "Row",
+    "balanced_by_length",
+    "content_free",
     "data_home",
+    "exchanged_words",
     "hierarcaps",
     "labelled",
     "load",
     "scenes",
+    "shuffled_words",
 ]
 
 

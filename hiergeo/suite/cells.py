@@ -73,7 +73,8 @@ class Cell:
         place: which one.
         task: its benchmark.
         protocol: how the numbers are made.
-        status: ``done``, ``failed`` or ``skipped``.
+        status: ``done``, ``failed``, or ``skipped`` where the benchmark does not apply to the model, or the model or
+            the data is optional and not there.
         reason: why it failed or was skipped; empty where it was measured.
         work: hash of everything that the numbers depend on; empty where it was not measured.
         fingerprint: of the model.

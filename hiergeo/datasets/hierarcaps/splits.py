@@ -2,11 +2,12 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from hiergeo.datasets.balance import balanced_by_length
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarcaps.fetching import image_refs
 from hiergeo.datasets.hierarcaps.tables import (
@@ -31,14 +32,19 @@ COUNTED = 1000
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of a file: all of them, or only those whose image is (or is not) a test image."""
+    """The rows of a file: all of them, or only those whose image is (or is not) a test image.
+
+    A `balanced` split holds pairs of tiers of those rows, as `balanced_by_length` chooses them.
+    """
 
     source: Published
     of_test_images: bool | None = None
+    balanced: bool = False
 
 
 SPLITS = {
     "test": Split(TEST),
+    "balanced": Split(TEST, balanced=True),
     "expanded": Split(EXPANDED),
     "expanded-train": Split(EXPANDED, of_test_images=False),
     "expanded-test": Split(EXPANDED, of_test_images=True),
@@ -48,13 +54,16 @@ TRAINING = ("expanded-train", "train")
 """The splits that share no image with the test split."""
 
 
-def load(split: str = "test", *, home: Path | None = None) -> Hierarchy:
+def load(split: str = "test", *, home: Path | None = None, balanced: bool = False) -> Hierarchy:
     """Read a split of HierarCaps.
 
     Args:
         split: a key of `SPLITS`. ``test`` has one row an image and no contradicting chains; ``expanded`` has about
             five rows an image, those of the test images included; ``expanded-train`` and ``expanded-test`` part it.
+            ``balanced`` is ``test``, balanced.
         home: the data home, by default `data_home()`.
+        balanced: whether to give pairs of tiers in which the number of words says nothing of which caption is the more
+            specific: see `hiergeo.datasets.balanced_by_length`. They are chosen from the file anew each time.
 
     Raises:
         InputError: the split is unknown, or its file is damaged (which row, and how).
@@ -64,7 +73,11 @@ def load(split: str = "test", *, home: Path | None = None) -> Hierarchy:
     home = home or data_home()
     path = chosen.source.path(home)
     rows = tuple(row for row in read_rows(path, chosen.source) if belongs(row, chosen))
-    return Hierarchy(NAME, split, rows, image_refs(rows, path.parent / "images"))
+    whole = Hierarchy(NAME, split, rows, image_refs(rows, path.parent / "images"))
+    if not (balanced or chosen.balanced):
+        return whole
+    pairs = balanced_by_length(whole)
+    return replace(pairs, split=split) if chosen.balanced else pairs
 
 
 def read(path: Path | str) -> Hierarchy:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hiergeo import _limits
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
+from hiergeo.datasets.scenes.balanced import balanced_chain, sample_balanced
 from hiergeo.datasets.scenes.drawing import picture
 from hiergeo.datasets.scenes.world import KINDS, SPLITS, Scene, chain, phrase, sample
 from hiergeo.errors import check_whole, unknown_name
@@ -21,26 +22,34 @@ PROMPTS = ("a plain {}", "a striped {}", "a dotted {}", "a small {}", "a big {}"
 """Prompts for the kind of a shape; the adjective avoids the choice between "a" and "an"."""
 
 
-def load(split: str = "test", *, count: int | None = None, seed: int = 0) -> Hierarchy:
+BALANCED = "balanced"
+"""The test split with captions that do not grow, as a split of its own."""
+
+
+def load(split: str = "test", *, count: int | None = None, seed: int = 0, balanced: bool = False) -> Hierarchy:
     """Scenes with a chain of four captions each and the contradicting chain, the same on every platform.
 
     Splits share no full description of a scene, whatever their seeds; a smaller `count` gives the first rows of a
     larger one. Row ids are image ids, from 0; images are drawn when opened.
 
     Args:
-        split: ``train``, ``validation`` or ``test``.
+        split: ``train``, ``validation`` or ``test``; ``balanced`` is the test split, balanced.
         count: number of rows, at least 1; by default that of `COUNTS`.
         seed: which of the endless draws of that split.
+        balanced: whether captions keep their number of words from tier to tier, or lose some, so that length says
+            nothing of how specific a caption is: see `hiergeo.datasets.scenes.balanced`.
 
     Raises:
         InputError: the split is unknown or `count` is below 1.
     """
+    name, balanced = split, balanced or split == BALANCED
+    split = "test" if split == BALANCED else split
     if split not in SPLITS:
-        raise unknown_name("split of scenes", split, SPLITS)
+        raise unknown_name("split of scenes", split, [*SPLITS, BALANCED])
     count = COUNTS[split] if count is None else count
     check_whole("count", count, 1, _limits.SCENES)
-    rows, images = zip(*(_row(split, seed, row_id) for row_id in range(count)), strict=True)
-    return Hierarchy("scenes", split, rows, images)
+    rows, images = zip(*(_row(split, seed, row_id, balanced) for row_id in range(count)), strict=True)
+    return Hierarchy("scenes", f"{name}, balanced" if balanced and name != BALANCED else name, rows, images)
 
 
 def lone_shapes(*, count: int = COUNTS["test"], seed: int = 0, templates: Sequence[str] = PROMPTS) -> Labelled:
@@ -60,16 +69,18 @@ def lone_shapes(*, count: int = COUNTS["test"], seed: int = 0, templates: Sequen
     )
 
 
-def scene_and_chain(split: str, seed: int, row_id: int) -> tuple[Scene, tuple[str, ...], tuple[str, ...]]:
+def scene_and_chain(
+    split: str, seed: int, row_id: int, balanced: bool = False
+) -> tuple[Scene, tuple[str, ...], tuple[str, ...]]:
     """One row in full: the scene itself, its positive captions and its negative ones."""
-    random = Random(f"scenes/{split}/{seed}/{row_id}")
-    scene = sample(split, random)
-    positive, negative = chain(scene, random)
+    random = Random(f"scenes/{split}{'/balanced' if balanced else ''}/{seed}/{row_id}")
+    scene = sample_balanced(split, random) if balanced else sample(split, random)
+    positive, negative = balanced_chain(scene, random) if balanced else chain(scene, random)
     return scene, tuple(map(phrase, positive)), tuple(map(phrase, negative))
 
 
-def _row(split: str, seed: int, row_id: int) -> tuple[Row, ImageRef]:
-    scene, positive, negative = scene_and_chain(split, seed, row_id)
+def _row(split: str, seed: int, row_id: int, balanced: bool) -> tuple[Row, ImageRef]:
+    scene, positive, negative = scene_and_chain(split, seed, row_id, balanced)
     return Row(row_id, positive, negative, image_id=row_id), ImageRef(row_id, _opener(scene))
 
 

@@ -195,7 +195,7 @@ def chain(scene: Scene, random: Random) -> tuple[tuple[Facts, ...], tuple[Facts,
         new = {slot: known[slot] for slot in known.keys() - told.keys() if slot.rpartition(".")[2] in names}
         told = told | new
         positive.append(told)
-        negative.append(told | _falsehood(pick(random, sorted(new) or ["count"]), told, random))
+        negative.append(told | falsehood(pick(random, sorted(new) or ["count"]), told, random))
     return tuple(positive), tuple(negative)
 
 
@@ -215,7 +215,7 @@ def phrase(told: Mapping[str, str]) -> str:
     return " ".join(words)
 
 
-def _falsehood(slot: str, told: Facts, random: Random) -> Facts:
+def falsehood(slot: str, told: Facts, random: Random) -> Facts:
     """Another value for one told slot, such that nothing else that is told becomes false with it."""
     value, name = told[slot], slot.rpartition(".")[2]
     if value in OPPOSITE:
