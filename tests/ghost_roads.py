@@ -41,6 +41,7 @@ ENTRIES = {
     "auditing.walks.rays",
     "evaluation.measuring.diagnose",
     "evaluation.embedded._positions",
+    "geometry.space.rooted",
     "evaluation.length.nearest_within",
     "evaluation.retrieval._taken",
     "evaluation.retrieval.retrieve",
@@ -184,6 +185,24 @@ def test_pictures(place: torch.device, name: str) -> None:
     )
     assert torch.device(found.settings["device"]).type == place.type
     assert found.metrics == pytest.approx(expected.metrics, abs=1e-4)
+
+
+@pytest.mark.parametrize("protocol", ["re", "traversal", "pairs"])
+def test_evaluation_in_a_space_that_brings_its_root(
+    place: torch.device, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=12)
+    own = hiergeo.Space("lorentz:-0.4", torch.zeros(model.dim), min_radius=0.2)
+    monkeypatch.setattr(type(model), "native_space", lambda self: own)
+    found, expected = (hiergeo.evaluate(model, data, None, protocol, 8, samples=20, device=on) for on in (place, "cpu"))
+    assert found.settings["root"] == "origin"
+    assert found.metrics == pytest.approx(expected.metrics, abs=1e-5)
+
+
+def test_inclusion_of_gaussians(place: torch.device) -> None:
+    one, two = (adapters.Gaussian(points(5, seed=seed), points(5, seed=seed + 2)) for seed in (0, 1))
+    moved = (adapters.Gaussian(*(part.to(place) for part in each)) for each in (one, two))
+    close(adapters.inclusion(*moved), adapters.inclusion(one, two), place)
 
 
 LOSSES: dict[str, Any] = {
