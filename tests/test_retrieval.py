@@ -117,7 +117,7 @@ def test_the_demonstration_needs_no_files():
 
 def stored(path: Path) -> Path:
     """Embeddings of two named images and their three captions, without a root."""
-    texts = np.array([[1, 0.1, 0], [1, 0, 0.1], [0, 1, 0.1]], dtype=np.float32)
+    texts = np.array([[4, 0.4, 0], [1, 0, 0.1], [0, 1, 0.1]], dtype=np.float32)
     np.savez(
         path,
         text=texts,

@@ -82,8 +82,6 @@ class Breeds(Benchmark):
         )
 
     def load(self) -> None:
-        if self.source == "demo":
-            load_breeds()
         _ = self.items
 
     def check(self, model: Model, space: Space) -> None:

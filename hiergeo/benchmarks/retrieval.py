@@ -104,8 +104,8 @@ class Retrieval(Benchmark):
         images = model.encode_image(data.images, **how.place, progress=how.progress)
         texts = model.encode_text(data.texts, **how.place, progress=how.progress)
         rooted = space.rooted(model.root(texts.device, texts.dtype))
-        owner = torch.tensor(data.owner, device=texts.device)
-        caption = torch.arange(len(owner), device=texts.device)
+        owner = torch.tensor(data.owner).to(texts.device)
+        caption = torch.arange(len(owner)).to(texts.device)
         match = match_pairs(rooted, rooted.points(images), rooted.points(texts), owner, caption)
         settings = self.about(model, rooted, texts) | {
             "data": data.name,
