@@ -17,7 +17,7 @@ from torch import Tensor
 from training_common import chains
 
 import hiergeo
-from hiergeo import adapters, datasets, losses
+from hiergeo import adapters, benchmarks, datasets, losses
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.evaluation import embed
@@ -27,14 +27,26 @@ from hiergeo.study import Plan, StudySettings, run_study
 from hiergeo.training import Recipe, from_hierarchy, train_head
 
 SPECS = ("euclidean", "lorentz:-0.7", "poincare:-0.5", "sphere:0.3", "product:lorentz:-1x8,euclidean:x4")
+WAYS = ("traversal", "pairs", "hyper3")
 DEVICE = os.environ.get("HIERGEO_ROAD_DEVICE", "cpu")
 
 ENTRIES = {
     "adapters.model._checked_rows",
     "adapters.model.root",
+    "benchmarks.himo.correlations",
+    "benchmarks.himo._scores",
+    "benchmarks.retrieval.run",
+    "benchmarks.breeds.ranks",
+    "benchmarks.hyperlex.run",
+    "benchmarks.wordnet.found_ancestors",
+    "benchmarks.wordnet.scores",
+    "evaluation.retrieval.ranks",
+    "evaluation.image_pairs._positions",
+    "evaluation.image_pairs.score_image_pairs",
     "auditing.walks.rays",
     "evaluation.measuring.diagnose",
     "evaluation.embedded._positions",
+    "geometry.space.rooted",
     "evaluation.length.nearest_within",
     "evaluation.retrieval._taken",
     "evaluation.retrieval.retrieve",
@@ -49,6 +61,15 @@ ENTRIES = {
 """Where data is meant to be moved to the device."""
 
 EXITS = {
+    "benchmarks.himo._scores",
+    "benchmarks.breeds.ranks",
+    "benchmarks.classes._array",
+    "benchmarks.wordnet.found_ancestors",
+    "benchmarks.words.is_a_scores",
+    "evaluation.retrieval.ranks",
+    "evaluation.image_pairs._scored",
+    "evaluation.image_pairs.score",
+    "evaluation.image_pairs.score_image_pairs",
     "auditing.attribution.hierarchy_metrics",
     "auditing.subject.array",
     "auditing.walks._met",
@@ -151,7 +172,7 @@ def test_space(place: torch.device, spec: str) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "protocol"),
-    [*((spec, "re") for spec in SPECS), *((spec, way) for spec in SPECS[1::3] for way in ("traversal", "pairs"))],
+    [*((spec, "re") for spec in SPECS), *((spec, way) for spec in SPECS[1::3] for way in WAYS)],
 )
 def test_evaluation(place: torch.device, spec: str, protocol: str) -> None:
     model = adapters.load("tiny", device="cpu")
@@ -161,6 +182,48 @@ def test_evaluation(place: torch.device, spec: str, protocol: str) -> None:
     found, expected = (hiergeo.evaluate(model, data, spec, protocol, 8, samples=20, device=on) for on in (place, "cpu"))
     assert torch.device(found.settings["device"]).type == place.type
     assert found.metrics == pytest.approx(expected.metrics, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["retrieval", "himo"])
+def test_pictures(place: torch.device, name: str) -> None:
+    options: dict[str, Any] = {"data": "scenes", "take": 8}
+    if name == "himo":
+        options["score"] = "distance"
+    model = adapters.load("tiny", device="cpu")
+    found, expected = (
+        benchmarks.measure(model, name, "lorentz:-0.7", samples=5, device=on, **options) for on in (place, "cpu")
+    )
+    assert torch.device(found.settings["device"]).type == place.type
+    assert found.metrics == pytest.approx(expected.metrics, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["hyperlex", "wordnet", "trees", "zero_shot", "breeds"])
+def test_benchmarks_of_words_and_classes(place: torch.device, name: str) -> None:
+    options = {"hyperlex": {"data": "demo"}, "wordnet": {"data": "demo", "prompt": "{}"}}.get(name, {})
+    model = adapters.load("tiny", device="cpu")
+    found, expected = (
+        benchmarks.measure(model, name, "lorentz:-0.7", samples=5, device=on, **options) for on in (place, "cpu")
+    )
+    assert torch.device(found.settings["device"]).type == place.type
+    assert found.metrics == pytest.approx(expected.metrics, abs=1e-4)
+
+
+@pytest.mark.parametrize("protocol", ["re", "traversal", "pairs"])
+def test_evaluation_in_a_space_that_brings_its_root(
+    place: torch.device, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data = adapters.load("tiny", device="cpu"), datasets.load("scenes", count=12)
+    own = hiergeo.Space("lorentz:-0.4", torch.zeros(model.dim), min_radius=0.2)
+    monkeypatch.setattr(type(model), "native_space", lambda self: own)
+    found, expected = (hiergeo.evaluate(model, data, None, protocol, 8, samples=20, device=on) for on in (place, "cpu"))
+    assert found.settings["root"] == "origin"
+    assert found.metrics == pytest.approx(expected.metrics, abs=1e-5)
+
+
+def test_inclusion_of_gaussians(place: torch.device) -> None:
+    one, two = (adapters.Gaussian(points(5, seed=seed), points(5, seed=seed + 2)) for seed in (0, 1))
+    moved = (adapters.Gaussian(*(part.to(place) for part in each)) for each in (one, two))
+    close(adapters.inclusion(*moved), adapters.inclusion(one, two), place)
 
 
 LOSSES: dict[str, Any] = {

@@ -18,6 +18,7 @@ from hiergeo import adapters, datasets
 from hiergeo.adapters.gaussians import Gaussian, inclusion
 from hiergeo.benchmarks import measure
 from hiergeo.errors import InputError
+from hiergeo.suite.cached import cached
 
 pytest.importorskip("transformers")
 
@@ -267,7 +268,7 @@ def test_shapes_that_do_not_fit_are_refused():
         inclusion(one, two)
 
 
-def test_the_benchmark_asks_whether_children_lie_inside_their_parents(model):
+def test_the_benchmark_asks_whether_children_lie_inside_their_parents(model, tmp_path):
     data = datasets.load("scenes", "test")
     result = measure(model, "inclusion", data="scenes", split="test", samples=5)
     pairs = [(row.positive[i], row.positive[i + 1], row.negative[i]) for row in data.rows for i in range(3)]
@@ -289,5 +290,7 @@ def test_the_benchmark_asks_whether_children_lie_inside_their_parents(model):
     assert result.metrics["inclusion_direction"] == pytest.approx(direction, abs=2e-3)
     assert set(result.baselines["auroc_inclusion"]) == {"length"}
     assert {"chance", "length"} == set(result.baselines["inclusion_direction"])
+    wrapped = measure(cached(model, tmp_path), "inclusion", data="scenes", split="test", samples=5)
+    assert wrapped.metrics["auroc_inclusion"] == pytest.approx(result.metrics["auroc_inclusion"], abs=2e-3)
     with pytest.raises(InputError, match="no Gaussians"):
         measure("tiny", "inclusion", data="scenes", split="test")

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from hiergeo.benchmarks import BENCHMARKS
+from hiergeo.cli.benchmark import settings_of
+from hiergeo.errors import InputError
 
 
 def test_one_benchmark_with_an_option_and_its_json(run, tmp_path):
@@ -48,6 +50,14 @@ def test_the_list_says_what_is_here(run, tmp_path, monkeypatch):
     assert str(tmp_path) in held["hyperlex"]["missing"]
     assert all(each["primary"] in each["metrics"] for each in held.values())
     assert "hyperlex" in printed
+    assert "options here: no, " in " ".join(printed.split())
+
+
+def test_values_are_read_as_the_constructor_wants_them():
+    found = settings_of("retrieval", ["take=7", "captions=none", "data=5", "image-column=x"])
+    assert found == {"take": 7, "captions": None, "data": "5", "image_column": "x"}
+    with pytest.raises(InputError, match="take"):
+        settings_of("retrieval", ["take=7.5"])
 
 
 @pytest.mark.parametrize(

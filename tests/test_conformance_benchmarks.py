@@ -57,8 +57,12 @@ class TestBreeds(BenchmarkConformance):
     def make(self) -> Benchmark:
         return benchmark_named("breeds")
 
-    def test_its_data_can_be_read_without_a_model(self) -> None:
-        """The published splits need files that are not made in memory."""
+
+class TestHierarCaps(BenchmarkConformance):
+    specs = ("lorentz:-0.7",)
+
+    def make(self) -> Benchmark:
+        return benchmark_named("hierarcaps", data="scenes", take=20)
 
 
 class Farther(Benchmark):

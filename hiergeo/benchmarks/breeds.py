@@ -82,8 +82,6 @@ class Breeds(Benchmark):
         )
 
     def load(self) -> None:
-        if self.source == "demo":
-            load_breeds()
         _ = self.items
 
     def check(self, model: Model, space: Space) -> None:
@@ -96,7 +94,7 @@ class Breeds(Benchmark):
         points, item = embedded.prompt.mean(1), rooted.points(embedded.image)
 
         def ranks(first: int, last: int, labels: tuple[int, ...]) -> np.ndarray:
-            target = torch.tensor(labels, device=points.device)
+            target = torch.tensor(labels).to(points.device)
             found: np.ndarray = rooted.rank(item, points[first:last], target).cpu().numpy()
             return found
 

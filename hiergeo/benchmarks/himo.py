@@ -101,11 +101,11 @@ class HiMo(Benchmark):
         images = model.encode_image(data.images, **how.place, progress=how.progress)
         texts = model.encode_text(data.texts, **how.place, progress=how.progress)
         rooted = space.rooted(model.root(texts.device, texts.dtype))
-        owner = torch.tensor(data.owner, device=texts.device)
+        owner = torch.tensor(data.owner)
         bounds = np.cumsum([len(captions) for captions in data.captions])[:-1]
 
         def correlations(shift: int) -> np.ndarray:
-            found = self._scores(rooted, texts, images, (owner + shift) % len(images))
+            found = self._scores(rooted, texts, images, ((owner + shift) % len(images)).to(texts.device))
             return himo_rows(np.split(found, bounds))
 
         words = [[word_count(text) for text in captions] for captions in data.captions]
@@ -129,4 +129,4 @@ class HiMo(Benchmark):
                 return -space.distance(texts[text], images[image]).double()
             return torch.nn.functional.cosine_similarity(texts[text].double(), images[image].double(), dim=-1)
 
-        return row_by_row(of, torch.arange(len(texts), device=texts.device), owner).cpu().numpy()
+        return row_by_row(of, torch.arange(len(texts)).to(texts.device), owner).cpu().numpy()

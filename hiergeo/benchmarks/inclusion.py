@@ -1,14 +1,13 @@
 """Does a caption's Gaussian lie inside that of its parent: the relation of probabilistic models, beside cones."""
 
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
 
 from hiergeo import datasets
 from hiergeo.adapters import Gaussian, Model, inclusion
-from hiergeo.adapters.prolip import ProLipModel
 from hiergeo.benchmarks.base import Benchmark, Run
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
@@ -25,7 +24,8 @@ class Inclusion(Benchmark):
 
     ``auroc_inclusion`` and ``average_precision_inclusion`` tell a caption's child from the contradicting text;
     ``inclusion_direction`` is the share of parents that include their child more than the child includes them (a tie
-    counts one half). The geometry plays no part.
+    counts one half). The geometry plays no part. Models of Gaussians have a method `encode_text_gaussian`, as that of
+    `hiergeo.adapters.prolip.ProLipModel`.
 
     Args:
         data: a dataset of chains with contradicting ones.
@@ -54,18 +54,18 @@ class Inclusion(Benchmark):
         _ = self.hierarchy
 
     def check(self, model: Model, space: Space) -> None:
-        if not isinstance(model, ProLipModel):
+        if not callable(getattr(model, "encode_text_gaussian", None)):
             raise InputError(f"{model.name} gives no Gaussians: inclusion needs a model such as prolip:FOLDER.")
         if not self.hierarchy.has_negatives:
             raise InputError(f"inclusion needs contradicting chains, and {self.data} {self.split} has none.")
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
-        assert isinstance(model, ProLipModel)
         rows = self.hierarchy.rows
         chains = [row.positive for row in rows], [row.negative or () for row in rows]
         texts = list(dict.fromkeys(text for side in chains for chain in side for text in chain))
         place = {text: index for index, text in enumerate(texts)}
-        found = model.encode_text_gaussian(texts, **how.place, progress=how.progress)
+        probabilistic: Any = model
+        found: Gaussian = probabilistic.encode_text_gaussian(texts, **how.place, progress=how.progress)
         positive, negative = (torch.tensor([[place[text] for text in chain] for chain in side]) for side in chains)
         outcome = score_inclusion(found, positive, negative, PairLengths.of(self.hierarchy))
         settings = {**self.about(model, space, found.mean), "split": self.split, "rows": len(rows), "texts": len(texts)}

@@ -55,7 +55,7 @@ class Trees(Benchmark):
         Published("hyper3-clip", "tie", 3.160, DOCS, IMAGENET),
         Published("hyper3-clip", "lca", 2.079, DOCS, IMAGENET),
         Published("hyper3-clip", "jaccard", 0.818, DOCS, IMAGENET),
-        Published("PHyCLIP", "tie", 3.294, "PHyCLIP", "ImageNet val"),
+        Published("PHyCLIP", "tie", 3.294, "PHyCLIP paper", "ImageNet val"),
     )
 
     def __init__(

@@ -2,10 +2,12 @@
 
 import inspect
 import json as jsonlib
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from hiergeo import adapters
 from hiergeo.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
@@ -58,7 +60,7 @@ def benchmark_command(
     """Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them."""
     from hiergeo.interop.clip_benchmark import check_clip_benchmark, to_clip_benchmark
     from hiergeo.report import check_format
-    from hiergeo.report.benchmarks import benchmark_markdown, benchmark_table, published_line
+    from hiergeo.report.benchmarks import benchmark_markdown, benchmark_table, published_lines
 
     if format == CLIP_BENCHMARK:
         check_clip_benchmark(name or "")
@@ -86,8 +88,8 @@ def benchmark_command(
     elif not printed_alone(result, format):
         screen = console()
         screen.print(benchmark_table(result))
-        for each in task.published:
-            screen.print(published_line(each))
+        for line in published_lines(task.published):
+            screen.print(line)
 
 
 def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:
@@ -112,45 +114,60 @@ def settings_of(name: str, pairs: list[str]) -> dict[str, Any]:
     return found
 
 
-def _value(where: str, text: str, kind: Any) -> Any:
-    """A value as the annotation of its parameter wants it; text where that is not bool, int or float, or None."""
-    kind = next((each for each in get_args(kind) if each in (bool, int, float)), kind)
-    if kind is bool:
+def _value(where: str, text: str, annotation: Any) -> Any:
+    """A value as the annotation of its parameter wants it; text where that names neither bool, int nor float."""
+    kinds = get_args(annotation) or (annotation,)
+    if type(None) in kinds and text.casefold() == "none":
+        return None
+    if bool in kinds:
         known = {"true": True, "false": False}
         if text.casefold() not in known:
             raise InputError(f"{where} must be true or false, not '{text}'.")
         return known[text.casefold()]
-    if kind in (int, float):
-        try:
-            return kind(text)
-        except (ValueError, OverflowError):
-            raise InputError(f"{where} must be a number, not '{text}'.") from None
-    return text
+    kind = next((kind for kind in (int, float) if kind in kinds), None)
+    if kind is None:
+        return text
+    try:
+        return kind(text)
+    except (ValueError, OverflowError):
+        raise InputError(f"{where} must be a {'whole ' * (kind is int)}number, not '{text}'.") from None
 
 
-def _print_list(json: Any) -> None:
-    table = Table("benchmark", "needs", "here", "metrics", "published", box=None, pad_edge=False)
+def _print_list(json: Path | None) -> None:
+    """Every benchmark: its data and whether it is here, its options and metrics, and figures of papers."""
+    from hiergeo.report.benchmarks import published_lines
+
+    screen = console()
     found: dict[str, dict[str, Any]] = {}
     for name in BENCHMARKS.names():
         try:
             kind = BENCHMARKS.get(name)
             missing = _missing(kind)
         except HiergeoError as error:
-            table.add_row(name, "-", f"no: {error}", "-", "-")
+            screen.print(Text(name, style="bold"), Text(f"  cannot be used: {error}"), sep="\n")
             continue
-        published = len(kind.published)
-        table.add_row(name, kind.needs or "-", "no" if missing else "yes", ", ".join(kind.metrics), str(published))
+        options = inspect.signature(kind).parameters.values()
+        told = {
+            "data": kind.needs or "none",
+            "options": ", ".join(f"{each.name}={each.default}" for each in options) or "none",
+            "runs with these options here": f"no, {missing}" if missing else "yes",
+            "metrics": ", ".join(kind.metrics),
+        }
+        screen.print(Text.assemble((name, "bold"), f"  {kind.label}"))
+        for word, line in told.items():
+            screen.print(Padding(Text(f"{word}: {line}"), (0, 0, 0, 2)))
+        for line in published_lines(kind.published):
+            screen.print(Padding(Text(line), (0, 0, 0, 2)))
         found[name] = {
             "label": kind.label,
             "needs": kind.needs,
             "missing": missing,
             "primary": kind.primary,
             "metrics": list(kind.metrics),
-            "options": list(inspect.signature(kind).parameters),
+            "options": [each.name for each in options],
             "published": [vars(each) for each in kind.published],
         }
     write_json(json, jsonlib.dumps({"metrics": {"benchmarks": len(found)}, "benchmarks": found}, indent=2))
-    console().print(table)
 
 
 def _missing(kind: type[Benchmark]) -> str:

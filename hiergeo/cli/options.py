@@ -87,8 +87,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="tiny, open_clip:ARCH/TAG, hf:NAME, sentence-transformers:NAME, npz:FILE, head:DIR, meru:FILE, "
-        "hycoclip:FILE, ...",
+        help="tiny, open_clip:ARCH/TAG, hf:NAME, sentence-transformers:NAME, mteb:NAME, npz:FILE, head:DIR, "
+        "meru:FILE, hycoclip:FILE, ...",
         metavar="SPEC",
     ),
 ]

@@ -15,9 +15,13 @@ from hiergeo.storage.files import atomic_write_text
 
 if TYPE_CHECKING:
     from hiergeo.suite import Leaderboard
+    from hiergeo.suite.board import Board, Row
 
 PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
+
+ACROSS = 4
+"""Benchmarks that stand side by side in a terminal."""
 
 FORMATS = ("md", "csv", "latex", "html")
 
@@ -103,17 +107,32 @@ def table_command(folder: Folder, format: Format = "md", out: File = None) -> No
 
 
 def _show(table: "Leaderboard") -> None:
-    """Print the first metric of every benchmark."""
+    """Print the first metric of every benchmark, a few benchmarks a table; * marks the best row."""
     from rich import box
     from rich.table import Table
 
-    from hiergeo.suite.text import heading, overview
+    from hiergeo.suite.text import heading
 
     screen = console()
-    heads = (heading(board) for board in table.boards)
-    grid = Table("model", "space", box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in heads:
-        grid.add_column(Text(head))
-    for row in table.rows:
-        grid.add_row(*map(Text, row), *(Text(cell.replace("**", "*")) for cell in overview(table, row)))
-    screen.print(grid)
+    for start in range(0, len(table.boards), ACROSS):
+        boards = table.boards[start : start + ACROSS]
+        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for head in ("model and space", *map(heading, boards)):
+            grid.add_column(Text(head, overflow="fold"))
+        for row in table.rows:
+            grid.add_row(Text(str(row)), *(Text(_value(board, row)) for board in boards))
+        screen.print(grid)
+
+
+def _value(board: "Board", row: "Row") -> str:
+    """The first metric of a benchmark, its interval below."""
+    from hiergeo.report.words import number
+
+    if row not in board.cells or board.task is None:
+        return "not yet"
+    metric = board.task.primary
+    value, interval = board.value(row, metric), board.interval(row, metric)
+    if value is None:
+        return board.cells[row].status
+    below = "" if interval is None else f"\n{number(interval.low)}–{number(interval.high)}"
+    return f"{number(value)}{'*' if board.is_best(row, metric) else ''}{below}"

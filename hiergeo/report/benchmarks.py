@@ -1,5 +1,6 @@
 """Results of benchmarks with what they have to be compared with: baselines, and figures of papers marked as such."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from hiergeo._text import caption
@@ -28,13 +29,19 @@ def benchmark_rows(result: Result) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def published_line(published: Published) -> str:
-    """A figure of a paper in one line, marked as such."""
-    how = f"; {published.protocol}" if published.protocol else ""
-    return (
-        f"published, not measured here: {published.model}, {label(published.metric)} {number(published.value)} "
-        f"({published.source}{how})"
-    )
+def published_lines(figures: Iterable[Published]) -> list[str]:
+    """Figures of papers, marked as such: a line for each model, source and protocol."""
+    grouped: dict[tuple[str, str, str], list[Published]] = {}
+    for each in figures:
+        grouped.setdefault((each.model, each.source, each.protocol), []).append(each)
+    return [
+        f"published, not measured here: {model}, {_figures(held)} ({source}{f'; {protocol}' if protocol else ''})"
+        for (model, source, protocol), held in grouped.items()
+    ]
+
+
+def _figures(figures: Iterable[Published]) -> str:
+    return ", ".join(f"{label(each.metric)} {number(each.value)}" for each in figures)
 
 
 def protocol_line(result: Result) -> str:
@@ -61,5 +68,5 @@ def benchmark_table(result: Result) -> "Table":
 
 def benchmark_markdown(result: Result, task: Benchmark) -> str:
     """The same in Markdown, published figures and the protocol below."""
-    below = [f"- {published_line(each)}" for each in task.published]
+    below = [f"- {line}" for line in published_lines(task.published)]
     return "\n".join([markdown_table(HEADINGS, benchmark_rows(result)), "", protocol_line(result), "", *below]).rstrip()

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
@@ -44,19 +45,22 @@ class Runner:
         """
         self.doing = " · ".join(place)
         entry = self.plan.benchmark(place.benchmark)
-        empty = Cell(place, Task.of(entry.task), entry.task.protocol, FAILED)
+        empty = Cell(place, Task.of(entry.task), "", FAILED)
         loaded = self._loaded(place.model)
         if isinstance(loaded, Exception):
-            optional = self.plan.model(place.model).optional and isinstance(loaded, UnavailableError)
+            optional = self.plan.model(place.model).optional and isinstance(loaded, HiergeoError)
             return self._kept(empty.without(SKIPPED if optional else FAILED, _told(loaded)))
-        if entry.task.images and not loaded.model.has_images:
-            return self._kept(empty.without(SKIPPED, "the model embeds texts only, and the benchmark needs images"))
         try:
+            empty = replace(empty, protocol=entry.task.protocol)
             space = loaded.space(place.space)
             work = _work(self.plan, entry, space, loaded.model.fingerprint())
             known = self._known(place, work)
             if known is not None:
                 return known
+            with suppress(UnavailableError):  # it may be of data that these options do not need
+                entry.task.load()
+            if unfit := _unfit(entry.task, loaded.model, space):
+                return self._kept(empty.without(SKIPPED, unfit))
             cell = self._measured(replace(empty, work=work), entry.task, loaded.model, space)
         except Exception as error:  # of the code of a model or a benchmark as well: this cell fails alone
             missing = entry.optional and isinstance(error, UnavailableError)
@@ -104,6 +108,18 @@ class Runner:
             warn(f"a cell is damaged and is measured again: {error}")
             return None
         return cell if cell is not None and cell.status == DONE and cell.work == work else None
+
+
+def _unfit(task: Benchmark, model: Model, space: Space) -> str | None:
+    """Why a benchmark does not apply to a model in a space; None where it does."""
+    if task.images and not model.has_images:
+        return "the model embeds texts only, and the benchmark needs images"
+    try:
+        space.geometry.parts(model.dim)
+        task.check(model, space)
+    except InputError as error:
+        return _told(error)
+    return None
 
 
 def _told(error: Exception) -> str:

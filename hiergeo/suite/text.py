@@ -91,7 +91,7 @@ def markdown(table: Tables) -> str:
     parts = [f"# {_line(table.title)}", READING]
     if len(table.boards) > 1:
         header = ("model", "space", *(_line(heading(board)) for board in table.boards))
-        parts.append(markdown_table(header, ((*map(_line, row), *overview(table, row)) for row in table.rows)))
+        parts.append(markdown_table(header, ((*map(_line, row), *_overview(table, row)) for row in table.rows)))
     for board in table.boards:
         parts += _board(board)
     if table.missing:
@@ -105,7 +105,7 @@ def heading(board: Board) -> str:
     return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).label}"
 
 
-def overview(table: Tables, row: Row) -> Iterator[str]:
+def _overview(table: Tables, row: Row) -> Iterator[str]:
     for board in table.boards:
         yield _figure(board, row, board.task.primary) if board.task and row in board.cells else "not measured yet"
 
@@ -126,6 +126,8 @@ def _board(board: Board) -> Iterator[str]:
         for name, by_metric in board.baselines.items()
     ]
     yield markdown_table(("model", "space", *(find_metric(metric).label for metric in metrics)), lines)
+    if board.verdicts:
+        yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
     sources = dict.fromkeys(
         f"{each.source}{f' ({each.protocol})' if each.protocol else ''}"
         for held in board.published.values()
