@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from suite_common import PLAN, TEXTS, Toy, numbers, plan, register, toys  # noqa: F401 - a fixture
 
-from hiergeo import suite
+from hiergeo import audit, datasets, suite
+from hiergeo.auditing import AuditSettings
 from hiergeo.benchmarks import measure
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.storage.locks import locked
@@ -263,3 +264,17 @@ bar = 1.0
     moved = {tmp_path / "moved" / path.relative_to(out): stamp for path, stamp in stamps.items()}
     assert {path: path.stat().st_mtime_ns for path in moved} == moved
     assert len(numbers(tmp_path / "moved")) > len(before)
+
+
+def test_an_audit_is_a_column_with_a_verdict(tmp_path):
+    text = PLAN.replace('title = "higher bar"\nbar = 1.5', "").replace(
+        '[[benchmarks]]\nname = "radius"', '[[benchmarks]]\nname = "audit"\ndata = "scenes"\ntake = 12', 1
+    )
+    table = suite.run(plan(text.replace('name = "c"', 'name = "broken"')), tmp_path / "out")
+    board = table.boards[0]
+    alone = audit("toy:a", datasets.load("scenes", count=12), "lorentz:-1", AuditSettings(samples=60))
+    row = table.rows[1]
+    assert board.verdicts[row] == alone.findings.headline
+    assert board.value(row, "cone_gain") == pytest.approx(alone.numbers["cone_gain"])
+    assert board.interval(row, "cone_gain") == pytest.approx(alone.intervals["cone_gain"])
+    assert alone.findings.headline.split(",")[0] in table.to_markdown()

@@ -130,6 +130,7 @@ BENCHMARKS: Plugins[type[Benchmark]] = Plugins(
     "hiergeo.benchmarks",
     {
         "hierarcaps": "hiergeo.benchmarks.hierarcaps:HierarCaps",
+        "audit": "hiergeo.suite.audits:AuditBenchmark",
         "breeds": "hiergeo.benchmarks.breeds:Breeds",
         "trees": "hiergeo.benchmarks.trees:Trees",
         "wordnet": "hiergeo.benchmarks.wordnet:WordNetIsA",

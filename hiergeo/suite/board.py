@@ -8,7 +8,8 @@ from typing import NamedTuple
 from hiergeo.benchmarks import Published
 from hiergeo.findings import Caution, Contrast, Cube, Entry, Findings, SpaceFacts, contrast_all, identity, small_samples
 from hiergeo.geometry import parse
-from hiergeo.metrics import Interval, find_metric, percentile_interval
+from hiergeo.metrics import Interval, find_metric
+from hiergeo.suite.audits import VERDICT
 from hiergeo.suite.cells import DONE, Cell, Task
 from hiergeo.suite.plan import NATIVE
 
@@ -84,7 +85,12 @@ class Board:
     def interval(self, row: Row, metric: str) -> Interval | None:
         """Its 95 % interval, where it has one."""
         cell = self.measured.get(row)
-        return None if cell is None or metric not in cell.draws else percentile_interval(cell.draws[metric])
+        return None if cell is None else cell.intervals.get(metric)
+
+    @cached_property
+    def verdicts(self) -> dict[Row, str]:
+        """Row -> a verdict in words, of benchmarks that give one."""
+        return {row: str(cell.settings[VERDICT]) for row, cell in self.measured.items() if VERDICT in cell.settings}
 
     def beside(self, row: Row, metric: str) -> Published | None:
         """The published figure that stands beside a measured one: of the model that the row reproduces."""

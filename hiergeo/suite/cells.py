@@ -15,7 +15,7 @@ from hiergeo.benchmarks import Benchmark, Published
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.findings.exports import plain
-from hiergeo.metrics import find_metric, percentile_interval
+from hiergeo.metrics import Interval, find_metric
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
 
@@ -79,6 +79,7 @@ class Cell:
         work: hash of everything that the numbers depend on; empty where it was not measured.
         fingerprint: of the model.
         metrics: metric -> value; those of the task are finite.
+        intervals: metric -> its 95 % interval.
         draws: metric -> (samples,) bootstrap values.
         rows: metric -> (items,) value of each row, of metrics to which an exact test applies.
         items: metric -> number of rows that were resampled.
@@ -96,6 +97,7 @@ class Cell:
     work: str = ""
     fingerprint: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
     draws: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     rows: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     items: Mapping[str, int] = field(default_factory=dict)
@@ -106,7 +108,9 @@ class Cell:
 
     def without(self, status: Status, reason: str) -> "Cell":
         """The same cell without numbers, for a reason."""
-        return replace(self, status=status, reason=one_line(reason), work="", metrics={}, draws={}, rows={}, items={})
+        return replace(
+            self, status=status, reason=one_line(reason), work="", metrics={}, intervals={}, draws={}, rows={}, items={}
+        )
 
     def measured(self, result: Result, seconds: float) -> "Cell":
         """The cell with the numbers of a result.
@@ -122,6 +126,7 @@ class Cell:
         return replace(
             self,
             metrics=plain(result.metrics),
+            intervals={name: each for name, each in result.intervals.items() if np.isfinite(each).all()},
             draws=draws,
             rows={name: held for name, held in result.rows.items() if name in draws and find_metric(name).discrete},
             items={name: count for name, count in result.items.items() if name in draws},
@@ -138,7 +143,7 @@ class Cell:
             "status": self.status,
             "reason": self.reason,
             "metrics": dict(self.metrics),
-            "intervals": {name: list(percentile_interval(held)) for name, held in self.draws.items()},
+            "intervals": {name: list(each) for name, each in self.intervals.items()},
             "baselines": {name: dict(held) for name, held in self.baselines.items()},
             "protocol": self.protocol,
             "task": {**asdict(self.task), "published": [asdict(each) for each in self.task.published]},
@@ -206,5 +211,7 @@ def read_cell(out: Path, place: Place) -> Cell | None:
     task = held.pop("task")
     published = tuple(Published(**each) for each in task["published"])
     whole = Task(task["label"], task["primary"], tuple(task["metrics"]), published)
-    del held["intervals"]
+    if any(len(each) != 2 for each in held["intervals"].values()):
+        raise InputError(f"{path} is damaged: an interval has two bounds.")
+    held["intervals"] = {name: Interval(*each) for name, each in held["intervals"].items()}
     return Cell(place=place, task=whole, **held | {"draws": draws, "rows": rows})

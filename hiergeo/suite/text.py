@@ -126,6 +126,8 @@ def _board(board: Board) -> Iterator[str]:
         for name, by_metric in board.baselines.items()
     ]
     yield markdown_table(("model", "space", *(find_metric(metric).label for metric in metrics)), lines)
+    if board.verdicts:
+        yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
     sources = dict.fromkeys(
         f"{each.source}{f' ({each.protocol})' if each.protocol else ''}"
         for held in board.published.values()
