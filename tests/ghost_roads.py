@@ -43,6 +43,7 @@ ENTRIES = {
     "evaluation.retrieval.ranks",
     "evaluation.image_pairs._positions",
     "evaluation.image_pairs.score_image_pairs",
+    "auditing.walks._starts",
     "auditing.walks.rays",
     "evaluation.measuring.diagnose",
     "evaluation.embedded._positions",
