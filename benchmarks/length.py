@@ -5,8 +5,12 @@ shorter one, captions without content, shuffled and exchanged words, and untrain
 
     python -m benchmarks.length --row tiny tiny scenes --trained "tiny, RE" open_clip:local-dir:my-tower/model tiny
 
+    python -m benchmarks.length --untrained-head "head on an untrained tiny" tiny scenes
+
 `--trained` is for towers and heads trained from a model of another row: their data and untrained copies are those of
-that row. Captions are embedded once for a model and all heads on it.
+that row. `--untrained-head` trains a head on the untrained copy of a model, which shows what the training chains teach
+without any features that were learnt before; `--head` trains it on the model itself. Captions are embedded once for a
+model and all heads on it.
 """
 
 import argparse
@@ -18,12 +22,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.report import NONE, table
-from hiergeo import adapters, datasets
+from hiergeo import adapters, datasets, training
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.adapters.head import HeadModel
-from hiergeo.auditing.confounds import Estimate, LengthFacts, length_controls
+from hiergeo.auditing.confounds import Estimate, LengthFacts, Order, length_controls
 from hiergeo.datasets import Hierarchy
 from hiergeo.findings.exports import json_text
+from hiergeo.geometry import parse
 
 COLUMNS = (
     "model",
@@ -31,7 +36,7 @@ COLUMNS = (
     "tau_d",
     "equal length, %",
     "shorter but more specific, %",
-    "content-free: tau_d; share of radii",
+    "content-free: tau_d; share of the spread of radii",
     "words shuffled: tau_d; equal length, %",
     "words exchanged: tau_d; equal length, %",
     "untrained: tau_d",
@@ -39,6 +44,10 @@ COLUMNS = (
     "partial tau",
     "survives",
 )
+
+
+HEAD_ROWS = 2000
+"""Training chains of `--head` and `--untrained-head`."""
 
 
 class Remembered(Model):
@@ -96,6 +105,22 @@ class Bench:
         found = length_controls(model, self.data[of], copies=0, **self.settings)
         self.facts[label] = replace(found, untrained=self.facts[of].untrained)
 
+    def untrained_head(self, label: str, spec: str, data: str) -> None:
+        """As `head`, on an untrained copy of the model."""
+        self._head(label, adapters.untrained(adapters.load(spec, device="cpu"), self.settings["seed"]), data)
+
+    def head(self, label: str, spec: str, data: str) -> None:
+        """Train a Euclidean head with the default recipe on few chains, and measure it without further texts."""
+        self._head(label, adapters.load(spec, device="cpu"), data)
+
+    def _head(self, label: str, model: Model, data: str) -> None:
+        seed, base = self.settings["seed"], Remembered(model)
+        split = "expanded-train" if data == "hierarcaps" else "train"
+        chains = training.from_hierarchy(datasets.load(data, split).take(HEAD_ROWS), base)
+        trained = training.train_head(chains, parse("euclidean"), training.Recipe(seed=seed))
+        sharper = HeadModel(base, trained.head, label)
+        self.facts[label] = length_controls(sharper, datasets.load(data), copies=0, controls=False, **self.settings)
+
     def _shared(self, model: Model) -> Model:
         if isinstance(model, HeadModel):
             base = self._shared(model.base)
@@ -110,21 +135,23 @@ def markdown(facts: dict[str, LengthFacts]) -> str:
 
 def _cells(facts: LengthFacts) -> list[str]:
     order, empty, share = facts.order, facts.content_free, facts.content_free_share
-    assert empty is not None
-    assert share is not None
     equal, tau_d = facts.untrained_equal, facts.untrained_tau_d
     return [
         _number(facts.words),
         _number(order.tau_d),
         _share(order.equal),
         _share(order.shorter),
-        f"{_number(empty.tau_d)}; {100 * share:.0f} %",
-        *(f"{_number(each.tau_d)}; {_share(each.equal)}" for each in (facts.shuffled, facts.exchanged) if each),
+        NONE if empty is None or share is None else f"{_number(empty.tau_d)}; {100 * share:.0f} %",
+        *map(_both, (facts.shuffled, facts.exchanged)),
         NONE if tau_d is None else f"{tau_d[1]:.3f} ({tau_d[0]:.3f} to {tau_d[2]:.3f})",
         NONE if equal is None else f"{100 * equal[1]:.1f} ({100 * equal[0]:.1f} to {100 * equal[2]:.1f})",
         NONE if facts.partial_tau is None else _number(facts.partial_tau),
         "yes" if facts.survives else "no",
     ]
+
+
+def _both(order: Order | None) -> str:
+    return NONE if order is None else f"{_number(order.tau_d)}; {_share(order.equal)}"
 
 
 def _number(estimate: Estimate) -> str:
@@ -144,13 +171,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.length", description=__doc__)
     parser.add_argument("--row", nargs=3, action="append", default=[], metavar=("LABEL", "SPEC", "DATA"))
     parser.add_argument("--trained", nargs=3, action="append", default=[], metavar=("LABEL", "SPEC", "OF"))
+    parser.add_argument("--head", nargs=3, action="append", default=[], metavar=("LABEL", "SPEC", "DATA"))
+    parser.add_argument("--untrained-head", nargs=3, action="append", default=[], metavar=("LABEL", "SPEC", "DATA"))
     parser.add_argument("--copies", type=int, default=5, help="untrained copies of each network")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--samples", type=int, default=1000, help="bootstrap resamples")
     parser.add_argument("--out", type=Path, help="folder for length.json and length.md")
     asked = parser.parse_args(arguments)
     bench = Bench(asked.copies, asked.seed, asked.samples)
-    for measure, rows in ((bench.row, asked.row or [("tiny", "tiny", "scenes")]), (bench.trained, asked.trained)):
+    asked_for = (
+        (bench.row, asked.row),
+        (bench.trained, asked.trained),
+        (bench.head, asked.head),
+        (bench.untrained_head, asked.untrained_head),
+    )
+    for measure, rows in asked_for:
         for row in rows:
             measure(*row)
             print(f"{row[0]}: {bench.facts[row[0]].verdict}", flush=True)

@@ -36,8 +36,14 @@ ENTRIES = {
     "benchmarks.himo.correlations",
     "benchmarks.himo._scores",
     "benchmarks.retrieval.run",
+    "benchmarks.breeds.ranks",
+    "benchmarks.hyperlex.run",
+    "benchmarks.wordnet.found_ancestors",
+    "benchmarks.wordnet.scores",
+    "evaluation.retrieval.ranks",
     "evaluation.image_pairs._positions",
     "evaluation.image_pairs.score_image_pairs",
+    "auditing.walks._starts",
     "auditing.walks.rays",
     "evaluation.measuring.diagnose",
     "evaluation.embedded._positions",
@@ -57,6 +63,11 @@ ENTRIES = {
 
 EXITS = {
     "benchmarks.himo._scores",
+    "benchmarks.breeds.ranks",
+    "benchmarks.classes._array",
+    "benchmarks.wordnet.found_ancestors",
+    "benchmarks.words.is_a_scores",
+    "evaluation.retrieval.ranks",
     "evaluation.image_pairs._scored",
     "evaluation.image_pairs.score",
     "evaluation.image_pairs.score_image_pairs",
@@ -179,6 +190,17 @@ def test_pictures(place: torch.device, name: str) -> None:
     options: dict[str, Any] = {"data": "scenes", "take": 8}
     if name == "himo":
         options["score"] = "distance"
+    model = adapters.load("tiny", device="cpu")
+    found, expected = (
+        benchmarks.measure(model, name, "lorentz:-0.7", samples=5, device=on, **options) for on in (place, "cpu")
+    )
+    assert torch.device(found.settings["device"]).type == place.type
+    assert found.metrics == pytest.approx(expected.metrics, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["hyperlex", "wordnet", "trees", "zero_shot", "breeds"])
+def test_benchmarks_of_words_and_classes(place: torch.device, name: str) -> None:
+    options = {"hyperlex": {"data": "demo"}, "wordnet": {"data": "demo", "prompt": "{}"}}.get(name, {})
     model = adapters.load("tiny", device="cpu")
     found, expected = (
         benchmarks.measure(model, name, "lorentz:-0.7", samples=5, device=on, **options) for on in (place, "cpu")

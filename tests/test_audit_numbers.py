@@ -17,6 +17,8 @@ import hiergeo
 from hiergeo.auditing import AuditSettings, radial_depth
 from hiergeo.auditing.depth import DETECTION, SMALLEST_P
 from hiergeo.auditing.operating import REACH
+from hiergeo.auditing.subject import subject_of
+from hiergeo.auditing.walks import walks
 from hiergeo.errors import InputError
 
 FEW = AuditSettings(steps=8, samples=50)
@@ -76,25 +78,26 @@ def test_cones_against_every_caption_of_a_small_tier(k, scale):
     assert numbers["cone_saturated"] == (half_aperture(points, k) == math.pi / 2).mean()
 
 
-def _inside(x, y, k):
-    return (half_aperture(x, k) >= exterior_angle(np.broadcast_to(x, y.shape), y, k)).astype(float)
+def _inside(x, y, k, least=0.1):
+    return (half_aperture(x, k, least) >= exterior_angle(np.broadcast_to(x, y.shape), y, k)).astype(float)
 
 
 def test_matched_captions_are_near_in_radius_and_no_children_of_the_parent():
     generator = np.random.default_rng(3)
-    rows = 3 * REACH
+    rows = 5 * REACH
     tops, leaves = generator.normal(size=(4, 3)), generator.normal(size=(rows, 3)) * 2
     points = np.concatenate([tops, leaves])
     chains = np.stack([np.arange(rows) % 4, 4 + np.arange(rows)], axis=1)
-    numbers = audited(points, chains, "lorentz:-1").numbers
+    numbers = audited(points, chains, hiergeo.Space("lorentz:-1", min_radius=1.0)).numbers
     order = np.argsort(np.linalg.norm(leaves, axis=1))
     expected = []
     for row in range(rows):
         place = int(np.flatnonzero(order == row)[0])
         start = min(max(place - REACH, 0), rows - 2 * REACH - 1)
         near = [leaf for leaf in order[start : start + 2 * REACH + 1] if leaf % 4 != row % 4]
-        expected.append(_inside(tops[row % 4], leaves[near], 1.0).mean())
+        expected.append(_inside(tops[row % 4], leaves[near], 1.0, 1.0).mean())
     assert numbers["cone_random"] == pytest.approx(np.mean(expected), **BARS)
+    assert 0.05 < numbers["cone_random"] < 0.95
 
 
 def test_a_hierarchy_of_one_branch_has_nothing_to_match():
@@ -169,12 +172,14 @@ def test_the_walk_from_the_most_specific_caption():
     points, chains = sample(seed=2)
     found = audited(points, chains, "euclidean", root=np.full(5, 0.2))
     for name, target in (("", np.full(5, 0.2)), ("_data_mean", points.mean(0))):
-        recalls = []
+        recalls, precisions = [], []
         for chain in chains:
             steps = target + (1 - np.arange(8)[:, None] / 8) * (points[chain[-1]] - target)
             met = {int(np.linalg.norm(points - step, axis=1).argmin()) for step in steps} - {chain[-1]}
             recalls.append(len(met & set(chain[:-1])) / 3)
+            precisions.append(len(met & set(chain[:-1])) / max(1, len(met)))
         assert found.numbers[f"walk_recall{name}"] == pytest.approx(np.mean(recalls), **BARS)
+        assert found.numbers[f"walk_precision{name}"] == pytest.approx(np.mean(precisions), **BARS)
 
 
 def test_without_a_root_there_is_no_random_root():
@@ -265,3 +270,12 @@ def test_length_as_a_confound():
                 right[kind].append(radius[specific] > radius[general])
     assert numbers["right_equal_length"] == pytest.approx(np.mean(right["equal"]), **BARS)
     assert numbers["right_shorter"] == pytest.approx(np.mean(right["shorter"]), **BARS)
+
+
+def test_of_many_rows_some_are_walked_from(monkeypatch):
+    subject = subject_of(made(*sample()), hiergeo.Space("lorentz:-1"))
+    whole = walks(subject, 8, seed=1)["root"].recall
+    monkeypatch.setattr("hiergeo.auditing.walks.MOST", 5)
+    some = walks(subject, 8, seed=1)["root"].recall
+    drawn = np.sort(torch.randperm(12, generator=torch.Generator().manual_seed(1))[:5].numpy())
+    assert some.tolist() == whole[drawn].tolist()

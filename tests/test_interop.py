@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from training_common import FAST, captions, chains, stored
 from typer.testing import CliRunner
 
 from hiergeo import Lorentz, adapters, audit, benchmarks, datasets, interop
+from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import write_head
 from hiergeo.auditing import AuditSettings
 from hiergeo.cli.app import app
@@ -25,6 +27,11 @@ from hiergeo.evaluation import Result
 from hiergeo.interop.cards import one_paragraph
 from hiergeo.training import save_head, train_head
 
+JSON = st.recursive(
+    st.none() | st.floats() | st.text(max_size=5) | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
 VERDICT = "The geometry does <b>no</b> work here; | depth is within the null."
 
 
@@ -161,8 +168,6 @@ def test_a_card_of_ones_own_is_kept(head: Path, tmp_path: Path):
 
 
 def test_paths_of_others_are_told_before_they_are_uploaded(tmp_path: Path):
-    from hiergeo.adapters.head import Head, HeadShape
-
     folder = write_head(tmp_path / "head", Head(HeadShape(3, 3)), {"base": "npz:/home/me/a.npz"})
     with pytest.warns(UserWarning, match="/home/me"):
         interop.push_to_hub(folder, "org/shapes", api=Hub(tmp_path / "hub"))
@@ -219,6 +224,18 @@ def test_the_command_line_writes_cards(head: Path, tmp_path: Path):
     assert "flat" in card
     assert "0.7500" in card
     assert json.loads((head / "audit.json").read_text())["numbers"] == {"u_median": 0.25}
+
+
+@given(JSON)
+def test_any_json_becomes_a_card_or_is_refused(value: Any):
+    with TemporaryDirectory() as folder:
+        write_head(folder, Head(HeadShape(2, 2)), {"base": "tiny"})
+        for given in ({"metrics": value}, {"metrics": {"a": 1.0}, "intervals": value, "settings": value}):
+            try:
+                card = interop.write_card(folder, given, {"verdict": value}).read_text()
+            except InputError:
+                continue
+            assert card.startswith("---\n")
 
 
 @given(st.text(max_size=80))

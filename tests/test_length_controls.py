@@ -184,6 +184,34 @@ def test_facts_are_the_metrics_of_each_control(model):
     assert "survives" in facts.verdict
 
 
+def test_the_command_prints_and_writes_the_facts(run, tmp_path):
+    arguments = ("-m", "tiny", "-d", "scenes", "--rows", 40, "--copies", 1, "--samples", 20)
+    code, out, _ = run("length", *arguments, "--filler", "a shape", "--json", tmp_path / "l.json")
+    assert code == 0
+    assert "content-free" in out
+    assert "words alone" in out
+    whole = json.loads((tmp_path / "l.json").read_text())
+    assert len(whole["untrained"]) == 1
+    assert whole["content_free"]["equal"]["value"] == 0.5
+    code, _, err = run("length", *arguments, "--filler", " ")
+    assert code == 2
+    assert "--filler" in err
+
+
+def test_stored_embeddings_are_measured_without_other_texts(run, model, tmp_path):
+    data = datasets.load("scenes", count=20)
+    adapters.embed(model, data, tmp_path / "e.npz")
+    stored = adapters.load(f"npz:{tmp_path / 'e.npz'}")
+    alive = length_controls(model, data, copies=0, controls=False, samples=20)
+    for facts in (
+        length_controls(embed(stored, data, images=False), samples=20),
+        length_controls(stored, data, samples=20),
+        length_controls(HeadModel(stored, Head(HeadShape(64, 64), 0)), data, samples=20),
+    ):
+        assert (facts.content_free, facts.untrained, facts.untrained_equal) == (None, (), None)
+        assert facts.order.tau_d.value == pytest.approx(alive.order.tau_d.value)
+
+
 def test_facts_of_an_order_that_is_one_of_length():
     """Radii that are numbers of words, and radii that are tiers, on the same chains."""
     rows = [(f"w{i}", f"v{i}", f"w{i} x", f"w{i} x y") for i in range(40)]

@@ -16,6 +16,8 @@ import torch
 from hiergeo import adapters
 from hiergeo._progress import track
 from hiergeo.adapters import Model
+from hiergeo.adapters.head import HeadModel
+from hiergeo.adapters.npz import NpzModel
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
 from hiergeo.errors import InputError, check_whole
@@ -53,13 +55,18 @@ class Order(NamedTuple):
         tau_d: over all pairs of tiers, in [-1, 1].
         equal: share of the pairs of equally many words that are in the right order, ties one half; None without any.
         shorter: the same of the pairs whose more specific text is the shorter one.
-        spread: mean radius of the most specific tier minus that of the most general one, geodesic units.
+        radii: mean radius of each tier, general to specific, geodesic units.
     """
 
     tau_d: Estimate
     equal: Estimate | None
     shorter: Estimate | None
-    spread: float
+    radii: tuple[float, ...]
+
+    @property
+    def spread(self) -> float:
+        """Mean radius of the most specific tier minus that of the most general one, geodesic units."""
+        return self.radii[-1] - self.radii[0]
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,10 @@ class LengthFacts:
 
     @property
     def content_free_share(self) -> float | None:
-        """Spread of the content-free captions divided by that of the real ones: what length alone accounts for."""
+        """Spread of the content-free captions divided by that of the real ones: what length alone accounts for.
+
+        Of little meaning where the real captions hardly spread.
+        """
         return None if self.content_free is None else self.content_free.spread / self.order.spread
 
     @property
@@ -190,6 +200,8 @@ def length_controls(
         raise InputError("the length controls of a model need data: give a hierarchy.")
     loaded = adapters.load(model) if isinstance(model, str) else model
     chosen = native_space(loaded) if space is None else as_space(space)
+    if _is_stored(loaded):
+        copies, controls = 0, False
 
     def embedded(which: Model, hierarchy: Hierarchy) -> Embedded:
         return embed(which, hierarchy, images=False, compute=compute)
@@ -217,12 +229,11 @@ def order_of(radii: np.ndarray, words: np.ndarray, seed: int, samples: int) -> O
     """The order of tiers by radii (n, T) at all lengths, at equal ones and against reversed ones."""
     chains = mean_of(tau_d_rows(radii))
     pairs = radii.shape[0] * radii.shape[1] * (radii.shape[1] - 1) // 2
-    means = radii.mean(axis=0)
     return Order(
         _estimate(chains, pairs, seed, samples),
         _share(radii, words, "equal", seed, samples),
         _share(radii, words, "shorter", seed, samples),
-        float(means[-1] - means[0]),
+        tuple(radii.mean(axis=0).tolist()),
     )
 
 
@@ -248,6 +259,11 @@ def _facts(embedded: Embedded, space: Space, seed: int, samples: int) -> LengthF
         else None,
         partial_spearman=partial_spearman(radii, words),
     )
+
+
+def _is_stored(model: Model) -> bool:
+    """Whether the embeddings come from a file, so that no other texts can be embedded."""
+    return isinstance(model.base if isinstance(model, HeadModel) else model, NpzModel)
 
 
 def _radii(embedded: Embedded, space: Space) -> np.ndarray:
@@ -302,10 +318,11 @@ def _sentences(facts: LengthFacts) -> Iterator[str]:
         yield f"Of {equal.pairs} pairs of tiers with equally many words {_told(equal)} are in order{of_copies}."
     if shorter is not None:
         yield f"Of {shorter.pairs} pairs whose more specific text is the shorter one {_told(shorter)} are."
-    if facts.content_free is not None and facts.content_free_share is not None:
+    if facts.content_free is not None:
+        empty, full = (f"{min(each):.2f} to {max(each):.2f}" for each in (facts.content_free.radii, facts.order.radii))
         yield (
             f"Captions without content, of the same lengths, have a tau_d of {facts.content_free.tau_d.value:.3f} and "
-            f"spread over {_percent(facts.content_free_share)} of the radii between the first and the last tier."
+            f"mean radii of {empty} over the tiers, the real ones {full}."
         )
 
 

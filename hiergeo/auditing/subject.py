@@ -14,8 +14,10 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation import Embedded
 from hiergeo.evaluation.protocols import pair_scores
 from hiergeo.geometry import Euclidean, Geometry, Points, Product, Space
-from hiergeo.geometry.streams import is_whole
 from hiergeo.polar import Polar
+
+EXACT = 1 << 14
+"""Captions up to which points are float64 whatever the dtype of the embeddings."""
 
 Alter = Callable[[Points], Points]
 
@@ -28,7 +30,7 @@ class Subject:
     Attributes:
         embedded: the embeddings they come from.
         space: the space, around its root.
-        captions: (V, D) points of `embedded.captions`, in float64 where there are at most 65,536 of them.
+        captions: (V, D) points of `embedded.captions`, in float64 where there are at most `EXACT` of them.
         image: (m, D) points of `embedded.image` in the same dtype, or None.
         one_direction: whether all points lie in one direction, so that angles tell no more than signs.
     """
@@ -96,10 +98,10 @@ def subject_of(embedded: Embedded, space: Space) -> Subject:
     """
     _check(embedded)
     rooted = space.rooted(embedded.root)
-    whole = is_whole(embedded.captions)
+    exact = len(embedded.captions) <= EXACT
 
     def points(rows: Tensor) -> Points:
-        return rooted.points(wide(rows) if whole else rows)
+        return rooted.points(wide(rows) if exact else rows)
 
     image = None if embedded.image is None or not len(embedded.image) else points(embedded.image)
     return Subject(embedded, rooted, points(embedded.captions), image)

@@ -17,6 +17,9 @@ from hiergeo.metrics import any_hit, ladder, ladder_scores
 WALKS_AT_ONCE = 256
 """Walks whose points are held at a time."""
 
+MOST = 1000
+"""Images or rows that are walked from; more are sampled."""
+
 DRAWS = 4
 """Random roots over which each walk is averaged."""
 
@@ -53,9 +56,10 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
 
     Targets: ``root``; ``random_root``, `DRAWS` random points as far from the origin of the embeddings as the root is
     (scores are means over them; left out where the root is the origin); ``data_mean``, the mean of the captions;
-    ``random_direction``, e + |e - root| w with a random unit w for each start.
+    ``random_direction``, e + |e - root| w with a random unit w for each start. Of more than `MOST` images or rows that
+    many are drawn.
     """
-    starts, walk_of, truths = _starts(subject)
+    starts, walk_of, truths = _starts(subject, seed)
     text = subject.embedded.text
     root = subject.space.root if subject.space.root is not None else torch.zeros_like(text[0])
     found = {}
@@ -69,19 +73,30 @@ def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) ->
     return found
 
 
-def _starts(subject: Subject) -> tuple[Tensor, list[int], list[list[tuple[str, ...]]]]:
-    """Positions of distinct starts, the start of each image or row, and the truth of each."""
+def _starts(subject: Subject, seed: int) -> tuple[Tensor, list[int], list[list[tuple[str, ...]]]]:
+    """Positions of distinct starts, the start of each walk, and the truth of each; at most `MOST` walks."""
     embedded = subject.embedded
     if embedded.image is not None and len(embedded.image):
-        _, nearest = subject.space.nearest(embedded.image, embedded.text)
-        starts, walk_of = torch.unique(nearest, return_inverse=True)
-        return starts, walk_of.tolist(), embedded.truths
-    starts, walk_of = torch.unique(embedded.chains[:, -1], return_inverse=True)
-    places = walk_of.tolist()
-    ancestors: list[list[tuple[str, ...]]] = [[] for _ in range(len(starts))]
-    for place, row in zip(places, embedded.hierarchy.rows, strict=True):
-        ancestors[place].append(row.positive[:-1])
-    return starts, places, [ancestors[place] for place in places]
+        kept = _drawn(len(embedded.image), seed)
+        _, begins = subject.space.nearest(embedded.image[kept.to(embedded.image.device)], embedded.text)
+        truths = [embedded.truths[place] for place in kept.tolist()]
+    else:
+        ends = embedded.chains[:, -1].tolist()
+        ancestors: dict[int, list[tuple[str, ...]]] = {}
+        for end, row in zip(ends, embedded.hierarchy.rows, strict=True):
+            ancestors.setdefault(end, []).append(row.positive[:-1])
+        kept = _drawn(len(ends), seed)
+        begins = embedded.chains[kept.to(embedded.chains.device), -1]
+        truths = [ancestors[ends[place]] for place in kept.tolist()]
+    starts, walk_of = torch.unique(begins, return_inverse=True)
+    return starts, walk_of.tolist(), truths
+
+
+def _drawn(count: int, seed: int) -> Tensor:
+    """All of `count` places, or `MOST` of them drawn at random, ascending."""
+    if count <= MOST:
+        return torch.arange(count)
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:MOST].sort().values
 
 
 def _targets(begun: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[tuple[str, list[Tensor]]]:

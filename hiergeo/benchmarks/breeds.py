@@ -94,7 +94,7 @@ class Breeds(Benchmark):
         points, item = embedded.prompt.mean(1), rooted.points(embedded.image)
 
         def ranks(first: int, last: int, labels: tuple[int, ...]) -> np.ndarray:
-            target = torch.tensor(labels, device=points.device)
+            target = torch.tensor(labels).to(points.device)
             found: np.ndarray = rooted.rank(item, points[first:last], target).cpu().numpy()
             return found
 

@@ -14,13 +14,16 @@ from hiergeo.geometry import Space
 
 PAPER = "arXiv 2407.08521, table 1"
 
+PRIMARY = {"pairs": "auroc", "pep": "auroc", "hyper3": "auroc_margin"}
+"""What tables show first of protocols that are about pairs; by ``auroc_margin`` are the published figures of hyper3."""
+
 
 @final
 class HierarCaps(Benchmark):
     """Chains of captions from general to specific.
 
     Args:
-        protocol: ``re``, ``traversal``, ``pairs`` or one of another package.
+        protocol: ``re``, ``traversal``, ``pairs``, ``hyper3``, ``pep`` or one of another package.
         data: a dataset of chains.
         split: its split.
         steps: thresholds of ``re``, points of ``traversal``.
@@ -30,7 +33,16 @@ class HierarCaps(Benchmark):
     name = "hierarcaps"
     label = "HierarCaps"
     primary = "tau_d"
-    metrics = ("tau_d", "precision", "recall", "any_hit", "auroc", "average_precision")
+    metrics = (
+        "tau_d",
+        "precision",
+        "recall",
+        "any_hit",
+        "auroc",
+        "average_precision",
+        "auroc_margin",
+        "average_precision_margin",
+    )
     needs = "HierarCaps (`hiergeo data fetch hierarcaps`), or another dataset of chains, such as scenes"
     published: tuple[Published, ...] = (
         Published("CLIP ViT-B/32", "precision", 0.14, PAPER),
@@ -55,8 +67,7 @@ class HierarCaps(Benchmark):
         self.measured, self.data, self.split, self.steps, self.rows = protocol, data, split, steps, take
         if (protocol, data, split, take) != ("re", "hierarcaps", "test", None):
             self.published = ()
-        if protocol == "pairs":
-            self.primary = "auroc"
+        self.primary = PRIMARY.get(protocol, self.primary)
 
     @cached_property
     def hierarchy(self) -> Hierarchy:

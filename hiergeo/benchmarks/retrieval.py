@@ -1,6 +1,7 @@
 """Image-text retrieval: recall at 1, 5 and 10 in both directions, with several captions an image."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from hiergeo import _limits
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Published, Run
-from hiergeo.datasets.captioned import Captioned, load_captioned
+from hiergeo.datasets.captioned import NAMED, Captioned, load_captioned
 from hiergeo.errors import check_whole
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
@@ -48,7 +49,7 @@ class Retrieval(Benchmark):
     metrics = tuple(f"{direction}_r{k}" for direction in ("image_to_text", "text_to_image") for k in KS)
     images = True
     needs = "COCO val2017 (`coco/` in the data home), Karpathy's splits, own CSV or JSON Lines files, or scenes"
-    published = (
+    published: tuple[Published, ...] = (
         Published("CLIP ViT-B/32", "text_to_image_r1", 0.30, "arXiv 2407.08521", "COCO; split and captions not public"),
         Published(
             "CLIP ViT-B/32 + RE", "text_to_image_r1", 0.31, "arXiv 2407.08521", "COCO; split and captions not public"
@@ -79,6 +80,8 @@ class Retrieval(Benchmark):
                 check_whole(option, value, 1, _limits.BATCH)
         self._source = (data, split, images, image_column, caption_column)
         self._announced, self._first, self._take = captions, first, take
+        if not measures_coco(data):
+            self.published = ()
 
     @cached_property
     def captioned(self) -> Captioned:
@@ -114,6 +117,12 @@ class Retrieval(Benchmark):
             "texts": len(data.texts),
         }
         return recalls(match, np.array(data.owner)).result(settings, how.seed, how.samples)
+
+
+def measures_coco(data: str) -> bool:
+    """Whether data by their name are COCO's, which published figures are of: a folder, or Karpathy's splits of COCO."""
+    path = Path(data)
+    return data == "coco" or (data not in NAMED and (not path.suffix or path.name == "dataset_coco.json"))
 
 
 def recalls(match: Match, owner: np.ndarray) -> Outcome:

@@ -15,6 +15,7 @@ from hiergeo.cli import (
     heads,
     info,
     ladder,
+    length,
     options,
     probe,
     study,
@@ -50,6 +51,7 @@ app.command("demo", cls=PlannedVerb)(demo.demo_command)
 app.command("probe", cls=PlannedVerb)(probe.probe_command)
 app.command("compare", cls=PlannedVerb)(compare.compare_command)
 app.command("audit", cls=PlannedVerb)(audit.audit_command)
+app.command("length", cls=PlannedVerb)(length.length_command)
 app.command("benchmark", cls=PlannedVerb)(benchmark.benchmark_command)
 app.command("study", cls=PlannedVerb)(study.study_command)
 app.command("suite", cls=PlannedVerb)(suite.suite_command)

@@ -48,7 +48,7 @@ class EmbeddedLabels:
         prompts of a class are averaged in the tangent space at the root, and the mean is lifted. A space reads an
         embedding as a tangent vector at its root, so that the mean of the embeddings, of whatever norm, is that mean.
         """
-        own = torch.tensor(self.labels, device=self.image.device)
+        own = torch.tensor(self.labels).to(self.image.device)
         return space.rooted(self.root).rank(self.image, self.prompt.mean(1), own).cpu().numpy()
 
     def hits(self, space: Space) -> np.ndarray:

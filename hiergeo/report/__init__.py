@@ -3,6 +3,7 @@
 from hiergeo.report.audits import audit_tables, write_audit
 from hiergeo.report.formats import FORMATS, as_csv, as_json, as_latex, as_markdown, check_format, formatted
 from hiergeo.report.leaderboard import write_leaderboard
+from hiergeo.report.length import length_table
 from hiergeo.report.page import write_page, write_study
 from hiergeo.report.tables import comparison_table, comparison_tables, result_table, study_tables
 
@@ -17,6 +18,7 @@ __all__ = [
     "comparison_table",
     "comparison_tables",
     "formatted",
+    "length_table",
     "result_table",
     "study_tables",
     "write_audit",

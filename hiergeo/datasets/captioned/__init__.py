@@ -11,6 +11,7 @@ from hiergeo.errors import InputError, unknown_name
 from hiergeo.storage.files import path_of
 
 __all__ = [
+    "NAMED",
     "Captioned",
     "caption_table",
     "coco_folder",
