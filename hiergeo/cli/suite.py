@@ -11,6 +11,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import WrongResults, check_writable
 from hiergeo.cli._terminal import console, note
 from hiergeo.errors import InputError, unknown_name
+from hiergeo.findings import listing
 from hiergeo.storage.files import atomic_write_text
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def suite_command(
     made = made if device is None else replace(made, device=device)
     table = suite.run(made, out, resume=resume, shard=shard, ray=ray, progress=True)
     for (model, reason), places in _grouped(table).items():
-        note(f"{model}, {' and '.join(dict.fromkeys(place.benchmark for place in places))}: {reason}")
+        note(f"{model}, {listing(list(dict.fromkeys(place.benchmark for place in places)))}: {reason}")
     _show(table)
     write_leaderboard(table, out / PAGE)
     console().print(f"Page: {(out / PAGE).absolute()}; tables: hiergeo table {out} --format md", soft_wrap=True)
