@@ -8,8 +8,9 @@ shorter one, captions without content, shuffled and exchanged words, and untrain
     python -m benchmarks.length --untrained-head "head on an untrained tiny" tiny scenes
 
 `--trained` is for towers and heads trained from a model of another row: their data and untrained copies are those of
-that row. `--untrained-head` trains a head on the untrained copy of a model: what the training chains teach without any
-features that were learnt before. Captions are embedded once for a model and all heads on it.
+that row. `--untrained-head` trains a head on the untrained copy of a model, which shows what the training chains teach
+without any features that were learnt before; `--head` trains it on the model itself. Captions are embedded once for a
+model and all heads on it.
 """
 
 import argparse
@@ -46,7 +47,7 @@ COLUMNS = (
 
 
 HEAD_ROWS = 2000
-"""Training chains of heads on untrained copies."""
+"""Training chains of `--head` and `--untrained-head`."""
 
 
 class Remembered(Model):
@@ -105,14 +106,20 @@ class Bench:
         self.facts[label] = replace(found, untrained=self.facts[of].untrained)
 
     def untrained_head(self, label: str, spec: str, data: str) -> None:
-        """Train a Euclidean head with the default recipe on an untrained copy, and measure it without further texts."""
-        seed = self.settings["seed"]
-        base = Remembered(adapters.untrained(adapters.load(spec, device="cpu"), seed))
+        """As `head`, on an untrained copy of the model."""
+        self._head(label, adapters.untrained(adapters.load(spec, device="cpu"), self.settings["seed"]), data)
+
+    def head(self, label: str, spec: str, data: str) -> None:
+        """Train a Euclidean head with the default recipe on few chains, and measure it without further texts."""
+        self._head(label, adapters.load(spec, device="cpu"), data)
+
+    def _head(self, label: str, model: Model, data: str) -> None:
+        seed, base = self.settings["seed"], Remembered(model)
         split = "expanded-train" if data == "hierarcaps" else "train"
         chains = training.from_hierarchy(datasets.load(data, split).take(HEAD_ROWS), base)
         trained = training.train_head(chains, parse("euclidean"), training.Recipe(seed=seed))
-        model = HeadModel(base, trained.head, label)
-        self.facts[label] = length_controls(model, datasets.load(data), copies=0, controls=False, **self.settings)
+        sharper = HeadModel(base, trained.head, label)
+        self.facts[label] = length_controls(sharper, datasets.load(data), copies=0, controls=False, **self.settings)
 
     def _shared(self, model: Model) -> Model:
         if isinstance(model, HeadModel):
@@ -164,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.length", description=__doc__)
     parser.add_argument("--row", nargs=3, action="append", default=[], metavar=("LABEL", "SPEC", "DATA"))
     parser.add_argument("--trained", nargs=3, action="append", default=[], metavar=("LABEL", "SPEC", "OF"))
+    parser.add_argument("--head", nargs=3, action="append", default=[], metavar=("LABEL", "SPEC", "DATA"))
     parser.add_argument("--untrained-head", nargs=3, action="append", default=[], metavar=("LABEL", "SPEC", "DATA"))
     parser.add_argument("--copies", type=int, default=5, help="untrained copies of each network")
     parser.add_argument("--seed", type=int, default=0)
@@ -174,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked_for = (
         (bench.row, asked.row),
         (bench.trained, asked.trained),
+        (bench.head, asked.head),
         (bench.untrained_head, asked.untrained_head),
     )
     for measure, rows in asked_for:
