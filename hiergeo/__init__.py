@@ -14,9 +14,22 @@ from hiergeo.pairwise import backend
 from hiergeo.polar import Polar
 
 if TYPE_CHECKING:
-    from hiergeo import benchmarks, errors, findings, geometry, info, interop, plot, report, study, testing, training
+    from hiergeo import (
+        benchmarks,
+        errors,
+        findings,
+        geometry,
+        info,
+        interop,
+        plot,
+        report,
+        study,
+        suite,
+        testing,
+        training,
+    )
 
-ON_DEMAND = ("benchmarks", "findings", "info", "interop", "plot", "report", "study", "testing", "training")
+ON_DEMAND = ("benchmarks", "findings", "info", "interop", "plot", "report", "study", "suite", "testing", "training")
 """Modules that are imported when they are first asked for."""
 
 __all__ = [
@@ -51,6 +64,7 @@ __all__ = [
     "plot",
     "report",
     "study",
+    "suite",
     "testing",
     "training",
 ]

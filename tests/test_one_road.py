@@ -81,13 +81,16 @@ class Operators(TorchDispatchMode):
 @pytest.mark.parametrize("spec", ["euclidean", "lorentz:-1", "product:lorentz:-1x32,euclidean:x32"])
 @pytest.mark.parametrize(("protocol", "operators"), [("re", ["pair_ladder"]), ("traversal", ["pair_smallest"] * 2)])
 def test_a_protocol_is_one_call_for_each_search(spec: str, protocol: str, operators: list[str]) -> None:
-    """The largest tensor is an array of embeddings, not of pairs: there are more captions than dimensions."""
+    """Its baseline by length is one for each number of words that captions have.
+
+    The largest tensor is an array of embeddings, not of pairs: there are more captions than dimensions."""
     model, data = hiergeo.adapters.load("tiny"), hiergeo.datasets.load("scenes", count=200)
     embedded = embed(model, data)
     space = hiergeo.Space(spec).rooted(embedded.root)
     with torch.no_grad(), Operators() as seen:
         protocol_named(protocol).run(View(embedded, space), 10, False)
-    assert seen.ours == operators
+    lengths = {len(text.split()) for text in embedded.texts}
+    assert seen.ours == [*operators, *["pair_smallest"] * len(lengths)]
     images, (texts, dim) = len(embedded.image), embedded.text.shape
     assert texts > dim
     assert seen.largest <= max(images * 10, texts) * dim < images * 10 * texts

@@ -11,10 +11,11 @@ from hiergeo.cli import options
 from hiergeo.cli._io import WrongResults, check_writable
 from hiergeo.cli._terminal import console, note
 from hiergeo.errors import InputError, unknown_name
+from hiergeo.findings import listing
 from hiergeo.storage.files import atomic_write_text
 
 if TYPE_CHECKING:
-    from hiergeo.suite import Leaderboard
+    from hiergeo.suite import Leaderboard, Place
     from hiergeo.suite.board import Board, Row
 
 PAGE = "leaderboard.html"
@@ -76,8 +77,8 @@ def suite_command(
     made = suite.read_plan("demo" if plan is None else plan)
     made = made if device is None else replace(made, device=device)
     table = suite.run(made, out, resume=resume, shard=shard, ray=ray, progress=True)
-    for place, reason in table.missing.items():
-        note(f"{' · '.join(place)}: {reason}")
+    for (model, reason), places in _grouped(table).items():
+        note(f"{model}, {listing(list(dict.fromkeys(place.benchmark for place in places)))}: {reason}")
     _show(table)
     write_leaderboard(table, out / PAGE)
     console().print(f"Page: {(out / PAGE).absolute()}; tables: hiergeo table {out} --format md", soft_wrap=True)
@@ -104,6 +105,14 @@ def table_command(folder: Folder, format: Format = "md", out: File = None) -> No
         print(made)
     else:
         atomic_write_text(out, made + "\n")
+
+
+def _grouped(table: "Leaderboard") -> dict[tuple[str, str], list["Place"]]:
+    """(Model, reason) -> its cells without numbers for that reason."""
+    found: dict[tuple[str, str], list[Place]] = {}
+    for place, reason in table.missing.items():
+        found.setdefault((place.model, reason), []).append(place)
+    return found
 
 
 def _show(table: "Leaderboard") -> None:

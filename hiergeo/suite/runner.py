@@ -45,7 +45,8 @@ class Runner:
         """
         self.doing = " · ".join(place)
         entry = self.plan.benchmark(place.benchmark)
-        empty = Cell(place, Task.of(entry.task), "", FAILED)
+        task = Task.of(entry.task)
+        empty = Cell(place, replace(task, published=()) if entry.on_made_data else task, "", FAILED)
         loaded = self._loaded(place.model)
         if isinstance(loaded, Exception):
             optional = self.plan.model(place.model).optional and isinstance(loaded, HiergeoError)
