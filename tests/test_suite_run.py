@@ -121,6 +121,13 @@ class TestFailures:
         assert {place.model for place in table.failed} == {"b"}
         assert all("nowhere.npz" in why for why in table.failed.values())
 
+    def test_finished_cells_of_a_model_that_is_gone_are_kept(self, tmp_path, monkeypatch):
+        before = suite.run(plan(), tmp_path / "out").to_csv()
+        monkeypatch.setattr(Toy, "fingerprint", lambda _: 1 / 0)
+        with pytest.warns(UserWarning, match="kept unchecked"):
+            assert suite.run(plan(), tmp_path / "out", resume=True).to_csv() == before
+        assert suite.run(plan(**{"samples = 60": "samples = 61"}), tmp_path / "out", resume=True).failed
+
     def test_an_optional_model_is_skipped(self, tmp_path):
         package = 'spec = "npz:{package}/x.npz"\npackage = "no_such_package"\noptional = true'
         table = suite.run(plan(**{'spec = "toy:b"': package}), tmp_path / "out")

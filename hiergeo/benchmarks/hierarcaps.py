@@ -51,6 +51,13 @@ class HierarCaps(Benchmark):
         Published("CLIP ViT-B/32 + RE", "precision", 0.15, PAPER),
         Published("CLIP ViT-B/32 + RE", "recall", 0.47, PAPER),
         Published("CLIP ViT-B/32 + RE", "tau_d", 0.99, PAPER),
+        Published("CLIP ViT-L/14", "recall", 0.37, PAPER),
+        Published("CLIP ViT-L/14", "tau_d", 0.88, PAPER),
+        Published("CLIP ViT-L/14 + RE", "recall", 0.44, PAPER),
+        Published("CLIP ViT-L/14 + RE", "tau_d", 0.97, PAPER),
+        Published("MERU", "precision", 0.11, PAPER),
+        Published("MERU", "recall", 0.11, PAPER),
+        Published("MERU", "tau_d", 0.79, PAPER),
     )
 
     def __init__(

@@ -77,6 +77,7 @@ class Cell:
             the data is optional and not there.
         reason: why it failed or was skipped; empty where it was measured.
         work: hash of everything that the numbers depend on; empty where it was not measured.
+        asked: hash of what the plan says of the cell.
         fingerprint: of the model.
         metrics: metric -> value; those of the task are finite.
         intervals: metric -> its 95 % interval.
@@ -95,6 +96,7 @@ class Cell:
     status: Status
     reason: str = ""
     work: str = ""
+    asked: str = ""
     fingerprint: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
@@ -151,6 +153,7 @@ class Cell:
             "diagnostics": dict(self.diagnostics),
             "fingerprint": self.fingerprint,
             "work": self.work,
+            "asked": self.asked,
             "seconds": self.seconds,
             "items": dict(self.items),
             "rows": {name: held.tolist() for name, held in self.rows.items()},
@@ -180,6 +183,7 @@ SCHEMA = Record(
         "diagnostics": Record(rest=VALUE),
         "fingerprint": STRING,
         "work": STRING,
+        "asked": STRING,
         "seconds": NUMBER,
         "items": Record(rest=Whole(1)),
         "rows": Record(rest=ListOf(NUMBER)),

@@ -46,9 +46,14 @@ class Runner:
         self.doing = " · ".join(place)
         entry = self.plan.benchmark(place.benchmark)
         task = Task.of(entry.task)
-        empty = Cell(place, replace(task, published=()) if entry.on_made_data else task, "", FAILED)
+        task = replace(task, published=()) if entry.on_made_data else task
+        empty = Cell(place, task, "", FAILED, asked=_asked(self.plan, place))
         loaded = self._loaded(place.model)
         if isinstance(loaded, Exception):
+            before = self._finished(place)
+            if before is not None and before.asked == empty.asked:
+                warn(f"{place.model} cannot be loaded, so its finished cell is kept unchecked: {_told(loaded)}.")
+                return before
             optional = self.plan.model(place.model).optional and isinstance(loaded, HiergeoError)
             return self._kept(empty.without(SKIPPED if optional else FAILED, _told(loaded)))
         try:
@@ -103,12 +108,16 @@ class Runner:
 
     def _known(self, place: Place, work: str) -> Cell | None:
         """The finished cell of the same work; None where there is none, or its file is damaged."""
+        cell = self._finished(place)
+        return cell if cell is not None and cell.work == work else None
+
+    def _finished(self, place: Place) -> Cell | None:
         try:
             cell = read_cell(self.out, place)
         except InputError as error:
             warn(f"a cell is damaged and is measured again: {error}")
             return None
-        return cell if cell is not None and cell.status == DONE and cell.work == work else None
+        return cell if cell is not None and cell.status == DONE else None
 
 
 def _unfit(task: Benchmark, model: Model, space: Space) -> str | None:
@@ -125,6 +134,12 @@ def _unfit(task: Benchmark, model: Model, space: Space) -> str | None:
 
 def _told(error: Exception) -> str:
     return str(error).rstrip(".") if isinstance(error, HiergeoError) else described(error)
+
+
+def _asked(plan: SuitePlan, place: Place) -> str:
+    """The hash of what the plan says of a cell."""
+    told = [tuple(place), plan.model(place.model), plan.benchmark(place.benchmark), plan.seed, plan.samples, plan.dtype]
+    return sha256(repr(told).encode()).hexdigest()
 
 
 def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str) -> str:
