@@ -11,8 +11,8 @@ from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.auditing.attribution import CONTROLS, PRIMARY, Attribution, attribute
+from hiergeo.auditing.confounds import length_facts
 from hiergeo.auditing.depth import radial_depth
-from hiergeo.auditing.length import length_facts
 from hiergeo.auditing.operating import occupancy, operating_point, saturated_share
 from hiergeo.auditing.record import Audit, Controlled
 from hiergeo.auditing.subject import Subject, subject_of

@@ -6,6 +6,7 @@ same lengths. *Shuffled* and *exchanged*: the words of each caption in random or
 out anew. *Untrained*: copies of the network with random weights.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.npz import NpzModel
+from hiergeo.auditing.subject import Subject
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
 from hiergeo.errors import InputError, check_whole
@@ -27,7 +29,7 @@ from hiergeo.evaluation.protocols import View
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.findings.exports import json_text
 from hiergeo.geometry import Geometry, Space
-from hiergeo.metrics import Interval, percentile_interval, tau_d_rows
+from hiergeo.metrics import Interval, percentile_interval, tau_d, tau_d_rows
 from hiergeo.metrics.length import Condition, PartialTau, TierPairs, chain_lengths, partial_spearman, tier_pairs
 
 CHANCE = 0.5
@@ -333,3 +335,31 @@ def _percent(share: float) -> str:
 def _told(estimate: Estimate) -> str:
     low, high = (f"{100 * bound:.1f}" for bound in estimate.interval)
     return f"{_percent(estimate.value)} ({low} to {high} %)"
+
+
+def length_facts(subject: Subject) -> tuple[dict[str, float], dict[str, Statistic]]:
+    """Plain numbers, and statistics over the chains that can tell; those that nothing can tell are left out.
+
+    Numbers: `length_tau_d` and `length_tau_d_characters`, tau_d of the numbers of words and of characters. Statistics:
+    `right_equal_length`, the share of the pairs of tiers with equally many words that radii order rightly (ties one
+    half); `right_shorter`, the same where the more specific caption is the shorter one; `partial_tau`, the correlation
+    of radius and tier given the number of words. See `hiergeo.metrics.length`.
+    """
+    chains = [row.positive for row in subject.embedded.hierarchy.rows]
+    words, radii = chain_lengths(chains), subject.radii
+    numbers = {
+        "length_tau_d": tau_d(words),
+        "length_tau_d_characters": tau_d(chain_lengths(chains, "characters")),
+    }
+    return numbers, dict(_statistics(radii, words))
+
+
+def _statistics(radii: np.ndarray, words: np.ndarray) -> Iterator[tuple[str, Statistic]]:
+    conditions: tuple[tuple[str, Condition], ...] = (("right_equal_length", "equal"), ("right_shorter", "shorter"))
+    for name, condition in conditions:
+        pairs = tier_pairs(radii, words, condition).measurable
+        if len(pairs.pairs):
+            yield name, Statistic(len(pairs.pairs), pairs.share_right)
+    partial = PartialTau(radii, words)
+    if not math.isnan(partial.value()):
+        yield "partial_tau", Statistic(len(radii), partial.value)

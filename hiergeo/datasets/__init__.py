@@ -7,9 +7,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hiergeo._plugins import Plugins
-from hiergeo.datasets.balance import balanced_by_length
 from hiergeo.datasets.classification import labelled
-from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
+from hiergeo.datasets.controls import balanced_by_length, content_free, exchanged_words, shuffled_words
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
 from hiergeo.errors import InputError, unknown_name

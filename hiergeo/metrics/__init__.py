@@ -1,9 +1,8 @@
 """Metrics: pure functions from arrays to numbers, uncertainty of paired measurements, and a registry of metrics."""
 
-from hiergeo.metrics.correlation import RankCorrelation, spearman
+from hiergeo.metrics.correlation import RankCorrelation, himo, himo_rows, spearman
 from hiergeo.metrics.embeddings import Drift, similarity_drift, tau_d, tau_d_rows, tied_share
 from hiergeo.metrics.entailment import cone_scores, pep_scores
-from hiergeo.metrics.growth import himo, himo_rows
 from hiergeo.metrics.ranking import (
     Ranking,
     Reconstruction,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hiergeo.datasets.balance import balanced_by_length
+from hiergeo.datasets.controls import balanced_by_length
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarcaps.fetching import image_refs
 from hiergeo.datasets.hierarcaps.tables import (
