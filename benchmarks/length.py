@@ -25,7 +25,7 @@ from benchmarks.report import NONE, table
 from hiergeo import adapters, datasets, training
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.adapters.head import HeadModel
-from hiergeo.auditing.confounds import Estimate, LengthFacts, Order, length_controls
+from hiergeo.auditing.confounds import Estimate, LengthFacts, LengthSettings, Order, length_controls
 from hiergeo.datasets import Hierarchy
 from hiergeo.findings.exports import json_text
 from hiergeo.geometry import parse
@@ -82,7 +82,9 @@ class Bench:
     """Facts of each row by its label, and the models that heads share."""
 
     def __init__(self, copies: int, seed: int, samples: int) -> None:
-        self.copies, self.settings = copies, {"seed": seed, "samples": samples}
+        self.copies, self.seed = copies, seed
+        self.settings = LengthSettings(0, seed=seed, samples=samples)
+        self.bare = replace(self.settings, controls=False)
         self.facts: dict[str, LengthFacts] = {}
         self.data: dict[str, Hierarchy] = {}
         self.bases: dict[str, Remembered] = {}
@@ -92,34 +94,34 @@ class Bench:
         name, _, split = data.partition("/")
         self.data[label] = datasets.load(name, split or "test")
         model = self._shared(adapters.load(spec, device="cpu"))
-        self.facts[label] = length_controls(model, self.data[label], copies=0, **self.settings)
+        self.facts[label] = length_controls(model, self.data[label], settings=self.settings)
         original = model.model if isinstance(model, Remembered) else model
         copies = (adapters.untrained(original, seed) for seed in range(self.copies))
-        bare = [length_controls(each, self.data[label], copies=0, controls=False, **self.settings) for each in copies]
+        bare = [length_controls(each, self.data[label], settings=self.bare) for each in copies]
         self.facts[label] = replace(self.facts[label], untrained=tuple(each.order for each in bare))
 
     def trained(self, label: str, spec: str, of: str) -> None:
         """Measure what was trained from the model of row `of`."""
         self.data[label] = self.data[of]
         model = self._shared(adapters.load(spec, device="cpu"))
-        found = length_controls(model, self.data[of], copies=0, **self.settings)
+        found = length_controls(model, self.data[of], settings=self.settings)
         self.facts[label] = replace(found, untrained=self.facts[of].untrained)
 
     def untrained_head(self, label: str, spec: str, data: str) -> None:
         """As `head`, on an untrained copy of the model."""
-        self._head(label, adapters.untrained(adapters.load(spec, device="cpu"), self.settings["seed"]), data)
+        self._head(label, adapters.untrained(adapters.load(spec, device="cpu"), self.seed), data)
 
     def head(self, label: str, spec: str, data: str) -> None:
         """Train a Euclidean head with the default recipe on few chains, and measure it without further texts."""
         self._head(label, adapters.load(spec, device="cpu"), data)
 
     def _head(self, label: str, model: Model, data: str) -> None:
-        seed, base = self.settings["seed"], Remembered(model)
+        base = Remembered(model)
         split = "expanded-train" if data == "hierarcaps" else "train"
         chains = training.from_hierarchy(datasets.load(data, split).take(HEAD_ROWS), base)
-        trained = training.train_head(chains, parse("euclidean"), training.Recipe(seed=seed))
+        trained = training.train_head(chains, parse("euclidean"), training.Recipe(seed=self.seed))
         sharper = HeadModel(base, trained.head, label)
-        self.facts[label] = length_controls(sharper, datasets.load(data), copies=0, controls=False, **self.settings)
+        self.facts[label] = length_controls(sharper, datasets.load(data), settings=self.bare)
 
     def _shared(self, model: Model) -> Model:
         if isinstance(model, HeadModel):

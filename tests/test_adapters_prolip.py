@@ -18,7 +18,7 @@ from hiergeo import adapters, datasets
 from hiergeo.adapters.gaussians import Gaussian, inclusion
 from hiergeo.benchmarks import measure
 from hiergeo.errors import InputError
-from hiergeo.suite.cached import cached
+from hiergeo.suite.embedding_cache import cached
 
 pytest.importorskip("transformers")
 

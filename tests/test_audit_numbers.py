@@ -17,7 +17,7 @@ import hiergeo
 from hiergeo.auditing import AuditSettings, radial_depth
 from hiergeo.auditing.depth import DETECTION, SMALLEST_P
 from hiergeo.auditing.operating import REACH
-from hiergeo.auditing.subject import subject_of
+from hiergeo.auditing.subject import angles_alone, subject_of
 from hiergeo.auditing.walks import walks
 from hiergeo.errors import InputError
 
@@ -166,6 +166,21 @@ def test_pairs_under_every_control():
             told = np.concatenate([score(p, c).ravel(), score(p, n).ravel()])
             assert numbers[f"auroc{name}"] == pytest.approx(roc_auc_score(truth, told), **BARS), name
             assert numbers[f"average_precision{name}"] == pytest.approx(average_precision_score(truth, told), **BARS)
+
+
+def test_nothing_is_flattened_in_a_flat_space_whatever_its_cones():
+    points, chains = sample(4)
+    negative = chains[np.random.default_rng(5).permutation(len(chains))]
+    space = hiergeo.Space("product:euclidean:x3,euclidean:x2", min_radius=0.5)
+    numbers = audited(points, chains, space, negative=negative).numbers
+    assert numbers["auroc_flat"] == numbers["auroc"]
+    assert numbers["auroc_minus_flat"] == 0
+
+
+def test_angles_alone_are_taken_at_the_usual_median():
+    points, chains = sample(rows=3)
+    subject = angles_alone(subject_of(made(points, chains), hiergeo.Space("lorentz:-1")))
+    assert subject.radii == pytest.approx(np.full((3, 4), np.median(np.linalg.norm(points, axis=1))))
 
 
 def test_the_walk_from_the_most_specific_caption():

@@ -7,6 +7,9 @@ from page_common import read
 
 import hiergeo
 from hiergeo.auditing import AuditSettings
+from hiergeo.datasets import content_free, shuffled_words
+from hiergeo.errors import InputError
+from hiergeo.evaluation import embed
 from hiergeo.report import write_audit
 
 VERB = ["audit", "-m", "tiny", "-d", "scenes", "--rows", 24, "--samples", 20, "--steps", 5]
@@ -30,6 +33,36 @@ def test_the_verb_writes_what_python_gives(run, tmp_path):
     assert {"auroc_flat", "recall_angle_only", "walk_recall_data_mean"} < set(told["numbers"])
     assert same.findings.headline in " ".join(printed.split())
     assert same.findings.headline in read(page).text
+
+
+def test_controls_of_length_that_need_the_model(run, tmp_path):
+    file, page = tmp_path / "audit.json", tmp_path / "audit.html"
+    assert run(*VERB, "--copies", 2, "--json", file, "--html", page)[0] == 0
+    told = json.loads(file.read_text())
+    scenes = hiergeo.datasets.load("scenes", count=24)
+    free, mixed = (hiergeo.evaluate("tiny", made, samples=5) for made in (content_free(scenes), shuffled_words(scenes)))
+    tiny = hiergeo.adapters.load("tiny")
+    copies = [hiergeo.evaluate(hiergeo.adapters.untrained(tiny, seed), scenes, samples=5) for seed in (0, 1)]
+    wanted = {
+        "length_content_free": free.metrics["tau_d"],
+        "length_shuffled": mixed.metrics["tau_d"],
+        "length_untrained": max(each.metrics["tau_d"] for each in copies),
+        "right_equal_length_untrained": max((1 + each.metrics["tau_d_equal_length"]) / 2 for each in copies),
+    }
+    for name, value in wanted.items():
+        assert told["numbers"][name] == pytest.approx(value)
+        assert told["intervals"][name][0] <= value <= told["intervals"][name][1]
+        assert f"{value:.3f}".replace("-", "−") in read(page).text
+    assert "untrained copy" in told["verdict"]
+
+
+def test_embeddings_have_no_untrained_copies(tmp_path):
+    tiny, scenes = hiergeo.adapters.load("tiny"), hiergeo.datasets.load("scenes", count=8)
+    hiergeo.adapters.embed(tiny, scenes, tmp_path / "e.npz")
+    held = embed(tiny, scenes, negatives=True)
+    for model, data in ((held, None), (f"npz:{tmp_path / 'e.npz'}", scenes)):
+        with pytest.raises(InputError, match="copies"):
+            hiergeo.audit(model, data, "euclidean", AuditSettings(steps=5, samples=5, copies=1))
 
 
 def test_an_audit_is_made_again_from_its_json(run, tmp_path):

@@ -76,6 +76,17 @@ def test_a_damaged_entry_is_rebuilt_aloud(model, damage):
     assert torch.equal(Cached(Toy("a"), model.folder).encode_text(TEXTS), wanted)
 
 
+def test_a_folder_in_the_place_of_an_entry_is_replaced(model):
+    wanted = model.encode_text(TEXTS)
+    (path,) = entries(model)
+    path.unlink()
+    path.mkdir()
+    (path / "left").write_text("over")
+    with pytest.warns(UserWarning, match="cache is damaged"):
+        assert torch.equal(Cached(Toy("a"), model.folder).encode_text(TEXTS), wanted)
+    assert path.is_file()
+
+
 def test_memory_is_bounded(tmp_path):
     model = Cached(Toy("a"), tmp_path, memory=10 * DIM * 4)
     model.encode_text([f"text {number}" for number in range(60)], batch_size=6)

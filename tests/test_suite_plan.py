@@ -1,5 +1,6 @@
 """Plans of suites: what they mean, and that everything else is refused in one sentence before work starts."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -42,6 +43,15 @@ def test_shipped_plans_are_found_by_name(name):
     assert suite.read_plan(name).as_table() == suite.read_plan(f"{name}.toml").as_table()
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_stored_plan_asks_for_the_same_cells(name):
+    found = suite.read_plan(name)
+    stored = of_table(json.loads(json.dumps(found.as_table(), sort_keys=True)))
+    asked = [found.asked(place) for place in found.cells]
+    assert [stored.asked(place) for place in stored.cells] == asked
+    assert len(set(asked)) == len(asked)
+
+
 def test_the_demo_tunes_and_trains_in_three_geometries():
     trainings = [model.train for model in suite.read_plan("demo").models if model.train]
     heads = {train.geometry.partition(":")[0] for train in trainings if isinstance(train.recipe, Recipe)}
@@ -58,6 +68,8 @@ def test_the_demo_tunes_and_trains_in_three_geometries():
         ('spec = "toy:a"', 'spec = "toi:a"', "toy"),
         ('spec = "toy:a"', "spec = 3", "models.spec"),
         ('name = "b"', 'name = "a"', "collide"),
+        ('name = "b"', 'name = "a · lorentz:-1"', "rows are called 'a · lorentz:-1'"),
+        ("bar = 1.5", "bar = 1.4", "with their defaults"),
         ('title = "higher bar"\nbar = 1.5', 'title = "twin"', "collide"),
         ('title = "higher bar"', 'title = "radius"', "collide"),
         ('["native", "lorentz:-1"]', '["lorentz:-1", "lorentz:-1.0"]', "collide"),

@@ -78,14 +78,58 @@ class TestResume:
         suite.run(plan(text), out)
         before = files(out)
         data.write_text("another")
-        from hiergeo.suite import runner
-
-        runner.content_of.cache_clear()
         suite.run(plan(text), out, resume=True)
         after = files(out)
         assert {name for name in before if before[name] != after[name]} == {
             place.file for place in plan().cells if place.benchmark == "higher bar"
         }
+
+    def test_the_files_of_a_folder_that_an_option_names_are_part_of_the_work(self, tmp_path):
+        folder, out = tmp_path / "data", tmp_path / "out"
+        (folder / "deep").mkdir(parents=True)
+        (folder / "deep" / "one.csv").write_text("one")
+        text = PLAN.replace("bar = 1.5", f'raises = "{folder}"')
+        suite.run(plan(text), out)
+        before = files(out)
+        suite.run(plan(text), out, resume=True)
+        assert files(out) == before
+        (folder / "deep" / "two.csv").write_text("two")
+        suite.run(plan(text), out, resume=True)
+        assert sum(before[name] != held for name, held in files(out).items()) == 5
+
+    def test_cells_of_an_earlier_plan_are_not_those_of_a_new_one(self, tmp_path):
+        out = tmp_path / "out"
+        suite.run(plan(), out)
+        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, resume=True, shard="1/1000")
+        table = suite.read(out)
+        old = {place for place in table.plan.cells if place.benchmark == "higher bar"}
+        assert set(table.missing) == old
+        assert all("earlier plan" in why for why in table.missing.values())
+        assert not old & set(table.cells)
+        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, resume=True)
+        assert not suite.read(out).missing
+
+    def test_what_the_plan_says_beside_the_numbers_leaves_cells_as_they_are(self, tmp_path):
+        out = tmp_path / "out"
+        suite.run(plan(), out)
+        before = files(out)
+        changed = plan(Toys="Others", **{'published = "Toy A"': 'spaces = ["native", "lorentz:-1", "lorentz:-2"]'})
+        suite.run(changed, out, resume=True, shard="1/1000")
+        assert files(out) == before
+        assert len(suite.read(out).cells) == len(before)
+
+    def test_an_option_written_with_its_default_is_the_same_work(self, tmp_path):
+        out = tmp_path / "out"
+        suite.run(plan(), out)
+        numbers_before, Toy.embedded = numbers(out), 0
+        suite.run(plan(**{"bar = 1.5": 'bar = 1.5\nraises = ""'}), out, resume=True)
+        assert (numbers(out), Toy.embedded) == (numbers_before, 0)
+
+    def test_shards_on_unlike_machines_share_a_folder(self, tmp_path):
+        out = tmp_path / "out"
+        suite.run(plan(), out, shard="1/2")
+        suite.run(plan(**{'device = "cpu"': 'device = "auto"\nbatch_size = 7'}), out, shard="2/2")
+        assert not suite.read(out).missing
 
     @pytest.mark.parametrize("damage", [b"", b"{}", b'{"cell": 1}', None])
     def test_a_damaged_cell_is_measured_again_aloud(self, tmp_path, damage):

@@ -121,6 +121,15 @@ class TestFormats:
         assert text.count(r"\begin{tabular}") == text.count(r"\bottomrule") == 2
         assert all(line.count("&") == 3 for line in text.splitlines() if line.endswith(r"\\"))
 
+    def test_latex_rows_begin_with_a_group_and_reasons_are_comments(self, tmp_path):
+        text = PLAN.replace('name = "a"', 'name = "[2em] <a>|"').replace('name = "b"', 'name = "*b"')
+        found = suite.run(plan(text.replace("bar = 1.5", 'broken = "toy:c"')), tmp_path / "out").to_latex()
+        rows = [line for line in found.splitlines() if line.endswith(r"\\")]
+        assert all(line.startswith("{}") for line in rows)
+        assert any(line.startswith(r"{}[2em] \textless{}a\textgreater{}\textbar{} &") for line in rows)
+        (reason,) = (line for line in found.splitlines() if "share is nan" in line)
+        assert reason.startswith("% c · euclidean · higher bar")
+
     def test_the_page_is_whole(self, out, tmp_path):
         page = read_page(write_leaderboard(suite.read(out), tmp_path / "page.html"))
         for words in ("radius above 1.4", "published 0.25", "chance", "share is nan", "Toys"):
@@ -135,6 +144,15 @@ class TestFormats:
         assert "<script>alert(1)</script>" in page.text
         assert "<script>alert" not in table.to_markdown()
         assert r"\$x\_1\$ \& **b**" in table.to_latex()
+
+    def test_what_is_left_at_equal_lengths_stands_beside_the_rest(self, tmp_path):
+        chains = 'name = "hierarcaps"\ndata = "scenes"\ntake = 20\nprotocol = "pairs"'
+        text = f'samples = 5\ndevice = "cpu"\n[[models]]\nspec = "tiny"\n[[benchmarks]]\n{chains}'
+        (heads,) = (
+            line for line in suite.run(plan(text), tmp_path / "out").to_markdown().splitlines() if "AP |" in line
+        )
+        for name in ("tau_d", "AUROC"):
+            assert f"| {name} | {name} (equal length) |" in heads
 
     def test_a_suite_that_has_only_begun(self, tmp_path):
         table = suite.run(plan(), tmp_path / "out", shard="1/10")

@@ -2,7 +2,7 @@
 
 from hiergeo.auditing.assess import AuditSettings, audit
 from hiergeo.auditing.attribution import PRIMARY
-from hiergeo.auditing.confounds import LengthFacts, length_controls
+from hiergeo.auditing.confounds import LengthFacts, LengthSettings, length_controls
 from hiergeo.auditing.depth import Depth, radial_depth
 from hiergeo.auditing.record import Audit, Controlled
 from hiergeo.auditing.verdicts import AuditVerdict, Finding
@@ -16,6 +16,7 @@ __all__ = [
     "Depth",
     "Finding",
     "LengthFacts",
+    "LengthSettings",
     "audit",
     "length_controls",
     "radial_depth",

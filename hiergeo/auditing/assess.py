@@ -1,5 +1,6 @@
 """Model x dataset x space -> one audit."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,15 @@ from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.auditing.attribution import CONTROLS, PRIMARY, Attribution, attribute
-from hiergeo.auditing.confounds import length_facts
+from hiergeo.auditing.confounds import (
+    MOST_COPIES,
+    Estimate,
+    LengthFacts,
+    LengthSettings,
+    length_controls,
+    length_facts,
+    undefined_left_out,
+)
 from hiergeo.auditing.depth import radial_depth
 from hiergeo.auditing.operating import occupancy, operating_point, saturated_share
 from hiergeo.auditing.record import Audit, Controlled
@@ -34,16 +43,20 @@ class AuditSettings:
         steps: points of a walk and thresholds of a ladder.
         seed: of the bootstrap and of the random targets of walks.
         samples: bootstrap resamples.
+        copies: untrained copies of the network, beside which captions without content and of shuffled words are
+            measured too (`length_controls`); 0 for none of these, which need the model, not its embeddings alone.
     """
 
     steps: int = 50
     seed: int = 0
     samples: int = 1000
+    copies: int = 0
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1, _limits.PROTOCOL_STEPS)
         check_whole("seed", self.seed, 0, _limits.SEED)
         check_whole("samples", self.samples, 1, _limits.RESAMPLES)
+        check_whole("copies", self.copies, 0, MOST_COPIES)
 
 
 @torch_defaults()
@@ -63,12 +76,13 @@ def audit(
         data: a hierarchy, or the name of one (its test split); None for embeddings, which bring theirs.
         space: a space, a geometry, or its spec; None is the model's own space (`Model.native_space`), and Euclidean
             space where there is none. A space without a root of its own gets the model's.
-        settings: steps, seed and samples; the defaults of `AuditSettings` when None.
+        settings: steps, seed, samples and copies; the defaults of `AuditSettings` when None.
         compute: device, dtype and batch size of the embedding.
         progress: show bars for work that outlasts a second.
 
     Raises:
-        InputError: unknown names, data without two branches, embeddings that are not finite or do not fit.
+        InputError: unknown names, data without two branches, embeddings that are not finite or do not fit, copies of
+            what has no network.
         UnavailableError: data or weights that are not there.
 
     Source of the questions: Kim, Kim and Jang, arXiv 2607.05268 (2026).
@@ -77,6 +91,8 @@ def audit(
     given = None if space is None else as_space(space)
     if isinstance(model, Embedded):
         _check_data(model, data)
+        if settings.copies:
+            raise InputError("untrained copies need the model, and these are its embeddings: leave copies at 0.")
         return assess(model, Space("euclidean") if given is None else given, settings, progress=progress)
     if data is None:
         raise InputError("an audit of a model needs data: a hierarchy, or the name of one such as 'hierarcaps'.")
@@ -87,12 +103,25 @@ def audit(
     chosen = native_space(loaded) if given is None else given
     chosen.geometry.parts(loaded.dim)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
-    return assess(embedded, chosen, settings, progress=progress)
+    controls = None
+    if settings.copies:
+        how = LengthSettings(settings.copies, seed=settings.seed, samples=settings.samples)
+        controls = length_controls(loaded, hierarchy, chosen, how, compute=compute, progress=progress)
+        if not controls.untrained:
+            raise InputError(f"{loaded.name} is of stored embeddings, which no network made here: leave copies at 0.")
+    return assess(embedded, chosen, settings, controls, progress=progress)
 
 
 @torch.no_grad()
-def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progress: bool = False) -> Audit:
-    """Audit embeddings on the device where they are; arguments as for `audit`."""
+def assess(
+    embedded: Embedded,
+    space: Space,
+    settings: AuditSettings,
+    controls: LengthFacts | None = None,
+    *,
+    progress: bool = False,
+) -> Audit:
+    """Audit embeddings on the device where they are; arguments as for `audit`, and the controls of length, if any."""
     subject = subject_of(embedded, space)
     made = _Numbers(settings, progress)
     point = operating_point(subject)
@@ -100,7 +129,7 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
     made.intervals["u_median"] = point.median
     _add_cones(made, subject)
     _add_depth(made, subject)
-    _add_length(made, subject)
+    _add_length(made, subject, controls)
     measured = attribute(subject, settings.steps, progress=progress)
     attribution = _add_attribution(made, measured)
     walked = _add_walks(made, walks(subject, settings.steps, settings.seed, progress=progress))
@@ -116,6 +145,7 @@ def assess(embedded: Embedded, space: Space, settings: AuditSettings, *, progres
         **described_compute(embedded.captions),
         "seed": settings.seed,
         "bootstrap_samples": settings.samples,
+        "copies": settings.copies,
     }
     return Audit(made.numbers, made.intervals, about, attribution, walked, PRIMARY, point.quantiles)
 
@@ -182,12 +212,26 @@ def _add_depth(made: _Numbers, subject: Subject) -> None:
     }
 
 
-def _add_length(made: _Numbers, subject: Subject) -> None:
+def _add_length(made: _Numbers, subject: Subject, controls: LengthFacts | None) -> None:
     numbers, statistics = length_facts(subject)
     made.numbers |= numbers
     for name, statistic in statistics.items():
-        draws = statistic.draws(made.settings.samples, made.settings.seed)
-        made.add_drawn(name, statistic.value, draws[~np.isnan(draws)])
+        draws = undefined_left_out(statistic, made.settings.samples, made.settings.seed)
+        if len(draws):
+            made.add_drawn(name, statistic.value, draws)
+    if controls is not None:
+        for name, estimate in _controlled(controls):
+            made.numbers[name], made.intervals[name] = estimate.value, estimate.interval
+
+
+def _controlled(facts: LengthFacts) -> Iterator[tuple[str, Estimate]]:
+    """The controls of length that need the model."""
+    for name, order in (("length_content_free", facts.content_free), ("length_shuffled", facts.shuffled)):
+        if order is not None:
+            yield name, order.tau_d
+    yield "length_untrained", max(each.tau_d for each in facts.untrained)
+    if shares := [each.equal for each in facts.untrained if each.equal is not None]:
+        yield "right_equal_length_untrained", max(shares)
 
 
 def _add_attribution(made: _Numbers, measured: Attribution) -> tuple[Controlled, ...]:

@@ -8,13 +8,13 @@ out anew. *Untrained*: copies of the network with random weights.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from hiergeo import adapters
+from hiergeo import _limits, adapters
 from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
@@ -30,10 +30,16 @@ from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.findings.exports import json_text
 from hiergeo.geometry import Geometry, Space
 from hiergeo.metrics import Interval, percentile_interval, tau_d, tau_d_rows
-from hiergeo.metrics.length import Condition, PartialTau, TierPairs, chain_lengths, partial_spearman, tier_pairs
+from hiergeo.metrics.length import Condition, PartialTau, chain_lengths, partial_spearman, tier_pairs
+from hiergeo.metrics.matching import CHANCE
 
-CHANCE = 0.5
-"""Share of pairs that an order without knowledge gets right."""
+EQUAL, SHORTER = "right_equal_length", "right_shorter"
+"""Names of the shares of pairs that radii order rightly."""
+
+MOST_COPIES = 1000
+"""Untrained copies at most."""
+
+UNKNOWN = Interval(math.nan, math.nan)
 
 
 class Estimate(NamedTuple):
@@ -109,9 +115,12 @@ class LengthFacts:
     def content_free_share(self) -> float | None:
         """Spread of the content-free captions divided by that of the real ones: what length alone accounts for.
 
-        Of little meaning where the real captions hardly spread.
+        Of little meaning where the real captions hardly spread; None where they do not spread at all, or without
+        the control.
         """
-        return None if self.content_free is None else self.content_free.spread / self.order.spread
+        if self.content_free is None or self.order.spread == 0:
+            return None
+        return self.content_free.spread / self.order.spread
 
     @property
     def untrained_equal(self) -> tuple[float, float, float] | None:
@@ -161,17 +170,40 @@ class LengthFacts:
         return json_text(self.as_dict())
 
 
+@dataclass(frozen=True)
+class LengthSettings:
+    """How to control length.
+
+    Attributes:
+        copies: untrained copies to measure, with the seeds `seed`, `seed` + 1, ...; 0 for none.
+        controls: whether to measure captions without content and with words shuffled or exchanged.
+        filler: words of content-free captions, as for `hiergeo.datasets.content_free`.
+        seed: of the bootstrap, the shuffling and the copies.
+        samples: bootstrap resamples.
+
+    Raises:
+        InputError: a number out of range.
+    """
+
+    copies: int = 3
+    controls: bool = True
+    filler: tuple[str, ...] | None = None
+    seed: int = 0
+    samples: int = 1000
+
+    def __post_init__(self) -> None:
+        check_whole("copies", self.copies, 0, MOST_COPIES)
+        check_whole("seed", self.seed, 0, _limits.SEED)
+        check_whole("samples", self.samples, 1, _limits.RESAMPLES)
+
+
 @torch.no_grad()
 def length_controls(
     model: Model | Embedded | str,
     data: Hierarchy | None = None,
     space: Space | Geometry | str | None = None,
+    settings: LengthSettings | None = None,
     *,
-    copies: int = 3,
-    controls: bool = True,
-    filler: Sequence[str] | None = None,
-    seed: int = 0,
-    samples: int = 1000,
     compute: Compute = ON_THE_CPU,
     progress: bool = False,
 ) -> LengthFacts:
@@ -182,83 +214,70 @@ def length_controls(
             have no controls with other texts and no untrained copies.
         data: a hierarchy; None for embeddings, which bring theirs.
         space: a space, a geometry, or its spec; None is the model's own, else Euclidean space around its root.
-        copies: untrained copies to measure, with the seeds `seed`, `seed` + 1, ...; 0 for none.
-        controls: whether to measure captions without content and with words shuffled or exchanged.
-        filler: words of content-free captions, as for `content_free`.
-        seed: of the bootstrap, the shuffling and the copies.
-        samples: bootstrap resamples.
+        settings: copies, controls, filler, seed and samples; None for the defaults of `LengthSettings`.
         compute: where embeddings are made.
         progress: draw a bar.
 
     Raises:
-        InputError: no data for a model, a negative number of copies, or captions that the model cannot embed.
+        InputError: no data for a model, or captions that the model cannot embed.
     """
-    check_whole("copies", copies, 0, 1000)
-    check_whole("samples", samples, 1, 1_000_000)
+    how = LengthSettings() if settings is None else settings
     if isinstance(model, Embedded):
         chosen = Space("euclidean") if space is None else as_space(space)
-        return _facts(model, chosen, seed, samples)
+        return _facts(model, chosen, how)
     if data is None:
         raise InputError("the length controls of a model need data: give a hierarchy.")
     loaded = adapters.load(model) if isinstance(model, str) else model
     chosen = native_space(loaded) if space is None else as_space(space)
     if _is_stored(loaded):
-        copies, controls = 0, False
+        how = replace(how, copies=0, controls=False)
 
     def embedded(which: Model, hierarchy: Hierarchy) -> Embedded:
         return embed(which, hierarchy, images=False, compute=compute)
 
-    facts = _facts(embedded(loaded, data), chosen, seed, samples)
+    facts = _facts(embedded(loaded, data), chosen, how)
     words = _words(data)
     altered = {}
-    if controls:
+    if how.controls:
         altered = {
-            "content_free": content_free(data, filler),
-            "shuffled": shuffled_words(data, seed),
-            "exchanged": exchanged_words(data, seed),
+            "content_free": content_free(data, how.filler),
+            "shuffled": shuffled_words(data, how.seed),
+            "exchanged": exchanged_words(data, how.seed),
         }
     found: dict[str, Any] = {}
     for name, hierarchy in track(list(altered.items()), "controls of length", enabled=progress):
-        found[name] = order_of(_radii(embedded(loaded, hierarchy), chosen), words, seed, samples)
+        found[name] = order_of(_radii(embedded(loaded, hierarchy), chosen), words, how)
     untrained = []
-    for copy_seed in track(range(seed, seed + copies), "untrained copies", enabled=progress):
+    for copy_seed in track(range(how.seed, how.seed + how.copies), "untrained copies", enabled=progress):
         fresh = adapters.untrained(loaded, copy_seed)
-        untrained.append(order_of(_radii(embedded(fresh, data), chosen), words, seed, samples))
+        untrained.append(order_of(_radii(embedded(fresh, data), chosen), words, how))
     return LengthFacts(**{**vars(facts), **found, "untrained": tuple(untrained)})
 
 
-def order_of(radii: np.ndarray, words: np.ndarray, seed: int, samples: int) -> Order:
+def order_of(radii: np.ndarray, words: np.ndarray, how: LengthSettings) -> Order:
     """The order of tiers by radii (n, T) at all lengths, at equal ones and against reversed ones."""
-    chains = mean_of(tau_d_rows(radii))
-    pairs = radii.shape[0] * radii.shape[1] * (radii.shape[1] - 1) // 2
-    return Order(
-        _estimate(chains, pairs, seed, samples),
-        _share(radii, words, "equal", seed, samples),
-        _share(radii, words, "shorter", seed, samples),
-        tuple(radii.mean(axis=0).tolist()),
-    )
+    known = {name: _estimate(*each, how) for name, each in _shares(radii, words)}
+    tau = _estimate(mean_of(tau_d_rows(radii)), _pairs(radii), how)
+    return Order(tau, known.get(EQUAL), known.get(SHORTER), tuple(radii.mean(axis=0).tolist()))
 
 
-def _facts(embedded: Embedded, space: Space, seed: int, samples: int) -> LengthFacts:
+def _facts(embedded: Embedded, space: Space, how: LengthSettings) -> LengthFacts:
     """The facts that need no other texts than those embedded."""
     hierarchy, radii = embedded.hierarchy, _radii(embedded, space)
     words = _words(hierarchy)
     characters = chain_lengths((row.positive for row in hierarchy.rows), "characters")
     own, counted = tau_d_rows(radii), tau_d_rows(words)
-    order = order_of(radii, words, seed, samples)
-    partial = PartialTau(radii, words)
-    defined = not np.isnan(partial.value())
+    partial = _partial(radii, words)
+    drawn = None if partial is None else _estimate(partial, _pairs(radii), how)
     return LengthFacts(
         model=embedded.model,
         data=f"{hierarchy.name} {hierarchy.split}",
         geometry=space.geometry.spec,
-        order=order,
-        words=_estimate(mean_of(counted), order.tau_d.pairs, seed, samples),
+        order=order_of(radii, words, how),
+        words=_estimate(mean_of(counted), _pairs(radii), how),
         characters=float(tau_d_rows(characters).mean()),
-        gain=_estimate(mean_of(own - counted), order.tau_d.pairs, seed, samples),
-        partial_tau=_estimate(Statistic(len(radii), partial.value), order.tau_d.pairs, seed, samples)
-        if defined
-        else None,
+        gain=_estimate(mean_of(own - counted), _pairs(radii), how),
+        partial_tau=None if drawn is None or math.isnan(drawn.interval.low) else drawn,
         partial_spearman=partial_spearman(radii, words),
     )
 
@@ -276,15 +295,20 @@ def _words(hierarchy: Hierarchy) -> np.ndarray:
     return chain_lengths(row.positive for row in hierarchy.rows)
 
 
-def _share(radii: np.ndarray, words: np.ndarray, condition: Condition, seed: int, samples: int) -> Estimate | None:
-    chosen: TierPairs = tier_pairs(radii, words, condition).measurable
-    if not len(chosen.pairs):
-        return None
-    return _estimate(Statistic(len(chosen.pairs), chosen.share_right), int(chosen.pairs.sum()), seed, samples)
+def undefined_left_out(statistic: Statistic, samples: int, seed: int) -> np.ndarray:
+    """Bootstrap values without the resamples in which the statistic is undefined (NaN); there may be none left."""
+    draws = statistic.draws(samples, seed)
+    return draws[~np.isnan(draws)]
 
 
-def _estimate(statistic: Statistic, pairs: int, seed: int, samples: int) -> Estimate:
-    return Estimate(statistic.value, percentile_interval(statistic.draws(samples, seed)), pairs)
+def _estimate(statistic: Statistic, pairs: int, how: LengthSettings) -> Estimate:
+    draws = undefined_left_out(statistic, how.samples, how.seed)
+    return Estimate(statistic.value, percentile_interval(draws) if len(draws) else UNKNOWN, pairs)
+
+
+def _pairs(radii: np.ndarray) -> int:
+    """How many pairs of tiers chains with radii (n, T) have."""
+    return radii.shape[0] * radii.shape[1] * (radii.shape[1] - 1) // 2
 
 
 def _range(values: Sequence[float]) -> tuple[float, float, float] | None:
@@ -351,15 +375,21 @@ def length_facts(subject: Subject) -> tuple[dict[str, float], dict[str, Statisti
         "length_tau_d": tau_d(words),
         "length_tau_d_characters": tau_d(chain_lengths(chains, "characters")),
     }
-    return numbers, dict(_statistics(radii, words))
+    statistics = {name: statistic for name, (statistic, _) in _shares(radii, words)}
+    partial = _partial(radii, words)
+    return numbers, statistics if partial is None else statistics | {"partial_tau": partial}
 
 
-def _statistics(radii: np.ndarray, words: np.ndarray) -> Iterator[tuple[str, Statistic]]:
-    conditions: tuple[tuple[str, Condition], ...] = (("right_equal_length", "equal"), ("right_shorter", "shorter"))
+def _shares(radii: np.ndarray, words: np.ndarray) -> Iterator[tuple[str, tuple[Statistic, int]]]:
+    """The share of pairs in the right order under each condition on lengths that some pairs meet, and their number."""
+    conditions: tuple[tuple[str, Condition], ...] = ((EQUAL, "equal"), (SHORTER, "shorter"))
     for name, condition in conditions:
-        pairs = tier_pairs(radii, words, condition).measurable
-        if len(pairs.pairs):
-            yield name, Statistic(len(pairs.pairs), pairs.share_right)
+        chosen = tier_pairs(radii, words, condition).measurable
+        if len(chosen.pairs):
+            yield name, (Statistic(len(chosen.pairs), chosen.share_right), int(chosen.pairs.sum()))
+
+
+def _partial(radii: np.ndarray, words: np.ndarray) -> Statistic | None:
+    """Kendall's partial correlation of radius and tier given words; None where it is undefined."""
     partial = PartialTau(radii, words)
-    if not math.isnan(partial.value()):
-        yield "partial_tau", Statistic(len(radii), partial.value)
+    return None if math.isnan(partial.value()) else Statistic(len(radii), partial.value)

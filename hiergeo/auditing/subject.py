@@ -113,7 +113,7 @@ def angles_alone(subject: Subject) -> Subject:
     Points at the root, which have no direction, stay there. In a single space -Xi and minus the distance then order
     pairs as the cosine of their directions does.
     """
-    common = [float(point.radius.median()) or 1.0 for point in subject.text.factors]
+    common = [float(np.median(array(point.radius))) or 1.0 for point in subject.text.factors]
 
     def change(points: Points) -> Points:
         factors = (
@@ -142,7 +142,8 @@ def radii_alone(subject: Subject) -> Subject:
 def flattened(subject: Subject) -> Subject:
     """The same radii and directions with K = 0 in every factor."""
     flat = flat_geometry(subject.space.geometry)
-    space = Space(flat, subject.space.root if subject.space.root is not None else "none")
+    rooted = subject.space
+    space = Space(flat, "none" if rooted.root is None else rooted.root, min_radius=rooted.min_radius)
     return subject.altered(lambda points: Points(flat, points.factors), space)
 
 

@@ -10,6 +10,7 @@ from hiergeo.findings.contrasts import FLAT_BEND
 from hiergeo.findings.exports import number
 from hiergeo.findings.verdicts import HUGE, SUNK, TELLING
 from hiergeo.metrics import Interval, find_metric
+from hiergeo.metrics.matching import CHANCE
 
 SIGNIFICANT = 0.01
 """Largest p-value of a radial depth that counts as detected."""
@@ -19,9 +20,6 @@ TINY = 1e-4
 
 WORK = 0.01
 """Smallest difference from a control that counts as work, or as harm."""
-
-CHANCE = 0.5
-"""Share of pairs that a coin orders rightly."""
 
 ATTRIBUTED: dict[str, tuple[str, ...]] = {
     "flat": (PRIMARY, "auroc", "average_precision", "precision", "recall"),
@@ -160,6 +158,8 @@ def _despite_length(seen: Evidence) -> str:
     """What the headline adds where radii order tiers only as far as length does."""
     if not _beats_chance(seen, "right_equal_length"):
         return "; but among captions of equally many words radii do not order the tiers"
+    if not _beats_untrained(seen):
+        return "; but among captions of equally many words an untrained copy orders the tiers as well"
     if not _beats_chance(seen, "right_shorter"):
         return "; but where the more specific caption is shorter, radii follow the length"
     return ""
@@ -219,9 +219,25 @@ def _length(seen: Evidence) -> Iterator[Finding]:
         parts.append(f"radii are right in {told} of the pairs of tiers with equally many words (chance 0.5)")
     if "right_shorter" in seen.numbers:
         parts.append(f"in {seen.told('right_shorter')} where the more specific caption is shorter")
+    if "length_untrained" in seen.numbers:
+        parts.append(
+            f"captions without content have tau_d {seen.told('length_content_free')}, with words shuffled "
+            f"{seen.told('length_shuffled')}, the best untrained copy {seen.told('length_untrained')}"
+        )
+    if "right_equal_length_untrained" in seen.numbers:
+        best = number(seen.numbers["right_equal_length_untrained"])
+        parts.append(f"at equally many words the best untrained copy is right in {best}")
     known = [name for name in ("right_equal_length", "right_shorter") if name in seen.numbers]
     holds = all(_beats_chance(seen, name) for name in known) if known else None
+    if "right_equal_length_untrained" in seen.numbers:
+        holds = bool(holds) and _beats_untrained(seen)
     yield Finding("length", holds, f"Length: {'; '.join(parts)}.")
+
+
+def _beats_untrained(seen: Evidence) -> bool:
+    """Whether radii order tiers of equally many words better than every untrained copy, or there are no copies."""
+    best = seen.numbers.get("right_equal_length_untrained")
+    return best is None or seen.intervals["right_equal_length"].low > best
 
 
 def _walk(seen: Evidence) -> Iterator[Finding]:

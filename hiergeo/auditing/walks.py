@@ -26,9 +26,6 @@ DRAWS = 4
 UNIT = 1e-3
 """Largest deviation of a norm from 1 at which embeddings count as normalised."""
 
-CONTROLS = ("random_root", "data_mean", "random_direction")
-"""Where the walks of the controls end."""
-
 
 class Walk(NamedTuple):
     """Captions met by one walk of every image, or of every row where there are no images.

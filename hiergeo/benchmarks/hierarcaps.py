@@ -35,10 +35,12 @@ class HierarCaps(Benchmark):
     primary = "tau_d"
     metrics = (
         "tau_d",
+        "tau_d_equal_length",
         "precision",
         "recall",
         "any_hit",
         "auroc",
+        "auroc_equal_length",
         "average_precision",
         "auroc_margin",
         "average_precision_margin",

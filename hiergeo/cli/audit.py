@@ -16,6 +16,14 @@ from hiergeo.evaluation import Compute
 Page = Annotated[
     Path | None, typer.Option("--html", help="Also write a page here.", metavar="FILE", callback=options.path)
 ]
+Copies = Annotated[
+    int,
+    typer.Option(
+        help="Untrained copies of the network, beside captions without content and of shuffled words; 0 for none.",
+        metavar="N",
+        min=0,
+    ),
+]
 Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=_limits.RESAMPLES)]
 
 
@@ -33,6 +41,7 @@ def audit_command(
     html: Page = None,
     seed: options.Seed = 0,
     samples: Samples = 1000,
+    copies: Copies = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
@@ -41,7 +50,7 @@ def audit_command(
     from hiergeo.report import audit_tables, write_audit
 
     check_writable(json, html)
-    settings = AuditSettings(steps, seed, samples)
+    settings = AuditSettings(steps, seed, samples, copies)
     compute = Compute(**options.embedding(device, dtype, batch_size))
     asked = Asked(geometry, root, min_radius)
     asked.check()

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hiergeo import _limits, adapters
-from hiergeo.auditing import LengthFacts, length_controls
+from hiergeo.auditing import LengthSettings, length_controls
 from hiergeo.cli import options
 from hiergeo.cli._io import Asked, check_writable, load_data, note_geometry, write_json
 from hiergeo.cli._terminal import console
@@ -43,6 +43,8 @@ def length_command(
     check_writable(json)
     if filler is not None and not filler.split():
         raise InputError("--filler needs at least one word.")
+    words = None if filler is None else tuple(filler.split())
+    settings = LengthSettings(copies, filler=words, seed=seed, samples=samples)
     compute = Compute(**options.embedding(device, dtype, batch_size))
     asked = Asked(geometry, root, None)
     asked.check()
@@ -50,17 +52,7 @@ def length_command(
     loaded = adapters.load(model, device=device)
     space = asked.space(loaded)
     note_geometry(loaded, [space], geometry is not None)
-    facts: LengthFacts = length_controls(
-        loaded,
-        hierarchy,
-        space,
-        copies=copies,
-        filler=None if filler is None else filler.split(),
-        seed=seed,
-        samples=samples,
-        compute=compute,
-        progress=True,
-    )
+    facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
     write_json(json, facts.to_json())
     screen = console()
     screen.print(length_table(facts))

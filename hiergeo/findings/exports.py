@@ -70,9 +70,9 @@ def latex(grid: Grid) -> str:
     lines = [
         rf"\begin{{tabular}}{{l{'r' * len(grid.heads)}}}",
         r"\toprule",
-        " & ".join(map(latex_text, (grid.corner, *grid.heads))) + r" \\",
+        latex_row(map(latex_text, (grid.corner, *grid.heads))),
         r"\midrule",
-        *(" & ".join((_latex_label(name), *map(written, figures))) + r" \\" for name, figures in grid.rows),
+        *(latex_row((_latex_label(name), *map(written, figures))) for name, figures in grid.rows),
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -83,6 +83,9 @@ LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 
@@ -90,6 +93,11 @@ LATEX = {
 def latex_text(text: str) -> str:
     """Text with LaTeX's special characters escaped."""
     return "".join(LATEX.get(character, character) for character in text)
+
+
+def latex_row(entries: Iterable[str]) -> str:
+    r"""A row of a tabular; it begins with an empty group, since ``\\`` and rules take ``[`` and ``*`` as arguments."""
+    return "{}" + " & ".join(entries) + r" \\"
 
 
 def _latex_label(metric: str) -> str:

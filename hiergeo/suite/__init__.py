@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hiergeo.suite.cached import Cached, cached
 from hiergeo.suite.cells import Cell, Place
 from hiergeo.suite.conduct import ALL, Shard, conduct
+from hiergeo.suite.embedding_cache import Cached, cached
 from hiergeo.suite.leaderboard import Leaderboard, read
 from hiergeo.suite.plan import BenchmarkEntry, ModelEntry, SuitePlan, Training
 from hiergeo.suite.reading import parse_plan, read_plan

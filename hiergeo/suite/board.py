@@ -11,7 +11,7 @@ from hiergeo.geometry import parse
 from hiergeo.metrics import Interval, find_metric
 from hiergeo.suite.audits import VERDICT
 from hiergeo.suite.cells import DONE, Cell, Task
-from hiergeo.suite.plan import NATIVE
+from hiergeo.suite.plan import row_name
 
 FEW = 15
 """Contrasts of a metric that tables list in full."""
@@ -24,7 +24,7 @@ class Row(NamedTuple):
     space: str
 
     def __str__(self) -> str:
-        return self.model if self.space == NATIVE else f"{self.model} · {self.space}"
+        return row_name(*self)
 
 
 class Range(NamedTuple):

@@ -22,6 +22,9 @@ from hiergeo.suite.runner import Runner
 PLAN = "plan.json"
 """The file of the plan in the folder of a suite."""
 
+MACHINE = frozenset({"device", "batch_size"})
+"""Settings of a plan that may differ between the machines that share a folder: numbers are the same up to rounding."""
+
 SHARD = re.compile(r"(\d{1,6})/(\d{1,6})")
 HELD = re.compile(r"\.shard-(\d+)-of-(\d+)\.lock")
 
@@ -119,11 +122,17 @@ def _claim(plan: SuitePlan, out: Path, cells: Sequence[Place], resume: bool) -> 
         before = None
     if not resume:
         begun = [place for place in cells if (out / FOLDER / place.file).exists()]
-        if begun or (before is not None and before != table):
+        if begun or (before is not None and not _same(before, table)):
             what = f"{len(begun)} cells of this suite" if begun else "another suite"
             raise InputError(f"{out} holds {what}: go on with it (--resume), or choose another folder.")
-    if before != table:
+    if before is None or not _same(before, table):
         documents.write(path, {"plan": table})
+
+
+def _same(before: dict[str, Any], table: dict[str, Any]) -> bool:
+    """Whether two plans ask for the same, on whatever machines."""
+    one, other = ({key: value for key, value in each.items() if key not in MACHINE} for each in (before, table))
+    return one == other
 
 
 def read_table(out: Path) -> dict[str, Any]:

@@ -24,11 +24,13 @@ class Leaderboard:
         plan: what was asked for.
         cells: those that are there.
         damaged: cells whose files are damaged, and how.
+        outdated: cells whose files are of an earlier plan, which says something else of them.
     """
 
     plan: SuitePlan
     cells: dict[Place, Cell]
     damaged: dict[Place, str] = field(default_factory=dict)
+    outdated: frozenset[Place] = frozenset()
 
     def __repr__(self) -> str:
         return f"<Leaderboard {self.title}: {len(self.cells)} of {len(self.plan.cells)} cells>"
@@ -59,7 +61,7 @@ class Leaderboard:
 
     @cached_property
     def missing(self) -> dict[Place, str]:
-        """Cells without numbers, and why: failed, skipped, damaged or not measured yet."""
+        """Cells without numbers, and why: failed, skipped, damaged, of an earlier plan or not measured yet."""
         return dict(self._missing())
 
     @property
@@ -73,6 +75,8 @@ class Leaderboard:
             cell = self.cells.get(place)
             if place in self.damaged:
                 yield place, f"damaged: {self.damaged[place]}"
+            elif place in self.outdated:
+                yield place, "not measured yet, its numbers are of an earlier plan"
             elif cell is None:
                 yield place, "not measured yet"
             elif cell.status != DONE:
@@ -83,7 +87,7 @@ class Leaderboard:
         return text.markdown(self)
 
     def to_latex(self) -> str:
-        """The same tables for LaTeX with the package booktabs."""
+        """One tabular a benchmark for LaTeX with the package booktabs; cells without numbers, and why, as comments."""
         return text.latex(self)
 
     def to_csv(self) -> str:
@@ -103,12 +107,17 @@ def read(out: Path | str) -> Leaderboard:
     plan = of_table(read_table(out), out / PLAN)
     cells: dict[Place, Cell] = {}
     damaged: dict[Place, str] = {}
+    outdated: set[Place] = set()
     for place in plan.cells:
         try:
             cell = read_cell(out, place)
         except InputError as error:
             damaged[place] = str(error)
             continue
-        if cell is not None:
+        if cell is None:
+            continue
+        if cell.asked == plan.asked(place):
             cells[place] = cell
-    return Leaderboard(plan, cells, damaged)
+        else:
+            outdated.add(place)
+    return Leaderboard(plan, cells, damaged, frozenset(outdated))

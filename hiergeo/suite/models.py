@@ -20,7 +20,7 @@ from hiergeo.storage import documents
 from hiergeo.storage.documents import Record, Text
 from hiergeo.storage.files import retire
 from hiergeo.storage.locks import HeldError, locked
-from hiergeo.suite.cached import cached
+from hiergeo.suite.embedding_cache import cached
 from hiergeo.suite.plan import NATIVE, ModelEntry, Training
 from hiergeo.training import TowerRecipe, fine_tune, from_hierarchy, save_head, train_head
 

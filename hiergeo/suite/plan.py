@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
+from inspect import signature
 from typing import Any
 
 from hiergeo import _limits
@@ -103,6 +105,12 @@ class BenchmarkEntry:
     optional: bool = False
 
     @cached_property
+    def settled(self) -> dict[str, Any]:
+        """The options with the defaults of those that the plan leaves out. Raises the errors of `task`."""
+        parameters = signature(type(self.task)).parameters.values()
+        return {each.name: each.default for each in parameters if each.default is not each.empty} | dict(self.options)
+
+    @cached_property
     def task(self) -> Benchmark:
         """The benchmark. Raises InputError for unknown options and values that it refuses."""
         try:
@@ -160,16 +168,19 @@ class SuitePlan:
             if not entries:
                 raise InputError(f"the suite has no {kind}: add [[{kind}]] to its plan.")
             _refuse_twins((each.name for each in entries), f"two of its {kind} are called")
-        tasks = (json.dumps([each.kind, each.options], sort_keys=True, default=str) for each in self.benchmarks)
+        tasks = (_canonical([each.kind, each.options]) for each in self.benchmarks)
         _refuse_twins(tasks, "two of its benchmarks are the same,")
         for model in self.models:
             _check_model(model)
+        rows = (row_name(model.name, space) for model in self.models for space in model.spaces)
+        _refuse_twins(rows, "two of its rows are called")
 
     def check(self) -> None:
         """Check what depends on the packages of this machine: adapters, datasets, benchmarks and their options.
 
         Raises:
-            InputError: an unknown name or option (the nearest one is suggested), or a value that a benchmark refuses.
+            InputError: an unknown name or option (the nearest one is suggested), a value that a benchmark refuses, or
+                two benchmarks that differ only in a default that one of them writes out.
         """
         for model in self.models:
             ADAPTERS.check(model.spec.partition(":")[0])
@@ -177,6 +188,8 @@ class SuitePlan:
                 DATASETS.check(model.train.data)
         for benchmark in self.benchmarks:
             _ = benchmark.task
+        tasks = (_canonical([each.kind, each.settled]) for each in self.benchmarks)
+        _refuse_twins(tasks, "two of its benchmarks are, with their defaults, the same,")
 
     @property
     def cells(self) -> tuple[Place, ...]:
@@ -196,6 +209,16 @@ class SuitePlan:
         """The benchmark of that name."""
         return next(each for each in self.benchmarks if each.name == name)
 
+    def asked(self, place: Place) -> str:
+        """The hash of what the plan says about the numbers of a cell; the same for the plan that was read back."""
+        model, benchmark = self.model(place.model), self.benchmark(place.benchmark)
+        told = [
+            [model.spec, model.package, _trained(model.train), place.space],
+            [benchmark.kind, dict(benchmark.options)],
+            [self.seed, self.samples, self.dtype],
+        ]
+        return sha256(_canonical(told).encode()).hexdigest()
+
     def as_table(self) -> dict[str, Any]:
         """JSON values, from which `of_table` makes the same plan: the table of its TOML file, with every default."""
         table = {key: getattr(self, key) for key in SETTINGS if getattr(self, key) is not None}
@@ -208,6 +231,15 @@ class SuitePlan:
             json.dumps({**table, "models": models, "benchmarks": benchmarks}, default=str)
         )
         return held
+
+
+def row_name(model: str, space: str) -> str:
+    """What tables call a model in a space."""
+    return model if space == NATIVE else f"{model} · {space}"
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _without_none(entry: ModelEntry | Training, left_out: str) -> dict[str, Any]:

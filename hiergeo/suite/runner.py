@@ -1,6 +1,7 @@
 """Measuring single cells of a suite: what goes wrong in one is a reason in its file, and the others go on."""
 
 import json
+import os
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -47,7 +48,7 @@ class Runner:
         entry = self.plan.benchmark(place.benchmark)
         task = Task.of(entry.task)
         task = replace(task, published=()) if entry.on_made_data else task
-        empty = Cell(place, task, "", FAILED, asked=_asked(self.plan, place))
+        empty = Cell(place, task, "", FAILED, asked=self.plan.asked(place))
         loaded = self._loaded(place.model)
         if isinstance(loaded, Exception):
             before = self._finished(place)
@@ -62,7 +63,7 @@ class Runner:
             work = _work(self.plan, entry, space, loaded.model.fingerprint())
             known = self._known(place, work)
             if known is not None:
-                return known
+                return known if known.asked == empty.asked else self._kept(replace(known, asked=empty.asked))
             with suppress(UnavailableError):  # it may be of data that these options do not need
                 entry.task.load()
             if unfit := _unfit(entry.task, loaded.model, space):
@@ -136,29 +137,45 @@ def _told(error: Exception) -> str:
     return str(error).rstrip(".") if isinstance(error, HiergeoError) else described(error)
 
 
-def _asked(plan: SuitePlan, place: Place) -> str:
-    """The hash of what the plan says of a cell."""
-    told = [tuple(place), plan.model(place.model), plan.benchmark(place.benchmark), plan.seed, plan.samples, plan.dtype]
-    return sha256(repr(told).encode()).hexdigest()
-
-
 def _work(plan: SuitePlan, entry: BenchmarkEntry, space: Space, fingerprint: str) -> str:
-    """The hash of everything that the numbers of a cell depend on; files that options name enter with their content."""
+    """The hash of everything that the numbers of a cell depend on; what options name enters by `content_of`."""
     root = None if space.root is None else sha256(space.root.double().cpu().numpy().tobytes()).hexdigest()
-    named = {key: content_of(value) for key, value in entry.options.items() if isinstance(value, str)}
+    named = {key: content_of(value) for key, value in entry.settled.items() if isinstance(value, str)}
     told = [
         fingerprint,
         [space.geometry.spec, space.centre, root, space.min_radius],
-        [entry.kind, dict(entry.options), entry.task.protocol, named],
+        [entry.kind, entry.settled, entry.task.protocol, named],
         [plan.seed, plan.samples, plan.dtype, __version__],
     ]
     return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
-@lru_cache
 def content_of(option: str) -> str | None:
-    """The hash of the file that an option names; None where it names none."""
+    """The hash of what an option names: of a file its content, of a folder the names, sizes and times of its files.
+
+    None where it names neither. A folder is named by a path with a separator, such as ``./data``, since bare words,
+    such as ``demo``, name datasets.
+    """
     try:
-        return file_sha256(path) if (path := Path(option).expanduser()).is_file() else None
+        path = Path(option).expanduser()
+        if path.is_file():
+            stat = path.stat()
+            return _content(path, stat.st_size, stat.st_mtime_ns)
+        return _listing(path) if ("/" in option or os.sep in option) and path.is_dir() else None
     except (OSError, ValueError, RuntimeError):
         return None
+
+
+@lru_cache
+def _content(path: Path, size: int, modified: int) -> str:
+    """The hash of a file, computed again where its size or its time of modification, nanoseconds, are others."""
+    return file_sha256(path)
+
+
+def _listing(folder: Path) -> str:
+    held = sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            stat = path.stat()
+            held.update(repr((path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns)).encode())
+    return held.hexdigest()

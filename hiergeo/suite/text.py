@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from hiergeo.findings.exports import latex_text, markdown_table, number
+from hiergeo.findings.exports import latex_row, latex_text, markdown_table, number
 from hiergeo.metrics import Interval, find_metric
 from hiergeo.suite.board import Board, Range, Row
 from hiergeo.suite.cells import Place
@@ -185,29 +185,38 @@ def _line(words: object) -> str:
 
 
 def latex(table: Tables) -> str:
-    """One tabular a benchmark, with booktabs rules; published figures are in italics, baselines below a rule."""
-    return "\n\n".join(_tabular(board) for board in table.boards) + "\n"
+    """One tabular a benchmark, with booktabs rules; published figures are in italics, baselines below a rule.
+
+    Cells without numbers are listed with their reasons in comments after the tables.
+    """
+    reasons = (_comment(f"{' · '.join(place)}: {why}") for place, why in table.missing.items())
+    return "\n\n".join((*map(_tabular, table.boards), *(["\n".join(reasons)] if table.missing else ()))) + "\n"
 
 
 def _tabular(board: Board) -> str:
     metrics = board.metrics
     labels = [latex_text(find_metric(metric).label) for metric in metrics]
     lines = [
-        f"% {board.name}: {'; '.join(board.protocols)}".replace("\n", " "),
+        _comment(f"{board.name}: {'; '.join(board.protocols)}"),
         rf"\begin{{tabular}}{{ll{'r' * len(metrics)}}}",
         r"\toprule",
-        " & ".join(("model", "space", *labels)) + r" \\",
+        latex_row(("model", "space", *labels)),
         r"\midrule",
-        *(_row((*map(latex_text, row), *(_latex(board, row, metric) for metric in metrics))) for row in board.cells),
+        *(
+            latex_row((*map(latex_text, row), *(_latex(board, row, metric) for metric in metrics)))
+            for row in board.cells
+        ),
     ]
     if board.published or board.baselines:
         lines.append(r"\midrule")
     for model, held in board.published.items():
         figures = {each.metric: rf"\textit{{{each.value:g}}}" for each in held}
-        lines.append(_row((rf"\textit{{published: {latex_text(model)}}}", "", *(figures.get(m, "") for m in metrics))))
+        lines.append(
+            latex_row((rf"\textit{{published: {latex_text(model)}}}", "", *(figures.get(m, "") for m in metrics)))
+        )
     for name, by_metric in board.baselines.items():
         spans = (_span(by_metric.get(metric)).strip("*").replace("−", "$-$") for metric in metrics)
-        lines.append(_row((f"baseline: {latex_text(name)}", "", *spans)))
+        lines.append(latex_row((f"baseline: {latex_text(name)}", "", *spans)))
     return "\n".join((*lines, r"\bottomrule", r"\end{tabular}"))
 
 
@@ -220,5 +229,5 @@ def _latex(board: Board, row: Row, metric: str) -> str:
     return f"${shown}${bounds}".replace("−", "-")
 
 
-def _row(entries: tuple[str, ...]) -> str:
-    return " & ".join(entries) + r" \\"
+def _comment(words: str) -> str:
+    return f"% {' '.join(words.split())}"

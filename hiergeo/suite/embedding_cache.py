@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -106,7 +107,10 @@ class Cached(Model):
             rows = made.detach().to("cpu", torch.float32)
             if rows.ndim != 2 or len(rows) != len(items) or not rows.isfinite().all():
                 return made  # the caller refuses it, and nothing is kept
-            archives.write(self._path(key), {"rows": rows.numpy(), "key": np.array(key)})
+            path = self._path(key)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            archives.write(path, {"rows": rows.numpy(), "key": np.array(key)})
         self._hold(key, rows)
         return rows
 
