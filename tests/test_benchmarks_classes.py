@@ -11,7 +11,7 @@ from hiergeo import datasets
 from hiergeo.benchmarks import benchmark_named, measure
 from hiergeo.benchmarks.classes import SYNONYMS, read_items
 from hiergeo.benchmarks.trees import mistakes
-from hiergeo.benchmarks.zero_shot import accuracies
+from hiergeo.benchmarks.zero_shot import class_accuracies
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.metrics import Tree, tree_scores
@@ -45,6 +45,7 @@ def test_zero_shot_is_what_sklearn_says(averaging):
     )
     assert found.metrics["top5_accuracy"] == pytest.approx(top_k_accuracy_score(labels, -length, k=5), abs=1e-12)
     majority = np.bincount(labels).max() / len(labels)
+    assert found.baselines["mean_per_class_accuracy"] == pytest.approx({"chance": 1 / 11, "majority": 1 / 11})
     assert found.baselines["zero_shot_accuracy"] == pytest.approx({"chance": 1 / 11, "majority": majority})
 
 
@@ -56,7 +57,7 @@ def test_averagings_differ_and_are_named():
 
 
 def test_resamples_of_mean_per_class_accuracy_weight_items_by_the_size_of_their_class():
-    outcome = accuracies(np.array([0, 1, 0, 2]), np.array([0, 0, 1, 2]), 3)
+    outcome = class_accuracies(np.array([0, 1, 0, 2]), np.array([0, 0, 1, 2]), 3)
     statistic = outcome.statistics["mean_per_class_accuracy"]
     assert statistic.value == pytest.approx((0.5 + 1 + 0) / 3)
     assert statistic.of(np.array([2.0, 1, 1, 0])) == pytest.approx((2 / 2 + 1) / (2 / 2 + 1 / 2 + 1))
@@ -176,7 +177,8 @@ def test_breeds_names_the_subfolder_that_is_missing(folder, data_home, monkeypat
     with pytest.raises(InputError, match="lacks 260 of 260 subfolders"):
         measure(MODEL, "breeds", images=str(folder), split="entity13")
     with pytest.raises(InputError, match="entity13"):
-        benchmark_named("breeds", split="entity12")
+        benchmark_named("breeds", images=str(folder), split="entity12")
+    assert benchmark_named("breeds", images=str(folder)).split == "entity13"
 
 
 def test_synonyms_are_texts_that_belong_to_one_class(data_home, monkeypatch):

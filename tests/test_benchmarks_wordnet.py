@@ -10,8 +10,10 @@ from test_benchmarks_words import Words, exterior_angle
 
 from hiergeo import adapters
 from hiergeo.benchmarks import benchmark_named, measure
-from hiergeo.benchmarks.wordnet import Names, is_a, shuffled_ancestors
+from hiergeo.benchmarks.trees import _synsets
+from hiergeo.benchmarks.wordnet import Names, is_a, shuffled_ancestors, true_draws
 from hiergeo.datasets.lvis import load_lvis
+from hiergeo.datasets.wordnet import load_wordnet
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 
@@ -99,7 +101,7 @@ def test_names_that_the_model_lacks(model, names):
     left = measure(some, "wordnet", data="demo", prompt="{}", missing="skip", samples=5)
     assert left.settings["names"] == len(names.words) - 1
     assert left.settings["pairs"] == sum("a shape" not in (names.words[c], names.words[a]) for c, a in names.pairs)
-    with pytest.raises(InputError, match="above one another"):
+    with pytest.raises(InputError, match="no pair of a name and its ancestor"):
         measure(Words({"a ring": [1.0, 2]}), "wordnet", data="demo", prompt="{}", missing="skip")
 
 
@@ -165,3 +167,43 @@ def test_files_that_do_not_fit_are_refused(tmp_path, change):
     np.savez(path, **{name: value for name, value in (arrays | change).items() if value is not None})
     with pytest.raises(InputError, match=r"lvis\.npz"):
         load_lvis(path)
+
+
+def test_children_without_a_wrong_ancestor_have_no_auroc(wordnet_home):
+    listed = wordnet_home / "list.txt"
+    listed.write_text("dog.n.01\ncat.n.01\nanimal.n.01\n")
+    model = Words({"dog": [1.0, 1], "cat": [1.0, 2], "animal": [1.0, 0]})
+    result = measure(model, "wordnet", data=str(listed), prompt="{}", samples=5)
+    assert {"isa_auroc", "isa_auroc_cosine"}.isdisjoint({*result.metrics, *result.baselines})
+    assert "isa_direction" in result.metrics
+    np.testing.assert_array_equal(true_draws(np.array([[0, 1], [2, 3]]), np.array([3, 3])), [False, True])
+
+
+def test_a_synset_may_be_listed_once(tmp_path, wordnet_home):
+    listed = wordnet_home / "list.txt"
+    listed.write_text("dog.n.01\nhound\tn02084071\nanimal.n.01\n")
+    with pytest.raises(InputError, match=r"dog\.n\.01 twice, as dog\.n\.01 and n02084071"):
+        benchmark_named("wordnet", data=str(listed)).load()
+    listed.write_text("n02084071\nanimal.n.01\n")
+    assert benchmark_named("wordnet", data=str(listed)).names.pairs.tolist() == [[0, 1]]
+
+
+@pytest.fixture
+def wordnet_home(tmp_path, monkeypatch):
+    """Four synsets: dog and cat below animal below entity."""
+    (tmp_path / "wordnet").mkdir()
+    (tmp_path / "wordnet" / "noun_hypernyms.tsv.gz").write_text(
+        "dog.n.01\tanimal.n.01\ncat.n.01\tanimal.n.01\nanimal.n.01\tentity.n.01\n"
+    )
+    (tmp_path / "wordnet" / "noun_synsets.tsv.gz").write_text("n02084071\tdog.n.01\nn00015388\tanimal.n.01\n")
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_classes_of_one_synset_and_classes_that_are_missing_are_named(wordnet_home):
+    with pytest.raises(InputError, match=r"'dog\.n\.01' and 'n02084071'"):
+        load_wordnet().tree(["dog.n.01", "animal.n.01", "n02084071"])
+    with pytest.raises(InputError, match=r"one class is not in WordNet, 'cog'"):
+        _synsets(["dog", "cog"])
+    with pytest.raises(InputError, match=r"6 classes are not in WordNet, 'u', 'v', 'w', 'x', 'y' and 1 more"):
+        _synsets([*"uvwxyz"])

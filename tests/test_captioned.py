@@ -209,3 +209,26 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, kind: str, noise: bytes, 
 def test_infinite_numbers_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match="finite"):
         load_captioned(coco(tmp_path, [{**listed(7), "height": math.inf}, listed(5)], SAID))
+
+
+SEPARATORS = "\u2028\u2029\u0085\x0b\x0c\x1c"
+
+
+@pytest.mark.parametrize("mark", SEPARATORS)
+@pytest.mark.parametrize("cell", ["a{}b", '"a{}b"'])
+def test_separators_of_unicode_end_no_line(tmp_path: Path, mark: str, cell: str):
+    path = text("a.csv", f"image,caption\nx.png,{cell.format(mark)}\r\ny.png,c\n")(tmp_path)
+    assert load_captioned(path).captions == ((f"a{mark}b",), ("c",))
+
+
+def test_names_of_one_file_are_one_image(tmp_path: Path):
+    path = text("a.csv", "image,caption\na.jpg,x\n./a.jpg,y\nb//c.jpg,z\nb/c.jpg,w\n")(tmp_path)
+    assert load_captioned(path).captions == (("x", "y"), ("z", "w"))
+
+
+def test_columns_must_be_two_and_each_there_once(tmp_path: Path):
+    path = text("a.csv", "image,caption,image\na,b,c\n")(tmp_path)
+    with pytest.raises(InputError, match="'image' twice"):
+        load_captioned(path)
+    with pytest.raises(InputError, match="two columns"):
+        load_captioned(path, image_column="caption")

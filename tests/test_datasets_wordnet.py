@@ -12,6 +12,7 @@ from hiergeo.datasets import breeds, imagenet, wordnet
 from hiergeo.datasets.wordnet import contracted, load_wordnet, read_synsets, read_tree
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.metrics import Tree
+from hiergeo.storage.files import read_lines
 
 TABLES = {
     wordnet.EDGES: "dog\tcanine\thyp\ncanine\tcarnivore\thyp\ncat\tcarnivore\thyp\n"
@@ -41,9 +42,10 @@ def test_ancestors_pairs_and_trees(tmp_path):
     assert tree.depths(["dog", "n00000002", "pet"]).tolist() == [2, 2, 1]
     with pytest.raises(InputError, match="do"):
         known.tree(["dgo", "cat"])
-    for classes in (["dog"], ["dog", "n00000001"]):
-        with pytest.raises(InputError, match="two classes"):
-            known.tree(classes)
+    with pytest.raises(InputError, match="two classes"):
+        known.tree(["dog"])
+    with pytest.raises(InputError, match="'dog' and 'n00000001'"):
+        known.tree(["dog", "n00000001"])
 
 
 def test_contraction_keeps_classes_and_branches():
@@ -156,3 +158,15 @@ def test_damaged_files_raise_errors_of_hiergeo_alone(reader, data, tmp_path_fact
 def test_the_good_files_are_read(tmp_path):
     for read, name, others, good in READERS.values():
         assert read(written(tmp_path, {**others, name: good}) / name)
+
+
+@pytest.mark.parametrize("mark", "\u2028\u0085\x0b\x0c\x1c")
+def test_only_line_feeds_and_carriage_returns_end_a_line(tmp_path, mark):
+    path = tmp_path / "list.txt"
+    path.write_bytes(f"a{mark}b\tdog\r\ncat\rpet\n".encode())
+    assert read_lines(path, "") == [f"a{mark}b\tdog", "cat", "pet"]
+    assert read_synsets(path) == [(f"a{mark}b", "dog"), ("cat", "cat"), ("pet", "pet")]
+    path.write_bytes(f"dog\ta{mark}b\n".encode())
+    assert imagenet.read_names(path) == {"dog": f"a{mark}b"}
+    path.write_bytes(b"")
+    assert read_lines(path, "") == []

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pictures_common import Given, chains
@@ -165,3 +166,14 @@ def test_a_product_is_scored_by_its_margin_alone():
     assert "auroc" not in found
     with pytest.raises(InputError, match="hyper3"):
         hiergeo.evaluate(Given(), chains(ROWS), product, protocol="pep", device="cpu")
+
+
+def test_scores_take_tensors_of_any_kind_and_refuse_shapes_that_do_not_fit():
+    angles = torch.tensor([0.5, 1.0])
+    for tensor in (angles.bfloat16(), angles.clone().requires_grad_()):
+        np.testing.assert_allclose(pep_scores(tensor), 1 - 2 * angles.numpy() / np.pi, atol=1e-6)
+        np.testing.assert_allclose(cone_scores(tensor, tensor), 0)
+    with pytest.raises(InputError, match=r"\(3,\).*\(2,\)"):
+        cone_scores(np.ones(3), np.ones(2))
+    with pytest.raises(InputError, match="array of numbers"):
+        pep_scores(["steep"])

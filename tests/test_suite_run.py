@@ -329,9 +329,3 @@ def test_an_audit_is_a_column_with_a_verdict(tmp_path):
     assert board.value(row, "cone_gain") == pytest.approx(alone.numbers["cone_gain"])
     assert board.interval(row, "cone_gain") == pytest.approx(alone.intervals["cone_gain"])
     assert alone.findings.headline.split(",")[0] in table.to_markdown()
-
-
-@pytest.mark.parametrize(("option", "published"), [('broken = "x"', True), ('broken = "scenes"', False)])
-def test_made_data_has_no_published_figures(tmp_path, option, published):
-    table = suite.run(plan(**{"bar = 1.5": option}), tmp_path / "out")
-    assert bool(table.boards[1].published) == published

@@ -17,6 +17,7 @@ from hiergeo._devices import AUTO, resolve_device
 from hiergeo._numerics import torch_defaults
 from hiergeo._plugins import Plugins
 from hiergeo.adapters import Model
+from hiergeo.benchmarks.options import check_texts
 from hiergeo.errors import InputError, check_whole, unknown_name
 from hiergeo.evaluation import Compute, Result
 from hiergeo.evaluation.measuring import as_space, described_compute, described_space, native_space
@@ -148,7 +149,8 @@ def benchmark_named(name: str, **options: Any) -> Benchmark:
     """A benchmark with its options.
 
     Raises:
-        InputError: an unknown name or option (the nearest one is suggested), or a value out of range.
+        InputError: an unknown name or option (the nearest one is suggested), a value out of range or of
+            another type, or an option without effect.
         UnavailableError: the code of another package cannot be imported.
     """
     kind = BENCHMARKS.get(name)
@@ -158,6 +160,7 @@ def benchmark_named(name: str, **options: Any) -> Benchmark:
     for option in options:
         if option not in known:
             raise unknown_name(f"option of {name}", option, known)
+    check_texts(kind, name, options)
     with BENCHMARKS.running(name, "could not be made"):
         return kind(**options)
 

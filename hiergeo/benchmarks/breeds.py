@@ -11,7 +11,7 @@ from hiergeo import datasets
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Run
 from hiergeo.benchmarks.classes import AVERAGING, Classified, check_items, embed_items, of_images
-from hiergeo.benchmarks.words import check_choice
+from hiergeo.benchmarks.options import check_choice, check_unused
 from hiergeo.datasets.breeds import SPLITS, Superclass, load_breeds, split_named
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.errors import InputError
@@ -21,6 +21,12 @@ from hiergeo.geometry import Space
 
 KS = {"superclass": (1, 5), "subclass": (1, 5), "both_levels": (2, 5, 10)}
 """Cut-offs of each metric."""
+
+NAMING = "classes by their first name, with the wnid where two share it, superclasses by all names joined by 'or'"
+"""What stands in the prompts, as the protocol says."""
+
+DEFAULT = "entity13"
+"""The split of a folder of images, unless another one is named."""
 
 
 @final
@@ -34,7 +40,7 @@ class Breeds(Benchmark):
     Args:
         images: a folder with one subfolder a wnid, such as ImageNet's validation set; ``demo`` has the shapes of scenes
             and their families instead.
-        split: ``entity13``, ``entity30``, ``living17`` or ``nonliving26``.
+        split: ``entity13`` (the default), ``entity30``, ``living17`` or ``nonliving26``; ``demo`` has none.
         averaging: of the prompts of a class, ``tangent`` or ``normalised``.
 
     Source: Santurkar et al., BREEDS (ICLR 2021): levels of the corrected hierarchy, subclasses drawn with seed 2.
@@ -47,10 +53,12 @@ class Breeds(Benchmark):
     images = True
     needs = "a folder of ImageNet images, one subfolder a wnid (yours), and the hierarchy (`hiergeo data fetch breeds`)"
 
-    def __init__(self, images: str = "demo", split: str = "entity13", averaging: str = "tangent") -> None:
+    def __init__(self, images: str = "demo", split: str | None = None, averaging: str = "tangent") -> None:
         check_choice("averaging", averaging, AVERAGING)
-        split_named(split)
-        self.source, self.split, self.averaging = images, split, averaging
+        if images == "demo":
+            check_unused("demo", {"split": split is not None})
+        self.source, self.split, self.averaging = images, split or DEFAULT, averaging
+        split_named(self.split)
 
     @cached_property
     def superclasses(self) -> tuple[Superclass, ...]:
@@ -71,11 +79,11 @@ class Breeds(Benchmark):
         wnids = [wnid for each in self.superclasses for wnid in each.subclasses]
         names = load_breeds().classes
         found = datasets.labelled(self.source, only=wnids)
-        return of_images(replace(found, classes=tuple(_told(names[wnid], wnid, names) for wnid in wnids)))
+        return of_images(replace(found, classes=tuple(_class_name(names[wnid], wnid, names) for wnid in wnids)))
 
     @property
     def protocol(self) -> str:
-        what = "families of scenes' shapes" if self.source == "demo" else f"{self.split}, {self.source}"
+        what = "families of scenes' shapes" if self.source == "demo" else f"{self.split}, {self.source}, {NAMING}"
         return (
             f"{what}: {len(self.superclasses)} superclasses, {len(self.items.classes)} subclasses, "
             f"{len(self.items.templates)} templates averaged by '{self.averaging}'"
@@ -101,7 +109,9 @@ class Breeds(Benchmark):
         high, low = ranks(0, many, upper.labels), ranks(many, len(points), lower.labels)
         shifted = tuple(label + many for label in lower.labels)
         pair = np.stack([ranks(0, len(points), upper.labels), ranks(0, len(points), shifted)])
-        outcome = recalls({"superclass": high[None], "subclass": low[None], "both_levels": pair}, many, len(points))
+        outcome = level_recalls(
+            {"superclass": high[None], "subclass": low[None], "both_levels": pair}, many, len(points)
+        )
         settings = {
             **self.about(model, rooted, embedded.image),
             "split": self.split if self.source != "demo" else "demo",
@@ -119,7 +129,7 @@ class Breeds(Benchmark):
         return upper, items, items.renamed([*names, *items.classes], above)
 
 
-def recalls(ranks: dict[str, np.ndarray], upper: int, names: int) -> Outcome:
+def level_recalls(ranks: dict[str, np.ndarray], upper: int, names: int) -> Outcome:
     """Recall@k of the ranks (targets, n) of each metric of `KS`, and what a random order of the candidates gives.
 
     Args:
@@ -136,7 +146,7 @@ def recalls(ranks: dict[str, np.ndarray], upper: int, names: int) -> Outcome:
     return Outcome(statistics, baselines=baselines)
 
 
-def _told(name: str, wnid: str, names: dict[str, str]) -> str:
+def _class_name(name: str, wnid: str, names: dict[str, str]) -> str:
     """The first of a class's names; of those that two classes share, with the wnid behind it."""
     first = name.split(",")[0].strip()
     if not first:

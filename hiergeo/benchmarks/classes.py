@@ -13,11 +13,11 @@ from hiergeo import datasets
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Run
 from hiergeo.datasets import ImageRef, Labelled
-from hiergeo.datasets.imagenet import load_classes, with_names
+from hiergeo.datasets.imagenet import WNID, load_classes, with_names
 from hiergeo.errors import InputError
 from hiergeo.evaluation.retrieval import EmbeddedLabels
 from hiergeo.geometry import Space
-from hiergeo.storage.files import read_text
+from hiergeo.storage.files import path_of, read_lines
 
 AVERAGING = ("tangent", "normalised")
 """How the prompts of a class become one point.
@@ -25,6 +25,9 @@ AVERAGING = ("tangent", "normalised")
 ``tangent``: the mean of the embeddings, which is their mean in the tangent space at the root, is lifted.
 ``normalised``: they are brought to norm one, averaged, and the mean is brought to norm one (as CLIP_benchmark does).
 """
+
+CLASSES = 1000
+"""How many classes ImageNet has."""
 
 SYNONYMS = "imagenet-synonyms"
 """Other names that WordNet has for ImageNet's classes, as texts to classify."""
@@ -91,8 +94,25 @@ def read_items(data: str, names: str = "", templates: str = "") -> Classified:
     return of_images(found if data == "scenes" else with_names(found, names or None))
 
 
+def is_named(data: str) -> bool:
+    """Whether the classes of data have names of their own, so that a file of names has no effect."""
+    return data in ("scenes", SYNONYMS)
+
+
+def may_be_imagenet(data: str) -> bool:
+    """Whether data may be images of ImageNet: a folder with a subfolder for each of 1,000 wnids, or not there yet."""
+    if is_named(data):
+        return False
+    try:
+        folder = path_of(data)
+        found = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else None
+    except (InputError, OSError):
+        return False
+    return found is None or sum(WNID.fullmatch(name) is not None for name in found) == CLASSES
+
+
 def _lines(path: str) -> list[str]:
-    found = read_text(path, "write one prompt a line there").splitlines()
+    found = read_lines(path, "write one prompt a line there")
     wrong = next((line for line in found if line.strip() and line.count("{}") != 1), None)
     if wrong is not None or not any(map(str.strip, found)):
         raise InputError(

@@ -10,17 +10,22 @@ from torch import Tensor
 from hiergeo import _limits
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Run
-from hiergeo.datasets.captioned import Captioned, load_captioned, scene_parts
-from hiergeo.errors import InputError, check_whole, unknown_name
+from hiergeo.benchmarks.options import check_choice, check_unused
+from hiergeo.datasets.captioned import Captioned, caption_table, scene_parts
+from hiergeo.errors import InputError, check_whole
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 from hiergeo.geometry.points import row_by_row
 from hiergeo.metrics import himo_rows
 from hiergeo.metrics.length import word_count
+from hiergeo.storage.files import path_of
 
-SCORES = ("cosine", "distance")
+PAIR_SCORES = ("cosine", "distance")
 """What images and captions are compared by: the cosine of embeddings, or minus the distance of the space."""
+
+LINES = (".jsonl", ".ndjson")
+"""Endings of files that hold the parts of captions."""
 
 
 @final
@@ -31,8 +36,8 @@ class HiMo(Benchmark):
     that only follows the length of texts.
 
     Args:
-        data: ``scenes``, or a JSON Lines file of images and lists of parts (DOCCI's images and texts are their users'
-            to get).
+        data: ``scenes``, or a JSON Lines file (``.jsonl``, ``.ndjson``), a line an image with its list of parts; those
+            of DOCCI are not shipped.
         images: the folder of the images, where it is not beside the file.
         k: parts of each caption that are used; images with fewer are left out. None uses all parts of every image that
             has at least two.
@@ -47,7 +52,7 @@ class HiMo(Benchmark):
     primary = "himo"
     metrics = ("himo", "himo_other_image")
     images = True
-    needs = "a JSON Lines file of images and lists of parts (DOCCI's are their users' to get), or scenes"
+    needs = "a JSON Lines file of images and lists of parts (DOCCI's are not shipped), or scenes"
 
     def __init__(
         self,
@@ -63,17 +68,19 @@ class HiMo(Benchmark):
             check_whole("k", k, 2, _limits.BATCH)
         if take is not None:
             check_whole("take", take, 1, _limits.BATCH)
-        if score not in SCORES:
-            raise unknown_name("score", score, SCORES)
+        check_choice("score", score, PAIR_SCORES)
+        if data == "scenes":
+            own_keys = {"image_key": image_key != "image", "parts_key": parts_key != "parts"}
+            check_unused(data, {"images": images is not None} | own_keys)
+        elif path_of(data).suffix not in LINES:
+            raise InputError(f"{data} is no JSON Lines file of images and parts: name a .jsonl file, or scenes.")
         self._source, self._folder, self._keys = data, images, (image_key, parts_key)
         self._k, self._score, self._take = k, score, take
 
     @cached_property
     def growing(self) -> Captioned:
         """The images, each with its caption built up part by part; read when first needed."""
-        held = (
-            scene_parts() if self._source == "scenes" else load_captioned(self._source, None, self._folder, *self._keys)
-        )
+        held = scene_parts() if self._source == "scenes" else self._read()
         least = 2 if self._k is None else self._k
         kept = [place for place, parts in enumerate(held.captions) if len(parts) >= least][: self._take]
         if not kept:
@@ -83,6 +90,10 @@ class HiMo(Benchmark):
         built = (held.captions[place][: self._k] for place in kept)
         grown = tuple(tuple(" ".join(parts[: k + 1]) for k in range(len(parts))) for parts in built)
         return Captioned(held.name, held.split, held.convention, tuple(held.images[place] for place in kept), grown)
+
+    def _read(self) -> Captioned:
+        folder = None if self._folder is None else path_of(self._folder)
+        return caption_table(path_of(self._source), folder, *self._keys, once=True)
 
     @property
     def protocol(self) -> str:

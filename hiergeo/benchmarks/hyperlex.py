@@ -8,7 +8,8 @@ import torch
 
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Published, Run
-from hiergeo.benchmarks.words import MISSING, SCORES, check_choice, check_prompt, embeddable, is_a_scores, letters
+from hiergeo.benchmarks.options import check_choice
+from hiergeo.benchmarks.words import MISSING, WORD_SCORES, check_prompt, embeddable, is_a_scores, letters
 from hiergeo.datasets.hyperlex import WordPair, load_hyperlex
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.errors import InputError
@@ -18,7 +19,7 @@ from hiergeo.geometry import Space
 from hiergeo.metrics import RankCorrelation
 from hiergeo.metrics.ranking import Ranking
 
-PAPER = "arXiv 2407.08521"
+RE_PAPER = "arXiv 2407.08521"
 UNKNOWN = "neither the prompt nor the score is public"
 PARTS = {"": None, "_nouns": "N", "_verbs": "V"}
 LEAST = 3
@@ -31,8 +32,8 @@ class HyperLex(Benchmark):
 
     Metrics are ``spearman_SCORE``, ``spearman_SCORE_nouns``, ``spearman_SCORE_verbs``, and ``direction_SCORE``: the
     AUROC of hypernym pairs (X below Y) over reversed ones (X above Y), which a symmetric score leaves at chance. Scores
-    are those of `hiergeo.benchmarks.words.SCORES`. The baseline ``length`` scores a pair by how many more characters X
-    has than Y; ``chance`` is 0, and ``permuted`` the 97.5 % quantile under random order of the ratings.
+    are those of `hiergeo.benchmarks.words.WORD_SCORES`. The baseline ``length`` scores a pair by how many more
+    characters X has than Y; ``chance`` is 0, and ``permuted`` the 97.5 % quantile under random order of the ratings.
 
     Args:
         prompt: text around each word, ``{}`` where it goes; by default the word alone.
@@ -47,7 +48,7 @@ class HyperLex(Benchmark):
     label = "HyperLex"
     primary = "spearman_angle"
     metrics = (
-        *(f"spearman_{score}" for score in SCORES),
+        *(f"spearman_{score}" for score in WORD_SCORES),
         "spearman_angle_nouns",
         "spearman_margin_nouns",
         "spearman_radius_nouns",
@@ -55,16 +56,18 @@ class HyperLex(Benchmark):
         "direction_radius",
     )
     needs = "the table of HyperLex (`hiergeo data fetch hyperlex`)"
-    published = (
-        Published("CLIP ViT-B/32", "spearman_angle", 0.44, PAPER, UNKNOWN),
-        Published("CLIP ViT-B/32 + RE", "spearman_angle", 0.51, PAPER, UNKNOWN),
-        Published("LEAR", "spearman_angle", 0.69, PAPER, "trained on lexical relations"),
+    published: tuple[Published, ...] = (
+        Published("CLIP ViT-B/32", "spearman_angle", 0.44, RE_PAPER, UNKNOWN),
+        Published("CLIP ViT-B/32 + RE", "spearman_angle", 0.51, RE_PAPER, UNKNOWN),
+        Published("LEAR", "spearman_angle", 0.69, RE_PAPER, "trained on lexical relations"),
     )
 
     def __init__(self, prompt: str = "{}", data: str = "hyperlex", missing: str = "refuse") -> None:
         check_prompt(prompt)
         check_choice("value of missing", missing, MISSING)
         self.prompt, self.data, self.missing = prompt, data, missing
+        if (data, missing) != ("hyperlex", "refuse"):
+            self.published = ()
 
     @cached_property
     def pairs(self) -> tuple[WordPair, ...]:

@@ -10,7 +10,8 @@ import torch
 from hiergeo import _limits
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Published, Run
-from hiergeo.datasets.captioned import NAMED, Captioned, load_captioned
+from hiergeo.benchmarks.options import check_unused
+from hiergeo.datasets.captioned import Captioned, load_captioned
 from hiergeo.errors import check_whole
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
@@ -39,8 +40,8 @@ class Retrieval(Benchmark):
         captions: how many captions each image must have; None takes any number.
         first: use the first so many captions of each image; None is all.
         take: use the first so many images; None is all.
-        image_column: of a table of one's own.
-        caption_column: of a table of one's own.
+        image_column: of a CSV or JSON Lines table.
+        caption_column: of a CSV or JSON Lines table.
     """
 
     name = "retrieval"
@@ -78,10 +79,17 @@ class Retrieval(Benchmark):
         for option, value in (("captions", captions), ("first", first), ("take", take)):
             if value is not None:
                 check_whole(option, value, 1, _limits.BATCH)
+        kind = kind_of(data)
+        tabular = {"image_column": image_column != "image", "caption_column": caption_column != "caption"}
+        check_unused(
+            data,
+            ({} if kind in ("coco", "karpathy", "scenes") else {"split": split is not None})
+            | ({"images": images is not None} if kind in ("scenes", "stored") else {})
+            | ({} if kind == "table" else tabular),
+        )
         self._source = (data, split, images, image_column, caption_column)
         self._announced, self._first, self._take = captions, first, take
-        if not measures_coco(data):
-            self.published = ()
+        self.published = tuple(each for each in self.published if first is take is None and is_of(each, data, split))
 
     @cached_property
     def captioned(self) -> Captioned:
@@ -116,16 +124,25 @@ class Retrieval(Benchmark):
             "images": len(data.images),
             "texts": len(data.texts),
         }
-        return recalls(match, np.array(data.owner)).result(settings, how.seed, how.samples)
+        return caption_recalls(match, np.array(data.owner)).result(settings, how.seed, how.samples)
 
 
-def measures_coco(data: str) -> bool:
-    """Whether data by their name are COCO's, which published figures are of: a folder, or Karpathy's splits of COCO."""
-    path = Path(data)
-    return data == "coco" or (data not in NAMED and (not path.suffix or path.name == "dataset_coco.json"))
+def kind_of(data: str) -> str:
+    """What data by their name are: ``scenes``, ``stored`` embeddings, ``karpathy``, ``table``, or a folder ``coco``."""
+    if data == "scenes":
+        return data
+    endings = {".npz": "stored", ".json": "karpathy", ".csv": "table", ".jsonl": "table", ".ndjson": "table"}
+    return "stored" if data == "clip_flickr8k" else endings.get(Path(data).suffix, "coco")
 
 
-def recalls(match: Match, owner: np.ndarray) -> Outcome:
+def is_of(figure: Published, data: str, split: str | None) -> bool:
+    """Whether a published figure is of such data: COCO val2017, or Karpathy's COCO where its split is unknown."""
+    if kind_of(data) == "coco":
+        return split in (None, "val2017")
+    return Path(data).name == "dataset_coco.json" and split in (None, "test") and figure.protocol != VAL2017
+
+
+def caption_recalls(match: Match, owner: np.ndarray) -> Outcome:
     """Recalls in both directions with what chance gives; bootstrap resamples draw images with all their captions.
 
     Args:

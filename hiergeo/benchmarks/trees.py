@@ -8,8 +8,18 @@ import numpy as np
 
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Published, Run
-from hiergeo.benchmarks.classes import AVERAGING, SYNONYMS, Classified, check_items, embed_items, predicted, read_items
-from hiergeo.benchmarks.words import check_choice
+from hiergeo.benchmarks.classes import (
+    AVERAGING,
+    SYNONYMS,
+    Classified,
+    check_items,
+    embed_items,
+    is_named,
+    may_be_imagenet,
+    predicted,
+    read_items,
+)
+from hiergeo.benchmarks.options import check_choice, check_unused
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_tree
 from hiergeo.errors import InputError
@@ -17,6 +27,7 @@ from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, mean_of
 from hiergeo.geometry import Space
 from hiergeo.metrics import TREE_METRICS, Tree
+from hiergeo.metrics.trees import quoted_names
 
 DOCS = "documentation of hyper3-clip"
 IMAGENET = "ImageNet val, imagenet_isa.txt, 7 templates"
@@ -46,7 +57,7 @@ class Trees(Benchmark):
     primary = "tie"
     metrics = (*TREE_METRICS, "zero_shot_accuracy")
     needs = "a folder with one subfolder of images a class, and imagenet_isa.txt or WordNet; scenes needs none"
-    published = (
+    published: tuple[Published, ...] = (
         Published("MERU ViT-B", "tie", 3.630, DOCS, IMAGENET),
         Published("MERU ViT-B", "lca", 2.220, DOCS, IMAGENET),
         Published("MERU ViT-B", "jaccard", 0.780, DOCS, IMAGENET),
@@ -70,6 +81,9 @@ class Trees(Benchmark):
         chosen = ("demo" if data == "scenes" else "wordnet") if tree == "auto" else tree
         self.data, self.source, self.averaging, self.names, self.templates = data, chosen, averaging, names, templates
         self.images = data != SYNONYMS
+        check_unused(data, {"names": bool(names) and is_named(data)})
+        if averaging != "tangent" or chosen == "demo" or not may_be_imagenet(data):
+            self.published = ()
 
     @cached_property
     def items(self) -> Classified:
@@ -164,6 +178,8 @@ def _synsets(keys: Sequence[str]) -> list[str]:
     found = [key if key in known else f"{key.replace(' ', '_')}.n.01" for key in keys]
     missing = [key for key, name in zip(keys, found, strict=True) if name not in known]
     if missing:
-        more = f"{len(missing)} classes are not in WordNet, such as '{missing[0]}'"
-        raise InputError(f"{more}: call subfolders by wnid, or give a tree that has them.")
+        what = "one class is" if len(missing) == 1 else f"{len(missing)} classes are"
+        raise InputError(
+            f"{what} not in WordNet, {quoted_names(missing)}: call subfolders by wnid, or give a tree that has them."
+        )
     return found

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Run
-from hiergeo.benchmarks.words import MISSING, check_choice, check_prompt, embeddable, is_a_scores, letters
+from hiergeo.benchmarks.options import check_choice
+from hiergeo.benchmarks.words import MISSING, check_prompt, embeddable, is_a_scores, letters
 from hiergeo.datasets.lvis import load_lvis
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_synsets
@@ -49,7 +50,8 @@ class WordNetIsA(Benchmark):
         ``isa_radius_equal_words``: the same of the pairs whose names have equally many words.
         ``isa_direction``: AUROC of -Xi(ancestor, child) over -Xi(child, ancestor).
         ``isa_auroc``: AUROC of -Xi(ancestor, child) over the same children with ancestors of other pairs at random, so
-        that every name is as often an ancestor in both; ``isa_auroc_cosine`` scores them by the cosine.
+        that every name is as often an ancestor in both; ``isa_auroc_cosine`` scores them by the cosine. Both are
+            omitted where no ancestor at random is a wrong one.
         ``isa_hits_rK``: share of names with ancestors whose K best by cone margin, among all other names as parents,
         hold one; ``isa_hits_distance_rK`` the K nearest.
 
@@ -59,7 +61,8 @@ class WordNetIsA(Benchmark):
 
     Args:
         data: ``lvis`` (the 1,203 names of LVIS, with stored CLIP embeddings), ``demo`` (the shapes of scenes),
-            or a file of one synset name or wnid a line, with a word and a tab before it where it has another name.
+            or a file of one synset name or wnid a line, each synset once, with a word and a tab before it where it has
+            another name.
         prompt: text around each name, ``{}`` where it goes.
         missing: ``refuse`` names that the model has no embedding of, or ``skip`` them.
     """
@@ -94,7 +97,14 @@ class WordNetIsA(Benchmark):
             lvis = load_lvis()
             return Names(lvis.words, lvis.pairs)
         listed = read_synsets(self.data)
-        pairs = load_wordnet().is_a([synset for _, synset in listed])
+        wordnet = load_wordnet()
+        first: dict[str, str] = {}
+        for _, given in listed:
+            synset = wordnet.synset(given)
+            if synset in first:
+                raise InputError(f"{self.data} lists the synset {synset} twice, as {first[synset]} and {given}.")
+            first[synset] = given
+        pairs = wordnet.is_a(list(first))
         return Names(tuple(word for word, _ in listed), np.array(pairs, dtype=np.int64).reshape(-1, 2))
 
     @property
@@ -109,14 +119,16 @@ class WordNetIsA(Benchmark):
         if self.missing == "refuse":
             model.check_texts(self._texts(self.names.words))
         if not len(self._kept(model).pairs):
-            raise InputError(f"no two names of {self.data} that {model.name} can embed are above one another.")
+            raise InputError(f"{self.data} has no pair of a name and its ancestor that {model.name} can embed.")
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
         names = self._kept(model)
         text = model.encode_text(self._texts(names.words), **how.place, progress=how.progress)
         rooted = space.rooted(model.root(text.device, text.dtype))
         found = {by: found_ancestors(rooted, text, names.pairs, by) for by in SEARCHES}
-        outcome = is_a(names, *_pair_scores(rooted, text, names.pairs, how.seed), found)
+        other = shuffled_ancestors(names.pairs, how.seed)
+        scores = _pair_scores(rooted, text, names.pairs, other)
+        outcome = is_a(names, *scores, found, negatives=not true_draws(names.pairs, other).all())
         settings = {
             **self.about(model, rooted, text),
             "split": self.data,
@@ -142,11 +154,10 @@ class WordNetIsA(Benchmark):
 
 
 def _pair_scores(
-    space: Space, text: Tensor, pairs: np.ndarray, seed: int
+    space: Space, text: Tensor, pairs: np.ndarray, other: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Scores of the pairs, of the pairs turned round, and of children with ancestors of other pairs."""
+    """Scores of the pairs, of the pairs turned round, and of their children with the ancestors `other`."""
     child, above = pairs.T
-    other = shuffled_ancestors(pairs, seed)
 
     def scores(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
         word, kind = (text[torch.from_numpy(places).to(text.device)] for places in (x, y))
@@ -161,13 +172,12 @@ def shuffled_ancestors(pairs: np.ndarray, seed: int) -> np.ndarray:
     Every name is an ancestor as often as before. Draws that fall on a true pair are exchanged with others at random.
     """
     child, above = pairs.T
-    true = {(int(c), int(a)) for c, a in pairs}
+    true = _true_pairs(pairs)
     generator = np.random.default_rng(seed)
     found = generator.permutation(above)
 
     def is_wrong(at: int) -> bool:
-        c, a = int(child[at]), int(found[at])
-        return c == a or (c, a) in true
+        return (int(child[at]), int(found[at])) in true
 
     for at in range(len(pairs)):
         for _ in range(TRIES):
@@ -180,6 +190,17 @@ def shuffled_ancestors(pairs: np.ndarray, seed: int) -> np.ndarray:
     return found
 
 
+def true_draws(pairs: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Whether a drawn ancestor is the child itself or above it all the same, (m,) bool."""
+    true = _true_pairs(pairs)
+    return np.array([pair in true for pair in zip(pairs[:, 0].tolist(), found.tolist(), strict=True)], dtype=bool)
+
+
+def _true_pairs(pairs: np.ndarray) -> set[tuple[int, int]]:
+    """The pairs (child, ancestor), and every child with itself."""
+    return {(c, a) for child, above in pairs.tolist() for c, a in ((child, above), (child, child))}
+
+
 def found_ancestors(space: Space, text: Tensor, pairs: np.ndarray, by: str) -> np.ndarray:
     """For each child with ancestors the place of the first of them in its list of parents, from 0, (children,).
 
@@ -189,7 +210,7 @@ def found_ancestors(space: Space, text: Tensor, pairs: np.ndarray, by: str) -> n
     queries = points.rows(torch.from_numpy(children).to(text.device))
     wanted = min(max(KS) + 1, len(text))
     best = space.topk(queries, points, wanted, by=by, side="parents")[1].cpu().numpy()  # type: ignore[arg-type]
-    true = {(int(c), int(a)) for c, a in pairs}
+    true = _true_pairs(pairs)
     places = []
     for child, row in zip(children.tolist(), best.tolist(), strict=True):
         others = [name for name in row if name not in (child, -1)]
@@ -203,6 +224,8 @@ def is_a(
     backward: dict[str, np.ndarray],
     random: dict[str, np.ndarray],
     found: dict[str, np.ndarray],
+    *,
+    negatives: bool = True,
 ) -> Outcome:
     """The metrics of is-a pairs.
 
@@ -212,6 +235,7 @@ def is_a(
         backward: of the pairs turned round.
         random: of the children with other ancestors.
         found: by kind of search the place of the first true ancestor of each child, as `found_ancestors`.
+        negatives: whether any pair of `random` is not a true one; without them there is no ``isa_auroc``.
     """
     children, of = np.unique(names.pairs[:, 0], return_inverse=True)
     length = letters(names.words)
@@ -231,9 +255,10 @@ def is_a(
         "isa_radius": share(farther, every),
         **({"isa_radius_equal_words": share(farther, equal)} if equal.any() else {}),
         "isa_direction": auroc(forward["angle"], backward["angle"]),
-        "isa_auroc": auroc(forward["angle"], random["angle"]),
-        "isa_auroc_cosine": auroc(forward["cosine"], random["cosine"]),
     }
+    if negatives:
+        statistics["isa_auroc"] = auroc(forward["angle"], random["angle"])
+        statistics["isa_auroc_cosine"] = auroc(forward["cosine"], random["cosine"])
     by_length = Ranking(longer, -longer).auroc()
     baselines = {name: {"chance": 0.5} for name in statistics}
     baselines["isa_radius"]["length"] = _mean((longer + 1) / 2, every)

@@ -1,6 +1,6 @@
 """What the benchmarks of words share: prompts around names, which of them a model can embed, scores of is-a pairs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -8,10 +8,10 @@ from torch import Tensor
 
 from hiergeo._numerics import wide
 from hiergeo.adapters import Model
-from hiergeo.errors import InputError, unknown_name
+from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 
-SCORES = ("angle", "margin", "radius", "distance", "cosine")
+WORD_SCORES = ("angle", "margin", "radius", "distance", "cosine")
 """Scores of "X is a type of Y", larger where more.
 
 ``angle`` is -Xi(Y, X), ``margin`` how deep X lies within the cone of Y, ``radius`` how much further from the root X is
@@ -31,12 +31,6 @@ def check_prompt(prompt: str) -> None:
         raise InputError(f"the prompt '{prompt}' must hold {{}} once, where the word goes.")
 
 
-def check_choice(what: str, value: str, known: Sequence[str]) -> None:
-    """Raise InputError, suggesting the nearest, for a value that is not among those known."""
-    if value not in known:
-        raise unknown_name(what, str(value), known)
-
-
 def embeddable(model: Model, words: Iterable[str], prompt: str) -> set[str]:
     """The words that a model can embed in a prompt; those that it refuses are left out."""
     found = set()
@@ -50,7 +44,7 @@ def embeddable(model: Model, words: Iterable[str], prompt: str) -> set[str]:
 
 
 def is_a_scores(space: Space, word: Tensor, kind: Tensor) -> dict[str, np.ndarray]:
-    """Every score of `SCORES` for the pairs (word_i, kind_i), name -> (n,) float64.
+    """Every score of `WORD_SCORES` for the pairs (word_i, kind_i), name -> (n,) float64.
 
     Ranks are not those of rounding errors: scores are taken in float64 where the device has it, symmetric ones are so
     to the last bit, and radii that differ by rounding alone, such as those of unit vectors around no root, are equal.

@@ -7,8 +7,17 @@ import numpy as np
 
 from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Published, Run
-from hiergeo.benchmarks.classes import AVERAGING, SYNONYMS, Classified, check_items, embed_items, read_items
-from hiergeo.benchmarks.words import check_choice
+from hiergeo.benchmarks.classes import (
+    AVERAGING,
+    SYNONYMS,
+    Classified,
+    check_items,
+    embed_items,
+    is_named,
+    may_be_imagenet,
+    read_items,
+)
+from hiergeo.benchmarks.options import check_choice, check_unused
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
@@ -22,8 +31,7 @@ FIVE = 5
 class ZeroShotClassification(Benchmark):
     """Accuracy of the nearest class: per class and then averaged, over all items, and within the first five.
 
-    Baselines: ``chance`` is a class drawn at random, ``majority`` always the most frequent class, ``shuffled`` the
-    model's own predictions in random order.
+    Baselines: ``chance`` is a class drawn at random, ``majority`` always the most frequent class, or the five of them.
 
     Args:
         data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts: the other
@@ -38,7 +46,7 @@ class ZeroShotClassification(Benchmark):
     primary = "mean_per_class_accuracy"
     metrics = ("mean_per_class_accuracy", "zero_shot_accuracy", "top5_accuracy")
     needs = "a folder with one subfolder of images a class; scenes needs none"
-    published = (
+    published: tuple[Published, ...] = (
         Published("CLIP ViT-S", "mean_per_class_accuracy", 0.367, ZOO, IMAGENET),
         Published("MERU ViT-S", "mean_per_class_accuracy", 0.354, ZOO, IMAGENET),
         Published("HyCoCLIP ViT-S", "mean_per_class_accuracy", 0.417, ZOO, IMAGENET),
@@ -51,6 +59,9 @@ class ZeroShotClassification(Benchmark):
         check_choice("averaging", averaging, AVERAGING)
         self.data, self.averaging, self.names, self.templates = data, averaging, names, templates
         self.images = data != SYNONYMS
+        check_unused(data, {"names": bool(names) and is_named(data)})
+        if averaging != "tangent" or not may_be_imagenet(data):
+            self.published = ()
 
     @cached_property
     def items(self) -> Classified:
@@ -70,7 +81,7 @@ class ZeroShotClassification(Benchmark):
     def run(self, model: Model, space: Space, how: Run) -> Result:
         embedded = embed_items(model, self.items, self.averaging, how)
         rooted = space.rooted(embedded.root)
-        outcome = accuracies(embedded.ranks(rooted), np.array(self.items.labels), len(self.items.classes))
+        outcome = class_accuracies(embedded.ranks(rooted), np.array(self.items.labels), len(self.items.classes))
         settings = {
             **self.about(model, rooted, embedded.image),
             "split": self.data,
@@ -80,7 +91,7 @@ class ZeroShotClassification(Benchmark):
         return outcome.result(settings, how.seed, how.samples, progress=how.progress)
 
 
-def accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:
+def class_accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:
     """The metrics of zero-shot classification.
 
     Args:
@@ -94,7 +105,7 @@ def accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:
     weights = 1 / there[labels]
 
     def per_class(counts: np.ndarray) -> float:
-        """The mean over items, each weighted by one over the size of its class; so also where a class is not drawn."""
+        """The mean over items weighted by one over the size of their class; classes that are not drawn do not count."""
         return float((counts * weights) @ hits / (counts @ weights))
 
     share = there / len(labels)
@@ -105,7 +116,7 @@ def accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:
             "top5_accuracy": mean_of((ranks < FIVE).astype(np.float64)),
         },
         baselines={
-            "mean_per_class_accuracy": {"chance": 1 / classes},
+            "mean_per_class_accuracy": {"chance": 1 / classes, "majority": 1 / np.count_nonzero(there)},
             "zero_shot_accuracy": {"chance": 1 / classes, "majority": float(share.max())},
             "top5_accuracy": {"chance": min(1.0, FIVE / classes), "majority": float(np.sort(share)[-FIVE:].sum())},
         },

@@ -10,7 +10,7 @@ import numpy as np
 from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError, UnavailableError, reason, unknown_name
 from hiergeo.storage import documents
-from hiergeo.storage.files import path_of, read_text
+from hiergeo.storage.files import path_of, read_lines, read_text
 
 FOLDER = Path("breeds") / "imagenet_class_hierarchy" / "modified"
 """Folder of the hierarchy in the data home."""
@@ -146,7 +146,7 @@ def split_named(name: str) -> Choice:
 
 def _pairs(path: Path, separator: str | None) -> list[tuple[str, str]]:
     found = []
-    for number, line in enumerate(read_text(path, CURE).splitlines(), 1):
+    for number, line in enumerate(read_lines(path, CURE), 1):
         cells = [cell.strip() for cell in line.split(separator, 1)]
         if line.strip() and (len(cells) != 2 or not all(cells)):
             raise InputError(f"{path}, line {number}: expected two columns.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError
-from hiergeo.storage.files import path_of, read_text
+from hiergeo.storage.files import path_of, read_lines
 
 FILE = Path("hyperlex") / "hyperlex-all.txt"
 """Path of the table in the data home."""
@@ -47,7 +47,7 @@ def load_hyperlex(path: Path | str | None = None) -> tuple[WordPair, ...]:
     """
     path = data_home() / FILE if path is None else path_of(path)
     cure = "run `hiergeo data fetch hyperlex`, or put the table of HyperLex there"
-    head, *lines = read_text(path, cure).splitlines() or [""]
+    head, *lines = read_lines(path, cure) or [""]
     if tuple(head.split()[: len(COLUMNS)]) != COLUMNS or not lines:
         raise InputError(f"{path} is no table of HyperLex: its first line must begin with {' '.join(COLUMNS)}.")
     return tuple(_pair(path, number, line) for number, line in enumerate(lines, 2) if line.strip())

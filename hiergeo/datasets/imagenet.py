@@ -11,7 +11,7 @@ from hiergeo.datasets.hierarchy import Labelled
 from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.storage import documents
 from hiergeo.storage.documents import ListOf, Misfit, Record, Text, Whole
-from hiergeo.storage.files import path_of, read_text
+from hiergeo.storage.files import path_of, read_lines, read_text
 
 FILE = Path("imagenet_names") / "imagenet1k_classes.json"
 """Path of the list in the data home."""
@@ -75,7 +75,7 @@ def read_names(path: Path | str) -> dict[str, str]:
     """
     path = path_of(path)
     found: dict[str, str] = {}
-    for number, line in enumerate(read_text(path, "write one `key<TAB>name` a line there").splitlines(), 1):
+    for number, line in enumerate(read_lines(path, "write one `key<TAB>name` a line there"), 1):
         cells = [cell.strip() for cell in line.split("\t")]
         if not line.strip():
             continue
@@ -104,5 +104,6 @@ def with_names(labelled: Labelled, names: Path | str | None = None) -> Labelled:
     known = {each.wnid: each.name for each in load_classes()} if names is None else read_names(names)
     unnamed = [key for key in keys if key not in known]
     if unnamed:
-        raise InputError(f"{len(unnamed)} classes of {labelled.name} have no name, such as {unnamed[0]}.")
+        what = "one class has" if len(unnamed) == 1 else f"{len(unnamed)} classes have"
+        raise InputError(f"{what} no name, of {labelled.name}, the first {unnamed[0]}.")
     return replace(labelled, classes=tuple(known[key] for key in keys), keys=keys)

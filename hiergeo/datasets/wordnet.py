@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError, unknown_name
-from hiergeo.storage.files import path_of, read_text
+from hiergeo.storage.files import path_of, read_lines
 
 FOLDER = Path("wordnet")
 """Folder of the tables in the data home."""
@@ -72,11 +72,18 @@ class WordNet:
         that are no class are left out. Classes keep the names they are given by, wnids or synset names.
 
         Raises:
-            InputError: fewer than two classes, one given twice, or one that is no noun synset.
+            InputError: fewer than two classes, two that are one synset, or one that is no noun synset.
         """
-        given = {self.synset(name): name for name in classes}
-        if len(given) < max(2, len(classes)):
-            raise InputError("a tree needs at least two classes, no two of them one synset.")
+        given: dict[str, str] = {}
+        for name in classes:
+            synset = self.synset(name)
+            if synset in given:
+                raise InputError(
+                    f"the classes '{given[synset]}' and '{name}' are one synset, {synset}: keep one of them."
+                )
+            given[synset] = name
+        if len(given) < 2:
+            raise InputError("a tree needs at least two classes.")
         first: dict[str, str] = {}
         for node in given:
             while node not in first and self.parents[node]:
@@ -131,7 +138,7 @@ def _read(folder: Path, stamps: tuple[int, ...]) -> WordNet:
 def _columns(path: Path, cure: str) -> list[tuple[str, str]]:
     """The first two columns of a table separated by tabs."""
     found = []
-    for number, line in enumerate(read_text(path, cure).splitlines(), 1):
+    for number, line in enumerate(read_lines(path, cure), 1):
         cells = line.split("\t")
         if len(cells) < 2 or not all(cells[:2]):
             raise InputError(f"{path}, line {number}: expected two columns separated by a tab.")
@@ -150,7 +157,7 @@ def read_tree(path: Path | str) -> tuple[Edge, ...]:
     """
     path = path_of(path)
     found = []
-    lines = read_text(path, "write one `parent child` a line there").splitlines()
+    lines = read_lines(path, "write one `parent child` a line there")
     for number, line in enumerate(lines, 1):
         cells = line.split()
         if cells and len(cells) != 2:
@@ -172,7 +179,7 @@ def read_synsets(path: Path | str) -> list[tuple[str, str]]:
     """
     path = path_of(path)
     found = []
-    for number, line in enumerate(read_text(path, "write one synset a line there").splitlines(), 1):
+    for number, line in enumerate(read_lines(path, "write one synset a line there"), 1):
         cells = [cell.strip() for cell in line.split("\t")]
         if not line.strip():
             continue

@@ -2,17 +2,23 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
+from torch import Tensor
 
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, reason
 
 
 def checked(name: str, values: ArrayLike, ndim: int | None = None) -> np.ndarray:
-    """`values` as a non-empty float64 array of `ndim` dimensions (any when None).
+    """`values` as a non-empty float64 array of `ndim` dimensions (any when None); tensors of any kind and device too.
 
     Raises:
-        InputError: the array is empty, has another number of dimensions, or holds NaN (where first).
+        InputError: the values are no numbers, or the array is empty, has another number of dimensions, or holds NaN
+            (where first).
     """
-    array = np.asarray(values, dtype=np.float64)
+    held = values.detach().cpu().double().numpy() if isinstance(values, Tensor) else values
+    try:
+        array = np.asarray(held, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of numbers ({reason(error)}).") from error
     if array.size == 0:
         raise InputError(f"{name} is empty: nothing to measure.")
     if ndim is not None and array.ndim != ndim:

@@ -31,14 +31,20 @@ def cone_scores(half_aperture: ArrayLike, angle: ArrayLike) -> np.ndarray:
         angle: in [0, pi] radians.
 
     Raises:
-        InputError: nothing given, NaN, or a value out of range.
+        InputError: nothing given, NaN, a value out of range, or shapes that do not broadcast.
 
     Source: the score behind the published HierarCaps figures of hyper3-clip.
     """
     aperture = checked("half_aperture", half_aperture)
     if aperture.min() < 0 or aperture.max() > np.pi / 2 + ROUNDING:
         raise InputError("half apertures must be in [0, pi/2] radians.")
-    return aperture - _angles(angle)
+    angles = _angles(angle)
+    try:
+        return aperture - angles
+    except ValueError:
+        raise InputError(
+            f"half_aperture of shape {aperture.shape} and angle of shape {angles.shape} do not fit each other."
+        ) from None
 
 
 ROUNDING = 1e-6

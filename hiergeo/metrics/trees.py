@@ -23,7 +23,7 @@ from hiergeo.errors import InputError
 TREE_METRICS = ("tie", "lca", "jaccard", "h_precision", "h_recall")
 """The metrics of `tree_scores`. Of `tie` and `lca` less is better."""
 
-NAMED = 5
+SHOWN = 5
 """Nodes that an error names before it only counts."""
 
 
@@ -48,13 +48,13 @@ class Tree:
         self._place = {node: place for place, node in enumerate(self.nodes)}
         roots = [node for node in self.nodes if node not in parent_of]
         if len(roots) > 1:
-            raise InputError(f"a tree has one root, and this one has {len(roots)}: {_named(roots)}.")
+            raise InputError(f"a tree has one root, and this one has {len(roots)}: {quoted_names(roots)}.")
         above = [self._place[parent_of.get(node, node)] for node in self.nodes]
         self._up, self._depth = _lifts(np.array(above, dtype=np.int64))
         lost = np.flatnonzero(self._up[-1] != (self._place[roots[0]] if roots else -1))
         if len(lost):
             raise InputError(
-                f"the tree has a cycle: {_named([self.nodes[self._up[-1][lost[0]]]])} is its own ancestor."
+                f"the tree has a cycle: {quoted_names([self.nodes[self._up[-1][lost[0]]]])} is its own ancestor."
             )
         self.root = roots[0]
 
@@ -66,7 +66,7 @@ class Tree:
         listed = _listed(classes, "classes")
         missing = [each for each in dict.fromkeys(listed) if each not in self._place]
         if missing:
-            raise InputError(f"{len(missing)} classes are not in the tree: {_named(missing)}.")
+            raise InputError(f"{len(missing)} classes are not in the tree: {quoted_names(missing)}.")
         return np.array([self._place[each] for each in listed], dtype=np.int64)
 
     def depths(self, classes: Iterable[Hashable]) -> np.ndarray:
@@ -153,7 +153,9 @@ def _parents(edges: Iterable[Any]) -> dict[Hashable, Hashable]:
         except TypeError as error:
             raise InputError(f"edge {number} (the first is 0) joins {edge!r}: names must be hashable.") from error
         if before != parent:
-            raise InputError(f"the node {_named([child])} has two parents in the tree, {_named([before, parent])}.")
+            raise InputError(
+                f"the node {quoted_names([child])} has two parents in the tree, {quoted_names([before, parent])}."
+            )
     if not parent_of:
         raise InputError("the tree has no edges: give pairs (child, parent).")
     return parent_of
@@ -182,6 +184,7 @@ def _lifts(above: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     return up, depth
 
 
-def _named(nodes: Sequence[Hashable]) -> str:
-    more = f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else ""
-    return ", ".join(f"'{node}'" for node in nodes[:NAMED]) + more
+def quoted_names(nodes: Sequence[Hashable]) -> str:
+    """The first `SHOWN` nodes in quotation marks, and how many more there are."""
+    more = f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else ""
+    return ", ".join(f"'{node}'" for node in nodes[:SHOWN]) + more

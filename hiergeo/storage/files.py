@@ -1,6 +1,7 @@
 """Files: paths as people write them, text of others read under caps, and files and folders written at once."""
 
 import hashlib
+import io
 import os
 import re
 import secrets
@@ -104,6 +105,16 @@ def read_text(path: Path | str, cure: str) -> str:
     if "\0" in text:
         raise InputError(f"{path} holds null characters: save it as UTF-8 text.")
     return text
+
+
+def read_lines(path: Path | str, cure: str) -> list[str]:
+    """The lines of a text, without their ends: a line feed, a carriage return, or both, and no other character.
+
+    Raises:
+        UnavailableError, InputError: as `read_text`.
+    """
+    lines = io.StringIO(read_text(path, cure), newline=None).read().split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _inflated(path: Path | str, packed: bytes) -> bytes:

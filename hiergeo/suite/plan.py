@@ -1,7 +1,6 @@
 """Plans of suites: which models, spaces and benchmarks, read from TOML and checked before any work starts."""
 
 import dataclasses
-import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,9 +24,6 @@ NATIVE = "native"
 
 SETTINGS = ("title", "seed", "samples", "device", "dtype", "batch_size")
 """Fields of a plan that are single values."""
-
-MADE = frozenset({"demo", "scenes"})
-"""Values of options of benchmarks that stand for data made by hiergeo."""
 
 RECIPES: dict[str, type[Recipe] | type[TowerRecipe]] = {"head": Recipe, "re": TowerRecipe}
 """Kind of training -> what its settings are."""
@@ -121,14 +117,6 @@ class BenchmarkEntry:
             raise InputError(
                 f"the options of the benchmark '{self.name}' cannot be used: {described(error)}."
             ) from error
-
-    @property
-    def on_made_data(self) -> bool:
-        """Whether it runs on data that hiergeo makes, for which there are no published figures."""
-        defaults = {each.name: each.default for each in inspect.signature(type(self.task)).parameters.values()}
-        return not MADE.isdisjoint(
-            value for value in (defaults | dict(self.options)).values() if isinstance(value, str)
-        )
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,7 @@ class Runner:
         """
         self.doing = " · ".join(place)
         entry = self.plan.benchmark(place.benchmark)
-        task = Task.of(entry.task)
-        task = replace(task, published=()) if entry.on_made_data else task
-        empty = Cell(place, task, "", FAILED, asked=self.plan.asked(place))
+        empty = Cell(place, Task.of(entry.task), "", FAILED, asked=self.plan.asked(place))
         loaded = self._loaded(place.model)
         if isinstance(loaded, Exception):
             before = self._finished(place)

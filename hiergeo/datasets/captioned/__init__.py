@@ -11,7 +11,7 @@ from hiergeo.errors import InputError, unknown_name
 from hiergeo.storage.files import path_of
 
 __all__ = [
-    "NAMED",
+    "SOURCES",
     "Captioned",
     "caption_table",
     "coco_folder",
@@ -22,7 +22,7 @@ __all__ = [
     "stored_captions",
 ]
 
-NAMED = ("coco", "scenes", "clip_flickr8k")
+SOURCES = ("coco", "scenes", "clip_flickr8k")
 """Sources that are known by name."""
 
 
@@ -38,11 +38,11 @@ def load_captioned(
     Args:
         source: ``coco`` (the folder ``coco`` of the data home), ``scenes``, ``clip_flickr8k`` (the stored embeddings in
             the data home); or a path: a COCO folder, a file of Karpathy's splits (``.json``), stored embeddings
-            (``.npz``), or a table of one's own (``.csv``, ``.jsonl``).
+            (``.npz``), or a CSV or JSON Lines table (``.csv``, ``.jsonl``).
         split: ``val2017`` by default in COCO folders, ``test`` elsewhere; tables and stored embeddings have none.
         images: the folder of the images, where it is not beside the captions.
-        image_column: of a table of one's own.
-        caption_column: of a table of one's own.
+        image_column: of a CSV or JSON Lines table.
+        caption_column: of a CSV or JSON Lines table.
 
     Raises:
         UnavailableError: the data is not there; the message says how to get it.
@@ -57,7 +57,7 @@ def load_captioned(
     if source == "coco" or path.is_dir():
         return coco_folder(path, split or "val2017", folder)
     if not path.suffix and not path.exists():
-        raise unknown_name("source of captions", str(source), NAMED)
+        raise unknown_name("source of captions", str(source), SOURCES)
     if path.suffix == ".json":
         return karpathy(path, split or "test", folder)
     if path.suffix not in (".npz", ".csv", ".jsonl", ".ndjson"):

@@ -12,7 +12,7 @@ OBTAIN = (
     "get val2017.zip and annotations_trainval2017.zip from https://cocodataset.org and unpack both there (val2017/ and "
     "annotations/captions_val2017.json)"
 )
-"""Where the images and captions of COCO are to be had."""
+"""Where to get the images and captions of COCO."""
 
 NAME = Text(r"[^/\\\0]+")
 """The name of a file or folder."""

@@ -1,6 +1,7 @@
-"""Captions of one's own: a CSV or JSON Lines file that names images and what they show."""
+"""Captions in a user's file: CSV or JSON Lines that names images and what they show."""
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,12 @@ Pair = tuple[int, str, list[str]]
 
 
 def caption_table(
-    path: Path, images: Path | None = None, image_column: str = "image", caption_column: str = "caption"
+    path: Path,
+    images: Path | None = None,
+    image_column: str = "image",
+    caption_column: str = "caption",
+    *,
+    once: bool = False,
 ) -> Captioned:
     """Images and captions of a CSV file (with a header) or of a JSON Lines file (an object a line).
 
@@ -30,20 +36,29 @@ def caption_table(
         images: the folder that the names of images are relative to; by default that of the file.
         image_column: the column or key of the image.
         caption_column: the column or key of the caption or captions.
+        once: refuse an image that two lines name, instead of giving it the captions of both.
 
     Raises:
         UnavailableError: there is no such file, or it cannot be read.
-        InputError: no such table, a column that is missing, or a line without an image or a caption; the line is named.
+        InputError: no such table, a column that is missing or there twice, one column for both, or a line without an
+            image or a caption; the line is named.
     """
+    if image_column == caption_column:
+        raise InputError(f"images and captions cannot both be in the column '{image_column}': name two columns.")
     lines = path.suffix in (".jsonl", ".ndjson")
     read = _json_lines if lines else _csv_lines
     found: dict[str, list[str]] = {}
+    first: dict[str, int] = {}
     for line, image, captions in read(path, image_column, caption_column):
         if not image.strip() or "\0" in image:
             raise InputError(f"{path}, line {line}: the caption belongs to no image: name one under '{image_column}'.")
         if not captions or not all(caption.strip() for caption in captions):
             raise InputError(f"{path}, line {line}: {image} has no caption: give one under '{caption_column}'.")
-        found.setdefault(image.strip(), []).extend(captions)
+        name = str(Path(image.strip()))
+        if once and name in first:
+            raise InputError(f"{path}, line {line}: line {first[name]} has {name} already: give each image one line.")
+        first.setdefault(name, line)
+        found.setdefault(name, []).extend(captions)
     if not found:
         raise InputError(f"{path} holds no images and captions: {CURE}.")
     folder = images or path.parent
@@ -57,13 +72,15 @@ def caption_table(
 
 
 def _csv_lines(path: Path, image_column: str, caption_column: str) -> Iterator[Pair]:
-    reader = csv.reader(read_text(path, CURE).splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(read_text(path, CURE), newline=""), strict=True)
     try:
         header = next(reader, [])
         places = []
         for column in (image_column, caption_column):
             if column not in header:
                 raise unknown_name("column", column, header or ["none"], f" of {path}")
+            if header.count(column) > 1:
+                raise InputError(f"{path} has the column '{column}' twice: rename or remove one.")
             places.append(header.index(column))
         for record in reader:
             if record and len(record) != len(header):
