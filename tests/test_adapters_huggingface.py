@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from hiergeo import adapters
 from hiergeo.adapters import hub
+from hiergeo.adapters.model import weights_digest
 from hiergeo.errors import InputError, UnavailableError
 
 transformers = pytest.importorskip("transformers")
@@ -164,3 +165,32 @@ def test_a_missing_package_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(UnavailableError, match=r"pip install 'hiergeo\[hf\]'"):
         adapters.load("hf:any/name")
+
+
+def test_the_tokenizer_of_a_named_processor_is_part_of_the_fingerprint(saved, tmp_path):
+    """Two processors that prepare images alike and texts otherwise; without the option the fingerprint stays."""
+    for name, end in (("a", "<e>"), ("b", "<s>")):
+        processor = transformers.AutoProcessor.from_pretrained(saved["clip"])
+        processor.tokenizer.pad_token = end
+        processor.save_pretrained(tmp_path / name)
+    models = [adapters.load(f"hf:{saved['clip']}?processor={tmp_path / name}") for name in ("a", "b")]
+    assert models[0].preprocessing == models[1].preprocessing
+    assert models[0].fingerprint() != models[1].fingerprint()
+    models[0].encode_text(TEXTS)
+    assert adapters.load(models[0].name).fingerprint() == models[0].fingerprint()
+    plain = adapters.load(f"hf:{saved['clip']}")
+    assert plain.fingerprint() == weights_digest(plain.network, plain.preprocessing)[:16]
+
+
+def test_the_hub_is_asked_once_for_a_processor_of_another_model(saved, monkeypatch):
+    asked = []
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: asked.append(endpoint))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with pytest.raises(UnavailableError, match="org/none"):
+        adapters.load(f"hf:{saved['clip']}?processor=org/none")
+    assert len(asked) == 1
+
+
+def test_an_option_that_is_given_twice_is_refused(saved):
+    with pytest.raises(InputError, match="twice"):
+        adapters.load(f"hf:{saved['clip']}?processor=a&processor=b")

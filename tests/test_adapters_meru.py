@@ -185,3 +185,29 @@ def test_the_bench_measures_it_where_it_was_trained(model):
     radii = model.encode_text([row.positive[0] for row in data.rows]).double().norm(dim=1).numpy()
     assert result.radii[:, 0] == pytest.approx(radii, rel=1e-5)
     assert evaluate(model, data, "euclidean", samples=5).settings["geometry"] == "euclidean"
+
+
+def test_heads_are_part_of_the_fingerprint(file, model):
+    """Files of one content and other numbers of heads are other models, in the image tower and in that of texts."""
+    for options in ("?heads=8&text_heads=2", "?heads=4&text_heads=4"):
+        other = adapters.load(f"meru:{file}{options}")
+        assert all(torch.equal(other.network.state_dict()[n], w) for n, w in model.network.state_dict().items())
+        assert other.fingerprint() != model.fingerprint()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_untrained_copies_keep_the_space_and_forget_the_weights(tmp_path, family):
+    _, spec = made(family, tmp_path)
+    model = adapters.load(spec)
+    one, again, other = (adapters.untrained(model, seed) for seed in (0, 0, 1))
+    assert torch.equal(one.encode_text(TEXTS), again.encode_text(TEXTS))
+    for rows in ((model.encode_text(TEXTS), one), (other.encode_text(TEXTS), one)):
+        assert not torch.allclose(rows[0], rows[1].encode_text(TEXTS), atol=1e-3)
+    assert one.native_space() == model.native_space()
+    images = list(pictures())
+    assert not torch.allclose(one.encode_image(images), model.encode_image(images), atol=1e-3)
+    blocks = one.network.visual.blocks
+    assert {block.attn.num_heads for block in blocks} == {meru.HEADS}
+    assert not blocks[0].mlp.fc1.bias.any()  # as timm starts
+    assert float(blocks[0].mlp.fc1.weight.std()) == pytest.approx(0.02, rel=0.05)
+    assert float(one.network.textual.token_embedding.weight.std()) == pytest.approx(0.02, rel=0.05)

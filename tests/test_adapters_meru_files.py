@@ -206,3 +206,32 @@ def test_damaged_files_give_one_sentence_or_a_model(weights, tmp_path):
             adapters.load(f"meru:{file}{meru.OPTIONS}")
         except HiergeoError:
             continue
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.complex64])
+def test_weights_that_are_no_dense_floating_numbers_are_refused(refuse, weights, dtype):
+    refuse({BLOCK: weights[BLOCK].to(dtype)}, BLOCK, str(dtype))
+    refuse({BLOCK: weights[BLOCK].to_sparse()}, BLOCK, "dense")
+    refuse({"textual.attn_mask": weights["textual.attn_mask"].to_sparse()}, "textual.attn_mask", "dense")
+    with_root = {**meru.state(logit_scale=1.0), "root": torch.ones(meru.DIM).to_sparse()}
+    refuse(with_root, "root", adapter="meru-clip")
+
+
+def test_weights_of_sixteen_bits_are_read(weights, tmp_path):
+    file = meru.write(tmp_path / "a.pth", {**weights, BLOCK: weights[BLOCK].bfloat16()})
+    model = adapters.load(f"meru:{file}{meru.OPTIONS}")
+    assert torch.equal(model.network.visual.blocks[1].mlp.fc1.weight, weights[BLOCK].bfloat16().float())
+
+
+def test_numbers_that_embeddings_cannot_be_made_with_are_refused(refuse):
+    for wrong in (0.0, -1.0):
+        refuse({"pixel_std": torch.tensor([0.2, wrong, 0.2]).view(3, 1, 1)}, "pixel_std")
+    for log in (80.0, -80.0):
+        refuse({"visual_alpha": torch.tensor(log)}, "factor")
+
+
+@pytest.mark.parametrize("adapter", ["meru", "hycoclip", "phyclip"])
+def test_a_path_without_a_name_is_refused(adapter):
+    for place in ("/", "."):
+        with pytest.raises(InputError, match="folder"):
+            adapters.load(f"{adapter}:{place}")

@@ -222,3 +222,22 @@ def test_real_texts_and_images_come_back_in_order(data_home):
     names = [f"COCO_val2014_{i:012d}.jpg" for i in image_id[:50]]
     cosines = (model.encode_image(names).numpy() * _unit(image[:50])).sum(1)
     np.testing.assert_allclose(cosines, 1, atol=1e-6)
+
+
+def test_the_mean_root_stands_in_for_a_stored_empty_caption(path, arrays):
+    np.savez(path, **_with(caption=_put("", 1, 1))(arrays))
+    model = adapters.load(f"npz:{path}@mean")
+    mean = _unit(_unit(arrays["text"].reshape(-1, DIM)).mean(0))
+    np.testing.assert_allclose(model.encode_text([""])[0].numpy(), mean, atol=1e-6)
+
+
+def test_files_of_one_name_are_not_the_same_image(path, arrays):
+    model = _load(path, {**arrays, "image_id": np.array(["x", "y.png"])})
+    found = model.encode_image(["dog/x.jpg", "dog/../dog/x.jpg", "y.png"])
+    np.testing.assert_allclose(found.numpy(), _unit(arrays["image"])[[0, 0, 1]], atol=1e-7)
+    with pytest.raises(InputError, match=r"dog/x\.jpg and cat/x\.png"):
+        model.encode_image(["dog/x.jpg", "cat/x.png"])
+    with pytest.raises(InputError, match="lacks 1 of 1 images"):
+        model.encode_image(["y.jpg"])
+    both = _load(path, {**arrays, "image_id": np.array(["x.jpg", "x.png"])})
+    np.testing.assert_allclose(both.encode_image(["x.png", "x.jpg"]).numpy(), _unit(arrays["image"])[[1, 0]], atol=1e-7)

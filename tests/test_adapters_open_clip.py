@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 from hiergeo import adapters
 from hiergeo.adapters import hub
 from hiergeo.adapters import open_clip_checks as checks
+from hiergeo.adapters.head import Head, HeadShape
+from hiergeo.adapters.open_clip import OpenClipModel
 from hiergeo.errors import InputError, UnavailableError
 
 open_clip = pytest.importorskip("open_clip")
@@ -284,3 +286,41 @@ def test_missing_and_damaged_pictures_are_refused_before_and_during_work(checkpo
         model.encode_image([str(tmp_path / "good.png"), str(tmp_path / "cut.png")])
     grey = model.encode_image([pictures[0].convert("L"), pictures[0].convert("P")])
     assert grey.isfinite().all()
+
+
+def test_an_untrained_copy_has_an_untrained_text_tower(tmp_path):
+    """A text tower of transformers that its configuration says to be pretrained."""
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    text = transformers.RobertaModel(transformers.RobertaConfig(vocab_size=50, max_position_embeddings=20, **sizes))
+    text.save_pretrained(tmp_path / "text")
+    config = {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 32, "patch_size": 16, "width": 64, "layers": 1},
+        "text_cfg": {
+            "hf_model_name": str(tmp_path / "text"),
+            "hf_model_pretrained": True,
+            "hf_pooler_type": "mean_pooler",
+        },
+    }
+    network = open_clip.CustomTextCLIP(**config)
+    network.visual.preprocess_cfg = {}
+    parts = {"tokenizer": None, "transform": None, "config": config}
+    model = OpenClipModel("open_clip:mine", network, torch.device("cpu"), **parts)
+    learnt = text.embeddings.word_embeddings.weight
+    assert torch.equal(model.network.text.transformer.embeddings.word_embeddings.weight, learnt)
+    made = adapters.untrained(model, 0)
+    assert not torch.allclose(made.network.text.transformer.embeddings.word_embeddings.weight, learnt, atol=1e-3)
+    assert config["text_cfg"]["hf_model_pretrained"] is True
+    (tmp_path / "text" / "config.json").unlink()
+    with pytest.raises(InputError, match="open_clip:mine cannot be built"):
+        adapters.untrained(model, 0)
+
+
+def test_an_untrained_copy_leaves_the_generators_of_accelerators_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("an accelerator was seeded"))
+    model = adapters.load("tiny", device="cpu")
+    before = torch.get_rng_state()
+    adapters.untrained(model, 3)
+    Head(HeadShape(3, 2), 3)
+    assert torch.equal(torch.get_rng_state(), before)

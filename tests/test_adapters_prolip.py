@@ -294,3 +294,34 @@ def test_the_benchmark_asks_whether_children_lie_inside_their_parents(model, tmp
     assert wrapped.metrics["auroc_inclusion"] == pytest.approx(result.metrics["auroc_inclusion"], abs=2e-3)
     with pytest.raises(InputError, match="no Gaussians"):
         measure("tiny", "inclusion", data="scenes", split="test")
+
+
+def test_heads_epsilon_and_tokenizer_are_part_of_the_fingerprint(tmp_path, state, model):
+    configs = (
+        changed("text_cfg", heads=4),
+        changed("vision_cfg", head_width=8),
+        changed("text_cfg", norm_kwargs={"eps": 1e-5}),
+        CONFIG,
+    )
+    prints = [
+        adapters.load(f"prolip:{folder(tmp_path / str(i), state, config)}").fingerprint()
+        for i, config in enumerate(configs)
+    ]
+    assert prints[-1] == model.fingerprint()
+    assert len(set(prints)) == len(configs)
+    letters(unk_token="<u>", bos_token="<s>", eos_token="<e>", pad_token="<p>").save_pretrained(tmp_path / "3")
+    assert adapters.load(f"prolip:{tmp_path / '3'}").fingerprint() not in prints
+
+
+def test_an_untrained_copy_starts_as_open_clip_does(model):
+    one, again, other = (adapters.untrained(model, seed) for seed in (0, 0, 1))
+    rows = one.encode_text(TEXTS)
+    assert torch.equal(rows, again.encode_text(TEXTS))
+    assert not torch.allclose(rows, other.encode_text(TEXTS), atol=1e-3)
+    assert not torch.allclose(rows, model.encode_text(TEXTS), atol=1e-3)
+    images = (np.random.default_rng(0).random((2, meru.SIDE, meru.SIDE, 3)) * 255).astype(np.uint8)
+    assert one.encode_image_gaussian(list(images)).log_variance.isfinite().all()
+    state = one.network.state_dict()
+    assert float(state["text.token_embedding.weight"].std()) == pytest.approx(0.02, rel=0.1)
+    assert float(state["visual.proj"].std()) == pytest.approx(WIDTH**-0.5, rel=0.1)
+    assert one.fingerprint() != model.fingerprint()

@@ -114,3 +114,14 @@ def test_two_processes_give_the_value_of_all_data(tmp_path: Path):
         assert split == whole
         assert lopsided == whole
         assert alone == value(fed(TauD(), half=rank))
+
+
+def test_what_is_no_number_is_refused():
+    for stored in ({"rows": [1, 2]}, {"rows": None}, {"rows": torch.ones(1, dtype=torch.complex64)}):
+        with pytest.raises(InputError, match="TauD"):
+            TauD().set_extra_state(stored)
+    for positive in (["a"], None, [[1], [1, 2]], torch.ones(1, dtype=torch.complex64)):
+        with pytest.raises(InputError, match="positive"):
+            PairAUROC().update(positive, [1.0])
+    with pytest.raises(InputError, match="radii"):
+        TauD().update([["a", "b"]])

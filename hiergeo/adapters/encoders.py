@@ -119,6 +119,20 @@ class TextSizes(NamedTuple):
         }
 
 
+class Plan(NamedTuple):
+    """What a dual encoder is built by; embeddings depend on all of it, and no weight tells the whole.
+
+    Attributes:
+        vision: sizes of the image tower.
+        text: sizes of the text tower.
+        quick_gelu: whether the text tower has OpenAI's approximation of GELU.
+    """
+
+    vision: VisionSizes
+    text: TextSizes
+    quick_gelu: bool
+
+
 class Scales(NamedTuple):
     """Factors of the projected features of each modality, (dim,)."""
 
@@ -169,6 +183,7 @@ class DualEncoder(nn.Module):
         quick_gelu: bool = False,
     ) -> None:
         super().__init__()
+        self.plan = Plan(vision, text, quick_gelu)
         with torch.device("meta"):
             self.visual = vision_tower(vision)
             self.textual = text_tower(text, quick_gelu)
@@ -179,6 +194,20 @@ class DualEncoder(nn.Module):
         self.register_buffer("visual_scale", scales.visual)
         self.register_buffer("textual_scale", scales.textual)
         self.register_buffer("reach", reach)
+
+    def rebuilt(self) -> "DualEncoder":
+        """The same network with the random weights that timm, open_clip and PyTorch start from.
+
+        The factors of the features are kept: with the curvature they make the space in which the model is measured.
+        """
+        vision, text, quick_gelu = self.plan
+        fresh = nn.ModuleDict({"visual": vision_tower(vision, start=True), "textual": text_tower(text, quick_gelu)})
+        for name in ("visual_proj", "textual_proj"):
+            trained = self.get_submodule(name)
+            assert isinstance(trained, nn.Linear)
+            fresh[name] = nn.Linear(trained.in_features, trained.out_features, bias=trained.bias is not None)
+        scales = Scales(self.visual_scale, self.textual_scale)
+        return DualEncoder(vision, text, fresh.state_dict(), scales=scales, reach=self.reach, quick_gelu=quick_gelu)
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         """(B, 3, side, side) normalised pixels -> (B, dim)."""
@@ -197,8 +226,13 @@ class DualEncoder(nn.Module):
         return (factors * torch.where(length > limit, limit / length, 1.0)).flatten(-2)
 
 
-def vision_tower(sizes: VisionSizes) -> nn.Module:
-    """The image tower: timm's ViT without a head, its pooled feature behind the last LayerNorm."""
+def vision_tower(sizes: VisionSizes, start: bool = False) -> nn.Module:
+    """The image tower: timm's ViT without a head, its pooled feature behind the last LayerNorm.
+
+    Args:
+        sizes: of the tower.
+        start: draw the weights that timm starts from; otherwise they are to be loaded.
+    """
     from timm.models.vision_transformer import VisionTransformer
 
     return VisionTransformer(
@@ -210,7 +244,7 @@ def vision_tower(sizes: VisionSizes) -> nn.Module:
         mlp_ratio=sizes.hidden / sizes.width,
         num_classes=0,
         global_pool=sizes.pool,
-        weight_init="skip",
+        weight_init="" if start else "skip",
         norm_layer=partial(nn.LayerNorm, eps=sizes.eps),
     )
 

@@ -22,7 +22,8 @@ def untrained(model: Model, seed: int) -> Model:
     A head is untrained together with the model that it stands on: it starts as the identity where the dimensions allow.
 
     Args:
-        model: a network of open_clip, transformers or sentence-transformers, or a head on one.
+        model: a network of open_clip, transformers or sentence-transformers, one that brings its own space (which is
+            kept), a ProLIP, or a head on one.
         seed: of the weights; the same seed gives the same copy.
 
     Raises:
@@ -36,7 +37,7 @@ def untrained(model: Model, seed: int) -> Model:
     if not isinstance(model, NetworkModel):
         raise InputError(f"{model.name} has no network of its own, so there is no untrained copy of it.")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         network = model.rebuilt_network()
     made = copy.copy(model)
     made.__dict__.pop("_root", None)

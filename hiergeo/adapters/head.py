@@ -64,7 +64,7 @@ class Head(nn.Module):
             )
         self.shape = shape
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             self.linear = nn.Linear(shape.inputs, shape.outputs)
             nn.init.zeros_(self.linear.bias)
             if shape.inputs == shape.outputs:

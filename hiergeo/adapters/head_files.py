@@ -7,6 +7,7 @@ there with all its files.
 import hashlib
 import json
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -165,7 +166,7 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     """
     from hiergeo.adapters.loading import load as load_model
 
-    folder, _, spec = rest.partition("@")
+    folder, spec = parts_of(rest)
     place = downloaded(folder.removeprefix(HUB)) if folder.startswith(HUB) else path_of(folder)
     config = read_head_config(place)
     if not (spec or config.get("base")):
@@ -178,6 +179,20 @@ def load_head(rest: str, *, device: torch.device) -> HeadModel:
     if config.get("leakage"):
         warnings.warn(f"the head in {folder} was trained on test data: {config['leakage']}", stacklevel=2)
     return HeadModel(base, head, f"head:{rest}", config.get("geometry"))
+
+
+def parts_of(rest: str) -> tuple[str, str]:
+    """The folder (or repository) and the spec of the model in ``FOLDER@SPEC``; names of folders can hold an ``@``.
+
+    Of the beginnings that end before an ``@``, or the whole, the longest that is a folder is taken; otherwise the
+    shortest.
+    """
+    ends = [place for place, letter in enumerate(rest) if letter == "@"]
+    for end in [len(rest), *reversed(ends)]:
+        if os.path.isdir(os.path.expanduser(rest[:end])):
+            return rest[:end], rest[end + 1 :]
+    folder, _, spec = rest.partition("@")
+    return folder, spec
 
 
 def downloaded(repository: str) -> Path:

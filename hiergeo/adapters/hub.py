@@ -1,5 +1,7 @@
 """Models from elsewhere: the Hugging Face hub is asked once and briefly, and configurations are checked before use."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -145,6 +147,19 @@ def saving(folder: Path) -> Iterator[None]:
             yield
         except SafetensorError as error:
             raise UnavailableError(f"cannot write {folder}: {reason(error)}.") from error
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """SHA-256 over what a tokenizer of transformers does with a text: its class, tokens, special tokens and rules.
+
+    Padding and truncation, which it is told with every call, are left out.
+    """
+    core = getattr(tokenizer, "backend_tokenizer", None)
+    rules = json.loads(core.to_str()) if core is not None else {}
+    rules = {name: held for name, held in rules.items() if name not in ("padding", "truncation")}
+    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+    told = [type(tokenizer).__name__, sorted(tokenizer.get_vocab().items()), special, rules]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def not_obtained(wanted: str, instead: str, error: Exception) -> UnavailableError:

@@ -36,7 +36,7 @@ OPTIONS = Record(optional={"processor": Text()})
 class HuggingFaceModel(NetworkModel):
     """A dual encoder of transformers with the processor that was saved beside it."""
 
-    def __init__(self, name: str, network: Any, device: torch.device, processor: Any) -> None:
+    def __init__(self, name: str, network: Any, device: torch.device, processor: Any, settings: str = "") -> None:
         padding, length = PADDING[network.config.model_type]
         self.text_options = {
             "padding": padding,
@@ -44,7 +44,7 @@ class HuggingFaceModel(NetworkModel):
             "truncation": True,
             "return_tensors": "pt",
         }
-        super().__init__(name, network, device, preprocessing=f"{self.text_options} {processor.image_processor}")
+        super().__init__(name, network, device, f"{self.text_options} {processor.image_processor}", settings)
         self.processor = processor
 
     def rebuilt_network(self) -> nn.Module:
@@ -76,7 +76,8 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
     folder = hub.local_folder(model)
     source = str(folder or model)
     processor_source = _processor_source(options.get("processor", ""), source)
-    with nullcontext() if folder else hub.cached_if_unreachable(), hub.quiet_transformers():
+    local = folder and Path(processor_source).is_dir()
+    with nullcontext() if local else hub.cached_if_unreachable(), hub.quiet_transformers():
         described, _ = _obtain(transformers.PretrainedConfig.get_config_dict, source)
         kind = described.get("model_type") if isinstance(described, dict) else None
         if not isinstance(kind, str) or kind not in PADDING:
@@ -98,7 +99,8 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
             transformers.AutoModel.from_pretrained, source, output_loading_info=True, trust_remote_code=False
         )
     _refuse_partial(rest, info)
-    return HuggingFaceModel(f"hf:{rest}", network, device, processor)
+    settings = hub.tokenizer_digest(processor.tokenizer) if options else ""
+    return HuggingFaceModel(f"hf:{rest}", network, device, processor, settings)
 
 
 def _processor_source(named: str, source: str) -> str:

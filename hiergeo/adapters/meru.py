@@ -92,8 +92,9 @@ def configured(rest: str) -> tuple[Path, dict[str, Any]]:
     """
     name, given = options_of(rest, SCHEMA)
     path = path_of(name)
-    beside = path.with_suffix(".json")
-    return path, (fitting(hub.foreign_json(beside), SCHEMA, str(beside)) if beside.is_file() else {}) | given
+    beside = path.with_suffix(".json") if path.name else None
+    held = fitting(hub.foreign_json(beside), SCHEMA, str(beside)) if beside and beside.is_file() else {}
+    return path, held | given
 
 
 def _meru(path: Path, held: Checkpoint) -> Native:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hiergeo.adapters import families, weights
-from hiergeo.adapters.encoders import VOCABULARY, TextSizes, VisionSizes, check_sizes
+from hiergeo.adapters.encoders import TextSizes, VisionSizes, check_sizes
 from hiergeo.errors import InputError
 from hiergeo.storage import checkpoints, tensors
 from hiergeo.storage.tensors import Shapes
@@ -107,11 +107,12 @@ def read_checkpoint(path: Path, family: str, adapter: str, heads: Heads) -> Chec
     families.refuse_folder(path, adapter)
     described = _state(path, checkpoints.described(path))
     families.refuse_other_family(path, described, adapter)
+    weights.check_kinds(path, described, skipped=(MASK,))
     found = {name: tuple(weight.shape) for name, weight in described.items()}
     vision, text = _sizes(path, found, adapter, heads)
     expected = _layout(family, vision, text, weights.side(path, found, "visual_proj.weight", 0, 2))
     _check_layout(path, family, expected, found)
-    weights.check_kinds(path, described, skipped=(MASK,))
+    weights.check_bytes(path, described)
     whole = checkpoints.read(path)
     state = _state(path, whole)
     _check_values(path, state, text.context)
@@ -215,11 +216,12 @@ def _check_layout(path: Path, family: str, expected: Mapping[str, tuple[int, ...
     dim = expected["visual_proj.weight"][0]
     if family == families.PHYCLIP and dim != SUBSPACES * SUBSPACE_DIM:
         raise InputError(f"{path} does not fit: {SUBSPACES} factors of {SUBSPACE_DIM} dimensions are not {dim}.")
-    assert expected["textual.token_embed.weight"][0] == VOCABULARY
 
 
 def _check_values(path: Path, state: Mapping[str, Tensor], context: int) -> None:
     weights.check_finite(path, {name: weight for name, weight in state.items() if name != MASK})
+    if not bool((state["pixel_std"].float() > 0).all()):
+        raise InputError(f"{path} is damaged: its 'pixel_std' is not above 0.")
     mask = state.get(MASK)
     if mask is not None:
         hidden = mask if mask.dtype == torch.bool else mask != 0
@@ -232,6 +234,7 @@ def _checked_root(path: Path, root: Any, expected: Mapping[str, tuple[int, ...]]
     if root is None:
         return None
     dim = expected["visual_proj.weight"][0]
-    if not isinstance(root, Tensor) or root.numel() != dim or not root.is_floating_point() or not root.isfinite().all():
+    usable = isinstance(root, Tensor) and root.layout == torch.strided and root.dtype in weights.DTYPES
+    if not usable or root.is_nested or root.numel() != dim or not root.isfinite().all():
         raise InputError(f"{path} is damaged: its 'root' is not a vector of {dim} finite numbers.")
     return root.flatten().float().clone()

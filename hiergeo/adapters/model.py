@@ -301,19 +301,24 @@ class NetworkModel(Model):
         network: the module; it is moved to `device` and frozen.
         device: where it runs.
         preprocessing: how inputs reach it, in words; part of the fingerprint.
+        settings: what embeddings depend on and neither weights nor preprocessing tell, such as the number of attention
+            heads or the tokenizer; part of the fingerprint.
     """
 
     has_images = True
 
-    def __init__(self, name: str, network: nn.Module, device: torch.device, preprocessing: str) -> None:
+    def __init__(
+        self, name: str, network: nn.Module, device: torch.device, preprocessing: str, settings: str = ""
+    ) -> None:
         self.name = name
         self.preprocessing = preprocessing
+        self.settings = settings
         self.device = device
         self.network: Any = network.to(device=device, dtype=torch.float32).eval().requires_grad_(False)
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits over preprocessing, layer types, and names, shapes and samples of the weights."""
-        return weights_digest(self.network, self.preprocessing)[:16]
+        """16 hexadecimal digits over preprocessing, settings, layer types, and names, shapes and samples of weights."""
+        return weights_digest(self.network, self.preprocessing + self.settings)[:16]
 
     def rebuilt_network(self) -> nn.Module:
         """The network built anew from its configuration, with the random weights that its library starts from.

@@ -31,6 +31,9 @@ REACH = math.asinh(2**15)
 CURVATURES = (0.01, 100.0)
 """Range of c in files that can be used: training keeps it in [0.1, 10]."""
 
+FACTORS = (1e-12, 1e4)
+"""Range of a factor of the features in files that can be used: training starts near 0.04 and MERU stops it at 1."""
+
 IMAGES = {"crop": "shortest", "squash": "squash"}
 """How pictures become square -> open_clip's name: shorter side and centre crop, or both sides alike (retrieval)."""
 
@@ -84,11 +87,15 @@ class NativeModel(NetworkModel):
         space: Space | None,
         normalised: bool = False,
     ) -> None:
-        super().__init__(name, network, device, preprocessing)
+        super().__init__(name, network, device, preprocessing, str(network.plan))
         self.tokenizer = tokenizer
         self.transform = transform
         self.normalised = normalised
         self._space = space
+
+    def rebuilt_network(self) -> DualEncoder:
+        rebuilt: DualEncoder = self.network.rebuilt()
+        return rebuilt
 
     def native_space(self) -> Space | None:
         """The space that the model was trained in, with its learnt curvature; None for a CLIP without a stored root."""
@@ -150,7 +157,11 @@ def curvature(path: Path, log: float) -> float:
 
 
 def factor(path: Path, log: float) -> float:
-    """exp(log), the factor of a modality. Raises InputError for one that float32 does not hold."""
-    if abs(log) > math.log(torch.finfo(torch.float32).max):
-        raise InputError(f"{path} is damaged: the logarithm of a factor of its embeddings is {log:g}.")
+    """exp(log), the factor of a modality. Raises InputError for one that no model of this kind has."""
+    low, high = FACTORS
+    if not math.log(low) <= log <= math.log(high):
+        raise InputError(
+            f"{path} is damaged: the logarithm of a factor of its embeddings is {log:g}, far from any that training "
+            "allows."
+        )
     return math.exp(log)

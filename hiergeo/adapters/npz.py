@@ -1,6 +1,7 @@
 """Stored embeddings: an ``.npz`` of texts, images and the root, looked up by caption and by COCO id."""
 
 import hashlib
+import os
 import re
 import warnings
 from collections.abc import Hashable, Sequence
@@ -47,13 +48,13 @@ class NpzModel(Model):
         stored = read_embeddings(path, mean_root)
         self._texts, self._origin = stored.text, stored.root
         self._text_row = _index(path, "text", stored.caption, self._texts)
-        if "" in self._text_row:
+        if "" in self._text_row and not mean_root:
             at = self._text_row[""]
             _check_agreement(path, "text", [""], self._texts[at : at + 1], self._origin)
         self.has_images = stored.image is not None
         self._images = stored.image if stored.image is not None else stored.text[:0]
         self._image_row: dict[int | str, int] = _index(path, "image", stored.image_id, self._images)
-        self._key = file_name if any(isinstance(key, str) for key in stored.image_id) else coco_id
+        self._by_number = not any(isinstance(key, str) for key in stored.image_id)
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the file.
@@ -78,16 +79,18 @@ class NpzModel(Model):
             raise InputError(f"{self._path} lacks {len(missing)} of {len(texts)} texts; the first is {missing[0]!r}.")
 
     def check_images(self, images: Sequence[ImageLike]) -> None:
-        """Raise InputError for images that are not stored; warn of files whose COCO id is a guess by their name."""
-        by_number = self._key is coco_id
+        """Raise InputError for images that are not stored, or files of one name; warn of COCO ids that are guesses."""
         guessed = [
             image
             for image in images
-            if by_number and isinstance(image, str | Path) and not NAME.fullmatch(Path(image).name)
+            if self._by_number and isinstance(image, str | Path) and not NAME.fullmatch(Path(image).name)
         ]
-        missing = [key for key in map(self._key, images) if key not in self._image_row]
+        keys = [self._key(image) for image in images]
+        missing = [key for key in keys if key not in self._image_row]
         if missing:
             raise InputError(f"{self._path} lacks {len(missing)} of {len(images)} images; the first is {missing[0]}.")
+        if not self._by_number:
+            _refuse_namesakes(keys, images)
         if guessed:
             warnings.warn(
                 f"stored embeddings are looked up by COCO id, and {Path(guessed[0]).name} was taken for image "
@@ -99,6 +102,13 @@ class NpzModel(Model):
         rows = self._texts[[self._text_row.get(text, 0) for text in texts]].float()
         rows[[index for index, text in enumerate(texts) if not text]] = self._origin.float()
         return rows
+
+    def _key(self, image: ImageLike) -> int | str:
+        """What an image is stored under: its COCO id, or the name of its file with its ending or else without."""
+        if self._by_number:
+            return coco_id(image)
+        name = file_path(image).name
+        return name if name in self._image_row else Path(name).stem
 
     def image_rows(self, images: Sequence[ImageLike]) -> Tensor:
         return self._images[[self._image_row[self._key(image)] for image in images]]
@@ -120,12 +130,25 @@ def load_npz(rest: str, *, device: torch.device) -> NpzModel:
     return NpzModel(path_of(rest))
 
 
-def file_name(image: ImageLike) -> str:
-    """The name of an image's file without its ending; raises InputError for a picture that has no file."""
+def file_path(image: ImageLike) -> Path:
+    """The file of an image; raises InputError for a picture that has none."""
     path = image.path if isinstance(image, ImageRef) else image
     if not isinstance(path, str | Path):
         raise InputError("stored embeddings are looked up by file name, which a picture does not tell: pass its path.")
-    return Path(path).stem
+    return Path(path)
+
+
+def _refuse_namesakes(keys: Sequence[Hashable], images: Sequence[ImageLike]) -> None:
+    """Raise InputError if two files that are not one and the same would get the same row."""
+    first: dict[Hashable, Path] = {}
+    for key, image in zip(keys, images, strict=True):
+        path = file_path(image)
+        other = first.setdefault(key, path)
+        if other != path and os.path.abspath(other) != os.path.abspath(path):
+            raise InputError(
+                f"stored embeddings are looked up by the name of the file, and {other} and {path} are both '{key}': "
+                "embed them one call at a time, or store them under different names."
+            )
 
 
 def coco_id(image: ImageLike) -> int:
@@ -186,7 +209,7 @@ class Embeddings:
         caption: n stripped strings, repeats allowed.
         root: (1, dim), that of the empty caption.
         image: (m, dim), row j that of ``image_id[j]``; None in a file without images.
-        image_id: m COCO ids, or names of files without their endings.
+        image_id: m COCO ids, or names of files, with or without their endings.
     """
 
     text: Tensor

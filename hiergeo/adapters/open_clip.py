@@ -54,7 +54,15 @@ class OpenClipModel(NetworkModel):
     def rebuilt_network(self) -> nn.Module:
         kind = type(self.network)
         known = inspect.signature(kind).parameters
-        built: nn.Module = kind(**copy.deepcopy({key: value for key, value in self.config.items() if key in known}))
+        config = copy.deepcopy({key: value for key, value in self.config.items() if key in known})
+        for part, library in (("text_cfg", "hf"), ("vision_cfg", "timm")):
+            if config[part].get(f"{library}_model_name"):
+                config[part][f"{library}_model_pretrained"] = False
+        try:
+            with hub.cached_if_unreachable() if config["text_cfg"].get("hf_model_name") else nullcontext():
+                built: nn.Module = kind(**config)
+        except Exception as error:  # open_clip, timm and transformers check what they build in their own ways
+            raise InputError(f"{self.name} cannot be built without its weights: {reason(error)}.") from error
         return built
 
     def embed_texts(self, texts: list[str]) -> Tensor:

@@ -84,7 +84,7 @@ class _Joint(NetworkModel):
     normalised = False
 
     def __init__(self, model: "ProLipModel") -> None:
-        super().__init__(model.name, model.network, model.device, model.preprocessing)
+        super().__init__(model.name, model.network, model.device, model.preprocessing, model.settings)
         self.model = model
 
     def embed_texts(self, texts: list[str]) -> Tensor:
@@ -108,9 +108,17 @@ class ProLipModel(NetworkModel):
         transform: Callable[["Image"], Tensor],
         preprocessing: str,
     ) -> None:
-        super().__init__(name, network, device, preprocessing)
+        words = getattr(tokenizer, "tokenizer", None)
+        told = "byte pairs" if words is None else hub.tokenizer_digest(words)
+        super().__init__(name, network, device, preprocessing, f"{network.plan} {told}")
         self.tokenizer = tokenizer
         self.transform = transform
+
+    def rebuilt_network(self) -> ProLip:
+        vision, text, dim = self.network.plan
+        built = ProLip(vision, text, dim)
+        built.start()
+        return built
 
     def encode_text_gaussian(self, texts: Sequence[str], **options: Any) -> Gaussian:
         """The Gaussians of texts: unit means and log variances, (N, dim) each; arguments as for `encode_text`."""

@@ -105,6 +105,7 @@ class ImageTower(nn.Module):
 
     def __init__(self, plan: VisionPlan, dim: int) -> None:
         super().__init__()
+        self.plan = plan
         width, grid = plan.width, plan.image // plan.patch
         self.conv1 = nn.Conv2d(3, width, plan.patch, plan.patch, bias=False)
         self.class_embedding = nn.Parameter(torch.empty(width))
@@ -136,7 +137,7 @@ class TextTower(nn.Module):
         super().__init__()
         if plan.width != dim:
             raise ValueError(f"its text tower is {plan.width} wide and not {dim}, as its embeddings are")
-        width = plan.width
+        self.plan, width = plan, plan.width
         self.token_embedding = nn.Embedding(plan.vocabulary, width)
         self.unc_emb = nn.Parameter(torch.empty(width))
         self.cls_emb = nn.Parameter(torch.empty(width))
@@ -161,10 +162,28 @@ class ProLip(nn.Module):
 
     def __init__(self, vision: VisionPlan, text: TextPlan, dim: int) -> None:
         super().__init__()
+        self.plan = (vision, text, dim)
         if not (math.isfinite(vision.mlp_ratio * text.mlp_ratio) and min(vision.mlp_ratio, text.mlp_ratio) > 0):
             raise ValueError("its perceptrons have no width")
         self.visual = ImageTower(vision, dim)
         self.text = TextTower(text, dim)
+
+    @torch.no_grad()
+    def start(self) -> None:
+        """Draw the weights that open_clip's towers start training from; other layers have those of PyTorch already."""
+        visual, text = self.visual, self.text
+        _draw(visual.plan.width**-0.5, visual.class_embedding, visual.unc_embedding, visual.positional_embedding)
+        _draw(visual.plan.width**-0.5, visual.proj)
+        _draw(0.01, text.unc_emb, text.cls_emb, text.positional_embedding)
+        _draw(0.02, text.token_embedding.weight)
+        width, depth = text.plan.width, text.plan.layers
+        _draw(width**-0.5, text.text_projection.weight)
+        nn.init.zeros_(text.text_projection.bias)
+        for block in text.transformer.get_submodule("resblocks").children():
+            weights = dict(block.named_parameters())
+            _draw(width**-0.5, weights["attn.in_proj_weight"])
+            _draw((2 * width) ** -0.5, weights["mlp.c_fc.weight"])
+            _draw((2 * width * depth) ** -0.5, weights["attn.out_proj.weight"], weights["mlp.c_proj.weight"])
 
     def encode_image(self, pixels: Tensor) -> Gaussian:
         """See `ImageTower`."""
@@ -175,3 +194,8 @@ class ProLip(nn.Module):
         """See `TextTower`."""
         out: Gaussian = self.text(tokens)
         return out
+
+
+def _draw(std: float, *weights: Tensor) -> None:
+    for weight in weights:
+        nn.init.normal_(weight, std=std)

@@ -14,12 +14,15 @@ def options_of(rest: str, schema: Record) -> tuple[str, dict[str, Any]]:
     """The path or name in the rest of a spec and the options behind its question mark: ``PATH?images=squash&heads=12``.
 
     Raises:
-        InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
+        InputError: an option that does not exist (the nearest is suggested) or stands there twice, or a value that does
+            not fit.
     """
     name, _, query = (rest, "", "") if path_of(rest).exists() else rest.partition("?")
     given: dict[str, Any] = {}
     for pair in filter(None, query.split("&")):
         key, _, value = pair.partition("=")
+        if key in given:
+            raise InputError(f"'?{query}' in the model spec names the option '{key}' twice.")
         given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
     return name, fitting(given, schema, f"'?{query}' in the model spec")
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from hiergeo import _limits
@@ -29,11 +30,24 @@ def blocks(path: Path, found: Shapes, prefix: str) -> int:
     return len(numbers)
 
 
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""What weights may be stored in."""
+
+
 def check_kinds(path: Path, described: Mapping[str, Tensor], skipped: Collection[str] = ()) -> None:
-    """Raise InputError for weights that are no floating numbers, or for more of them than the file has bytes for."""
+    """Raise InputError for weights that are not dense or not of `DTYPES`; those of names in `skipped` need be dense."""
     for name, weight in described.items():
-        if not weight.is_floating_point() and name not in skipped:
-            raise InputError(f"{path} is damaged: the weight '{name}' is of type {weight.dtype}.")
+        if weight.layout != torch.strided or weight.is_nested:
+            raise InputError(f"{path} cannot be used: the weight '{name}' is not dense ({weight.layout}).")
+        if weight.dtype not in DTYPES and name not in skipped:
+            raise InputError(
+                f"{path} cannot be used: the weight '{name}' is of type {weight.dtype}, not floating numbers of 16 to "
+                "64 bits."
+            )
+
+
+def check_bytes(path: Path, described: Mapping[str, Tensor]) -> None:
+    """Raise InputError for more weights than the file has bytes for."""
     stored, held = sum(weight.numel() * weight.element_size() for weight in described.values()), path.stat().st_size
     if stored > held:
         raise InputError(f"{path} is damaged: it describes {stored:,} bytes of weights and has {held:,}.")

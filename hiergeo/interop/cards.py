@@ -1,19 +1,24 @@
 """Model cards of heads: geometry, curvature, losses, data, metrics and the verdict of an audit, from stored files."""
 
 import json
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from hiergeo._version import __version__
-from hiergeo.adapters.head_files import read_head_config
-from hiergeo.errors import InputError
+from hiergeo.adapters.head_files import HUB, read_head_config
+from hiergeo.errors import InputError, reason
 from hiergeo.storage import documents
-from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text
-from hiergeo.storage.files import atomic_write_text
+from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo.storage.files import atomic_write_text, read_text
 
 CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"
 """The files beside a head: its card, and what the card tells of its measurements and its audit."""
+
+HASHED = "SHA-256 of the weights"
+"""The row of a card by which it belongs to the weights of a head."""
 
 MEASURED = Record(
     {"metrics": Record(rest=OrNull(Number()))},
@@ -28,6 +33,26 @@ MEASURED = Record(
 
 AUDITED = Record({"verdict": Text()}, {"settings": Record(rest=Anything())}, rest=Anything())
 """The JSON of an audit, as far as cards use it."""
+
+TOLD = Record(
+    optional={
+        "losses": OrNull(Record(rest=Number())),
+        "curvature": OrNull(ListOf(Number())),
+        "data": OrNull(Record(optional={"origin": Text(), "rows": Whole(0)}, rest=Anything())),
+        "recipe": OrNull(Record(rest=Anything())),
+    },
+    rest=Anything(),
+)
+"""What cards tell of the configuration of a head, beyond what loading it needs."""
+
+WEIGHTS = "weights_sha256"
+"""The key by which a measurement belongs to the weights it was made of."""
+
+FILES = ("npz", "lvis", "meru", "hycoclip", "meru-clip", "uncha", "phyclip")
+"""Adapters whose specs name files; ``lvis:clip`` alone names none."""
+
+FOLDERS = ("hyper3", "prolip")
+"""Adapters whose specs name a folder, or a repository as ORG/NAME."""
 
 USE = """## Use
 
@@ -57,6 +82,8 @@ def write_card(
 ) -> Path:
     """Store a measurement and an audit beside a head, and write its card from all that is stored; returns the card.
 
+    What is stored belongs to the weights that are there now; of a head that is trained anew it is not told any more.
+
     Args:
         folder: of the head.
         result: of `evaluate` or `measure`, or its JSON as an object; None keeps what is stored.
@@ -69,21 +96,55 @@ def write_card(
         UnavailableError: the folder cannot be written.
     """
     folder = Path(folder)
-    read_head_config(folder)
+    config = _checked_config(folder)
     if result is not None:
-        _store(folder / EVALUATION, _object(result), MEASURED, "result")
+        _store(folder / EVALUATION, _object(result, "result"), MEASURED, "result", config[WEIGHTS])
     if audit is not None:
-        _store(folder / AUDIT, {"verdict": audit} if isinstance(audit, str) else _object(audit), AUDITED, "audit")
+        told = {"verdict": audit} if isinstance(audit, str) else _object(audit, "audit")
+        _store(folder / AUDIT, told, AUDITED, "audit", config[WEIGHTS])
     card = folder / CARD
     atomic_write_text(card, head_card(folder, name, license=license))
     return card
 
 
-def _object(told: Told | Mapping[str, Any]) -> dict[str, Any]:
-    return dict(told) if isinstance(told, Mapping) else json.loads(told.to_json())
+def of_these_weights(path: Path, schema: Record, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is stored beside a head; None if nothing is, or if it is of other weights.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    held = documents.read(path, schema) if path.is_file() else None
+    return held if held and held.get(WEIGHTS) == config[WEIGHTS] else None
 
 
-def _store(path: Path, values: dict[str, Any], schema: Record, what: str) -> None:
+def is_outdated(card: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a card was written here for other weights than those of the head; false for a card of one's own."""
+    named = re.search(rf"^\| {HASHED} \| ([0-9a-f]{{64}}) \|$", read_text(card, "write the card anew"), re.MULTILINE)
+    return named is not None and named[1] != config[WEIGHTS]
+
+
+def _checked_config(folder: Path) -> dict[str, Any]:
+    config = read_head_config(folder)
+    try:
+        TOLD.check(config, "")
+    except documents.Misfit as error:
+        raise InputError(f"the configuration of the head in {folder} cannot be told on a card: {error}.") from error
+    return config
+
+
+def _object(told: Told | Mapping[str, Any], what: str) -> dict[str, Any]:
+    if not isinstance(told, Mapping) and not hasattr(told, "to_json"):
+        raise InputError(f"the {what} of a card is an object of JSON or has a method 'to_json': {told!r} is neither.")
+    try:
+        values = json.loads(json.dumps(dict(told)) if isinstance(told, Mapping) else told.to_json())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"the {what} cannot be stored as JSON: {reason(error)}.") from error
+    if not isinstance(values, dict):
+        raise InputError(f"the {what} of a card is an object of JSON, not a {type(values).__name__}.")
+    return values
+
+
+def _store(path: Path, values: dict[str, Any], schema: Record, what: str, weights: str) -> None:
     """Write what was measured, without the paths of this machine: the command and the spec of the model."""
     try:
         schema.check(values, "")
@@ -92,7 +153,7 @@ def _store(path: Path, values: dict[str, Any], schema: Record, what: str) -> Non
     shared = {name: value for name, value in values.items() if name not in (documents.HASH, "command", "settings")}
     if "settings" in values:
         shared["settings"] = {name: value for name, value in values["settings"].items() if name != "model"}
-    documents.write(path, shared)
+    documents.write(path, {**shared, WEIGHTS: weights})
 
 
 def head_card(folder: Path | str, name: str | None = None, *, license: str | None = None) -> str:
@@ -104,12 +165,13 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
         license: identifier of the licence, as the hub knows it.
 
     Raises:
-        InputError: there is no head, or its files are damaged.
+        InputError: there is no head, its files are damaged, or its configuration is of another form than training
+            writes.
     """
     folder = Path(folder)
-    config = read_head_config(folder)
-    measured = documents.read(folder / EVALUATION, MEASURED) if (folder / EVALUATION).is_file() else None
-    audited = documents.read(folder / AUDIT, AUDITED) if (folder / AUDIT).is_file() else None
+    config = _checked_config(folder)
+    measured = of_these_weights(folder / EVALUATION, MEASURED, config)
+    audited = of_these_weights(folder / AUDIT, AUDITED, config)
     base = config.get("base")
     title = name or folder.resolve().name
     argument = ', base="SPEC"' if base is None or names_a_path(base) else ""
@@ -128,7 +190,18 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
 def names_a_path(spec: str) -> bool:
     """Whether the spec of a model leads to a file or folder, which other machines do not have."""
     adapter, _, rest = spec.partition(":")
-    return adapter in ("npz", "head") or rest.startswith((".", "/", "~", "local-dir:")) or "//" in rest or "/." in rest
+    if adapter == "head" and rest.startswith(HUB):
+        return names_a_path(rest.partition("@")[2])
+    if adapter == "head" or (adapter in FILES and rest != "clip"):
+        return True
+    name, _, options = rest.partition("?")
+    values = [pair.partition("=")[2] for pair in options.split("&")]
+    return (adapter in FOLDERS and name.count("/") != 1) or any(map(_is_place, (name, *values)))
+
+
+def _is_place(name: str) -> bool:
+    looks = name.startswith((".", "/", "~", "local-dir:")) or "//" in name or "/." in name
+    return looks or (bool(name) and os.path.exists(name))
 
 
 def one_paragraph(text: str) -> str:
@@ -144,7 +217,7 @@ def _metadata(config: Mapping[str, Any], license: str | None) -> str:
     base = str(config.get("base") or "")
     adapter, _, rest = base.partition(":")
     if adapter in ("hf", "sentence-transformers", "mteb") and not names_a_path(base):
-        lines.append(f"base_model: {json.dumps(rest.partition('@')[0])}")
+        lines.append(f"base_model: {json.dumps(rest.partition('?')[0].partition('@')[0])}")
     if license:
         lines.append(f"license: {json.dumps(license)}")
     return "\n".join(["---", *lines, "---"])
@@ -175,7 +248,7 @@ def _facts(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
         or None,
         "seed": config.get("seed", recipe.get("seed")),
-        "SHA-256 of the weights": config["weights_sha256"],
+        HASHED: config["weights_sha256"],
         "versions": f"hiergeo {config.get('hiergeo', __version__)}, torch {config.get('torch', 'unknown')}",
     }
     return [(name, one_paragraph(str(value))) for name, value in told.items() if value is not None]

@@ -10,7 +10,17 @@ from hiergeo.adapters import load
 from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.head_files import CONFIG, HUB, read_head_config
 from hiergeo.errors import InputError, UnavailableError, reason, warn
-from hiergeo.interop.cards import AUDIT, CARD, EVALUATION, names_a_path, write_card
+from hiergeo.interop.cards import (
+    AUDIT,
+    AUDITED,
+    CARD,
+    EVALUATION,
+    MEASURED,
+    is_outdated,
+    names_a_path,
+    of_these_weights,
+    write_card,
+)
 from hiergeo.storage.files import path_of
 
 
@@ -26,8 +36,8 @@ def push_to_hub(
 ) -> str:
     """Upload a stored head to a repository of the Hugging Face hub, which is made if need be; returns its address.
 
-    Uploaded are the configuration, weights and history of the head, its card (written where there is none) and what
-    `write_card` stored; nothing else that lies in the folder.
+    Uploaded are the configuration, weights and history of the head, its card (written where there is none, or one that
+    was written for other weights) and what `write_card` stored of these weights; nothing else that lies in the folder.
 
     Args:
         folder: of the head.
@@ -50,9 +60,15 @@ def push_to_hub(
             f"the head stands on {config['base']}, a path that others do not have and that is uploaded with the "
             "configuration: they load the head with base=SPEC."
         )
-    if not (folder / CARD).is_file():
+    card = folder / CARD
+    if not card.is_file() or is_outdated(card, config):
         write_card(folder, name=repo_id, license=license)
-    files = [name for name in (CARD, EVALUATION, AUDIT) if (folder / name).is_file()]
+    told = {EVALUATION: MEASURED, AUDIT: AUDITED}
+    stored = [name for name, schema in told.items() if of_these_weights(folder / name, schema, config) is not None]
+    for name in told.keys() - set(stored):
+        if (folder / name).is_file():
+            warn(f"{folder / name} is not of the weights of this head and is not uploaded: write_card stores it anew.")
+    files = [CARD, *stored]
     files += [CONFIG, config["weights"], *([config["history"]] if "history" in config else [])]
     if api is None:
         from huggingface_hub import HfApi

@@ -84,7 +84,8 @@ class StreamingMetric(nn.Module):
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
         """Take up stored values in place of those so far; raises InputError for those of another metric."""
-        if not isinstance(state, dict) or set(state) != set(self._parts):
+        fits = isinstance(state, dict) and set(state) == set(self._parts)
+        if not fits or not all(isinstance(values, Tensor) and not values.is_complex() for values in state.values()):
             raise InputError(f"the stored state is none of {type(self).__name__}: it needs {', '.join(self._parts)}.")
         self._parts = {name: [self._kept(values).clone()] if values.numel() else [] for name, values in state.items()}
 
@@ -127,9 +128,9 @@ class TauD(StreamingMetric):
             radii: (n, T), tiers from general to specific.
 
         Raises:
-            InputError: another shape, fewer than two tiers, or NaN.
+            InputError: another shape, fewer than two tiers, NaN, or something that is no number.
         """
-        rows = tau_d_rows(wide(torch.as_tensor(radii).detach()).cpu().numpy())
+        rows = tau_d_rows(wide(_numbers(radii, "radii").detach()).cpu().numpy())
         self.accumulate({"rows": rows})
 
     def value_of(self, values: dict[str, Tensor]) -> Tensor:
@@ -175,9 +176,9 @@ class _PairMetric(StreamingMetric):
             negative: scores of false pairs.
 
         Raises:
-            InputError: NaN among them.
+            InputError: NaN among them, or something that is no number.
         """
-        given = {"positive": torch.as_tensor(positive), "negative": torch.as_tensor(negative)}
+        given = {"positive": _numbers(positive, "positive"), "negative": _numbers(negative, "negative")}
         for name, scores in given.items():
             if bool(scores.isnan().any()):
                 raise InputError(f"{name} scores hold {int(scores.isnan().sum())} NaN.")
@@ -201,3 +202,13 @@ class PairAveragePrecision(_PairMetric):
 
     def value_of(self, values: dict[str, Tensor]) -> Tensor:
         return values["positive"].new_tensor(self._ranking(values).average_precision())
+
+
+def _numbers(values: Any, name: str) -> Tensor:
+    try:
+        numbers = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(f"{name} must be a tensor of numbers, not a {type(values).__name__}.") from error
+    if numbers.is_complex():
+        raise InputError(f"{name} must be real numbers, not {numbers.dtype}.")
+    return numbers
