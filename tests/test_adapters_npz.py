@@ -193,6 +193,13 @@ def test_single_arrays_and_absent_files_are_refused(path, arrays):
         adapters.load(f"npz:{path}x")
 
 
+def test_a_file_without_a_root_and_a_folder_are_told_what_to_write(path, arrays):
+    with pytest.raises(InputError, match=r"stored\.npz@mean"):
+        _load(path, {name: array for name, array in arrays.items() if name != "root"})
+    with pytest.raises(InputError, match="is a folder"):
+        adapters.load(f"npz:{path.parent}")
+
+
 def test_the_fingerprint_tells_files_apart(path, arrays):
     first = _load(path, arrays).fingerprint()
     assert first == _load(path, arrays).fingerprint()

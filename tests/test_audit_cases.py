@@ -89,6 +89,37 @@ def test_curvature_that_harms_another_metric_is_a_trade(cases):
 
 
 @pytest.mark.parametrize(
+    ("name", "pairs", "interval", "said", "unsaid"),
+    [
+        ("right_shorter", 200, (0.1, 0.4), "follow the length", "too few"),
+        ("right_shorter", 40, (0.3, 0.7), "too few", "follow the length"),
+        ("right_shorter", 2, (0.0, 0.0), "(2 pairs)", "follow the length"),
+        ("right_equal_length", 200, (0.1, 0.4), "wrong way round", "chance ("),
+        ("right_equal_length", 40, (0.4, 0.8), "not distinguishable from chance (40 pairs)", "wrong way"),
+        ("right_equal_length", 1, (1.0, 1.0), "(1 pair)", "wrong way"),
+        ("right_equal_length", 200, (0.6, 0.8), "", "; but"),
+    ],
+)
+def test_length_is_blamed_only_where_enough_pairs_tell(cases, name, pairs, interval, said, unsaid):
+    kept = {key: value for key, value in cases["tree"].numbers.items() if not key.startswith("right_")}
+    numbers = {**kept, name: sum(interval) / 2, f"{name}_pairs": float(pairs)}
+    judged = verdict(numbers, {**cases["tree"].intervals, name: Interval(*interval)})
+    assert said in judged.headline
+    assert unsaid not in judged.headline
+    assert judged.works("length") == (not said)
+
+
+def test_a_space_without_curvature_is_not_compared_with_itself():
+    points, chains = sample(rows=20)
+    judged = hiergeo.audit(made(points, chains), None, "euclidean", AuditSettings(samples=50)).findings
+    told = {each.kind: each for each in judged.findings}
+    assert "-g lorentz:-1" in told["operating point"].sentence
+    assert "against" not in told["curvature"].sentence
+    assert (told["curvature"].works, judged.effect("curvature")) == (False, "nothing")
+    assert "curvature does" not in judged.headline
+
+
+@pytest.mark.parametrize(
     ("depth", "curvature", "radii", "saturated", "case"),
     [
         (False, "work", "work", False, "shuffled"),

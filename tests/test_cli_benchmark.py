@@ -54,6 +54,33 @@ def test_the_list_says_what_is_here(run, tmp_path, monkeypatch):
     assert "options here: no, " in " ".join(printed.split())
 
 
+def test_the_list_of_one_has_one_line_of_published_figures(run):
+    code, printed, _ = run("benchmark", "retrieval", "--list")
+    assert code == 0
+    assert "hyperlex" not in printed
+    assert printed.count("published, not measured here") == 1
+    code, _, told = run("benchmark", "retrievl", "--list")
+    assert (code, "retrieval" in told) == (2, True)
+
+
+def test_without_coco_retrieval_names_data_that_are_here(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
+    assert "--set data=scenes" in " ".join(run("benchmark", "retrieval", "-m", "tiny")[2].split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("data", "check", "nosuch.csv"), "there is no file nosuch.csv"),
+        (("audit", "-m", "tiny", "-d", "mine/own.csv"), "docs/extending.md"),
+    ],
+)
+def test_files_that_are_not_there_or_not_taken(run, arguments, named):
+    code, _, told = run(*arguments)
+    assert code == 2
+    assert named in " ".join(told.split())
+
+
 def test_values_are_read_as_the_constructor_wants_them():
     found = settings_of("retrieval", ["take=7", "captions=none", "data=5", "image-column=x"])
     assert found == {"take": 7, "captions": None, "data": "5", "image_column": "x"}

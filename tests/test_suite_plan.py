@@ -52,6 +52,16 @@ def test_a_stored_plan_asks_for_the_same_cells(name):
     assert len(set(asked)) == len(asked)
 
 
+def test_a_folder_of_that_name_does_not_hide_a_shipped_plan_and_a_file_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert suite.read_plan("demo").as_table() == suite.shipped_plan("demo").as_table()
+    (tmp_path / "paper").write_text(PLAN)
+    assert suite.read_plan("paper").as_table() != suite.shipped_plan("paper").as_table()
+    with pytest.raises(InputError, match="demo"):
+        suite.shipped_plan("dmo")
+
+
 def test_the_demo_tunes_and_trains_in_three_geometries():
     trainings = [model.train for model in suite.read_plan("demo").models if model.train]
     heads = {train.geometry.partition(":")[0] for train in trainings if isinstance(train.recipe, Recipe)}

@@ -178,6 +178,9 @@ class TestFailures:
         assert not table.failed
         assert {place.model for place in table.missing} == {"b"}
         assert all("no_such_package" in why for why in table.missing.values())
+        needed = suite.run(plan(**{'spec = "toy:b"': package.removesuffix("\noptional = true")}), tmp_path / "needed")
+        assert all("optional = true" in why for why in needed.missing.values())
+        assert needed.failed
 
 
 class TestShards:

@@ -18,6 +18,7 @@ from hiergeo.cli.app import app
 from hiergeo.errors import InputError
 from hiergeo.report import write_leaderboard
 from hiergeo.suite.board import Board, Row
+from hiergeo.suite.cells import Cell
 from hiergeo.suite.leaderboard import Leaderboard
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -84,6 +85,17 @@ class TestDifferences:
         assert made.is_best(ROWS[4], "share")
         assert not any(made.is_best(row, "share") for row in ROWS[:4])
 
+    def test_one_caution_a_benchmark_names_all_metrics_of_few_items(self, board):
+        few = {row: replace(cell, items={"share": 12, "mean_radius": 12}) for row, cell in board.cells.items()}
+        (caution,) = Board(board.name, few).cautions
+        assert set(caution.subjects) == {"share", "mean_radius"}
+
+
+def with_tie(cell: Cell) -> Cell:
+    """A cell whose second metric is TIE."""
+    values = {"share": cell.metrics.get("share", 0.0), "tie": cell.metrics.get("mean_radius", 0.0)}
+    return replace(cell, task=replace(cell.task, metrics=("share", "tie")), metrics=values, draws={}, intervals={})
+
 
 def lines(out: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(suite.read(out).to_csv())))
@@ -134,6 +146,15 @@ class TestFormats:
         page = read_page(write_leaderboard(suite.read(out), tmp_path / "page.html"))
         for words in ("radius above 1.4", "published 0.25", "chance", "share is nan", "Toys"):
             assert words in page.text
+
+    def test_metrics_of_which_less_is_better_have_an_arrow(self, out, tmp_path):
+        held = suite.read(out)
+        table = Leaderboard(held.plan, {place: with_tie(cell) for place, cell in held.cells.items()})
+        assert "| TIE ↓ |" in table.to_markdown()
+        assert r"TIE $\downarrow$" in table.to_latex()
+        assert "↓" not in table.to_csv()
+        page = read_page(write_leaderboard(table, tmp_path / "page.html"))
+        assert page.text.count("less is better") >= 2
 
     def test_names_from_outside_stay_text(self, tmp_path):
         name = "<script>alert(1)</script> | $x_1$ & **b**"
@@ -197,10 +218,19 @@ class TestCommandLine:
         file.write_text(PLAN.replace("bar = 1.5", 'broken = "toy:c"'))
         assert self.run("suite", str(file), "--out", str(tmp_path / "out"))[0] == 1
 
+    def test_nothing_to_resume_is_told(self, tmp_path):
+        file = tmp_path / "plan.toml"
+        file.write_text(PLAN)
+        for said in (True, False):
+            told = self.run("suite", str(file), "--out", str(tmp_path / "new"), "--resume")[1]
+            assert ("nothing to resume" in " ".join(told.split())) == said
+
     def test_what_is_refused(self, tmp_path):
+        (tmp_path / "taken").touch()
         for words, named in (
             (["suite"], "--demo"),
-            (["suite", "paper", "--demo"], "--demo"),
+            (["suite", "paper", "--demo"], "not both"),
+            (["suite", "--demo", "--out", str(tmp_path / "taken")], "name a folder"),
             (["suite", "papr.toml"], "papr"),
             (["suite", "demo", "--shard", "5/2"], "shard"),
             (["table", str(tmp_path), "--format", "markdwn"], "md"),

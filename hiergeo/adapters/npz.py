@@ -196,7 +196,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 MEAN_ROOT = "@mean"
 """Ending of the spec of a file whose root is the mean of its texts."""
 
-NEEDED = {"text": Array("f", (2, 3)), "caption": Array("U", (1, 2)), "root": Array("f", (1,))}
+NEEDED = {"text": Array("f", (2, 3)), "caption": Array("U", (1, 2)), "root": Array("f", (1,), required=False)}
 IMAGES = {"image": Array("f", (2,), required=False), "image_id": Array("iuU", (1,), required=False)}
 
 
@@ -231,7 +231,14 @@ def read_embeddings(path: Path, mean_root: bool = False) -> Embeddings:
             shape or type or with rows that are not finite or zero.
     """
     needed = {name: array for name, array in NEEDED.items() if not (mean_root and name == "root")}
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name the .npz file in it.")
     stored = archives.read(path, needed | IMAGES)
+    if "root" not in stored and not mean_root:
+        raise InputError(
+            f"{path} has no array 'root', the embedding of the empty caption: npz:{path}{MEAN_ROOT} takes the mean of "
+            "its texts instead."
+        )
     if ("image" in stored) != ("image_id" in stored):
         raise InputError(f"{path} has only one of 'image' and 'image_id': it needs both or neither.")
     text, caption = stored.pop("text"), stored.pop("caption")

@@ -41,6 +41,9 @@ MOST_COPIES = 1000
 
 UNKNOWN = Interval(math.nan, math.nan)
 
+CONDITIONS: tuple[tuple[str, Condition], ...] = ((EQUAL, "equal"), (SHORTER, "shorter"))
+"""Shares of pairs in an audit and the condition that a pair of theirs meets."""
+
 
 class Estimate(NamedTuple):
     """A number with its 95 % bootstrap interval, clustered by chain.
@@ -364,7 +367,8 @@ def _told(estimate: Estimate) -> str:
 def length_facts(subject: Subject) -> tuple[dict[str, float], dict[str, Statistic]]:
     """Plain numbers, and statistics over the chains that can tell; those that nothing can tell are left out.
 
-    Numbers: `length_tau_d` and `length_tau_d_characters`, tau_d of the numbers of words and of characters. Statistics:
+    Numbers: `length_tau_d` and `length_tau_d_characters`, tau_d of the numbers of words and of characters;
+    `right_equal_length_pairs` and `right_shorter_pairs`, how many pairs those shares are of. Statistics:
     `right_equal_length`, the share of the pairs of tiers with equally many words that radii order rightly (ties one
     half); `right_shorter`, the same where the more specific caption is the shorter one; `partial_tau`, the correlation
     of radius and tier given the number of words. See `hiergeo.metrics.length`.
@@ -375,15 +379,16 @@ def length_facts(subject: Subject) -> tuple[dict[str, float], dict[str, Statisti
         "length_tau_d": tau_d(words),
         "length_tau_d_characters": tau_d(chain_lengths(chains, "characters")),
     }
-    statistics = {name: statistic for name, (statistic, _) in _shares(radii, words)}
+    shares = dict(_shares(radii, words))
+    numbers |= {f"{name}_pairs": float(pairs) for name, (_, pairs) in shares.items()}
+    statistics = {name: statistic for name, (statistic, _) in shares.items()}
     partial = _partial(radii, words)
     return numbers, statistics if partial is None else statistics | {"partial_tau": partial}
 
 
 def _shares(radii: np.ndarray, words: np.ndarray) -> Iterator[tuple[str, tuple[Statistic, int]]]:
     """The share of pairs in the right order under each condition on lengths that some pairs meet, and their number."""
-    conditions: tuple[tuple[str, Condition], ...] = ((EQUAL, "equal"), (SHORTER, "shorter"))
-    for name, condition in conditions:
+    for name, condition in CONDITIONS:
         chosen = tier_pairs(radii, words, condition).measurable
         if len(chosen.pairs):
             yield name, (Statistic(len(chosen.pairs), chosen.share_right), int(chosen.pairs.sum()))

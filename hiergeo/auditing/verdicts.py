@@ -21,6 +21,9 @@ TINY = 1e-4
 WORK = 0.01
 """Smallest difference from a control that counts as work, or as harm."""
 
+FEWEST = 6
+"""Fewest pairs that can tell a share from one half: a coin orders 6 of 6 alike with p = 0.03, 5 of 5 with 0.06."""
+
 ATTRIBUTED: dict[str, tuple[str, ...]] = {
     "flat": (PRIMARY, "auroc", "average_precision", "precision", "recall"),
     "angle_only": (PRIMARY, "auroc", "average_precision", "recall"),
@@ -32,6 +35,7 @@ tau_d is left out because it is of radii alone, precision because a ladder over 
 """
 
 Kind = Literal["operating point", "cones", "depth", "walk", "curvature", "radii", "angles", "length"]
+Side = Literal["above", "below", "unclear"]
 Effect = Literal["work", "trade", "harm", "nothing"]
 Case = Literal["hyperbolic", "radial", "angular", "shuffled", "saturated"]
 
@@ -118,6 +122,12 @@ class Evidence:
     numbers: Mapping[str, float]
     intervals: Mapping[str, Interval]
 
+    @property
+    def flat(self) -> bool:
+        """Whether the space, or every factor of it, has K = 0."""
+        curvatures = [value for name, value in self.numbers.items() if name.startswith("curvature")]
+        return bool(curvatures) and not any(curvatures)
+
     def told(self, name: str) -> str:
         """A number with its interval where it has one."""
         value = number(self.numbers[name])
@@ -149,28 +159,60 @@ def _headline(judged: AuditVerdict, seen: Evidence) -> str:
     radii, curvature = judged.effect("radii"), judged.effect("curvature")
     if {radii, curvature} <= {"nothing", "harm"}:
         said = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
+    elif seen.flat:
+        said = f"Here the radii {PLURAL[radii]}; the space has no curvature"
     else:
         said = f"Here the radii {PLURAL[radii]}, and the curvature {SINGULAR[curvature]}"
     return f"{said}{_despite_length(seen)}."
 
 
 def _despite_length(seen: Evidence) -> str:
-    """What the headline adds where radii order tiers only as far as length does."""
-    if not _beats_chance(seen, "right_equal_length"):
-        return "; but among captions of equally many words radii do not order the tiers"
+    """What the headline adds where it is not shown that radii order tiers where length does not."""
+    told: tuple[tuple[str, dict[Side, str]], ...] = (
+        (
+            "right_equal_length",
+            {
+                "below": "among captions of equally many words radii order the tiers the wrong way round",
+                "unclear": "among captions of equally many words their order is not distinguishable from chance",
+            },
+        ),
+        (
+            "right_shorter",
+            {
+                "below": "where the more specific caption is shorter, radii follow the length",
+                "unclear": "the pairs whose more specific caption is shorter are too few to say which radii follow",
+            },
+        ),
+    )
+    for name, words in told:
+        side = _side(seen, name) if name in seen.numbers else "above"
+        if side != "above":
+            return f"; but {words[side]}{_of_pairs(seen, name)}"
     if not _beats_untrained(seen):
         return "; but among captions of equally many words an untrained copy orders the tiers as well"
-    if not _beats_chance(seen, "right_shorter"):
-        return "; but where the more specific caption is shorter, radii follow the length"
     return ""
 
 
-def _beats_chance(seen: Evidence, name: str) -> bool:
-    """Whether a share of pairs lies above one half; True where there are no such pairs."""
-    return name not in seen.numbers or seen.intervals[name].low > CHANCE
+def _side(seen: Evidence, name: str) -> Side:
+    """On which side of one half a share of pairs lies; unclear where its interval holds one half or pairs are few."""
+    low, high = seen.intervals[name]
+    if low <= CHANCE <= high or seen.numbers.get(f"{name}_pairs", FEWEST) < FEWEST:
+        return "unclear"
+    return "above" if low > CHANCE else "below"
+
+
+def _of_pairs(seen: Evidence, name: str) -> str:
+    """The number of pairs that a share is of, in brackets."""
+    count = seen.numbers.get(f"{name}_pairs")
+    return "" if count is None else f" ({count:.0f} pair{'' if count == 1 else 's'})"
 
 
 def _operating_point(seen: Evidence) -> Finding:
+    if seen.flat:
+        advice = "to learn what curvature does, measure a curved space, such as -g lorentz:-1"
+        return Finding(
+            "operating point", False, f"Operating point: none, the space has no curvature (K = 0); {advice}."
+        )
     bend = seen.numbers["bend_high"]
     size = f"{100 * abs(bend):.3g} %" if abs(bend) < HUGE else "over a thousand times"
     flat = abs(bend) < FLAT_BEND
@@ -216,9 +258,11 @@ def _length(seen: Evidence) -> Iterator[Finding]:
     parts = [f"counting words gives tau_d {number(seen.numbers['length_tau_d'])}"]
     if "right_equal_length" in seen.numbers:
         told = seen.told("right_equal_length")
-        parts.append(f"radii are right in {told} of the pairs of tiers with equally many words (chance 0.5)")
+        of = _of_pairs(seen, "right_equal_length")
+        parts.append(f"radii are right in {told} of the pairs of tiers with equally many words{of}, chance being 0.5")
     if "right_shorter" in seen.numbers:
-        parts.append(f"in {seen.told('right_shorter')} where the more specific caption is shorter")
+        told, of = seen.told("right_shorter"), _of_pairs(seen, "right_shorter")
+        parts.append(f"in {told} where the more specific caption is shorter{of}")
     if "length_untrained" in seen.numbers:
         parts.append(
             f"captions without content have tau_d {seen.told('length_content_free')}, with words shuffled "
@@ -228,7 +272,7 @@ def _length(seen: Evidence) -> Iterator[Finding]:
         best = number(seen.numbers["right_equal_length_untrained"])
         parts.append(f"at equally many words the best untrained copy is right in {best}")
     known = [name for name in ("right_equal_length", "right_shorter") if name in seen.numbers]
-    holds = all(_beats_chance(seen, name) for name in known) if known else None
+    holds = all(_side(seen, name) == "above" for name in known) if known else None
     if "right_equal_length_untrained" in seen.numbers:
         holds = bool(holds) and _beats_untrained(seen)
     yield Finding("length", holds, f"Length: {'; '.join(parts)}.")
@@ -258,6 +302,9 @@ def _attribution(seen: Evidence) -> Iterator[Finding]:
         ("angles", "radius_only", "radii alone", PLURAL),
     )
     for kind, control, named, verbs in parts:
+        if kind == "curvature" and seen.flat:
+            yield Finding(kind, False, "Curvature: not judged, the space has none (K = 0).", "nothing")
+            continue
         differences = [f"{name}_minus_{control}" for name in ATTRIBUTED[control]]
         differences = [name for name in differences if name in seen.numbers]
         gains = [name for name in differences if seen.above(name, WORK)]

@@ -12,7 +12,7 @@ from hiergeo.adapters import Model
 from hiergeo.benchmarks.base import Benchmark, Published, Run
 from hiergeo.benchmarks.options import check_unused
 from hiergeo.datasets.captioned import Captioned, load_captioned
-from hiergeo.errors import check_whole
+from hiergeo.errors import UnavailableError, check_whole
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.evaluation.retrieval import Match, match_pairs
@@ -94,7 +94,14 @@ class Retrieval(Benchmark):
     @cached_property
     def captioned(self) -> Captioned:
         """The images and captions, read when first needed."""
-        return load_captioned(*self._source).take(self._take).limited(first=self._first, announced=self._announced)
+        try:
+            found = load_captioned(*self._source)
+        except UnavailableError as error:
+            if self._source[0] != "coco":
+                raise
+            hint = "--set data=scenes takes generated pictures, which need no files"
+            raise UnavailableError(f"{str(error).rstrip('.')}; {hint}.") from error
+        return found.take(self._take).limited(first=self._first, announced=self._announced)
 
     @property
     def protocol(self) -> str:

@@ -26,7 +26,9 @@ Set = Annotated[
     list[str],
     typer.Option("--set", help="An option of the benchmark; give it once for each.", metavar="KEY=VALUE"),
 ]
-List = Annotated[bool, typer.Option("--list", help="Print every benchmark, and whether its data is here.")]
+List = Annotated[
+    bool, typer.Option("--list", help="Print every benchmark, or only NAME, and whether its data is here.")
+]
 BenchmarkFormat = Annotated[
     str,
     typer.Option(
@@ -68,7 +70,7 @@ def benchmark_command(
         check_format(format)
     check_writable(json)
     if listed or name is None:
-        _print_list(json)
+        _print_list(json, name)
         return
     task = benchmark_named(name, **settings_of(name, set))
     if model is None:
@@ -133,13 +135,15 @@ def _value(where: str, text: str, annotation: Any) -> Any:
         raise InputError(f"{where} must be a {'whole ' * (kind is int)}number, not '{text}'.") from None
 
 
-def _print_list(json: Path | None) -> None:
-    """Every benchmark: its data and whether it is here, its options and metrics, and figures of papers."""
-    from hiergeo.report.benchmarks import published_lines
+def _print_list(json: Path | None, only: str | None) -> None:
+    """Every benchmark, or one: its data and whether it is here, its options and metrics, and figures of papers."""
+    from hiergeo.report.benchmarks import published_line
 
+    if only is not None:
+        BENCHMARKS.get(only)
     screen = console()
     found: dict[str, dict[str, Any]] = {}
-    for name in BENCHMARKS.names():
+    for name in BENCHMARKS.names() if only is None else [only]:
         try:
             kind = BENCHMARKS.get(name)
             missing = _missing(kind)
@@ -156,8 +160,8 @@ def _print_list(json: Path | None) -> None:
         screen.print(Text.assemble((name, "bold"), f"  {kind.label}"))
         for word, line in told.items():
             screen.print(Padding(Text(f"{word}: {line}"), (0, 0, 0, 2)))
-        for line in published_lines(kind.published):
-            screen.print(Padding(Text(line), (0, 0, 0, 2)))
+        if kind.published:
+            screen.print(Padding(Text(published_line(kind.published)), (0, 0, 0, 2)))
         found[name] = {
             "label": kind.label,
             "needs": kind.needs,

@@ -2,6 +2,7 @@
 
 import json as jsonlib
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,8 @@ from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.datasets import hierarcaps, scenes
 from hiergeo.datasets.public import PUBLIC, fetch_public
-from hiergeo.errors import HiergeoError, unknown_name
+from hiergeo.errors import HiergeoError, InputError, unknown_name
+from hiergeo.storage.files import path_of
 
 PARTS = list(hierarcaps.PARTS)
 SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": (*scenes.SPLITS, scenes.BALANCED)}
@@ -80,6 +82,8 @@ def check(
 ) -> None:
     """Report every defect of a split or of a CSV file of your own; exit code 2 when there are any."""
     check_writable(json)
+    if (Path(what).suffix or len(Path(what).parts) > 1) and not path_of(what).exists():
+        raise InputError(f"there is no file {what}.")
     defects = hierarcaps.validate(what, images=images, progress=True)
     found = [{"file": d.file, "row": d.row, "column": d.column, "problem": d.problem} for d in defects]
     write_json(json, jsonlib.dumps({"metrics": {"defects": len(defects)}, "defects": found}, indent=2))

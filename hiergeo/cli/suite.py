@@ -71,10 +71,16 @@ def suite_command(
     from hiergeo import suite
     from hiergeo.report import write_leaderboard
 
-    if demo == (plan is not None):
+    if plan is None and not demo:
         raise InputError("name the plan of the suite, or --demo for the one that runs on bundled data.")
+    if plan is not None and demo:
+        raise InputError(f"name a plan ({plan}) or --demo, not both.")
+    if out.is_file():
+        raise InputError(f"{out} is a file: name a folder for the suite.")
     check_writable(out / PAGE)
-    made = suite.read_plan("demo" if plan is None else plan)
+    made = suite.read_plan(plan) if plan is not None else suite.shipped_plan("demo")
+    if resume and not suite.is_begun(out):
+        note(f"{out} holds no suite yet, so there is nothing to resume: everything is measured.")
     made = made if device is None else replace(made, device=device)
     table = suite.run(made, out, resume=resume, shard=shard, ray=ray, progress=True)
     for (model, reason), places in _grouped(table).items():

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,11 @@ def load(name: str, split: str = "test", **options: Any) -> Hierarchy:
         InputError: the name, the split or an option is unknown (the nearest one is suggested), or the data is damaged.
         UnavailableError: the data is not on this machine; the message says how to get it.
     """
+    if name not in DATASETS.names() and (Path(name).suffix or "/" in name):
+        raise InputError(
+            f"'{name}' is no dataset: files are not taken here, only names ({', '.join(DATASETS.names())}); "
+            "docs/extending.md says how to register a dataset of your own."
+        )
     loader = DATASETS.get(name)
     with DATASETS.running(name, f"could not read '{split}'"):
         _, *known = inspect.signature(loader).parameters

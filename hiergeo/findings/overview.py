@@ -1,6 +1,6 @@
 """What a comparison or a study found, computed once: scores, leaders, contrasts and cautions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -206,11 +206,15 @@ def _bounds(score: Score) -> tuple[float, float]:
 
 def small_samples(cube: Cube) -> Iterator[Caution]:
     """A caution about metrics that are measured on too few items for bootstrap intervals, if there are any."""
+    return few_items(pair for entry in cube.entries for pair in entry.items.items())
+
+
+def few_items(counts: Iterable[tuple[str, int]]) -> Iterator[Caution]:
+    """The caution of `small_samples` from metrics and the numbers of items that they are measured on."""
     groups: dict[tuple[int, str], dict[str, None]] = {}
-    for entry in cube.entries:
-        for metric, count in entry.items.items():
-            if count < SMALL_SAMPLE:
-                groups.setdefault((count, find_metric(metric).unit), {})[metric] = None
+    for metric, count in counts:
+        if count < SMALL_SAMPLE:
+            groups.setdefault((count, find_metric(metric).unit), {})[metric] = None
     if groups:
         named = (
             f"{count} {unit} for {', '.join(find_metric(metric).label for metric in metrics)}"

@@ -41,6 +41,11 @@ class Metric:
     discrete: bool = False
     control: bool = False
 
+    @property
+    def heading(self) -> str:
+        """The label, with an arrow down where less is better."""
+        return f"{self.label} ↓" if self.higher_is_better is False else self.label
+
 
 EQUAL = "equal length"
 """How labels name metrics with the length of captions held fixed."""

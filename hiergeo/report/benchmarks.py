@@ -7,6 +7,7 @@ from hiergeo._text import caption
 from hiergeo.benchmarks import Benchmark, Published
 from hiergeo.evaluation import Result
 from hiergeo.findings.exports import markdown_table
+from hiergeo.metrics import find_metric
 from hiergeo.report.words import label, number, short_model
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def benchmark_rows(result: Result) -> list[tuple[str, str, str, str]]:
     intervals = result.intervals
     return [
         (
-            label(name),
+            find_metric(name).heading,
             number(value, 4),
             " to ".join(number(end, 4) for end in intervals.get(name, ())) or "-",
             ", ".join(f"{of} {number(held, 3)}" for of, held in result.baselines.get(name, {}).items()) or "-",
@@ -40,15 +41,23 @@ def published_lines(figures: Iterable[Published]) -> list[str]:
     ]
 
 
+def published_line(figures: Iterable[Published]) -> str:
+    """The same in one line."""
+    told = (line.partition(": ")[2] for line in published_lines(figures))
+    return f"published, not measured here: {'; '.join(told)}"
+
+
 def _figures(figures: Iterable[Published]) -> str:
     return ", ".join(f"{label(each.metric)} {number(each.value)}" for each in figures)
 
 
 def protocol_line(result: Result) -> str:
-    """Model, space and protocol in one sentence."""
+    """Model, space and protocol in one sentence, and what an arrow means."""
     settings = result.settings
     model, space = caption(short_model(str(settings["model"]))), f"{result.geometry}, root {settings['root']}"
-    return f"{model}; {space}; {settings['dataset']}: {settings['protocol']}"
+    fewer = any(find_metric(name).higher_is_better is False for name in result.metrics)
+    arrow = "; ↓: less is better" if fewer else ""
+    return f"{model}; {space}; {settings['dataset']}: {settings['protocol']}{arrow}"
 
 
 def benchmark_table(result: Result) -> "Table":

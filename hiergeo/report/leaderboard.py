@@ -14,6 +14,7 @@ from hiergeo.storage.files import atomic_write_text
 if TYPE_CHECKING:
     from hiergeo.suite import Leaderboard
     from hiergeo.suite.board import Board, Row
+    from hiergeo.suite.plan import ModelEntry
 
 
 def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
@@ -82,8 +83,13 @@ def _settings(table: "Leaderboard") -> list[tuple[str, Any]]:
         ("devices", ", ".join(devices) or "none yet"),
         ("hiergeo", ", ".join(versions) or "none yet"),
         ("seconds of measuring", number(sum(cell.seconds for cell in cells), 0)),
-        *((f"model: {model.name}", _described(model.spec, model.train)) for model in plan.models),
+        *((f"model: {model.name}", _described(_named(model), model.train)) for model in plan.models),
     ]
+
+
+def _named(model: "ModelEntry") -> str:
+    """The spec of a model, with the name of its package for the folder of it, which is another on every machine."""
+    return model.spec.replace("{package}", model.package or "{package}")
 
 
 def _described(spec: str, train: Any) -> str:

@@ -13,6 +13,7 @@ from hiergeo._limits import CAPTION_CHARACTERS
 from hiergeo._text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.comparison import SAME_RADIUS
+from hiergeo.metrics import find_metric
 from hiergeo.report import curves, disk
 from hiergeo.report.ladders import check_image_count, exhibits
 from hiergeo.report.radii import panels, tallest
@@ -89,6 +90,7 @@ def environment() -> "Environment":
     )
     made.filters |= {
         "label": label,
+        "less_is_better": lambda metric: find_metric(metric).higher_is_better is False,
         "number": number,
         "listing": listing,
         "baseline": baseline,

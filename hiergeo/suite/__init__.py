@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from hiergeo.suite.cells import Cell, Place
-from hiergeo.suite.conduct import ALL, Shard, conduct
+from hiergeo.suite.conduct import ALL, Shard, conduct, is_begun
 from hiergeo.suite.embedding_cache import Cached, cached
 from hiergeo.suite.leaderboard import Leaderboard, read
 from hiergeo.suite.plan import BenchmarkEntry, ModelEntry, SuitePlan, Training
-from hiergeo.suite.reading import parse_plan, read_plan
+from hiergeo.suite.reading import parse_plan, read_plan, shipped_plan
 
 __all__ = [
     "BenchmarkEntry",
@@ -20,10 +20,12 @@ __all__ = [
     "SuitePlan",
     "Training",
     "cached",
+    "is_begun",
     "parse_plan",
     "read",
     "read_plan",
     "run",
+    "shipped_plan",
 ]
 
 

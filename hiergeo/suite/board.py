@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from hiergeo.benchmarks import Published
-from hiergeo.findings import Caution, Contrast, Cube, Entry, Findings, SpaceFacts, contrast_all, identity, small_samples
+from hiergeo.findings import Caution, Contrast, Cube, Entry, Findings, SpaceFacts, contrast_all, identity
+from hiergeo.findings.overview import few_items
 from hiergeo.geometry import parse
 from hiergeo.metrics import Interval, find_metric
 from hiergeo.suite.audits import VERDICT
@@ -154,9 +155,9 @@ class Board:
 
     @cached_property
     def cautions(self) -> tuple[Caution, ...]:
-        """Reasons to read the benchmark with care."""
-        found = [caution for held in self.findings.values() for each in held for caution in small_samples(each.cube)]
-        return tuple({caution.message: caution for caution in found}.values())
+        """Reasons to read the benchmark with care; metrics of few items share one."""
+        entries = (entry for held in self.findings.values() for each in held for entry in each.cube.entries)
+        return tuple(few_items(pair for entry in entries for pair in entry.items.items()))
 
     def _finding(self, metric: str, rows: Sequence[Row]) -> Findings:
         entries, facts = [], []

@@ -135,6 +135,12 @@ def _same(before: dict[str, Any], table: dict[str, Any]) -> bool:
     return one == other
 
 
+def is_begun(out: Path | str) -> bool:
+    """Whether a folder holds a suite to go on with: its plan, or cells."""
+    folder = path_of(out)
+    return (folder / PLAN).exists() or any((folder / FOLDER).glob("*"))
+
+
 def read_table(out: Path) -> dict[str, Any]:
     """The plan in the folder of a suite, as a table. Raises InputError where it is missing or damaged."""
     table: dict[str, Any] = documents.read(out / PLAN, Record({"plan": Record(rest=Anything())}), hashed=True)["plan"]

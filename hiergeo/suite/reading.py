@@ -20,7 +20,7 @@ NAME = Text(r"[^\x00-\x1f]*\S[^\x00-\x1f]*")
 
 
 def read_plan(plan: str | Path) -> SuitePlan:
-    """The plan in a TOML file, or one of `SHIPPED` by its name, with or without ``.toml``.
+    """The plan in a TOML file, or one of `SHIPPED` by its name, with or without ``.toml``, unless a file is so named.
 
     Raises:
         UnavailableError: there is no such file, and no plan of that name is shipped.
@@ -29,10 +29,17 @@ def read_plan(plan: str | Path) -> SuitePlan:
     """
     path = path_of(plan)
     name = str(plan).removesuffix(".toml")
-    if not path.exists() and name in SHIPPED:
-        shipped = files("hiergeo.suite") / "plans" / f"{name}.toml"
-        return parse_plan(shipped.read_text(encoding="utf-8"), f"{name}.toml")
+    if name in SHIPPED and not path.is_file():
+        return shipped_plan(name)
     return parse_plan(read_text(path, f"name a TOML file, or a plan that is shipped: {', '.join(SHIPPED)}"), path)
+
+
+def shipped_plan(name: str) -> SuitePlan:
+    """One of the plans `SHIPPED`, whatever lies in the working folder. Raises InputError for another name."""
+    if name not in SHIPPED:
+        raise unknown_name("shipped plan", name, SHIPPED)
+    shipped = files("hiergeo.suite") / "plans" / f"{name}.toml"
+    return parse_plan(shipped.read_text(encoding="utf-8"), f"{name}.toml")
 
 
 def parse_plan(text: str, where: object = "the plan") -> SuitePlan:

@@ -20,6 +20,8 @@ from hiergeo.suite.cells import DONE, FAILED, SKIPPED, Cell, Place, Task, read_c
 from hiergeo.suite.models import Loaded, load_model
 from hiergeo.suite.plan import BenchmarkEntry, SuitePlan
 
+OPTIONAL = " (optional = true in the plan leaves out a model that is not here)"
+
 
 class Runner:
     """Measures cells of a plan one after another; the model of the last one is kept.
@@ -53,8 +55,10 @@ class Runner:
             if before is not None and before.asked == empty.asked:
                 warn(f"{place.model} cannot be loaded, so its finished cell is kept unchecked: {_told(loaded)}.")
                 return before
-            optional = self.plan.model(place.model).optional and isinstance(loaded, HiergeoError)
-            return self._kept(empty.without(SKIPPED if optional else FAILED, _told(loaded)))
+            if self.plan.model(place.model).optional and isinstance(loaded, HiergeoError):
+                return self._kept(empty.without(SKIPPED, _told(loaded)))
+            hint = OPTIONAL if isinstance(loaded, UnavailableError) else ""
+            return self._kept(empty.without(FAILED, _told(loaded) + hint))
         try:
             empty = replace(empty, protocol=entry.task.protocol)
             space = loaded.space(place.space)

@@ -51,7 +51,7 @@ A difference is of (model, space) minus (than_model, than_space), its bounds tho
 
 READING = (
     "Values with 95 % bootstrap intervals. Bold: better than every other row of the same protocol, by simultaneous "
-    "intervals of paired differences. Published figures are their authors', not measured here."
+    "intervals of paired differences. ↓: less is better. Published figures are their authors', not measured here."
 )
 
 
@@ -102,7 +102,7 @@ def markdown(table: Tables) -> str:
 
 def heading(board: Board) -> str:
     """A benchmark and its first metric."""
-    return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).label}"
+    return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).heading}"
 
 
 def _overview(table: Tables, row: Row) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _board(board: Board) -> Iterator[str]:
         (f"*baseline: {_line(name)}*", "", *(_span(by_metric.get(metric)) for metric in metrics))
         for name, by_metric in board.baselines.items()
     ]
-    yield markdown_table(("model", "space", *(find_metric(metric).label for metric in metrics)), lines)
+    yield markdown_table(("model", "space", *(find_metric(metric).heading for metric in metrics)), lines)
     if board.verdicts:
         yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
     sources = dict.fromkeys(
@@ -195,7 +195,7 @@ def latex(table: Tables) -> str:
 
 def _tabular(board: Board) -> str:
     metrics = board.metrics
-    labels = [latex_text(find_metric(metric).label) for metric in metrics]
+    labels = [latex_text(find_metric(metric).heading).replace("↓", r"$\downarrow$") for metric in metrics]
     lines = [
         _comment(f"{board.name}: {'; '.join(board.protocols)}"),
         rf"\begin{{tabular}}{{ll{'r' * len(metrics)}}}",
