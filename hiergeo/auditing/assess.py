@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from hiergeo import _limits, adapters, datasets
+from hiergeo import _limits, datasets
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo._numerics import torch_defaults
 from hiergeo._progress import track
@@ -29,7 +29,7 @@ from hiergeo.auditing.walks import Walk, walks
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError, check_whole
 from hiergeo.evaluation import Compute, Embedded, embed
-from hiergeo.evaluation.measuring import as_space, described_compute, described_space, native_space
+from hiergeo.evaluation.measuring import as_space, described_compute, described_space, ready
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.geometry import Geometry, Space
 from hiergeo.metrics import Interval, percentile_interval
@@ -88,19 +88,18 @@ def audit(
     Source of the questions: Kim, Kim and Jang, arXiv 2607.05268 (2026).
     """
     settings = AuditSettings() if settings is None else settings
-    given = None if space is None else as_space(space)
     if isinstance(model, Embedded):
         _check_data(model, data)
         if settings.copies:
             raise InputError("untrained copies need the model, and these are its embeddings: leave copies at 0.")
-        return assess(model, Space("euclidean") if given is None else given, settings, progress=progress)
+        chosen = as_space("euclidean" if space is None else space)
+        return assess(model, chosen, settings, progress=progress)
     if data is None:
         raise InputError("an audit of a model needs data: a hierarchy, or the name of one such as 'hierarcaps'.")
     compute = compute or Compute(AUTO)
     compute = compute._replace(device=resolve_device(compute.device))
-    loaded = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
+    loaded, chosen = ready(model, space, compute.device)
     hierarchy = datasets.load(data) if isinstance(data, str) else data
-    chosen = native_space(loaded) if given is None else given
     chosen.geometry.parts(loaded.dim)
     embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
     controls = None

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from hiergeo import _limits, adapters
+from hiergeo._devices import resolve_device
 from hiergeo._progress import track
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
@@ -24,7 +25,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.controls import content_free, exchanged_words, shuffled_words
 from hiergeo.errors import InputError, check_whole
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
-from hiergeo.evaluation.measuring import as_space, native_space
+from hiergeo.evaluation.measuring import as_space, ready
 from hiergeo.evaluation.protocols import View
 from hiergeo.evaluation.result import Statistic, mean_of
 from hiergeo.findings.exports import json_text
@@ -226,12 +227,11 @@ def length_controls(
     """
     how = LengthSettings() if settings is None else settings
     if isinstance(model, Embedded):
-        chosen = Space("euclidean") if space is None else as_space(space)
+        chosen = as_space("euclidean" if space is None else space)
         return _facts(model, chosen, how)
     if data is None:
         raise InputError("the length controls of a model need data: give a hierarchy.")
-    loaded = adapters.load(model) if isinstance(model, str) else model
-    chosen = native_space(loaded) if space is None else as_space(space)
+    loaded, chosen = ready(model, space, resolve_device(compute.device))
     if _is_stored(loaded):
         how = replace(how, copies=0, controls=False)
 

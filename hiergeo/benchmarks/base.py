@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 
-from hiergeo import _limits, adapters
+from hiergeo import _limits
 from hiergeo._devices import AUTO, resolve_device
 from hiergeo._numerics import torch_defaults
 from hiergeo._plugins import Plugins
@@ -20,7 +20,7 @@ from hiergeo.adapters import Model
 from hiergeo.benchmarks.options import check_texts
 from hiergeo.errors import InputError, check_whole, unknown_name
 from hiergeo.evaluation import Compute, Result
-from hiergeo.evaluation.measuring import as_space, described_compute, described_space, native_space
+from hiergeo.evaluation.measuring import described_compute, described_space, ready
 from hiergeo.geometry import Geometry, Space
 
 
@@ -203,10 +203,8 @@ def measure(
     task = benchmark_named(benchmark, **options) if isinstance(benchmark, str) else benchmark
     if options and not isinstance(benchmark, str):
         raise InputError("options go to a benchmark that is given by name: give them to its constructor instead.")
-    given = None if space is None else as_space(space)
     compute = Compute(resolve_device(device), dtype, batch_size)
-    model = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
-    chosen = native_space(model) if given is None else given
+    model, chosen = ready(model, space, compute.device)
     if task.images and not model.has_images:
         raise InputError(f"{model.name} embeds texts only, and the benchmark '{task.name}' needs images.")
     chosen.geometry.parts(model.dim)

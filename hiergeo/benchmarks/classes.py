@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from torch.nn.functional import normalize
 
 from hiergeo import datasets
 from hiergeo.adapters import Model
-from hiergeo.benchmarks.base import Run
+from hiergeo.benchmarks.base import Benchmark, Run
+from hiergeo.benchmarks.options import check_choice, check_unused
 from hiergeo.datasets import ImageRef, Labelled
 from hiergeo.datasets.imagenet import WNID, load_classes, with_names
 from hiergeo.errors import InputError
@@ -172,3 +174,30 @@ def predicted(embedded: EmbeddedLabels, space: Space) -> np.ndarray:
 def _array(tensor: Tensor) -> np.ndarray:
     found: np.ndarray = tensor.cpu().numpy()
     return found
+
+
+class ClassifierBenchmark(Benchmark):
+    """A benchmark of zero-shot predictions, whose published figures are of ImageNet with averages in the tangent space.
+
+    Args:
+        data: ``scenes``, ``imagenet-synonyms``, or a folder with one subfolder of images a class.
+        averaging: of the prompts of a class, one of `AVERAGING`.
+        names: a file of ``key<TAB>name`` lines where subfolders are not called by name.
+        templates: a file of one prompt a line, in place of those that belong to the data.
+
+    Raises:
+        InputError: an unknown average, or names for data that has its own.
+    """
+
+    def __init__(self, data: str, averaging: str, names: str, templates: str) -> None:
+        check_choice("averaging", averaging, AVERAGING)
+        check_unused(data, {"names": bool(names) and is_named(data)})
+        self.data, self.averaging, self.names, self.templates = data, averaging, names, templates
+        self.images = data != SYNONYMS
+        if averaging != "tangent" or not may_be_imagenet(data):
+            self.published = ()
+
+    @cached_property
+    def items(self) -> Classified:
+        """The items, read when first needed."""
+        return read_items(self.data, self.names, self.templates)

@@ -18,8 +18,41 @@ PRIMARY = {"pairs": "auroc", "pep": "auroc", "hyper3": "auroc_margin"}
 """What tables show first of protocols that are about pairs; by ``auroc_margin`` are the published figures of hyper3."""
 
 
+class ChainBenchmark(Benchmark):
+    """A benchmark of chains of captions.
+
+    Args:
+        data: a dataset of chains.
+        split: its split.
+        take: only the first rows; None takes all.
+
+    Raises:
+        InputError: fewer than one row.
+    """
+
+    def __init__(self, data: str, split: str, take: int | None = None) -> None:
+        if take is not None:
+            check_whole("take", take, 1, _limits.SCENES)
+        self.data, self.split, self.rows = data, split, take
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """The chains, read when first needed."""
+        hierarchy = datasets.load(self.data, self.split)
+        return hierarchy if self.rows is None else hierarchy.take(self.rows)
+
+    @property
+    def source(self) -> str:
+        """Which rows of which data, in words."""
+        part = "" if self.rows is None else f", the first {self.rows:,} rows"
+        return f"{self.data} {self.split}{part}"
+
+    def load(self) -> None:
+        _ = self.hierarchy
+
+
 @final
-class HierarCaps(Benchmark):
+class HierarCaps(ChainBenchmark):
     """Chains of captions from general to specific.
 
     Args:
@@ -71,26 +104,15 @@ class HierarCaps(Benchmark):
         take: int | None = None,
     ) -> None:
         check(protocol, steps)
-        if take is not None:
-            check_whole("take", take, 1, _limits.SCENES)
-        self.measured, self.data, self.split, self.steps, self.rows = protocol, data, split, steps, take
+        super().__init__(data, split, take)
+        self.measured, self.steps = protocol, steps
         if (protocol, data, split, steps, take) != ("re", "hierarcaps", "test", 50, None):
             self.published = ()
         self.primary = PRIMARY.get(protocol, self.primary)
 
-    @cached_property
-    def hierarchy(self) -> Hierarchy:
-        """The chains, read when first needed."""
-        hierarchy = datasets.load(self.data, self.split)
-        return hierarchy if self.rows is None else hierarchy.take(self.rows)
-
     @property
     def protocol(self) -> str:
-        part = "" if self.rows is None else f", the first {self.rows:,} rows"
-        return f"{self.measured}, {self.steps} steps, {self.data} {self.split}{part}"
-
-    def load(self) -> None:
-        _ = self.hierarchy
+        return f"{self.measured}, {self.steps} steps, {self.source}"
 
     def check(self, model: Model, space: Space) -> None:
         check_fit(model, self.hierarchy, space, self.measured)

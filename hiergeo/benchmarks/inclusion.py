@@ -1,15 +1,13 @@
 """Does a caption's Gaussian lie inside that of its parent: the relation of probabilistic models, beside cones."""
 
-from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 import torch
 
-from hiergeo import datasets
 from hiergeo.adapters import Gaussian, Model, inclusion
-from hiergeo.benchmarks.base import Benchmark, Run
-from hiergeo.datasets import Hierarchy
+from hiergeo.benchmarks.base import Run
+from hiergeo.benchmarks.hierarcaps import ChainBenchmark
 from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.length import PairLengths, matched_by_length
@@ -19,7 +17,7 @@ from hiergeo.metrics import Ranking
 
 
 @final
-class Inclusion(Benchmark):
+class Inclusion(ChainBenchmark):
     """The pairs of the ``pairs`` protocol, scored by `hiergeo.adapters.inclusion` of the child in its parent.
 
     ``auroc_inclusion`` and ``average_precision_inclusion`` tell a caption's child from the contradicting text;
@@ -39,19 +37,11 @@ class Inclusion(Benchmark):
     needs = "a model of Gaussians (prolip:) and chains with negatives: HierarCaps' expanded-test, or scenes"
 
     def __init__(self, data: str = "hierarcaps", split: str = "expanded-test") -> None:
-        self.data, self.split = data, split
-
-    @cached_property
-    def hierarchy(self) -> Hierarchy:
-        """The chains, read when first needed."""
-        return datasets.load(self.data, self.split)
+        super().__init__(data, split)
 
     @property
     def protocol(self) -> str:
-        return f"inclusion of child in parent, {self.data} {self.split}"
-
-    def load(self) -> None:
-        _ = self.hierarchy
+        return f"inclusion of child in parent, {self.source}"
 
     def check(self, model: Model, space: Space) -> None:
         if not callable(getattr(model, "encode_text_gaussian", None)):

@@ -7,19 +7,13 @@ from typing import final
 import numpy as np
 
 from hiergeo.adapters import Model
-from hiergeo.benchmarks.base import Benchmark, Published, Run
+from hiergeo.benchmarks.base import Published, Run
 from hiergeo.benchmarks.classes import (
-    AVERAGING,
-    SYNONYMS,
-    Classified,
+    ClassifierBenchmark,
     check_items,
     embed_items,
-    is_named,
-    may_be_imagenet,
     predicted,
-    read_items,
 )
-from hiergeo.benchmarks.options import check_choice, check_unused
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_tree
 from hiergeo.errors import InputError
@@ -35,7 +29,7 @@ APPROXIMATE = "tree rebuilt from WordNet 3.0: approximate, exact figures need th
 
 
 @final
-class Trees(Benchmark):
+class Trees(ClassifierBenchmark):
     """TIE, LCA, Jaccard, hierarchical precision and recall of the nearest class (`hiergeo.metrics.trees`).
 
     Baselines: ``chance`` is a class drawn at random, ``shuffled`` the model's own predictions in random order, and
@@ -77,18 +71,10 @@ class Trees(Benchmark):
         names: str = "",
         templates: str = "",
     ) -> None:
-        check_choice("averaging", averaging, AVERAGING)
-        chosen = ("demo" if data == "scenes" else "wordnet") if tree == "auto" else tree
-        self.data, self.source, self.averaging, self.names, self.templates = data, chosen, averaging, names, templates
-        self.images = data != SYNONYMS
-        check_unused(data, {"names": bool(names) and is_named(data)})
-        if averaging != "tangent" or chosen == "demo" or not may_be_imagenet(data):
+        super().__init__(data, averaging, names, templates)
+        self.source = ("demo" if data == "scenes" else "wordnet") if tree == "auto" else tree
+        if self.source == "demo":
             self.published = ()
-
-    @cached_property
-    def items(self) -> Classified:
-        """The items, read when first needed."""
-        return read_items(self.data, self.names, self.templates)
 
     @cached_property
     def nodes(self) -> tuple[str, ...]:

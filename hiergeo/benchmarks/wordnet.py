@@ -1,6 +1,6 @@
 """WordNet is-a: do radii and cones of names follow the hierarchy that WordNet has of them?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import count
 from math import comb
@@ -21,10 +21,11 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
+from hiergeo.geometry.space import By
 from hiergeo.metrics import Ranking
 
 KS = (1, 5, 10)
-SEARCHES = ("margin", "distance")
+SEARCHES: tuple[By, ...] = ("margin", "distance")
 TRIES = 100
 """Draws of a random partner before a pair is left with what it got."""
 
@@ -201,7 +202,7 @@ def _true_pairs(pairs: np.ndarray) -> set[tuple[int, int]]:
     return {(c, a) for child, above in pairs.tolist() for c, a in ((child, above), (child, child))}
 
 
-def found_ancestors(space: Space, text: Tensor, pairs: np.ndarray, by: str) -> np.ndarray:
+def found_ancestors(space: Space, text: Tensor, pairs: np.ndarray, by: By) -> np.ndarray:
     """For each child with ancestors the place of the first of them in its list of parents, from 0, (children,).
 
     The list holds all other names, best first; places from max(KS) on are as good as none.
@@ -209,7 +210,7 @@ def found_ancestors(space: Space, text: Tensor, pairs: np.ndarray, by: str) -> n
     children, points = np.unique(pairs[:, 0]), space.points(text)
     queries = points.rows(torch.from_numpy(children).to(text.device))
     wanted = min(max(KS) + 1, len(text))
-    best = space.topk(queries, points, wanted, by=by, side="parents")[1].cpu().numpy()  # type: ignore[arg-type]
+    best = space.topk(queries, points, wanted, by=by, side="parents")[1].cpu().numpy()
     true = _true_pairs(pairs)
     places = []
     for child, row in zip(children.tolist(), best.tolist(), strict=True):
@@ -223,7 +224,7 @@ def is_a(
     forward: dict[str, np.ndarray],
     backward: dict[str, np.ndarray],
     random: dict[str, np.ndarray],
-    found: dict[str, np.ndarray],
+    found: Mapping[By, np.ndarray],
     *,
     negatives: bool = True,
 ) -> Outcome:

@@ -1,23 +1,16 @@
 """Zero-shot classification of labelled images by prompts of class names."""
 
-from functools import cached_property
 from typing import final
 
 import numpy as np
 
 from hiergeo.adapters import Model
-from hiergeo.benchmarks.base import Benchmark, Published, Run
+from hiergeo.benchmarks.base import Published, Run
 from hiergeo.benchmarks.classes import (
-    AVERAGING,
-    SYNONYMS,
-    Classified,
+    ClassifierBenchmark,
     check_items,
     embed_items,
-    is_named,
-    may_be_imagenet,
-    read_items,
 )
-from hiergeo.benchmarks.options import check_choice, check_unused
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
@@ -28,7 +21,7 @@ FIVE = 5
 
 
 @final
-class ZeroShotClassification(Benchmark):
+class ZeroShotClassification(ClassifierBenchmark):
     """Accuracy of the nearest class: per class and then averaged, over all items, and within the first five.
 
     Baselines: ``chance`` is a class drawn at random, ``majority`` always the most frequent class, or the five of them.
@@ -56,17 +49,7 @@ class ZeroShotClassification(Benchmark):
     )
 
     def __init__(self, data: str = "scenes", averaging: str = "tangent", names: str = "", templates: str = "") -> None:
-        check_choice("averaging", averaging, AVERAGING)
-        self.data, self.averaging, self.names, self.templates = data, averaging, names, templates
-        self.images = data != SYNONYMS
-        check_unused(data, {"names": bool(names) and is_named(data)})
-        if averaging != "tangent" or not may_be_imagenet(data):
-            self.published = ()
-
-    @cached_property
-    def items(self) -> Classified:
-        """The items, read when first needed."""
-        return read_items(self.data, self.names, self.templates)
+        super().__init__(data, averaging, names, templates)
 
     @property
     def protocol(self) -> str:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hiergeo import datasets
+from hiergeo import adapters, datasets
 from hiergeo._text import shortened
 from hiergeo.adapters import Model
 from hiergeo.cli._terminal import note
@@ -107,6 +107,13 @@ class Asked(NamedTuple):
     def space(self, model: Model) -> Space:
         """The space to measure the model in."""
         return self._over(native_space(model) if self.geometry is None else Space(self.geometry))
+
+    def load(self, spec: str, device: str) -> tuple[Model, Space]:
+        """Load a model; returns it with the space to measure it in, of which a note tells if no geometry is named."""
+        model = adapters.load(spec, device=device)
+        space = self.space(model)
+        note_geometry(model, [space], self.geometry is not None)
+        return model, space
 
     def _over(self, space: Space) -> Space:
         if self.root is None and self.min_radius is None:

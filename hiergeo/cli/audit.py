@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import _limits, adapters
 from hiergeo.auditing import AuditSettings, audit
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, load_data, note_geometry, sole_writer, write_json
+from hiergeo.cli._io import Asked, check_writable, load_data, sole_writer, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
@@ -24,7 +23,6 @@ Copies = Annotated[
         min=0,
     ),
 ]
-Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=_limits.RESAMPLES)]
 
 
 def audit_command(
@@ -40,7 +38,7 @@ def audit_command(
     json: options.Json = None,
     html: Page = None,
     seed: options.Seed = 0,
-    samples: Samples = 1000,
+    samples: options.Samples = 1000,
     copies: Copies = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
@@ -55,9 +53,7 @@ def audit_command(
     asked = Asked(geometry, root, min_radius)
     asked.check()
     hierarchy = load_data(data, split, rows)
-    loaded = adapters.load(model, device=device)
-    space = asked.space(loaded)
-    note_geometry(loaded, [space], geometry is not None)
+    loaded, space = asked.load(model, device)
     with sole_writer(json, html):
         found = audit(loaded, hierarchy, space, settings, compute=compute, progress=True)
         write_json(json, found.to_json())

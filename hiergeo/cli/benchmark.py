@@ -9,10 +9,9 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from hiergeo import adapters
 from hiergeo.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, note_geometry, printed_alone, write_json
+from hiergeo.cli._io import Asked, check_writable, printed_alone, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.errors import HiergeoError, InputError, unknown_name
@@ -39,7 +38,6 @@ BenchmarkFormat = Annotated[
     ),
 ]
 CLIP_BENCHMARK = "clip-benchmark"
-Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1)]
 
 
 def benchmark_command(
@@ -54,7 +52,7 @@ def benchmark_command(
     format: BenchmarkFormat = "table",
     json: options.Json = None,
     seed: options.Seed = 0,
-    samples: Samples = 1000,
+    samples: options.Samples = 1000,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
@@ -78,9 +76,7 @@ def benchmark_command(
     asked = Asked(geometry, root, min_radius)
     asked.check()
     wanted = options.embedding(device, dtype, batch_size)
-    loaded = adapters.load(model, device=device)
-    space = asked.space(loaded)
-    note_geometry(loaded, [space], geometry is not None)
+    loaded, space = asked.load(model, device)
     result = measure(loaded, task, space, seed=seed, samples=samples, **wanted, progress=True)
     write_json(json, result.to_json())
     if format == CLIP_BENCHMARK:

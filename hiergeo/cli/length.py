@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import _limits, adapters
 from hiergeo.auditing import LengthSettings, length_controls
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, load_data, note_geometry, write_json
+from hiergeo.cli._io import Asked, check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.errors import InputError
@@ -17,7 +16,6 @@ Copies = Annotated[int, typer.Option(help="Untrained copies of the network; 0 fo
 Filler = Annotated[
     str | None, typer.Option(help="Words of captions without content, repeated.  [a thing]", metavar="WORDS")
 ]
-Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=_limits.RESAMPLES)]
 
 
 def length_command(
@@ -32,7 +30,7 @@ def length_command(
     filler: Filler = None,
     json: options.Json = None,
     seed: options.Seed = 0,
-    samples: Samples = 1000,
+    samples: options.Samples = 1000,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
@@ -49,9 +47,7 @@ def length_command(
     asked = Asked(geometry, root, None)
     asked.check()
     hierarchy = load_data(data, split, rows)
-    loaded = adapters.load(model, device=device)
-    space = asked.space(loaded)
-    note_geometry(loaded, [space], geometry is not None)
+    loaded, space = asked.load(model, device)
     facts = length_controls(loaded, hierarchy, space, settings, compute=compute, progress=True)
     write_json(json, facts.to_json())
     screen = console()

@@ -155,6 +155,7 @@ Seed = Annotated[
     int,
     typer.Option(help="Seed of whatever is drawn at random.", metavar="N", min=0, max=_limits.SEED),
 ]
+Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=_limits.RESAMPLES)]
 Device = Annotated[
     str,
     typer.Option(

@@ -1,8 +1,7 @@
 """``hiergeo probe``: the hierarchy of one model in one geometry."""
 
-from hiergeo import adapters
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, load_data, note_geometry, printed_alone, write_json
+from hiergeo.cli._io import Asked, check_writable, load_data, printed_alone, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.measuring import check, evaluate
@@ -36,9 +35,7 @@ def probe_command(
     asked = Asked(geometry, root, min_radius)
     asked.check()
     hierarchy = load_data(data, split, rows)
-    loaded = adapters.load(model, device=device)
-    space = asked.space(loaded)
-    note_geometry(loaded, [space], geometry is not None)
+    loaded, space = asked.load(model, device)
     result = evaluate(loaded, hierarchy, space, protocol, steps, seed, **wanted, progress=True)
     write_json(json, result.to_json())
     if printed_alone(result, format):

@@ -69,11 +69,9 @@ def evaluate(
         UnavailableError: data or weights that are not there.
     """
     check(protocol, steps, seed, samples)
-    given = None if space is None else as_space(space)
     compute = Compute(resolve_device(device), dtype, batch_size)
-    model = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
+    model, space = ready(model, space, compute.device)
     hierarchy = datasets.load(dataset) if isinstance(dataset, str) else dataset
-    space = native_space(model) if given is None else given
     check_fit(model, hierarchy, space, protocol)
     embedded = embed_for(protocol, model, hierarchy, compute, progress=progress)
     return measure(embedded, space, Settings(protocol, steps, seed, samples), progress=progress)
@@ -158,6 +156,19 @@ def embed_for(
 def as_space(space: Space | Geometry | str) -> Space:
     """The space itself, or the one around the model's root in the geometry given or named."""
     return space if isinstance(space, Space) else Space(space)
+
+
+def ready(model: Model | str, space: Space | Geometry | str | None, device: str | torch.device) -> tuple[Model, Space]:
+    """A model and the space to measure it in; the space is read before a model is loaded.
+
+    Args:
+        model: an adapter, or the spec that loads one.
+        space: a space, a geometry, or its spec; None is `native_space`.
+        device: where a model that is given by its spec runs.
+    """
+    given = None if space is None else as_space(space)
+    loaded = adapters.load(model, device=str(device)) if isinstance(model, str) else model
+    return loaded, native_space(loaded) if given is None else given
 
 
 def native_space(model: Model) -> Space:

@@ -1,14 +1,13 @@
 """The audit of a geometry as a benchmark of suites: its verdict and main numbers beside those of other benchmarks."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import final
 
-from hiergeo import _limits, datasets
+from hiergeo import _limits
 from hiergeo.adapters import Model
 from hiergeo.auditing import AuditSettings, audit
-from hiergeo.benchmarks import Benchmark, Run
-from hiergeo.datasets import Hierarchy
+from hiergeo.benchmarks import Run
+from hiergeo.benchmarks.hierarcaps import ChainBenchmark
 from hiergeo.errors import check_whole
 from hiergeo.evaluation import Result
 from hiergeo.geometry import Space
@@ -35,7 +34,7 @@ class Audited(Result):
 
 
 @final
-class AuditBenchmark(Benchmark):
+class AuditBenchmark(ChainBenchmark):
     """Whether the geometry does the work (`hiergeo.audit`): a verdict in words, and the numbers behind it.
 
     Args:
@@ -53,23 +52,12 @@ class AuditBenchmark(Benchmark):
 
     def __init__(self, data: str = "hierarcaps", split: str = "test", steps: int = 50, take: int | None = None) -> None:
         check_whole("steps", steps, 1, _limits.PROTOCOL_STEPS)
-        if take is not None:
-            check_whole("take", take, 1, _limits.SCENES)
-        self.data, self.split, self.steps, self.rows = data, split, steps, take
-
-    @cached_property
-    def hierarchy(self) -> Hierarchy:
-        """The chains, read when first needed."""
-        hierarchy = datasets.load(self.data, self.split)
-        return hierarchy if self.rows is None else hierarchy.take(self.rows)
+        super().__init__(data, split, take)
+        self.steps = steps
 
     @property
     def protocol(self) -> str:
-        part = "" if self.rows is None else f", the first {self.rows:,} rows"
-        return f"operating point, cones, depth and attribution, {self.steps} steps, {self.data} {self.split}{part}"
-
-    def load(self) -> None:
-        _ = self.hierarchy
+        return f"operating point, cones, depth and attribution, {self.steps} steps, {self.source}"
 
     def check(self, model: Model, space: Space) -> None:
         model.check_texts(self.hierarchy.texts)
