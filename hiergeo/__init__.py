@@ -23,13 +23,26 @@ if TYPE_CHECKING:
         interop,
         plot,
         report,
+        search,
         study,
         suite,
         testing,
         training,
     )
 
-ON_DEMAND = ("benchmarks", "findings", "info", "interop", "plot", "report", "study", "suite", "testing", "training")
+ON_DEMAND = (
+    "benchmarks",
+    "findings",
+    "info",
+    "interop",
+    "plot",
+    "report",
+    "search",
+    "study",
+    "suite",
+    "testing",
+    "training",
+)
 """Modules that are imported when they are first asked for."""
 
 __all__ = [
@@ -63,6 +76,7 @@ __all__ = [
     "pairwise",
     "plot",
     "report",
+    "search",
     "study",
     "suite",
     "testing",

@@ -39,6 +39,10 @@ ALLOWED = {
     "losses": BASE | {"cones", "geometry", "pairwise"},
     "datasets": BASE,
     "adapters": BASE | {"datasets", "geometry"},
+    "search": BASE | DATA | MEASURES,
+    "corpus": BASE | DATA | MEASURES | {"search"},
+    "serving": BASE | DATA | MEASURES | {"search"},
+    "taxonomy": BASE | DATA | MEASURES | {"search"},
     "findings": BASE | {"geometry", "metrics"},
     "evaluation": BASE | DATA | MEASURES | {"findings"},
     "training": BASE | DATA | MEASURES | {"evaluation", "losses"},
@@ -53,7 +57,7 @@ ALLOWED = {
     | {"auditing", "benchmarks", "evaluation", "findings", "study", "suite", "training"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
-    "testing": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "losses", "training"},
+    "testing": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "losses", "search", "training"},
     "__main__": {"cli"},
     "cli": BASE
     | DATA
@@ -61,14 +65,18 @@ ALLOWED = {
     | {
         "auditing",
         "benchmarks",
+        "corpus",
         "evaluation",
         "findings",
         "info",
         "interop",
         "losses",
         "report",
+        "search",
+        "serving",
         "study",
         "suite",
+        "taxonomy",
         "training",
     },
 }
@@ -79,18 +87,27 @@ INSIDES_OF_PAIRWISE = {"hiergeo.pairwise", "hiergeo.pairwise.checks", "hiergeo.p
 
 HEAVY = (
     "PIL",
+    "faiss",
     "geoopt",
     "jinja2",
+    "lancedb",
     "matplotlib",
     "open_clip",
     "pandas",
+    "prometheus_client",
+    "pyarrow",
+    "pymilvus",
+    "qdrant_client",
+    "qdrant_edge",
     "rich",
     "scipy",
     "sentence_transformers",
     "sklearn",
+    "starlette",
     "torchvision",
     "transformers",
     "typer",
+    "uvicorn",
 )
 
 

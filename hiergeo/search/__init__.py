@@ -1,0 +1,27 @@
+"""Search at any size: what entails what among millions of texts and images, and ladders through them."""
+
+from hiergeo.search.answers import Answer, Climb, Hit, Recall, Rung
+from hiergeo.search.building import build, open
+from hiergeo.search.index import Index
+from hiergeo.search.queries import Query
+from hiergeo.search.rows import Frame, Rows
+from hiergeo.search.store import STORES, Candidates, Shell, Store, StoreFacts
+
+__all__ = [
+    "STORES",
+    "Answer",
+    "Candidates",
+    "Climb",
+    "Frame",
+    "Hit",
+    "Index",
+    "Query",
+    "Recall",
+    "Rows",
+    "Rung",
+    "Shell",
+    "Store",
+    "StoreFacts",
+    "build",
+    "open",
+]

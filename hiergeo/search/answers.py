@@ -1,0 +1,139 @@
+"""What a search answers: hits with their numbers, ladders, and how far the answer can be trusted."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Guarantee = Literal["exact", "certified", "approximate"]
+"""``exact``: every row was scored. ``certified``: a bound proves that no other row belongs in the answer.
+``approximate``: neither; see the measured recall."""
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Measured recall of the settings of an approximate search, with a 95 % interval.
+
+    Attributes:
+        value: share of the exact answer that is found, in [0, 1].
+        low: lower end of the interval.
+        high: upper end.
+        queries: how many queries it was measured on.
+    """
+
+    value: float
+    low: float
+    high: float
+    queries: int
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One item that was found.
+
+    Attributes:
+        id: of the item.
+        caption: None for an item without one.
+        image: the reference of its image; None for an item without one.
+        radius: distance from the root, geodesic units.
+        margin: cone margin, radians: of the query over the item among children, neighbours and rungs, of the item over
+            the query among parents; the one entails the other where it is >= 0.
+        angle: exterior angle in [0, pi] radians, at the query, or at the item among parents.
+        distance: geodesic distance between query and item.
+    """
+
+    id: int
+    caption: str | None
+    image: str | None
+    radius: float
+    margin: float
+    angle: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The items found for one query, best first.
+
+    Attributes:
+        hits: at most k.
+        guarantee: whether they are the true ones.
+        scored: rows whose exact score was computed.
+        rows: rows in the index.
+        radius: of the query, geodesic units.
+        recall: of the settings, for an approximate answer that was audited.
+    """
+
+    hits: tuple[Hit, ...]
+    guarantee: Guarantee
+    scored: int
+    rows: int
+    radius: float
+    recall: Recall | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The answer in values of JSON; numbers that are not finite are null."""
+        return _plain(asdict(self))
+
+    def to_json(self) -> str:
+        """The answer as JSON."""
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of a ladder: the nearest item whose radius is within the threshold; None where there is none."""
+
+    threshold: float
+    hit: Hit | None
+
+
+@dataclass(frozen=True)
+class Climb:
+    """The ladder of one query, from general to specific.
+
+    Attributes:
+        rungs: one for every threshold.
+        guarantee: as in `Answer`.
+        scored: as in `Answer`.
+        rows: as in `Answer`.
+        radius: as in `Answer`.
+        recall: as in `Answer`.
+    """
+
+    rungs: tuple[Rung, ...]
+    guarantee: Guarantee
+    scored: int
+    rows: int
+    radius: float
+    recall: Recall | None = None
+
+    @property
+    def hits(self) -> tuple[Hit, ...]:
+        """The items of the ladder; one that stays for several thresholds is listed once."""
+        return tuple(_changes(rung.hit for rung in self.rungs))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ladder in values of JSON; numbers that are not finite are null."""
+        return _plain(asdict(self))
+
+    def to_json(self) -> str:
+        """The ladder as JSON."""
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+
+
+def _changes(hits: Iterable[Hit | None]) -> Iterable[Hit]:
+    last: Hit | None = None
+    for hit in hits:
+        if hit is not None and (last is None or hit.id != last.id):
+            yield hit
+        last = hit if hit is not None else last
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(held) for held in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

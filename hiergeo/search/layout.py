@@ -1,0 +1,196 @@
+"""The folder of an exact index: its manifest ``index.json`` and the shards that the manifest names.
+
+What the manifest does not name does not exist: shards are written first and the manifest last, by a rename, so that a
+process killed at any moment leaves the index as it was.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.geometry import Space
+from hiergeo.search.rows import Frame, root_sha256
+from hiergeo.storage import documents
+from hiergeo.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
+
+MANIFEST = "index.json"
+ROOT = "root.f32"
+SHARDS = "shards"
+
+VERSION = 1
+"""Of the layout; an index of another one is refused."""
+
+DTYPES = {"float16": torch.float16, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The model that embedded the items.
+
+    Attributes:
+        name: its spec.
+        fingerprint: of its weights.
+        normalised: whether its embeddings have norm one.
+    """
+
+    name: str
+    fingerprint: str
+    normalised: bool
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One immutable shard; its rows are sorted by radius, then by id.
+
+    Attributes:
+        name: of its folder in ``shards``.
+        rows: how many it holds, deleted ones included.
+        low: smallest radius, geodesic units.
+        high: largest radius.
+        first: smallest id.
+        last: largest id.
+        sha256: of each file by name.
+        deleted: how many of its rows are deleted.
+        tombstones: the file that lists the deleted rows; None where there are none.
+    """
+
+    name: str
+    rows: int
+    low: float
+    high: float
+    first: int
+    last: int
+    sha256: dict[str, str]
+    deleted: int = 0
+    tombstones: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an index holds.
+
+    Attributes:
+        frame: what its directions and radii depend on.
+        dtype: of stored directions, "float16" or "float32".
+        geometry: spec of the space that searches use unless another is named.
+        min_radius: scale of its cones.
+        model: what embedded the items; None for embeddings of unknown origin.
+        edges: ascending radii between shells of equal mass, one fewer than shells; the first shell is the core.
+        shards: in the order in which they were added.
+        generation: grows with every change.
+    """
+
+    frame: Frame
+    dtype: str
+    geometry: str
+    min_radius: float
+    model: ModelFacts | None
+    edges: tuple[float, ...] = ()
+    shards: tuple[Shard, ...] = field(default_factory=tuple)
+    generation: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Items that are not deleted."""
+        return sum(shard.rows - shard.deleted for shard in self.shards)
+
+    def next(self, **changes: Any) -> "Manifest":
+        """The manifest of the next generation."""
+        return replace(self, generation=self.generation + 1, **changes)
+
+
+_SHARD = Record(
+    {
+        "name": Text(r"[0-9a-z-]{1,80}"),
+        "rows": Whole(1),
+        "low": Number(),
+        "high": Number(),
+        "first": Whole(),
+        "last": Whole(),
+        "sha256": Record(rest=Text(r"[0-9a-f]{64}")),
+        "deleted": Whole(0),
+        "tombstones": OrNull(Text(r"[0-9a-z.-]{1,80}")),
+    }
+)
+_SCHEMA = Record(
+    {
+        "version": Whole(1),
+        "frame": Record(
+            {"dims": ListOf(Whole(1)), "norm": Text("l1|l2"), "root_sha256": OrNull(Text(r"[0-9a-f]{64}"))}
+        ),
+        "dtype": Text("float16|float32"),
+        "geometry": Text(),
+        "min_radius": Number(),
+        "model": OrNull(Record({"name": Text(), "fingerprint": Text(), "normalised": Flag()})),
+        "edges": ListOf(Number()),
+        "shards": ListOf(_SHARD),
+        "generation": Whole(0),
+    }
+)
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of an index.
+
+    Raises:
+        UnavailableError: there is no index in the folder.
+        InputError: it is damaged, or of another version of the layout.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {folder}'.")
+    held = documents.read(path, _SCHEMA, hashed=True)
+    if held["version"] != VERSION:
+        raise InputError(
+            f"{folder} is an index of layout {held['version']} and this version of hiergeo reads layout {VERSION}: "
+            f"build it again."
+        )
+    frame = Frame(tuple(held["frame"]["dims"]), held["frame"]["norm"], held["frame"]["root_sha256"])
+    return Manifest(
+        frame,
+        held["dtype"],
+        held["geometry"],
+        held["min_radius"],
+        None if held["model"] is None else ModelFacts(**held["model"]),
+        tuple(held["edges"]),
+        tuple(Shard(**shard) for shard in held["shards"]),
+        held["generation"],
+    )
+
+
+def commit(folder: Path, manifest: Manifest) -> None:
+    """Make a manifest the current one, durably and at once."""
+    documents.write(folder / MANIFEST, {"version": VERSION, **asdict(manifest)}, indent=None)
+
+
+def write_root(folder: Path, root: Tensor | None) -> None:
+    """Store the root of an index."""
+    if root is not None:
+        (folder / ROOT).write_bytes(root.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+
+
+def read_root(folder: Path, frame: Frame) -> Tensor | None:
+    """The root of an index, (D,) float32; None for one without.
+
+    Raises:
+        InputError: it is not the root that the manifest names.
+    """
+    if frame.root_sha256 is None:
+        return None
+    try:
+        root = torch.frombuffer(bytearray((folder / ROOT).read_bytes()), dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / ROOT} cannot be read ({error}): restore the file.") from error
+    if len(root) != frame.dim or root_sha256(root) != frame.root_sha256:
+        raise InputError(f"{folder / ROOT} is damaged: it is not the root that {MANIFEST} names; restore the file.")
+    return root
+
+
+def space_of(folder: Path, manifest: Manifest) -> Space:
+    """The space that an index is searched in unless another is named."""
+    root = read_root(folder, manifest.frame)
+    return Space(manifest.geometry, False if root is None else root, min_radius=manifest.min_radius)

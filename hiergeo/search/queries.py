@@ -1,0 +1,95 @@
+"""What people ask with, texts, images or embeddings, as points of the space of an index."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union, final
+
+import torch
+from torch import Tensor
+
+from hiergeo import adapters
+from hiergeo.adapters import Model
+from hiergeo.errors import InputError
+from hiergeo.search.layout import ModelFacts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Query: TypeAlias = Union[str, Path, "Image", Tensor]
+"""A text, the path or picture of an image, or an embedding (D,)."""
+
+SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+@final
+class Encoder:
+    """Embeds queries by the model of an index, which is loaded when it is first needed.
+
+    Args:
+        facts: of that model; None for an index of unknown origin, which takes embeddings only.
+        dim: of embeddings.
+        model: the loaded model, if there is one.
+        device: where the model is loaded.
+    """
+
+    def __init__(self, facts: ModelFacts | None, dim: int, model: Model | None = None, device: str = "auto") -> None:
+        self.facts, self.dim, self.device = facts, dim, device
+        self._model: Model | None = None
+        if model is not None:
+            self._model = self._checked(model)
+
+    @property
+    def model(self) -> Model:
+        """The model of the index.
+
+        Raises:
+            InputError: it is unknown, or another one than the index was built with.
+        """
+        if self._model is None:
+            if self.facts is None:
+                raise InputError("the index does not say which model embedded it: search with embeddings.")
+            self._model = self._checked(adapters.load(self.facts.name, device=self.device))
+        return self._model
+
+    def encode(self, queries: Sequence[Query]) -> Tensor:
+        """Embeddings (Q, D) of queries of any kinds.
+
+        Raises:
+            InputError: no queries, one of another kind, or an embedding of another dimension or with NaN.
+        """
+        if not len(queries):
+            raise InputError("there is no query: give at least one.")
+        rows = torch.empty(len(queries), self.dim)
+        texts = {i: query for i, query in enumerate(queries) if isinstance(query, str) and not is_image(query)}
+        images = {i: query for i, query in enumerate(queries) if i not in texts and not isinstance(query, Tensor)}
+        if texts:
+            rows[list(texts)] = self.model.encode_text(list(texts.values()))
+        if images:
+            rows[list(images)] = self.model.encode_image(list(images.values()))
+        for i, query in enumerate(queries):
+            if isinstance(query, Tensor):
+                rows[i] = self._vector(query)
+        return rows
+
+    def _vector(self, query: Tensor) -> Tensor:
+        if query.ndim != 1 or not query.is_floating_point():
+            raise InputError(f"a query must be a floating-point tensor (D,), not {query.dtype} {tuple(query.shape)}.")
+        if len(query) != self.dim:
+            raise InputError(f"the query has dimension {len(query)} and the index {self.dim}: embed it by its model.")
+        if not bool(query.isfinite().all()):
+            raise InputError("the query holds NaN or Inf: every coordinate must be finite.")
+        return query.detach().to("cpu", torch.float32)
+
+    def _checked(self, model: Model) -> Model:
+        facts = self.facts
+        if facts is not None and model.fingerprint() != facts.fingerprint:
+            raise InputError(
+                f"the index was built with {facts.name} (fingerprint {facts.fingerprint}), and {model.name} has the "
+                f"fingerprint {model.fingerprint()}: search with that model, or build the index again."
+            )
+        return model
+
+
+def is_image(query: str) -> bool:
+    """Whether a string names an existing file with the suffix of a picture."""
+    return Path(query).suffix.lower() in SUFFIXES and len(query) < 4096 and Path(query).is_file()

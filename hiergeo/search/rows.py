@@ -1,0 +1,124 @@
+"""Stored items as rows: ids, directions and radii, and which spaces can measure them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import torch
+from torch import Tensor
+
+from hiergeo.errors import InputError
+from hiergeo.geometry import Geometry, Points, Space
+from hiergeo.polar import Polar
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stored directions and radii depend on: the root and the factors of the space, not curvatures.
+
+    Spaces of one frame share an index: every space of constant curvature around one root, and all products with the
+    same factors.
+
+    Attributes:
+        dims: the dimension of each factor; a space that is no product has one.
+        norm: how radii of factors combine, "l2" or "l1".
+        root_sha256: of the root's float32 bytes; None without a root.
+    """
+
+    dims: tuple[int, ...]
+    norm: str
+    root_sha256: str | None
+
+    @property
+    def dim(self) -> int:
+        """The dimension of embeddings."""
+        return sum(self.dims)
+
+    @property
+    def single(self) -> bool:
+        """Whether the space is no product."""
+        return len(self.dims) == 1
+
+    @classmethod
+    def of(cls, space: Space, dim: int) -> "Frame":
+        """The frame of a space for embeddings of dimension `dim`."""
+        dims = tuple(part.stop - part.start for _, part in space.geometry.parts(dim))
+        norm = space.geometry.norm if len(dims) > 1 else "l2"
+        return cls(dims, norm, None if space.root is None else root_sha256(space.root))
+
+    def check(self, space: Space) -> None:
+        """Raise InputError unless the points of `space` are those of this frame."""
+        asked = Frame.of(space, self.dim)
+        if asked.root_sha256 != self.root_sha256:
+            raise InputError(
+                f"the index was built around {_rooted(self)} and the space has {_rooted(asked)}: "
+                f"search in the space of the index, or build an index around that root."
+            )
+        if (asked.dims, asked.norm) != (self.dims, self.norm):
+            raise InputError(
+                f"the index holds points of {_factored(self)} and {space.geometry.spec} has {_factored(asked)}: "
+                f"build an index in that space."
+            )
+
+
+def root_sha256(root: Tensor) -> str:
+    """SHA-256 of the root's float32 bytes."""
+    return sha256(root.detach().to("cpu", torch.float32).contiguous().numpy().tobytes()).hexdigest()
+
+
+def _rooted(frame: Frame) -> str:
+    return "no root" if frame.root_sha256 is None else f"the root {frame.root_sha256[:8]}"
+
+
+def _factored(frame: Frame) -> str:
+    return "one factor" if frame.single else f"factors of dimensions {', '.join(map(str, frame.dims))} ({frame.norm})"
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """n stored items.
+
+    Attributes:
+        ids: (n,) int64.
+        direction: (n, D) float16 or float32, rays from the root; in a product one ray in each factor's slice.
+        radii: (n, F) float32, geodesic units, distance from the root in each factor.
+    """
+
+    ids: Tensor
+    direction: Tensor
+    radii: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def points(self, geometry: Geometry, device: torch.device | str = "cpu") -> Points:
+        """The rows as points of a geometry of their frame."""
+        direction, radii = self.direction.to(device), self.radii.to(device)
+        parts = geometry.parts(direction.shape[1])
+        factors = (Polar(direction[:, part], radii[:, f]) for f, (_, part) in enumerate(parts))
+        return Points(geometry, tuple(factors))
+
+    def radius(self, geometry: Geometry) -> Tensor:
+        """Distance from the root, (n,) float32, geodesic units."""
+        return geometry.combine(list(self.radii.unbind(1)))
+
+    def take(self, which: slice | Tensor) -> "Rows":
+        """Some of the rows, by a slice or by (m,) integers or booleans."""
+        return Rows(self.ids[which], self.direction[which], self.radii[which])
+
+    @classmethod
+    def of(cls, ids: Tensor, embeddings: Tensor, space: Space, dtype: torch.dtype = torch.float16) -> "Rows":
+        """The rows of embeddings (n, D), lifted around the root of `space`.
+
+        Raises:
+            InputError: an embedding that the space cannot hold.
+        """
+        points = space.points(embeddings)
+        direction = torch.cat([factor.direction for factor in points.factors], dim=-1).to("cpu", dtype)
+        radii = torch.stack([factor.radius for factor in points.factors], dim=-1).to("cpu", torch.float32)
+        return cls(ids, direction.contiguous(), radii.contiguous())
+
+    @classmethod
+    def cat(cls, rows: Sequence["Rows"]) -> "Rows":
+        """Several sets of rows as one."""
+        return cls(*(torch.cat([getattr(part, name) for part in rows]) for name in ("ids", "direction", "radii")))

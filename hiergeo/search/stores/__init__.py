@@ -1,0 +1,1 @@
+"""Stores: what holds embeddings and finds candidates among them."""

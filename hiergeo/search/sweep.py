@@ -1,0 +1,155 @@
+"""One pass over rows that answers many questions: each task takes every chunk and keeps only its result."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, final
+
+import torch
+from torch import Tensor
+
+from hiergeo.geometry import Points, Space
+from hiergeo.geometry.space import By, Side
+from hiergeo.search.rows import Rows
+
+
+class Task(Protocol):
+    """A question to all rows, answered chunk by chunk."""
+
+    space: Space
+
+    def take(self, rows: Rows, points: Points) -> None:
+        """Take one chunk: its rows, sorted by radius and id, and the same as points of the space."""
+
+
+class Found(NamedTuple):
+    """The best items of each query.
+
+    Attributes:
+        ids: (Q, k) int64; -1 where there are fewer.
+        values: (Q, k), what they were ordered by; NaN where there are fewer.
+        radius: (Q, k) of the items; NaN where there are fewer.
+    """
+
+    ids: Tensor
+    values: Tensor
+    radius: Tensor
+
+
+def run(chunks: Iterable[Rows], tasks: Sequence[Task]) -> int:
+    """Pass all chunks through all tasks; returns how many rows there were. Tasks of one geometry share their points."""
+    total = 0
+    for rows in chunks:
+        total += len(rows)
+        points: dict[int, Points] = {}
+        for task in tasks:
+            geometry = task.space.geometry
+            if id(geometry) not in points:
+                points[id(geometry)] = rows.points(geometry)
+            task.take(rows, points[id(geometry)])
+    return total
+
+
+@final
+class Best:
+    """The k best items of each query, as `Space.topk`; ties go to the smaller radius, then to the lower id.
+
+    Args:
+        space: where they are measured.
+        x: Q queries.
+        k: 1 <= k <= 1024.
+        by: as for `Space.topk`.
+        side: as for `Space.topk`.
+        min_radius: as for `Space.topk`.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        x: Points,
+        k: int,
+        by: By = "margin",
+        side: Side = "children",
+        min_radius: float | None = None,
+    ) -> None:
+        self.space, self.x, self.k, self.by, self.side, self.min_radius = space, x, k, by, side, min_radius
+        self.found: Found | None = None
+
+    def take(self, rows: Rows, points: Points) -> None:
+        if not len(rows):
+            return
+        values, index = self.space.topk(self.x, points, self.k, self.by, self.side, self.min_radius)
+        part = _found(rows, points, values, index)
+        self.found = part if self.found is None else self._merged(self.found, part)
+
+    def _merged(self, a: Found, b: Found) -> Found:
+        ids, values, radius = (torch.cat(pair, dim=-1) for pair in zip(a, b, strict=True))
+        score = torch.where(values.isnan(), torch.inf, -values if self.by == "margin" else values)
+        order = lexicographic(score, radius, ids)[..., : self.k]
+        return Found(ids.gather(-1, order), values.gather(-1, order), radius.gather(-1, order))
+
+
+@final
+class Steps:
+    """The nearest item within each threshold of radius for each query, as `Space.ladder`; ties as in `Best`.
+
+    Args:
+        space: where they are measured.
+        x: Q queries.
+        thresholds: (T,) ascending, geodesic units.
+    """
+
+    def __init__(self, space: Space, x: Points, thresholds: Tensor) -> None:
+        self.space, self.x, self.thresholds = space, x, thresholds
+        self.found: Found | None = None
+
+    def take(self, rows: Rows, points: Points) -> None:
+        if not len(rows):
+            return
+        index = self.space.ladder(self.x, points, self.thresholds)
+        values = _distances(self.space, self.x, points, index)
+        part = _found(rows, points, values, index)
+        if self.found is None:
+            self.found = part
+            return
+        a, b = self.found, part
+        better = b.values < a.values
+        tied = (b.values == a.values) & ((b.radius < a.radius) | ((b.radius == a.radius) & (b.ids < a.ids)))
+        better |= tied | (a.values.isnan() & ~b.values.isnan())
+        self.found = Found(*(torch.where(better, new, old) for new, old in zip(b, a, strict=True)))
+
+
+@final
+class Count:
+    """How many items each query entails, as `Space.count`: `total` (Q,) int64."""
+
+    def __init__(self, space: Space, x: Points, min_radius: float | None = None) -> None:
+        self.space, self.x, self.min_radius = space, x, min_radius
+        self.total = torch.zeros(len(x), dtype=torch.int64)
+
+    def take(self, rows: Rows, points: Points) -> None:
+        if len(rows):
+            self.total += self.space.count(self.x, points, self.min_radius)
+
+
+def lexicographic(*keys: Tensor) -> Tensor:
+    """Indices (..., n) that sort the last dimension by the first key, ties by the second, and so on."""
+    order = keys[-1].argsort(dim=-1, stable=True)
+    for key in reversed(keys[:-1]):
+        order = order.gather(-1, key.gather(-1, order).argsort(dim=-1, stable=True))
+    return order
+
+
+def _found(rows: Rows, points: Points, values: Tensor, index: Tensor) -> Found:
+    missing = index < 0
+    place = index.clamp_min(0)
+    return Found(
+        rows.ids[place].masked_fill(missing, -1),
+        values.masked_fill(missing, torch.nan),
+        points.radius[place].masked_fill(missing, torch.nan),
+    )
+
+
+def _distances(space: Space, x: Points, y: Points, index: Tensor) -> Tensor:
+    """Distances (Q, T) of each query and the items at `index` (Q, T)."""
+    q, t = index.shape
+    rows = torch.arange(q).repeat_interleave(t)
+    return space.distance(x.rows(rows), y.rows(index.clamp_min(0).flatten())).reshape(q, t)
