@@ -20,6 +20,7 @@ from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import bury, write_shard
 from hiergeo.search.shards import SORTED, Labels, OpenShard, arrays, check_sizes, read_record
 from hiergeo.search.snapshots import publish, writer
+from hiergeo.search.store import check_rows
 
 SHARD_BYTES = 1 << 28
 """Bytes of directions in a full shard."""
@@ -98,7 +99,7 @@ class Writer:
         if not self._count or self._held is None:
             return
         rows = self._held.take(slice(0, self._count))
-        refuse_repeated(np.sort(rows.ids.numpy()))
+        _refuse_repeated(np.sort(rows.ids.numpy()))
         place = self.folder / f"{self.manifest.generation + 1:08d}-{self._next:05d}"
         self.shards.append(write_shard(place, rows, Labels(self._captions, self._images), self.geometry))
         self._next += 1
@@ -147,7 +148,7 @@ def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Add
         made = Writer(folder, manifest)
         try:
             for rows, labels in items(manifest):
-                check_form(manifest, rows)
+                check_rows(rows, manifest.frame)
                 made.add(rows, labels)
             made.flush()
             joined = join(folder, manifest, made.shards)
@@ -219,7 +220,7 @@ def join(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
     new = [OpenShard(folder / SHARDS, manifest, shard) for shard in shards]
     old = [OpenShard(folder / SHARDS, manifest, shard) for shard in manifest.shards]
     check_ids(new, old)
-    edges = manifest.edges if manifest.shards else shell_edges(new)
+    edges = manifest.edges if manifest.edges or manifest.shards else shell_edges(new)
     bound = tuple(with_bounds(shard, edges) for shard in new)
     return manifest.next(shards=(*manifest.shards, *bound), edges=edges)
 
@@ -232,25 +233,10 @@ def added(shards: Sequence[Shard]) -> Added:
     return Added(sum(shard.rows for shard in shards), first, last, sum(sum(shard.bytes.values()) for shard in shards))
 
 
-def check_form(manifest: Manifest, rows: Rows) -> None:
-    """Raise InputError unless rows have the form of those of an index."""
-    dims = manifest.frame.dims
-    width, factors = rows.direction.shape[1], rows.radii.shape[1]
-    if width != sum(dims) or factors != len(dims):
-        raise InputError(
-            f"the rows have {width} dimensions in {factors} factors and the index {sum(dims)} in {len(dims)}: "
-            f"embed them by the model of the index."
-        )
-    if rows.direction.dtype != DTYPES[manifest.dtype]:
-        raise InputError(
-            f"the rows hold {rows.direction.dtype} and the index {manifest.dtype}: make them in its dtype."
-        )
-
-
 def check_ids(new: Sequence[OpenShard], old: Sequence[OpenShard]) -> None:
     """Raise InputError for an id in two new shards, or in a new one and, not deleted, in an old one."""
     for window in _merged([shard.array(SORTED) for shard in new]):
-        refuse_repeated(window)
+        _refuse_repeated(window)
     for shard in new:
         ids = shard.array(SORTED)
         for other in old:
@@ -264,7 +250,7 @@ def check_ids(new: Sequence[OpenShard], old: Sequence[OpenShard]) -> None:
                     )
 
 
-def refuse_repeated(ids: NDArray[np.int64]) -> None:
+def _refuse_repeated(ids: NDArray[np.int64]) -> None:
     """Raise InputError for an id that is twice among ascending ones."""
     twice = np.flatnonzero(ids[1:] == ids[:-1])
     if len(twice):

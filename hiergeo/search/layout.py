@@ -16,7 +16,7 @@ from hiergeo.geometry import Space
 from hiergeo.search.rows import Frame, root_sha256
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
-from hiergeo.storage.files import atomic_write, sync_folder
+from hiergeo.storage.files import atomic_write, sync_folder, writing
 
 MANIFEST = "index.json"
 ROOT = "root.f32"
@@ -192,8 +192,23 @@ def commit(folder: Path, manifest: Manifest) -> None:
     sync_folder(folder)
 
 
+def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:
+    """Make an empty index of a manifest, whose root is written first.
+
+    Raises:
+        InputError: the folder holds an index already.
+        UnavailableError: the folder cannot be written.
+    """
+    if (folder / MANIFEST).exists():
+        raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
+    write_root(folder, root)
+    commit(folder, manifest)
+
+
 def write_root(folder: Path, root: Tensor | None) -> None:
-    """Store the root of an index."""
+    """Store the root of an index, in a folder that is made for it."""
+    with writing(folder):
+        (folder / SHARDS).mkdir(parents=True, exist_ok=True)
     if root is not None:
         with atomic_write(folder / ROOT) as handle:
             handle.write(root.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiergeo.search.layout import Shard
-from hiergeo.search.shards import OpenShard
+from hiergeo.search.shards import OpenShard, inside
 
 CORE = 0.01
 """Share of the items in the innermost shell."""
@@ -33,7 +33,8 @@ def shell_edges(shards: Sequence[OpenShard]) -> tuple[float, ...]:
 
 def with_bounds(opened: OpenShard, edges: Sequence[float]) -> Shard:
     """The record of a shard with the rows up to each edge."""
-    bounds = opened.radius.searchsorted(np.array(edges, np.float32), "right")
+    ends = np.array([inside(edge, up=False) for edge in edges], np.float32)
+    bounds = opened.radius.searchsorted(ends, "right")
     return replace(opened.shard, bounds=tuple(bounds.tolist()))
 
 

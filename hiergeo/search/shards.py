@@ -129,7 +129,7 @@ class OpenShard:
     def range(self, low: float, high: float) -> tuple[int, int]:
         """The rows [start, stop) with low <= radius <= high."""
         radius = self.radius
-        start, stop = radius.searchsorted(_inside(low, up=True)), radius.searchsorted(_inside(high, up=False), "right")
+        start, stop = radius.searchsorted(inside(low, up=True)), radius.searchsorted(inside(high, up=False), "right")
         return int(start), max(int(start), int(stop))
 
     def live(self, start: int, stop: int) -> NDArray[np.bool_] | None:
@@ -218,8 +218,8 @@ def read_rows(folder: Path, manifest: Manifest, shard: Shard, start: int, stop: 
     return Rows(part(IDS), part(DIRECTIONS).view(-1, dim), part(RADII).view(-1, factors))
 
 
-def _inside(bound: float, *, up: bool) -> np.float32:
-    """The float32 nearest to a bound of radii on the side within it."""
+def inside(bound: float, *, up: bool) -> np.float32:
+    """The float32 nearest to a bound of radii that is not below it, or with `up` False not above it."""
     with np.errstate(over="ignore"):
         near = np.float32(bound)
     if up and near < bound:

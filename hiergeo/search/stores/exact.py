@@ -1,5 +1,6 @@
 """The exact store: a folder of immutable shards that are streamed through the engine."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo.errors import InputError, check_whole
+from hiergeo.errors import InputError
 from hiergeo.geometry import Points, Space, parse
 from hiergeo.polar import Polar
 from hiergeo.search import appending, layout
@@ -18,16 +19,13 @@ from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import Labels, OpenShard, read_rows
 from hiergeo.search.snapshots import Snapshot
-from hiergeo.search.store import Candidates, Shell, Store, StoreFacts
+from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked
 
 CHUNK = 1 << 15
 """Rows that are read at a time."""
 
 FULL = 1024
 """Most candidates that the engine gives of one chunk: a larger k takes chunks of that many rows."""
-
-MOST = 1 << 14
-"""The largest k of `ExactStore.candidates`."""
 
 
 @final
@@ -95,9 +93,8 @@ class ExactStore(Store):
 
     def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
         held = self.snapshot
-        check_whole("shell", shell, 0, len(held.manifest.edges))
-        check_whole("k", k, 1, MOST)
-        sphere = Space("euclidean", False)
+        check_asked(queries, shell, k, held.manifest.frame, len(held.manifest.edges) + 1)
+        sphere = Space("sphere:1", False)
         x = _on_sphere(sphere, queries)
         best = Candidates(torch.empty(len(x), 0, dtype=torch.int64), torch.empty(len(x), 0))
         for shard in held.manifest.shards:
@@ -105,7 +102,7 @@ class ExactStore(Store):
             for rows in _chunks(held, shard, *ends, CHUNK if k <= FULL else FULL):
                 distance, place = sphere.topk(x, _on_sphere(sphere, rows.direction), min(k, FULL))
                 found = rows.ids[place.clamp_min(0)].masked_fill(place < 0, -1)
-                best = _best(best, Candidates(found, 1 - distance.float().square() / 2), k)
+                best = _best(best, Candidates(found, distance.float().cos()), k)
         missing, pad = k - best.ids.shape[1], torch.nn.functional.pad
         return Candidates(pad(best.ids, (0, missing), value=-1), pad(best.cosine, (0, missing), value=float("nan")))
 
@@ -206,8 +203,8 @@ def _located(held: Snapshot, ids: Tensor) -> Sequence[tuple[OpenShard, NDArray[n
 
 
 def _on_sphere(sphere: Space, direction: Tensor) -> Points:
-    """Directions as points of radius 1 (0 for a zero direction), where the distance falls as the cosine grows."""
-    radius = (direction != 0).any(-1).float()
+    """Directions as points of the equator, where distances are angles; a zero direction, at the pole, is at pi/2."""
+    radius = (direction != 0).any(-1).float() * (math.pi / 2)
     return Points(sphere.geometry, (Polar(direction, radius),))
 
 
