@@ -13,6 +13,7 @@ from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import layout
 from hiergeo.search.answers import Answer, Climb, Hit, Rung
+from hiergeo.search.layout import Manifest
 from hiergeo.search.queries import Encoder, Query
 from hiergeo.search.requests import Kind, Request
 from hiergeo.search.rows import Rows
@@ -45,10 +46,14 @@ class Index:
         self, store: ExactStore, model: Model | None = None, device: str = "auto", compute: str = "cpu"
     ) -> None:
         self.store = store
-        self.manifest = store.manifest
         self.space = layout.space_of(store.folder, store.manifest)
         self.encoder = Encoder(self.manifest.model, self.manifest.frame.dim, model, device)
         self.device = resolve_device(compute)
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the generation that is searched."""
+        return self.store.manifest
 
     def __len__(self) -> int:
         """How many items it holds."""
