@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -114,13 +115,10 @@ def _advise(held: Tensor, advice: int) -> int:
     start = held.data_ptr()
     first = start - start % os.sysconf("SC_PAGESIZE")
     length = start + held.numel() * held.element_size() - first
-    return 0 if _MADVISE(first, length, advice) == 0 else ctypes.get_errno()
+    failed: int = _system().madvise(ctypes.c_void_p(first), ctypes.c_size_t(length), ctypes.c_int(advice))
+    return ctypes.get_errno() if failed else 0
 
 
-def _madvise() -> "ctypes._NamedFuncPointer":
-    function = ctypes.CDLL(None, use_errno=True).madvise
-    function.argtypes, function.restype = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int), ctypes.c_int
-    return function
-
-
-_MADVISE = _madvise() if sys.platform.startswith("linux") else None
+@lru_cache
+def _system() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo.errors import UnavailableError
+from hiergeo.search.chunks import Stretch
 from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
 from hiergeo.storage import documents
@@ -118,7 +119,7 @@ class OpenShard:
         if name not in self._arrays:
             kind, width = arrays(self.manifest)[name]
             shape = (self.shard.rows, width) if name in (DIRECTIONS, RADII) else (self.shard.rows,)
-            self._arrays[name] = np.memmap(self.folder / name, kind, "r", shape=shape)
+            self._arrays[name] = np.memmap(self.folder / name, kind, "c", shape=shape)
         return self._arrays[name]
 
     @property
@@ -155,6 +156,12 @@ class OpenShard:
             gone = self.dead[np.minimum(self.dead.searchsorted(place), len(self.dead) - 1)] == place
             place[gone] = -1
         return place
+
+    def stretch(self, start: int, stop: int) -> Stretch:
+        """The rows [start, stop), mapped into memory."""
+        first, last = self.dead.searchsorted([start, stop])
+        ids, direction, radii = (torch.from_numpy(self.array(name)[start:stop]) for name in (IDS, DIRECTIONS, RADII))
+        return Stretch(self.shard.name, Rows(ids, direction, radii), torch.from_numpy(self.dead[first:last] - start))
 
     def rows(self, places: NDArray[np.int64]) -> Rows:
         """Rows at some places, in their order."""
