@@ -22,9 +22,6 @@ from hiergeo.search.shards import SORTED, Labels, OpenShard, arrays, check_sizes
 from hiergeo.search.snapshots import publish, writer
 from hiergeo.search.store import check_rows
 
-SHARD_BYTES = 1 << 28
-"""Bytes of directions in a full shard."""
-
 MERGED = 1 << 22
 """Ids that are compared at a time."""
 
@@ -66,7 +63,7 @@ class Writer:
         self.geometry: Geometry = parse(manifest.geometry)
         self.shards: list[Shard] = []
         self._next = first
-        self._full = full_shard(manifest)
+        self._full = manifest.full
         self._count = 0
         self._held: Rows | None = None
         self._captions: list[str | None] = []
@@ -125,11 +122,6 @@ class Writer:
                 getattr(room, name)[: self._count] = getattr(self._held, name)[: self._count]
             self._held = room
         return self._held
-
-
-def full_shard(manifest: Manifest) -> int:
-    """Rows of a full shard."""
-    return max(1, SHARD_BYTES // (manifest.frame.dim * DTYPES[manifest.dtype].itemsize))
 
 
 def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Added:

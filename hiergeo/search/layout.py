@@ -22,6 +22,15 @@ MANIFEST = "index.json"
 ROOT = "root.f32"
 SHARDS = "shards"
 
+BUILD = "build.json"
+"""What an unfinished build has done."""
+
+SHARD_BYTES = 1 << 28
+"""Bytes of directions in a full shard."""
+
+BATCH = 4096
+"""Items that are embedded at a time."""
+
 VERSION = 1
 """Of the layout; an index of another one is refused."""
 
@@ -106,6 +115,11 @@ class Manifest:
         """Items that are not deleted."""
         return sum(shard.rows - shard.deleted for shard in self.shards)
 
+    @property
+    def full(self) -> int:
+        """Rows of a full shard."""
+        return max(BATCH, SHARD_BYTES // (self.frame.dim * DTYPES[self.dtype].itemsize))
+
     def next(self, **changes: Any) -> "Manifest":
         """The manifest of the next generation."""
         return replace(self, generation=self.generation + 1, **changes)
@@ -161,6 +175,8 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if not path.is_file():
+        if (folder / BUILD).is_file():
+            raise UnavailableError(f"the index in {folder} is not complete: run the command that builds it again.")
         raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {folder}'.")
     held = documents.read(path, _SCHEMA, hashed=True)
     if held["version"] != VERSION:

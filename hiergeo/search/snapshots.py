@@ -115,7 +115,7 @@ def writer(folder: Path) -> Iterator[Manifest]:
     """
     with locked(folder):
         manifest = layout.read(folder)
-        _remove_orphans(folder, manifest)
+        remove_orphans(folder, manifest)
         _remove_retired(folder, manifest)
         yield manifest
 
@@ -136,6 +136,21 @@ def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> 
     layout.commit(folder, held)
     _remove_retired(folder, held)
     return held
+
+
+def remove_orphans(folder: Path, manifest: Manifest) -> None:
+    """Remove shards and tombstones that writers left behind which died before their manifest was current."""
+    shards = folder / SHARDS
+    remove_leftovers(folder)
+    remove_leftovers(shards)
+    named = {shard.name for shard in manifest.shards} | set(manifest.retired)
+    for path in shards.iterdir():
+        if OURS.fullmatch(path.name) and path.name not in named:
+            shutil.rmtree(path, ignore_errors=True)
+    for shard in manifest.shards:
+        for path in (shards / shard.name).glob("tombstones-*"):
+            if path.name != shard.tombstones and f"{shard.name}/{path.name}" not in named:
+                path.unlink(missing_ok=True)
 
 
 def _hold(place: Path) -> int | None:
@@ -185,18 +200,3 @@ def _read_before(readers: Path, generation: int) -> bool:
             finally:
                 os.close(descriptor)
     return alive or fcntl is None
-
-
-def _remove_orphans(folder: Path, manifest: Manifest) -> None:
-    """Remove shards and tombstones that writers left behind which died before their manifest was current."""
-    shards = folder / SHARDS
-    remove_leftovers(folder)
-    remove_leftovers(shards)
-    named = {shard.name for shard in manifest.shards} | set(manifest.retired)
-    for path in shards.iterdir():
-        if OURS.fullmatch(path.name) and path.name not in named:
-            shutil.rmtree(path, ignore_errors=True)
-    for shard in manifest.shards:
-        for path in (shards / shard.name).glob("tombstones-*"):
-            if path.name != shard.tombstones and f"{shard.name}/{path.name}" not in named:
-                path.unlink(missing_ok=True)
