@@ -73,9 +73,11 @@ class Writer:
         """Take rows with their labels.
 
         Raises:
-            InputError: ids twice in one shard.
+            InputError: a negative id, or one that is twice in a shard.
             UnavailableError: a shard cannot be written.
         """
+        if len(rows) and int(rows.ids.min()) < 0:
+            raise InputError(f"the id {int(rows.ids.min())} is negative: ids must be whole numbers >= 0.")
         for start in range(0, len(rows), self._full):
             part = rows.take(slice(start, start + self._full))
             if self.full(len(part)):
@@ -214,7 +216,8 @@ def join(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
     check_ids(new, old)
     edges = manifest.edges if manifest.edges or manifest.shards else shell_edges(new)
     bound = tuple(with_bounds(shard, edges) for shard in new)
-    return manifest.next(shards=(*manifest.shards, *bound), edges=edges)
+    next_id = max((shard.last + 1 for shard in shards), default=0)
+    return manifest.next(shards=(*manifest.shards, *bound), edges=edges, next_id=max(manifest.next_id, next_id))
 
 
 def added(shards: Sequence[Shard]) -> Added:
@@ -227,7 +230,7 @@ def added(shards: Sequence[Shard]) -> Added:
 
 def check_ids(new: Sequence[OpenShard], old: Sequence[OpenShard]) -> None:
     """Raise InputError for an id in two new shards, or in a new one and, not deleted, in an old one."""
-    for window in _merged([shard.array(SORTED) for shard in new]):
+    for window in merged([shard.array(SORTED) for shard in new]):
         _refuse_repeated(window)
     for shard in new:
         ids = shard.array(SORTED)
@@ -258,7 +261,7 @@ def _adoptable(folder: Path, name: str, manifest: Manifest) -> Shard:
     return shard
 
 
-def _merged(arrays: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
+def merged(arrays: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
     """The numbers of several ascending arrays in ascending order, about `MERGED` at a time; equal ones together."""
     ends = sorted((int(ids[0]), int(ids[-1])) for ids in arrays)
     if all(one[1] < other[0] for one, other in pairwise(ends)):

@@ -96,6 +96,7 @@ class Manifest:
         edges: ascending radii between shells of equal mass, one fewer than shells; the first shell is the core.
         shards: in the order in which they were added.
         generation: grows with every change.
+        next_id: larger than every id that there ever was, for items that bring none.
         retired: folders and files below ``shards`` that were part of the index once; they are removed when no reader
             uses them.
     """
@@ -108,6 +109,7 @@ class Manifest:
     edges: tuple[float, ...] = ()
     shards: tuple[Shard, ...] = field(default_factory=tuple)
     generation: int = 0
+    next_id: int = 0
     retired: tuple[str, ...] = ()
 
     @property
@@ -156,6 +158,7 @@ _SCHEMA = Record(
         "edges": ListOf(Number()),
         "shards": ListOf(SHARD),
         "generation": Whole(0),
+        "next_id": Whole(0, 1 << 63),
         "retired": ListOf(Text(rf"[0-9a-z-]{{1,80}}(/{FILE})?")),
     }
 )
@@ -194,6 +197,7 @@ def read(folder: Path) -> Manifest:
         tuple(held["edges"]),
         tuple(map(shard_of, held["shards"])),
         held["generation"],
+        held["next_id"],
         tuple(held["retired"]),
     )
 

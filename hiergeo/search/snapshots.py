@@ -46,19 +46,18 @@ class Snapshot:
 
     Args:
         folder: of the index.
-        skip_damaged: leave out shards that are truncated or incomplete, instead of refusing the index.
 
     Attributes:
         folder: of the index.
-        manifest: of the generation, without the shards that are left out.
-        damaged: the shards that are left out: name -> why.
+        manifest: of the generation.
+        damaged: shards that `check` left out: name -> why.
 
     Raises:
-        UnavailableError: there is no index, or a shard of it is damaged.
+        UnavailableError: there is no index.
         InputError: the manifest is damaged.
     """
 
-    def __init__(self, folder: Path, skip_damaged: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder, self.damaged = folder, dict[str, str]()
         self._descriptor: int | None = None
         self._opened: OrderedDict[str, OpenShard] = OrderedDict()
@@ -70,7 +69,28 @@ class Snapshot:
             if _stamp(folder) == stamp:
                 break
             self.close()
-        self._check(skip_damaged)
+
+    def check(self, skip_damaged: bool = False) -> "Snapshot":
+        """The snapshot itself, without the shards whose files are missing or not of their size.
+
+        Args:
+            skip_damaged: leave such shards out; otherwise they are refused.
+
+        Raises:
+            UnavailableError: a shard is damaged.
+        """
+        sound = []
+        for shard in self.manifest.shards:
+            try:
+                check_sizes(self.folder / SHARDS, shard)
+                sound.append(shard)
+            except UnavailableError as error:
+                if not skip_damaged:
+                    raise
+                self.damaged[shard.name] = str(error)
+        if self.damaged:
+            self.manifest = replace(self.manifest, shards=tuple(sound))
+        return self
 
     def open(self, shard: Shard) -> OpenShard:
         """A shard that is open for reading; the `OPEN` last ones stay so."""
@@ -91,19 +111,6 @@ class Snapshot:
     def __del__(self) -> None:
         with suppress(OSError, AttributeError):
             self.close()
-
-    def _check(self, skip_damaged: bool) -> None:
-        sound = []
-        for shard in self.manifest.shards:
-            try:
-                check_sizes(self.folder / SHARDS, shard)
-                sound.append(shard)
-            except UnavailableError as error:
-                if not skip_damaged:
-                    raise
-                self.damaged[shard.name] = str(error)
-        if self.damaged:
-            self.manifest = replace(self.manifest, shards=tuple(sound))
 
 
 @contextmanager

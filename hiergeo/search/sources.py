@@ -1,11 +1,10 @@
 """What an index is made of: captions, images and embeddings of any number, read as a stream of batches."""
 
-import csv
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar, final
 
@@ -15,9 +14,10 @@ from torch import Tensor
 
 from hiergeo.errors import InputError, reason
 from hiergeo.search import layout
+from hiergeo.search.caption_files import captions_in
 from hiergeo.search.queries import SUFFIXES
-from hiergeo.search.shards import Labels, arrow
-from hiergeo.storage.files import path_of, size_of
+from hiergeo.search.shards import Labels
+from hiergeo.storage.files import path_of
 
 ID = 1 << 63
 """Ids are below it."""
@@ -124,7 +124,9 @@ class Inputs:
         takers: dict[str, Callable[[int, int], Any]] = {}
         folder = _folder(self.images)
         if self.captions is not None:
-            captions, tabled = _captions(self.captions, folder)
+            captions, tabled = self.captions, False
+            if isinstance(captions, str | Path):
+                captions, tabled = captions_in(captions, folder)
             folder = None if tabled else folder
             takers["captions"] = _taker(captions, _check_pair if tabled else _check_caption)
             if tabled and self.images is not None and not isinstance(self.images, str | Path):
@@ -140,7 +142,8 @@ class Inputs:
         if not takers:
             raise InputError("there is nothing to index: give captions, images or embeddings.")
         if self.ids is not None:
-            takers["ids"] = _ids(self.ids)
+            stream = _taker(_numbers(self.ids), _check_id)
+            takers["ids"] = lambda start, size: torch.tensor(stream(start, size), dtype=torch.int64)
         return takers
 
 
@@ -180,71 +183,6 @@ def _pictures(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _captions(captions: Captions, folder: Path | None) -> tuple[Iterable[Any], bool]:
-    """Captions, or pairs of a caption and its image where a table has both; and whether it has."""
-    if not isinstance(captions, str | Path):
-        return captions, False
-    path = path_of(captions)
-    if size_of(path) is None:
-        raise InputError(f"there is no file {path}: name one of captions, or give a list of them.")
-    kind = path.suffix.lower()
-    if kind == ".txt":
-        return _lines(path), False
-    if kind not in (".csv", ".parquet"):
-        raise InputError(f"{path} is no file of captions: name a .txt, a .csv or a .parquet.")
-    rows = _csv(path) if kind == ".csv" else _parquet(path)
-    first = next(rows, None)
-    if first is None:
-        return (), False
-    whole = chain([first], rows)
-    if first.get("image") is None:
-        return (row["caption"] for row in whole), False
-    return ((row["caption"], folder / row["image"] if folder else row["image"]) for row in whole), True
-
-
-def _lines(path: Path) -> Iterator[str]:
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline=None) as handle:
-            for line in handle:
-                number += 1
-                yield line.rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}, after line {number}: {reason(error)}; save the file as UTF-8.") from error
-
-
-def _csv(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            rows = csv.DictReader(handle)
-            _check_columns(path, rows.fieldnames or [])
-            for row in rows:
-                if row["caption"] is None:
-                    raise InputError(f"{path}, line {rows.line_num}: the row has no caption.")
-                yield row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({reason(error)}): save it as a CSV table in UTF-8.") from error
-
-
-def _parquet(path: Path) -> Iterator[dict[str, Any]]:
-    pa = arrow()
-    try:
-        with pa.parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            _check_columns(path, names)
-            columns = [name for name in ("caption", "image") if name in names]
-            for batch in file.iter_batches(layout.BATCH, columns=columns):
-                yield from batch.to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} cannot be read ({reason(error)}): replace it by an intact Parquet file.") from error
-
-
-def _check_columns(path: Path, names: Iterable[str]) -> None:
-    if "caption" not in names:
-        shown = ", ".join(list(names)[:8]) or "none"
-        raise InputError(f"{path} has no column 'caption' (its columns: {shown}): name that of the captions so.")
-
-
 def _taker(items: Iterable[Item], check: Callable[[int, Item], None]) -> Callable[[int, int], list[Item]]:
     """What gives the next entries of an iterable; it is called with the number of the first and how many."""
     if isinstance(items, str | bytes) or not isinstance(items, Iterable):
@@ -279,18 +217,29 @@ def _check_pair(row: int, pair: tuple[object, object]) -> None:
     _check_image(row, pair[1])
 
 
-def _ids(ids: Iterable[int] | Tensor) -> Callable[[int, int], Tensor]:
-    parts = torch.as_tensor(ids).split(layout.BATCH) if isinstance(ids, Tensor | np.ndarray) else ()
-    stream = (item for part in parts for item in part.tolist()) if parts else iter(ids)
+def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
+    """Ids (n,) int64 as a tensor.
 
-    def take(start: int, size: int) -> Tensor:
-        part = list(islice(stream, size))
-        for row, item in enumerate(part, start):
-            if isinstance(item, bool) or not isinstance(item, int | np.integer) or not 0 <= item < ID:
-                raise InputError(f"the id of row {row} (the first is 0) is {item!r}: it must be a whole number >= 0.")
-        return torch.tensor(part, dtype=torch.int64)
+    Raises:
+        InputError: one that is no whole number in [0, 2^63); it is named by its row.
+    """
+    parts = list(_numbers(ids))
+    for row, item in enumerate(parts):
+        _check_id(row, item)
+    return torch.tensor(parts, dtype=torch.int64)
 
-    return take
+
+def _numbers(ids: Iterable[int] | Tensor) -> Iterator[int]:
+    if isinstance(ids, Tensor | np.ndarray):
+        return (item for part in torch.as_tensor(ids).split(layout.BATCH) for item in part.tolist())
+    if not isinstance(ids, Iterable) or isinstance(ids, str | bytes):
+        raise InputError(f"ids must be whole numbers in a list or another iterable, not {type(ids).__name__}.")
+    return iter(ids)
+
+
+def _check_id(row: int, item: object) -> None:
+    if isinstance(item, bool) or not isinstance(item, int | np.integer) or not 0 <= item < ID:
+        raise InputError(f"the id of row {row} (the first is 0) is {item!r}: it must be a whole number in [0, 2^63).")
 
 
 @final
