@@ -8,7 +8,7 @@ from torch import Tensor
 from hiergeo._progress import track
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space
-from hiergeo.search import appending, checking, compaction
+from hiergeo.search import appending, checking, compaction, snapshots
 from hiergeo.search.appending import Added, Labelled
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
@@ -85,6 +85,7 @@ class Editable:
         """
         done = compaction.compact(self.store.folder)
         self.refresh()
+        snapshots.tidy(self.store.folder)
         return done
 
     def check(self) -> Checked:

@@ -21,7 +21,7 @@ from hiergeo.search import layout
 from hiergeo.search.layout import MANIFEST, SHARDS, Manifest, Shard
 from hiergeo.search.shards import OpenShard, check_sizes
 from hiergeo.storage.files import remove_leftovers
-from hiergeo.storage.locks import locked
+from hiergeo.storage.locks import HeldError, locked
 
 try:
     import fcntl
@@ -125,6 +125,12 @@ def writer(folder: Path) -> Iterator[Manifest]:
         remove_orphans(folder, manifest)
         _remove_retired(folder, manifest)
         yield manifest
+
+
+def tidy(folder: Path) -> None:
+    """Remove what is retired and no longer read, unless somebody else writes to the index and so does it."""
+    with suppress(HeldError), writer(folder):
+        pass
 
 
 def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> Manifest:
