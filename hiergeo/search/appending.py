@@ -78,16 +78,18 @@ class Writer:
         """
         if len(rows) and int(rows.ids.min()) < 0:
             raise InputError(f"the id {int(rows.ids.min())} is negative: ids must be whole numbers >= 0.")
-        for start in range(0, len(rows), self._full):
-            part = rows.take(slice(start, start + self._full))
-            if self.full(len(part)):
+        start = 0
+        while start < len(rows):
+            if self.full(1):
                 self.flush()
-            held = self._room(len(part))
+            stop = min(start + self._full - self._count, len(rows))
+            held = self._room(stop - start)
             for name in ("ids", "direction", "radii"):
-                getattr(held, name)[self._count : self._count + len(part)] = getattr(part, name)
-            self._count += len(part)
-            self._captions += labels.captions[start : start + len(part)]
-            self._images += labels.images[start : start + len(part)]
+                getattr(held, name)[self._count : self._count + stop - start] = getattr(rows, name)[start:stop]
+            self._count += stop - start
+            self._captions += labels.captions[start:stop]
+            self._images += labels.images[start:stop]
+            start = stop
 
     def full(self, more: int) -> bool:
         """Whether so many more rows do not fit beside those that are waiting."""

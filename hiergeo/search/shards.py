@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo.errors import UnavailableError, reason
+from hiergeo.search.chunks import Stretch
 from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
 from hiergeo.storage import documents
@@ -159,6 +160,12 @@ class OpenShard:
             gone = self.dead[np.minimum(self.dead.searchsorted(place), len(self.dead) - 1)] == place
             place[gone] = -1
         return place
+
+    def stretch(self, start: int, stop: int) -> Stretch:
+        """The rows [start, stop), mapped into memory."""
+        first, last = self.dead.searchsorted([start, stop])
+        ids, direction, radii = (torch.from_numpy(self.array(name)[start:stop]) for name in (IDS, DIRECTIONS, RADII))
+        return Stretch(self.shard.name, Rows(ids, direction, radii), torch.from_numpy(self.dead[first:last] - start))
 
     def rows(self, places: NDArray[np.int64]) -> Rows:
         """Rows at some places, in their order."""
