@@ -13,6 +13,7 @@ from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import layout
 from hiergeo.search.answers import Answer, Climb, Hit, Rung
+from hiergeo.search.editing import Editable
 from hiergeo.search.layout import Manifest
 from hiergeo.search.queries import Encoder, Query
 from hiergeo.search.requests import Kind, Request
@@ -28,7 +29,7 @@ Result = Answer | Climb | int
 
 
 @final
-class Index:
+class Index(Editable):
     """An index of embeddings in an entailment hierarchy.
 
     Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo.errors import UnavailableError
+from hiergeo.errors import UnavailableError, reason
 from hiergeo.search.chunks import Stretch
 from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
@@ -118,8 +118,12 @@ class OpenShard:
         """A raw array of the shard, mapped into memory: (n,) or (n, width)."""
         if name not in self._arrays:
             kind, width = arrays(self.manifest)[name]
-            shape = (self.shard.rows, width) if name in (DIRECTIONS, RADII) else (self.shard.rows,)
-            self._arrays[name] = np.memmap(self.folder / name, kind, "c", shape=shape)
+            count, dtype = self.shard.rows * width, getattr(torch, kind.name)
+            try:  # maps the file and keeps no descriptor, of which there are too few for thousands of shards
+                flat = torch.from_file(str(self.folder / name), shared=False, size=count, dtype=dtype).numpy()
+            except RuntimeError as error:
+                raise UnavailableError(damage(self.shard, f"{name} cannot be read: {reason(error)}")) from error
+            self._arrays[name] = flat.reshape(-1, width) if name in (DIRECTIONS, RADII) else flat
         return self._arrays[name]
 
     @property

@@ -52,7 +52,7 @@ class ExactStore(Store):
 
     def __init__(self, folder: Path, skip_damaged: bool = False) -> None:
         self.folder, self.skip_damaged = folder, skip_damaged
-        self.snapshot = Snapshot(folder, skip_damaged)
+        self.snapshot = Snapshot(folder).check(skip_damaged)
         self.geometry = parse(self.manifest.geometry)
         self._facts: tuple[Manifest, StoreFacts] | None = None
 
@@ -63,7 +63,7 @@ class ExactStore(Store):
 
     def refresh(self) -> None:
         """Go on to the current generation: what writers have changed since."""
-        self.snapshot = Snapshot(self.folder, self.skip_damaged)
+        self.snapshot = Snapshot(self.folder).check(self.skip_damaged)
 
     def describe(self) -> StoreFacts:
         held = self.snapshot
