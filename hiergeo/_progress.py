@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar, final
 
 Item = TypeVar("Item")
@@ -17,10 +17,10 @@ class Bar:
 
     Args:
         label: what is done.
-        total: how many steps there are.
+        total: how many steps there are; None if that is unknown.
     """
 
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str, total: int | None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -49,18 +49,26 @@ class Bar:
             self._bar.stop()
 
 
-def track(items: Sequence[Item], label: str, *, enabled: bool, note: Callable[[], str] | None = None) -> Iterator[Item]:
+def track(
+    items: Iterable[Item],
+    label: str,
+    *,
+    enabled: bool,
+    note: Callable[[], str] | None = None,
+    size: Callable[[Item], int] = lambda _: 1,
+) -> Iterator[Item]:
     """Iterate over `items`, drawing a bar named `label` once the loop has run for `PATIENCE` seconds.
 
-    What `note` says after an item stands beside the label.
+    What `note` says after an item stands beside the label. The bar counts `size` of each item.
     """
-    if not enabled or not items:
+    total = len(items) if isinstance(items, Sized) else None
+    if not enabled or total == 0:
         yield from items
         return
-    bar = Bar(label, len(items))
+    bar = Bar(label, total)
     try:
         for item in items:
             yield item
-            bar.advance(1, note() if note else "")
+            bar.advance(size(item), note() if note else "")
     finally:
         bar.close()
