@@ -22,6 +22,7 @@ from hiergeo.cli import (
     suite,
     train_head,
     train_re,
+    tree,
 )
 from hiergeo.cli.plans import PlannedVerb
 
@@ -57,6 +58,7 @@ app.command("study", cls=PlannedVerb)(study.study_command)
 app.command("suite", cls=PlannedVerb)(suite.suite_command)
 app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
+app.command("tree", cls=PlannedVerb)(tree.tree_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.add_typer(data.app, name="data")
 training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)

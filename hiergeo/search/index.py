@@ -106,6 +106,14 @@ class Index:
         run(self.store.scan(), [count])
         return count.total.tolist() if _several(query) else int(count.total[0])
 
+    def space_of(self, space: Space | str | None) -> Space:
+        """The space that the argument `space` of searches names.
+
+        Raises:
+            InputError: it is none of the frame of the index.
+        """
+        return self._chosen(space)
+
     def _best(self, query: Questions, k: int, by: By, side: Side, space: Space | str | None) -> Answer | list[Answer]:
         chosen = self._chosen(space)
         x = chosen.points(self._embedded(query))
