@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from hiergeo import _limits, search
+from hiergeo import search
 from hiergeo._text import caption
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, sole_writer, write_json

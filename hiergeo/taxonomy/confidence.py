@@ -5,6 +5,7 @@ outwards. An edge is therefore compared with pairs drawn at random whose child a
 its own: both lie in the same of `BINS` bins of equal mass.
 """
 
+from itertools import pairwise
 from typing import final
 
 import numpy as np
@@ -46,7 +47,7 @@ class Null:
         radius, points = rows.radius(space.geometry), rows.points(space.geometry)
         bins = max(1, min(BINS, len(rows) // BIN_ITEMS))
         cuts = [len(rows) * at // bins for at in range(bins + 1)]
-        parts = [slice(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False)]
+        parts = [slice(start, stop) for start, stop in pairwise(cuts)]
         scores = {}
         for child, low in enumerate(parts):
             for parent, high in enumerate(parts[: child + 1]):

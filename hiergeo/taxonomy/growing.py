@@ -155,7 +155,7 @@ def grow(
     Raises:
         InputError: the index is empty, or the space does not fit it.
     """
-    settings, chosen, store = settings or TreeSettings(), index.space_of(space), index.store
+    settings, chosen, store = settings or TreeSettings(), index.chosen(space), index.store
     if not len(index):
         raise InputError("the index is empty: add items before asking for their taxonomy.")
     links = link(store, chosen, settings.by, settings.k, progress=progress)

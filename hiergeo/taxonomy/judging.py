@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hiergeo.datasets.wordnet import WordNet
 from hiergeo.errors import InputError
@@ -70,11 +71,12 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 
 
     Scores, where "children" are the judged items with true ancestors:
         ``first``: share of children whose best candidate parent is a true ancestor, before any candidate is cut.
-        ``within_K``: share of children that have one among their K candidates.
+        ``within_K``: share of children that have one among their K candidates, K being at least 2.
         ``parent``: share of children that have one among their parents in the taxonomy.
         ``edge_precision``: share of the edges between judged items that are true pairs.
         ``precision``, ``recall``, ``f1``: of all pairs of a judged item and a judged ancestor in the taxonomy.
-        ``depth``: Spearman's correlation of the depth by best parents with the known one; ``depth_radius`` of the radius.
+        ``depth``: Spearman's correlation of the depth by best parents with the known one.
+        ``depth_radius``: the same of the radius.
 
     Intervals resample judged items with all their edges and ancestors. A share of nothing is 0.
 
@@ -86,12 +88,12 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 
             f"{len(truth.items)} items are known, with {len(truth.pairs)} true pairs among them: nothing to judge."
         )
     generator = np.random.default_rng(seed)
-    radius, tables = taxonomy.radius, (taxonomy.links.parent.numpy(), taxonomy.parent)
-    found = statistics(*tables, radius, truth)
-    drawn = [
-        statistics(*(random_parents(table, radius, generator) for table in tables), radius, truth)
-        for _ in range(DRAWS)
-    ]
+    radius, candidates = taxonomy.radius, taxonomy.links.parent.numpy()
+    found = statistics(candidates, taxonomy.parent, radius, truth)
+    drawn = []
+    for _ in range(DRAWS):
+        listed, kept = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
+        drawn.append(statistics(listed, kept, radius, truth))
     rows, once = len(truth.items), np.ones(len(truth.items))
     return Judgement(
         {name: each(once) for name, each in found.items()},
@@ -101,9 +103,7 @@ def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 
     )
 
 
-def statistics(
-    candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, truth: Truth
-) -> dict[str, Statistic]:
+def statistics(candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, truth: Truth) -> dict[str, Statistic]:
     """The scores of `judge`, as functions of how often each judged item counts.
 
     Args:
@@ -124,7 +124,7 @@ def statistics(
     depth, known = depths(parent[:, 0])[items], truth.depth
     return {
         "first": _share(listed[:, :1].any(axis=1), has),
-        f"within_{candidates.shape[1]}": _share(listed.any(axis=1), has),
+        **({} if candidates.shape[1] < 2 else {f"within_{candidates.shape[1]}": _share(listed.any(axis=1), has)}),
         "parent": _share(kept.any(axis=1), has),
         "edge_precision": _share(kept.sum(axis=1), judged.sum(axis=1)),
         "precision": _share(right, ancestors),
@@ -181,9 +181,9 @@ def _noun(caption: str) -> str:
     return "_".join(text.split())
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> Statistic:
-    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    return lambda counts: float(counts @ part) / max(float(counts @ whole), 1.0)
+def _share(part: ArrayLike, whole: ArrayLike) -> Statistic:
+    above, below = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    return lambda counts: float(counts @ above) / max(float(counts @ below), 1.0)
 
 
 def _keys(pairs: np.ndarray, n: int) -> np.ndarray:

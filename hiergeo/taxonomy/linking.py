@@ -1,7 +1,7 @@
 """Candidate parents: for every item the k items of smaller radius that entail it best.
 
-Items are taken from the root outwards, a batch at a time, and the store is scanned up to the radius of the batch. Memory
-is bounded by a batch, a chunk of the scan and n x k numbers; the work is that of half of all pairs, n^2 / 2.
+Items are taken from the root outwards, a batch at a time, and the store is scanned up to the radius of the batch.
+Memory is bounded by a batch, a chunk of the scan and n x k numbers; the work is that of half of all pairs, n^2 / 2.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from hiergeo._progress import track
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By
 from hiergeo.search import Rows, Store
-from hiergeo.search.sweep import lexicographic, run
+from hiergeo.search.sweep import Range, lexicographic, run
 
 BATCH = 1 << 14
 """Items whose parents are searched in one pass over the store."""
@@ -129,6 +129,7 @@ class Above:
 
     def __init__(self, space: Space, rows: Rows, order: Order, start: int, by: By, k: int) -> None:
         self.space, self.order, self.by, self.k = space, order, by, k
+        self.span = Range()
         self.x = rows.points(space.geometry)
         self.radius = order.radius[start : start + len(rows)]
         self.parent = torch.full((len(rows), k), -1)

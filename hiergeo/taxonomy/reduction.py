@@ -62,9 +62,9 @@ def levels(parent: np.ndarray) -> np.ndarray:
 
 
 def depths(best: np.ndarray) -> np.ndarray:
-    """Edges up to a root in a forest, (n,) int64, by jumps of powers of two; `best` (n,) is one parent of each or -1."""
+    """Edges up to a root in a forest, (n,) int64; `best` (n,) is the parent of each item, -1 for roots."""
     found, above = (best >= 0).astype(np.int64), best
-    while (above >= 0).any():
+    while (above >= 0).any():  # by jumps of powers of two
         found = found + np.where(above >= 0, found[above], 0)
         above = np.where(above >= 0, above[above], -1)
     return found
@@ -91,6 +91,7 @@ def essential(parent: np.ndarray) -> np.ndarray:
 
     The reduction of a graph without cycles is unique: the same ancestors with the fewest edges.
     """
+    check_rising(parent)
     kept = parent >= 0
     slots = range(parent.shape[1])
     branching = np.flatnonzero(kept.sum(axis=1) > 1)
