@@ -1,6 +1,7 @@
 """``hiergeo serve``: an index as an HTTP service."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -100,7 +101,7 @@ def serve_command(
         if opened.encoder.facts is None and not embeddings_only:
             note("the index does not say which model embedded it: queries must be embeddings.")
 
-        def ready() -> None:
+        def ready(_: Callable[[], None]) -> None:
             facts = service.facts()
             named = facts["model"] or "embeddings of unknown origin"
             told = f"Serving {facts['rows']:,} items ({named}, {facts['geometry']}) at {url_of(bound)}"

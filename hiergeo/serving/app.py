@@ -87,7 +87,7 @@ class Service:
             "status": "ok",
             "version": __version__,
             "rows": len(self.index),
-            "generation": self.index.manifest.generation,
+            "generation": self.index.store.manifest.generation,
             "model": None if facts is None else facts.name,
             "dim": self.index.encoder.dim,
             "geometry": self.index.space.geometry.spec,

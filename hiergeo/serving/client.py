@@ -32,7 +32,7 @@ ANSWER_BYTES = 1 << 28
 
 @final
 class Client:
-    """A connection to a server of `hiergeo serve`; it can be shared by threads.
+    """A connection to a server of `hiergeo serve`; it can be shared by threads. `with` closes it.
 
     Methods take one query and give one answer, or a list of queries and give a list of answers from one request.
 
@@ -40,7 +40,7 @@ class Client:
         url: of the server, such as ``http://127.0.0.1:8080``.
         token: that the server asks for.
         timeout: seconds for one answer.
-        retries: how often a request is repeated that a busy server refuses with 503; the wait before doubles every time.
+        retries: how often a request is repeated that a busy server refuses with 503; each wait is twice as long.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, retries: int = 4) -> None:
@@ -123,6 +123,12 @@ class Client:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _asked(
         self, verb: str, query: Query | Sequence[Query], read: Callable[[Mapping[str, Any]], Given], **settings: Any

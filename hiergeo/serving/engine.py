@@ -14,7 +14,9 @@ from torch import Tensor
 from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
 from hiergeo.geometry import Space
 from hiergeo.search import Index
-from hiergeo.search.layout import MANIFEST
+from hiergeo.search.layout import DTYPES, MANIFEST
+from hiergeo.search.rows import Rows
+from hiergeo.search.shards import Labels
 from hiergeo.serving.batching import Given, Outcome
 from hiergeo.serving.limits import LOG, UNFORESEEN, Refused, Settings
 from hiergeo.serving.metrics import Metrics
@@ -76,11 +78,15 @@ class Engine:
     def store(self, addition: Addition, embeddings: Tensor) -> dict[str, int]:
         """Add items; when it returns they are durable and the next sweep finds them."""
         self._refresh()
-        self.index.add(addition.captions, addition.images, embeddings=embeddings, ids=addition.ids)
+        store, nothing = self.index.store, [None] * len(embeddings)
+        first = 1 + max((shard.last for shard in store.manifest.shards), default=-1)
+        ids = torch.arange(first, first + len(embeddings)) if addition.ids is None else addition.ids
+        rows = Rows.of(ids, embeddings, self.index.space, DTYPES[store.manifest.dtype])
+        store.add_labelled(rows, Labels(addition.captions or nothing, addition.images or nothing))
         self._metrics.added.inc(len(embeddings))
         self._seen = self._signature()
         self._note_index()
-        return {"added": len(embeddings), "rows": len(self.index), "generation": self.index.manifest.generation}
+        return {"added": len(embeddings), "rows": len(self.index), "generation": self.index.store.manifest.generation}
 
     def _together(self, questions: Sequence[Question]) -> Sequence[list[Given]]:
         with self._metrics.timed(self._metrics.embedding):
@@ -162,7 +168,7 @@ class Engine:
             return None
         own = self.index.space
         space = Space(spec, False if own.root is None else own.root, min_radius=own.min_radius)
-        self.index.manifest.frame.check(space)
+        self.index.store.manifest.frame.check(space)
         return space
 
     def _refresh(self) -> None:
@@ -172,7 +178,7 @@ class Engine:
             return
         self._seen = now
         try:
-            self.index.refresh()
+            self.index.store.refresh()
         except HiergeoError as error:
             self._metrics.refreshes.labels("failed").inc()
             LOG.error("the index changed and cannot be read (%s): the one before is served on.", error)
@@ -189,7 +195,7 @@ class Engine:
 
     def _note_index(self) -> None:
         self._metrics.rows.set(len(self.index))
-        self._metrics.generation.set(self.index.manifest.generation)
+        self._metrics.generation.set(self.index.store.manifest.generation)
 
 
 def _as_outcome(error: Exception) -> HiergeoError:

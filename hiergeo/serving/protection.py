@@ -36,9 +36,9 @@ HEADERS = {
 class Protection:
     """Middleware around all routes.
 
-    A connection is closed after a response to a request whose body has not been read.
     It refuses requests beyond `Limits.in_flight`, for a host that is not served and without the token, adds headers of
-    security, turns every error into JSON of one sentence, and counts and times what it lets through and what not.
+    security, turns every error into JSON of one sentence, and counts and times all requests. A connection is closed
+    after a response to a request whose body has not been read.
 
     Args:
         app: the routes.

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -63,14 +64,15 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: "ASGIApp", bound: socket.socket, limits: Limits, ready: Callable[[], None]) -> None:
+def serve(app: "ASGIApp", bound: socket.socket, limits: Limits, ready: Callable[[Callable[[], None]], None]) -> None:
     """Serve an application until SIGTERM or SIGINT; requests in flight are finished, within `Limits.stop_seconds`.
 
     Args:
         app: the application.
         bound: a socket from `bind`.
         limits: of connections.
-        ready: called when connections are accepted.
+        ready: called when connections are accepted, with a function that stops the server as SIGTERM does; another
+            thread than the main one gets no signals, and can call that one.
 
     Raises:
         UnavailableError: uvicorn is not installed, or another process took the port meanwhile.
@@ -102,7 +104,10 @@ def serve(app: "ASGIApp", bound: socket.socket, limits: Limits, ready: Callable[
     class Announced(Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            ready()
+            ready(self.stop)
+
+        def stop(self) -> None:
+            self.should_exit = True
 
     with _signals():
         asyncio.run(Announced(config).serve([bound]))
@@ -168,6 +173,9 @@ def patient_protocol(limits: Limits) -> Any:
 @contextmanager
 def _signals() -> Iterator[None]:
     """Within the block SIGTERM and SIGINT end the server alone, which passes them on when it has ended."""
+    if current_thread() is not main_thread():
+        yield
+        return
 
     def passed_on(_: int, __: FrameType | None) -> None:
         return
