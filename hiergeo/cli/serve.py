@@ -95,6 +95,10 @@ def serve_command(
         )
         loaded = None if model is None else adapters.load(model, device=device)
         opened = search.open(index, model=loaded, device=device)
+        if model is not None and opened.encoder.facts is None:
+            raise InputError(
+                f"{index} does not say which model embedded it: leave out --model, search with embeddings."
+            )
         app = serving.create_app(opened, settings)
         service = app.state.service
         service.engine.warm_up()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 from hiergeo._version import __version__
 from hiergeo.errors import HiergeoError, UnavailableError
 from hiergeo.search import Answer, Climb, Index
-from hiergeo.serving.batching import Batcher, Given
+from hiergeo.search.index import Result
+from hiergeo.serving.batching import Batcher
 from hiergeo.serving.engine import Engine
 from hiergeo.serving.limits import Refused, Settings
 from hiergeo.serving.metrics import Metrics
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-Result = TypeVar("Result")
+Done = TypeVar("Done")
 
 READERS = 2
 """Threads that read bodies: JSON is parsed and images are decoded beside the event loop."""
@@ -53,7 +54,7 @@ class Service:
         self._readers: ThreadPoolExecutor | None = None
         self._adding = asyncio.Lock()
 
-    async def ask(self, question: Question) -> list[Given]:
+    async def ask(self, question: Question) -> list[Result]:
         """The answers to a question, from a sweep that others may share.
 
         Raises:
@@ -66,7 +67,7 @@ class Service:
             raise Refused(400, str(error), "geometry") from error
         return await self._batcher.ask(question)
 
-    async def beside(self, task: Callable[[], Result]) -> Result:
+    async def beside(self, task: Callable[[], Done]) -> Done:
         """Run something that takes long, beside the event loop and the engine."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, task)
 
@@ -87,7 +88,7 @@ class Service:
             "status": "ok",
             "version": __version__,
             "rows": len(self.index),
-            "generation": self.index.store.manifest.generation,
+            "generation": self.index.manifest.generation,
             "model": None if facts is None else facts.name,
             "dim": self.index.encoder.dim,
             "geometry": self.index.space.geometry.spec,
@@ -192,6 +193,6 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     return app
 
 
-def plain(given: Given) -> dict[str, Any]:
+def plain(given: Result) -> dict[str, Any]:
     """An answer in values of JSON."""
     return given.as_dict() if isinstance(given, Answer | Climb) else {"count": given}

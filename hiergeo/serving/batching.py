@@ -8,18 +8,15 @@ from dataclasses import dataclass
 from typing import TypeVar, final
 
 from hiergeo.errors import HiergeoError
-from hiergeo.search import Answer, Climb
+from hiergeo.search.index import Result
 from hiergeo.serving.limits import LOG, UNFORESEEN, Refused, Settings
 from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.requests import Question
 
-Given = Answer | Climb | int
-"""The answer to one query; an int is a count."""
-
-Outcome = list[Given] | HiergeoError
+Outcome = list[Result] | HiergeoError
 """What becomes of a question: an answer to each of its queries, or the error of all."""
 
-Result = TypeVar("Result")
+Done = TypeVar("Done")
 
 BUSY = "the server is busy and its queue is full: try again."
 
@@ -51,7 +48,7 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._engine = ThreadPoolExecutor(1, "hiergeo-engine")
 
-    async def ask(self, question: Question) -> list[Given]:
+    async def ask(self, question: Question) -> list[Result]:
         """The answers to a question.
 
         Raises:
@@ -73,7 +70,7 @@ class Batcher:
             raise outcome
         return outcome
 
-    async def work(self, task: Callable[[], Result]) -> Result:
+    async def work(self, task: Callable[[], Done]) -> Done:
         """Run something else on the thread of the engine, between two sweeps."""
         return await asyncio.get_running_loop().run_in_executor(self._engine, task)
 

@@ -57,6 +57,7 @@ class Client:
         self._secure, self._base = parts.scheme == "https", parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         self._idle: list[HTTPConnection] = []
+        self._closed = False
         self._lock = Lock()
 
     def children(
@@ -118,9 +119,9 @@ class Client:
         return self._request("GET", "/api/health", None)
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close the connections, of requests in flight once they are answered."""
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle, self._idle, self._closed = self._idle, [], True
         for connection in idle:
             connection.close()
 
@@ -188,13 +189,16 @@ class Client:
                     f"no answer within {self.timeout:g} seconds" if isinstance(error, TimeoutError) else reason(error)
                 )
                 raise UnavailableError(f"{self.url} cannot be reached ({said}): is the server running?") from error
-            if response.will_close or len(body) > ANSWER_BYTES:
-                connection.close()
-            else:
-                with self._lock:
-                    self._idle.append(connection)
+            self._keep(connection, response.will_close or len(body) > ANSWER_BYTES)
             after = response.headers.get("Retry-After", "")
             return response.status, float(after) if after.isdigit() and len(after) < 6 else 0.0, body
+
+    def _keep(self, connection: HTTPConnection, spent: bool) -> None:
+        with self._lock:
+            if spent or self._closed:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     def _connection(self) -> HTTPConnection:
         kind = HTTPSConnection if self._secure else HTTPConnection

@@ -4,7 +4,6 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import groupby
 from threading import Lock
 from typing import Any, cast, final
 
@@ -14,13 +13,16 @@ from torch import Tensor
 from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
 from hiergeo.geometry import Space
 from hiergeo.search import Index
-from hiergeo.search.layout import DTYPES, MANIFEST
+from hiergeo.search.appending import append
+from hiergeo.search.index import Result
+from hiergeo.search.layout import DTYPES, MANIFEST, Manifest
+from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import Labels
-from hiergeo.serving.batching import Given, Outcome
+from hiergeo.serving.batching import Outcome
 from hiergeo.serving.limits import LOG, UNFORESEEN, Refused, Settings
 from hiergeo.serving.metrics import Metrics
-from hiergeo.serving.requests import Addition, Query, Question
+from hiergeo.serving.requests import IDS, Addition, Query, Question
 
 SLICE = 32
 """Captions of an addition that are embedded before queries get their turn."""
@@ -42,7 +44,7 @@ class Engine:
         self._seen = self._signature()
         self._known: OrderedDict[str, Tensor] = OrderedDict()
         self._model = Lock()
-        self.space: Callable[[str | None], Space | None] = lru_cache(64)(self._space)
+        self.space: Callable[[str | None], Space] = lru_cache(64)(index.chosen)
         self._note_index()
 
     def warm_up(self) -> None:
@@ -61,7 +63,7 @@ class Engine:
         self._refresh()
         self._metrics.batch.observe(sum(len(question.queries) for question in questions))
         try:
-            return list(self._together(questions))
+            return self._together(questions)
         except Exception as error:
             if len(questions) == 1:
                 return [_as_outcome(error)]
@@ -77,52 +79,51 @@ class Engine:
 
     def store(self, addition: Addition, embeddings: Tensor) -> dict[str, int]:
         """Add items; when it returns they are durable and the next sweep finds them."""
-        self._refresh()
-        store, nothing = self.index.store, [None] * len(embeddings)
-        first = 1 + max((shard.last for shard in store.manifest.shards), default=-1)
-        ids = torch.arange(first, first + len(embeddings)) if addition.ids is None else addition.ids
-        rows = Rows.of(ids, embeddings, self.index.space, DTYPES[store.manifest.dtype])
-        store.add_labelled(rows, Labels(addition.captions or nothing, addition.images or nothing))
-        self._metrics.added.inc(len(embeddings))
+        count, nothing = len(embeddings), [None] * len(embeddings)
+        labels = Labels(addition.captions or nothing, addition.images or nothing)
+
+        def items(manifest: Manifest) -> list[tuple[Rows, Labels]]:
+            first = 1 + max((shard.last for shard in manifest.shards), default=-1)
+            if addition.ids is None and first + count > IDS:
+                raise InputError("the index has the largest id there is: give the items ids of their own.")
+            ids = torch.arange(first, first + count) if addition.ids is None else addition.ids
+            return [(Rows.of(ids, embeddings, self.index.space, DTYPES[manifest.dtype]), labels)]
+
+        append(self.index.store.folder, items)
         self._seen = self._signature()
+        self.index.store.refresh()
+        self._metrics.added.inc(len(embeddings))
         self._note_index()
-        return {"added": len(embeddings), "rows": len(self.index), "generation": self.index.store.manifest.generation}
+        return {"added": len(embeddings), "rows": len(self.index), "generation": self.index.manifest.generation}
 
-    def _together(self, questions: Sequence[Question]) -> Sequence[list[Given]]:
+    def _together(self, questions: Sequence[Question]) -> list[Outcome]:
         with self._metrics.timed(self._metrics.embedding):
-            embedded = self._embedded([query for question in questions for query in question.queries])
-        rows = embedded.split([len(question.queries) for question in questions])
+            embedded = iter(self._embedded([query for question in questions for query in question.queries]))
+        requests = [
+            Request(
+                question.verb,
+                next(embedded),
+                k=question.k,
+                by=question.by,
+                thresholds=question.steps,
+                space=self.space(question.geometry),
+            )
+            for question in questions
+            for _ in question.queries
+        ]
         with self._metrics.timed(self._metrics.sweep):
-            answers = self._swept(questions, rows)
-        self._metrics.scored.inc(sum(getattr(each[0], "scored", len(self.index)) for each in answers))
-        return answers
+            answers = iter(self._swept(requests))
+        self._metrics.scored.inc(len(self.index))
+        return [[next(answers) for _ in question.queries] for question in questions]
 
-    def _swept(self, questions: Sequence[Question], rows: Sequence[Tensor]) -> Sequence[list[Given]]:
-        def kind(place: int) -> tuple[Any, ...]:
-            asked = questions[place]
-            return asked.verb, asked.k, asked.by, asked.geometry or "", asked.steps
-
-        answers: dict[int, list[Given]] = {}
-        for _, group in groupby(sorted(range(len(questions)), key=kind), kind):
-            places = list(group)
-            first = questions[places[0]]
-            found = self._asked(first, torch.cat([rows[place] for place in places]))
-            for place in places:
-                answers[place], found = found[: len(rows[place])], found[len(rows[place]) :]
-        return [answers[place] for place in range(len(questions))]
-
-    def _asked(self, like: Question, x: Tensor) -> list[Given]:
-        space, index = self.space(like.geometry), self.index
-        match like.verb:
-            case "children" | "parents":
-                found: Any = getattr(index, like.verb)(x, like.k, by=like.by, space=space)
-            case "neighbours":
-                found = index.neighbours(x, like.k, space=space)
-            case "ladder":
-                found = index.ladder(x, like.steps, space=space)
-            case "count":
-                found = index.count(x, space=space)
-        return cast(list[Given], found)
+    def _swept(self, requests: Sequence[Request]) -> list[Result]:
+        """One sweep; once more where a compaction removed shards that a reader on a read-only disk cannot hold."""
+        try:
+            return self.index.search(requests)
+        except (OSError, UnavailableError):
+            if not self._refresh():
+                raise
+            return self.index.search(requests)
 
     def _embedded(self, queries: Sequence[Query]) -> Tensor:
         """Embeddings (Q, D), of texts the known ones as they are."""
@@ -163,28 +164,21 @@ class Engine:
         if not self._settings.embeds:
             raise InputError(f"this server embeds no {what}: search with embeddings.")
 
-    def _space(self, spec: str | None) -> Space | None:
-        if spec is None:
-            return None
-        own = self.index.space
-        space = Space(spec, False if own.root is None else own.root, min_radius=own.min_radius)
-        self.index.store.manifest.frame.check(space)
-        return space
-
-    def _refresh(self) -> None:
-        """Take over what another process has changed; where that fails the index as it was is served on."""
+    def _refresh(self) -> bool:
+        """Take over what another process has changed, if anything; where that fails the index before is served on."""
         now = self._signature()
         if now == self._seen:
-            return
+            return False
         self._seen = now
         try:
             self.index.store.refresh()
         except HiergeoError as error:
             self._metrics.refreshes.labels("failed").inc()
             LOG.error("the index changed and cannot be read (%s): the one before is served on.", error)
-            return
+            return False
         self._metrics.refreshes.labels("done").inc()
         self._note_index()
+        return True
 
     def _signature(self) -> tuple[int, int, int] | None:
         try:
@@ -195,7 +189,7 @@ class Engine:
 
     def _note_index(self) -> None:
         self._metrics.rows.set(len(self.index))
-        self._metrics.generation.set(self.index.store.manifest.generation)
+        self._metrics.generation.set(self.index.manifest.generation)
 
 
 def _as_outcome(error: Exception) -> HiergeoError:

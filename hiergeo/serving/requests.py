@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, cast, final
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast, final
 from urllib.parse import parse_qsl
 
 import torch
 from torch import Tensor
 
 from hiergeo.geometry.space import By
+from hiergeo.search.requests import Kind as Verb
 from hiergeo.serving.limits import Limits, Refused
 from hiergeo.serving.values import Choice, Kind, Maybe, Parameter, Picture, Several, Text, Vector, Whole, misfit, taken
 from hiergeo.storage.documents import parse_json
@@ -17,7 +18,6 @@ from hiergeo.storage.documents import parse_json
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Verb = Literal["children", "parents", "neighbours", "ladder", "count"]
 Query: TypeAlias = Union[str, Tensor, "Image"]
 """A text, an embedding (D,) or a picture; a text is never a path."""
 

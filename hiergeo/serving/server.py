@@ -140,6 +140,14 @@ def patient_protocol(limits: Limits) -> Any:
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
+            self._watch()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._watch()
+
+        def _watch(self) -> None:
+            """Limit the time that the head of a request takes from its first byte on."""
             if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
                 self._reading = self._reading or self.loop.call_later(limits.read_seconds, self.transport.abort)
             elif self.conn.their_state is not h11.IDLE:
