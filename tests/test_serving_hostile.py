@@ -20,11 +20,12 @@ def running(tmp_path_factory):
         yield server
 
 
-def test_hostile_requests_are_refused_and_the_server_goes_on(running) -> None:
+def test_hostile_requests_are_refused_and_the_server_goes_on(running, caplog) -> None:
     counts = campaign(running.port, 400, seed=int(os.environ.get("HIERGEO_SEED", "0")))
     assert counts["200"] > 20
     assert counts["400"] > 100
     assert counts["404"] > 1
+    assert not caplog.records
     with serving.Client(running.url) as client:
         assert client.health()["status"] == "ok"
         assert len(client.children("a red square", 3).hits) == 3
@@ -39,10 +40,11 @@ def test_every_path_knows_its_methods(running, path, method) -> None:
     assert met(running.port, request(method, path)) == wanted
 
 
-def test_hundreds_of_connections_that_drop_leave_nothing_behind(running) -> None:
+def test_hundreds_of_connections_that_drop_leave_nothing_behind(running, caplog) -> None:
     chance = random.Random(1)
     whole = request("POST", "/api/children", b'{"queries": ["a red square"]}')
     for _ in range(300):
         assert met(running.port, whole[: chance.randrange(len(whole))], leaves=True) is None
     assert met(running.port, whole) == "200"
     assert running.service.metrics.in_flight._value.get() <= 2
+    assert not caplog.records

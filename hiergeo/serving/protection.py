@@ -128,6 +128,8 @@ async def body_of(request: "Request", limits: Limits) -> bytes:
     Raises:
         Refused: it is too long (413), or does not arrive in time (408).
     """
+    from starlette.requests import ClientDisconnect
+
     told = f"the body is longer than {limits.body_bytes:,} bytes: send less at a time."
     length = request.headers.get("content-length", "")
     if length.isdigit() and len(length) < 20 and int(length) > limits.body_bytes:
@@ -146,6 +148,8 @@ async def body_of(request: "Request", limits: Limits) -> bytes:
         return await asyncio.wait_for(read(), limits.read_seconds)
     except asyncio.TimeoutError:
         raise Refused(408, f"the body did not arrive within {limits.read_seconds:g} seconds: send it again.") from None
+    except ClientDisconnect:
+        raise Refused(400, "the connection was closed before the body had arrived.") from None
 
 
 def _header(scope: MutableMapping[str, Any], name: bytes) -> bytes:

@@ -169,7 +169,7 @@ def _value(chance: random.Random, depth: int = 0) -> object:
 def _json(chance: random.Random) -> bytes:
     path = chance.choice(PATHS[:6])
     held: dict[str, object] = {"queries": ["a", [0.5] * 64]} if path != "/api/add" else {"captions": ["a"]}
-    for _ in range(chance.randrange(1, 4)):
+    for _ in range(chance.randrange(4)):
         held[chance.choice(NAMES)] = _value(chance)
     return request("POST", path, json.dumps(held).encode())
 
