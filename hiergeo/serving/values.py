@@ -4,7 +4,9 @@ import base64
 import binascii
 import io
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, final
 
@@ -149,7 +151,7 @@ class Picture:
         if len(content) > self.limits.image_bytes:
             raise Refused(413, f"{field} has {len(content):,} bytes and may have {self.limits.image_bytes:,}.", field)
         try:
-            with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            with quiet(), Image.open(io.BytesIO(content), formats=FORMATS) as opened:
                 if opened.width * opened.height > self.limits.image_pixels:
                     size = f"{opened.width} x {opened.height}"
                     most = f"{self.limits.image_pixels:,}"
@@ -251,6 +253,14 @@ def taken(parameters: Sequence[Parameter], values: dict[str, Any], *, written: b
         else:
             found[name] = parameter.default
     return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out the warnings of a decoder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def misfit(field: str, value: object, wanted: str) -> Refused:
