@@ -154,7 +154,7 @@ def _run(
     adopter.finish()
     seconds = report.seconds
     failed = {number for number, source in enumerate(sources_) if source.name in report.failed}
-    finished = settle(corpus.out, set(range(len(sources_))) - failed) if adopter.adopted else _all_there(corpus, failed)
+    finished = settle(corpus.out, set(range(len(sources_))) - failed)
     speed = report.rows / seconds if report.rows else 0.0
     return Summary(
         len(mine),
@@ -170,10 +170,6 @@ def _run(
         finished,
         estimates(speed, options.price_per_hour),
     )
-
-
-def _all_there(corpus: Corpus, failed: set[int]) -> bool:
-    return len(survey(corpus.out)) + len(failed) >= len(corpus.plan.inputs)
 
 
 def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Options) -> Plan:
