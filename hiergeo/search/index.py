@@ -1,7 +1,7 @@
 """The front door of search: an index that answers questions about what entails what."""
 
 from collections.abc import Sequence
-from typing import Any, cast, final
+from typing import Any, Literal, cast, final
 
 import torch
 from torch import Tensor
@@ -18,14 +18,18 @@ from hiergeo.search.layout import Manifest
 from hiergeo.search.queries import Encoder, Query
 from hiergeo.search.requests import Kind, Request
 from hiergeo.search.rows import Rows
+from hiergeo.search.screen import screens
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, Found, Range, Steps, Within, run
+from hiergeo.search.sweep import Best, Count, Found, Range, Steps, Task, Within, run, run_screened
 
 Questions = Query | Sequence[Query] | Tensor
 """One query, or several: a list of queries, or embeddings (Q, D)."""
 
 Result = Answer | Climb | int
 """What one request gives: an answer, of a ladder a climb, of a count a number."""
+
+SCREENED_QUERIES = 4
+"""Queries of one pass up to which the screen is faster than scoring every row."""
 
 
 @final
@@ -41,6 +45,10 @@ class Index(Editable):
         model: the model of the index, if it is loaded already.
         device: where the model is loaded otherwise.
         compute: where rows are compared; rows are moved there a chunk at a time.
+
+    Attributes:
+        screen: whether rows are screened in 8 bits before they are scored, see `hiergeo.search.screen`: "auto" for up
+            to `SCREENED_QUERIES` queries in a pass, "always" where it is possible, or "never". Answers are the same.
     """
 
     def __init__(
@@ -50,6 +58,7 @@ class Index(Editable):
         self.space = layout.space_of(store.folder, store.manifest)
         self.encoder = Encoder(self.manifest.model, self.manifest.frame.dim, model, device)
         self.device = resolve_device(compute)
+        self.screen: Literal["auto", "always", "never"] = "auto"
 
     @property
     def manifest(self) -> Manifest:
@@ -165,7 +174,10 @@ class Index(Editable):
             groups.setdefault(request.group, []).append(place)
         asked = [_Group([requests[i] for i in places], self, embedded[places]) for places in groups.values()]
         low, high = min(each.low for each in requests), max(each.high for each in requests)
-        scored = run(self.store.stream(low, high), [group.task for group in asked], self.device)
+        tasks = [group.task for group in asked]
+        coded = self._screened(tasks)
+        sweep = run_screened if coded else run
+        scored = sweep(self.store.stream(low, high, coded=coded), tasks, self.device)
         results: list[Result] = [0] * len(requests)
         for group, places, rows in zip(asked, groups.values(), scored, strict=True):
             for place, result in zip(places, group.results(rows), strict=True):
@@ -187,6 +199,15 @@ class Index(Editable):
             space = space.rooted(self.space.root)
         self.manifest.frame.check(space)
         return space
+
+    def _screened(self, tasks: Sequence[Task]) -> bool:
+        """Whether rows are screened in 8 bits first: where it is possible, and pays or is wanted."""
+        if self.screen == "never" or self.device.type != "cpu" or not self.store.coded:
+            return False
+        if self.screen == "auto" and sum(len(task.x) for task in tasks) > SCREENED_QUERIES:
+            return False
+        farthest = max(shard.high for shard in self.manifest.shards)
+        return all(screens(task.space, max(farthest, float(task.x.radius.max()))) for task in tasks)
 
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> object:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)

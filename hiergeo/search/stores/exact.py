@@ -15,9 +15,10 @@ from hiergeo.errors import InputError
 from hiergeo.geometry import Points, Space, parse
 from hiergeo.polar import Polar
 from hiergeo.search import appending, layout
-from hiergeo.search.chunks import stream
+from hiergeo.search.chunks import Stretch, stream
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.rows import Rows
+from hiergeo.search.screen import CODES
 from hiergeo.search.shards import Labels, OpenShard, read_rows
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked
@@ -113,15 +114,20 @@ class ExactStore(Store):
             if shard.low <= high and shard.high >= low:
                 yield from _chunks(held, shard, *held.open(shard).range(low, high), CHUNK)
 
-    def stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
+    def stream(self, low: float = 0.0, high: float = float("inf"), *, coded: bool = False) -> Iterator[Stretch]:
         """All items with low <= radius <= high for a sweep: chunks that lie where they are stored.
 
-        Deleted rows among them have the radius NaN, so that no search finds or counts them.
+        With `coded` their codes are read, and directions only where they are looked at.
         """
         held = self.snapshot
         shards = (shard for shard in held.manifest.shards if shard.low <= high and shard.high >= low)
         opened = map(held.open, shards)
-        yield from stream(each.stretch(*each.range(low, high)) for each in opened)
+        yield from stream((each.stretch(*each.range(low, high)) for each in opened), coded)
+
+    @property
+    def coded(self) -> bool:
+        """Whether all shards hold their rows in 8 bits too."""
+        return all(CODES in shard.bytes for shard in self.manifest.shards)
 
     def fetch(self, ids: Tensor) -> Rows:
         held = self.snapshot
