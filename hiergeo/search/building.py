@@ -12,7 +12,7 @@ from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.index import Index
-from hiergeo.search.layout import MANIFEST, SHARDS, Manifest, ModelFacts
+from hiergeo.search.layout import Manifest, ModelFacts
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shards import Labels
 from hiergeo.search.stores.exact import ExactStore
@@ -55,18 +55,15 @@ def build(
     if loaded is not None:
         chosen = chosen.rooted(loaded.root())
     facts = None if loaded is None else ModelFacts(loaded.name, loaded.fingerprint(), loaded.normalised)
+    frame = Frame.of(chosen, embeddings.shape[1])
+    manifest = Manifest(frame, dtype, chosen.geometry.spec, chosen.min_radius, facts)
     with locked(folder):
-        if (folder / MANIFEST).exists():
-            raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
-        (folder / SHARDS).mkdir(parents=True, exist_ok=True)
-        frame = Frame.of(chosen, embeddings.shape[1])
-        layout.write_root(folder, chosen.root)
-        layout.commit(folder, Manifest(frame, dtype, chosen.geometry.spec, chosen.min_radius, facts))
-        store = ExactStore(folder)
-        numbers = torch.arange(len(embeddings)) if ids is None else ids
-        rows = Rows.of(numbers, embeddings, chosen, layout.DTYPES[dtype])
-        labels = Labels(captions or [None] * len(rows), [str(i) for i in images] if images else [None] * len(rows))
-        store.add_labelled(rows, labels)
+        layout.create(folder, manifest, chosen.root)
+    store = ExactStore(folder)
+    numbers = torch.arange(len(embeddings)) if ids is None else ids
+    rows = Rows.of(numbers, embeddings, chosen, layout.DTYPES[dtype])
+    labels = Labels(captions or [None] * len(rows), [str(i) for i in images] if images else [None] * len(rows))
+    store.add_labelled(rows, labels)
     return Index(store, loaded)
 
 
