@@ -108,8 +108,8 @@ def test_requests_of_all_kinds_share_one_pass(index: search.Index, monkeypatch: 
         Request("count", queries[2], within=0.8),
     ]
     alone = [index.search([request])[0] for request in requests]
-    passes, scan = [], index.store.scan
-    monkeypatch.setattr(index.store, "scan", lambda *ends: passes.append(1) or scan(*ends))
+    passes, scan = [], index.store.stream
+    monkeypatch.setattr(index.store, "stream", lambda *ends: passes.append(1) or scan(*ends))
     assert index.search(requests) == alone
     assert len(passes) == 1
     assert alone[0] == index.children(queries[0], 3)
@@ -161,3 +161,15 @@ def test_an_index_without_items_is_refused(tmp_path: Path) -> None:
     empty = search.open(tmp_path)
     with pytest.raises(InputError, match="empty"):
         empty.children(torch.ones(4))
+
+
+def test_deleted_items_are_neither_found_nor_counted(tmp_path: Path) -> None:
+    rows = torch.randn(300, 6) * 0.4
+    whole = search.build(tmp_path / "whole", None, embeddings=rows, space="euclidean")
+    fewer = search.build(tmp_path / "fewer", None, embeddings=rows[::3], ids=torch.arange(0, 300, 3), space="euclidean")
+    whole.store.delete(torch.tensor([i for i in range(300) if i % 3]))
+    queries = torch.randn(4, 6) * 0.3
+    for ask in (search.Index.children, search.Index.parents, search.Index.neighbours, search.Index.ladder):
+        assert ask(whole, queries) == ask(fewer, queries)
+    assert whole.count(queries) == fewer.count(queries)
+    assert whole.count(queries, within=0.5) == fewer.count(queries, within=0.5)

@@ -22,9 +22,6 @@ from hiergeo.search.shards import SORTED, Labels, OpenShard, arrays, check_sizes
 from hiergeo.search.snapshots import publish, writer
 from hiergeo.search.store import check_rows
 
-SHARD_BYTES = 1 << 28
-"""Bytes of directions in a full shard."""
-
 MERGED = 1 << 22
 """Ids that are compared at a time."""
 
@@ -66,7 +63,7 @@ class Writer:
         self.geometry: Geometry = parse(manifest.geometry)
         self.shards: list[Shard] = []
         self._next = first
-        self._full = full_shard(manifest)
+        self._full = manifest.full
         self._count = 0
         self._held: Rows | None = None
         self._captions: list[str | None] = []
@@ -76,19 +73,23 @@ class Writer:
         """Take rows with their labels.
 
         Raises:
-            InputError: ids twice in one shard.
+            InputError: a negative id, or one that is twice in a shard.
             UnavailableError: a shard cannot be written.
         """
-        for start in range(0, len(rows), self._full):
-            part = rows.take(slice(start, start + self._full))
-            if self.full(len(part)):
+        if len(rows) and int(rows.ids.min()) < 0:
+            raise InputError(f"the id {int(rows.ids.min())} is negative: ids must be whole numbers >= 0.")
+        start = 0
+        while start < len(rows):
+            if self.full(1):
                 self.flush()
-            held = self._room(len(part))
+            stop = min(start + self._full - self._count, len(rows))
+            held = self._room(stop - start)
             for name in ("ids", "direction", "radii"):
-                getattr(held, name)[self._count : self._count + len(part)] = getattr(part, name)
-            self._count += len(part)
-            self._captions += labels.captions[start : start + len(part)]
-            self._images += labels.images[start : start + len(part)]
+                getattr(held, name)[self._count : self._count + stop - start] = getattr(rows, name)[start:stop]
+            self._count += stop - start
+            self._captions += labels.captions[start:stop]
+            self._images += labels.images[start:stop]
+            start = stop
 
     def full(self, more: int) -> bool:
         """Whether so many more rows do not fit beside those that are waiting."""
@@ -125,11 +126,6 @@ class Writer:
                 getattr(room, name)[: self._count] = getattr(self._held, name)[: self._count]
             self._held = room
         return self._held
-
-
-def full_shard(manifest: Manifest) -> int:
-    """Rows of a full shard."""
-    return max(1, SHARD_BYTES // (manifest.frame.dim * DTYPES[manifest.dtype].itemsize))
 
 
 def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Added:
@@ -222,7 +218,8 @@ def join(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
     check_ids(new, old)
     edges = manifest.edges if manifest.edges or manifest.shards else shell_edges(new)
     bound = tuple(with_bounds(shard, edges) for shard in new)
-    return manifest.next(shards=(*manifest.shards, *bound), edges=edges)
+    next_id = max((shard.last + 1 for shard in shards), default=0)
+    return manifest.next(shards=(*manifest.shards, *bound), edges=edges, next_id=max(manifest.next_id, next_id))
 
 
 def added(shards: Sequence[Shard]) -> Added:
@@ -235,7 +232,7 @@ def added(shards: Sequence[Shard]) -> Added:
 
 def check_ids(new: Sequence[OpenShard], old: Sequence[OpenShard]) -> None:
     """Raise InputError for an id in two new shards, or in a new one and, not deleted, in an old one."""
-    for window in _merged([shard.array(SORTED) for shard in new]):
+    for window in merged([shard.array(SORTED) for shard in new]):
         _refuse_repeated(window)
     for shard in new:
         ids = shard.array(SORTED)
@@ -266,7 +263,7 @@ def _adoptable(folder: Path, name: str, manifest: Manifest) -> Shard:
     return shard
 
 
-def _merged(arrays: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
+def merged(arrays: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
     """The numbers of several ascending arrays in ascending order, about `MERGED` at a time; equal ones together."""
     ends = sorted((int(ids[0]), int(ids[-1])) for ids in arrays)
     if all(one[1] < other[0] for one, other in pairwise(ends)):

@@ -13,6 +13,7 @@ from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import layout
 from hiergeo.search.answers import Answer, Climb, Hit, Rung
+from hiergeo.search.editing import Editable
 from hiergeo.search.layout import Manifest
 from hiergeo.search.queries import Encoder, Query
 from hiergeo.search.requests import Kind, Request
@@ -28,7 +29,7 @@ Result = Answer | Climb | int
 
 
 @final
-class Index:
+class Index(Editable):
     """An index of embeddings in an entailment hierarchy.
 
     Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
@@ -163,9 +164,10 @@ class Index:
         for place, request in enumerate(requests):
             groups.setdefault(request.group, []).append(place)
         asked = [_Group([requests[i] for i in places], self, embedded[places]) for places in groups.values()]
-        rows = run(self.store.scan(), [group.task for group in asked], self.device)
+        low, high = min(each.low for each in requests), max(each.high for each in requests)
+        scored = run(self.store.stream(low, high), [group.task for group in asked], self.device)
         results: list[Result] = [0] * len(requests)
-        for group, places in zip(asked, groups.values(), strict=True):
+        for group, places, rows in zip(asked, groups.values(), scored, strict=True):
             for place, result in zip(places, group.results(rows), strict=True):
                 results[place] = result
         return results
@@ -229,12 +231,12 @@ class _Group:
     def _thresholds(self, thresholds: int | Tensor) -> Tensor:
         if isinstance(thresholds, Tensor):
             return thresholds.detach().double()
-        shards = self.index.store.manifest.shards
-        ends = min(shard.low for shard in shards), max(shard.high for shard in shards)
+        shells = [shell for shell in self.index.store.describe().shells if shell.count]
+        ends = min(shell.low for shell in shells), max(shell.high for shell in shells)
         return torch.linspace(*ends, thresholds, dtype=torch.float64)
 
-    def results(self, rows: int) -> list[Result]:
-        """The answers, after a pass over so many rows."""
+    def results(self, scored: int) -> list[Result]:
+        """The answers, after a pass that scored so many items."""
         if isinstance(self.task, Count | Within):
             return list(map(int, self.task.total))
         radius, total = self.x.radius.tolist(), len(self.index)
@@ -242,10 +244,10 @@ class _Group:
         if isinstance(self.task, Steps):
             levels = self.task.thresholds.tolist()
             return [
-                Climb(tuple(map(Rung, levels, each)), "exact", rows, total, radius[i]) for i, each in enumerate(hits)
+                Climb(tuple(map(Rung, levels, each)), "exact", scored, total, radius[i]) for i, each in enumerate(hits)
             ]
         return [
-            Answer(tuple(hit for hit in each[: request.k] if hit is not None), "exact", rows, total, radius[i])
+            Answer(tuple(hit for hit in each[: request.k] if hit is not None), "exact", scored, total, radius[i])
             for i, (request, each) in enumerate(zip(self.requests, hits, strict=True))
         ]
 

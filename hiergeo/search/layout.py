@@ -22,6 +22,15 @@ MANIFEST = "index.json"
 ROOT = "root.f32"
 SHARDS = "shards"
 
+BUILD = "build.json"
+"""What an unfinished build has done."""
+
+SHARD_BYTES = 1 << 28
+"""Bytes of directions in a full shard."""
+
+BATCH = 4096
+"""Items that are embedded at a time."""
+
 VERSION = 1
 """Of the layout; an index of another one is refused."""
 
@@ -87,6 +96,7 @@ class Manifest:
         edges: ascending radii between shells of equal mass, one fewer than shells; the first shell is the core.
         shards: in the order in which they were added.
         generation: grows with every change.
+        next_id: larger than every id that there ever was, for items that bring none.
         retired: folders and files below ``shards`` that were part of the index once; they are removed when no reader
             uses them.
     """
@@ -99,12 +109,18 @@ class Manifest:
     edges: tuple[float, ...] = ()
     shards: tuple[Shard, ...] = field(default_factory=tuple)
     generation: int = 0
+    next_id: int = 0
     retired: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """Items that are not deleted."""
         return sum(shard.rows - shard.deleted for shard in self.shards)
+
+    @property
+    def full(self) -> int:
+        """Rows of a full shard."""
+        return max(BATCH, SHARD_BYTES // (self.frame.dim * DTYPES[self.dtype].itemsize))
 
     def next(self, **changes: Any) -> "Manifest":
         """The manifest of the next generation."""
@@ -142,6 +158,7 @@ _SCHEMA = Record(
         "edges": ListOf(Number()),
         "shards": ListOf(SHARD),
         "generation": Whole(0),
+        "next_id": Whole(0, 1 << 63),
         "retired": ListOf(Text(rf"[0-9a-z-]{{1,80}}(/{FILE})?")),
     }
 )
@@ -161,6 +178,8 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if not path.is_file():
+        if (folder / BUILD).is_file():
+            raise UnavailableError(f"the index in {folder} is not complete: run the command that builds it again.")
         raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {folder}'.")
     held = documents.read(path, _SCHEMA, hashed=True)
     if held["version"] != VERSION:
@@ -178,6 +197,7 @@ def read(folder: Path) -> Manifest:
         tuple(held["edges"]),
         tuple(map(shard_of, held["shards"])),
         held["generation"],
+        held["next_id"],
         tuple(held["retired"]),
     )
 

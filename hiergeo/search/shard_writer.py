@@ -34,7 +34,7 @@ from hiergeo.search.sweep import lexicographic
 from hiergeo.storage import documents
 from hiergeo.storage.files import sync_folder, temporary, writing
 
-PIECE = 32 * ROW_GROUP
+PIECE = 8 * ROW_GROUP
 """Rows that are written at a time."""
 
 Companion = Callable[[Rows], Mapping[str, Tensor]]

@@ -25,7 +25,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo.errors import UnavailableError
+from hiergeo.errors import UnavailableError, reason
+from hiergeo.search.chunks import Stretch
 from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
 from hiergeo.storage import documents
@@ -117,8 +118,12 @@ class OpenShard:
         """A raw array of the shard, mapped into memory: (n,) or (n, width)."""
         if name not in self._arrays:
             kind, width = arrays(self.manifest)[name]
-            shape = (self.shard.rows, width) if name in (DIRECTIONS, RADII) else (self.shard.rows,)
-            self._arrays[name] = np.memmap(self.folder / name, kind, "r", shape=shape)
+            count, dtype = self.shard.rows * width, getattr(torch, kind.name)
+            try:  # maps the file and keeps no descriptor, of which there are too few for thousands of shards
+                flat = torch.from_file(str(self.folder / name), shared=False, size=count, dtype=dtype).numpy()
+            except RuntimeError as error:
+                raise UnavailableError(damage(self.shard, f"{name} cannot be read: {reason(error)}")) from error
+            self._arrays[name] = flat.reshape(-1, width) if name in (DIRECTIONS, RADII) else flat
         return self._arrays[name]
 
     @property
@@ -155,6 +160,12 @@ class OpenShard:
             gone = self.dead[np.minimum(self.dead.searchsorted(place), len(self.dead) - 1)] == place
             place[gone] = -1
         return place
+
+    def stretch(self, start: int, stop: int) -> Stretch:
+        """The rows [start, stop), mapped into memory."""
+        first, last = self.dead.searchsorted([start, stop])
+        ids, direction, radii = (torch.from_numpy(self.array(name)[start:stop]) for name in (IDS, DIRECTIONS, RADII))
+        return Stretch(self.shard.name, Rows(ids, direction, radii), torch.from_numpy(self.dead[first:last] - start))
 
     def rows(self, places: NDArray[np.int64]) -> Rows:
         """Rows at some places, in their order."""

@@ -21,7 +21,7 @@ from hiergeo.search import layout
 from hiergeo.search.layout import MANIFEST, SHARDS, Manifest, Shard
 from hiergeo.search.shards import OpenShard, check_sizes
 from hiergeo.storage.files import remove_leftovers
-from hiergeo.storage.locks import locked
+from hiergeo.storage.locks import HeldError, locked
 
 try:
     import fcntl
@@ -46,19 +46,18 @@ class Snapshot:
 
     Args:
         folder: of the index.
-        skip_damaged: leave out shards that are truncated or incomplete, instead of refusing the index.
 
     Attributes:
         folder: of the index.
-        manifest: of the generation, without the shards that are left out.
-        damaged: the shards that are left out: name -> why.
+        manifest: of the generation.
+        damaged: shards that `check` left out: name -> why.
 
     Raises:
-        UnavailableError: there is no index, or a shard of it is damaged.
+        UnavailableError: there is no index.
         InputError: the manifest is damaged.
     """
 
-    def __init__(self, folder: Path, skip_damaged: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder, self.damaged = folder, dict[str, str]()
         self._descriptor: int | None = None
         self._opened: OrderedDict[str, OpenShard] = OrderedDict()
@@ -70,7 +69,28 @@ class Snapshot:
             if _stamp(folder) == stamp:
                 break
             self.close()
-        self._check(skip_damaged)
+
+    def check(self, skip_damaged: bool = False) -> "Snapshot":
+        """The snapshot itself, without the shards whose files are missing or not of their size.
+
+        Args:
+            skip_damaged: leave such shards out; otherwise they are refused.
+
+        Raises:
+            UnavailableError: a shard is damaged.
+        """
+        sound = []
+        for shard in self.manifest.shards:
+            try:
+                check_sizes(self.folder / SHARDS, shard)
+                sound.append(shard)
+            except UnavailableError as error:
+                if not skip_damaged:
+                    raise
+                self.damaged[shard.name] = str(error)
+        if self.damaged:
+            self.manifest = replace(self.manifest, shards=tuple(sound))
+        return self
 
     def open(self, shard: Shard) -> OpenShard:
         """A shard that is open for reading; the `OPEN` last ones stay so."""
@@ -92,19 +112,6 @@ class Snapshot:
         with suppress(OSError, AttributeError):
             self.close()
 
-    def _check(self, skip_damaged: bool) -> None:
-        sound = []
-        for shard in self.manifest.shards:
-            try:
-                check_sizes(self.folder / SHARDS, shard)
-                sound.append(shard)
-            except UnavailableError as error:
-                if not skip_damaged:
-                    raise
-                self.damaged[shard.name] = str(error)
-        if self.damaged:
-            self.manifest = replace(self.manifest, shards=tuple(sound))
-
 
 @contextmanager
 def writer(folder: Path) -> Iterator[Manifest]:
@@ -115,9 +122,15 @@ def writer(folder: Path) -> Iterator[Manifest]:
     """
     with locked(folder):
         manifest = layout.read(folder)
-        _remove_orphans(folder, manifest)
+        remove_orphans(folder, manifest)
         _remove_retired(folder, manifest)
         yield manifest
+
+
+def tidy(folder: Path) -> None:
+    """Remove what is retired and no longer read, unless somebody else writes to the index and so does it."""
+    with suppress(HeldError), writer(folder):
+        pass
 
 
 def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> Manifest:
@@ -136,6 +149,21 @@ def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> 
     layout.commit(folder, held)
     _remove_retired(folder, held)
     return held
+
+
+def remove_orphans(folder: Path, manifest: Manifest) -> None:
+    """Remove shards and tombstones that writers left behind which died before their manifest was current."""
+    shards = folder / SHARDS
+    remove_leftovers(folder)
+    remove_leftovers(shards)
+    named = {shard.name for shard in manifest.shards} | set(manifest.retired)
+    for path in shards.iterdir():
+        if OURS.fullmatch(path.name) and path.name not in named:
+            shutil.rmtree(path, ignore_errors=True)
+    for shard in manifest.shards:
+        for path in (shards / shard.name).glob("tombstones-*"):
+            if path.name != shard.tombstones and f"{shard.name}/{path.name}" not in named:
+                path.unlink(missing_ok=True)
 
 
 def _hold(place: Path) -> int | None:
@@ -185,18 +213,3 @@ def _read_before(readers: Path, generation: int) -> bool:
             finally:
                 os.close(descriptor)
     return alive or fcntl is None
-
-
-def _remove_orphans(folder: Path, manifest: Manifest) -> None:
-    """Remove shards and tombstones that writers left behind which died before their manifest was current."""
-    shards = folder / SHARDS
-    remove_leftovers(folder)
-    remove_leftovers(shards)
-    named = {shard.name for shard in manifest.shards} | set(manifest.retired)
-    for path in shards.iterdir():
-        if OURS.fullmatch(path.name) and path.name not in named:
-            shutil.rmtree(path, ignore_errors=True)
-    for shard in manifest.shards:
-        for path in (shards / shard.name).glob("tombstones-*"):
-            if path.name != shard.tombstones and f"{shard.name}/{path.name}" not in named:
-                path.unlink(missing_ok=True)

@@ -24,9 +24,9 @@ class Range(NamedTuple):
         return self.low <= 0 and self.high == math.inf
 
     def of(self, radius: Tensor) -> slice:
-        """The items of ascending radii (n,) within it."""
-        start = int(torch.searchsorted(radius, self.low))
-        return slice(start, int(torch.searchsorted(radius, self.high, right=True)))
+        """The items of ascending radii (n,) within it; NaN may stand among them."""
+        inside = torch.nonzero((radius >= self.low) & (radius <= self.high))
+        return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
 EVERY = Range()
@@ -56,19 +56,20 @@ class Found(NamedTuple):
     radius: Tensor
 
 
-def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | str = "cpu") -> int:
-    """Pass all chunks through all tasks; returns how many rows there were. Tasks of one geometry share their points.
+def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | str = "cpu") -> list[int]:
+    """Pass all chunks through all tasks; returns how many items each of them has looked at.
+
+    Tasks of one geometry share their points.
 
     Args:
-        chunks: rows, each chunk sorted by radius and id.
+        chunks: rows, each chunk sorted by radius and id; those of radius NaN are no items.
         tasks: questions.
         device: where they are answered.
     """
-    total = 0
+    seen = [0] * len(tasks)
     for rows in chunks:
-        total += len(rows)
         points: dict[int, Points] = {}
-        for task in tasks:
+        for place, task in enumerate(tasks):
             geometry = task.space.geometry
             if id(geometry) not in points:
                 points[id(geometry)] = rows.points(geometry, device)
@@ -78,7 +79,8 @@ def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | st
                 held, part = rows.take(inside), part.rows(inside)
             if len(held):
                 task.take(held, part)
-    return total
+                seen[place] += int(held.radii[:, 0].isfinite().sum())
+    return seen
 
 
 @final

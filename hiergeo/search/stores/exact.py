@@ -15,6 +15,7 @@ from hiergeo.errors import InputError
 from hiergeo.geometry import Points, Space, parse
 from hiergeo.polar import Polar
 from hiergeo.search import appending, layout
+from hiergeo.search.chunks import stream
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import Labels, OpenShard, read_rows
@@ -51,7 +52,7 @@ class ExactStore(Store):
 
     def __init__(self, folder: Path, skip_damaged: bool = False) -> None:
         self.folder, self.skip_damaged = folder, skip_damaged
-        self.snapshot = Snapshot(folder, skip_damaged)
+        self.snapshot = Snapshot(folder).check(skip_damaged)
         self.geometry = parse(self.manifest.geometry)
         self._facts: tuple[Manifest, StoreFacts] | None = None
 
@@ -62,7 +63,7 @@ class ExactStore(Store):
 
     def refresh(self) -> None:
         """Go on to the current generation: what writers have changed since."""
-        self.snapshot = Snapshot(self.folder, self.skip_damaged)
+        self.snapshot = Snapshot(self.folder).check(self.skip_damaged)
 
     def describe(self) -> StoreFacts:
         held = self.snapshot
@@ -111,6 +112,16 @@ class ExactStore(Store):
         for shard in held.manifest.shards:
             if shard.low <= high and shard.high >= low:
                 yield from _chunks(held, shard, *held.open(shard).range(low, high), CHUNK)
+
+    def stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
+        """All items with low <= radius <= high for a sweep: chunks that lie where they are stored.
+
+        Deleted rows among them have the radius NaN, so that no search finds or counts them.
+        """
+        held = self.snapshot
+        shards = (shard for shard in held.manifest.shards if shard.low <= high and shard.high >= low)
+        opened = map(held.open, shards)
+        yield from stream(each.stretch(*each.range(low, high)) for each in opened)
 
     def fetch(self, ids: Tensor) -> Rows:
         held = self.snapshot
