@@ -209,7 +209,7 @@ class Index(Editable):
         return push(self.store, self.engines.opened(store), progress=progress)
 
     def audit(
-        self, store: str, queries: Tensor, k: int = 10, *, by: By = "margin", space: Space | str | None = None
+        self, store: str, queries: Tensor, k: int = 10, *, by: By = "margin", space: str | None = None
     ) -> tuple[KindAudit, ...]:
         """Measure the recall of searches through a store against scans; later approximate answers carry it.
 
@@ -218,12 +218,14 @@ class Index(Editable):
             queries: embeddings (Q, D) like those that will be searched for.
             k: hits of each query, and thresholds of its ladder.
             by: order of children and parents.
-            space: as for `children`.
+            space: spec of a geometry around the root of the index; None is the space of the index.
 
         Returns:
             One audit each of children, parents, neighbours and ladders: recall overall and of every shell.
         """
-        return audit(self, store, queries, k, by, space)
+        spec = self.chosen(space).geometry.spec
+        template = Request("children", "", k, by, thresholds=k, space=spec, store=store)
+        return audit(self.search, self.store, self.engines.get(store), template, queries)
 
     def chosen(self, space: Space | str | None) -> Space:
         """The space that a request names.

@@ -5,26 +5,25 @@ approximate answers of the same kind carry them.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from hiergeo.errors import HiergeoError, InputError
-from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.answers import Answer, Climb, Hit, Recall
 from hiergeo.search.pushing import record_path
 from hiergeo.search.requests import Kind, Request
-from hiergeo.search.store import shell_of
+from hiergeo.search.store import Store, shell_of
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.storage import documents
 from hiergeo.storage.documents import ListOf, Number, OrNull, Record, Text, Whole
 
-if TYPE_CHECKING:
-    from hiergeo.search.index import Index
+Ask = Callable[[Sequence[Request]], Sequence[Answer | Climb | int]]
+"""What answers requests: `Index.search`."""
 
 AUDITED: tuple[Kind, ...] = ("children", "parents", "neighbours", "ladder")
 
@@ -81,18 +80,15 @@ _SCHEMA = Record(
 )
 
 
-def audit(
-    index: "Index", store: str, queries: Tensor, k: int = 10, by: By = "margin", space: Space | str | None = None
-) -> tuple[KindAudit, ...]:
+def audit(ask: Ask, home: ExactStore, engine: Store, template: Request, queries: Tensor) -> tuple[KindAudit, ...]:
     """Measure the recall of searches through a store against scans, and keep it in the index folder.
 
     Args:
-        index: the index.
-        store: the spec of the store.
+        ask: answers requests.
+        home: the index.
+        engine: the store.
+        template: k, the order, the spec of the space and that of the store.
         queries: embeddings (Q, D) like those that will be searched for.
-        k: hits of each query, and thresholds of its ladder.
-        by: order of children and parents.
-        space: as for `Index.children`.
 
     Returns:
         One audit of each kind of search.
@@ -102,14 +98,14 @@ def audit(
     """
     if queries.ndim != 2 or not len(queries):
         raise InputError(f"queries must be embeddings (Q, D) with Q >= 1, not a tensor {tuple(queries.shape)}.")
-    audits = tuple(_measured(index, store, queries, kind, k, by, space) for kind in AUDITED)
-    facts = index.engines.get(store).describe()
-    path = record_path(index.store, store)
+    audits = tuple(_measured(ask, home, replace(template, kind=kind), queries) for kind in AUDITED)
+    facts = engine.describe()
+    path = record_path(home, str(template.store))
     path.parent.mkdir(exist_ok=True)
     document = {
         "store": facts.name,
         "version": facts.version,
-        "generation": index.manifest.generation,
+        "generation": home.manifest.generation,
         "audit": [asdict(each) for each in audits],
     }
     documents.write(path, document)
@@ -144,29 +140,26 @@ def share(hits: int, total: int, queries: int) -> Recall:
     return Recall(p, max(0.0, middle - half), min(1.0, middle + half), queries)
 
 
-def _measured(
-    index: "Index", store: str, queries: Tensor, kind: Kind, k: int, by: By, space: Space | str | None
-) -> KindAudit:
-    shared: dict[str, Any] = {"k": k, "by": by, "thresholds": k, "space": space}
-    truth = index.search([Request(kind, query, **shared) for query in queries])
-    found = index.search([Request(kind, query, store=store, **shared) for query in queries])
+def _measured(ask: Ask, home: ExactStore, template: Request, queries: Tensor) -> KindAudit:
+    truth = ask([replace(template, query=query, store=None) for query in queries])
+    found = ask([replace(template, query=query) for query in queries])
     pairs = cast(Sequence[tuple[Answer | Climb, Answer | Climb]], list(zip(truth, found, strict=True)))
     marks = [(query, hit, same) for query, pair in enumerate(pairs) for hit, same in _marks(*pair)]
-    place = shell_of(torch.tensor([hit.radius for _, hit, _ in marks]), index.manifest.edges).tolist()
+    place = shell_of(torch.tensor([hit.radius for _, hit, _ in marks]), home.manifest.edges).tolist()
     shells: list[Recall | None] = []
-    for shell in range(len(index.manifest.edges) + 1):
+    for shell in range(len(home.manifest.edges) + 1):
         inside = [(query, same) for (query, _, same), at in zip(marks, place, strict=True) if at == shell]
         asked = len({query for query, _ in inside})
         shells.append(share(sum(same for _, same in inside), len(inside), asked) if inside else None)
     return KindAudit(
-        kind,
-        by,
-        index.chosen(space).geometry.spec,
-        k,
+        template.kind,
+        template.by,
+        str(template.space),
+        template.k,
         share(sum(same for _, _, same in marks), len(marks), len(queries)),
         tuple(shells),
         sum(answer.guarantee == "certified" for _, answer in pairs) / len(pairs),
-        sum(answer.scored for _, answer in pairs) / len(pairs) / len(index),
+        sum(answer.scored for _, answer in pairs) / len(pairs) / home.manifest.rows,
     )
 
 
