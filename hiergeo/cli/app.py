@@ -13,16 +13,19 @@ from hiergeo.cli import (
     demo,
     embed,
     heads,
+    index,
     info,
     ladder,
     length,
     options,
     probe,
     search,
+    serve,
     study,
     suite,
     train_head,
     train_re,
+    tree,
 )
 from hiergeo.cli.plans import PlannedVerb
 
@@ -58,12 +61,15 @@ app.command("study", cls=PlannedVerb)(study.study_command)
 app.command("suite", cls=PlannedVerb)(suite.suite_command)
 app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
+app.command("tree", cls=PlannedVerb)(tree.tree_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)
+app.command("serve", cls=PlannedVerb)(serve.serve_command)
 app.add_typer(data.app, name="data")
 training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)
 training.command("head", cls=PlannedVerb)(train_head.head_command)
 training.command("re", cls=PlannedVerb)(train_re.re_command)
 app.add_typer(training, name="train")
 app.add_typer(heads.app, name="head")
+app.add_typer(index.app, name="index")
 app.command("info", cls=options.Verb)(info.info_command)

@@ -45,6 +45,10 @@ class Task(Protocol):
     def take(self, rows: Rows, points: Points) -> None:
         """Take one chunk: its rows, sorted by radius and id, and the same as points of the space."""
 
+
+class Screenable(Task, Protocol):
+    """A task that can say beforehand which rows it needs."""
+
     def sift(self, bounds: Bounds) -> Tensor:
         """Which rows (n,) bool of a chunk have to be taken, given what their values can be."""
 
@@ -63,19 +67,18 @@ class Found(NamedTuple):
     radius: Tensor
 
 
-def run(chunks: Iterable[Stretch], tasks: Sequence[Task], device: torch.device | str = "cpu") -> list[int]:
+def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | str = "cpu") -> list[int]:
     """Pass all chunks through all tasks; returns how many items each of them has scored.
 
     Tasks of one geometry share their points.
 
     Args:
-        chunks: rows, each chunk sorted by radius and id.
+        chunks: rows, each chunk sorted by radius and id; those of radius NaN are no items.
         tasks: questions.
         device: where they are answered.
     """
     scored = [0] * len(tasks)
-    for chunk in chunks:
-        rows = chunk.live()
+    for rows in chunks:
         points: dict[int, Points] = {}
         for place, task in enumerate(tasks):
             geometry = task.space.geometry
@@ -89,7 +92,7 @@ def run(chunks: Iterable[Stretch], tasks: Sequence[Task], device: torch.device |
     return scored
 
 
-def run_screened(chunks: Iterable[Stretch], tasks: Sequence[Task], device: torch.device | str = "cpu") -> list[int]:
+def run_screened(chunks: Iterable[Stretch], tasks: Sequence[Screenable]) -> list[int]:
     """As `run`, for tasks in spaces that are screened and chunks with codes: rows that cannot matter are not read."""
     scored, queries = [0] * len(tasks), [CodedQueries(task.x) for task in tasks]
     for chunk in chunks:
@@ -102,7 +105,7 @@ def run_screened(chunks: Iterable[Stretch], tasks: Sequence[Task], device: torch
                 considered = radius.masked_fill(~inside, torch.nan)
                 wanted = task.sift(Bounds(task.space, task.x, considered, queries[place].cosines(codes)))
                 held = rows.take(torch.nonzero(wanted)[:, 0])
-                scored[place] += _given(task, held, held.points(task.space.geometry, device))
+                scored[place] += _given(task, held, held.points(task.space.geometry))
     return scored
 
 

@@ -114,15 +114,23 @@ class ExactStore(Store):
             if shard.low <= high and shard.high >= low:
                 yield from _chunks(held, shard, *held.open(shard).range(low, high), CHUNK)
 
-    def stream(self, low: float = 0.0, high: float = float("inf"), *, coded: bool = False) -> Iterator[Stretch]:
+    def stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
         """All items with low <= radius <= high for a sweep: chunks that lie where they are stored.
 
-        With `coded` their codes are read, and directions only where they are looked at.
+        Deleted rows among them have the radius NaN, so that no search finds or counts them.
         """
+        return (chunk.live() for chunk in stream(self._stretches(low, high)))
+
+    def coded_stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Stretch]:
+        """As `stream`, with codes, which alone are read ahead; directions are read where they are looked at."""
+        return stream(self._stretches(low, high), coded=True)
+
+    def _stretches(self, low: float, high: float) -> Iterator[Stretch]:
         held = self.snapshot
-        shards = (shard for shard in held.manifest.shards if shard.low <= high and shard.high >= low)
-        opened = map(held.open, shards)
-        yield from stream((each.stretch(*each.range(low, high)) for each in opened), coded)
+        for shard in held.manifest.shards:
+            if shard.low <= high and shard.high >= low:
+                opened = held.open(shard)
+                yield opened.stretch(*opened.range(low, high))
 
     @property
     def coded(self) -> bool:
