@@ -48,7 +48,12 @@ BatchSize = Annotated[
 ]
 Window = Annotated[
     float,
-    typer.Option(help="Milliseconds that an idle engine waits for more queries.", metavar="MS", min=0, max=1000),
+    typer.Option(
+        help="Milliseconds without a new query after which a sweep begins; 0 begins it at once.",
+        metavar="MS",
+        min=0,
+        max=1000,
+    ),
 ]
 Timeout = Annotated[
     float,

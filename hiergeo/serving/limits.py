@@ -75,7 +75,7 @@ class Settings:
         writable: whether items can be added.
         hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
             loopback names itself here, so that no web page can reach it under a name of its own.
-        window: seconds to wait for more questions before an idle engine begins a sweep.
+        window: seconds without a new question after which a sweep begins; 0 begins it at once.
         batch: queries that one sweep answers at most; 1 answers every request alone.
         embeds: whether texts and images are taken; without them the model of the index is not loaded.
         cached_texts: of which the embeddings are kept.
