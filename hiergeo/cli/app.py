@@ -13,6 +13,7 @@ from hiergeo.cli import (
     demo,
     embed,
     heads,
+    index,
     info,
     ladder,
     length,
@@ -24,6 +25,7 @@ from hiergeo.cli import (
     suite,
     train_head,
     train_re,
+    tree,
 )
 from hiergeo.cli.plans import PlannedVerb
 
@@ -59,6 +61,7 @@ app.command("study", cls=PlannedVerb)(study.study_command)
 app.command("suite", cls=PlannedVerb)(suite.suite_command)
 app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
+app.command("tree", cls=PlannedVerb)(tree.tree_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)
 app.command("serve", cls=PlannedVerb)(serve.serve_command)
@@ -68,4 +71,5 @@ training.command("head", cls=PlannedVerb)(train_head.head_command)
 training.command("re", cls=PlannedVerb)(train_re.re_command)
 app.add_typer(training, name="train")
 app.add_typer(heads.app, name="head")
+app.add_typer(index.app, name="index")
 app.command("info", cls=options.Verb)(info.info_command)
