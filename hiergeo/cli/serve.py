@@ -49,7 +49,7 @@ BatchSize = Annotated[
 Window = Annotated[
     float,
     typer.Option(
-        help="Milliseconds without a new query after which a sweep begins; 0 begins it at once.",
+        help="Milliseconds without a new query that start a sweep; 0 starts it at once.",
         metavar="MS",
         min=0,
         max=1000,
