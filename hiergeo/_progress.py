@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -11,12 +11,20 @@ PATIENCE = 1.0
 """Seconds of work before a bar appears."""
 
 
-def track(items: Sequence[Item], label: str, *, enabled: bool, note: Callable[[], str] | None = None) -> Iterator[Item]:
+def track(
+    items: Iterable[Item],
+    label: str,
+    *,
+    enabled: bool,
+    note: Callable[[], str] | None = None,
+    size: Callable[[Item], int] = lambda _: 1,
+) -> Iterator[Item]:
     """Iterate over `items`, drawing a bar named `label` once the loop has run for `PATIENCE` seconds.
 
-    What `note` says after an item stands beside the label.
+    What `note` says after an item stands beside the label. The bar counts `size` of each item.
     """
-    if not enabled or not items:
+    total = len(items) if isinstance(items, Sized) else None
+    if not enabled or total == 0:
         yield from items
         return
 
@@ -32,12 +40,12 @@ def track(items: Sequence[Item], label: str, *, enabled: bool, note: Callable[[]
         console=console,
         transient=True,
     )
-    task = bar.add_task(label, total=len(items))
+    task = bar.add_task(label, total=total)
     start, shown = time.monotonic(), False
     try:
         for item in items:
             yield item
-            bar.update(task, advance=1, description=f"{label} {note()}" if note else label)
+            bar.update(task, advance=size(item), description=f"{label} {note()}" if note else label)
             if not shown and console.is_terminal and time.monotonic() - start > PATIENCE:
                 bar.start()
                 shown = True

@@ -1,15 +1,18 @@
 """Points of a space: embeddings lifted to polar form once, however often they are then measured."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, wants_derivative, wide
-from hiergeo.errors import InputError
+from hiergeo._numerics import compute_dtype, readable, wants_derivative, wide
+from hiergeo.errors import InputError, warn
 from hiergeo.geometry.base import Geometry, to_norm, to_ray
 from hiergeo.polar import Polar
+
+Curvatures = list[float | Tensor]
 
 STRETCH = 1 << 12
 """Rows that are held in float64 at a time."""
@@ -110,3 +113,13 @@ def check_located(x: Tensor, root: Tensor | None) -> None:
         raise InputError(
             f"embeddings are on {x.device} and the root of the space on {root.device}: move the space with space.to."
         )
+
+
+def warn_if_widening(x: Points, curvatures: Curvatures) -> None:
+    """Warn where points lie beyond the equator of a sphere; skipped where values are not readable."""
+    for point, curvature in zip(x.factors, curvatures, strict=True):
+        if not readable(point.radius):
+            return
+        k, radius = float(curvature.detach()) if isinstance(curvature, Tensor) else curvature, point.radius.detach()
+        if k > 0 and bool(((radius * math.sqrt(k) > math.pi / 2) & torch.isfinite(radius)).any()):
+            warn("points lie beyond the equator of the sphere, where entailment cones widen again.")

@@ -1,6 +1,5 @@
 """A space: a geometry with its root, which reads embeddings as points and measures them."""
 
-import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple, final
 
@@ -9,16 +8,15 @@ from torch import Tensor, nn
 
 from hiergeo import _limits, pairwise
 from hiergeo._numerics import readable, wide
-from hiergeo.errors import InputError, check_positive, check_whole, unknown_name, warn
+from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.geometry.base import ConstantCurvature, Geometry
-from hiergeo.geometry.points import Points, check_located, factor_lengths, lift
+from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, warn_if_widening
 from hiergeo.geometry.spec import parse
 from hiergeo.geometry.streams import best, closest, is_whole, parts, total
 from hiergeo.pairwise import rows
 from hiergeo.pairwise.checks import check_reach
 from hiergeo.polar import Polar
 
-Curvatures = list[float | Tensor]
 Located = Tensor | Points
 """Embeddings (..., N, D), or the points that `Space.points` made of them."""
 
@@ -159,7 +157,7 @@ class Space(nn.Module):
     def half_aperture(self, x: Located, min_radius: float | None = None) -> Tensor:
         """Half aperture of the cone at x_i, (...) in [0, pi/2] radians. Raises InputError for a product."""
         points = self.points(x)
-        _warn_if_widening(points, self._curvatures(points))
+        warn_if_widening(points, self._curvatures(points))
         return self._aperture(self._only(points.factors), self._curvatures(points)[0], min_radius)
 
     def margin(self, x: Located, y: Located, min_radius: float | None = None, aperture_scale: float = 1.0) -> Tensor:
@@ -172,7 +170,7 @@ class Space(nn.Module):
             return aperture_scale * self._aperture(a, curvature, min_radius) - rows.exterior_angle(a, b, curvature)
 
         x = self.points(x)
-        _warn_if_widening(x, self._curvatures(x))
+        warn_if_widening(x, self._curvatures(x))
         return pairwise.least(self._each(x, y, margin))
 
     def energy(self, x: Located, y: Located, min_radius: float | None = None, aperture_scale: float = 1.0) -> Tensor:
@@ -240,7 +238,7 @@ class Space(nn.Module):
         """
         x, least, norm = self.points(x), self._least(min_radius), self.geometry.norm
         if by == "margin" and side == "children":
-            _warn_if_widening(x, self._curvatures(x))
+            warn_if_widening(x, self._curvatures(x))
         found = (
             (start, pairwise.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
             for start, part in parts(y, self.points)
@@ -280,7 +278,7 @@ class Space(nn.Module):
     def count(self, x: Located, y: Located, min_radius: float | None = None) -> Tensor:
         """How many y each x entails, (..., N) int64."""
         x, least = self.points(x), self._least(min_radius)
-        _warn_if_widening(x, self._curvatures(x))
+        warn_if_widening(x, self._curvatures(x))
         return total(pairwise.cone_count(*self._pairs(x, part), least) for _, part in parts(y, self.points))
 
     def count_within(self, x: Located, y: Located, distance: float | Tensor) -> Tensor:
@@ -315,6 +313,12 @@ class Space(nn.Module):
 
         Source: the retrieval of Alper and Averbuch-Elor (ECCV 2024), section 4.
         """
+        return self.climb(queries, candidates, thresholds, progress=progress)[1]
+
+    def climb(
+        self, queries: Located, candidates: Located, thresholds: Tensor | int, *, progress: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """`ladder` with its distances: (Q, T) geodesic units, NaN where no candidate is within, and indices (Q, T)."""
         x, norm = self.points(queries), self.geometry.norm
         y = self.points(candidates) if is_whole(candidates) else candidates
         if not len(y):
@@ -348,7 +352,7 @@ class Space(nn.Module):
     def _cones(self, x: Located, y: Located) -> tuple[list[Polar], list[Polar], Curvatures]:
         """As `_pairs`, with a warning where cones of x widen."""
         x = self.points(x)
-        _warn_if_widening(x, self._curvatures(x))
+        warn_if_widening(x, self._curvatures(x))
         return self._pairs(x, y)
 
     def _parts(self, dim: int) -> list[ConstantCurvature]:
@@ -387,13 +391,3 @@ def _centre(root: object) -> Centre:
     if isinstance(root, str):
         raise unknown_name("root", root, ("model", "none"))
     raise InputError(f"root must be a tensor (D,), 'model' or 'none', not {type(root).__name__}.")
-
-
-def _warn_if_widening(x: Points, curvatures: Curvatures) -> None:
-    """Warn where points lie beyond the equator of a sphere; skipped where values are not readable."""
-    for point, curvature in zip(x.factors, curvatures, strict=True):
-        if not readable(point.radius):
-            return
-        k, radius = float(curvature.detach()) if isinstance(curvature, Tensor) else curvature, point.radius.detach()
-        if k > 0 and bool(((radius * math.sqrt(k) > math.pi / 2) & torch.isfinite(radius)).any()):
-            warn("points lie beyond the equator of the sphere, where entailment cones widen again.")

@@ -52,18 +52,18 @@ def best(found: Iterable[tuple[int, Found]], k: int, largest: bool) -> Found:
     return whole
 
 
-def closest(found: Iterable[tuple[int, Found]]) -> Tensor:
-    """The indices of the smallest values of all parts, -1 where all are NaN; ties go to the lower index."""
-    indices = values = None
-    for start, (value, index) in found:
-        place = torch.where(index < 0, index, index + start)
-        if indices is None or values is None:
-            indices, values = place, value
+def closest(found: Iterable[tuple[int, Found]]) -> Found:
+    """The smallest values of all parts and their indices, NaN and -1 where all are NaN; ties go to the lower index."""
+    whole: Found | None = None
+    for start, (values, indices) in found:
+        place = torch.where(indices < 0, indices, indices + start)
+        if whole is None:
+            whole = values, place
             continue
-        closer = (value < values) | (values.isnan() & ~value.isnan())
-        indices, values = torch.where(closer, place, indices), torch.where(closer, value, values)
-    assert indices is not None
-    return indices
+        closer = (values < whole[0]) | (whole[0].isnan() & ~values.isnan())
+        whole = torch.where(closer, values, whole[0]), torch.where(closer, place, whole[1])
+    assert whole is not None
+    return whole
 
 
 def _better(a: Found, b: Found, k: int, largest: bool) -> Found:

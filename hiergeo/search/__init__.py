@@ -4,6 +4,7 @@ from hiergeo.search.answers import Answer, Climb, Hit, Recall, Rung
 from hiergeo.search.building import build, open
 from hiergeo.search.index import Index
 from hiergeo.search.queries import Query
+from hiergeo.search.requests import Request
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.store import STORES, Candidates, Shell, Store, StoreFacts
 
@@ -17,6 +18,7 @@ __all__ = [
     "Index",
     "Query",
     "Recall",
+    "Request",
     "Rows",
     "Rung",
     "Shell",

@@ -1,76 +1,97 @@
-"""Building an index: items embedded a batch at a time, written a shard at a time."""
+"""Building an index in one pass: items embedded a batch at a time, written a shard at a time, resumed by the shards."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
+from typing import Any, cast, final
 
-import torch
 from torch import Tensor
 
 from hiergeo import adapters
+from hiergeo._progress import track
 from hiergeo.adapters import Model
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, unknown_name, warn
 from hiergeo.geometry import Space
-from hiergeo.search import layout
+from hiergeo.search import layout, snapshots
+from hiergeo.search.appending import Writer, join
+from hiergeo.search.embedding import Embedder
 from hiergeo.search.index import Index
-from hiergeo.search.layout import MANIFEST, SHARDS, Manifest, ModelFacts
-from hiergeo.search.rows import Frame, Rows
-from hiergeo.search.shards import Labels
+from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, SHARD, Manifest, ModelFacts, Shard, shard_of
+from hiergeo.search.rows import Frame
+from hiergeo.search.sources import Batch, Captions, Embeddings, Images, Inputs
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.storage.files import path_of
+from hiergeo.storage import documents
+from hiergeo.storage.documents import ListOf, Record, Text, Whole
+from hiergeo.storage.files import path_of, retire, sync_folder
 from hiergeo.storage.locks import locked
+
+AGAIN = "give the same inputs and settings to go on"
+
+_STATE = Record(
+    {"plan": Text(r"[0-9a-f]{64}"), "rows": Whole(0), "inputs": Text(r"[0-9a-f]{64}"), "shards": ListOf(SHARD)}
+)
 
 
 def build(
     path: Path | str,
     model: Model | str | None,
-    captions: Sequence[str] | None = None,
-    images: Sequence[Path | str] | None = None,
+    captions: Captions | None = None,
+    images: Images | None = None,
     space: Space | str | None = None,
     *,
-    embeddings: Tensor | None = None,
-    ids: Tensor | None = None,
+    embeddings: Embeddings | None = None,
+    ids: Any = None,
     dtype: str = "float16",
 ) -> Index:
-    """Build an index of captions, of images, or of embeddings with their captions.
+    """Build an index of captions, of images, or of embeddings, of any number, in bounded memory.
+
+    A build that was interrupted goes on when it is called again with the same arguments: items of shards that are
+    complete are read again, to check by their hash that they are the same, and not embedded again. Until it ends there
+    is no index.
 
     Args:
         path: a new folder.
         model: a model or its spec; None for embeddings of unknown origin, in which texts and images cannot be searched.
-        captions: of the items.
-        images: files, one for each item beside captions and embeddings, or items of their own.
+        captions: of the items: a list or another iterable, or a file (.txt with one a line; .csv or .parquet with a
+            column ``caption``, whose column ``image``, if any, names the images of the items).
+        images: paths, or a folder; alone they are items of their own, beside captions or embeddings one for each item.
         space: where searches measure unless another space is named; None is the native space of the model, Euclidean
             around its root for a model without one.
-        embeddings: (N, D), instead of embedding captions or images.
-        ids: (N,) int64, distinct; None counts from 0.
+        embeddings: instead of embedding captions or images: (N, D), blocks (n, D), or a .npy file.
+        ids: whole numbers in [0, 2^63), distinct, one for each item; None counts from 0.
         dtype: of stored directions, "float16" or "float32".
+
+    Raises:
+        InputError: an item that cannot be used, or an id twice; inputs or settings that differ from those of the build
+            that was interrupted; a folder that holds an index already.
+        UnavailableError: a file that is not there, or the disk cannot be written; complete shards are kept.
+        HeldError: another process builds the same index.
     """
     folder = path_of(path)
+    if dtype not in DTYPES:
+        raise unknown_name("dtype", dtype, DTYPES)
+    inputs = Inputs(captions, images, embeddings, ids)
+    if model is None and embeddings is None:
+        raise InputError("give the model that embeds captions or images, or give embeddings.")
+    if (folder / MANIFEST).exists():
+        raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
     loaded = adapters.load(model) if isinstance(model, str) else model
-    if embeddings is None:
-        if loaded is None or captions is None:
-            raise InputError("give captions and the model that embeds them, or embeddings.")
-        embeddings = loaded.encode_text(list(captions), progress=True)
-    native = loaded.native_space() if loaded is not None else None
-    chosen = Space(space) if isinstance(space, str) else space or native or Space("euclidean")
-    if loaded is not None:
-        chosen = chosen.rooted(loaded.root())
-    facts = None if loaded is None else ModelFacts(loaded.name, loaded.fingerprint(), loaded.normalised)
+    batches = inputs.batches()
+    first = next(batches, None)
+    batches = chain([] if first is None else [first], batches)
+    chosen, manifest = _planned(loaded, space, first, dtype)
     with locked(folder):
-        if (folder / MANIFEST).exists():
-            raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
-        (folder / SHARDS).mkdir(parents=True, exist_ok=True)
-        frame = Frame.of(chosen, embeddings.shape[1])
-        layout.write_root(folder, chosen.root)
-        layout.commit(folder, Manifest(frame, dtype, chosen.geometry.spec, chosen.min_radius, facts))
-        store = ExactStore(folder)
-        numbers = torch.arange(len(embeddings)) if ids is None else ids
-        rows = Rows.of(numbers, embeddings, chosen, layout.DTYPES[dtype])
-        labels = Labels(captions or [None] * len(rows), [str(i) for i in images] if images else [None] * len(rows))
-        store.add_labelled(rows, labels)
-    return Index(store, loaded)
+        work = _Work(folder, manifest, _plan(manifest, inputs))
+        work.begin(chosen)
+        work.write(track(batches, "items", enabled=True, size=lambda batch: batch.size), chosen, loaded)
+        work.finish()
+    return Index(ExactStore(folder), loaded)
 
 
-def open(path: Path | str, *, model: Model | None = None, device: str = "auto") -> Index:
+def open(path: Path | str, *, model: Model | None = None, device: str = "auto", skip_damaged: bool = False) -> Index:
     """Open an index.
 
     Args:
@@ -78,9 +99,113 @@ def open(path: Path | str, *, model: Model | None = None, device: str = "auto") 
         model: the model of the index, if it is loaded already; otherwise it is loaded when the first text or image is
             searched.
         device: where the model is loaded.
+        skip_damaged: leave out, with a warning, shards that are truncated or incomplete, instead of refusing the index.
 
     Raises:
-        UnavailableError: there is no index.
-        InputError: it is damaged, or the model is another one.
+        UnavailableError: there is no index, or a shard of it is damaged.
+        InputError: the manifest is damaged, or the model is another one.
     """
-    return Index(ExactStore(path_of(path)), model, device)
+    store = ExactStore(path_of(path), skip_damaged)
+    for name, why in store.snapshot.damaged.items():
+        warn(f"shard {name} is left out of every answer: {why}")
+    return Index(store, model, device)
+
+
+def _planned(model: Model | None, space: Space | str | None, first: Batch | None, dtype: str) -> tuple[Space, Manifest]:
+    """The space of an index that is to be built, and its manifest while it is empty."""
+    native = model.native_space() if model is not None else None
+    chosen = Space(space) if isinstance(space, str) else space or native or Space("euclidean")
+    if model is not None:
+        chosen = chosen.rooted(model.root())
+    given = None if first is None else first.embeddings
+    if model is None and given is None:
+        raise InputError("there are no embeddings: an index of none needs a model.")
+    dim = model.dim if model is not None else cast(Tensor, given).shape[1]
+    facts = None if model is None else ModelFacts(model.name, model.fingerprint(), model.normalised)
+    spec, min_radius = chosen.geometry.spec, chosen.min_radius
+    return chosen, Manifest(Frame.of(chosen, dim), dtype, spec, min_radius, facts, generation=-1)
+
+
+def _plan(manifest: Manifest, inputs: Inputs) -> str:
+    """The hash of all that the shards of a build depend on but the items."""
+    told = {**asdict(manifest), "batch": layout.BATCH, "full": manifest.full, "given": inputs.given()}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+@final
+class _Work:
+    """A build, and how far it is: after every shard its record and the hash of all items up to there are kept.
+
+    Args:
+        folder: of the index, whose lock is held.
+        manifest: of the index while it is empty.
+        plan: hash of the settings.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, plan: str) -> None:
+        self.folder, self.manifest, self.plan = folder, manifest, plan
+        self.digest = hashlib.sha256()
+        self.rows, self.inputs = 0, self.digest.hexdigest()
+        self.shards: list[Shard] = []
+
+    def begin(self, space: Space) -> None:
+        """Start, or find what an interrupted build of the same settings has done."""
+        if (self.folder / MANIFEST).exists():
+            raise InputError(f"{self.folder} holds an index already: add to it, or choose another name.")
+        if (self.folder / BUILD).exists():
+            held = documents.read(self.folder / BUILD, _STATE, hashed=True)
+            if held["plan"] != self.plan:
+                raise InputError(f"{self.folder} holds an unfinished build of other settings: remove it, or {AGAIN}.")
+            self.rows, self.inputs = held["rows"], held["inputs"]
+            self.shards = [shard_of(shard) for shard in held["shards"]]
+        else:
+            layout.write_root(self.folder, space.root)
+            self._save()
+        snapshots.remove_orphans(self.folder, replace(self.manifest, shards=tuple(self.shards)))
+
+    def write(self, batches: Iterable[Batch], space: Space, model: Model | None) -> None:
+        """Write the items as shards, those that are there already excepted."""
+        writer = Writer(self.folder, self.manifest, len(self.shards))
+        embedder = Embedder(self.folder, self.manifest, space, lambda: cast(Model, model))
+        done = 0
+        for batch in batches:
+            stored = done < self.rows
+            if not stored:
+                if writer.full(batch.size):
+                    writer.flush()
+                    self._keep(writer, done)
+                writer.add(*embedder.rows(batch))
+            batch.hash_into(self.digest)
+            done += batch.size
+            if stored and done >= self.rows:
+                self._check(done)
+        if done < self.rows:
+            self._check(done)
+        writer.flush()
+        self._keep(writer, done)
+
+    def finish(self) -> None:
+        """Make the shards an index."""
+        layout.commit(self.folder, join(self.folder, self.manifest, self.shards))
+        retire(self.folder / BUILD)
+
+    def _check(self, done: int) -> None:
+        """Raise InputError unless these are as many items as the shards hold, and the same."""
+        if done != self.rows or self.digest.hexdigest() != self.inputs:
+            raise InputError(
+                f"the first {self.rows} items are not those of the unfinished build in {self.folder}: "
+                f"{AGAIN}, or remove it."
+            )
+
+    def _keep(self, writer: Writer, done: int) -> None:
+        if writer.shards:
+            self.shards += writer.shards
+            writer.shards.clear()
+            self.rows, self.inputs = done, self.digest.hexdigest()
+            self._save()
+
+    def _save(self) -> None:
+        shards = [asdict(shard) for shard in self.shards]
+        told = {"plan": self.plan, "rows": self.rows, "inputs": self.inputs, "shards": shards}
+        documents.write(self.folder / BUILD, told, indent=None)
+        sync_folder(self.folder)

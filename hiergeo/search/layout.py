@@ -16,10 +16,20 @@ from hiergeo.geometry import Space
 from hiergeo.search.rows import Frame, root_sha256
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo.storage.files import atomic_write, sync_folder, writing
 
 MANIFEST = "index.json"
 ROOT = "root.f32"
 SHARDS = "shards"
+
+BUILD = "build.json"
+"""What an unfinished build has done."""
+
+SHARD_BYTES = 1 << 28
+"""Bytes of directions in a full shard."""
+
+BATCH = 4096
+"""Items that are embedded at a time."""
 
 VERSION = 1
 """Of the layout; an index of another one is refused."""
@@ -54,8 +64,10 @@ class Shard:
         first: smallest id.
         last: largest id.
         sha256: of each file by name.
+        bytes: of each file by name.
         deleted: how many of its rows are deleted.
         tombstones: the file that lists the deleted rows; None where there are none.
+        bounds: for each edge between shells, how many rows have a radius up to it, deleted ones included.
     """
 
     name: str
@@ -65,8 +77,10 @@ class Shard:
     first: int
     last: int
     sha256: dict[str, str]
+    bytes: dict[str, int]
     deleted: int = 0
     tombstones: str | None = None
+    bounds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,9 @@ class Manifest:
         edges: ascending radii between shells of equal mass, one fewer than shells; the first shell is the core.
         shards: in the order in which they were added.
         generation: grows with every change.
+        next_id: larger than every id that there ever was, for items that bring none.
+        retired: folders and files below ``shards`` that were part of the index once; they are removed when no reader
+            uses them.
     """
 
     frame: Frame
@@ -92,18 +109,28 @@ class Manifest:
     edges: tuple[float, ...] = ()
     shards: tuple[Shard, ...] = field(default_factory=tuple)
     generation: int = 0
+    next_id: int = 0
+    retired: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """Items that are not deleted."""
         return sum(shard.rows - shard.deleted for shard in self.shards)
 
+    @property
+    def full(self) -> int:
+        """Rows of a full shard."""
+        return max(BATCH, SHARD_BYTES // (self.frame.dim * DTYPES[self.dtype].itemsize))
+
     def next(self, **changes: Any) -> "Manifest":
         """The manifest of the next generation."""
         return replace(self, generation=self.generation + 1, **changes)
 
 
-_SHARD = Record(
+FILE = r"[0-9a-z][0-9a-z.-]{0,79}"
+"""The name of a file of a shard; no path leads out of it."""
+
+SHARD = Record(
     {
         "name": Text(r"[0-9a-z-]{1,80}"),
         "rows": Whole(1),
@@ -112,8 +139,10 @@ _SHARD = Record(
         "first": Whole(),
         "last": Whole(),
         "sha256": Record(rest=Text(r"[0-9a-f]{64}")),
+        "bytes": Record(rest=Whole(0)),
         "deleted": Whole(0),
-        "tombstones": OrNull(Text(r"[0-9a-z.-]{1,80}")),
+        "tombstones": OrNull(Text(FILE)),
+        "bounds": ListOf(Whole(0)),
     }
 )
 _SCHEMA = Record(
@@ -127,10 +156,17 @@ _SCHEMA = Record(
         "min_radius": Number(),
         "model": OrNull(Record({"name": Text(), "fingerprint": Text(), "normalised": Flag()})),
         "edges": ListOf(Number()),
-        "shards": ListOf(_SHARD),
+        "shards": ListOf(SHARD),
         "generation": Whole(0),
+        "next_id": Whole(0, 1 << 63),
+        "retired": ListOf(Text(rf"[0-9a-z-]{{1,80}}(/{FILE})?")),
     }
 )
+
+
+def shard_of(values: dict[str, Any]) -> Shard:
+    """A shard as a document holds it, checked against `SHARD`."""
+    return Shard(**{**values, "bounds": tuple(values["bounds"])})
 
 
 def read(folder: Path) -> Manifest:
@@ -142,6 +178,8 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if not path.is_file():
+        if (folder / BUILD).is_file():
+            raise UnavailableError(f"the index in {folder} is not complete: run the command that builds it again.")
         raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {folder}'.")
     held = documents.read(path, _SCHEMA, hashed=True)
     if held["version"] != VERSION:
@@ -157,20 +195,43 @@ def read(folder: Path) -> Manifest:
         held["min_radius"],
         None if held["model"] is None else ModelFacts(**held["model"]),
         tuple(held["edges"]),
-        tuple(Shard(**shard) for shard in held["shards"]),
+        tuple(map(shard_of, held["shards"])),
         held["generation"],
+        held["next_id"],
+        tuple(held["retired"]),
     )
 
 
 def commit(folder: Path, manifest: Manifest) -> None:
-    """Make a manifest the current one, durably and at once."""
+    """Make a manifest the current one, durably and at once.
+
+    Raises:
+        UnavailableError: it cannot be written; the index is as before.
+    """
     documents.write(folder / MANIFEST, {"version": VERSION, **asdict(manifest)}, indent=None)
+    sync_folder(folder)
+
+
+def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:
+    """Make an empty index of a manifest, whose root is written first.
+
+    Raises:
+        InputError: the folder holds an index already.
+        UnavailableError: the folder cannot be written.
+    """
+    if (folder / MANIFEST).exists():
+        raise InputError(f"{folder} holds an index already: add to it, or choose another name.")
+    write_root(folder, root)
+    commit(folder, manifest)
 
 
 def write_root(folder: Path, root: Tensor | None) -> None:
-    """Store the root of an index."""
+    """Store the root of an index, in a folder that is made for it."""
+    with writing(folder):
+        (folder / SHARDS).mkdir(parents=True, exist_ok=True)
     if root is not None:
-        (folder / ROOT).write_bytes(root.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+        with atomic_write(folder / ROOT) as handle:
+            handle.write(root.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
 
 
 def read_root(folder: Path, frame: Frame) -> Tensor | None:

@@ -1,20 +1,38 @@
-"""The files of one shard: directions, radii and ids as raw arrays, captions in Parquet."""
+"""The files of one shard: sorted rows as raw arrays, captions and images in Parquet.
 
+| file | content, one entry a row |
+|---|---|
+| ``directions`` | rays, (D,) float16 or float32 |
+| ``radii.f32`` | radii, (F,) float32 |
+| ``radius.f32`` | of a product, the combined radius, float32 |
+| ``ids.i64`` | ids |
+| ``sorted.i64``, ``places.i32`` | ids in ascending order, and the row of each |
+| ``captions.parquet`` | caption and image |
+| ``shard.json`` | its record, as the manifest has it |
+| ``tombstones-G.i32`` | from generation G on: the rows that are deleted, ascending |
+
+Rows are sorted by radius, then by id, so that an interval of radii is a range of rows.
+"""
+
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from hiergeo.errors import UnavailableError
-from hiergeo.geometry import Geometry
-from hiergeo.search.layout import DTYPES, Manifest, Shard
+from hiergeo.errors import UnavailableError, reason
+from hiergeo.search.chunks import Stretch
+from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
-from hiergeo.search.sweep import lexicographic
-from hiergeo.storage.files import sha256
+from hiergeo.storage import documents
 
-DIRECTIONS, RADII, IDS, CAPTIONS = "directions", "radii.f32", "ids.i64", "captions.parquet"
+DIRECTIONS, RADII, RADIUS, IDS = "directions", "radii.f32", "radius.f32", "ids.i64"
+SORTED, PLACES, CAPTIONS, RECORD = "sorted.i64", "places.i32", "captions.parquet", "shard.json"
 
 ROW_GROUP = 1024
 """Captions that are read at a time."""
@@ -32,60 +50,189 @@ class Labels:
     captions: Sequence[str | None]
     images: Sequence[str | None]
 
+    @classmethod
+    def none(cls, count: int) -> "Labels":
+        """Those of items without captions and images."""
+        return cls([None] * count, [None] * count)
 
-def write_shard(folder: Path, rows: Rows, labels: Labels, geometry: Geometry) -> Shard:
-    """Write a shard to a new folder; `layout.commit` makes it part of an index."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    radius = rows.radius(geometry)
-    order = lexicographic(radius.double(), rows.ids)
-    rows, radius = rows.take(order), radius[order]
-    folder.mkdir(parents=True)
-    (folder / DIRECTIONS).write_bytes(rows.direction.numpy().tobytes())
-    (folder / RADII).write_bytes(rows.radii.numpy().tobytes())
-    (folder / IDS).write_bytes(rows.ids.numpy().tobytes())
-    places = order.tolist()
-    table = pa.table(
-        {
-            "caption": pa.array([labels.captions[i] for i in places], pa.string()),
-            "image": pa.array([labels.images[i] for i in places], pa.string()),
-        }
-    )
-    pq.write_table(table, folder / CAPTIONS, row_group_size=ROW_GROUP, compression="zstd")
-    hashes = {name: sha256(folder / name) for name in (DIRECTIONS, RADII, IDS, CAPTIONS)}
-    ends = int(rows.ids.min()), int(rows.ids.max())
-    return Shard(folder.name, len(rows), float(radius[0]), float(radius[-1]), *ends, hashes)
+def arrays(manifest: Manifest) -> dict[str, tuple[np.dtype[Any], int]]:
+    """The raw arrays of a shard: file name -> type and numbers a row."""
+    frame = manifest.frame
+    kinds: dict[str, tuple[np.dtype[Any], int]] = {
+        DIRECTIONS: (np.dtype(manifest.dtype), frame.dim),
+        RADII: (np.dtype("float32"), len(frame.dims)),
+        IDS: (np.dtype("int64"), 1),
+        SORTED: (np.dtype("int64"), 1),
+        PLACES: (np.dtype("int32"), 1),
+    }
+    return kinds if frame.single else {**kinds, RADIUS: (np.dtype("float32"), 1)}
+
+
+def arrow() -> Any:
+    """The module ``pyarrow`` with ``pyarrow.parquet``.
+
+    Raises:
+        UnavailableError: it is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UnavailableError(f"an index needs pyarrow ({error}): pip install 'hiergeo[search]'.") from error
+    return pyarrow
+
+
+def read_record(folder: Path) -> Shard:
+    """The record of a complete shard, as `write_shard` returned it.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    return shard_of(documents.read(folder / RECORD, SHARD, hashed=True))
+
+
+@final
+class OpenShard:
+    """A shard that is being read; files are opened when they are needed, and may be used by several threads.
+
+    Args:
+        folder: ``shards`` of the index.
+        manifest: of the index.
+        shard: its record.
+
+    Attributes:
+        dead: places (m,) of deleted rows, ascending.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, shard: Shard) -> None:
+        self.folder, self.manifest, self.shard = folder / shard.name, manifest, shard
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._captions: Any = None
+        self._lock = threading.Lock()
+        self.dead: NDArray[np.int64] = np.empty(0, np.int64)
+        if shard.tombstones is not None:
+            self.dead = np.fromfile(self.folder / shard.tombstones, np.int32).astype(np.int64)
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A raw array of the shard, mapped into memory: (n,) or (n, width)."""
+        if name not in self._arrays:
+            kind, width = arrays(self.manifest)[name]
+            count, dtype = self.shard.rows * width, getattr(torch, kind.name)
+            try:  # maps the file and keeps no descriptor, of which there are too few for thousands of shards
+                flat = torch.from_file(str(self.folder / name), shared=False, size=count, dtype=dtype).numpy()
+            except RuntimeError as error:
+                raise UnavailableError(damage(self.shard, f"{name} cannot be read: {reason(error)}")) from error
+            self._arrays[name] = flat.reshape(-1, width) if name in (DIRECTIONS, RADII) else flat
+        return self._arrays[name]
+
+    @property
+    def radius(self) -> NDArray[np.float32]:
+        """Distance from the root, (n,) float32, ascending."""
+        return self.array(RADII)[:, 0] if self.manifest.frame.single else self.array(RADIUS)
+
+    def range(self, low: float, high: float) -> tuple[int, int]:
+        """The rows [start, stop) with low <= radius <= high."""
+        radius = self.radius
+        start, stop = radius.searchsorted(inside(low, up=True)), radius.searchsorted(inside(high, up=False), "right")
+        return int(start), max(int(start), int(stop))
+
+    def live(self, start: int, stop: int) -> NDArray[np.bool_] | None:
+        """Which of the rows [start, stop) are not deleted; None if all."""
+        first, last = self.dead.searchsorted([start, stop])
+        if first == last:
+            return None
+        mask = np.ones(stop - start, bool)
+        mask[self.dead[first:last] - start] = False
+        return mask
+
+    def count(self, start: int, stop: int) -> int:
+        """How many of the rows [start, stop) are not deleted."""
+        first, last = self.dead.searchsorted([start, stop])
+        return stop - start - int(last - first)
+
+    def places(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row of each id; -1 for one that the shard does not hold or that is deleted."""
+        known = self.array(SORTED)
+        at = np.minimum(known.searchsorted(ids), self.shard.rows - 1)
+        place = np.where(known[at] == ids, self.array(PLACES)[at], -1).astype(np.int64)
+        if len(self.dead):
+            gone = self.dead[np.minimum(self.dead.searchsorted(place), len(self.dead) - 1)] == place
+            place[gone] = -1
+        return place
+
+    def stretch(self, start: int, stop: int) -> Stretch:
+        """The rows [start, stop), mapped into memory."""
+        first, last = self.dead.searchsorted([start, stop])
+        ids, direction, radii = (torch.from_numpy(self.array(name)[start:stop]) for name in (IDS, DIRECTIONS, RADII))
+        return Stretch(self.shard.name, Rows(ids, direction, radii), torch.from_numpy(self.dead[first:last] - start))
+
+    def rows(self, places: NDArray[np.int64]) -> Rows:
+        """Rows at some places, in their order."""
+        parts = (np.array(self.array(name)[places]) for name in (IDS, DIRECTIONS, RADII))
+        return Rows(*map(torch.from_numpy, parts))
+
+    def labels(self, places: NDArray[np.int64]) -> Labels:
+        """Captions and images of rows, in the order of their places."""
+        groups = places // ROW_GROUP
+        columns: tuple[list[str | None], list[str | None]] = [None] * len(places), [None] * len(places)
+        for group in np.unique(groups):
+            inside = np.flatnonzero(groups == group)
+            table = self._group(int(group)).take(places[inside] % ROW_GROUP)
+            for column, held in zip(columns, table.columns, strict=True):
+                for at, value in zip(inside, held.to_pylist(), strict=True):
+                    column[at] = value
+        return Labels(*columns)
+
+    def _group(self, group: int) -> Any:
+        with self._lock:
+            try:
+                if self._captions is None:
+                    self._captions = arrow().parquet.ParquetFile(self.folder / CAPTIONS, memory_map=True)
+                return self._captions.read_row_group(group, columns=["caption", "image"])
+            except (OSError, ValueError) as error:
+                raise UnavailableError(damage(self.shard, f"captions cannot be read: {error}")) from error
+
+
+def check_sizes(folder: Path, shard: Shard) -> None:
+    """Raise UnavailableError unless every file of a shard is there and of its size."""
+    for name, size in shard.bytes.items():
+        try:
+            found = (folder / shard.name / name).stat().st_size
+        except OSError as error:
+            raise UnavailableError(damage(shard, f"{name} cannot be read: {error.strerror}")) from error
+        if found != size:
+            raise UnavailableError(damage(shard, f"{name} has {found:,} bytes instead of {size:,}"))
+
+
+def damage(shard: Shard, what: str) -> str:
+    """The message for a damaged shard."""
+    return f"shard {shard.name} is damaged ({what}): restore its files, or leave it out with skip_damaged."
 
 
 def read_rows(folder: Path, manifest: Manifest, shard: Shard, start: int, stop: int) -> Rows:
-    """Rows start to stop of a shard."""
-    dtype, dim, factors = DTYPES[manifest.dtype], manifest.frame.dim, len(manifest.frame.dims)
+    """Rows start to stop of a shard, deleted ones included, as files have them."""
+    known = arrays(manifest)
 
-    def part(name: str, kind: np.dtype, width: int) -> torch.Tensor:
+    def part(name: str) -> Tensor:
+        kind, width = known[name]
+        count, skip = (stop - start) * width, start * width * kind.itemsize
         try:
-            held = np.fromfile(
-                folder / shard.name / name, kind, (stop - start) * width, offset=start * width * kind.itemsize
-            )
+            held = np.fromfile(folder / shard.name / name, kind, count, offset=skip)
         except OSError as error:
-            raise UnavailableError(f"shard {shard.name} cannot be read ({error}): restore it.") from error
+            raise UnavailableError(damage(shard, f"{name} cannot be read: {error.strerror}")) from error
+        if len(held) < count:
+            raise UnavailableError(damage(shard, f"{name} ends early"))
         return torch.from_numpy(held)
 
-    narrow = np.dtype("float16") if dtype == torch.float16 else np.dtype("float32")
-    return Rows(
-        part(IDS, np.dtype("int64"), 1),
-        part(DIRECTIONS, narrow, dim).view(-1, dim),
-        part(RADII, np.dtype("float32"), factors).view(-1, factors),
-    )
+    dim, factors = manifest.frame.dim, len(manifest.frame.dims)
+    return Rows(part(IDS), part(DIRECTIONS).view(-1, dim), part(RADII).view(-1, factors))
 
 
-def read_labels(folder: Path, shard: Shard, places: Sequence[int]) -> Labels:
-    """Captions and images of rows of a shard."""
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(folder / shard.name / CAPTIONS)
-    groups = sorted({place // ROW_GROUP for place in places})
-    tables = {group: file.read_row_group(group).to_pydict() for group in groups}
-    return Labels(
-        *([tables[place // ROW_GROUP][name][place % ROW_GROUP] for place in places] for name in ("caption", "image"))
-    )
+def inside(bound: float, *, up: bool) -> np.float32:
+    """The float32 nearest to a bound of radii that is not below it, or with `up` False not above it."""
+    with np.errstate(over="ignore"):
+        near = np.float32(bound)
+    if up and near < bound:
+        return np.nextafter(near, np.float32(np.inf))
+    return np.nextafter(near, np.float32(-np.inf)) if not up and near > bound else near

@@ -1,5 +1,6 @@
 """One pass over rows that answers many questions: each task takes every chunk and keeps only its result."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, final
 
@@ -11,10 +12,31 @@ from hiergeo.geometry.space import By, Side
 from hiergeo.search.rows import Rows
 
 
+class Range(NamedTuple):
+    """Radii of the items that a task looks at, both ends included, geodesic units."""
+
+    low: float = 0.0
+    high: float = math.inf
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds every item."""
+        return self.low <= 0 and self.high == math.inf
+
+    def of(self, radius: Tensor) -> slice:
+        """The items of ascending radii (n,) within it; NaN may stand among them."""
+        inside = torch.nonzero((radius >= self.low) & (radius <= self.high))
+        return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
+
+
+EVERY = Range()
+
+
 class Task(Protocol):
     """A question to all rows, answered chunk by chunk."""
 
     space: Space
+    span: Range
 
     def take(self, rows: Rows, points: Points) -> None:
         """Take one chunk: its rows, sorted by radius and id, and the same as points of the space."""
@@ -34,18 +56,31 @@ class Found(NamedTuple):
     radius: Tensor
 
 
-def run(chunks: Iterable[Rows], tasks: Sequence[Task]) -> int:
-    """Pass all chunks through all tasks; returns how many rows there were. Tasks of one geometry share their points."""
-    total = 0
+def run(chunks: Iterable[Rows], tasks: Sequence[Task], device: torch.device | str = "cpu") -> list[int]:
+    """Pass all chunks through all tasks; returns how many items each of them has looked at.
+
+    Tasks of one geometry share their points.
+
+    Args:
+        chunks: rows, each chunk sorted by radius and id; those of radius NaN are no items.
+        tasks: questions.
+        device: where they are answered.
+    """
+    seen = [0] * len(tasks)
     for rows in chunks:
-        total += len(rows)
         points: dict[int, Points] = {}
-        for task in tasks:
+        for place, task in enumerate(tasks):
             geometry = task.space.geometry
             if id(geometry) not in points:
-                points[id(geometry)] = rows.points(geometry)
-            task.take(rows, points[id(geometry)])
-    return total
+                points[id(geometry)] = rows.points(geometry, device)
+            held, part = rows, points[id(geometry)]
+            if not task.span.whole:
+                inside = task.span.of(part.radius)
+                held, part = rows.take(inside), part.rows(inside)
+            if len(held):
+                task.take(held, part)
+                seen[place] += int(held.radii[:, 0].isfinite().sum())
+    return seen
 
 
 @final
@@ -59,6 +94,7 @@ class Best:
         by: as for `Space.topk`.
         side: as for `Space.topk`.
         min_radius: as for `Space.topk`.
+        span: radii of the items.
     """
 
     def __init__(
@@ -69,13 +105,13 @@ class Best:
         by: By = "margin",
         side: Side = "children",
         min_radius: float | None = None,
+        span: Range = EVERY,
     ) -> None:
-        self.space, self.x, self.k, self.by, self.side, self.min_radius = space, x, k, by, side, min_radius
+        self.space, self.x, self.span = space, x, span
+        self.k, self.by, self.side, self.min_radius = k, by, side, min_radius
         self.found: Found | None = None
 
     def take(self, rows: Rows, points: Points) -> None:
-        if not len(rows):
-            return
         values, index = self.space.topk(self.x, points, self.k, self.by, self.side, self.min_radius)
         part = _found(rows, points, values, index)
         self.found = part if self.found is None else self._merged(self.found, part)
@@ -95,17 +131,15 @@ class Steps:
         space: where they are measured.
         x: Q queries.
         thresholds: (T,) ascending, geodesic units.
+        span: radii of the items.
     """
 
-    def __init__(self, space: Space, x: Points, thresholds: Tensor) -> None:
-        self.space, self.x, self.thresholds = space, x, thresholds
+    def __init__(self, space: Space, x: Points, thresholds: Tensor, span: Range = EVERY) -> None:
+        self.space, self.x, self.thresholds, self.span = space, x, thresholds, span
         self.found: Found | None = None
 
     def take(self, rows: Rows, points: Points) -> None:
-        if not len(rows):
-            return
-        index = self.space.ladder(self.x, points, self.thresholds)
-        values = _distances(self.space, self.x, points, index)
+        values, index = self.space.climb(self.x, points, self.thresholds)
         part = _found(rows, points, values, index)
         if self.found is None:
             self.found = part
@@ -121,13 +155,24 @@ class Steps:
 class Count:
     """How many items each query entails, as `Space.count`: `total` (Q,) int64."""
 
-    def __init__(self, space: Space, x: Points, min_radius: float | None = None) -> None:
-        self.space, self.x, self.min_radius = space, x, min_radius
+    def __init__(self, space: Space, x: Points, min_radius: float | None = None, span: Range = EVERY) -> None:
+        self.space, self.x, self.min_radius, self.span = space, x, min_radius, span
         self.total = torch.zeros(len(x), dtype=torch.int64)
 
     def take(self, rows: Rows, points: Points) -> None:
-        if len(rows):
-            self.total += self.space.count(self.x, points, self.min_radius)
+        self.total += self.space.count(self.x, points, self.min_radius).cpu()
+
+
+@final
+class Within:
+    """How many items lie within a geodesic distance (Q,) of each query, as `Space.count_within`: `total` (Q,) int64."""
+
+    def __init__(self, space: Space, x: Points, distance: Tensor, span: Range = EVERY) -> None:
+        self.space, self.x, self.distance, self.span = space, x, distance.to(x.radius), span
+        self.total = torch.zeros(len(x), dtype=torch.int64)
+
+    def take(self, rows: Rows, points: Points) -> None:
+        self.total += self.space.count_within(self.x, points, self.distance).cpu()
 
 
 def lexicographic(*keys: Tensor) -> Tensor:
@@ -142,14 +187,7 @@ def _found(rows: Rows, points: Points, values: Tensor, index: Tensor) -> Found:
     missing = index < 0
     place = index.clamp_min(0)
     return Found(
-        rows.ids[place].masked_fill(missing, -1),
-        values.masked_fill(missing, torch.nan),
-        points.radius[place].masked_fill(missing, torch.nan),
+        rows.ids[place.cpu()].masked_fill(missing.cpu(), -1),
+        values.masked_fill(missing, torch.nan).cpu(),
+        points.radius[place].masked_fill(missing, torch.nan).cpu(),
     )
-
-
-def _distances(space: Space, x: Points, y: Points, index: Tensor) -> Tensor:
-    """Distances (Q, T) of each query and the items at `index` (Q, T)."""
-    q, t = index.shape
-    rows = torch.arange(q).repeat_interleave(t)
-    return space.distance(x.rows(rows), y.rows(index.clamp_min(0).flatten())).reshape(q, t)

@@ -204,6 +204,22 @@ def atomic_write_text(path: Path | str, text: str) -> None:
         handle.write(text.encode("utf-8"))
 
 
+def sync_folder(path: Path | str) -> None:
+    """Make the names in a folder durable: what was created, renamed or removed in it survives a power failure.
+
+    Raises:
+        UnavailableError: the system cannot do so.
+    """
+    if os.name != "posix":
+        return
+    with writing(path):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def retire(path: Path | str) -> None:
     """Delete a file or a folder that may be absent; a folder is first renamed, so that it is there whole or not at all.
 

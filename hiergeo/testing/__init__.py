@@ -10,6 +10,7 @@ from hiergeo.testing.geometry_suite import GeometryConformance
 from hiergeo.testing.loss_suite import LossConformance
 from hiergeo.testing.model_suites import AdapterConformance, TowerConformance
 from hiergeo.testing.protocol_suites import MetricConformance, ProtocolConformance
+from hiergeo.testing.store_suite import StoreConformance
 
 __all__ = [
     "AdapterConformance",
@@ -19,6 +20,7 @@ __all__ = [
     "LossConformance",
     "MetricConformance",
     "ProtocolConformance",
+    "StoreConformance",
     "TowerConformance",
     "oracle",
 ]

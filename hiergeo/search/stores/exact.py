@@ -1,113 +1,225 @@
 """The exact store: a folder of immutable shards that are streamed through the engine."""
 
+import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo.errors import InputError
-from hiergeo.geometry import parse
-from hiergeo.search import layout
-from hiergeo.search.layout import SHARDS, Manifest, Shard
+from hiergeo.geometry import Points, Space, parse
+from hiergeo.polar import Polar
+from hiergeo.search import appending, layout
+from hiergeo.search.chunks import stream
+from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.rows import Rows
-from hiergeo.search.shards import Labels, read_labels, read_rows, write_shard
-from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, shell_of
+from hiergeo.search.shards import Labels, OpenShard, read_rows
+from hiergeo.search.snapshots import Snapshot
+from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked
 
 CHUNK = 1 << 15
 """Rows that are read at a time."""
+
+FULL = 1024
+"""Most candidates that the engine gives of one chunk: a larger k takes chunks of that many rows."""
 
 
 @final
 class ExactStore(Store):
     """An index folder as a store; see `hiergeo.search.layout`.
 
+    It reads the generation that was current when it was opened, whatever writers do meanwhile; `refresh` goes on to the
+    current one. Several threads may use it.
+
     Args:
         folder: of the index.
+        skip_damaged: leave out shards that are truncated or incomplete, instead of refusing the index.
+
+    Attributes:
+        folder: of the index.
+        snapshot: the generation that is read.
+        geometry: that searches use unless another is named.
+
+    Raises:
+        UnavailableError: there is no index, or a shard of it is damaged.
+        InputError: the manifest is damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.manifest = layout.read(folder)
+    def __init__(self, folder: Path, skip_damaged: bool = False) -> None:
+        self.folder, self.skip_damaged = folder, skip_damaged
+        self.snapshot = Snapshot(folder).check(skip_damaged)
         self.geometry = parse(self.manifest.geometry)
-        self._where: tuple[Tensor, Tensor, Tensor] | None = None
+        self._facts: tuple[Manifest, StoreFacts] | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the generation that is read."""
+        return self.snapshot.manifest
 
     def refresh(self) -> None:
-        """See what writers have changed since."""
-        self._use(layout.read(self.folder))
+        """Go on to the current generation: what writers have changed since."""
+        self.snapshot = Snapshot(self.folder).check(self.skip_damaged)
 
     def describe(self) -> StoreFacts:
-        radius = [rows.radius(self.geometry) for rows in self.scan()]
-        whole = torch.cat(radius) if radius else torch.empty(0)
-        place = shell_of(whole, self.manifest.edges)
-        inside = [whole[place == s] for s in range(len(self.manifest.edges) + 1)]
-        shells = tuple(
-            Shell(float(held.min()), float(held.max()), len(held)) if len(held) else Shell(0.0, 0.0, 0)
-            for held in inside
-        )
-        return StoreFacts("exact", str(layout.VERSION), self.manifest.frame, self.manifest.rows, shells, True)
+        held = self.snapshot
+        if self._facts is None or self._facts[0] is not held.manifest:
+            spans = [_Span() for _ in range(len(held.manifest.edges) + 1)]
+            for shard in held.manifest.shards:
+                opened = held.open(shard)
+                for span, ends in zip(spans, shell_ranges(shard), strict=True):
+                    span.take(opened, *ends)
+            shells = tuple(span.shell() for span in spans)
+            version, rows = str(layout.VERSION), held.manifest.rows
+            facts = StoreFacts("exact", version, held.manifest.frame, rows, shells, True)
+            self._facts = held.manifest, facts
+        return self._facts[1]
 
     def add(self, rows: Rows) -> None:
-        self.add_labelled(rows, Labels([None] * len(rows), [None] * len(rows)))
+        self.add_labelled(rows, Labels.none(len(rows)))
 
     def add_labelled(self, rows: Rows, labels: Labels) -> None:
         """As `add`, with captions and images."""
-        name = f"{self.manifest.generation:08d}"
-        shard = write_shard(self.folder / SHARDS / name, rows, labels, self.geometry)
-        manifest = self.manifest.next(shards=(*self.manifest.shards, shard))
-        layout.commit(self.folder, manifest)
-        self._use(manifest)
+        appending.append(self.folder, lambda _: [(rows, labels)])
+        self.refresh()
 
     def delete(self, ids: Tensor) -> int:
-        raise NotImplementedError
+        count = appending.delete(self.folder, ids)
+        self.refresh()
+        return count
 
     def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
-        raise NotImplementedError
+        held = self.snapshot
+        check_asked(queries, shell, k, held.manifest.frame, len(held.manifest.edges) + 1)
+        sphere = Space("sphere:1", False)
+        x = _on_sphere(sphere, queries)
+        best = Candidates(torch.empty(len(x), 0, dtype=torch.int64), torch.empty(len(x), 0))
+        for shard in held.manifest.shards:
+            ends = shell_ranges(shard)[shell]
+            for rows in _chunks(held, shard, *ends, CHUNK if k <= FULL else FULL):
+                distance, place = sphere.topk(x, _on_sphere(sphere, rows.direction), min(k, FULL))
+                found = rows.ids[place.clamp_min(0)].masked_fill(place < 0, -1)
+                best = _best(best, Candidates(found, distance.float().cos()), k)
+        missing, pad = k - best.ids.shape[1], torch.nn.functional.pad
+        return Candidates(pad(best.ids, (0, missing), value=-1), pad(best.cosine, (0, missing), value=float("nan")))
 
     def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
-        for shard in self.manifest.shards:
-            if shard.high < low or shard.low > high:
-                continue
-            for start in range(0, shard.rows, CHUNK):
-                stop = min(start + CHUNK, shard.rows)
-                rows = read_rows(self.folder / SHARDS, self.manifest, shard, start, stop)
-                radius = rows.radius(self.geometry)
-                yield rows.take((radius >= low) & (radius <= high))
+        held = self.snapshot
+        for shard in held.manifest.shards:
+            if shard.low <= high and shard.high >= low:
+                yield from _chunks(held, shard, *held.open(shard).range(low, high), CHUNK)
+
+    def stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
+        """All items with low <= radius <= high for a sweep: chunks that lie where they are stored.
+
+        Deleted rows among them have the radius NaN, so that no search finds or counts them.
+        """
+        held = self.snapshot
+        shards = (shard for shard in held.manifest.shards if shard.low <= high and shard.high >= low)
+        opened = map(held.open, shards)
+        yield from stream(each.stretch(*each.range(low, high)) for each in opened)
 
     def fetch(self, ids: Tensor) -> Rows:
-        found = [
-            read_rows(self.folder / SHARDS, self.manifest, shard, row, row + 1) for shard, row in self._located(ids)
-        ]
-        return Rows.cat(found)
+        held = self.snapshot
+        dims = held.manifest.frame.dims
+        empty = torch.empty(0, sum(dims), dtype=DTYPES[held.manifest.dtype]), torch.empty(0, len(dims))
+        found = [Rows(torch.empty(0, dtype=torch.int64), *empty)]
+        order = [torch.empty(0, dtype=torch.int64)]
+        for opened, places, at in _located(held, ids):
+            found.append(opened.rows(places))
+            order.append(torch.from_numpy(at))
+        return Rows.cat(found).take(torch.cat(order).argsort())
 
     def labels(self, ids: Tensor) -> Labels:
-        """Captions and images of the items of the ids (n,), in their order."""
-        found = [read_labels(self.folder / SHARDS, shard, [row]) for shard, row in self._located(ids)]
-        return Labels([held.captions[0] for held in found], [held.images[0] for held in found])
+        """Captions and images of the items of the ids (n,), in their order.
+
+        Raises:
+            InputError: an id that is not there.
+        """
+        captions: list[str | None] = [None] * len(ids)
+        images: list[str | None] = [None] * len(ids)
+        for opened, places, order in _located(self.snapshot, ids):
+            held = opened.labels(places)
+            for at, caption, image in zip(order.tolist(), held.captions, held.images, strict=True):
+                captions[at], images[at] = caption, image
+        return Labels(captions, images)
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
-        return sum(len(rows) for rows in self.scan(low, high))
+        held = self.snapshot
+        opened = map(held.open, held.manifest.shards)
+        return sum(shard.count(*shard.range(low, high)) for shard in opened)
 
     def close(self) -> None:
-        self._where = None
+        self.snapshot.close()
 
-    def _use(self, manifest: Manifest) -> None:
-        self.manifest, self._where = manifest, None
 
-    def _located(self, ids: Tensor) -> Sequence[tuple[Shard, int]]:
-        if self._where is None:
-            parts = [
-                (read_rows(self.folder / SHARDS, self.manifest, shard, 0, shard.rows).ids, place)
-                for place, shard in enumerate(self.manifest.shards)
-            ]
-            known = torch.cat([held for held, _ in parts])
-            shard = torch.cat([torch.full_like(held, place) for held, place in parts])
-            row = torch.cat([torch.arange(len(held)) for held, _ in parts])
-            order = known.argsort()
-            self._where = known[order], shard[order], row[order]
-        known, shard, row = self._where
-        place = torch.searchsorted(known, ids).clamp_max(len(known) - 1)
-        if not bool((known[place] == ids).all()):
-            raise InputError(f"the index holds no item {int(ids[known[place] != ids][0])}.")
-        return [(self.manifest.shards[s], r) for s, r in zip(shard[place].tolist(), row[place].tolist(), strict=True)]
+def shell_ranges(shard: Shard) -> list[tuple[int, int]]:
+    """The rows [start, stop) of each shell in a shard, from the innermost to the outermost."""
+    ends = [0, *shard.bounds, shard.rows]
+    return list(pairwise(ends))
+
+
+class _Span:
+    """Smallest radius, largest radius and number of the items of one shell, over the shards."""
+
+    def __init__(self) -> None:
+        self.low, self.high, self.count = float("inf"), 0.0, 0
+
+    def take(self, opened: OpenShard, start: int, stop: int) -> None:
+        count = opened.count(start, stop)
+        if count:
+            live = opened.live(start, stop)
+            first, last = (0, stop - start - 1) if live is None else np.flatnonzero(live)[[0, -1]].tolist()
+            self.low = min(self.low, float(opened.radius[start + first]))
+            self.high = max(self.high, float(opened.radius[start + last]))
+            self.count += count
+
+    def shell(self) -> Shell:
+        return Shell(self.low, self.high, self.count) if self.count else Shell(0.0, 0.0, 0)
+
+
+def _chunks(held: Snapshot, shard: Shard, start: int, stop: int, size: int) -> Iterator[Rows]:
+    """The rows [start, stop) of a shard that are not deleted, some at a time."""
+    opened = held.open(shard)
+    for at in range(start, stop, size):
+        end = min(at + size, stop)
+        rows = read_rows(held.folder / SHARDS, held.manifest, shard, at, end)
+        live = opened.live(at, end)
+        rows = rows if live is None else rows.take(torch.from_numpy(live))
+        if len(rows):
+            yield rows
+
+
+def _located(held: Snapshot, ids: Tensor) -> Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]:
+    """The shards that hold the ids (n,), with the rows there and their places among the ids."""
+    wanted = np.ascontiguousarray(ids.detach().cpu().numpy().astype(np.int64, copy=False))
+    found, missing = [], np.ones(len(wanted), bool)
+    for shard in held.manifest.shards:
+        near = np.flatnonzero(missing & (wanted >= shard.first) & (wanted <= shard.last))
+        if not len(near):
+            continue
+        opened = held.open(shard)
+        rows = opened.places(wanted[near])
+        here = rows >= 0
+        if here.any():
+            found.append((opened, rows[here], near[here]))
+            missing[near[here]] = False
+    if missing.any():
+        raise InputError(f"the index holds no item {int(wanted[missing][0])}.")
+    return found
+
+
+def _on_sphere(sphere: Space, direction: Tensor) -> Points:
+    """Directions as points of the equator, where distances are angles; a zero direction, at the pole, is at pi/2."""
+    radius = (direction != 0).any(-1).float() * (math.pi / 2)
+    return Points(sphere.geometry, (Polar(direction, radius),))
+
+
+def _best(a: Candidates, b: Candidates, k: int) -> Candidates:
+    ids, cosine = (torch.cat(pair, dim=-1) for pair in zip(a, b, strict=True))
+    order = cosine.masked_fill(ids < 0, -torch.inf).argsort(dim=-1, descending=True, stable=True)[:, :k]
+    return Candidates(ids.gather(-1, order), cosine.gather(-1, order))

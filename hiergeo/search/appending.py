@@ -1,0 +1,281 @@
+"""Changing an index: rows appended as shards, items deleted by lists of rows; all of a change or nothing of it."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hiergeo.errors import InputError
+from hiergeo.geometry import Geometry, parse
+from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
+from hiergeo.search.quantiles import shell_edges, with_bounds
+from hiergeo.search.rows import Rows
+from hiergeo.search.shard_writer import bury, write_shard
+from hiergeo.search.shards import SORTED, Labels, OpenShard, arrays, check_sizes, read_record
+from hiergeo.search.snapshots import publish, writer
+from hiergeo.search.store import check_rows
+
+MERGED = 1 << 22
+"""Ids that are compared at a time."""
+
+Labelled = tuple[Rows, Labels]
+
+
+@dataclass(frozen=True)
+class Added:
+    """What was added to an index.
+
+    Attributes:
+        rows: how many items.
+        first: the smallest id among them; -1 if there are none.
+        last: the largest; without ids of their own, items have those from `first` to `last` in their order.
+        bytes: of their shards.
+    """
+
+    rows: int
+    first: int
+    last: int
+    bytes: int
+
+
+@final
+class Writer:
+    """Collects rows and writes a shard whenever one is full: at most one shard of rows is in memory.
+
+    Args:
+        folder: of the index.
+        manifest: of the index.
+        first: number of its first shard, which is a part of its name.
+
+    Attributes:
+        shards: that are written.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, first: int = 0) -> None:
+        self.folder, self.manifest = folder / SHARDS, manifest
+        self.geometry: Geometry = parse(manifest.geometry)
+        self.shards: list[Shard] = []
+        self._next = first
+        self._full = manifest.full
+        self._count = 0
+        self._held: Rows | None = None
+        self._captions: list[str | None] = []
+        self._images: list[str | None] = []
+
+    def add(self, rows: Rows, labels: Labels) -> None:
+        """Take rows with their labels.
+
+        Raises:
+            InputError: a negative id, or one that is twice in a shard.
+            UnavailableError: a shard cannot be written.
+        """
+        if len(rows) and int(rows.ids.min()) < 0:
+            raise InputError(f"the id {int(rows.ids.min())} is negative: ids must be whole numbers >= 0.")
+        start = 0
+        while start < len(rows):
+            if self.full(1):
+                self.flush()
+            stop = min(start + self._full - self._count, len(rows))
+            held = self._room(stop - start)
+            for name in ("ids", "direction", "radii"):
+                getattr(held, name)[self._count : self._count + stop - start] = getattr(rows, name)[start:stop]
+            self._count += stop - start
+            self._captions += labels.captions[start:stop]
+            self._images += labels.images[start:stop]
+            start = stop
+
+    def full(self, more: int) -> bool:
+        """Whether so many more rows do not fit beside those that are waiting."""
+        return self._count + more > self._full
+
+    def flush(self) -> None:
+        """Write the rows that are waiting, if there are any."""
+        if not self._count or self._held is None:
+            return
+        rows = self._held.take(slice(0, self._count))
+        _refuse_repeated(np.sort(rows.ids.numpy()))
+        place = self.folder / f"{self.manifest.generation + 1:08d}-{self._next:05d}"
+        self.shards.append(write_shard(place, rows, Labels(self._captions, self._images), self.geometry))
+        self._next += 1
+        self._count, self._captions, self._images = 0, [], []
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        for shard in self.shards:
+            shutil.rmtree(self.folder / shard.name, ignore_errors=True)
+
+    def _room(self, more: int) -> Rows:
+        """Memory for the rows that are waiting and so many more; it doubles up to that of a full shard."""
+        size = 0 if self._held is None else len(self._held)
+        if self._held is None or self._count + more > size:
+            size = min(self._full, max(2 * size, self._count + more))
+            frame = self.manifest.frame
+            room = Rows(
+                torch.empty(size, dtype=torch.int64),
+                torch.empty(size, frame.dim, dtype=DTYPES[self.manifest.dtype]),
+                torch.empty(size, len(frame.dims)),
+            )
+            for name in ("ids", "direction", "radii") if self._held is not None else ():
+                getattr(room, name)[: self._count] = getattr(self._held, name)[: self._count]
+            self._held = room
+        return self._held
+
+
+def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Added:
+    """Append rows to an index, all of them or none.
+
+    Args:
+        folder: of the index.
+        items: called with the manifest, under the lock of the index; gives rows with their labels.
+
+    Raises:
+        InputError: an id that is there already or twice, or rows of another dimension; the index is as before.
+        UnavailableError: a shard cannot be written; the index is as before.
+        HeldError: another process or thread writes to the index.
+    """
+    with writer(folder) as manifest:
+        made = Writer(folder, manifest)
+        try:
+            for rows, labels in items(manifest):
+                check_rows(rows, manifest.frame)
+                made.add(rows, labels)
+            made.flush()
+            joined = join(folder, manifest, made.shards)
+        except BaseException:
+            made.discard()
+            raise
+        if made.shards:
+            publish(folder, joined)
+    return added(made.shards)
+
+
+def adopt(folder: Path, names: Sequence[str] | None = None) -> Added:
+    """Make complete shards that other processes wrote below ``shards`` a part of an index.
+
+    Args:
+        folder: of the index.
+        names: of the shards, other than those of `Writer` (eight digits, a dash, five digits); None adopts all that are
+            complete. Those that are a part of the index already are passed over.
+
+    Raises:
+        InputError: a shard that is not there or of another form, or an id twice; the index is as before.
+        HeldError: another process or thread writes to the index.
+    """
+    with writer(folder) as manifest:
+        known = {shard.name for shard in manifest.shards}
+        if names is None:
+            retired = set(manifest.retired)
+            found = sorted(path.name for path in (folder / SHARDS).iterdir() if not path.name.startswith("."))
+            names = [name for name in found if name not in retired]
+        shards = [_adoptable(folder / SHARDS, name, manifest) for name in names if name not in known]
+        if shards:
+            publish(folder, join(folder, manifest, shards))
+    return added(shards)
+
+
+def delete(folder: Path, ids: Tensor) -> int:
+    """Delete items by their ids (n,) int64; returns how many of them there were.
+
+    Raises:
+        HeldError: another process or thread writes to the index.
+        UnavailableError: the disk cannot be written; the index is as before.
+    """
+    wanted = np.unique(ids.detach().cpu().numpy().astype(np.int64))
+    with writer(folder) as manifest:
+        shards, retired, count = [], [], 0
+        for shard in manifest.shards:
+            near = wanted[(wanted >= shard.first) & (wanted <= shard.last)]
+            opened = OpenShard(folder / SHARDS, manifest, shard) if len(near) else None
+            places = opened.places(near) if opened is not None else np.empty(0, np.int64)
+            places = places[places >= 0]
+            if opened is not None and len(places):
+                dead = np.union1d(opened.dead, places).astype(np.int32)
+                if shard.tombstones is not None:
+                    retired.append(f"{shard.name}/{shard.tombstones}")
+                shard = bury(folder / SHARDS, shard, dead, manifest.generation + 1)
+                count += len(places)
+            shards.append(shard)
+        if count:
+            publish(folder, manifest.next(shards=tuple(shards)), tuple(retired))
+    return count
+
+
+def join(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
+    """The next manifest, with more shards; the first ones of an index decide the edges of its shells.
+
+    Raises:
+        InputError: an id twice, or a shard that does not fit the index.
+    """
+    new = [OpenShard(folder / SHARDS, manifest, shard) for shard in shards]
+    old = [OpenShard(folder / SHARDS, manifest, shard) for shard in manifest.shards]
+    check_ids(new, old)
+    edges = manifest.edges if manifest.edges or manifest.shards else shell_edges(new)
+    bound = tuple(with_bounds(shard, edges) for shard in new)
+    next_id = max((shard.last + 1 for shard in shards), default=0)
+    return manifest.next(shards=(*manifest.shards, *bound), edges=edges, next_id=max(manifest.next_id, next_id))
+
+
+def added(shards: Sequence[Shard]) -> Added:
+    """What shards add to an index."""
+    if not shards:
+        return Added(0, -1, -1, 0)
+    first, last = min(shard.first for shard in shards), max(shard.last for shard in shards)
+    return Added(sum(shard.rows for shard in shards), first, last, sum(sum(shard.bytes.values()) for shard in shards))
+
+
+def check_ids(new: Sequence[OpenShard], old: Sequence[OpenShard]) -> None:
+    """Raise InputError for an id in two new shards, or in a new one and, not deleted, in an old one."""
+    for window in merged([shard.array(SORTED) for shard in new]):
+        _refuse_repeated(window)
+    for shard in new:
+        ids = shard.array(SORTED)
+        for other in old:
+            start, stop = ids.searchsorted(other.shard.first), ids.searchsorted(other.shard.last, "right")
+            if start < stop:
+                there = other.places(ids[start:stop]) >= 0
+                if there.any():
+                    raise InputError(
+                        f"the index holds an item {int(ids[start:stop][there][0])} already: delete it first, or give "
+                        f"another id."
+                    )
+
+
+def _refuse_repeated(ids: NDArray[np.int64]) -> None:
+    """Raise InputError for an id that is twice among ascending ones."""
+    twice = np.flatnonzero(ids[1:] == ids[:-1])
+    if len(twice):
+        raise InputError(f"the id {int(ids[twice[0]])} is there twice: ids must be distinct.")
+
+
+def _adoptable(folder: Path, name: str, manifest: Manifest) -> Shard:
+    shard = read_record(folder / name)
+    check_sizes(folder, shard)
+    for file, (kind, width) in arrays(manifest).items():
+        if shard.name != name or shard.bytes.get(file) != shard.rows * width * kind.itemsize:
+            raise InputError(f"shard {name} is not of the form of the index: write it again for this one.")
+    return shard
+
+
+def merged(arrays: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
+    """The numbers of several ascending arrays in ascending order, about `MERGED` at a time; equal ones together."""
+    ends = sorted((int(ids[0]), int(ids[-1])) for ids in arrays)
+    if all(one[1] < other[0] for one, other in pairwise(ends)):
+        return
+    at = [0] * len(arrays)
+    step = max(1, MERGED // len(arrays))
+    while True:
+        tops = [
+            int(ids[min(start + step, len(ids)) - 1]) for ids, start in zip(arrays, at, strict=True) if start < len(ids)
+        ]
+        if not tops:
+            return
+        stops = [int(ids.searchsorted(min(tops), "right")) for ids in arrays]
+        yield np.sort(np.concatenate([ids[a:b] for ids, a, b in zip(arrays, at, stops, strict=True)]))
+        at = stops

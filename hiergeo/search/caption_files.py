@@ -1,0 +1,84 @@
+"""Files of captions, read a row at a time: lines of text, CSV tables, Parquet tables."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from hiergeo.errors import InputError, UnavailableError, reason
+from hiergeo.search import layout
+from hiergeo.search.shards import arrow
+from hiergeo.storage.files import path_of, size_of
+
+
+def captions_in(file: Path | str, images: Path | None) -> tuple[Iterable[Any], bool]:
+    """The captions in a file; or pairs of a caption and its image, if the file is a table with both; and whether it is.
+
+    Args:
+        file: .txt with one a line, .csv or .parquet with a column ``caption``.
+        images: the folder that the images of a table are named in.
+
+    Raises:
+        UnavailableError: there is no such file.
+        InputError: it is of another kind, damaged, or has no captions.
+    """
+    path = path_of(file)
+    if size_of(path) is None:
+        raise UnavailableError(f"there is no file {path}: name one of captions, or give a list of them.")
+    kind = path.suffix.lower()
+    if kind == ".txt":
+        return _lines(path), False
+    if kind not in (".csv", ".parquet"):
+        raise InputError(f"{path} is no file of captions: name a .txt, a .csv or a .parquet.")
+    rows = _csv(path) if kind == ".csv" else _parquet(path)
+    first = next(rows, None)
+    if first is None:
+        return (), False
+    whole = chain([first], rows)
+    if first.get("image") is None:
+        return (row["caption"] for row in whole), False
+    return ((row["caption"], images / row["image"] if images else row["image"]) for row in whole), True
+
+
+def _lines(path: Path) -> Iterator[str]:
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline=None) as handle:
+            for line in handle:
+                number += 1
+                yield line.rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}, after line {number}: {reason(error)}; save the file as UTF-8.") from error
+
+
+def _csv(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            rows = csv.DictReader(handle)
+            _check_columns(path, rows.fieldnames or [])
+            for row in rows:
+                if row["caption"] is None:
+                    raise InputError(f"{path}, line {rows.line_num}: the row has no caption.")
+                yield row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}): save it as a CSV table in UTF-8.") from error
+
+
+def _parquet(path: Path) -> Iterator[dict[str, Any]]:
+    pa = arrow()
+    try:
+        with pa.parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            _check_columns(path, names)
+            columns = [name for name in ("caption", "image") if name in names]
+            for batch in file.iter_batches(layout.BATCH, columns=columns):
+                yield from batch.to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}): replace it by an intact Parquet file.") from error
+
+
+def _check_columns(path: Path, names: Iterable[str]) -> None:
+    if "caption" not in names:
+        shown = ", ".join(list(names)[:8]) or "none"
+        raise InputError(f"{path} has no column 'caption' (its columns: {shown}): name that of the captions so.")

@@ -1,0 +1,111 @@
+"""Checking an index: every byte against its hash, order, ids, lists of deleted rows, captions, the root."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiergeo.errors import HiergeoError, reason
+from hiergeo.search.appending import merged
+from hiergeo.search.layout import SHARDS, Shard, read_root
+from hiergeo.search.quantiles import with_bounds
+from hiergeo.search.shards import CAPTIONS, IDS, PLACES, RADII, SORTED, OpenShard, arrow, check_sizes
+from hiergeo.search.snapshots import Snapshot
+from hiergeo.storage.files import sha256
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check of an index found.
+
+    Attributes:
+        shards: how many it has.
+        rows: how many items.
+        bytes: that were read.
+        defects: what is wrong: (shard, what); of the index as a whole the shard is "".
+    """
+
+    shards: int
+    rows: int
+    bytes: int
+    defects: tuple[tuple[str, str], ...]
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Names of the shards that are damaged."""
+        return tuple(sorted({name for name, _ in self.defects if name}))
+
+
+def check(folder: Path, progress: Callable[[Shard], object] = lambda _: None) -> Checked:
+    """Verify the generation of an index that is current, while others may read and write it.
+
+    Args:
+        folder: of the index.
+        progress: called after each shard.
+
+    Raises:
+        UnavailableError: there is no index.
+        InputError: the manifest is damaged.
+    """
+    held = Snapshot(folder)
+    manifest = held.manifest
+    defects: list[tuple[str, str]] = []
+    try:
+        read_root(folder, manifest.frame)
+    except HiergeoError as error:
+        defects.append(("", str(error)))
+    sound = []
+    for shard in manifest.shards:
+        found = list(_defects(held, shard))
+        defects += [(shard.name, what) for what in found]
+        if not found:
+            sound.append(held.open(shard))
+        progress(shard)
+    for ids in merged([_live_ids(opened) for opened in sound]):
+        twice = np.flatnonzero(ids[1:] == ids[:-1])
+        defects += [("", f"the id {int(ids[at])} is in two shards") for at in twice[:1]]
+    size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
+    return Checked(len(manifest.shards), manifest.rows, size, tuple(defects))
+
+
+def _defects(held: Snapshot, shard: Shard) -> Iterator[str]:
+    """What is wrong with one shard."""
+    folder = held.folder / SHARDS
+    try:
+        check_sizes(folder, shard)
+        for name, known in shard.sha256.items():
+            if sha256(folder / shard.name / name) != known:
+                yield f"{name} is not what was written"
+                return
+        opened = held.open(shard)
+        rows = arrow().parquet.ParquetFile(folder / shard.name / CAPTIONS).metadata.num_rows
+    except (HiergeoError, OSError, ValueError) as error:
+        yield reason(error)
+        return
+    if rows != shard.rows:
+        yield f"{CAPTIONS} has {rows} rows instead of {shard.rows}"
+    radius, ids, ordered, dead = opened.radius, opened.array(IDS), opened.array(SORTED), opened.dead
+    if not np.isfinite(opened.array(RADII)).all() or (radius[1:] < radius[:-1]).any() or radius[0] < 0:
+        yield "radii are not in order"
+    if (radius[0], radius[-1]) != (np.float32(shard.low), np.float32(shard.high)):
+        yield "the range of radii is not that of the manifest"
+    tied = radius[1:] == radius[:-1]
+    if (ids[1:][tied] < ids[:-1][tied]).any():
+        yield "rows of one radius are not in order of their ids"
+    if (ordered[1:] <= ordered[:-1]).any() or (ids[opened.array(PLACES)] != ordered).any():
+        yield "the list of ids is not in order, or not that of the rows"
+    if (ordered[0], ordered[-1]) != (shard.first, shard.last):
+        yield "the range of ids is not that of the manifest"
+    inside = not len(dead) or 0 <= dead[0] <= dead[-1] < shard.rows
+    if len(dead) != shard.deleted or (dead[1:] <= dead[:-1]).any() or not inside:
+        yield "the list of deleted rows does not fit"
+    if with_bounds(opened, held.manifest.edges).bounds != shard.bounds:
+        yield "the bounds of shells are not those of the radii"
+
+
+def _live_ids(opened: OpenShard) -> NDArray[np.int64]:
+    """The ids of a shard that are not deleted, ascending."""
+    ids = opened.array(SORTED)
+    return ids[~np.isin(opened.array(PLACES), opened.dead)] if len(opened.dead) else ids

@@ -1,0 +1,92 @@
+"""Compaction: small shards and those with deleted rows are written again as full ones."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hiergeo.search.appending import Labelled, Writer
+from hiergeo.search.layout import SHARDS, Manifest
+from hiergeo.search.quantiles import shell_edges, with_bounds
+from hiergeo.search.shard_writer import PIECE
+from hiergeo.search.shards import OpenShard, check_sizes, read_rows
+from hiergeo.search.snapshots import publish, writer
+
+SMALL = 0.5
+"""Share of a full shard below which a shard is written again."""
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What a compaction did.
+
+    Attributes:
+        rows: items in the index.
+        dropped: deleted rows that are gone from the disk, once no reader uses them.
+        before: shards that there were.
+        after: shards that there are.
+        written: rows that were written again.
+    """
+
+    rows: int
+    dropped: int
+    before: int
+    after: int
+    written: int
+
+
+def compact(folder: Path) -> Compacted:
+    """Write small shards, and those with deleted rows, again as full ones, and find the edges of shells anew.
+
+    Readers of older generations keep what they read: the old shards are removed when none of them lives.
+
+    Raises:
+        HeldError: another process or thread writes to the index.
+        UnavailableError: a shard is damaged, or the disk cannot be written; the index is as before.
+    """
+    with writer(folder) as manifest:
+        least = SMALL * manifest.full
+        chosen = [shard for shard in manifest.shards if shard.deleted or shard.rows < least]
+        if len(chosen) < 2 and not any(shard.deleted for shard in chosen):
+            chosen = []
+        made = Writer(folder, manifest)
+        try:
+            for shard in chosen:
+                check_sizes(folder / SHARDS, shard)
+                for rows, labels in _pieces(OpenShard(folder / SHARDS, manifest, shard)):
+                    made.add(rows, labels)
+            made.flush()
+            joined = _rearranged(folder, manifest, {shard.name for shard in chosen}, made)
+        except BaseException:
+            made.discard()
+            raise
+        if joined.shards != manifest.shards or joined.edges != manifest.edges:
+            publish(folder, joined, tuple(shard.name for shard in chosen))
+    return Compacted(
+        joined.rows,
+        sum(shard.deleted for shard in chosen),
+        len(manifest.shards),
+        len(joined.shards),
+        sum(shard.rows for shard in made.shards),
+    )
+
+
+def _rearranged(folder: Path, manifest: Manifest, gone: set[str], made: Writer) -> Manifest:
+    """The next manifest: shards that stay, those that were made, and new edges over both."""
+    shards = [*(shard for shard in manifest.shards if shard.name not in gone), *made.shards]
+    opened = [OpenShard(folder / SHARDS, manifest, replace(shard, bounds=())) for shard in shards]
+    edges = shell_edges(opened)
+    return manifest.next(shards=tuple(with_bounds(shard, edges) for shard in opened), edges=edges)
+
+
+def _pieces(opened: OpenShard) -> Iterator[Labelled]:
+    """The rows of a shard that are not deleted, with their labels, some at a time."""
+    shard, manifest = opened.shard, opened.manifest
+    for start in range(0, shard.rows, PIECE):
+        stop = min(start + PIECE, shard.rows)
+        live = opened.live(start, stop)
+        places = np.arange(start, stop) if live is None else start + np.flatnonzero(live)
+        rows = read_rows(opened.folder.parent, manifest, shard, start, stop)
+        yield rows.take(torch.from_numpy(places - start)), opened.labels(places)

@@ -1,0 +1,83 @@
+"""From batches of captions, images or embeddings to the rows of an index."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+
+from hiergeo.adapters import Model
+from hiergeo.errors import InputError
+from hiergeo.geometry import Space
+from hiergeo.search.layout import DTYPES, Manifest
+from hiergeo.search.rows import Rows
+from hiergeo.search.shards import Labels
+from hiergeo.search.sources import ID, Batch
+
+NORM = 1e-2
+"""How far from 1 the norm of an embedding may be that a normalised model gave: float16 rounds by less."""
+
+
+@final
+class Embedder:
+    """Makes rows of an index of batches.
+
+    Args:
+        folder: of the index.
+        manifest: of the index.
+        space: of the index.
+        model: gives the model of the index; called when captions or images are to be embedded.
+        first: the id of row 0, where ids are counted.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, space: Space, model: Callable[[], Model], first: int = 0
+    ) -> None:
+        self.folder, self.manifest, self.space, self.model, self.first = folder, manifest, space, model, first
+
+    def rows(self, batch: Batch) -> tuple[Rows, Labels]:
+        """The rows of a batch, with their labels.
+
+        Raises:
+            InputError: an item that cannot be embedded or held by the space, or embeddings of another dimension or norm
+                than those of the index.
+        """
+        ids = batch.ids
+        if ids is None:
+            start = self.first + batch.start
+            if start + batch.size > ID:
+                raise InputError(f"there is no id left: the largest may be {ID - 1}; give ids.")
+            ids = torch.arange(start, start + batch.size)
+        embeddings = self.embeddings(batch)
+        rows = Rows.of(ids, embeddings, self.space, DTYPES[self.manifest.dtype])
+        return rows, batch.labels(self.folder)
+
+    def embeddings(self, batch: Batch) -> Tensor:
+        """The embeddings (n, D) of a batch."""
+        embeddings = batch.embeddings
+        if embeddings is not None:
+            self._check(embeddings, batch.start)
+        elif batch.captions is not None:
+            embeddings = self.model().encode_text(batch.captions)
+        else:
+            embeddings = self.model().encode_image(batch.images or [])
+        if embeddings.shape[1] != self.manifest.frame.dim:
+            raise InputError(
+                f"the embeddings have dimension {embeddings.shape[1]} and the index {self.manifest.frame.dim}: "
+                f"embed by the model of the index."
+            )
+        return embeddings
+
+    def _check(self, embeddings: Tensor, start: int) -> None:
+        facts = self.manifest.model
+        if facts is None or not facts.normalised:
+            return
+        norm = embeddings.norm(dim=1)
+        off = (norm - 1).abs() > NORM
+        if bool(off.any()):
+            row = int(off.nonzero()[0])
+            raise InputError(
+                f"the embedding of row {start + row} (the first is 0) has norm {float(norm[row]):.4g}, and those of "
+                f"{facts.name} have norm 1: divide embeddings by their norms."
+            )

@@ -1,0 +1,101 @@
+"""Requests: what is asked of an index, so that questions of different kinds share one pass."""
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from hiergeo import _limits
+from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo.geometry import Space
+from hiergeo.geometry.space import By
+from hiergeo.search.queries import Query
+
+Kind = Literal["children", "parents", "neighbours", "ladder", "count"]
+
+MOST_HITS = 1024
+"""The largest k of a search."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One question to an index; `Index.search` answers a list of them in one pass.
+
+    Attributes:
+        kind: "children" and "parents": the k items that the query entails most, and that entail it most;
+            "neighbours": the k nearest; "ladder": the nearest item within each threshold of radius; "count": how many
+            items the query entails.
+        query: a text, an image (path or picture), or an embedding (D,).
+        k: hits of the first three kinds, 1 <= k <= 1024.
+        by: order of children and parents: "margin", largest first; "angle" or "distance", smallest first.
+        thresholds: of a ladder: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the
+            largest radius of the index.
+        within: of a count: count the items within this geodesic distance instead of those in the cone of the query.
+        low: items of a smaller radius are left out, geodesic units.
+        high: items of a larger radius are left out.
+        space: another space of the frame of the index, or the spec of a geometry around its root; None is the space of
+            the index.
+        min_radius: scale of the cones; None is that of the space.
+
+    Raises:
+        InputError: a kind or an order that is unknown, k or a number of thresholds out of range, a range of radii that
+            is empty.
+    """
+
+    kind: Kind
+    query: Query
+    k: int = 10
+    by: By = "margin"
+    thresholds: int | Tensor = 50
+    within: float | None = None
+    low: float = 0.0
+    high: float = math.inf
+    space: Space | str | None = None
+    min_radius: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_name("kind of search", self.kind, get_args(Kind))
+        _check_name("order", self.by, get_args(By))
+        check_whole("k", self.k, 1, MOST_HITS)
+        if isinstance(self.thresholds, Tensor):
+            _check_thresholds(self.thresholds)
+        else:
+            check_whole("thresholds", self.thresholds, 1, _limits.PROTOCOL_STEPS)
+        if not self.low <= self.high:
+            raise InputError(f"the range of radii from {self.low:g} to {self.high:g} is empty: low must be <= high.")
+        if self.within is not None and not self.within >= 0:
+            raise InputError(f"within must be a distance >= 0, not {self.within:g}.")
+        if self.min_radius is not None:
+            check_positive("min_radius", self.min_radius)
+
+    @property
+    def group(self) -> Hashable:
+        """Requests of one group are answered by one task of a sweep."""
+        space = self.space if self.space is None or isinstance(self.space, str) else id(self.space)
+        shared = self.kind, space, self.min_radius, self.low, self.high
+        if self.kind == "ladder":
+            steps = self.thresholds
+            return *shared, tuple(steps.tolist()) if isinstance(steps, Tensor) else steps
+        if self.kind == "count":
+            return *shared, self.within is None
+        return *shared, None if self.kind == "neighbours" else self.by
+
+
+def _check_name(what: str, name: object, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise unknown_name(what, str(name), known)
+
+
+def _check_thresholds(thresholds: Tensor) -> None:
+    if (
+        thresholds.ndim != 1
+        or not len(thresholds)
+        or not (thresholds.is_floating_point() or not thresholds.is_complex())
+    ):
+        raise InputError(f"thresholds must be one row of numbers (T,), not a tensor {tuple(thresholds.shape)}.")
+    held = thresholds.double()
+    if not bool(torch.isfinite(held).all()) or bool((held.diff() < 0).any()):
+        raise InputError("thresholds must be finite and ascend.")

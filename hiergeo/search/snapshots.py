@@ -1,0 +1,215 @@
+"""Readers and one writer at once: readers hold a generation of the index, and what it names stays until they let go.
+
+A reader of generation G holds a shared lock on the file ``readers/G``. A writer changes nothing that a manifest names:
+it adds files, makes the next manifest current, and removes what is retired once no reader of an older generation lives;
+otherwise the next writer does. The locks are the system's: a reader that is killed holds none.
+"""
+
+import os
+import re
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import final
+
+from hiergeo.errors import UnavailableError
+from hiergeo.search import layout
+from hiergeo.search.layout import MANIFEST, SHARDS, Manifest, Shard
+from hiergeo.search.shards import OpenShard, check_sizes
+from hiergeo.storage.files import remove_leftovers
+from hiergeo.storage.locks import HeldError, locked
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there, what is retired stays
+    fcntl = None  # type: ignore[assignment]
+
+READERS = "readers"
+
+OURS = re.compile(r"\d{8}-\d{5}")
+"""Names of the shards that writers of an index make; those of other processes wait to be adopted."""
+
+OPEN = 64
+"""Shards whose files a snapshot keeps open."""
+
+TRIES = 1000
+"""How often a reader looks again where the manifest changes under it."""
+
+
+@final
+class Snapshot:
+    """One generation of an index, held until nobody refers to it; several threads may read it.
+
+    Args:
+        folder: of the index.
+
+    Attributes:
+        folder: of the index.
+        manifest: of the generation.
+        damaged: shards that `check` left out: name -> why.
+
+    Raises:
+        UnavailableError: there is no index.
+        InputError: the manifest is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.damaged = folder, dict[str, str]()
+        self._descriptor: int | None = None
+        self._opened: OrderedDict[str, OpenShard] = OrderedDict()
+        self._lock = threading.Lock()
+        for _ in range(TRIES):
+            stamp = _stamp(folder)
+            self.manifest = layout.read(folder)
+            self._descriptor = _hold(folder / READERS / str(self.manifest.generation))
+            if _stamp(folder) == stamp:
+                break
+            self.close()
+
+    def check(self, skip_damaged: bool = False) -> "Snapshot":
+        """The snapshot itself, without the shards whose files are missing or not of their size.
+
+        Args:
+            skip_damaged: leave such shards out; otherwise they are refused.
+
+        Raises:
+            UnavailableError: a shard is damaged.
+        """
+        sound = []
+        for shard in self.manifest.shards:
+            try:
+                check_sizes(self.folder / SHARDS, shard)
+                sound.append(shard)
+            except UnavailableError as error:
+                if not skip_damaged:
+                    raise
+                self.damaged[shard.name] = str(error)
+        if self.damaged:
+            self.manifest = replace(self.manifest, shards=tuple(sound))
+        return self
+
+    def open(self, shard: Shard) -> OpenShard:
+        """A shard that is open for reading; the `OPEN` last ones stay so."""
+        with self._lock:
+            found = self._opened.pop(shard.name, None) or OpenShard(self.folder / SHARDS, self.manifest, shard)
+            self._opened[shard.name] = found
+            while len(self._opened) > OPEN:
+                self._opened.popitem(last=False)
+        return found
+
+    def close(self) -> None:
+        """Let go of the generation."""
+        self._opened.clear()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __del__(self) -> None:
+        with suppress(OSError, AttributeError):
+            self.close()
+
+
+@contextmanager
+def writer(folder: Path) -> Iterator[Manifest]:
+    """Hold the lock of an index; gives its manifest, after what dead writers left behind has been removed.
+
+    Raises:
+        HeldError: another process or thread writes to the index.
+    """
+    with locked(folder):
+        manifest = layout.read(folder)
+        remove_orphans(folder, manifest)
+        _remove_retired(folder, manifest)
+        yield manifest
+
+
+def tidy(folder: Path) -> None:
+    """Remove what is retired and no longer read, unless somebody else writes to the index and so does it."""
+    with suppress(HeldError), writer(folder):
+        pass
+
+
+def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> Manifest:
+    """Make a manifest the current one, and remove what is retired unless readers of older generations live.
+
+    Args:
+        folder: of the index, whose lock is held.
+        manifest: of the next generation.
+        retired: what this generation does not name any more, below ``shards``.
+
+    Returns:
+        The manifest as it was committed.
+    """
+    waiting = tuple(name for name in manifest.retired if (folder / SHARDS / name).exists())
+    held = replace(manifest, retired=(*waiting, *retired))
+    layout.commit(folder, held)
+    _remove_retired(folder, held)
+    return held
+
+
+def remove_orphans(folder: Path, manifest: Manifest) -> None:
+    """Remove shards and tombstones that writers left behind which died before their manifest was current."""
+    shards = folder / SHARDS
+    remove_leftovers(folder)
+    remove_leftovers(shards)
+    named = {shard.name for shard in manifest.shards} | set(manifest.retired)
+    for path in shards.iterdir():
+        if OURS.fullmatch(path.name) and path.name not in named:
+            shutil.rmtree(path, ignore_errors=True)
+    for shard in manifest.shards:
+        for path in (shards / shard.name).glob("tombstones-*"):
+            if path.name != shard.tombstones and f"{shard.name}/{path.name}" not in named:
+                path.unlink(missing_ok=True)
+
+
+def _hold(place: Path) -> int | None:
+    """A descriptor that holds the shared lock of a reader; None on a disk that nobody can write."""
+    try:
+        place.parent.mkdir(exist_ok=True)
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError:
+        return None
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """What tells one manifest from the next, which a rename puts in its place."""
+    try:
+        found = (folder / MANIFEST).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _remove_retired(folder: Path, manifest: Manifest) -> None:
+    if _read_before(folder / READERS, manifest.generation):
+        return
+    for name in manifest.retired:
+        path = folder / SHARDS / name
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _read_before(readers: Path, generation: int) -> bool:
+    """Whether a reader of an older generation lives; the files of those without one are removed."""
+    alive = False
+    for place in readers.glob("*") if fcntl is not None else ():
+        if not place.name.isdecimal() or int(place.name) >= generation:
+            continue
+        with suppress(FileNotFoundError):
+            descriptor = os.open(place, os.O_RDWR)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                place.unlink()
+            except BlockingIOError:
+                alive = True
+            finally:
+                os.close(descriptor)
+    return alive or fcntl is None

@@ -1,0 +1,293 @@
+"""What an index is made of: captions, images and embeddings of any number, read as a stream of batches."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias, TypeVar, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo.errors import InputError, reason
+from hiergeo.search import layout
+from hiergeo.search.caption_files import captions_in
+from hiergeo.search.queries import SUFFIXES
+from hiergeo.search.shards import Labels
+from hiergeo.storage.files import path_of
+
+ID = 1 << 63
+"""Ids are below it."""
+
+Captions: TypeAlias = Iterable[str] | str | Path
+"""Captions; or a file: .txt with one a line, .csv or .parquet with a column ``caption``."""
+
+Images: TypeAlias = Iterable[str | Path] | str | Path
+"""Paths of images; or a folder, whose images are taken in order of their paths."""
+
+Embeddings: TypeAlias = Tensor | Iterable[Tensor] | str | Path
+"""(N, D); or blocks (n, D) of them; or a .npy file."""
+
+Item = TypeVar("Item")
+
+
+class Batch(NamedTuple):
+    """Items that follow each other.
+
+    Attributes:
+        start: number of the first.
+        size: how many.
+        captions: one for each; None for items without captions.
+        images: paths or other references, one for each; None for items without images.
+        embeddings: (n, D); None where captions or images are to be embedded.
+        ids: (n,) int64; None where they are to be counted.
+    """
+
+    start: int
+    size: int
+    captions: list[str] | None
+    images: list[str | Path] | None
+    embeddings: Tensor | None
+    ids: Tensor | None
+
+    def hash_into(self, digest: "hashlib._Hash") -> None:
+        """Add the content of the batch to a hash."""
+        for words in (self.captions, self.images):
+            for word in words or ():
+                raw = str(word).encode("utf-8", "surrogateescape")
+                digest.update(len(raw).to_bytes(8, "little") + raw)
+        for numbers in (self.embeddings, self.ids):
+            if numbers is not None:
+                digest.update(numbers.contiguous().numpy().tobytes())
+
+    def labels(self, folder: Path) -> Labels:
+        """Captions and references to images, as the index in `folder` keeps them."""
+        nothing: list[str | None] = [None] * self.size
+        images = [reference(image, folder) for image in self.images] if self.images is not None else nothing
+        return Labels(self.captions if self.captions is not None else nothing, images)
+
+
+@final
+@dataclass(frozen=True)
+class Inputs:
+    """What an index is made of; each that is given has one entry for every item.
+
+    Attributes:
+        captions: of the items. Those of a table with a column ``image`` bring their images.
+        images: items of their own, or references beside captions or embeddings.
+        embeddings: of the items, instead of embedding captions or images.
+        ids: whole numbers in [0, 2^63), distinct; None counts.
+    """
+
+    captions: Captions | None = None
+    images: Images | None = None
+    embeddings: Embeddings | None = None
+    ids: Iterable[int] | Tensor | None = None
+
+    def given(self) -> list[str]:
+        """Names of those that are given."""
+        return [name for name in ("captions", "images", "embeddings", "ids") if getattr(self, name) is not None]
+
+    def batches(self) -> Iterator[Batch]:
+        """The items, `layout.BATCH` at a time.
+
+        Raises:
+            InputError: nothing that items can be made of, numbers of captions, images, embeddings and ids that differ,
+                or an item that cannot be used, which is named by its row.
+            UnavailableError: a file that is not there.
+        """
+        takers = self._takers()
+        start, size = 0, layout.BATCH
+        while True:
+            parts = {name: take(start, size) for name, take in takers.items()}
+            counts = {name: len(part) for name, part in parts.items()}
+            most = max(counts.values())
+            short = min(counts, key=lambda name: counts[name])
+            if counts[short] < most:
+                more = max(counts, key=lambda name: counts[name])
+                raise InputError(f"there are {start + counts[short]} {short} and more {more}: give one for each item.")
+            if not most:
+                return
+            captions, images = parts.get("captions"), parts.get("images")
+            if captions is not None and captions and isinstance(captions[0], tuple):
+                captions, images = [pair[0] for pair in captions], [pair[1] for pair in captions]
+            yield Batch(start, most, captions, images, parts.get("embeddings"), parts.get("ids"))
+            start += most
+            if most < size:
+                return
+
+    def _takers(self) -> dict[str, Callable[[int, int], Any]]:
+        """For each kind of input what gives the next so many entries of it, checked."""
+        takers: dict[str, Callable[[int, int], Any]] = {}
+        folder = _folder(self.images)
+        if self.captions is not None:
+            captions, tabled = self.captions, False
+            if isinstance(captions, str | Path):
+                captions, tabled = captions_in(captions, folder)
+            folder = None if tabled else folder
+            takers["captions"] = _taker(captions, _check_pair if tabled else _check_caption)
+            if tabled and self.images is not None and not isinstance(self.images, str | Path):
+                raise InputError(
+                    "the table of captions has a column 'image', and images are given beside it: give one."
+                )
+        if folder is not None:
+            takers["images"] = _taker(_pictures(folder), _check_image)
+        elif self.images is not None and not isinstance(self.images, str | Path):
+            takers["images"] = _taker(self.images, _check_image)
+        if self.embeddings is not None:
+            takers["embeddings"] = _Blocks(self.embeddings).take
+        if not takers:
+            raise InputError("there is nothing to index: give captions, images or embeddings.")
+        if self.ids is not None:
+            stream = _taker(_numbers(self.ids), _check_id)
+            takers["ids"] = lambda start, size: torch.tensor(stream(start, size), dtype=torch.int64)
+        return takers
+
+
+def reference(image: str | Path, folder: Path) -> str:
+    """How an index refers to an image: relative to the index in `folder` if it lies beside or below it.
+
+    A string that names no file is kept as it is; `folder / reference` is the path of any other.
+    """
+    path = Path(image)
+    if isinstance(image, str) and not path.is_file():
+        return image
+    path, home = path.resolve(), folder.resolve().parent
+    return os.path.relpath(path, folder.resolve()) if path.is_relative_to(home) else str(path)
+
+
+def _folder(images: Images | None) -> Path | None:
+    if not isinstance(images, str | Path):
+        return None
+    path = path_of(images)
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder of images: name one, or give a list of paths.")
+    return path
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    """The images in a folder and those below it, in order of their paths."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {reason(error)}.") from error
+    for path in entries:
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _pictures(path)
+        elif path.suffix.lower() in SUFFIXES:
+            yield path
+
+
+def _taker(items: Iterable[Item], check: Callable[[int, Item], None]) -> Callable[[int, int], list[Item]]:
+    """What gives the next entries of an iterable; it is called with the number of the first and how many."""
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+        raise InputError(f"captions and images must be lists or other iterables, not {type(items).__name__}.")
+    stream = iter(items)
+
+    def take(start: int, size: int) -> list[Item]:
+        part = list(islice(stream, size))
+        for row, item in enumerate(part, start):
+            check(row, item)
+        return part
+
+    return take
+
+
+def _check_caption(row: int, caption: object) -> None:
+    if not isinstance(caption, str):
+        raise InputError(
+            f"the caption of row {row} (the first is 0) is of type {type(caption).__name__}: give a string."
+        )
+    if not caption.isascii() and any("\ud800" <= letter <= "\udfff" for letter in caption):
+        raise InputError(f"the caption of row {row} (the first is 0) holds half of a surrogate pair: decode it anew.")
+
+
+def _check_image(row: int, image: object) -> None:
+    if not isinstance(image, str | Path):
+        raise InputError(f"the image of row {row} (the first is 0) is of type {type(image).__name__}: give its path.")
+
+
+def _check_pair(row: int, pair: tuple[object, object]) -> None:
+    _check_caption(row, pair[0])
+    _check_image(row, pair[1])
+
+
+def ids_of(ids: Iterable[int] | Tensor) -> Tensor:
+    """Ids (n,) int64 as a tensor.
+
+    Raises:
+        InputError: one that is no whole number in [0, 2^63); it is named by its row.
+    """
+    parts = list(_numbers(ids))
+    for row, item in enumerate(parts):
+        _check_id(row, item)
+    return torch.tensor(parts, dtype=torch.int64)
+
+
+def _numbers(ids: Iterable[int] | Tensor) -> Iterator[int]:
+    if isinstance(ids, Tensor | np.ndarray):
+        return (item for part in torch.as_tensor(ids).split(layout.BATCH) for item in part.tolist())
+    if not isinstance(ids, Iterable) or isinstance(ids, str | bytes):
+        raise InputError(f"ids must be whole numbers in a list or another iterable, not {type(ids).__name__}.")
+    return iter(ids)
+
+
+def _check_id(row: int, item: object) -> None:
+    if isinstance(item, bool) or not isinstance(item, int | np.integer) or not 0 <= item < ID:
+        raise InputError(f"the id of row {row} (the first is 0) is {item!r}: it must be a whole number in [0, 2^63).")
+
+
+@final
+class _Blocks:
+    """Embeddings in blocks of any lengths, taken in others."""
+
+    def __init__(self, embeddings: Embeddings) -> None:
+        if isinstance(embeddings, str | Path):
+            embeddings = [_mapped(path_of(embeddings))]
+        self._blocks: Iterator[Any] = iter([embeddings] if isinstance(embeddings, Tensor | np.ndarray) else embeddings)
+        self._held = torch.empty(0, 0)
+        self._dim: int | None = None
+
+    def take(self, start: int, size: int) -> Tensor:
+        """The next rows, at most `size`, float32 on the CPU."""
+        parts = []
+        while size:
+            if not len(self._held):
+                block = next(self._blocks, None)
+                if block is None:
+                    break
+                self._held = self._checked(block)
+                continue
+            part, self._held = self._held[:size], self._held[size:]
+            parts.append(part.detach().to("cpu", torch.float32))
+            size -= len(part)
+        whole = torch.cat(parts) if parts else torch.empty(0, self._dim or 0)
+        bad = ~whole.isfinite().all(dim=1)
+        if bool(bad.any()):
+            row = start + int(bad.nonzero()[0])
+            raise InputError(
+                f"the embedding of row {row} (the first is 0) holds NaN or Inf: every number must be finite."
+            )
+        return whole
+
+    def _checked(self, block: Any) -> Tensor:
+        tensor = torch.from_numpy(block) if isinstance(block, np.ndarray) else block
+        if not isinstance(tensor, Tensor) or tensor.ndim != 2 or not tensor.is_floating_point():
+            shape = tuple(getattr(block, "shape", ())) or type(block).__name__
+            raise InputError(f"embeddings must be floating-point tensors (n, D), not {shape}.")
+        if self._dim is not None and tensor.shape[1] != self._dim:
+            raise InputError(f"a block of embeddings has dimension {tensor.shape[1]}, and those before it {self._dim}.")
+        self._dim = tensor.shape[1]
+        return tensor
+
+
+def _mapped(path: Path) -> Any:
+    try:
+        return np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as embeddings ({reason(error)}): name a .npy file.") from error

@@ -1,0 +1,71 @@
+"""``hiergeo search`` as a user meets it."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from hiergeo import search
+
+CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("search") / "index"
+    search.build(place, "tiny", CAPTIONS)
+    return place
+
+
+@pytest.mark.parametrize("kind", ["children", "parents", "neighbours", "ladder", "count"])
+def test_every_kind_prints_and_writes_what_python_finds(run, folder, tmp_path, kind):
+    out = tmp_path / "out.json"
+    code, printed, _ = run("search", folder, "a red circle", f"--{kind}", "-g", "lorentz:-1", "--json", out)
+    assert code == 0
+    document = json.loads(out.read_text())
+    assert next(iter(document)) == "metrics"
+    (answer,) = document["answers"]
+    found = getattr(search.open(folder), kind)("a red circle", space="lorentz:-1")
+    if kind == "count":
+        assert answer["count"] == found == document["metrics"]["entailed"]
+        return
+    assert document["metrics"]["hits"] == len(found.hits)
+    assert answer["guarantee"] == "exact"
+    assert all(hit.caption.split()[-1] in printed for hit in found.hits)
+    assert f"{len(CAPTIONS)} of {len(CAPTIONS)}" in printed
+
+
+def test_an_image_is_searched_by_its_name_or_by_an_option(run, folder, tmp_path):
+    picture = tmp_path / "scene.png"
+    Image.new("RGB", (64, 64), "red").save(picture)
+    answers = []
+    for asked in ([picture], ["--image", picture]):
+        code, *_ = run("search", folder, *asked, "-k", 2, "--json", tmp_path / "out.json")
+        assert code == 0
+        answers.append(json.loads((tmp_path / "out.json").read_text())["answers"][0]["hits"])
+    assert answers[0] == answers[1]
+    assert len(answers[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ([], "nothing to search for"),
+        (["a circle", "--parents", "--ladder"], "--parents and --ladder"),
+        (["a circle", "--by", "margins"], "margin"),
+        (["a circle", "--low", "2", "--high", "1"], "empty"),
+        (["a circle", "-g", "lorenz:-1"], "lorentz"),
+        (["--image", "nowhere.png"], "nowhere.png"),
+    ],
+)
+def test_what_cannot_be_searched_is_said_in_one_sentence(run, folder, asked, named):
+    code, _, said = run("search", folder, *asked)
+    assert code == 2
+    assert named in said
+    assert said.count("\n") == 1
+
+
+def test_a_folder_without_an_index_is_named(run, tmp_path):
+    code, _, said = run("search", tmp_path, "a circle")
+    assert code == 2
+    assert str(tmp_path) in said
