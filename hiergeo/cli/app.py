@@ -19,6 +19,7 @@ from hiergeo.cli import (
     options,
     probe,
     search,
+    serve,
     study,
     suite,
     train_head,
@@ -60,6 +61,7 @@ app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)
+app.command("serve", cls=PlannedVerb)(serve.serve_command)
 app.add_typer(data.app, name="data")
 training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)
 training.command("head", cls=PlannedVerb)(train_head.head_command)

@@ -1,0 +1,120 @@
+"""``hiergeo serve``: an index as an HTTP service."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiergeo import adapters, search, serving
+from hiergeo.cli import options
+from hiergeo.cli._terminal import console, note
+from hiergeo.cli.plans import Config
+from hiergeo.errors import InputError
+from hiergeo.serving.server import LOOPBACK, is_loopback, url_of
+
+LIMITS = serving.Limits()
+
+Folder = Annotated[
+    Path, typer.Argument(help="Folder of the index.", metavar="INDEX", show_default=False, callback=options.path)
+]
+Host = Annotated[str, typer.Option(help="Name or address to listen on.", metavar="HOST")]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.", metavar="N", min=0, max=65535)]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Where the model of the index is now; it must be the same one. (by default where it was)",
+        metavar="SPEC",
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        help="What requests must carry as 'Authorization: Bearer TOKEN'; other users of this machine do not see it in "
+        "the environment.",
+        metavar="TOKEN",
+        envvar="HIERGEO_TOKEN",
+    ),
+]
+Writable = Annotated[bool, typer.Option("--writable", help="Let requests add items.")]
+EmbeddingsOnly = Annotated[bool, typer.Option("--embeddings-only", help="Load no model; queries must be embeddings.")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Listen beyond this machine without a token all the same.")]
+BatchSize = Annotated[
+    int,
+    typer.Option(help="Queries that one sweep answers at most; 1 answers each alone.", metavar="N", min=1, max=1024),
+]
+Window = Annotated[
+    float,
+    typer.Option(help="Milliseconds that an idle engine waits for more queries.", metavar="MS", min=0, max=1000),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(help="Seconds for one answer, beyond which a request gets 504.", metavar="S", min=0.001, max=3600),
+]
+Queue = Annotated[
+    int, typer.Option(help="Queries that wait at most, beyond which requests get 503.", metavar="N", min=64, max=65536)
+]
+
+
+def serve_command(
+    index: Folder,
+    config: Config = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    model: Model = None,
+    token: Token = None,
+    writable: Writable = False,
+    embeddings_only: EmbeddingsOnly = False,
+    insecure: Insecure = False,
+    batch_size: BatchSize = 64,
+    window: Window = 2.0,
+    timeout: Timeout = LIMITS.answer_seconds,
+    queue: Queue = LIMITS.waiting,
+    device: options.Device = options.AUTO,
+) -> None:
+    """Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished."""
+    check_token(token)
+    if model is not None and embeddings_only:
+        raise InputError("--model and --embeddings-only exclude each other: leave one out.")
+    with serving.bind(host, port) as bound:
+        if not is_loopback(bound) and token is None and not insecure:
+            raise InputError(
+                f"{host} is reached from other machines: give a --token (or HIERGEO_TOKEN), or --insecure to serve all."
+            )
+        settings = serving.Settings(
+            token=token,
+            writable=writable,
+            hosts=LOOPBACK | {host.lower()} if is_loopback(bound) else None,
+            window=window / 1000,
+            batch=batch_size,
+            embeds=not embeddings_only,
+            limits=dataclasses.replace(LIMITS, answer_seconds=timeout, waiting=queue),
+        )
+        loaded = None if model is None else adapters.load(model, device=device)
+        opened = search.open(index, model=loaded, device=device)
+        if model is not None and opened.encoder.facts is None:
+            raise InputError(
+                f"{index} does not say which model embedded it: leave out --model, search with embeddings."
+            )
+        app = serving.create_app(opened, settings)
+        service = app.state.service
+        service.engine.warm_up()
+        if opened.encoder.facts is None and not embeddings_only:
+            note("the index does not say which model embedded it: queries must be embeddings.")
+
+        def ready(_: Callable[[], None]) -> None:
+            facts = service.facts()
+            named = facts["model"] or "embeddings of unknown origin"
+            told = f"Serving {facts['rows']:,} items ({named}, {facts['geometry']}) at {url_of(bound)}"
+            console().print(told, soft_wrap=True)
+
+        serving.serve(app, bound, settings.limits, ready)
+
+
+def check_token(token: str | None) -> None:
+    """Raise InputError for a token that no header can carry, or that is quickly guessed."""
+    if token is not None and not (len(token) >= 16 and token.isascii() and token.isprintable() and " " not in token):
+        raise InputError("a token must have at least 16 printable ASCII characters and no spaces.")

@@ -1,0 +1,198 @@
+"""The HTTP application: one service around an index, and the routes to it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+from hiergeo._version import __version__
+from hiergeo.errors import HiergeoError, UnavailableError
+from hiergeo.search import Answer, Climb, Index
+from hiergeo.search.index import Result
+from hiergeo.serving.batching import Batcher
+from hiergeo.serving.engine import Engine
+from hiergeo.serving.limits import Refused, Settings
+from hiergeo.serving.metrics import Metrics
+from hiergeo.serving.openapi import document
+from hiergeo.serving.protection import Protection, body_of, error_response, may_pass
+from hiergeo.serving.requests import VERBS, Question, Requests, Verb
+from hiergeo.serving.values import refusal_of
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+Done = TypeVar("Done")
+
+READERS = 2
+"""Threads that read bodies: JSON is parsed and images are decoded beside the event loop."""
+
+
+@final
+class Service:
+    """One index as a service: what the routes and pages of an application share.
+
+    Attributes:
+        index: that is served.
+        settings: of the server.
+        metrics: of the server.
+        requests: parameters and limits.
+        engine: that answers.
+    """
+
+    def __init__(self, index: Index, settings: Settings) -> None:
+        self.index, self.settings, self.metrics = index, settings, Metrics()
+        self.requests = Requests(settings.limits, index.encoder.dim)
+        self.engine = Engine(index, settings, self.metrics)
+        self.started = time.monotonic()
+        self._batcher: Batcher | None = None
+        self._readers: ThreadPoolExecutor | None = None
+        self._adding = asyncio.Lock()
+
+    async def ask(self, question: Question) -> list[Result]:
+        """The answers to a question, from a sweep that others may share.
+
+        Raises:
+            HiergeoError: it cannot be answered; `Refused` says with which status.
+        """
+        assert self._batcher is not None, "the lifespan of the application has not begun"
+        try:
+            self.engine.space(question.geometry)
+        except HiergeoError as error:
+            raise Refused(400, str(error), "geometry") from error
+        return await self._batcher.ask(question)
+
+    async def beside(self, task: Callable[[], Done]) -> Done:
+        """Run something that takes long, beside the event loop and the engine."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, task)
+
+    async def add(self, kind: str, content: bytes) -> dict[str, int]:
+        """Add the items of a body; one addition is stored at a time."""
+        assert self._batcher is not None, "the lifespan of the application has not begun"
+        if not self.settings.writable:
+            raise Refused(403, "this server is read-only: start it with --writable to add items.")
+        addition = await self.beside(partial(self.requests.of_addition, kind, content))
+        async with self._adding:
+            embeddings = await self.beside(partial(self.engine.embed, addition))
+            return await self._batcher.work(partial(self.engine.store, addition, embeddings))
+
+    def facts(self) -> dict[str, Any]:
+        """What the server says of itself."""
+        facts = self.index.encoder.facts
+        return {
+            "status": "ok",
+            "version": __version__,
+            "rows": len(self.index),
+            "generation": self.index.manifest.generation,
+            "model": None if facts is None else facts.name,
+            "dim": self.index.encoder.dim,
+            "geometry": self.index.space.geometry.spec,
+            "embeds": self.settings.embeds and facts is not None,
+            "writable": self.settings.writable,
+            "uptime": round(time.monotonic() - self.started, 3),
+        }
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: "Starlette") -> AsyncIterator[None]:
+        """Run the queue while the application runs; what is in flight when it ends is finished."""
+        self._batcher = Batcher(self.engine.answer, self.settings, self.metrics)
+        self._readers = ThreadPoolExecutor(READERS, "hiergeo-reader")
+        queue = asyncio.create_task(self._batcher.run())
+        try:
+            yield
+        finally:
+            queue.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await queue
+            self._batcher.close()
+            self._readers.shutdown(wait=True, cancel_futures=True)
+
+
+def create_app(index: Index, settings: Settings | None = None, *, routes: Sequence["BaseRoute"] = ()) -> "Starlette":
+    """The application that serves an index; `app.state.service` is its `Service`.
+
+    Args:
+        index: to be served.
+        settings: of the server.
+        routes: more routes, such as those of a page, behind the same protection.
+
+    Raises:
+        UnavailableError: starlette or prometheus-client is not installed.
+    """
+    try:
+        from starlette.applications import Starlette
+        from starlette.exceptions import HTTPException
+        from starlette.middleware import Middleware
+        from starlette.responses import JSONResponse, Response
+        from starlette.routing import Route
+    except ImportError as error:
+        raise UnavailableError("a server needs starlette: pip install 'hiergeo[serve]'.") from error
+
+    service = Service(index, settings or Settings())
+
+    def asked(verb: Verb) -> Callable[["Request"], Awaitable["Response"]]:
+        async def answer(request: "Request") -> "Response":
+            if request.method == "POST":
+                content = await body_of(request, service.settings.limits)
+                kind = request.headers.get("content-type", "")
+                question = await service.beside(partial(service.requests.of_body, verb, kind, content))
+                given = await service.ask(question)
+                return JSONResponse({"answers": [plain(each) for each in given]})
+            question = service.requests.of_query_string(verb, request.scope["query_string"])
+            return JSONResponse(plain((await service.ask(question))[0]))
+
+        return answer
+
+    async def add(request: "Request") -> "Response":
+        content = await body_of(request, service.settings.limits)
+        return JSONResponse(await service.add(request.headers.get("content-type", ""), content))
+
+    async def health(request: "Request") -> "Response":
+        told = service.facts()
+        return JSONResponse(told if may_pass(request.scope, service.settings) else {"status": told["status"]})
+
+    async def metrics(_: "Request") -> "Response":
+        text, kind = service.metrics.text()
+        return Response(text, media_type=kind)
+
+    async def described(_: "Request") -> "Response":
+        return JSONResponse(document(service.requests, service.settings))
+
+    async def refused(_: "Request", error: Exception) -> "Response":
+        assert isinstance(error, HiergeoError)
+        return error_response(refusal_of(error))
+
+    async def missed(request: "Request", error: Exception) -> "Response":
+        assert isinstance(error, HTTPException)
+        allowed = (error.headers or {}).get("Allow")
+        told = f"the method must be one of {allowed}." if allowed else "nothing is here: /api/openapi.json lists paths."
+        response = error_response(Refused(error.status_code, told))
+        if allowed:
+            response.headers["Allow"] = allowed
+        return response
+
+    own: list[BaseRoute] = [
+        *(Route(f"/api/{verb}", asked(verb), methods=["GET", "POST"]) for verb in VERBS),
+        Route("/api/add", add, methods=["POST"]),
+        Route("/api/health", health),
+        Route("/api/openapi.json", described),
+        Route("/metrics", metrics),
+    ]
+    every = [*own, *routes]
+    paths = [route.path for route in every if isinstance(route, Route)]
+    protection = Middleware(Protection, settings=service.settings, metrics=service.metrics, paths=paths)
+    handlers = {HiergeoError: refused, HTTPException: missed}
+    app = Starlette(routes=every, middleware=[protection], exception_handlers=handlers, lifespan=service.lifespan)
+    app.router.redirect_slashes = False
+    app.state.service = service
+    return app
+
+
+def plain(given: Result) -> dict[str, Any]:
+    """An answer in values of JSON."""
+    return given.as_dict() if isinstance(given, Answer | Climb) else {"count": given}

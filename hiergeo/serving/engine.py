@@ -1,0 +1,204 @@
+"""The engine behind a server: batches of questions answered from an index, and items added to it."""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from threading import Lock
+from typing import Any, cast, final
+
+import torch
+from torch import Tensor
+
+from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
+from hiergeo.geometry import Space
+from hiergeo.search import Index
+from hiergeo.search.appending import append
+from hiergeo.search.index import Result
+from hiergeo.search.layout import DTYPES, MANIFEST, Manifest
+from hiergeo.search.requests import Request
+from hiergeo.search.rows import Rows
+from hiergeo.search.shards import Labels
+from hiergeo.serving.batching import Outcome
+from hiergeo.serving.limits import LOG, UNFORESEEN, Refused, Settings
+from hiergeo.serving.metrics import Metrics
+from hiergeo.serving.requests import IDS, Addition, Query, Question
+
+SLICE = 32
+"""Captions of an addition that are embedded before queries get their turn."""
+
+
+@final
+class Engine:
+    """Answers questions from an index. `answer` and `store` run on one thread, one at a time.
+
+    Args:
+        index: that is searched.
+        settings: of the server.
+        metrics: that are kept up to date.
+    """
+
+    def __init__(self, index: Index, settings: Settings, metrics: Metrics) -> None:
+        self.index, self._settings, self._metrics = index, settings, metrics
+        self._manifest = index.store.folder / MANIFEST
+        self._seen = self._signature()
+        self._known: OrderedDict[str, Tensor] = OrderedDict()
+        self._model = Lock()
+        self.space: Callable[[str | None], Space] = lru_cache(64)(index.chosen)
+        self._note_index()
+
+    def warm_up(self) -> None:
+        """Load the model of the index, if it names one, and make one sweep.
+
+        Raises:
+            HiergeoError: the model cannot be loaded, or is another one.
+        """
+        if self._settings.embeds and self.index.encoder.facts is not None:
+            self._embedded([""])
+        if len(self.index):
+            self.index.neighbours(torch.zeros(self.index.encoder.dim), 1)
+
+    def answer(self, questions: Sequence[Question]) -> list[Outcome]:
+        """An outcome for each question; one that fails does not keep the others from their answers."""
+        self._refresh()
+        self._metrics.batch.observe(sum(len(question.queries) for question in questions))
+        try:
+            return self._together(questions)
+        except Exception as error:
+            if len(questions) == 1:
+                return [_as_outcome(error)]
+        return [self.answer([question])[0] for question in questions]
+
+    def embed(self, addition: Addition) -> Tensor:
+        """The embeddings (N, D) of an addition; runs beside `answer`, which gets the model between two slices."""
+        if addition.embeddings is not None:
+            return addition.embeddings
+        captions = cast(list[str], addition.captions)
+        slices = [captions[start : start + SLICE] for start in range(0, len(captions), SLICE)]
+        return torch.cat([self._encoded(each) for each in slices])
+
+    def store(self, addition: Addition, embeddings: Tensor) -> dict[str, int]:
+        """Add items; when it returns they are durable and the next sweep finds them."""
+        count, nothing = len(embeddings), [None] * len(embeddings)
+        labels = Labels(addition.captions or nothing, addition.images or nothing)
+
+        def items(manifest: Manifest) -> list[tuple[Rows, Labels]]:
+            first = 1 + max((shard.last for shard in manifest.shards), default=-1)
+            if addition.ids is None and first + count > IDS:
+                raise InputError("the index has the largest id there is: give the items ids of their own.")
+            ids = torch.arange(first, first + count) if addition.ids is None else addition.ids
+            return [(Rows.of(ids, embeddings, self.index.space, DTYPES[manifest.dtype]), labels)]
+
+        append(self.index.store.folder, items)
+        self._seen = self._signature()
+        self.index.store.refresh()
+        self._metrics.added.inc(len(embeddings))
+        self._note_index()
+        return {"added": len(embeddings), "rows": len(self.index), "generation": self.index.manifest.generation}
+
+    def _together(self, questions: Sequence[Question]) -> list[Outcome]:
+        with self._metrics.timed(self._metrics.embedding):
+            embedded = iter(self._embedded([query for question in questions for query in question.queries]))
+        requests = [
+            Request(
+                question.verb,
+                next(embedded),
+                k=question.k,
+                by=question.by,
+                thresholds=question.steps,
+                space=self.space(question.geometry),
+            )
+            for question in questions
+            for _ in question.queries
+        ]
+        with self._metrics.timed(self._metrics.sweep):
+            answers = iter(self._swept(requests))
+        self._metrics.scored.inc(len(self.index))
+        return [[next(answers) for _ in question.queries] for question in questions]
+
+    def _swept(self, requests: Sequence[Request]) -> list[Result]:
+        """One sweep; once more where a compaction removed shards that a reader on a read-only disk cannot hold."""
+        try:
+            return self.index.search(requests)
+        except (OSError, UnavailableError):
+            if not self._refresh():
+                raise
+            return self.index.search(requests)
+
+    def _embedded(self, queries: Sequence[Query]) -> Tensor:
+        """Embeddings (Q, D), of texts the known ones as they are."""
+        texts = list(dict.fromkeys(query for query in queries if isinstance(query, str)))
+        known = {text: self._known[text] for text in texts if text in self._known}
+        new = [text for text in texts if text not in known]
+        pictures = [query for query in queries if not isinstance(query, str | Tensor)]
+        if new:
+            known |= dict(zip(new, self._encoded(new), strict=True))
+        seen = iter(self._seen_pictures(pictures)) if pictures else iter(())
+        self._metrics.cached.inc(len(texts) - len(new))
+        self._metrics.embedded.inc(len(new) + len(pictures))
+        for text in texts:
+            self._known[text] = known[text]
+            self._known.move_to_end(text)
+        while len(self._known) > self._settings.cached_texts:
+            self._known.popitem(last=False)
+        rows = [
+            query if isinstance(query, Tensor) else known[query] if isinstance(query, str) else next(seen)
+            for query in queries
+        ]
+        return torch.stack(rows)
+
+    def _encoded(self, texts: list[str]) -> Tensor:
+        self._check_embeds("texts")
+        with self._model:
+            return self.index.encoder.model.encode_text(texts).to("cpu", torch.float32)
+
+    def _seen_pictures(self, pictures: list[Any]) -> Tensor:
+        self._check_embeds("images")
+        with self._model:
+            model = self.index.encoder.model
+            if not model.has_images:
+                raise InputError(f"{model.name} embeds no images: search with texts or embeddings.")
+            return model.encode_image(pictures).to("cpu", torch.float32)
+
+    def _check_embeds(self, what: str) -> None:
+        if not self._settings.embeds:
+            raise InputError(f"this server embeds no {what}: search with embeddings.")
+
+    def _refresh(self) -> bool:
+        """Take over what another process has changed, if anything; where that fails the index before is served on."""
+        now = self._signature()
+        if now == self._seen:
+            return False
+        self._seen = now
+        try:
+            self.index.store.refresh()
+        except HiergeoError as error:
+            self._metrics.refreshes.labels("failed").inc()
+            LOG.error("the index changed and cannot be read (%s): the one before is served on.", error)
+            return False
+        self._metrics.refreshes.labels("done").inc()
+        self._note_index()
+        return True
+
+    def _signature(self) -> tuple[int, int, int] | None:
+        try:
+            found = os.stat(self._manifest)
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _note_index(self) -> None:
+        self._metrics.rows.set(len(self.index))
+        self._metrics.generation.set(self.index.manifest.generation)
+
+
+def _as_outcome(error: Exception) -> HiergeoError:
+    if isinstance(error, HiergeoError):
+        return error
+    if isinstance(error, MemoryError):
+        return UnavailableError("there is not enough memory for the answer: ask for less.")
+    if isinstance(error, OSError):
+        LOG.error("the index cannot be read: %s", error)
+        return UnavailableError(f"the index cannot be read ({reason(error)}): try again.")
+    LOG.error("a question failed", exc_info=error)
+    return Refused(500, UNFORESEEN)

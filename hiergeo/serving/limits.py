@@ -1,0 +1,92 @@
+"""What a server allows, and how it refuses the rest."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import final
+
+from hiergeo.errors import HiergeoError
+
+LOG = logging.getLogger("hiergeo.serving")
+
+UNFORESEEN = "the server met an error that nobody foresaw; its log says more."
+
+
+@final
+class Refused(HiergeoError):
+    """A request that gets an error instead of an answer.
+
+    Args:
+        status: of HTTP.
+        message: one sentence: what is wrong and what to do.
+        field: the parameter that is to blame; None where none is.
+        retry_after: seconds after which the same request may succeed.
+    """
+
+    def __init__(self, status: int, message: str, field: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.field, self.retry_after = status, field, retry_after
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request may ask for, and how many may wait.
+
+    Attributes:
+        body_bytes: of the body of a request.
+        image_bytes: of one image file.
+        image_pixels: of one image, width times height.
+        text_characters: of one text.
+        queries: of one request.
+        k: hits of one query; the engine takes 1,024.
+        steps: of one ladder.
+        hits: of one request, queries times k or steps.
+        added: items of one addition.
+        waiting: queries in the queue, beyond which requests get 503.
+        in_flight: requests that are read, queued or answered at a time, beyond which others get 503.
+        connections: that are open at a time.
+        answer_seconds: from the queue to the answer, beyond which a request gets 504.
+        read_seconds: in which a request must arrive.
+        stop_seconds: that requests in flight get when the server is stopped.
+    """
+
+    body_bytes: int = 1 << 24
+    image_bytes: int = 1 << 23
+    image_pixels: int = 1 << 25
+    text_characters: int = 4096
+    queries: int = 64
+    k: int = 1024
+    steps: int = 1024
+    hits: int = 1 << 14
+    added: int = 4096
+    waiting: int = 512
+    in_flight: int = 256
+    connections: int = 1024
+    answer_seconds: float = 30.0
+    read_seconds: float = 10.0
+    stop_seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an index is served.
+
+    Attributes:
+        token: that requests must carry; None asks for none.
+        writable: whether items can be added.
+        hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
+            loopback names itself here, so that no web page can reach it under a name of its own.
+        window: seconds to wait for more questions before an idle engine begins a sweep.
+        batch: queries that one sweep answers at most; 1 answers every request alone.
+        embeds: whether texts and images are taken; without them the model of the index is not loaded.
+        cached_texts: of which the embeddings are kept.
+        limits: of requests.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    writable: bool = False
+    hosts: frozenset[str] | None = None
+    window: float = 0.002
+    batch: int = 64
+    embeds: bool = True
+    cached_texts: int = 10_000
+    limits: Limits = Limits()

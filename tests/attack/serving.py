@@ -1,0 +1,273 @@
+"""Hostile requests to the HTTP service: ``python -m tests.attack.serving [--number N] [--seed N]``.
+
+Each attack is bytes on a connection. What comes back has to be an HTTP response below 500, or 503 or 504, without a
+traceback, or nothing where the request was no whole one; afterwards the server still answers.
+"""
+
+import argparse
+import base64
+import io
+import json
+import random
+import re
+import socket
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from serving_common import build_index, served
+
+from hiergeo import serving
+
+VERBS = ("children", "parents", "neighbours", "ladder", "count")
+PATHS = (*(f"/api/{verb}" for verb in VERBS), "/api/add", "/api/health", "/api/openapi.json", "/metrics")
+
+TEXTS = (
+    "",
+    "a red square",
+    "\0",
+    "\ud800",
+    "\U0010ffff" * 20,
+    "../../../../etc/passwd",
+    "/etc/hostname",
+    "file:///etc/passwd",
+    "<script>alert(1)</script>",
+    "'; DROP TABLE items; --",
+    "{{7*7}}",
+    "%s%s%n",
+    "a" * 5000,
+    "\u202e\u2066",
+    "e\u0301" * 50,
+    "\r\nX-Injected: yes",
+)
+NUMBERS = (0, -1, 1, 2, 1024, 1025, 10**18, 10**19, -(10**30), 0.5, 1e308, -1e-308, float("nan"), float("inf"), True)
+SPECS = (
+    "euclidean",
+    "lorentz:-1",
+    "lorentz:-1e-300",
+    "lorentz:-1e300",
+    "sphere:0.25",
+    "sphere:1e9",
+    "lorentz:nan",
+    "product:lorentz:-1x32,euclidean:x32",
+    "product:" + ",".join(["euclidean:x1"] * 64),
+    "poincare:",
+    ":::",
+    "lorentz:" + "9" * 900,
+)
+NAMES = (
+    "q",
+    "k",
+    "by",
+    "geometry",
+    "steps",
+    "queries",
+    "captions",
+    "embeddings",
+    "ids",
+    "images",
+    "image",
+    "__proto__",
+)
+BODIES = (
+    b"",
+    b"null",
+    b"\xef\xbb\xbf{}",
+    b'{"queries": [NaN]}',
+    b'{"queries": [[Infinity]]}',
+    b'{"queries": [[1e999]]}',
+    b'{"queries": ' + b"[" * 50_000,
+    b'{"queries": ' + b"[" * 40 + b"]" * 40 + b"}",
+    b'{"a":' * 3000,
+    b'{"k": ' + b"9" * 5000 + b"}",
+    b'{"queries": ["\\ud800"]}',
+    b'{"queries": ["a"], "queries": ["b"]}',
+    b'{"queries": ["\xff\xfe"]}',
+    b"\xff" * 1000,
+)
+
+
+def attack(chance: random.Random) -> tuple[bytes, bool]:
+    """The bytes of one hostile request, and whether they are a whole request."""
+    family = chance.choice(FAMILIES)
+    return family(chance), family not in (_noise, _head, _cut)
+
+
+def _noise(chance: random.Random) -> bytes:
+    return chance.randbytes(chance.randrange(1, 400)) + chance.choice((b"", b"\r\n\r\n"))
+
+
+def _head(chance: random.Random) -> bytes:
+    methods = (b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT", b"PRI", b"G\0T", b"get")
+    targets = (
+        *(path.encode() for path in PATHS),
+        b"*",
+        b"/",
+        b"//",
+        b"/api/../../etc/passwd",
+        b"http://evil/",
+        b"/%00",
+    )
+    targets = (*targets, b"/api/%2e%2e/%2e%2e/etc/passwd", b"/api/ladder/", b"/" + b"a" * 70_000, b"/\xff", b"")
+    versions = (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/9", b"")
+    fields = (
+        b"Host: x",
+        b"Host: " + b"h" * 3000,
+        b"Content-Length: -1",
+        b"Content-Length: 99999999999999999999999",
+        b"Content-Length: 4",
+        b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: gzip",
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAA",
+        b"Expect: 100-continue",
+        b"Authorization: Bearer \xff\xfe",
+        b"Content-Type: multipart/form-data; boundary=" + b"x" * 500,
+        b"X: " + bytes(chance.randrange(256) for _ in range(20)),
+        b"Range: bytes=0-1",
+        b"Origin: http://evil",
+        b"Cookie: " + b"a=b;" * 1000,
+        b" folded",
+        b"no colon",
+    )
+    chosen = [chance.choice(fields) for _ in range(chance.randrange(6))]
+    line = b" ".join((chance.choice(methods), chance.choice(targets), chance.choice(versions)))
+    return b"\r\n".join((line, *chosen, b"Connection: close", b"", b"zz\r\nabc"))
+
+
+def _query(chance: random.Random) -> bytes:
+    from urllib.parse import quote
+
+    def value() -> str:
+        held = chance.choice((*TEXTS, *NUMBERS, *SPECS))
+        return quote(str(held).encode("utf-8", "surrogatepass")) if chance.random() < 0.9 else "%ff%fe%"
+
+    pairs = "&".join(f"{chance.choice(NAMES)}={value()}" for _ in range(chance.randrange(5)))
+    if chance.random() < 0.7:
+        pairs = f"q={value()}&{pairs}".rstrip("&")
+    return request("GET", f"{chance.choice(PATHS)}?{pairs}")
+
+
+def _value(chance: random.Random, depth: int = 0) -> object:
+    kinds: tuple[Callable[[], object], ...] = (
+        lambda: chance.choice(TEXTS),
+        lambda: chance.choice(NUMBERS),
+        lambda: chance.choice(SPECS),
+        lambda: None,
+        lambda: [chance.choice(NUMBERS)] * 64,
+        lambda: [chance.gauss(0, 10.0 ** chance.randrange(-40, 39)) for _ in range(64)],
+        lambda: [_value(chance, depth + 1) for _ in range(chance.randrange(4))] if depth < 4 else 0,
+        lambda: {chance.choice(("text", "embedding", "image", "x")): _value(chance, depth + 1)} if depth < 4 else 0,
+    )
+    return chance.choice(kinds)()
+
+
+def _json(chance: random.Random) -> bytes:
+    path = chance.choice(PATHS[:6])
+    held: dict[str, object] = {"queries": ["a", [0.5] * 64]} if path != "/api/add" else {"captions": ["a"]}
+    for _ in range(chance.randrange(4)):
+        held[chance.choice(NAMES)] = _value(chance)
+    return request("POST", path, json.dumps(held).encode())
+
+
+def _body(chance: random.Random) -> bytes:
+    return request("POST", chance.choice(PATHS), chance.choice(BODIES))
+
+
+def _picture(chance: random.Random) -> bytes:
+    from PIL import Image
+
+    held = io.BytesIO()
+    Image.new("RGB", (chance.randrange(1, 40), chance.randrange(1, 40)), "red").save(
+        held, chance.choice(("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"))
+    )
+    content = _damaged(chance, held.getvalue())
+    if chance.random() < 0.5:
+        body = json.dumps({"queries": [{"image": base64.b64encode(content).decode()}]}).encode()
+        return request("POST", "/api/children", body)
+    form = b'--X\r\nContent-Disposition: form-data; name="image"; filename="../x"\r\n\r\n' + content + b"\r\n--X--\r\n"
+    form = form if chance.random() < 0.5 else _damaged(chance, form)
+    return request("POST", "/api/ladder", form, "multipart/form-data; boundary=X")
+
+
+def _damaged(chance: random.Random, content: bytes) -> bytes:
+    held = bytearray(content)
+    for _ in range(chance.randrange(6)):
+        held[chance.randrange(len(held))] = chance.randrange(256)
+    return bytes(held[: chance.randrange(len(held))] if chance.random() < 0.3 else held)
+
+
+def _cut(chance: random.Random) -> bytes:
+    whole = chance.choice((_json, _query, _picture))(chance)
+    return whole[: chance.randrange(len(whole))]
+
+
+FAMILIES = (_noise, _head, _query, _json, _json, _body, _picture, _cut)
+
+
+def request(method: str, target: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
+    """The bytes of a request that closes its connection."""
+    told = b"" if body is None else f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n".encode()
+    return f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode() + told + b"\r\n" + (body or b"")
+
+
+def met(port: int, content: bytes, whole: bool = True, leaves: bool = False) -> str | None:
+    """The status that an attack met, "" for a closed connection; None where the client left without waiting.
+
+    Args:
+        port: of the server.
+        content: what is sent.
+        whole: whether that is a whole request; otherwise the end of the stream follows.
+        leaves: whether the client closes the connection at once.
+
+    Raises:
+        AssertionError: it met something that no server should send.
+    """
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        answer = b""
+        try:
+            connection.sendall(content)
+            if leaves:
+                return None
+            if not whole:
+                connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(1 << 16):
+                answer += part
+        except ConnectionError:
+            pass
+    if not answer:
+        return ""
+    found = re.match(rb"HTTP/1\.1 (\d{3}) ", answer)
+    assert found, f"{content[:200]!r} met {answer[:200]!r}"
+    status = found[1].decode()
+    assert status < "500" or status in ("503", "504"), f"{content[:2000]!r} met {answer[:400]!r}"
+    assert b"Traceback" not in answer, f"{content[:2000]!r} met a traceback"
+    assert b"X-Injected" not in answer.partition(b"\r\n\r\n")[0]
+    return status
+
+
+def campaign(port: int, number: int, seed: int) -> Counter[str | None]:
+    """Attack a server, and count what the attacks met."""
+    chance = random.Random(seed)
+    return Counter(met(port, *attack(chance), leaves=chance.random() < 0.1) for _ in range(number))
+
+
+def main() -> None:
+    """Attack a server of this process and print what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.attack.serving", description=__doc__)
+    parser.add_argument("--number", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        index = build_index(Path(folder) / "index")
+        with served(index, serving.Settings(writable=True)) as running, serving.Client(running.url) as client:
+            counts = campaign(running.port, asked.number, asked.seed)
+            print(dict(sorted(counts.items(), key=str)), client.health())
+
+
+if __name__ == "__main__":
+    main()

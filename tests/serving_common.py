@@ -1,0 +1,83 @@
+"""A small index behind a server, in this process and on a real socket."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+import torch
+
+from hiergeo import search, serving
+from hiergeo.datasets import scenes
+from hiergeo.search import Index
+
+SIZE = 150
+"""Captions of the small index."""
+
+
+def build_index(folder: Path) -> Index:
+    """An index of generated captions by the bundled model."""
+    return search.build(folder, "tiny", captions())
+
+
+def build_vectors(folder: Path, rows: int = 60, dim: int = 6) -> Index:
+    """An index of random embeddings of unknown origin around no root."""
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.randn(rows, dim, generator=generator) * torch.linspace(0.2, 3, rows)[:, None]
+    return search.build(folder, None, [f"item {i}" for i in range(rows)], embeddings=embeddings, dtype="float32")
+
+
+def captions() -> list[str]:
+    """Distinct captions of generated scenes."""
+    rows = scenes.load("test", count=SIZE).rows
+    return list(dict.fromkeys(text for row in rows for text in row.positive))[:SIZE]
+
+
+@dataclass
+class Served:
+    """A server in a thread of this process.
+
+    Attributes:
+        url: of the server.
+        port: of it.
+        service: inside it.
+    """
+
+    url: str
+    port: int
+    service: serving.Service
+
+    def exchange(self, content: bytes, seconds: float = 10) -> bytes:
+        """Everything that comes back when these bytes are sent."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+            connection.sendall(content)
+            parts = []
+            while part := connection.recv(1 << 16):
+                parts.append(part)
+        return b"".join(parts)
+
+
+@contextmanager
+def served(index: Index, settings: serving.Settings | None = None, routes: Sequence = ()) -> Iterator[Served]:
+    """Serve an index on loopback within the block."""
+    chosen = settings or serving.Settings()
+    app = serving.create_app(index, chosen, routes=routes)
+    bound = serving.bind("127.0.0.1", 0)
+    started, stops = Event(), []
+
+    def ready(stop) -> None:
+        stops.append(stop)
+        started.set()
+
+    thread = Thread(target=serving.serve, args=(app, bound, chosen.limits, ready))
+    thread.start()
+    try:
+        assert started.wait(30)
+        port = bound.getsockname()[1]
+        yield Served(f"http://127.0.0.1:{port}", port, app.state.service)
+    finally:
+        stops[0]()
+        thread.join(30)
+        assert not thread.is_alive()

@@ -1,0 +1,188 @@
+"""The server as a process: it starts, refuses, finishes what is in flight, and loses nothing that it confirmed."""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from serving_common import build_vectors, served
+
+from hiergeo import search, serving
+from hiergeo.errors import InputError, UnavailableError
+
+pytest.importorskip("uvicorn")
+
+
+@contextmanager
+def process(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen, str]]:
+    """``hiergeo serve`` on a free port, and its URL; killed when the block ends."""
+    line = [sys.executable, "-m", "hiergeo", "serve", str(folder), "--port", "0", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as child:
+        try:
+            told = child.stdout.readline()
+            found = re.search(r"http://\S+", told)
+            assert found, child.stderr.read()
+            yield child, found[0]
+        finally:
+            child.kill()
+
+
+def test_a_server_starts_answers_and_stops_on_sigterm(tmp_path) -> None:
+    build_vectors(tmp_path / "index")
+    with process(tmp_path / "index") as (child, url), serving.Client(url) as client:
+        assert client.health()["rows"] == 60
+        assert len(client.children(torch.ones(6), 3).hits) == 3
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(15) == 0
+        assert child.stderr.read().splitlines() == [
+            "Note: the index does not say which model embedded it: queries must be embeddings."
+        ]
+
+
+def test_nothing_that_was_confirmed_is_lost_when_the_server_is_killed(tmp_path) -> None:
+    build_vectors(tmp_path / "index")
+    confirmed: list[int] = []
+
+    def add(client: serving.Client, start: int) -> None:
+        for item in range(start, start + 10_000):
+            try:
+                client.add([f"new {item}"], embeddings=torch.full((1, 6), 1.0 + item / 1e5), ids=[item])
+            except UnavailableError:
+                return
+            confirmed.append(item)
+
+    with (
+        process(tmp_path / "index", "--writable") as (child, url),
+        ThreadPoolExecutor(3) as pool,
+        serving.Client(url, retries=0) as client,
+    ):
+        for writer in range(3):
+            pool.submit(add, client, 100_000 * (writer + 1))
+        deadline = time.monotonic() + 20
+        while len(confirmed) < 25 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGKILL)
+        child.wait(10)
+        pool.shutdown(wait=True)
+    index = search.open(tmp_path / "index")
+    assert len(confirmed) >= 25
+    rows = index.store.fetch(torch.tensor(confirmed))
+    assert rows.ids.tolist() == confirmed
+    assert index.store.labels(rows.ids).captions == [f"new {item}" for item in confirmed]
+    assert len(index) in range(60 + len(confirmed), 60 + len(confirmed) + 4)
+
+
+def test_bad_starts_end_in_one_sentence(tmp_path, run) -> None:
+    folder = tmp_path / "index"
+    build_vectors(folder)
+    with serving.bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, _, told = run("serve", folder, "--port", port)
+        assert (code, f"port {port}" in told, told.count("\n")) == (2, True, 1)
+    for arguments, word in (
+        (("--host", "0.0.0.0"), "--token"),
+        (("--host", "no.such.host.invalid"), "no.such.host.invalid"),
+        (("--token", "short"), "16"),
+        (("--port", "65536"), "--port"),
+        (("--model", "tiny"), "--model"),
+        (("--model", "tiny", "--embeddings-only"), "--embeddings-only"),
+    ):
+        given = arguments if "--port" in arguments else (*arguments, "--port", 0)
+        code, _, told = run("serve", folder, *given)
+        assert (code, word in told) == (2, True), told
+    code, _, told = run("serve", tmp_path / "nothing", "--port", 0)
+    assert (code, "nothing" in told) == (2, True)
+
+
+def test_requests_in_flight_are_finished_when_the_server_stops(tmp_path) -> None:
+    index = build_vectors(tmp_path / "index")
+    real = index.store.scan
+
+    def slow(*arguments):
+        time.sleep(0.5)
+        return real(*arguments)
+
+    index.store.scan = slow
+    with ThreadPoolExecutor(1) as pool:
+        with served(index) as running, serving.Client(running.url, retries=0) as client:
+            asked = pool.submit(client.count, torch.ones(6))
+            while not running.service.metrics.in_flight._value.get():
+                time.sleep(0.01)
+        assert isinstance(asked.result(10), int)
+
+
+def test_changes_by_other_processes_are_served_and_damage_is_not(tmp_path) -> None:
+    index = build_vectors(tmp_path / "index")
+    with served(index) as running, serving.Client(running.url) as client:
+        assert client.neighbours(torch.full((6,), 9.0), 1).rows == 60
+        other = search.open(tmp_path / "index")
+        space = other.space
+        other.store.add(search.Rows.of(torch.tensor([777]), torch.full((1, 6), 9.0), space, torch.float32))
+        answer = client.neighbours(torch.full((6,), 9.0), 1)
+        assert (answer.rows, answer.hits[0].id) == (61, 777)
+        manifest = tmp_path / "index" / "index.json"
+        manifest.write_text(manifest.read_text()[:-40])
+        assert client.neighbours(torch.full((6,), 9.0), 1) == answer
+        assert client.health()["rows"] == 61
+
+
+def test_items_that_are_added_are_found_and_repeated_ids_refused(tmp_path) -> None:
+    index = build_vectors(tmp_path / "index")
+    new = torch.full((2, 6), 4.0) + torch.arange(2)[:, None]
+    with served(index, serving.Settings(writable=True)) as running, serving.Client(running.url) as client:
+        assert client.add(["four", None], embeddings=new, ids=[70, 71]) == 62
+        hit = client.neighbours(new[0], 1).hits[0]
+        assert (hit.id, hit.caption, hit.distance) == (70, "four", 0)
+        assert client.add(embeddings=new + 7) == 64
+        with pytest.raises(InputError, match="70"):
+            client.add(["again"], embeddings=new[:1], ids=[70])
+        with pytest.raises(InputError, match="captions"):
+            client.add(["one", "two"], embeddings=new[:1])
+        with pytest.raises(InputError, match="embeddings"):
+            client.add(["a text"])
+        assert client.health()["rows"] == len(search.open(tmp_path / "index")) == 64
+    with (
+        served(index) as running,
+        serving.Client(running.url) as client,
+        pytest.raises(InputError, match="--writable"),
+    ):
+        client.add(embeddings=new + 20)
+
+
+def test_clients_that_are_slow_or_gone_hold_nothing_up(tmp_path) -> None:
+    index = build_vectors(tmp_path / "index")
+    limits = dataclasses.replace(serving.Limits(), read_seconds=0.4, connections=20)
+    head = b"POST /api/count HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    with served(index, serving.Settings(limits=limits)) as running, serving.Client(running.url) as client:
+        assert running.exchange(b"") == b""
+        assert running.exchange(b"GET /api/health HTTP/1.1\r\nHost:") == b""
+        assert running.exchange(head + b'{"queries"').startswith(b"HTTP/1.1 408 ")
+        kept = b"GET /api/health HTTP/1.1\r\nHost: x\r\n\r\nGET /api"
+        assert running.exchange(kept).count(b"HTTP/1.1") == 1
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", running.port)) as gone:
+                gone.sendall(head)
+        assert client.count(torch.ones(6)) >= 0
+        held = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(25)]
+        try:
+            refused = running.exchange(b"")
+            assert refused.startswith(b"HTTP/1.1 503 ")
+            assert json.loads(refused.partition(b"\r\n\r\n")[2])["field"] is None
+        finally:
+            for connection in held:
+                connection.close()
+        time.sleep(0.6)
+        assert client.health()["status"] == "ok"
