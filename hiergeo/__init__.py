@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         search,
         study,
         suite,
+        taxonomy,
         testing,
         training,
     )
@@ -40,6 +41,7 @@ ON_DEMAND = (
     "search",
     "study",
     "suite",
+    "taxonomy",
     "testing",
     "training",
 )
@@ -79,6 +81,7 @@ __all__ = [
     "search",
     "study",
     "suite",
+    "taxonomy",
     "testing",
     "training",
 ]

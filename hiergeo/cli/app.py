@@ -24,6 +24,7 @@ from hiergeo.cli import (
     suite,
     train_head,
     train_re,
+    tree,
 )
 from hiergeo.cli.plans import PlannedVerb
 
@@ -59,6 +60,7 @@ app.command("study", cls=PlannedVerb)(study.study_command)
 app.command("suite", cls=PlannedVerb)(suite.suite_command)
 app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
+app.command("tree", cls=PlannedVerb)(tree.tree_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)
 app.command("serve", cls=PlannedVerb)(serve.serve_command)
