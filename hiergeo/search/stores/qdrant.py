@@ -203,7 +203,12 @@ class EdgePoints:
 
     def exists(self) -> bool:
         if self._shard is None and (self.folder / "edge_config.json").is_file():
-            self._shard = self.api.EdgeShard.load(str(self.folder))
+            try:
+                self._shard = self.api.EdgeShard.load(str(self.folder))
+            except Exception as error:  # its own errors have no type
+                raise UnavailableError(
+                    f"{self.place} cannot be opened ({described(error)}): one process at a time can use it."
+                ) from error
         return self._shard is not None
 
     def create(self, dim: int) -> None:
