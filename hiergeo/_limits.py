@@ -15,6 +15,9 @@ TEXT_BYTES = 1 << 28
 RECORD_CHARACTERS = 1 << 20
 """Characters of a record of a CSV file; Python's reader takes 131,072 of each of its cells."""
 
+ITEM_CHARACTERS = 1 << 16
+"""Characters of a text that is embedded as an item of a corpus: models read the first few hundred words."""
+
 DEFECTS = 100_000
 """Defects of a file that are told apart before the search for more ends."""
 

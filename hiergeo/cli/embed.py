@@ -1,4 +1,4 @@
-"""``hiergeo embed``: the embeddings of a dataset in one file, resumable."""
+"""``hiergeo embed``: the embeddings of a dataset in one file, or an index of files of any size; both can be resumed."""
 
 import json as jsonlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hiergeo import adapters
-from hiergeo.cli import options
+from hiergeo.cli import embed_shards, options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.errors import UnavailableError
@@ -15,11 +15,21 @@ from hiergeo.storage.files import writing
 
 AGAIN = "finished batches are kept, run the same command again to go on"
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="The npz file to write.", metavar="FILE", callback=options.path)]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        help="The npz file to write; with --shards the folder of the index.",
+        metavar="PATH",
+        callback=options.path,
+    ),
+]
 BatchSize = Annotated[int, typer.Option(help="Captions or images per batch.", metavar="N", min=1)]
 
 
 def embed_command(
+    context: typer.Context,
     model: options.Model,
     out: Out,
     data: options.Data = "hierarcaps",
@@ -29,8 +39,28 @@ def embed_command(
     overwrite: options.Overwrite = False,
     json: options.Json = None,
     device: options.Device = options.AUTO,
+    shards: embed_shards.Shards = None,
+    worker: embed_shards.Worker = None,
+    ray: embed_shards.Ray = None,
+    column: embed_shards.Column = None,
+    image_column: embed_shards.ImageColumn = None,
+    items: embed_shards.Items = None,
+    geometry: embed_shards.Geometry = None,
+    dtype: embed_shards.Dtype = None,
+    shard_rows: embed_shards.ShardRows = None,
+    max_poisoned: embed_shards.MaxPoisoned = None,
+    price_per_hour: embed_shards.Price = None,
 ) -> None:
-    """Embed a dataset into one file, to be used as --model npz:FILE; an interrupted run goes on where it stopped."""
+    """Embed a dataset (--data) into one file, to be used as --model npz:FILE; or files (--shards) into an index.
+
+    An interrupted run goes on where it stopped when the same command is run again.
+    """
+    embed_shards.check(context, shards)
+    if shards is not None:
+        batch = batch_size if embed_shards.given(context, "batch_size") else None
+        chosen = {name: context.params[name] for name in embed_shards.OWN}
+        embed_shards.embed_shards(model, out, json, device, shards, batch, chosen)
+        return
     check_writable(json, out)
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)

@@ -18,10 +18,7 @@ from hiergeo import _limits
 from hiergeo._text import one_line, shortened
 from hiergeo.datasets.hierarchy import Row
 from hiergeo.errors import InputError, UnavailableError, reason
-from hiergeo.storage.files import not_utf8, read_text, size_of
-
-GZIP = b"\x1f\x8b"
-"""First bytes of a gzip file."""
+from hiergeo.storage.files import GZIP, Inflated, not_utf8, read_text, size_of
 
 LENGTH = struct.Struct("<I")
 """Last four bytes of a gzip file: its inflated size modulo 2^32."""
@@ -85,7 +82,7 @@ def _records_in(path: Path, handle: BinaryIO, size: int) -> Iterator[list[str]]:
     begins = handle.read(len(GZIP))
     handle.seek(0)
     if begins == GZIP:
-        stream: BinaryIO = io.BufferedReader(_Inflated(path, handle, size))
+        stream: BinaryIO = io.BufferedReader(_inflated(path, handle, size))
     elif path.suffix == ".gz":
         raise InputError(f"{path} is truncated or not gzip: {INTACT}.")
     else:
@@ -142,33 +139,22 @@ class _Lines:
         return InputError(f"{self._path}, {self.place}: {problem}; {cure}.")
 
 
-class _Inflated(io.RawIOBase):
+def _inflated(path: Path, packed: BinaryIO, size: int) -> Inflated:
     """The content of a gzip file, refused where it is as much as that of no real table.
 
     How much it is stands at the end of the file, where it can be wrong; so it is counted besides.
     """
 
-    def __init__(self, path: Path, packed: BinaryIO, size: int) -> None:
-        self._path, self._inside = path, gzip.GzipFile(fileobj=packed)
-        self._left = max(_limits.TABLE_BYTES, _limits.TABLE_RATIO * size)
-        packed.seek(-min(size, LENGTH.size), io.SEEK_END)
-        tail = packed.read(LENGTH.size)
-        packed.seek(0)
-        if len(tail) == LENGTH.size and LENGTH.unpack(tail)[0] > self._left:
-            raise self._refusal("is truncated, or inflates as no real table does")
+    def refusal(problem: str = "inflates as no real table does") -> InputError:
+        return InputError(f"{path} {problem}: {INTACT}, or save it without compression if it is right.")
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        count = self._inside.readinto(buffer)
-        self._left -= count
-        if self._left < 0:
-            raise self._refusal("inflates as no real table does")
-        return count
-
-    def _refusal(self, problem: str) -> InputError:
-        return InputError(f"{self._path} {problem}: {INTACT}, or save it without compression if it is right.")
+    most = max(_limits.TABLE_BYTES, _limits.TABLE_RATIO * size)
+    packed.seek(-min(size, LENGTH.size), io.SEEK_END)
+    tail = packed.read(LENGTH.size)
+    packed.seek(0)
+    if len(tail) == LENGTH.size and LENGTH.unpack(tail)[0] > most:
+        raise refusal("is truncated, or inflates as no real table does")
+    return Inflated(packed, most, refusal)
 
 
 SOURCE = "https://raw.githubusercontent.com/TAU-VAILab/hierarcaps/ba22b8914db10973e38d2c03f08bb4dce7ba118e"

@@ -1,0 +1,124 @@
+"""From finished inputs to the index: their shards become a part of it, and what an earlier run left is found again."""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar, final
+
+import numpy as np
+
+from hiergeo.corpus.embedding import INPUT_BITS
+from hiergeo.corpus.records import Done, all_done, place_of, write_done
+from hiergeo.search import layout
+from hiergeo.search.appending import adopt
+from hiergeo.search.layout import SHARDS, Manifest
+from hiergeo.search.quantiles import shell_edges, with_bounds
+from hiergeo.search.shards import RECORD, SORTED, OpenShard
+from hiergeo.search.snapshots import publish, writer
+from hiergeo.storage.locks import HeldError
+
+EVERY = 10.0
+"""Seconds between two adoptions of one worker, since each writes the whole manifest."""
+
+Result = TypeVar("Result")
+
+
+def patiently(what: Callable[[], Result]) -> Result:
+    """Do something that needs a lock, waiting while another process holds it."""
+    while True:
+        try:
+            return what()
+        except HeldError:
+            time.sleep(0.05 + 0.2 * random.random())
+
+
+@final
+class Adopter:
+    """Adopts the shards of finished inputs, a few inputs at a time.
+
+    Args:
+        out: folder of the index.
+
+    Attributes:
+        adopted: inputs that this adopter made a part of the index.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.adopted = out, 0
+        self._waiting: dict[int, Done] = {}
+        self._last = 0.0
+
+    def offer(self, done: Done) -> None:
+        """Take a finished input; it is adopted now or later, now only if nobody else writes to the index."""
+        if not done.adopted:
+            self._waiting[done.number] = done
+        if time.monotonic() - self._last >= EVERY or not self._last:
+            try:
+                self._adopt()
+            except HeldError:
+                return
+
+    def finish(self) -> None:
+        """Adopt all that were offered, waiting for others who write to the index."""
+        patiently(self._adopt)
+
+    def _adopt(self) -> None:
+        names = [name for done in self._waiting.values() for name in done.shards]
+        if names:
+            adopt(self.out, names)
+        for done in self._waiting.values():
+            write_done(self.out, replace(done, adopted=True))
+        self.adopted += len(self._waiting)
+        self._waiting.clear()
+        self._last = time.monotonic()
+
+
+def survey(out: Path) -> dict[int, Done]:
+    """The inputs that are embedded, by number: adopted ones, and ones whose shards are all on disk.
+
+    The record of any other is removed, so that the input is embedded again.
+    """
+    found = all_done(out)
+    manifest = layout.read(out)
+    known = {shard.name for shard in manifest.shards}
+    for number, done in list(found.items()):
+        if done.adopted:
+            continue
+        if known.issuperset(done.shards) or _holds(out, manifest, number):
+            found[number] = replace(done, adopted=True)
+            write_done(out, found[number])
+        elif not all((out / SHARDS / name / RECORD).is_file() for name in done.shards):
+            place_of(out, number).unlink(missing_ok=True)
+            del found[number]
+    return found
+
+
+def _holds(out: Path, manifest: Manifest, number: int) -> bool:
+    """Whether the index holds an item of an input, under whatever name of a shard."""
+    first, last = number << INPUT_BITS, (number + 1) << INPUT_BITS
+    for shard in manifest.shards:
+        if shard.first < last and shard.last >= first:
+            ids = OpenShard(out / SHARDS, manifest, shard).array(SORTED)
+            if np.diff(ids.searchsorted([first, last]))[0]:
+                return True
+    return False
+
+
+def settle(out: Path, inputs: Iterable[int]) -> bool:
+    """Give the shells of an index equal mass, once all inputs are a part of it; returns whether they are."""
+    found = all_done(out)
+    if not all(number in found and found[number].adopted for number in inputs):
+        return False
+    patiently(lambda: _balance(out))
+    return True
+
+
+def _balance(out: Path) -> None:
+    with writer(out) as manifest:
+        opened = [OpenShard(out / SHARDS, manifest, shard) for shard in manifest.shards]
+        edges = shell_edges(opened)
+        if edges != manifest.edges:
+            shards = tuple(with_bounds(shard, edges) for shard in opened)
+            publish(out, manifest.next(shards=shards, edges=edges))
