@@ -54,7 +54,7 @@ class Group:
         stored = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
         self.x = stored.points(space.geometry, device)
         self.task = self._task(first, Range(first.low, first.high))
-        self.engine = None if first.store is None or first.kind == "count" else engines.get(first.store)
+        self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0
         self.guarantees: list[Guarantee] = ["exact"] * len(requests)
 
@@ -62,7 +62,8 @@ class Group:
         """Search through the store that the requests name, if they name one."""
         if self.engine is None or not isinstance(self.task, Best | Steps):
             return
-        outcome = certified.search(self.task, self.store, self.engine, device=self.device)
+        store, facts = self.engine
+        outcome = certified.search(self.task, self.store, store, facts=facts, device=self.device)
         self.scored = outcome.scored
         self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
 
