@@ -1,31 +1,34 @@
 """The front door of search: an index that answers questions about what entails what."""
 
 from collections.abc import Sequence
-from typing import Any, cast, final
+from typing import Any, Literal, cast, final
 
-import torch
 from torch import Tensor
 
 from hiergeo._devices import resolve_device
 from hiergeo.adapters import Model
 from hiergeo.errors import InputError
-from hiergeo.geometry import Points, Space
-from hiergeo.geometry.space import By, Side
+from hiergeo.geometry import Space
+from hiergeo.geometry.space import By
 from hiergeo.search import layout
-from hiergeo.search.answers import Answer, Climb, Hit, Rung
+from hiergeo.search.answers import Answer, Climb
 from hiergeo.search.editing import Editable
+from hiergeo.search.groups import Group, Result
 from hiergeo.search.layout import Manifest
+from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
+from hiergeo.search.recall import KindAudit, audit
 from hiergeo.search.requests import Kind, Request
-from hiergeo.search.rows import Rows
+from hiergeo.search.screen import screens
+from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, Found, Range, Steps, Within, run
+from hiergeo.search.sweep import Task, run, run_screened
 
 Questions = Query | Sequence[Query] | Tensor
 """One query, or several: a list of queries, or embeddings (Q, D)."""
 
-Result = Answer | Climb | int
-"""What one request gives: an answer, of a ladder a climb, of a count a number."""
+SCREENED_QUERIES = 4
+"""Queries of one pass up to which the screen is faster than scoring every row."""
 
 
 @final
@@ -41,6 +44,11 @@ class Index(Editable):
         model: the model of the index, if it is loaded already.
         device: where the model is loaded otherwise.
         compute: where rows are compared; rows are moved there a chunk at a time.
+
+    Attributes:
+        screen: whether rows are screened in 8 bits before they are scored, see `hiergeo.search.screen`: "auto" for up
+            to `SCREENED_QUERIES` queries in a pass, "always" where it is possible, or "never". Answers are the same.
+        engines: the stores that it has been searched through.
     """
 
     def __init__(
@@ -50,6 +58,8 @@ class Index(Editable):
         self.space = layout.space_of(store.folder, store.manifest)
         self.encoder = Encoder(self.manifest.model, self.manifest.frame.dim, model, device)
         self.device = resolve_device(compute)
+        self.screen: Literal["auto", "always", "never"] = "auto"
+        self.engines = Engines(store)
 
     @property
     def manifest(self) -> Manifest:
@@ -70,6 +80,7 @@ class Index(Editable):
         min_radius: float | None = None,
         low: float = 0.0,
         high: float = float("inf"),
+        store: Store | str | None = None,
     ) -> Answer | list[Answer]:
         """The k items that the query entails most.
 
@@ -82,11 +93,13 @@ class Index(Editable):
             min_radius: scale of the cones; None is that of the space.
             low: items of a smaller radius are left out, geodesic units.
             high: items of a larger radius are left out.
+            store: search through a store that holds the items, or the store of this spec such as "faiss:flat"; None
+                scans the index.
 
         Raises:
             InputError: an empty index, a query that it cannot take, an argument out of range.
         """
-        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high}
+        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
         return cast(Answer | list[Answer], self._asked("children", query, shared))
 
     def parents(
@@ -99,9 +112,10 @@ class Index(Editable):
         min_radius: float | None = None,
         low: float = 0.0,
         high: float = float("inf"),
+        store: Store | str | None = None,
     ) -> Answer | list[Answer]:
         """The k items that entail the query most; arguments as for `children`."""
-        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high}
+        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
         return cast(Answer | list[Answer], self._asked("parents", query, shared))
 
     def neighbours(
@@ -112,13 +126,19 @@ class Index(Editable):
         space: Space | str | None = None,
         low: float = 0.0,
         high: float = float("inf"),
+        store: Store | str | None = None,
     ) -> Answer | list[Answer]:
         """The k nearest items by geodesic distance; arguments as for `children`."""
-        shared = {"k": k, "space": space, "low": low, "high": high}
+        shared = {"k": k, "space": space, "low": low, "high": high, "store": store}
         return cast(Answer | list[Answer], self._asked("neighbours", query, shared))
 
     def ladder(
-        self, query: Questions, thresholds: int | Tensor = 50, *, space: Space | str | None = None
+        self,
+        query: Questions,
+        thresholds: int | Tensor = 50,
+        *,
+        space: Space | str | None = None,
+        store: Store | str | None = None,
     ) -> Climb | list[Climb]:
         """From general to specific: for each threshold the nearest item whose radius is within it.
 
@@ -127,8 +147,10 @@ class Index(Editable):
             thresholds: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the largest
                 radius of the index.
             space: as for `children`.
+            store: as for `children`.
         """
-        return cast(Climb | list[Climb], self._asked("ladder", query, {"thresholds": thresholds, "space": space}))
+        shared = {"thresholds": thresholds, "space": space, "store": store}
+        return cast(Climb | list[Climb], self._asked("ladder", query, shared))
 
     def count(
         self,
@@ -163,14 +185,54 @@ class Index(Editable):
         groups: dict[Any, list[int]] = {}
         for place, request in enumerate(requests):
             groups.setdefault(request.group, []).append(place)
-        asked = [_Group([requests[i] for i in places], self, embedded[places]) for places in groups.values()]
-        low, high = min(each.low for each in requests), max(each.high for each in requests)
-        scored = run(self.store.stream(low, high), [group.task for group in asked], self.device)
+        asked = [self._group([requests[i] for i in places], embedded[places]) for places in groups.values()]
+        scanned = [group for group in asked if group.engine is None]
+        if scanned:
+            low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
+            tasks = [group.task for group in scanned]
+            if self._screened(tasks):
+                counts = run_screened(self.store.coded_stream(low, high), tasks)
+            else:
+                counts = run(self.store.stream(low, high), tasks, self.device)
+            for group, count in zip(scanned, counts, strict=True):
+                group.scored = count
         results: list[Result] = [0] * len(requests)
-        for group, places, rows in zip(asked, groups.values(), scored, strict=True):
-            for place, result in zip(places, group.results(rows), strict=True):
+        for group, places in zip(asked, groups.values(), strict=True):
+            group.ask_store()
+            for place, result in zip(places, group.results(), strict=True):
                 results[place] = result
         return results
+
+    def push(self, store: Store | str, *, progress: bool = False) -> int:
+        """Make a store hold exactly the items of the index; returns how many were sent.
+
+        Args:
+            store: it, or its spec such as "milvus:http://localhost:19530".
+            progress: draw a bar for work that outlasts a second.
+
+        Raises:
+            UnavailableError: it cannot be reached, or afterwards holds another number of items in a shell.
+        """
+        return push(self.store, self.engines.opened(store), progress=progress)
+
+    def audit(
+        self, store: str, queries: Tensor, k: int = 10, *, by: By = "margin", space: str | None = None
+    ) -> tuple[KindAudit, ...]:
+        """Measure the recall of searches through a store against scans; later approximate answers carry it.
+
+        Args:
+            store: its spec.
+            queries: embeddings (Q, D) like those that will be searched for.
+            k: hits of each query, and thresholds of its ladder.
+            by: order of children and parents.
+            space: spec of a geometry around the root of the index; None is the space of the index.
+
+        Returns:
+            One audit each of children, parents, neighbours and ladders: recall overall and of every shell.
+        """
+        spec = self.chosen(space).geometry.spec
+        template = Request("children", "", k, by, thresholds=k, space=spec, store=store)
+        return audit(self.search, self.store, self.engines.get(store), template, queries)
 
     def chosen(self, space: Space | str | None) -> Space:
         """The space that a request names.
@@ -188,6 +250,18 @@ class Index(Editable):
         self.manifest.frame.check(space)
         return space
 
+    def _group(self, requests: list[Request], embedded: Tensor) -> Group:
+        return Group(requests, embedded, self.chosen(requests[0].space), self.store, self.engines, self.device)
+
+    def _screened(self, tasks: Sequence[Task]) -> bool:
+        """Whether rows are screened in 8 bits first: where it is possible, and pays or is wanted."""
+        if self.screen == "never" or self.device.type != "cpu" or not self.store.coded:
+            return False
+        if self.screen == "auto" and sum(len(task.x) for task in tasks) > SCREENED_QUERIES:
+            return False
+        farthest = max(shard.high for shard in self.manifest.shards)
+        return all(screens(task.space, max(farthest, float(task.x.radius.max()))) for task in tasks)
+
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> object:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)
         queries = cast(Sequence[Query], query if several else [query])
@@ -195,86 +269,3 @@ class Index(Editable):
             raise InputError("there is no query: give at least one.")
         results = self.search([Request(kind, each, **shared) for each in queries])
         return results if several else results[0]
-
-
-@final
-class _Group:
-    """Requests that differ in their queries and k alone, as one task.
-
-    Args:
-        requests: of one group.
-        index: that they ask.
-        embedded: their queries (Q, D).
-    """
-
-    def __init__(self, requests: list[Request], index: Index, embedded: Tensor) -> None:
-        first = requests[0]
-        self.requests, self.index, self.first = requests, index, first
-        self.space = index.chosen(first.space)
-        dtype = layout.DTYPES[index.manifest.dtype]
-        stored = Rows.of(torch.arange(len(embedded)), embedded, self.space, dtype)
-        self.x = stored.points(self.space.geometry, index.device)
-        self.task = self._task(first, Range(first.low, first.high))
-
-    def _task(self, first: Request, span: Range) -> Best | Steps | Count | Within:
-        if first.kind == "ladder":
-            return Steps(self.space, self.x, self._thresholds(first.thresholds), span)
-        if first.kind == "count":
-            if first.within is not None:
-                return Within(self.space, self.x, torch.tensor([each.within for each in self.requests]), span)
-            return Count(self.space, self.x, first.min_radius, span)
-        by: By = "distance" if first.kind == "neighbours" else first.by
-        k = max(request.k for request in self.requests)
-        side: Side = "parents" if first.kind == "parents" else "children"
-        return Best(self.space, self.x, k, by, side, first.min_radius, span)
-
-    def _thresholds(self, thresholds: int | Tensor) -> Tensor:
-        if isinstance(thresholds, Tensor):
-            return thresholds.detach().double()
-        shells = [shell for shell in self.index.store.describe().shells if shell.count]
-        ends = min(shell.low for shell in shells), max(shell.high for shell in shells)
-        return torch.linspace(*ends, thresholds, dtype=torch.float64)
-
-    def results(self, scored: int) -> list[Result]:
-        """The answers, after a pass that scored so many items."""
-        if isinstance(self.task, Count | Within):
-            return list(map(int, self.task.total))
-        radius, total = self.x.radius.tolist(), len(self.index)
-        hits = self._hits(self.task.found)
-        if isinstance(self.task, Steps):
-            levels = self.task.thresholds.tolist()
-            return [
-                Climb(tuple(map(Rung, levels, each)), "exact", scored, total, radius[i]) for i, each in enumerate(hits)
-            ]
-        return [
-            Answer(tuple(hit for hit in each[: request.k] if hit is not None), "exact", scored, total, radius[i])
-            for i, (request, each) in enumerate(zip(self.requests, hits, strict=True))
-        ]
-
-    def _hits(self, found: Found | None) -> list[list[Hit | None]]:
-        """Hits (Q, k) of the items that were found."""
-        if found is None or not bool((found.ids >= 0).any()):
-            width = 0 if found is None else found.ids.shape[1]
-            if isinstance(self.task, Steps):
-                width = len(self.task.thresholds)
-            return [[None] * width for _ in self.requests]
-        known = found.ids[found.ids >= 0].unique()
-        rows, labels = self.index.store.fetch(known), self.index.store.labels(known)
-        place = torch.searchsorted(known, found.ids.clamp_min(int(known[0])))
-        q, k = place.shape
-        y = rows.take(place.flatten()).points(self.space.geometry, self.index.device)
-        x = self.x.rows(torch.arange(q, device=self.index.device).repeat_interleave(k))
-        numbers = [each.reshape(q, k).tolist() for each in self._numbers(x, y)]
-        return [
-            [
-                Hit(item, labels.captions[at], labels.images[at], *each) if item >= 0 else None
-                for item, at, *each in zip(*columns, strict=True)
-            ]
-            for columns in zip(found.ids.tolist(), place.tolist(), *numbers, strict=True)
-        ]
-
-    def _numbers(self, x: Points, y: Points) -> tuple[Tensor, ...]:
-        """Radius, margin, angle and distance of pairs, row by row."""
-        apex, other = (y, x) if self.first.kind == "parents" else (x, y)
-        space, min_radius = self.space, self.first.min_radius
-        return y.radius, space.margin(apex, other, min_radius), space.exterior_angle(apex, other), space.distance(x, y)
