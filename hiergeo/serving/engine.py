@@ -15,7 +15,7 @@ from hiergeo.geometry import Space
 from hiergeo.search import Index
 from hiergeo.search.appending import append
 from hiergeo.search.embedding import Embedder
-from hiergeo.search.index import Result
+from hiergeo.search.groups import Result
 from hiergeo.search.layout import MANIFEST, Manifest
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
