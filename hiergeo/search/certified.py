@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.search.bounds import DISTANCE_ERROR, least_cost, least_distance
 from hiergeo.search.rows import Rows
-from hiergeo.search.store import MOST_CANDIDATES, Candidates, Store
+from hiergeo.search.store import MOST_CANDIDATES, Candidates, Store, StoreFacts
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, Found, Steps, lexicographic, run
 
@@ -58,6 +58,7 @@ def search(
     home: ExactStore,
     engine: Store,
     effort: Effort | None = None,
+    facts: StoreFacts | None = None,
     device: torch.device | str = "cpu",
 ) -> Outcome:
     """Answer a task by candidates of a store; the hits are in `task.found`, as after a scan.
@@ -67,13 +68,14 @@ def search(
         home: the index, which has the rows of all items.
         engine: a store that holds them too, with the same shells.
         effort: None is 16 candidates a shell at first, 4096 at most.
+        facts: what the store says of itself, if it was asked already.
         device: where rows are scored.
 
     Raises:
         UnavailableError: a shell that did not give its candidates, twice.
         InputError: a candidate that the index does not hold.
     """
-    return _Search(task, home, engine, device).run(effort or Effort())
+    return _Search(task, home, engine, facts or engine.describe(), device).run(effort or Effort())
 
 
 @final
@@ -86,9 +88,11 @@ class _Search:
         trusted: (Q,), whether candidates came in order and with their true cosine.
     """
 
-    def __init__(self, task: Best | Steps, home: ExactStore, engine: Store, device: torch.device | str) -> None:
+    def __init__(
+        self, task: Best | Steps, home: ExactStore, engine: Store, facts: StoreFacts, device: torch.device | str
+    ) -> None:
         self.task, self.home, self.engine, self.device = task, home, engine, device
-        self.facts, self.shells = engine.describe(), home.describe().shells
+        self.facts, self.shells = facts, home.describe().shells
         point = task.x.factors[0]
         ray = point.direction.double().cpu()
         ray[ray.abs().amax(1) == 0, 0] = 1.0  # at the root every direction is as good as any

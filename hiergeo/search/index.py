@@ -271,7 +271,7 @@ class _Group:
         self.x = stored.points(self.space.geometry, index.device)
         self.task = self._task(first, Range(first.low, first.high))
         searched = first.store is not None and first.kind != "count"
-        self.engine = index.engines.get(first.store) if searched and first.store is not None else None
+        self.engine = index.engines.checked(first.store) if searched and first.store is not None else None
         self.scored = 0
         self.guarantees: list[Guarantee] = ["exact"] * len(requests)
 
@@ -279,7 +279,8 @@ class _Group:
         """Search through the store that the requests name, if they name one."""
         if self.engine is None or not isinstance(self.task, Best | Steps):
             return
-        outcome = certified.search(self.task, self.index.store, self.engine, device=self.index.device)
+        store, facts = self.engine
+        outcome = certified.search(self.task, self.index.store, store, facts=facts, device=self.index.device)
         self.scored = outcome.scored
         self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
 

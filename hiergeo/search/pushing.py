@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from hiergeo._progress import track
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.search.rows import Rows
-from hiergeo.search.store import Store, open_store
+from hiergeo.search.store import Store, StoreFacts, open_store
 from hiergeo.search.stores.exact import ExactStore
 
 RECORDS = "stores"
@@ -59,8 +59,12 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
     return sent
 
 
-def check_counts(home: ExactStore, engine: Store) -> None:
-    """Raise UnavailableError, naming the first shell, unless all shells of a store have as many items as the index."""
+def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
+    """What a store says of itself; all its shells have as many items as the index.
+
+    Raises:
+        UnavailableError: one has not; the first is named.
+    """
     facts = engine.describe()
     wanted, held = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]
     if len(wanted) != len(held):
@@ -73,6 +77,7 @@ def check_counts(home: ExactStore, engine: Store) -> None:
                 f"{facts.name} holds {others} items of shell {place} and the index {mine}: push the index to it with "
                 f"'hiergeo index push'."
             )
+    return facts
 
 
 @final
@@ -86,7 +91,7 @@ class Engines:
     def __init__(self, home: ExactStore) -> None:
         self.home = home
         self._opened: dict[tuple[str, tuple[float, ...]], Store] = {}
-        self._checked: WeakKeyDictionary[Store, int] = WeakKeyDictionary()
+        self._checked: WeakKeyDictionary[Store, tuple[int, StoreFacts]] = WeakKeyDictionary()
 
     def opened(self, store: Store | str) -> Store:
         """A store by its spec, whatever it holds.
@@ -103,20 +108,23 @@ class Engines:
         return self._opened[store, edges]
 
     def get(self, store: Store | str) -> Store:
-        """A store that holds the items of the index; one in memory is filled.
+        """A store that holds the items of the index; one in memory is filled."""
+        return self.checked(store)[0]
+
+    def checked(self, store: Store | str) -> tuple[Store, StoreFacts]:
+        """A store that holds the items of the index, and what it said of itself; one in memory is filled.
 
         Raises:
             InputError: as `opened`.
             UnavailableError: it cannot be reached, or does not hold the items of the index.
         """
         engine, generation = self.opened(store), self.home.manifest.generation
-        if self._checked.get(engine) != generation:
-            if engine.durable:
-                check_counts(self.home, engine)
-            else:
+        known = self._checked.get(engine)
+        if known is None or known[0] != generation:
+            if not engine.durable:
                 push(self.home, engine)
-            self._checked[engine] = generation
-        return engine
+            known = self._checked[engine] = (generation, check_counts(self.home, engine))
+        return engine, known[1]
 
     def close(self) -> None:
         """Close all of them."""
