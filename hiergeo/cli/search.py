@@ -16,7 +16,7 @@ from hiergeo.cli._terminal import Screen, console
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open
-from hiergeo.search.index import Result
+from hiergeo.search.groups import Result
 from hiergeo.search.queries import Query, is_image
 from hiergeo.search.requests import MOST_HITS, Kind
 
