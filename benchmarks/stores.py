@@ -64,6 +64,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=50, help="queries")
     parser.add_argument("--wait", type=int, default=0, help="seconds between push and search, for servers that index")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--filtered", action="store_true", help="one faiss index of everything, filtered by shell")
     args = parser.parse_args(words)
     lines = args.work / "stores.jsonl"
     if args.store:
@@ -73,6 +74,8 @@ def main(words: Sequence[str] | None = None) -> None:
             with lines.open("a") as file:
                 file.write(json.dumps(found) + "\n")
             print(json.dumps(found), flush=True)
+    if args.filtered:
+        print(table(("index of everything", "recall@16 in a shell", "worst shell", "short"), filtered(*prepared(args))))
     if args.table:
         rows = [json.loads(line) for line in lines.read_text().splitlines()]
         print(table(COLUMNS, [shown(row) for row in rows]))
@@ -137,6 +140,42 @@ def candidates(index: Index, store: Store, queries: Tensor) -> dict[str, Any]:
         "shells": len(recalls),
         "seconds": seconds,
     }
+
+
+def filtered(index: Index, queries: Tensor) -> list[tuple[str, ...]]:
+    """The same recall where one index holds all shells, sorted by radius, and a shell is a filter over it."""
+    import faiss
+
+    rows = Rows.cat(list(index.store.scan()))
+    rows = rows.take(rows.radii[:, 0].argsort(stable=True))
+    direction = normalize(rows.direction.float(), dim=1).numpy()
+    asked = normalize(Rows.of(torch.arange(len(queries)), queries, index.space).direction.float(), dim=1).numpy()
+    dim, metric = direction.shape[1], faiss.METRIC_INNER_PRODUCT
+    ivf = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, 256, metric)
+    ivf.train(direction)
+    graph = faiss.IndexHNSWFlat(dim, 32, metric)
+    found = []
+    for name, held, settings in (
+        ("IVF256, nprobe 16", ivf, {"nprobe": 16}),
+        ("IVF256, nprobe 64", ivf, {"nprobe": 64}),
+        ("HNSW32, ef 512", graph, {"efSearch": 512}),
+    ):
+        if not held.ntotal:
+            held.add(direction)
+        start, recalls, short = 0, [], 0
+        for shell in index.store.describe().shells:
+            stop, k = start + shell.count, min(FIRST, shell.count)
+            chosen = faiss.IDSelectorRange(start, stop)
+            of = faiss.SearchParametersIVF if held is ivf else faiss.SearchParametersHNSW
+            places = held.search(asked, k, params=of(sel=chosen, **settings))[1]
+            best = start + np.argsort(-(asked @ direction[start:stop].T), axis=1)[:, :k]
+            same = [len({*a} & {*b}) for a, b in zip(places.tolist(), best.tolist(), strict=True)]
+            recalls.append(sum(same) / best.size)
+            short += int((places < 0).any(1).sum())
+            start = stop
+        share = f"{100 * short / len(asked) / len(recalls):.1f} %"
+        found.append((name, f"{np.mean(recalls):.3f}", f"{min(recalls):.3f}", share))
+    return found
 
 
 def asked(
@@ -204,7 +243,7 @@ def shown(row: dict[str, Any]) -> tuple[str, ...]:
         each("certified", ".2f"),
         each("scored", ".2f"),
         worst[0] if worst else "-",
-        f"{row['push']:,.0f}",
+        f"{row['push']:,.0f}" if row["push"] else "-",
         "-" if row["bytes"] is None else f"{row['bytes'] / 1e6:.0f}",
     )
 
