@@ -154,7 +154,7 @@ def filtered(index: Index, queries: Tensor) -> list[tuple[str, ...]]:
     ivf = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, 256, metric)
     ivf.train(direction)
     graph = faiss.IndexHNSWFlat(dim, 32, metric)
-    found = []
+    found: list[tuple[str, ...]] = []
     for name, held, settings in (
         ("IVF256, nprobe 16", ivf, {"nprobe": 16}),
         ("IVF256, nprobe 64", ivf, {"nprobe": 64}),
@@ -166,7 +166,7 @@ def filtered(index: Index, queries: Tensor) -> list[tuple[str, ...]]:
         for shell in index.store.describe().shells:
             stop, k = start + shell.count, min(FIRST, shell.count)
             chosen = faiss.IDSelectorRange(start, stop)
-            of = faiss.SearchParametersIVF if held is ivf else faiss.SearchParametersHNSW
+            of: Any = faiss.SearchParametersIVF if held is ivf else faiss.SearchParametersHNSW
             places = held.search(asked, k, params=of(sel=chosen, **settings))[1]
             best = start + np.argsort(-(asked @ direction[start:stop].T), axis=1)[:, :k]
             same = [len({*a} & {*b}) for a, b in zip(places.tolist(), best.tolist(), strict=True)]

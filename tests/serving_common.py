@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
 
 import torch
 
@@ -64,20 +63,5 @@ def served(index: Index, settings: serving.Settings | None = None, routes: Seque
     """Serve an index on loopback within the block."""
     chosen = settings or serving.Settings()
     app = serving.create_app(index, chosen, routes=routes)
-    bound = serving.bind("127.0.0.1", 0)
-    started, stops = Event(), []
-
-    def ready(stop) -> None:
-        stops.append(stop)
-        started.set()
-
-    thread = Thread(target=serving.serve, args=(app, bound, chosen.limits, ready))
-    thread.start()
-    try:
-        assert started.wait(30)
-        port = bound.getsockname()[1]
-        yield Served(f"http://127.0.0.1:{port}", port, app.state.service)
-    finally:
-        stops[0]()
-        thread.join(30)
-        assert not thread.is_alive()
+    with serving.running(app, chosen.limits) as url:
+        yield Served(url, int(url.rpartition(":")[2]), app.state.service)
