@@ -48,6 +48,12 @@ class Served:
     port: int
     service: serving.Service
 
+    def measured(self, name: str) -> float:
+        """A metric of the server that has no labels."""
+        value = self.service.metrics.registry.get_sample_value(f"hiergeo_{name}")
+        assert value is not None
+        return value
+
     def exchange(self, content: bytes, seconds: float = 10) -> bytes:
         """Everything that comes back when these bytes are sent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
