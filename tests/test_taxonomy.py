@@ -106,6 +106,8 @@ def test_duplicates_and_items_at_the_root_are_no_parents_of_each_other(tmp_path)
     x[4:] = (2, 0, 0)
     taxonomy = grow(index_of(tmp_path / "i", x), TreeSettings(k=5, min_confidence=0))
     assert edges(taxonomy) == {(2, 0), (2, 1), (3, 0), (3, 1), (4, 2), (4, 3), (5, 2), (5, 3)}
+    ties = link(search.open(tmp_path / "i").store, Space("euclidean", "none"), "distance", 1)
+    assert ties.parent[:, 0].tolist() == [-1, -1, 0, 0, 2, 2]
 
 
 def test_one_item_is_a_root_and_an_empty_index_is_refused(tmp_path):
