@@ -296,3 +296,12 @@ def test_further_routes_stand_behind_the_same_protection(index) -> None:
         failed = http.get("/broken")
         assert failed.status_code == 500
         assert "secret" not in failed.text
+
+
+def test_a_store_is_searched_where_one_is_named(vectors) -> None:
+    pytest.importorskip("faiss")
+    with browser(vectors, store="faiss:flat") as http:
+        answer = http.post("/api/children", json={"queries": [[1.0] * 6], "k": 5}).json()["answers"][0]
+    wanted = vectors.children(torch.ones(6), 5)
+    assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in wanted.hits]
+    assert answer["guarantee"] == "certified"

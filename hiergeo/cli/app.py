@@ -13,6 +13,7 @@ from hiergeo.cli import (
     demo,
     embed,
     heads,
+    index,
     info,
     ladder,
     length,
@@ -70,4 +71,5 @@ training.command("head", cls=PlannedVerb)(train_head.head_command)
 training.command("re", cls=PlannedVerb)(train_re.re_command)
 app.add_typer(training, name="train")
 app.add_typer(heads.app, name="head")
+app.add_typer(index.app, name="index")
 app.command("info", cls=options.Verb)(info.info_command)

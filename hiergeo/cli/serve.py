@@ -41,6 +41,14 @@ Token = Annotated[
 ]
 Writable = Annotated[bool, typer.Option("--writable", help="Let requests add items.")]
 EmbeddingsOnly = Annotated[bool, typer.Option("--embeddings-only", help="Load no model; queries must be embeddings.")]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        help="Search through this store, to which the index was pushed: faiss:flat, milvus:URI, ... (by default the "
+        "index is scanned)",
+        metavar="SPEC",
+    ),
+]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Listen beyond this machine without a token all the same.")]
 BatchSize = Annotated[
     int,
@@ -48,7 +56,12 @@ BatchSize = Annotated[
 ]
 Window = Annotated[
     float,
-    typer.Option(help="Milliseconds that an idle engine waits for more queries.", metavar="MS", min=0, max=1000),
+    typer.Option(
+        help="Milliseconds without a new query that start a sweep; 0 starts it at once.",
+        metavar="MS",
+        min=0,
+        max=1000,
+    ),
 ]
 Timeout = Annotated[
     float,
@@ -67,6 +80,7 @@ def serve_command(
     model: Model = None,
     token: Token = None,
     writable: Writable = False,
+    store: Store = None,
     embeddings_only: EmbeddingsOnly = False,
     insecure: Insecure = False,
     batch_size: BatchSize = 64,
@@ -79,6 +93,8 @@ def serve_command(
     check_token(token)
     if model is not None and embeddings_only:
         raise InputError("--model and --embeddings-only exclude each other: leave one out.")
+    if store is not None and writable:
+        raise InputError("--store and --writable exclude each other: add to the index, then push it to the store.")
     with serving.bind(host, port) as bound:
         if not is_loopback(bound) and token is None and not insecure:
             raise InputError(
@@ -88,6 +104,7 @@ def serve_command(
             token=token,
             writable=writable,
             hosts=LOOPBACK | {host.lower()} if is_loopback(bound) else None,
+            store=store,
             window=window / 1000,
             batch=batch_size,
             embeds=not embeddings_only,

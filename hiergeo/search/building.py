@@ -22,6 +22,7 @@ from hiergeo.search.index import Index
 from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, SHARD, Manifest, ModelFacts, Shard, shard_of
 from hiergeo.search.rows import Frame
 from hiergeo.search.sources import Batch, Captions, Embeddings, Images, Inputs
+from hiergeo.search.stored import Stored
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.storage import documents
 from hiergeo.storage.documents import ListOf, Record, Text, Whole
@@ -60,7 +61,8 @@ def build(
         images: paths, or a folder; alone they are items of their own, beside captions or embeddings one for each item.
         space: where searches measure unless another space is named; None is the native space of the model, Euclidean
             around its root for a model without one.
-        embeddings: instead of embedding captions or images: (N, D), blocks (n, D), or a .npy file.
+        embeddings: instead of embedding captions or images: (N, D), blocks (n, D), a .npy file, or an .npz file as
+            ``hiergeo embed`` writes it, which brings captions, and without a model the root and the model's name.
         ids: whole numbers in [0, 2^63), distinct, one for each item; None counts from 0.
         dtype: of stored directions, "float16" or "float32".
 
@@ -73,7 +75,7 @@ def build(
     folder = path_of(path)
     if dtype not in DTYPES:
         raise unknown_name("dtype", dtype, DTYPES)
-    inputs = Inputs(captions, images, embeddings, ids)
+    inputs = Inputs.of(captions, images, embeddings, ids)
     if model is None and embeddings is None:
         raise InputError("give the model that embeds captions or images, or give embeddings.")
     if (folder / MANIFEST).exists():
@@ -82,7 +84,7 @@ def build(
     batches = inputs.batches()
     first = next(batches, None)
     batches = chain([] if first is None else [first], batches)
-    chosen, manifest = _planned(loaded, space, first, dtype)
+    chosen, manifest = _planned(loaded, space, first, dtype, inputs.stored)
     with locked(folder):
         work = _Work(folder, manifest, _plan(manifest, inputs))
         work.begin(chosen)
@@ -106,22 +108,29 @@ def open(path: Path | str, *, model: Model | None = None, device: str = "auto", 
         InputError: the manifest is damaged, or the model is another one.
     """
     store = ExactStore(path_of(path), skip_damaged)
-    for name, why in store.snapshot.damaged.items():
-        warn(f"shard {name} is left out of every answer: {why}")
+    for why in store.snapshot.damaged.values():
+        warn(f"the index is searched without a shard: {why}")
     return Index(store, model, device)
 
 
-def _planned(model: Model | None, space: Space | str | None, first: Batch | None, dtype: str) -> tuple[Space, Manifest]:
+def _planned(
+    model: Model | None, space: Space | str | None, first: Batch | None, dtype: str, stored: Stored | None
+) -> tuple[Space, Manifest]:
     """The space of an index that is to be built, and its manifest while it is empty."""
     native = model.native_space() if model is not None else None
     chosen = Space(space) if isinstance(space, str) else space or native or Space("euclidean")
+    facts = stored.model if stored is not None else None
     if model is not None:
-        chosen = chosen.rooted(model.root())
+        facts = ModelFacts(model.name, model.fingerprint(), model.normalised)
+    root = model.root() if model is not None else stored.root if stored is not None else None
+    if root is not None:
+        chosen = chosen.rooted(root)
+    if stored is not None:
+        stored.check(facts, chosen.root)
     given = None if first is None else first.embeddings
     if model is None and given is None:
         raise InputError("there are no embeddings: an index of none needs a model.")
     dim = model.dim if model is not None else cast(Tensor, given).shape[1]
-    facts = None if model is None else ModelFacts(model.name, model.fingerprint(), model.normalised)
     spec, min_radius = chosen.geometry.spec, chosen.min_radius
     return chosen, Manifest(Frame.of(chosen, dim), dtype, spec, min_radius, facts, generation=-1)
 

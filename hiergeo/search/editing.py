@@ -49,7 +49,9 @@ class Editable:
             UnavailableError: the disk cannot be written; the index is as before.
             HeldError: another process or thread writes to the index.
         """
-        inputs = Inputs(captions, images, embeddings, ids)
+        inputs = Inputs.of(captions, images, embeddings, ids)
+        if inputs.stored is not None:
+            inputs.stored.check(self.store.manifest.model, self.space.root)
         batches = inputs.batches()
         first = next(batches, None)
         if first is not None and first.embeddings is None and self.store.manifest.model is None:

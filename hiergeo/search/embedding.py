@@ -56,20 +56,20 @@ class Embedder:
     def embeddings(self, batch: Batch) -> Tensor:
         """The embeddings (n, D) of a batch."""
         embeddings = batch.embeddings
-        if embeddings is not None:
-            self._check(embeddings, batch.start)
-        elif batch.captions is not None:
+        if embeddings is None and batch.captions is not None:
             embeddings = self.model().encode_text(batch.captions)
-        else:
+        elif embeddings is None:
             embeddings = self.model().encode_image(batch.images or [])
         if embeddings.shape[1] != self.manifest.frame.dim:
             raise InputError(
                 f"the embeddings have dimension {embeddings.shape[1]} and the index {self.manifest.frame.dim}: "
                 f"embed by the model of the index."
             )
+        if batch.embeddings is not None:
+            self._check_norms(embeddings, batch.start)
         return embeddings
 
-    def _check(self, embeddings: Tensor, start: int) -> None:
+    def _check_norms(self, embeddings: Tensor, start: int) -> None:
         facts = self.manifest.model
         if facts is None or not facts.normalised:
             return

@@ -11,13 +11,16 @@ from hiergeo.adapters import Model
 from hiergeo.errors import InputError
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
-from hiergeo.search import layout
-from hiergeo.search.answers import Answer, Climb, Hit, Rung
+from hiergeo.search import certified, layout
+from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Recall, Rung
 from hiergeo.search.editing import Editable
 from hiergeo.search.layout import Manifest
+from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
+from hiergeo.search.recall import KindAudit, audit, recall_of
 from hiergeo.search.requests import Kind, Request
 from hiergeo.search.rows import Rows
+from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, Count, Found, Range, Steps, Within, run
 
@@ -41,6 +44,9 @@ class Index(Editable):
         model: the model of the index, if it is loaded already.
         device: where the model is loaded otherwise.
         compute: where rows are compared; rows are moved there a chunk at a time.
+
+    Attributes:
+        engines: the stores that it has been searched through.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class Index(Editable):
         self.space = layout.space_of(store.folder, store.manifest)
         self.encoder = Encoder(self.manifest.model, self.manifest.frame.dim, model, device)
         self.device = resolve_device(compute)
+        self.engines = Engines(store)
 
     @property
     def manifest(self) -> Manifest:
@@ -70,6 +77,7 @@ class Index(Editable):
         min_radius: float | None = None,
         low: float = 0.0,
         high: float = float("inf"),
+        store: Store | str | None = None,
     ) -> Answer | list[Answer]:
         """The k items that the query entails most.
 
@@ -82,11 +90,13 @@ class Index(Editable):
             min_radius: scale of the cones; None is that of the space.
             low: items of a smaller radius are left out, geodesic units.
             high: items of a larger radius are left out.
+            store: search through a store that holds the items, or the store of this spec such as "faiss:flat"; None
+                scans the index.
 
         Raises:
             InputError: an empty index, a query that it cannot take, an argument out of range.
         """
-        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high}
+        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
         return cast(Answer | list[Answer], self._asked("children", query, shared))
 
     def parents(
@@ -99,9 +109,10 @@ class Index(Editable):
         min_radius: float | None = None,
         low: float = 0.0,
         high: float = float("inf"),
+        store: Store | str | None = None,
     ) -> Answer | list[Answer]:
         """The k items that entail the query most; arguments as for `children`."""
-        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high}
+        shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
         return cast(Answer | list[Answer], self._asked("parents", query, shared))
 
     def neighbours(
@@ -112,13 +123,19 @@ class Index(Editable):
         space: Space | str | None = None,
         low: float = 0.0,
         high: float = float("inf"),
+        store: Store | str | None = None,
     ) -> Answer | list[Answer]:
         """The k nearest items by geodesic distance; arguments as for `children`."""
-        shared = {"k": k, "space": space, "low": low, "high": high}
+        shared = {"k": k, "space": space, "low": low, "high": high, "store": store}
         return cast(Answer | list[Answer], self._asked("neighbours", query, shared))
 
     def ladder(
-        self, query: Questions, thresholds: int | Tensor = 50, *, space: Space | str | None = None
+        self,
+        query: Questions,
+        thresholds: int | Tensor = 50,
+        *,
+        space: Space | str | None = None,
+        store: Store | str | None = None,
     ) -> Climb | list[Climb]:
         """From general to specific: for each threshold the nearest item whose radius is within it.
 
@@ -127,8 +144,10 @@ class Index(Editable):
             thresholds: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the largest
                 radius of the index.
             space: as for `children`.
+            store: as for `children`.
         """
-        return cast(Climb | list[Climb], self._asked("ladder", query, {"thresholds": thresholds, "space": space}))
+        shared = {"thresholds": thresholds, "space": space, "store": store}
+        return cast(Climb | list[Climb], self._asked("ladder", query, shared))
 
     def count(
         self,
@@ -164,13 +183,49 @@ class Index(Editable):
         for place, request in enumerate(requests):
             groups.setdefault(request.group, []).append(place)
         asked = [_Group([requests[i] for i in places], self, embedded[places]) for places in groups.values()]
-        low, high = min(each.low for each in requests), max(each.high for each in requests)
-        scored = run(self.store.stream(low, high), [group.task for group in asked], self.device)
+        scanned = [group for group in asked if group.engine is None]
+        if scanned:
+            low, high = (end(getattr(g.first, name) for g in scanned) for end, name in ((min, "low"), (max, "high")))
+            counts = run(self.store.stream(low, high), [group.task for group in scanned], self.device)
+            for group, count in zip(scanned, counts, strict=True):
+                group.scored = count
         results: list[Result] = [0] * len(requests)
-        for group, places, rows in zip(asked, groups.values(), scored, strict=True):
-            for place, result in zip(places, group.results(rows), strict=True):
+        for group, places in zip(asked, groups.values(), strict=True):
+            group.ask_store()
+            for place, result in zip(places, group.results(), strict=True):
                 results[place] = result
         return results
+
+    def push(self, store: Store | str, *, progress: bool = False) -> int:
+        """Make a store hold exactly the items of the index; returns how many were sent.
+
+        Args:
+            store: it, or its spec such as "milvus:http://localhost:19530".
+            progress: draw a bar for work that outlasts a second.
+
+        Raises:
+            UnavailableError: it cannot be reached, or afterwards holds another number of items in a shell.
+        """
+        return push(self.store, self.engines.opened(store), progress=progress)
+
+    def audit(
+        self, store: str, queries: Tensor, k: int = 10, *, by: By = "margin", space: str | None = None
+    ) -> tuple[KindAudit, ...]:
+        """Measure the recall of searches through a store against scans; later approximate answers carry it.
+
+        Args:
+            store: its spec.
+            queries: embeddings (Q, D) like those that will be searched for.
+            k: hits of each query, and thresholds of its ladder.
+            by: order of children and parents.
+            space: spec of a geometry around the root of the index; None is the space of the index.
+
+        Returns:
+            One audit each of children, parents, neighbours and ladders: recall overall and of every shell.
+        """
+        spec = self.chosen(space).geometry.spec
+        template = Request("children", "", k, by, thresholds=k, space=spec, store=store)
+        return audit(self.search, self.store, self.engines.get(store), template, queries)
 
     def chosen(self, space: Space | str | None) -> Space:
         """The space that a request names.
@@ -215,6 +270,19 @@ class _Group:
         stored = Rows.of(torch.arange(len(embedded)), embedded, self.space, dtype)
         self.x = stored.points(self.space.geometry, index.device)
         self.task = self._task(first, Range(first.low, first.high))
+        searched = first.store is not None and first.kind != "count"
+        self.engine = index.engines.checked(first.store) if searched and first.store is not None else None
+        self.scored = 0
+        self.guarantees: list[Guarantee] = ["exact"] * len(requests)
+
+    def ask_store(self) -> None:
+        """Search through the store that the requests name, if they name one."""
+        if self.engine is None or not isinstance(self.task, Best | Steps):
+            return
+        store, facts = self.engine
+        outcome = certified.search(self.task, self.index.store, store, facts=facts, device=self.index.device)
+        self.scored = outcome.scored
+        self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
 
     def _task(self, first: Request, span: Range) -> Best | Steps | Count | Within:
         if first.kind == "ladder":
@@ -235,21 +303,26 @@ class _Group:
         ends = min(shell.low for shell in shells), max(shell.high for shell in shells)
         return torch.linspace(*ends, thresholds, dtype=torch.float64)
 
-    def results(self, scored: int) -> list[Result]:
-        """The answers, after a pass that scored so many items."""
+    def results(self) -> list[Result]:
+        """The answers, after the items were scored."""
         if isinstance(self.task, Count | Within):
             return list(map(int, self.task.total))
-        radius, total = self.x.radius.tolist(), len(self.index)
-        hits = self._hits(self.task.found)
-        if isinstance(self.task, Steps):
-            levels = self.task.thresholds.tolist()
-            return [
-                Climb(tuple(map(Rung, levels, each)), "exact", scored, total, radius[i]) for i, each in enumerate(hits)
-            ]
-        return [
-            Answer(tuple(hit for hit in each[: request.k] if hit is not None), "exact", scored, total, radius[i])
-            for i, (request, each) in enumerate(zip(self.requests, hits, strict=True))
-        ]
+        total = len(self.index)
+        results: list[Result] = []
+        each = zip(self.requests, self._hits(self.task.found), self.guarantees, self.x.radius.tolist(), strict=True)
+        for request, hits, guarantee, radius in each:
+            recall = self._recall() if guarantee == "approximate" else None
+            known: tuple[Guarantee, int, int, float, Recall | None] = guarantee, self.scored, total, radius, recall
+            if isinstance(self.task, Steps):
+                results.append(Climb(tuple(map(Rung, self.task.thresholds.tolist(), hits)), *known))
+            else:
+                results.append(Answer(tuple(hit for hit in hits[: request.k] if hit is not None), *known))
+        return results
+
+    def _recall(self) -> Recall | None:
+        """What was measured of the store for requests of this kind."""
+        store, spec = self.first.store, self.space.geometry.spec
+        return recall_of(self.index.store, store, self.first, spec) if isinstance(store, str) else None
 
     def _hits(self, found: Found | None) -> list[list[Hit | None]]:
         """Hits (Q, k) of the items that were found."""

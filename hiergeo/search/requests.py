@@ -13,6 +13,7 @@ from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.queries import Query
+from hiergeo.search.store import Store
 
 Kind = Literal["children", "parents", "neighbours", "ladder", "count"]
 
@@ -39,6 +40,8 @@ class Request:
         space: another space of the frame of the index, or the spec of a geometry around its root; None is the space of
             the index.
         min_radius: scale of the cones; None is that of the space.
+        store: search through this store, or the store of this spec such as "faiss:flat"; None scans the index. Counts
+            always scan.
 
     Raises:
         InputError: a kind or an order that is unknown, k or a number of thresholds out of range, a range of radii that
@@ -55,6 +58,7 @@ class Request:
     high: float = math.inf
     space: Space | str | None = None
     min_radius: float | None = None
+    store: Store | str | None = None
 
     def __post_init__(self) -> None:
         _check_name("kind of search", self.kind, get_args(Kind))
@@ -75,7 +79,8 @@ class Request:
     def group(self) -> Hashable:
         """Requests of one group are answered by one task of a sweep."""
         space = self.space if self.space is None or isinstance(self.space, str) else id(self.space)
-        shared = self.kind, space, self.min_radius, self.low, self.high
+        store = self.store if self.store is None or isinstance(self.store, str) else id(self.store)
+        shared = self.kind, space, self.min_radius, self.low, self.high, store
         if self.kind == "ladder":
             steps = self.thresholds
             return *shared, tuple(steps.tolist()) if isinstance(steps, Tensor) else steps

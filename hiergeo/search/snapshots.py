@@ -18,7 +18,7 @@ from typing import final
 
 from hiergeo.errors import UnavailableError
 from hiergeo.search import layout
-from hiergeo.search.layout import MANIFEST, SHARDS, Manifest, Shard
+from hiergeo.search.layout import BUILD, MANIFEST, SHARDS, Manifest, Shard
 from hiergeo.search.shards import OpenShard, check_sizes
 from hiergeo.storage.files import remove_leftovers
 from hiergeo.storage.locks import HeldError, locked
@@ -154,6 +154,8 @@ def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> 
 def remove_orphans(folder: Path, manifest: Manifest) -> None:
     """Remove shards and tombstones that writers left behind which died before their manifest was current."""
     shards = folder / SHARDS
+    if (folder / MANIFEST).exists():
+        (folder / BUILD).unlink(missing_ok=True)
     remove_leftovers(folder)
     remove_leftovers(shards)
     named = {shard.name for shard in manifest.shards} | set(manifest.retired)

@@ -17,6 +17,7 @@ from hiergeo.search import layout
 from hiergeo.search.caption_files import captions_in
 from hiergeo.search.queries import SUFFIXES
 from hiergeo.search.shards import Labels
+from hiergeo.search.stored import Stored, read_stored
 from hiergeo.storage.files import path_of
 
 ID = 1 << 63
@@ -29,7 +30,7 @@ Images: TypeAlias = Iterable[str | Path] | str | Path
 """Paths of images; or a folder, whose images are taken in order of their paths."""
 
 Embeddings: TypeAlias = Tensor | Iterable[Tensor] | str | Path
-"""(N, D); or blocks (n, D) of them; or a .npy file."""
+"""(N, D); or blocks (n, D) of them; or a .npy file; or an .npz with their captions, as ``hiergeo embed`` writes it."""
 
 Item = TypeVar("Item")
 
@@ -80,12 +81,33 @@ class Inputs:
         images: items of their own, or references beside captions or embeddings.
         embeddings: of the items, instead of embedding captions or images.
         ids: whole numbers in [0, 2^63), distinct; None counts.
+        stored: the file that the embeddings are from.
     """
 
     captions: Captions | None = None
     images: Images | None = None
     embeddings: Embeddings | None = None
     ids: Iterable[int] | Tensor | None = None
+    stored: Stored | None = None
+
+    @classmethod
+    def of(
+        cls,
+        captions: Captions | None,
+        images: Images | None,
+        embeddings: Embeddings | None,
+        ids: Iterable[int] | Tensor | None,
+    ) -> "Inputs":
+        """Inputs as people name them; an .npz of embeddings is read, and brings its captions unless others are given.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if isinstance(embeddings, str | Path) and str(embeddings).lower().endswith(".npz"):
+            stored = read_stored(path_of(embeddings))
+            captions = stored.captions if captions is None else captions
+            return cls(captions, images, stored.embeddings, ids, stored)
+        return cls(captions, images, embeddings, ids)
 
     def given(self) -> list[str]:
         """Names of those that are given."""

@@ -18,6 +18,9 @@ Outcome = list[Result] | HiergeoError
 
 Done = TypeVar("Done")
 
+WINDOWS = 5
+"""Windows that a sweep waits for at most while questions keep arriving."""
+
 BUSY = "the server is busy and its queue is full: try again."
 
 
@@ -31,8 +34,8 @@ class _Waiting:
 class Batcher:
     """A queue of questions in front of an engine that answers many at a time.
 
-    An idle engine waits `Settings.window` seconds for company of the first question; a busy one takes what has arrived
-    when its sweep is done. Everything that touches the index runs on one thread.
+    A sweep begins once a batch is full, no question has arrived for `Settings.window` seconds, or `WINDOWS` such times
+    have passed. Everything that touches the index runs on one thread.
 
     Args:
         answer: gives an outcome to each of several questions; runs on the thread of the engine.
@@ -80,8 +83,7 @@ class Batcher:
             if not self._queue:
                 self._arrived.clear()
                 await self._arrived.wait()
-                if self._settings.window and self._length() < self._settings.batch:
-                    await asyncio.sleep(self._settings.window)
+            await self._gather()
             batch = self._take()
             if batch:
                 await self._sweep(batch)
@@ -93,6 +95,16 @@ class Batcher:
                 waiting.outcome.set_result(Refused(503, "the server is being stopped.", retry_after=5))
         self._queue.clear()
         self._engine.shutdown(wait=True)
+
+    async def _gather(self) -> None:
+        """Wait while questions keep arriving: clients that have just been answered ask again at about the same time."""
+        for _ in range(WINDOWS if self._settings.window else 0):
+            before = self._length()
+            if before >= self._settings.batch:
+                return
+            await asyncio.sleep(self._settings.window)
+            if self._length() == before:
+                return
 
     async def _sweep(self, batch: list[_Waiting]) -> None:
         questions = [waiting.question for waiting in batch]

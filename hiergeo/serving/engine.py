@@ -14,15 +14,17 @@ from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
 from hiergeo.geometry import Space
 from hiergeo.search import Index
 from hiergeo.search.appending import append
+from hiergeo.search.embedding import Embedder
 from hiergeo.search.index import Result
-from hiergeo.search.layout import DTYPES, MANIFEST, Manifest
+from hiergeo.search.layout import MANIFEST, Manifest
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import Labels
+from hiergeo.search.sources import Batch
 from hiergeo.serving.batching import Outcome
 from hiergeo.serving.limits import LOG, UNFORESEEN, Refused, Settings
 from hiergeo.serving.metrics import Metrics
-from hiergeo.serving.requests import IDS, Addition, Query, Question
+from hiergeo.serving.requests import Addition, Query, Question
 
 SLICE = 32
 """Captions of an addition that are embedded before queries get their turn."""
@@ -81,13 +83,14 @@ class Engine:
         """Add items; when it returns they are durable and the next sweep finds them."""
         count, nothing = len(embeddings), [None] * len(embeddings)
         labels = Labels(addition.captions or nothing, addition.images or nothing)
+        batch = Batch(0, count, None, None, embeddings, addition.ids)
+        index = self.index
 
         def items(manifest: Manifest) -> list[tuple[Rows, Labels]]:
-            first = 1 + max((shard.last for shard in manifest.shards), default=-1)
-            if addition.ids is None and first + count > IDS:
-                raise InputError("the index has the largest id there is: give the items ids of their own.")
-            ids = torch.arange(first, first + count) if addition.ids is None else addition.ids
-            return [(Rows.of(ids, embeddings, self.index.space, DTYPES[manifest.dtype]), labels)]
+            embedder = Embedder(
+                index.store.folder, manifest, index.space, lambda: index.encoder.model, manifest.next_id
+            )
+            return [(embedder.rows(batch)[0], labels)]
 
         append(self.index.store.folder, items)
         self._seen = self._signature()
@@ -107,13 +110,15 @@ class Engine:
                 by=question.by,
                 thresholds=question.steps,
                 space=self.space(question.geometry),
+                store=self._settings.store,
             )
             for question in questions
             for _ in question.queries
         ]
         with self._metrics.timed(self._metrics.sweep):
-            answers = iter(self._swept(requests))
-        self._metrics.scored.inc(len(self.index))
+            found = self._swept(requests)
+        self._metrics.scored.inc(max(getattr(each, "scored", len(self.index)) for each in found))
+        answers = iter(found)
         return [[next(answers) for _ in question.queries] for question in questions]
 
     def _swept(self, requests: Sequence[Request]) -> list[Result]:

@@ -75,7 +75,8 @@ class Settings:
         writable: whether items can be added.
         hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
             loopback names itself here, so that no web page can reach it under a name of its own.
-        window: seconds to wait for more questions before an idle engine begins a sweep.
+        store: spec of the store that is searched, such as ``milvus:http://localhost:19530``; None scans the index.
+        window: seconds without a new question after which a sweep begins; 0 begins it at once.
         batch: queries that one sweep answers at most; 1 answers every request alone.
         embeds: whether texts and images are taken; without them the model of the index is not loaded.
         cached_texts: of which the embeddings are kept.
@@ -85,6 +86,7 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     writable: bool = False
     hosts: frozenset[str] | None = None
+    store: str | None = None
     window: float = 0.002
     batch: int = 64
     embeds: bool = True

@@ -1,0 +1,238 @@
+"""``hiergeo index``: indexes of captions and images, built, appended to, checked and compacted."""
+
+import json as jsonlib
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hiergeo import adapters
+from hiergeo.cli import options
+from hiergeo.cli._io import Asked, WrongResults, check_writable, note_geometry, write_json
+from hiergeo.cli._terminal import console
+from hiergeo.cli.plans import PlannedVerb
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.geometry import Space
+
+app = typer.Typer(help="Build, extend and check indexes of captions and images.", no_args_is_help=True)
+
+AGAIN = "complete shards are kept, run the same command again to go on"
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the index.", metavar="PATH", callback=options.path)]
+Out = Annotated[Path, typer.Argument(help="The folder of the new index.", metavar="OUT", callback=options.path)]
+Ids = Annotated[list[int], typer.Argument(help="Ids of the items to delete.", metavar="ID...", min=0)]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="What embeds captions, images and queries: tiny, open_clip:ARCH/TAG, hf:NAME, ... (by default that of "
+        "--embeddings)",
+        metavar="SPEC",
+    ),
+]
+Captions = Annotated[
+    Path | None,
+    typer.Option(
+        help="Captions: .txt with one a line, .csv or .parquet with a column caption, and image if items have one.",
+        metavar="FILE",
+        callback=options.path,
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        help="A folder of images, in order of their paths: items of their own, or one for each caption.",
+        metavar="DIR",
+        callback=options.path,
+    ),
+]
+Embeddings = Annotated[
+    Path | None,
+    typer.Option(
+        help="Embeddings of the items: .npz as hiergeo embed writes it, with its captions, or .npy.",
+        metavar="FILE",
+        callback=options.path,
+    ),
+]
+Dtype = Annotated[str, typer.Option(help="Dtype of stored directions: float16 or float32.", metavar="NAME")]
+SkipDamaged = Annotated[
+    bool, typer.Option("--skip-damaged", help="Leave out shards that are damaged, instead of refusing the index.")
+]
+
+
+@app.command("build", cls=PlannedVerb)
+def build_command(
+    out: Out,
+    model: Model = None,
+    captions: Captions = None,
+    images: Images = None,
+    embeddings: Embeddings = None,
+    geometry: options.MeasuredGeometry = None,
+    root: options.Root = None,
+    min_radius: options.MinRadius = None,
+    dtype: Dtype = "float16",
+    json: options.Json = None,
+    device: options.Device = options.AUTO,
+) -> None:
+    """Build an index in one pass; an interrupted build goes on when the command is run again."""
+    from hiergeo import search
+
+    check_writable(json)
+    asked = Asked(geometry, root, min_radius)
+    asked.check()
+    if model is None and embeddings is None:
+        raise InputError("name the model that embeds the items (--model), or give --embeddings.")
+    loaded = None if model is None else adapters.load(model, device=device)
+    space: Space | None = None
+    if loaded is not None:
+        space = asked.space(loaded)
+        note_geometry(loaded, [space], geometry is not None)
+    elif geometry is not None or root is not None or min_radius is not None:
+        space = _unloaded(geometry, root, min_radius)
+    start = time.monotonic()
+    try:
+        index = search.build(out, loaded, captions, images, space, embeddings=embeddings, dtype=dtype)
+    except UnavailableError as error:
+        raise UnavailableError(f"{str(error).rstrip('.')}; {AGAIN}.") from error
+    manifest = index.manifest
+    size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
+    settings = {"model": model, "geometry": manifest.geometry, "dtype": dtype, "out": str(out)}
+    _report("built", out, len(index), size, time.monotonic() - start, json, settings)
+
+
+@app.command("add", cls=PlannedVerb)
+def add_command(
+    path: Folder,
+    captions: Captions = None,
+    images: Images = None,
+    embeddings: Embeddings = None,
+    json: options.Json = None,
+    device: options.Device = options.AUTO,
+) -> None:
+    """Append items to an index, embedded by its model: all of them or none."""
+    from hiergeo import search
+
+    check_writable(json)
+    index = search.open(path, device=device)
+    start = time.monotonic()
+    done = index.add(captions, images, embeddings)
+    more = {"path": str(path), "first": done.first, "last": done.last}
+    _report("added", path, done.rows, done.bytes, time.monotonic() - start, json, more)
+
+
+@app.command("delete", cls=options.Verb)
+def delete_command(path: Folder, ids: Ids, json: options.Json = None) -> None:
+    """Delete items by their ids."""
+    from hiergeo import search
+
+    check_writable(json)
+    index = search.open(path)
+    deleted = index.delete(ids)
+    metrics = {"deleted": deleted, "missing": len(set(ids)) - deleted, "rows": len(index)}
+    write_json(json, jsonlib.dumps({"metrics": metrics}, indent=2))
+    missing = f"; {metrics['missing']} are not there" if metrics["missing"] else ""
+    console().print(f"deleted {deleted:,} of {len(set(ids)):,} items{missing}: {len(index):,} are left in {path}")
+
+
+@app.command("compact", cls=options.Verb)
+def compact_command(path: Folder, json: options.Json = None) -> None:
+    """Merge small shards, drop deleted rows from the disk and make shells of equal mass again."""
+    from dataclasses import asdict
+
+    from hiergeo import search
+
+    check_writable(json)
+    start = time.monotonic()
+    done = search.open(path).compact()
+    metrics = {**asdict(done), "seconds": time.monotonic() - start}
+    write_json(json, jsonlib.dumps({"metrics": metrics}, indent=2))
+    console().print(
+        f"{done.before} shards became {done.after}, {done.dropped:,} deleted rows were dropped: {done.rows:,} items in "
+        f"{path}, {metrics['seconds']:.1f} s",
+        soft_wrap=True,
+    )
+
+
+@app.command("check", cls=options.Verb)
+def check_command(path: Folder, json: options.Json = None) -> None:
+    """Verify every byte of an index and name the shards that are damaged; exit code 1 if any is."""
+    from hiergeo.search.checking import check
+
+    check_writable(json)
+    start = time.monotonic()
+    found = check(path)
+    metrics = {"shards": found.shards, "rows": found.rows, "bytes": found.bytes, "defects": len(found.defects)}
+    listed = [{"shard": name, "defect": what} for name, what in found.defects]
+    write_json(json, jsonlib.dumps({"metrics": metrics, "defects": listed}, indent=2))
+    for name, what in found.defects:
+        console().print(f"shard {name}: {what}" if name else what, soft_wrap=True)
+    verdict = f"{len(found.defects)} defects" if found.defects else "sound"
+    told = f"{found.rows:,} items in {found.shards} shards, {_size(found.bytes)}, {time.monotonic() - start:.1f} s"
+    console().print(
+        f"{path} is {verdict}: {told}" if not found.defects else f"{path} has {verdict}: {told}", soft_wrap=True
+    )
+    if found.defects:
+        raise WrongResults
+
+
+@app.command("info", cls=options.Verb)
+def info_command(path: Folder, skip_damaged: SkipDamaged = False, json: options.Json = None) -> None:
+    """Say what an index holds: items, shards, shells, model and space."""
+    from hiergeo import search
+
+    check_writable(json)
+    index = search.open(path, skip_damaged=skip_damaged)
+    manifest, facts = index.manifest, index.store.describe()
+    counts = [shell.count for shell in facts.shells]
+    low = min((shell.low for shell in facts.shells if shell.count), default=0.0)
+    high = max((shell.high for shell in facts.shells if shell.count), default=0.0)
+    metrics = {
+        "rows": facts.rows,
+        "deleted": sum(shard.deleted for shard in manifest.shards),
+        "shards": len(manifest.shards),
+        "bytes": sum(sum(shard.bytes.values()) for shard in manifest.shards),
+        "dim": manifest.frame.dim,
+        "shells": len(counts),
+        "core": counts[0],
+        "low": low,
+        "high": high,
+        "generation": manifest.generation,
+    }
+    model = "unknown" if manifest.model is None else f"{manifest.model.name} ({manifest.model.fingerprint})"
+    root = manifest.frame.root_sha256
+    settings = {"model": model, "geometry": manifest.geometry, "dtype": manifest.dtype, "root_sha256": root}
+    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
+    lines = {
+        "items": f"{facts.rows:,} ({metrics['deleted']:,} more are deleted)",
+        "shards": f"{metrics['shards']:,}, {_size(metrics['bytes'])}",
+        "model": model,
+        "space": f"{manifest.geometry}, {manifest.frame.dim} dimensions, {manifest.dtype}",
+        "root": "none" if root is None else root[:16],
+        "radii": f"{low:.4f} to {high:.4f}",
+        "shells": f"{len(counts)}, the innermost with {counts[0]:,} items",
+        "generation": str(manifest.generation),
+    }
+    for name, value in lines.items():
+        console().print(f"{name:<11} {value}", soft_wrap=True)
+
+
+def _unloaded(geometry: str | None, root: str | None, min_radius: float | None) -> Space:
+    """The space that is asked for where no model is loaded."""
+    more: dict[str, Any] = {} if min_radius is None else {"min_radius": min_radius}
+    return Space(geometry or "euclidean", False if root == "none" else None, **more)
+
+
+def _report(
+    what: str, path: Path, rows: int, size: int, seconds: float, json: Path | None, settings: dict[str, Any]
+) -> None:
+    rate = rows / seconds if seconds > 0 else 0.0
+    metrics = {"rows": rows, "bytes": size, "seconds": seconds, "rows_per_second": rate}
+    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
+    told = f"{what} {rows:,} items, {_size(size)}, in {seconds:.1f} s ({rate:,.0f} items/s): {path}"
+    console().print(told, soft_wrap=True)
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.2f} MB"

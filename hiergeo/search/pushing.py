@@ -1,0 +1,170 @@
+"""Filling a store with the items of an index, and opening one that holds them.
+
+The index folder stays the home of the items: a store is sent ids, unit directions and radii, and what is deleted in the
+index is deleted there. What was measured of a store is kept in the index folder, in ``stores``.
+"""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import final
+from weakref import WeakKeyDictionary
+
+import torch
+from torch.nn.functional import normalize
+
+from hiergeo._progress import track
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.search.rows import Rows
+from hiergeo.search.store import Store, StoreFacts, open_store
+from hiergeo.search.stores.exact import ExactStore
+
+RECORDS = "stores"
+"""The folder of an index that keeps what was measured of its stores."""
+
+ROUNDING = 1e-3
+"""Largest difference of a coordinate between an item of the index and the same item in a store."""
+
+
+def record_path(home: ExactStore, spec: str) -> Path:
+    """The file in the index folder about a store; it is named by a hash, since specs may hold passwords."""
+    name, _, _ = spec.partition(":")
+    return home.folder / RECORDS / f"{name}-{sha256(spec.encode()).hexdigest()[:16]}.json"
+
+
+def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
+    """Make a store hold exactly the items of an index; returns how many were sent.
+
+    Items that it holds already are left there, others are deleted from it: an interrupted push goes on where it was.
+
+    Args:
+        home: the index.
+        engine: the store.
+        progress: draw a bar for work that outlasts a second.
+
+    Raises:
+        InputError: rows of another frame.
+        UnavailableError: afterwards a shell has another number of items than in the index.
+    """
+    facts = engine.describe()
+    if facts.frame != home.manifest.frame:
+        raise InputError(
+            f"{facts.name} holds items of another root or dimension than the index: push to another collection."
+        )
+    there = _kept(home, engine) if facts.rows else torch.empty(0, dtype=torch.int64)
+    sent = _send(home, engine, there, progress)
+    if len(there) and _counts(home) != _counts(engine):  # its items lie in shells of other edges
+        engine.delete(there)
+        sent += _send(home, engine, there[:0], progress)
+    check_counts(home, engine)
+    return sent
+
+
+def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
+    """What a store says of itself; all its shells have as many items as the index.
+
+    Raises:
+        UnavailableError: one has not; the first is named.
+    """
+    facts = engine.describe()
+    wanted, held = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]
+    if len(wanted) != len(held):
+        raise UnavailableError(
+            f"{facts.name} has {len(held)} shells and the index {len(wanted)}: push the index again."
+        )
+    for place, (mine, others) in enumerate(zip(wanted, held, strict=True)):
+        if mine != others:
+            raise UnavailableError(
+                f"{facts.name} holds {others} items of shell {place} and the index {mine}: push the index to it with "
+                f"'hiergeo index push'."
+            )
+    return facts
+
+
+@final
+class Engines:
+    """The stores that an index is searched through, each opened once.
+
+    Args:
+        home: the index.
+    """
+
+    def __init__(self, home: ExactStore) -> None:
+        self.home = home
+        self._opened: dict[tuple[str, tuple[float, ...]], Store] = {}
+        self._checked: WeakKeyDictionary[Store, tuple[int, StoreFacts]] = WeakKeyDictionary()
+
+    def opened(self, store: Store | str) -> Store:
+        """A store by its spec, whatever it holds.
+
+        Raises:
+            InputError: an unknown name, or an index of a product.
+            UnavailableError: it cannot be reached.
+        """
+        if isinstance(store, Store):
+            return store
+        frame, edges = self.home.manifest.frame, self.home.manifest.edges
+        if (store, edges) not in self._opened:
+            self._opened[store, edges] = open_store(store, frame, edges)
+        return self._opened[store, edges]
+
+    def get(self, store: Store | str) -> Store:
+        """A store that holds the items of the index; one in memory is filled."""
+        return self.checked(store)[0]
+
+    def checked(self, store: Store | str) -> tuple[Store, StoreFacts]:
+        """A store that holds the items of the index, and what it said of itself; one in memory is filled.
+
+        Raises:
+            InputError: as `opened`.
+            UnavailableError: it cannot be reached, or does not hold the items of the index.
+        """
+        engine, generation = self.opened(store), self.home.manifest.generation
+        known = self._checked.get(engine)
+        if known is None or known[0] != generation:
+            if not engine.durable:
+                push(self.home, engine)
+            known = self._checked[engine] = (generation, check_counts(self.home, engine))
+        return engine, known[1]
+
+    def close(self) -> None:
+        """Close all of them."""
+        for engine in self._opened.values():
+            engine.close()
+        self._opened.clear()
+        self._checked.clear()
+
+
+def _counts(store: Store) -> list[int]:
+    return [shell.count for shell in store.describe().shells]
+
+
+def _send(home: ExactStore, engine: Store, there: torch.Tensor, progress: bool) -> int:
+    """Add all items of an index but those whose ids are `there`; returns how many they were."""
+    sent = 0
+    filled = [shell for shell in home.describe().shells if shell.count]
+    for shell in track(filled, "pushing", enabled=progress, size=lambda shell: shell.count):
+        for rows in home.scan(shell.low, shell.high):
+            fresh = rows.take(~torch.isin(rows.ids, there))
+            if len(fresh):
+                engine.add(Rows(fresh.ids, normalize(fresh.direction.float(), dim=1), fresh.radii))
+            sent += len(fresh)
+    return sent
+
+
+def _kept(home: ExactStore, engine: Store) -> torch.Tensor:
+    """The ids of the items of a store that are the same in the index; all others are deleted from it."""
+    own = torch.cat([torch.empty(0, dtype=torch.int64), *(rows.ids for rows in home.scan())])
+    kept, gone = [own[:0]], [own[:0]]
+    for rows in engine.scan():
+        known = torch.isin(rows.ids, own)
+        gone.append(rows.ids[~known])
+        rows = rows.take(known)
+        held = home.fetch(rows.ids)
+        apart = (normalize(held.direction.float(), dim=1) - rows.direction.float()).abs().amax(1) > ROUNDING
+        changed = apart | (held.radii[:, 0] != rows.radii[:, 0])
+        kept.append(rows.ids[~changed])
+        gone.append(rows.ids[changed])
+    lost = torch.cat(gone)
+    if len(lost):
+        engine.delete(lost)
+    return torch.cat(kept)

@@ -1,0 +1,172 @@
+"""Audits of stores: the share of the exact answer that a search through a store finds, overall and in each shell.
+
+An audit searches the index twice, by a scan and through the store. Its numbers are kept in the index folder, and later
+approximate answers of the same kind carry them.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from hiergeo.errors import HiergeoError, InputError
+from hiergeo.geometry.space import By
+from hiergeo.search.answers import Answer, Climb, Hit, Recall
+from hiergeo.search.pushing import record_path
+from hiergeo.search.requests import Kind, Request
+from hiergeo.search.store import Store, shell_of
+from hiergeo.search.stores.exact import ExactStore
+from hiergeo.storage import documents
+from hiergeo.storage.documents import ListOf, Number, OrNull, Record, Text, Whole
+
+Ask = Callable[[Sequence[Request]], Sequence[Answer | Climb | int]]
+"""What answers requests: `Index.search`."""
+
+AUDITED: tuple[Kind, ...] = ("children", "parents", "neighbours", "ladder")
+
+NORMAL = 1.959963984540054
+"""The 97.5 % quantile of the normal distribution."""
+
+
+@dataclass(frozen=True)
+class KindAudit:
+    """What was measured of one kind of search.
+
+    Attributes:
+        kind: "children", "parents", "neighbours" or "ladder".
+        by: order of children and parents.
+        geometry: spec of the space.
+        k: hits of each query; thresholds of a ladder.
+        recall: share of the items of the exact answers that were found; of a ladder, of rungs that are equal.
+        shells: the same for the items of each shell; None where no exact answer has one of it.
+        certified: share of queries that were certified.
+        scored: rows that were scored, of those of the index.
+    """
+
+    kind: Kind
+    by: By
+    geometry: str
+    k: int
+    recall: Recall
+    shells: tuple[Recall | None, ...]
+    certified: float
+    scored: float
+
+
+_RECALL = Record({"value": Number(), "low": Number(), "high": Number(), "queries": Whole(0)})
+_SCHEMA = Record(
+    {
+        "store": Text(),
+        "version": Text(),
+        "generation": Whole(0),
+        "audit": ListOf(
+            Record(
+                {
+                    "kind": Text("|".join(AUDITED)),
+                    "by": Text("margin|angle|distance"),
+                    "geometry": Text(),
+                    "k": Whole(1),
+                    "recall": _RECALL,
+                    "shells": ListOf(OrNull(_RECALL)),
+                    "certified": Number(),
+                    "scored": Number(),
+                }
+            )
+        ),
+    }
+)
+
+
+def audit(ask: Ask, home: ExactStore, engine: Store, template: Request, queries: Tensor) -> tuple[KindAudit, ...]:
+    """Measure the recall of searches through a store against scans, and keep it in the index folder.
+
+    Args:
+        ask: answers requests.
+        home: the index.
+        engine: the store.
+        template: k, the order, the spec of the space and that of the store.
+        queries: embeddings (Q, D) like those that will be searched for.
+
+    Returns:
+        One audit of each kind of search.
+
+    Raises:
+        InputError: no queries, or as for `Index.search`.
+    """
+    if queries.ndim != 2 or not len(queries):
+        raise InputError(f"queries must be embeddings (Q, D) with Q >= 1, not a tensor {tuple(queries.shape)}.")
+    audits = tuple(_measured(ask, home, replace(template, kind=kind), queries) for kind in AUDITED)
+    facts = engine.describe()
+    path = record_path(home, str(template.store))
+    path.parent.mkdir(exist_ok=True)
+    document = {
+        "store": facts.name,
+        "version": facts.version,
+        "generation": home.manifest.generation,
+        "audit": [asdict(each) for each in audits],
+    }
+    documents.write(path, document)
+    return audits
+
+
+def recall_of(home: ExactStore, store: str, request: Request, geometry: str) -> Recall | None:
+    """What an audit has measured of searches like a request; None where there was none, or its file is damaged."""
+    path = record_path(home, store)
+    if not path.is_file():
+        return None
+    try:
+        held = documents.read(path, _SCHEMA)
+    except HiergeoError:
+        return None
+    for each in held["audit"]:
+        ordered = request.kind in ("neighbours", "ladder") or each["by"] == request.by
+        if each["kind"] == request.kind and ordered and each["geometry"] == geometry:
+            return Recall(**each["recall"])
+    return None
+
+
+def share(hits: int, total: int, queries: int) -> Recall:
+    """A share with Wilson's 95 % interval for as many independent trials as there are queries.
+
+    Items of one query are found or missed together, so each query counts once: the interval is wide rather than
+    narrow.
+    """
+    p, z = hits / total, NORMAL
+    middle = (p + z * z / (2 * queries)) / (1 + z * z / queries)
+    half = z / (1 + z * z / queries) * math.sqrt(p * (1 - p) / queries + z * z / (4 * queries * queries))
+    return Recall(p, max(0.0, middle - half), min(1.0, middle + half), queries)
+
+
+def _measured(ask: Ask, home: ExactStore, template: Request, queries: Tensor) -> KindAudit:
+    truth = ask([replace(template, query=query, store=None) for query in queries])
+    found = ask([replace(template, query=query) for query in queries])
+    pairs = cast(Sequence[tuple[Answer | Climb, Answer | Climb]], list(zip(truth, found, strict=True)))
+    marks = [(query, hit, same) for query, pair in enumerate(pairs) for hit, same in _marks(*pair)]
+    place = shell_of(torch.tensor([hit.radius for _, hit, _ in marks]), home.manifest.edges).tolist()
+    shells: list[Recall | None] = []
+    for shell in range(len(home.manifest.edges) + 1):
+        inside = [(query, same) for (query, _, same), at in zip(marks, place, strict=True) if at == shell]
+        asked = len({query for query, _ in inside})
+        shells.append(share(sum(same for _, same in inside), len(inside), asked) if inside else None)
+    return KindAudit(
+        template.kind,
+        template.by,
+        str(template.space),
+        template.k,
+        share(sum(same for _, _, same in marks), len(marks), len(queries)),
+        tuple(shells),
+        sum(answer.guarantee == "certified" for _, answer in pairs) / len(pairs),
+        sum(answer.scored for _, answer in pairs) / len(pairs) / home.manifest.rows,
+    )
+
+
+def _marks(truth: Answer | Climb, found: Answer | Climb) -> list[tuple[Hit, bool]]:
+    """Every item of the exact answer, and whether it was found: anywhere, or of a ladder on the same rung."""
+    if isinstance(truth, Climb) and isinstance(found, Climb):
+        rungs = zip(truth.rungs, found.rungs, strict=True)
+        return [(a.hit, b.hit is not None and a.hit.id == b.hit.id) for a, b in rungs if a.hit is not None]
+    ids = {hit.id for hit in found.hits}
+    return [(hit, hit.id in ids) for hit in truth.hits]

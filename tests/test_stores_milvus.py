@@ -1,0 +1,314 @@
+"""Milvus as a store: over the double, over Milvus Lite, and over the server that HIERGEO_MILVUS_URI names."""
+
+import os
+import sys
+import types
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import milvus_double as double
+import numpy as np
+import pytest
+import torch
+
+from hiergeo.errors import HiergeoError, InputError, UnavailableError
+from hiergeo.search import Frame, Rows, Store
+from hiergeo.search.store import open_store
+from hiergeo.testing import StoreConformance
+
+SERVER = os.environ.get("HIERGEO_MILVUS_URI", "")
+HERE = "http://double:19530"
+FRAME, EDGES = Frame((4,), "l2", None), (0.5, 1.0)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> double.Server:
+    """The double in place of pymilvus, with one empty server."""
+    module = types.ModuleType("pymilvus")
+    module.MilvusClient, module.DataType = double.MilvusClient, double.DataType  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pymilvus", module)
+    monkeypatch.setattr(double, "SERVERS", {HERE: double.Server()})
+    return double.SERVERS[HERE]
+
+
+@pytest.fixture
+def store(server: double.Server) -> Store:
+    found = open_store(f"milvus:{HERE}", FRAME, EDGES)
+    found.add(rows(60))
+    return found
+
+
+def rows(n: int, start: int = 0) -> Rows:
+    generator = torch.Generator().manual_seed(n)
+    direction = torch.nn.functional.normalize(torch.randn(n, 4, generator=generator), dim=1)
+    return Rows(torch.arange(start, start + n), direction, 1.5 * torch.rand(n, 1, generator=generator))
+
+
+class OfMilvus(StoreConformance):
+    opened: dict[int, tuple[str, Frame, Sequence[float]]]
+
+    def place(self) -> str:
+        raise NotImplementedError
+
+    def make(self, frame: Frame, edges: Sequence[float]) -> Store:
+        return self._open(self.place(), frame, edges)
+
+    def reopen(self, store: Store) -> Store:
+        store.close()
+        return self._open(*self.opened[id(store)])
+
+    def _open(self, spec: str, frame: Frame, edges: Sequence[float]) -> Store:
+        store = open_store(spec, frame, edges)
+        self.opened[id(store)] = (spec, frame, edges)
+        return store
+
+
+class TestMilvusDouble(OfMilvus):
+    @pytest.fixture(autouse=True)
+    def _server(self, server: double.Server) -> None:
+        self.opened = {}
+
+    def place(self) -> str:
+        return f"milvus:{HERE}?collection=c{uuid.uuid4().hex}"
+
+
+class TestMilvusLite(OfMilvus):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
+        pytest.importorskip("pymilvus", reason="pymilvus is not installed")
+        self.folder, self.opened = tmp_path, {}
+
+    def place(self) -> str:
+        return f"milvus:{self.folder / uuid.uuid4().hex}.db"
+
+
+@pytest.mark.skipif(not SERVER, reason="HIERGEO_MILVUS_URI names no server")
+class TestMilvusServer(OfMilvus):
+    index: ClassVar[str] = "FLAT"
+
+    @pytest.fixture(autouse=True)
+    def _collections(self) -> Iterator[None]:
+        pymilvus = pytest.importorskip("pymilvus", reason="pymilvus is not installed")
+        self.opened = {}
+        yield
+        client = pymilvus.MilvusClient(uri=SERVER)
+        for name in client.list_collections():
+            if name.startswith("hiergeo_test_"):
+                client.drop_collection(name)
+
+    def place(self) -> str:
+        return f"milvus:{SERVER}?collection=hiergeo_test_{uuid.uuid4().hex}&index={self.index}"
+
+
+class TestMilvusServerIvf(TestMilvusServer):
+    index = "IVF_FLAT"
+
+
+class TestMilvusServerHnsw(TestMilvusServer):
+    index = "HNSW"
+
+
+@pytest.mark.parametrize(
+    "where", ["double", pytest.param("server", marks=pytest.mark.skipif(not SERVER, reason="no server is named"))]
+)
+def test_a_server_limits_and_tells_what_the_store_relies_on(where: str, request: pytest.FixtureRequest) -> None:
+    if where == "double":
+        request.getfixturevalue("server")
+    pymilvus = pytest.importorskip("pymilvus", reason="pymilvus is not installed")
+    client = pymilvus.MilvusClient(uri=HERE if where == "double" else SERVER)
+    name = f"hiergeo_test_{uuid.uuid4().hex}"
+    schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field("id", pymilvus.DataType.INT64, is_primary=True)
+    schema.add_field("shell", pymilvus.DataType.INT64)
+    schema.add_field("radius", pymilvus.DataType.DOUBLE)
+    schema.add_field("direction", pymilvus.DataType.FLOAT_VECTOR, dim=4)
+    indices = client.prepare_index_params()
+    indices.add_index("direction", index_type="FLAT", metric_type="IP", params={})
+    indices.add_index("radius", index_type="STL_SORT")
+
+    def refused(call: Callable[[], Any], word: str) -> None:
+        with pytest.raises(Exception, match=word):
+            call()
+
+    def search(vectors: Any, k: int, partition: str = "a", level: str = "Strong") -> Any:
+        params = {"metric_type": "IP", "params": {}}
+        return client.search(
+            name,
+            data=list(vectors),
+            limit=k,
+            partition_names=[partition],
+            search_params=params,
+            output_fields=["id"],
+            consistency_level=level,
+        )
+
+    def query(where: str, fields: list[str], **limit: int) -> Any:
+        return client.query(name, filter=where, output_fields=fields, consistency_level="Strong", **limit)
+
+    def item(i: int, radius: float = 1.0) -> dict[str, Any]:
+        return {"id": i, "shell": 0, "radius": radius, "direction": np.eye(4, dtype=np.float32)[i % 4]}
+
+    assert not client.has_collection(name)
+    refused(lambda: client.describe_collection(name), "ollection")
+    client.create_collection(name, schema=schema, consistency_level="Strong", properties={"first": "1"})
+    try:
+        client.create_partition(name, "a")
+        client.create_partition(name, "b")
+        client.create_index(name, indices)
+        client.alter_collection_properties(name, {"second": '{"x": [0.1]}'})
+        held = client.describe_collection(name)["properties"]
+        assert (held["first"], held["second"]) == ("1", '{"x": [0.1]}')
+        refused(lambda: search(np.eye(4)[:1], 1), "not loaded")
+        client.load_collection(name)
+        client.insert(name, [item(i, 0.1 * i) for i in range(10)], partition_name="a")
+        client.insert(name, [item(1)], partition_name="b")
+        assert query("id >= 0", ["count(*)"])[0]["count(*)"] == 11, "an id may be there twice, and nothing says so"
+        assert len(search(np.eye(4, dtype=np.float32)[:2], 5)[1]) == 5
+        assert [len(hits) for hits in search(np.eye(4, dtype=np.float32)[:2], 16_384)] == [10, 10]
+        refused(lambda: search(np.eye(4, dtype=np.float32)[:1], 16_385), "16384")
+        refused(lambda: search(np.zeros((16_385, 4), np.float32), 1), "16384")
+        refused(lambda: search(np.eye(4, dtype=np.float32)[:1], 1, "c"), "partition")
+        refused(lambda: search(np.zeros((1, 3), np.float32), 1), "dim")
+        refused(lambda: query("id >= 0", ["id"], limit=16_385), "16384")
+        refused(lambda: query("", ["id"]), "limit")
+        refused(lambda: query("radius <= inf", ["id"]), "inf")
+        refused(lambda: client.insert(name, [item(20)], partition_name="c"), "partition")
+        refused(lambda: client.insert(name, [{**item(20), "direction": np.zeros(3)}], partition_name="a"), "dim")
+        refused(lambda: client.insert(name, [{**item(20), "direction": [np.nan] * 4}], partition_name="a"), "NaN")
+        assert [row["id"] for row in query("radius >= 0.25 and radius <= 0.65 and id > 3", ["id"], limit=2)] == [4, 5]
+        client.delete(name, ids=[2, 77])
+        assert sorted(row["id"] for row in query("id in [1, 2, 3, 99]", ["id"])) in ([1, 3], [1, 1, 3])
+        client.insert(name, [item(2**63 - 1), item(2**63 - 2)], partition_name="b")
+        assert [row["id"] for row in query(f"id in [{2**63 - 1}, {2**63 - 2}]", ["id"])] == [2**63 - 2]
+        assert search(np.eye(4, dtype=np.float32)[:1], 3, "b", "Session"), "searches of other levels are answered"
+    finally:
+        client.drop_collection(name)
+
+
+def test_rows_that_were_just_written_are_seen_only_by_strong_reads(server: double.Server, store: Store) -> None:
+    loose = open_store(f"milvus:{HERE}?consistency=Eventually", FRAME, EDGES)
+    server.collections["hiergeo"].unseen.append(
+        ("shell_0", [{"id": 900, "shell": 0, "radius": 0.1, "direction": [1, 0, 0, 0]}])
+    )
+    query = torch.tensor([[1.0, 0, 0, 0]])
+    assert 900 not in loose.candidates(query, 0, 10).ids
+    assert 900 in store.candidates(query, 0, 10).ids
+
+
+def test_a_shell_that_fails_is_asked_again_and_then_named(server: double.Server, store: Store) -> None:
+    query = torch.tensor([[1.0, 0, 0, 0]])
+    server.fail = [double.MilvusException(1, "node went away")]
+    assert int((store.candidates(query, 1, 5).ids >= 0).sum()) == 5
+    server.fail = [double.MilvusException(1, "node went away")] * 2
+    with pytest.raises(UnavailableError, match=r"shell 1.*node went away"):
+        store.candidates(query, 1, 5)
+
+
+def test_fewer_hits_than_there_are_items_are_an_error_of_an_exhaustive_index(
+    server: double.Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = double.MilvusClient.search
+    monkeypatch.setattr(double.MilvusClient, "search", lambda *a, **k: [hits[:2] for hits in search(*a, **k)])
+    with pytest.raises(UnavailableError, match=r"shell 1.*2 of 5"):
+        store.candidates(torch.tensor([[1.0, 0, 0, 0]]), 1, 5)
+    loose = open_store(f"milvus:{HERE}?collection=other&index=HNSW", FRAME, EDGES)
+    loose.add(rows(60))
+    assert (loose.candidates(torch.tensor([[1.0, 0, 0, 0]]), 1, 5).ids >= 0).sum() == 2
+
+
+def test_a_scan_that_loses_rows_is_an_error(
+    server: double.Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = double.MilvusClient.query
+
+    def short(self: Any, name: str, filter: str, output_fields: list[str], **rest: Any) -> Any:
+        found = query(self, name, filter, output_fields, **rest)
+        return found if "count(*)" in output_fields else found[1:]
+
+    monkeypatch.setattr(double.MilvusClient, "query", short)
+    with pytest.raises(UnavailableError, match="60"):
+        list(store.scan())
+
+
+def test_queries_and_candidates_beyond_a_message_are_asked_in_parts(server: double.Server, store: Store) -> None:
+    queries = torch.nn.functional.normalize(torch.randn(9_000, 4, generator=torch.Generator().manual_seed(1)), dim=1)
+    server.calls.clear()
+    whole = store.candidates(queries, 1, 3)
+    assert server.calls.count("search") == 3
+    assert torch.equal(whole.ids[4_090:4_100], store.candidates(queries[4_090:4_100], 1, 3).ids)
+
+
+def test_a_collection_of_another_index_is_refused(server: double.Server, store: Store) -> None:
+    for frame, edges in (
+        (Frame((4,), "l2", "0" * 64), EDGES),
+        (Frame((5,), "l2", None), EDGES),
+        (FRAME, (0.5, 1.1)),
+        (FRAME, (0.5,)),
+    ):
+        with pytest.raises(InputError, match="another collection"):
+            open_store(f"milvus:{HERE}", frame, edges)
+    with pytest.raises(InputError, match="HNSW"):
+        open_store(f"milvus:{HERE}?index=HNSW", FRAME, EDGES)
+    server.collections["hiergeo"].properties = {}
+    with pytest.raises(InputError, match="not made by hiergeo"):
+        open_store(f"milvus:{HERE}", FRAME, EDGES)
+
+
+def test_a_collection_whose_maker_was_killed_is_made_again(server: double.Server, store: Store) -> None:
+    del server.collections["hiergeo"].properties["hiergeo.card"]
+    again = open_store(f"milvus:{HERE}", FRAME, EDGES)
+    assert again.describe().rows == 0
+    again.add(rows(10))
+    assert again.count() == 10
+
+
+@pytest.mark.parametrize(
+    "card", ["", "[]", "{", '{"hiergeo": 1}', '{"hiergeo": 9, "frame": 0, "edges": 0}', "null", "9" * 5000]
+)
+def test_a_damaged_card_is_refused(server: double.Server, store: Store, card: str) -> None:
+    server.collections["hiergeo"].properties["hiergeo.card"] = card
+    with pytest.raises(InputError, match="push"):
+        open_store(f"milvus:{HERE}", FRAME, EDGES)
+
+
+@pytest.mark.parametrize(
+    ("spec", "word"),
+    [
+        ("milvus:", "milvus:http://"),
+        ("milvus:http://nobody:19530", "nobody"),
+        (f"milvus:{HERE}?colection=x", "collection"),
+        (f"milvus:{HERE}?collection=a b", "a b"),
+        (f"milvus:{HERE}?index=IVFFLAT", "IVF_FLAT"),
+        (f"milvus:{HERE}?index=IVF_FLAT&nlist=0", "nlist"),
+        (f"milvus:{HERE}?consistency=strong", "Strong"),
+        (f"milvus:{HERE}?timeout=soon", "timeout"),
+    ],
+)
+def test_specs_that_cannot_be_opened_name_what_is_wrong(server: double.Server, spec: str, word: str) -> None:
+    with pytest.raises(HiergeoError, match=word):
+        open_store(spec, FRAME, EDGES).add(rows(3))
+
+
+def test_servers_that_are_too_old_are_named_with_what_is_needed(server: double.Server) -> None:
+    server.version = "v2.2.16"
+    with pytest.raises(UnavailableError, match=r"2\.2\.16.*2\.3"):
+        open_store(f"milvus:{HERE}", FRAME, EDGES)
+    server.version = "something"
+    with pytest.raises(UnavailableError, match="something"):
+        open_store(f"milvus:{HERE}", FRAME, EDGES)
+
+
+def test_a_missing_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pymilvus", None)
+    for spec in (f"milvus:{HERE}", "milvus:./x.db"):
+        with pytest.raises(UnavailableError, match=r"hiergeo\[milvus\]"):
+            open_store(spec, FRAME, EDGES)
+
+
+def test_ids_that_engines_cannot_hold_are_refused(store: Store) -> None:
+    for bad in (-1, 2**63 - 1):
+        with pytest.raises(InputError, match=str(bad)[:6]):
+            store.add(Rows(torch.tensor([bad]), torch.eye(4)[:1], torch.ones(1, 1)))
