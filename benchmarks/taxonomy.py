@@ -1,7 +1,7 @@
 """Taxonomies against WordNet: do cones, angles or distances find the true ancestors of the names of LVIS?
 
-The first table ranks all other names as parents of each name with ancestors, with and without the rule that a parent has
-the smaller radius. The second judges whole taxonomies. Intervals are 95 % bootstraps over names.
+The first table ranks all other names as parents of each name with ancestors, with and without the rule that a parent
+has the smaller radius. The second judges whole taxonomies. Intervals are 95 % bootstraps over names.
 
     python -m benchmarks.taxonomy
 
@@ -16,7 +16,6 @@ import argparse
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
@@ -39,7 +38,13 @@ from hiergeo.training import SHARPEN, Chains, Recipe
 
 GEOMETRIES = ("euclidean", "lorentz:-0.1", "lorentz:-1", "lorentz:-4", "sphere:0.25")
 BYS: tuple[By, ...] = ("angle", "margin", "distance")
-TREES = ((TreeSettings()), TreeSettings(k=3), TreeSettings("margin"), TreeSettings("margin", 3), TreeSettings("distance"))
+TREES = (
+    (TreeSettings()),
+    TreeSettings(k=3),
+    TreeSettings("margin"),
+    TreeSettings("margin", 3),
+    TreeSettings("distance"),
+)
 HEADS = {
     "RE head": {"mean": 1.0, "hard": 1.0, "prior": 10.0},
     "order-preserving head": SHARPEN,
@@ -70,10 +75,14 @@ class Names:
         return sorted(nx.connected_components(graph), key=lambda family: (-len(family), min(family)))
 
 
-def lists(names: Names, text: Tensor, root: Tensor, geometries: Sequence[str]) -> Iterator[tuple[str, By, np.ndarray, np.ndarray]]:
-    """For each geometry and order, places of the first true ancestor among all names and among those of smaller radius."""
+def lists(
+    names: Names, text: Tensor, root: Tensor, geometries: Sequence[str]
+) -> Iterator[tuple[str, By, np.ndarray, np.ndarray]]:
+    """For each geometry and order, places of the first true ancestor: among all names, and those of smaller radius."""
     with tempfile.TemporaryDirectory() as folder:
-        index = search.build(Path(folder) / "names", None, embeddings=text, space=Space("euclidean", root), dtype="float32")
+        index = search.build(
+            Path(folder) / "names", None, embeddings=text, space=Space("euclidean", root), dtype="float32"
+        )
         for spec in geometries:
             space = Space(spec, root)
             for by in BYS:
@@ -87,7 +96,9 @@ def lists(names: Names, text: Tensor, root: Tensor, geometries: Sequence[str]) -
 def trees(names: Names, text: Tensor, space: Space) -> Iterator[tuple[TreeSettings, dict[str, str]]]:
     """Whole taxonomies, judged."""
     with tempfile.TemporaryDirectory() as folder:
-        index = search.build(Path(folder) / "names", None, embeddings=text, captions=names.texts, space=space, dtype="float32")
+        index = search.build(
+            Path(folder) / "names", None, embeddings=text, captions=names.texts, space=space, dtype="float32"
+        )
         for settings in TREES:
             tree = grow(index, settings)
             found = judge(tree, known_truth(np.argsort(tree.ids).tolist(), names.lvis.synsets, names.wordnet))
@@ -110,7 +121,9 @@ def baselines(names: Names, radius: np.ndarray) -> list[list[str]]:
     generator = np.random.default_rng(0)
     smaller = [np.flatnonzero(radius < radius[child]) for child in names.children]
     drawn = [
-        np.concatenate([generator.permutation(each)[:TEN], np.full(TEN, -1)])[:TEN] for each in smaller for _ in range(20)
+        np.concatenate([generator.permutation(each)[:TEN], np.full(TEN, -1)])[:TEN]
+        for each in smaller
+        for _ in range(20)
     ]
     right = np.array(
         [[(c, a) in names.true for a in row] for c, row in zip(np.repeat(names.children, 20), drawn, strict=True)]
@@ -158,7 +171,9 @@ def folded(names: Names, text: Tensor, root: Tensor, folds: int) -> Iterator[lis
     fold_of_child = np.array([family[child] % folds for child in names.children.tolist()])
     for label, losses in HEADS.items():
         for geometry in ("euclidean", "lorentz:-1"):
-            places: dict[By, tuple[np.ndarray, np.ndarray]] = {by: (np.zeros(len(names.children)), np.zeros(len(names.children))) for by in BYS}
+            places: dict[By, tuple[np.ndarray, np.ndarray]] = {
+                by: (np.zeros(len(names.children)), np.zeros(len(names.children))) for by in BYS
+            }
             for held in range(folds):
                 chains = fold_chains(names, text, root, names.pairs[fold != held], held)
                 trained = training.train_head(chains, parse(geometry), Recipe(losses=losses, batch=64), device="cpu")
@@ -183,8 +198,13 @@ def main() -> None:
     args = parser.parse_args()
     names, model = Names(), adapters.load(args.model, device="cpu")
     text, root = model.encode_text(names.texts), model.root()
-    rows = [["frozen", spec, by, *cells(every, nearer)] for spec, by, every, nearer in lists(names, text, root, GEOMETRIES)]
-    judged = [["frozen", "euclidean", *told(settings, found)] for settings, found in trees(names, text, Space("euclidean", root))]
+    rows = [
+        ["frozen", spec, by, *cells(every, nearer)] for spec, by, every, nearer in lists(names, text, root, GEOMETRIES)
+    ]
+    judged = [
+        ["frozen", "euclidean", *told(settings, found)]
+        for settings, found in trees(names, text, Space("euclidean", root))
+    ]
     if args.folds:
         rows += folded(names, text, root, args.folds)
     if args.chains:
@@ -204,11 +224,14 @@ def main() -> None:
                 ]
     heads = ("model", "space", "by", "first, any radius", "within ten", "first, smaller radius", "within ten")
     print(table(heads, rows), "\n")
-    print(table(("baseline", "first", "within ten"), baselines(names, Space("euclidean", root).radius(text).numpy())), "\n")
+    print(
+        table(("baseline", "first", "within ten"), baselines(names, Space("euclidean", root).radius(text).numpy())),
+        "\n",
+    )
     scores = ("parent", "edge_precision", "precision", "recall", "f1", "depth", "random f1")
     print(table(("model", "space", "by", "k", "edges", *scores), judged))
-    radius = Space("euclidean", root).radius(text).numpy()
-    print(f"\npairs whose ancestor has the smaller radius: {np.mean(radius[names.pairs[:, 1]] < radius[names.pairs[:, 0]]):.3f}")
+    child, above = Space("euclidean", root).radius(text).numpy()[names.pairs.T]
+    print(f"\npairs whose ancestor has the smaller radius: {np.mean(above < child):.3f}")
 
 
 def told(settings: TreeSettings, found: dict[str, str]) -> list[str]:

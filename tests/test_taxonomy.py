@@ -212,7 +212,7 @@ def test_confidence_grows_with_the_score_at_equal_radii(tmp_path):
 
 def test_edges_below_the_least_confidence_are_cut_before_the_reduction():
     parents, sure = [[], [0], [1, 0]], [[], [0.9], [0.2, 0.8]]
-    taxonomy = taxonomy_of(parents, confidence=sure)
+    taxonomy = taxonomy_of(parents, confidence=sure, settings=TreeSettings(min_confidence=0.8))
     assert edges(taxonomy) == {(11, 10), (12, 10)}
     assert (taxonomy.cut, taxonomy.redundant, taxonomy.confidence[2, 0]) == (1, 0, 0.8)
     whole = taxonomy_of(parents, confidence=sure, settings=TreeSettings(min_confidence=0.0))
