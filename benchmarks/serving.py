@@ -38,7 +38,6 @@ K, STEPS, TURN = 10, 50, 5.0
 ARMS = {
     "batching (as shipped)": (),
     "batching, no window": ("--window", "0"),
-    "batching, window 10 ms": ("--window", "10"),
     "one query a sweep": ("--batch-size", "1", "--window", "0"),
 }
 """Options of the servers that are compared."""

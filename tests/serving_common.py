@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
 
 import torch
 
@@ -49,6 +48,12 @@ class Served:
     port: int
     service: serving.Service
 
+    def measured(self, name: str) -> float:
+        """A metric of the server that has no labels."""
+        value = self.service.metrics.registry.get_sample_value(f"hiergeo_{name}")
+        assert value is not None
+        return value
+
     def exchange(self, content: bytes, seconds: float = 10) -> bytes:
         """Everything that comes back when these bytes are sent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
@@ -64,20 +69,5 @@ def served(index: Index, settings: serving.Settings | None = None, routes: Seque
     """Serve an index on loopback within the block."""
     chosen = settings or serving.Settings()
     app = serving.create_app(index, chosen, routes=routes)
-    bound = serving.bind("127.0.0.1", 0)
-    started, stops = Event(), []
-
-    def ready(stop) -> None:
-        stops.append(stop)
-        started.set()
-
-    thread = Thread(target=serving.serve, args=(app, bound, chosen.limits, ready))
-    thread.start()
-    try:
-        assert started.wait(30)
-        port = bound.getsockname()[1]
-        yield Served(f"http://127.0.0.1:{port}", port, app.state.service)
-    finally:
-        stops[0]()
-        thread.join(30)
-        assert not thread.is_alive()
+    with serving.running(app, chosen.limits) as url:
+        yield Served(url, int(url.rpartition(":")[2]), app.state.service)

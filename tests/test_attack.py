@@ -24,6 +24,8 @@ SLOW = {
     "batches": 12,
     "command lines": 20,
     "killed: study": 1,
+    "index: full disk": 2,
+    "index: two writers": 2,
     "killed: train re, two ranks": 2,
 }
 COUNTS = {"mutants of": 40, "deaths": 4, "mishaps": 4}

@@ -107,9 +107,10 @@ def test_requests_of_all_kinds_share_one_pass(index: search.Index, monkeypatch: 
         Request("parents", queries[2], k=2, by="angle"),
         Request("count", queries[2], within=0.8),
     ]
+    monkeypatch.setattr(index, "screen", "never")
     alone = [index.search([request])[0] for request in requests]
     passes, scan = [], index.store.stream
-    monkeypatch.setattr(index.store, "stream", lambda *ends: passes.append(1) or scan(*ends))
+    monkeypatch.setattr(index.store, "stream", lambda *ends, **how: passes.append(1) or scan(*ends, **how))
     assert index.search(requests) == alone
     assert len(passes) == 1
     assert alone[0] == index.children(queries[0], 3)

@@ -137,11 +137,22 @@ def test_queries_that_arrive_together_share_a_sweep(index) -> None:
     with served(index, serving.Settings(window=0.2)) as running, serving.Client(running.url) as client:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda k: client.children("a red square", k), range(1, 9)))
-        batches = running.service.metrics.batch
-        sizes = {sample.name: sample.value for metric in batches.collect() for sample in metric.samples}
+        queries, sweeps = running.measured("batch_queries_sum"), running.measured("batch_queries_count")
     assert [len(answer.hits) for answer in answers] == list(range(1, 9))
-    assert sizes["hiergeo_batch_queries_sum"] == 8
-    assert sizes["hiergeo_batch_queries_count"] < 8
+    assert queries == 8
+    assert sweeps < 8
+
+
+def test_a_question_that_the_engine_refuses_spoils_no_other(vectors) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    queries = [torch.ones(6) if place != 3 else "a text that no model embeds" for place in range(6)]
+    with served(vectors, serving.Settings(window=0.2)) as running, serving.Client(running.url) as client:
+        with ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(client.children, query, 2) for query in queries]
+        failed = [place for place, each in enumerate(asked) if isinstance(each.exception(), InputError)]
+        assert all(len(each.result().hits) == 2 for place, each in enumerate(asked) if place != 3)
+    assert failed == [3]
 
 
 def test_health_and_metrics_tell_what_is_served(client, server, index) -> None:

@@ -119,7 +119,7 @@ def test_requests_in_flight_are_finished_when_the_server_stops(tmp_path) -> None
     with ThreadPoolExecutor(1) as pool:
         with served(index) as running, serving.Client(running.url, retries=0) as client:
             asked = pool.submit(client.count, torch.ones(6))
-            while not running.service.metrics.in_flight._value.get():
+            while not running.measured("requests_in_flight"):
                 time.sleep(0.01)
         assert isinstance(asked.result(10), int)
 
@@ -160,6 +160,18 @@ def test_items_that_are_added_are_found_and_repeated_ids_refused(tmp_path) -> No
         pytest.raises(InputError, match="--writable"),
     ):
         client.add(embeddings=new + 20)
+
+
+def test_an_empty_index_is_served_and_says_so(tmp_path) -> None:
+    index = build_vectors(tmp_path / "index", rows=3)
+    index.delete([0, 1, 2])
+    with served(index, serving.Settings(writable=True)) as running, serving.Client(running.url) as client:
+        running.service.engine.warm_up()
+        assert client.health()["rows"] == 0
+        with pytest.raises(InputError, match="empty"):
+            client.children(torch.ones(6))
+        assert client.add(["the first"], embeddings=torch.ones(1, 6)) == 1
+        assert client.children(torch.ones(6)).hits[0].caption == "the first"
 
 
 def test_clients_that_are_slow_or_gone_hold_nothing_up(tmp_path) -> None:

@@ -13,7 +13,6 @@ from hiergeo.cli import (
     demo,
     embed,
     heads,
-    index,
     info,
     ladder,
     length,
@@ -21,6 +20,7 @@ from hiergeo.cli import (
     probe,
     search,
     serve,
+    stores,
     study,
     suite,
     train_head,
@@ -71,5 +71,5 @@ training.command("head", cls=PlannedVerb)(train_head.head_command)
 training.command("re", cls=PlannedVerb)(train_re.re_command)
 app.add_typer(training, name="train")
 app.add_typer(heads.app, name="head")
-app.add_typer(index.app, name="index")
+app.add_typer(stores.app, name="index")
 app.command("info", cls=options.Verb)(info.info_command)

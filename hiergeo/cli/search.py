@@ -16,7 +16,7 @@ from hiergeo.cli._terminal import Screen, console
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open
-from hiergeo.search.index import Result
+from hiergeo.search.groups import Result
 from hiergeo.search.queries import Query, is_image
 from hiergeo.search.requests import MOST_HITS, Kind
 
@@ -75,6 +75,10 @@ def search_command(
     within: Distance = None,
     low: Low = 0.0,
     high: High = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Search through a store that holds the items, such as faiss:flat.", metavar="SPEC"),
+    ] = None,
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -91,7 +95,8 @@ def search_command(
     settings: dict[str, Any] = {"k": k, "by": by, "thresholds": steps, "within": within, "low": low, "space": geometry}
     if high is not None:
         settings["high"] = high
-    requests = [Request(kind, query, **settings) for query in asked]
+    requests = [Request(kind, query, store=store, **settings) for query in asked]
+    settings["store"] = None if store is None else store.partition(":")[0]
     index = open(path, device=device)
     results = index.search(requests)
 
@@ -139,10 +144,14 @@ def show(screen: Screen, query: str, kind: Kind, result: Result, spec: str) -> N
     screen.print(table)
     screen.print(
         Text(
-            f"{result.guarantee}: {result.scored:,} of {result.rows:,} items scored in {spec}; the query has radius "
-            f"{result.radius:.4f}; angles in radians, a margin >= 0 entails."
+            f"{result.guarantee}{_recall(result)}: {result.scored:,} of {result.rows:,} items scored in {spec}; "
+            f"the query has radius {result.radius:.4f}; angles in radians, a margin >= 0 entails."
         )
     )
+
+
+def _recall(result: Answer | Climb) -> str:
+    return "" if result.recall is None else f", with a measured recall of {result.recall.value:.3f}"
 
 
 def _lines(result: Answer | Climb) -> list[tuple[list[str], Hit]]:

@@ -1,7 +1,10 @@
 """Search at any size: what entails what among millions of texts and images, and ladders through them."""
 
 from hiergeo.search.answers import Answer, Climb, Hit, Recall, Rung
+from hiergeo.search.appending import Added
 from hiergeo.search.building import build, open
+from hiergeo.search.checking import Checked
+from hiergeo.search.compaction import Compacted
 from hiergeo.search.index import Index
 from hiergeo.search.queries import Query
 from hiergeo.search.requests import Request
@@ -10,9 +13,12 @@ from hiergeo.search.store import STORES, Candidates, Shell, Store, StoreFacts
 
 __all__ = [
     "STORES",
+    "Added",
     "Answer",
     "Candidates",
+    "Checked",
     "Climb",
+    "Compacted",
     "Frame",
     "Hit",
     "Index",

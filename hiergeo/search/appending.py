@@ -264,6 +264,7 @@ def _adoptable(folder: Path, name: str, manifest: Manifest) -> Shard:
 
 def merged(arrays: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
     """The numbers of several ascending arrays in ascending order, about `MERGED` at a time; equal ones together."""
+    arrays = [ids for ids in arrays if len(ids)]
     ends = sorted((int(ids[0]), int(ids[-1])) for ids in arrays)
     if all(one[1] < other[0] for one, other in pairwise(ends)):
         return

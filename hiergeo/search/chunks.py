@@ -20,6 +20,7 @@ from torch import Tensor
 
 from hiergeo.errors import UnavailableError
 from hiergeo.search.rows import Rows
+from hiergeo.search.screen import Codes
 
 CHUNK_BYTES = 96 << 20
 """Bytes of directions that are compared at a time: 131,072 rows of 384 float16 numbers."""
@@ -42,18 +43,22 @@ class Stretch:
         name: of the shard.
         rows: mapped into memory, sorted by radius and id.
         dead: places (m,) int64 of deleted rows among them.
+        codes: the rows in 8 bits; None where they are not stored.
     """
 
     name: str
     rows: Rows
     dead: Tensor
+    codes: Codes | None = None
 
     def pieces(self, size: int) -> Iterator["Stretch"]:
         """The stretch in pieces of at most `size` rows."""
         for start in range(0, len(self.rows), size):
             stop = min(start + size, len(self.rows))
             first, last = torch.searchsorted(self.dead, torch.tensor([start, stop])).tolist()
-            yield Stretch(self.name, self.rows.take(slice(start, stop)), self.dead[first:last] - start)
+            part = slice(start, stop)
+            codes = None if self.codes is None else self.codes.take(part)
+            yield Stretch(self.name, self.rows.take(part), self.dead[first:last] - start, codes)
 
     def live(self) -> Rows:
         """The rows; deleted ones have the radius NaN, which no search counts or finds."""
@@ -64,48 +69,52 @@ class Stretch:
         return Rows(self.rows.ids, self.rows.direction, radii)
 
 
-def stream(stretches: Iterable[Stretch], chunk_bytes: int = CHUNK_BYTES) -> Iterator[Rows]:
-    """The rows of all stretches, a chunk at a time; deleted ones have the radius NaN.
+def stream(stretches: Iterable[Stretch], coded: bool = False, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Stretch]:
+    """The rows of all stretches, a chunk at a time.
 
     Args:
         stretches: in any order.
-        chunk_bytes: of directions, in one chunk.
+        coded: read the codes ahead, not the directions.
+        chunk_bytes: of what is read, in one chunk.
 
     Raises:
         UnavailableError: the disk cannot be read; it names the shard.
     """
-    pieces = (piece for stretch in stretches for piece in stretch.pieces(_rows_of(stretch.rows, chunk_bytes)))
+
+    def bulk(stretch: Stretch) -> Tensor:
+        return stretch.codes.codes if coded and stretch.codes is not None else stretch.rows.direction
+
+    def bring(piece: Stretch) -> Stretch:
+        for held in (piece.rows.radii, bulk(piece)):
+            _bring(piece.name, held)
+        return piece
+
+    pieces = (piece for stretch in stretches for piece in stretch.pieces(_rows_of(bulk(stretch), chunk_bytes)))
     reader = ThreadPoolExecutor(1, "hiergeo-reader")
-    coming: deque[tuple[Stretch, Future[None]]] = deque()
+    coming: deque[Future[Stretch]] = deque()
     try:
         for piece in pieces:
-            coming.append((piece, reader.submit(_bring, piece)))
+            coming.append(reader.submit(bring, piece))
             if len(coming) > AHEAD:
-                yield _arrived(*coming.popleft())
+                yield coming.popleft().result()
         while coming:
-            yield _arrived(*coming.popleft())
+            yield coming.popleft().result()
     finally:
         reader.shutdown(wait=True, cancel_futures=True)
 
 
-def _rows_of(rows: Rows, chunk_bytes: int) -> int:
-    return max(1, chunk_bytes // (rows.direction.shape[1] * rows.direction.element_size()))
+def _rows_of(bulk: Tensor, chunk_bytes: int) -> int:
+    return max(1, chunk_bytes // (bulk.shape[1] * bulk.element_size()))
 
 
-def _arrived(piece: Stretch, brought: Future[None]) -> Rows:
-    brought.result()
-    return piece.live()
-
-
-def _bring(piece: Stretch) -> None:
-    """Read the directions and radii of a piece into the page cache, and map them."""
-    for held in (piece.rows.radii, piece.rows.direction):
-        for advice in (WILL_NEED, POPULATE_READ):
-            failed = _advise(held, advice)
-            if failed in UNSUPPORTED:
-                return
-            if failed:
-                raise UnavailableError(f"shard {piece.name} cannot be read ({os.strerror(failed)}): restore it.")
+def _bring(name: str, held: Tensor) -> None:
+    """Read a mapped tensor of a shard into the page cache, and map its pages."""
+    for advice in (WILL_NEED, POPULATE_READ):
+        failed = _advise(held, advice)
+        if failed in UNSUPPORTED:
+            return
+        if failed:
+            raise UnavailableError(f"shard {name} cannot be read ({os.strerror(failed)}): restore it.")
 
 
 def _advise(held: Tensor, advice: int) -> int:

@@ -1,34 +1,34 @@
 """The front door of search: an index that answers questions about what entails what."""
 
 from collections.abc import Sequence
-from typing import Any, cast, final
+from typing import Any, Literal, cast, final
 
-import torch
 from torch import Tensor
 
 from hiergeo._devices import resolve_device
 from hiergeo.adapters import Model
 from hiergeo.errors import InputError
-from hiergeo.geometry import Points, Space
-from hiergeo.geometry.space import By, Side
-from hiergeo.search import certified, layout
-from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Recall, Rung
+from hiergeo.geometry import Space
+from hiergeo.geometry.space import By
+from hiergeo.search import layout
+from hiergeo.search.answers import Answer, Climb
 from hiergeo.search.editing import Editable
+from hiergeo.search.groups import Group, Result
 from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
-from hiergeo.search.recall import KindAudit, audit, recall_of
+from hiergeo.search.recall import KindAudit, audit
 from hiergeo.search.requests import Kind, Request
-from hiergeo.search.rows import Rows
+from hiergeo.search.screen import screens
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.search.sweep import Best, Count, Found, Range, Steps, Within, run
+from hiergeo.search.sweep import Task, run, run_screened
 
 Questions = Query | Sequence[Query] | Tensor
 """One query, or several: a list of queries, or embeddings (Q, D)."""
 
-Result = Answer | Climb | int
-"""What one request gives: an answer, of a ladder a climb, of a count a number."""
+SCREENED_QUERIES = 4
+"""Queries of one pass up to which the screen is faster than scoring every row."""
 
 
 @final
@@ -46,6 +46,8 @@ class Index(Editable):
         compute: where rows are compared; rows are moved there a chunk at a time.
 
     Attributes:
+        screen: whether rows are screened in 8 bits before they are scored, see `hiergeo.search.screen`: "auto" for up
+            to `SCREENED_QUERIES` queries in a pass, "always" where it is possible, or "never". Answers are the same.
         engines: the stores that it has been searched through.
     """
 
@@ -56,6 +58,7 @@ class Index(Editable):
         self.space = layout.space_of(store.folder, store.manifest)
         self.encoder = Encoder(self.manifest.model, self.manifest.frame.dim, model, device)
         self.device = resolve_device(compute)
+        self.screen: Literal["auto", "always", "never"] = "auto"
         self.engines = Engines(store)
 
     @property
@@ -182,11 +185,15 @@ class Index(Editable):
         groups: dict[Any, list[int]] = {}
         for place, request in enumerate(requests):
             groups.setdefault(request.group, []).append(place)
-        asked = [_Group([requests[i] for i in places], self, embedded[places]) for places in groups.values()]
+        asked = [self._group([requests[i] for i in places], embedded[places]) for places in groups.values()]
         scanned = [group for group in asked if group.engine is None]
         if scanned:
-            low, high = (end(getattr(g.first, name) for g in scanned) for end, name in ((min, "low"), (max, "high")))
-            counts = run(self.store.stream(low, high), [group.task for group in scanned], self.device)
+            low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
+            tasks = [group.task for group in scanned]
+            if self._screened(tasks):
+                counts = run_screened(self.store.coded_stream(low, high), tasks)
+            else:
+                counts = run(self.store.stream(low, high), tasks, self.device)
             for group, count in zip(scanned, counts, strict=True):
                 group.scored = count
         results: list[Result] = [0] * len(requests)
@@ -243,6 +250,18 @@ class Index(Editable):
         self.manifest.frame.check(space)
         return space
 
+    def _group(self, requests: list[Request], embedded: Tensor) -> Group:
+        return Group(requests, embedded, self.chosen(requests[0].space), self.store, self.engines, self.device)
+
+    def _screened(self, tasks: Sequence[Task]) -> bool:
+        """Whether rows are screened in 8 bits first: where it is possible, and pays or is wanted."""
+        if self.screen == "never" or self.device.type != "cpu" or not self.store.coded:
+            return False
+        if self.screen == "auto" and sum(len(task.x) for task in tasks) > SCREENED_QUERIES:
+            return False
+        farthest = max(shard.high for shard in self.manifest.shards)
+        return all(screens(task.space, max(farthest, float(task.x.radius.max()))) for task in tasks)
+
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> object:
         several = query.ndim == 2 if isinstance(query, Tensor) else isinstance(query, list | tuple)
         queries = cast(Sequence[Query], query if several else [query])
@@ -250,104 +269,3 @@ class Index(Editable):
             raise InputError("there is no query: give at least one.")
         results = self.search([Request(kind, each, **shared) for each in queries])
         return results if several else results[0]
-
-
-@final
-class _Group:
-    """Requests that differ in their queries and k alone, as one task.
-
-    Args:
-        requests: of one group.
-        index: that they ask.
-        embedded: their queries (Q, D).
-    """
-
-    def __init__(self, requests: list[Request], index: Index, embedded: Tensor) -> None:
-        first = requests[0]
-        self.requests, self.index, self.first = requests, index, first
-        self.space = index.chosen(first.space)
-        dtype = layout.DTYPES[index.manifest.dtype]
-        stored = Rows.of(torch.arange(len(embedded)), embedded, self.space, dtype)
-        self.x = stored.points(self.space.geometry, index.device)
-        self.task = self._task(first, Range(first.low, first.high))
-        searched = first.store is not None and first.kind != "count"
-        self.engine = index.engines.checked(first.store) if searched and first.store is not None else None
-        self.scored = 0
-        self.guarantees: list[Guarantee] = ["exact"] * len(requests)
-
-    def ask_store(self) -> None:
-        """Search through the store that the requests name, if they name one."""
-        if self.engine is None or not isinstance(self.task, Best | Steps):
-            return
-        store, facts = self.engine
-        outcome = certified.search(self.task, self.index.store, store, facts=facts, device=self.index.device)
-        self.scored = outcome.scored
-        self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
-
-    def _task(self, first: Request, span: Range) -> Best | Steps | Count | Within:
-        if first.kind == "ladder":
-            return Steps(self.space, self.x, self._thresholds(first.thresholds), span)
-        if first.kind == "count":
-            if first.within is not None:
-                return Within(self.space, self.x, torch.tensor([each.within for each in self.requests]), span)
-            return Count(self.space, self.x, first.min_radius, span)
-        by: By = "distance" if first.kind == "neighbours" else first.by
-        k = max(request.k for request in self.requests)
-        side: Side = "parents" if first.kind == "parents" else "children"
-        return Best(self.space, self.x, k, by, side, first.min_radius, span)
-
-    def _thresholds(self, thresholds: int | Tensor) -> Tensor:
-        if isinstance(thresholds, Tensor):
-            return thresholds.detach().double()
-        shells = [shell for shell in self.index.store.describe().shells if shell.count]
-        ends = min(shell.low for shell in shells), max(shell.high for shell in shells)
-        return torch.linspace(*ends, thresholds, dtype=torch.float64)
-
-    def results(self) -> list[Result]:
-        """The answers, after the items were scored."""
-        if isinstance(self.task, Count | Within):
-            return list(map(int, self.task.total))
-        total = len(self.index)
-        results: list[Result] = []
-        each = zip(self.requests, self._hits(self.task.found), self.guarantees, self.x.radius.tolist(), strict=True)
-        for request, hits, guarantee, radius in each:
-            recall = self._recall() if guarantee == "approximate" else None
-            known: tuple[Guarantee, int, int, float, Recall | None] = guarantee, self.scored, total, radius, recall
-            if isinstance(self.task, Steps):
-                results.append(Climb(tuple(map(Rung, self.task.thresholds.tolist(), hits)), *known))
-            else:
-                results.append(Answer(tuple(hit for hit in hits[: request.k] if hit is not None), *known))
-        return results
-
-    def _recall(self) -> Recall | None:
-        """What was measured of the store for requests of this kind."""
-        store, spec = self.first.store, self.space.geometry.spec
-        return recall_of(self.index.store, store, self.first, spec) if isinstance(store, str) else None
-
-    def _hits(self, found: Found | None) -> list[list[Hit | None]]:
-        """Hits (Q, k) of the items that were found."""
-        if found is None or not bool((found.ids >= 0).any()):
-            width = 0 if found is None else found.ids.shape[1]
-            if isinstance(self.task, Steps):
-                width = len(self.task.thresholds)
-            return [[None] * width for _ in self.requests]
-        known = found.ids[found.ids >= 0].unique()
-        rows, labels = self.index.store.fetch(known), self.index.store.labels(known)
-        place = torch.searchsorted(known, found.ids.clamp_min(int(known[0])))
-        q, k = place.shape
-        y = rows.take(place.flatten()).points(self.space.geometry, self.index.device)
-        x = self.x.rows(torch.arange(q, device=self.index.device).repeat_interleave(k))
-        numbers = [each.reshape(q, k).tolist() for each in self._numbers(x, y)]
-        return [
-            [
-                Hit(item, labels.captions[at], labels.images[at], *each) if item >= 0 else None
-                for item, at, *each in zip(*columns, strict=True)
-            ]
-            for columns in zip(found.ids.tolist(), place.tolist(), *numbers, strict=True)
-        ]
-
-    def _numbers(self, x: Points, y: Points) -> tuple[Tensor, ...]:
-        """Radius, margin, angle and distance of pairs, row by row."""
-        apex, other = (y, x) if self.first.kind == "parents" else (x, y)
-        space, min_radius = self.space, self.first.min_radius
-        return y.radius, space.margin(apex, other, min_radius), space.exterior_angle(apex, other), space.distance(x, y)

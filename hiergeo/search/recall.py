@@ -11,6 +11,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from hiergeo.errors import HiergeoError, InputError
 from hiergeo.geometry.space import By
@@ -110,6 +111,21 @@ def audit(ask: Ask, home: ExactStore, engine: Store, template: Request, queries:
     }
     documents.write(path, document)
     return audits
+
+
+def sampled(home: ExactStore, root: Tensor | None, count: int, seed: int = 0) -> Tensor:
+    """Embeddings (Q, D) of `count` random items of an index of one factor, or of all where it has fewer.
+
+    Raises:
+        InputError: an empty index.
+    """
+    ids = torch.cat([torch.empty(0, dtype=torch.int64), *(rows.ids for rows in home.scan())])
+    if not len(ids):
+        raise InputError("the index is empty: add items before an audit.")
+    chosen = torch.randperm(len(ids), generator=torch.Generator().manual_seed(seed))[:count]
+    rows = home.fetch(ids[chosen])
+    vectors = normalize(rows.direction.float(), dim=1) * rows.radii
+    return vectors if root is None else vectors + root
 
 
 def recall_of(home: ExactStore, store: str, request: Request, geometry: str) -> Recall | None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry
+from hiergeo.search import screen
 from hiergeo.search.layout import Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import (
@@ -40,7 +41,7 @@ PIECE = 8 * ROW_GROUP
 Companion = Callable[[Rows], Mapping[str, Tensor]]
 """Further files of a shard, made from its rows: file name -> (m, ...) for the m rows it is called with, in order."""
 
-COMPANIONS: tuple[Companion, ...] = ()
+COMPANIONS: tuple[Companion, ...] = (screen.companion,)
 """The companions that every shard is written with."""
 
 

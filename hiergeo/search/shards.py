@@ -7,6 +7,7 @@
 | ``radius.f32`` | of a product, the combined radius, float32 |
 | ``ids.i64`` | ids |
 | ``sorted.i64``, ``places.i32`` | ids in ascending order, and the row of each |
+| ``codes.i8``, ``fits.f32`` | directions in 8 bits, of spaces that are no products; see `hiergeo.search.screen` |
 | ``captions.parquet`` | caption and image |
 | ``shard.json`` | its record, as the manifest has it |
 | ``tombstones-G.i32`` | from generation G on: the rows that are deleted, ascending |
@@ -15,7 +16,7 @@ Rows are sorted by radius, then by id, so that an interval of radii is a range o
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -29,10 +30,14 @@ from hiergeo.errors import UnavailableError, reason
 from hiergeo.search.chunks import Stretch
 from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
+from hiergeo.search.screen import CODES, FITS, Codes
 from hiergeo.storage import documents
 
 DIRECTIONS, RADII, RADIUS, IDS = "directions", "radii.f32", "radius.f32", "ids.i64"
 SORTED, PLACES, CAPTIONS, RECORD = "sorted.i64", "places.i32", "captions.parquet", "shard.json"
+
+MATRICES = (DIRECTIONS, RADII, CODES, FITS)
+"""Arrays of several numbers a row."""
 
 ROW_GROUP = 1024
 """Captions that are read at a time."""
@@ -66,7 +71,9 @@ def arrays(manifest: Manifest) -> dict[str, tuple[np.dtype[Any], int]]:
         SORTED: (np.dtype("int64"), 1),
         PLACES: (np.dtype("int32"), 1),
     }
-    return kinds if frame.single else {**kinds, RADIUS: (np.dtype("float32"), 1)}
+    if frame.single:
+        return {**kinds, CODES: (np.dtype("int8"), frame.dim), FITS: (np.dtype("float32"), 2)}
+    return {**kinds, RADIUS: (np.dtype("float32"), 1)}
 
 
 def arrow() -> Any:
@@ -135,7 +142,7 @@ class OpenShard:
                 flat = torch.from_file(str(self.folder / name), shared=False, size=count, dtype=dtype).numpy()
             except RuntimeError as error:
                 raise UnavailableError(damage(self.shard, f"{name} cannot be read: {reason(error)}")) from error
-            self._arrays[name] = flat.reshape(-1, width) if name in (DIRECTIONS, RADII) else flat
+            self._arrays[name] = flat.reshape(-1, width) if name in MATRICES else flat
         return self._arrays[name]
 
     @property
@@ -179,9 +186,14 @@ class OpenShard:
 
     def stretch(self, start: int, stop: int) -> Stretch:
         """The rows [start, stop), mapped into memory."""
+
+        def part(*names: str) -> Iterator[Tensor]:
+            return (torch.from_numpy(self.array(name)[start:stop]) for name in names)
+
         first, last = self.dead.searchsorted([start, stop])
-        ids, direction, radii = (torch.from_numpy(self.array(name)[start:stop]) for name in (IDS, DIRECTIONS, RADII))
-        return Stretch(self.shard.name, Rows(ids, direction, radii), torch.from_numpy(self.dead[first:last] - start))
+        dead = torch.from_numpy(self.dead[first:last] - start)
+        codes = Codes(*part(CODES, FITS)) if CODES in self.shard.bytes else None
+        return Stretch(self.shard.name, Rows(*part(IDS, DIRECTIONS, RADII)), dead, codes)
 
     def rows(self, places: NDArray[np.int64]) -> Rows:
         """Rows at some places, in their order."""

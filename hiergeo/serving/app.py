@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 from hiergeo._version import __version__
 from hiergeo.errors import HiergeoError, UnavailableError
 from hiergeo.search import Answer, Climb, Index
-from hiergeo.search.index import Result
+from hiergeo.search.groups import Result
 from hiergeo.serving.batching import Batcher
 from hiergeo.serving.engine import Engine
 from hiergeo.serving.limits import Refused, Settings

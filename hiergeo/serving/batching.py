@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar, final
 
 from hiergeo.errors import HiergeoError
-from hiergeo.search.index import Result
+from hiergeo.search.groups import Result
 from hiergeo.serving.limits import LOG, UNFORESEEN, Refused, Settings
 from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.requests import Question

@@ -15,7 +15,7 @@ from hiergeo.geometry import Space
 from hiergeo.search import Index
 from hiergeo.search.appending import append
 from hiergeo.search.embedding import Embedder
-from hiergeo.search.index import Result
+from hiergeo.search.groups import Result
 from hiergeo.search.layout import MANIFEST, Manifest
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
@@ -69,7 +69,8 @@ class Engine:
         except Exception as error:
             if len(questions) == 1:
                 return [_as_outcome(error)]
-        return [self.answer([question])[0] for question in questions]
+        half = len(questions) // 2
+        return [*self.answer(questions[:half]), *self.answer(questions[half:])]
 
     def embed(self, addition: Addition) -> Tensor:
         """The embeddings (N, D) of an addition; runs beside `answer`, which gets the model between two slices."""

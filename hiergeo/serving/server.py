@@ -6,8 +6,9 @@ import json
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import current_thread, main_thread
+from threading import Event, current_thread, main_thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,39 @@ def serve(app: "ASGIApp", bound: socket.socket, limits: Limits, ready: Callable[
 
     with _signals():
         asyncio.run(Announced(config).serve([bound]))
+
+
+@contextmanager
+def running(app: "ASGIApp", limits: Limits | None = None, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve an application from a thread within the block; gives the URL. For notebooks and tests.
+
+    Args:
+        app: the application.
+        limits: of connections; None are those of `Limits`.
+        host: to listen on.
+        port: 0 lets the system choose.
+
+    Raises:
+        HiergeoError: as `bind` and `serve`.
+    """
+    with bind(host, port) as bound, ThreadPoolExecutor(1, "hiergeo-server") as pool:
+        stops: list[Callable[[], None]] = []
+        started = Event()
+
+        def ready(stop: Callable[[], None]) -> None:
+            stops.append(stop)
+            started.set()
+
+        served = pool.submit(serve, app, bound, limits or Limits(), ready)
+        served.add_done_callback(lambda _: started.set())
+        started.wait()
+        try:
+            if not stops:
+                served.result()
+            yield url_of(bound)
+        finally:
+            for stop in stops:
+                stop()
 
 
 def patient_protocol(limits: Limits) -> Any:

@@ -25,10 +25,11 @@ def families(kind: str) -> list[str]:
 
 
 def _kinds() -> dict[str, tuple[Family, ...]]:
-    from tests.attack import inputs, kills, mishaps, stored, words
+    from tests.attack import indexes, inputs, kills, mishaps, stored, words
 
     mutants = (*stored.FAMILIES, *inputs.FAMILIES, *words.FAMILIES)
-    return {"mutants of": mutants, "deaths": kills.FAMILIES, "mishaps": mishaps.FAMILIES}
+    deaths, mishaps_met = (*kills.FAMILIES, *indexes.DEATHS), (*mishaps.FAMILIES, *indexes.MISHAPS)
+    return {"mutants of": mutants, "deaths": deaths, "mishaps": mishaps_met}
 
 
 def _family(name: str) -> Family:

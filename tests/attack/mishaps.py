@@ -22,30 +22,30 @@ Mishap = Callable[[Stage, Random], None]
 def full_disk(stage: Stage, random: Random) -> None:
     """The disk is full after some kilobytes; with room again the command goes on."""
     size = random.choice((4, 8, 16, 64, 128, 256, 1024, 4096))
-    with _disk(stage.out, f"size={size}k"):
+    with disk(stage.out, f"size={size}k"):
         try:
             stage.begin()
         except OSError:  # no room even for what is there before
             return
-        _sentence(undisturbed(partial(run, stage.words(), stage.out)))
+        sentence(undisturbed(partial(run, stage.words(), stage.out)))
         stage.look()
-        _mount("-o", "remount,size=200m", str(stage.out))
+        mount("-o", "remount,size=200m", str(stage.out))
         stage.finish()
 
 
 def read_only(stage: Stage, random: Random) -> None:
     """The disk cannot be written: one sentence, and nothing is changed."""
-    with _disk(stage.out, "size=200m"):
+    with disk(stage.out, "size=200m"):
         stage.begin()
         before = stage.look()
-        _mount("-o", "remount,ro", str(stage.out))
+        mount("-o", "remount,ro", str(stage.out))
         end = undisturbed(partial(run, stage.words(), stage.out))
         if end.code != 2:
             raise RuntimeError(f"ends with {end.code} on a disk that is read-only: {end.said[-800:]}")
-        _sentence(end)
+        sentence(end)
         if stage.look() != before:
             raise Silent("something changed on a disk that is read-only")
-        _mount("-o", "remount,rw", str(stage.out))
+        mount("-o", "remount,rw", str(stage.out))
         stage.finish()
 
 
@@ -57,13 +57,13 @@ def folder_deleted(stage: Stage, random: Random) -> None:
     stage.begin()
     lose = partial(shutil.rmtree, stage.out, ignore_errors=True)
     number = random.randint(1, stage.operations)
-    _sentence(undisturbed(before_operation(number, lose, partial(run, stage.words(), stage.out))))
+    sentence(undisturbed(before_operation(number, lose, partial(run, stage.words(), stage.out))))
     stage.out.mkdir(exist_ok=True)
     found = stage.verb.result(stage.out)
     if found not in (None, stage.first):
         raise Silent("what is there after the folder was lost is not the result")
     end = undisturbed(partial(run, stage.words(again=True), stage.out))
-    _sentence(end)
+    sentence(end)
     if end.code == 0:
         stage.whole()
 
@@ -78,7 +78,7 @@ def two_writers(stage: Stage, random: Random) -> None:
     if None in ends:
         raise Hung("one of two writers does not end")
     for end in ends:
-        _sentence(end)
+        sentence(end)
     if all(end is not None and end.code for end in ends):
         raise RuntimeError(f"neither of two writers did it: {ends}")
     stage.whole()
@@ -101,7 +101,7 @@ def _years_ago(words: list[str], out: Path) -> int:
     return run(words, out)
 
 
-def _sentence(end: End) -> None:
+def sentence(end: End) -> None:
     """Raise RuntimeError unless a process is done, or refused in one sentence."""
     errors = [line for line in end.said.splitlines() if line.startswith("Error: ")]
     if end.code == 0 and not errors:
@@ -117,17 +117,17 @@ def may_mount() -> bool:
 
 
 @contextmanager
-def _disk(place: Path, options: str):
+def disk(place: Path, options: str):
     """A disk of its own at a folder."""
     cleared(place)
-    _mount("-t", "tmpfs", "-o", options, "tmpfs", str(place))
+    mount("-t", "tmpfs", "-o", options, "tmpfs", str(place))
     try:
         yield
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True, capture_output=True)
 
 
-def _mount(*arguments: str) -> None:
+def mount(*arguments: str) -> None:
     subprocess.run(["mount", *arguments], check=True, capture_output=True)
 
 

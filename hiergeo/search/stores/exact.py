@@ -15,9 +15,10 @@ from hiergeo.errors import InputError
 from hiergeo.geometry import Points, Space, parse
 from hiergeo.polar import Polar
 from hiergeo.search import appending, layout
-from hiergeo.search.chunks import stream
+from hiergeo.search.chunks import Stretch, stream
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.rows import Rows
+from hiergeo.search.screen import CODES
 from hiergeo.search.shards import Labels, OpenShard, read_rows
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked
@@ -118,10 +119,23 @@ class ExactStore(Store):
 
         Deleted rows among them have the radius NaN, so that no search finds or counts them.
         """
+        return (chunk.live() for chunk in stream(self._stretches(low, high)))
+
+    def coded_stream(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Stretch]:
+        """As `stream`, with codes, which alone are read ahead; directions are read where they are looked at."""
+        return stream(self._stretches(low, high), coded=True)
+
+    def _stretches(self, low: float, high: float) -> Iterator[Stretch]:
         held = self.snapshot
-        shards = (shard for shard in held.manifest.shards if shard.low <= high and shard.high >= low)
-        opened = map(held.open, shards)
-        yield from stream(each.stretch(*each.range(low, high)) for each in opened)
+        for shard in held.manifest.shards:
+            if shard.low <= high and shard.high >= low:
+                opened = held.open(shard)
+                yield opened.stretch(*opened.range(low, high))
+
+    @property
+    def coded(self) -> bool:
+        """Whether all shards hold their rows in 8 bits too."""
+        return all(CODES in shard.bytes for shard in self.manifest.shards)
 
     def fetch(self, ids: Tensor) -> Rows:
         held = self.snapshot

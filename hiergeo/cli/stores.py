@@ -1,0 +1,89 @@
+"""``hiergeo index push`` and ``hiergeo index audit``: stores beside an index, and what searches through them find."""
+
+import json as jsonlib
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.table import Table
+
+from hiergeo import _limits
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, write_json
+from hiergeo.cli._terminal import console
+from hiergeo.cli.index import Folder, app
+from hiergeo.storage.files import read_lines
+
+StoreSpec = Annotated[
+    str,
+    typer.Option(
+        "--store", help="faiss:flat, faiss:hnsw32, milvus:URI, qdrant:URI, lancedb:FOLDER, ...", metavar="SPEC"
+    ),
+]
+
+
+@app.command("push", cls=options.Verb)
+def push_command(path: Folder, store: StoreSpec, json: options.Json = None) -> None:
+    """Make a store hold exactly the items of an index; an interrupted push goes on when the command is run again."""
+    from hiergeo import search
+
+    check_writable(json)
+    index, start = search.open(path), time.monotonic()
+    sent = index.push(store, progress=True)
+    seconds = time.monotonic() - start
+    metrics = {"sent": sent, "rows": len(index), "seconds": seconds}
+    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": {"path": str(path)}}, indent=2))
+    name = store.partition(":")[0]
+    console().print(f"{name} holds the {len(index):,} items of {path}; {sent:,} were sent in {seconds:.1f} s")
+
+
+@app.command("audit", cls=options.Verb)
+def audit_command(
+    path: Folder,
+    store: StoreSpec,
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            help="Texts like those that will be searched for, one a line. (by default items of the index)",
+            metavar="FILE",
+            callback=options.path,
+        ),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(help="How many items of the index are queries without --queries.", metavar="N", min=1)
+    ] = 100,
+    k: Annotated[int, typer.Option("-k", help="Hits of each query, thresholds of its ladder.", min=1, max=1024)] = 10,
+    by: Annotated[str, typer.Option(help="Order: margin, angle or distance.", metavar="NAME")] = "margin",
+    geometry: Annotated[
+        str | None, typer.Option("--geometry", "-g", help="(by default the space of the index)", metavar="SPEC")
+    ] = None,
+    json: options.Json = None,
+    device: options.Device = options.AUTO,
+) -> None:
+    """Measure the recall of searches through a store; later approximate answers carry it."""
+    from hiergeo import search
+    from hiergeo.search.recall import sampled
+
+    check_writable(json)
+    index = search.open(path, device=device)
+    if queries is None:
+        embedded = sampled(index.store, index.space.root, min(sample, _limits.BATCH))
+    else:
+        texts = [line for line in read_lines(queries, "give a text file with a query on each line") if line.strip()]
+        embedded = index.encoder.encode(texts) if texts else torch.empty(0, index.manifest.frame.dim)
+    order: Any = by
+    audits = index.audit(store, embedded, k, by=order, space=geometry)
+    metrics = {f"recall_{each.kind}": each.recall.value for each in audits}
+    document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": {"path": str(path)}}
+    write_json(json, jsonlib.dumps(document, indent=2))
+    table = Table("", f"recall@{k}", "95 %", "certified", "rows scored", "lowest shell", title_justify="left")
+    for each in audits:
+        worst = min(shell.value for shell in each.shells if shell is not None)
+        ends = f"{each.recall.low:.3f} to {each.recall.high:.3f}"
+        table.add_row(
+            each.kind, f"{each.recall.value:.3f}", ends, f"{each.certified:.0%}", f"{each.scored:.1%}", f"{worst:.3f}"
+        )
+    console().print(table)

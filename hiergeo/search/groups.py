@@ -1,0 +1,136 @@
+"""Requests that are answered by one task of a sweep, and their answers."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from hiergeo.geometry import Points, Space
+from hiergeo.geometry.space import By, Side
+from hiergeo.search import certified
+from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Recall, Rung
+from hiergeo.search.layout import DTYPES
+from hiergeo.search.pushing import Engines
+from hiergeo.search.recall import recall_of
+from hiergeo.search.requests import Request
+from hiergeo.search.rows import Rows
+from hiergeo.search.stores.exact import ExactStore
+from hiergeo.search.sweep import Best, Count, Found, Range, Steps, Within
+
+Result = Answer | Climb | int
+"""What one request gives: an answer, of a ladder a climb, of a count a number."""
+
+
+@final
+class Group:
+    """Requests that differ in their queries and k alone, as one task.
+
+    Args:
+        requests: of one group.
+        embedded: their queries (Q, D).
+        space: that they name.
+        store: of the index.
+        engines: the stores that it is searched through.
+        device: where rows are compared.
+
+    Attributes:
+        first: one of the requests.
+        task: for a sweep over all items, unless there is an engine.
+        engine: the store that the requests name; None where they name none.
+        scored: items whose exact score was computed.
+    """
+
+    def __init__(
+        self,
+        requests: list[Request],
+        embedded: Tensor,
+        space: Space,
+        store: ExactStore,
+        engines: Engines,
+        device: torch.device,
+    ) -> None:
+        first = requests[0]
+        self.requests, self.first, self.space, self.store, self.device = requests, first, space, store, device
+        stored = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
+        self.x = stored.points(space.geometry, device)
+        self.task = self._task(first, Range(first.low, first.high))
+        self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
+        self.scored = 0
+        self.guarantees: list[Guarantee] = ["exact"] * len(requests)
+
+    def ask_store(self) -> None:
+        """Search through the store that the requests name, if they name one."""
+        if self.engine is None or not isinstance(self.task, Best | Steps):
+            return
+        store, facts = self.engine
+        outcome = certified.search(self.task, self.store, store, facts=facts, device=self.device)
+        self.scored = outcome.scored
+        self.guarantees = ["certified" if sure else "approximate" for sure in outcome.certified.tolist()]
+
+    def _task(self, first: Request, span: Range) -> Best | Steps | Count | Within:
+        if first.kind == "ladder":
+            return Steps(self.space, self.x, self._thresholds(first.thresholds), span)
+        if first.kind == "count":
+            if first.within is not None:
+                return Within(self.space, self.x, torch.tensor([each.within for each in self.requests]), span)
+            return Count(self.space, self.x, first.min_radius, span)
+        by: By = "distance" if first.kind == "neighbours" else first.by
+        k = max(request.k for request in self.requests)
+        side: Side = "parents" if first.kind == "parents" else "children"
+        return Best(self.space, self.x, k, by, side, first.min_radius, span)
+
+    def _thresholds(self, thresholds: int | Tensor) -> Tensor:
+        if isinstance(thresholds, Tensor):
+            return thresholds.detach().double()
+        shells = [shell for shell in self.store.describe().shells if shell.count]
+        ends = min(shell.low for shell in shells), max(shell.high for shell in shells)
+        return torch.linspace(*ends, thresholds, dtype=torch.float64)
+
+    def results(self) -> list[Result]:
+        """The answers, after the items were scored."""
+        if isinstance(self.task, Count | Within):
+            return list(map(int, self.task.total))
+        total = self.store.manifest.rows
+        results: list[Result] = []
+        each = zip(self.requests, self._hits(self.task.found), self.guarantees, self.x.radius.tolist(), strict=True)
+        for request, hits, guarantee, radius in each:
+            recall = self._recall() if guarantee == "approximate" else None
+            known: tuple[Guarantee, int, int, float, Recall | None] = guarantee, self.scored, total, radius, recall
+            if isinstance(self.task, Steps):
+                results.append(Climb(tuple(map(Rung, self.task.thresholds.tolist(), hits)), *known))
+            else:
+                results.append(Answer(tuple(hit for hit in hits[: request.k] if hit is not None), *known))
+        return results
+
+    def _recall(self) -> Recall | None:
+        """What was measured of the store for requests of this kind."""
+        store, spec = self.first.store, self.space.geometry.spec
+        return recall_of(self.store, store, self.first, spec) if isinstance(store, str) else None
+
+    def _hits(self, found: Found | None) -> list[list[Hit | None]]:
+        """Hits (Q, k) of the items that were found."""
+        if found is None or not bool((found.ids >= 0).any()):
+            width = 0 if found is None else found.ids.shape[1]
+            if isinstance(self.task, Steps):
+                width = len(self.task.thresholds)
+            return [[None] * width for _ in self.requests]
+        known = found.ids[found.ids >= 0].unique()
+        rows, labels = self.store.fetch(known), self.store.labels(known)
+        place = torch.searchsorted(known, found.ids.clamp_min(int(known[0])))
+        q, k = place.shape
+        y = rows.take(place.flatten()).points(self.space.geometry, self.device)
+        x = self.x.rows(torch.arange(q, device=self.device).repeat_interleave(k))
+        numbers = [each.reshape(q, k).tolist() for each in self._numbers(x, y)]
+        return [
+            [
+                Hit(item, labels.captions[at], labels.images[at], *each) if item >= 0 else None
+                for item, at, *each in zip(*columns, strict=True)
+            ]
+            for columns in zip(found.ids.tolist(), place.tolist(), *numbers, strict=True)
+        ]
+
+    def _numbers(self, x: Points, y: Points) -> tuple[Tensor, ...]:
+        """Radius, margin, angle and distance of pairs, row by row."""
+        apex, other = (y, x) if self.first.kind == "parents" else (x, y)
+        space, min_radius = self.space, self.first.min_radius
+        return y.radius, space.margin(apex, other, min_radius), space.exterior_angle(apex, other), space.distance(x, y)

@@ -1,0 +1,65 @@
+"""``hiergeo index push``, ``hiergeo index audit`` and ``hiergeo search --store`` on an index of the tiny model."""
+
+import json
+
+import pytest
+
+from hiergeo import search
+
+PLACES = ("park", "rain", "hall", "garden")
+COLOURS, THINGS = ("red", "old"), ("dog", "cup")
+CAPTIONS = [f"a {colour} {thing} in the {place}" for colour in COLOURS for thing in THINGS for place in PLACES]
+
+
+@pytest.fixture(scope="module")
+def items(tmp_path_factory):
+    place = tmp_path_factory.mktemp("stores") / "items"
+    search.build(place, "tiny", CAPTIONS)
+    return place
+
+
+def test_an_index_is_pushed_and_searched(run, items, tmp_path):
+    code, printed, _ = run("index", "push", items, "--store", "faiss:flat")
+    assert code == 0
+    assert "16" in printed
+    answers = []
+    for extra in ([], ["--store", "faiss:flat"]):
+        out = tmp_path / "out.json"
+        code, printed, _ = run("search", items, "a red dog", "--parents", "-k", 3, "--json", out, *extra)
+        assert code == 0
+        answers += json.loads(out.read_text())["answers"]
+    assert answers[0]["hits"] == answers[1]["hits"]
+    assert answers[1]["guarantee"] == "certified"
+    assert "certified" in printed
+
+
+def test_an_audit_is_written_and_printed(run, items, tmp_path):
+    asked, out = tmp_path / "queries.txt", tmp_path / "out.json"
+    asked.write_text("a dog\n\na cup in the rain\n")
+    code, _, _ = run("index", "audit", items, "--store", "faiss:hnsw8", "--queries", asked, "-k", 4, "--json", out)
+    assert code == 0
+    audits = json.loads(out.read_text())["audit"]
+    assert [each["kind"] for each in audits] == ["children", "parents", "neighbours", "ladder"]
+    assert audits[0]["recall"]["queries"] == 2
+    code, printed, _ = run("index", "audit", items, "--store", "faiss:flat", "--sample", 5, "-g", "lorentz:-1")
+    assert code == 0
+    assert "100%" in printed
+    code, printed, _ = run("search", items, "a red dog", "-k", 4, "--store", "faiss:hnsw8")
+    assert "recall" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["index", "push", "ITEMS", "--store", "fais:flat"], "faiss"),
+        (["index", "push", "ITEMS", "--store", "faiss:pq"], "pq"),
+        (["index", "push", "NOWHERE", "--store", "faiss:flat"], "NOWHERE"),
+        (["index", "audit", "ITEMS", "--store", "faiss:flat", "--by", "margins"], "margin"),
+        (["index", "audit", "ITEMS", "--store", "faiss:flat", "--queries", "NOWHERE"], "NOWHERE"),
+        (["search", "ITEMS", "a dog", "--store", "nothing"], "nothing"),
+    ],
+)
+def test_what_cannot_be_used_is_named(run, items, words, named):
+    code, _, told = run(*(items if word == "ITEMS" else word for word in words))
+    assert code == 2
+    assert named in told
