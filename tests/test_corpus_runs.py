@@ -2,16 +2,20 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from corpus_common import NAMES, Quick, captions, inputs, parquet, picture, poisoned, samples, stored, tar, vector
 
 from hiergeo import search
 from hiergeo.corpus import Options, embed
+from hiergeo.corpus.records import read_done, write_done
 from hiergeo.corpus.shares import Share
 from hiergeo.errors import HiergeoError, InputError
 from hiergeo.geometry import Space
+from hiergeo.search.compaction import compact
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +107,26 @@ def test_a_record_without_its_shards_is_made_again(corpus, tmp_path, monkeypatch
     (shard / "shard.json").unlink()
     embed(folder / "in", tmp_path / "ix", Quick())
     assert stored(tmp_path / "ix") == held
+
+
+def test_compaction_and_deletion_do_not_bring_inputs_back(tmp_path):
+    made = inputs(tmp_path / "in")
+    embed(tmp_path / "in", tmp_path / "ix", Quick())
+    held = stored(tmp_path / "ix")
+    compact(tmp_path / "ix")
+    assert len(list((tmp_path / "ix" / "shards").iterdir())) == 1
+    record = tmp_path / "ix" / "inputs" / "000002.json"
+    before = record.read_text()
+    write_done(tmp_path / "ix", replace(read_done(record), adopted=False))  # as after a death behind the adoption
+    idle = Quick()
+    assert embed(tmp_path / "in", tmp_path / "ix", idle).earlier == len(made)
+    assert idle.texts == 1
+    assert record.read_text() == before
+    assert stored(tmp_path / "ix") == held
+    index = search.open(tmp_path / "ix", model=Quick())
+    index.store.delete(torch.tensor([5, 6]))
+    assert embed(tmp_path / "in", tmp_path / "ix", Quick()).embedded == 0
+    assert len(search.open(tmp_path / "ix", model=Quick())) == len(held) - 2
 
 
 def test_new_inputs_get_the_next_numbers(tmp_path):

@@ -40,13 +40,10 @@ class Adopter:
 
     Args:
         out: folder of the index.
-
-    Attributes:
-        adopted: inputs that this adopter made a part of the index.
     """
 
     def __init__(self, out: Path) -> None:
-        self.out, self.adopted = out, 0
+        self.out = out
         self._waiting: dict[int, Done] = {}
         self._last = 0.0
 
@@ -70,7 +67,6 @@ class Adopter:
             adopt(self.out, names)
         for done in self._waiting.values():
             write_done(self.out, replace(done, adopted=True))
-        self.adopted += len(self._waiting)
         self._waiting.clear()
         self._last = time.monotonic()
 

@@ -10,7 +10,7 @@ from hiergeo import adapters
 from hiergeo.corpus.embedding import Embedder
 from hiergeo.corpus.records import Allowance, Done
 from hiergeo.corpus.sources import read_plan
-from hiergeo.corpus.work import Corpus, Failed, work
+from hiergeo.corpus.work import Corpus, Failed, Met, Result, work
 from hiergeo.errors import HiergeoError, InputError, UnavailableError, described
 from hiergeo.search import layout
 
@@ -46,12 +46,12 @@ class Actor:
         self._allowance = Allowance(max_poisoned)
 
     def embed(self, number: int) -> dict[str, Any]:
-        """What became of an input: the fields of `Done` or of `Failed`, or what stops the run under ``stop``."""
+        """What became of an input: the fields of its result under the name of the class, or what stops the run."""
         try:
             (result,) = work(self._corpus, [number], self._embedder, self._allowance, lambda _: None)
         except HiergeoError as error:
             return {"stop": str(error), "kind": type(error).__name__}
-        return asdict(result)
+        return {type(result).__name__: asdict(result)}
 
 
 def spread(
@@ -62,7 +62,7 @@ def spread(
     batch_size: int | None,
     max_poisoned: float,
     progress: Callable[[int], None],
-) -> Iterator[Done | Failed]:
+) -> Iterator[Result]:
     """Embed inputs by actors of Ray; gives what became of each, as they end.
 
     A running cluster is joined (``RAY_ADDRESS``, `ray.init`); where there is none, Ray starts on this machine. There is
@@ -102,7 +102,7 @@ def spread(
             ray.shutdown()
 
 
-def _result(ray: Any, ready: Any) -> Done | Failed:
+def _result(ray: Any, ready: Any) -> Result:
     try:
         held = ray.get(ready)
     except ray.exceptions.RayError as error:
@@ -113,7 +113,9 @@ def _result(ray: Any, ready: Any) -> Done | Failed:
     if "stop" in held:
         kind = InputError if held["kind"] != "UnavailableError" else UnavailableError
         raise kind(held["stop"])
-    return Done(**held) if "shards" in held else Failed(**held)
+    if "Failed" in held:
+        return Failed(**held["Failed"])
+    return Done(**held["Done"]) if "Done" in held else Met(Done(**held["Met"]["done"]))
 
 
 def require() -> Any:

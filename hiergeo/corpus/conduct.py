@@ -16,7 +16,7 @@ from hiergeo.corpus.report import Report, Summary, estimates
 from hiergeo.corpus.samples import ITEMS, Columns, Items, MissingColumnError, UnreadableError
 from hiergeo.corpus.shares import Share
 from hiergeo.corpus.sources import Inputs, Plan
-from hiergeo.corpus.work import Corpus, Failed, work
+from hiergeo.corpus.work import Corpus, Met, Result, work
 from hiergeo.errors import InputError, UnavailableError, check_positive, check_whole, unknown_name
 from hiergeo.geometry import Space
 from hiergeo.search import layout
@@ -138,7 +138,7 @@ def _run(
             if number in before:
                 report.earlier(before[number])
                 adopter.offer(before[number])
-        results: Iterator[Done | Failed]
+        results: Iterator[Result]
         if ray is not None:
             settings = (ray, options.batch_size, options.max_poisoned)
             results = cluster.spread(corpus, missing, model.name, *settings, report.count)
@@ -149,17 +149,17 @@ def _run(
             results = work(corpus, missing, embedder, allowance, report.count)
         for result in results:
             report.note(result)
-            if isinstance(result, Done):
-                adopter.offer(result)
+            if isinstance(result, Done | Met):
+                adopter.offer(result.done if isinstance(result, Met) else result)
     adopter.finish()
     seconds = report.seconds
     failed = {number for number, source in enumerate(sources_) if source.name in report.failed}
-    finished = settle(corpus.out, set(range(len(sources_))) - failed) if adopter.adopted else _all_there(corpus, failed)
+    finished = settle(corpus.out, set(range(len(sources_))) - failed)
     speed = report.rows / seconds if report.rows else 0.0
     return Summary(
         len(mine),
         report.embedded,
-        len(mine) - len(missing),
+        len(mine) - report.embedded - len(report.failed),
         report.failed,
         tuple(report.incomplete),
         report.rows,
@@ -170,10 +170,6 @@ def _run(
         finished,
         estimates(speed, options.price_per_hour),
     )
-
-
-def _all_there(corpus: Corpus, failed: set[int]) -> bool:
-    return len(survey(corpus.out)) + len(failed) >= len(corpus.plan.inputs)
 
 
 def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Options) -> Plan:

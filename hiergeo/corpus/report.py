@@ -10,7 +10,7 @@ from typing import Any, final
 from hiergeo._progress import Bar
 from hiergeo.corpus.records import Done
 from hiergeo.corpus.sources import Source
-from hiergeo.corpus.work import Failed
+from hiergeo.corpus.work import Failed, Met, Result
 from hiergeo.storage.files import writing
 
 LOGS = "logs"
@@ -42,7 +42,7 @@ class Summary:
     Attributes:
         inputs: in its share.
         embedded: inputs that it embedded.
-        earlier: inputs that were embedded before.
+        earlier: inputs that were embedded before, or by another process meanwhile.
         failed: inputs of which nothing could be read: name -> why.
         incomplete: names of inputs that broke off, whichever run read them.
         rows: that it read.
@@ -121,8 +121,12 @@ class Report:
         self.rows += rows
         self._draw(0)
 
-    def note(self, result: Done | Failed) -> None:
+    def note(self, result: Result) -> None:
         """An input is finished."""
+        if isinstance(result, Met):
+            self.earlier(result.done)
+            self._draw(1)
+            return
         source = self.sources[result.number]
         self._read += max(source.bytes, 0)
         if isinstance(result, Failed):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from hiergeo.corpus import readers
 from hiergeo.corpus.embedding import IMAGE_BIT, Embedder
@@ -40,6 +41,21 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Met:
+    """An input that another process embedded meanwhile.
+
+    Attributes:
+        done: its record.
+    """
+
+    done: Done
+
+
+Result: TypeAlias = Done | Failed | Met
+"""What became of an input."""
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Where everything is, and what is made of it.
 
@@ -56,7 +72,7 @@ class Corpus:
 
 def work(
     corpus: Corpus, numbers: Iterable[int], embedder: Embedder, allowance: Allowance, progress: Progress
-) -> Iterator[Done | Failed]:
+) -> Iterator[Result]:
     """Embed inputs one after the other; gives what became of each.
 
     An input that another process is embedding is left to it, and looked at again after all others.
@@ -73,7 +89,7 @@ def work(
             try:
                 with locked(place):
                     if place.exists():
-                        yield read_done(place)
+                        yield Met(read_done(place))
                     else:
                         yield embed_input(corpus, number, embedder, allowance, progress)
             except HeldError:

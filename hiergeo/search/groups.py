@@ -9,6 +9,7 @@ from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import certified
 from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Recall, Rung
+from hiergeo.search.identity import replaced
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.pushing import Engines
 from hiergeo.search.recall import recall_of
@@ -119,8 +120,8 @@ class Group:
         place = torch.searchsorted(known, found.ids.clamp_min(int(known[0])))
         q, k = place.shape
         y = rows.take(place.flatten()).points(self.space.geometry, self.device)
-        x = self.x.rows(torch.arange(q, device=self.device).repeat_interleave(k))
-        numbers = [each.reshape(q, k).tolist() for each in self._numbers(x, y)]
+        queries = torch.arange(q, device=self.device).repeat_interleave(k)
+        numbers = [each.reshape(q, k).tolist() for each in self._numbers(queries, y)]
         return [
             [
                 Hit(item, labels.captions[at], labels.images[at], *each) if item >= 0 else None
@@ -129,8 +130,13 @@ class Group:
             for columns in zip(found.ids.tolist(), place.tolist(), *numbers, strict=True)
         ]
 
-    def _numbers(self, x: Points, y: Points) -> tuple[Tensor, ...]:
-        """Radius, margin, angle and distance of pairs, row by row."""
-        apex, other = (y, x) if self.first.kind == "parents" else (x, y)
+    def _numbers(self, queries: Tensor, y: Points) -> tuple[Tensor, ...]:
+        """Radius, margin, angle and distance of pairs, row by row; of an item that is one with its query as of one."""
         space, min_radius = self.space, self.first.min_radius
-        return y.radius, space.margin(apex, other, min_radius), space.exterior_angle(apex, other), space.distance(x, y)
+        same, x = self.task.identity.same(queries, y), self.x.rows(queries)
+        if self.first.kind == "parents":
+            apex, other = y, replaced(x, same, y)
+        else:
+            apex, other = x, replaced(y, same, x)
+        turned = space.margin(apex, other, min_radius), space.exterior_angle(apex, other), space.distance(apex, other)
+        return y.radius, *turned

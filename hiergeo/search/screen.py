@@ -136,6 +136,10 @@ class Bounds:
         self.own, self.radius = x.radius.double().unsqueeze(1), radius.double()
         self.scale = (-self.curvature) ** 0.5
 
+    def may_be_same(self, reach: Tensor) -> Tensor:
+        """Whether a row can be one with a query, (Q, n) bool: its radius differs by at most `reach` (Q,)."""
+        return ((self.own - self.radius).abs() <= reach.unsqueeze(1)) & (self.cosine.high >= 1)
+
     def distance(self) -> Interval:
         """Geodesic distance."""
         apart = self._sn((self.own - self.radius) / 2).square()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import corpus_common
 import numpy as np
 import torch
 from training_common import captions, chains
@@ -75,6 +76,7 @@ def prepare(inputs: Path) -> None:
     head = Head(HeadShape(64, 64), seed=1)
     torch.nn.init.orthogonal_(head.linear.weight)
     write_head(inputs / "head", head, {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
+    _inputs_of_corpus(inputs / "corpus")
     adapters.load("tiny").encode_text(["a red square"])
     mirror.serve()
 
@@ -169,7 +171,43 @@ def _fetched(out: Path) -> str | None:
     return json.dumps(found) if len(found) == len(mirror.FILES) + 3 else None
 
 
+def _corpus(out: Path) -> str | None:
+    """Every item of an index that is complete, its shells balanced; any other can be read too."""
+    folder = out / "ix"
+    if not (folder / "index.json").exists():
+        return None
+    held = corpus_common.stored(folder)
+    digest = hashlib.sha256(repr(sorted(held.items())).encode()).hexdigest()
+    edges = json.loads((folder / "index.json").read_text())["edges"]
+    whole = len(held) == CORPUS_ITEMS and len(edges) == CORPUS_ITEMS - 1
+    return f"{digest} {edges} {corpus_common.poisoned(folder)}" if whole else None
+
+
+CORPUS_ITEMS = 23
+"""Captions in the inputs of an index, without the poisoned one."""
+
+
+def _inputs_of_corpus(folder: Path) -> None:
+    folder.mkdir()
+    for number in range(3):
+        corpus_common.parquet(folder / f"{number}.parquet", corpus_common.captions(6, number))
+    (folder / "3.txt").write_text("\n".join([*corpus_common.captions(5, 3), "\0"]))
+
+
 SCENES = ("-d", "scenes", "--rows", "12")
+SHARDS = (
+    "embed",
+    "-m",
+    "tiny",
+    "--shards",
+    "INPUTS/corpus",
+    "--shard-rows",
+    "4",
+    "--batch-size",
+    "4",
+    "--out",
+    "OUT/ix",
+)
 EMBED = ("embed", "-m", "tiny", *SCENES, "--batch-size", "8", "--out", "OUT/a.npz")
 HEAD = ("train", "head", "--train", "INPUTS/chains.npz", "--steps", "4", "--hidden", "4", "--out", "OUT/head")
 TOWER = (
@@ -202,6 +240,7 @@ VERBS = (
         _embeddings,
         instead=("embed", "-m", "head:INPUTS/head", *EMBED[3:], "--overwrite"),
     ),
+    Verb("embed shards", SHARDS, _corpus),
     Verb("train head", HEAD, _head, again=("--overwrite",)),
     Verb("train head over another", (*HEAD, "--overwrite"), _head, earlier=(*HEAD, "--seed", "1")),
     Verb("train re", TOWER, _tower, again=("--resume",)),
