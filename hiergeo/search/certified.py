@@ -208,8 +208,7 @@ class _Search:
         elif isinstance(self.task, Best):
             still[:, places] = self._hits(self.task, self.task.found, low, high, self.opening[:, places])
         else:
-            for place, bottom, top in zip(places.tolist(), low.tolist(), high.tolist(), strict=True):
-                still[:, place] = self._rungs(self.task, self.task.found, bottom, top, self.opening[:, place])
+            still[:, places] = self._rungs(self.task, self.task.found, low, high, self.opening[:, places])
         return still
 
     def _hits(self, task: Best, found: Found, low: Tensor, high: Tensor, opening: Tensor) -> Tensor:
@@ -219,17 +218,17 @@ class _Search:
         cost = least_cost(self.radius[:, None], low, high, opening, self.curvature, task.by, task.side, least)
         return ~(cost > worst[:, -1:])
 
-    def _rungs(self, task: Steps, found: Found, low: float, high: float, opening: Tensor) -> Tensor:
-        """Whether an item of a shell can be on a rung, (Q,): one that cuts the shell, or the first beyond it."""
+    def _rungs(self, task: Steps, found: Found, low: Tensor, high: Tensor, opening: Tensor) -> Tensor:
+        """Whether an item of shells (S,) can be on a rung, (Q, S): one that cuts the shell, or the first beyond it."""
         levels = task.thresholds.double().cpu()
-        start, stop = torch.searchsorted(levels, torch.tensor([low, high], dtype=torch.float64)).tolist()
-        values = found.values[:, start : stop + 1]
-        if not values.shape[1]:
-            return torch.zeros(len(opening), dtype=torch.bool)
-        tops = levels[start : stop + 1].clamp_max(high)
-        bottom = torch.tensor(low, dtype=torch.float64)
-        bound = least_distance(self.radius[:, None], bottom, tops, opening[:, None], self.curvature)
-        return ~(bound * (1 - DISTANCE_ERROR) > torch.where(values.isnan(), torch.inf, values)).all(1)
+        start, stop = torch.searchsorted(levels, low), torch.searchsorted(levels, high).add(1).clamp_max(len(levels))
+        shell = torch.arange(len(low)).repeat_interleave(stop - start)
+        rung = torch.cat([torch.arange(a, b) for a, b in zip(start.tolist(), stop.tolist(), strict=True)])
+        values = torch.where(found.values.isnan(), torch.inf, found.values)[:, rung]
+        top = torch.minimum(levels[rung], high[shell])
+        bound = least_distance(self.radius[:, None], low[shell], top, opening[:, shell], self.curvature)
+        possible = ~(bound * (1 - DISTANCE_ERROR) > values)
+        return torch.zeros(opening.shape, dtype=torch.int64).index_add_(1, shell, possible.long()) > 0
 
 
 def _defect(found: Candidates, queries: int, k: int) -> str | None:
