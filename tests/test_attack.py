@@ -24,8 +24,9 @@ SLOW = {
     "batches": 12,
     "command lines": 20,
     "killed: study": 1,
-    "index: full disk": 2,
-    "index: two writers": 2,
+    "killed: index": 3,
+    "index: full disk": 1,
+    "index: two writers": 1,
     "killed: train re, two ranks": 2,
 }
 COUNTS = {"mutants of": 40, "deaths": 4, "mishaps": 4}

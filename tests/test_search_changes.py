@@ -56,6 +56,23 @@ def test_a_reader_keeps_its_generation_while_a_writer_goes_on(tmp_path, monkeypa
     assert len(list((folder / "readers").iterdir())) <= 2
 
 
+def test_what_was_retired_before_the_oldest_reader_is_removed(tmp_path, monkeypatch) -> None:
+    shrink_shards(monkeypatch)
+    index, first = built(tmp_path / "i", 60), shards(tmp_path / "i")
+    oldest = search.open(tmp_path / "i")
+    index.delete([0])
+    index.compact()
+    second = shards(tmp_path / "i") - first
+    newer = search.open(tmp_path / "i")
+    assert held(oldest) == list(range(60))
+    oldest.close()
+    index.delete([1])
+    index.compact()
+    third = {shard.name for shard in index.manifest.shards}
+    assert shards(tmp_path / "i") == second | third
+    assert held(newer) == list(range(1, 60))
+
+
 def test_compaction_leaves_no_old_files_without_other_readers(tmp_path, monkeypatch) -> None:
     shrink_shards(monkeypatch)
     index = built(tmp_path / "i")
@@ -131,7 +148,7 @@ def test_names_in_a_manifest_lead_nowhere_else(tmp_path) -> None:
     index = built(tmp_path / "i", 20)
     (tmp_path / "precious").write_text("x")
     for retired in ("../../precious", "..", "a/../../../precious", "/etc"):
-        layout.commit(tmp_path / "i", index.manifest.next(retired=(retired,)))
+        layout.commit(tmp_path / "i", index.manifest.next(retired=(layout.Retired(retired, 0),)))
         with pytest.raises(InputError, match="retired"):
             index.add(embeddings=embeddings(1))
     assert (tmp_path / "precious").exists()
@@ -158,7 +175,7 @@ def test_a_change_that_fails_half_way_leaves_the_index_as_it_was(tmp_path, monke
 
         return sync
 
-    for count in range(40):
+    for count in range(200):
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full_after(count))
             with pytest.raises(UnavailableError, match="No space"):

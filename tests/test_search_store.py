@@ -77,7 +77,7 @@ def test_few_or_equal_radii_make_fewer_shells(tmp_path) -> None:
     assert [shell.count for shell in index.store.describe().shells] == [160]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     gone=st.lists(st.integers(0, 299), max_size=60),
     ends=st.tuples(st.floats(-1, 4), st.floats(-1, 4)),

@@ -1,5 +1,6 @@
 """Milvus as a store: over the double, over Milvus Lite, and over the server that HIERGEO_MILVUS_URI names."""
 
+import contextlib
 import os
 import sys
 import types
@@ -12,10 +13,13 @@ import milvus_double as double
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.search import Frame, Rows, Store
 from hiergeo.search.store import open_store
+from hiergeo.search.stores.engine import between_radii
 from hiergeo.testing import StoreConformance
 
 SERVER = os.environ.get("HIERGEO_MILVUS_URI", "")
@@ -312,3 +316,28 @@ def test_ids_that_engines_cannot_hold_are_refused(store: Store) -> None:
     for bad in (-1, 2**63 - 1):
         with pytest.raises(InputError, match=str(bad)[:6]):
             store.add(Rows(torch.tensor([bad]), torch.eye(4)[:1], torch.ones(1, 1)))
+
+
+@given(
+    st.text(max_size=40),
+    st.sampled_from(["milvus:", f"milvus:{HERE}?", "qdrant:http://", "qdrant:/no/", "lancedb:/no/"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_written_as_a_spec_opens_or_is_refused(server: double.Server, words: str, start: str) -> None:
+    with contextlib.suppress(HiergeoError):
+        open_store(start + words, FRAME, EDGES).close()
+
+
+def test_passwords_in_addresses_stay_out_of_messages(server: double.Server) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        open_store("milvus:http://me:secret@nobody:19530", FRAME, EDGES)
+    assert "secret" not in str(caught.value)
+
+
+@given(st.floats(0, 1e4), st.floats(0, 1e4), st.lists(st.floats(0, 1e4, width=32), min_size=1, max_size=30))
+def test_widened_ranges_admit_the_same_radii(low: float, high: float, radii: list[float]) -> None:
+    for a, b in ((low, high), (radii[0], radii[-1]), (low, float("inf"))):
+        below, above = between_radii(a, b)
+        held = np.array([*radii, np.nextafter(np.float32(radii[0]), np.float32(0))], np.float32).astype(np.float64)
+        for wrong in (held, np.nextafter(held, -np.inf), np.nextafter(held, np.inf)):
+            assert (((wrong >= below) & (wrong <= above)) == ((held >= a) & (held <= b))).all() or a > b

@@ -13,7 +13,8 @@ import torch
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.search import Frame, Rows, Store
 from hiergeo.search.store import open_store
-from hiergeo.search.stores.engine import EngineStore, Place
+from hiergeo.search.stores.engine import EngineStore
+from hiergeo.search.stores.places import Place
 from hiergeo.testing import StoreConformance
 
 FRAME, EDGES = Frame((4,), "l2", None), (0.5, 1.0)

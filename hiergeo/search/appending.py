@@ -171,7 +171,7 @@ def adopt(folder: Path, names: Sequence[str] | None = None) -> Added:
     with writer(folder) as manifest:
         known = {shard.name for shard in manifest.shards}
         if names is None:
-            retired = set(manifest.retired)
+            retired = {gone.path for gone in manifest.retired}
             found = sorted(path.name for path in (folder / SHARDS).iterdir() if not path.name.startswith("."))
             names = [name for name in found if name not in retired]
         shards = [_adoptable(folder / SHARDS, name, manifest) for name in names if name not in known]

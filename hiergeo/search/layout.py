@@ -84,6 +84,19 @@ class Shard:
 
 
 @dataclass(frozen=True)
+class Retired:
+    """A folder or file that was part of the index once.
+
+    Attributes:
+        path: below ``shards``.
+        since: the first generation that does not name it.
+    """
+
+    path: str
+    since: int
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What an index holds.
 
@@ -97,8 +110,7 @@ class Manifest:
         shards: in the order in which they were added.
         generation: grows with every change.
         next_id: larger than every id that there ever was, for items that bring none.
-        retired: folders and files below ``shards`` that were part of the index once; they are removed when no reader
-            uses them.
+        retired: what was part of the index once; it is removed when no reader uses it.
     """
 
     frame: Frame
@@ -110,7 +122,7 @@ class Manifest:
     shards: tuple[Shard, ...] = field(default_factory=tuple)
     generation: int = 0
     next_id: int = 0
-    retired: tuple[str, ...] = ()
+    retired: tuple[Retired, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -159,7 +171,7 @@ _SCHEMA = Record(
         "shards": ListOf(SHARD),
         "generation": Whole(0),
         "next_id": Whole(0, 1 << 63),
-        "retired": ListOf(Text(rf"[0-9a-z-]{{1,80}}(/{FILE})?")),
+        "retired": ListOf(Record({"path": Text(rf"[0-9a-z-]{{1,80}}(/{FILE})?"), "since": Whole(0)})),
     }
 )
 
@@ -198,7 +210,7 @@ def read(folder: Path) -> Manifest:
         tuple(map(shard_of, held["shards"])),
         held["generation"],
         held["next_id"],
-        tuple(held["retired"]),
+        tuple(Retired(**gone) for gone in held["retired"]),
     )
 
 

@@ -201,7 +201,7 @@ class OpenShard:
             try:
                 if self._captions is None:
                     self._captions = arrow().parquet.ParquetFile(self.folder / CAPTIONS, memory_map=True)
-                return self._captions.read_row_group(group, columns=["caption", "image"])
+                return self._captions.read_row_group(group, columns=["caption", "image"], use_threads=False)
             except (OSError, ValueError) as error:
                 raise UnavailableError(damage(self.shard, f"captions cannot be read: {error}")) from error
 

@@ -1,8 +1,8 @@
 """Readers and one writer at once: readers hold a generation of the index, and what it names stays until they let go.
 
 A reader of generation G holds a shared lock on the file ``readers/G``. A writer changes nothing that a manifest names:
-it adds files, makes the next manifest current, and removes what is retired once no reader of an older generation lives;
-otherwise the next writer does. The locks are the system's: a reader that is killed holds none.
+it adds files, makes the next manifest current, and removes what a manifest has retired once no reader of a generation
+lives that names it; otherwise the next writer does. The locks are the system's: a reader that is killed holds none.
 """
 
 import os
@@ -18,7 +18,7 @@ from typing import final
 
 from hiergeo.errors import UnavailableError
 from hiergeo.search import layout
-from hiergeo.search.layout import BUILD, MANIFEST, SHARDS, Manifest, Shard
+from hiergeo.search.layout import BUILD, MANIFEST, SHARDS, Manifest, Retired, Shard
 from hiergeo.search.shards import OpenShard, check_sizes
 from hiergeo.storage.files import remove_leftovers
 from hiergeo.storage.locks import HeldError, locked
@@ -134,7 +134,7 @@ def tidy(folder: Path) -> None:
 
 
 def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> Manifest:
-    """Make a manifest the current one, and remove what is retired unless readers of older generations live.
+    """Make a manifest the current one, and remove what is retired and used by no reader.
 
     Args:
         folder: of the index, whose lock is held.
@@ -144,8 +144,8 @@ def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> 
     Returns:
         The manifest as it was committed.
     """
-    waiting = tuple(name for name in manifest.retired if (folder / SHARDS / name).exists())
-    held = replace(manifest, retired=(*waiting, *retired))
+    waiting = (gone for gone in manifest.retired if (folder / SHARDS / gone.path).exists())
+    held = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))
     layout.commit(folder, held)
     _remove_retired(folder, held)
     return held
@@ -158,7 +158,7 @@ def remove_orphans(folder: Path, manifest: Manifest) -> None:
         (folder / BUILD).unlink(missing_ok=True)
     remove_leftovers(folder)
     remove_leftovers(shards)
-    named = {shard.name for shard in manifest.shards} | set(manifest.retired)
+    named = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
     for path in shards.iterdir():
         if OURS.fullmatch(path.name) and path.name not in named:
             shutil.rmtree(path, ignore_errors=True)
@@ -191,18 +191,21 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 
 def _remove_retired(folder: Path, manifest: Manifest) -> None:
-    if _read_before(folder / READERS, manifest.generation):
-        return
-    for name in manifest.retired:
-        path = folder / SHARDS / name
-        with suppress(OSError):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    """Remove what is retired, except what the oldest reader uses."""
+    oldest = _oldest_read(folder / READERS, manifest.generation)
+    for gone in manifest.retired:
+        path = folder / SHARDS / gone.path
+        if gone.since <= oldest:
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def _read_before(readers: Path, generation: int) -> bool:
-    """Whether a reader of an older generation lives; the files of those without one are removed."""
-    alive = False
-    for place in readers.glob("*") if fcntl is not None else ():
+def _oldest_read(readers: Path, generation: int) -> int:
+    """The oldest generation that has a reader, `generation` if no older one; files of those without are removed."""
+    if fcntl is None:
+        return 0
+    oldest = generation
+    for place in readers.glob("*"):
         if not place.name.isdecimal() or int(place.name) >= generation:
             continue
         with suppress(FileNotFoundError):
@@ -211,7 +214,7 @@ def _read_before(readers: Path, generation: int) -> bool:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 place.unlink()
             except BlockingIOError:
-                alive = True
+                oldest = min(oldest, int(place.name))
             finally:
                 os.close(descriptor)
-    return alive or fcntl is None
+    return oldest

@@ -8,11 +8,8 @@ import json
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, final
-from urllib.parse import parse_qsl
 
 import numpy as np
 import torch
@@ -20,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
+from hiergeo.errors import InputError, UnavailableError
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked, check_new, check_rows, shell_of
 
@@ -294,54 +291,6 @@ class EngineStore(Store):
             )
 
 
-@dataclass(frozen=True)
-class Place:
-    """What follows the name of an engine in a spec: ``WHERE`` or ``WHERE?OPTION=VALUE&...``.
-
-    Attributes:
-        where: a path or an address.
-        options: by name.
-    """
-
-    where: str
-    options: Mapping[str, str]
-
-    @classmethod
-    def of(cls, engine: str, rest: str, known: Sequence[str], example: str) -> "Place":
-        """Read the rest of a spec.
-
-        Raises:
-            InputError: nothing there, or an option that the engine does not have.
-        """
-        where, _, told = rest.partition("?")
-        if not where:
-            raise InputError(f"{engine} needs a place: {example}.")
-        options = dict(parse_qsl(told, keep_blank_values=True))
-        for name in options:
-            if name not in known:
-                raise unknown_name("option", name, known, f" of {engine}")
-        return cls(where, options)
-
-    @property
-    def remote(self) -> bool:
-        """Whether it is the address of a server."""
-        return self.where.startswith(("http://", "https://"))
-
-    def whole(self, name: str, default: int) -> int:
-        """An option that is a whole number above 0."""
-        told = self.options.get(name, str(default))
-        if not (told.isascii() and told.isdigit() and int(told[:9]) > 0 and len(told) < 9):
-            raise InputError(f"the option {name} must be a whole number above 0, not '{told}'.")
-        return int(told)
-
-    def one_of(self, name: str, known: Sequence[str]) -> str:
-        """An option with a few values, the first of which is its default."""
-        told = self.options.get(name, known[0])
-        if told not in known:
-            raise unknown_name(name, told, known)
-        return told
-
-
 def between_radii(low: float, high: float) -> tuple[float, float]:
     """Ends that admit the same float32 radii as [low, high] and lie halfway between two of them, or at infinity.
 
@@ -355,17 +304,6 @@ def between_radii(low: float, high: float) -> tuple[float, float]:
             inside = np.nextafter(inside, np.float32(-outwards))
         ends.append((float(inside) + float(np.nextafter(inside, np.float32(outwards)))) / 2)
     return (ends[0] if low > 0 else -np.inf), ends[1]
-
-
-@contextmanager
-def calling(place: str) -> Iterator[None]:
-    """Report whatever an engine's client raises in the block in one sentence that names the engine."""
-    try:
-        yield
-    except HiergeoError:
-        raise
-    except Exception as error:  # clients of engines raise errors of every kind
-        raise UnavailableError(f"{place} does not do as asked: {described(error)}.") from error
 
 
 def _check_ids(ids: Tensor) -> None:

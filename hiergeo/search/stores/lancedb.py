@@ -8,7 +8,6 @@ environment, as LanceDB documents it.
 import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.search.rows import Frame
-from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore, Place, calling
+from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore
+from hiergeo.search.stores.places import Place, calling, check_folder
 
 CARD = b"hiergeo.card"
 
@@ -45,17 +45,19 @@ class LanceEngine(Engine):
 
     def __init__(self, place: Place) -> None:
         self._lancedb = _imported()
-        self.place, self.version = f"LanceDB {place.where}", version("lancedb")
+        self.place, self.version = f"LanceDB {place.shown}", version("lancedb")
         self.table = place.options.get("table", "hiergeo")
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", self.table):
             raise InputError(f"a table of LanceDB is named by letters, digits, _, - and ., not '{self.table}'.")
-        self.where, self.local = place.where, "://" not in place.where
-        if self.local:
-            _check_folder(Path(self.where))
+        self.folder = place.path() if "://" not in place.where else None
+        self.where = place.where if self.folder is None else str(self.folder)
+        if self.folder is not None:
+            with calling(self.place):
+                check_folder(self.folder, "LanceDB", "*.lance")
         self._open: Any = None
 
     def card(self) -> str | None:
-        if self.local and not Path(self.where).exists():
+        if self.folder is not None and not self.folder.exists():
             return None
         with calling(self.place):
             database = self._lancedb.connect(self.where)
@@ -173,13 +175,6 @@ def _imported() -> Any:
     except ImportError as error:
         raise UnavailableError("the store lancedb needs its package: pip install 'hiergeo[lancedb]'.") from error
     return lancedb
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.is_file():
-        raise InputError(f"{folder} is a file: name a folder for LanceDB.")
-    if folder.is_dir() and any(folder.iterdir()) and not any(folder.glob("*.lance")):
-        raise InputError(f"{folder} is the folder of something else than LanceDB: choose another name.")
 
 
 def _among(ids: NDArray[np.int64]) -> str:

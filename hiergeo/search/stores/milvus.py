@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from hiergeo.errors import InputError, UnavailableError, described
 from hiergeo.search.rows import Frame
-from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore, Place, calling
+from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore
+from hiergeo.search.stores.places import Place, calling, check_folder, without_password
 
 INDICES: Final = {
     "FLAT": ({}, {}),
@@ -80,7 +81,7 @@ class MilvusEngine(Engine):
 
     def __init__(self, place: Place, client: Any = None) -> None:
         self.lite = not place.remote
-        self.place = f"Milvus {'Lite' if self.lite else 'server'} {place.where}"
+        self.place = f"Milvus {'Lite' if self.lite else 'server'} {place.shown}"
         self.collection = place.options.get("collection", "hiergeo")
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,254}", self.collection):
             raise InputError(f"a collection of Milvus is named by letters, digits and _, not '{self.collection}'.")
@@ -93,15 +94,16 @@ class MilvusEngine(Engine):
         self._written = False
         self._held: Any = client
         if client is None and not self.lite:
-            self._held = _connected(place.where, self.timeout)
+            self._held = _connected(place, self.timeout)
         elif client is None:
-            _check_file(Path(place.where))
+            with calling(self.place):
+                _check_file(place.path())
             self.version = metadata.version("milvus-lite")
         if self._held is not None:
             self._check_version()
 
     def card(self) -> str | None:
-        if self.lite and self._held is None and not Path(self._options.where).exists():
+        if self.lite and self._held is None and not self._options.path().exists():
             return None
         with calling(self.place):
             if not self._client().has_collection(self.collection, timeout=self.timeout):
@@ -265,7 +267,7 @@ class MilvusEngine(Engine):
 
     def _client(self) -> Any:
         if self._held is None:
-            self._held = _connected(self._options.where, self.timeout)
+            self._held = _connected(self._options, self.timeout)
             self._check_version()
         return self._held
 
@@ -280,22 +282,20 @@ class MilvusEngine(Engine):
             raise UnavailableError(f"{self.place} has the version {self.version} and {wanted} is needed: {cure}.")
 
 
-def _connected(where: str, timeout: int) -> Any:
+def _connected(place: Place, timeout: int) -> Any:
     pymilvus = _imported()
-    where = where if where.startswith("http") else str(Path(where).absolute())
-    token = os.environ.get("HIERGEO_MILVUS_TOKEN", "")
+    uri = place.where if place.remote else str(place.path().absolute())
+    token, seconds = os.environ.get("HIERGEO_MILVUS_TOKEN", ""), min(CONNECT, timeout)
     try:
-        return pymilvus.MilvusClient(uri=where, token=token, timeout=min(CONNECT, timeout))
-    except ImportError as error:
-        raise UnavailableError("Milvus Lite needs its package: pip install milvus-lite.") from error
+        return pymilvus.MilvusClient(uri=uri, token=token, timeout=seconds)
     except Exception as error:  # of many kinds, from pymilvus, grpc and the engine of Lite
-        if where.startswith("http"):
+        if place.remote:
             raise UnavailableError(
-                f"no Milvus server answers at {where} within {min(CONNECT, timeout)} seconds: start one, or check the "
-                f"address and HIERGEO_MILVUS_TOKEN ({described(error)})."
+                f"no Milvus server answers at {place.shown} within {seconds} seconds: start one, or check the address "
+                f"and HIERGEO_MILVUS_TOKEN ({without_password(described(error))})."
             ) from error
         raise UnavailableError(
-            f"Milvus Lite cannot open {where}: {described(error)}; one process at a time can use it."
+            f"Milvus Lite cannot open {place.shown}: {described(error)}; one process at a time can use it."
         ) from error
 
 
@@ -320,8 +320,7 @@ def _check_file(path: Path) -> None:
         raise InputError(f"the folder of {path} is not there: make it first.")
     if path.is_file():
         raise InputError(f"{path} is a file, as Milvus Lite 2 wrote them: choose another name and push again.")
-    if path.is_dir() and any(path.iterdir()) and not (path / "collections").is_dir():
-        raise InputError(f"{path} is the folder of something else than Milvus Lite: choose another name.")
+    check_folder(path, "Milvus Lite", "collections")
 
 
 def _partition(shell: int) -> str:

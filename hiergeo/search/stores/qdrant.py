@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from hiergeo.errors import InputError, UnavailableError, described
 from hiergeo.search.rows import Frame
-from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore, Place, calling
+from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore
+from hiergeo.search.stores.places import Place, calling, check_folder, without_password
 
 KINDS = ("EXACT", "HNSW")
 OPTIONS = ("index", "ef", "collection", "timeout")
@@ -37,7 +38,7 @@ def qdrant_store(rest: str, frame: Frame, edges: Sequence[float]) -> EngineStore
         UnavailableError: a package is not installed, or the server cannot be reached or is too old.
     """
     place = Place.of("qdrant", rest, OPTIONS, "qdrant:http://HOST:6333 or qdrant:./FOLDER")
-    points = ServerPoints(place) if place.remote else EdgePoints(Path(place.where))
+    points = ServerPoints(place) if place.remote else EdgePoints(place.path())
     return EngineStore(QdrantEngine(points, place), frame, edges)
 
 
@@ -190,12 +191,10 @@ class EdgePoints:
             import qdrant_edge
         except ImportError as error:
             raise UnavailableError("Qdrant Edge needs its package: pip install qdrant-edge-py.") from error
-        if folder.is_file():
-            raise InputError(f"{folder} is a file: name a folder for Qdrant Edge.")
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / "edge_config.json").is_file():
-            raise InputError(f"{folder} is the folder of something else than Qdrant Edge: choose another name.")
         self.api, self.folder = qdrant_edge, folder
         self.place, self.version = f"Qdrant Edge {folder}", version("qdrant-edge-py")
+        with calling(self.place):
+            check_folder(folder, "Qdrant Edge", "edge_config.json")
         self._shard: Any = None
 
     def where(self, low: float, high: float, shell: int | None) -> Any:
@@ -279,18 +278,18 @@ class ServerPoints:
             import qdrant_client
         except ImportError as error:
             raise UnavailableError("the store qdrant needs its client: pip install 'hiergeo[qdrant]'.") from error
-        self.place, self.api = f"Qdrant server {place.where}", qdrant_client.models
+        self.place, self.api = f"Qdrant server {place.shown}", qdrant_client.models
         self.collection = place.options.get("collection", "hiergeo")
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", self.collection):
             raise InputError(f"a collection of Qdrant is named by letters, digits, _ and -, not '{self.collection}'.")
         timeout = place.whole("timeout", 120)
-        self._client = client if client is not None else _connected(place.where, timeout)
         try:
+            self._client = client if client is not None else _connected(place.where, timeout)
             self.version = str(self._client.info().version)
         except Exception as error:  # of the client, of httpx, and of whatever answers instead of Qdrant
             raise UnavailableError(
-                f"no Qdrant server answers at {place.where}: start one, or check the address and "
-                f"HIERGEO_QDRANT_API_KEY ({described(error)})."
+                f"no Qdrant server answers at {place.shown}: start one, or check the address and "
+                f"HIERGEO_QDRANT_API_KEY ({without_password(described(error))})."
             ) from error
         read = re.match(r"(\d+)\.(\d+)", self.version)
         if read is None or (int(read[1]), int(read[2])) < OLDEST:
