@@ -318,6 +318,14 @@ def test_what_cannot_be_embedded(tmp_path):
     assert not (tmp_path / "ix").exists()
 
 
+def test_a_shard_that_is_gone_is_named(tmp_path):
+    (tmp_path / "a.txt").write_text("a dog")
+    embed(tmp_path / "a.txt", tmp_path / "ix", Quick())
+    (tmp_path / "ix" / "shards" / "000000-0000" / "shard.json").unlink()
+    with pytest.raises(HiergeoError, match="000000-0000"):
+        embed(tmp_path / "a.txt", tmp_path / "ix", Quick())
+
+
 def test_the_folder_of_another_index_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("a dog")
     search.build(tmp_path / "ix", Quick(), ["a cat"])

@@ -11,11 +11,12 @@ import numpy as np
 
 from hiergeo.corpus.embedding import INPUT_BITS
 from hiergeo.corpus.records import Done, all_done, place_of, write_done
+from hiergeo.errors import UnavailableError
 from hiergeo.search import layout
 from hiergeo.search.appending import adopt
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import shell_edges, with_bounds
-from hiergeo.search.shards import RECORD, SORTED, OpenShard
+from hiergeo.search.shards import RECORD, SORTED, OpenShard, damage
 from hiergeo.search.snapshots import publish, writer
 from hiergeo.storage.locks import HeldError
 
@@ -75,9 +76,12 @@ def survey(out: Path) -> dict[int, Done]:
     """The inputs that are embedded, by number: adopted ones, and ones whose shards are all on disk.
 
     The record of any other is removed, so that the input is embedded again.
+
+    Raises:
+        UnavailableError: a shard of the index is gone.
     """
     found = all_done(out)
-    manifest = layout.read(out)
+    manifest = _intact(out)
     known = {shard.name for shard in manifest.shards}
     for number, done in list(found.items()):
         if done.adopted:
@@ -89,6 +93,17 @@ def survey(out: Path) -> dict[int, Done]:
             place_of(out, number).unlink(missing_ok=True)
             del found[number]
     return found
+
+
+def _intact(out: Path) -> Manifest:
+    """The manifest of an index whose shards are all there; one that is compacted meanwhile is read again."""
+    while True:
+        manifest = layout.read(out)
+        gone = next((each for each in manifest.shards if not (out / SHARDS / each.name / RECORD).is_file()), None)
+        if gone is None:
+            return manifest
+        if layout.read(out).generation == manifest.generation:
+            raise UnavailableError(damage(gone, "its files are gone"))
 
 
 def _holds(out: Path, manifest: Manifest, number: int) -> bool:

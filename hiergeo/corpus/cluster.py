@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hiergeo import adapters
+from hiergeo.adapters import hub
 from hiergeo.corpus.embedding import Embedder
 from hiergeo.corpus.records import Allowance, Done
 from hiergeo.corpus.sources import read_plan
@@ -125,8 +126,4 @@ def require() -> Any:
         UnavailableError: it is not installed.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UnavailableError("--ray needs Ray: pip install 'hiergeo[ray]'.") from error
-    return ray
+    return hub.require("ray", "ray", "--ray")

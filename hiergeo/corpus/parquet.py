@@ -7,7 +7,8 @@ from typing import Any
 from hiergeo import _limits
 from hiergeo.corpus.lines import image_file
 from hiergeo.corpus.samples import Columns, Defect, Read, Sample, UnreadableError
-from hiergeo.errors import UnavailableError, reason
+from hiergeo.errors import reason
+from hiergeo.search.shards import arrow
 from hiergeo.storage.files import size_of
 
 ROWS, PICTURES = 4096, 64
@@ -23,17 +24,17 @@ def read_parquet(path: Path, columns: Columns) -> Iterator[Read]:
     Captions are strings. Images are bytes, names of files or structures of ``bytes`` and ``path``, as the library
     datasets writes them.
     """
-    pa, pq = _arrow()
+    pa = arrow()
     if size_of(path) is None:
         raise UnreadableError(f"{path} is not there.")
     try:
         limits = {"thrift_string_size_limit": HEADER_STRINGS, "thrift_container_size_limit": HEADER_LISTS}
-        schema = pq.ParquetFile(path, **limits).schema_arrow
+        schema = pa.parquet.ParquetFile(path, **limits).schema_arrow
         caption, image = columns.found(schema.names, path)
         kept = [name for name in (caption, image) if name is not None]
         if caption is not None and not _is_text(pa, schema.field(caption).type):
             raise UnreadableError(f"the column '{caption}' of {path} holds {schema.field(caption).type}, not strings.")
-        file = pq.ParquetFile(path, read_dictionary=[caption] if caption else None, **limits)
+        file = pa.parquet.ParquetFile(path, read_dictionary=[caption] if caption else None, **limits)
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, UnreadableError):
             raise
@@ -105,12 +106,3 @@ def _is_text(pa: Any, kind: Any) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _arrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UnavailableError("Parquet needs pyarrow: pip install 'hiergeo[search]'.") from error
-    return pyarrow, pyarrow.parquet

@@ -142,6 +142,7 @@ class Parts:
         rows = Rows.cat([each.rows for each in held])
         captions = [caption for each in held for caption in each.captions]
         images = [image for each in held for image in each.images]
+        held.clear()  # the caller's argument lives as long as this call
         return write_shard(place, rows, Labels(captions, images), self.geometry)
 
     def _await(self) -> None:

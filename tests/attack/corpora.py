@@ -4,6 +4,7 @@
 
 A driver that is killed is started again until the index is complete; of actors one that holds the lock of an input is
 killed. The index has to hold what plain workers embed, to the last bit; exit code 1 where it does not. Needs Ray.
+The model is a file of stored embeddings, which is loaded at once.
 """
 
 import argparse
@@ -20,9 +21,15 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import corpus_common
+import numpy as np
 
-ROWS, INPUTS = 400, 6
+from hiergeo.storage import archives
+
+ROWS, INPUTS = 3000, 8
 """Captions of an input, and inputs."""
+
+DEATHS = 3
+"""Drivers, and actors, that are killed on the way to one index at most."""
 
 
 def main() -> int:
@@ -30,8 +37,10 @@ def main() -> int:
     asked = _arguments()
     random, folder = Random(asked.seed), Path(tempfile.mkdtemp(prefix="corpus-deaths"))
     (folder / "in").mkdir()
-    for number in range(INPUTS):
-        corpus_common.parquet(folder / "in" / f"{number}.parquet", corpus_common.captions(ROWS, number))
+    texts = {f"{number}.parquet": corpus_common.captions(ROWS, number) for number in range(INPUTS)}
+    for name, held in texts.items():
+        corpus_common.parquet(folder / "in" / name, held)
+    _store(folder / "model.npz", [text for held in texts.values() for text in held])
     _driver(folder, "plain", "--device", "cpu").communicate()
     whole = corpus_common.stored(folder / "plain")
     address = _cluster()
@@ -54,13 +63,19 @@ def main() -> int:
     return int(wrong > 0)
 
 
+def _store(path: Path, texts: list[str]) -> None:
+    rows = np.stack([corpus_common.vector(text).numpy() for text in ["", *texts]])
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    archives.write(path, {"text": rows[1:], "caption": np.array(texts), "root": rows[0]})
+
+
 def _round(
     folder: Path, out: str, address: str, random: Random, seconds: float, drivers: bool, actors: bool
 ) -> tuple[int, int]:
     """One index, with a driver killed at a random moment and then actors; how many of each died."""
     killed = 0
     if drivers:
-        for _ in range(2):
+        for _ in range(DEATHS):
             running = _driver(folder, out, "--ray", address=address)
             try:
                 running.communicate(timeout=random.uniform(0.3, 1.0) * seconds)
@@ -72,7 +87,7 @@ def _round(
     running = _driver(folder, out, "--ray", address=address)
     while running.poll() is None:
         time.sleep(random.uniform(0.05, 0.5))
-        if actors and shot < 3:
+        if actors and shot < DEATHS:
             shot += _shoot(folder / out, random)
     if running.returncode:
         print(f"the driver ends with {running.returncode}: {running.communicate()[1][-600:]}", flush=True)
@@ -116,8 +131,9 @@ def _differs(whole: dict[int, object], out: Path) -> bool:
 
 
 def _driver(folder: Path, out: str, *words: str, address: str | None = None) -> "subprocess.Popen[str]":
-    line = [sys.executable, "-m", "hiergeo", "embed", "-m", "tiny", "--shards", str(folder / "in")]
-    line += ["--out", str(folder / out), "--batch-size", "8", *words]
+    line = [sys.executable, "-m", "hiergeo", "embed", "-m", f"npz:{folder / 'model.npz'}"]
+    line += ["--shards", str(folder / "in")]
+    line += ["--out", str(folder / out), "--batch-size", "16", *words]
     told = {} if address is None else {"RAY_ADDRESS": address}
     settings = {**os.environ, **told, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=settings)

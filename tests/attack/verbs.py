@@ -176,7 +176,10 @@ def _corpus(out: Path) -> str | None:
     folder = out / "ix"
     if not (folder / "index.json").exists():
         return None
-    held = corpus_common.stored(folder)
+    try:
+        held = corpus_common.stored(folder)
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename} is gone.") from error
     digest = hashlib.sha256(repr(sorted(held.items())).encode()).hexdigest()
     edges = json.loads((folder / "index.json").read_text())["edges"]
     whole = len(held) == CORPUS_ITEMS and len(edges) == CORPUS_ITEMS - 1
