@@ -106,6 +106,8 @@ def test_duplicates_and_items_at_the_root_are_no_parents_of_each_other(tmp_path)
     x[4:] = (2, 0, 0)
     taxonomy = grow(index_of(tmp_path / "i", x), TreeSettings(k=5, min_confidence=0))
     assert edges(taxonomy) == {(2, 0), (2, 1), (3, 0), (3, 1), (4, 2), (4, 3), (5, 2), (5, 3)}
+    ties = link(search.open(tmp_path / "i").store, Space("euclidean", "none"), "distance", 1)
+    assert ties.parent[:, 0].tolist() == [-1, -1, 0, 0, 2, 2]
 
 
 def test_one_item_is_a_root_and_an_empty_index_is_refused(tmp_path):
@@ -210,7 +212,7 @@ def test_confidence_grows_with_the_score_at_equal_radii(tmp_path):
 
 def test_edges_below_the_least_confidence_are_cut_before_the_reduction():
     parents, sure = [[], [0], [1, 0]], [[], [0.9], [0.2, 0.8]]
-    taxonomy = taxonomy_of(parents, confidence=sure)
+    taxonomy = taxonomy_of(parents, confidence=sure, settings=TreeSettings(min_confidence=0.8))
     assert edges(taxonomy) == {(11, 10), (12, 10)}
     assert (taxonomy.cut, taxonomy.redundant, taxonomy.confidence[2, 0]) == (1, 0, 0.8)
     whole = taxonomy_of(parents, confidence=sure, settings=TreeSettings(min_confidence=0.0))

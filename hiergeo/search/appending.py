@@ -18,7 +18,7 @@ from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import bury, write_shard
-from hiergeo.search.shards import SORTED, Labels, OpenShard, arrays, check_sizes, read_record
+from hiergeo.search.shards import SORTED, Labels, OpenShard, check_sizes, has_form, read_record
 from hiergeo.search.snapshots import publish, writer
 from hiergeo.search.store import check_rows
 
@@ -257,9 +257,8 @@ def _refuse_repeated(ids: NDArray[np.int64]) -> None:
 def _adoptable(folder: Path, name: str, manifest: Manifest) -> Shard:
     shard = read_record(folder / name)
     check_sizes(folder, shard)
-    for file, (kind, width) in arrays(manifest).items():
-        if shard.name != name or shard.bytes.get(file) != shard.rows * width * kind.itemsize:
-            raise InputError(f"shard {name} is not of the form of the index: write it again for this one.")
+    if shard.name != name or not has_form(shard, manifest):
+        raise InputError(f"shard {name} is not of the form of the index: write it again for this one.")
     return shard
 
 

@@ -4,7 +4,9 @@ What the manifest does not name does not exist: shards are written first and the
 process killed at any moment leaves the index as it was.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -200,11 +202,11 @@ def read(folder: Path) -> Manifest:
             f"build it again."
         )
     frame = Frame(tuple(held["frame"]["dims"]), held["frame"]["norm"], held["frame"]["root_sha256"])
-    return Manifest(
+    manifest = Manifest(
         frame,
         held["dtype"],
         held["geometry"],
-        held["min_radius"],
+        float(held["min_radius"]),
         None if held["model"] is None else ModelFacts(**held["model"]),
         tuple(held["edges"]),
         tuple(map(shard_of, held["shards"])),
@@ -212,6 +214,36 @@ def read(folder: Path) -> Manifest:
         held["next_id"],
         tuple(Retired(**gone) for gone in held["retired"]),
     )
+    _check_fit(path, manifest)
+    return manifest
+
+
+def _check_fit(path: Path, manifest: Manifest) -> None:
+    """Raise InputError unless the values of a manifest fit each other."""
+    frame = manifest.frame
+    asked = Frame.of(Space(manifest.geometry, False), frame.dim)
+    fits = {
+        "the geometry is not that of the frame": (asked.dims, asked.norm) == (frame.dims, frame.norm),
+        "the edges of shells do not ascend": _ascend(manifest.edges),
+        "two shards have one name": len({shard.name for shard in manifest.shards}) == len(manifest.shards),
+    }
+    for shard in manifest.shards:
+        fits[f"the range of radii of shard {shard.name} is none"] = 0 <= shard.low <= shard.high
+        fits[f"the range of ids of shard {shard.name} is none"] = 0 <= shard.first <= shard.last
+        known = shard.tombstones is None or shard.tombstones in shard.bytes
+        dead = (shard.deleted > 0) == (shard.tombstones is not None) and shard.deleted <= shard.rows
+        fits[f"the deleted rows of shard {shard.name} do not fit"] = known and dead
+        within = _ascend(shard.bounds) and len(shard.bounds) == len(manifest.edges)
+        fits[f"the bounds of shells in shard {shard.name} do not fit"] = (
+            within and max(shard.bounds, default=0) <= shard.rows
+        )
+    for what, holds in fits.items():
+        if not holds:
+            raise InputError(f"{path} is damaged ({what}): restore the file or make the index again.")
+
+
+def _ascend(values: Sequence[float]) -> bool:
+    return all(one <= other for one, other in pairwise(values))
 
 
 def commit(folder: Path, manifest: Manifest) -> None:

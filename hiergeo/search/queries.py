@@ -59,6 +59,9 @@ class Encoder:
         """
         if not len(queries):
             raise InputError("there is no query: give at least one.")
+        for query in queries:
+            if not isinstance(query, str | Path | Tensor) and not hasattr(query, "convert"):
+                raise InputError(f"a query is a text, an image or an embedding (D,), not {type(query).__name__}.")
         rows = torch.empty(len(queries), self.dim)
         texts = {i: query for i, query in enumerate(queries) if isinstance(query, str) and not is_image(query)}
         images = {i: query for i, query in enumerate(queries) if i not in texts and not isinstance(query, Tensor)}

@@ -119,7 +119,19 @@ class OpenShard:
         self._lock = threading.Lock()
         self.dead: NDArray[np.int64] = np.empty(0, np.int64)
         if shard.tombstones is not None:
-            self.dead = np.fromfile(self.folder / shard.tombstones, np.int32).astype(np.int64)
+            self.dead = self._deleted(shard.tombstones)
+        if (self.radius[0], self.radius[-1]) != (np.float32(shard.low), np.float32(shard.high)):
+            raise UnavailableError(damage(shard, "its range of radii is not that of the manifest"))
+
+    def _deleted(self, name: str) -> NDArray[np.int64]:
+        try:
+            dead = np.fromfile(self.folder / name, np.int32).astype(np.int64)
+        except OSError as error:
+            raise UnavailableError(damage(self.shard, f"{name} cannot be read: {error.strerror}")) from error
+        inside = len(dead) == self.shard.deleted and dead[0] >= 0 and dead[-1] < self.shard.rows
+        if not inside or (dead[1:] <= dead[:-1]).any():
+            raise UnavailableError(damage(self.shard, f"{name} lists rows that are not there"))
+        return dead
 
     def array(self, name: str) -> NDArray[Any]:
         """A raw array of the shard, mapped into memory: (n,) or (n, width)."""
@@ -163,6 +175,10 @@ class OpenShard:
         known = self.array(SORTED)
         at = np.minimum(known.searchsorted(ids), self.shard.rows - 1)
         place = np.where(known[at] == ids, self.array(PLACES)[at], -1).astype(np.int64)
+        held = place != -1
+        inside = (place[held] >= 0) & (place[held] < self.shard.rows)
+        if not inside.all() or (self.array(IDS)[place[held]] != ids[held]).any():
+            raise UnavailableError(damage(self.shard, f"{PLACES} is not that of its ids"))
         if len(self.dead):
             gone = self.dead[np.minimum(self.dead.searchsorted(place), len(self.dead) - 1)] == place
             place[gone] = -1
@@ -215,6 +231,12 @@ def check_sizes(folder: Path, shard: Shard) -> None:
             raise UnavailableError(damage(shard, f"{name} cannot be read: {error.strerror}")) from error
         if found != size:
             raise UnavailableError(damage(shard, f"{name} has {found:,} bytes instead of {size:,}"))
+
+
+def has_form(shard: Shard, manifest: Manifest) -> bool:
+    """Whether the sizes of the arrays of a shard are those of its rows in an index of a manifest."""
+    sizes = {name: shard.rows * width * kind.itemsize for name, (kind, width) in arrays(manifest).items()}
+    return all(shard.bytes.get(name) == size for name, size in sizes.items())
 
 
 def damage(shard: Shard, what: str) -> str:

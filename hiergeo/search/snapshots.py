@@ -19,7 +19,7 @@ from typing import final
 from hiergeo.errors import UnavailableError
 from hiergeo.search import layout
 from hiergeo.search.layout import BUILD, MANIFEST, SHARDS, Manifest, Retired, Shard
-from hiergeo.search.shards import OpenShard, check_sizes
+from hiergeo.search.shards import OpenShard, check_sizes, damage, has_form
 from hiergeo.storage.files import remove_leftovers
 from hiergeo.storage.locks import HeldError, locked
 
@@ -83,6 +83,8 @@ class Snapshot:
         for shard in self.manifest.shards:
             try:
                 check_sizes(self.folder / SHARDS, shard)
+                if not has_form(shard, self.manifest):
+                    raise UnavailableError(damage(shard, "its files are not of the size of its rows"))
                 sound.append(shard)
             except UnavailableError as error:
                 if not skip_damaged:

@@ -1,0 +1,243 @@
+"""Taxonomies against WordNet: do cones, angles or distances find the true ancestors of the names of LVIS?
+
+The first table ranks all other names as parents of each name with ancestors, with and without the rule that a parent
+has the smaller radius. The second judges whole taxonomies. Intervals are 95 % bootstraps over names.
+
+    python -m benchmarks.taxonomy
+
+    python -m benchmarks.taxonomy --model sentence-transformers:DIR --chains hierarcaps_train_split_minilm.npz
+
+With `--chains`, heads are trained on those chains of HierarCaps of which no two texts name a child and its ancestor;
+`--folds N` instead trains heads on the names themselves, N times without a share of the families of names, which are
+judged then: a family is a connected component of the is-a pairs.
+"""
+
+import argparse
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.report import table
+from hiergeo import adapters, datasets, search, training
+from hiergeo.adapters.head import HeadModel
+from hiergeo.benchmarks.wordnet import found_ancestors
+from hiergeo.datasets.lvis import PROMPT, load_lvis
+from hiergeo.datasets.wordnet import load_wordnet
+from hiergeo.geometry import Space, parse
+from hiergeo.geometry.space import By
+from hiergeo.metrics.resampling import bootstrap_mean
+from hiergeo.taxonomy import TreeSettings, grow, judge, known_truth
+from hiergeo.taxonomy.linking import link
+from hiergeo.training import SHARPEN, Chains, Recipe
+
+GEOMETRIES = ("euclidean", "lorentz:-0.1", "lorentz:-1", "lorentz:-4", "sphere:0.25")
+BYS: tuple[By, ...] = ("angle", "margin", "distance")
+TREES = (
+    (TreeSettings()),
+    TreeSettings(k=3),
+    TreeSettings("margin"),
+    TreeSettings("margin", 3),
+    TreeSettings("distance"),
+)
+HEADS = {
+    "RE head": {"mean": 1.0, "hard": 1.0, "prior": 10.0},
+    "order-preserving head": SHARPEN,
+}
+TEN = 10
+
+
+class Names:
+    """The names of LVIS and their ancestors."""
+
+    def __init__(self) -> None:
+        self.lvis, self.wordnet = load_lvis(), load_wordnet()
+        self.texts = [PROMPT.replace("{}", word) for word in self.lvis.words]
+        self.pairs = self.lvis.pairs
+        self.children = np.unique(self.pairs[:, 0])
+        self.true = set(map(tuple, self.pairs.tolist()))
+
+    def hits(self, ranked: np.ndarray) -> np.ndarray:
+        """Places of the first true ancestor of each child in ranked parents (children, k); k where there is none."""
+        right = np.array(
+            [[(child, above) in self.true for above in row] for child, row in zip(self.children, ranked, strict=True)]
+        )
+        return np.where(right.any(axis=1), right.argmax(axis=1), ranked.shape[1])
+
+    def families(self) -> list[set[int]]:
+        """The connected components of the is-a pairs, the largest first."""
+        graph = nx.Graph(self.pairs.tolist())
+        return sorted(nx.connected_components(graph), key=lambda family: (-len(family), min(family)))
+
+
+def lists(
+    names: Names, text: Tensor, root: Tensor, geometries: Sequence[str]
+) -> Iterator[tuple[str, By, np.ndarray, np.ndarray]]:
+    """For each geometry and order, places of the first true ancestor: among all names, and those of smaller radius."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = search.build(
+            Path(folder) / "names", None, embeddings=text, space=Space("euclidean", root), dtype="float32"
+        )
+        for spec in geometries:
+            space = Space(spec, root)
+            for by in BYS:
+                links = link(index.store, space, by, TEN)
+                ids = links.order.ids.numpy()
+                above = links.parent.numpy()
+                ranked = np.where(above >= 0, ids[above], -1)[np.argsort(ids)]
+                yield spec, by, found_ancestors(space, text, names.pairs, by), names.hits(ranked[names.children])
+
+
+def trees(names: Names, text: Tensor, space: Space) -> Iterator[tuple[TreeSettings, dict[str, str]]]:
+    """Whole taxonomies, judged."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = search.build(
+            Path(folder) / "names", None, embeddings=text, captions=names.texts, space=space, dtype="float32"
+        )
+        for settings in TREES:
+            tree = grow(index, settings)
+            found = judge(tree, known_truth(np.argsort(tree.ids).tolist(), names.lvis.synsets, names.wordnet))
+            cells = {
+                score: f"{value:.3f} ({found.intervals[score].low:.3f} to {found.intervals[score].high:.3f})"
+                for score, value in found.scores.items()
+            }
+            yield settings, {"edges": str(tree.edges), **cells, "random f1": f"{found.random['f1']:.3f}"}
+
+
+def share(places: np.ndarray, k: int) -> str:
+    """The share of places below k with its interval."""
+    hit = (places < k).astype(np.float64)
+    low, high = bootstrap_mean(hit)
+    return f"{hit.mean():.3f} ({low:.3f} to {high:.3f})"
+
+
+def baselines(names: Names, radius: np.ndarray) -> list[list[str]]:
+    """Hits without a model of what entails what: random names of smaller radius, and the most frequent ancestors."""
+    generator = np.random.default_rng(0)
+    smaller = [np.flatnonzero(radius < radius[child]) for child in names.children]
+    drawn = [
+        np.concatenate([generator.permutation(each)[:TEN], np.full(TEN, -1)])[:TEN]
+        for each in smaller
+        for _ in range(20)
+    ]
+    right = np.array(
+        [[(c, a) in names.true for a in row] for c, row in zip(np.repeat(names.children, 20), drawn, strict=True)]
+    )
+    often = np.argsort(-np.bincount(names.pairs[:, 1], minlength=len(names.texts)), kind="stable")[: TEN + 1]
+    lists = np.array([[name for name in often if name != child][:TEN] for child in names.children])
+    places = names.hits(lists)
+    return [
+        ["random, smaller radius", f"{right[:, 0].mean():.3f}", f"{right.any(axis=1).mean():.3f}"],
+        ["most frequent ancestors", share(places, 1), share(places, TEN)],
+    ]
+
+
+def unrelated(names: Names, chains: Chains) -> Chains:
+    """Chains of HierarCaps without rows of which two texts name a child and its ancestor."""
+    hierarchy = datasets.load("hierarcaps", "expanded-train")
+    words = [re.escape(word.split(" (")[0]) for word in names.lvis.words]
+    pattern = re.compile(rf"\b({'|'.join(sorted(set(words), key=len, reverse=True))})(?:s|es)?\b", re.IGNORECASE)
+    named: dict[str, set[int]] = {}
+    for place, word in enumerate(names.lvis.words):
+        named.setdefault(word.split(" (")[0].casefold(), set()).add(place)
+    kept = []
+    for at, row in enumerate(hierarchy.rows):
+        seen = {place for text in row.positive for word in pattern.findall(text) for place in named[word.casefold()]}
+        kept += [] if any((c, a) in names.true for c in seen for a in seen) else [at]
+    print(f"chains: {len(hierarchy.rows)}, without a judged pair: {len(kept)}")
+    return chains.take(torch.tensor(kept))
+
+
+def fold_chains(names: Names, text: Tensor, root: Tensor, trained: np.ndarray, seed: int) -> Chains:
+    """Chains (ancestor, child) of some pairs, with random names of the same pairs as negatives."""
+    generator = np.random.default_rng(seed)
+    pool = np.unique(trained)
+    positive = torch.from_numpy(trained[:, ::-1].copy())
+    place = np.searchsorted(pool, trained[:, ::-1])
+    negative = torch.from_numpy(pool[(place + generator.integers(1, len(pool), place.shape)) % len(pool)])
+    return Chains(text, positive, negative, root, torch.arange(len(positive)), "names of LVIS")
+
+
+def folded(names: Names, text: Tensor, root: Tensor, folds: int) -> Iterator[list[str]]:
+    """Rows of heads that are trained on families of names and judged on the others."""
+    families = names.families()
+    family = {name: number for number, each in enumerate(families) for name in each}
+    fold = np.array([family[child] % folds for child in names.pairs[:, 0].tolist()])
+    fold_of_child = np.array([family[child] % folds for child in names.children.tolist()])
+    for label, losses in HEADS.items():
+        for geometry in ("euclidean", "lorentz:-1"):
+            places: dict[By, tuple[np.ndarray, np.ndarray]] = {
+                by: (np.zeros(len(names.children)), np.zeros(len(names.children))) for by in BYS
+            }
+            for held in range(folds):
+                chains = fold_chains(names, text, root, names.pairs[fold != held], held)
+                trained = training.train_head(chains, parse(geometry), Recipe(losses=losses, batch=64), device="cpu")
+                with torch.no_grad():
+                    embedded, origin = trained.head(text), trained.head(root[None])[0]
+                here = fold_of_child == held
+                for _, by, every, nearer in lists(names, embedded, origin, [geometry]):
+                    places[by][0][here], places[by][1][here] = every[here], nearer[here]
+            for by in BYS:
+                yield [f"{label}, {folds} folds", geometry, by, *cells(*places[by])]
+
+
+def cells(every: np.ndarray, nearer: np.ndarray) -> list[str]:
+    return [share(every, 1), share(every, TEN), share(nearer, 1), share(nearer, TEN)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.taxonomy", description=__doc__)
+    parser.add_argument("--model", default="lvis:clip", metavar="SPEC")
+    parser.add_argument("--chains", type=Path, metavar="FILE", help="npz of embedded chains of HierarCaps' train split")
+    parser.add_argument("--folds", type=int, default=0, metavar="N")
+    args = parser.parse_args()
+    names, model = Names(), adapters.load(args.model, device="cpu")
+    text, root = model.encode_text(names.texts), model.root()
+    rows = [
+        ["frozen", spec, by, *cells(every, nearer)] for spec, by, every, nearer in lists(names, text, root, GEOMETRIES)
+    ]
+    judged = [
+        ["frozen", "euclidean", *told(settings, found)]
+        for settings, found in trees(names, text, Space("euclidean", root))
+    ]
+    if args.folds:
+        rows += folded(names, text, root, args.folds)
+    if args.chains:
+        chains = unrelated(names, training.from_file(args.chains, base=model))
+        for label, losses in HEADS.items():
+            for geometry in ("euclidean", "lorentz:-1"):
+                trained = training.train_head(chains, parse(geometry), Recipe(losses=losses), device="cpu")
+                head = HeadModel(model, trained.head, trained_in=trained.geometry.spec)
+                embedded, origin = head.encode_text(names.texts), head.root()
+                rows += [
+                    [label, spec, by, *cells(every, nearer)]
+                    for spec, by, every, nearer in lists(names, embedded, origin, [geometry])
+                ]
+                judged += [
+                    [label, geometry, *told(settings, found)]
+                    for settings, found in trees(names, embedded, Space(geometry, origin))
+                ]
+    heads = ("model", "space", "by", "first, any radius", "within ten", "first, smaller radius", "within ten")
+    print(table(heads, rows), "\n")
+    print(
+        table(("baseline", "first", "within ten"), baselines(names, Space("euclidean", root).radius(text).numpy())),
+        "\n",
+    )
+    scores = ("parent", "edge_precision", "precision", "recall", "f1", "depth", "random f1")
+    print(table(("model", "space", "by", "k", "edges", *scores), judged))
+    child, above = Space("euclidean", root).radius(text).numpy()[names.pairs.T]
+    print(f"\npairs whose ancestor has the smaller radius: {np.mean(above < child):.3f}")
+
+
+def told(settings: TreeSettings, found: dict[str, str]) -> list[str]:
+    scores = ("edges", "parent", "edge_precision", "precision", "recall", "f1", "depth", "random f1")
+    return [settings.by, str(settings.k), *(found[score] for score in scores)]
+
+
+if __name__ == "__main__":
+    main()
