@@ -16,6 +16,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hiergeo import search
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.search import Frame, Rows, Store
 from hiergeo.search.store import open_store
@@ -341,3 +342,18 @@ def test_widened_ranges_admit_the_same_radii(low: float, high: float, radii: lis
         held = np.array([*radii, np.nextafter(np.float32(radii[0]), np.float32(0))], np.float32).astype(np.float64)
         for wrong in (held, np.nextafter(held, -np.inf), np.nextafter(held, np.inf)):
             assert (((wrong >= below) & (wrong <= above)) == ((held >= a) & (held <= b))).all() or a > b
+
+
+def test_an_index_is_pushed_from_the_command_line_and_searched_through_the_server(
+    server: double.Server, run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    embeddings = torch.randn(300, 8, generator=torch.Generator().manual_seed(1))
+    index = search.build(tmp_path / "i", None, embeddings=embeddings, space="lorentz:-1")
+    assert run("index", "push", tmp_path / "i", "--store", f"milvus:{HERE}")[0] == 0
+    assert "flush" in server.calls, "segments that are not sealed have no index"
+    answer, exact = (index.parents(embeddings[7], k=5, store=store) for store in (f"milvus:{HERE}", None))
+    assert answer.guarantee == "certified"
+    assert [hit.id for hit in answer.hits] == [hit.id for hit in exact.hits]
+    for spec, word in (("milvus:http://nobody:19530", "nobody"), (f"milvus:{HERE}?indx=FLAT", "index")):
+        code, _, said = run("index", "push", tmp_path / "i", "--store", spec)
+        assert (code, word in said, said.strip().count("\n") < 4) == (2, True, True), said

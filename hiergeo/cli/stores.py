@@ -32,7 +32,10 @@ def push_command(path: Folder, store: StoreSpec, json: options.Json = None) -> N
 
     check_writable(json)
     index, start = search.open(path), time.monotonic()
-    sent = index.push(store, progress=True)
+    try:
+        sent = index.push(store, progress=True)
+    finally:
+        index.engines.close()  # engines build what is missing of their index when they are closed
     seconds = time.monotonic() - start
     metrics = {"sent": sent, "rows": len(index), "seconds": seconds}
     write_json(json, jsonlib.dumps({"metrics": metrics, "settings": {"path": str(path)}}, indent=2))

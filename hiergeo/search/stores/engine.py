@@ -248,7 +248,7 @@ class EngineStore(Store):
                 found = self.engine.search(shell, queries, k)
             except UnavailableError as error:
                 fault = str(error).rstrip(".")
-                log.warning("shell %d is asked again: %s", shell, fault)
+                log.info("shell %d is asked again: %s", shell, fault)
                 continue
             fewest = min(len(ids) for ids, _ in found)
             if fewest >= k or not self.engine.exhaustive:

@@ -304,7 +304,11 @@ def _imported() -> Any:
         import pymilvus
     except ImportError as error:
         raise UnavailableError("the store milvus needs its client: pip install 'hiergeo[milvus]'.") from error
-    for name in ("pymilvus.decorators", "milvus_lite"):  # they log what they raise, with its traceback
+    for name in (
+        "pymilvus.decorators",
+        "pymilvus.client.connection_manager",
+        "milvus_lite",
+    ):  # they log what they raise, with its traceback
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return pymilvus
 
