@@ -65,10 +65,10 @@ def items(low: float, high: float, opening: float, seed: int) -> tuple[Tensor, T
     return grid[0].flatten(), grid[1].flatten()
 
 
-def truth(by: By, side: Side, curvature: float, query: float, radius: Tensor, theta: Tensor) -> Tensor:
+def truth(by: By, side: Side, curvature: float, query: float | Tensor, radius: Tensor, theta: Tensor) -> Tensor:
     """Costs of items from formulas of their own, float64."""
     zero = torch.zeros_like(theta)
-    x = Polar(torch.stack([torch.ones_like(theta), zero], -1), torch.full_like(radius, query))
+    x = Polar(torch.stack([torch.ones_like(theta), zero], -1), radius * 0 + query)
     y = Polar(torch.stack([theta.cos(), theta.sin()], -1), radius)
     if by == "distance":
         return oracle.distance(x, y, curvature)
@@ -95,6 +95,23 @@ def test_no_item_of_a_shell_is_better_than_its_bound(
     found = bound(by, side, shell)
     found = found / (1 - DISTANCE_ERROR) if by == "distance" else found + ANGLE_ERROR
     assert found <= float(values.min()) + 1e-7, (found, float(values.min()))
+
+
+@pytest.mark.parametrize("curvature", [0.3, 1.0])
+@pytest.mark.parametrize(("by", "side"), ORDERS)
+def test_bounds_hold_all_over_a_sphere(by: By, side: Side, curvature: float) -> None:
+    g = torch.Generator().manual_seed(5)
+    n, reach = 250, 0.999 * math.pi / math.sqrt(curvature)
+    query, *ends = reach * torch.rand(3, n, 1, 1, generator=g, dtype=torch.float64)
+    low, high = torch.minimum(*ends), torch.maximum(*ends)
+    opening = 2 * torch.rand(n, 1, 1, generator=g, dtype=torch.float64) ** 3
+    least = 2 * torch.asin((opening / 2).sqrt())
+    radius = low + (high - low) * torch.linspace(0, 1, 21, dtype=torch.float64)[:, None]
+    theta = least + (math.pi - least) * torch.linspace(0, 1, 31, dtype=torch.float64)
+    values = truth(by, side, curvature, *torch.broadcast_tensors(query, radius.clamp(low, high), theta))
+    found = least_cost(query, low, high, opening, curvature, by, side, MIN_RADIUS)
+    found = found / (1 - DISTANCE_ERROR) if by == "distance" else found + ANGLE_ERROR
+    assert bool((found[:, 0, 0] <= values.flatten(1).amin(1) + 1e-7).all())
 
 
 def exact_angle(apex: float, far: float, opening: float, curvature: float) -> mpmath.mpf:

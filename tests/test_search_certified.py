@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hiergeo import search
+from hiergeo import Space, search
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.search import Answer, Candidates, Climb, Request, Rows, Store, StoreFacts
 from hiergeo.search.certified import Effort
 from hiergeo.search.certified import search as through_store
 from hiergeo.search.pushing import check_counts, push, record_path
 from hiergeo.search.recall import share
-from hiergeo.search.store import open_store
+from hiergeo.search.stores.faiss import FaissStore
 from hiergeo.search.sweep import Best, run
 
 SPACES = ("euclidean", "lorentz:-1", "poincare:-4", "sphere:0.1")
@@ -93,7 +93,7 @@ class Mock(Store):
 
     def __init__(self, index: search.Index, fault: str) -> None:
         manifest = index.manifest
-        self.inner, self.fault, self.calls = open_store("faiss:flat", manifest.frame, manifest.edges), fault, 0
+        self.inner, self.fault, self.calls = FaissStore("flat", manifest.frame, manifest.edges), fault, 0
         self.failed: set[int] = set()
 
     def describe(self) -> StoreFacts:
@@ -239,6 +239,20 @@ def test_an_audit_is_kept_and_carried_by_approximate_answers(tmp_path: Path) -> 
     damaged = index.children(asked[0], 5, store="faiss:hnsw4")
     assert isinstance(damaged, Answer)
     assert damaged.recall is None
+
+
+def test_products_and_stores_of_another_frame_are_refused(tmp_path: Path, index: search.Index) -> None:
+    product = search.build(
+        tmp_path / "product", None, embeddings=data("random"), space="product:lorentz:-1x4,euclidean:x4"
+    )
+    for store in ("faiss:flat", Mock(product, "")):
+        with pytest.raises(InputError, match="factor"):
+            product.parents(torch.ones(8), store=store)
+    rooted = search.build(
+        tmp_path / "rooted", None, embeddings=data("random"), space=Space("euclidean", torch.full((8,), 0.1))
+    )
+    with pytest.raises(InputError, match="root"):
+        rooted.parents(torch.ones(8), store=Mock(index, ""))
 
 
 def test_intervals_of_recall_are_wilson_s() -> None:

@@ -45,11 +45,7 @@ def push(home: ExactStore, engine: Store, *, progress: bool = False) -> int:
         InputError: rows of another frame.
         UnavailableError: afterwards a shell has another number of items than in the index.
     """
-    facts = engine.describe()
-    if facts.frame != home.manifest.frame:
-        raise InputError(
-            f"{facts.name} holds items of another root or dimension than the index: push to another collection."
-        )
+    facts = _described(home, engine)
     there = _kept(home, engine) if facts.rows else torch.empty(0, dtype=torch.int64)
     sent = _send(home, engine, there, progress)
     if len(there) and _counts(home) != _counts(engine):  # its items lie in shells of other edges
@@ -63,9 +59,10 @@ def check_counts(home: ExactStore, engine: Store) -> StoreFacts:
     """What a store says of itself; all its shells have as many items as the index.
 
     Raises:
-        UnavailableError: one has not; the first is named.
+        InputError: it holds items of another frame, or the index is one of a product.
+        UnavailableError: a shell has another number of items; the first is named.
     """
-    facts = engine.describe()
+    facts = _described(home, engine)
     wanted, held = [shell.count for shell in home.describe().shells], [shell.count for shell in facts.shells]
     if len(wanted) != len(held):
         raise UnavailableError(
@@ -132,6 +129,17 @@ class Engines:
             engine.close()
         self._opened.clear()
         self._checked.clear()
+
+
+def _described(home: ExactStore, engine: Store) -> StoreFacts:
+    facts, frame = engine.describe(), home.manifest.frame
+    if not frame.single:
+        raise InputError(f"the index is one of {len(frame.dims)} factors: search it without a store.")
+    if facts.frame != frame:
+        raise InputError(
+            f"{facts.name} holds items of another root or dimension than the index: push to another collection."
+        )
+    return facts
 
 
 def _counts(store: Store) -> list[int]:
