@@ -290,5 +290,5 @@ def test_the_command_line_says_one_sentence(run, sound, tmp_path, verb):
 def test_stores_that_are_not_known_are_refused(folder, spec):
     index = search.open(folder)
     for ask in (lambda: index.push(spec), lambda: index.children(QUERY, store=spec)):
-        with pytest.raises(HiergeoError, match="faiss|milvus"):
+        with pytest.raises(HiergeoError, match=r"faiss|milvus"):
             ask()
