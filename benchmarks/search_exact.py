@@ -173,6 +173,7 @@ def lost(index: Index, captions: Captions, queries: Tensor, u: Tensor, r: Tensor
     parts = [lifted(captions, block) for block in captions.rows(len(index))]
     raw, radius = torch.cat([part[0].float() for part in parts]), torch.cat([part[1] for part in parts])
     steps = torch.linspace(float(r.min()), float(r.max()), STEPS, dtype=torch.float64)
+    steps = steps * (1 + 1e-6)  # a threshold that is the radius of an item would admit it before rounding or not at all
     spec, kept, rungs = "lorentz:-1", dict.fromkeys(ORDERS, 0.0), 0.0
     for part in queries.split(PART):
         true = brute_force(spec, *lifted(captions, part), raw, radius, steps)

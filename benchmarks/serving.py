@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -51,17 +52,32 @@ class Load:
         latency: seconds of each request.
         errors: sentences, and how often.
         seconds: of all turns.
+        processor: seconds of processor time that the server used meanwhile.
     """
 
     latency: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+    processor: float = 0.0
 
     def row(self, arm: str) -> str:
         """A row of the table."""
         p50, p95, p99 = (1000 * np.percentile(self.latency, [50, 95, 99])).round(1)
-        rate = len(self.latency) / self.seconds
-        return f"| {arm} | {len(self.latency):,} | {self.errors.total()} | {rate:.0f} | {p50} | {p95} | {p99} |"
+        count = len(self.latency)
+        shown = f"{count:,} | {self.errors.total()} | {count / self.seconds:.0f} | {p50} | {p95} | {p99}"
+        return f"| {arm} | {shown} | {1000 * self.processor / count:.1f} |"
+
+
+class Server(NamedTuple):
+    """A server in a process of its own."""
+
+    url: str
+    process: int
+
+    def processor(self) -> float:
+        """Seconds of processor time that it has used."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def captions(rows: np.ndarray, chains: dict[str, np.ndarray]) -> list[str]:
@@ -89,13 +105,13 @@ def indexed(folder: Path) -> tuple[list[str], torch.Tensor]:
 
 
 @contextmanager
-def server(folder: Path, *options: str) -> Iterator[str]:
-    """A server in a process of its own; its URL."""
+def server(folder: Path, *options: str) -> Iterator[Server]:
+    """A server of an index, ended after the block."""
     line = [sys.executable, "-m", "hiergeo", "serve", str(folder), "--port", "0", *options]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as child:
         try:
             assert child.stdout is not None
-            yield re.findall(r"http://\S+", child.stdout.readline())[0]
+            yield Server(re.findall(r"http://\S+", child.stdout.readline())[0], child.pid)
         finally:
             child.terminate()
 
@@ -106,13 +122,13 @@ def mixed(client: serving.Client, chance: random.Random, query: object) -> objec
     return getattr(client, verb)(query, *{"ladder": (STEPS,), "count": ()}.get(verb, (K,)))
 
 
-def turn(url: str, clients: int, seconds: float, queries: Iterator[object], seed: int, load: Load) -> None:
+def turn(asked: Server, clients: int, seconds: float, queries: Iterator[object], seed: int, load: Load) -> None:
     """Let threads ask one server for some seconds, each its next question when it has the answer to its last."""
     stop = time.perf_counter() + seconds
 
     def loop(number: int) -> None:
         chance = random.Random(1000 * seed + number)
-        with serving.Client(url, retries=0) as client:
+        with serving.Client(asked.url, retries=0) as client:
             while (start := time.perf_counter()) < stop:
                 try:
                     mixed(client, chance, next(queries))
@@ -120,28 +136,31 @@ def turn(url: str, clients: int, seconds: float, queries: Iterator[object], seed
                     load.errors[str(error)] += 1
                 load.latency.append(time.perf_counter() - start)
 
-    start = time.perf_counter()
+    start, before = time.perf_counter(), asked.processor()
     threads = [Thread(target=loop, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     load.seconds += time.perf_counter() - start
+    load.processor += asked.processor() - before
 
 
-def compared(urls: dict[str, str], clients: int, seconds: float, queries: Callable[[], Iterator[object]]) -> list[str]:
+def compared(
+    servers: dict[str, Server], clients: int, seconds: float, queries: Callable[[], Iterator[object]]
+) -> list[str]:
     """The table of arms that take turns until each has had its seconds."""
-    loads = {arm: Load() for arm in urls}
+    loads = {arm: Load() for arm in servers}
     turns = max(1, round(seconds / TURN))
     drawn = queries()
     for number in range(turns):
-        for arm in random.Random(number).sample(list(urls), len(urls)):
-            turn(urls[arm], clients, seconds / turns, drawn, number, loads[arm])
+        for arm in random.Random(number).sample(list(servers), len(servers)):
+            turn(servers[arm], clients, seconds / turns, drawn, number, loads[arm])
     for load in loads.values():
         for sentence, count in load.errors.most_common(3):
             print(f"{count} times: {sentence}", file=sys.stderr)
-    head = ["| arm | requests | errors | requests/s | p50 ms | p95 ms | p99 ms |", "|---|---|---|---|---|---|---|"]
-    return [*head, *(load.row(arm) for arm, load in loads.items())]
+    head = "| arm | requests | errors | requests/s | p50 ms | p95 ms | p99 ms | processor ms a request |"
+    return [head, "|---|---|---|---|---|---|---|---|", *(load.row(arm) for arm, load in loads.items())]
 
 
 def batch_sizes(url: str) -> float:
@@ -156,16 +175,19 @@ def batch_sizes(url: str) -> float:
     return total / max(count, 1)
 
 
-def single(url: str, queries: Sequence[object]) -> str:
-    """Latency of one ladder at a time, from one client."""
-    seconds = []
-    with serving.Client(url) as client:
+def single(asked: Server, queries: Sequence[object]) -> str:
+    """Latency and processor time of one ladder at a time, from one client."""
+    seconds: list[float] = []
+    before = asked.processor()
+    with serving.Client(asked.url) as client:
         for query in queries:
             start = time.perf_counter()
             client.ladder(query, STEPS)  # type: ignore[arg-type]
             seconds.append(time.perf_counter() - start)
     p50, p95, p99 = (1000 * np.percentile(seconds, [50, 95, 99])).round(1)
-    return f"{len(seconds)} ladders one by one: p50 {p50} ms, p95 {p95} ms, p99 {p99} ms"
+    used = 1000 * (asked.processor() - before) / len(seconds)
+    count = len(seconds)
+    return f"{count} ladders one by one: p50 {p50} ms, p95 {p95} ms, p99 {p99} ms, processor time {used:.1f} ms each"
 
 
 def shuffled(items: Sequence[object]) -> Iterator[object]:
@@ -182,18 +204,19 @@ def main() -> None:
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         texts, embeddings = indexed(Path(folder))
-        with server(Path(folder) / "ladder") as url:
-            lines.append(f"One client, {LADDER_ROWS:,} captions, texts: {single(url, texts[-LADDERS:])}.")
-            lines.append(f"The same with embeddings: {single(url, list(embeddings[-LADDERS:]))}.")
+        with server(Path(folder) / "ladder") as alone:
+            lines.append(f"One client, {LADDER_ROWS:,} captions, texts: {single(alone, texts[-LADDERS:])}.")
+            lines.append(f"The same with embeddings: {single(alone, list(embeddings[-LADDERS:]))}.")
         for kind, items, seconds in (
             ("texts", texts, asked.seconds),
             ("embeddings", list(embeddings), asked.seconds / 3),
         ):
             with ExitStack() as running:
-                urls = {arm: running.enter_context(server(Path(folder) / "whole", *line)) for arm, line in ARMS.items()}
+                whole = Path(folder) / "whole"
+                servers = {arm: running.enter_context(server(whole, *line)) for arm, line in ARMS.items()}
                 lines += ["", f"{asked.clients} clients, {ROWS:,} captions, mixed requests, {kind}:", ""]
-                lines += compared(urls, asked.clients, seconds, partial(shuffled, items))
-                sizes = {arm: round(batch_sizes(url), 1) for arm, url in urls.items()}
+                lines += compared(servers, asked.clients, seconds, partial(shuffled, items))
+                sizes = {arm: round(batch_sizes(each.url), 1) for arm, each in servers.items()}
                 lines += ["", f"Queries of a sweep: {json.dumps(sizes)}"]
     print("\n".join(lines))
     if asked.out:

@@ -7,9 +7,7 @@ has the smaller radius. The second judges whole taxonomies. Intervals are 95 % b
 
     python -m benchmarks.taxonomy --model sentence-transformers:DIR --chains hierarcaps_train_split_minilm.npz
 
-With `--chains`, heads are trained on those chains of HierarCaps of which no two texts name a child and its ancestor;
-`--folds N` instead trains heads on the names themselves, N times without a share of the families of names, which are
-judged then: a family is a connected component of the is-a pairs.
+With `--chains`, heads are trained on those chains of HierarCaps in which no name occurs together with its ancestor.
 """
 
 import argparse
@@ -18,7 +16,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import networkx as nx
 import numpy as np
 import torch
 from torch import Tensor
@@ -68,11 +65,6 @@ class Names:
             [[(child, above) in self.true for above in row] for child, row in zip(self.children, ranked, strict=True)]
         )
         return np.where(right.any(axis=1), right.argmax(axis=1), ranked.shape[1])
-
-    def families(self) -> list[set[int]]:
-        """The connected components of the is-a pairs, the largest first."""
-        graph = nx.Graph(self.pairs.tolist())
-        return sorted(nx.connected_components(graph), key=lambda family: (-len(family), min(family)))
 
 
 def lists(
@@ -153,39 +145,6 @@ def unrelated(names: Names, chains: Chains) -> Chains:
     return chains.take(torch.tensor(kept))
 
 
-def fold_chains(names: Names, text: Tensor, root: Tensor, trained: np.ndarray, seed: int) -> Chains:
-    """Chains (ancestor, child) of some pairs, with random names of the same pairs as negatives."""
-    generator = np.random.default_rng(seed)
-    pool = np.unique(trained)
-    positive = torch.from_numpy(trained[:, ::-1].copy())
-    place = np.searchsorted(pool, trained[:, ::-1])
-    negative = torch.from_numpy(pool[(place + generator.integers(1, len(pool), place.shape)) % len(pool)])
-    return Chains(text, positive, negative, root, torch.arange(len(positive)), "names of LVIS")
-
-
-def folded(names: Names, text: Tensor, root: Tensor, folds: int) -> Iterator[list[str]]:
-    """Rows of heads that are trained on families of names and judged on the others."""
-    families = names.families()
-    family = {name: number for number, each in enumerate(families) for name in each}
-    fold = np.array([family[child] % folds for child in names.pairs[:, 0].tolist()])
-    fold_of_child = np.array([family[child] % folds for child in names.children.tolist()])
-    for label, losses in HEADS.items():
-        for geometry in ("euclidean", "lorentz:-1"):
-            places: dict[By, tuple[np.ndarray, np.ndarray]] = {
-                by: (np.zeros(len(names.children)), np.zeros(len(names.children))) for by in BYS
-            }
-            for held in range(folds):
-                chains = fold_chains(names, text, root, names.pairs[fold != held], held)
-                trained = training.train_head(chains, parse(geometry), Recipe(losses=losses, batch=64), device="cpu")
-                with torch.no_grad():
-                    embedded, origin = trained.head(text), trained.head(root[None])[0]
-                here = fold_of_child == held
-                for _, by, every, nearer in lists(names, embedded, origin, [geometry]):
-                    places[by][0][here], places[by][1][here] = every[here], nearer[here]
-            for by in BYS:
-                yield [f"{label}, {folds} folds", geometry, by, *cells(*places[by])]
-
-
 def cells(every: np.ndarray, nearer: np.ndarray) -> list[str]:
     return [share(every, 1), share(every, TEN), share(nearer, 1), share(nearer, TEN)]
 
@@ -194,7 +153,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.taxonomy", description=__doc__)
     parser.add_argument("--model", default="lvis:clip", metavar="SPEC")
     parser.add_argument("--chains", type=Path, metavar="FILE", help="npz of embedded chains of HierarCaps' train split")
-    parser.add_argument("--folds", type=int, default=0, metavar="N")
     args = parser.parse_args()
     names, model = Names(), adapters.load(args.model, device="cpu")
     text, root = model.encode_text(names.texts), model.root()
@@ -205,8 +163,6 @@ def main() -> None:
         ["frozen", "euclidean", *told(settings, found)]
         for settings, found in trees(names, text, Space("euclidean", root))
     ]
-    if args.folds:
-        rows += folded(names, text, root, args.folds)
     if args.chains:
         chains = unrelated(names, training.from_file(args.chains, base=model))
         for label, losses in HEADS.items():

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from corpus_common import NAMES, captions, inputs, parquet, picture, samples, tar
+from corpus_common import NAMES, Quick, captions, inputs, parquet, picture, samples, tar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiergeo import _limits
-from hiergeo.corpus import readers, sources
+from hiergeo.corpus import Options, embed, readers, sources
 from hiergeo.corpus.samples import Columns, Defect, Sample, UnreadableError
 from hiergeo.errors import InputError
 
@@ -95,6 +95,16 @@ def test_lines_of_json(tmp_path):
     assert texts(tmp_path / "a.jsonl") == {0: "a dog", 12: "the end"}
     assert sorted(defects(tmp_path / "a.jsonl")) == list(range(2, 12))
     assert read(tmp_path / "a.jsonl", IMAGES)[0] == Sample(0, "a dog", tmp_path / "a.png", str(tmp_path / "a.png"))
+
+
+def test_names_of_images_that_are_no_names(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"caption,image\none,\xff.png\ntwo," + b"A" * 9000 + b"\nthree,\n")
+    assert [each.reference for each in read(tmp_path / "a.csv")] == [f"{tmp_path}/\\udcff.png", None, None]
+    (tmp_path / "b.jsonl").write_bytes(b'{"text": "one", "image": "\\ud800.png"}')
+    assert [each.reference for each in read(tmp_path / "b.jsonl")] == [f"{tmp_path}/\\ud800.png"]
+    assert embed(tmp_path / "a.csv", tmp_path / "ix", Quick()).items == 3
+    options = Options(items="images")
+    assert embed(tmp_path / "a.csv", tmp_path / "iy", Quick(), options=options).poisoned == 3
 
 
 def test_lines_of_text(tmp_path):

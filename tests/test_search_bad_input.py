@@ -284,3 +284,11 @@ def test_the_command_line_says_one_sentence(run, sound, tmp_path, verb):
         assert (code, printed) == (2, "")
         assert len(error.strip().splitlines()) == 1
         assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("spec", ["fais:flat", "", ":", "exact:/nowhere", "milvus", "faiss:nope"])
+def test_stores_that_are_not_known_are_refused(folder, spec):
+    index = search.open(folder)
+    for ask in (lambda: index.push(spec), lambda: index.children(QUERY, store=spec)):
+        with pytest.raises(HiergeoError, match=r"faiss|milvus"):
+            ask()

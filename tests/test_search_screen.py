@@ -131,3 +131,18 @@ def test_spaces_without_bounds_are_scanned_whole(tmp_path: Path) -> None:
     factors = search.build(tmp_path / "product", None, embeddings=rows, space=product)
     factors.screen = "always"
     assert factors.children(rows[0]).scored == len(rows)
+
+
+def test_by_itself_the_screen_is_for_few_queries_of_an_index_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(2)
+    rows = torch.randn(40_000, 24)
+    index = search.build(tmp_path / "index", None, embeddings=rows, space=Space("euclidean", False))
+    assert 0 <= index.store.cached() <= 1
+    scored = {}
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(type(index.store), "cached", lambda _, share=share: share)
+        scored[share] = [index.neighbours(rows[:count])[0].scored for count in (1, 40)]
+    assert scored[1.0] == [len(rows), len(rows)]
+    assert scored[0.0][0] < len(rows) == scored[0.0][1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hiergeo import _limits
-from hiergeo.corpus.samples import BrokenError, Columns, Defect, Read, Sample, UnreadableError, opened
+from hiergeo.corpus.samples import BrokenError, Columns, Defect, Read, Sample, UnreadableError, opened, spelled
 from hiergeo.errors import reason
 from hiergeo.search.queries import SUFFIXES
 from hiergeo.storage.documents import parse_json
@@ -127,12 +127,7 @@ def _member(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Pa
 def _part(name: str, size: int, reference: str, read: Callable[[], bytes], file: Path | None = None) -> Part:
     folder, _, base = name.rpartition("/")
     stem, dot, ending = base.partition(".")
-    return Part(f"{folder}/{stem}", f"{dot}{ending}".lower(), size, _spelled(reference), read, file)
-
-
-def _spelled(name: str) -> str:
-    """A file name as text: bytes that are no UTF-8 become escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return Part(f"{folder}/{stem}", f"{dot}{ending}".lower(), size, spelled(reference), read, file)
 
 
 def _files(path: Path) -> Iterator[Part]:
@@ -146,7 +141,7 @@ def _files(path: Path) -> Iterator[Part]:
         if file.suffix.lower() in {*SUFFIXES, ".txt", ".json"} and file.is_file():
             stem = file.stem
             size, read = file.stat().st_size, file.read_bytes
-            yield Part(stem, file.suffix.lower(), size, _spelled(str(file)), read, file)
+            yield Part(stem, file.suffix.lower(), size, spelled(str(file)), read, file)
 
 
 @final

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, final
 
 from hiergeo import _limits
-from hiergeo.corpus.samples import REFERENCES, Columns, Defect, Read, Sample, UnreadableError, opened
+from hiergeo.corpus.samples import Columns, Defect, Read, Sample, UnreadableError, image_file, opened
 from hiergeo.errors import reason
 from hiergeo.storage.documents import parse_json
 from hiergeo.storage.files import not_utf8
@@ -147,14 +147,4 @@ def _sample(row: int, path: Path, columns: Columns, caption: object, image: obje
         return Defect(row, f"the caption is a {type(caption).__name__}, not a string")
     if not isinstance(image, str | None):
         return Defect(row, f"the image is a {type(image).__name__}, not the name of a file")
-    if not image or "\0" in image:
-        return Sample(row, caption)
-    return image_file(row, caption, path.parent, image, columns.pictures)
-
-
-def image_file(row: int, caption: str | None, folder: Path, image: str, wanted: bool) -> Sample:
-    """The sample of a row that names an image by an address or by a file, relative to a folder."""
-    if image.startswith(REFERENCES):
-        return Sample(row, caption, None, image)
-    file = folder / image
-    return Sample(row, caption, file if wanted else None, str(file))
+    return image_file(row, caption, path.parent, image or "", columns.pictures)

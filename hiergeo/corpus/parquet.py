@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hiergeo import _limits
-from hiergeo.corpus.lines import image_file
-from hiergeo.corpus.samples import Columns, Defect, Read, Sample, UnreadableError
+from hiergeo.corpus.samples import Columns, Defect, Read, Sample, UnreadableError, image_file, spelled
 from hiergeo.errors import reason
 from hiergeo.search.shards import arrow
 from hiergeo.storage.files import size_of
@@ -61,7 +60,7 @@ def _samples(
         if isinstance(held, str):
             yield image_file(row + place, text, path.parent, held, columns.pictures)
         else:
-            reference = None if image is None else f"{path}#{row + place}"
+            reference = None if image is None else spelled(f"{path}#{row + place}")
             yield Sample(row + place, text, held, reference)
 
 

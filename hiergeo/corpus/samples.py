@@ -177,6 +177,24 @@ def fault_of(caption: str) -> str | None:
     return None if caption.strip() else "it is empty"
 
 
+def image_file(row: int, caption: str | None, folder: Path, image: str, wanted: bool) -> Sample:
+    """The sample of a row that names an image by an address or by a file, relative to a folder.
+
+    What is too long to be either, such as an image in letters, is passed over.
+    """
+    if not image or "\0" in image or len(image) > _limits.PATH_BYTES:
+        return Sample(row, caption)
+    if image.startswith(REFERENCES):
+        return Sample(row, caption, None, spelled(image))
+    file = folder / image
+    return Sample(row, caption, file if wanted else None, spelled(str(file)))
+
+
+def spelled(name: str) -> str:
+    """A name as text that can be stored: bytes that are no UTF-8 become escapes."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """An input as a stream of bytes; one that is compressed with gzip is inflated, under the caps of `_limits`.

@@ -25,6 +25,9 @@ from hiergeo.search.screen import Codes
 CHUNK_BYTES = 96 << 20
 """Bytes of directions that are compared at a time: 131,072 rows of 384 float16 numbers."""
 
+LOOKED_AT = 1 << 20
+"""Bytes of a shard by which it is judged whether it is in the page cache."""
+
 AHEAD = 2
 """Chunks that are read ahead."""
 
@@ -126,6 +129,19 @@ def _advise(held: Tensor, advice: int) -> int:
     length = start + held.numel() * held.element_size() - first
     failed: int = _system().madvise(ctypes.c_void_p(first), ctypes.c_size_t(length), ctypes.c_int(advice))
     return ctypes.get_errno() if failed else 0
+
+
+def resident(held: Tensor) -> float:
+    """The share of the first `LOOKED_AT` bytes of a mapped tensor that is in the page cache; 1 where it is unknown."""
+    size = min(held.numel() * held.element_size(), LOOKED_AT)
+    page = os.sysconf("SC_PAGESIZE") if sys.platform.startswith("linux") else 1
+    first = held.data_ptr() - held.data_ptr() % page
+    pages = (held.data_ptr() + size - first + page - 1) // page
+    if not sys.platform.startswith("linux") or not size:
+        return 1.0
+    found = (ctypes.c_ubyte * pages)()
+    failed: int = _system().mincore(ctypes.c_void_p(first), ctypes.c_size_t(pages * page), found)
+    return 1.0 if failed else sum(value & 1 for value in found) / pages
 
 
 @lru_cache

@@ -28,7 +28,10 @@ Questions = Query | Sequence[Query] | Tensor
 """One query, or several: a list of queries, or embeddings (Q, D)."""
 
 SCREENED_QUERIES = 4
-"""Queries of one pass up to which the screen is faster than scoring every row."""
+"""Queries of one pass up to which the screen is faster than scoring every row, where rows come from the disk."""
+
+MOSTLY_CACHED = 0.5
+"""Share of the index in the page cache above which the screen does not pay: the engine is as fast as it is."""
 
 
 @final
@@ -47,7 +50,8 @@ class Index(Editable):
 
     Attributes:
         screen: whether rows are screened in 8 bits before they are scored, see `hiergeo.search.screen`: "auto" for up
-            to `SCREENED_QUERIES` queries in a pass, "always" where it is possible, or "never". Answers are the same.
+            to `SCREENED_QUERIES` queries in a pass over an index that is not in the page cache, "always" where it is
+            possible, or "never". Answers are the same.
         engines: the stores that it has been searched through.
     """
 
@@ -257,7 +261,9 @@ class Index(Editable):
         """Whether rows are screened in 8 bits first: where it is possible, and pays or is wanted."""
         if self.screen == "never" or self.device.type != "cpu" or not self.store.coded:
             return False
-        if self.screen == "auto" and sum(len(task.x) for task in tasks) > SCREENED_QUERIES:
+        if self.screen == "auto" and (
+            sum(len(task.x) for task in tasks) > SCREENED_QUERIES or self.store.cached() > MOSTLY_CACHED
+        ):
             return False
         farthest = max(shard.high for shard in self.manifest.shards)
         return all(screens(task.space, max(farthest, float(task.x.radius.max()))) for task in tasks)

@@ -15,7 +15,7 @@ from hiergeo.errors import InputError
 from hiergeo.geometry import Points, Space, parse
 from hiergeo.polar import Polar
 from hiergeo.search import appending, layout
-from hiergeo.search.chunks import Stretch, stream
+from hiergeo.search.chunks import Stretch, resident, stream
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import CODES
@@ -25,6 +25,9 @@ from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_ask
 
 CHUNK = 1 << 15
 """Rows that are read at a time."""
+
+LOOKED_AT = 16
+"""Shards by which it is judged whether the index is in the page cache."""
 
 FULL = 1024
 """Most candidates that the engine gives of one chunk: a larger k takes chunks of that many rows."""
@@ -131,6 +134,12 @@ class ExactStore(Store):
             if shard.low <= high and shard.high >= low:
                 opened = held.open(shard)
                 yield opened.stretch(*opened.range(low, high))
+
+    def cached(self) -> float:
+        """The share of directions that is in the page cache, as far as a few shards tell."""
+        shards = self.manifest.shards[:: max(1, len(self.manifest.shards) // LOOKED_AT)]
+        parts = [resident(self.snapshot.open(shard).stretch(0, shard.rows).rows.direction) for shard in shards]
+        return sum(parts) / len(parts) if parts else 1.0
 
     @property
     def coded(self) -> bool:
