@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from hiergeo import Space, search
 from hiergeo.errors import InputError, UnavailableError
+from hiergeo.geometry.space import By
 from hiergeo.search import Answer, Candidates, Climb, Request, Rows, Store, StoreFacts
 from hiergeo.search.certified import Effort
 from hiergeo.search.certified import search as through_store
@@ -262,14 +263,18 @@ def test_intervals_of_recall_are_wilson_s() -> None:
     assert (whole.value, round(whole.low, 4), whole.high) == (1.0, 0.8389, 1.0)
 
 
-def test_scans_and_stores_score_alike(index: search.Index) -> None:
+@pytest.mark.parametrize("by", ["angle", "distance"])
+def test_shells_are_widened_from_one_candidate_until_they_are_certified(index: search.Index, by: By) -> None:
     space = index.space
     asked = Rows.of(torch.arange(7), queries(data("random")), space).points(space.geometry)
-    scanned, found = Best(space, asked, 9), Best(space, asked, 9)
+    scanned, found = Best(space, asked, 20, by), Best(space, asked, 20, by)
     run(index.store.scan(), [scanned])
     engine = Mock(index, "")
     push(index.store, engine)
-    through_store(found, index.store, engine, Effort(4, 4096))
+    outcome = through_store(found, index.store, engine, Effort(1, 4096))
+    assert bool(outcome.certified.all())
+    assert not bool(outcome.first.all())
     assert scanned.found is not None
     assert found.found is not None
+    assert torch.equal(scanned.found.ids, found.found.ids)
     assert torch.equal(scanned.found.values, found.found.values)
