@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hiergeo.errors import UnavailableError, reason
 from hiergeo.search.appending import Labelled, Writer
-from hiergeo.search.layout import SHARDS, Manifest
+from hiergeo.search.layout import SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.shard_writer import PIECE
-from hiergeo.search.shards import OpenShard, check_sizes, read_rows
+from hiergeo.search.shards import OpenShard, altered, check_sizes, damage, read_rows
 from hiergeo.search.snapshots import publish, writer
 
 SMALL = 0.5
@@ -54,7 +55,7 @@ def compact(folder: Path) -> Compacted:
         made = Writer(folder, manifest)
         try:
             for shard in chosen:
-                check_sizes(folder / SHARDS, shard)
+                _check_bytes(folder / SHARDS, shard)
                 for rows, labels in _pieces(OpenShard(folder / SHARDS, manifest, shard)):
                     made.add(rows, labels)
             made.flush()
@@ -71,6 +72,17 @@ def compact(folder: Path) -> Compacted:
         len(joined.shards),
         sum(shard.rows for shard in made.shards),
     )
+
+
+def _check_bytes(folder: Path, shard: Shard) -> None:
+    """Raise UnavailableError unless a shard is what was written: its copy gets hashes of its own."""
+    check_sizes(folder, shard)
+    try:
+        name = altered(folder, shard)
+    except OSError as error:
+        raise UnavailableError(damage(shard, f"it cannot be read: {reason(error)}")) from error
+    if name is not None:
+        raise UnavailableError(damage(shard, f"{name} is not what was written"))
 
 
 def _rearranged(folder: Path, manifest: Manifest, gone: set[str], made: Writer) -> Manifest:

@@ -32,6 +32,7 @@ from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import CODES, FITS, Codes
 from hiergeo.storage import documents
+from hiergeo.storage.files import sha256
 
 DIRECTIONS, RADII, RADIUS, IDS = "directions", "radii.f32", "radius.f32", "ids.i64"
 SORTED, PLACES, CAPTIONS, RECORD = "sorted.i64", "places.i32", "captions.parquet", "shard.json"
@@ -231,6 +232,15 @@ def check_sizes(folder: Path, shard: Shard) -> None:
             raise UnavailableError(damage(shard, f"{name} cannot be read: {error.strerror}")) from error
         if found != size:
             raise UnavailableError(damage(shard, f"{name} has {found:,} bytes instead of {size:,}"))
+
+
+def altered(folder: Path, shard: Shard) -> str | None:
+    """The first file of a shard whose bytes are not those that were written; None if all are.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return next((name for name, known in shard.sha256.items() if sha256(folder / shard.name / name) != known), None)
 
 
 def has_form(shard: Shard, manifest: Manifest) -> bool:
