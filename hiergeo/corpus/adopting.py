@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from hiergeo.corpus.embedding import IMAGE_BIT, INPUT_BITS
 from hiergeo.corpus.records import Done, all_done, listed, place_of, read_done, write_done
-from hiergeo.errors import HiergeoError, UnavailableError
+from hiergeo.errors import HiergeoError
 from hiergeo.search import layout
 from hiergeo.search.appending import adopt
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import shell_edges, with_bounds
-from hiergeo.search.shards import RECORD, SORTED, OpenShard, check_sizes, damage, read_record
+from hiergeo.search.shards import RECORD, SORTED, DamagedError, OpenShard, check_sizes, read_record
 from hiergeo.search.snapshots import publish, writer
 from hiergeo.storage.locks import HeldError
 
@@ -169,7 +169,7 @@ def _intact(out: Path) -> Manifest:
         if gone is None:
             return manifest
         if layout.read(out).generation == manifest.generation:
-            raise UnavailableError(damage(gone, "its files are gone"))
+            raise DamagedError(gone.name, "its files are gone")
 
 
 def _ids(out: Path, manifest: Manifest, number: int) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from hiergeo.errors import HiergeoError, reason
 from hiergeo.search.appending import merged
 from hiergeo.search.layout import SHARDS, Shard, read_root
 from hiergeo.search.quantiles import with_bounds
-from hiergeo.search.shards import CAPTIONS, IDS, PLACES, RADII, SORTED, OpenShard, altered, arrow, check_sizes
+from hiergeo.search.shards import CAPTIONS, IDS, PLACES, RADII, SORTED, DamagedError, OpenShard, arrow, check_bytes
 from hiergeo.search.snapshots import Snapshot
 
 
@@ -74,12 +74,12 @@ def _defects(held: Snapshot, shard: Shard) -> Iterator[str]:
     """What is wrong with one shard."""
     folder = held.folder / SHARDS
     try:
-        check_sizes(folder, shard)
-        if name := altered(folder, shard):
-            yield f"{name} is not what was written"
-            return
+        check_bytes(folder, shard)
         opened = held.open(shard)
         rows = arrow().parquet.ParquetFile(folder / shard.name / CAPTIONS).metadata.num_rows
+    except DamagedError as error:
+        yield error.what
+        return
     except (HiergeoError, OSError, ValueError) as error:
         yield reason(error)
         return
