@@ -137,7 +137,7 @@ def delete_command(path: Folder, ids: Ids, json: options.Json = None) -> None:
         shown = ", ".join(map(str, missing[:LISTED])) + (
             f" and {len(missing) - LISTED:,} more" if missing[LISTED:] else ""
         )
-        note(f"the index holds no item of {counted(len(missing), 'id')} that you named: {shown}.")
+        note(f"no item of the index has {'the id' if len(missing) == 1 else 'the ids'} {shown}.")
         raise WrongResults
 
 

@@ -44,7 +44,7 @@ EmbeddingsOnly = Annotated[bool, typer.Option("--embeddings-only", help="Load no
 Store = Annotated[
     str | None,
     typer.Option(
-        help="Search through this store, to which the index was pushed: faiss:flat, milvus:URI, ... (by default the "
+        help="Search through this store, to which the index was pushed: milvus:URI, qdrant:URI, ... (by default the "
         "index is scanned)",
         metavar="SPEC",
     ),

@@ -94,7 +94,7 @@ def audit_command(
     }
     document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
     write_json(json, jsonlib.dumps(document, indent=2))
-    table = Table("", f"recall@{k}", "95 %", "certified", "rows scored", "lowest shell", title_justify="left")
+    table = Table("", f"recall@{k}", "95 %", "certified", "scored", "min shell", title_justify="left")
     for each in audits:
         worst = min(shell.value for shell in each.shells if shell is not None)
         ends = f"{each.recall.low:.3f} to {each.recall.high:.3f}"

@@ -132,7 +132,7 @@ def _print(taxonomy: Taxonomy, judgement: Judgement | None, out: Path | None) ->
     about = taxonomy.about()
     screen.print(
         f"{counted(about['items'], 'item')}, {counted(about['edges'], 'edge')}, {counted(about['roots'], 'root')}, "
-        f"depth {about['depth']}; left out: {counted(about['cut'], 'candidate')} of less confidence than "
+        f"depth {about['depth']}.\nLeft out: {counted(about['cut'], 'candidate')} of less confidence than "
         f"{taxonomy.settings.min_confidence:g}, {counted(about['redundant'], 'redundant one')}."
     )
     if out is not None:
