@@ -171,7 +171,7 @@ def _run(
         seconds,
         speed,
         finished,
-        estimates(speed, options.price_per_hour),
+        estimates(report.rows, speed, options.price_per_hour),
     )
 
 
