@@ -56,6 +56,9 @@ def test_an_image_is_searched_by_its_name_or_by_an_option(run, folder, tmp_path)
         (["a circle", "--low", "2", "--high", "1"], "empty"),
         (["a circle", "-g", "lorenz:-1"], "lorentz"),
         (["--image", "nowhere.png"], "nowhere.png"),
+        (["a circle", "--within", "1"], "--within"),
+        (["a circle", "--neighbours", "--by", "angle"], "--by"),
+        (["a circle", "--ladder", "--by", "margin"], "--by"),
     ],
 )
 def test_what_cannot_be_searched_is_said_in_one_sentence(run, folder, asked, named):
@@ -69,3 +72,14 @@ def test_a_folder_without_an_index_is_named(run, tmp_path):
     code, _, said = run("search", tmp_path, "a circle")
     assert code == 2
     assert str(tmp_path) in said
+
+
+def test_a_setting_that_is_not_finite_is_null_in_json(run, folder, tmp_path):
+    code, *_ = run("search", folder, "a circle", "--high", "inf", "--json", tmp_path / "out.json")
+    assert code == 0
+
+    def refuse(name):
+        pytest.fail(f"{name} is no JSON")
+
+    document = json.loads((tmp_path / "out.json").read_text(), parse_constant=refuse)
+    assert document["settings"]["high"] is None

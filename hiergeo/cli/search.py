@@ -13,6 +13,7 @@ from hiergeo._text import caption, isolated
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import Screen, console
+from hiergeo.cli.plans import finite
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open
@@ -37,7 +38,12 @@ Images = Annotated[
 ]
 Hits = Annotated[int, typer.Option("-k", help="Hits of each query.", metavar="K", min=1, max=MOST_HITS)]
 Order = Annotated[
-    str, typer.Option("--by", help="Order of children and parents: margin, angle or distance.", metavar="NAME")
+    str | None,
+    typer.Option(
+        "--by",
+        help="Order of children and parents: margin, angle or distance. (by default margin)",
+        metavar="NAME",
+    ),
 ]
 Geometry = Annotated[
     str | None,
@@ -69,7 +75,7 @@ def search_command(
     ] = False,
     count: Annotated[bool, typer.Option("--count", help="How many items each query entails.")] = False,
     k: Hits = 10,
-    by: Order = "margin",
+    by: Order = None,
     geometry: Geometry = None,
     steps: Steps = 50,
     within: Distance = None,
@@ -86,13 +92,18 @@ def search_command(
     check_writable(json)
     flags = {"children": children, "parents": parents, "neighbours": neighbours, "ladder": ladder, "count": count}
     kind = kind_of(flags)
+    if within is not None and kind != "count":
+        raise InputError("--within belongs to --count: give both, or neither.")
+    if by is not None and kind not in ("children", "parents"):
+        raise InputError(f"--by orders children and parents, and --{kind} has an order of its own: leave it out.")
     asked: list[Query] = [Path(query) if is_image(query) else query for query in queries or []]
     asked += image or []
     if not asked:
         raise InputError("there is nothing to search for: name a text, or an image with --image.")
     if geometry is not None:
         Space(geometry)
-    settings: dict[str, Any] = {"k": k, "by": by, "thresholds": steps, "within": within, "low": low, "space": geometry}
+    settings: dict[str, Any] = {"k": k, "by": by or "margin", "thresholds": steps, "within": within, "low": low}
+    settings["space"] = geometry
     if high is not None:
         settings["high"] = high
     requests = [Request(kind, query, store=store, **settings) for query in asked]
@@ -102,8 +113,9 @@ def search_command(
 
     told = [{"query": str(query), "kind": kind, **_told(result)} for query, result in zip(asked, results, strict=True)]
     spec = index.chosen(geometry).geometry.spec
-    document = {"metrics": metrics(results, len(index)), "answers": told, "settings": {**settings, "space": spec}}
-    write_json(json, jsonlib.dumps(document, indent=2, ensure_ascii=False))
+    used = {name: finite(value) for name, value in settings.items()} | {"space": spec}
+    document = {"metrics": metrics(results, len(index)), "answers": told, "settings": used}
+    write_json(json, jsonlib.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
     screen = console()
     for query, result in zip(asked, results, strict=True):
         show(screen, str(query), kind, result, spec)
