@@ -5,8 +5,8 @@ given on the command line overrides it. The JSON of a result holds the same opti
 given as such a file too.
 """
 
-import math
 import json
+import math
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
