@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import pairwise
 from pathlib import Path
 from typing import final
@@ -85,6 +86,10 @@ class ExactStore(Store):
                 found.close()
                 raise InputError(f"{self.folder} holds another index now, whose {what} differs: open it anew.")
         self.snapshot = found
+
+    def pinned(self) -> "ExactStore":
+        """The store as it is now: a later `refresh`, also by another thread, does not change what it reads."""
+        return copy(self)
 
     def describe(self) -> StoreFacts:
         held = self.snapshot
