@@ -99,6 +99,8 @@ class Engines:
         """
         if isinstance(store, Store):
             return store
+        if not isinstance(store, str):
+            raise InputError(f"a store is a Store or the spec of one, not {type(store).__name__}.")
         frame, edges = self.home.manifest.frame, self.home.manifest.edges
         if (store, edges) not in self._opened:
             for other in [known for known in self._opened if known[0] == store]:  # opened before a compaction
