@@ -56,6 +56,7 @@ def test_a_record_that_is_lost_meanwhile_does_not_cost_its_shards(tmp_path, monk
     embed(inputs, out, Quick())
     held = stored(out)
     (out / "inputs" / "000000.json").unlink()
+    texts(inputs, x=captions(40, 2))
     monkeypatch.setattr(conduct, "survey", lambda _: {})
     embed(inputs, out, Quick())
     assert stored(out) == held
