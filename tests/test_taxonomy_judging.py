@@ -120,6 +120,9 @@ def test_the_verb_writes_every_format(run, folder, tmp_path, form):
     assert f"{held['taxonomy']['edges']:,} edges" in printed
     assert ("left out" in noted) == (form == "newick")
     assert run("tree", folder, "-o", out)[0] == 2
+    code, printed, noted = run("tree", folder, "--format", form, "-k", 4, "--min-confidence", 0, "-g", "lorentz:-1")
+    assert (code, printed) == (0, out.read_text())
+    assert ("left out" in noted) == (form == "newick")
 
 
 def test_the_verb_shows_the_largest_branches(run, folder):

@@ -11,12 +11,11 @@ import numpy as np
 
 from hiergeo.corpus.embedding import INPUT_BITS
 from hiergeo.corpus.records import Done, all_done, place_of, write_done
-from hiergeo.errors import UnavailableError
 from hiergeo.search import layout
 from hiergeo.search.appending import adopt
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import shell_edges, with_bounds
-from hiergeo.search.shards import RECORD, SORTED, OpenShard, damage
+from hiergeo.search.shards import RECORD, SORTED, DamagedError, OpenShard
 from hiergeo.search.snapshots import publish, writer
 from hiergeo.storage.locks import HeldError
 
@@ -103,7 +102,7 @@ def _intact(out: Path) -> Manifest:
         if gone is None:
             return manifest
         if layout.read(out).generation == manifest.generation:
-            raise UnavailableError(damage(gone, "its files are gone"))
+            raise DamagedError(gone.name, "its files are gone")
 
 
 def _holds(out: Path, manifest: Manifest, number: int) -> bool:

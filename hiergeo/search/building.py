@@ -108,8 +108,8 @@ def open(path: Path | str, *, model: Model | None = None, device: str = "auto", 
         InputError: the manifest is damaged, or the model is another one.
     """
     store = ExactStore(path_of(path), skip_damaged)
-    for why in store.snapshot.damaged.values():
-        warn(f"the index is searched without a shard: {why}")
+    for name, what in store.snapshot.damaged.items():
+        warn(f"the index is opened without shard {name}, which is damaged ({what}).")
     return Index(store, model, device)
 
 

@@ -11,7 +11,7 @@ from hiergeo.errors import HiergeoError, reason
 from hiergeo.search.appending import merged
 from hiergeo.search.layout import SHARDS, Shard, read_root
 from hiergeo.search.quantiles import with_bounds
-from hiergeo.search.shards import CAPTIONS, IDS, PLACES, RADII, SORTED, OpenShard, arrow, check_sizes
+from hiergeo.search.shards import CAPTIONS, IDS, PLACES, RADII, SORTED, DamagedError, OpenShard, arrow, check_sizes
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.storage.files import sha256
 
@@ -81,6 +81,9 @@ def _defects(held: Snapshot, shard: Shard) -> Iterator[str]:
                 return
         opened = held.open(shard)
         rows = arrow().parquet.ParquetFile(folder / shard.name / CAPTIONS).metadata.num_rows
+    except DamagedError as error:
+        yield error.what
+        return
     except (HiergeoError, OSError, ValueError) as error:
         yield reason(error)
         return

@@ -39,7 +39,8 @@ class Index(Editable):
     """An index of embeddings in an entailment hierarchy.
 
     Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
-    one pass over the index. A query is a text, an image (a path or a picture), or an embedding; its direction is
+    one pass over the index. A query is a text, an image (a `Path`, a picture, or a string that names an existing image
+    file; any other string is a text), or an embedding; its direction is
     rounded to the dtype of the index before it is compared, as those of stored items were.
 
     Args:
@@ -86,7 +87,7 @@ class Index(Editable):
         high: float = float("inf"),
         store: Store | str | None = None,
     ) -> Answer | list[Answer]:
-        """The k items that the query entails most.
+        """The k items that the query comes nearest to entailing; it entails those whose margin is >= 0.
 
         Args:
             query: one or several.
@@ -118,7 +119,7 @@ class Index(Editable):
         high: float = float("inf"),
         store: Store | str | None = None,
     ) -> Answer | list[Answer]:
-        """The k items that entail the query most; arguments as for `children`."""
+        """The k items that come nearest to entailing the query; arguments as for `children`."""
         shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
         return cast(Answer | list[Answer], self._asked("parents", query, shared))
 
@@ -142,6 +143,8 @@ class Index(Editable):
         thresholds: int | Tensor = 50,
         *,
         space: Space | str | None = None,
+        low: float = 0.0,
+        high: float = float("inf"),
         store: Store | str | None = None,
     ) -> Climb | list[Climb]:
         """From general to specific: for each threshold the nearest item whose radius is within it.
@@ -151,9 +154,11 @@ class Index(Editable):
             thresholds: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the largest
                 radius of the index.
             space: as for `children`.
+            low: as for `children`.
+            high: as for `children`.
             store: as for `children`.
         """
-        shared = {"thresholds": thresholds, "space": space, "store": store}
+        shared = {"thresholds": thresholds, "space": space, "low": low, "high": high, "store": store}
         return cast(Climb | list[Climb], self._asked("ladder", query, shared))
 
     def count(
@@ -163,6 +168,8 @@ class Index(Editable):
         within: float | None = None,
         space: Space | str | None = None,
         min_radius: float | None = None,
+        low: float = 0.0,
+        high: float = float("inf"),
     ) -> int | list[int]:
         """How many items the query entails: those within its cone, or within a geodesic distance.
 
@@ -171,8 +178,10 @@ class Index(Editable):
             within: count the items within this geodesic distance instead.
             space: as for `children`.
             min_radius: as for `children`.
+            low: as for `children`.
+            high: as for `children`.
         """
-        shared = {"within": within, "space": space, "min_radius": min_radius}
+        shared = {"within": within, "space": space, "min_radius": min_radius, "low": low, "high": high}
         return cast(int | list[int], self._asked("count", query, shared))
 
     def search(self, requests: Sequence[Request]) -> list[Result]:
@@ -215,9 +224,15 @@ class Index(Editable):
             progress: draw a bar for work that outlasts a second.
 
         Raises:
+            InputError: the spec of a store in memory, which is filled whenever it is opened.
             UnavailableError: it cannot be reached, or afterwards holds another number of items in a shell.
         """
-        return push(self.store, self.engines.opened(store), progress=progress)
+        engine = self.engines.opened(store)
+        if isinstance(store, str) and not engine.durable:
+            raise InputError(
+                f"{store} is held in memory and filled whenever it is opened: there is nothing to push, search with it."
+            )
+        return push(self.store, engine, progress=progress)
 
     def audit(
         self, store: str, queries: Tensor, k: int = 10, *, by: By = "margin", space: str | None = None

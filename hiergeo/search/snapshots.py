@@ -16,10 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import final
 
-from hiergeo.errors import UnavailableError
 from hiergeo.search import layout
 from hiergeo.search.layout import BUILD, MANIFEST, SHARDS, Manifest, Retired, Shard
-from hiergeo.search.shards import OpenShard, check_sizes, damage, has_form
+from hiergeo.search.shards import DamagedError, OpenShard, check_sizes, has_form
 from hiergeo.storage.files import remove_leftovers
 from hiergeo.storage.locks import HeldError, locked
 
@@ -84,12 +83,12 @@ class Snapshot:
             try:
                 check_sizes(self.folder / SHARDS, shard)
                 if not has_form(shard, self.manifest):
-                    raise UnavailableError(damage(shard, "its files are not of the size of its rows"))
+                    raise DamagedError(shard.name, "its files are not of the size of its rows")
                 sound.append(shard)
-            except UnavailableError as error:
+            except DamagedError as error:
                 if not skip_damaged:
                     raise
-                self.damaged[shard.name] = str(error)
+                self.damaged[shard.name] = error.what
         if self.damaged:
             self.manifest = replace(self.manifest, shards=tuple(sound))
         return self
