@@ -93,7 +93,14 @@ def build(
     return Index(ExactStore(folder), loaded)
 
 
-def open(path: Path | str, *, model: Model | None = None, device: str = "auto", skip_damaged: bool = False) -> Index:
+def open(
+    path: Path | str,
+    *,
+    model: Model | None = None,
+    device: str = "auto",
+    compute: str = "cpu",
+    skip_damaged: bool = False,
+) -> Index:
     """Open an index.
 
     Args:
@@ -101,6 +108,7 @@ def open(path: Path | str, *, model: Model | None = None, device: str = "auto", 
         model: the model of the index, if it is loaded already; otherwise it is loaded when the first text or image is
             searched.
         device: where the model is loaded.
+        compute: where rows are compared, such as "cuda"; they are moved there a chunk at a time.
         skip_damaged: leave out, with a warning, shards that are truncated or incomplete, instead of refusing the index.
 
     Raises:
@@ -110,7 +118,7 @@ def open(path: Path | str, *, model: Model | None = None, device: str = "auto", 
     store = ExactStore(path_of(path), skip_damaged)
     for name, what in store.snapshot.damaged.items():
         warn(f"the index is opened without shard {name}, which is damaged ({what}).")
-    return Index(store, model, device)
+    return Index(store, model, device, compute)
 
 
 def _planned(

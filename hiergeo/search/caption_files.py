@@ -15,6 +15,8 @@ from hiergeo.storage.files import path_of, size_of
 def captions_in(file: Path | str, images: Path | None) -> tuple[Iterable[Any], bool]:
     """The captions in a file; or pairs of a caption and its image, if the file is a table with both; and whether it is.
 
+    A row whose cell of the image is missing or empty has the image None.
+
     Args:
         file: .txt with one a line, .csv or .parquet with a column ``caption``.
         images: the folder that the images of a table are named in.
@@ -36,9 +38,16 @@ def captions_in(file: Path | str, images: Path | None) -> tuple[Iterable[Any], b
     if first is None:
         return (), False
     whole = chain([first], rows)
-    if first.get("image") is None:
+    if "image" not in first:
         return (row["caption"] for row in whole), False
-    return ((row["caption"], images / row["image"] if images else row["image"]) for row in whole), True
+    return ((row["caption"], _image(row["image"], images)) for row in whole), True
+
+
+def _image(cell: Any, images: Path | None) -> Any:
+    """The image that a cell names; what is no string is left as it is, to be refused with the number of its row."""
+    if cell is None or cell == "":
+        return None
+    return images / cell if images and isinstance(cell, str) else cell
 
 
 def _lines(path: Path) -> Iterator[str]:

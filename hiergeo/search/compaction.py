@@ -12,7 +12,7 @@ from hiergeo.search.checking import check
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.shard_writer import PIECE
-from hiergeo.search.shards import OpenShard, check_sizes, read_rows
+from hiergeo.search.shards import OpenShard, check_bytes, read_rows
 from hiergeo.search.snapshots import publish, writer
 
 SMALL = 0.5
@@ -64,7 +64,7 @@ def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
         made = Writer(folder, manifest)
         try:
             for shard in chosen:
-                check_sizes(folder / SHARDS, shard)
+                check_bytes(folder / SHARDS, shard)
                 for rows, labels in _pieces(OpenShard(folder / SHARDS, manifest, shard)):
                     made.add(rows, labels)
             made.flush()

@@ -194,19 +194,20 @@ class Index(Editable):
             return []
         if not len(self):
             raise InputError("the index is empty: add items before searching.")
+        store = self.store.pinned()
         embedded = self.encoder.encode([request.query for request in requests])
         groups: dict[Any, list[int]] = {}
         for place, request in enumerate(requests):
             groups.setdefault(request.group, []).append(place)
-        asked = [self._group([requests[i] for i in places], embedded[places]) for places in groups.values()]
+        asked = [self._group(store, [requests[i] for i in places], embedded[places]) for places in groups.values()]
         scanned = [group for group in asked if group.engine is None]
         if scanned:
             low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
             tasks = [group.task for group in scanned]
-            if self._screened(tasks):
-                counts = run_screened(self.store.coded_stream(low, high), tasks)
+            if self._screened(store, tasks):
+                counts = run_screened(store.coded_stream(low, high), tasks)
             else:
-                counts = run(self.store.stream(low, high), tasks, self.device)
+                counts = run(store.stream(low, high), tasks, self.device)
             for group, count in zip(scanned, counts, strict=True):
                 group.scored = count
         results: list[Result] = [0] * len(requests)
@@ -270,20 +271,20 @@ class Index(Editable):
         self.manifest.frame.check(space)
         return space
 
-    def _group(self, requests: list[Request], embedded: Tensor) -> Group:
-        return Group(requests, embedded, self.chosen(requests[0].space), self.store, self.engines, self.device)
+    def _group(self, store: ExactStore, requests: list[Request], embedded: Tensor) -> Group:
+        return Group(requests, embedded, self.chosen(requests[0].space), store, self.engines, self.device)
 
-    def _screened(self, tasks: Sequence[Task]) -> bool:
+    def _screened(self, store: ExactStore, tasks: Sequence[Task]) -> bool:
         """Whether rows are screened in 8 bits first: where it is possible, and pays or is wanted."""
-        if self.screen == "never" or self.device.type != "cpu" or not self.store.coded:
+        if self.screen == "never" or self.device.type != "cpu" or not store.coded:
             return False
         if not multiplies(self.manifest.frame.dim):
             return False
         if self.screen == "auto" and (
-            sum(len(task.x) for task in tasks) > SCREENED_QUERIES or self.store.cached() > MOSTLY_CACHED
+            sum(len(task.x) for task in tasks) > SCREENED_QUERIES or store.cached() > MOSTLY_CACHED
         ):
             return False
-        farthest = max(shard.high for shard in self.manifest.shards)
+        farthest = max(shard.high for shard in store.manifest.shards)
         return all(screens(task.space, max(farthest, float(task.x.radius.max()))) for task in tasks)
 
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> object:

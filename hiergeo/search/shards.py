@@ -32,6 +32,7 @@ from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import CODES, FITS, Codes
 from hiergeo.storage import documents
+from hiergeo.storage.files import sha256
 
 DIRECTIONS, RADII, RADIUS, IDS = "directions", "radii.f32", "radius.f32", "ids.i64"
 SORTED, PLACES, CAPTIONS, RECORD = "sorted.i64", "places.i32", "captions.parquet", "shard.json"
@@ -247,6 +248,18 @@ def check_sizes(folder: Path, shard: Shard) -> None:
             raise DamagedError(shard.name, f"{name} cannot be read: {error.strerror}") from error
         if found != size:
             raise DamagedError(shard.name, f"{name} has {found:,} bytes instead of {size:,}")
+
+
+def check_bytes(folder: Path, shard: Shard) -> None:
+    """Raise DamagedError unless every byte of a shard is as it was written."""
+    check_sizes(folder, shard)
+    for name, known in shard.sha256.items():
+        try:
+            found = sha256(folder / shard.name / name)
+        except OSError as error:
+            raise DamagedError(shard.name, f"{name} cannot be read: {error.strerror}") from error
+        if found != known:
+            raise DamagedError(shard.name, f"{name} is not what was written")
 
 
 def has_form(shard: Shard, manifest: Manifest) -> bool:

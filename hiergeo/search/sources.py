@@ -42,7 +42,7 @@ class Batch(NamedTuple):
         start: number of the first.
         size: how many.
         captions: one for each; None for items without captions.
-        images: paths or other references, one for each; None for items without images.
+        images: paths or other references, one for each, None for a row without one; None for items without images.
         embeddings: (n, D); None where captions or images are to be embedded.
         ids: (n,) int64; None where they are to be counted.
     """
@@ -50,15 +50,15 @@ class Batch(NamedTuple):
     start: int
     size: int
     captions: list[str] | None
-    images: list[str | Path] | None
+    images: list[str | Path | None] | None
     embeddings: Tensor | None
     ids: Tensor | None
 
     def hash_into(self, digest: "hashlib._Hash") -> None:
-        """Add the content of the batch to a hash."""
-        for words in (self.captions, self.images):
+        """Add the content of the batch to a hash; of images their names, sizes and times of change."""
+        for words in (self.captions, map(_identified, self.images or ())):
             for word in words or ():
-                raw = str(word).encode("utf-8", "surrogateescape")
+                raw = word.encode("utf-8", "surrogateescape")
                 digest.update(len(raw).to_bytes(8, "little") + raw)
         for numbers in (self.embeddings, self.ids):
             if numbers is not None:
@@ -67,7 +67,9 @@ class Batch(NamedTuple):
     def labels(self, folder: Path) -> Labels:
         """Captions and references to images, as the index in `folder` keeps them."""
         nothing: list[str | None] = [None] * self.size
-        images = [reference(image, folder) for image in self.images] if self.images is not None else nothing
+        images = nothing
+        if self.images is not None:
+            images = [None if image is None else reference(image, folder) for image in self.images]
         return Labels(self.captions if self.captions is not None else nothing, images)
 
 
@@ -169,6 +171,15 @@ class Inputs:
         return takers
 
 
+def _identified(image: str | Path | None) -> str:
+    """An image as a build that is resumed tells it from another one: its name, and of a file what it is by now."""
+    try:
+        found = None if image is None else os.stat(image)
+    except (OSError, ValueError):
+        found = None
+    return f"{image}" if found is None else f"{image}\0{found.st_size}\0{found.st_mtime_ns}"
+
+
 def reference(image: str | Path, folder: Path) -> str:
     """How an index refers to an image: relative to the index in `folder` if it lies beside or below it.
 
@@ -236,7 +247,8 @@ def _check_image(row: int, image: object) -> None:
 
 def _check_pair(row: int, pair: tuple[object, object]) -> None:
     _check_caption(row, pair[0])
-    _check_image(row, pair[1])
+    if pair[1] is not None:
+        _check_image(row, pair[1])
 
 
 def ids_of(ids: Iterable[int] | Tensor) -> Tensor:

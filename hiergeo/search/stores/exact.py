@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import pairwise
 from pathlib import Path
 from typing import final
@@ -68,6 +69,10 @@ class ExactStore(Store):
     def refresh(self) -> None:
         """Go on to the current generation: what writers have changed since."""
         self.snapshot = Snapshot(self.folder).check(self.skip_damaged)
+
+    def pinned(self) -> "ExactStore":
+        """The store as it is now: a later `refresh`, also by another thread, does not change what it reads."""
+        return copy(self)
 
     def describe(self) -> StoreFacts:
         held = self.snapshot
