@@ -35,7 +35,8 @@ Model = Annotated[
 Captions = Annotated[
     Path | None,
     typer.Option(
-        help="Captions: .txt with one a line, .csv or .parquet with a column caption, and image if items have one.",
+        help="Captions: .txt with one a line; .csv or .parquet with a column caption, and if items have them image and "
+        "id (whole numbers, distinct).",
         metavar="FILE",
         callback=options.path,
     ),
