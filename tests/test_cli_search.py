@@ -121,3 +121,14 @@ def test_a_folder_without_an_index_is_named(run, tmp_path):
     code, _, said = run("search", tmp_path, "a circle")
     assert code == 2
     assert str(tmp_path) in said
+
+
+def test_a_setting_that_is_not_finite_is_null_in_json(run, folder, tmp_path):
+    code, *_ = run("search", folder, "a circle", "--high", "inf", "--json", tmp_path / "out.json")
+    assert code == 0
+
+    def refuse(name):
+        pytest.fail(f"{name} is no JSON")
+
+    document = json.loads((tmp_path / "out.json").read_text(), parse_constant=refuse)
+    assert document["settings"]["high"] is None

@@ -14,6 +14,7 @@ from hiergeo._text import caption, isolated, shortened
 from hiergeo.cli import options
 from hiergeo.cli._io import SPEC_SHOWN, check_writable, write_json
 from hiergeo.cli._terminal import Screen, console, counted
+from hiergeo.cli.plans import finite
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open
@@ -189,11 +190,6 @@ def kind_of(flags: dict[str, bool]) -> Kind:
         raise InputError(f"--{given[0]} and --{given[1]} are different searches: give one of them.")
     kind: Any = given[0] if given else "children"
     return kind
-
-
-def finite(value: Any) -> Any:
-    """A setting as JSON can hold it: what is not finite becomes null."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def metrics(results: list[Result], rows: int) -> dict[str, float]:

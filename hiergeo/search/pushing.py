@@ -99,6 +99,8 @@ class Engines:
         """
         if isinstance(store, Store):
             return store
+        if not isinstance(store, str):
+            raise InputError(f"a store is a Store or the spec of one, not {type(store).__name__}.")
         frame, edges = self.home.manifest.frame, self.home.manifest.edges
         if (store, edges) not in self._opened:
             self._opened[store, edges] = open_store(store, frame, edges)

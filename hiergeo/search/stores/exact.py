@@ -67,8 +67,25 @@ class ExactStore(Store):
         return self.snapshot.manifest
 
     def refresh(self) -> None:
-        """Go on to the current generation: what writers have changed since."""
-        self.snapshot = Snapshot(self.folder).check(self.skip_damaged)
+        """Go on to the current generation: what writers have changed since.
+
+        Raises:
+            InputError: another index is there now, of another space, root or model; the snapshot stays.
+            UnavailableError: there is no index any more, or a shard is damaged; the snapshot stays.
+        """
+        found = Snapshot(self.folder).check(self.skip_damaged)
+        old, new = self.manifest, found.manifest
+        kept = {
+            "root or dimension": (old.frame, new.frame),
+            "geometry": (old.geometry, new.geometry),
+            "min_radius": (old.min_radius, new.min_radius),
+            "model": (old.model and old.model.fingerprint, new.model and new.model.fingerprint),
+        }
+        for what, (before, after) in kept.items():
+            if before != after:
+                found.close()
+                raise InputError(f"{self.folder} holds another index now, whose {what} differs: open it anew.")
+        self.snapshot = found
 
     def pinned(self) -> "ExactStore":
         """The store as it is now: a later `refresh`, also by another thread, does not change what it reads."""
