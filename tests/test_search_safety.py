@@ -17,7 +17,7 @@ from hiergeo.corpus import Options, adopting, conduct, embed, pipeline, readers,
 from hiergeo.corpus.samples import Columns, Defect
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import parse
-from hiergeo.search import appending, building, layout, shard_writer
+from hiergeo.search import appending, building, layout, pushing, shard_writer
 from hiergeo.search import index as index_module
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.shard_writer import write_shard
@@ -324,3 +324,24 @@ def test_where_rows_are_compared_is_chosen_when_an_index_is_opened(tmp_path):
     assert search.open(tmp_path / "ix", model=Quick(), compute="cpu").device.type == "cpu"
     with pytest.raises((InputError, UnavailableError)):
         search.open(tmp_path / "ix", model=Quick(), compute="nowhere")
+
+
+def test_a_store_is_closed_before_it_is_opened_with_the_shells_of_a_compaction(tmp_path, monkeypatch):
+    index = search.build(tmp_path / "ix", Quick(), captions(300))
+    open_now = []
+
+    class Store:
+        def __init__(self, spec, _frame, edges):
+            assert spec not in open_now  # as engines that lock their folder
+            open_now.append(spec)
+            self.spec, self.edges = spec, edges
+
+        def close(self):
+            open_now.remove(self.spec)
+
+    monkeypatch.setattr(pushing, "open_store", Store)
+    first = index.engines.opened("engine:place")
+    index.add(captions(200, 1))
+    assert index.engines.opened("engine:place") is first
+    index.compact()
+    assert index.engines.opened("engine:place").edges == index.manifest.edges != first.edges
