@@ -218,15 +218,14 @@ def show(screen: Screen, query: str, kind: Kind, result: Answer | Climb, spec: s
     screen.print(table)
     if kind in CONES:
         inside = sum(hit.margin >= 0 for hit in result.hits)
-        screen.print(Text(f"{inside:,} of {counted(len(result.hits), 'hit')} {CONES[kind]} (margin >= 0)."))
-    screen.print(
-        Text(f"{result.guarantee}{_recall(result)}: {result.scored:,} of {result.rows:,} items scored in {spec}.")
-    )
+        share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
+        screen.print(Text(f"{CONES[kind].format(share)} (margin >= 0)."))
+    screen.print(Text(f"{result.guarantee}{_recall(result)}: {result.scored:,} of {result.rows:,} items scored."))
     at = "at the hits" if kind == "parents" else "at the query"
-    screen.print(Text(f"The query has radius {result.radius:.4f}. Angles are in radians, {at}."))
+    screen.print(Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, {at}."))
 
 
-CONES = {"children": "lie in the cone of the query", "parents": "have the query in their cone"}
+CONES = {"children": "{} lie in the cone of the query", "parents": "The query lies in the cone of {}"}
 """What a margin that is not negative says of the hits of a kind."""
 
 

@@ -10,7 +10,7 @@ from hiergeo import _limits, adapters
 from hiergeo.adapters import Model
 from hiergeo.corpus import cluster, readers, sources
 from hiergeo.corpus.adopting import Adopter, patiently, settle, survey
-from hiergeo.corpus.embedding import INPUT_BITS, Embedder
+from hiergeo.corpus.embedding import INPUT_BITS, ItemEmbedder
 from hiergeo.corpus.records import Allowance, Done
 from hiergeo.corpus.report import Report, Summary, estimates
 from hiergeo.corpus.samples import ITEMS, Columns, Items, MissingColumnError, UnreadableError
@@ -146,7 +146,7 @@ def _run(
             settings = (ray, options.batch_size, options.max_poisoned)
             results = cluster.spread(corpus, missing, model.name, *settings, report.count)
         else:
-            embedder = Embedder(model, space, options.dtype, options.items, options.batch_size)
+            embedder = ItemEmbedder(model, space, options.dtype, options.items, options.batch_size)
             held.callback(embedder.close)
             allowance = Allowance(options.max_poisoned)
             results = work(corpus, missing, embedder, allowance, report.count)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from hiergeo.corpus import readers
 from hiergeo.corpus.adopting import recovered
-from hiergeo.corpus.embedding import IMAGE_BIT, Embedder
+from hiergeo.corpus.embedding import IMAGE_BIT, ItemEmbedder
 from hiergeo.corpus.pipeline import Ahead, Parts, windows
 from hiergeo.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
 from hiergeo.corpus.samples import Defect, Sample, UnreadableError
@@ -73,7 +73,7 @@ class Corpus:
 
 
 def work(
-    corpus: Corpus, numbers: Iterable[int], embedder: Embedder, allowance: Allowance, progress: Progress
+    corpus: Corpus, numbers: Iterable[int], embedder: ItemEmbedder, allowance: Allowance, progress: Progress
 ) -> Iterator[Result]:
     """Embed inputs one after the other; gives what became of each.
 
@@ -103,7 +103,7 @@ def work(
             time.sleep(WAIT)
 
 
-def embed_input(corpus: Corpus, number: int, embedder: Embedder, allowance: Allowance, progress: Progress) -> Done:
+def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: Allowance, progress: Progress) -> Done:
     """Embed one input into shards of its own, which are not a part of the index yet; its lock is held.
 
     Where the index holds the input already and its record alone is lost, the record is written again.

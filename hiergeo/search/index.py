@@ -19,7 +19,7 @@ from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
 from hiergeo.search.recall import KindAudit, audit
 from hiergeo.search.requests import Kind, Request
-from hiergeo.search.screen import screens
+from hiergeo.search.screen import multiplies, screens
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Task, run, run_screened
@@ -238,7 +238,7 @@ class Index(Editable):
     def audit(
         self, store: str, queries: Tensor, k: int = 10, *, by: By = "margin", space: str | None = None
     ) -> tuple[KindAudit, ...]:
-        """Measure the recall of searches through a store against scans; later approximate answers carry it.
+        """Measure the recall of searches through a store against scans; later answers of the same settings carry it.
 
         Args:
             store: its spec.
@@ -250,8 +250,9 @@ class Index(Editable):
         Returns:
             One audit each of children, parents, neighbours and ladders: recall overall and of every shell.
         """
-        spec = self.chosen(space).geometry.spec
-        template = Request("children", "", k, by, thresholds=k, space=spec, store=store)
+        asked = self.chosen(space)
+        spec, least = asked.geometry.spec, asked.min_radius
+        template = Request("children", "", k, by, thresholds=k, space=spec, min_radius=least, store=store)
         return audit(self.search, self.store, self.engines.get(store), template, queries)
 
     def chosen(self, space: Space | str | None) -> Space:
@@ -276,6 +277,8 @@ class Index(Editable):
     def _screened(self, store: ExactStore, tasks: Sequence[Task]) -> bool:
         """Whether rows are screened in 8 bits first: where it is possible, and pays or is wanted."""
         if self.screen == "never" or self.device.type != "cpu" or not store.coded:
+            return False
+        if not multiplies(self.manifest.frame.dim):
             return False
         if self.screen == "auto" and (
             sum(len(task.x) for task in tasks) > SCREENED_QUERIES or store.cached() > MOSTLY_CACHED

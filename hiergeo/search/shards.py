@@ -291,6 +291,6 @@ def inside(bound: float, *, up: bool) -> np.float32:
     """The float32 nearest to a bound of radii that is not below it, or with `up` False not above it."""
     with np.errstate(over="ignore"):
         near = np.float32(bound)
-    if up and near < bound:
+    if up and float(near) < bound:
         return np.nextafter(near, np.float32(np.inf))
-    return np.nextafter(near, np.float32(-np.inf)) if not up and near > bound else near
+    return np.nextafter(near, np.float32(-np.inf)) if not up and float(near) > bound else near

@@ -13,7 +13,7 @@ from hiergeo.errors import HiergeoError, UnavailableError
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
 from hiergeo.serving.batching import Batcher
-from hiergeo.serving.engine import Engine
+from hiergeo.serving.engine import IndexService
 from hiergeo.serving.limits import Refused, Settings
 from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.openapi import document
@@ -48,7 +48,7 @@ class Service:
     def __init__(self, index: Index, settings: Settings) -> None:
         self.index, self.settings, self.metrics = index, settings, Metrics()
         self.requests = Requests(settings.limits, index.encoder.dim)
-        self.engine = Engine(index, settings, self.metrics)
+        self.engine = IndexService(index, settings, self.metrics)
         self.started = time.monotonic()
         self._batcher: Batcher | None = None
         self._readers: ThreadPoolExecutor | None = None

@@ -1,4 +1,4 @@
-"""The engine behind a server: batches of questions answered from an index, and items added to it."""
+"""What answers requests in a server: batches of questions answered from an index, and items added to it."""
 
 import os
 import time
@@ -35,7 +35,7 @@ SLICE = 32
 
 
 @final
-class Engine:
+class IndexService:
     """Answers questions from an index. `answer` and `store` run on one thread, one at a time.
 
     Args:
