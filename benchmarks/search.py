@@ -21,6 +21,8 @@ import torch
 
 from benchmarks.search_data import Captions
 from benchmarks.search_exact import report as exactness
+from benchmarks.search_exact import screened
+from benchmarks.search_own import report as own_texts
 from hiergeo import Space, search
 from hiergeo.geometry import Points
 from hiergeo.search import Index
@@ -33,6 +35,7 @@ SPEC = "lorentz:-1"
 KINDS = ("children", "parents", "neighbours", "ladder", "count")
 BATCHES = (1, 8, 32, 256)
 K, STEPS = 10, 50
+PARTS = ("warm", "screen", "cold", "exact", "equal", "own")
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=1000, help="of the comparison with brute force; 0 for none")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--part", choices=("build", "warm", "screen", "cold", "exact"), action="append")
+    parser.add_argument("--part", choices=("build", *PARTS), action="append")
+    parser.add_argument("--model", metavar="SPEC", help="of the part own; by default all-MiniLM-L6-v2")
     asked = parser.parse_args()
-    parts = asked.part or ["build", "warm", "screen", "cold", "exact"]
+    parts = asked.part or PARTS
     captions = Captions(asked.data)
     print(
         f"{captions.said(asked.rows)}; {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}.\n", flush=True
@@ -72,6 +76,10 @@ def main() -> None:
         cold(asked.folder, space, queries, asked.rounds)
     if "exact" in parts and asked.queries:
         exactness(asked.folder, captions, asked.queries)
+    if "equal" in parts and asked.queries:
+        screened(asked.folder, captions, asked.queries)
+    if "own" in parts:
+        own_texts(asked.model)
 
 
 def warm(folder: Path, space: Space, queries: torch.Tensor, rounds: int) -> None:

@@ -38,8 +38,11 @@ def test_an_index_from_captions_to_its_end(run, tmp_path) -> None:
     code, *_ = run("index", "add", out, "--captions", tmp_path / "d.csv", "--json", numbers)
     assert (code, metrics(numbers)["rows"]) == (0, 1)
     assert json.loads(numbers.read_text())["settings"]["first"] == 2
-    code, printed, _ = run("index", "delete", out, "0", "7", "--json", numbers)
-    assert (code, metrics(numbers)) == (0, {"deleted": 1, "missing": 1, "rows": 2})
+    code, printed, said = run("index", "delete", out, "0", "7", "--json", numbers)
+    assert (code, metrics(numbers)) == (1, {"deleted": 1, "missing": 1, "rows": 2})
+    assert json.loads(numbers.read_text())["missing"] == [7]
+    assert "deleted 1 item:" in printed
+    assert "the id 7." in said
     code, *_ = run("index", "info", out, "--json", numbers)
     assert (code, metrics(numbers)["deleted"], metrics(numbers)["shards"]) == (0, 1, 2)
     code, *_ = run("index", "compact", out, "--json", numbers)
@@ -73,14 +76,39 @@ def test_a_damaged_shard_is_named_and_left_out_on_request(run, tmp_path, stored)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     code, printed, _ = run("index", "check", out, "--json", numbers)
     assert (code, metrics(numbers)["defects"]) == (1, 1)
-    assert name in printed
+    assert printed.count(name) == 1
     path.write_bytes(b"")
     code, _, said = run("index", "info", out)
     assert code == 2
     assert name in said
+    assert "--skip-damaged" in said
+    code, printed, _ = run("index", "check", out)
+    assert (code, printed.count(name)) == (1, 1)
     code, _, said = run("index", "info", out, "--skip-damaged", "--json", numbers)
     assert name in said
+    assert "restore" not in said
     assert (code, metrics(numbers)["rows"]) == (0, 50)
+    assert run("tree", out)[0] == 2
+    code, printed, _ = run("tree", out, "--skip-damaged", "--format", "newick")
+    assert (code, printed.count("'caption ")) == (0, 50)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("content", [b"", None])
+def test_damaged_shards_are_dropped_by_a_compaction_on_request_alone(run, tmp_path, stored, content) -> None:
+    out, numbers = tmp_path / "i", tmp_path / "n.json"
+    run("index", "build", out, "--embeddings", stored)
+    run("index", "add", out, "--embeddings", stored)
+    run("index", "delete", out, "99")
+    path = out / "shards" / search.open(out).manifest.shards[1].name / "directions"
+    path.write_bytes(path.read_bytes()[:-1] + b"x" if content is None else content)
+    if content is not None:
+        assert run("index", "compact", out)[0] == 2
+    code, printed, _ = run("index", "compact", out, "--skip-damaged", "--json", numbers)
+    assert (code, metrics(numbers)["lost"], metrics(numbers)["rows"]) == (0, 49, 50)
+    assert "49 items" in printed
+    assert run("index", "check", out)[0] == 0
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,49 @@ def test_every_kind_prints_and_writes_what_python_finds(run, folder, tmp_path, k
     assert answer["guarantee"] == "exact"
     assert all(hit.caption.split()[-1] in printed for hit in found.hits)
     assert f"of {len(CAPTIONS)} items scored" in printed
+    assert ("margin" in printed) == (kind in ("children", "parents"))
+    if kind in ("children", "parents"):
+        assert f"{sum(hit.margin >= 0 for hit in found.hits)} of {len(found.hits)} hits" in printed
+
+
+def test_rows_of_a_narrow_terminal_hold_an_id_a_caption_and_every_number(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    search.build(tmp_path / "index", "tiny", CAPTIONS, ids=[(7 << 32) + i for i in range(len(CAPTIONS))])
+    for kind in ("children", "ladder"):
+        code, printed, _ = run("search", tmp_path / "index", "a red circle", f"--{kind}", "-g", "lorentz:-1")
+        lines = printed.splitlines()
+        assert code == 0
+        assert max(map(len, lines)) <= 80
+        assert not any(line.endswith(" ") for line in lines)
+        assert "a red circle" in next(line for line in lines if str((7 << 32) + 2) in line)
+
+
+def test_settings_of_a_search_give_its_answers_again(run, folder, tmp_path):
+    out = tmp_path / "out.json"
+    words = ("a circle", "-k", 3, "--by", "angle", "-g", "lorentz:-1", "--min-radius", 0.05, "--high", 9)
+    assert run("search", folder, *words, "--store", "faiss:flat", "--json", out)[0] == 0
+    held = json.loads(out.read_text())
+    (answer,), told = held["answers"], held["settings"]
+    assert told["store"] == "faiss:flat"
+    again = search.open(told["path"]).children(
+        answer["query"],
+        told["k"],
+        by=told["by"],
+        space=told["space"],
+        min_radius=told["min_radius"],
+        low=told["low"],
+        high=told["high"],
+        store=told["store"],
+    )
+    assert [hit.id for hit in again.hits] == [hit["id"] for hit in answer["hits"]]
+
+
+def test_ladders_and_counts_leave_out_radii_as_other_searches_do(folder):
+    index = search.open(folder)
+    radii = sorted(hit.radius for hit in index.neighbours("a circle", 6).hits)
+    middle = (radii[2] + radii[3]) / 2
+    assert index.count("a circle", within=1e9, low=middle) == index.count("a circle", within=1e9, high=middle) == 3
+    assert {hit.radius for hit in index.ladder("a circle", low=middle).hits} <= set(radii[3:])
 
 
 def test_an_image_is_searched_by_its_name_or_by_an_option(run, folder, tmp_path):
@@ -56,6 +99,15 @@ def test_an_image_is_searched_by_its_name_or_by_an_option(run, folder, tmp_path)
         (["a circle", "--low", "2", "--high", "1"], "empty"),
         (["a circle", "-g", "lorenz:-1"], "lorentz"),
         (["--image", "nowhere.png"], "nowhere.png"),
+        (["nowhere.JPG"], "nowhere.JPG"),
+        (["a circle", "--within", "1"], "--within"),
+        (["a circle", "--neighbours", "--by", "angle"], "--by"),
+        (["a circle", "--ladder", "-k", "3"], "-k"),
+        (["a circle", "--count", "-k", "3"], "-k"),
+        (["a circle", "--steps", "3"], "--steps"),
+        (["a circle", "--neighbours", "--min-radius", "0.2"], "--min-radius"),
+        (["a circle", "--count", "--within", "1", "--min-radius", "0.2"], "--min-radius"),
+        (["a circle", "--count", "--store", "faiss:flat"], "--store"),
     ],
 )
 def test_what_cannot_be_searched_is_said_in_one_sentence(run, folder, asked, named):
@@ -69,3 +121,14 @@ def test_a_folder_without_an_index_is_named(run, tmp_path):
     code, _, said = run("search", tmp_path, "a circle")
     assert code == 2
     assert str(tmp_path) in said
+
+
+def test_a_setting_that_is_not_finite_is_null_in_json(run, folder, tmp_path):
+    code, *_ = run("search", folder, "a circle", "--high", "inf", "--json", tmp_path / "out.json")
+    assert code == 0
+
+    def refuse(name):
+        pytest.fail(f"{name} is no JSON")
+
+    document = json.loads((tmp_path / "out.json").read_text(), parse_constant=refuse)
+    assert document["settings"]["high"] is None

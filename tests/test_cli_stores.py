@@ -18,10 +18,10 @@ def items(tmp_path_factory):
     return place
 
 
-def test_an_index_is_pushed_and_searched(run, items, tmp_path):
-    code, printed, _ = run("index", "push", items, "--store", "faiss:flat")
-    assert code == 0
-    assert "16" in printed
+def test_an_index_is_searched_through_a_store_in_memory_that_takes_no_push(run, items, tmp_path):
+    code, _, said = run("index", "push", items, "--store", "faiss:flat")
+    assert code == 2
+    assert "faiss:flat is held in memory" in said
     answers = []
     for extra in ([], ["--store", "faiss:flat"]):
         out = tmp_path / "out.json"
@@ -38,7 +38,9 @@ def test_an_audit_is_written_and_printed(run, items, tmp_path):
     asked.write_text("a dog\n\na cup in the rain\n")
     code, _, _ = run("index", "audit", items, "--store", "faiss:hnsw8", "--queries", asked, "-k", 4, "--json", out)
     assert code == 0
-    audits = json.loads(out.read_text())["audit"]
+    audits, settings = json.loads(out.read_text())["audit"], json.loads(out.read_text())["settings"]
+    assert (settings["store"], settings["queries"], settings["k"]) == ("faiss:hnsw8", str(asked), 4)
+    assert settings["space"] == search.open(items).space.geometry.spec
     assert [each["kind"] for each in audits] == ["children", "parents", "neighbours", "ladder"]
     assert audits[0]["recall"]["queries"] == 2
     code, printed, _ = run("index", "audit", items, "--store", "faiss:flat", "--sample", 5, "-g", "lorentz:-1")

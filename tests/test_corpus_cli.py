@@ -6,10 +6,17 @@ import os
 import pytest
 from corpus_common import captions, inputs, parquet, samples, stored, tar
 
-from hiergeo.corpus import Options, embed
+from hiergeo.corpus import Options, embed, report
+from hiergeo.corpus.report import estimates
 
 
-def test_files_become_an_index(run, tmp_path):
+def test_few_rows_estimate_nothing():
+    assert estimates(9_999, 100.0, None) == ()
+    assert [each.hours for each in estimates(10_000, 1e4, None)] == pytest.approx([1e4 / 3600, 1e5 / 3600])
+
+
+def test_files_become_an_index(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "LEAST", 1)
     made = inputs(tmp_path / "in")
     words = ("embed", "-m", "tiny", "--shards", tmp_path / "in", "--out", tmp_path / "ix", "--price-per-hour", 3)
     code, out, err = run(*words, "--json", tmp_path / "a.json")

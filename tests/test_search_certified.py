@@ -87,6 +87,14 @@ def test_fewer_rows_are_scored_where_bounds_close_shells(index: search.Index) ->
     assert answer.scored < len(index)
 
 
+def test_rows_outside_a_range_are_not_scored(index: search.Index) -> None:
+    core = index.store.describe().shells[0]
+    for low, high in ((core.high + 0.1, 0.9), (core.low, core.low), (core.low, core.high)):
+        answer = index.neighbours(torch.ones(8), 1000, low=low, high=high, store="faiss:flat")
+        assert isinstance(answer, Answer)
+        assert answer.scored == len(answer.hits) == index.store.count(low, high)
+
+
 class Mock(Store):
     """An exhaustive store that can be made to misbehave."""
 
@@ -114,6 +122,9 @@ class Mock(Store):
             ids[:, -1] = ids[:, 0]
         if self.fault == "order":
             ids, cosine = ids.flip(1), cosine.flip(1)
+        if self.fault == "worst":  # of a shell the items that are farthest off, the farthest first
+            ids, cosine = self.inner.candidates(-queries, shell, k)
+            cosine = -cosine
         if self.fault == "cosine":
             cosine = cosine - 0.3
         if self.fault == "stranger":
@@ -144,7 +155,7 @@ class Mock(Store):
         self.inner.close()
 
 
-@pytest.mark.parametrize("fault", ["approximate", "order", "cosine"])
+@pytest.mark.parametrize("fault", ["approximate", "order", "worst", "cosine"])
 def test_what_is_unreliable_is_never_called_certified(index: search.Index, fault: str) -> None:
     space = index.space
     asked = Rows.of(torch.arange(7), queries(data("random")), space).points(space.geometry)
@@ -232,14 +243,29 @@ def test_an_audit_is_kept_and_carried_by_approximate_answers(tmp_path: Path) -> 
     assert isinstance(answer, Answer)
     assert answer.guarantee == "approximate"
     assert answer.recall == rough[0].recall
-    other = index.children(asked[0], 5, by="angle", store="faiss:hnsw4")
-    assert isinstance(other, Answer)
-    assert other.recall is None
+    assert index.ladder(asked[0], 5, store="faiss:hnsw4").recall == rough[3].recall
+    for more in (
+        {"by": "angle"},
+        {"k": 6},
+        {"low": 0.1},
+        {"high": 1.0},
+        {"min_radius": 0.2},
+        {"space": "lorentz:-1"},
+        {"space": Space("euclidean", min_radius=0.2)},
+    ):
+        other = index.children(asked[0], **{"k": 5, "store": "faiss:hnsw4", **more})
+        assert isinstance(other, Answer)
+        assert (other.guarantee, other.recall) == ("approximate", None)
+    assert index.ladder(asked[0], 6, store="faiss:hnsw4").recall is None
     path = record_path(index.store, "faiss:hnsw4")
     path.write_text("{")
     damaged = index.children(asked[0], 5, store="faiss:hnsw4")
     assert isinstance(damaged, Answer)
     assert damaged.recall is None
+    index.audit("faiss:hnsw4", asked, 5)
+    assert index.children(asked[0], 5, store="faiss:hnsw4").recall is not None
+    index.delete([0])
+    assert index.children(asked[0], 5, store="faiss:hnsw4").recall is None
 
 
 def test_products_and_stores_of_another_frame_are_refused(tmp_path: Path, index: search.Index) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import torch
 from hiergeo import Space, search
 from hiergeo.errors import InputError
 from hiergeo.search import Request, layout
+from hiergeo.search.stores.faiss import FaissStore
 
 SPACES = ("euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.2")
 
@@ -174,3 +176,43 @@ def test_deleted_items_are_neither_found_nor_counted(tmp_path: Path) -> None:
         assert ask(whole, queries) == ask(fewer, queries)
     assert whole.count(queries) == fewer.count(queries)
     assert whole.count(queries, within=0.5) == fewer.count(queries, within=0.5)
+
+
+@pytest.mark.parametrize("space", ["euclidean", "lorentz:-1", "sphere:0.2", "product:lorentz:-1x8,euclidean:x8"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("screen", ["never", "always"])
+def test_an_item_asked_for_by_its_own_embedding_entails_itself(
+    tmp_path: Path, space: str, dtype: str, screen: Literal["never", "always"]
+) -> None:
+    torch.manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(400, 16), dim=1)
+    rows[200::100] = rows[0]
+    index = search.build(tmp_path / "index", None, embeddings=rows, space=Space(space, rows.mean(0)), dtype=dtype)
+    index.screen = screen
+    ids = list(range(0, 200, 40))
+    for answers in (index.children(rows[ids]), index.children(rows[ids], by="angle"), index.neighbours(rows[ids])):
+        assert [answer.hits[0].id for answer in answers] == ids
+        assert all(answer.hits[0].angle == answer.hits[0].distance == 0 for answer in answers)
+    assert [hit.id for hit in index.children(rows[0], 3, by="angle").hits] == [0, 200, 300]
+    assert all(count >= 1 for count in index.count(rows[ids]))
+    assert index.count(rows[ids], within=0.0) == [3, 1, 1, 1, 1]
+
+
+def test_ranges_are_compared_in_float64_by_every_road(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(50, 8), dim=1) * torch.linspace(0.1, 0.9, 50)[:, None]
+    index = search.build(tmp_path / "index", None, embeddings=rows, space="euclidean")
+    radius = float(torch.cat([each.radii[:, 0] for each in index.store.scan()]).sort().values[20])
+    engine = FaissStore("flat", index.manifest.frame, index.manifest.edges)
+    index.push(engine)
+    for end, below in ((radius - 1e-10, 20), (radius, 21), (radius + 1e-10, 21)):
+        assert index.store.count(0, end) == engine.count(0, end) == below
+        assert sum(len(each) for each in engine.scan(0, end)) == below
+        assert index.store.count(end) == engine.count(end) == 50 - below + (end == radius)
+        for index.screen in ("never", "always"):
+            for store in (None, engine):
+                asked = Request("neighbours", rows[20], 50, high=end, store=store)
+                assert len(index.search([asked])[0].hits) == below
+                assert len(index.search([asked, Request("neighbours", rows[20], 1)])[0].hits) == below
+                upper = Request("neighbours", rows[20], 50, low=end, store=store)
+                assert len(index.search([upper, Request("count", rows[20])])[0].hits) == 50 - below + (end == radius)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hiergeo import Space, search
 from hiergeo.search.rows import Rows
-from hiergeo.search.screen import CODES, FITS, Bounds, CodedQueries, Codes, companion
+from hiergeo.search.screen import CODES, FITS, Bounds, CodedQueries, Codes, companion, multiplies
 
 SPACES = ("euclidean", "lorentz:-0.1", "lorentz:-1", "poincare:-4")
 
@@ -131,6 +131,53 @@ def test_spaces_without_bounds_are_scanned_whole(tmp_path: Path) -> None:
     factors = search.build(tmp_path / "product", None, embeddings=rows, space=product)
     factors.screen = "always"
     assert factors.children(rows[0]).scored == len(rows)
+
+
+@pytest.mark.parametrize("spec", SPACES)
+def test_a_query_at_the_root_counts_no_deleted_rows_and_none_outside_a_range(tmp_path: Path, spec: str) -> None:
+    rows = torch.nn.functional.normalize(torch.randn(100, 8), dim=1) * torch.linspace(0.1, 1.0, 100)[:, None]
+    index = search.build(tmp_path / "index", None, embeddings=rows, space=Space(spec, False))
+    index.delete(torch.arange(20, 60))
+    root = torch.zeros(8)
+    ranged = search.Request("count", root, low=float(rows[10].norm()) - 1e-3, high=float(rows[69].norm()) + 1e-3)
+    for index.screen in ("never", "always"):
+        assert (index.count(root), index.search([ranged])) == (60, [20])
+
+
+def test_points_very_near_to_the_root_are_not_left_out(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    root, away = torch.nn.functional.normalize(torch.randn(2, 8), dim=1)
+    rows = torch.cat(
+        (root + 0.4 * torch.nn.functional.normalize(torch.randn(99, 8), dim=1), (root + 1e-6 * away)[None])
+    )
+    index = search.build(tmp_path / "index", None, embeddings=rows, space=Space("lorentz:-1", root))
+    for k in (1, 5):
+        same_answers(index, root + 1e-6 * torch.nn.functional.normalize(torch.randn(4, 8), dim=1), k)
+
+
+@pytest.mark.parametrize("product", ["missing", "failing", "wrong"])
+def test_without_products_of_8_bit_matrices_every_row_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, product: str
+) -> None:
+    rows = torch.randn(500, 8) * 0.3
+    index = search.build(tmp_path / "index", None, embeddings=rows, space=Space("euclidean", False))
+    index.screen = "always"
+    screened = index.children(rows[0])
+
+    def failing(*matrices: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("not implemented")
+
+    if product == "missing":
+        monkeypatch.delattr(torch, "_int_mm")
+    else:
+        monkeypatch.setattr(torch, "_int_mm", failing if product == "failing" else lambda a, b: a.int() @ b.int() + 1)
+    multiplies.cache_clear()
+    try:
+        whole = index.children(rows[0])
+    finally:
+        multiplies.cache_clear()
+    assert screened.scored < whole.scored == len(rows)
+    assert screened.hits == whole.hits
 
 
 def test_by_itself_the_screen_is_for_few_queries_of_an_index_on_disk(

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 
 import networkx as nx
 import numpy as np
@@ -94,6 +95,20 @@ def test_random_parents_have_smaller_radii_and_the_same_number():
     assert seen == {0, 1, 2, 3}
 
 
+def test_random_parents_are_distinct_and_every_set_of_them_is_as_likely():
+    radius, generator = np.arange(5, dtype=np.float32), np.random.default_rng(0)
+    table = np.array([[-1, -1, -1], [-1, 0, -1], [1, -1, 0], [2, 1, -1], [3, 2, -1]])
+    counts = Counter()
+    for _ in range(2400):
+        drawn = random_parents(table, radius, generator)
+        assert ((drawn >= 0) == (table >= 0)).all()
+        assert set(drawn[2, [0, 2]]) == {0, 1}
+        counts[tuple(drawn[4, :2].tolist())] += 1
+    assert set(counts) == {(one, other) for one in range(4) for other in range(4) if one != other}
+    assert min(counts.values()) > 140
+    assert max(counts.values()) < 260
+
+
 def test_nothing_to_judge_is_refused():
     with pytest.raises(InputError, match="nothing to judge"):
         judge(taxonomy_of([[], [0]], ["x y z", "q"]), wordnet_truth(taxonomy_of([[], [0]], ["x y z", "q"]), WORDS))
@@ -120,6 +135,9 @@ def test_the_verb_writes_every_format(run, folder, tmp_path, form):
     assert f"{held['taxonomy']['edges']:,} edges" in printed
     assert ("left out" in noted) == (form == "newick")
     assert run("tree", folder, "-o", out)[0] == 2
+    code, printed, noted = run("tree", folder, "--format", form, "-k", 4, "--min-confidence", 0, "-g", "lorentz:-1")
+    assert (code, printed) == (0, out.read_text())
+    assert ("left out" in noted) == (form == "newick")
 
 
 def test_the_verb_shows_the_largest_branches(run, folder):

@@ -76,6 +76,19 @@ def note(sentence: str) -> None:
     print(f"Note: {one_line(sentence)}", file=sys.stderr)
 
 
+def counted(count: int, noun: str, several: str = "") -> str:
+    """A number with its noun: "1 item", "2,000 items"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {several or noun + 's'}"
+
+
+def sized(count: float) -> str:
+    """A number of bytes in the unit that fits."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.2f} {name}"
+    return f"{count:.0f} bytes"
+
+
 def console() -> Screen:
     """Standard output for tables, trees and sentences. Nothing that is printed is read as markup, emoji or a number."""
     return Screen(markup=False, emoji=False, highlight=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hiergeo.cli._io import Asked, WrongResults, check_writable, write_json
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._terminal import console, counted, note
 from hiergeo.errors import InputError
 
 if TYPE_CHECKING:
@@ -174,11 +174,11 @@ def _show(summary: "Summary", out: Path) -> None:
     if more > 0:
         note(f"more inputs failed or broke off, {more} or so: see the logs in {out / 'logs'}.")
     if summary.poisoned:
-        note(f"{summary.poisoned:,} rows are set aside: see {out / 'poisoned'}.")
+        note(f"{counted(summary.poisoned, 'row is', 'rows are')} set aside: see {out / 'poisoned'}.")
     screen = console()
     screen.print(
-        f"{summary.embedded:,} of {summary.inputs:,} inputs embedded, {summary.earlier:,} were there: "
-        f"{summary.items:,} items of {summary.rows:,} rows in {summary.seconds:,.1f} s, "
+        f"{summary.embedded:,} of {counted(summary.inputs, 'input')} embedded, {summary.earlier:,} were there: "
+        f"{counted(summary.items, 'item')} of {counted(summary.rows, 'row')} in {summary.seconds:,.1f} s, "
         f"{summary.rows_per_second:,.0f} rows/s.",
         soft_wrap=True,
     )

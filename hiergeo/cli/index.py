@@ -10,9 +10,9 @@ import typer
 from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import Asked, WrongResults, check_writable, note_geometry, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.plans import PlannedVerb
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import LISTED, InputError, UnavailableError
 from hiergeo.geometry import Space
 
 app = typer.Typer(help="Build, extend and check indexes of captions and images.", no_args_is_help=True)
@@ -35,7 +35,8 @@ Model = Annotated[
 Captions = Annotated[
     Path | None,
     typer.Option(
-        help="Captions: .txt with one a line, .csv or .parquet with a column caption, and image if items have one.",
+        help="Captions: .txt with one a line; .csv or .parquet with a column caption, and if items have them image and "
+        "id (whole numbers, distinct).",
         metavar="FILE",
         callback=options.path,
     ),
@@ -57,9 +58,6 @@ Embeddings = Annotated[
     ),
 ]
 Dtype = Annotated[str, typer.Option(help="Dtype of stored directions: float16 or float32.", metavar="NAME")]
-SkipDamaged = Annotated[
-    bool, typer.Option("--skip-damaged", help="Leave out shards that are damaged, instead of refusing the index.")
-]
 
 
 @app.command("build", cls=PlannedVerb)
@@ -124,20 +122,34 @@ def add_command(
 
 @app.command("delete", cls=options.Verb)
 def delete_command(path: Folder, ids: Ids, json: options.Json = None) -> None:
-    """Delete items by their ids."""
+    """Delete items by their ids; exit code 1 if one of them is that of no item."""
     from hiergeo import search
+    from hiergeo.search.sources import ids_of
 
     check_writable(json)
     index = search.open(path)
+    wanted = ids_of(dict.fromkeys(ids))
+    missing = wanted[~index.store.holds(wanted)].tolist()
     deleted = index.delete(ids)
-    metrics = {"deleted": deleted, "missing": len(set(ids)) - deleted, "rows": len(index)}
-    write_json(json, jsonlib.dumps({"metrics": metrics}, indent=2))
-    missing = f"; {metrics['missing']} are not there" if metrics["missing"] else ""
-    console().print(f"deleted {deleted:,} of {len(set(ids)):,} items{missing}: {len(index):,} are left in {path}")
+    metrics = {"deleted": deleted, "missing": len(missing), "rows": len(index)}
+    write_json(json, jsonlib.dumps({"metrics": metrics, "missing": missing}, indent=2))
+    console().print(f"deleted {counted(deleted, 'item')}: {len(index):,} are left in {path}", soft_wrap=True)
+    if missing:
+        shown = ", ".join(map(str, missing[:LISTED])) + (
+            f" and {len(missing) - LISTED:,} more" if missing[LISTED:] else ""
+        )
+        note(f"no item of the index has {'the id' if len(missing) == 1 else 'the ids'} {shown}.")
+        raise WrongResults
 
 
 @app.command("compact", cls=options.Verb)
-def compact_command(path: Folder, json: options.Json = None) -> None:
+def compact_command(
+    path: Folder,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Verify every byte and drop damaged shards with all their items.")
+    ] = False,
+    json: options.Json = None,
+) -> None:
     """Merge small shards, drop deleted rows from the disk and make shells of equal mass again."""
     from dataclasses import asdict
 
@@ -145,12 +157,13 @@ def compact_command(path: Folder, json: options.Json = None) -> None:
 
     check_writable(json)
     start = time.monotonic()
-    done = search.open(path).compact()
+    done = search.open(path, skip_damaged=skip_damaged).compact(skip_damaged=skip_damaged)
     metrics = {**asdict(done), "seconds": time.monotonic() - start}
     write_json(json, jsonlib.dumps({"metrics": metrics}, indent=2))
+    lost = f", {counted(done.lost, 'item')} of damaged shards LOST" if done.lost else ""
     console().print(
-        f"{done.before} shards became {done.after}, {done.dropped:,} deleted rows were dropped: {done.rows:,} items in "
-        f"{path}, {metrics['seconds']:.1f} s",
+        f"{counted(done.before, 'shard')} became {done.after:,}, {counted(done.dropped, 'deleted row')} dropped{lost}: "
+        f"{counted(done.rows, 'item')} in {path}, {metrics['seconds']:.1f} s",
         soft_wrap=True,
     )
 
@@ -168,17 +181,15 @@ def check_command(path: Folder, json: options.Json = None) -> None:
     write_json(json, jsonlib.dumps({"metrics": metrics, "defects": listed}, indent=2))
     for name, what in found.defects:
         console().print(f"shard {name}: {what}" if name else what, soft_wrap=True)
-    verdict = f"{len(found.defects)} defects" if found.defects else "sound"
-    told = f"{found.rows:,} items in {found.shards} shards, {_size(found.bytes)}, {time.monotonic() - start:.1f} s"
-    console().print(
-        f"{path} is {verdict}: {told}" if not found.defects else f"{path} has {verdict}: {told}", soft_wrap=True
-    )
+    verdict = f"has {counted(len(found.defects), 'defect')}" if found.defects else "is sound"
+    told = f"{counted(found.rows, 'item')} in {counted(found.shards, 'shard')}, {sized(found.bytes)}"
+    console().print(f"{path} {verdict}: {told}, {time.monotonic() - start:.1f} s", soft_wrap=True)
     if found.defects:
         raise WrongResults
 
 
 @app.command("info", cls=options.Verb)
-def info_command(path: Folder, skip_damaged: SkipDamaged = False, json: options.Json = None) -> None:
+def info_command(path: Folder, skip_damaged: options.SkipDamaged = False, json: options.Json = None) -> None:
     """Say what an index holds: items, shards, shells, model and space."""
     from hiergeo import search
 
@@ -186,11 +197,12 @@ def info_command(path: Folder, skip_damaged: SkipDamaged = False, json: options.
     index = search.open(path, skip_damaged=skip_damaged)
     manifest, facts = index.manifest, index.store.describe()
     counts = [shell.count for shell in facts.shells]
+    deleted = sum(shard.deleted for shard in manifest.shards)
     low = min((shell.low for shell in facts.shells if shell.count), default=0.0)
     high = max((shell.high for shell in facts.shells if shell.count), default=0.0)
     metrics = {
         "rows": facts.rows,
-        "deleted": sum(shard.deleted for shard in manifest.shards),
+        "deleted": deleted,
         "shards": len(manifest.shards),
         "bytes": sum(sum(shard.bytes.values()) for shard in manifest.shards),
         "dim": manifest.frame.dim,
@@ -205,13 +217,13 @@ def info_command(path: Folder, skip_damaged: SkipDamaged = False, json: options.
     settings = {"model": model, "geometry": manifest.geometry, "dtype": manifest.dtype, "root_sha256": root}
     write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
     lines = {
-        "items": f"{facts.rows:,} ({metrics['deleted']:,} more are deleted)",
-        "shards": f"{metrics['shards']:,}, {_size(metrics['bytes'])}",
+        "items": f"{facts.rows:,} ({counted(deleted, 'more is', 'more are')} deleted)",
+        "shards": f"{metrics['shards']:,}, {sized(metrics['bytes'])}",
         "model": model,
         "space": f"{manifest.geometry}, {manifest.frame.dim} dimensions, {manifest.dtype}",
         "root": "none" if root is None else root[:16],
         "radii": f"{low:.4f} to {high:.4f}",
-        "shells": f"{len(counts)}, the innermost with {counts[0]:,} items",
+        "shells": f"{len(counts)}, the innermost with {counted(counts[0], 'item')}",
         "generation": str(manifest.generation),
     }
     for name, value in lines.items():
@@ -230,9 +242,5 @@ def _report(
     rate = rows / seconds if seconds > 0 else 0.0
     metrics = {"rows": rows, "bytes": size, "seconds": seconds, "rows_per_second": rate}
     write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
-    told = f"{what} {rows:,} items, {_size(size)}, in {seconds:.1f} s ({rate:,.0f} items/s): {path}"
+    told = f"{what} {counted(rows, 'item')}, {sized(size)}, in {seconds:.1f} s ({rate:,.0f} items/s): {path}"
     console().print(told, soft_wrap=True)
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.2f} MB"

@@ -172,5 +172,8 @@ BatchSize = Annotated[
         max=_limits.BATCH,
     ),
 ]
+SkipDamaged = Annotated[
+    bool, typer.Option("--skip-damaged", help="Leave out shards that are damaged, instead of refusing the index.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that is there already.")]
 Html = Annotated[Path, typer.Option(help="Where the page goes.", metavar="FILE", callback=path)]

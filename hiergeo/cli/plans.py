@@ -6,6 +6,7 @@ given as such a file too.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -41,14 +42,19 @@ class Command(NamedTuple):
     options: dict[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {"verb": self.verb, "options": self.options}
+        """JSON values; numbers that are not finite become null."""
+        return {"verb": self.verb, "options": {name: finite(value) for name, value in self.options.items()}}
 
     def as_toml(self) -> str:
         """The text of a file that the verb reads."""
         reading = f"{self.verb} {FILE}" if self.verb == "study" else f"{self.verb} --config {FILE}"
         lines = [f"# hiergeo {reading}", *(f"{name} = {_toml(value)}" for name, value in self.options.items())]
         return "\n".join(lines) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """The value of an option as JSON can hold it: a number that is not finite becomes null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 _running: ContextVar[Command | None] = ContextVar("running", default=None)

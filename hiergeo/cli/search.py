@@ -1,6 +1,7 @@
 """``hiergeo search``: what a text or an image entails among the items of an index, and ladders through them."""
 
 import json as jsonlib
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,16 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from hiergeo import _limits
-from hiergeo._text import caption, isolated
+from hiergeo._text import caption, isolated, shortened
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, write_json
-from hiergeo.cli._terminal import Screen, console
+from hiergeo.cli._io import SPEC_SHOWN, check_writable, write_json
+from hiergeo.cli._terminal import Screen, console, counted
+from hiergeo.cli.plans import finite
 from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open
 from hiergeo.search.groups import Result
-from hiergeo.search.queries import Query, is_image
+from hiergeo.search.queries import SUFFIXES, Query, is_image
 from hiergeo.search.requests import MOST_HITS, Kind
+from hiergeo.search.stores.places import without_password
 
 Index = Annotated[
     Path, typer.Argument(help="Folder of the index.", metavar="PATH", show_default=False, callback=options.path)
@@ -26,7 +29,9 @@ Index = Annotated[
 Queries = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Texts; one that names an existing image file is that image.", metavar="QUERY...", show_default=False
+        help="Texts; one that ends like an image file (.jpg, .png, ...) is that image.",
+        metavar="QUERY...",
+        show_default=False,
     ),
 ]
 Images = Annotated[
@@ -35,9 +40,23 @@ Images = Annotated[
         "--image", help="An image file; give the option once for each.", metavar="FILE", callback=options.path
     ),
 ]
-Hits = Annotated[int, typer.Option("-k", help="Hits of each query.", metavar="K", min=1, max=MOST_HITS)]
+Hits = Annotated[
+    int | None,
+    typer.Option(
+        "-k",
+        help="Hits of each query, of children, parents and neighbours. (by default 10)",
+        metavar="K",
+        min=1,
+        max=MOST_HITS,
+    ),
+]
 Order = Annotated[
-    str, typer.Option("--by", help="Order of children and parents: margin, angle or distance.", metavar="NAME")
+    str | None,
+    typer.Option(
+        "--by",
+        help="Order of children and parents: margin, angle or distance. (by default margin)",
+        metavar="NAME",
+    ),
 ]
 Geometry = Annotated[
     str | None,
@@ -48,7 +67,16 @@ Geometry = Annotated[
         metavar="SPEC",
     ),
 ]
-Steps = Annotated[int, typer.Option(help="Thresholds of a ladder.", metavar="N", min=1, max=_limits.PROTOCOL_STEPS)]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Thresholds of a ladder. (by default 50)", metavar="N", min=1, max=_limits.PROTOCOL_STEPS),
+]
+MinRadius = Annotated[
+    float | None,
+    typer.Option(
+        help="Scale of the cones of children, parents and counts. (by default that of the index)", metavar="X"
+    ),
+]
 Distance = Annotated[
     float | None,
     typer.Option(help="Count the items within this geodesic distance, not those in the cone.", metavar="X", min=0.0),
@@ -61,17 +89,20 @@ def search_command(
     path: Index,
     queries: Queries = None,
     image: Images = None,
-    children: Annotated[bool, typer.Option("--children", help="What each query entails. (the default)")] = False,
-    parents: Annotated[bool, typer.Option("--parents", help="What entails each query.")] = False,
+    children: Annotated[
+        bool, typer.Option("--children", help="What each query comes nearest to entailing. (the default)")
+    ] = False,
+    parents: Annotated[bool, typer.Option("--parents", help="What comes nearest to entailing each query.")] = False,
     neighbours: Annotated[bool, typer.Option("--neighbours", help="What is nearest to each query.")] = False,
     ladder: Annotated[
         bool, typer.Option("--ladder", help="From general to specific: the nearest item within growing radii.")
     ] = False,
     count: Annotated[bool, typer.Option("--count", help="How many items each query entails.")] = False,
-    k: Hits = 10,
-    by: Order = "margin",
+    k: Hits = None,
+    by: Order = None,
     geometry: Geometry = None,
-    steps: Steps = 50,
+    steps: Steps = None,
+    min_radius: MinRadius = None,
     within: Distance = None,
     low: Low = 0.0,
     high: High = None,
@@ -79,6 +110,7 @@ def search_command(
         str | None,
         typer.Option(help="Search through a store that holds the items, such as faiss:flat.", metavar="SPEC"),
     ] = None,
+    skip_damaged: options.SkipDamaged = False,
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
@@ -86,27 +118,69 @@ def search_command(
     check_writable(json)
     flags = {"children": children, "parents": parents, "neighbours": neighbours, "ladder": ladder, "count": count}
     kind = kind_of(flags)
-    asked: list[Query] = [Path(query) if is_image(query) else query for query in queries or []]
+    check_fitting(
+        kind,
+        {"-k": k, "--by": by, "--steps": steps, "--within": within, "--min-radius": min_radius, "--store": store},
+    )
+    asked: list[Query] = [asked_of(query) for query in queries or []]
     asked += image or []
     if not asked:
         raise InputError("there is nothing to search for: name a text, or an image with --image.")
     if geometry is not None:
         Space(geometry)
-    settings: dict[str, Any] = {"k": k, "by": by, "thresholds": steps, "within": within, "low": low, "space": geometry}
-    if high is not None:
-        settings["high"] = high
-    requests = [Request(kind, query, store=store, **settings) for query in asked]
-    settings["store"] = None if store is None else store.partition(":")[0]
-    index = open(path, device=device)
+    settings: dict[str, Any] = {"k": k or 10, "by": by or "margin", "thresholds": steps or 50, "within": within}
+    settings |= {"low": low, "high": math.inf if high is None else high, "min_radius": min_radius}
+    requests = [Request(kind, query, space=geometry, store=store, **settings) for query in asked]
+    settings |= {"path": str(path), "store": None if store is None else without_password(store)}
+    index = open(path, device=device, skip_damaged=skip_damaged)
     results = index.search(requests)
 
     told = [{"query": str(query), "kind": kind, **_told(result)} for query, result in zip(asked, results, strict=True)]
     spec = index.chosen(geometry).geometry.spec
-    document = {"metrics": metrics(results, len(index)), "answers": told, "settings": {**settings, "space": spec}}
-    write_json(json, jsonlib.dumps(document, indent=2, ensure_ascii=False))
-    screen = console()
+    used = {name: finite(value) for name, value in settings.items()} | {"space": spec}
+    document = {"metrics": metrics(results, len(index)), "answers": told, "settings": used}
+    write_json(json, jsonlib.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    screen, reach = console(), None if within is None else f"at most {within:g} away"
     for query, result in zip(asked, results, strict=True):
-        show(screen, str(query), kind, result, spec)
+        if isinstance(result, int):
+            found = f"{result:,} of {counted(len(index), 'item')} {reach or 'entailed'}"
+            screen.print(Text(f"{caption(isolated(str(query)))}: {found}"))
+        else:
+            show(screen, str(query), kind, result, shortened(spec, SPEC_SHOWN))
+
+
+FITTING: dict[str, tuple[Kind, ...]] = {
+    "-k": ("children", "parents", "neighbours"),
+    "--by": ("children", "parents"),
+    "--steps": ("ladder",),
+    "--within": ("count",),
+    "--min-radius": ("children", "parents", "count"),
+    "--store": ("children", "parents", "neighbours", "ladder"),
+}
+"""The kinds of search that an option says something of."""
+
+
+def check_fitting(kind: Kind, given: dict[str, Any]) -> None:
+    """Raise InputError for an option that says nothing of this kind of search."""
+    for option, value in given.items():
+        if value is not None and kind not in FITTING[option]:
+            others = " or ".join(f"--{other}" for other in FITTING[option])
+            raise InputError(f"{option} says nothing of --{kind}: leave it out, or ask for {others}.")
+    if given["--within"] is not None and given["--min-radius"] is not None:
+        raise InputError("--within counts by distance and --min-radius scales cones: give one of them.")
+
+
+def asked_of(query: str) -> Query:
+    """A query of the command line: an image where it ends like one, otherwise a text.
+
+    Raises:
+        InputError: it ends like an image, and there is no such file.
+    """
+    if Path(query).suffix.lower() not in SUFFIXES:
+        return query
+    if not is_image(query):
+        raise InputError(f"there is no image file {query}: correct its name; a text must not end like one.")
+    return Path(query)
 
 
 def kind_of(flags: dict[str, bool]) -> Kind:
@@ -127,27 +201,32 @@ def metrics(results: list[Result], rows: int) -> dict[str, float]:
     return {**numbers, "entailed": sum(counted)} if counted else numbers
 
 
-def show(screen: Screen, query: str, kind: Kind, result: Result, spec: str) -> None:
-    """Print the result of one query."""
-    if isinstance(result, int):
-        screen.print(Text(f"{caption(isolated(query))}: {result:,}"))
-        return
-    table = Table(title=Text(f"{kind} of {caption(isolated(query))}"), title_justify="left")
+def show(screen: Screen, query: str, kind: Kind, result: Answer | Climb, spec: str) -> None:
+    """Print the result of one query; margins of children and parents alone, whose sides they tell apart."""
+    shown = [name for name in ("radius", "margin", "angle", "distance") if name != "margin" or kind in CONES]
+    table = Table()
     if isinstance(result, Climb):
-        table.add_column("radius <=", justify="right")
-    table.add_column("item")
-    for name in ("radius", "margin", "angle", "distance"):
-        table.add_column(name, justify="right")
+        table.add_column("radius <=", justify="right", no_wrap=True)
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("item", overflow="fold")
+    for name in shown:
+        table.add_column(name, justify="right", no_wrap=True)
     for first, hit in _lines(result):
-        numbers = [f"{value:.4f}" for value in (hit.radius, hit.margin, hit.angle, hit.distance)]
-        table.add_row(*first, Text(caption(_name(hit))), *numbers)
+        numbers = [f"{getattr(hit, name):.4f}" for name in shown]
+        table.add_row(*first, str(hit.id), Text(caption(_name(hit))), *numbers)
+    screen.print(Text(f"{kind} of {caption(isolated(query))}"))
     screen.print(table)
-    screen.print(
-        Text(
-            f"{result.guarantee}{_recall(result)}: {result.scored:,} of {result.rows:,} items scored in {spec}; "
-            f"the query has radius {result.radius:.4f}; angles in radians, a margin >= 0 entails."
-        )
-    )
+    if kind in CONES:
+        inside = sum(hit.margin >= 0 for hit in result.hits)
+        share = f"{inside:,} of {counted(len(result.hits), 'hit')}"
+        screen.print(Text(f"{CONES[kind].format(share)} (margin >= 0)."))
+    screen.print(Text(f"{result.guarantee}{_recall(result)}: {result.scored:,} of {result.rows:,} items scored."))
+    at = "at the hits" if kind == "parents" else "at the query"
+    screen.print(Text(f"In {spec} the query has radius {result.radius:.4f}. Angles are in radians, {at}."))
+
+
+CONES = {"children": "{} lie in the cone of the query", "parents": "The query lies in the cone of {}"}
+"""What a margin that is not negative says of the hits of a kind."""
 
 
 def _recall(result: Answer | Climb) -> str:

@@ -33,8 +33,8 @@ Model = Annotated[
 Token = Annotated[
     str | None,
     typer.Option(
-        help="What requests must carry as 'Authorization: Bearer TOKEN'; other users of this machine do not see it in "
-        "the environment.",
+        help="What requests must carry as 'Authorization: Bearer TOKEN'. Other users of this machine can read it on "
+        "the command line, but not in the environment variable.",
         metavar="TOKEN",
         envvar="HIERGEO_TOKEN",
     ),
@@ -44,7 +44,7 @@ EmbeddingsOnly = Annotated[bool, typer.Option("--embeddings-only", help="Load no
 Store = Annotated[
     str | None,
     typer.Option(
-        help="Search through this store, to which the index was pushed: faiss:flat, milvus:URI, ... (by default the "
+        help="Search through this store, to which the index was pushed: milvus:URI, qdrant:URI, ... (by default the "
         "index is scanned)",
         metavar="SPEC",
     ),
@@ -87,6 +87,7 @@ def serve_command(
     window: Window = 2.0,
     timeout: Timeout = LIMITS.answer_seconds,
     queue: Queue = LIMITS.waiting,
+    skip_damaged: options.SkipDamaged = False,
     device: options.Device = options.AUTO,
 ) -> None:
     """Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished."""
@@ -111,7 +112,7 @@ def serve_command(
             limits=dataclasses.replace(LIMITS, answer_seconds=timeout, waiting=queue),
         )
         loaded = None if model is None else adapters.load(model, device=device)
-        opened = search.open(index, model=loaded, device=device)
+        opened = search.open(index, model=loaded, device=device, skip_damaged=skip_damaged)
         if model is not None and opened.encoder.facts is None:
             raise InputError(
                 f"{index} does not say which model embedded it: leave out --model, search with embeddings."

@@ -13,8 +13,9 @@ from rich.table import Table
 from hiergeo import _limits
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._terminal import console, counted
 from hiergeo.cli.index import Folder, app
+from hiergeo.search.stores.places import without_password
 from hiergeo.storage.files import read_lines
 
 StoreSpec = Annotated[
@@ -38,9 +39,10 @@ def push_command(path: Folder, store: StoreSpec, json: options.Json = None) -> N
         index.engines.close()  # engines build what is missing of their index when they are closed
     seconds = time.monotonic() - start
     metrics = {"sent": sent, "rows": len(index), "seconds": seconds}
-    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": {"path": str(path)}}, indent=2))
-    name = store.partition(":")[0]
-    console().print(f"{name} holds the {len(index):,} items of {path}; {sent:,} were sent in {seconds:.1f} s")
+    settings = {"path": str(path), "store": without_password(store), "generation": index.manifest.generation}
+    write_json(json, jsonlib.dumps({"metrics": metrics, "settings": settings}, indent=2))
+    name, held = store.partition(":")[0], counted(len(index), "item")
+    console().print(f"{name} holds the {held} of {path}; sent: {sent:,} in {seconds:.1f} s", soft_wrap=True)
 
 
 @app.command("audit", cls=options.Verb)
@@ -80,9 +82,19 @@ def audit_command(
     order: Any = by
     audits = index.audit(store, embedded, k, by=order, space=geometry)
     metrics = {f"recall_{each.kind}": each.recall.value for each in audits}
-    document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": {"path": str(path)}}
+    settings = {
+        "path": str(path),
+        "generation": index.manifest.generation,
+        "store": without_password(store),
+        "queries": None if queries is None else str(queries),
+        "sample": sample if queries is None else None,
+        "k": k,
+        "by": by,
+        "space": index.chosen(geometry).geometry.spec,
+    }
+    document = {"metrics": metrics, "audit": [asdict(each) for each in audits], "settings": settings}
     write_json(json, jsonlib.dumps(document, indent=2))
-    table = Table("", f"recall@{k}", "95 %", "certified", "rows scored", "lowest shell", title_justify="left")
+    table = Table("", f"recall@{k}", "95 %", "certified", "scored", "min shell", title_justify="left")
     for each in audits:
         worst = min(shell.value for shell in each.shells if shell is not None)
         ends = f"{each.recall.low:.3f} to {each.recall.high:.3f}"

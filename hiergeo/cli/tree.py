@@ -1,6 +1,7 @@
 """``hiergeo tree``: the taxonomy of the items of an index."""
 
 import json as jsonlib
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Annotated, cast
@@ -14,7 +15,7 @@ from hiergeo import search
 from hiergeo._text import caption
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, sole_writer, write_json
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._terminal import console, counted, note
 from hiergeo.cli.plans import Config
 from hiergeo.datasets.wordnet import load_wordnet
 from hiergeo.errors import unknown_name
@@ -22,7 +23,7 @@ from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.storage.files import refuse_existing
 from hiergeo.taxonomy import Judgement, Taxonomy, TreeSettings, export, grow, judge, wordnet_truth
-from hiergeo.taxonomy.exports import check_format, left_out
+from hiergeo.taxonomy.exports import FORMATS, check_format, left_out
 from hiergeo.taxonomy.growing import MOST_PARENTS
 
 DEFAULTS = TreeSettings()
@@ -34,7 +35,15 @@ TRUTHS = ("wordnet",)
 Folder = Annotated[
     Path, typer.Argument(help="Folder of an index.", metavar="INDEX", show_default=False, callback=options.path)
 ]
-Form = Annotated[str, typer.Option("--format", help="json, graphml or newick.", metavar="NAME")]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="json, graphml or newick; without --out alone on standard output. (by default branches are printed, and a "
+        "file is json)",
+        metavar="NAME",
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write the taxonomy here.", metavar="FILE", callback=options.path),
@@ -68,20 +77,22 @@ Against = Annotated[
 def tree_command(
     index: Folder,
     config: Config = None,
-    format: Form = "json",
+    format: Form = None,
     out: Out = None,
     by: Order = DEFAULTS.by,
     k: Parents = DEFAULTS.k,
     min_confidence: Least = DEFAULTS.min_confidence,
     geometry: Geometry = None,
     against: Against = None,
+    skip_damaged: options.SkipDamaged = False,
     json: options.Json = None,
     seed: options.Seed = 0,
     samples: options.Samples = 1000,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus."""
-    check_format(format)
+    if format is not None:
+        check_format(format)
     check_writable(json, out)
     settings = TreeSettings(cast(By, by), k, min_confidence, seed)
     if against is not None and against not in TRUTHS:
@@ -91,35 +102,41 @@ def tree_command(
     if out is not None:
         refuse_existing(out, overwrite)
     wordnet = None if against is None else load_wordnet()
-    opened = search.open(index)
+    opened = search.open(index, skip_damaged=skip_damaged)
     with sole_writer(json, out):
         taxonomy = grow(opened, settings, space=geometry, progress=True)
         judgement = None
         if wordnet is not None:
             judgement = judge(taxonomy, wordnet_truth(taxonomy, wordnet), samples=samples, seed=seed)
         if out is not None:
-            export(taxonomy, out, format)
+            export(taxonomy, out, format or "json")
         judged = {} if judgement is None else {against: jsonlib.loads(judgement.to_json())}
         write_json(json, jsonlib.dumps({"taxonomy": taxonomy.about(), **judged}))
-    _print(taxonomy, judgement, out, format)
+    alone = out is None and format is not None
+    if alone:
+        sys.stdout.writelines(FORMATS[str(format)](taxonomy))
+    else:
+        _print(taxonomy, judgement, out)
+    if format == "newick" and left_out(taxonomy):
+        lost = f"{left_out(taxonomy):,} of {counted(taxonomy.edges, 'edge')}"
+        note(f"Newick holds one parent of each item; left out: {lost}.")
+    if alone and judgement is not None:
+        note("the comparison is not printed beside an export: give --json, or --out.")
 
 
-def _print(taxonomy: Taxonomy, judgement: Judgement | None, out: Path | None, format: str) -> None:
+def _print(taxonomy: Taxonomy, judgement: Judgement | None, out: Path | None) -> None:
     screen = console()
     if out is None:
         for branch in _largest(taxonomy):
             screen.print(branch)
     about = taxonomy.about()
     screen.print(
-        f"{about['items']:,} items, {about['edges']:,} edges, {about['roots']:,} roots, depth {about['depth']}; "
-        f"{about['cut']:,} candidates of less confidence than {taxonomy.settings.min_confidence:g} and "
-        f"{about['redundant']:,} redundant ones left out.",
-        soft_wrap=True,
+        f"{counted(about['items'], 'item')}, {counted(about['edges'], 'edge')}, {counted(about['roots'], 'root')}, "
+        f"depth {about['depth']}.\nLeft out: {counted(about['cut'], 'candidate')} of less confidence than "
+        f"{taxonomy.settings.min_confidence:g}, {counted(about['redundant'], 'redundant one')}."
     )
     if out is not None:
         screen.print(f"Taxonomy: {out.absolute()}", soft_wrap=True)
-    if out is not None and format == "newick" and left_out(taxonomy):
-        note(f"Newick holds one parent of each item: {left_out(taxonomy):,} of {taxonomy.edges:,} edges are left out.")
     if judgement is not None:
         screen.print(_table(judgement))
 

@@ -41,45 +41,59 @@ class Part:
 def read_webdataset(path: Path, columns: Columns) -> Iterator[Read]:
     """The samples of a tar archive: consecutive files whose names agree up to the first dot.
 
-    The caption is ``.txt``, or ``.json`` under the name of its column; the image has a usual suffix. Nothing is
-    unpacked to a disk, and links, devices and folders are passed over.
+    The caption is ``.txt``, or without one the usual column of ``.json``; a column that is named is one of ``.json``.
+    The image has a usual suffix; a second image of one sample is a defect where images are wanted. Nothing is unpacked
+    to a disk; links, devices, folders, hidden files and names without a dot are passed over.
     """
     return _samples(_members(path), columns, path)
 
 
 def read_folder(path: Path, columns: Columns) -> Iterator[Read]:
-    """The images of one folder in order of their names, each with the caption in ``.txt`` or ``.json`` beside it."""
+    """The images of one folder in order of their stems, each with the caption in ``.txt`` or ``.json`` beside it."""
     return _samples(_files(path), columns, path)
 
 
 def _samples(parts: Iterator[Part], columns: Columns, where: Path) -> Iterator[Read]:
-    for row, (_, held) in enumerate(groupby(parts, key=lambda part: part.key)):
-        yield _sample(row, held, columns)
+    row = 0
+    for _, held in groupby(parts, key=lambda part: part.key):
+        for each in _sample(row, held, columns):
+            yield each
+            row += 1
 
 
-def _sample(row: int, parts: Iterator[Part], columns: Columns) -> Read:
-    caption: str | None = None
+def _sample(row: int, parts: Iterator[Part], columns: Columns) -> Iterator[Read]:
+    """The sample of files of one key; behind it a defect for each further image, where images are wanted."""
+    captions: dict[str, str | Defect | None] = {}
     image: bytes | Path | None = None
     reference: str | None = None
     fault: str | None = None
+    more: list[str] = []
+    wanted = (".json",) if columns.caption is not None else (".txt", ".json")
     for part in parts:
-        if part.ending in (".txt", ".json") and caption is None:
-            if part.size > _limits.RECORD_CHARACTERS:
-                fault = fault or f"{part.ending} has {part.size:,} bytes"
-            elif part.ending == ".txt":
-                caption = part.read().decode("utf-8", "surrogateescape").strip()
-            else:
-                found = _in_json(part.read(), columns)
-                caption, fault = (found, fault) if found is None or isinstance(found, str) else (None, found.reason)
+        if part.ending in wanted and part.ending not in captions:
+            captions[part.ending] = _caption(part, columns)
         elif part.ending in SUFFIXES and reference is None:
             reference = part.reference
             if part.size > _limits.IMAGE_BYTES:
-                fault = fault or f"the image has {part.size:,} bytes"
+                fault = f"the image has {part.size:,} bytes"
             elif columns.pictures:
                 image = part.file if part.file is not None else part.read()
-    if fault is not None:
-        return Defect(row, fault)
-    return Sample(row, caption, image, reference)
+        elif part.ending in SUFFIXES and columns.pictures:
+            more.append(part.reference)
+    found = [captions[ending] for ending in wanted if captions.get(ending) is not None]
+    caption = next((each for each in found if isinstance(each, str)), None)
+    if caption is None:
+        fault = next((each.reason for each in found if isinstance(each, Defect)), fault)
+    yield Sample(row, caption, image, reference) if fault is None else Defect(row, fault)
+    for place, name in enumerate(more, row + 1):
+        yield Defect(place, f"{name} is a second image of one name: rename it")
+
+
+def _caption(part: Part, columns: Columns) -> "str | Defect | None":
+    if part.size > _limits.RECORD_CHARACTERS:
+        return Defect(0, f"{part.ending} has {part.size:,} bytes")
+    raw = part.read()
+    return raw.decode("utf-8", "surrogateescape").strip() if part.ending == ".txt" else _in_json(raw, columns)
 
 
 def _in_json(raw: bytes, columns: Columns) -> "str | Defect | None":
@@ -103,7 +117,8 @@ def _members(path: Path) -> Iterator[Part]:
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=Header, errors="surrogateescape") as archive:
                 for member in archive:
                     archive.members = []  # type: ignore[attr-defined]
-                    if member.isreg():
+                    base = member.name.rpartition("/")[2]
+                    if member.isreg() and "." in base[1:] and not base.startswith("."):
                         yield _member(path, archive, member)
         except tarfile.TarError as error:
             raise _broken(error) from error
@@ -133,7 +148,8 @@ def _part(name: str, size: int, reference: str, read: Callable[[], bytes], file:
 def _files(path: Path) -> Iterator[Part]:
     try:
         with os.scandir(path) as found:
-            names = sorted(entry.name for entry in found if not entry.name.startswith("."))
+            shown = (entry.name for entry in found if not entry.name.startswith("."))
+            names = sorted(shown, key=lambda name: (Path(name).stem, Path(name).suffix.lower(), name))
     except OSError as error:
         raise BrokenError(reason(error)) from error
     for name in names:

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from hiergeo import adapters
 from hiergeo.adapters import hub
-from hiergeo.corpus.embedding import Embedder
+from hiergeo.corpus.embedding import ItemEmbedder
 from hiergeo.corpus.records import Allowance, Done
 from hiergeo.corpus.sources import read_plan
 from hiergeo.corpus.work import Corpus, Failed, Met, Result, work
@@ -43,7 +43,7 @@ class Actor:
         if model.fingerprint() != plan.model.fingerprint:
             raise InputError(f"{spec} is another model on this machine: its fingerprint is {model.fingerprint()}.")
         space = layout.space_of(folder, layout.read(folder))
-        self._embedder = Embedder(model, space, plan.dtype, plan.items, batch_size)
+        self._embedder = ItemEmbedder(model, space, plan.dtype, plan.items, batch_size)
         self._allowance = Allowance(max_poisoned)
 
     def embed(self, number: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hiergeo import _limits, adapters
 from hiergeo.adapters import Model
 from hiergeo.corpus import cluster, readers, sources
 from hiergeo.corpus.adopting import Adopter, patiently, settle, survey
-from hiergeo.corpus.embedding import Embedder
+from hiergeo.corpus.embedding import INPUT_BITS, ItemEmbedder
 from hiergeo.corpus.records import Allowance, Done
 from hiergeo.corpus.report import Report, Summary, estimates
 from hiergeo.corpus.samples import ITEMS, Columns, Items, MissingColumnError, UnreadableError
@@ -25,6 +25,9 @@ from hiergeo.search.rows import Frame
 from hiergeo.search.shards import arrow
 from hiergeo.storage.files import path_of
 from hiergeo.storage.locks import locked
+
+KEPT = sources.MOST << INPUT_BITS
+"""Ids below it are those of rows of inputs; items that are added to the index have others."""
 
 SHARD_ROWS = 1 << 17
 """Rows after which another shard is begun: 100 MB of 384 dimensions in float16."""
@@ -143,7 +146,7 @@ def _run(
             settings = (ray, options.batch_size, options.max_poisoned)
             results = cluster.spread(corpus, missing, model.name, *settings, report.count)
         else:
-            embedder = Embedder(model, space, options.dtype, options.items, options.batch_size)
+            embedder = ItemEmbedder(model, space, options.dtype, options.items, options.batch_size)
             held.callback(embedder.close)
             allowance = Allowance(options.max_poisoned)
             results = work(corpus, missing, embedder, allowance, report.count)
@@ -168,7 +171,7 @@ def _run(
         seconds,
         speed,
         finished,
-        estimates(speed, options.price_per_hour),
+        estimates(report.rows, speed, options.price_per_hour),
     )
 
 
@@ -188,7 +191,8 @@ def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Opt
         if plan != before:
             sources.write_plan(folder, plan)
         if not begun:
-            layout.create(folder, Manifest(frame, options.dtype, geometry, space.min_radius, facts), space.root)
+            empty = Manifest(frame, options.dtype, geometry, space.min_radius, facts, next_id=KEPT, reserved=KEPT)
+            layout.create(folder, empty, space.root)
     return plan
 
 

@@ -60,7 +60,7 @@ class ItemRows:
 
 
 @final
-class Embedder:
+class ItemEmbedder:
     """Embeds windows of samples. Batches depend on the window alone, so that every worker makes the same rows of it.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, final
 from hiergeo.corpus.embedding import ItemRows
 from hiergeo.corpus.samples import Read, Sample
 from hiergeo.geometry import Geometry
-from hiergeo.search.layout import Shard
+from hiergeo.search.layout import SHARD_CHARACTERS, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
@@ -93,6 +93,8 @@ class Ahead(Generic[Item]):
 class Parts:
     """Collects the items of one input and writes shards of at least `size` rows, each while the next is embedded.
 
+    Very long captions fill a shard earlier.
+
     Args:
         folder: of shards.
         number: of the input, the first part of the names of its shards.
@@ -107,7 +109,7 @@ class Parts:
         self.folder, self.number, self.size, self.geometry = folder, number, size, geometry
         self.items = 0
         self._held: list[ItemRows] = []
-        self._count = 0
+        self._count = self._characters = 0
         self._shards: list[Shard] = []
         self._writer = ThreadPoolExecutor(1, "writer")
         self._pending: Future[Shard] | None = None
@@ -118,7 +120,8 @@ class Parts:
         count = sum(len(each.rows) for each in items)
         self.items += count
         self._count += count
-        if self._count >= self.size:
+        self._characters += sum(len(caption) for each in items for caption in each.captions if caption is not None)
+        if self._count >= self.size or self._characters >= SHARD_CHARACTERS:
             self._flush()
 
     def finish(self) -> list[Shard]:
@@ -134,7 +137,7 @@ class Parts:
 
     def _flush(self) -> None:
         self._await()
-        held, self._held, self._count = self._held, [], 0
+        held, self._held, self._count, self._characters = self._held, [], 0, 0
         place = self.folder / f"{self.number:06d}-{len(self._shards):04d}"
         self._pending = self._writer.submit(self._write, place, held)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import final
 
 from hiergeo.corpus.samples import Defect
+from hiergeo.errors import InputError, reason
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Flag, ListOf, Number, Record, Text, Whole
-from hiergeo.storage.files import atomic_write_text
+from hiergeo.storage.files import atomic_write_text, retire, sync_folder
 
 INPUTS, POISONED = "inputs", "poisoned"
 """Folders of records and of lists of poisoned rows in that of the index."""
@@ -64,7 +65,10 @@ def place_of(out: Path, number: int) -> Path:
 
 def write_done(out: Path, done: Done) -> None:
     """Store the record of an input, durably and at once."""
-    documents.write(place_of(out, done.number), asdict(done), indent=None)
+    place = place_of(out, done.number)
+    documents.write(place, asdict(done), indent=None)
+    sync_folder(place.parent)
+    sync_folder(out)
 
 
 def read_done(path: Path) -> Done:
@@ -85,42 +89,67 @@ def all_done(out: Path) -> dict[int, Done]:
 
 @final
 class Poison:
-    """Counts the rows of one input that are set aside, and lists the first of them.
+    """Counts the rows of one input that are set aside, and lists the first of them and the one that ends the input.
 
     Args:
         name: of the input.
+
+    Attributes:
+        complete: whether the file was read to its end.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.defects: list[Defect] = []
         self.rows = 0
+        self.complete = True
 
     def add(self, found: Sequence[Defect]) -> int:
         """Take defects in order of their rows; returns how many rows they are."""
         count = sum(each.rows for each in found)
         self.rows += count
-        self.defects += found[: max(0, LISTED - len(self.defects))]
+        room = max(0, LISTED - len(self.defects))
+        self.defects += [*found[:room], *(each for each in found[room:] if each.ends)]
+        self.complete &= not any(each.ends for each in found)
         return count
 
-    @property
-    def complete(self) -> bool:
-        """Whether the file was read to its end."""
-        return not any(each.ends for each in self.defects)
-
     def write(self, out: Path, number: int) -> None:
-        """Write the list, if there is anything to list: one JSON object a line."""
+        """Write the list, one JSON object a line; without anything to list, that of an earlier run is removed."""
+        place = _list_of(out, number)
         if not self.defects:
+            retire(place)
             return
-        lines: list[dict[str, str | int]] = [
+        lines: list[dict[str, str | int | bool]] = [
             {"input": self.name, "row": each.row, "rows": each.rows, "reason": each.reason} for each in self.defects
         ]
+        for line, each in zip(lines, self.defects, strict=True):
+            if each.ends:
+                line["ends"] = True
         more = self.rows - sum(each.rows for each in self.defects)
         if more > 0:
-            row = self.defects[-1].row + 1
+            row = self.defects[:LISTED][-1].row + 1
             lines.append({"input": self.name, "row": row, "rows": more, "reason": "further rows, not listed"})
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        atomic_write_text(out / POISONED / f"{number:05d}.jsonl", text)
+        atomic_write_text(place, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def listed(out: Path, number: int) -> tuple[int, bool]:
+    """What the list of an input tells: how many rows were set aside, and whether the file was read to its end.
+
+    Raises:
+        InputError: the list is damaged.
+    """
+    place = _list_of(out, number)
+    if not place.exists():
+        return 0, True
+    try:
+        lines = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
+        return sum(int(line["rows"]) for line in lines), not any(line.get("ends") for line in lines)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{place} is damaged ({reason(error)}): remove it.") from error
+
+
+def _list_of(out: Path, number: int) -> Path:
+    return out / POISONED / f"{number:05d}.jsonl"
 
 
 @final

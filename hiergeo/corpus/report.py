@@ -20,6 +20,10 @@ SIZES = (10**8, 10**9)
 """Numbers of rows whose cost is estimated."""
 
 
+LEAST = 10_000
+"""Rows of which a run must have read this many for its speed to be an estimate: the first batches are slow."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What so many rows would take at the speed that was measured.
@@ -51,7 +55,7 @@ class Summary:
         seconds: that it took, models not counted.
         rows_per_second: its throughput.
         finished: whether every input of the plan is a part of the index or failed.
-        estimates: for 1e8 and 1e9 rows; empty if nothing was embedded.
+        estimates: for 1e8 and 1e9 rows; empty if fewer than `LEAST` rows were read.
     """
 
     inputs: int
@@ -79,9 +83,9 @@ class Summary:
         return {"metrics": {**held, "failed": len(self.failed), "incomplete": len(self.incomplete)}, **names}
 
 
-def estimates(rows_per_second: float, price_per_hour: float | None) -> tuple[Estimate, ...]:
-    """What `SIZES` rows take at a measured speed; nothing at speed 0."""
-    if rows_per_second <= 0:
+def estimates(rows: int, rows_per_second: float, price_per_hour: float | None) -> tuple[Estimate, ...]:
+    """What `SIZES` rows take at a speed that was measured on `rows` rows; nothing if they are fewer than `LEAST`."""
+    if rows < LEAST or rows_per_second <= 0:
         return ()
     hours = [rows / rows_per_second / 3600 for rows in SIZES]
     prices = [None if price_per_hour is None else each * price_per_hour for each in hours]

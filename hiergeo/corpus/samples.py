@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from gzip import BadGzipFile
 from io import BufferedReader
 from pathlib import Path
@@ -142,6 +142,8 @@ def checked(found: Iterator[Read], columns: Columns, where: Path) -> Iterator[Re
     try:
         for each in found:
             row = each.row
+            if isinstance(each, Sample) and not columns.texts and each.caption is not None and not each.caption.strip():
+                each = replace(each, caption=None)
             fault = None if isinstance(each, Defect) else _fault(each, columns)
             yield each if fault is None else Defect(row, fault)
     except (BrokenError, EOFError, BadGzipFile, zlib.error, OSError) as error:

@@ -21,8 +21,8 @@ PLAN = "corpus.json"
 
 VERSION = 1
 
-MOST = 1 << 31
-"""Inputs that an index can have: ids are 64 bits, of which the upper half is the number of the input."""
+MOST = 1 << 20
+"""Inputs that an index can have; smaller ids than `MOST` << 32 = 2^52 are those of their rows."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def listing(inputs: Path | str, columns: Columns, out: Path) -> Inputs:
         base, found = place.parent, [_known(place)]
     elif glob.has_magic(text):
         base = _before_magic(place)
-        matches = map(Path, glob.glob(str(place), recursive=True))
+        matches = map(Path, set(glob.glob(str(place), recursive=True)))
         found = [_known(path) for path in matches if not path.is_dir() and not ("**" in text and _linked(path, base))]
     else:
         raise InputError(f"{place} is not there: name a file, a folder or a pattern of inputs.")

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hiergeo.corpus import readers
-from hiergeo.corpus.embedding import IMAGE_BIT, Embedder
+from hiergeo.corpus.adopting import recovered
+from hiergeo.corpus.embedding import IMAGE_BIT, ItemEmbedder
 from hiergeo.corpus.pipeline import Ahead, Parts, windows
 from hiergeo.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
 from hiergeo.corpus.samples import Defect, Sample, UnreadableError
 from hiergeo.corpus.sources import Plan
 from hiergeo.errors import InputError
+from hiergeo.search import layout
 from hiergeo.search.layout import SHARDS
 from hiergeo.storage.files import retire
 from hiergeo.storage.locks import HeldError, locked
@@ -71,7 +73,7 @@ class Corpus:
 
 
 def work(
-    corpus: Corpus, numbers: Iterable[int], embedder: Embedder, allowance: Allowance, progress: Progress
+    corpus: Corpus, numbers: Iterable[int], embedder: ItemEmbedder, allowance: Allowance, progress: Progress
 ) -> Iterator[Result]:
     """Embed inputs one after the other; gives what became of each.
 
@@ -101,8 +103,10 @@ def work(
             time.sleep(WAIT)
 
 
-def embed_input(corpus: Corpus, number: int, embedder: Embedder, allowance: Allowance, progress: Progress) -> Done:
+def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: Allowance, progress: Progress) -> Done:
     """Embed one input into shards of its own, which are not a part of the index yet; its lock is held.
+
+    Where the index holds the input already and its record alone is lost, the record is written again.
 
     Raises:
         UnreadableError: no row of it can be read.
@@ -112,8 +116,12 @@ def embed_input(corpus: Corpus, number: int, embedder: Embedder, allowance: Allo
     start = time.monotonic()
     out, plan = corpus.out, corpus.plan
     source = plan.inputs[number]
-    for left in (out / SHARDS).glob(f"{number:06d}-*"):
-        retire(left)
+    left = list((out / SHARDS).glob(f"{number:06d}-*"))
+    known = recovered(out, layout.read(out), number) if left else None
+    if known is not None:
+        return known
+    for shard in left:
+        retire(shard)
     parts = Parts(out / SHARDS, number, plan.shard_rows, embedder.space.geometry)
     poison = Poison(source.name)
     rows = 0

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
 import numpy as np
 import torch
@@ -97,18 +97,23 @@ def _opened(image: ImageLike, label: str) -> "Iterator[Image]":
             raise InputError(f"there is no image file {label}.")
         if size > _limits.IMAGE_BYTES:
             raise InputError(f"cannot use {label}: it has {size:,} bytes, an image may have {_limits.IMAGE_BYTES:,}.")
-        with _Counted(image) as file, Image.open(file, formats=FORMATS) as opened:
+        with Counted(io.FileIO(image)) as file, Image.open(file, formats=FORMATS) as opened:
             yield opened
     else:
         yield Image.fromarray(_pixels(image, label))
 
 
-class _Counted(io.BufferedReader):
-    """A file that counts reads and refuses too many: Pillow skips junk byte by byte."""
+class Counted(io.BufferedReader):
+    """A file or `io.BytesIO` that counts reads and refuses too many: Pillow skips junk byte by byte.
 
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(io.FileIO(path))
-        self._left = _limits.IMAGE_PIECES
+    Args:
+        raw: what is read.
+        pieces: reads that are allowed.
+    """
+
+    def __init__(self, raw: io.RawIOBase | io.BytesIO, pieces: int = _limits.IMAGE_PIECES) -> None:
+        super().__init__(cast(io.RawIOBase, raw))
+        self._left = pieces
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._left -= 1

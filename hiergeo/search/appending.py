@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry, parse
-from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
+from hiergeo.search.layout import DTYPES, SHARD_CHARACTERS, SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import bury, write_shard
@@ -66,6 +66,7 @@ class Writer:
         self._full = manifest.full
         self._count = 0
         self._held: Rows | None = None
+        self._characters = 0
         self._captions: list[str | None] = []
         self._images: list[str | None] = []
 
@@ -88,12 +89,13 @@ class Writer:
                 getattr(held, name)[self._count : self._count + stop - start] = getattr(rows, name)[start:stop]
             self._count += stop - start
             self._captions += labels.captions[start:stop]
+            self._characters += sum(map(len, filter(None, labels.captions[start:stop])))
             self._images += labels.images[start:stop]
             start = stop
 
     def full(self, more: int) -> bool:
         """Whether so many more rows do not fit beside those that are waiting."""
-        return self._count + more > self._full
+        return self._count + more > self._full or self._characters >= SHARD_CHARACTERS
 
     def flush(self) -> None:
         """Write the rows that are waiting, if there are any."""
@@ -104,7 +106,7 @@ class Writer:
         place = self.folder / f"{self.manifest.generation + 1:08d}-{self._next:05d}"
         self.shards.append(write_shard(place, rows, Labels(self._captions, self._images), self.geometry))
         self._next += 1
-        self._count, self._captions, self._images = 0, [], []
+        self._count, self._characters, self._captions, self._images = 0, 0, [], []
 
     def discard(self) -> None:
         """Remove what was written."""
@@ -136,7 +138,8 @@ def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Add
         items: called with the manifest, under the lock of the index; gives rows with their labels.
 
     Raises:
-        InputError: an id that is there already or twice, or rows of another dimension; the index is as before.
+        InputError: an id that is there already, twice or kept for the inputs of a corpus, or rows of another dimension;
+            the index is as before.
         UnavailableError: a shard cannot be written; the index is as before.
         HeldError: another process or thread writes to the index.
     """
@@ -145,6 +148,7 @@ def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Add
         try:
             for rows, labels in items(manifest):
                 check_rows(rows, manifest.frame)
+                _refuse_reserved(rows, manifest)
                 made.add(rows, labels)
             made.flush()
             joined = join(folder, manifest, made.shards)
@@ -156,24 +160,25 @@ def append(folder: Path, items: Callable[[Manifest], Iterable[Labelled]]) -> Add
     return added(made.shards)
 
 
-def adopt(folder: Path, names: Sequence[str] | None = None) -> Added:
+def adopt(folder: Path, names: Sequence[str] | Callable[[Manifest], Sequence[str]] | None = None) -> Added:
     """Make complete shards that other processes wrote below ``shards`` a part of an index.
 
     Args:
         folder: of the index.
-        names: of the shards, other than those of `Writer` (eight digits, a dash, five digits); None adopts all that are
-            complete. Those that are a part of the index already are passed over.
+        names: of the shards, other than those of `Writer` (eight digits, a dash, five digits), or what gives them when
+            it is called with the manifest, under the lock of the index; None adopts all that are complete. Those that
+            are a part of the index already, or were one, are passed over.
 
     Raises:
         InputError: a shard that is not there or of another form, or an id twice; the index is as before.
         HeldError: another process or thread writes to the index.
     """
     with writer(folder) as manifest:
-        known = {shard.name for shard in manifest.shards}
+        known = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
         if names is None:
-            retired = {gone.path for gone in manifest.retired}
-            found = sorted(path.name for path in (folder / SHARDS).iterdir() if not path.name.startswith("."))
-            names = [name for name in found if name not in retired]
+            names = sorted(path.name for path in (folder / SHARDS).iterdir() if not path.name.startswith("."))
+        elif callable(names):
+            names = names(manifest)
         shards = [_adoptable(folder / SHARDS, name, manifest) for name in names if name not in known]
         if shards:
             publish(folder, join(folder, manifest, shards))
@@ -214,8 +219,7 @@ def join(folder: Path, manifest: Manifest, shards: Sequence[Shard]) -> Manifest:
         InputError: an id twice, or a shard that does not fit the index.
     """
     new = [OpenShard(folder / SHARDS, manifest, shard) for shard in shards]
-    old = [OpenShard(folder / SHARDS, manifest, shard) for shard in manifest.shards]
-    check_ids(new, old)
+    check_ids(new, folder, manifest)
     edges = manifest.edges if manifest.edges or manifest.shards else shell_edges(new)
     bound = tuple(with_bounds(shard, edges) for shard in new)
     next_id = max((shard.last + 1 for shard in shards), default=0)
@@ -230,21 +234,35 @@ def added(shards: Sequence[Shard]) -> Added:
     return Added(sum(shard.rows for shard in shards), first, last, sum(sum(shard.bytes.values()) for shard in shards))
 
 
-def check_ids(new: Sequence[OpenShard], old: Sequence[OpenShard]) -> None:
-    """Raise InputError for an id in two new shards, or in a new one and, not deleted, in an old one."""
+def check_ids(new: Sequence[OpenShard], folder: Path, manifest: Manifest) -> None:
+    """Raise InputError for an id in two new shards, or in a new one and, not deleted, in one of the index.
+
+    Of an index with thousands of shards those alone are opened whose ids overlap, since each takes maps of memory, of
+    which a process has few.
+    """
     for window in merged([shard.array(SORTED) for shard in new]):
         _refuse_repeated(window)
-    for shard in new:
-        ids = shard.array(SORTED)
-        for other in old:
-            start, stop = ids.searchsorted(other.shard.first), ids.searchsorted(other.shard.last, "right")
+    for other in manifest.shards:
+        opened = None
+        for ids in (shard.array(SORTED) for shard in new):
+            start, stop = ids.searchsorted(other.first), ids.searchsorted(other.last, "right")
             if start < stop:
-                there = other.places(ids[start:stop]) >= 0
+                opened = opened or OpenShard(folder / SHARDS, manifest, other)
+                there = opened.places(ids[start:stop]) >= 0
                 if there.any():
                     raise InputError(
                         f"the index holds an item {int(ids[start:stop][there][0])} already: delete it first, or give "
                         f"another id."
                     )
+
+
+def _refuse_reserved(rows: Rows, manifest: Manifest) -> None:
+    """Raise InputError for an id that a row of a corpus may have."""
+    if len(rows) and int(rows.ids.min()) < manifest.reserved:
+        raise InputError(
+            f"the id {int(rows.ids.min())} is kept for the inputs of the corpus: give ids from {manifest.reserved} on, "
+            f"or none."
+        )
 
 
 def _refuse_repeated(ids: NDArray[np.int64]) -> None:

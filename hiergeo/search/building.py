@@ -57,7 +57,7 @@ def build(
         path: a new folder.
         model: a model or its spec; None for embeddings of unknown origin, in which texts and images cannot be searched.
         captions: of the items: a list or another iterable, or a file (.txt with one a line; .csv or .parquet with a
-            column ``caption``, whose column ``image``, if any, names the images of the items).
+            column ``caption``, whose columns ``image`` and ``id``, if any, name the images and the ids of the items).
         images: paths, or a folder; alone they are items of their own, beside captions or embeddings one for each item.
         space: where searches measure unless another space is named; None is the native space of the model, Euclidean
             around its root for a model without one.
@@ -93,7 +93,14 @@ def build(
     return Index(ExactStore(folder), loaded)
 
 
-def open(path: Path | str, *, model: Model | None = None, device: str = "auto", skip_damaged: bool = False) -> Index:
+def open(
+    path: Path | str,
+    *,
+    model: Model | None = None,
+    device: str = "auto",
+    compute: str = "cpu",
+    skip_damaged: bool = False,
+) -> Index:
     """Open an index.
 
     Args:
@@ -101,6 +108,7 @@ def open(path: Path | str, *, model: Model | None = None, device: str = "auto", 
         model: the model of the index, if it is loaded already; otherwise it is loaded when the first text or image is
             searched.
         device: where the model is loaded.
+        compute: where rows are compared, such as "cuda"; they are moved there a chunk at a time.
         skip_damaged: leave out, with a warning, shards that are truncated or incomplete, instead of refusing the index.
 
     Raises:
@@ -108,9 +116,9 @@ def open(path: Path | str, *, model: Model | None = None, device: str = "auto", 
         InputError: the manifest is damaged, or the model is another one.
     """
     store = ExactStore(path_of(path), skip_damaged)
-    for why in store.snapshot.damaged.values():
-        warn(f"the index is searched without a shard: {why}")
-    return Index(store, model, device)
+    for name, what in store.snapshot.damaged.items():
+        warn(f"the index is opened without shard {name}, which is damaged ({what}).")
+    return Index(store, model, device, compute)
 
 
 def _planned(

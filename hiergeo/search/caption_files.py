@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,18 @@ from hiergeo.search.shards import arrow
 from hiergeo.storage.files import path_of, size_of
 
 
-def captions_in(file: Path | str, images: Path | None) -> tuple[Iterable[Any], bool]:
-    """The captions in a file; or pairs of a caption and its image, if the file is a table with both; and whether it is.
+def columns_in(file: Path | str, images: Path | None) -> dict[str, Iterator[Any]]:
+    """The captions in a file, and of a table its images and ids, if it has columns of them; each read a row at a time.
+
+    A row whose cell of the image is missing or empty has the image None. All columns must be read at one pace: what one
+    of them is ahead of the others is held in memory.
 
     Args:
-        file: .txt with one a line, .csv or .parquet with a column ``caption``.
+        file: .txt with one a line, .csv or .parquet with a column ``caption`` and perhaps ``image`` and ``id``.
         images: the folder that the images of a table are named in.
+
+    Returns:
+        ``captions``, and perhaps ``images`` and ``ids``; an id that is no whole number is left as it is.
 
     Raises:
         UnavailableError: there is no such file.
@@ -28,17 +34,33 @@ def captions_in(file: Path | str, images: Path | None) -> tuple[Iterable[Any], b
         raise UnavailableError(f"there is no file {path}: name one of captions, or give a list of them.")
     kind = path.suffix.lower()
     if kind == ".txt":
-        return _lines(path), False
+        return {"captions": _lines(path)}
     if kind not in (".csv", ".parquet"):
         raise InputError(f"{path} is no file of captions: name a .txt, a .csv or a .parquet.")
     rows = _csv(path) if kind == ".csv" else _parquet(path)
     first = next(rows, None)
     if first is None:
-        return (), False
-    whole = chain([first], rows)
-    if first.get("image") is None:
-        return (row["caption"] for row in whole), False
-    return ((row["caption"], images / row["image"] if images else row["image"]) for row in whole), True
+        return {"captions": iter(())}
+    captions, pictures, ids = tee(chain([first], rows), 3)
+    columns: dict[str, Iterator[Any]] = {"captions": (row["caption"] for row in captions)}
+    if "image" in first:
+        columns["images"] = (_image(row["image"], images) for row in pictures)
+    if "id" in first:
+        columns["ids"] = (_id(row["id"]) for row in ids)
+    return columns
+
+
+def _id(cell: Any) -> Any:
+    """The whole number of a cell; anything else as it is."""
+    digits = cell.strip() if isinstance(cell, str) else ""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else cell
+
+
+def _image(cell: Any, images: Path | None) -> Any:
+    """The image that a cell names; what is no string is left as it is, to be refused with the number of its row."""
+    if cell is None or cell == "":
+        return None
+    return images / cell if images and isinstance(cell, str) else cell
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -71,7 +93,7 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
         with pa.parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
             _check_columns(path, names)
-            columns = [name for name in ("caption", "image") if name in names]
+            columns = [name for name in ("caption", "image", "id") if name in names]
             for batch in file.iter_batches(layout.BATCH, columns=columns):
                 yield from batch.to_pylist()
     except (OSError, pa.ArrowException) as error:

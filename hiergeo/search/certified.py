@@ -108,10 +108,10 @@ class _Search:
         self.scored = 0
 
     def run(self, effort: Effort) -> Outcome:
-        core = self.shells[0]
-        if core.count:
-            run(self.home.scan(core.low, core.high), [self.task], self.device)
-            self.scored += core.count
+        core, span = self.shells[0], self.task.span
+        low, high = max(core.low, span.low), min(core.high, span.high)
+        if core.count and low <= high:
+            self.scored += sum(run(self.home.scan(low, high), [self.task], self.device))
         self.exhausted[:, 0] = True
         first, k = None, effort.first
         while True:
@@ -146,9 +146,8 @@ class _Search:
         rows = self._fetched(ids)
         fresh = rows.take(~torch.isin(ids, self.seen))
         radius = fresh.radii[:, 0].double()
-        run([fresh.take(lexicographic(radius, fresh.ids))], [self.task], self.device)
+        self.scored += sum(run([fresh.take(lexicographic(radius, fresh.ids))], [self.task], self.device))
         self.seen = torch.cat([self.seen, fresh.ids])
-        self.scored += len(fresh)
         for shell, queries, found in answers:
             self._learn(queries, shell, found, rows)
 

@@ -11,9 +11,8 @@ from hiergeo.errors import HiergeoError, reason
 from hiergeo.search.appending import merged
 from hiergeo.search.layout import SHARDS, Shard, read_root
 from hiergeo.search.quantiles import with_bounds
-from hiergeo.search.shards import CAPTIONS, IDS, PLACES, RADII, SORTED, OpenShard, arrow, check_sizes
+from hiergeo.search.shards import CAPTIONS, IDS, PLACES, RADII, SORTED, DamagedError, OpenShard, arrow, check_bytes
 from hiergeo.search.snapshots import Snapshot
-from hiergeo.storage.files import sha256
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,10 @@ def check(folder: Path, progress: Callable[[Shard], object] = lambda _: None) ->
         found = list(_defects(held, shard))
         defects += [(shard.name, what) for what in found]
         if not found:
-            sound.append(held.open(shard))
+            sound.append(shard)
         progress(shard)
-    for ids in merged([_live_ids(opened) for opened in sound]):
+    folder = held.folder / SHARDS
+    for ids in merged([_live_ids(OpenShard(folder, manifest, shard)) for shard in sound]):  # one map a shard
         twice = np.flatnonzero(ids[1:] == ids[:-1])
         defects += [("", f"the id {int(ids[at])} is in two shards") for at in twice[:1]]
     size = sum(sum(shard.bytes.values()) for shard in manifest.shards)
@@ -74,13 +74,12 @@ def _defects(held: Snapshot, shard: Shard) -> Iterator[str]:
     """What is wrong with one shard."""
     folder = held.folder / SHARDS
     try:
-        check_sizes(folder, shard)
-        for name, known in shard.sha256.items():
-            if sha256(folder / shard.name / name) != known:
-                yield f"{name} is not what was written"
-                return
+        check_bytes(folder, shard)
         opened = held.open(shard)
         rows = arrow().parquet.ParquetFile(folder / shard.name / CAPTIONS).metadata.num_rows
+    except DamagedError as error:
+        yield error.what
+        return
     except (HiergeoError, OSError, ValueError) as error:
         yield reason(error)
         return

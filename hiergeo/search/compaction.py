@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from hiergeo.search.appending import Labelled, Writer
+from hiergeo.search.checking import check
 from hiergeo.search.layout import SHARDS, Manifest
 from hiergeo.search.quantiles import shell_edges, with_bounds
 from hiergeo.search.shard_writer import PIECE
-from hiergeo.search.shards import OpenShard, check_sizes, read_rows
+from hiergeo.search.shards import OpenShard, check_bytes, read_rows
 from hiergeo.search.snapshots import publish, writer
 
 SMALL = 0.5
@@ -28,6 +29,7 @@ class Compacted:
         before: shards that there were.
         after: shards that there are.
         written: rows that were written again.
+        lost: items of damaged shards that were left out.
     """
 
     rows: int
@@ -35,12 +37,17 @@ class Compacted:
     before: int
     after: int
     written: int
+    lost: int = 0
 
 
-def compact(folder: Path) -> Compacted:
+def compact(folder: Path, skip_damaged: bool = False) -> Compacted:
     """Write small shards, and those with deleted rows, again as full ones, and find the edges of shells anew.
 
     Readers of older generations keep what they read: the old shards are removed when none of them lives.
+
+    Args:
+        folder: of the index.
+        skip_damaged: verify every byte first, and drop the shards that are damaged with all their items.
 
     Raises:
         HeldError: another process or thread writes to the index.
@@ -48,28 +55,32 @@ def compact(folder: Path) -> Compacted:
     """
     with writer(folder) as manifest:
         least = SMALL * manifest.full
-        chosen = [shard for shard in manifest.shards if shard.deleted or shard.rows < least]
+        damaged = set(check(folder).damaged) if skip_damaged else set()
+        lost = [shard for shard in manifest.shards if shard.name in damaged]
+        sound = [shard for shard in manifest.shards if shard.name not in damaged]
+        chosen = [shard for shard in sound if shard.deleted or shard.rows < least]
         if len(chosen) < 2 and not any(shard.deleted for shard in chosen):
             chosen = []
         made = Writer(folder, manifest)
         try:
             for shard in chosen:
-                check_sizes(folder / SHARDS, shard)
+                check_bytes(folder / SHARDS, shard)
                 for rows, labels in _pieces(OpenShard(folder / SHARDS, manifest, shard)):
                     made.add(rows, labels)
             made.flush()
-            joined = _rearranged(folder, manifest, {shard.name for shard in chosen}, made)
+            joined = _rearranged(folder, manifest, {shard.name for shard in (*chosen, *lost)}, made)
         except BaseException:
             made.discard()
             raise
         if joined.shards != manifest.shards or joined.edges != manifest.edges:
-            publish(folder, joined, tuple(shard.name for shard in chosen))
+            publish(folder, joined, tuple(shard.name for shard in (*chosen, *lost)))
     return Compacted(
         joined.rows,
         sum(shard.deleted for shard in chosen),
         len(manifest.shards),
         len(joined.shards),
         sum(shard.rows for shard in made.shards),
+        sum(shard.rows - shard.deleted for shard in lost),
     )
 
 

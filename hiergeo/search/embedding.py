@@ -59,7 +59,7 @@ class Embedder:
         if embeddings is None and batch.captions is not None:
             embeddings = self.model().encode_text(batch.captions)
         elif embeddings is None:
-            embeddings = self.model().encode_image(batch.images or [])
+            embeddings = self.model().encode_image([image for image in batch.images or () if image is not None])
         if embeddings.shape[1] != self.manifest.frame.dim:
             raise InputError(
                 f"the embeddings have dimension {embeddings.shape[1]} and the index {self.manifest.frame.dim}: "

@@ -9,7 +9,6 @@ from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search import certified
 from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Recall, Rung
-from hiergeo.search.identity import replaced
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.pushing import Engines
 from hiergeo.search.recall import recall_of
@@ -95,7 +94,7 @@ class Group:
         results: list[Result] = []
         each = zip(self.requests, self._hits(self.task.found), self.guarantees, self.x.radius.tolist(), strict=True)
         for request, hits, guarantee, radius in each:
-            recall = self._recall() if guarantee == "approximate" else None
+            recall = self._recall(request) if guarantee == "approximate" else None
             known: tuple[Guarantee, int, int, float, Recall | None] = guarantee, self.scored, total, radius, recall
             if isinstance(self.task, Steps):
                 results.append(Climb(tuple(map(Rung, self.task.thresholds.tolist(), hits)), *known))
@@ -103,10 +102,9 @@ class Group:
                 results.append(Answer(tuple(hit for hit in hits[: request.k] if hit is not None), *known))
         return results
 
-    def _recall(self) -> Recall | None:
-        """What was measured of the store for requests of this kind."""
-        store, spec = self.first.store, self.space.geometry.spec
-        return recall_of(self.store, store, self.first, spec) if isinstance(store, str) else None
+    def _recall(self, request: Request) -> Recall | None:
+        """What was measured of the store for requests like this one."""
+        return recall_of(self.store, request.store, request, self.space) if isinstance(request.store, str) else None
 
     def _hits(self, found: Found | None) -> list[list[Hit | None]]:
         """Hits (Q, k) of the items that were found."""
@@ -131,12 +129,9 @@ class Group:
         ]
 
     def _numbers(self, queries: Tensor, y: Points) -> tuple[Tensor, ...]:
-        """Radius, margin, angle and distance of pairs, row by row; of an item that is one with its query as of one."""
+        """Radius, margin, angle and distance of pairs, row by row."""
         space, min_radius = self.space, self.first.min_radius
-        same, x = self.task.identity.same(queries, y), self.x.rows(queries)
-        if self.first.kind == "parents":
-            apex, other = y, replaced(x, same, y)
-        else:
-            apex, other = x, replaced(y, same, x)
+        x = self.x.rows(queries)
+        apex, other = (y, x) if self.first.kind == "parents" else (x, y)
         turned = space.margin(apex, other, min_radius), space.exterior_angle(apex, other), space.distance(apex, other)
         return y.radius, *turned

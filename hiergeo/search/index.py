@@ -19,7 +19,7 @@ from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
 from hiergeo.search.recall import KindAudit, audit
 from hiergeo.search.requests import Kind, Request
-from hiergeo.search.screen import screens
+from hiergeo.search.screen import multiplies, screens
 from hiergeo.search.store import Store
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Task, run, run_screened
@@ -39,7 +39,8 @@ class Index(Editable):
     """An index of embeddings in an entailment hierarchy.
 
     Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
-    one pass over the index. A query is a text, an image (a path or a picture), or an embedding; its direction is
+    one pass over the index. A query is a text, an image (a `Path`, a picture, or a string that names an existing image
+    file; any other string is a text), or an embedding; its direction is
     rounded to the dtype of the index before it is compared, as those of stored items were.
 
     Args:
@@ -86,7 +87,7 @@ class Index(Editable):
         high: float = float("inf"),
         store: Store | str | None = None,
     ) -> Answer | list[Answer]:
-        """The k items that the query entails most.
+        """The k items that the query comes nearest to entailing; it entails those whose margin is >= 0.
 
         Args:
             query: one or several.
@@ -118,7 +119,7 @@ class Index(Editable):
         high: float = float("inf"),
         store: Store | str | None = None,
     ) -> Answer | list[Answer]:
-        """The k items that entail the query most; arguments as for `children`."""
+        """The k items that come nearest to entailing the query; arguments as for `children`."""
         shared = {"k": k, "by": by, "space": space, "min_radius": min_radius, "low": low, "high": high, "store": store}
         return cast(Answer | list[Answer], self._asked("parents", query, shared))
 
@@ -142,6 +143,8 @@ class Index(Editable):
         thresholds: int | Tensor = 50,
         *,
         space: Space | str | None = None,
+        low: float = 0.0,
+        high: float = float("inf"),
         store: Store | str | None = None,
     ) -> Climb | list[Climb]:
         """From general to specific: for each threshold the nearest item whose radius is within it.
@@ -151,9 +154,11 @@ class Index(Editable):
             thresholds: (T,) ascending, geodesic units; or how many, spread evenly from the smallest to the largest
                 radius of the index.
             space: as for `children`.
+            low: as for `children`.
+            high: as for `children`.
             store: as for `children`.
         """
-        shared = {"thresholds": thresholds, "space": space, "store": store}
+        shared = {"thresholds": thresholds, "space": space, "low": low, "high": high, "store": store}
         return cast(Climb | list[Climb], self._asked("ladder", query, shared))
 
     def count(
@@ -163,6 +168,8 @@ class Index(Editable):
         within: float | None = None,
         space: Space | str | None = None,
         min_radius: float | None = None,
+        low: float = 0.0,
+        high: float = float("inf"),
     ) -> int | list[int]:
         """How many items the query entails: those within its cone, or within a geodesic distance.
 
@@ -171,8 +178,10 @@ class Index(Editable):
             within: count the items within this geodesic distance instead.
             space: as for `children`.
             min_radius: as for `children`.
+            low: as for `children`.
+            high: as for `children`.
         """
-        shared = {"within": within, "space": space, "min_radius": min_radius}
+        shared = {"within": within, "space": space, "min_radius": min_radius, "low": low, "high": high}
         return cast(int | list[int], self._asked("count", query, shared))
 
     def search(self, requests: Sequence[Request]) -> list[Result]:
@@ -185,19 +194,20 @@ class Index(Editable):
             return []
         if not len(self):
             raise InputError("the index is empty: add items before searching.")
+        store = self.store.pinned()
         embedded = self.encoder.encode([request.query for request in requests])
         groups: dict[Any, list[int]] = {}
         for place, request in enumerate(requests):
             groups.setdefault(request.group, []).append(place)
-        asked = [self._group([requests[i] for i in places], embedded[places]) for places in groups.values()]
+        asked = [self._group(store, [requests[i] for i in places], embedded[places]) for places in groups.values()]
         scanned = [group for group in asked if group.engine is None]
         if scanned:
             low, high = min(group.first.low for group in scanned), max(group.first.high for group in scanned)
             tasks = [group.task for group in scanned]
-            if self._screened(tasks):
-                counts = run_screened(self.store.coded_stream(low, high), tasks)
+            if self._screened(store, tasks):
+                counts = run_screened(store.coded_stream(low, high), tasks)
             else:
-                counts = run(self.store.stream(low, high), tasks, self.device)
+                counts = run(store.stream(low, high), tasks, self.device)
             for group, count in zip(scanned, counts, strict=True):
                 group.scored = count
         results: list[Result] = [0] * len(requests)
@@ -215,14 +225,20 @@ class Index(Editable):
             progress: draw a bar for work that outlasts a second.
 
         Raises:
+            InputError: the spec of a store in memory, which is filled whenever it is opened.
             UnavailableError: it cannot be reached, or afterwards holds another number of items in a shell.
         """
-        return push(self.store, self.engines.opened(store), progress=progress)
+        engine = self.engines.opened(store)
+        if isinstance(store, str) and not engine.durable:
+            raise InputError(
+                f"{store} is held in memory and filled whenever it is opened: there is nothing to push, search with it."
+            )
+        return push(self.store, engine, progress=progress)
 
     def audit(
         self, store: str, queries: Tensor, k: int = 10, *, by: By = "margin", space: str | None = None
     ) -> tuple[KindAudit, ...]:
-        """Measure the recall of searches through a store against scans; later approximate answers carry it.
+        """Measure the recall of searches through a store against scans; later answers of the same settings carry it.
 
         Args:
             store: its spec.
@@ -234,8 +250,9 @@ class Index(Editable):
         Returns:
             One audit each of children, parents, neighbours and ladders: recall overall and of every shell.
         """
-        spec = self.chosen(space).geometry.spec
-        template = Request("children", "", k, by, thresholds=k, space=spec, store=store)
+        asked = self.chosen(space)
+        spec, least = asked.geometry.spec, asked.min_radius
+        template = Request("children", "", k, by, thresholds=k, space=spec, min_radius=least, store=store)
         return audit(self.search, self.store, self.engines.get(store), template, queries)
 
     def chosen(self, space: Space | str | None) -> Space:
@@ -254,18 +271,20 @@ class Index(Editable):
         self.manifest.frame.check(space)
         return space
 
-    def _group(self, requests: list[Request], embedded: Tensor) -> Group:
-        return Group(requests, embedded, self.chosen(requests[0].space), self.store, self.engines, self.device)
+    def _group(self, store: ExactStore, requests: list[Request], embedded: Tensor) -> Group:
+        return Group(requests, embedded, self.chosen(requests[0].space), store, self.engines, self.device)
 
-    def _screened(self, tasks: Sequence[Task]) -> bool:
+    def _screened(self, store: ExactStore, tasks: Sequence[Task]) -> bool:
         """Whether rows are screened in 8 bits first: where it is possible, and pays or is wanted."""
-        if self.screen == "never" or self.device.type != "cpu" or not self.store.coded:
+        if self.screen == "never" or self.device.type != "cpu" or not store.coded:
+            return False
+        if not multiplies(self.manifest.frame.dim):
             return False
         if self.screen == "auto" and (
-            sum(len(task.x) for task in tasks) > SCREENED_QUERIES or self.store.cached() > MOSTLY_CACHED
+            sum(len(task.x) for task in tasks) > SCREENED_QUERIES or store.cached() > MOSTLY_CACHED
         ):
             return False
-        farthest = max(shard.high for shard in self.manifest.shards)
+        farthest = max(shard.high for shard in store.manifest.shards)
         return all(screens(task.space, max(farthest, float(task.x.radius.max()))) for task in tasks)
 
     def _asked(self, kind: Kind, query: Questions, shared: dict[str, Any]) -> object:

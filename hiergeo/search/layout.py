@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hiergeo import _limits
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import Space
 from hiergeo.search.rows import Frame, root_sha256
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
-from hiergeo.storage.files import atomic_write, sync_folder, writing
+from hiergeo.storage.files import atomic_write, atomic_write_text, sync_folder, writing
 
 MANIFEST = "index.json"
 ROOT = "root.f32"
@@ -29,6 +30,12 @@ BUILD = "build.json"
 
 SHARD_BYTES = 1 << 28
 """Bytes of directions in a full shard."""
+
+SHARD_ROWS = 1 << 19
+"""Rows of a full shard at most, whatever their dimension."""
+
+SHARD_CHARACTERS = 1 << 28
+"""Characters of captions after which a shard is written whatever its rows."""
 
 BATCH = 4096
 """Items that are embedded at a time."""
@@ -113,6 +120,7 @@ class Manifest:
         generation: grows with every change.
         next_id: larger than every id that there ever was, for items that bring none.
         retired: what was part of the index once; it is removed when no reader uses it.
+        reserved: ids below it are those of the inputs of a corpus, which no item that is added may have.
     """
 
     frame: Frame
@@ -125,6 +133,7 @@ class Manifest:
     generation: int = 0
     next_id: int = 0
     retired: tuple[Retired, ...] = ()
+    reserved: int = 0
 
     @property
     def rows(self) -> int:
@@ -134,7 +143,7 @@ class Manifest:
     @property
     def full(self) -> int:
         """Rows of a full shard."""
-        return max(BATCH, SHARD_BYTES // (self.frame.dim * DTYPES[self.dtype].itemsize))
+        return min(SHARD_ROWS, max(BATCH, SHARD_BYTES // (self.frame.dim * DTYPES[self.dtype].itemsize)))
 
     def next(self, **changes: Any) -> "Manifest":
         """The manifest of the next generation."""
@@ -174,7 +183,8 @@ _SCHEMA = Record(
         "generation": Whole(0),
         "next_id": Whole(0, 1 << 63),
         "retired": ListOf(Record({"path": Text(rf"[0-9a-z-]{{1,80}}(/{FILE})?"), "since": Whole(0)})),
-    }
+    },
+    {"reserved": Whole(0)},
 )
 
 
@@ -213,6 +223,7 @@ def read(folder: Path) -> Manifest:
         held["generation"],
         held["next_id"],
         tuple(Retired(**gone) for gone in held["retired"]),
+        held.get("reserved", 0),
     )
     _check_fit(path, manifest)
     return manifest
@@ -250,9 +261,15 @@ def commit(folder: Path, manifest: Manifest) -> None:
     """Make a manifest the current one, durably and at once.
 
     Raises:
-        UnavailableError: it cannot be written; the index is as before.
+        UnavailableError: it cannot be written, or would be longer than what is read; the index is as before.
     """
-    documents.write(folder / MANIFEST, {"version": VERSION, **asdict(manifest)}, indent=None)
+    text = documents.signed({"version": VERSION, **asdict(manifest)}, None)
+    if len(text) > _limits.JSON_BYTES:
+        raise UnavailableError(
+            f"{folder} would have {len(manifest.shards):,} shards, more than {MANIFEST} can list in "
+            f"{_limits.JSON_BYTES:,} bytes: compact it, or merge small inputs."
+        )
+    atomic_write_text(folder / MANIFEST, text)
     sync_folder(folder)
 
 
@@ -273,6 +290,8 @@ def write_root(folder: Path, root: Tensor | None) -> None:
     """Store the root of an index, in a folder that is made for it."""
     with writing(folder):
         (folder / SHARDS).mkdir(parents=True, exist_ok=True)
+    sync_folder(folder)
+    sync_folder(folder.resolve().parent)
     if root is not None:
         with atomic_write(folder / ROOT) as handle:
             handle.write(root.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())

@@ -99,8 +99,12 @@ class Engines:
         """
         if isinstance(store, Store):
             return store
+        if not isinstance(store, str):
+            raise InputError(f"a store is a Store or the spec of one, not {type(store).__name__}.")
         frame, edges = self.home.manifest.frame, self.home.manifest.edges
         if (store, edges) not in self._opened:
+            for other in [known for known in self._opened if known[0] == store]:  # opened before a compaction
+                self._opened.pop(other).close()
             self._opened[store, edges] = open_store(store, frame, edges)
         return self._opened[store, edges]
 

@@ -1,7 +1,7 @@
 """Audits of stores: the share of the exact answer that a search through a store finds, overall and in each shell.
 
 An audit searches the index twice, by a scan and through the store. Its numbers are kept in the index folder, and later
-approximate answers of the same kind carry them.
+approximate answers of the same settings carry them.
 """
 
 import math
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hiergeo.errors import HiergeoError, InputError
+from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.answers import Answer, Climb, Hit, Recall
 from hiergeo.search.pushing import record_path
@@ -40,6 +41,7 @@ class KindAudit:
         kind: "children", "parents", "neighbours" or "ladder".
         by: order of children and parents.
         geometry: spec of the space.
+        min_radius: scale of the cones.
         k: hits of each query; thresholds of a ladder.
         recall: share of the items of the exact answers that were found; of a ladder, of rungs that are equal.
         shells: the same for the items of each shell; None where no exact answer has one of it.
@@ -50,6 +52,7 @@ class KindAudit:
     kind: Kind
     by: By
     geometry: str
+    min_radius: float
     k: int
     recall: Recall
     shells: tuple[Recall | None, ...]
@@ -69,6 +72,7 @@ _SCHEMA = Record(
                     "kind": Text("|".join(AUDITED)),
                     "by": Text("margin|angle|distance"),
                     "geometry": Text(),
+                    "min_radius": Number(),
                     "k": Whole(1),
                     "recall": _RECALL,
                     "shells": ListOf(OrNull(_RECALL)),
@@ -88,7 +92,7 @@ def audit(ask: Ask, home: ExactStore, engine: Store, template: Request, queries:
         ask: answers requests.
         home: the index.
         engine: the store.
-        template: k, the order, the spec of the space and that of the store.
+        template: k, the order, the scale of the cones, the spec of the space and that of the store.
         queries: embeddings (Q, D) like those that will be searched for.
 
     Returns:
@@ -128,8 +132,12 @@ def sampled(home: ExactStore, root: Tensor | None, count: int, seed: int = 0) ->
     return vectors if root is None else vectors + root
 
 
-def recall_of(home: ExactStore, store: str, request: Request, geometry: str) -> Recall | None:
-    """What an audit has measured of searches like a request; None where there was none, or its file is damaged."""
+def recall_of(home: ExactStore, store: str, request: Request, space: Space) -> Recall | None:
+    """What an audit has measured of searches like a request through a store.
+
+    None if there is no audit of the same generation of the index, space, order, cones and number of hits or thresholds,
+    if the request names a range of radii, or if the file of the audit is damaged.
+    """
     path = record_path(home, store)
     if not path.is_file():
         return None
@@ -137,9 +145,19 @@ def recall_of(home: ExactStore, store: str, request: Request, geometry: str) -> 
         held = documents.read(path, _SCHEMA)
     except HiergeoError:
         return None
+    if held["generation"] != home.manifest.generation or request.low > 0 or request.high < math.inf:
+        return None
+    ordered = request.kind in ("children", "parents")
+    asked = request.thresholds if request.kind == "ladder" else request.k
     for each in held["audit"]:
-        ordered = request.kind in ("neighbours", "ladder") or each["by"] == request.by
-        if each["kind"] == request.kind and ordered and each["geometry"] == geometry:
+        same = each["kind"] == request.kind and each["geometry"] == space.geometry.spec
+        same = same and isinstance(asked, int) and each["k"] == asked
+        if ordered:
+            same = same and each["by"] == request.by
+        if ordered and request.by == "margin":
+            least = space.min_radius if request.min_radius is None else request.min_radius
+            same = same and each["min_radius"] == least
+        if same:
             return Recall(**each["recall"])
     return None
 
@@ -171,6 +189,7 @@ def _measured(ask: Ask, home: ExactStore, template: Request, queries: Tensor) ->
         template.kind,
         template.by,
         str(template.space),
+        float(template.min_radius or 0.0),
         template.k,
         share(sum(same for _, _, same in marks), len(marks), len(queries)),
         tuple(shells),

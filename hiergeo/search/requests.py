@@ -74,6 +74,8 @@ class Request:
             raise InputError(f"within must be a distance >= 0, not {self.within:g}.")
         if self.min_radius is not None:
             check_positive("min_radius", self.min_radius)
+        if not isinstance(self.store, Store | str | None):
+            raise InputError(f"a store is a Store or the spec of one, not {type(self.store).__name__}.")
 
     @property
     def group(self) -> Hashable:

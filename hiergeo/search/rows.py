@@ -111,11 +111,13 @@ class Rows:
         """The rows of embeddings (n, D), lifted around the root of `space`.
 
         Raises:
-            InputError: an embedding that the space cannot hold.
+            InputError: an embedding that the space cannot hold, or one so large that its radius is infinite.
         """
         points = space.points(embeddings)
         direction = torch.cat([factor.direction for factor in points.factors], dim=-1).to("cpu", dtype)
         radii = torch.stack([factor.radius for factor in points.factors], dim=-1).to("cpu", torch.float32)
+        if not bool(radii.isfinite().all()):
+            raise InputError("an embedding is so large that its norm is no number of float32: scale it.")
         return cls(ids, direction.contiguous(), radii.contiguous())
 
     @classmethod

@@ -15,11 +15,12 @@ A row whose best value is worse than what is found already, by more than `ANGLE`
 engine can be off by), is left out; all others are scored by the engine. So nothing that the whole scan finds is missed,
 and values are the same.
 
-For K > 0 and products there is no screen.
+For K > 0 and products there is no screen, nor where the product of 8-bit matrices is missing (`multiplies`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple, final
 
 import torch
@@ -85,6 +86,18 @@ def screens(space: Space, farthest: float) -> bool:
     return geometry.value <= 0 and (-geometry.value) ** 0.5 * farthest <= FARTHEST
 
 
+@cache
+def multiplies(dim: int) -> bool:
+    """Whether `torch._int_mm`, which is not part of torch's public interface, gives products of 8-bit matrices here."""
+    codes = (torch.arange(64 * dim).remainder(255) - LEVELS).to(torch.int8).reshape(64, dim)
+    layers = codes[:2].mT.contiguous()
+    try:
+        product = torch._int_mm(codes, layers)
+    except (AttributeError, RuntimeError):
+        return False
+    return bool((product.double() == codes.double() @ layers.double()).all())
+
+
 class Interval(NamedTuple):
     """Ends (Q, n) float64 of what a quantity can be, each pair its own."""
 
@@ -136,10 +149,6 @@ class Bounds:
         self.own, self.radius = x.radius.double().unsqueeze(1), radius.double()
         self.scale = (-self.curvature) ** 0.5
 
-    def may_be_same(self, reach: Tensor) -> Tensor:
-        """Whether a row can be one with a query, (Q, n) bool: its radius differs by at most `reach` (Q,)."""
-        return ((self.own - self.radius).abs() <= reach.unsqueeze(1)) & (self.cosine.high >= 1)
-
     def distance(self) -> Interval:
         """Geodesic distance."""
         apart = self._sn((self.own - self.radius) / 2).square()
@@ -154,7 +163,7 @@ class Bounds:
         middle = torch.minimum(torch.maximum(turn, self.cosine.low), self.cosine.high)
         ends = [self._angle(near, far, shrink, c) for c in (*self.cosine, middle)]
         low, high = torch.stack(ends).aminmax(dim=0)
-        rooted = (apex == 0).expand_as(low)
+        rooted = (apex == 0) & self.radius.isfinite()  # NaN stays NaN: it is no item
         return Interval(low.masked_fill(rooted, 0), high.masked_fill(rooted, 0))
 
     def deficit(self, parents: bool, min_radius: float | None) -> Interval:

@@ -88,7 +88,10 @@ def write_shard(
             sha256, sizes = written.close()
             ends = float(radius[order[0]]), float(radius[order[-1]]), int(rows.ids.min()), int(rows.ids.max())
             shard = Shard(folder.name, len(rows), *ends, sha256, sizes)
-            documents.write(scratch / RECORD, asdict(shard))
+            with (scratch / RECORD).open("xb") as handle:  # makes no folder: one that was removed is an error
+                handle.write(documents.signed(asdict(shard)).encode())
+                handle.flush()
+                os.fsync(handle.fileno())
             sync_folder(scratch)
             scratch.rename(folder)
             sync_folder(folder.parent)

@@ -32,6 +32,7 @@ from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import CODES, FITS, Codes
 from hiergeo.storage import documents
+from hiergeo.storage.files import sha256
 
 DIRECTIONS, RADII, RADIUS, IDS = "directions", "radii.f32", "radius.f32", "ids.i64"
 SORTED, PLACES, CAPTIONS, RECORD = "sorted.i64", "places.i32", "captions.parquet", "shard.json"
@@ -41,6 +42,22 @@ MATRICES = (DIRECTIONS, RADII, CODES, FITS)
 
 ROW_GROUP = 1024
 """Captions that are read at a time."""
+
+
+class DamagedError(UnavailableError):
+    """A shard that cannot be read, or whose files are not those of its record.
+
+    Args:
+        name: of the shard.
+        what: is wrong with it.
+    """
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(
+            f"shard {name} is damaged ({what}): restore its files, or leave it out with --skip-damaged (in Python "
+            f"skip_damaged=True)."
+        )
+        self.name, self.what = name, what
 
 
 @dataclass(frozen=True)
@@ -121,16 +138,16 @@ class OpenShard:
         if shard.tombstones is not None:
             self.dead = self._deleted(shard.tombstones)
         if (self.radius[0], self.radius[-1]) != (np.float32(shard.low), np.float32(shard.high)):
-            raise UnavailableError(damage(shard, "its range of radii is not that of the manifest"))
+            raise DamagedError(shard.name, "its range of radii is not that of the manifest")
 
     def _deleted(self, name: str) -> NDArray[np.int64]:
         try:
             dead = np.fromfile(self.folder / name, np.int32).astype(np.int64)
         except OSError as error:
-            raise UnavailableError(damage(self.shard, f"{name} cannot be read: {error.strerror}")) from error
+            raise DamagedError(self.shard.name, f"{name} cannot be read: {error.strerror}") from error
         inside = len(dead) == self.shard.deleted and dead[0] >= 0 and dead[-1] < self.shard.rows
         if not inside or (dead[1:] <= dead[:-1]).any():
-            raise UnavailableError(damage(self.shard, f"{name} lists rows that are not there"))
+            raise DamagedError(self.shard.name, f"{name} lists rows that are not there")
         return dead
 
     def array(self, name: str) -> NDArray[Any]:
@@ -141,7 +158,7 @@ class OpenShard:
             try:  # maps the file and keeps no descriptor, of which there are too few for thousands of shards
                 flat = torch.from_file(str(self.folder / name), shared=False, size=count, dtype=dtype).numpy()
             except RuntimeError as error:
-                raise UnavailableError(damage(self.shard, f"{name} cannot be read: {reason(error)}")) from error
+                raise DamagedError(self.shard.name, f"{name} cannot be read: {reason(error)}") from error
             self._arrays[name] = flat.reshape(-1, width) if name in MATRICES else flat
         return self._arrays[name]
 
@@ -178,7 +195,7 @@ class OpenShard:
         held = place != -1
         inside = (place[held] >= 0) & (place[held] < self.shard.rows)
         if not inside.all() or (self.array(IDS)[place[held]] != ids[held]).any():
-            raise UnavailableError(damage(self.shard, f"{PLACES} is not that of its ids"))
+            raise DamagedError(self.shard.name, f"{PLACES} is not that of its ids")
         if len(self.dead):
             gone = self.dead[np.minimum(self.dead.searchsorted(place), len(self.dead) - 1)] == place
             place[gone] = -1
@@ -219,7 +236,7 @@ class OpenShard:
                     self._captions = arrow().parquet.ParquetFile(self.folder / CAPTIONS, memory_map=True)
                 return self._captions.read_row_group(group, columns=["caption", "image"], use_threads=False)
             except (OSError, ValueError) as error:
-                raise UnavailableError(damage(self.shard, f"captions cannot be read: {error}")) from error
+                raise DamagedError(self.shard.name, f"captions cannot be read: {error}") from error
 
 
 def check_sizes(folder: Path, shard: Shard) -> None:
@@ -228,20 +245,27 @@ def check_sizes(folder: Path, shard: Shard) -> None:
         try:
             found = (folder / shard.name / name).stat().st_size
         except OSError as error:
-            raise UnavailableError(damage(shard, f"{name} cannot be read: {error.strerror}")) from error
+            raise DamagedError(shard.name, f"{name} cannot be read: {error.strerror}") from error
         if found != size:
-            raise UnavailableError(damage(shard, f"{name} has {found:,} bytes instead of {size:,}"))
+            raise DamagedError(shard.name, f"{name} has {found:,} bytes instead of {size:,}")
+
+
+def check_bytes(folder: Path, shard: Shard) -> None:
+    """Raise DamagedError unless every byte of a shard is as it was written."""
+    check_sizes(folder, shard)
+    for name, known in shard.sha256.items():
+        try:
+            found = sha256(folder / shard.name / name)
+        except OSError as error:
+            raise DamagedError(shard.name, f"{name} cannot be read: {error.strerror}") from error
+        if found != known:
+            raise DamagedError(shard.name, f"{name} is not what was written")
 
 
 def has_form(shard: Shard, manifest: Manifest) -> bool:
     """Whether the sizes of the arrays of a shard are those of its rows in an index of a manifest."""
     sizes = {name: shard.rows * width * kind.itemsize for name, (kind, width) in arrays(manifest).items()}
     return all(shard.bytes.get(name) == size for name, size in sizes.items())
-
-
-def damage(shard: Shard, what: str) -> str:
-    """The message for a damaged shard."""
-    return f"shard {shard.name} is damaged ({what}): restore its files, or leave it out with skip_damaged."
 
 
 def read_rows(folder: Path, manifest: Manifest, shard: Shard, start: int, stop: int) -> Rows:
@@ -254,9 +278,9 @@ def read_rows(folder: Path, manifest: Manifest, shard: Shard, start: int, stop: 
         try:
             held = np.fromfile(folder / shard.name / name, kind, count, offset=skip)
         except OSError as error:
-            raise UnavailableError(damage(shard, f"{name} cannot be read: {error.strerror}")) from error
+            raise DamagedError(shard.name, f"{name} cannot be read: {error.strerror}") from error
         if len(held) < count:
-            raise UnavailableError(damage(shard, f"{name} ends early"))
+            raise DamagedError(shard.name, f"{name} ends early")
         return torch.from_numpy(held)
 
     dim, factors = manifest.frame.dim, len(manifest.frame.dims)
@@ -267,6 +291,6 @@ def inside(bound: float, *, up: bool) -> np.float32:
     """The float32 nearest to a bound of radii that is not below it, or with `up` False not above it."""
     with np.errstate(over="ignore"):
         near = np.float32(bound)
-    if up and near < bound:
+    if up and float(near) < bound:
         return np.nextafter(near, np.float32(np.inf))
-    return np.nextafter(near, np.float32(-np.inf)) if not up and near > bound else near
+    return np.nextafter(near, np.float32(-np.inf)) if not up and float(near) > bound else near

@@ -16,10 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import final
 
-from hiergeo.errors import UnavailableError
 from hiergeo.search import layout
 from hiergeo.search.layout import BUILD, MANIFEST, SHARDS, Manifest, Retired, Shard
-from hiergeo.search.shards import OpenShard, check_sizes, damage, has_form
+from hiergeo.search.shards import DamagedError, OpenShard, check_sizes, has_form
 from hiergeo.storage.files import remove_leftovers
 from hiergeo.storage.locks import HeldError, locked
 
@@ -84,12 +83,12 @@ class Snapshot:
             try:
                 check_sizes(self.folder / SHARDS, shard)
                 if not has_form(shard, self.manifest):
-                    raise UnavailableError(damage(shard, "its files are not of the size of its rows"))
+                    raise DamagedError(shard.name, "its files are not of the size of its rows")
                 sound.append(shard)
-            except UnavailableError as error:
+            except DamagedError as error:
                 if not skip_damaged:
                     raise
-                self.damaged[shard.name] = str(error)
+                self.damaged[shard.name] = error.what
         if self.damaged:
             self.manifest = replace(self.manifest, shards=tuple(sound))
         return self
@@ -149,7 +148,8 @@ def publish(folder: Path, manifest: Manifest, retired: tuple[str, ...] = ()) -> 
     waiting = (gone for gone in manifest.retired if (folder / SHARDS / gone.path).exists())
     held = replace(manifest, retired=(*waiting, *(Retired(path, manifest.generation) for path in retired)))
     layout.commit(folder, held)
-    _remove_retired(folder, held)
+    with suppress(OSError):  # the change is made: what stays behind is removed by the next writer
+        _remove_retired(folder, held)
     return held
 
 
@@ -161,6 +161,7 @@ def remove_orphans(folder: Path, manifest: Manifest) -> None:
     remove_leftovers(folder)
     remove_leftovers(shards)
     named = {shard.name for shard in manifest.shards} | {gone.path for gone in manifest.retired}
+    shards.mkdir(exist_ok=True)  # a copy of an empty index may lack it
     for path in shards.iterdir():
         if OURS.fullmatch(path.name) and path.name not in named:
             shutil.rmtree(path, ignore_errors=True)
@@ -174,13 +175,25 @@ def _hold(place: Path) -> int | None:
     """A descriptor that holds the shared lock of a reader; None on a disk that nobody can write."""
     try:
         place.parent.mkdir(exist_ok=True)
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = _opened(place, os.O_CREAT)
     except OSError:
         return None
     if fcntl is not None:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
+
+
+def _opened(place: Path, flags: int = 0) -> int:
+    """A descriptor for locks; the file of another user is opened for reading alone.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    try:
+        return os.open(place, os.O_RDWR | flags, 0o644)
+    except PermissionError:
+        return os.open(place, os.O_RDONLY)
 
 
 def _stamp(folder: Path) -> tuple[int, int] | None:
@@ -210,13 +223,15 @@ def _oldest_read(readers: Path, generation: int) -> int:
     for place in readers.glob("*"):
         if not place.name.isdecimal() or int(place.name) >= generation:
             continue
-        with suppress(FileNotFoundError):
-            descriptor = os.open(place, os.O_RDWR)
+        try:
+            descriptor = _opened(place)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 place.unlink()
-            except BlockingIOError:
-                oldest = min(oldest, int(place.name))
             finally:
                 os.close(descriptor)
+        except FileNotFoundError:
+            continue
+        except OSError:  # it is held, or cannot be told
+            oldest = min(oldest, int(place.name))
     return oldest

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hiergeo.errors import InputError, reason
 from hiergeo.search import layout
-from hiergeo.search.caption_files import captions_in
+from hiergeo.search.caption_files import columns_in
 from hiergeo.search.queries import SUFFIXES
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
@@ -24,7 +24,7 @@ ID = 1 << 63
 """Ids are below it."""
 
 Captions: TypeAlias = Iterable[str] | str | Path
-"""Captions; or a file: .txt with one a line, .csv or .parquet with a column ``caption``."""
+"""Captions; or a file: .txt with one a line; .csv or .parquet with a column ``caption``, perhaps ``image``, ``id``."""
 
 Images: TypeAlias = Iterable[str | Path] | str | Path
 """Paths of images; or a folder, whose images are taken in order of their paths."""
@@ -42,7 +42,7 @@ class Batch(NamedTuple):
         start: number of the first.
         size: how many.
         captions: one for each; None for items without captions.
-        images: paths or other references, one for each; None for items without images.
+        images: paths or other references, one for each, None for a row without one; None for items without images.
         embeddings: (n, D); None where captions or images are to be embedded.
         ids: (n,) int64; None where they are to be counted.
     """
@@ -50,15 +50,15 @@ class Batch(NamedTuple):
     start: int
     size: int
     captions: list[str] | None
-    images: list[str | Path] | None
+    images: list[str | Path | None] | None
     embeddings: Tensor | None
     ids: Tensor | None
 
     def hash_into(self, digest: "hashlib._Hash") -> None:
-        """Add the content of the batch to a hash."""
-        for words in (self.captions, self.images):
+        """Add the content of the batch to a hash; of images their names, sizes and times of change."""
+        for words in (self.captions, map(_identified, self.images or ())):
             for word in words or ():
-                raw = str(word).encode("utf-8", "surrogateescape")
+                raw = word.encode("utf-8", "surrogateescape")
                 digest.update(len(raw).to_bytes(8, "little") + raw)
         for numbers in (self.embeddings, self.ids):
             if numbers is not None:
@@ -67,7 +67,9 @@ class Batch(NamedTuple):
     def labels(self, folder: Path) -> Labels:
         """Captions and references to images, as the index in `folder` keeps them."""
         nothing: list[str | None] = [None] * self.size
-        images = [reference(image, folder) for image in self.images] if self.images is not None else nothing
+        images = nothing
+        if self.images is not None:
+            images = [None if image is None else reference(image, folder) for image in self.images]
         return Labels(self.captions if self.captions is not None else nothing, images)
 
 
@@ -80,7 +82,7 @@ class Inputs:
         captions: of the items. Those of a table with a column ``image`` bring their images.
         images: items of their own, or references beside captions or embeddings.
         embeddings: of the items, instead of embedding captions or images.
-        ids: whole numbers in [0, 2^63), distinct; None counts.
+        ids: whole numbers in [0, 2^63), distinct; None counts. Those of a table with a column ``id`` are its own.
         stored: the file that the embeddings are from.
     """
 
@@ -133,10 +135,7 @@ class Inputs:
                 raise InputError(f"there are {start + counts[short]} {short} and more {more}: give one for each item.")
             if not most:
                 return
-            captions, images = parts.get("captions"), parts.get("images")
-            if captions is not None and captions and isinstance(captions[0], tuple):
-                captions, images = [pair[0] for pair in captions], [pair[1] for pair in captions]
-            yield Batch(start, most, captions, images, parts.get("embeddings"), parts.get("ids"))
+            yield Batch(start, most, *(parts.get(name) for name in ("captions", "images", "embeddings", "ids")))
             start += most
             if most < size:
                 return
@@ -144,17 +143,24 @@ class Inputs:
     def _takers(self) -> dict[str, Callable[[int, int], Any]]:
         """For each kind of input what gives the next so many entries of it, checked."""
         takers: dict[str, Callable[[int, int], Any]] = {}
+        ids: Any = self.ids
         folder = _folder(self.images)
         if self.captions is not None:
-            captions, tabled = self.captions, False
-            if isinstance(captions, str | Path):
-                captions, tabled = captions_in(captions, folder)
-            folder = None if tabled else folder
-            takers["captions"] = _taker(captions, _check_pair if tabled else _check_caption)
-            if tabled and self.images is not None and not isinstance(self.images, str | Path):
-                raise InputError(
-                    "the table of captions has a column 'image', and images are given beside it: give one."
-                )
+            told: dict[str, Any] = {"captions": self.captions}
+            if isinstance(self.captions, str | Path):
+                told = columns_in(self.captions, folder)
+            takers["captions"] = _taker(told["captions"], _check_caption)
+            if "images" in told:
+                folder = None
+                takers["images"] = _taker(told["images"], _check_cell)
+                if self.images is not None and not isinstance(self.images, str | Path):
+                    raise InputError(
+                        "the table of captions has a column 'image', and images are given beside it: give one."
+                    )
+            if "ids" in told:
+                ids = told["ids"]
+                if self.ids is not None:
+                    raise InputError("the table of captions has a column 'id', and ids are given beside it: give one.")
         if folder is not None:
             takers["images"] = _taker(_pictures(folder), _check_image)
         elif self.images is not None and not isinstance(self.images, str | Path):
@@ -163,10 +169,19 @@ class Inputs:
             takers["embeddings"] = _Blocks(self.embeddings).take
         if not takers:
             raise InputError("there is nothing to index: give captions, images or embeddings.")
-        if self.ids is not None:
-            stream = _taker(_numbers(self.ids), _check_id)
+        if ids is not None:
+            stream = _taker(_numbers(ids), _check_id)
             takers["ids"] = lambda start, size: torch.tensor(stream(start, size), dtype=torch.int64)
         return takers
+
+
+def _identified(image: str | Path | None) -> str:
+    """An image as a build that is resumed tells it from another one: its name, and of a file what it is by now."""
+    try:
+        found = None if image is None else os.stat(image)
+    except (OSError, ValueError):
+        found = None
+    return f"{image}" if found is None else f"{image}\0{found.st_size}\0{found.st_mtime_ns}"
 
 
 def reference(image: str | Path, folder: Path) -> str:
@@ -234,9 +249,9 @@ def _check_image(row: int, image: object) -> None:
         raise InputError(f"the image of row {row} (the first is 0) is of type {type(image).__name__}: give its path.")
 
 
-def _check_pair(row: int, pair: tuple[object, object]) -> None:
-    _check_caption(row, pair[0])
-    _check_image(row, pair[1])
+def _check_cell(row: int, image: object) -> None:
+    if image is not None:
+        _check_image(row, image)
 
 
 def ids_of(ids: Iterable[int] | Tensor) -> Tensor:

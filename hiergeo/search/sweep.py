@@ -10,7 +10,6 @@ from torch import Tensor
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By, Side
 from hiergeo.search.chunks import Stretch
-from hiergeo.search.identity import Identity
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import ANGLE, DISTANCE, TILE, Bounds, CodedQueries
 
@@ -28,7 +27,8 @@ class Range(NamedTuple):
 
     def of(self, radius: Tensor) -> slice:
         """The items of ascending radii (n,) within it; NaN may stand among them."""
-        inside = torch.nonzero((radius >= self.low) & (radius <= self.high))
+        held = radius.double()  # float32 numbers would be compared with the bounds rounded to float32
+        inside = torch.nonzero((held >= self.low) & (held <= self.high))
         return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
@@ -49,8 +49,6 @@ class Task(Protocol):
 
 class Screenable(Task, Protocol):
     """A task that can say beforehand which rows it needs."""
-
-    identity: Identity
 
     def sift(self, bounds: Bounds) -> Tensor:
         """Which rows (n,) bool of a chunk have to be taken, given what their values can be."""
@@ -107,8 +105,7 @@ def run_screened(chunks: Iterable[Stretch], tasks: Sequence[Screenable]) -> list
                 inside = (radius >= task.span.low) & (radius <= task.span.high)
                 considered = radius.masked_fill(~inside, torch.nan)
                 bounds = Bounds(task.space, task.x, considered, queries[place].cosines(codes))
-                wanted = task.sift(bounds) | bounds.may_be_same(task.identity.reach).any(dim=0)
-                held = rows.take(torch.nonzero(wanted)[:, 0])
+                held = rows.take(torch.nonzero(task.sift(bounds))[:, 0])
                 scored[place] += _given(task, held, held.points(task.space.geometry))
     return scored
 
@@ -146,28 +143,12 @@ class Best:
     ) -> None:
         self.space, self.x, self.span = space, x, span
         self.k, self.by, self.side, self.min_radius = k, by, side, min_radius
-        self.identity = Identity(space, x)
         self.found: Found | None = None
 
     def take(self, rows: Rows, points: Points) -> None:
         values, index = self.space.topk(self.x, points, self.k, self.by, self.side, self.min_radius)
-        part = self._with_same(_found(rows, points, values, index), rows, points)
+        part = _found(rows, points, values, index)
         self.found = part if self.found is None else self._merged(self.found, part)
-
-    def _with_same(self, part: Found, rows: Rows, points: Points) -> Found:
-        """What was found, with the values of one point for the items that are one with their query."""
-        queries, places = self.identity.pairs(points)
-        if not len(queries):
-            return part
-        apex = points.rows(places) if self.side == "parents" else self.x.rows(queries)
-        if self.by == "margin":
-            values = self.space.margin(apex, apex, self.min_radius)
-        else:
-            values = torch.zeros_like(apex.radius)
-        own = _scattered(len(self.x), rows, points, queries, places, values)
-        known = (part.ids.unsqueeze(-1) == own.ids.unsqueeze(1)).any(-1) & (part.ids >= 0)
-        others = Found(part.ids.masked_fill(known, -1), *(held.masked_fill(known, torch.nan) for held in part[1:]))
-        return self._merged(others, own)
 
     def sift(self, bounds: Bounds) -> Tensor:
         if self.by == "distance":
@@ -209,24 +190,11 @@ class Steps:
 
     def __init__(self, space: Space, x: Points, thresholds: Tensor, span: Range = EVERY) -> None:
         self.space, self.x, self.thresholds, self.span = space, x, thresholds, span
-        self.identity = Identity(space, x)
         self.found: Found | None = None
 
     def take(self, rows: Rows, points: Points) -> None:
         values, index = self.space.climb(self.x, points, self.thresholds)
-        self._offer(_found(rows, points, values, index))
-        queries, places = self.identity.pairs(points)
-        if len(queries):
-            own = _scattered(len(self.x), rows, points, queries, places, torch.zeros_like(points.radius[places]))
-            for ids, values, radius in zip(*(held.unsqueeze(-1).unbind(1) for held in own), strict=True):
-                outside = ~(radius.double() <= self.thresholds.cpu())
-                shape = outside.shape
-                ids = ids.expand(shape).masked_fill(outside, -1)
-                self._offer(
-                    Found(ids, *(held.expand(shape).masked_fill(outside, torch.nan) for held in (values, radius)))
-                )
-
-    def _offer(self, part: Found) -> None:
+        part = _found(rows, points, values, index)
         if self.found is None:
             self.found = part
             return
@@ -256,20 +224,14 @@ class Count:
 
     def __init__(self, space: Space, x: Points, min_radius: float | None = None, span: Range = EVERY) -> None:
         self.space, self.x, self.min_radius, self.span = space, x, min_radius, span
-        self.identity = Identity(space, x)
         self.total = torch.zeros(len(x), dtype=torch.int64)
 
     def take(self, rows: Rows, points: Points) -> None:
         self.total += self.space.count(self.x, points, self.min_radius).cpu()
-        queries, places = self.identity.pairs(points)
-        if len(queries):
-            missed = ~self.space.entails(self.x.rows(queries), points.rows(places), self.min_radius)
-            self.total += torch.bincount(queries[missed].cpu(), minlength=len(self.x))
 
     def sift(self, bounds: Bounds) -> Tensor:
         low, high = bounds.deficit(False, self.min_radius)
-        same = bounds.may_be_same(self.identity.reach)
-        return _undecided(self, (high < -ANGLE) & ~same, (low <= ANGLE) | same)
+        return _undecided(self, high < -ANGLE, low <= ANGLE)
 
 
 @final
@@ -278,21 +240,16 @@ class Within:
 
     def __init__(self, space: Space, x: Points, distance: Tensor, span: Range = EVERY) -> None:
         self.space, self.x, self.distance, self.span = space, x, distance.to(x.radius), span
-        self.identity = Identity(space, x)
         self.total = torch.zeros(len(x), dtype=torch.int64)
 
     def take(self, rows: Rows, points: Points) -> None:
         self.total += self.space.count_within(self.x, points, self.distance).cpu()
-        queries, places = self.identity.pairs(points)
-        if len(queries):
-            missed = self.space.distance(self.x.rows(queries), points.rows(places)) > self.distance[queries]
-            self.total += torch.bincount(queries[missed].cpu(), minlength=len(self.x))
 
     def sift(self, bounds: Bounds) -> Tensor:
         low, high = bounds.distance()
         reach = self.distance.to(low).unsqueeze(1)
-        slack, same = reach * DISTANCE + DISTANCE, bounds.may_be_same(self.identity.reach)
-        return _undecided(self, (high < reach - slack) & ~same, (low <= reach + slack) | same)
+        slack = reach * DISTANCE + DISTANCE
+        return _undecided(self, high < reach - slack, low <= reach + slack)
 
 
 def _undecided(task: Count | Within, inside: Tensor, possible: Tensor) -> Tensor:
@@ -308,16 +265,6 @@ def lexicographic(*keys: Tensor) -> Tensor:
     for key in reversed(keys[:-1]):
         order = order.gather(-1, key.gather(-1, order).argsort(dim=-1, stable=True))
     return order
-
-
-def _scattered(count: int, rows: Rows, points: Points, queries: Tensor, places: Tensor, values: Tensor) -> Found:
-    """Pairs (m,) of queries and rows as what each of `count` queries has found, (Q, m)."""
-    column = torch.arange(len(queries))
-    ids = torch.full((count, len(queries)), -1)
-    numbers = torch.full((2, count, len(queries)), torch.nan, dtype=points.radius.dtype)
-    ids[queries.cpu(), column] = rows.ids[places.cpu()]
-    numbers[:, queries.cpu(), column] = torch.stack((values.to(numbers), points.radius[places].to(numbers))).cpu()
-    return Found(ids, *numbers)
 
 
 def _found(rows: Rows, points: Points, values: Tensor, index: Tensor) -> Found:

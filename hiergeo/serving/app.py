@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, final
@@ -13,7 +13,7 @@ from hiergeo.errors import HiergeoError, UnavailableError
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
 from hiergeo.serving.batching import Batcher
-from hiergeo.serving.engine import Engine
+from hiergeo.serving.engine import IndexService
 from hiergeo.serving.limits import Refused, Settings
 from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.openapi import document
@@ -48,7 +48,7 @@ class Service:
     def __init__(self, index: Index, settings: Settings) -> None:
         self.index, self.settings, self.metrics = index, settings, Metrics()
         self.requests = Requests(settings.limits, index.encoder.dim)
-        self.engine = Engine(index, settings, self.metrics)
+        self.engine = IndexService(index, settings, self.metrics)
         self.started = time.monotonic()
         self._batcher: Batcher | None = None
         self._readers: ThreadPoolExecutor | None = None
@@ -60,12 +60,12 @@ class Service:
         Raises:
             HiergeoError: it cannot be answered; `Refused` says with which status.
         """
-        assert self._batcher is not None, "the lifespan of the application has not begun"
+        batcher = self._begun()
         try:
             self.engine.space(question.geometry)
         except HiergeoError as error:
             raise Refused(400, str(error), "geometry") from error
-        return await self._batcher.ask(question)
+        return await batcher.ask(question)
 
     async def beside(self, task: Callable[[], Done]) -> Done:
         """Run something that takes long, beside the event loop and the engine."""
@@ -73,13 +73,13 @@ class Service:
 
     async def add(self, kind: str, content: bytes) -> dict[str, int]:
         """Add the items of a body; one addition is stored at a time."""
-        assert self._batcher is not None, "the lifespan of the application has not begun"
+        batcher = self._begun()
         if not self.settings.writable:
             raise Refused(403, "this server is read-only: start it with --writable to add items.")
         addition = await self.beside(partial(self.requests.of_addition, kind, content))
         async with self._adding:
             embeddings = await self.beside(partial(self.engine.embed, addition))
-            return await self._batcher.work(partial(self.engine.store, addition, embeddings))
+            return await batcher.work(partial(self.engine.store, addition, embeddings))
 
     def facts(self) -> dict[str, Any]:
         """What the server says of itself."""
@@ -97,9 +97,20 @@ class Service:
             "uptime": round(time.monotonic() - self.started, 3),
         }
 
+    def _begun(self) -> Batcher:
+        if self._batcher is None:
+            raise Refused(
+                503, "the lifespan of the application has not begun: enter service.lifespan in that around it."
+            )
+        return self._batcher
+
     @contextlib.asynccontextmanager
     async def lifespan(self, _: "Starlette") -> AsyncIterator[None]:
-        """Run the queue while the application runs; what is in flight when it ends is finished."""
+        """Run the queue while the application runs; what is in flight when it ends is finished.
+
+        An application that mounts this one must enter it in its own lifespan, since Starlette starts none of a mounted
+        application.
+        """
         self._batcher = Batcher(self.engine.answer, self.settings, self.metrics)
         self._readers = ThreadPoolExecutor(READERS, "hiergeo-reader")
         queue = asyncio.create_task(self._batcher.run())
@@ -119,7 +130,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     Args:
         index: to be served.
         settings: of the server.
-        routes: more routes, such as those of a page, behind the same protection.
+        routes: more routes, such as those of a page, behind the same protection; WebSockets are refused.
 
     Raises:
         UnavailableError: starlette or prometheus-client is not installed.
@@ -141,10 +152,10 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
                 content = await body_of(request, service.settings.limits)
                 kind = request.headers.get("content-type", "")
                 question = await service.beside(partial(service.requests.of_body, verb, kind, content))
-                given = await service.ask(question)
+                given = await unless_gone(request, service.ask(question))
                 return JSONResponse({"answers": [plain(each) for each in given]})
             question = service.requests.of_query_string(verb, request.scope["query_string"])
-            return JSONResponse(plain((await service.ask(question))[0]))
+            return JSONResponse(plain((await unless_gone(request, service.ask(question)))[0]))
 
         return answer
 
@@ -184,13 +195,34 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         Route("/metrics", metrics),
     ]
     every = [*own, *routes]
-    paths = [route.path for route in every if isinstance(route, Route)]
-    protection = Middleware(Protection, settings=service.settings, metrics=service.metrics, paths=paths)
+    protection = Middleware(Protection, settings=service.settings, metrics=service.metrics, routes=every)
     handlers = {HiergeoError: refused, HTTPException: missed}
     app = Starlette(routes=every, middleware=[protection], exception_handlers=handlers, lifespan=service.lifespan)
     app.router.redirect_slashes = False
     app.state.service = service
     return app
+
+
+async def unless_gone(request: "Request", answer: Coroutine[Any, Any, Done]) -> Done:
+    """An answer; it is given up once the client has closed the connection, and leaves the queue.
+
+    Raises:
+        Refused: 499, which nobody reads.
+    """
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    asked, left = asyncio.ensure_future(answer), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            raise Refused(499, "the client has closed the connection.")
+        return asked.result()
+    finally:
+        for each in (asked, left):
+            each.cancel()
 
 
 def plain(given: Result) -> dict[str, Any]:

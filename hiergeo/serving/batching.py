@@ -61,6 +61,9 @@ class Batcher:
         limits = self._settings.limits
         if self._length() + len(question.queries) > limits.waiting:
             raise Refused(503, BUSY, retry_after=1)
+        pixels = question.pixels
+        if pixels and self._pixels() + pixels > limits.waiting_pixels:
+            raise Refused(503, BUSY, retry_after=1)
         waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._note_queue()
@@ -134,7 +137,10 @@ class Batcher:
         return batch
 
     def _length(self) -> int:
-        return sum(len(waiting.question.queries) for waiting in self._queue)
+        return sum(len(waiting.question.queries) for waiting in self._queue if not waiting.outcome.done())
+
+    def _pixels(self) -> int:
+        return sum(waiting.question.pixels for waiting in self._queue)
 
     def _note_queue(self) -> None:
         self._metrics.waiting.set(self._length())

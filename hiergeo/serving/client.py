@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import torch
 
+from hiergeo.datasets.pictures import open_rgb
 from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.geometry.space import By
 from hiergeo.search import Answer, Climb, Hit, Recall, Rung
@@ -93,12 +95,13 @@ class Client:
         captions: Sequence[str | None] | None = None,
         images: Sequence[str | None] | None = None,
         *,
-        embeddings: torch.Tensor | None = None,
+        embeddings: "torch.Tensor | np.ndarray[Any, Any] | None" = None,
         ids: Sequence[int] | torch.Tensor | None = None,
     ) -> int:
         """Add items to the index; when it returns they are durable. Returns how many items there are now.
 
-        With ids of one's own an addition whose answer was lost can be sent again: what is there is refused.
+        With ids of one's own an addition whose answer was lost can be sent again: what is there is refused. Without
+        them it is sent once, however busy the server is.
 
         Args:
             captions: one an item.
@@ -106,13 +109,19 @@ class Client:
             embeddings: (N, D); None lets the model of the index embed the captions.
             ids: (N,), distinct and new; None lets the index number the items.
         """
-        body = {
-            "captions": None if captions is None else list(captions),
-            "images": None if images is None else list(images),
-            "embeddings": None if embeddings is None else embeddings.detach().cpu().tolist(),
-            "ids": None if ids is None else [int(each) for each in ids],
-        }
-        return int(self._request("POST", "/api/add", _given(body), again=False)["rows"])
+        for name, given in (("captions", captions), ("images", images)):
+            if isinstance(given, str):
+                raise InputError(f"{name} must be a list of strings, not one string.")
+        try:
+            body = {
+                "captions": None if captions is None else list(captions),
+                "images": None if images is None else list(images),
+                "embeddings": None if embeddings is None else torch.as_tensor(embeddings).detach().cpu().tolist(),
+                "ids": None if ids is None else [operator.index(each) for each in ids],
+            }
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"these items cannot be sent ({reason(error)}): ids are whole numbers.") from error
+        return int(self._request("POST", "/api/add", _given(body), again=False, repeat=ids is not None)["rows"])
 
     def health(self) -> dict[str, Any]:
         """What the server says of itself: status, rows, generation, model, geometry, version, uptime."""
@@ -136,6 +145,9 @@ class Client:
     ) -> Any:
         several = isinstance(query, list | tuple) or (isinstance(query, torch.Tensor | np.ndarray) and query.ndim == 2)
         queries = list(query) if several else [query]  # type: ignore[arg-type]
+        for name in ("k", "steps"):
+            if name in settings:
+                settings[name] = _whole(name, settings[name])
         body = {"queries": [_spelled(cast(Query, each)) for each in queries], **_given(settings)}
         held = self._request("POST", f"/api/{verb}", body)
         try:
@@ -144,15 +156,19 @@ class Client:
             raise UnavailableError(f"{self.url} answers as no server of hiergeo does: check the address.") from error
         return answers if several else answers[0]
 
-    def _request(self, method: str, path: str, body: Mapping[str, Any] | None, again: bool = True) -> dict[str, Any]:
+    def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None, again: bool = True, repeat: bool = True
+    ) -> dict[str, Any]:
         try:
             content = None if body is None else json.dumps(body, allow_nan=False).encode()
         except ValueError as error:
             raise InputError("an embedding holds NaN or Inf: every coordinate must be finite.") from error
-        wait = 0.0
-        for attempt in range(self.retries + 1):
+        except TypeError as error:
+            raise InputError(f"this is nothing that can be sent: {reason(error)}.") from error
+        wait, last = 0.0, self.retries if repeat else 0
+        for attempt in range(last + 1):
             status, after, answer = self._exchange(method, self._base + path, content, again)
-            if status != 503 or attempt == self.retries:
+            if status != 503 or attempt == last:
                 break
             wait = max(after, 2 * wait, 0.1)
             time.sleep(min(wait, self.timeout))
@@ -236,19 +252,30 @@ def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
+def _whole(name: str, value: object) -> int:
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise InputError(f"{name} must be a whole number, not of type {type(value).__name__}.") from error
+
+
 def _spelled(query: Query) -> Any:
     """A query in JSON."""
     if isinstance(query, str):
         return {"text": query}
     if isinstance(query, torch.Tensor | np.ndarray):
+        if query.ndim != 1:
+            raise InputError(f"an embedding has one dimension (D,), not {tuple(query.shape)}.")
         return {"embedding": query.tolist()}
     if isinstance(query, Path):
         try:
             content = query.read_bytes()
         except OSError as error:
             raise InputError(f"the image {query} cannot be read: {reason(error)}.") from error
-    else:
+    elif hasattr(query, "convert"):
         held = io.BytesIO()
-        query.save(held, "PNG")
+        open_rgb(query).save(held, "PNG")
         content = held.getvalue()
+    else:
+        raise InputError(f"a query is a text, an image or an embedding (D,), not {type(query).__name__}.")
     return {"image": base64.b64encode(content).decode()}

@@ -1,6 +1,7 @@
-"""The engine behind a server: batches of questions answered from an index, and items added to it."""
+"""What answers requests in a server: batches of questions answered from an index, and items added to it."""
 
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import Any, cast, final
 import torch
 from torch import Tensor
 
-from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
+from hiergeo.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.geometry import Space
 from hiergeo.search import Index
 from hiergeo.search.appending import append
@@ -26,12 +27,15 @@ from hiergeo.serving.limits import LOG, UNFORESEEN, Refused, Settings
 from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.requests import Addition, Query, Question
 
+AGAIN = 1.0
+"""Seconds after which changes of the index that could not be read are looked at again."""
+
 SLICE = 32
 """Captions of an addition that are embedded before queries get their turn."""
 
 
 @final
-class Engine:
+class IndexService:
     """Answers questions from an index. `answer` and `store` run on one thread, one at a time.
 
     Args:
@@ -44,6 +48,7 @@ class Engine:
         self.index, self._settings, self._metrics = index, settings, metrics
         self._manifest = index.store.folder / MANIFEST
         self._seen = self._signature()
+        self._later = 0.0
         self._known: OrderedDict[str, Tensor] = OrderedDict()
         self._model = Lock()
         self.space: Callable[[str | None], Space] = lru_cache(64)(index.chosen)
@@ -81,24 +86,33 @@ class Engine:
         return torch.cat([self._encoded(each) for each in slices])
 
     def store(self, addition: Addition, embeddings: Tensor) -> dict[str, int]:
-        """Add items; when it returns they are durable and the next sweep finds them."""
+        """Add items; when it returns they are durable and the next sweep finds them.
+
+        Raises:
+            HiergeoError: nothing was added. What fails afterwards is logged, and made good by a later sweep.
+        """
         count, nothing = len(embeddings), [None] * len(embeddings)
         labels = Labels(addition.captions or nothing, addition.images or nothing)
         batch = Batch(0, count, None, None, embeddings, addition.ids)
-        index = self.index
+        index, before = self.index, list[Manifest]()
 
         def items(manifest: Manifest) -> list[tuple[Rows, Labels]]:
+            before.append(manifest)
             embedder = Embedder(
                 index.store.folder, manifest, index.space, lambda: index.encoder.model, manifest.next_id
             )
             return [(embedder.rows(batch)[0], labels)]
 
-        append(self.index.store.folder, items)
-        self._seen = self._signature()
-        self.index.store.refresh()
-        self._metrics.added.inc(len(embeddings))
-        self._note_index()
-        return {"added": len(embeddings), "rows": len(self.index), "generation": self.index.manifest.generation}
+        try:
+            append(index.store.folder, items)
+        except InputError as error:
+            if before:
+                raise
+            raise UnavailableError(f"the index cannot be added to: {error}") from error
+        self._metrics.added.inc(count)
+        self._later = 0.0
+        self._take_over()
+        return {"added": count, "rows": before[0].rows + count, "generation": before[0].generation + 1}
 
     def _together(self, questions: Sequence[Question]) -> list[Outcome]:
         with self._metrics.timed(self._metrics.embedding):
@@ -171,18 +185,25 @@ class Engine:
             raise InputError(f"this server embeds no {what}: search with embeddings.")
 
     def _refresh(self) -> bool:
-        """Take over what another process has changed, if anything; where that fails the index before is served on."""
+        """Take over what another process has changed; whether there was anything."""
+        taken = self._take_over()
+        if taken:
+            self._metrics.refreshes.labels("done").inc()
+        return taken
+
+    def _take_over(self) -> bool:
+        """Go on to the current generation, if it is another; where that fails the index before is served on."""
         now = self._signature()
-        if now == self._seen:
+        if now == self._seen or time.monotonic() < self._later:
             return False
-        self._seen = now
         try:
             self.index.store.refresh()
-        except HiergeoError as error:
+        except (HiergeoError, OSError) as error:
+            self._later = time.monotonic() + AGAIN
             self._metrics.refreshes.labels("failed").inc()
             LOG.error("the index changed and cannot be read (%s): the one before is served on.", error)
             return False
-        self._metrics.refreshes.labels("done").inc()
+        self._seen = now
         self._note_index()
         return True
 
@@ -202,9 +223,9 @@ def _as_outcome(error: Exception) -> HiergeoError:
     if isinstance(error, HiergeoError):
         return error
     if isinstance(error, MemoryError):
-        return UnavailableError("there is not enough memory for the answer: ask for less.")
+        return Refused(503, "there is not enough memory for the answer: ask for less.", retry_after=5)
     if isinstance(error, OSError):
         LOG.error("the index cannot be read: %s", error)
-        return UnavailableError(f"the index cannot be read ({reason(error)}): try again.")
+        return Refused(503, "the index cannot be read: try again.", retry_after=5)
     LOG.error("a question failed", exc_info=error)
     return Refused(500, UNFORESEEN)

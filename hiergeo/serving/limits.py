@@ -4,9 +4,12 @@ import logging
 from dataclasses import dataclass, field
 from typing import final
 
-from hiergeo.errors import HiergeoError
+from hiergeo.errors import HiergeoError, InputError
 
 LOG = logging.getLogger("hiergeo.serving")
+
+GUARDED = ("/api", "/metrics")
+"""Paths that no setting opens to requests without the token."""
 
 UNFORESEEN = "the server met an error that nobody foresaw; its log says more."
 
@@ -34,7 +37,8 @@ class Limits:
     Attributes:
         body_bytes: of the body of a request.
         image_bytes: of one image file.
-        image_pixels: of one image, width times height.
+        image_pixels: of the images of one request, width times height.
+        waiting_pixels: of the images in the queue, beyond which requests with images get 503.
         text_characters: of one text.
         queries: of one request.
         k: hits of one query; the engine takes 1,024.
@@ -52,6 +56,7 @@ class Limits:
     body_bytes: int = 1 << 24
     image_bytes: int = 1 << 23
     image_pixels: int = 1 << 25
+    waiting_pixels: int = 1 << 27
     text_characters: int = 4096
     queries: int = 64
     k: int = 1024
@@ -73,6 +78,8 @@ class Settings:
     Attributes:
         token: that requests must carry; None asks for none.
         writable: whether items can be added.
+        open_paths: paths of pages and their files that are answered without the token, since a browser sends none when
+            it opens one; ``/static/*`` are all paths below. Their scripts send the token with what they ask.
         hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
             loopback names itself here, so that no web page can reach it under a name of its own.
         store: spec of the store that is searched, such as ``milvus:http://localhost:19530``; None scans the index.
@@ -85,6 +92,7 @@ class Settings:
 
     token: str | None = field(default=None, repr=False)
     writable: bool = False
+    open_paths: frozenset[str] = frozenset()
     hosts: frozenset[str] | None = None
     store: str | None = None
     window: float = 0.002
@@ -92,3 +100,8 @@ class Settings:
     embeds: bool = True
     cached_texts: int = 10_000
     limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        for path in self.open_paths:
+            if not path.startswith("/") or path == "/*" or path.startswith(GUARDED):
+                raise InputError(f"{path!r} is no path of a page that can be open to all: name one outside of /api.")

@@ -22,17 +22,41 @@ PLAIN: dict[Any, dict[str, Any]] = {
 REFUSALS = {
     "400": "A parameter is unknown, missing or does not fit.",
     "401": "The token is missing or wrong.",
+    "403": "The server is read-only.",
+    "405": "The path takes other methods.",
     "408": "The body did not arrive in time.",
     "413": "The body or an image is too large.",
     "415": "The body is of another type.",
     "422": "The request asks for too much.",
-    "503": "The server is busy; Retry-After says when to try again.",
+    "500": "An error that nobody foresaw.",
+    "503": "The server is busy or something that it needs is away; Retry-After says when to try again.",
     "504": "The answer took too long.",
 }
 
+COUNTED = {"type": "integer", "minimum": 0}
+
+HEALTH = {
+    "type": "object",
+    "properties": {
+        "status": {"const": "ok"},
+        "version": {"type": "string"},
+        "rows": COUNTED,
+        "generation": COUNTED,
+        "model": {"type": ["string", "null"]},
+        "dim": COUNTED,
+        "geometry": {"type": "string"},
+        "embeds": {"type": "boolean"},
+        "writable": {"type": "boolean"},
+        "uptime": {"type": "number", "minimum": 0},
+    },
+    "required": ["status"],
+    "additionalProperties": False,
+}
+"""Without the token, the status alone."""
+
 COUNT = {
     "type": "object",
-    "properties": {"count": {"type": "integer", "minimum": 0}},
+    "properties": {"count": COUNTED},
     "required": ["count"],
     "additionalProperties": False,
 }
@@ -41,16 +65,16 @@ COUNT = {
 def document(requests: Requests, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document of one server."""
     paths: dict[str, Any] = {f"/api/{verb}": _asked(requests, verb, about) for verb, about in VERBS.items()}
-    paths["/api/health"] = {"get": _operation("health", "Whether the server is up, and what it serves.", {})}
+    paths["/api/health"] = {"get": _operation("health", "Whether the server is up, and what it serves.", HEALTH)}
     paths["/api/health"]["get"]["security"] = []
     paths["/api/openapi.json"] = {"get": _operation("openapi", "This document.", {})}
     text = {"200": {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
     paths["/metrics"] = {"get": _operation("metrics", "Metrics in the text format of Prometheus.", {})}
     paths["/metrics"]["get"]["responses"] |= text
     if settings.writable:
-        add = _operation("add", "Add items; they are durable when the answer comes.", {})
+        about = "Add items; they are durable when the answer comes."
+        add = _operation("add", about, _object((), **dict.fromkeys(("added", "rows", "generation"), COUNTED)))
         add["requestBody"] = _body({JSON: _object(requests.addition)})
-        add["responses"] |= _refusals()
         paths["/api/add"] = {"post": add}
     held: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -105,8 +129,6 @@ def _asked(requests: Requests, verb: Verb, about: str) -> dict[str, Any]:
     image = {"type": "string", "contentMediaType": "application/octet-stream"}
     form = _object(_written(settings), image=image)
     post["requestBody"] = _body({JSON: _object((requests.queries, *settings)), FORM: form})
-    get["responses"] |= _refusals()
-    post["responses"] |= _refusals()
     return {"get": get, "post": post}
 
 
@@ -123,7 +145,7 @@ def _operation(name: str, about: str, answer: dict[str, Any]) -> dict[str, Any]:
     return {
         "operationId": name,
         "summary": about,
-        "responses": {"200": {"description": "The answer.", "content": content}},
+        "responses": {"200": {"description": "The answer.", "content": content}, **_refusals()},
     }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from hiergeo.errors import HiergeoError
@@ -14,6 +14,7 @@ from hiergeo.serving.values import refusal_of
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OPEN = "/api/health"
@@ -36,26 +37,32 @@ HEADERS = {
 class Protection:
     """Middleware around all routes.
 
-    It refuses requests beyond `Limits.in_flight`, for a host that is not served and without the token, adds headers of
-    security, turns every error into JSON of one sentence, and counts and times all requests. A connection is closed
-    after a response to a request whose body has not been read.
+    It refuses requests beyond `Limits.in_flight` except probes of health, for a host that is not served and without the
+    token, and everything that is no HTTP, such as WebSockets. It adds headers of security, turns every error into JSON
+    of one sentence, and counts and times all requests. A connection is closed after a response to a request whose body
+    has not been read.
 
     Args:
         app: the routes.
         settings: of the server.
         metrics: that are kept up to date.
-        paths: of the routes, as metrics name them.
+        routes: whose paths metrics name.
     """
 
-    def __init__(self, app: "ASGIApp", settings: Settings, metrics: Metrics, paths: Iterable[str]) -> None:
-        self.app, self.settings, self.metrics, self.paths = app, settings, metrics, frozenset(paths)
+    def __init__(self, app: "ASGIApp", settings: Settings, metrics: Metrics, routes: Sequence["BaseRoute"]) -> None:
+        self.app, self.settings, self.metrics, self.routes = app, settings, metrics, routes
+        self.paths = frozenset(getattr(route, "path", "") for route in routes)
         self.in_flight = 0
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer one request."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        path = self._route(scope)
         start, status, arriving = time.perf_counter(), 0, _has_body(scope)
 
         async def watched() -> "Message":
@@ -86,19 +93,42 @@ class Protection:
         finally:
             self.in_flight -= 1
             self.metrics.in_flight.set(self.in_flight)
-            path = scope["path"] if scope["path"] in self.paths else "other"
             method = scope["method"] if scope["method"] in METHODS else "other"
             self.metrics.requests.labels(path, method, str(status)).inc()
             self.metrics.latency.labels(path).observe(time.perf_counter() - start)
 
     def _check(self, scope: "Scope") -> None:
-        if self.in_flight > self.settings.limits.in_flight:
+        path = own_path(scope)
+        if path != OPEN and self.in_flight > self.settings.limits.in_flight:
             raise Refused(503, "the server has too many requests at a time: try again.", retry_after=1)
         hosts = self.settings.hosts
         if hosts is not None and _host(scope) not in hosts:
             raise Refused(400, f"the Host header names none of {', '.join(sorted(hosts))}: use one of these.", "Host")
-        if scope["path"] != OPEN and not may_pass(scope, self.settings):
+        if path != OPEN and not self._is_open(path) and not may_pass(scope, self.settings):
             raise Refused(401, "the token is missing or wrong: send 'Authorization: Bearer TOKEN'.", "Authorization")
+
+    def _is_open(self, path: str) -> bool:
+        opened = self.settings.open_paths
+        return path in opened or any(each.endswith("/*") and path.startswith(each[:-1]) for each in opened)
+
+    def _route(self, scope: "Scope") -> str:
+        """The path of the route of a request, as it was declared; "other" for none."""
+        from starlette.routing import Match, Mount
+
+        path = own_path(scope)
+        if path in self.paths:
+            return path
+        for route in self.routes:
+            if route.matches(scope)[0] is not Match.NONE:
+                template = str(getattr(route, "path", "other"))
+                return f"{template}/{{path}}" if isinstance(route, Mount) else template
+        return "other"
+
+
+def own_path(scope: MutableMapping[str, Any]) -> str:
+    """The path of a request within the application, which may be mounted in another one."""
+    path, above = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(above) :] if above and path.startswith(f"{above}/") else path
 
 
 def may_pass(scope: MutableMapping[str, Any], settings: Settings) -> bool:

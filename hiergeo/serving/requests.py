@@ -12,7 +12,20 @@ from torch import Tensor
 from hiergeo.geometry.space import By
 from hiergeo.search.requests import Kind as Verb
 from hiergeo.serving.limits import Limits, Refused
-from hiergeo.serving.values import Choice, Kind, Maybe, Parameter, Picture, Several, Text, Vector, Whole, misfit, taken
+from hiergeo.serving.values import (
+    Choice,
+    Encoded,
+    Kind,
+    Maybe,
+    Parameter,
+    Picture,
+    Several,
+    Text,
+    Vector,
+    Whole,
+    misfit,
+    taken,
+)
 from hiergeo.storage.documents import parse_json
 
 if TYPE_CHECKING:
@@ -21,8 +34,14 @@ if TYPE_CHECKING:
 Query: TypeAlias = Union[str, Tensor, "Image"]
 """A text, an embedding (D,) or a picture; a text is never a path."""
 
-IDS = (1 << 63) - 1
-"""The largest id."""
+Given: TypeAlias = str | Tensor | Encoded
+"""A query whose picture is not decoded yet."""
+
+IDS = 1 << 62
+"""The largest id that a request may choose: as many again are left for items that the index numbers."""
+
+DIGITS = 1000
+"""Of a whole number in JSON, so that one that is too large is refused by the field that it stands in."""
 
 JSON, FORM = "application/json", "multipart/form-data"
 
@@ -47,6 +66,11 @@ class Question:
     by: By = "margin"
     geometry: str | None = None
     steps: int = 50
+
+    @property
+    def pixels(self) -> int:
+        """Of all its pictures."""
+        return sum(each.width * each.height for each in self.queries if not isinstance(each, str | Tensor))
 
 
 @final
@@ -80,7 +104,7 @@ class QueryKind:
     embedding: Vector
     image: Picture
 
-    def check(self, value: object, field: str) -> Query:
+    def check(self, value: object, field: str) -> Given:
         kinds = self._kinds()
         if isinstance(value, str):
             return self.text.check(value, field)
@@ -91,9 +115,9 @@ class QueryKind:
         if len(value) != 1 or next(iter(value)) not in kinds:
             raise Refused(400, f"{field} must have exactly one of the keys {', '.join(kinds)}.", field)
         name, held = next(iter(value.items()))
-        return cast(Query, kinds[name].check(held, f"{field}.{name}"))
+        return cast(Given, kinds[name].check(held, f"{field}.{name}"))
 
-    def read(self, written: str, field: str) -> Query:
+    def read(self, written: str, field: str) -> Given:
         return self.text.read(written, field)
 
     def schema(self) -> dict[str, Any]:
@@ -191,15 +215,20 @@ class Requests:
             found["images"],
         )
 
-    def _question(self, verb: Verb, queries: list[Query], settings: dict[str, Any]) -> Question:
+    def _question(self, verb: Verb, given: list[Given], settings: dict[str, Any]) -> Question:
         name = "steps" if verb == "ladder" else "k"
         each = settings.get(name, 1)
-        if len(queries) * each > self.limits.hits:
-            told = f"{len(queries)} queries with {name} = {each:,} ask for more than {self.limits.hits:,} hits"
+        if len(given) * each > self.limits.hits:
+            told = f"{len(given)} queries with {name} = {each:,} ask for more than {self.limits.hits:,} hits"
             raise Refused(422, f"{told}: send fewer queries at a time.", name)
+        pixels = sum(each.pixels for each in given if isinstance(each, Encoded))
+        if pixels > self.limits.image_pixels:
+            told = f"the images have {pixels:,} pixels in all and may have {self.limits.image_pixels:,}"
+            raise Refused(413, f"{told}: scale them, or send fewer at a time.", "queries")
+        queries = (self.image.decode(each) if isinstance(each, Encoded) else each for each in given)
         return Question(verb, tuple(queries), **settings)
 
-    def _form(self, kind: str, content: bytes) -> tuple["Image", dict[str, str]]:
+    def _form(self, kind: str, content: bytes) -> tuple[Encoded, dict[str, str]]:
         """The image of a form, and its other parts."""
         image = None
         written: list[tuple[str, str]] = []
@@ -212,7 +241,7 @@ class Requests:
             elif image is not None:
                 raise Refused(400, "the form has two images: send several in JSON.", "image")
             else:
-                image = self.image.decode(part, "image")
+                image = self.image.header(part, "image")
         if image is None:
             raise Refused(400, "the form has no part 'image': send the file of one.", "image")
         return image, _once(written)
@@ -221,7 +250,7 @@ class Requests:
 def read_object(content: bytes) -> dict[str, Any]:
     """The object of a JSON body; raises Refused."""
     try:
-        value = parse_json(content)
+        value = parse_json(content, digits=DIGITS)
     except ValueError as error:
         raise Refused(400, f"the body is no JSON: {str(error).rstrip('.')}.") from None
     if not isinstance(value, dict):

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 
 import torch
 
-from hiergeo.datasets.pictures import FORMATS, open_rgb
+from hiergeo.datasets.pictures import FORMATS, Counted, open_rgb
 from hiergeo.errors import HiergeoError, InputError
-from hiergeo.serving.limits import Limits, Refused
+from hiergeo.serving.limits import LOG, Limits, Refused
+from hiergeo.storage.locks import HeldError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+PIECES = 100_000
+"""Reads of one image file: one of 8 MiB takes a few thousand."""
 
 FLOAT32 = 3.4028234e38
 """The largest number of float32."""
@@ -115,7 +119,9 @@ class Vector:
         for held in value:
             if isinstance(held, bool) or not isinstance(held, int | float) or not -FLOAT32 <= held <= FLOAT32:
                 raise misfit(field, held, "all finite numbers of float32")
-        return torch.tensor(value, dtype=torch.float32)
+        if math.hypot(*value) > FLOAT32:
+            raise Refused(400, f"{field} is so long that its norm is no number of float32: scale it.", field)
+        return torch.tensor([float(held) for held in value], dtype=torch.float32)
 
     def read(self, written: str, field: str) -> torch.Tensor:
         raise Refused(400, f"{field} is read from JSON alone: send it in the body of a POST.", field)
@@ -127,36 +133,64 @@ class Vector:
 
 @final
 @dataclass(frozen=True)
+class Encoded:
+    """An image file of which the header alone has been read.
+
+    Attributes:
+        content: its bytes.
+        pixels: width times height.
+        field: that named it.
+    """
+
+    content: bytes
+    pixels: int
+    field: str
+
+
+@final
+@dataclass(frozen=True)
 class Picture:
-    """An image file in base64, as a picture in mode RGB."""
+    """An image file in base64; `decode` makes a picture in mode RGB of it."""
 
     limits: Limits
 
-    def check(self, value: object, field: str) -> "Image":
+    def check(self, value: object, field: str) -> Encoded:
         if not isinstance(value, str):
             raise misfit(field, value, "a string of base64")
         try:
             content = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
             raise Refused(400, f"{field} is no base64: encode the bytes of an image file.", field) from None
-        return self.decode(content, field)
+        return self.header(content, field)
 
-    def read(self, written: str, field: str) -> "Image":
+    def read(self, written: str, field: str) -> Encoded:
         return self.check(written, field)
 
-    def decode(self, content: bytes, field: str) -> "Image":
-        """The picture in the bytes of a file; nothing of it is stored."""
-        from PIL import Image
-
+    def header(self, content: bytes, field: str) -> Encoded:
+        """The bytes of a file whose size has been checked; raises Refused."""
         if len(content) > self.limits.image_bytes:
             raise Refused(413, f"{field} has {len(content):,} bytes and may have {self.limits.image_bytes:,}.", field)
+        with self._opened(content, field) as opened:
+            pixels = opened.width * opened.height
+            if pixels > self.limits.image_pixels:
+                size, most = f"{opened.width} x {opened.height}", f"{self.limits.image_pixels:,}"
+                raise Refused(413, f"{field} has {size} pixels and may have {most}: scale it.", field)
+        return Encoded(content, pixels, field)
+
+    def decode(self, image: Encoded) -> "Image":
+        """The picture in a file; nothing of it is stored. Raises Refused."""
+        with self._opened(image.content, image.field) as opened:
+            return open_rgb(opened)
+
+    @contextmanager
+    def _opened(self, content: bytes, field: str) -> "Iterator[Image]":
+        """The picture in the bytes of a file within the block, whose errors become refusals."""
+        from PIL import Image
+
         try:
-            with quiet(), Image.open(io.BytesIO(content), formats=FORMATS) as opened:
-                if opened.width * opened.height > self.limits.image_pixels:
-                    size = f"{opened.width} x {opened.height}"
-                    most = f"{self.limits.image_pixels:,}"
-                    raise Refused(413, f"{field} has {size} pixels and may have {most}: scale it.", field)
-                return open_rgb(opened)
+            file = Counted(io.BytesIO(content), PIECES)
+            with quiet(), file, Image.open(file, formats=FORMATS) as opened:
+                yield opened
         except Refused:
             raise
         except InputError as error:
@@ -266,7 +300,7 @@ def quiet() -> Iterator[None]:
 def misfit(field: str, value: object, wanted: str) -> Refused:
     """The refusal of a value that is something else than wanted."""
     if isinstance(value, float) and not math.isfinite(value):
-        shown = "not finite"
+        shown = "NaN or Inf"
     elif isinstance(value, str | int | float | bool | None):
         shown = repr(value[:40] if isinstance(value, str) else value)[:60]
     else:
@@ -280,4 +314,7 @@ def refusal_of(error: HiergeoError) -> Refused:
         return error
     if isinstance(error, InputError):
         return Refused(400, str(error))
-    return Refused(503, str(error), retry_after=5)
+    LOG.error("a request cannot be answered: %s", error)
+    if isinstance(error, HeldError):
+        return Refused(503, "somebody else writes to the index: try again.", retry_after=1)
+    return Refused(503, "something that the server needs is away, its log says what: try again.", retry_after=5)

@@ -174,8 +174,22 @@ def _default_mode() -> int:
 MODE = _default_mode()
 """The mode of a new file, read once: asking for the umask sets it for a moment."""
 
-HOST = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:40].strip("-") or "host"
-"""Name of this machine, in characters that any file system accepts."""
+
+def _host() -> str:
+    """The name of the machine, shortened, and a hash of what tells apart machines and containers of one name."""
+    name = socket.gethostname()
+    known = [name]
+    with suppress(OSError):
+        known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+    with suppress(OSError):
+        known.append(os.readlink("/proc/self/ns/pid"))
+    short = re.sub(r"[^A-Za-z0-9]+", "-", name)[:24].strip("-") or "host"
+    return f"{short}-{hashlib.sha256(' '.join(known).encode()).hexdigest()[:8]}"
+
+
+HOST = _host()
+"""Name of where process numbers of this process count, in characters that any file system accepts: on this machine
+since it was started, in this container."""
 
 
 LEFTOVER = re.compile(rf"\..+\.{re.escape(HOST)}-(\d{{1,9}})-[0-9a-f]{{8}}\.part")

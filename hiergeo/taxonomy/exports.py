@@ -69,7 +69,8 @@ def to_graphml(taxonomy: Taxonomy) -> Iterator[str]:
 def to_newick(taxonomy: Taxonomy) -> Iterator[str]:
     """Newick: the tree of best parents below one root without a name; lengths are differences of radii.
 
-    Names are quoted captions; control characters in them become blanks. Other parents are left out: see `left_out`.
+    Names are quoted captions; line ends and tabs in them become blanks, other control characters U+FFFD. Other parents
+    are left out: see `left_out`.
     """
     below: list[list[int]] = [[] for _ in range(len(taxonomy) + 1)]
     for place, above in enumerate(taxonomy.best.tolist()):

@@ -136,10 +136,21 @@ def statistics(candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, t
 
 
 def random_parents(parent: np.ndarray, radius: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """As many parents of each item as in `parent` (n, k), drawn from the items of smaller radius."""
+    """As many distinct parents of each item as in `parent` (n, k), drawn from the items of smaller radius.
+
+    An item with more parents than there are items of smaller radius keeps as many as there are.
+    """
     smaller = np.searchsorted(radius, radius, side="left")
-    drawn = (generator.random(parent.shape) * smaller[:, None]).astype(np.int64)
-    return np.where(parent >= 0, drawn, -1)
+    drawn = np.full(parent.shape, -1, dtype=np.int64)
+    for place in range(parent.shape[1]):  # Floyd's sample: the newest number stands in for one that is drawn twice
+        last = smaller - np.minimum(smaller, parent.shape[1]) + place
+        one = (generator.random(len(parent)) * (last + 1)).astype(np.int64)
+        one = np.where((drawn[:, :place] == one[:, None]).any(axis=1), last, one)
+        drawn[:, place] = np.where(last < smaller, one, -1)
+    drawn = generator.permuted(drawn, axis=1)
+    drawn = np.take_along_axis(drawn, np.argsort(drawn < 0, axis=1, kind="stable"), axis=1)
+    slot = (np.cumsum(parent >= 0, axis=1) - 1).clip(0)
+    return np.where(parent >= 0, np.take_along_axis(drawn, slot, axis=1), -1)
 
 
 def wordnet_truth(taxonomy: Taxonomy, wordnet: WordNet) -> Truth:

@@ -286,8 +286,8 @@ class EngineStore(Store):
             )
         if edges != wanted["edges"]:
             raise InputError(
-                f"{self.engine.place} holds shells of other radii, from another index or an earlier build of this one: "
-                f"name another collection and push to it."
+                f"{self.engine.place} holds shells of other radii, from another index or from this one before it was "
+                f"compacted or built again: name another collection and push to it."
             )
 
 

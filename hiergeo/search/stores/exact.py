@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import pairwise
 from pathlib import Path
 from typing import final
@@ -66,8 +67,29 @@ class ExactStore(Store):
         return self.snapshot.manifest
 
     def refresh(self) -> None:
-        """Go on to the current generation: what writers have changed since."""
-        self.snapshot = Snapshot(self.folder).check(self.skip_damaged)
+        """Go on to the current generation: what writers have changed since.
+
+        Raises:
+            InputError: another index is there now, of another space, root or model; the snapshot stays.
+            UnavailableError: there is no index any more, or a shard is damaged; the snapshot stays.
+        """
+        found = Snapshot(self.folder).check(self.skip_damaged)
+        old, new = self.manifest, found.manifest
+        kept = {
+            "root or dimension": (old.frame, new.frame),
+            "geometry": (old.geometry, new.geometry),
+            "min_radius": (old.min_radius, new.min_radius),
+            "model": (old.model and old.model.fingerprint, new.model and new.model.fingerprint),
+        }
+        for what, (before, after) in kept.items():
+            if before != after:
+                found.close()
+                raise InputError(f"{self.folder} holds another index now, whose {what} differs: open it anew.")
+        self.snapshot = found
+
+    def pinned(self) -> "ExactStore":
+        """The store as it is now: a later `refresh`, also by another thread, does not change what it reads."""
+        return copy(self)
 
     def describe(self) -> StoreFacts:
         held = self.snapshot
@@ -171,6 +193,10 @@ class ExactStore(Store):
                 captions[at], images[at] = caption, image
         return Labels(captions, images)
 
+    def holds(self, ids: Tensor) -> Tensor:
+        """Whether each of the ids (n,) is that of an item, (n,) bool."""
+        return torch.from_numpy(~_looked_up(self.snapshot, ids)[1])
+
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
         held = self.snapshot
         opened = map(held.open, held.manifest.shards)
@@ -217,8 +243,20 @@ def _chunks(held: Snapshot, shard: Shard, start: int, stop: int, size: int) -> I
             yield rows
 
 
-def _located(held: Snapshot, ids: Tensor) -> Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]:
-    """The shards that hold the ids (n,), with the rows there and their places among the ids."""
+Located = Sequence[tuple[OpenShard, NDArray[np.int64], NDArray[np.int64]]]
+"""The shards that hold some ids (n,), with the rows there and their places among the ids."""
+
+
+def _located(held: Snapshot, ids: Tensor) -> Located:
+    """Where the ids (n,) are; raises InputError for one that is not there."""
+    found, missing = _looked_up(held, ids)
+    if missing.any():
+        raise InputError(f"the index holds no item {int(ids[torch.from_numpy(missing)][0])}.")
+    return found
+
+
+def _looked_up(held: Snapshot, ids: Tensor) -> tuple[Located, NDArray[np.bool_]]:
+    """Where the ids (n,) are, and which of them are not there."""
     wanted = np.ascontiguousarray(ids.detach().cpu().numpy().astype(np.int64, copy=False))
     found, missing = [], np.ones(len(wanted), bool)
     for shard in held.manifest.shards:
@@ -231,9 +269,7 @@ def _located(held: Snapshot, ids: Tensor) -> Sequence[tuple[OpenShard, NDArray[n
         if here.any():
             found.append((opened, rows[here], near[here]))
             missing[near[here]] = False
-    if missing.any():
-        raise InputError(f"the index holds no item {int(wanted[missing][0])}.")
-    return found
+    return found, missing
 
 
 def _on_sphere(sphere: Space, direction: Tensor) -> Points:

@@ -93,8 +93,7 @@ class FaissStore(Store):
 
     def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
         for rows in self._shells:
-            radius = rows.radii[:, 0]
-            inside = rows.take((radius >= low) & (radius <= high))
+            inside = rows.take(_within(rows, low, high))
             for start in range(0, len(inside), CHUNK):
                 yield inside.take(slice(start, start + CHUNK))
 
@@ -108,7 +107,7 @@ class FaissStore(Store):
         return whole.take(order[place])
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
-        return sum(int(((r.radii[:, 0] >= low) & (r.radii[:, 0] <= high)).sum()) for r in self._shells)
+        return sum(int(_within(rows, low, high).sum()) for rows in self._shells)
 
     def close(self) -> None:
         self._indices.clear()
@@ -162,3 +161,9 @@ def _imported() -> Any:
     except ImportError as error:
         raise UnavailableError("the store faiss needs its package: pip install 'hiergeo[faiss]'.") from error
     return faiss
+
+
+def _within(rows: Rows, low: float, high: float) -> Tensor:
+    """Which rows (n,) bool have a radius in a range, compared in float64."""
+    radius = rows.radii[:, 0].double()
+    return (radius >= low) & (radius <= high)

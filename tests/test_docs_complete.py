@@ -1,0 +1,49 @@
+"""Every verb and every public package has its place in the documentation."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+import hiergeo
+from hiergeo.cli.app import app
+
+DOCS = Path(__file__).parents[1] / "docs"
+PACKAGES = sorted(
+    path.name
+    for path in Path(hiergeo.__file__).parent.iterdir()
+    if (path / "__init__.py").is_file() and not path.name.startswith("_")
+)
+INSIDE = {"cli", "storage"}
+"""Packages that nobody imports from outside."""
+
+
+def verbs(command, above: str = "") -> Iterator[str]:
+    """Names such as ``probe`` and ``index build``; of ``data``, which the table has as one, the group."""
+    for name, one in command.commands.items():
+        if hasattr(one, "commands") and name != "data":
+            yield from verbs(one, f"{name} ")
+        else:
+            yield above + name
+
+
+def test_every_verb_is_in_the_table_of_the_command_line():
+    named = set()
+    for cell in re.findall(r"^\| (`[^|]*`) \|", (DOCS / "cli.md").read_text(), re.M):
+        words = re.findall("`([^`]+)`", cell)
+        group = words[0].partition(" ")[0] + " " if " " in words[0] else ""
+        named |= {word if word.startswith(group) else group + word for word in words}
+    assert set(verbs(get_command(app))) <= named
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_package_has_its_floor(name):
+    rows = re.findall(r"^\| \d+ \| ([^|]*) \|", (DOCS / "architecture.md").read_text(), re.M)
+    assert any(f"`{name}`" in row for row in rows)
+
+
+@pytest.mark.parametrize("name", [name for name in PACKAGES if name not in INSIDE])
+def test_every_public_package_is_in_the_reference(name):
+    assert re.search(rf"^::: hiergeo\.{name}\b", (DOCS / "api.md").read_text(), re.M)
