@@ -111,7 +111,9 @@ def _rows_of(bulk: Tensor, chunk_bytes: int) -> int:
 
 
 def _bring(name: str, held: Tensor) -> None:
-    """Read a mapped tensor of a shard into the page cache, and map its pages."""
+    """Read a mapped tensor of a shard into the page cache, and map its pages, unless its beginning is there already."""
+    if resident(held) == 1:
+        return
     for advice in (WILL_NEED, POPULATE_READ):
         failed = _advise(held, advice)
         if failed in UNSUPPORTED:
