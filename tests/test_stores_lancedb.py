@@ -2,38 +2,25 @@
 
 import sys
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from stores_common import EDGES, FRAME, OpenedBySpec
 
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.search import Frame, Rows, Store
+from hiergeo.search import Rows
 from hiergeo.search.store import open_store
-from hiergeo.testing import StoreConformance
-
-FRAME, EDGES = Frame((4,), "l2", None), (0.5, 1.0)
 
 
-class TestLance(StoreConformance):
+class TestLance(OpenedBySpec):
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path) -> None:
         pytest.importorskip("lancedb", reason="lancedb is not installed")
-        self.folder = tmp_path
-        self.opened: dict[int, tuple[str, Frame, Sequence[float]]] = {}
+        self.folder, self.opened = tmp_path, {}
 
-    def make(self, frame: Frame, edges: Sequence[float]) -> Store:
-        return self._open(f"lancedb:{self.folder / uuid.uuid4().hex}", frame, edges)
-
-    def reopen(self, store: Store) -> Store:
-        store.close()
-        return self._open(*self.opened[id(store)])
-
-    def _open(self, spec: str, frame: Frame, edges: Sequence[float]) -> Store:
-        store = open_store(spec, frame, edges)
-        self.opened[id(store)] = (spec, frame, edges)
-        return store
+    def place(self) -> str:
+        return f"lancedb:{self.folder / uuid.uuid4().hex}"
 
 
 def test_two_stores_on_one_table_see_what_the_other_writes(tmp_path: Path) -> None:

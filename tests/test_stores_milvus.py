@@ -5,7 +5,7 @@ import os
 import sys
 import types
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,17 +15,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from stores_common import EDGES, FRAME, OpenedBySpec, rows
 
 from hiergeo import search
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.search import Frame, Rows, Store
 from hiergeo.search.store import open_store
 from hiergeo.search.stores.engine import between_radii
-from hiergeo.testing import StoreConformance
 
 SERVER = os.environ.get("HIERGEO_MILVUS_URI", "")
 HERE = "http://double:19530"
-FRAME, EDGES = Frame((4,), "l2", None), (0.5, 1.0)
 
 
 @pytest.fixture
@@ -45,32 +44,7 @@ def store(server: double.Server) -> Store:
     return found
 
 
-def rows(n: int, start: int = 0) -> Rows:
-    generator = torch.Generator().manual_seed(n)
-    direction = torch.nn.functional.normalize(torch.randn(n, 4, generator=generator), dim=1)
-    return Rows(torch.arange(start, start + n), direction, 1.5 * torch.rand(n, 1, generator=generator))
-
-
-class OfMilvus(StoreConformance):
-    opened: dict[int, tuple[str, Frame, Sequence[float]]]
-
-    def place(self) -> str:
-        raise NotImplementedError
-
-    def make(self, frame: Frame, edges: Sequence[float]) -> Store:
-        return self._open(self.place(), frame, edges)
-
-    def reopen(self, store: Store) -> Store:
-        store.close()
-        return self._open(*self.opened[id(store)])
-
-    def _open(self, spec: str, frame: Frame, edges: Sequence[float]) -> Store:
-        store = open_store(spec, frame, edges)
-        self.opened[id(store)] = (spec, frame, edges)
-        return store
-
-
-class TestMilvusDouble(OfMilvus):
+class TestMilvusDouble(OpenedBySpec):
     @pytest.fixture(autouse=True)
     def _server(self, server: double.Server) -> None:
         self.opened = {}
@@ -79,7 +53,7 @@ class TestMilvusDouble(OfMilvus):
         return f"milvus:{HERE}?collection=c{uuid.uuid4().hex}"
 
 
-class TestMilvusLite(OfMilvus):
+class TestMilvusLite(OpenedBySpec):
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path) -> None:
         pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
@@ -91,7 +65,7 @@ class TestMilvusLite(OfMilvus):
 
 
 @pytest.mark.skipif(not SERVER, reason="HIERGEO_MILVUS_URI names no server")
-class TestMilvusServer(OfMilvus):
+class TestMilvusServer(OpenedBySpec):
     index: ClassVar[str] = "FLAT"
 
     @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import pytest
 import qdrant_double as double
 import torch
+from stores_common import EDGES, FRAME, OpenedBySpec, rows
 
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.search import Frame, Rows, Store
@@ -16,8 +17,6 @@ from hiergeo.search.store import open_store
 from hiergeo.search.stores.engine import EngineStore
 from hiergeo.search.stores.places import Place
 from hiergeo.testing import StoreConformance
-
-FRAME, EDGES = Frame((4,), "l2", None), (0.5, 1.0)
 
 
 @pytest.fixture
@@ -32,32 +31,7 @@ def address(qdrant: double.Qdrant) -> Iterator[str]:
         yield found
 
 
-def rows(n: int) -> Rows:
-    generator = torch.Generator().manual_seed(n)
-    direction = torch.nn.functional.normalize(torch.randn(n, 4, generator=generator), dim=1)
-    return Rows(torch.arange(n), direction, 1.5 * torch.rand(n, 1, generator=generator))
-
-
-class Opened(StoreConformance):
-    opened: dict[int, tuple[str, Frame, Sequence[float]]]
-
-    def place(self) -> str:
-        raise NotImplementedError
-
-    def make(self, frame: Frame, edges: Sequence[float]) -> Store:
-        return self._open(self.place(), frame, edges)
-
-    def reopen(self, store: Store) -> Store:
-        store.close()
-        return self._open(*self.opened[id(store)])
-
-    def _open(self, spec: str, frame: Frame, edges: Sequence[float]) -> Store:
-        store = open_store(spec, frame, edges)
-        self.opened[id(store)] = (spec, frame, edges)
-        return store
-
-
-class TestQdrantEdge(Opened):
+class TestQdrantEdge(OpenedBySpec):
     options: ClassVar[str] = ""
 
     @pytest.fixture(autouse=True)
@@ -73,7 +47,7 @@ class TestQdrantEdgeHnsw(TestQdrantEdge):
     options = "?index=HNSW"
 
 
-class TestQdrantServer(Opened):
+class TestQdrantServer(OpenedBySpec):
     @pytest.fixture(autouse=True)
     def _address(self, address: str) -> None:
         self.address, self.opened = address, {}

@@ -222,12 +222,7 @@ class EngineStore(Store):
         parts = ids.unique().split(self._rows_a_message()) if self._made else ()
         held = [self._rows(self.engine.get(part.numpy())) for part in parts]
         rows = Rows.cat(held) if held else Rows(ids[:0], torch.empty(0, self.frame.dim), torch.empty(0, 1))
-        order = rows.ids.argsort()
-        place = torch.searchsorted(rows.ids[order], ids).clamp_max(max(len(rows) - 1, 0))
-        missing = rows.ids[order[place]] != ids if len(rows) else torch.ones_like(ids, dtype=torch.bool)
-        if bool(missing.any()):
-            raise InputError(f"{self.engine.place} holds no item {int(ids[missing][0])}.")
-        return rows.take(order[place])
+        return rows.by_ids(ids, self.engine.place)
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
         return self.engine.count(*between_radii(low, high)) if self._made and low <= high else 0

@@ -99,12 +99,7 @@ class FaissStore(Store):
 
     def fetch(self, ids: Tensor) -> Rows:
         whole = Rows.cat([held for held in self._shells if len(held)] or self._shells[:1])
-        order = whole.ids.argsort()
-        place = torch.searchsorted(whole.ids[order], ids).clamp_max(max(len(whole) - 1, 0))
-        missing = whole.ids[order[place]] != ids if len(whole) else torch.ones_like(ids, dtype=torch.bool)
-        if bool(missing.any()):
-            raise InputError(f"the store holds no item {int(ids[missing][0])}.")
-        return whole.take(order[place])
+        return whole.by_ids(ids, "the store")
 
     def count(self, low: float = 0.0, high: float = float("inf")) -> int:
         return sum(int(_within(rows, low, high).sum()) for rows in self._shells)
