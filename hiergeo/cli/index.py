@@ -139,7 +139,6 @@ def delete_command(path: Folder, ids: Ids, json: options.Json = None) -> None:
             f" and {len(missing) - LISTED:,} more" if missing[LISTED:] else ""
         )
         note(f"no item of the index has {'the id' if len(missing) == 1 else 'the ids'} {shown}.")
-        raise WrongResults
 
 
 @app.command("compact", cls=options.Verb)
