@@ -122,7 +122,7 @@ def add_command(
 
 @app.command("delete", cls=options.Verb)
 def delete_command(path: Folder, ids: Ids, json: options.Json = None) -> None:
-    """Delete items by their ids; exit code 1 if one of them is that of no item."""
+    """Delete items by their ids; ids of no item are named and passed over."""
     from hiergeo import search
     from hiergeo.search.sources import ids_of
 
