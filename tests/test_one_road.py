@@ -26,7 +26,10 @@ STORES = {
 }
 """Where a matrix of pairs is the result itself, or a block of it."""
 
-LAWS = {"search/bounds.py": "the law of the triangle at the radii of shells and at openings, which are no points"}
+LAWS = {
+    "search/bounds.py": "the law of the triangle at the radii of shells and at openings, which are no points",
+    "search/screen.py": "half apertures at radii, of which bounds are made",
+}
 """What evaluates the law row by row without a space."""
 
 
