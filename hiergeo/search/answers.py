@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 Guarantee = Literal["exact", "certified", "approximate"]
 """``exact``: every row was scored, or a proven bound on its own value leaves it out. ``certified``: a bound proves that
@@ -52,8 +52,20 @@ class Hit:
     distance: float
 
 
+class Written:
+    """Base of what is written as JSON: answers and ladders."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The answer in values of JSON; numbers that are not finite are null."""
+        return _plain(asdict(cast(Any, self)))
+
+    def to_json(self) -> str:
+        """The answer as JSON."""
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
+
+
 @dataclass(frozen=True)
-class Answer:
+class Answer(Written):
     """The items found for one query, best first.
 
     Attributes:
@@ -72,14 +84,6 @@ class Answer:
     radius: float
     recall: Recall | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """The answer in values of JSON; numbers that are not finite are null."""
-        return _plain(asdict(self))
-
-    def to_json(self) -> str:
-        """The answer as JSON."""
-        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
-
 
 @dataclass(frozen=True)
 class Rung:
@@ -90,7 +94,7 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Climb:
+class Climb(Written):
     """The ladder of one query, from general to specific.
 
     Attributes:
@@ -113,14 +117,6 @@ class Climb:
     def hits(self) -> tuple[Hit, ...]:
         """The items of the ladder; one that stays for several thresholds is listed once."""
         return tuple(_changes(rung.hit for rung in self.rungs))
-
-    def as_dict(self) -> dict[str, Any]:
-        """The ladder in values of JSON; numbers that are not finite are null."""
-        return _plain(asdict(self))
-
-    def to_json(self) -> str:
-        """The ladder as JSON."""
-        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False)
 
 
 def _changes(hits: Iterable[Hit | None]) -> Iterable[Hit]:
