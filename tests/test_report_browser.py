@@ -177,5 +177,5 @@ def test_without_its_script_the_page_shows_every_space(browser, address):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     browser.get(address)
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    shown = "return [...document.querySelectorAll('.view, .switch, .card')].map((part) => part.checkVisibility())"
+    shown = "return [...document.querySelectorAll('.view, .switch, .told')].map((part) => part.checkVisibility())"
     assert browser.execute_script(shown).count(True) == 3

@@ -53,7 +53,7 @@ def write_audit(audit: Audit, path: Path) -> Path:
             audit=audit,
             conclusion=audit.findings,
             leakage=None,
-            script=None,
+            scripts=[],
             title=f"Audit of {caption(model)} on {caption(data)}",
             kicker=("audit", model, data, str(settings["geometry"])),
             attribution_controls=ATTRIBUTION,

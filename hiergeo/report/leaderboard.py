@@ -34,7 +34,7 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         kicker=("suite", table.title),
         conclusion=SimpleNamespace(headline=headline(table)),
         leakage=None,
-        script=None,
+        scripts=[],
         table=table,
         boards=boards,
         counts=Counter(cell.status for cell in table.cells.values()),

@@ -1,9 +1,6 @@
 """Self-contained HTML pages of comparisons and studies: one renderer and one family of templates for both."""
 
-import base64
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +12,7 @@ from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.comparison import SAME_RADIUS
 from hiergeo.metrics import find_metric
 from hiergeo.report import curves, disk
+from hiergeo.report.assets import script
 from hiergeo.report.ladders import check_image_count, exhibits
 from hiergeo.report.radii import panels, tallest
 from hiergeo.report.tables import is_across
@@ -35,9 +33,6 @@ from hiergeo.study.result import DRIFT
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
-
-SCRIPT = "disk.js"
-"""The only script of a page; the content security policy allows nothing but its hash."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +136,13 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         "exhibits": exhibits(comparison.embedded, by_geometry, images, seed),
         "available": len(first.ladders),
         "settings": [*_common(first), ("geometries", ", ".join(by_geometry))],
-        "script": None,
+        "scripts": [],
     }
 
 
 def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
     heads = curves.shown(study)
     first = next(iter(study.before.values()))
-    script = (files("hiergeo.report") / "templates" / SCRIPT).read_text(encoding="utf-8")
     by_dim = {dim: [cell for cell in study.cells if cell.dim == dim] for dim in study.findings.dims}
     sections = (
         Section("results", "Geometries side by side"),
@@ -193,8 +187,7 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "heads": heads,
         "rocs": [(dim, curves.roc_figure(study, dim)) for dim in by_dim],
         "settings": [*_common(first), *_of_study(study)],
-        "script": script,
-        "script_hash": base64.b64encode(sha256(script.encode()).digest()).decode(),
+        "scripts": [script("disk.js")],
         **_radii(study, heads),
         **_ladders(study, heads, images, seed),
         **_disk(study, heads, seed),
