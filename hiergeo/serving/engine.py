@@ -66,6 +66,11 @@ class IndexService:
         if len(self.index):
             self.index.neighbours(torch.zeros(self.index.encoder.dim), 1)
 
+    def embeds(self) -> dict[str, bool]:
+        """Whether the model of the index, which has to be loaded, embeds texts, and images."""
+        texts = self._settings.embeds and self.index.encoder.facts is not None
+        return {"text": texts, "image": texts and self.index.encoder.model.has_images}
+
     def answer(self, questions: Sequence[Question]) -> list[Outcome]:
         """An outcome for each question; one that fails does not keep the others from their answers."""
         self._refresh()
