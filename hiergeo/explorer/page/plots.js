@@ -6,44 +6,12 @@
  * the classes of design.css.
  */
 
-const SVG = "http://www.w3.org/2000/svg";
+import { s } from "./dom.js";
 
-/**
- * An element of SVG.
- * @param {string} name
- * @param {Record<string, string | number>} [attributes]
- * @param {...(Node | string)} children
- * @returns {SVGElement}
+/** A tick of an axis, with a minus sign.
+ * @param {number} value
  */
-export function svg(name, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  element.append(...children);
-  return element;
-}
-
-/**
- * Digits with a true minus sign.
- * @param {string} text
- */
-export const minus = (text) => text.replace("-", "−");
-
-/**
- * A number in at most `digits` significant digits; an en dash where there is none.
- * @param {number | null | undefined} value
- * @param {number} [digits]
- */
-export function number(value, digits = 3) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return minus(value.toLocaleString("en"));
-  return minus(Number(value.toPrecision(digits)).toLocaleString("en", { maximumSignificantDigits: digits }));
-}
-
-/**
- * A number with its sign, so that above and below 0 are told apart.
- * @param {number | null | undefined} value
- */
-export const signed = (value) => (value !== null && value !== undefined && value > 0 ? "+" : "") + number(value);
+const told = (value) => String(Number(value.toPrecision(6))).replace("-", "−");
 
 /**
  * Round numbers within [low, high], about `wanted` of them, in steps of 1, 2 or 5 times a power of ten.
@@ -88,20 +56,20 @@ export function frame({ width, height, x: across, y: up, label, left = up ? 52 :
   const box = { left, top: 12, right: width - 12, bottom: height - 42 };
   const x = scale(across.low, across.high, box.left, box.right);
   const y = up ? scale(up.low, up.high, box.bottom, box.top) : scale(0, 1, box.bottom, box.top);
-  const root = svg("svg", { class: "panel chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  const root = s("svg", { class: "panel chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   for (const at of up ? ticks(up.low, up.high, up.wanted ?? 4) : []) {
-    root.append(svg("line", { class: "grid", x1: box.left, x2: box.right, y1: y(at), y2: y(at) }));
-    root.append(svg("text", { class: "axis", x: box.left - 8, y: y(at) + 4 }, number(at, 6)));
+    root.append(s("line", { class: "grid", x1: box.left, x2: box.right, y1: y(at), y2: y(at) }));
+    root.append(s("text", { class: "axis", x: box.left - 8, y: y(at) + 4 }, told(at)));
   }
   for (const at of ticks(across.low, across.high, across.wanted ?? Math.max(3, Math.round(width / 90)))) {
-    root.append(svg("line", { class: "grid", x1: x(at), x2: x(at), y1: box.top, y2: box.bottom + 4 }));
-    root.append(svg("text", { class: "tick", x: x(at), y: box.bottom + 18 }, number(at, 6)));
+    root.append(s("line", { class: "grid", x1: x(at), x2: x(at), y1: box.top, y2: box.bottom + 4 }));
+    root.append(s("text", { class: "tick", x: x(at), y: box.bottom + 18 }, told(at)));
   }
-  root.append(svg("line", { class: "base", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
-  root.append(svg("text", { class: "tick label", x: (box.left + box.right) / 2, y: height - 6 }, across.label));
+  root.append(s("line", { class: "base", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
+  root.append(s("text", { class: "tick label", x: (box.left + box.right) / 2, y: height - 6 }, across.label));
   if (up) {
     const middle = (box.top + box.bottom) / 2;
-    root.append(svg("text", { class: "tick label", transform: `translate(12 ${middle}) rotate(-90)` }, up.label));
+    root.append(s("text", { class: "tick label", transform: `translate(12 ${middle}) rotate(-90)` }, up.label));
   }
   return { root, box, x, y };
 }
@@ -131,22 +99,22 @@ export function histogram({ width, edges, rows, x: across, label, marks = [] }) 
   const highest = Math.max(1, ...rows.flatMap((row) => row.counts));
   rows.forEach((row, index) => {
     const floor = top + (index + 1) * tall;
-    const group = svg("g", { class: row.css });
+    const group = s("g", { class: row.css });
     const tops = row.counts.map((count) => floor - (count / highest) * (tall - 8));
-    const name = svg("text", { class: "name axis", x: plot.box.left - 8, y: floor - 3 }, row.name);
-    group.append(svg("path", { class: "bars", d: bars(edges.map(plot.x), tops, floor) }), name);
+    const name = s("text", { class: "name axis", x: plot.box.left - 8, y: floor - 3 }, row.name);
+    group.append(s("path", { class: "bars", d: bars(edges.map(plot.x), tops, floor) }), name);
     if (typeof row.mean === "number") {
       const at = plot.x(row.mean);
-      group.append(svg("line", { class: "mean", x1: at, x2: at, y1: floor - tall + 8, y2: floor }));
+      group.append(s("line", { class: "mean", x1: at, x2: at, y1: floor - tall + 8, y2: floor }));
     }
-    group.append(svg("line", { class: "base", x1: plot.box.left, x2: plot.box.right, y1: floor, y2: floor }));
+    group.append(s("line", { class: "base", x1: plot.box.left, x2: plot.box.right, y1: floor, y2: floor }));
     plot.root.append(group);
   });
   for (const { at, name } of marks) {
     if (at < across.low || at > across.high) continue;
     const [end, side] = plot.x(at) > (plot.box.left + plot.box.right) / 2 ? ["axis", -5] : ["start", 5];
-    plot.root.append(svg("line", { class: "mark", x1: plot.x(at), x2: plot.x(at), y1: 8, y2: plot.box.bottom }));
-    plot.root.append(svg("text", { class: `${end} marked`, x: plot.x(at) + side, y: 18 }, name));
+    plot.root.append(s("line", { class: "mark", x1: plot.x(at), x2: plot.x(at), y1: 8, y2: plot.box.bottom }));
+    plot.root.append(s("text", { class: `${end} marked`, x: plot.x(at) + side, y: 18 }, name));
   }
   return plot.root;
 }
@@ -160,18 +128,18 @@ export function histogram({ width, edges, rows, x: across, label, marks = [] }) 
  */
 export function scatter({ width, height, x, y, label, points, diagonal = false, over, chosen }) {
   const plot = frame({ width, height, x, y, label });
-  const dots = svg("g", { class: "dots" });
+  const dots = s("g", { class: "dots" });
   const places = points.map((point) => [plot.x(point.x), plot.y(point.y)]);
   if (diagonal) {
     const [low, high] = [Math.max(x.low, y.low), Math.min(x.high, y.high)];
     const ends = { x1: plot.x(low), y1: plot.y(low), x2: plot.x(high), y2: plot.y(high) };
-    plot.root.append(svg("line", { class: "diagonal", ...ends }));
+    plot.root.append(s("line", { class: "diagonal", ...ends }));
   }
   points.forEach((point, index) => {
     const [cx, cy] = places[index];
-    dots.append(svg("circle", { class: point.css ?? "dot", cx: cx.toFixed(1), cy: cy.toFixed(1), r: 2.6 }));
+    dots.append(s("circle", { class: point.css ?? "dot", cx: cx.toFixed(1), cy: cy.toFixed(1), r: 2.6 }));
   });
-  const ring = svg("circle", { class: "ring", r: 6, visibility: "hidden" });
+  const ring = s("circle", { class: "ring", r: 6, visibility: "hidden" });
   plot.root.append(dots, ring);
   const light = (/** @type {Point | null} */ point) => {
     const index = point === null ? -1 : points.indexOf(point);
