@@ -49,11 +49,11 @@ export function scale(low, high, start, end) {
 
 /**
  * The frame of a plot: grid, ticks and labels of both axes. Without an axis y there are no lines across.
- * @param {{width: number, height: number, x: Axis, y?: Axis, label: string, left?: number}} of  label: read aloud
+ * @param {{width: number, height: number, x: Axis, y?: Axis, label: string, left?: number, top?: number}} of  label: read aloud
  * @returns {Frame}
  */
-export function frame({ width, height, x: across, y: up, label, left = up ? 52 : 8 }) {
-  const box = { left, top: 12, right: width - 12, bottom: height - 42 };
+export function frame({ width, height, x: across, y: up, label, left = up ? 52 : 8, top = 12 }) {
+  const box = { left, top, right: width - 12, bottom: height - 42 };
   const x = scale(across.low, across.high, box.left, box.right);
   const y = up ? scale(up.low, up.high, box.bottom, box.top) : scale(0, 1, box.bottom, box.top);
   const root = s("svg", { class: "panel chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
@@ -86,23 +86,24 @@ export function bars(edges, tops, floor) {
 }
 
 /**
- * Histograms of several groups over common bins, one row each, general at the top; all rows share one scale.
+ * Histograms of several groups over common bins, one row each, general at the top; all rows share one scale of counts. A
+ * single group has an axis of counts instead of a name.
  * @param {{width: number, edges: number[], rows: {name: string, counts: number[], css: string, mean?: number | null}[],
- *   x: Axis, label: string, marks?: {at: number, name: string}[]}} of  marks: vertical lines with a name
+ *   x: Axis, label: string, noun?: string, marks?: {at: number, name: string}[]}} of  marks: vertical lines with a name
  */
-export function histogram({ width, edges, rows, x: across, label, marks = [] }) {
-  const room = rows.length > 1 ? 92 : 52;
-  const tall = rows.length > 1 ? 46 : 130;
-  const top = marks.length ? 30 : 12;
+export function histogram({ width, edges, rows, x: across, label, noun = "items", marks = [] }) {
+  const alone = rows.length === 1;
+  const [tall, top] = [alone ? 150 : 46, marks.length ? 30 : 14];
   const height = top + rows.length * tall + 42;
-  const plot = frame({ width, height, x: across, label, left: width < 420 ? Math.min(room, 74) : room });
   const highest = Math.max(1, ...rows.flatMap((row) => row.counts));
+  const y = alone ? { low: 0, high: highest, label: noun, wanted: 3 } : undefined;
+  const plot = frame({ width, height, x: across, y, label, top, left: alone ? 52 : Math.min(92, Math.round(width / 5)) });
   rows.forEach((row, index) => {
     const floor = top + (index + 1) * tall;
     const group = s("g", { class: row.css });
-    const tops = row.counts.map((count) => floor - (count / highest) * (tall - 8));
-    const name = s("text", { class: "name axis", x: plot.box.left - 8, y: floor - 3 }, row.name);
-    group.append(s("path", { class: "bars", d: bars(edges.map(plot.x), tops, floor) }), name);
+    const tops = row.counts.map((count) => floor - (count / highest) * (alone ? tall : tall - 8));
+    group.append(s("path", { class: "bars", d: bars(edges.map(plot.x), tops, floor) }));
+    if (!alone) group.append(s("text", { class: "name axis", x: plot.box.left - 8, y: floor - 4 }, row.name));
     if (typeof row.mean === "number") {
       const at = plot.x(row.mean);
       group.append(s("line", { class: "mean", x1: at, x2: at, y1: floor - tall + 8, y2: floor }));

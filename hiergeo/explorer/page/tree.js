@@ -61,7 +61,7 @@ export const view = {
         "p",
         { class: "legend-line" },
         "Solid line and ✓: the general item’s cone holds the specific one (margin ≥ 0). Dashed line and ✗: it does not. ",
-        "Margin and angle in radians, radius r in geodesic units. Arrow keys walk, Enter moves an item into the middle.",
+        "Margin and angle in radians, radius r in geodesic units. Arrow keys walk, Enter brings an item into focus.",
       ),
       saved,
     );
@@ -133,7 +133,7 @@ export const view = {
       return [
         h(
           "section",
-          { class: "parents", "aria-labelledby": "tree-parents" },
+          { class: "above", "aria-labelledby": "tree-parents" },
           h("h2", { id: "tree-parents" }, "More general"),
           around.parents.length ? list(around.parents) : h("p", { class: "note" }, atRoot ? "Nothing is above the root." : "None."),
           more("parents"),
@@ -141,12 +141,12 @@ export const view = {
         h(
           "section",
           { class: "middle", "aria-labelledby": "tree-middle" },
-          h("h2", { id: "tree-middle" }, "In focus"),
+          h("h2", { id: "tree-middle" }, atRoot || around.item ? "In focus" : "Your query"),
           middle(around, lens, app.source),
         ),
         h(
           "section",
-          { class: "children", "aria-labelledby": "tree-children" },
+          { class: "below", "aria-labelledby": "tree-children" },
           h("h2", { id: "tree-children" }, atRoot ? "Most general items" : "More specific"),
           around.children.length ? list(around.children) : h("p", { class: "note" }, "None."),
           more("children"),
@@ -154,7 +154,7 @@ export const view = {
         around.siblings.length > 0 &&
           h(
             "section",
-            { class: "siblings", "aria-labelledby": "tree-siblings" },
+            { class: "beside", "aria-labelledby": "tree-siblings" },
             h("h2", { id: "tree-siblings" }, "Beside it, below ", h("q", null, caption(named(/** @type {Item} */ (around.of)), IN_CRUMB))),
             h("ul", null, around.siblings.map((item) => node(item, lens, app.source, choose, false))),
           ),
@@ -208,7 +208,8 @@ async function neighbourhood(source, lens, place, by, wanted, path) {
     const children = await source.roots(lens.key, wanted.children);
     return { place, item: null, radius: 0, parents: [], children, siblings: [], of: null, held: lens.rows };
   }
-  const apart = (/** @type {Item[]} */ hits, /** @type {number} */ k) => hits.filter((hit) => hit.id !== place.key).slice(0, k);
+  const own = (/** @type {Item} */ hit) => hit.id === place.key || (hit.caption !== null && hit.caption === place.query.text);
+  const apart = (/** @type {Item[]} */ hits, /** @type {number} */ k) => hits.filter((hit) => !own(hit)).slice(0, k);
   const near = async (/** @type {string} */ verb, /** @type {any} */ query, /** @type {number} */ k) =>
     apart((await source.ask(verb, lens.key, query, { k: k + 1, by })).hits, k);
   const [up, down, found] = await Promise.all([
@@ -248,7 +249,7 @@ function node(item, lens, source, choose, joined = true) {
       "button",
       { type: "button", class: "node", tabindex: "-1", "aria-describedby": edge ? label : null, onclick: () => choose(item) },
       item.image && picture(source, item.id, 64),
-      h("span", { class: "words" }, caption(named(item), IN_NODE), radius(item.radius, lens)),
+      h("span", { class: "said" }, caption(named(item), IN_NODE), radius(item.radius, lens)),
     ),
     edge &&
       h(
@@ -272,7 +273,7 @@ function middle(around, lens, source) {
       item?.image && picture(source, item.id, 192),
       h(
         "span",
-        { class: "words" },
+        { class: "said" },
         place === ROOT ? "The root of the space" : caption(place.name, IN_MIDDLE),
         radius(around.radius, lens),
       ),
@@ -311,10 +312,10 @@ export function choices(legend, name, options, chosen, change) {
 
 /** Where the left and the right arrow key lead from a section. @type {Record<string, (string | null)[]>} */
 const ACROSS = {
-  parents: [null, "middle"],
-  middle: ["parents", "children"],
-  siblings: ["parents", "children"],
-  children: ["middle", null],
+  above: [null, "middle"],
+  middle: ["above", "below"],
+  beside: ["above", "below"],
+  below: ["middle", null],
 };
 
 /** Arrow keys: left and right to what is more general and more specific, up and down within a column, Home and End to its ends.
@@ -353,8 +354,8 @@ function draw(walk, edges) {
   const middle = walk.querySelector(".current")?.getBoundingClientRect();
   if (!middle || !frame.width) return;
   edges.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
-  const paths = [...walk.querySelectorAll(".parents li, .children li")].map((each) => {
-    const up = each.closest(".parents") !== null;
+  const paths = [...walk.querySelectorAll(".above li, .below li")].map((each) => {
+    const up = each.closest(".above") !== null;
     const box = (each.querySelector(".between") ?? each).getBoundingClientRect();
     const from = (up ? box.right : box.left) - frame.left;
     const to = (up ? middle.left : middle.right) - frame.left;
