@@ -1,0 +1,57 @@
+"""The tiers of captions, from general to specific, as a dataset has them."""
+
+from collections import Counter, defaultdict
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hiergeo.datasets import Hierarchy
+from hiergeo.search import Index
+
+UNKNOWN = -1
+"""The tier of an item that the dataset does not know."""
+
+
+@final
+class Tiers:
+    """Which tier of a dataset the caption of an item is from.
+
+    A caption that is of several tiers belongs to the one that it is of most often, and of equally frequent ones to the
+    most general.
+
+    Args:
+        hierarchy: chains of captions; contradicting ones count too.
+        index: whose captions they are.
+
+    Attributes:
+        names: of the tiers, from general to specific.
+    """
+
+    def __init__(self, hierarchy: Hierarchy, index: Index) -> None:
+        self.names = tuple(f"tier {place + 1} of {hierarchy.tiers}" for place in range(hierarchy.tiers))
+        self._index = index
+        counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        for row in hierarchy.rows:
+            for chain in (row.positive, row.negative or ()):
+                for tier, caption in enumerate(chain):
+                    counts[caption][tier] += 1
+        self._tiers = {
+            caption: min(found, key=lambda tier, found=found: (-found[tier], tier))  # type: ignore[misc]
+            for caption, found in counts.items()
+        }
+
+    def tier(self, caption: str | None) -> int:
+        """The tier of a caption, from 0 on; -1 for one that the dataset does not know."""
+        return UNKNOWN if caption is None else self._tiers.get(caption.strip(), UNKNOWN)
+
+    def of(self, ids: Tensor | NDArray[np.int64]) -> NDArray[np.int8]:
+        """The tiers (n,) int8 of the items of some ids (n,); -1 for captions that the dataset does not know.
+
+        Raises:
+            InputError: an id that is not in the index.
+        """
+        captions = self._index.store.labels(torch.as_tensor(ids)).captions
+        return np.fromiter(map(self.tier, captions), np.int8, len(captions))
