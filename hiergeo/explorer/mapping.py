@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from hiergeo.errors import InputError
 from hiergeo.explorer.collection import Lens
-from hiergeo.explorer.items import Items, read_items
+from hiergeo.explorer.items import Ids, Items, read_items, shuffled
 from hiergeo.explorer.tiers import Tiers
-from hiergeo.explorer.tiles import Coordinates, Ids, Pyramid, Selector, pyramid, shuffled
+from hiergeo.explorer.tiles import Coordinates, Pyramid, Selector, pyramid
 from hiergeo.geometry import ConstantCurvature, Points, Space
 from hiergeo.geometry.disk import FARTHEST, Floats, Plane, placed_at, plane
 from hiergeo.report.charts import ticks

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiergeo.errors import InputError
+from hiergeo.explorer.items import Ids
 
 CAPACITY = 4096
 """Points of one tile."""
@@ -26,21 +27,8 @@ MOST_CORNERS = 512
 FAR = 1e100
 """Largest coordinate of a corner."""
 
-Ids = NDArray[np.int64]
 Coordinates = NDArray[np.float32]
 Tile = tuple[int, int, int]
-
-
-def shuffled(ids: Ids) -> Ids:
-    """The order (n,) that puts items at random, the same for the same ids whatever their order.
-
-    Items are sorted by a hash of their id, a bijection of 64 bits, so that maps of the same items show the same ones
-    first. Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators (OOPSLA 2014).
-    """
-    z = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray((z ^ (z >> np.uint64(31))).argsort(kind="stable"))
 
 
 @final
@@ -139,6 +127,8 @@ def _edges(polygon: NDArray[np.float64]) -> list[tuple[list[float], list[float]]
     if corners.ndim != 2 or corners.shape[1] != 2 or not 3 <= len(corners) <= MOST_CORNERS:
         raise InputError(f"a polygon has 3 to {MOST_CORNERS} corners (x, y), not an array {corners.shape}.")
     if not (np.abs(corners) <= FAR).all():
-        raise InputError(f"a corner of the polygon is not on the map: coordinates are numbers from -{FAR:g} to {FAR:g}.")
+        raise InputError(
+            f"a corner of the polygon is not on the map: coordinates are numbers from -{FAR:g} to {FAR:g}."
+        )
     points = corners.tolist()
     return list(zip(points, points[1:] + points[:1], strict=True))

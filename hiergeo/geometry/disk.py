@@ -13,6 +13,9 @@ FARTHEST = 0.47 * np.pi
 NO_SHADOW = 1e-9
 """Length of the projection of a unit direction below which rounding decides where it points."""
 
+SAME = 1e-6
+"""Root mean square deviation from the mean direction, in radians, below which directions do not vary."""
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -52,8 +55,8 @@ def plane(tangents: Floats) -> Plane:
     axes = np.zeros((2, apart.shape[1]))
     axes[: len(values)] = vectors.T[::-1][:2]
     signs = np.sign(axes[np.arange(2), np.abs(axes).argmax(1)])
-    variance = float(values.clip(min=0).sum())
-    share = float(values[-2:].clip(min=0).sum()) / variance if variance > NO_SHADOW**2 * len(apart) else 0.0
+    variance = float((apart**2).sum())
+    share = min(1.0, float(values[-2:].clip(min=0).sum()) / variance) if variance > SAME**2 * len(apart) else 0.0
     return Plane((axes * signs[:, None]).T, share, size)
 
 
