@@ -1,0 +1,143 @@
+// @ts-check
+// What a staircase is made of, for the page and for files: one axis of radii, labels that do not overlap, and what ladders share.
+
+/**
+ * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: number, margin: number,
+ *   angle: number, distance: number}} Hit
+ * @typedef {{from: number, to: number, hit: Hit | null}} Rung
+ * @typedef {{query: {kind: string, radius: number}, rungs: Rung[], guarantee: string, scored: number, rows: number,
+ *   recall: any}} Ladder
+ * @typedef {{low: number, high: number, broken: boolean}} Axis
+ */
+
+/** Share of the largest radius below which the axis begins at the root. */
+const BROKEN = 0.45;
+
+/** Room below the smallest radius of an axis that does not begin at the root, as a share of its range. */
+const ROOM = 0.12;
+
+/**
+ * The rungs of a ladder that hold an item.
+ *
+ * @param {Ladder} ladder
+ * @returns {Rung[]}
+ */
+export function steps(ladder) {
+  return ladder.rungs.filter((rung) => rung.hit);
+}
+
+/**
+ * The axis that ladders share: from the root, or from just below the smallest radius where all are far from the root.
+ *
+ * @param {Ladder[]} ladders
+ * @returns {Axis}
+ */
+export function axisOf(ladders) {
+  const radii = ladders
+    .flatMap((ladder) => [...steps(ladder).flatMap(({ hit, from }) => [hit?.radius, from]), ladder.query.radius])
+    .filter((radius) => Number.isFinite(radius))
+    .map(Number);
+  const high = Math.max(...radii, Number.MIN_VALUE);
+  const least = Math.min(...radii, high);
+  if (least < BROKEN * high) return { low: 0, high, broken: false };
+  const range = high - least || 0.1 * high;
+  return { low: least - ROOM * range, high, broken: true };
+}
+
+/**
+ * Tops of labels that are as close to where they belong as they can be without overlapping, in the order that is given:
+ * least squares under an order (pool adjacent violators), kept within a height.
+ *
+ * @param {number[]} wanted centres, ascending
+ * @param {number[]} heights
+ * @param {number} gap between two labels
+ * @param {number} room height of the whole; it holds all labels
+ * @returns {number[]}
+ */
+export function spread(wanted, heights, gap, room) {
+  let used = 0;
+  const before = heights.map((height) => (used += height + gap) - height - gap);
+  const free = Math.max(0, room - (used - gap));
+  /** @type {{sum: number, count: number}[]} */
+  const blocks = [];
+  wanted.forEach((centre, i) => {
+    let block = { sum: centre - heights[i] / 2 - before[i], count: 1 };
+    for (let last = blocks.at(-1); last && last.sum / last.count > block.sum / block.count; last = blocks.at(-1)) {
+      block = { sum: block.sum + last.sum, count: block.count + last.count };
+      blocks.pop();
+    }
+    blocks.push(block);
+  });
+  const shifts = blocks.flatMap(({ sum, count }) => Array(count).fill(Math.min(free, Math.max(0, sum / count))));
+  return shifts.map((shift, i) => shift + before[i]);
+}
+
+/**
+ * In how many of some ladders each item is, by id.
+ *
+ * @param {Ladder[]} ladders
+ * @returns {Map<string, number>}
+ */
+export function shares(ladders) {
+  const found = new Map();
+  for (const ladder of ladders)
+    for (const id of new Set(steps(ladder).map(({ hit }) => /** @type {Hit} */ (hit).id))) found.set(id, (found.get(id) ?? 0) + 1);
+  return found;
+}
+
+/**
+ * How a step that is in `count` of `all` ladders is marked; nothing where there is nothing to compare.
+ *
+ * @param {number} count
+ * @param {number} all
+ */
+export function sharing(count, all) {
+  if (all < 2) return "";
+  if (count === 1) return "only here";
+  return count === all ? "" : `in ${count} of ${all}`;
+}
+
+/**
+ * Which steps ladders share, as a sentence.
+ *
+ * @param {Map<string, number>} counts from `shares`
+ * @param {number} all ladders
+ */
+export function comparison(counts, all) {
+  if (all < 2) return "";
+  const common = [...counts.values()].filter((count) => count === all).length;
+  const words = all === 2 ? "both spaces" : `all ${all} spaces`;
+  if (common === counts.size) return `The same ${counts.size === 1 ? "step" : `${counts.size} steps`} in ${words}.`;
+  const those = common === 1 ? "1 is" : `${common || "none"} ${common ? "are" : "is"}`;
+  return `Of ${counts.size} different steps, ${those} in ${words}.`;
+}
+
+/**
+ * The staircase: it goes down along the thresholds for which a step is the nearest, and right to the next step.
+ *
+ * @param {Rung[]} rungs that hold an item
+ * @param {(place: number) => number} x of a step
+ * @param {(radius: number) => number} y of a radius
+ * @returns {string} the data of a path
+ */
+export function stairPath(rungs, x, y) {
+  return rungs
+    .map(({ from, to }, i) => {
+      const next = rungs[i + 1];
+      const end = next ? next.from : to;
+      return `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(from).toFixed(1)}V${y(end).toFixed(1)}`;
+    })
+    .join("");
+}
+
+/** Whether the item of a step entails the query: its cone holds the query. */
+export function entails(hit) {
+  return hit.margin !== null && hit.margin >= 0;
+}
+
+/** What a guarantee means. */
+export const GUARANTEES = {
+  exact: "every row was scored, or a proven bound on its own value leaves it out",
+  certified: "a bound proves that no other row belongs in the answer",
+  approximate: "neither scored nor proven for every row",
+};
