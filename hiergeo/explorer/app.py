@@ -4,9 +4,11 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, final
+
+import torch
 
 from hiergeo._version import __version__
 from hiergeo.errors import HiergeoError, InputError
@@ -16,13 +18,14 @@ from hiergeo.explorer.collection import Collection, Lens
 from hiergeo.explorer.facts import collection_facts
 from hiergeo.explorer.openapi import document
 from hiergeo.explorer.questions import Asked, Questions
+from hiergeo.search import Item
 from hiergeo.search.groups import Result
 from hiergeo.serving import Service, Settings
 from hiergeo.serving.application import Said, application, check_installed, unless_gone
 from hiergeo.serving.limits import Refused
 from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.protection import body_of
-from hiergeo.serving.requests import VERBS, Verb
+from hiergeo.serving.requests import VERBS, Query, Verb
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -89,8 +92,20 @@ class Explorer:
         return self.service(self.collection.lenses[0])
 
     async def ask(self, asked: Asked) -> list[Result]:
-        """The answers to a question."""
+        """The answers to a question.
+
+        Raises:
+            Refused: 404, it asks about an item that is not there; or as `Service.ask`.
+        """
+        self.check_items(asked.lens, asked.question.queries)
         return await self.service(asked.lens).ask(asked.question)
+
+    def check_items(self, lens: Lens, queries: Sequence[Query]) -> None:
+        """Raise Refused, 404, for an item among the queries that the index of a lens does not hold."""
+        ids = torch.tensor([query.id for query in queries if isinstance(query, Item)], dtype=torch.int64)
+        missing = ids[~lens.index.store.holds(ids)]
+        if len(missing):
+            raise Refused(404, f"there is no item {int(missing[0])}.", "item")
 
     def picture(self, item: int, side: int) -> bytes:
         """The picture of an item as a small JPEG file.
