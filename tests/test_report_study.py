@@ -212,34 +212,6 @@ def test_disk_keeps_radii_and_agrees_with_the_chart_of_the_ball(study):
     assert max(np.hypot(point.x, point.y) for point in view.points) < disk.RIM
 
 
-def test_charts_of_the_disk():
-    radius = np.array([0.0, 0.5, 2.0])
-    assert disk.placed_at(radius, 0.0) == pytest.approx(radius)
-    assert disk.placed_at(radius, -4.0) == pytest.approx(np.tanh(radius))
-    assert disk.placed_at(radius, 1.0) == pytest.approx(np.sin(radius) / (1 + np.cos(radius)))
-    assert np.isfinite(disk.placed_at(np.array([np.pi]), 1.0)).all()
-
-
-def test_plane_takes_the_shared_direction_out_and_keeps_the_root_at_the_centre():
-    generator = np.random.default_rng(0)
-    circle = generator.uniform(0, 2 * np.pi, 400)
-    tangents = np.zeros((400, 6))
-    tangents[:, 1], tangents[:, 4] = np.cos(circle), np.sin(circle)
-    tangents[:, 1:5] += 0.01 * generator.normal(size=(400, 4))
-    tangents[:, 0] = 3
-    found = disk.plane(tangents * generator.uniform(0.5, 2, (400, 1)))
-    assert found.axes.T @ found.axes == pytest.approx(np.eye(2), abs=1e-9)
-    assert np.abs(found.axes[[0, 2, 3, 5]]).max() < 0.05
-    assert found.share > 0.99
-    assert found.mean == pytest.approx(3 / 10**0.5, abs=0.01)
-
-
-def test_a_plane_needs_no_second_dimension():
-    found = disk.plane(np.array([[1.0], [-2.0], [0.0]]))
-    assert found.axes.shape == (1, 2)
-    assert np.isfinite(found.axes).all()
-
-
 def test_page_draws_every_chain_of_the_disk(study, page):
     marks = [mark for mark in page.having("use") if "data-chain" in mark]
     assert len(marks) == 3 * 5 * 60

@@ -6,44 +6,12 @@
  * the classes of design.css.
  */
 
-const SVG = "http://www.w3.org/2000/svg";
+import { s } from "./dom.js";
 
-/**
- * An element of SVG.
- * @param {string} name
- * @param {Record<string, string | number>} [attributes]
- * @param {...(Node | string)} children
- * @returns {SVGElement}
+/** A tick of an axis, with a minus sign.
+ * @param {number} value
  */
-export function svg(name, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  element.append(...children);
-  return element;
-}
-
-/**
- * Digits with a true minus sign.
- * @param {string} text
- */
-export const minus = (text) => text.replace("-", "−");
-
-/**
- * A number in at most `digits` significant digits; an en dash where there is none.
- * @param {number | null | undefined} value
- * @param {number} [digits]
- */
-export function number(value, digits = 3) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return minus(value.toLocaleString("en"));
-  return minus(Number(value.toPrecision(digits)).toLocaleString("en", { maximumSignificantDigits: digits }));
-}
-
-/**
- * A number with its sign, so that above and below 0 are told apart.
- * @param {number | null | undefined} value
- */
-export const signed = (value) => (value !== null && value !== undefined && value > 0 ? "+" : "") + number(value);
+const told = (value) => String(Number(value.toPrecision(6))).replace("-", "−");
 
 /**
  * Round numbers within [low, high], about `wanted` of them, in steps of 1, 2 or 5 times a power of ten.
@@ -81,27 +49,27 @@ export function scale(low, high, start, end) {
 
 /**
  * The frame of a plot: grid, ticks and labels of both axes. Without an axis y there are no lines across.
- * @param {{width: number, height: number, x: Axis, y?: Axis, label: string, left?: number}} of  label: read aloud
+ * @param {{width: number, height: number, x: Axis, y?: Axis, label: string, left?: number, top?: number}} of  label: read aloud
  * @returns {Frame}
  */
-export function frame({ width, height, x: across, y: up, label, left = up ? 52 : 8 }) {
-  const box = { left, top: 12, right: width - 12, bottom: height - 42 };
+export function frame({ width, height, x: across, y: up, label, left = up ? 52 : 8, top = 12 }) {
+  const box = { left, top, right: width - 12, bottom: height - 42 };
   const x = scale(across.low, across.high, box.left, box.right);
   const y = up ? scale(up.low, up.high, box.bottom, box.top) : scale(0, 1, box.bottom, box.top);
-  const root = svg("svg", { class: "panel chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  const root = s("svg", { class: "panel chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   for (const at of up ? ticks(up.low, up.high, up.wanted ?? 4) : []) {
-    root.append(svg("line", { class: "grid", x1: box.left, x2: box.right, y1: y(at), y2: y(at) }));
-    root.append(svg("text", { class: "axis", x: box.left - 8, y: y(at) + 4 }, number(at, 6)));
+    root.append(s("line", { class: "grid", x1: box.left, x2: box.right, y1: y(at), y2: y(at) }));
+    root.append(s("text", { class: "axis", x: box.left - 8, y: y(at) + 4 }, told(at)));
   }
   for (const at of ticks(across.low, across.high, across.wanted ?? Math.max(3, Math.round(width / 90)))) {
-    root.append(svg("line", { class: "grid", x1: x(at), x2: x(at), y1: box.top, y2: box.bottom + 4 }));
-    root.append(svg("text", { class: "tick", x: x(at), y: box.bottom + 18 }, number(at, 6)));
+    root.append(s("line", { class: "grid", x1: x(at), x2: x(at), y1: box.top, y2: box.bottom + 4 }));
+    root.append(s("text", { class: "tick", x: x(at), y: box.bottom + 18 }, told(at)));
   }
-  root.append(svg("line", { class: "base", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
-  root.append(svg("text", { class: "tick label", x: (box.left + box.right) / 2, y: height - 6 }, across.label));
+  root.append(s("line", { class: "base", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
+  root.append(s("text", { class: "tick label", x: (box.left + box.right) / 2, y: height - 6 }, across.label));
   if (up) {
     const middle = (box.top + box.bottom) / 2;
-    root.append(svg("text", { class: "tick label", transform: `translate(12 ${middle}) rotate(-90)` }, up.label));
+    root.append(s("text", { class: "tick label", transform: `translate(12 ${middle}) rotate(-90)` }, up.label));
   }
   return { root, box, x, y };
 }
@@ -118,35 +86,36 @@ export function bars(edges, tops, floor) {
 }
 
 /**
- * Histograms of several groups over common bins, one row each, general at the top; all rows share one scale.
+ * Histograms of several groups over common bins, one row each, general at the top; all rows share one scale of counts. A
+ * single group has an axis of counts instead of a name.
  * @param {{width: number, edges: number[], rows: {name: string, counts: number[], css: string, mean?: number | null}[],
- *   x: Axis, label: string, marks?: {at: number, name: string}[]}} of  marks: vertical lines with a name
+ *   x: Axis, label: string, noun?: string, marks?: {at: number, name: string}[]}} of  marks: vertical lines with a name
  */
-export function histogram({ width, edges, rows, x: across, label, marks = [] }) {
-  const room = rows.length > 1 ? 92 : 52;
-  const tall = rows.length > 1 ? 46 : 130;
-  const top = marks.length ? 30 : 12;
+export function histogram({ width, edges, rows, x: across, label, noun = "items", marks = [] }) {
+  const alone = rows.length === 1;
+  const [tall, top] = [alone ? 150 : 46, marks.length ? 30 : 14];
   const height = top + rows.length * tall + 42;
-  const plot = frame({ width, height, x: across, label, left: width < 420 ? Math.min(room, 74) : room });
   const highest = Math.max(1, ...rows.flatMap((row) => row.counts));
+  const y = alone ? { low: 0, high: highest, label: noun, wanted: 3 } : undefined;
+  const plot = frame({ width, height, x: across, y, label, top, left: alone ? 52 : Math.min(92, Math.round(width / 5)) });
   rows.forEach((row, index) => {
     const floor = top + (index + 1) * tall;
-    const group = svg("g", { class: row.css });
-    const tops = row.counts.map((count) => floor - (count / highest) * (tall - 8));
-    const name = svg("text", { class: "name axis", x: plot.box.left - 8, y: floor - 3 }, row.name);
-    group.append(svg("path", { class: "bars", d: bars(edges.map(plot.x), tops, floor) }), name);
+    const group = s("g", { class: row.css });
+    const tops = row.counts.map((count) => floor - (count / highest) * (alone ? tall : tall - 8));
+    group.append(s("path", { class: "bars", d: bars(edges.map(plot.x), tops, floor) }));
+    if (!alone) group.append(s("text", { class: "name axis", x: plot.box.left - 8, y: floor - 4 }, row.name));
     if (typeof row.mean === "number") {
       const at = plot.x(row.mean);
-      group.append(svg("line", { class: "mean", x1: at, x2: at, y1: floor - tall + 8, y2: floor }));
+      group.append(s("line", { class: "mean", x1: at, x2: at, y1: floor - tall + 8, y2: floor }));
     }
-    group.append(svg("line", { class: "base", x1: plot.box.left, x2: plot.box.right, y1: floor, y2: floor }));
+    group.append(s("line", { class: "base", x1: plot.box.left, x2: plot.box.right, y1: floor, y2: floor }));
     plot.root.append(group);
   });
   for (const { at, name } of marks) {
     if (at < across.low || at > across.high) continue;
     const [end, side] = plot.x(at) > (plot.box.left + plot.box.right) / 2 ? ["axis", -5] : ["start", 5];
-    plot.root.append(svg("line", { class: "mark", x1: plot.x(at), x2: plot.x(at), y1: 8, y2: plot.box.bottom }));
-    plot.root.append(svg("text", { class: `${end} marked`, x: plot.x(at) + side, y: 18 }, name));
+    plot.root.append(s("line", { class: "mark", x1: plot.x(at), x2: plot.x(at), y1: 8, y2: plot.box.bottom }));
+    plot.root.append(s("text", { class: `${end} marked`, x: plot.x(at) + side, y: 18 }, name));
   }
   return plot.root;
 }
@@ -160,18 +129,18 @@ export function histogram({ width, edges, rows, x: across, label, marks = [] }) 
  */
 export function scatter({ width, height, x, y, label, points, diagonal = false, over, chosen }) {
   const plot = frame({ width, height, x, y, label });
-  const dots = svg("g", { class: "dots" });
+  const dots = s("g", { class: "dots" });
   const places = points.map((point) => [plot.x(point.x), plot.y(point.y)]);
   if (diagonal) {
     const [low, high] = [Math.max(x.low, y.low), Math.min(x.high, y.high)];
     const ends = { x1: plot.x(low), y1: plot.y(low), x2: plot.x(high), y2: plot.y(high) };
-    plot.root.append(svg("line", { class: "diagonal", ...ends }));
+    plot.root.append(s("line", { class: "diagonal", ...ends }));
   }
   points.forEach((point, index) => {
     const [cx, cy] = places[index];
-    dots.append(svg("circle", { class: point.css ?? "dot", cx: cx.toFixed(1), cy: cy.toFixed(1), r: 2.6 }));
+    dots.append(s("circle", { class: point.css ?? "dot", cx: cx.toFixed(1), cy: cy.toFixed(1), r: 2.6 }));
   });
-  const ring = svg("circle", { class: "ring", r: 6, visibility: "hidden" });
+  const ring = s("circle", { class: "ring", r: 6, visibility: "hidden" });
   plot.root.append(dots, ring);
   const light = (/** @type {Point | null} */ point) => {
     const index = point === null ? -1 : points.indexOf(point);
