@@ -12,7 +12,7 @@ from hiergeo.errors import InputError, check_whole
 from hiergeo.evaluation.measuring import bend
 from hiergeo.explorer.collection import Lens
 from hiergeo.explorer.items import Ids, Items, Measured, mean_of, radii_of, read_items
-from hiergeo.explorer.movers import BINS, Moved, Mover, TierMove
+from hiergeo.explorer.movers import BINS, Moved, Mover, Ranks, TierMove
 from hiergeo.explorer.neighbourhoods import NONE, Named, Neighbourhoods, change, neighbourhoods, shared
 from hiergeo.explorer.tiers import UNKNOWN, Tiers
 from hiergeo.findings import FLAT_BEND
@@ -32,6 +32,9 @@ FEWEST, MOST = 100, 2000
 
 MOVERS = 50
 """Items that moved most, by radius and by neighbours."""
+
+DOTS = 1000
+"""Items whose ranks are listed for a scatter."""
 
 EQUAL = Interval(1.0, 1.0)
 
@@ -81,6 +84,7 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
         children=mean_of(below[random] / k),
         tiers=tuple(_tier_moves(items, ranks, tiers)),
         changes=tuple(np.histogram(moved, np.linspace(-1, 1, BINS + 1))[0].tolist()),
+        sample=_sample(items, ranks),
         movers=held.movers(asked.searchsorted(far[moved[far] != 0])),
         rewired=held.movers(lost[(near + below)[lost] < 2 * k]),
     )
@@ -110,6 +114,12 @@ def _is_level(lens: Lens, farthest: float) -> bool:
     """Whether a space measures like Euclidean space at its radii."""
     geometry = lens.space.geometry
     return isinstance(geometry, ConstantCurvature) and abs(bend(geometry.value, farthest)) < FLAT_BEND
+
+
+def _sample(items: Items, ranks: list[Floats]) -> Ranks:
+    some = np.sort(items.places(items.sample(DOTS)))
+    a, b = (tuple(each[some].tolist()) for each in ranks)
+    return Ranks(tuple(items.ids[some].tolist()), tuple(items.tier[some].tolist()), (a, b))
 
 
 def _tier_moves(items: Items, ranks: list[Floats], tiers: Tiers | None) -> Iterator[TierMove]:
