@@ -92,6 +92,8 @@ def test_two_models_are_compared_item_by_item(before, after):
     assert not found.one_space
     assert sum(found.changes) == N
     ranks = [values.argsort().argsort() for values in radii]
+    assert found.sample.ids == tuple(range(N))
+    assert found.sample.rank[1] == pytest.approx((ranks[1] + 0.5) / N)
     top = found.movers[0]
     assert top.item.id == int(np.abs(ranks[1] - ranks[0]).argmax()) == 11
     assert top.item.caption == "caption 11"

@@ -13,7 +13,7 @@ from hiergeo.errors import InputError, check_whole
 from hiergeo.evaluation.measuring import bend
 from hiergeo.explorer.collection import Lens
 from hiergeo.explorer.items import Ids, Items, radii_of, read_items
-from hiergeo.explorer.movers import BINS, Measured, Moved, Mover, TierMove
+from hiergeo.explorer.movers import BINS, Measured, Moved, Mover, Ranks, TierMove
 from hiergeo.explorer.neighbourhoods import NONE, Named, Neighbourhoods, change, neighbourhoods, shared
 from hiergeo.explorer.tiers import UNKNOWN, Tiers
 from hiergeo.findings import FLAT_BEND
@@ -33,6 +33,9 @@ FEWEST, MOST = 100, 2000
 
 MOVERS = 50
 """Items that moved most, by radius and by neighbours."""
+
+DOTS = 1000
+"""Items whose ranks are listed for a scatter."""
 
 RESAMPLED, DRAWS = 5000, 500
 """Items that the interval of a correlation is resampled from, and how often."""
@@ -85,6 +88,7 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
         children=_mean(below[random] / k),
         tiers=tuple(_tier_moves(items, ranks, tiers)),
         changes=tuple(np.histogram(moved, np.linspace(-1, 1, BINS + 1))[0].tolist()),
+        sample=_sample(items, ranks),
         movers=held.movers(asked.searchsorted(far[moved[far] != 0])),
         rewired=held.movers(lost[(near + below)[lost] < 2 * k]),
     )
@@ -132,6 +136,12 @@ def _spearman(items: Items, radii: tuple[Radii, Radii], same: bool) -> Measured:
     part = RankCorrelation(*(each[some] for each in radii))
     spread = (bootstrap_draws(part.rho, len(some), samples=DRAWS) - part.rho()) * math.sqrt(len(some) / len(items))
     return Measured(rho, percentile_interval(np.clip(rho + spread, -1, 1)), len(items))
+
+
+def _sample(items: Items, ranks: list[Floats]) -> Ranks:
+    some = np.sort(items.places(items.sample(DOTS)))
+    a, b = (tuple(each[some].tolist()) for each in ranks)
+    return Ranks(tuple(items.ids[some].tolist()), tuple(items.tier[some].tolist()), (a, b))
 
 
 def _tier_moves(items: Items, ranks: list[Floats], tiers: Tiers | None) -> Iterator[TierMove]:

@@ -88,6 +88,27 @@ class TierMove:
 
 @final
 @dataclass(frozen=True)
+class Ranks:
+    """A random sample of items by their ranks, for a scatter.
+
+    Attributes:
+        ids: (n,).
+        tier: (n,) of their captions, from 0 on; -1 where it is unknown.
+        rank: (n,) in each lens, in (0, 1).
+    """
+
+    ids: tuple[int, ...]
+    tier: tuple[int, ...]
+    rank: tuple[tuple[float, ...], tuple[float, ...]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        a, b = ([round(value, 5) for value in each] for each in self.rank)
+        return {"ids": [str(item) for item in self.ids], "tier": list(self.tier), "rank_a": a, "rank_b": b}
+
+
+@final
+@dataclass(frozen=True)
 class Moved:
     """What differs between two lenses over the same items.
 
@@ -103,6 +124,7 @@ class Moved:
         children: the same of the k items that it comes nearest to entailing.
         tiers: where tiers lie in each lens; empty if they are unknown.
         changes: (BINS,) how many items changed their rank by how much, from -1 to 1.
+        sample: ranks of a random sample.
         movers: items whose rank changed most, largest change first; none where radii are the same.
         rewired: items of the sample that share fewest neighbours and children, fewest first.
     """
@@ -118,6 +140,7 @@ class Moved:
     children: Measured
     tiers: tuple[TierMove, ...]
     changes: tuple[int, ...]
+    sample: Ranks
     movers: tuple[Mover, ...]
     rewired: tuple[Mover, ...]
 
@@ -143,6 +166,7 @@ class Moved:
             "children": self.children.as_dict("overlap"),
             "tiers": [each.as_dict() for each in self.tiers],
             "histogram": {"edges": np.linspace(-1, 1, BINS + 1).tolist(), "counts": list(self.changes)},
+            "sample": self.sample.as_dict(),
             "order": "radius" if by_radius else "neighbours",
             "movers": movers if by_radius else rewired,
             "rewired": rewired,

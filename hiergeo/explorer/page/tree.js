@@ -44,7 +44,11 @@ export const view = {
     let wanted = first();
     let asked = 0;
 
-    const controls = h("div", { class: "controls" });
+    const space = choices("Space", "tree-lens", app.collection.lenses.map((/** @type {any} */ lens) => [lens.key, lens.title]), (key) => {
+      const others = app.state.get().lenses.filter((/** @type {string} */ each) => each !== key);
+      app.state.set({ lenses: [key, ...others] });
+    });
+    const order = choices("Order by", "tree-by", ["margin", "angle", "distance"].map((by) => [by, by]), (by) => app.state.set({ by }));
     const crumbs = h("ol", { class: "crumbs" });
     const edges = s("svg", { class: "edges", "aria-hidden": "true" });
     const columns = h("div", { class: "columns" });
@@ -53,7 +57,7 @@ export const view = {
     const saved = h("div");
     fill(
       root,
-      controls,
+      h("div", { class: "controls" }, app.collection.lenses.length > 1 && space.root, order.root),
       h("nav", { "aria-label": "Path walked" }, crumbs),
       trouble,
       walk,
@@ -173,23 +177,13 @@ export const view = {
       ];
     }
 
-    function settle(/** @type {any} */ state) {
-      const lens = lensOf();
-      const turn = (/** @type {string} */ key) =>
-        app.state.set({ lenses: [key, ...state.lenses.filter((/** @type {string} */ each) => each !== key)] });
-      fill(
-        controls,
-        choices("Space", "tree-lens", app.collection.lenses.map((/** @type {any} */ each) => [each.key, each.title]), lens.key, turn),
-        choices("Order by", "tree-by", ["margin", "angle", "distance"].map((by) => [by, by]), state.by, (by) => app.state.set({ by })),
-      );
-    }
-
     return {
       update(/** @type {any} */ state, /** @type {any} */ before) {
         const moved = !before || !shown || shown.place.key !== placeOf(state).key;
         const other = !before || !shown || before.by !== state.by || before.lenses[0] !== state.lenses[0];
         if (moved) wanted = first();
-        if (other) settle(state);
+        space.show(state.lenses[0]);
+        order.show(state.by);
         if (moved || other) return show(state, moved && before);
       },
     };
@@ -248,23 +242,13 @@ function walked(path, around, before) {
   return near ? [...path, place] : [ROOT, place];
 }
 
-/** Named choices of which one holds.
- * @param {string} legend @param {string} name @param {string[][]} options @param {string} chosen
- * @param {(key: string) => void} change */
-function choices(legend, name, options, chosen, change) {
-  return h(
-    "fieldset",
-    { class: "switch" },
-    h("legend", null, legend),
-    options.map(([key, title]) =>
-      h(
-        "label",
-        null,
-        h("input", { type: "radio", name, value: key, checked: key === chosen, onchange: () => change(key) }),
-        h("span", null, caption(title, 60)),
-      ),
-    ),
-  );
+/** Named choices of which one holds; `show` says which.
+ * @param {string} legend @param {string} name @param {string[][]} options @param {(key: string) => void} change */
+function choices(legend, name, options, change) {
+  const inputs = options.map(([key]) => h("input", { type: "radio", name, value: key, onchange: () => change(key) }));
+  const labels = options.map(([, title], index) => h("label", null, inputs[index], h("span", null, caption(title, 60))));
+  const show = (/** @type {string} */ key) => inputs.forEach((input) => (input.checked = input.value === key));
+  return { root: h("fieldset", { class: "switch" }, h("legend", null, legend), labels), show };
 }
 
 /** The edges shown as CSV.
