@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hiergeo.errors import InputError
 from hiergeo.explorer.tiers import UNKNOWN, Tiers
+from hiergeo.geometry import Geometry
 from hiergeo.metrics.length import word_count
 from hiergeo.search.stores.exact import ExactStore
 
@@ -92,3 +93,11 @@ def read_items(store: ExactStore, tiers: Tiers | None = None) -> Items:
         for kind, parts in ((np.int64, ids), (np.uint8, kinds), (np.int8, found), (np.int32, words))
     )
     return Items(*columns)
+
+
+def radii_of(store: ExactStore, items: Items, geometry: Geometry) -> NDArray[np.float32]:
+    """The radii (n,) of items, geodesic units, in the order of `items`."""
+    found = np.zeros(len(items), np.float32)
+    for ids, radii in store.radii():
+        found[items.places(ids)] = geometry.combine(list(radii.unbind(1))).numpy()
+    return found

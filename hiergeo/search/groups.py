@@ -132,6 +132,6 @@ class Group:
         """Radius, margin, angle and distance of pairs, row by row."""
         space, min_radius = self.space, self.first.min_radius
         x = self.x.rows(queries)
-        apex, other = (y, x) if self.first.kind == "parents" else (x, y)
+        apex, other = (y, x) if self.first.kind in ("parents", "ladder") else (x, y)
         turned = space.margin(apex, other, min_radius), space.exterior_angle(apex, other), space.distance(apex, other)
         return y.radius, *turned

@@ -26,7 +26,7 @@ export function createParents(app, lens, state) {
     (answer) => {
       const hits = answer.hits.filter((hit) => hit.radius < answer.query.radius).slice(0, COUNT);
       const holding = hits.filter(entails).length;
-      note.textContent = holding ? "More general items whose cones hold the query." : "No cone holds the query; these come nearest to it.";
+      note.textContent = holding ? `More general items, by ${state.by}: the cones of those with ✓ hold the query.` : "No cone holds the query; these come nearest to it.";
       fill(list, hits.map((hit) => entry(app, hit)));
     },
     (error) => {

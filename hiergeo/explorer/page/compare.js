@@ -15,7 +15,6 @@ export const view = {
   /** @param {HTMLElement} root @param {any} app */
   mount(root, app) {
     const { lenses } = app.collection;
-    const controls = h("div", { class: "controls" });
     const trouble = h("p", { class: "failed", role: "alert", hidden: true });
     const found = h("div", { class: "moved" });
     const answers = h("div", { class: "answers" });
@@ -24,26 +23,21 @@ export const view = {
       fill(root, h("p", { class: "empty" }, "This collection is seen in one space. Start it with a second geometry (-g) or a second source to compare two."));
       return { update() {} };
     }
-    fill(root, controls, trouble, found, answers);
     const pairOf = (/** @type {any} */ state) => state.against.map((/** @type {string} */ key) => lenses.find((/** @type {any} */ lens) => lens.key === key));
 
-    function settle(/** @type {any} */ state) {
-      const select = (/** @type {number} */ side) => {
-        const change = (/** @type {Event} */ event) => {
-          const against = [...state.against];
-          against[side] = /** @type {HTMLSelectElement} */ (event.target).value;
-          app.state.set({ against });
-        };
-        const options = lenses.map((/** @type {any} */ lens) => h("option", { value: lens.key }, shortened(lens.title, 70)));
-        const box = h("select", { class: "field", onchange: change }, options);
-        box.value = state.against[side];
-        return h("label", { class: "choice" }, h("span", null, side ? "against" : "Compare"), box);
+    const boxes = ["Compare", "against"].map((words, side) => {
+      const change = (/** @type {Event} */ event) => {
+        const against = [...app.state.get().against];
+        against[side] = /** @type {HTMLSelectElement} */ (event.target).value;
+        app.state.set({ against });
       };
-      const swap = () => app.state.set({ against: [...app.state.get().against].reverse() });
-      const focus = controls.contains(document.activeElement) ? [...controls.querySelectorAll("select, button")].indexOf(/** @type {Element} */ (document.activeElement)) : -1;
-      fill(controls, select(0), select(1), h("button", { type: "button", class: "button", onclick: swap }, "Swap"));
-      if (focus >= 0) /** @type {HTMLElement} */ (controls.querySelectorAll("select, button")[focus]).focus();
-    }
+      const options = lenses.map((/** @type {any} */ lens) => h("option", { value: lens.key }, shortened(lens.title, 70)));
+      const select = h("select", { class: "field", onchange: change }, options);
+      return { select, root: h("label", { class: "choice" }, h("span", null, words), select) };
+    });
+    const swap = () => app.state.set({ against: [...app.state.get().against].reverse() });
+    const controls = h("div", { class: "controls" }, boxes.map((box) => box.root), h("button", { type: "button", class: "button", onclick: swap }, "Swap"));
+    fill(root, controls, trouble, found, answers);
 
     async function show(/** @type {any} */ state) {
       const turn = (asked += 1);
@@ -77,7 +71,7 @@ export const view = {
       async update(/** @type {any} */ state, /** @type {any} */ before) {
         const differ = (/** @type {string} */ name) => !before || JSON.stringify(before[name]) !== JSON.stringify(state[name]);
         const other = differ("against");
-        if (other) settle(state);
+        boxes.forEach((box, side) => (box.select.value = state.against[side]));
         const query = other || before.query !== state.query || ["item", "by"].some(differ);
         await Promise.all([other && show(state), query && answer(state)]);
       },

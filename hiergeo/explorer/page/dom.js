@@ -3,6 +3,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** The whole texts of captions that are cut. @type {WeakMap<Element, string>} */
+const WHOLE = new WeakMap();
+
 /** Characters of a caption that are shown where there is little room; the rest is shown on demand. */
 export const SHORT = 160;
 
@@ -52,7 +55,16 @@ function filled(element, props, children) {
  * @returns {HTMLElement} a `bdi`
  */
 export function caption(text, longest = SHORT) {
-  return h("bdi", null, shortened(text ?? "", longest));
+  const whole = text ?? "";
+  const short = shortened(whole, longest);
+  const made = h("bdi", short === whole ? null : { class: "cut" }, short);
+  if (short !== whole) WHOLE.set(made, whole);
+  return made;
+}
+
+/** All of a text that `caption` has cut. */
+export function fullText(element) {
+  return WHOLE.get(element);
 }
 
 /**

@@ -119,7 +119,7 @@ function staircase({ lens, ladder }, axis, y, room, mark) {
         text(end + 6, middle + 13, label.numbers, { fill: SOFT, "font-size": 11 }, label.note && s("tspan", { fill: MARK, "font-weight": 600 }, `   ${label.note}`)),
       ];
     }),
-    s("path", { d: stairPath(rungs, x, y), fill: "none", stroke: INK, "stroke-width": 1.75 }),
+    s("path", { d: stairPath(rungs, x, y, y(axis.high)), fill: "none", stroke: INK, "stroke-width": 1.75 }),
     rungs.map(({ hit }, i) => s("circle", { cx: x(i), cy: y(hit.radius), r: 4.5, stroke: INK, "stroke-width": 1.5, fill: entails(hit) ? INK : "#fff" })),
   ];
 }

@@ -13,7 +13,7 @@ const AXIS = 40;
 const STAIRS = 72;
 const LEAD = 20;
 const GAP = 4;
-const MARGIN = 14;
+const MARGIN = 26;
 
 /** Characters of a caption beside its step. */
 const CAPTION = 90;
@@ -44,12 +44,14 @@ function mount(root, app) {
     if (drawn.length && columns.clientWidth) arrangeAll(drawn);
   };
   new ResizeObserver(arrange).observe(columns);
+  columns.addEventListener("error", arrange, true); // a picture that is absent leaves its label lower
   columns.addEventListener("scroll", () => markSwitch(switcher, columns), { passive: true });
   for (const [name, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
     columns.addEventListener(String(name), (event) => light(columns, event, Boolean(on)));
 
   async function update(now, before) {
     chosen.show(now, shown);
+    mark(columns, now.item);
     if (before && equal(now.query, before.query) && equal(now.lenses, before.lenses) && now.by === before.by) return;
     const asked = (turn += 1);
     empty.hidden = Boolean(now.query);
@@ -66,7 +68,7 @@ function mount(root, app) {
     if (asked !== turn) return;
     whole.removeAttribute("aria-busy");
     shown = found;
-    draw(now);
+    draw(app.state.get());
   }
 
   function draw(now) {
@@ -78,13 +80,15 @@ function mount(root, app) {
       h("b", null, comparison(counts, drawn.length)),
     );
     columns.style.setProperty("--columns", String(shown.length));
+    columns.classList.toggle("single", shown.length === 1);
     fill(columns, shown.map((each) => column(app, each, counts, drawn.length, now)));
     fill(switcher, shown.length > 1 && shown.map((each, i) => h("button", { type: "button", class: "button", onclick: () => show(i) }, h("bdi", null, each.lens.title))));
     fill(saved, drawn.length > 0 && offers(app, drawn, now.query));
     columns.scrollLeft = 0;
     markSwitch(switcher, columns);
     arrange();
-    chosen.show(app.state.get(), shown);
+    chosen.show(now, shown);
+    mark(columns, now.item);
     app.announce(shown.map(spoken).join(" "));
   }
 
@@ -120,13 +124,14 @@ function column(app, each, counts, all, now) {
   const name = h("h2", { id: `ladder-${lens.key}` }, h("bdi", null, lens.title));
   if (problem) return h("section", { class: "column", "aria-labelledby": name.id }, name, h("p", { class: "failed" }, problem));
   const rungs = steps(ladder);
-  const labels = rungs.map((rung) => step(app, rung, sharing(counts.get(rung.hit.id) ?? 0, all)));
-  const own = subject(app, ladder, now.query);
-  const place = rungs.filter(({ hit }) => hit.radius <= ladder.query.radius).length;
+  const labels = rungs.map((rung) => step(app, rung, rung.hit.id === now.query.item ? "the query" : sharing(counts.get(rung.hit.id) ?? 0, all)));
   each.labels = [...labels];
-  each.labels.splice(place, 0, own);
   each.radii = rungs.map(({ hit }) => hit.radius);
-  each.radii.splice(place, 0, ladder.query.radius);
+  if (!rungs.some(({ hit }) => hit.id === now.query.item)) {
+    const place = rungs.filter(({ hit }) => hit.radius <= ladder.query.radius).length;
+    each.labels.splice(place, 0, subject(ladder, now.query));
+    each.radii.splice(place, 0, ladder.query.radius);
+  }
   each.drawing = s("svg", { class: "stair", "aria-hidden": "true" });
   each.stage = h("div", { class: "stage" }, each.drawing, h("ol", { class: "steps" }, each.labels));
   const spent = Math.round(TIMES.get(ladder) ?? 0);
@@ -154,7 +159,7 @@ function step(app, { hit, from, to }, mark) {
       h(
         "span",
         { class: "body" },
-        h("span", { class: "words" }, caption(named(hit), CAPTION), tier && [" ", h("span", { class: `tag tier${hit.tier % 4}` }, tier)], mark && [" ", h("span", { class: "tag mark" }, mark)]),
+        h("span", { class: "words" }, caption(named(hit), CAPTION), tier && [" ", h("span", { class: `of tier${hit.tier % 4}` }, tier)], mark && [" ", h("span", { class: "tag mark" }, mark)]),
         " ",
         h(
           "span",
@@ -168,7 +173,7 @@ function step(app, { hit, from, to }, mark) {
   );
 }
 
-function subject(app, ladder, query) {
+function subject(ladder, query) {
   const words = query.photo ? "your photo" : query.text !== undefined ? caption(query.text, CAPTION) : "the item itself";
   return h("li", { class: "step query" }, h("span", { class: "body" }, h("span", { class: "words" }, words), " ", h("span", { class: "numbers" }, h("span", null, "the query"), h("span", null, "r ", number(ladder.query.radius)))));
 }
@@ -207,15 +212,19 @@ function drawStair({ drawing, ladder, labels, radii }, axis, y, middles, room) {
   const marks = ticks(axis.low, axis.high, 6).map((value) =>
     s("g", { transform: `translate(0 ${y(value).toFixed(1)})` }, s("path", { class: "tick", d: `M${AXIS - 4} 0H${AXIS}` }), s("text", { x: AXIS - 8, dy: ".32em" }, number(value))),
   );
+  const floor = y(axis.high);
+  const way = stairPath(rungs, x, y, floor);
   drawing.setAttribute("width", String(end));
   drawing.setAttribute("height", String(room));
   fill(
     drawing,
+    rungs.length > 0 && s("path", { class: "below", d: `${way}V${floor}H${AXIS}V${y(rungs[0].hit.radius)}Z` }),
     s("path", { class: axis.broken ? "axis broken" : "axis", d: `M${AXIS} ${axis.broken ? y(axis.low) : y(0)}V${y(axis.high)}` }),
-    axis.broken && s("path", { class: "tick", d: `M${AXIS - 5} 5l10 -4M${AXIS - 5} 9l10 -4` }),
+    axis.broken && s("path", { class: "tick", d: `M${AXIS - 5} ${MARGIN - 6}l10 -4M${AXIS - 5} ${MARGIN - 2}l10 -4` }),
+    s("text", { class: "name", x: 0, y: 9 }, "radius"),
     marks,
     leads,
-    s("path", { class: "way", d: stairPath(rungs, x, y) }),
+    rungs.length > 0 && s("path", { class: "way", d: way }),
     dots,
   );
 }
@@ -225,6 +234,11 @@ function light(columns, event, on) {
   const id = event.target.closest?.("[data-id]")?.dataset.id;
   if (id === undefined) return;
   for (const each of columns.querySelectorAll("[data-id]")) each.classList.toggle("lit", on && each.dataset.id === id);
+}
+
+function mark(columns, item) {
+  for (const each of columns.querySelectorAll(".step[data-id]"))
+    each.firstElementChild.setAttribute("aria-pressed", String(each.dataset.id === item));
 }
 
 function markSwitch(switcher, columns) {

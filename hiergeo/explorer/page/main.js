@@ -6,6 +6,7 @@ import { download } from "./files.js";
 import { createQueryBox, queryOf } from "./search.js";
 import { LiveSource, takeToken } from "./source.js";
 import { COLUMNS, createState } from "./state.js";
+import { showTips } from "./tips.js";
 
 const VIEWS = [
   { name: "ladder", title: "Ladder", load: () => import("./ladder.js") },
@@ -55,6 +56,7 @@ function build(source, collection) {
   };
   state.subscribe(show);
   part("skip").addEventListener("click", () => part(`panel-${state.get().view}`).focus());
+  showTips();
   part("opening").remove();
   show(state.get());
 }

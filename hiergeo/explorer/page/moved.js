@@ -176,5 +176,6 @@ function company(/** @type {string} */ title, /** @type {any} */ held) {
   if (!held) return null;
   const list = (/** @type {string} */ words, /** @type {any[]} */ items) =>
     items.length > 0 && [h("dt", null, words), items.map((each) => h("dd", null, caption(named(each), IN_LIST)))];
-  return h("dl", null, h("dt", { class: "title" }, title), list("in both", held.kept), list("in the first alone", held.lost), list("in the second alone", held.gained));
+  const lists = [list("in both", held.kept), list("in the first alone", held.lost), list("in the second alone", held.gained)];
+  return lists.some(Boolean) && [h("p", { class: "title" }, title), h("dl", null, lists)];
 }

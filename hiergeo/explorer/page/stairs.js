@@ -34,7 +34,7 @@ export function steps(ladder) {
  */
 export function axisOf(ladders) {
   const radii = ladders
-    .flatMap((ladder) => [...steps(ladder).flatMap(({ hit, from }) => [hit?.radius, from]), ladder.query.radius])
+    .flatMap((ladder) => [...steps(ladder).map(({ hit }) => hit?.radius), ladder.query.radius])
     .filter((radius) => Number.isFinite(radius))
     .map(Number);
   const high = Math.max(...radii, Number.MIN_VALUE);
@@ -113,21 +113,17 @@ export function comparison(counts, all) {
 }
 
 /**
- * The staircase: it goes down along the thresholds for which a step is the nearest, and right to the next step.
+ * The staircase: it goes down from the radius at which an item becomes the nearest to that of the next, and right to it.
  *
  * @param {Rung[]} rungs that hold an item
  * @param {(place: number) => number} x of a step
  * @param {(radius: number) => number} y of a radius
+ * @param {number} end y of its foot
  * @returns {string} the data of a path
  */
-export function stairPath(rungs, x, y) {
-  return rungs
-    .map(({ from, to }, i) => {
-      const next = rungs[i + 1];
-      const end = next ? next.from : to;
-      return `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(from).toFixed(1)}V${y(end).toFixed(1)}`;
-    })
-    .join("");
+export function stairPath(rungs, x, y, end) {
+  const starts = rungs.map(({ hit }) => y(/** @type {Hit} */ (hit).radius));
+  return starts.map((start, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${start.toFixed(1)}V${(starts[i + 1] ?? end).toFixed(1)}`).join("");
 }
 
 /** Whether the item of a step entails the query: its cone holds the query. */

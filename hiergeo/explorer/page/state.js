@@ -7,7 +7,7 @@
  *   chart: string, centre: [number, number], turn: number, zoom: number, against: [string, string]}} State
  */
 
-const ID = /^-?\d{1,20}$/;
+const ID = /^\d{1,19}$/;
 
 /** Characters of a text in the URL; a longer query stays in the page but not in the link. */
 const LONGEST = 1500;

@@ -1,9 +1,10 @@
 // @ts-check
 /** The tree: an item between the items that entail it and those that it entails, and the path that was walked to it. */
 
-import { caption, counted, fill, h, named, number, picture, s, shortened, signed } from "./dom.js";
+import { caption, counted, fill, h, named, s, shortened } from "./dom.js";
 import { csv } from "./files.js";
 import { downloads } from "./saving.js";
+import { arrow, draw, middle, node } from "./walk.js";
 
 /** Items of a column at first, and how many more a press of its button brings. */
 const STEP = 8;
@@ -14,18 +15,17 @@ const STEP_ABOVE = 3;
 /** Where columns are stacked, as in views.css. */
 const STACKED = "(max-width: 60rem)";
 
-/** Characters of captions in nodes, crumbs and in the middle. */
-const [IN_NODE, IN_CRUMB, IN_MIDDLE] = [90, 40, 280];
+/** Characters of captions in crumbs. */
+const IN_CRUMB = 40;
 
 /** Items beside the middle. */
 const SIBLINGS = 6;
 
 /**
- * @typedef {{id: string, caption: string | null, image: boolean, radius: number, margin?: number, angle?: number,
- *   distance?: number}} Item
+ * @typedef {import("./walk.js").Item} Item
  * @typedef {{key: string, query: any, name: string}} Place  where the walk is: an item, a query, or the root
  * @typedef {{place: Place, item: any, radius: number | null, parents: Item[], children: Item[], siblings: Item[],
- *   of: Item | null, held: number | null}} Around  of: the parent that the siblings share
+ *   of: Item | null}} Around  of: the parent that the siblings share
  */
 
 /** @type {Place} */
@@ -44,7 +44,11 @@ export const view = {
     let wanted = first();
     let asked = 0;
 
-    const controls = h("div", { class: "controls" });
+    const space = choices("Space", "tree-lens", app.collection.lenses.map((/** @type {any} */ lens) => [lens.key, lens.title]), (key) => {
+      const others = app.state.get().lenses.filter((/** @type {string} */ each) => each !== key);
+      app.state.set({ lenses: [key, ...others] });
+    });
+    const order = choices("Order by", "tree-by", ["margin", "angle", "distance"].map((by) => [by, by]), (by) => app.state.set({ by }));
     const crumbs = h("ol", { class: "crumbs" });
     const edges = s("svg", { class: "edges", "aria-hidden": "true" });
     const columns = h("div", { class: "columns" });
@@ -53,7 +57,7 @@ export const view = {
     const saved = h("div");
     fill(
       root,
-      controls,
+      h("div", { class: "controls" }, app.collection.lenses.length > 1 && space.root, order.root),
       h("nav", { "aria-label": "Path walked" }, crumbs),
       trouble,
       walk,
@@ -98,6 +102,7 @@ export const view = {
         if (inside) current.focus({ preventScroll: true });
         if (moved) current.scrollIntoView({ block: "nearest" });
         draw(walk, edges);
+        held(around, lens, turn);
         app.announce(
           `${shortened(around.place.name, IN_CRUMB)}: ${counted(around.parents.length, "more general item")}, ` +
             `${counted(around.children.length, "more specific item")}.`,
@@ -109,6 +114,17 @@ export const view = {
       } finally {
         if (turn === asked) walk.removeAttribute("aria-busy");
       }
+    }
+
+    /** Say how many items the cone in the middle holds, where the source can count them.
+     * @param {Around} around @param {any} lens @param {number} turn */
+    async function held(around, lens, turn) {
+      if (around.place === ROOT) return;
+      const counted = await app.source.ask("count", lens.key, around.place.query, {}).catch(() => null);
+      const line = columns.querySelector(".held");
+      if (turn !== asked || !counted || !line) return;
+      const others = Math.max(0, counted.count - (around.item ? 1 : 0));
+      line.textContent = `Its cone holds ${others.toLocaleString("en")} of ${lens.rows.toLocaleString("en")} items.`;
     }
 
     /** @param {Place} place @param {boolean} last */
@@ -142,7 +158,7 @@ export const view = {
           "section",
           { class: "middle", "aria-labelledby": "tree-middle" },
           h("h2", { id: "tree-middle" }, atRoot || around.item ? "In focus" : "Your query"),
-          middle(around, lens, app.source),
+          middle({ ...around, name: around.place.name, isRoot: atRoot }, lens, app.source),
         ),
         h(
           "section",
@@ -161,23 +177,13 @@ export const view = {
       ];
     }
 
-    function settle(/** @type {any} */ state) {
-      const lens = lensOf();
-      const turn = (/** @type {string} */ key) =>
-        app.state.set({ lenses: [key, ...state.lenses.filter((/** @type {string} */ each) => each !== key)] });
-      fill(
-        controls,
-        choices("Lens", "tree-lens", app.collection.lenses.map((/** @type {any} */ each) => [each.key, each.title]), lens.key, turn),
-        choices("Order by", "tree-by", ["margin", "angle", "distance"].map((by) => [by, by]), state.by, (by) => app.state.set({ by })),
-      );
-    }
-
     return {
       update(/** @type {any} */ state, /** @type {any} */ before) {
         const moved = !before || !shown || shown.place.key !== placeOf(state).key;
         const other = !before || !shown || before.by !== state.by || before.lenses[0] !== state.lenses[0];
         if (moved) wanted = first();
-        if (other) settle(state);
+        space.show(state.lenses[0]);
+        order.show(state.by);
         if (moved || other) return show(state, moved && before);
       },
     };
@@ -206,7 +212,7 @@ function placeOf(/** @type {any} */ state) {
 async function neighbourhood(source, lens, place, by, wanted, path) {
   if (place === ROOT) {
     const children = await source.roots(lens.key, wanted.children);
-    return { place, item: null, radius: 0, parents: [], children, siblings: [], of: null, held: lens.rows };
+    return { place, item: null, radius: 0, parents: [], children, siblings: [], of: null };
   }
   const own = (/** @type {Item} */ hit) => hit.id === place.key || (hit.caption !== null && hit.caption === place.query.text);
   const apart = (/** @type {Item[]} */ hits, /** @type {number} */ k) => hits.filter((hit) => !own(hit)).slice(0, k);
@@ -223,7 +229,7 @@ async function neighbourhood(source, lens, place, by, wanted, path) {
   const of = parents.find((each) => each.id === before?.key) ?? parents[0] ?? null;
   const siblings = of && item ? (await near("children", { item: of.id }, SIBLINGS + 1)).filter((each) => each.id !== of.id) : [];
   const name = item ? named(item) : place.name;
-  return { place: { ...place, name }, item, radius: up.query.radius, parents, children: down, siblings: siblings.slice(0, SIBLINGS), of, held: null };
+  return { place: { ...place, name }, item, radius: up.query.radius, parents, children: down, siblings: siblings.slice(0, SIBLINGS), of };
 }
 
 /** The path after a step: back to a place on it, on to a neighbour of its end, or from the root to somewhere else.
@@ -236,138 +242,13 @@ function walked(path, around, before) {
   return near ? [...path, place] : [ROOT, place];
 }
 
-/** An item beside the middle, with the edge that joins it.
- * @param {Item} item @param {any} lens @param {any} source @param {(item: Item) => void} choose @param {boolean} [joined] */
-function node(item, lens, source, choose, joined = true) {
-  const holds = (item.margin ?? -1) >= 0;
-  const edge = joined && item.margin !== undefined && item.margin !== null;
-  const label = `tree-edge-${item.id}`;
-  return h(
-    "li",
-    { class: edge ? (holds ? "holds" : "apart") : "free" },
-    h(
-      "button",
-      { type: "button", class: "node", tabindex: "-1", "aria-describedby": edge ? label : null, onclick: () => choose(item) },
-      item.image && picture(source, item.id, 64),
-      h("span", { class: "said" }, caption(named(item), IN_NODE), radius(item.radius, lens)),
-    ),
-    edge &&
-      h(
-        "span",
-        { class: "between", id: label },
-        h("b", null, holds ? "✓ entailed" : "✗ not entailed"),
-        h("span", null, `margin ${signed(item.margin)}`),
-        h("span", null, `angle ${number(item.angle)}`),
-      ),
-  );
-}
-
-/** @param {Around} around @param {any} lens @param {any} source */
-function middle(around, lens, source) {
-  const { place, item } = around;
-  const long = place.name.length > IN_MIDDLE;
-  return [
-    h(
-      "button",
-      { type: "button", class: "node current", tabindex: "0", "aria-current": "true" },
-      item?.image && picture(source, item.id, 192),
-      h(
-        "span",
-        { class: "said" },
-        place === ROOT ? "The root of the space" : caption(place.name, IN_MIDDLE),
-        radius(around.radius, lens),
-      ),
-    ),
-    long && h("details", null, h("summary", null, "Whole text"), h("p", null, h("bdi", null, place.name))),
-  ];
-}
-
-/** A radius, and where it lies between the smallest and the largest of the space.
- * @param {number | null} value @param {any} lens */
-function radius(value, lens) {
-  const mark = h("i");
-  const share = value === null ? 0 : (value - lens.low) / (lens.high - lens.low || 1);
-  mark.style.setProperty("--at", `${Math.min(1, Math.max(0, share)) * 100}%`);
-  return h("span", { class: "radius" }, h("span", { class: "rule", "aria-hidden": "true" }, mark), `r ${number(value)}`);
-}
-
-/** Named choices of which one holds.
- * @param {string} legend @param {string} name @param {string[][]} options @param {string} chosen
- * @param {(key: string) => void} change */
-export function choices(legend, name, options, chosen, change) {
-  return h(
-    "fieldset",
-    { class: "switch" },
-    h("legend", null, legend),
-    options.map(([key, title]) =>
-      h(
-        "label",
-        null,
-        h("input", { type: "radio", name, value: key, checked: key === chosen, onchange: () => change(key) }),
-        h("span", null, caption(title, 60)),
-      ),
-    ),
-  );
-}
-
-/** Where the left and the right arrow key lead from a section. @type {Record<string, (string | null)[]>} */
-const ACROSS = {
-  above: [null, "middle"],
-  middle: ["above", "below"],
-  beside: ["above", "below"],
-  below: ["middle", null],
-};
-
-/** Arrow keys: left and right to what is more general and more specific, up and down within a column, Home and End to its ends.
- * @param {KeyboardEvent} event @param {HTMLElement} walk */
-function arrow(event, walk) {
-  const node = /** @type {HTMLElement} */ (event.target);
-  if (!node.matches(".node") || event.altKey || event.ctrlKey || event.metaKey) return;
-  const nodes = /** @type {HTMLElement[]} */ ([...walk.querySelectorAll(".node")]);
-  const box = node.getBoundingClientRect();
-  const column = nodes
-    .filter((each) => each.getBoundingClientRect().left < box.right && each.getBoundingClientRect().right > box.left)
-    .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top);
-  const at = column.indexOf(node);
-  const section = /** @type {HTMLElement} */ (node.closest("section")).className;
-  const beside = (/** @type {number} */ side) => walk.querySelector(`.${ACROSS[section][side]} .node`);
-  /** @type {Record<string, () => any>} */
-  const targets = {
-    ArrowUp: () => column[at - 1],
-    ArrowDown: () => column[at + 1],
-    ArrowLeft: () => beside(0),
-    ArrowRight: () => beside(1),
-    Home: () => column[0],
-    End: () => column.at(-1),
-  };
-  const target = targets[event.key]?.();
-  if (!target) return;
-  event.preventDefault();
-  for (const each of nodes) each.tabIndex = each === target ? 0 : -1;
-  target.focus();
-}
-
-/** Draw the edges between the nodes and the middle; on a phone the list is indented instead.
- * @param {HTMLElement} walk @param {SVGElement} edges */
-function draw(walk, edges) {
-  const frame = walk.getBoundingClientRect();
-  const middle = walk.querySelector(".current")?.getBoundingClientRect();
-  if (!middle || !frame.width) return;
-  edges.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
-  const paths = [...walk.querySelectorAll(".above li, .below li")].map((each) => {
-    const up = each.closest(".above") !== null;
-    const box = (each.querySelector(".between") ?? each).getBoundingClientRect();
-    const from = (up ? box.right : box.left) - frame.left;
-    const to = (up ? middle.left : middle.right) - frame.left;
-    const [start, end] = [box.top + box.height / 2 - frame.top, middle.top + middle.height / 2 - frame.top];
-    const half = (from + to) / 2;
-    const edge = s("path", { class: each.className, d: `M${from} ${start}C${half} ${start} ${half} ${end} ${to} ${end}` });
-    const light = (/** @type {boolean} */ on) => () => edge.classList.toggle("lit", on);
-    for (const [name, on] of [["pointerenter", true], ["focusin", true], ["pointerleave", false], ["focusout", false]])
-      each.addEventListener(/** @type {string} */ (name), light(/** @type {boolean} */ (on)));
-    return edge;
-  });
-  edges.replaceChildren(...paths);
+/** Named choices of which one holds; `show` says which.
+ * @param {string} legend @param {string} name @param {string[][]} options @param {(key: string) => void} change */
+function choices(legend, name, options, change) {
+  const inputs = options.map(([key]) => h("input", { type: "radio", name, value: key, onchange: () => change(key) }));
+  const labels = options.map(([, title], index) => h("label", null, inputs[index], h("span", null, caption(title, 60))));
+  const show = (/** @type {string} */ key) => inputs.forEach((input) => (input.checked = input.value === key));
+  return { root: h("fieldset", { class: "switch" }, h("legend", null, legend), labels), show };
 }
 
 /** The edges shown as CSV.

@@ -20,7 +20,7 @@ from hiergeo.search.chunks import Stretch, resident, stream
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import CODES
-from hiergeo.search.shards import IDS, Labels, OpenShard, read_rows
+from hiergeo.search.shards import IDS, RADII, Labels, OpenShard, read_rows
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked
 
@@ -195,14 +195,23 @@ class ExactStore(Store):
 
     def named(self) -> Iterator[tuple[NDArray[np.int64], Labels]]:
         """Ids and labels of all items in the order in which they are stored, a bounded number at a time."""
+        for opened, places in self._places():
+            yield opened.array(IDS)[places], opened.labels(places)
+
+    def radii(self) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """Ids (n,) and radii (n, F) of all items in the order in which they are stored, a bounded number at a time."""
+        for opened, places in self._places():
+            yield opened.array(IDS)[places], torch.from_numpy(opened.array(RADII)[places])
+
+    def _places(self) -> Iterator[tuple[OpenShard, NDArray[np.int64]]]:
+        """The rows of every shard that are not deleted, a bounded number at a time."""
         held = self.snapshot
         for shard in held.manifest.shards:
             opened = held.open(shard)
             for start in range(0, shard.rows, CHUNK):
                 stop = min(start + CHUNK, shard.rows)
                 live = opened.live(start, stop)
-                places = np.arange(start, stop) if live is None else start + np.flatnonzero(live)
-                yield opened.array(IDS)[places], opened.labels(places)
+                yield opened, np.arange(start, stop) if live is None else start + np.flatnonzero(live)
 
     def holds(self, ids: Tensor) -> Tensor:
         """Whether each of the ids (n,) is that of an item, (n,) bool."""
