@@ -11,6 +11,7 @@ from hiergeo.search import certified
 from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Recall, Rung
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.pushing import Engines
+from hiergeo.search.queries import Item
 from hiergeo.search.recall import recall_of
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
@@ -51,8 +52,12 @@ class Group:
     ) -> None:
         first = requests[0]
         self.requests, self.first, self.space, self.store, self.device = requests, first, space, store, device
-        stored = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
-        self.x = stored.points(space.geometry, device)
+        rows = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
+        items = {place: each.query.id for place, each in enumerate(requests) if isinstance(each.query, Item)}
+        if items:
+            places, held = list(items), store.fetch(torch.tensor(list(items.values())))
+            rows.direction[places], rows.radii[places] = held.direction, held.radii
+        self.x = rows.points(space.geometry, device)
         self.task = self._task(first, Range(first.low, first.high))
         self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0

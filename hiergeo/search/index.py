@@ -40,8 +40,8 @@ class Index(Editable):
 
     Methods take one query and give one answer, or several (a list, or a tensor (Q, D)) and give a list of answers from
     one pass over the index. A query is a text, an image (a `Path`, a picture, or a string that names an existing image
-    file; any other string is a text), or an embedding; its direction is
-    rounded to the dtype of the index before it is compared, as those of stored items were.
+    file; any other string is a text), or an embedding, whose direction is
+    rounded to the dtype of the index before it is compared, as those of stored items were; or an `Item` of the index.
 
     Args:
         store: where the items are.

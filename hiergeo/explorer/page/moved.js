@@ -37,8 +37,7 @@ export function told(moved, lenses, app) {
       "section",
       { "aria-labelledby": "compare-movers" },
       h("h2", { id: "compare-movers" }, moved.order === "radius" ? "What moved most" : "Whose neighbours changed most"),
-      table.root,
-      table.saved,
+      moved.movers.length ? [table.root, table.saved] : h("p", { class: "note" }, "No item."),
     ),
   ];
 }

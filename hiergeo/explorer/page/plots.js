@@ -86,8 +86,8 @@ export function bars(edges, tops, floor) {
 }
 
 /**
- * Histograms of several groups over common bins, one row each, general at the top; all rows share one scale of counts. A
- * single group has an axis of counts instead of a name.
+ * Histograms of several groups over common bins, one row each, general at the top, each on a scale of its own: groups differ
+ * much in size. A single group has an axis of counts instead of a name.
  * @param {{width: number, edges: number[], rows: {name: string, counts: number[], css: string, mean?: number | null}[],
  *   x: Axis, label: string, noun?: string, marks?: {at: number, name: string}[]}} of  marks: vertical lines with a name
  */
@@ -95,12 +95,12 @@ export function histogram({ width, edges, rows, x: across, label, noun = "items"
   const alone = rows.length === 1;
   const [tall, top] = [alone ? 150 : 46, marks.length ? 30 : 14];
   const height = top + rows.length * tall + 42;
-  const highest = Math.max(1, ...rows.flatMap((row) => row.counts));
-  const y = alone ? { low: 0, high: highest, label: noun, wanted: 3 } : undefined;
+  const y = alone ? { low: 0, high: Math.max(1, ...rows[0].counts), label: noun, wanted: 3 } : undefined;
   const plot = frame({ width, height, x: across, y, label, top, left: alone ? 52 : Math.min(92, Math.round(width / 5)) });
   rows.forEach((row, index) => {
     const floor = top + (index + 1) * tall;
     const group = s("g", { class: row.css });
+    const highest = Math.max(1, ...row.counts);
     const tops = row.counts.map((count) => floor - (count / highest) * (alone ? tall : tall - 8));
     group.append(s("path", { class: "bars", d: bars(edges.map(plot.x), tops, floor) }));
     if (!alone) group.append(s("text", { class: "name axis", x: plot.box.left - 8, y: floor - 4 }, row.name));
