@@ -1,5 +1,6 @@
 """What tests of the map in a browser share: Chromium, a server of the page's files, and a made-up collection."""
 
+import base64
 import contextlib
 import json
 import shutil
@@ -17,11 +18,15 @@ from hiergeo.report import design
 
 PAGE = files("hiergeo.explorer") / "page"
 DOUBLE = Path(__file__).with_name("explorer_map_double.js")
-SHELL = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>map</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/page/design.css"><link rel="stylesheet" href="/page/explore.css">
-<link rel="stylesheet" href="/page/map.css"><main id="main"><section class="view map" id="root"></section></main>"""
+SHEETS = "".join(f'<link rel="stylesheet" href="/page/{name}.css">' for name in ("design", "explore", "map"))
+SHELL = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>map</title><link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width, initial-scale=1">{SHEETS}
+<main id="main"><section class="view map" id="root"></section></main>"""
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
+STAGE = "const stage = [...shown.panels.values()][given[0] ?? 0].stage, camera = stage.camera;"
+"""What a script of a test begins with: the stage of the panel whose place is given first, and its camera."""
+
 SOFTWARE = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
 
@@ -64,7 +69,14 @@ def chromium(*arguments: str) -> Iterator[Any]:
         pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    for argument in ("--headless=new", "--hide-scrollbars", "--no-sandbox", "--disable-dev-shm-usage", *SOFTWARE, *arguments):
+    for argument in (
+        "--headless=new",
+        "--hide-scrollbars",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        *SOFTWARE,
+        *arguments,
+    ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
@@ -84,7 +96,8 @@ def resize(browser: Any, width: int, height: int = 900) -> None:
 def run(browser: Any, code: str, *arguments: object) -> Any:
     """The value of an asynchronous function body in JavaScript, whose arguments are `given`."""
     script = f"""const given = [...arguments].slice(0, -1), done = arguments[arguments.length - 1];
-    (async () => {{ {code} }})().then((value) => done(JSON.stringify(value ?? null)), (error) => done(JSON.stringify({{error: `${{error.stack ?? error}}`}})))"""
+    (async () => {{ {code} }})().then((value) => done(JSON.stringify(value ?? null)),
+      (error) => done(JSON.stringify({{error: `${{error.stack ?? error}}`}})))"""
     found = json.loads(browser.execute_async_script(script, *arguments))
     if isinstance(found, dict) and "error" in found:
         raise AssertionError(found["error"])
@@ -121,3 +134,97 @@ def rested(browser: Any) -> None:
     )
 
 
+def stage_of(browser: Any, place: int = 0) -> Any:
+    return browser.find_elements("css selector", ".map-stage")[place]
+
+
+def corner(browser: Any, place: int = 0) -> tuple[float, float]:
+    """Where the left upper corner of a stage is in the window."""
+    box = browser.execute_script("return arguments[0].getBoundingClientRect()", stage_of(browser, place))
+    return box["x"], box["y"]
+
+
+def mouse(browser: Any, kind: str, x: float, y: float, place: int = 0, **more: object) -> None:
+    """One event of the mouse at a pixel of a stage."""
+    left, top = corner(browser, place)
+    event = {"type": kind, "x": left + x, "y": top + y, "button": "left", "clickCount": 1, **more}
+    if kind in ("mouseMoved", "mouseWheel"):
+        event["button"] = "left" if more.get("buttons") else "none"
+    browser.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+
+def drag(browser: Any, way: list[tuple[float, float]], place: int = 0) -> None:
+    mouse(browser, "mouseMoved", *way[0], place)
+    mouse(browser, "mousePressed", *way[0], place)
+    for x, y in way[1:]:
+        mouse(browser, "mouseMoved", x, y, place, buttons=1)
+    mouse(browser, "mouseReleased", *way[-1], place)
+
+
+def click(browser: Any, x: float, y: float, place: int = 0) -> None:
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        mouse(browser, kind, x, y, place)
+
+
+def press(browser: Any, keys: str, place: int = 0) -> None:
+    browser.execute_script("arguments[0].focus()", stage_of(browser, place))
+    for key in keys:
+        event = {"key": key, "text": key} if len(key) == 1 else {"key": key}
+        browser.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyDown", **event})
+        browser.execute_cdp_cmd("Input.dispatchKeyEvent", {"type": "keyUp", "key": key})
+
+
+def lone_point(browser: Any, place: int = 0) -> list:
+    """The id and the pixel of a point well within the stage, far from every other."""
+    return run(
+        browser,
+        f"""{STAGE} const points = app.source.maps[stage.lens.key].points.map(({{ id, x, y }}) => [String(id),
+          ...camera.onScreen([x, y])]);
+        const free = ([id, x, y]) => Math.hypot(x - camera.width / 2,
+          y - camera.height / 2) < 0.4 * camera.width && !points.some(([other, u,
+          v]) => other !== id && Math.hypot(u - x, v - y) < 7);
+        return points.find(free);""",
+        place,
+    )
+
+
+def saved(browser: Any, suffix: str) -> bytes:
+    found = until(
+        browser,
+        """const file = told.saved.find(({ name }) => name.endsWith(given[0])); if (!file) return null;
+        const bytes = new Uint8Array(await new Blob([file.content]).arrayBuffer()); let text = '';
+        for (const byte of bytes) text += String.fromCharCode(byte);
+        return btoa(text)""",
+        suffix,
+    )
+    return base64.b64decode(found)
+
+
+def touch(browser: Any, kind: str, *places: tuple[float, float]) -> None:
+    left, top = corner(browser)
+    points = [{"x": left + x, "y": top + y, "id": i} for i, (x, y) in enumerate(places)]
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def _address() -> Iterator[str]:
+    with serving_files() as served:
+        yield served
+
+
+def _browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+def _desk(browser: Any) -> Iterator[Any]:
+    resize(browser, 1280)
+    yield browser
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def fixtures() -> tuple[Any, Any, Any]:
+    """Fixtures of a test module: the address of the page, a browser, and the browser at the width of a desk, on whose
+    console no test may leave an error.
+    """
+    module = pytest.fixture(scope="module")
+    return module(_address), module(_browser), pytest.fixture(_desk)

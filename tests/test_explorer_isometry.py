@@ -77,7 +77,8 @@ def test_composition_and_inverse_are_isometries_of_one_point_and_one_turn(page, 
     code = f"""{IMPORT} const [zs, first, then] = given;
     return zs.map((z, i) => {{
       const both = maths.compose(then[i], first[i]);
-      return [maths.apply(both, z), maths.apply(then[i], maths.apply(first[i], z)), maths.apply(maths.inverse(both), maths.apply(both, z)), both];
+      return [maths.apply(both, z), maths.apply(then[i], maths.apply(first[i], z)),
+        maths.apply(maths.inverse(both), maths.apply(both, z)), both];
     }})"""
     for (at_once, in_turn, back, both), one in zip(run(page, code, z, first, then), z, strict=True):
         assert distance(kappa, at_once, in_turn) < 1e-6
@@ -89,7 +90,8 @@ def test_composition_and_inverse_are_isometries_of_one_point_and_one_turn(page, 
 def test_a_translation_goes_along_the_geodesic_whose_points_are_evenly_spaced(page, kappa):
     z, w = points(kappa, 30, 7).tolist(), points(kappa, 30, 8).tolist()
     code = f"""{IMPORT} const [kappa, zs, ws] = given;
-    return zs.map((z, i) => [maths.apply(maths.translation(kappa, z, ws[i]), z), maths.geodesic(kappa, z, ws[i], 4)])"""
+    return zs.map((z, i) => [maths.apply(maths.translation(kappa, z, ws[i]), z), maths.geodesic(kappa, z, ws[i],
+      4)])"""
     for (moved, way), one, other in zip(run(page, code, kappa, z, w), z, w, strict=True):
         whole = distance(kappa, one, other)
         assert distance(kappa, moved, other) < 1e-6
@@ -110,11 +112,14 @@ def test_circles_go_to_circles_and_their_insides_to_the_side_that_is_said(page, 
         for c, r in zip(random.normal(0, 0.7, (80, 2)).tolist(), random.uniform(0.01, 1.5, 80), strict=True)
     ]
     code = f"""{IMPORT} const [moves, disks] = given;
-    const on = (disk, angle, share) => [disk.centre[0] + share * disk.radius * Math.cos(angle), disk.centre[1] + share * disk.radius * Math.sin(angle)];
+    const on = (disk, angle, share) => [disk.centre[0] + share * disk.radius * Math.cos(angle),
+      disk.centre[1] + share * disk.radius * Math.sin(angle)];
     return moves.map((g, i) => {{
       const image = maths.circle(g, disks[i]);
-      const away = (angle, share) => maths.distance(0, maths.apply(g, on(disks[i], angle, share)), image.centre) / 2 / image.radius;
-      return [image.outside, [0.3, 1.7, 3, 5].map((angle) => away(angle, 1)), [0.3, 2, 4].map((angle) => away(angle, 0.9))];
+      const away = (angle, share) => maths.distance(0, maths.apply(g, on(disks[i], angle, share)),
+        image.centre) / 2 / image.radius;
+      return [image.outside, [0.3, 1.7, 3, 5].map((angle) => away(angle, 1)), [0.3, 2,
+        4].map((angle) => away(angle, 0.9))];
     }})"""
     sides = set()
     for outside, edge, within in run(page, code, moves, disks):
@@ -125,7 +130,8 @@ def test_circles_go_to_circles_and_their_insides_to_the_side_that_is_said(page, 
 
 
 def test_the_flat_chart_keeps_angles_and_draws_radii_themselves(page):
-    code = f"{IMPORT} return given[0].map((kappa) => [maths.flatten(kappa, [0.3, 0.4]), maths.unflatten(kappa, maths.flatten(kappa, [0.3, 0.4]))])"
+    code = f"""{IMPORT} return given[0].map((kappa) => [maths.flatten(kappa, [0.3, 0.4]), maths.unflatten(kappa,
+      maths.flatten(kappa, [0.3, 0.4]))])"""
     for (flat, back), radius in zip(run(page, code, KAPPAS), (np.arctanh(0.5), 0.5, np.arctan(0.5)), strict=True):
         assert flat == pytest.approx([0.6 * radius, 0.8 * radius])
         assert back == pytest.approx([0.3, 0.4])
@@ -150,7 +156,8 @@ def test_tiles_of_all_points_in_sight_are_chosen_coarse_first_within_the_budget(
     }}
     const few = choose(tree, camera, 1500);
     const last = few.filter(({{ square }}) => square.level === few.at(-1).square.level);
-    return [lost, hidden, chosen.map(({{ square }}) => square.level), few.reduce((sum, {{ count }}) => sum + count, 0), last.map(({{ count, square }}) => count / square.count)];"""
+    return [lost, hidden, chosen.map(({{ square }}) => square.level), few.reduce((sum, {{ count }}) => sum + count,
+      0), last.map(({{ count, square }}) => count / square.count)];"""
     lost, hidden, levels, total, shares = run(page, code, kappa, chart)
     assert lost == 0
     assert hidden > 0
@@ -164,11 +171,13 @@ def test_tiles_are_loaded_a_few_at_a_time_kept_by_last_use_and_asked_again_after
     let running = 0, most = 0, fails = 1; const asked = [], dropped = [], failures = [], loaded = [];
     const tile = {{ ids: new BigUint64Array(100) }};
     const fetch = async ({{ key }}) => {{
-      asked.push(key); most = Math.max(most, ++running); await new Promise((done) => setTimeout(done, 2)); running -= 1;
+      asked.push(key); most = Math.max(most, ++running); await new Promise((done) => setTimeout(done, 2));
+        running -= 1;
       if (key === 'b' && fails-- > 0) throw new Error('broken');
       return tile;
     }};
-    const tell = {{ loaded: (key) => loaded.push(key), dropped: (key) => dropped.push(key), failed: (error) => failures.push(error.message) }};
+    const tell = {{ loaded: (key) => loaded.push(key), dropped: (key) => dropped.push(key),
+      failed: (error) => failures.push(error.message) }};
     const loader = new Loader(fetch, tell, {{ bytes: 3 * 2200, requests: 2 }});
     const squaresOf = (keys) => [...keys].map((key) => ({{ key }}));
     const idle = async () => {{ while (!loader.idle) await new Promise((done) => setTimeout(done, 2)); }};
@@ -183,7 +192,8 @@ def test_tiles_are_loaded_a_few_at_a_time_kept_by_last_use_and_asked_again_after
 def test_the_pace_falls_at_once_and_rises_slowly_within_its_bounds(page):
     code = f"""{TILES} const pace = new Pace({{ first: 100000, least: 5000, most: 200000 }});
     const budgets = [pace.budget];
-    for (const [time, drawn] of [[200, 100000], [10, 1000], [10, pace.budget]]) {{ pace.after(time, drawn); budgets.push(pace.budget); }}
+    for (const [time, drawn] of [[200, 100000], [10, 1000], [10, pace.budget]]) {{ pace.after(time, drawn);
+      budgets.push(pace.budget); }}
     for (let i = 0; i < 99; i++) pace.after(5000, pace.budget);
     budgets.push(pace.budget);
     for (let i = 0; i < 99; i++) pace.after(8, pace.budget);
