@@ -78,8 +78,8 @@ def tiles(made: Map) -> None:
     print(
         f"{len(listed):,} tiles on {levels} levels hold {sum(counts):,} items, median {median(counts):,.0f}; "
         f"{sum(sizes) / 1e6:.1f} MB in all, {max(sizes) / 1e3:.0f} kB at most; "
-        f"{len(listed) / spent.cpu:,.0f} tiles a second of processors. The plane shows {100 * made.plane.share:.1f} % of "
-        f"the variance of directions.",
+        f"{len(listed) / spent.cpu:,.0f} tiles a second of processors. The plane shows {100 * made.plane.share:.1f} % "
+        f"of the variance of directions.",
         flush=True,
     )
 
