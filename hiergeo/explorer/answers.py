@@ -76,8 +76,8 @@ def changes(rungs: Sequence[Rung]) -> list[tuple[float, float, Hit]]:
 
 
 def written(value: Any) -> bytes:
-    """A value in JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    """A value in JSON; half of a surrogate pair, which names of files can hold, becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def finite(value: float) -> float | None:
