@@ -55,6 +55,7 @@ ALLOWED = {
     | DATA
     | MEASURES
     | {"auditing", "benchmarks", "evaluation", "findings", "study", "suite", "training"},
+    "explorer": BASE | DATA | MEASURES | {"auditing", "evaluation", "findings", "report", "search", "serving"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "losses", "search", "training"},
@@ -67,6 +68,7 @@ ALLOWED = {
         "benchmarks",
         "corpus",
         "evaluation",
+        "explorer",
         "findings",
         "info",
         "interop",

@@ -96,6 +96,8 @@ def test_every_kind_of_question_agrees_with_brute_force(index: search.Index, spa
             assert rung.hit is not None
             assert float(distance[rung.hit.id]) == pytest.approx(float(allowed.min()), abs=2e-5)
             assert rung.hit.distance == pytest.approx(float(allowed.min()), abs=2e-5)
+            assert rung.hit.margin == pytest.approx(float(outward[rung.hit.id]), abs=2e-5)
+            assert rung.hit.angle == pytest.approx(float(inward[rung.hit.id]), abs=2e-5)
 
 
 def test_requests_of_all_kinds_share_one_pass(index: search.Index, monkeypatch: pytest.MonkeyPatch) -> None:

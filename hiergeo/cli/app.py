@@ -12,6 +12,7 @@ from hiergeo.cli import (
     data,
     demo,
     embed,
+    explore,
     heads,
     info,
     ladder,
@@ -65,6 +66,7 @@ app.command("tree", cls=PlannedVerb)(tree.tree_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)
 app.command("serve", cls=PlannedVerb)(serve.serve_command)
+app.command("explore", cls=PlannedVerb)(explore.explore_command)
 app.add_typer(data.app, name="data")
 training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)
 training.command("head", cls=PlannedVerb)(train_head.head_command)

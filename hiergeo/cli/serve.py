@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from socket import socket
 from typing import Annotated
 
 import typer
@@ -97,14 +98,11 @@ def serve_command(
     if store is not None and writable:
         raise InputError("--store and --writable exclude each other: add to the index, then push it to the store.")
     with serving.bind(host, port) as bound:
-        if not is_loopback(bound) and token is None and not insecure:
-            raise InputError(
-                f"{host} is reached from other machines: give a --token (or HIERGEO_TOKEN), or --insecure to serve all."
-            )
+        hosts = check_reach(bound, host, token, insecure)
         settings = serving.Settings(
             token=token,
             writable=writable,
-            hosts=LOOPBACK | {host.lower()} if is_loopback(bound) else None,
+            hosts=hosts,
             store=store,
             window=window / 1000,
             batch=batch_size,
@@ -130,6 +128,21 @@ def serve_command(
             console().print(told, soft_wrap=True)
 
         serving.serve(app, bound, settings.limits, ready)
+
+
+def check_reach(bound: socket, host: str, token: str | None, insecure: bool) -> frozenset[str] | None:
+    """What the Host header may name of a server on a socket; None allows every name.
+
+    Raises:
+        InputError: other machines reach it, it asks for no token, and that is not what the user says.
+    """
+    if is_loopback(bound):
+        return LOOPBACK | {host.lower()}
+    if token is None and not insecure:
+        raise InputError(
+            f"{host} is reached from other machines: give a --token (or HIERGEO_TOKEN), or --insecure to serve all."
+        )
+    return None
 
 
 def check_token(token: str | None) -> None:

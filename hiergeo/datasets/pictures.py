@@ -50,16 +50,26 @@ def check_images(images: Sequence[ImageLike]) -> None:
             _read(image, _label(image, place), lambda _: None)
 
 
-def open_rgb(image: ImageLike) -> "Image":
+def open_rgb(image: ImageLike, least: int | None = None) -> "Image":
     """The picture in mode RGB, turned upright by its EXIF orientation, transparency laid on white, 16 bits cut to 8.
 
     Files of `FORMATS` are read, of an animation the first frame.
+
+    Args:
+        image: the picture.
+        least: pixels of each side that suffice: a decoder that can scales a larger picture down while it reads it.
 
     Raises:
         InputError: the file is missing, truncated, no image or of another format; the picture has no pixels, more than
             `hiergeo._limits` allows, or one side that is over a hundred times the other; the array is of another kind.
     """
-    return _read(image, _label(image), lambda opened: _rgb(_upright(opened)))
+
+    def use(opened: "Image") -> "Image":
+        if least is not None:
+            opened.draft("RGB", (least, least))
+        return _rgb(_upright(opened))
+
+    return _read(image, _label(image), use)
 
 
 def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:

@@ -1,5 +1,6 @@
 """Results for people: tables for the terminal, text formats, and self-contained pages."""
 
+from hiergeo.report.assets import design
 from hiergeo.report.audits import audit_tables, write_audit
 from hiergeo.report.formats import FORMATS, as_csv, as_json, as_latex, as_markdown, check_format, formatted
 from hiergeo.report.leaderboard import write_leaderboard
@@ -17,6 +18,7 @@ __all__ = [
     "check_format",
     "comparison_table",
     "comparison_tables",
+    "design",
     "formatted",
     "length_table",
     "result_table",

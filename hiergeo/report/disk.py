@@ -8,6 +8,7 @@ import torch
 
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.geometry import ConstantCurvature, Space
+from hiergeo.geometry.disk import FARTHEST, Plane, placed_at, plane
 from hiergeo.report.charts import ticks
 from hiergeo.report.ladders import Thumbnail, thumbnail
 
@@ -22,9 +23,6 @@ ROOM = 1.03
 
 SIDE = 112
 """Longest side, in pixels, of the images that appear beside the disk."""
-
-FARTHEST = 0.47 * np.pi
-"""Half of the largest angle from the root that is drawn stereographically; beyond it the drawing would explode."""
 
 IMAGE = -1
 """Kind of the points of images; those of captions are of the kind of their tier."""
@@ -74,15 +72,6 @@ class Chain:
     picture: Thumbnail | None
 
 
-@dataclass(frozen=True)
-class Plane:
-    """Two orthonormal axes (D, 2), their share of the variance of directions, and the length of the mean direction."""
-
-    axes: np.ndarray
-    share: float
-    mean: float
-
-
 def drawn_rows(embedded: Embedded, seed: int) -> list[int]:
     """Indices of the rows that are drawn, ascending: at most `CHAINS`, chosen at random."""
     count = len(embedded.hierarchy.rows)
@@ -106,43 +95,12 @@ def views(spaces: dict[str, tuple[Embedded, Space]], rows: Sequence[int]) -> lis
     return [_view(title, spaces[title][1], each, reach) for title, each in placed.items()]
 
 
-def plane(tangents: np.ndarray) -> Plane:
-    """The plane in which the directions of tangent vectors (n, D) vary most, orthogonal to their mean direction.
-
-    The mean direction is projected out of the unit vectors, which then have mean zero, so that their principal axes
-    pass through the root, which stays at the centre.
-    """
-    length = np.linalg.norm(tangents, axis=1, keepdims=True)
-    units = tangents / np.where(length > 0, length, 1)
-    mean = units.mean(0)
-    size = float(np.linalg.norm(mean))
-    apart = units - np.outer(units @ mean, mean) / size**2 if size > 1e-12 else units
-    _, values, axes = np.linalg.svd(apart, full_matrices=False)
-    two = np.zeros((2, axes.shape[1]))
-    two[: len(axes)] = axes[:2]
-    signs = np.sign(two[np.arange(2), np.abs(two).argmax(1)])
-    share = float((values[:2] ** 2).sum() / max(float((values**2).sum()), np.finfo(float).tiny))
-    return Plane((two * signs[:, None]).T, share, size)
-
-
-def placed_at(radius: np.ndarray, curvature: float) -> np.ndarray:
-    """Distance from the centre of a disk at which a radius is drawn, before any magnification.
-
-    K < 0: tanh(s r / 2), the Poincare disk of radius 1. K > 0: tan(s r / 2), stereographic from the antipode, with the
-    equator at 1; points closer to the antipode are drawn at `FARTHEST`. K = 0: r itself.
-    """
-    if curvature == 0:
-        return np.asarray(radius, dtype=np.float64)
-    half = np.sqrt(abs(curvature)) * np.asarray(radius) / 2
-    return np.tanh(half) if curvature < 0 else np.tan(np.minimum(half, FARTHEST))
-
-
 @dataclass(frozen=True)
 class _Placed:
-    """Points of one space in polar form: radius and angle (n,), chain and kind of each, and the plane."""
+    """Points of one space in polar form: radius (n,), direction (n, 2), chain and kind of each, and the plane."""
 
     radius: np.ndarray
-    angle: np.ndarray
+    heading: np.ndarray
     chain: list[int]
     kind: list[int]
     plane: Plane
@@ -152,10 +110,10 @@ class _Placed:
         root = torch.zeros_like(embedded.root) if space.root is None else space.root
         flat = plane((embedded.text - root).cpu().double().numpy())
         points, owner = _points(embedded, rows)
-        shadow = (points - root).cpu().double().numpy() @ flat.axes
+        heading = flat.shadows((points - root).cpu().double().numpy())
         chain, kind = zip(*owner, strict=True)
         radius = space.radius(points).cpu().double().numpy()
-        return cls(radius, np.arctan2(shadow[:, 1], shadow[:, 0]), list(chain), list(kind), flat)
+        return cls(radius, heading, list(chain), list(kind), flat)
 
 
 def _points(embedded: Embedded, rows: Sequence[int]) -> tuple[torch.Tensor, list[tuple[int, int]]]:
@@ -182,7 +140,7 @@ def _view(title: str, space: Space, placed: _Placed, reach: float) -> DiskView:
         reach = min(reach, 2 * FARTHEST / float(np.sqrt(curvature)))
     edge = float(placed_at(np.array(reach), curvature))
     away = placed_at(placed.radius, curvature) / edge * RIM
-    x, y = away * np.cos(placed.angle), -away * np.sin(placed.angle)
+    x, y = away * placed.heading[:, 0], -away * placed.heading[:, 1]
     columns = (placed.chain, placed.kind, x.tolist(), y.tolist(), placed.radius.tolist())
     circles = [tick for tick in ticks(0, reach, 4) if tick > 0]
     return DiskView(

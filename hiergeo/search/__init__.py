@@ -6,7 +6,7 @@ from hiergeo.search.building import build, open
 from hiergeo.search.checking import Checked
 from hiergeo.search.compaction import Compacted
 from hiergeo.search.index import Index
-from hiergeo.search.queries import Query
+from hiergeo.search.queries import Item, Query
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.store import STORES, Candidates, Shell, Store, StoreFacts
@@ -22,6 +22,7 @@ __all__ = [
     "Frame",
     "Hit",
     "Index",
+    "Item",
     "Query",
     "Recall",
     "Request",

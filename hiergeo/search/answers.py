@@ -37,9 +37,9 @@ class Hit:
         caption: None for an item without one.
         image: the reference of its image; None for an item without one.
         radius: distance from the root, geodesic units.
-        margin: cone margin, radians: of the query over the item among children, neighbours and rungs, of the item over
-            the query among parents; the one entails the other where it is >= 0.
-        angle: exterior angle in [0, pi] radians, at the query, or at the item among parents.
+        margin: cone margin, radians: of the query over the item among children and neighbours, of the item over the
+            query among parents and rungs; the one entails the other where it is >= 0.
+        angle: exterior angle in [0, pi] radians, at the query, or at the item among parents and rungs.
         distance: geodesic distance between query and item.
     """
 

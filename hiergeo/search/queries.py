@@ -1,6 +1,7 @@
 """What people ask with, texts, images or embeddings, as points of the space of an index."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union, final
 
@@ -15,8 +16,21 @@ from hiergeo.search.layout import ModelFacts
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Query: TypeAlias = Union[str, Path, "Image", Tensor]
-"""A text, the path or picture of an image, or an embedding (D,)."""
+
+@final
+@dataclass(frozen=True)
+class Item:
+    """An item of the index as a query: its point as it is stored, so that it finds itself at distance 0.
+
+    Attributes:
+        id: of the item.
+    """
+
+    id: int
+
+
+Query: TypeAlias = Union[str, Path, "Image", Tensor, Item]
+"""A text, the path or picture of an image, an embedding (D,), or an item of the index itself."""
 
 SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
@@ -52,7 +66,7 @@ class Encoder:
         return self._model
 
     def encode(self, queries: Sequence[Query]) -> Tensor:
-        """Embeddings (Q, D) of queries of any kinds.
+        """Embeddings (Q, D) of queries of any kinds; zero for items, whose points are stored already.
 
         Raises:
             InputError: no queries, one of another kind, or an embedding of another dimension or with NaN.
@@ -60,11 +74,14 @@ class Encoder:
         if not len(queries):
             raise InputError("there is no query: give at least one.")
         for query in queries:
-            if not isinstance(query, str | Path | Tensor) and not hasattr(query, "convert"):
-                raise InputError(f"a query is a text, an image or an embedding (D,), not {type(query).__name__}.")
-        rows = torch.empty(len(queries), self.dim)
+            if not isinstance(query, str | Path | Tensor | Item) and not hasattr(query, "convert"):
+                told = f"not {type(query).__name__}"
+                raise InputError(f"a query is a text, an image, an embedding (D,) or an item of the index, {told}.")
+        rows = torch.zeros(len(queries), self.dim)
         texts = {i: query for i, query in enumerate(queries) if isinstance(query, str) and not is_image(query)}
-        images = {i: query for i, query in enumerate(queries) if i not in texts and not isinstance(query, Tensor)}
+        images = {
+            i: query for i, query in enumerate(queries) if i not in texts and not isinstance(query, Tensor | Item)
+        }
         if texts:
             rows[list(texts)] = self.model.encode_text(list(texts.values()))
         if images:

@@ -190,10 +190,17 @@ def reference(image: str | Path, folder: Path) -> str:
     A string that names no file is kept as it is; `folder / reference` is the path of any other.
     """
     path = Path(image)
-    if isinstance(image, str) and not path.is_file():
+    if isinstance(image, str) and not _is_file(path):
         return image
     path, home = path.resolve(), folder.resolve().parent
     return os.path.relpath(path, folder.resolve()) if path.is_relative_to(home) else str(path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _folder(images: Images | None) -> Path | None:

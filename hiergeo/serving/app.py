@@ -3,23 +3,24 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from hiergeo._version import __version__
-from hiergeo.errors import HiergeoError, UnavailableError
+from hiergeo.errors import HiergeoError
+from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
+from hiergeo.serving.application import Said, application, check_installed, unless_gone
 from hiergeo.serving.batching import Batcher
 from hiergeo.serving.engine import IndexService
 from hiergeo.serving.limits import Refused, Settings
 from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.openapi import document
-from hiergeo.serving.protection import Protection, body_of, error_response, may_pass
-from hiergeo.serving.requests import VERBS, Question, Requests, Verb
-from hiergeo.serving.values import refusal_of
+from hiergeo.serving.protection import body_of
+from hiergeo.serving.requests import VERBS, Query, Question, Requests, Verb
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -37,6 +38,11 @@ READERS = 2
 class Service:
     """One index as a service: what the routes and pages of an application share.
 
+    Args:
+        index: that is served.
+        settings: of the server.
+        metrics: of the server, where it serves several indexes.
+
     Attributes:
         index: that is served.
         settings: of the server.
@@ -45,8 +51,8 @@ class Service:
         engine: that answers.
     """
 
-    def __init__(self, index: Index, settings: Settings) -> None:
-        self.index, self.settings, self.metrics = index, settings, Metrics()
+    def __init__(self, index: Index, settings: Settings, metrics: Metrics | None = None) -> None:
+        self.index, self.settings, self.metrics = index, settings, metrics or Metrics()
         self.requests = Requests(settings.limits, index.encoder.dim)
         self.engine = IndexService(index, settings, self.metrics)
         self.started = time.monotonic()
@@ -66,6 +72,14 @@ class Service:
         except HiergeoError as error:
             raise Refused(400, str(error), "geometry") from error
         return await batcher.ask(question)
+
+    async def points(self, queries: Sequence[Query], geometry: str | None) -> Points:
+        """Queries as points of a geometry around the root of the index, between two sweeps.
+
+        Raises:
+            HiergeoError: they cannot be embedded, or the index has no such space.
+        """
+        return await self._begun().work(partial(self.engine.points, queries, geometry))
 
     async def beside(self, task: Callable[[], Done]) -> Done:
         """Run something that takes long, beside the event loop and the engine."""
@@ -135,14 +149,9 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     Raises:
         UnavailableError: starlette or prometheus-client is not installed.
     """
-    try:
-        from starlette.applications import Starlette
-        from starlette.exceptions import HTTPException
-        from starlette.middleware import Middleware
-        from starlette.responses import JSONResponse, Response
-        from starlette.routing import Route
-    except ImportError as error:
-        raise UnavailableError("a server needs starlette: pip install 'hiergeo[serve]'.") from error
+    check_installed()
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
 
     service = Service(index, settings or Settings())
 
@@ -163,66 +172,14 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         content = await body_of(request, service.settings.limits)
         return JSONResponse(await service.add(request.headers.get("content-type", ""), content))
 
-    async def health(request: "Request") -> "Response":
-        told = service.facts()
-        return JSONResponse(told if may_pass(request.scope, service.settings) else {"status": told["status"]})
-
-    async def metrics(_: "Request") -> "Response":
-        text, kind = service.metrics.text()
-        return Response(text, media_type=kind)
-
-    async def described(_: "Request") -> "Response":
-        return JSONResponse(document(service.requests, service.settings))
-
-    async def refused(_: "Request", error: Exception) -> "Response":
-        assert isinstance(error, HiergeoError)
-        return error_response(refusal_of(error))
-
-    async def missed(request: "Request", error: Exception) -> "Response":
-        assert isinstance(error, HTTPException)
-        allowed = (error.headers or {}).get("Allow")
-        told = f"the method must be one of {allowed}." if allowed else "nothing is here: /api/openapi.json lists paths."
-        response = error_response(Refused(error.status_code, told))
-        if allowed:
-            response.headers["Allow"] = allowed
-        return response
-
-    own: list[BaseRoute] = [
+    own = [
         *(Route(f"/api/{verb}", asked(verb), methods=["GET", "POST"]) for verb in VERBS),
         Route("/api/add", add, methods=["POST"]),
-        Route("/api/health", health),
-        Route("/api/openapi.json", described),
-        Route("/metrics", metrics),
     ]
-    every = [*own, *routes]
-    protection = Middleware(Protection, settings=service.settings, metrics=service.metrics, routes=every)
-    handlers = {HiergeoError: refused, HTTPException: missed}
-    app = Starlette(routes=every, middleware=[protection], exception_handlers=handlers, lifespan=service.lifespan)
-    app.router.redirect_slashes = False
+    said = Said(service.facts, partial(document, service.requests, service.settings))
+    app = application([*own, *routes], service.settings, service.metrics, said, service.lifespan)
     app.state.service = service
     return app
-
-
-async def unless_gone(request: "Request", answer: Coroutine[Any, Any, Done]) -> Done:
-    """An answer; it is given up once the client has closed the connection, and leaves the queue.
-
-    Raises:
-        Refused: 499, which nobody reads.
-    """
-
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    asked, left = asyncio.ensure_future(answer), asyncio.ensure_future(gone())
-    try:
-        await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not asked.done():
-            raise Refused(499, "the client has closed the connection.")
-        return asked.result()
-    finally:
-        for each in (asked, left):
-            each.cancel()
 
 
 def plain(given: Result) -> dict[str, Any]:

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
-from hiergeo.geometry import Space
+from hiergeo.geometry import Points, Space
 from hiergeo.search import Index
 from hiergeo.search.appending import append
 from hiergeo.search.embedding import Embedder
 from hiergeo.search.groups import Result
 from hiergeo.search.layout import MANIFEST, Manifest
+from hiergeo.search.queries import Item
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.shards import Labels
@@ -65,6 +66,11 @@ class IndexService:
         if len(self.index):
             self.index.neighbours(torch.zeros(self.index.encoder.dim), 1)
 
+    def embeds(self) -> dict[str, bool]:
+        """Whether the model of the index, which has to be loaded, embeds texts, and images."""
+        texts = self._settings.embeds and self.index.encoder.facts is not None
+        return {"text": texts, "image": texts and self.index.encoder.model.has_images}
+
     def answer(self, questions: Sequence[Question]) -> list[Outcome]:
         """An outcome for each question; one that fails does not keep the others from their answers."""
         self._refresh()
@@ -76,6 +82,15 @@ class IndexService:
                 return [_as_outcome(error)]
         half = len(questions) // 2
         return [*self.answer(questions[:half]), *self.answer(questions[half:])]
+
+    def points(self, queries: Sequence[Query], geometry: str | None) -> Points:
+        """Queries as points of a geometry around the root of the index; runs on the thread of `answer`.
+
+        Raises:
+            HiergeoError: they cannot be embedded, or the index has no such space.
+        """
+        self._refresh()
+        return self.index.points(self._embedded(queries), self.space(geometry))
 
     def embed(self, addition: Addition) -> Tensor:
         """The embeddings (N, D) of an addition; runs beside `answer`, which gets the model between two slices."""
@@ -145,12 +160,12 @@ class IndexService:
                 raise
             return self.index.search(requests)
 
-    def _embedded(self, queries: Sequence[Query]) -> Tensor:
-        """Embeddings (Q, D), of texts the known ones as they are."""
+    def _embedded(self, queries: Sequence[Query]) -> list[Tensor | Item]:
+        """Embeddings (D,) in place of texts and pictures, of texts the known ones as they are."""
         texts = list(dict.fromkeys(query for query in queries if isinstance(query, str)))
         known = {text: self._known[text] for text in texts if text in self._known}
         new = [text for text in texts if text not in known]
-        pictures = [query for query in queries if not isinstance(query, str | Tensor)]
+        pictures = [query for query in queries if not isinstance(query, str | Tensor | Item)]
         if new:
             known |= dict(zip(new, self._encoded(new), strict=True))
         seen = iter(self._seen_pictures(pictures)) if pictures else iter(())
@@ -161,11 +176,10 @@ class IndexService:
             self._known.move_to_end(text)
         while len(self._known) > self._settings.cached_texts:
             self._known.popitem(last=False)
-        rows = [
-            query if isinstance(query, Tensor) else known[query] if isinstance(query, str) else next(seen)
+        return [
+            query if isinstance(query, Tensor | Item) else known[query] if isinstance(query, str) else next(seen)
             for query in queries
         ]
-        return torch.stack(rows)
 
     def _encoded(self, texts: list[str]) -> Tensor:
         self._check_embeds("texts")

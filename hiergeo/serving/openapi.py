@@ -65,22 +65,38 @@ COUNT = {
 def document(requests: Requests, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document of one server."""
     paths: dict[str, Any] = {f"/api/{verb}": _asked(requests, verb, about) for verb, about in VERBS.items()}
-    paths["/api/health"] = {"get": _operation("health", "Whether the server is up, and what it serves.", HEALTH)}
-    paths["/api/health"]["get"]["security"] = []
-    paths["/api/openapi.json"] = {"get": _operation("openapi", "This document.", {})}
-    text = {"200": {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
-    paths["/metrics"] = {"get": _operation("metrics", "Metrics in the text format of Prometheus.", {})}
-    paths["/metrics"]["get"]["responses"] |= text
     if settings.writable:
         about = "Add items; they are durable when the answer comes."
-        add = _operation("add", about, _object((), **dict.fromkeys(("added", "rows", "generation"), COUNTED)))
-        add["requestBody"] = _body({JSON: _object(requests.addition)})
+        add = operation("add", about, object_schema((), **dict.fromkeys(("added", "rows", "generation"), COUNTED)))
+        add["requestBody"] = request_body({JSON: object_schema(requests.addition)})
         paths["/api/add"] = {"post": add}
+    return framed("hiergeo", paths, HEALTH, settings)
+
+
+def framed(title: str, paths: dict[str, Any], health: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """A document of the paths of a server and of those that every server has.
+
+    Args:
+        title: of the interface.
+        paths: of the server alone.
+        health: schema of what it says of its health.
+        settings: of the server.
+    """
+    about = operation("health", "Whether the server is up, and what it serves.", health) | {"security": []}
+    metrics = operation("metrics", "Metrics in the text format of Prometheus.", {})
+    text = {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    metrics["responses"] |= {"200": text}
+    shared = {
+        "/api/health": {"get": about},
+        "/api/openapi.json": {"get": operation("openapi", "This document.", {})},
+        "/metrics": {"get": metrics},
+    }
+    error = object_schema((), error={"type": "string"}, field=nullable("string"))
     held: dict[str, Any] = {
         "openapi": "3.1.0",
-        "info": {"title": "hiergeo", "version": __version__},
-        "paths": paths,
-        "components": {"schemas": {"Error": _object((), error={"type": "string"}, field=_nullable("string"))}},
+        "info": {"title": title, "version": __version__},
+        "paths": paths | shared,
+        "components": {"schemas": {"Error": error}},
     }
     if settings.token is not None:
         held["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -112,8 +128,20 @@ def schema_of(kind: Any) -> dict[str, Any]:
 def _asked(requests: Requests, verb: Verb, about: str) -> dict[str, Any]:
     answer = COUNT if verb == "count" else schema_of(Climb if verb == "ladder" else Answer)
     settings = requests.settings[verb]
-    get = _operation(f"get_{verb}", about, answer)
-    get["parameters"] = [
+    get = operation(f"get_{verb}", about, answer)
+    get["parameters"] = query_parameters((requests.q, *settings))
+    post = operation(
+        f"post_{verb}", f"{about} Several queries.", object_schema((), answers={"type": "array", "items": answer})
+    )
+    image = {"type": "string", "contentMediaType": "application/octet-stream"}
+    form = object_schema(in_query(settings), image=image)
+    post["requestBody"] = request_body({JSON: object_schema((requests.queries, *settings)), FORM: form})
+    return {"get": get, "post": post}
+
+
+def query_parameters(parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
+    """The parameters of a query string."""
+    return [
         {
             "name": each.name,
             "in": "query",
@@ -121,18 +149,11 @@ def _asked(requests: Requests, verb: Verb, about: str) -> dict[str, Any]:
             "description": each.about,
             "schema": each.schema(),
         }
-        for each in _written((requests.q, *settings))
+        for each in in_query(parameters)
     ]
-    post = _operation(
-        f"post_{verb}", f"{about} Several queries.", _object((), answers={"type": "array", "items": answer})
-    )
-    image = {"type": "string", "contentMediaType": "application/octet-stream"}
-    form = _object(_written(settings), image=image)
-    post["requestBody"] = _body({JSON: _object((requests.queries, *settings)), FORM: form})
-    return {"get": get, "post": post}
 
 
-def _written(parameters: Sequence[Parameter]) -> list[Parameter]:
+def in_query(parameters: Sequence[Parameter]) -> list[Parameter]:
     """Parameters as a query string spells them, where nothing is null."""
     return [
         Parameter(each.name, getattr(each.kind, "kind", each.kind), each.about, each.default, each.required)
@@ -140,7 +161,8 @@ def _written(parameters: Sequence[Parameter]) -> list[Parameter]:
     ]
 
 
-def _operation(name: str, about: str, answer: dict[str, Any]) -> dict[str, Any]:
+def operation(name: str, about: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """One operation that answers in JSON, by its name, a sentence about it and the schema of its answer."""
     content = {JSON: {"schema": answer or {"type": "object"}}}
     return {
         "operationId": name,
@@ -154,11 +176,12 @@ def _refusals() -> dict[str, Any]:
     return {status: {"description": about, "content": content} for status, about in REFUSALS.items()}
 
 
-def _body(schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def request_body(schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A body of one of several types, each with its schema."""
     return {"required": True, "content": {media: {"schema": schema} for media, schema in schemas.items()}}
 
 
-def _object(parameters: Sequence[Parameter], **always: dict[str, Any]) -> dict[str, Any]:
+def object_schema(parameters: Sequence[Parameter], **always: dict[str, Any]) -> dict[str, Any]:
     """An object of parameters, and of properties that are always there."""
     described = {each.name: each.schema() | {"description": each.about} for each in parameters}
     required = [*always, *(each.name for each in parameters if each.required)]
@@ -166,5 +189,6 @@ def _object(parameters: Sequence[Parameter], **always: dict[str, Any]) -> dict[s
     return held | ({"required": required} if required else {})
 
 
-def _nullable(name: str) -> dict[str, Any]:
+def nullable(name: str) -> dict[str, Any]:
+    """A type of JSON, or null."""
     return {"type": [name, "null"]}

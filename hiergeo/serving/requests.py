@@ -1,6 +1,6 @@
 """What can be asked over HTTP: the parameters of each verb, and requests read into questions and additions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast, final
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hiergeo.geometry.space import By
+from hiergeo.search.queries import Item
 from hiergeo.search.requests import Kind as Verb
 from hiergeo.serving.limits import Limits, Refused
 from hiergeo.serving.values import (
@@ -31,10 +32,10 @@ from hiergeo.storage.documents import parse_json
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Query: TypeAlias = Union[str, Tensor, "Image"]
-"""A text, an embedding (D,) or a picture; a text is never a path."""
+Query: TypeAlias = Union[str, Tensor, Item, "Image"]
+"""A text, an embedding (D,), an item of the index or a picture; a text is never a path."""
 
-Given: TypeAlias = str | Tensor | Encoded
+Given: TypeAlias = str | Tensor | Item | Encoded
 """A query whose picture is not decoded yet."""
 
 IDS = 1 << 62
@@ -70,7 +71,7 @@ class Question:
     @property
     def pixels(self) -> int:
         """Of all its pictures."""
-        return sum(each.width * each.height for each in self.queries if not isinstance(each, str | Tensor))
+        return sum(each.width * each.height for each in self.queries if not isinstance(each, str | Tensor | Item))
 
 
 @final
@@ -98,27 +99,28 @@ class Addition:
 @final
 @dataclass(frozen=True)
 class QueryKind:
-    """A query in JSON: a string, a list of numbers, or an object with one of text, embedding and image."""
+    """A query in JSON: a string, a list of numbers, or an object with one of several keys.
 
-    text: Text
-    embedding: Vector
-    image: Picture
+    Attributes:
+        kinds: of the values by key; ``text`` and ``embedding`` are among them.
+    """
+
+    kinds: Mapping[str, Kind]
 
     def check(self, value: object, field: str) -> Given:
-        kinds = self._kinds()
         if isinstance(value, str):
-            return self.text.check(value, field)
+            return cast(Given, self.kinds["text"].check(value, field))
         if isinstance(value, list):
-            return self.embedding.check(value, field)
+            return cast(Given, self.kinds["embedding"].check(value, field))
         if not isinstance(value, dict):
             raise misfit(field, value, "a text, a list of numbers, or an object")
-        if len(value) != 1 or next(iter(value)) not in kinds:
-            raise Refused(400, f"{field} must have exactly one of the keys {', '.join(kinds)}.", field)
+        if len(value) != 1 or next(iter(value)) not in self.kinds:
+            raise Refused(400, f"{field} must have exactly one of the keys {', '.join(self.kinds)}.", field)
         name, held = next(iter(value.items()))
-        return cast(Given, kinds[name].check(held, f"{field}.{name}"))
+        return cast(Given, self.kinds[name].check(held, f"{field}.{name}"))
 
     def read(self, written: str, field: str) -> Given:
-        return self.text.read(written, field)
+        return cast(Given, self.kinds["text"].read(written, field))
 
     def schema(self) -> dict[str, Any]:
         objects = [
@@ -128,12 +130,9 @@ class QueryKind:
                 "required": [name],
                 "additionalProperties": False,
             }
-            for name, kind in self._kinds().items()
+            for name, kind in self.kinds.items()
         ]
-        return {"anyOf": [self.text.schema(), self.embedding.schema(), *objects]}
-
-    def _kinds(self) -> dict[str, Kind]:
-        return {"text": self.text, "embedding": self.embedding, "image": self.image}
+        return {"anyOf": [self.kinds["text"].schema(), self.kinds["embedding"].schema(), *objects]}
 
 
 @final
@@ -148,7 +147,7 @@ class Requests:
     def __init__(self, limits: Limits, dim: int) -> None:
         self.limits, self.dim = limits, dim
         self.text, self.image = Text(limits.text_characters), Picture(limits)
-        query = QueryKind(self.text, Vector(dim), self.image)
+        query = QueryKind({"text": self.text, "embedding": Vector(dim), "image": self.image})
         self.q = Parameter("q", self.text, "The query, a text.", required=True)
         self.queries = Parameter("queries", Several(query, limits.queries), "Queries of any kinds.", required=True)
         best = Parameter("k", Whole(1, limits.k), "Hits of one query.", default=10)
@@ -176,20 +175,14 @@ class Requests:
 
     def of_query_string(self, verb: Verb, content: bytes) -> Question:
         """The question of a GET; raises Refused."""
-        try:
-            pairs = parse_qsl(
-                content.decode("ascii"), keep_blank_values=True, strict_parsing=bool(content), errors="strict"
-            )
-        except ValueError:
-            raise Refused(400, "the query string is no UTF-8 in percent-encoding: write name=value&...") from None
-        found = taken((self.q, *self.settings[verb]), _once(pairs), written=True)
+        found = taken((self.q, *self.settings[verb]), query_values(content), written=True)
         return self._question(verb, [found.pop("q")], found)
 
     def of_body(self, verb: Verb, kind: str, content: bytes) -> Question:
         """The question of a POST, JSON or a form with one image; raises Refused."""
         media = kind.partition(";")[0].strip().lower()
         if media == FORM:
-            image, written = self._form(kind, content)
+            image, written = read_form(self.image, kind, content)
             return self._question(verb, [image], taken(self.settings[verb], written, written=True))
         if media != JSON:
             raise Refused(415, f"the body must be {JSON}, or {FORM} with an image: set Content-Type.")
@@ -217,34 +210,63 @@ class Requests:
 
     def _question(self, verb: Verb, given: list[Given], settings: dict[str, Any]) -> Question:
         name = "steps" if verb == "ladder" else "k"
-        each = settings.get(name, 1)
-        if len(given) * each > self.limits.hits:
-            told = f"{len(given)} queries with {name} = {each:,} ask for more than {self.limits.hits:,} hits"
-            raise Refused(422, f"{told}: send fewer queries at a time.", name)
-        pixels = sum(each.pixels for each in given if isinstance(each, Encoded))
-        if pixels > self.limits.image_pixels:
-            told = f"the images have {pixels:,} pixels in all and may have {self.limits.image_pixels:,}"
-            raise Refused(413, f"{told}: scale them, or send fewer at a time.", "queries")
+        check_load(self.limits, given, name, settings.get(name, 1))
         queries = (self.image.decode(each) if isinstance(each, Encoded) else each for each in given)
         return Question(verb, tuple(queries), **settings)
 
-    def _form(self, kind: str, content: bytes) -> tuple[Encoded, dict[str, str]]:
-        """The image of a form, and its other parts."""
-        image = None
-        written: list[tuple[str, str]] = []
-        for name, part in form_parts(kind, content):
-            if name != "image":
-                try:
-                    written.append((name, part.decode()))
-                except UnicodeDecodeError:
-                    raise Refused(400, f"the part {name[:60]!r} is no UTF-8.", name[:60]) from None
-            elif image is not None:
-                raise Refused(400, "the form has two images: send several in JSON.", "image")
-            else:
-                image = self.image.header(part, "image")
-        if image is None:
-            raise Refused(400, "the form has no part 'image': send the file of one.", "image")
-        return image, _once(written)
+
+def check_load(limits: Limits, given: Sequence[Given], name: str, each: int) -> None:
+    """Raise Refused for queries that ask for too much together: too many hits, or pictures of too many pixels.
+
+    Args:
+        limits: of requests.
+        given: the queries.
+        name: the parameter that says how many hits one of them asks for.
+        each: its value.
+    """
+    if len(given) * each > limits.hits:
+        told = f"{len(given)} queries with {name} = {each:,} ask for more than {limits.hits:,} hits"
+        raise Refused(422, f"{told}: send fewer queries at a time.", name)
+    pixels = sum(each.pixels for each in given if isinstance(each, Encoded))
+    if pixels > limits.image_pixels:
+        told = f"the images have {pixels:,} pixels in all and may have {limits.image_pixels:,}"
+        raise Refused(413, f"{told}: scale them, or send fewer at a time.", "queries")
+
+
+def query_values(content: bytes) -> dict[str, str]:
+    """The values of a query string by name; raises Refused."""
+    try:
+        pairs = parse_qsl(
+            content.decode("ascii"), keep_blank_values=True, strict_parsing=bool(content), errors="strict"
+        )
+    except ValueError:
+        raise Refused(400, "the query string is no UTF-8 in percent-encoding: write name=value&...") from None
+    return _once(pairs)
+
+
+def read_form(picture: Picture, kind: str, content: bytes) -> tuple[Encoded, dict[str, str]]:
+    """The image of a form, and its other parts; raises Refused.
+
+    Args:
+        picture: what the image must be.
+        kind: the header Content-Type.
+        content: the body.
+    """
+    image = None
+    written: list[tuple[str, str]] = []
+    for name, part in form_parts(kind, content):
+        if name != "image":
+            try:
+                written.append((name, part.decode()))
+            except UnicodeDecodeError:
+                raise Refused(400, f"the part {name[:60]!r} is no UTF-8.", name[:60]) from None
+        elif image is not None:
+            raise Refused(400, "the form has two images: send several in JSON.", "image")
+        else:
+            image = picture.header(part, "image")
+    if image is None:
+        raise Refused(400, "the form has no part 'image': send the file of one.", "image")
+    return image, _once(written)
 
 
 def read_object(content: bytes) -> dict[str, Any]:

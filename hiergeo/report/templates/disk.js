@@ -145,7 +145,7 @@
   }
   explorer.classList.add("live");
   explorer.querySelector(".switch").hidden = false;
-  explorer.querySelector(".card").hidden = false;
+  explorer.querySelector(".told").hidden = false;
   now.chain = views[0].round[0];
   now.step = chains[now.chain].captions.length - 1;
   show(Number(explorer.querySelector(".switch input:checked").value));

@@ -1,7 +1,7 @@
 """The exact store: a folder of immutable shards that are streamed through the engine."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,7 @@ from hiergeo.search.chunks import Stretch, resident, stream
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import CODES
-from hiergeo.search.shards import Labels, OpenShard, read_rows
+from hiergeo.search.shards import IDS, RADII, Labels, OpenShard, read_rows
 from hiergeo.search.snapshots import Snapshot
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked
 
@@ -192,6 +192,42 @@ class ExactStore(Store):
             for at, caption, image in zip(order.tolist(), held.captions, held.images, strict=True):
                 captions[at], images[at] = caption, image
         return Labels(captions, images)
+
+    def named(self) -> Iterator[tuple[NDArray[np.int64], Labels]]:
+        """Ids and labels of all items in the order in which they are stored, a bounded number at a time."""
+        for opened, places in self._places():
+            yield opened.array(IDS)[places], opened.labels(places)
+
+    def radii(self) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """Ids (n,) and radii (n, F) of all items in the order in which they are stored, a bounded number at a time."""
+        for opened, places in self._places():
+            yield opened.array(IDS)[places], torch.from_numpy(opened.array(RADII)[places])
+
+    def _places(self) -> Iterator[tuple[OpenShard, NDArray[np.int64]]]:
+        """The rows of every shard that are not deleted, a bounded number at a time."""
+        held = self.snapshot
+        for shard in held.manifest.shards:
+            opened = held.open(shard)
+            for start in range(0, shard.rows, CHUNK):
+                stop = min(start + CHUNK, shard.rows)
+                live = opened.live(start, stop)
+                yield opened, np.arange(start, stop) if live is None else start + np.flatnonzero(live)
+
+    def innermost(self, k: int) -> Tensor:
+        """Ids (at most k,) of the items of smallest radius, ascending; ties by lower id."""
+        return self._innermost(k, lambda opened: opened.first(k))
+
+    def matching(self, text: str, k: int) -> Tensor:
+        """Ids (at most k,) of the items whose caption contains a text, in any case; smallest radius first."""
+        return self._innermost(k, lambda opened: opened.matching(text, k))
+
+    def _innermost(self, k: int, places: Callable[[OpenShard], NDArray[np.int64]]) -> Tensor:
+        """Ids of the k items of smallest radius among some rows of every shard."""
+        opened = [self.snapshot.open(shard) for shard in self.manifest.shards]
+        found = [(shard, places(shard)) for shard in opened]
+        ids = np.concatenate([np.empty(0, np.int64), *(shard.array(IDS)[at] for shard, at in found)])
+        radius = np.concatenate([np.empty(0, np.float32), *(shard.radius[at] for shard, at in found)])
+        return torch.from_numpy(ids[np.lexsort((ids, radius))[:k]])
 
     def holds(self, ids: Tensor) -> Tensor:
         """Whether each of the ids (n,) is that of an item, (n,) bool."""

@@ -1,0 +1,214 @@
+"""What is explored: the items of one or several indexes, seen through every model and geometry that is named."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hiergeo import datasets, search
+from hiergeo._text import shortened
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError
+from hiergeo.explorer.thumbnails import Thumbnails
+from hiergeo.explorer.tiers import Tiers
+from hiergeo.geometry import Space
+from hiergeo.search import Index
+from hiergeo.storage.files import path_of
+
+MOST_LENSES = 8
+"""Lenses of one collection."""
+
+SHOWN = 60
+"""Characters of a caption that a message quotes."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """One index seen in one geometry.
+
+    Attributes:
+        key: its place in the collection, from "0" on, which names it in URLs.
+        title: such as "tiny · lorentz:-1"; unique in the collection.
+        source: name of its index, without the folders above it.
+        index: the items.
+        space: where they are measured.
+    """
+
+    key: str
+    title: str
+    source: str
+    index: Index
+    space: Space
+
+    @property
+    def spec(self) -> str:
+        """The geometry, as questions to the index name it."""
+        return self.space.geometry.spec
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """Items seen through one lens or several. All indexes hold the same items under the same ids.
+
+    Attributes:
+        title: what the collection is called.
+        lenses: at least one, at most `MOST_LENSES`.
+        tiers: of the captions; None if unknown.
+        hierarchy: the dataset that the captions are from; None if unknown.
+        pictures: of the items; None for a collection without.
+        examples: texts that are worth a first query.
+    """
+
+    title: str
+    lenses: tuple[Lens, ...]
+    tiers: Tiers | None = None
+    hierarchy: Hierarchy | None = None
+    pictures: Thumbnails | None = None
+    examples: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Index:
+        """The index that ids and captions are read from."""
+        return self.lenses[0].index
+
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        """The distinct indexes, in the order of the lenses."""
+        return tuple({id(lens.index): lens.index for lens in self.lenses}.values())
+
+    def lens(self, key: str) -> Lens | None:
+        """The lens of a key; None if there is none."""
+        return next((lens for lens in self.lenses if lens.key == key), None)
+
+
+def open_collection(
+    sources: Sequence[str | Path],
+    geometries: Sequence[str] = (),
+    *,
+    images: Path | None = None,
+    data: str | None = None,
+    split: str = "test",
+    device: str = "auto",
+) -> Collection:
+    """Open indexes as one collection.
+
+    Args:
+        sources: folders of indexes over the same items, each by another model or head.
+        geometries: specs; every index is seen in each of them; without any, in its own geometry.
+        images: a folder below which pictures of the items may be shown; beside it, only those below the indexes are.
+        data: name of the dataset that gives the tiers of captions.
+        split: of that dataset.
+        device: where the models of the indexes embed queries.
+
+    Raises:
+        InputError: no source or too many lenses, indexes of different items, or a geometry that does not fit one.
+        UnavailableError: there is no index, or a shard of it is damaged.
+    """
+    if not sources:
+        raise InputError("there is nothing to explore: name the folder of an index, or --demo.")
+    folders = [path_of(source) for source in sources]
+    named = [(folder.resolve().name, search.open(folder, device=device)) for folder in folders]
+    return collect(named, geometries, images=images, data=data, split=split)
+
+
+def collect(
+    named: Sequence[tuple[str, Index]],
+    geometries: Sequence[str] = (),
+    *,
+    images: Path | None = None,
+    data: str | None = None,
+    split: str = "test",
+) -> Collection:
+    """The collection of open indexes, each with its name; arguments and errors as for `open_collection`."""
+    lenses = lenses_of(named, geometries)
+    first = named[0][1]
+    if not len(first):
+        raise InputError(f"{named[0][0]} is empty: add items before exploring it.")
+    for name, other in named[1:]:
+        check_same(named[0], (name, other))
+    hierarchy = None if data is None else datasets.load(data, split)
+    return Collection(
+        " and ".join(dict.fromkeys(name for name, _ in named)),
+        lenses,
+        None if hierarchy is None else Tiers(hierarchy, first),
+        hierarchy,
+        Thumbnails([index for _, index in named], images),
+    )
+
+
+def lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) -> tuple[Lens, ...]:
+    """A lens for every index and geometry, with distinct titles.
+
+    Raises:
+        InputError: there would be too many, or a geometry does not fit an index.
+    """
+    count = len(named) * max(1, len(geometries))
+    if count > MOST_LENSES:
+        raise InputError(
+            f"{len(named)} sources in {len(geometries)} geometries are {count} views: at most {MOST_LENSES}."
+        )
+    seen = [(name, index, index.chosen(spec)) for name, index in named for spec in geometries]
+    seen = seen or [(name, index, index.space) for name, index in named]
+    models = [model_of(index) or name for name, index in named]
+    plain = len(set(models)) == len(models)
+    lenses: list[Lens] = []
+    for place, (name, index, space) in enumerate(seen):
+        model = model_of(index)
+        who = (model or name) if plain else name if model is None or model == name else f"{name} ({model})"
+        title = f"{who} · {space.geometry.spec}"
+        taken = sum(lens.title.startswith(title) for lens in lenses)
+        lenses.append(Lens(str(place), f"{title} ({taken + 1})" if taken else title, name, index, space))
+    return tuple(lenses)
+
+
+def model_of(index: Index) -> str | None:
+    """What to call the model of an index: its spec, of a path in it the last part alone; None if unknown."""
+    facts = index.encoder.facts
+    if facts is None:
+        return None
+    kind, colon, rest = facts.name.partition(":")
+    if rest.startswith(("/", "~", ".")) or "//" in rest or "\\" in rest or kind in ("head", "npz", "meru", "hycoclip"):
+        rest = rest.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return f"{kind}{colon}{rest}"
+
+
+def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:
+    """Raise InputError, naming the first difference, unless two indexes hold the same captions under the same ids."""
+    (name, first), (named, second) = one, other
+    ids, captions = _digests(first)
+    theirs, held = _digests(second)
+    if not np.array_equal(ids, theirs):
+        odd = int(np.setxor1d(ids, theirs)[0])
+        has, lacks = (name, named) if odd in ids else (named, name)
+        raise InputError(f"{has} holds an item {odd} and {lacks} does not: explore indexes of the same items together.")
+    differing = ids[captions != held]
+    if len(differing):
+        item = torch.from_numpy(differing[:1])
+        told = [shortened(str(index.store.labels(item).captions[0]), SHOWN) for index in (first, second)]
+        raise InputError(
+            f"item {int(item[0])} is '{told[0]}' in {name} and '{told[1]}' in {named}: "
+            f"explore indexes of the same items together."
+        )
+
+
+def _digests(index: Index) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Ids (n,), ascending, and a hash of the caption of each, (n,)."""
+    ids, digests = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    for some, labels in index.store.named():
+        ids.append(some)
+        digests.append(np.fromiter(map(_digest, labels.captions), np.uint64, len(some)))
+    every = np.concatenate(ids)
+    order = every.argsort()
+    return every[order], np.concatenate(digests)[order]
+
+
+def _digest(caption: str | None) -> int:
+    raw = b"\0" if caption is None else b"\1" + caption.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little")

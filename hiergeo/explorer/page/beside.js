@@ -1,0 +1,157 @@
+// @ts-check
+// What stands beside the ladder: the way back up by cones, and the item in focus with its numbers in every space.
+
+import { caption, fill, h, named, number, picture, signed } from "./dom.js";
+import { entails, steps } from "./stairs.js";
+
+/** Parents of a query that are listed. */
+const COUNT = 6;
+
+/** Parents that are asked for, since those that are not more general than the query are left out. */
+const ASKED = 16;
+
+/**
+ * The parents of the query in one space, each a step back to something more general.
+ *
+ * @param {any} app
+ * @param {any} lens
+ * @param {any} state
+ * @returns {HTMLElement}
+ */
+export function createParents(app, lens, state) {
+  const list = h("ol", { class: "parents" }, h("li", { class: "help" }, "…"));
+  const note = h("p", { class: "help" });
+  const root = h("div", { class: "back" }, h("h3", null, "Walk back up"), note, list);
+  app.source.ask("parents", lens.key, state.query, { k: ASKED, by: state.by }).then(
+    (answer) => {
+      const hits = answer.hits.filter((hit) => hit.radius < answer.query.radius).slice(0, COUNT);
+      const holding = hits.filter(entails).length;
+      note.textContent = holding
+        ? `More general items, by ${state.by}: the cones of those with ✓ hold the query.`
+        : "No cone holds the query; these come nearest to it.";
+      fill(
+        list,
+        hits.map((hit) => entry(app, hit)),
+      );
+    },
+    (error) => {
+      note.textContent = error.message;
+      note.classList.add("failed");
+      fill(list);
+    },
+  );
+  return root;
+}
+
+function entry(app, hit) {
+  const yes = entails(hit);
+  return h(
+    "li",
+    { "data-id": hit.id },
+    h(
+      "button",
+      { type: "button", onclick: () => app.state.set({ query: { item: hit.id }, item: null }) },
+      hit.image && picture(app.source, hit.id, 64),
+      h(
+        "span",
+        { class: "body" },
+        h("span", { class: "words" }, caption(named(hit))),
+        " ",
+        h(
+          "span",
+          { class: "numbers" },
+          h("span", null, "r ", number(hit.radius)),
+          h("span", { class: yes ? "yes" : "no" }, `${yes ? "✓ entails" : "✗ no"} ${signed(hit.margin)}`),
+        ),
+      ),
+    ),
+  );
+}
+
+/**
+ * The panel of the item in focus.
+ *
+ * @param {any} app
+ * @returns {{root: HTMLElement, show: (state: any, ladders: any[]) => void}}
+ */
+export function createChosen(app) {
+  const root = h("aside", { class: "chosen card", "aria-label": "Chosen item", hidden: true });
+  let turn = 0;
+
+  async function show(state, ladders) {
+    const asked = (turn += 1);
+    root.hidden = !state.item;
+    if (root.hidden) return;
+    const rows = ladders.filter((each) => each.ladder).map((each) => row(each, state.item));
+    const known = ladders
+      .flatMap((each) => (each.ladder ? steps(each.ladder) : []))
+      .find(({ hit }) => hit.id === state.item)?.hit;
+    if (known) return draw(known, rows);
+    const [item] = await app.source.items([state.item]).catch(() => []);
+    if (asked !== turn) return;
+    if (item) draw(item, rows);
+    else fill(root, h("p", null, `No item ${state.item} is in this collection.`), closing());
+  }
+
+  function draw(item, rows) {
+    const tier = item.tier === null || item.tier < 0 ? null : app.collection.tiers?.[item.tier];
+    const go = (patch) => () => app.state.set(patch);
+    fill(
+      root,
+      closing(),
+      item.image && picture(app.source, item.id, 192),
+      h("p", { class: "full", tabindex: 0, role: "group", "aria-label": "Caption" }, h("bdi", null, named(item))),
+      tier && h("p", null, h("span", { class: `tag tier${item.tier % 4}` }, tier)),
+      rows.length > 0 && h("dl", { class: "measures" }, rows),
+      h(
+        "p",
+        { class: "actions" },
+        h(
+          "button",
+          { type: "button", class: "button", onclick: go({ query: { item: item.id }, item: null }) },
+          "Climb from here",
+        ),
+        h("button", { type: "button", class: "button", onclick: go({ view: "map" }) }, "Show on the map"),
+        h("button", { type: "button", class: "button", onclick: go({ view: "tree" }) }, "Show in the tree"),
+      ),
+    );
+  }
+
+  function closing() {
+    return h(
+      "button",
+      {
+        type: "button",
+        class: "button small close",
+        "aria-label": "Close the chosen item",
+        onclick: () => app.state.set({ item: null }),
+      },
+      "×",
+    );
+  }
+
+  return { root, show };
+}
+
+/** What a space says of an item: its numbers if it is a step there. */
+function row({ lens, ladder }, id) {
+  const found = steps(ladder).find(({ hit }) => hit.id === id);
+  const name = h("dt", null, h("bdi", null, lens.title));
+  if (!found) return [name, h("dd", { class: "help" }, "no step of this ladder")];
+  const { hit, from, to } = found;
+  return [
+    name,
+    h(
+      "dd",
+      null,
+      h("span", null, `radius ${number(hit.radius, 3)}`),
+      h(
+        "span",
+        { class: entails(hit) ? "yes" : "no" },
+        `${entails(hit) ? "✓ entails the query" : "✗ does not entail the query"}, margin ${signed(hit.margin, 3)} rad`,
+      ),
+      h("span", null, `angle ${number(hit.angle, 3)} rad, distance ${number(hit.distance, 3)}`),
+      h("span", null, `nearest for thresholds ${number(from, 3)} to ${number(to, 3)}`),
+    ),
+  ];
+}

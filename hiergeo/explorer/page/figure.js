@@ -1,0 +1,218 @@
+// @ts-check
+// The ladders as files: a table as CSV, and the staircases as one drawing that stands alone, for SVG and PNG.
+
+import { h, named, number, s, shortened, signed } from "./dom.js";
+import { csv, fileName, pngFile, svgFile } from "./files.js";
+import { axisOf, entails, marks, shares, sharing, spread, stairPath, steps } from "./stairs.js";
+
+const WIDTH = 390;
+const APART = 24;
+const AXIS = 44;
+const STAIRS = 56;
+const LEAD = 24;
+const TOP = 62;
+const LABEL = 40;
+const GAP = 8;
+const FONT = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', sans-serif";
+const INK = "#1d1f23";
+const SOFT = "#5c6068";
+const LINE = "#b9b5ab";
+const MARK = "#7a4b00";
+
+/** Characters of a caption in the drawing. */
+const CHARACTERS = 42;
+
+const HEADER = [
+  "space",
+  "step",
+  "id",
+  "caption",
+  "image",
+  "tier",
+  "threshold_from",
+  "threshold_to",
+  "radius",
+  "margin",
+  "angle",
+  "distance",
+  "entails",
+  "shared_by",
+  "spaces",
+];
+
+/**
+ * Buttons that save what the view shows.
+ *
+ * @param {any} app
+ * @param {{lens: any, ladder: any}[]} shown
+ * @param {any} query
+ */
+export function offers(app, shown, query) {
+  const name = fileName("ladder", query.text ?? query.name ?? `item ${query.item}`);
+  const title = query.text ?? (query.photo ? "a photo" : `item ${query.item}`);
+  const png = async () => {
+    try {
+      app.download(`${name}.png`, "image/png", await pngFile(drawing(shown, title)));
+    } catch (error) {
+      app.announce(/** @type {Error} */ (error).message);
+    }
+  };
+  const button = (words, onclick) =>
+    h(
+      "button",
+      { type: "button", class: "button small", "aria-label": `Download the ladders as ${words}`, onclick },
+      words,
+    );
+  return [
+    h("span", { class: "help" }, "Download "),
+    button("CSV", () => app.download(`${name}.csv`, "text/csv;charset=utf-8", table(app, shown))),
+    button("SVG", () => app.download(`${name}.svg`, "image/svg+xml", svgFile(drawing(shown, title)))),
+    button("PNG", png),
+  ];
+}
+
+/** The ladders as CSV, one line a step; radii and distances in geodesic units, margins and angles in radians. */
+export function table(app, shown) {
+  const counts = shares(shown.map((each) => each.ladder));
+  const rows = shown.flatMap(({ lens, ladder }) =>
+    steps(ladder).map(({ hit, from, to }, i) => {
+      const tier = app.collection.tiers?.[hit.tier] ?? null;
+      const numbers = [from, to, hit.radius, hit.margin, hit.angle, hit.distance];
+      return [
+        lens.title,
+        i + 1,
+        hit.id,
+        hit.caption,
+        hit.image,
+        tier,
+        ...numbers,
+        entails(hit),
+        counts.get(hit.id) ?? 1,
+        shown.length,
+      ];
+    }),
+  );
+  return csv(HEADER, rows);
+}
+
+/**
+ * The staircases side by side.
+ *
+ * @param {{lens: any, ladder: any}[]} shown
+ * @param {string} title of the query
+ * @returns {SVGSVGElement}
+ */
+export function drawing(shown, title) {
+  const axis = axisOf(shown.map((each) => each.ladder));
+  const most = Math.max(...shown.map((each) => steps(each.ladder).length + 1));
+  const room = Math.max(320, most * (LABEL + GAP));
+  const counts = shares(shown.map((each) => each.ladder));
+  const width = shown.length * WIDTH + (shown.length - 1) * APART + 32;
+  const height = TOP + room + 40;
+  const y = (radius) => TOP + 14 + ((radius - axis.low) / (axis.high - axis.low)) * (room - 28);
+  return s(
+    "svg",
+    {
+      xmlns: "http://www.w3.org/2000/svg",
+      width,
+      height,
+      viewBox: `0 0 ${width} ${height}`,
+      "font-family": FONT,
+      "font-size": 12,
+      fill: INK,
+    },
+    s("rect", { width, height, fill: "#fff" }),
+    text(16, 24, `Ladder of ${shortened(title, 90)}`, { "font-size": 15, "font-weight": 600 }),
+    shown.map((each, i) =>
+      s(
+        "g",
+        { transform: `translate(${16 + i * (WIDTH + APART)} 0)` },
+        staircase(each, axis, y, room, (id) => sharing(counts.get(id) ?? 1, shown.length)),
+      ),
+    ),
+    text(
+      16,
+      height - 12,
+      "Axis: radius, geodesic units. Margin and angle in radians; a filled dot entails the query. hiergeo",
+      { fill: SOFT, "font-size": 11 },
+    ),
+  );
+}
+
+function staircase({ lens, ladder }, axis, y, room, mark) {
+  const rungs = steps(ladder);
+  const apart = STAIRS / Math.max(1, rungs.length);
+  const x = (place) => AXIS + apart * (place + 0.5);
+  const end = AXIS + STAIRS + LEAD;
+  const own = {
+    words: "the query",
+    numbers: `r ${number(ladder.query.radius)}`,
+    radius: ladder.query.radius,
+    start: AXIS,
+    note: "",
+  };
+  const labels = rungs.map(({ hit }, i) => ({
+    words: shortened(named(hit), CHARACTERS),
+    numbers: `r ${number(hit.radius)}   ${entails(hit) ? "✓ entails" : "✗ no"} ${signed(hit.margin)}   angle ${number(hit.angle)}`,
+    radius: hit.radius,
+    start: x(i),
+    note: mark(hit.id),
+  }));
+  labels.splice(rungs.filter(({ hit }) => hit.radius <= own.radius).length, 0, own);
+  const tops = spread(
+    labels.map((label) => y(label.radius) - TOP),
+    labels.map(() => LABEL),
+    GAP,
+    room,
+  );
+  return [
+    text(0, 48, shortened(lens.title, 44), { "font-weight": 600 }),
+    s("path", {
+      d: `M${AXIS} ${y(axis.low)}V${y(axis.high)}`,
+      stroke: SOFT,
+      fill: "none",
+      "stroke-dasharray": axis.broken ? "2 2" : null,
+    }),
+    marks(axis).map(({ value, label }) => [
+      s("path", { d: `M${AXIS - 4} ${y(value)}h4`, stroke: SOFT }),
+      text(AXIS - 8, y(value) + 4, label, { "text-anchor": "end", fill: SOFT, "font-size": 11 }),
+    ]),
+    labels.map((label, i) => {
+      const middle = TOP + tops[i] + LABEL / 2;
+      return [
+        s("path", {
+          d: `M${label.start} ${y(label.radius)}H${AXIS + STAIRS + 4}L${end - 4} ${middle}H${end}`,
+          stroke: LINE,
+          fill: "none",
+          "stroke-dasharray": label === own ? "3 3" : null,
+        }),
+        text(end + 6, middle - 3, label.words, { "font-style": label === own ? "italic" : null }),
+        text(
+          end + 6,
+          middle + 13,
+          label.numbers,
+          { fill: SOFT, "font-size": 11 },
+          label.note && s("tspan", { fill: MARK, "font-weight": 600 }, `   ${label.note}`),
+        ),
+      ];
+    }),
+    s("path", { d: stairPath(rungs, x, y, y(axis.high)), fill: "none", stroke: INK, "stroke-width": 1.75 }),
+    rungs.map(({ hit }, i) =>
+      s("circle", {
+        cx: x(i),
+        cy: y(hit.radius),
+        r: 4.5,
+        stroke: INK,
+        "stroke-width": 1.5,
+        fill: entails(hit) ? INK : "#fff",
+      }),
+    ),
+  ];
+}
+
+/** A text without the control characters that XML does not allow. */
+function text(x, y, words, attributes, ...more) {
+  // eslint-disable-next-line no-control-regex
+  const plain = words.replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, "\uFFFD");
+  return s("text", { x, y, "xml:space": "preserve", "unicode-bidi": "isolate", ...attributes }, plain, ...more);
+}

@@ -1,0 +1,255 @@
+// @ts-check
+// The ladder view: a staircase of items for each space, from general to specific, on one axis of radii.
+
+import { createChosen, createParents } from "./beside.js";
+import { caption, counted, fill, h, named, number, picture, s, signed } from "./dom.js";
+import { offers } from "./figure.js";
+import { arrangeAll } from "./staircase.js";
+import { GUARANTEES, comparison, entails, shares, sharing, steps } from "./stairs.js";
+import { equal } from "./state.js";
+
+/** Characters of a caption beside its step. */
+const CAPTION = 90;
+
+/** Most general items that are offered where nothing is asked. */
+const ROOTS = 12;
+
+/** Times of answers in milliseconds; one that is shown again keeps its time. @type {WeakMap<object, number>} */
+const TIMES = new WeakMap();
+
+export const view = { name: "ladder", title: "Ladder", mount };
+
+function mount(root, app) {
+  const summary = h("p", { class: "reading" });
+  const switcher = h("div", { class: "switcher", role: "group", "aria-label": "Space that is shown" });
+  const columns = h("div", { class: "columns" });
+  const saved = h("div", { class: "offers" });
+  const chosen = createChosen(app);
+  const empty = h("div", { class: "empty" });
+  const whole = h("div", { class: "ladders" }, h("div", { class: "head" }, summary, saved), switcher, columns);
+  fill(root, empty, h("div", { class: "split" }, whole, chosen.root));
+  let turn = 0;
+  /** @type {any[]} */
+  let shown = [];
+
+  const arrange = () => {
+    const drawn = shown.filter((each) => each.ladder);
+    if (drawn.length && columns.clientWidth) arrangeAll(drawn);
+  };
+  new ResizeObserver(arrange).observe(columns);
+  columns.addEventListener("error", arrange, true); // a picture that is absent leaves its label lower
+  columns.addEventListener("scroll", () => markSwitch(switcher, columns), { passive: true });
+  for (const [name, on] of [
+    ["pointerover", true],
+    ["pointerout", false],
+    ["focusin", true],
+    ["focusout", false],
+  ])
+    columns.addEventListener(String(name), (event) => light(columns, event, Boolean(on)));
+
+  async function update(now, before) {
+    chosen.show(now, shown);
+    mark(columns, now.item);
+    if (before && equal(now.query, before.query) && equal(now.lenses, before.lenses) && now.by === before.by) return;
+    const asked = (turn += 1);
+    empty.hidden = Boolean(now.query);
+    whole.hidden = !now.query;
+    if (!now.query) {
+      shown = [];
+      chosen.show(now, shown);
+      await invite(app, empty, now.lenses[0]);
+      return;
+    }
+    whole.setAttribute("aria-busy", "true");
+    const lenses = now.lenses.map((key) => app.collection.lenses.find((lens) => lens.key === key));
+    const found = await Promise.all(lenses.map((lens) => climbed(app, lens, now.query)));
+    if (asked !== turn) return;
+    whole.removeAttribute("aria-busy");
+    shown = found;
+    draw(app.state.get());
+  }
+
+  function draw(now) {
+    const drawn = shown.filter((each) => each.ladder);
+    const counts = shares(drawn.map((each) => each.ladder));
+    fill(
+      summary,
+      "Each step is the item nearest to the query within a radius around the root: the further down, the more specific. ",
+      "✓ and a filled dot: the cone of the item holds the query; margins and angles are in radians. ",
+      h("b", null, comparison(counts, drawn.length)),
+    );
+    columns.style.setProperty("--columns", String(shown.length));
+    columns.classList.toggle("single", shown.length === 1);
+    fill(
+      columns,
+      shown.map((each) => column(app, each, counts, drawn.length, now)),
+    );
+    fill(
+      switcher,
+      shown.length > 1 &&
+        shown.map((each, i) =>
+          h("button", { type: "button", class: "button", onclick: () => show(i) }, h("bdi", null, each.lens.title)),
+        ),
+    );
+    fill(saved, drawn.length > 0 && offers(app, drawn, now.query));
+    columns.scrollLeft = 0;
+    markSwitch(switcher, columns);
+    arrange();
+    chosen.show(now, shown);
+    mark(columns, now.item);
+    app.announce(shown.map(spoken).join(" "));
+  }
+
+  function show(place) {
+    columns.scrollTo({ left: columns.children[place].offsetLeft - columns.offsetLeft });
+  }
+
+  return { update };
+}
+
+/** What to do where nothing is asked: an example, or one of the most general items. */
+async function invite(app, empty, lens) {
+  const asks = app.source.can.text
+    ? "Write a description, drop a photo, or take an example"
+    : "Find a caption, or take an example";
+  fill(empty, h("p", null, `${asks}: the ladder climbs to it from the most general item.`));
+  const roots = await app.source.roots(lens, ROOTS);
+  if (empty.hidden || empty.children.length > 1 || !roots.length) return;
+  const enter = (item) => app.state.set({ query: { item: item.id }, item: null });
+  empty.append(
+    h("p", null, "Or begin with what is nearest to the root:"),
+    h(
+      "p",
+      { class: "roots" },
+      roots.map((item) =>
+        h("button", { type: "button", class: "button", onclick: () => enter(item) }, caption(named(item), 40)),
+      ),
+    ),
+  );
+}
+
+/** The ladder of a query in a space, or why there is none. */
+async function climbed(app, lens, query) {
+  const start = performance.now();
+  try {
+    const ladder = await app.source.ask("ladder", lens.key, query);
+    if (!TIMES.has(ladder)) TIMES.set(ladder, performance.now() - start);
+    return { lens, ladder };
+  } catch (error) {
+    return { lens, problem: /** @type {Error} */ (error).message };
+  }
+}
+
+function spoken({ lens, ladder, problem }) {
+  if (problem) return `${lens.title}: ${problem}`;
+  const hits = steps(ladder).map((rung) => rung.hit);
+  if (!hits.length) return `${lens.title}: no step.`;
+  return `${lens.title}: ${counted(hits.length, "step")}, from ${named(hits[0]).slice(0, 80)} to ${named(hits[hits.length - 1]).slice(0, 80)}.`;
+}
+
+/** One space: its name, its staircase, facts of the search, and the way back up. */
+function column(app, each, counts, all, now) {
+  const { lens, ladder, problem } = each;
+  const name = h("h2", { id: `ladder-${lens.key}` }, h("bdi", null, lens.title));
+  if (problem)
+    return h("section", { class: "column", "aria-labelledby": name.id }, name, h("p", { class: "failed" }, problem));
+  const rungs = steps(ladder);
+  const labels = rungs.map((rung) =>
+    step(app, rung, rung.hit.id === now.query.item ? "the query" : sharing(counts.get(rung.hit.id) ?? 0, all)),
+  );
+  each.labels = [...labels];
+  each.radii = rungs.map(({ hit }) => hit.radius);
+  if (!rungs.some(({ hit }) => hit.id === now.query.item)) {
+    const place = rungs.filter(({ hit }) => hit.radius <= ladder.query.radius).length;
+    each.labels.splice(place, 0, subject(ladder, now.query));
+    each.radii.splice(place, 0, ladder.query.radius);
+  }
+  each.drawing = s("svg", { class: "stair", "aria-hidden": "true" });
+  each.stage = h("div", { class: "stage" }, each.drawing, h("ol", { class: "steps" }, each.labels));
+  const spent = Math.round(TIMES.get(ladder) ?? 0);
+  const facts = h(
+    "p",
+    { class: "facts" },
+    h("span", { title: GUARANTEES[ladder.guarantee] }, ladder.guarantee),
+    ladder.recall && ` (recall ${number(ladder.recall.value, 3)})`,
+    ` · ${counted(ladder.scored)} of ${counted(ladder.rows, "row")} scored · ${spent} ms`,
+  );
+  return h(
+    "section",
+    { class: "column", "aria-labelledby": name.id },
+    name,
+    each.stage,
+    facts,
+    createParents(app, lens, now),
+  );
+}
+
+/** The label of a step: a button that chooses its item. */
+function step(app, { hit, from, to }, mark) {
+  const yes = entails(hit);
+  const tier = hit.tier === null || hit.tier === undefined || hit.tier < 0 ? null : app.collection.tiers?.[hit.tier];
+  return h(
+    "li",
+    { class: `step${mark === "only here" ? " only" : ""}`, "data-id": hit.id },
+    h(
+      "button",
+      { type: "button", onclick: () => app.state.set({ item: hit.id }) },
+      hit.image && picture(app.source, hit.id, 64),
+      h(
+        "span",
+        { class: "body" },
+        h(
+          "span",
+          { class: "words" },
+          caption(named(hit), CAPTION),
+          tier && [" ", h("span", { class: `of tier${hit.tier % 4}` }, tier)],
+          mark && [" ", h("span", { class: "tag mark" }, mark)],
+        ),
+        " ",
+        h(
+          "span",
+          { class: "numbers", title: `nearest for thresholds from ${number(from, 3)} to ${number(to, 3)}` },
+          h("span", null, "r ", number(hit.radius)),
+          h("span", { class: yes ? "yes" : "no" }, `${yes ? "✓ entails" : "✗ no"} ${signed(hit.margin)}`),
+          h("span", null, "angle ", number(hit.angle)),
+        ),
+      ),
+    ),
+  );
+}
+
+function subject(ladder, query) {
+  const words = query.photo
+    ? "your photo"
+    : query.text !== undefined
+      ? caption(query.text, CAPTION)
+      : "the item itself";
+  return h(
+    "li",
+    { class: "step query" },
+    h(
+      "span",
+      { class: "body" },
+      h("span", { class: "words" }, words),
+      " ",
+      h("span", { class: "numbers" }, h("span", null, "the query"), h("span", null, "r ", number(ladder.query.radius))),
+    ),
+  );
+}
+
+/** Show where else the item of a step is. */
+function light(columns, event, on) {
+  const id = event.target.closest?.("[data-id]")?.dataset.id;
+  if (id === undefined) return;
+  for (const each of columns.querySelectorAll("[data-id]")) each.classList.toggle("lit", on && each.dataset.id === id);
+}
+
+function mark(columns, item) {
+  for (const each of columns.querySelectorAll(".step[data-id]"))
+    each.firstElementChild.setAttribute("aria-pressed", String(each.dataset.id === item));
+}
+
+function markSwitch(switcher, columns) {
+  const place = Math.round(columns.scrollLeft / Math.max(1, columns.clientWidth));
+  [...switcher.children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === place)));
+}

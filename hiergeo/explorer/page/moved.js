@@ -1,0 +1,180 @@
+// @ts-check
+// What moved between two lenses: sentences, ranks of radii against each other, how far they moved, and the items that moved most.
+
+import { caption, counted, h, named, number, picture, shortened, signed } from "./dom.js";
+import { csv } from "./files.js";
+import { fitted, histogram, scatter } from "./plots.js";
+import { downloads } from "./saving.js";
+import { sortedTable } from "./table.js";
+
+/** Characters of a caption in the table, of one beside it, and of a title on an axis. */
+const [IN_TABLE, IN_LIST, ON_AXIS] = [80, 60, 34];
+
+/**
+ * The sections of what moved.
+ *
+ * @param {any} moved answer of the server
+ * @param {any[]} lenses the two
+ * @param {any} app
+ * @returns {any[]}
+ */
+export function told(moved, lenses, app) {
+  const [first, ...others] = moved.sentences;
+  const sentences = [
+    h("p", { class: "lede" }, first),
+    others.length > 0 && h("ul", { class: "found-more" }, others.map((/** @type {string} */ each) => h("li", null, each))),
+  ];
+  if (moved.one_space) return sentences;
+  const links = { row: (/** @type {any} */ _) => {}, point: (/** @type {any} */ _) => {} };
+  const table = movers(moved, lenses, app, (row) => links.point(row));
+  links.row = table.light;
+  const figure = moved.same_radii ? null : ranks(moved, lenses, app, (row) => links.row(row));
+  if (figure) links.point = figure.light;
+  return [
+    ...sentences,
+    figure && h("div", { class: "plots" }, figure.root, h("div", null, changes(moved, lenses, app), tiers(moved, lenses))),
+    h(
+      "section",
+      { "aria-labelledby": "compare-movers" },
+      h("h2", { id: "compare-movers" }, moved.order === "radius" ? "What moved most" : "Whose neighbours changed most"),
+      moved.movers.length ? [table.root, table.saved] : h("p", { class: "note" }, "No item."),
+    ),
+  ];
+}
+
+/** Ranks of radii in one lens against those in the other. */
+function ranks(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type {any} */ app, /** @type {(row: any) => void} */ over) {
+  const byId = new Map(moved.movers.map((/** @type {any} */ row) => [row.id, row]));
+  const { ids, rank_a, rank_b, tier } = moved.sample;
+  const sample = ids.map((/** @type {string} */ id, /** @type {number} */ i) => ({ id, x: rank_a[i], y: rank_b[i], css: `tier${tier[i]}` }));
+  const marked = moved.movers.map((/** @type {any} */ row) => ({ id: row.id, x: row.rank_a, y: row.rank_b, css: "mover" }));
+  const points = [...sample.filter((/** @type {any} */ each) => !byId.has(each.id)), ...marked];
+  const [a, b] = lenses.map((lens) => shortened(lens.title, ON_AXIS));
+  const axis = (/** @type {string} */ title) => ({ low: 0, high: 1, label: `share of items of smaller radius, ${title}` });
+  const label = `Rank of the radius of ${counted(points.length, "item")} in ${a} (across) and ${b} (up). On the diagonal ranks are the same.`;
+  const read = h("p", { class: "reading-line", "aria-hidden": "true" }, "Point at a dot to read it; a click brings it into focus.");
+  const host = h("div", { class: "plot" });
+  let light = (/** @type {any} */ _) => {};
+  const told = async (/** @type {any} */ point) => {
+    over(point ? (byId.get(point.id) ?? null) : null);
+    if (!point) return;
+    const item = byId.get(point.id) ?? (await app.source.items([point.id]))[0];
+    read.replaceChildren(caption(named(item), 90), ` · ${number(point.x)} → ${number(point.y)}`);
+  };
+  fitted(host, (width) => {
+    const chosen = (/** @type {any} */ point) => app.state.set({ item: point.id });
+    const drawn = scatter({ width, height: Math.min(width, 420), x: axis(a), y: axis(b), label, points, diagonal: true, over: told, chosen });
+    light = (row) => drawn.light(row && points.find((/** @type {any} */ each) => each.id === row.id));
+    return drawn.root;
+  });
+  const saved = downloads(app, "radius ranks", {
+    csv: () => csv(["id", "rank_a", "rank_b"], points.map((/** @type {any} */ each) => [each.id, each.x, each.y])),
+    drawing: () => /** @type {SVGSVGElement} */ (host.firstElementChild),
+  });
+  const root = h("figure", null, h("figcaption", null, h("b", null, "Order from general to specific in both spaces"), read), host, saved);
+  return { root, light: (/** @type {any} */ row) => light(row) };
+}
+
+/** How far the ranks moved. */
+function changes(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type {any} */ app) {
+  const { edges, counts } = moved.histogram;
+  const used = counts.flatMap((/** @type {number} */ count, /** @type {number} */ i) => (count ? [Math.abs(edges[i]), Math.abs(edges[i + 1])] : []));
+  const reach = Math.min(1, Math.max(0.1, ...used));
+  const inside = counts.map((/** @type {number} */ _, /** @type {number} */ i) => edges[i] >= -reach - 1e-9 && edges[i + 1] <= reach + 1e-9);
+  const first = inside.indexOf(true);
+  const shown = { counts: counts.filter((/** @type {number} */ _, /** @type {number} */ i) => inside[i]) };
+  const bounds = edges.slice(first, first + shown.counts.length + 1);
+  const host = h("div", { class: "plot" });
+  const x = { low: bounds[0], high: bounds.at(-1), label: "change of the rank of the radius" };
+  const label = `Histogram of the change of radius ranks from ${lenses[0].title} to ${lenses[1].title}, ${counted(moved.items, "item")}.`;
+  const marks = [{ at: 0, name: "unmoved" }];
+  fitted(host, (width) => histogram({ width, edges: bounds, rows: [{ name: "items", counts: shown.counts, css: "series0" }], x, label, marks }));
+  const saved = downloads(app, "change of radius ranks", {
+    csv: () => csv(["from", "to", "items"], counts.map((/** @type {number} */ count, /** @type {number} */ i) => [edges[i], edges[i + 1], count])),
+    drawing: () => /** @type {SVGSVGElement} */ (host.firstElementChild),
+  });
+  const words = h("p", { class: "reading-line" }, "Left: nearer to the root, so more general, in the second space. Right: more specific.");
+  return h("figure", null, h("figcaption", null, h("b", null, "How far items moved"), words), host, saved);
+}
+
+/** Where the tiers lie on average. */
+function tiers(/** @type {any} */ moved, /** @type {any[]} */ lenses) {
+  if (!moved.tiers.length) return null;
+  return h(
+    "table",
+    { class: "results narrow tiers" },
+    h("caption", { class: "unseen" }, "Mean rank of the items of every tier"),
+    h("thead", null, h("tr", null, h("th", { scope: "col" }, "Mean rank"), lenses.map((lens) => h("th", { scope: "col" }, caption(lens.title, ON_AXIS))))),
+    h(
+      "tbody",
+      null,
+      moved.tiers.map((/** @type {any} */ tier) =>
+        h("tr", null, h("th", { scope: "row" }, tier.name), h("td", null, number(tier.rank_a)), h("td", null, number(tier.rank_b))),
+      ),
+    ),
+  );
+}
+
+/** The table of the items that moved most. */
+function movers(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type {any} */ app, /** @type {(row: any) => void} */ over) {
+  const [a, b] = lenses.map((lens) => lens.title);
+  const by = moved.order === "radius" ? "change" : "shared_neighbours";
+  const change = (/** @type {any} */ row) => row.rank_b - row.rank_a;
+  const item = (/** @type {any} */ row) => [
+    h(
+      "button",
+      { type: "button", class: "link", onclick: () => app.state.set({ item: row.id }) },
+      row.image && picture(app.source, row.id, 64),
+      caption(named(row), IN_TABLE),
+    ),
+    h("details", { class: "company" }, h("summary", null, "What changed around it"), company("Neighbours", row.neighbours), company("Children", row.children)),
+  ];
+  const figure = (/** @type {string} */ name, /** @type {string} */ title, aside = false) => ({
+    name,
+    title,
+    aside,
+    cell: (/** @type {any} */ row) => number(row[name]),
+    value: (/** @type {any} */ row) => row[name],
+  });
+  const share = (/** @type {string} */ name, /** @type {string} */ title) => ({
+    name,
+    title,
+    cell: (/** @type {any} */ row) => `${row[name]} of ${moved.k}`,
+    value: (/** @type {any} */ row) => row[name],
+  });
+  const moves = [
+    { name: "change", title: "Change of rank", cell: (/** @type {any} */ row) => signed(change(row)), value: (/** @type {any} */ row) => Math.abs(change(row)) },
+    figure("rank_a", "Rank, first", true),
+    figure("rank_b", "Rank, second", true),
+    figure("radius_a", "r, first"),
+    figure("radius_b", "r, second"),
+  ];
+  const columns = [
+    { name: "caption", title: "Item", text: true, cell: item, value: named },
+    ...(moved.same_radii ? [figure("radius_a", "r")] : moves),
+    share("shared_neighbours", "Neighbours shared"),
+    share("shared_children", "Children shared"),
+  ];
+  const made = sortedTable({
+    caption: `Items that differ most between ${a} and ${b}`,
+    columns,
+    rows: moved.movers,
+    by,
+    down: by === "change",
+    over,
+    announce: app.announce,
+    noun: "item",
+  });
+  const fields = ["id", "caption", "rank_a", "rank_b", "radius_a", "radius_b", "shared_neighbours", "shared_children"];
+  const saved = downloads(app, "items that moved most", { csv: () => csv(fields, made.rows().map((/** @type {any} */ row) => fields.map((field) => row[field]))) });
+  return { ...made, saved };
+}
+
+/** The nearest items, or children, of an item: those in both lenses, in the first alone and in the second alone. */
+function company(/** @type {string} */ title, /** @type {any} */ held) {
+  if (!held) return null;
+  const list = (/** @type {string} */ words, /** @type {any[]} */ items) =>
+    items.length > 0 && [h("dt", null, words), items.map((each) => h("dd", null, caption(named(each), IN_LIST)))];
+  const lists = [list("in both", held.kept), list("in the first alone", held.lost), list("in the second alone", held.gained)];
+  return lists.some(Boolean) && [h("p", { class: "title" }, title), h("dl", null, lists)];
+}

@@ -1,0 +1,71 @@
+// @ts-check
+// Buttons that save what a view shows: its table as CSV, its plots as SVG and PNG with the colours on the screen.
+
+import { h, s } from "./dom.js";
+import { fileName, pngFile, svgFile } from "./files.js";
+
+/** Properties of a drawing that style sheets set; copied into its file, which has no style sheet. */
+const DRAWN = [
+  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap",
+  "stroke-linejoin", "paint-order", "font-family", "font-size", "font-weight", "text-anchor", "opacity", "visibility",
+];
+
+/** @type {Record<string, string>} */
+const TYPES = { csv: "text/csv;charset=utf-8", svg: "image/svg+xml", png: "image/png" };
+
+/**
+ * A copy of a drawing that stands alone: with its size, its colours and fonts in attributes, and paper behind it.
+ *
+ * @param {SVGSVGElement} drawing that is on the page
+ * @returns {SVGSVGElement}
+ */
+export function standalone(drawing) {
+  const copy = /** @type {SVGSVGElement} */ (drawing.cloneNode(true));
+  const { width, height } = drawing.getBoundingClientRect();
+  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  copy.setAttribute("width", String(Math.round(width)));
+  copy.setAttribute("height", String(Math.round(height)));
+  const [seen, drawn] = [drawing, copy].map((root) => [root, ...root.querySelectorAll("*")]);
+  seen.forEach((element, index) => {
+    const style = getComputedStyle(element);
+    for (const name of DRAWN) drawn[index].setAttribute(name, style.getPropertyValue(name));
+    drawn[index].removeAttribute("class");
+  });
+  const paper = getComputedStyle(document.body).backgroundColor;
+  copy.prepend(s("rect", { width: "100%", height: "100%", fill: paper }));
+  return copy;
+}
+
+/**
+ * A row of buttons, one for each file.
+ *
+ * @param {{download: Function, announce: (text: string) => void}} app
+ * @param {string} about what is saved, read aloud with the button and part of the file's name
+ * @param {{csv?: () => string, drawing?: () => SVGSVGElement}} from csv: the table; drawing: the plot, saved as SVG and PNG
+ * @returns {HTMLElement}
+ */
+export function downloads(app, about, { csv, drawing }) {
+  /** @type {Record<string, () => string | Blob | Promise<Blob>>} */
+  const files = {};
+  if (csv) files.csv = csv;
+  if (drawing) {
+    files.svg = () => svgFile(standalone(drawing()));
+    files.png = () => pngFile(standalone(drawing()));
+  }
+  const save = async (/** @type {string} */ kind) => {
+    const name = `${fileName(about)}.${kind}`;
+    try {
+      app.download(name, TYPES[kind], await files[kind]());
+      app.announce(`Saved ${name}.`);
+    } catch (error) {
+      app.announce(/** @type {Error} */ (error).message);
+    }
+  };
+  const button = (/** @type {string} */ kind) =>
+    h(
+      "button",
+      { type: "button", class: "button small", "aria-label": `${kind.toUpperCase()}: download ${about}`, onclick: () => save(kind) },
+      kind.toUpperCase(),
+    );
+  return h("p", { class: "downloads" }, h("span", { "aria-hidden": "true" }, "Download "), Object.keys(files).map(button));
+}

@@ -1,0 +1,307 @@
+// @ts-check
+// The query box: a text, a photo or an item; where nothing can be embedded it finds captions instead.
+
+import { caption, counted, fill, h, named, picture } from "./dom.js";
+import { prepared, takePhotos } from "./photo.js";
+
+/** Examples that are offered. */
+const EXAMPLES = 5;
+
+/** Captions that are found at most. */
+const FOUND = 12;
+
+/** Milliseconds without a key after which captions are looked for. */
+const PAUSE = 180;
+
+/** The query of an entry of `collection.examples`. */
+export function queryOf(example) {
+  return typeof example === "string" ? { text: example } : example;
+}
+
+/**
+ * The query box above all views.
+ *
+ * @param {any} app
+ * @returns {HTMLElement}
+ */
+export function createQueryBox(app) {
+  const { source, collection, state } = app;
+  const { text: asks, photo: sees } = source.can;
+  const limits = collection.limits ?? {};
+  const wording = asks ? (sees ? "Describe something, or drop a photo" : "Describe something") : "Find a caption";
+  const input = h("input", {
+    id: "query",
+    class: "field",
+    type: "text",
+    placeholder: wording,
+    "aria-label": asks ? "Query" : "Find a caption",
+    autocomplete: "off",
+    autocapitalize: "off",
+    enterkeyhint: "search",
+    maxlength: limits.text_characters ?? 4096,
+    oninput: () => !asks && results.later(input.value),
+    onkeydown: key,
+  });
+  const chooser = h("input", {
+    type: "file",
+    accept: "image/*",
+    class: "unseen",
+    tabindex: -1,
+    "aria-label": "Photo",
+    id: "photo",
+    onchange: chosen,
+  });
+  const clear = h(
+    "button",
+    { type: "button", class: "button clear", "aria-label": "Clear the query", onclick: () => empty() },
+    "×",
+  );
+  const told = h("p", { class: "failed", role: "alert", hidden: true });
+  const subject = h("div", { class: "subject", hidden: true });
+  const results = createResults(app, input, told);
+  const form = h(
+    "form",
+    { class: "ask", role: "search", onsubmit: submitted },
+    h(
+      "div",
+      { class: "line" },
+      h("div", { class: "entry" }, input, clear),
+      sees && [
+        h("button", { type: "button", class: "button photo", onclick: () => chooser.click() }, "Photo"),
+        chooser,
+      ],
+      h("button", { type: "submit", class: "button go" }, asks ? "Climb" : "Find"),
+    ),
+    results.list,
+    told,
+    subject,
+    examples(app),
+  );
+
+  function submitted(event) {
+    event.preventDefault();
+    const text = input.value.trim();
+    told.hidden = true;
+    if (!text) return;
+    if (!asks) return results.take();
+    state.set({ query: { text }, item: null });
+  }
+
+  function key(event) {
+    if (!asks && results.key(event)) return;
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    empty();
+  }
+
+  function empty() {
+    input.value = "";
+    told.hidden = true;
+    results.close();
+    state.set({ query: null, item: null });
+    input.focus();
+    app.announce("The query is cleared.");
+  }
+
+  async function take(file) {
+    told.hidden = true;
+    try {
+      const query = await prepared(file, limits);
+      state.set({ query, item: null });
+    } catch (error) {
+      told.textContent = /** @type {Error} */ (error).message;
+      told.hidden = false;
+    }
+  }
+
+  function chosen() {
+    const [file] = chooser.files;
+    chooser.value = "";
+    if (file) take(file);
+  }
+
+  function refresh(now, before) {
+    if (before && now.query === before.query) return;
+    const query = now.query;
+    input.value = query && "text" in query ? query.text : "";
+    clear.hidden = !query;
+    showSubject(app, subject, query);
+  }
+
+  if (sees) takePhotos(take);
+  document.addEventListener("keydown", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    if (
+      event.key !== "/" ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      target.closest("input:not([type=radio], [type=checkbox]), textarea, select")
+    )
+      return;
+    event.preventDefault();
+    input.focus();
+    input.select();
+  });
+  state.subscribe(refresh);
+  refresh(state.get(), null);
+  return form;
+}
+
+function examples(app) {
+  const { collection, state } = app;
+  const offered = collection.examples
+    .map(queryOf)
+    .filter((each) => app.source.can.text || "item" in each)
+    .slice(0, EXAMPLES);
+  if (!offered.length) return null;
+  const chips = offered.map((query) => {
+    const words = h("span", null, "text" in query ? caption(query.text, 60) : `item ${query.item}`);
+    const chip = h(
+      "button",
+      { type: "button", class: "button small chip", onclick: () => state.set({ query, item: null }) },
+      words,
+    );
+    if ("item" in query) describe(app, query.item, chip, words);
+    return chip;
+  });
+  return h("p", { class: "examples" }, h("span", { class: "help" }, "Try "), chips);
+}
+
+async function describe(app, id, chip, words) {
+  const [item] = await app.source.items([id]).catch(() => []);
+  if (!item) return;
+  fill(words, caption(named(item), 60));
+  if (item.image) chip.prepend(picture(app.source, id, 64));
+}
+
+/** What is asked where it is no text: the photo, or the item. */
+async function showSubject(app, subject, query) {
+  const old = subject.querySelector("img[src^='blob:']");
+  if (old instanceof HTMLImageElement && old.classList.contains("preview")) URL.revokeObjectURL(old.src);
+  fill(subject);
+  subject.hidden = !query || "text" in query;
+  if (subject.hidden) return;
+  if ("photo" in query) {
+    const preview = h("img", {
+      class: "preview",
+      alt: "The photo that is asked",
+      src: URL.createObjectURL(query.photo),
+    });
+    fill(
+      subject,
+      preview,
+      h(
+        "p",
+        null,
+        "Your photo ",
+        caption(query.name, 60),
+        h("span", { class: "help" }, " It goes to the server that shows this page, which does not keep it."),
+      ),
+    );
+    return;
+  }
+  fill(subject, h("p", null, `Item ${query.item}`));
+  const [item] = await app.source.items([query.item]).catch(() => []);
+  if (!item || app.state.get().query !== query) return;
+  fill(
+    subject,
+    item.image && picture(app.source, item.id, 64),
+    h("p", null, h("span", { class: "help" }, "From the collection: "), caption(named(item))),
+  );
+}
+
+/** Captions that contain what is written, as a list below the box. */
+function createResults(app, input, told) {
+  const list = h("ul", { class: "found", role: "listbox", id: "found", "aria-label": "Captions", hidden: true });
+  let items = [];
+  let at = -1;
+  let asked = 0;
+  let timer = 0;
+  if (!app.source.can.text) {
+    const roles = { role: "combobox", "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list" };
+    for (const [name, value] of Object.entries(roles)) input.setAttribute(name, value);
+  }
+
+  function later(text) {
+    clearTimeout(timer);
+    timer = setTimeout(() => look(text), PAUSE);
+  }
+
+  async function look(text) {
+    const turn = (asked += 1);
+    if (!text.trim()) return close();
+    try {
+      const found = await app.source.find(text.trim(), FOUND);
+      if (turn !== asked) return;
+      items = found;
+      show();
+      app.announce(items.length ? `${counted(items.length, "caption")} found.` : "No caption contains this text.");
+    } catch (error) {
+      told.textContent = /** @type {Error} */ (error).message;
+      told.hidden = false;
+    }
+  }
+
+  function show() {
+    at = -1;
+    const rows = items.map((item, i) =>
+      h(
+        "li",
+        { role: "option", id: `found-${i}`, "aria-selected": "false", onclick: () => choose(i) },
+        item.image && picture(app.source, item.id, 64),
+        caption(named(item)),
+      ),
+    );
+    fill(
+      list,
+      rows.length
+        ? rows
+        : h("li", { class: "help", role: "option", "aria-disabled": "true" }, "No caption contains this text."),
+    );
+    list.hidden = false;
+    input.setAttribute("aria-expanded", "true");
+    input.removeAttribute("aria-activedescendant");
+  }
+
+  function close() {
+    asked += 1;
+    clearTimeout(timer);
+    items = [];
+    list.hidden = true;
+    if (input.hasAttribute("aria-expanded")) input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  }
+
+  function choose(place) {
+    const { id } = items[place];
+    close();
+    app.state.set({ query: { item: id }, item: null });
+  }
+
+  async function take() {
+    if (!items.length) await look(input.value);
+    if (items.length) choose(Math.max(at, 0));
+  }
+
+  /** Whether a key was for the list. */
+  function key(event) {
+    if (list.hidden) return false;
+    if (event.key === "Escape") {
+      event.preventDefault();
+      close();
+      return true;
+    }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || !items.length) return false;
+    event.preventDefault();
+    list.children[at]?.setAttribute("aria-selected", "false");
+    at = (at + step + items.length + (at < 0 && step < 0 ? 1 : 0)) % items.length;
+    list.children[at].setAttribute("aria-selected", "true");
+    list.children[at].scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", `found-${at}`);
+    return true;
+  }
+
+  return { list, later, take, key, close };
+}

@@ -1,0 +1,245 @@
+// @ts-check
+// What the page asks the server. The static page has the same interface over files, in static.js.
+
+/** Answers that are kept, since several views ask the same. */
+const KEPT = 200;
+
+/** Characters of a text in a query string; a longer one is sent in a body. */
+const LONGEST = 400;
+
+/** A request that got no answer; `message` is a sentence for people, `field` the parameter that is to blame. */
+export class SourceError extends Error {
+  /**
+   * @param {string} message
+   * @param {string | null} [field]
+   * @param {number} [status] of HTTP; 0 without a response
+   */
+  constructor(message, field = null, status = 0) {
+    super(message);
+    this.field = field;
+    this.status = status;
+  }
+}
+
+/** The data of a running server. */
+export class LiveSource {
+  /**
+   * @param {string} base URL of the page, with a slash at its end
+   * @param {string | null} [token] that requests carry
+   */
+  constructor(base, token = null) {
+    this.base = base;
+    this.token = token;
+    this.can = { text: false, photo: false };
+    /** @type {Map<string, Promise<any>>} */
+    this.kept = new Map();
+    /** @type {WeakMap<Blob, string>} */
+    this.photos = new WeakMap();
+    this.photo = 0;
+  }
+
+  /** What is explored. Sets `can`. */
+  async collection() {
+    const found = await this.json("api/collection");
+    this.can = {
+      text: found.lenses.some((lens) => lens.embeds.text),
+      photo: found.lenses.some((lens) => lens.embeds.image),
+    };
+    return found;
+  }
+
+  /**
+   * The answer to a query.
+   *
+   * @param {"ladder" | "children" | "parents" | "neighbours" | "count"} verb
+   * @param {string} lens its key
+   * @param {any} query {text}, {item} or {photo}
+   * @param {{k?: number, by?: string, steps?: number}} [options]
+   */
+  ask(verb, lens, query, options = {}) {
+    const given = Object.entries({ lens, ...options }).filter(([, value]) => value !== undefined);
+    return this.once([verb, this.nameOf(query), ...given.flat()].join("\n"), async () => {
+      const path = `api/${verb}`;
+      if (query.photo) {
+        const form = new FormData();
+        for (const [name, value] of given) form.append(name, String(value));
+        form.append("image", query.photo, "photo");
+        return (await this.json(path, { method: "POST", body: form })).answers[0];
+      }
+      if (query.text !== undefined && query.text.length > LONGEST) {
+        const body = { ...Object.fromEntries(given), queries: [{ text: query.text }] };
+        return (await this.json(path, posted(body))).answers[0];
+      }
+      const asked = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+      if (query.item !== undefined) asked.set("item", query.item);
+      else asked.set("q", query.text);
+      return this.json(`${path}?${asked}`);
+    });
+  }
+
+  /** Numbers of pairs (general, specific) of queries. */
+  async pairs(lens, pairs) {
+    const queries = await Promise.all(pairs.map((pair) => Promise.all(pair.map(sendable))));
+    return (await this.json("api/pairs", posted({ lens, pairs: queries }))).pairs;
+  }
+
+  /** Items by id, at most 256. */
+  async items(ids) {
+    if (!ids.length) return [];
+    const asked = ids.join(",");
+    return (await this.once(`items\n${asked}`, () => this.json(`api/items?ids=${asked}`))).items;
+  }
+
+  /** Items of smallest radius. */
+  roots(lens, k) {
+    return this.once(`roots\n${lens}\n${k}`, async () =>
+      rows(await this.json(`api/roots?${new URLSearchParams({ lens, k })}`)),
+    );
+  }
+
+  /** Items whose caption contains a text. */
+  async find(text, k) {
+    return rows(await this.json(`api/find?${new URLSearchParams({ text, k: String(k) })}`));
+  }
+
+  /** URL of a picture of an item, with sides of at most 64 or 192 pixels. */
+  thumbnail(id, side) {
+    const path = `${this.base}api/thumbnail/${id}?side=${side}`;
+    if (!this.token) return path;
+    return this.once(path, async () => URL.createObjectURL(await (await this.fetched(path)).blob()));
+  }
+
+  /** Facts of the map of a lens. */
+  map(lens) {
+    return this.once(`map\n${lens}`, () => this.json(`api/map?${new URLSearchParams({ lens })}`));
+  }
+
+  /** The points of one tile of a map, as typed arrays. */
+  async tile(lens, level, x, y) {
+    const asked = new URLSearchParams({ lens, level, x, y });
+    const content = await (await this.fetched(`${this.base}api/tile?${asked}`)).arrayBuffer();
+    return readTile(content);
+  }
+
+  /** Where queries are on the map. */
+  async places(lens, queries) {
+    const sent = await Promise.all(queries.map(sendable));
+    return (await this.json("api/places", posted({ lens, queries: sent }))).places;
+  }
+
+  /** The items within a polygon on the map. */
+  select(lens, polygon) {
+    return this.json("api/select", posted({ lens, polygon }));
+  }
+
+  /** What two lenses see differently. */
+  moved(a, b, { k = 10, count = 50 } = {}) {
+    const asked = new URLSearchParams({ a, b, k: String(k), count: String(count) });
+    return this.once(`moved\n${asked}`, () => this.json(`api/moved?${asked}`));
+  }
+
+  /** What the space of a lens is like. */
+  audit(lens) {
+    return this.once(`audit\n${lens}`, () => this.json(`api/audit?${new URLSearchParams({ lens })}`));
+  }
+
+  /** A promise that is kept under a name unless it fails. */
+  once(name, make) {
+    const found = this.kept.get(name);
+    if (found) return found;
+    const made = Promise.resolve().then(make);
+    this.kept.set(name, made);
+    made.catch(() => this.kept.delete(name));
+    if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
+    return made;
+  }
+
+  nameOf(query) {
+    if (!query.photo) return JSON.stringify(query);
+    if (!this.photos.has(query.photo)) this.photos.set(query.photo, `photo ${(this.photo += 1)}`);
+    return this.photos.get(query.photo);
+  }
+
+  async json(path, init = {}) {
+    const response = await this.fetched(`${this.base}${path}`, init);
+    try {
+      return await response.json();
+    } catch {
+      throw new SourceError("The server's answer cannot be read: load the page again.");
+    }
+  }
+
+  async fetched(url, init = {}) {
+    const headers = { ...init.headers, ...(this.token ? { Authorization: `Bearer ${this.token}` } : {}) };
+    let response;
+    try {
+      response = await fetch(url, { ...init, headers });
+    } catch {
+      throw new SourceError("The server does not answer: check that hiergeo explore is still running, then ask again.");
+    }
+    if (response.ok) return response;
+    const told = await response.json().catch(() => null);
+    if (response.status === 401 && !this.token)
+      throw new SourceError("This server asks for a token: open the link that hiergeo explore printed.", null, 401);
+    throw new SourceError(
+      sentence(told?.error ?? `The server refused this with status ${response.status}.`),
+      told?.field,
+      response.status,
+    );
+  }
+}
+
+/**
+ * The points of a tile, as the server and the static page store them: little endian, see `/api/openapi.json`.
+ *
+ * @param {ArrayBuffer} content
+ */
+export function readTile(content) {
+  const count = new DataView(content).getUint32(0, true);
+  let offset = 8;
+  const next = (Kind, size) => {
+    const found = new Kind(content, offset, count);
+    offset += count * size;
+    return found;
+  };
+  return {
+    ids: next(BigUint64Array, 8),
+    x: next(Float32Array, 4),
+    y: next(Float32Array, 4),
+    radius: next(Float32Array, 4),
+    tier: next(Int8Array, 1),
+    kind: next(Uint8Array, 1),
+  };
+}
+
+/** The token in the hash of a link; it is taken out of the URL, and kept while the tab is open. */
+export function takeToken(page = window) {
+  const values = new URLSearchParams(page.location.hash.slice(1));
+  const given = values.get("token");
+  if (given) {
+    values.delete("token");
+    page.history.replaceState(page.history.state, "", `${page.location.pathname}${page.location.search}#${values}`);
+    page.sessionStorage.setItem("hiergeo-token", given);
+  }
+  return given ?? page.sessionStorage.getItem("hiergeo-token");
+}
+
+function rows(found) {
+  return found.items ?? found.hits ?? [];
+}
+
+function posted(body) {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+}
+
+async function sendable(query) {
+  if (!query.photo) return query;
+  const bytes = new Uint8Array(await query.photo.arrayBuffer());
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return { image: btoa(text) };
+}
+
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,210 @@
+// @ts-check
+// The state of the page: one frozen object, kept in the hash of the URL so that links and the back button work.
+
+/**
+ * @typedef {{text: string} | {item: string} | {photo: Blob, name: string} | null} Query
+ * @typedef {{view: string, lenses: string[], query: Query, item: string | null, by: string, colour: string,
+ *   chart: string, centre: [number, number], turn: number, zoom: number, against: [string, string]}} State
+ */
+
+const ID = /^\d{1,19}$/;
+
+/** Characters of a text in the URL; a longer query stays in the page but not in the link. */
+const LONGEST = 1500;
+
+/** Changes that the back button undoes; other ones, such as panning, replace the entry of the history. */
+const STEPS = ["view", "query", "item", "lenses"];
+
+/** Lenses side by side. */
+export const COLUMNS = 4;
+
+const CHOICES = {
+  view: ["ladder", "map", "tree", "compare", "audit"],
+  by: ["margin", "angle", "distance"],
+  colour: ["tier", "radius", "kind"],
+  chart: ["disk", "flat"],
+};
+
+/**
+ * The state of the page.
+ *
+ * @param {{lenses: {key: string}[], tiers: string[] | null}} collection
+ * @param {Window} [page]
+ */
+export function createState(collection, page = window) {
+  const first = defaults(collection);
+  /** Photos of this session: they are too long for a URL, and come back by the history alone. @type {Query[]} */
+  const photos = [];
+  /** @type {Set<(now: State, before: State) => void>} */
+  const listeners = new Set();
+  let now = read();
+
+  function read() {
+    const kept = page.history.state?.photo;
+    const photo = Number.isInteger(kept) ? photos[kept] : undefined;
+    const found = parse(page.location.hash, first, collection);
+    return photo ? Object.freeze({ ...found, query: photo }) : found;
+  }
+
+  function entry() {
+    const query = now.query;
+    if (!query || !("photo" in query)) return null;
+    const place = photos.indexOf(query);
+    return { photo: place < 0 ? photos.push(query) - 1 : place };
+  }
+
+  function tell(before) {
+    for (const listener of listeners) listener(now, before);
+  }
+
+  page.addEventListener("popstate", () => {
+    const before = now;
+    now = read();
+    if (!same(now, before)) tell(before);
+  });
+
+  return {
+    /** @returns {State} */
+    get: () => now,
+
+    /**
+     * Change some entries; values that do not fit fall back to the defaults.
+     *
+     * @param {Partial<State>} patch
+     * @param {{push?: boolean}} [how] whether the back button undoes it; by default where it shows something else
+     */
+    set(patch, how = {}) {
+      const before = now;
+      now = checked({ ...now, ...patch }, first, collection);
+      if (same(now, before)) return;
+      const push = how.push ?? STEPS.some((name) => !equal(now[name], before[name]));
+      const url = `${page.location.pathname}${page.location.search}${written(now, first)}`;
+      page.history[push ? "pushState" : "replaceState"](entry(), "", url);
+      tell(before);
+    },
+
+    /**
+     * Call a function after every change.
+     *
+     * @param {(now: State, before: State) => void} listener
+     * @returns {() => void} ends it
+     */
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+/** @returns {State} */
+function defaults(collection) {
+  const keys = collection.lenses.map((lens) => lens.key);
+  return /** @type {any} */ (
+    Object.freeze({
+      view: "ladder",
+      lenses: keys.slice(0, 3),
+      query: null,
+      item: null,
+      by: "margin",
+      colour: collection.tiers ? "tier" : "radius",
+      chart: "disk",
+      centre: [0, 0],
+      turn: 0,
+      zoom: 1,
+      against: [keys[0], keys[1] ?? keys[0]],
+    })
+  );
+}
+
+/**
+ * The state in a hash; what is unknown or broken has its default.
+ *
+ * @param {string} hash
+ * @param {State} first
+ * @param {{lenses: {key: string}[]}} collection
+ */
+export function parse(hash, first, collection) {
+  const values = new URLSearchParams(hash.replace(/^#/, ""));
+  const numbers = (name) => (values.get(name) ?? "").split(",").map((each) => (each === "" ? NaN : Number(each)));
+  const list = (name) => values.get(name)?.split(",");
+  const text = values.get("q");
+  const from = values.get("from");
+  return checked(
+    {
+      view: values.get("view"),
+      lenses: list("lenses"),
+      query: text ? { text } : from ? { item: from } : null,
+      item: values.get("item"),
+      by: values.get("by"),
+      colour: values.get("colour"),
+      chart: values.get("chart"),
+      centre: numbers("at"),
+      turn: numbers("turn")[0],
+      zoom: numbers("zoom")[0],
+      against: list("against"),
+    },
+    first,
+    collection,
+  );
+}
+
+/** @returns {State} */
+function checked(given, first, collection) {
+  const known = new Set(collection.lenses.map((lens) => lens.key));
+  const keys = Array.isArray(given.lenses) ? [...new Set(given.lenses)].filter((key) => known.has(key)) : [];
+  const against =
+    Array.isArray(given.against) && given.against.length === 2 && given.against.every((key) => known.has(key));
+  const centre = Array.isArray(given.centre) && given.centre.length === 2 && given.centre.every(Number.isFinite);
+  const found = {
+    lenses: keys.length ? Object.freeze(keys.slice(0, COLUMNS)) : first.lenses,
+    query: asked(given.query),
+    item: ID.test(given.item ?? "") ? given.item : null,
+    centre: centre ? Object.freeze([...given.centre]) : first.centre,
+    turn: Number.isFinite(given.turn) ? given.turn : first.turn,
+    zoom: Number.isFinite(given.zoom) && given.zoom > 0 ? given.zoom : first.zoom,
+    against: against ? Object.freeze([...given.against]) : first.against,
+  };
+  for (const [name, choices] of Object.entries(CHOICES))
+    found[name] = choices.includes(given[name]) ? given[name] : first[name];
+  return /** @type {any} */ (Object.freeze(found));
+}
+
+/** @returns {Query} */
+function asked(query) {
+  if (!query) return null;
+  if (query.photo instanceof Blob) return query;
+  if (typeof query.text === "string" && query.text.trim()) return Object.freeze({ text: query.text });
+  return ID.test(query.item ?? "") ? Object.freeze({ item: query.item }) : null;
+}
+
+/**
+ * A state as a hash, without what has its default.
+ *
+ * @param {State} state
+ * @param {State} first
+ */
+export function written(state, first) {
+  const values = new URLSearchParams();
+  const query = state.query;
+  if (query && "text" in query && query.text.length <= LONGEST) values.set("q", query.text);
+  if (query && "item" in query) values.set("from", query.item);
+  if (state.item) values.set("item", state.item);
+  for (const name of ["view", "lenses", "by", "colour", "chart", "against"])
+    if (!equal(state[name], first[name])) values.set(name, String(state[name]));
+  const rounded = (value) => String(Number(value.toPrecision(7)));
+  if (!equal(state.centre, first.centre)) values.set("at", state.centre.map(rounded).join());
+  for (const name of ["turn", "zoom"]) if (state[name] !== first[name]) values.set(name, rounded(state[name]));
+  return values.size ? `#${values.toString().replaceAll("%2C", ",")}` : "#";
+}
+
+/** Whether two values of the state are the same; photos are by identity. */
+export function equal(a, b) {
+  if (a === b) return true;
+  if (!a || !b || typeof a !== "object" || typeof b !== "object") return false;
+  if (a.photo || b.photo) return a.photo === b.photo;
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function same(a, b) {
+  return Object.keys(a).every((name) => equal(a[name], b[name]));
+}

@@ -1,0 +1,155 @@
+"""Small pictures of items by their ids: found below a few folders, decoded within limits, kept in memory."""
+
+import io
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import final
+
+import torch
+
+from hiergeo.datasets.pictures import open_rgb
+from hiergeo.errors import InputError
+from hiergeo.search import Index
+from hiergeo.search.queries import SUFFIXES
+from hiergeo.storage.files import path_of
+
+SIDES = (64, 192)
+"""Longest sides of thumbnails, pixels."""
+
+KEPT = 1 << 26
+"""Bytes of thumbnails that are kept."""
+
+QUALITY = 80
+"""Of JPEG."""
+
+NUMBERED = "image-id:"
+"""Beginning of the reference of an image that is known by a number alone, such as those of COCO."""
+
+LISTED = 1 << 20
+"""Files of a folder of images that are looked at for their numbers."""
+
+
+@final
+class Thumbnails:
+    """Pictures of the items of a collection, scaled and written anew as JPEG; no file is ever given as it is.
+
+    An index says where its images lie, and an index may come from anybody. A picture is therefore shown only if its
+    file, once all links are followed, lies below the folder of an index or below a folder that the user has named. In
+    the latter a picture is found by what the index calls it, by its name alone, or by the number that its name ends in.
+
+    Args:
+        indexes: that name the images.
+        folder: below which they may lie too; None for none.
+        kept: bytes of thumbnails that are kept.
+
+    Raises:
+        InputError: the folder is none.
+    """
+
+    def __init__(self, indexes: Sequence[Index], folder: Path | None = None, kept: int = KEPT) -> None:
+        self._indexes, self._kept = indexes, kept
+        self._folder = None if folder is None else path_of(folder).resolve()
+        if self._folder is not None and not self._folder.is_dir():
+            raise InputError(f"{folder} is no folder of images: name one with --images.")
+        self._allowed = [index.store.folder.resolve() for index in indexes]
+        if self._folder is not None:
+            self._allowed.append(self._folder)
+        self._numbered: dict[int, list[Path]] | None = None
+        self._held: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def jpeg(self, item: int, side: int) -> bytes:
+        """The picture of an item as a JPEG file whose longer side has at most `side` pixels.
+
+        Raises:
+            InputError: there is no such item, it has no picture that may be shown, or its file is damaged. The message
+                names no path.
+        """
+        with self._lock:
+            if (item, side) in self._held:
+                self._held.move_to_end((item, side))
+                return self._held[item, side]
+        path = self.path(item)
+        if path is None:
+            raise InputError(f"item {item} has no picture that can be shown.")
+        try:
+            content = _scaled(path, side)
+        except InputError as error:
+            raise InputError(f"the picture of item {item} cannot be read: its file is damaged.") from error
+        self._keep((item, side), content)
+        return content
+
+    def path(self, item: int) -> Path | None:
+        """The file of the picture of an item; None for an item without one that may be shown.
+
+        Raises:
+            InputError: there is no such item.
+        """
+        for index in self._indexes:
+            reference = index.store.labels(torch.tensor([item])).images[0]
+            if reference is not None:
+                for candidate in self._candidates(reference, index.store.folder):
+                    found = self._permitted(candidate)
+                    if found is not None:
+                        return found
+        return None
+
+    def _candidates(self, reference: str, index: Path) -> list[Path]:
+        """Where the picture that an index refers to may be."""
+        if "\0" in reference:
+            return []
+        if reference.startswith(NUMBERED):
+            number = _number(reference)
+            return [] if number is None else self._by_number().get(number, [])
+        places = [index / reference]
+        if self._folder is not None:
+            places += [self._folder / reference, self._folder / os.path.basename(reference)]
+        return places
+
+    def _permitted(self, path: Path) -> Path | None:
+        """The file itself, if there is one below an allowed folder."""
+        try:
+            real = path.resolve(strict=True)
+            inside = any(real.is_relative_to(folder) for folder in self._allowed)
+            return real if inside and real.is_file() and real.suffix.lower() in SUFFIXES else None
+        except (OSError, RuntimeError, ValueError):
+            return None
+
+    def _by_number(self) -> dict[int, list[Path]]:
+        """The images of the named folder by the number that their names end in."""
+        if self._numbered is None:
+            found: dict[int, list[Path]] = {}
+            for place, path in enumerate(self._folder.rglob("*") if self._folder is not None else ()):
+                if place >= LISTED:
+                    break
+                number = _number(path.stem)
+                if number is not None and path.suffix.lower() in SUFFIXES:
+                    found.setdefault(number, []).append(path)
+            self._numbered = found
+        return self._numbered
+
+    def _keep(self, key: tuple[int, int], content: bytes) -> None:
+        with self._lock:
+            self._bytes += len(content) - len(self._held.pop(key, b""))
+            self._held[key] = content
+            while self._bytes > self._kept:
+                self._bytes -= len(self._held.popitem(last=False)[1])
+
+
+def _number(name: str) -> int | None:
+    """The number at the end of a name; None if there is none."""
+    digits = re.search(r"[0-9]{1,18}\Z", name)
+    return None if digits is None else int(digits[0])
+
+
+def _scaled(path: Path, side: int) -> bytes:
+    picture = open_rgb(path, least=2 * side)
+    picture.thumbnail((side, side), reducing_gap=2.0)
+    held = io.BytesIO()
+    picture.save(held, "JPEG", quality=QUALITY, optimize=True)
+    return held.getvalue()

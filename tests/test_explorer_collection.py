@@ -1,0 +1,153 @@
+"""A collection: indexes of the same items, seen through models and geometries, with tiers and pictures."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from hiergeo import search
+from hiergeo.datasets import scenes
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.explorer import Thumbnails, open_collection
+
+CAPTIONS = ["animal", "dog", "small dog", "a small dog on a red sofa"]
+
+
+@pytest.fixture
+def build(tmp_path) -> Callable[..., Path]:
+    def build(name: str, captions=CAPTIONS, seed: int = 0, **more) -> Path:
+        embeddings = torch.randn(len(captions), 4, generator=torch.Generator().manual_seed(seed))
+        search.build(tmp_path / name, None, captions, embeddings=embeddings, **more)
+        return tmp_path / name
+
+    return build
+
+
+def test_every_source_in_every_geometry_is_a_lens(build) -> None:
+    collection = open_collection([build("one"), build("two", seed=1)], ["euclidean", "lorentz:-1"])
+    assert [lens.key for lens in collection.lenses] == ["0", "1", "2", "3"]
+    assert [(lens.source, lens.spec) for lens in collection.lenses] == [
+        (name, spec) for name in ("one", "two") for spec in ("euclidean", "lorentz:-1")
+    ]
+    assert len({lens.title for lens in collection.lenses}) == 4
+    assert len(collection.indexes) == 2
+    assert collection.lens("2") is collection.lenses[2]
+    assert collection.lens("4") is None
+
+
+def test_without_a_geometry_an_index_is_seen_in_its_own(build) -> None:
+    assert open_collection([build("one", space="sphere:0.25")]).lenses[0].spec == "sphere:0.25"
+
+
+def test_titles_are_distinct_when_a_source_is_named_twice(build) -> None:
+    folder = build("one")
+    titles = [lens.title for lens in open_collection([folder, folder, folder]).lenses]
+    assert len(set(titles)) == 3
+
+
+@pytest.mark.parametrize(
+    ("captions", "named"), [([*CAPTIONS[:2], "a cat", CAPTIONS[3]], "item 2"), (CAPTIONS[:3], "item 3")]
+)
+def test_other_items_are_refused_by_the_first_difference(build, captions, named) -> None:
+    with pytest.raises(InputError, match=named):
+        open_collection([build("one"), build("two", captions)])
+
+
+def test_what_cannot_be_explored_is_refused(build, tmp_path) -> None:
+    with pytest.raises(InputError, match="nothing"):
+        open_collection([])
+    with pytest.raises(InputError, match="9"):
+        open_collection([build("one")], ["euclidean"] * 9)
+    with pytest.raises(InputError, match="geometry"):
+        open_collection([tmp_path / "one"], ["lorenz:-1"])
+    with pytest.raises(UnavailableError, match="nowhere"):
+        open_collection([tmp_path / "nowhere"])
+    with pytest.raises(InputError, match="--images"):
+        open_collection([tmp_path / "one"], images=tmp_path / "nowhere")
+
+
+def test_tiers_are_those_of_the_chains(build) -> None:
+    chains = [chain for row in scenes.load("test").rows for chain in (row.positive, row.negative)]
+    captions = [*dict.fromkeys(caption for chain in chains[:60] for caption in chain), "a caption of no scene"]
+    counts = [[sum(chain[tier] == caption for chain in chains) for tier in range(4)] for caption in captions]
+    tiers = open_collection([build("one", captions)], data="scenes").tiers
+    assert tiers is not None
+    assert len(tiers.names) == 4
+    found = tiers.of(torch.arange(len(captions)))
+    assert found.tolist() == [count.index(max(count)) if max(count) else -1 for count in counts]
+    assert set(found.tolist()) == {-1, 0, 1, 2, 3}
+
+
+def picture(path: Path, side: int = 300) -> Path:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (side, side // 2), "red").save(path)
+    return path
+
+
+def size(content: bytes) -> tuple[int, int]:
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.format == "JPEG"
+        return opened.size
+
+
+def test_pictures_are_shown_from_the_named_folder_alone(build, tmp_path) -> None:
+    photos = tmp_path / "photos"
+    index = build("one", images=[picture(photos / f"{i}.png") for i in range(4)])
+    assert open_collection([index]).pictures.path(0) is None
+    pictures = open_collection([index], images=photos).pictures
+    assert size(pictures.jpeg(3, 192)) == (192, 96)
+    assert size(pictures.jpeg(3, 64)) == (64, 32)
+    with pytest.raises(InputError, match="item 4"):
+        pictures.jpeg(4, 64)
+
+
+def test_what_leads_out_of_the_folders_is_no_picture(build, tmp_path) -> None:
+    photos, secret = tmp_path / "photos", picture(tmp_path / "secret" / "secret.png")
+    picture(photos / "inside.png")
+    os.symlink(secret, photos / "link.png")
+    os.symlink(secret.parent, photos / "below")
+    os.mkfifo(photos / "pipe.png")
+    (photos / "text.txt").write_text("no picture")
+    lies = ["link.png", "below/secret.png", str(secret), "../secret/secret.png", "pipe.png", "text.txt", "/dev/zero"]
+    lies += ["", ".", "\0", "image-id:", "image-id:9" * 50, "x" * 5000]
+    index = build("one", [f"item {i}" for i in range(len(lies) + 1)], images=[*lies, "inside.png"])
+    pictures = open_collection([index], images=photos).pictures
+    assert [pictures.path(item) for item in range(len(lies))] == [None] * len(lies)
+    assert pictures.path(len(lies)) == (photos / "inside.png").resolve()
+
+
+def test_pictures_are_found_by_their_numbers(build, tmp_path) -> None:
+    path = picture(tmp_path / "photos" / "deep" / "COCO_val2014_000000000139.jpg")
+    index = build("one", images=["image-id:139", "image-id:140", "x", "y"])
+    pictures = open_collection([index], images=tmp_path / "photos").pictures
+    assert pictures.path(0) == path.resolve()
+    assert pictures.path(1) is None
+
+
+def test_a_broken_file_is_an_error_that_names_no_path(build, tmp_path) -> None:
+    path = picture(tmp_path / "photos" / "a.png")
+    path.write_bytes(path.read_bytes()[:60])
+    index = build("one", CAPTIONS[:1], images=[path])
+    with pytest.raises(InputError, match="item 0") as caught:
+        open_collection([index], images=tmp_path / "photos").pictures.jpeg(0, 64)
+    assert "photos" not in str(caught.value)
+
+
+def test_thumbnails_are_kept_within_their_bytes(build, tmp_path) -> None:
+    photos = tmp_path / "photos"
+    index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
+    one = len(Thumbnails([index], photos).jpeg(0, 64))
+    pictures = Thumbnails([index], photos, kept=2 * one)
+    first = pictures.jpeg(0, 64)
+    assert pictures.jpeg(0, 64) is first
+    pictures.jpeg(1, 64)
+    pictures.jpeg(2, 64)
+    assert pictures.jpeg(0, 64) is not first
