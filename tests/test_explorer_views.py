@@ -1,0 +1,232 @@
+"""The tree, the comparison and the audit of the explorer in headless Chromium, against the index itself."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import browser_common
+import pytest
+import torch
+from explorer_common import HOSTILE, TITLE, Page, explored, small_collection
+from PIL import Image
+
+pytest.importorskip("starlette")
+
+EDGES = """return [...document.querySelectorAll(arguments[0] + ' li')].map((each) => [
+  each.querySelector('bdi').textContent,
+  each.querySelector('.between b').textContent,
+  ...[...each.querySelectorAll('.between span')].map((span) => span.textContent.split(' ')[1].replace('−', '-'))])"""
+"""Caption, word, margin and angle of every edge on one side of the tree."""
+
+STYLES = """const edges = [...document.querySelectorAll('.edges path')];
+return [...document.querySelectorAll('.above li, .below li')].map((each, index) => [
+  each.querySelector('.between b').textContent[0], getComputedStyle(edges[index]).strokeDasharray !== 'none'])"""
+"""Sign of every edge, and whether its line is dashed."""
+
+COLUMN = """return [...document.querySelectorAll('.sorted tbody tr')].map((row) =>
+  row.children[arguments[0]].textContent.replace('−', '-'))"""
+"""Texts of a column of the table of what moved."""
+
+
+SIDE = """const side = document.querySelectorAll('.pair')[arguments[0]].querySelectorAll('.side')[arguments[1]];
+return [...side.querySelectorAll('li')].map((each) => [
+  each.querySelector('bdi').textContent, each.classList.contains('only')])"""
+"""Captions of one list of the answers in both spaces, and whether each is in that space alone."""
+
+UNIT = """const panel = document.querySelectorAll('.survey')[1].querySelector('.panel');
+const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
+const base = panel.querySelector('.base');
+return [at('.mark'), Number(base.getAttribute('x1')), Number(base.getAttribute('x2'))]"""
+"""Place of the mark u = 1 in the histogram of the second space, and the ends of the axis."""
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    return small_collection(tmp_path_factory.mktemp("small") / "items", HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def page(collection, files) -> Iterator[Page]:
+    with explored(collection) as url, browser_common.chromium(files) as browser:
+        yield Page(browser, url)
+
+
+def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
+    """Open a state of the page, and wait for what a selector names."""
+    page.open(fragment, width)
+    page.until("return document.querySelector(arguments[0])", ready)
+    page.rest()
+
+
+def asked(page: Page, path: str, **parameters) -> dict:
+    """An answer of the server, without the page's code."""
+    import httpx
+
+    return httpx.get(f"{page.url}api/{path}", params=parameters, timeout=30).raise_for_status().json()
+
+
+def captions(page: Page, side: str) -> list[str]:
+    return page.texts(f".{side} li bdi")
+
+
+def radii(collection) -> dict[int, float]:
+    """Radius by id, from the stored rows."""
+    store = collection.first.store
+    ids = torch.cat([torch.as_tensor(part) for part, _ in store.named()])
+    return dict(zip(ids.tolist(), store.fetch(ids).radii[:, 0].tolist(), strict=True))
+
+
+def item(collection, caption: str) -> int:
+    return next(
+        int(some[place])
+        for some, labels in collection.first.store.named()
+        for place, each in enumerate(labels.captions)
+        if each == caption
+    )
+
+
+@pytest.mark.parametrize(("lens", "by"), [(0, "margin"), (1, "angle"), (1, "distance")])
+def test_edges_of_the_tree_are_those_of_the_index(page, collection, lens, by):
+    focus = item(collection, collection.examples[0])
+    show(page, f"view=tree&item={focus}&lenses={lens}&by={by}", ".node.current")
+    for side, verb in (("above", "parents"), ("below", "children")):
+        hits = [hit for hit in asked(page, verb, lens=lens, item=focus, k=9, by=by)["hits"] if hit["id"] != str(focus)]
+        told = [[hit["caption"], "✓ entailed" if hit["margin"] >= 0 else "✗ not entailed"] for hit in hits]
+        shown = page.script(EDGES, f".{side}")
+        assert [each[:2] for each in shown] == told[:8]
+        assert [[float(number) for number in each[2:]] for each in shown] == [
+            pytest.approx([hit["margin"], hit["angle"]], abs=0.0051) for hit in hits[:8]
+        ]
+    styles = page.script(STYLES)
+    assert dict(styles) == {"✓": False, "✗": True}
+
+
+def test_the_walk_goes_down_up_and_back(page, collection):
+    show(page, f"view=tree&item={item(collection, collection.examples[0])}", ".node.current")
+    start = page.texts(".node.current bdi")[0]
+    down = captions(page, "below")[0]
+    page.click(".below .node")
+    page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", down)
+    assert page.texts(".crumbs li") == ["Root", start, down]
+    page.browser.back()
+    page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", start)
+    assert page.texts(".crumbs li") == ["Root", start]
+    page.click(".crumbs button")
+    page.until("return document.querySelector('.below h2').textContent === 'Most general items'")
+    order = sorted(radii(collection).items(), key=lambda each: (each[1], each[0]))
+    shown = page.texts(".below .radius")
+    assert [float(text.split()[-1]) for text in shown] == [pytest.approx(radius, abs=0.006) for _, radius in order[:8]]
+    assert "item" not in page.hash()
+
+
+def test_more_items_come_and_the_edges_are_saved(page, collection, files):
+    focus = item(collection, collection.examples[0])
+    show(page, f"view=tree&item={focus}", ".node.current")
+    page.click(".below > .button")
+    page.until("return document.querySelectorAll('.below li').length === 16")
+    page.click(".tree .downloads .button")
+    with browser_common.saved(files, "edges-of-the-tree.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    below = [row for row in rows if row["general_id"] == str(focus)]
+    hits = [hit for hit in asked(page, "children", lens=0, item=focus, k=17)["hits"] if hit["id"] != str(focus)][:16]
+    assert [row["specific_id"] for row in below] == [hit["id"] for hit in hits]
+    assert [float(row["margin_rad"]) for row in below] == pytest.approx([hit["margin"] for hit in hits])
+    assert [row["entailed"] for row in below] == [str(hit["margin"] >= 0).lower() for hit in hits]
+    assert {row["specific_id"] for row in rows if row["general_id"] != str(focus)} == {str(focus)}
+
+
+def test_a_text_and_its_item_stand_in_the_middle_alike(page, collection):
+    text = collection.examples[0]
+    show(page, f"view=tree&q={text.replace(' ', '+')}", ".node.current")
+    assert page.texts(".middle h2") == ["Your query"]
+    assert page.texts(".node.current bdi") == [text]
+    assert text not in captions(page, "above") + captions(page, "below")
+    count = asked(page, "count", lens=0, q=text)["count"]
+    told = page.until("return document.querySelector('.held').textContent")
+    assert told == f"Its cone holds {count} of {len(collection.first):,} items."
+
+
+def test_hostile_captions_are_text_and_cut(page, collection):
+    for hostile in HOSTILE:
+        show(page, f"view=tree&item={item(collection, hostile)}", ".node.current")
+        shown = page.texts(".node.current bdi")[0]
+        assert hostile.startswith(shown.removesuffix("…"))
+        assert len(shown) <= 281
+        if len(hostile) > len(shown):
+            page.click(".middle summary")
+            assert page.texts(".middle details p") == [hostile]
+        wide, room = page.size()
+        assert wide == room
+    assert page.browser.title == "small scenes · hiergeo explorer"
+
+
+def test_two_spaces_are_compared(page, collection):
+    show(page, "view=compare", ".sorted tbody tr")
+    moved = asked(page, "moved", a=0, b=1)
+    assert page.texts(".moved .lede") == [moved["sentences"][0]]
+    assert page.texts(".found-more li") == moved["sentences"][1:]
+    assert page.texts(".compare option")[:2] == ["tiny · euclidean", TITLE]
+    shared = [int(text.split()[0]) for text in page.script(COLUMN, 2)]
+    assert shared == sorted(shared)
+    page.click(".sorted thead button", 0)
+    names = page.script("return [...document.querySelectorAll('.sorted tbody .link')].map((each) => each.textContent)")
+    assert names == sorted(names, key=str.casefold)
+    assert page.script("return document.querySelector('.sorted [aria-sort]').getAttribute('aria-sort')") == "ascending"
+    page.click(".pager button", 1)
+    assert page.texts(".pager .note")[0].startswith("13–24 of ")
+    for place, lens in enumerate("01"):
+        hits = asked(page, "children", lens=lens, q=collection.examples[0], k=10)["hits"]
+        shown = page.script(SIDE, 1, place)
+        assert [caption for caption, _ in shown] == [hit["caption"] for hit in hits]
+    first, second = ({caption for caption, _ in page.script(SIDE, 1, place)} for place in (0, 1))
+    assert {caption for caption, only in page.script(SIDE, 1, 0) if only} == first - second
+
+
+def test_the_audit_tells_what_the_survey_found(page, collection, files):
+    show(page, "view=audit", ".numbers-table")
+    page.until("return document.querySelectorAll('.survey .bars').length >= 6")
+    for place, key in enumerate("01"):
+        found = asked(page, "audit", lens=key)
+        told = page.script(
+            "return [...document.querySelectorAll('.survey')[arguments[0]].querySelectorAll('.finding')]"
+            ".map((each) => [each.dataset.severity, each.textContent])",
+            place,
+        )
+        words = {"fine": "✓ Fine: ", "note": "○ Note: ", "warning": "▲ Warning: "}
+        assert told == [[each["severity"], words[each["severity"]] + each["sentence"]] for each in found["findings"]]
+    mark, low, high = page.script(UNIT)
+    edges = asked(page, "audit", lens=1)["radius"]["edges"]
+    assert (mark - low) / (high - low) == pytest.approx((1 - edges[0]) / (edges[-1] - edges[0]), abs=0.01)
+    page.click(".survey:nth-child(2) .downloads .button", 0)
+    with browser_common.saved(files, "radii-in-b-markup-b-model.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    counts = sum(int(row[name]) for row in rows for name in row if name not in ("from", "to"))
+    assert counts == sum(tier["items"] for tier in asked(page, "audit", lens=1)["tiers"])
+
+
+def test_a_plot_is_saved_as_a_picture(page, files):
+    show(page, "view=audit&lenses=1", ".survey .bars")
+    page.click(".survey .downloads .button", 2)
+    picture = Image.open(browser_common.saved(files, "radii-in-b-markup-b-model.png")).convert("RGB")
+    width = page.script("return document.querySelector('.survey .panel').getBoundingClientRect().width")
+    assert picture.width == pytest.approx(2 * width, abs=2)
+    colours = {colour for _, colour in picture.getcolors(1 << 20)}
+    assert len(colours) > 20
+    page.click(".survey .downloads .button", 1)
+    drawn = browser_common.saved(files, "radii-in-b-markup-b-model.svg").read_text(encoding="utf-8")
+    assert "geodesic units" in drawn
+    assert "var(" not in drawn
+    assert "<script" not in drawn
+
+
+@pytest.mark.parametrize("view", ["tree", "compare", "audit"])
+def test_nothing_is_wider_than_a_phone(page, view):
+    ready = {"tree": ".node.current", "compare": ".sorted tbody tr", "audit": ".numbers-table"}[view]
+    show(page, f"view={view}", ready, width=390)
+    page.script("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    assert page.size() == (390, 390)
