@@ -1,5 +1,7 @@
-"""What the tests of pages share: a page as its tags and its text."""
+"""What the tests of pages share: a page as its tags and its text, and the scripts that its policy lets run."""
 
+import base64
+import hashlib
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -46,3 +48,14 @@ def read(path: Path) -> Page:
     assert page.open == []
     page.text = re.sub(r"\s+", " ", page.text)  # no-break spaces too
     return page
+
+
+def scripts(path: Path) -> list[str]:
+    """The scripts of a page; its policy allows each by its hash, and nothing else but styles and images as data."""
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in found]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    policies = [meta["content"] for meta in read(path).having("meta") if "http-equiv" in meta]
+    assert policies == [f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}"]
+    return found

@@ -1,58 +1,21 @@
 """The report of a study in a real browser: headless Chromium, on a phone and on a desk, by light and by dark."""
 
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser_common import CONTRAST, chromium, colours, requests, resize, violations
 from scenes_common import HOSTILE, scenes_study
 
-from hiergeo.report import write_study
-
-CONTRAST = """
-const parse = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
-const linear = (c) => ((c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-const behind = (node) => {
-  for (let each = node; each; each = each.parentElement) {
-    const colour = parse(getComputedStyle(each).backgroundColor);
-    if (colour.length === 3 || colour[3] === 1) return colour;
-  }
-  return [255, 255, 255];
-};
-const bad = [];
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-while (walker.nextNode()) {
-  const node = walker.currentNode.parentElement;
-  if (!walker.currentNode.textContent.trim() || node.closest("script, style, [aria-hidden]")) continue;
-  if (!node.checkVisibility()) continue;
-  const style = getComputedStyle(node);
-  const ink = parse(node.closest("svg") ? style.fill : style.color);
-  const [a, b] = [light(ink), light(behind(node))].sort((x, y) => y - x);
-  const ratio = (a + 0.05) / (b + 0.05);
-  if (ratio < 4.5) bad.push([walker.currentNode.textContent.trim().slice(0, 30), ratio.toFixed(2)]);
-}
-return bad;
-"""
+import hiergeo
+from hiergeo.auditing import AuditSettings
+from hiergeo.report import write_audit, write_page, write_study
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    pytest.importorskip("selenium", reason="needs selenium: pip install 'hiergeo[test]'")
-    from selenium import webdriver
-
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--hide-scrollbars", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield started
-    started.quit()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +25,20 @@ def address(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="module")
+def shorter(tmp_path_factory) -> tuple[Path, Path]:
+    """The pages of a comparison and of an audit."""
+    folder, scenes = tmp_path_factory.mktemp("shorter"), hiergeo.datasets.load("scenes", count=20)
+    comparison = hiergeo.compare("tiny", scenes, ["euclidean", "lorentz:-1"], samples=20, steps=5)
+    audit = hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5, samples=20))
+    return write_page(comparison, folder / "comparison.html", images=2), write_audit(audit, folder / "audit.html")
+
+
+@pytest.fixture(scope="module")
 def page(browser, address):
     """The browser with the report open, on a desk."""
     resize(browser, 1280)
     browser.get(address)
     return browser
-
-
-def resize(browser, width: int) -> None:
-    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def script(page, code: str, *arguments):
@@ -92,14 +59,11 @@ def current(page) -> str:
 
 def test_nothing_is_logged_and_nothing_is_asked_of_the_network(page, address):
     assert page.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
-    asked = [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
-    assert address in asked
-    assert [url for url in asked if not url.startswith(("data:", "chrome:", "about:")) and url != address] == []
+    assert set(requests(page)) == {address}
     assert page.title.startswith("Study of tiny on scenes test")
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, 390, 1280])
 def test_no_line_is_wider_than_the_screen(page, width):
     resize(page, width)
     script(page, "document.querySelectorAll('details').forEach((each) => (each.open = true))")
@@ -110,11 +74,22 @@ def test_no_line_is_wider_than_the_screen(page, width):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_is_readable(page, scheme):
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    colours(page, scheme)
     paper = script(page, "return getComputedStyle(document.body).backgroundColor")
     assert (paper == "rgb(253, 252, 250)") == (scheme == "light")
     assert script(page, CONTRAST) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
+def test_the_first_screen_says_what_was_found_in_a_sentence_and_a_picture(page, width, height):
+    resize(page, width, height)
+    script(page, "scrollTo(0, 0)")
+    bottoms = script(
+        page, "return [...document.querySelectorAll('h1, .summary svg')].map((e) => e.getBoundingClientRect().bottom)"
+    )
+    resize(page, 1280)
+    assert len(bottoms) == 4
+    assert max(bottoms) < height
 
 
 def test_arrow_keys_walk_the_disk(page):
@@ -179,3 +154,26 @@ def test_without_its_script_the_page_shows_every_space(browser, address):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     shown = "return [...document.querySelectorAll('.view, .switch, .told')].map((part) => part.checkVisibility())"
     assert browser.execute_script(shown).count(True) == 3
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_breaks_no_rule_of_access(browser, shorter, width, scheme):
+    requests(browser)
+    for path in shorter:
+        resize(browser, width)
+        colours(browser, scheme)
+        browser.get(path.as_uri())
+        assert violations(browser) == []
+        assert script(browser, CONTRAST) == []
+        assert script(browser, "return document.documentElement.scrollWidth") == width
+        assert set(requests(browser)) == {path.as_uri()}
+    assert browser.get_log("browser") == []
+
+
+def test_the_page_of_a_study_breaks_no_rule_of_access(browser, address):
+    """Its thousands of marks, all alike, are left out."""
+    resize(browser, 390)
+    browser.get(address)
+    script(browser, "document.querySelectorAll('.points').forEach((each) => each.replaceChildren())")
+    assert violations(browser) == []

@@ -21,8 +21,12 @@ class Scale:
         return self.start + (np.asarray(values) - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self, wanted: int = 5) -> tuple[tuple[float, str], ...]:
-        """Pixels and labels of about `wanted` round numbers."""
-        return tuple((float(self(tick)), minus(f"{tick:.10g}")) for tick in ticks(self.low, self.high, wanted))
+        """Pixels and labels of about `wanted` round numbers, all with equally many decimals."""
+        found = [(tick, f"{tick:.10g}") for tick in ticks(self.low, self.high, wanted)]
+        decimals = max((len(text.partition(".")[2]) for _, text in found if "e" not in text), default=0)
+        return tuple(
+            (float(self(tick)), minus(text if "e" in text else f"{tick:.{decimals}f}")) for tick, text in found
+        )
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:

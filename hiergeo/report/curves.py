@@ -193,7 +193,13 @@ def roc_figure(study: Study, dim: int) -> RocFigure:
         lines += [_roc_line(roc, f"curve {kind} {series(place)}") for kind, roc in kinds]
     unit = (0.0, 1.0)
     chance = Line("chance", np.array(unit), np.array(unit))
-    chart = draw("true pairs accepted", "false pairs accepted", [chance, *lines], spans=(unit, unit), height=WIDTH)
+    chart = draw(
+        "share of true pairs accepted",
+        "share of false pairs accepted",
+        [chance, *lines],
+        spans=(unit, unit),
+        height=WIDTH,
+    )
     return RocFigure(chart, curves, areas, study.pairs)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from hiergeo._text import caption
 from hiergeo.findings import Contrast, Findings
 from hiergeo.findings.exports import number
+from hiergeo.report import summary
+from hiergeo.report.assets import script
 from hiergeo.report.page import Section, environment
 from hiergeo.storage.files import atomic_write_text
 
@@ -34,7 +36,8 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         kicker=("suite", table.title),
         conclusion=SimpleNamespace(headline=headline(table)),
         leakage=None,
-        scripts=[],
+        scripts=[script("downloads.js")],
+        summary=summary.of_leaderboard(table),
         table=table,
         boards=boards,
         counts=Counter(cell.status for cell in table.cells.values()),

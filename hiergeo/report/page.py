@@ -11,11 +11,10 @@ from hiergeo._text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.comparison import SAME_RADIUS
 from hiergeo.metrics import find_metric
-from hiergeo.report import curves, disk
+from hiergeo.report import curves, disk, summary
 from hiergeo.report.assets import script
 from hiergeo.report.ladders import check_image_count, exhibits
 from hiergeo.report.radii import panels, tallest
-from hiergeo.report.tables import is_across
 from hiergeo.report.words import (
     baseline,
     baseline_heading,
@@ -125,7 +124,6 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         "title": f"{caption(short_model(str(first.settings['model'])))} on {caption(data_name(first))}",
         "kicker": (short_model(str(first.settings["model"])), data_name(first), protocol_name(first)),
         "sections": sections,
-        "across": is_across(comparison),
         "first": first,
         "beside": baseline_heading(first),
         "model": short_model(str(first.settings["model"])),
@@ -136,7 +134,8 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         "exhibits": exhibits(comparison.embedded, by_geometry, images, seed),
         "available": len(first.ladders),
         "settings": [*_common(first), ("geometries", ", ".join(by_geometry))],
-        "scripts": [],
+        "scripts": [script("downloads.js")],
+        "summary": summary.of_comparison(comparison.findings),
     }
 
 
@@ -165,7 +164,6 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "title": f"Study of {caption(short_model(study.frozen.model))} on {caption(data_name(first))}",
         "kicker": ("study", short_model(study.frozen.model), data_name(first), f"{len(study.plan.seeds)} seeds"),
         "sections": sections,
-        "across": False,
         "first": first,
         "beside": baseline_heading(first),
         "model": short_model(study.frozen.model),
@@ -187,7 +185,8 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "heads": heads,
         "rocs": [(dim, curves.roc_figure(study, dim)) for dim in by_dim],
         "settings": [*_common(first), *_of_study(study)],
-        "scripts": [script("disk.js")],
+        "scripts": [script("disk.js"), script("downloads.js")],
+        "summary": summary.of_study(study),
         **_radii(study, heads),
         **_ladders(study, heads, images, seed),
         **_disk(study, heads, seed),

@@ -15,6 +15,7 @@ __all__ = [
     "data_name",
     "label",
     "listing",
+    "measure",
     "number",
     "protocol_name",
     "setting_line",
@@ -25,6 +26,24 @@ __all__ = [
 def label(metric: str) -> str:
     """A metric's name for readers: ``auroc_margin_sibling`` is "AUROC (margin, sibling)"."""
     return find_metric(metric).label
+
+
+MEASURES = (
+    (r"tau_d|spearman|partial_tau|himo", "rank correlation"),
+    (r"auroc|direction|isa_auroc|isa_direction", "area under the ROC curve"),
+    (r"average_precision", "average precision"),
+    (r"parent_mrr|native", "mean reciprocal rank"),
+    (r"tie$|lca$", "edges of the tree"),
+    (r"precision|recall|any_hit|h_|walk_|jaccard|isa_hits|isa_radius|cone_|superclass|subclass|both", "share"),
+    (r".*_r\d+$", "share of queries"),
+    (r".*accuracy", "share of images"),
+)
+"""Beginnings of metrics and what their axes measure."""
+
+
+def measure(metric: str) -> str:
+    """What the axis of a metric measures: "share", "rank correlation"; its label where nothing more is known."""
+    return next((told for pattern, told in MEASURES if re.match(pattern, metric)), label(metric))
 
 
 BASELINES = {LENGTH: "words alone", "chance": "chance"}

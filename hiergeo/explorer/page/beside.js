@@ -26,8 +26,13 @@ export function createParents(app, lens, state) {
     (answer) => {
       const hits = answer.hits.filter((hit) => hit.radius < answer.query.radius).slice(0, COUNT);
       const holding = hits.filter(entails).length;
-      note.textContent = holding ? `More general items, by ${state.by}: the cones of those with ✓ hold the query.` : "No cone holds the query; these come nearest to it.";
-      fill(list, hits.map((hit) => entry(app, hit)));
+      note.textContent = holding
+        ? `More general items, by ${state.by}: the cones of those with ✓ hold the query.`
+        : "No cone holds the query; these come nearest to it.";
+      fill(
+        list,
+        hits.map((hit) => entry(app, hit)),
+      );
     },
     (error) => {
       note.textContent = error.message;
@@ -47,7 +52,18 @@ function entry(app, hit) {
       "button",
       { type: "button", onclick: () => app.state.set({ query: { item: hit.id }, item: null }) },
       hit.image && picture(app.source, hit.id, 64),
-      h("span", { class: "body" }, h("span", { class: "words" }, caption(named(hit))), " ", h("span", { class: "numbers" }, h("span", null, "r ", number(hit.radius)), h("span", { class: yes ? "yes" : "no" }, `${yes ? "✓ entails" : "✗ no"} ${signed(hit.margin)}`))),
+      h(
+        "span",
+        { class: "body" },
+        h("span", { class: "words" }, caption(named(hit))),
+        " ",
+        h(
+          "span",
+          { class: "numbers" },
+          h("span", null, "r ", number(hit.radius)),
+          h("span", { class: yes ? "yes" : "no" }, `${yes ? "✓ entails" : "✗ no"} ${signed(hit.margin)}`),
+        ),
+      ),
     ),
   );
 }
@@ -67,7 +83,9 @@ export function createChosen(app) {
     root.hidden = !state.item;
     if (root.hidden) return;
     const rows = ladders.filter((each) => each.ladder).map((each) => row(each, state.item));
-    const known = ladders.flatMap((each) => (each.ladder ? steps(each.ladder) : [])).find(({ hit }) => hit.id === state.item)?.hit;
+    const known = ladders
+      .flatMap((each) => (each.ladder ? steps(each.ladder) : []))
+      .find(({ hit }) => hit.id === state.item)?.hit;
     if (known) return draw(known, rows);
     const [item] = await app.source.items([state.item]).catch(() => []);
     if (asked !== turn) return;
@@ -88,7 +106,11 @@ export function createChosen(app) {
       h(
         "p",
         { class: "actions" },
-        h("button", { type: "button", class: "button", onclick: go({ query: { item: item.id }, item: null }) }, "Climb from here"),
+        h(
+          "button",
+          { type: "button", class: "button", onclick: go({ query: { item: item.id }, item: null }) },
+          "Climb from here",
+        ),
         h("button", { type: "button", class: "button", onclick: go({ view: "map" }) }, "Show on the map"),
         h("button", { type: "button", class: "button", onclick: go({ view: "tree" }) }, "Show in the tree"),
       ),
@@ -96,7 +118,16 @@ export function createChosen(app) {
   }
 
   function closing() {
-    return h("button", { type: "button", class: "button small close", "aria-label": "Close the chosen item", onclick: () => app.state.set({ item: null }) }, "×");
+    return h(
+      "button",
+      {
+        type: "button",
+        class: "button small close",
+        "aria-label": "Close the chosen item",
+        onclick: () => app.state.set({ item: null }),
+      },
+      "×",
+    );
   }
 
   return { root, show };
@@ -114,7 +145,11 @@ function row({ lens, ladder }, id) {
       "dd",
       null,
       h("span", null, `radius ${number(hit.radius, 3)}`),
-      h("span", { class: entails(hit) ? "yes" : "no" }, `${entails(hit) ? "✓ entails the query" : "✗ does not entail the query"}, margin ${signed(hit.margin, 3)} rad`),
+      h(
+        "span",
+        { class: entails(hit) ? "yes" : "no" },
+        `${entails(hit) ? "✓ entails the query" : "✗ does not entail the query"}, margin ${signed(hit.margin, 3)} rad`,
+      ),
       h("span", null, `angle ${number(hit.angle, 3)} rad, distance ${number(hit.distance, 3)}`),
       h("span", null, `nearest for thresholds ${number(from, 3)} to ${number(to, 3)}`),
     ),

@@ -3,10 +3,9 @@
 
 import { h, named, number, s, shortened, signed } from "./dom.js";
 import { csv, fileName, pngFile, svgFile } from "./files.js";
-import { ticks } from "./plots.js";
-import { axisOf, entails, shares, sharing, spread, stairPath, steps } from "./stairs.js";
+import { axisOf, entails, marks, shares, sharing, spread, stairPath, steps } from "./stairs.js";
 
-const WIDTH = 330;
+const WIDTH = 390;
 const APART = 24;
 const AXIS = 44;
 const STAIRS = 56;
@@ -21,9 +20,25 @@ const LINE = "#b9b5ab";
 const MARK = "#7a4b00";
 
 /** Characters of a caption in the drawing. */
-const CHARACTERS = 34;
+const CHARACTERS = 42;
 
-const HEADER = ["space", "step", "id", "caption", "image", "tier", "threshold_from", "threshold_to", "radius", "margin", "angle", "distance", "entails", "shared_by", "spaces"];
+const HEADER = [
+  "space",
+  "step",
+  "id",
+  "caption",
+  "image",
+  "tier",
+  "threshold_from",
+  "threshold_to",
+  "radius",
+  "margin",
+  "angle",
+  "distance",
+  "entails",
+  "shared_by",
+  "spaces",
+];
 
 /**
  * Buttons that save what the view shows.
@@ -42,7 +57,12 @@ export function offers(app, shown, query) {
       app.announce(/** @type {Error} */ (error).message);
     }
   };
-  const button = (words, onclick) => h("button", { type: "button", class: "button small", "aria-label": `Download the ladders as ${words}`, onclick }, words);
+  const button = (words, onclick) =>
+    h(
+      "button",
+      { type: "button", class: "button small", "aria-label": `Download the ladders as ${words}`, onclick },
+      words,
+    );
   return [
     h("span", { class: "help" }, "Download "),
     button("CSV", () => app.download(`${name}.csv`, "text/csv;charset=utf-8", table(app, shown))),
@@ -58,7 +78,18 @@ export function table(app, shown) {
     steps(ladder).map(({ hit, from, to }, i) => {
       const tier = app.collection.tiers?.[hit.tier] ?? null;
       const numbers = [from, to, hit.radius, hit.margin, hit.angle, hit.distance];
-      return [lens.title, i + 1, hit.id, hit.caption, hit.image, tier, ...numbers, entails(hit), counts.get(hit.id) ?? 1, shown.length];
+      return [
+        lens.title,
+        i + 1,
+        hit.id,
+        hit.caption,
+        hit.image,
+        tier,
+        ...numbers,
+        entails(hit),
+        counts.get(hit.id) ?? 1,
+        shown.length,
+      ];
     }),
   );
   return csv(HEADER, rows);
@@ -81,11 +112,30 @@ export function drawing(shown, title) {
   const y = (radius) => TOP + 14 + ((radius - axis.low) / (axis.high - axis.low)) * (room - 28);
   return s(
     "svg",
-    { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}`, "font-family": FONT, "font-size": 12, fill: INK },
+    {
+      xmlns: "http://www.w3.org/2000/svg",
+      width,
+      height,
+      viewBox: `0 0 ${width} ${height}`,
+      "font-family": FONT,
+      "font-size": 12,
+      fill: INK,
+    },
     s("rect", { width, height, fill: "#fff" }),
     text(16, 24, `Ladder of ${shortened(title, 90)}`, { "font-size": 15, "font-weight": 600 }),
-    shown.map((each, i) => s("g", { transform: `translate(${16 + i * (WIDTH + APART)} 0)` }, staircase(each, axis, y, room, (id) => sharing(counts.get(id) ?? 1, shown.length)))),
-    text(16, height - 12, "Axis: radius, geodesic units. Margin and angle in radians; a filled dot entails the query. hiergeo", { fill: SOFT, "font-size": 11 }),
+    shown.map((each, i) =>
+      s(
+        "g",
+        { transform: `translate(${16 + i * (WIDTH + APART)} 0)` },
+        staircase(each, axis, y, room, (id) => sharing(counts.get(id) ?? 1, shown.length)),
+      ),
+    ),
+    text(
+      16,
+      height - 12,
+      "Axis: radius, geodesic units. Margin and angle in radians; a filled dot entails the query. hiergeo",
+      { fill: SOFT, "font-size": 11 },
+    ),
   );
 }
 
@@ -94,7 +144,13 @@ function staircase({ lens, ladder }, axis, y, room, mark) {
   const apart = STAIRS / Math.max(1, rungs.length);
   const x = (place) => AXIS + apart * (place + 0.5);
   const end = AXIS + STAIRS + LEAD;
-  const own = { words: "the query", numbers: `r ${number(ladder.query.radius)}`, radius: ladder.query.radius, start: AXIS, note: "" };
+  const own = {
+    words: "the query",
+    numbers: `r ${number(ladder.query.radius)}`,
+    radius: ladder.query.radius,
+    start: AXIS,
+    note: "",
+  };
   const labels = rungs.map(({ hit }, i) => ({
     words: shortened(named(hit), CHARACTERS),
     numbers: `r ${number(hit.radius)}   ${entails(hit) ? "✓ entails" : "✗ no"} ${signed(hit.margin)}   angle ${number(hit.angle)}`,
@@ -103,24 +159,54 @@ function staircase({ lens, ladder }, axis, y, room, mark) {
     note: mark(hit.id),
   }));
   labels.splice(rungs.filter(({ hit }) => hit.radius <= own.radius).length, 0, own);
-  const tops = spread(labels.map((label) => y(label.radius) - TOP), labels.map(() => LABEL), GAP, room);
+  const tops = spread(
+    labels.map((label) => y(label.radius) - TOP),
+    labels.map(() => LABEL),
+    GAP,
+    room,
+  );
   return [
     text(0, 48, shortened(lens.title, 44), { "font-weight": 600 }),
-    s("path", { d: `M${AXIS} ${y(axis.low)}V${y(axis.high)}`, stroke: SOFT, fill: "none", "stroke-dasharray": axis.broken ? "2 2" : null }),
-    ticks(axis.low, axis.high, 6).map((value) => [
+    s("path", {
+      d: `M${AXIS} ${y(axis.low)}V${y(axis.high)}`,
+      stroke: SOFT,
+      fill: "none",
+      "stroke-dasharray": axis.broken ? "2 2" : null,
+    }),
+    marks(axis).map(({ value, label }) => [
       s("path", { d: `M${AXIS - 4} ${y(value)}h4`, stroke: SOFT }),
-      text(AXIS - 8, y(value) + 4, number(value), { "text-anchor": "end", fill: SOFT, "font-size": 11 }),
+      text(AXIS - 8, y(value) + 4, label, { "text-anchor": "end", fill: SOFT, "font-size": 11 }),
     ]),
     labels.map((label, i) => {
       const middle = TOP + tops[i] + LABEL / 2;
       return [
-        s("path", { d: `M${label.start} ${y(label.radius)}H${AXIS + STAIRS + 4}L${end - 4} ${middle}H${end}`, stroke: LINE, fill: "none", "stroke-dasharray": label === own ? "3 3" : null }),
+        s("path", {
+          d: `M${label.start} ${y(label.radius)}H${AXIS + STAIRS + 4}L${end - 4} ${middle}H${end}`,
+          stroke: LINE,
+          fill: "none",
+          "stroke-dasharray": label === own ? "3 3" : null,
+        }),
         text(end + 6, middle - 3, label.words, { "font-style": label === own ? "italic" : null }),
-        text(end + 6, middle + 13, label.numbers, { fill: SOFT, "font-size": 11 }, label.note && s("tspan", { fill: MARK, "font-weight": 600 }, `   ${label.note}`)),
+        text(
+          end + 6,
+          middle + 13,
+          label.numbers,
+          { fill: SOFT, "font-size": 11 },
+          label.note && s("tspan", { fill: MARK, "font-weight": 600 }, `   ${label.note}`),
+        ),
       ];
     }),
     s("path", { d: stairPath(rungs, x, y, y(axis.high)), fill: "none", stroke: INK, "stroke-width": 1.75 }),
-    rungs.map(({ hit }, i) => s("circle", { cx: x(i), cy: y(hit.radius), r: 4.5, stroke: INK, "stroke-width": 1.5, fill: entails(hit) ? INK : "#fff" })),
+    rungs.map(({ hit }, i) =>
+      s("circle", {
+        cx: x(i),
+        cy: y(hit.radius),
+        r: 4.5,
+        stroke: INK,
+        "stroke-width": 1.5,
+        fill: entails(hit) ? INK : "#fff",
+      }),
+    ),
   ];
 }
 

@@ -75,7 +75,8 @@ export async function pngFile(drawing) {
  */
 export function encoded(canvas, type, quality) {
   return new Promise((done, failed) => {
-    const given = (blob) => (blob ? done(blob) : failed(new Error("This browser cannot write the picture: take another format.")));
+    const given = (blob) =>
+      blob ? done(blob) : failed(new Error("This browser cannot write the picture: take another format."));
     canvas.toBlob(given, type, quality);
   });
 }
@@ -86,6 +87,9 @@ export function encoded(canvas, type, quality) {
  * @param {...string} words
  */
 export function fileName(...words) {
-  const plain = words.join("-").normalize("NFKD").replace(/[^A-Za-z0-9]+/g, "-");
+  const plain = words
+    .join("-")
+    .normalize("NFKD")
+    .replace(/[^A-Za-z0-9]+/g, "-");
   return plain.replace(/^-|-$/g, "").slice(0, 60).toLowerCase() || "hiergeo";
 }

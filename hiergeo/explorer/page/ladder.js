@@ -4,22 +4,15 @@
 import { createChosen, createParents } from "./beside.js";
 import { caption, counted, fill, h, named, number, picture, s, signed } from "./dom.js";
 import { offers } from "./figure.js";
-import { ticks } from "./plots.js";
-import { GUARANTEES, axisOf, comparison, entails, shares, sharing, spread, stairPath, steps } from "./stairs.js";
+import { arrangeAll } from "./staircase.js";
+import { GUARANTEES, comparison, entails, shares, sharing, steps } from "./stairs.js";
 import { equal } from "./state.js";
-
-/** Pixels: labels of the axis, the stairs, what leads to the labels, between labels, and above and below the axis. */
-const AXIS = 40;
-const STAIRS = 72;
-const LEAD = 20;
-const GAP = 4;
-const MARGIN = 26;
 
 /** Characters of a caption beside its step. */
 const CAPTION = 90;
 
-/** Pixels of the shortest staircase. */
-const SHORTEST = 380;
+/** Most general items that are offered where nothing is asked. */
+const ROOTS = 12;
 
 /** Times of answers in milliseconds; one that is shown again keeps its time. @type {WeakMap<object, number>} */
 const TIMES = new WeakMap();
@@ -32,7 +25,7 @@ function mount(root, app) {
   const columns = h("div", { class: "columns" });
   const saved = h("div", { class: "offers" });
   const chosen = createChosen(app);
-  const empty = h("p", { class: "empty" });
+  const empty = h("div", { class: "empty" });
   const whole = h("div", { class: "ladders" }, summary, switcher, columns, saved);
   fill(root, empty, h("div", { class: "split" }, whole, chosen.root));
   let turn = 0;
@@ -46,7 +39,12 @@ function mount(root, app) {
   new ResizeObserver(arrange).observe(columns);
   columns.addEventListener("error", arrange, true); // a picture that is absent leaves its label lower
   columns.addEventListener("scroll", () => markSwitch(switcher, columns), { passive: true });
-  for (const [name, on] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
+  for (const [name, on] of [
+    ["pointerover", true],
+    ["pointerout", false],
+    ["focusin", true],
+    ["focusout", false],
+  ])
     columns.addEventListener(String(name), (event) => light(columns, event, Boolean(on)));
 
   async function update(now, before) {
@@ -56,10 +54,10 @@ function mount(root, app) {
     const asked = (turn += 1);
     empty.hidden = Boolean(now.query);
     whole.hidden = !now.query;
-    fill(empty, app.source.can.text ? "Write a description, drop a photo, or take an example: the ladder climbs to it from the most general caption." : "Find a caption, or take an example: the ladder climbs to it from the most general one.");
     if (!now.query) {
       shown = [];
       chosen.show(now, shown);
+      await invite(app, empty, now.lenses[0]);
       return;
     }
     whole.setAttribute("aria-busy", "true");
@@ -77,12 +75,22 @@ function mount(root, app) {
     fill(
       summary,
       "Each step is the item nearest to the query within a radius around the root: the further down, the more specific. ",
+      "✓ and a filled dot: the cone of the item holds the query; margins and angles are in radians. ",
       h("b", null, comparison(counts, drawn.length)),
     );
     columns.style.setProperty("--columns", String(shown.length));
     columns.classList.toggle("single", shown.length === 1);
-    fill(columns, shown.map((each) => column(app, each, counts, drawn.length, now)));
-    fill(switcher, shown.length > 1 && shown.map((each, i) => h("button", { type: "button", class: "button", onclick: () => show(i) }, h("bdi", null, each.lens.title))));
+    fill(
+      columns,
+      shown.map((each) => column(app, each, counts, drawn.length, now)),
+    );
+    fill(
+      switcher,
+      shown.length > 1 &&
+        shown.map((each, i) =>
+          h("button", { type: "button", class: "button", onclick: () => show(i) }, h("bdi", null, each.lens.title)),
+        ),
+    );
     fill(saved, drawn.length > 0 && offers(app, drawn, now.query));
     columns.scrollLeft = 0;
     markSwitch(switcher, columns);
@@ -97,6 +105,27 @@ function mount(root, app) {
   }
 
   return { update };
+}
+
+/** What to do where nothing is asked: an example, or one of the most general items. */
+async function invite(app, empty, lens) {
+  const asks = app.source.can.text
+    ? "Write a description, drop a photo, or take an example"
+    : "Find a caption, or take an example";
+  fill(empty, h("p", null, `${asks}: the ladder climbs to it from the most general item.`));
+  const roots = await app.source.roots(lens, ROOTS);
+  if (empty.hidden || empty.children.length > 1 || !roots.length) return;
+  const enter = (item) => app.state.set({ query: { item: item.id }, item: null });
+  empty.append(
+    h("p", null, "Or begin with what is nearest to the root:"),
+    h(
+      "p",
+      { class: "roots" },
+      roots.map((item) =>
+        h("button", { type: "button", class: "button", onclick: () => enter(item) }, caption(named(item), 40)),
+      ),
+    ),
+  );
 }
 
 /** The ladder of a query in a space, or why there is none. */
@@ -122,9 +151,12 @@ function spoken({ lens, ladder, problem }) {
 function column(app, each, counts, all, now) {
   const { lens, ladder, problem } = each;
   const name = h("h2", { id: `ladder-${lens.key}` }, h("bdi", null, lens.title));
-  if (problem) return h("section", { class: "column", "aria-labelledby": name.id }, name, h("p", { class: "failed" }, problem));
+  if (problem)
+    return h("section", { class: "column", "aria-labelledby": name.id }, name, h("p", { class: "failed" }, problem));
   const rungs = steps(ladder);
-  const labels = rungs.map((rung) => step(app, rung, rung.hit.id === now.query.item ? "the query" : sharing(counts.get(rung.hit.id) ?? 0, all)));
+  const labels = rungs.map((rung) =>
+    step(app, rung, rung.hit.id === now.query.item ? "the query" : sharing(counts.get(rung.hit.id) ?? 0, all)),
+  );
   each.labels = [...labels];
   each.radii = rungs.map(({ hit }) => hit.radius);
   if (!rungs.some(({ hit }) => hit.id === now.query.item)) {
@@ -142,7 +174,14 @@ function column(app, each, counts, all, now) {
     ladder.recall && ` (recall ${number(ladder.recall.value, 3)})`,
     ` · ${counted(ladder.scored)} of ${counted(ladder.rows, "row")} scored · ${spent} ms`,
   );
-  return h("section", { class: "column", "aria-labelledby": name.id }, name, each.stage, facts, createParents(app, lens, now));
+  return h(
+    "section",
+    { class: "column", "aria-labelledby": name.id },
+    name,
+    each.stage,
+    facts,
+    createParents(app, lens, now),
+  );
 }
 
 /** The label of a step: a button that chooses its item. */
@@ -159,7 +198,13 @@ function step(app, { hit, from, to }, mark) {
       h(
         "span",
         { class: "body" },
-        h("span", { class: "words" }, caption(named(hit), CAPTION), tier && [" ", h("span", { class: `of tier${hit.tier % 4}` }, tier)], mark && [" ", h("span", { class: "tag mark" }, mark)]),
+        h(
+          "span",
+          { class: "words" },
+          caption(named(hit), CAPTION),
+          tier && [" ", h("span", { class: `of tier${hit.tier % 4}` }, tier)],
+          mark && [" ", h("span", { class: "tag mark" }, mark)],
+        ),
         " ",
         h(
           "span",
@@ -174,58 +219,21 @@ function step(app, { hit, from, to }, mark) {
 }
 
 function subject(ladder, query) {
-  const words = query.photo ? "your photo" : query.text !== undefined ? caption(query.text, CAPTION) : "the item itself";
-  return h("li", { class: "step query" }, h("span", { class: "body" }, h("span", { class: "words" }, words), " ", h("span", { class: "numbers" }, h("span", null, "the query"), h("span", null, "r ", number(ladder.query.radius)))));
-}
-
-/** Place the labels of all columns along one axis, and draw the staircases. */
-function arrangeAll(drawn) {
-  const axis = axisOf(drawn.map((each) => each.ladder));
-  const heights = drawn.map((each) => each.labels.map((label) => label.offsetHeight));
-  const room = Math.max(SHORTEST, ...heights.map((some) => some.reduce((sum, height) => sum + height + GAP, -GAP)));
-  const y = (radius) => MARGIN + ((radius - axis.low) / (axis.high - axis.low)) * (room - 2 * MARGIN);
-  drawn.forEach((each, i) => {
-    const tops = spread(each.radii.map(y), heights[i], GAP, room);
-    each.stage.style.height = `${room}px`;
-    each.labels.forEach((label, place) => (label.style.top = `${tops[place]}px`));
-    const middles = tops.map((top, place) => top + heights[i][place] / 2);
-    drawStair(each, axis, y, middles, room);
-  });
-}
-
-function drawStair({ drawing, ladder, labels, radii }, axis, y, middles, room) {
-  const rungs = steps(ladder);
-  const apart = STAIRS / Math.max(1, rungs.length);
-  const x = (place) => AXIS + apart * (place + 0.5);
-  const end = AXIS + STAIRS + LEAD;
-  let place = -1;
-  const leads = labels.map((label, i) => {
-    const own = label.classList.contains("query");
-    place += own ? 0 : 1;
-    const start = own ? AXIS : x(place);
-    const level = y(radii[i]).toFixed(1);
-    return s("path", { class: own ? "lead own" : "lead", "data-id": label.dataset.id, d: `M${start.toFixed(1)} ${level}H${AXIS + STAIRS + 4}L${end - 3} ${middles[i].toFixed(1)}H${end}` });
-  });
-  const dots = rungs.map(({ hit }, i) =>
-    s("circle", { class: `dot${entails(hit) ? " yes" : ""} ${hit.tier >= 0 && hit.tier !== null ? `tier${hit.tier % 4}` : ""}`, "data-id": hit.id, cx: x(i).toFixed(1), cy: y(hit.radius).toFixed(1), r: 4.5 }),
-  );
-  const marks = ticks(axis.low, axis.high, 6).map((value) =>
-    s("g", { transform: `translate(0 ${y(value).toFixed(1)})` }, s("path", { class: "tick", d: `M${AXIS - 4} 0H${AXIS}` }), s("text", { x: AXIS - 8, dy: ".32em" }, number(value))),
-  );
-  const floor = y(axis.high);
-  const way = stairPath(rungs, x, y, floor);
-  drawing.setAttribute("width", String(end));
-  drawing.setAttribute("height", String(room));
-  fill(
-    drawing,
-    rungs.length > 0 && s("path", { class: "below", d: `${way}V${floor}H${AXIS}V${y(rungs[0].hit.radius)}Z` }),
-    s("path", { class: axis.broken ? "axis broken" : "axis", d: `M${AXIS} ${axis.broken ? y(axis.low) : y(0)}V${y(axis.high)}` }),
-    axis.broken && s("path", { class: "tick", d: `M${AXIS - 5} ${MARGIN - 6}l10 -4M${AXIS - 5} ${MARGIN - 2}l10 -4` }),
-    s("text", { class: "name", x: 0, y: 9 }, "radius"),
-    marks,
-    leads,
-    rungs.length > 0 && s("path", { class: "way", d: way }),
-    dots,
+  const words = query.photo
+    ? "your photo"
+    : query.text !== undefined
+      ? caption(query.text, CAPTION)
+      : "the item itself";
+  return h(
+    "li",
+    { class: "step query" },
+    h(
+      "span",
+      { class: "body" },
+      h("span", { class: "words" }, words),
+      " ",
+      h("span", { class: "numbers" }, h("span", null, "the query"), h("span", null, "r ", number(ladder.query.radius))),
+    ),
   );
 }
 

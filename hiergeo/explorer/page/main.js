@@ -22,7 +22,10 @@ const part = (id) => /** @type {any} */ (document.getElementById(id));
 async function open() {
   const base = new URL(".", document.baseURI).href;
   try {
-    const source = document.documentElement.dataset.source === "static" ? await staticSource(base) : new LiveSource(base, takeToken());
+    const source =
+      document.documentElement.dataset.source === "static"
+        ? await staticSource(base)
+        : new LiveSource(base, takeToken());
     const collection = await source.collection();
     build(source, collection);
   } catch (error) {
@@ -77,7 +80,12 @@ function announce(text) {
 function createPanel(view, app) {
   const body = h("div", { class: `view ${view.name}` });
   const failure = h("p", { class: "failed", role: "alert", hidden: true });
-  const root = h("section", { role: "tabpanel", id: `panel-${view.name}`, "aria-labelledby": `tab-${view.name}`, tabindex: -1, hidden: true }, failure, body);
+  const root = h(
+    "section",
+    { role: "tabpanel", id: `panel-${view.name}`, "aria-labelledby": `tab-${view.name}`, tabindex: -1, hidden: true },
+    failure,
+    body,
+  );
   part("views").append(root);
   /** @type {Promise<{update: Function} | null> | undefined} */
   let mounted;
@@ -122,7 +130,17 @@ function createPanel(view, app) {
 function createTabs(app) {
   const list = part("tabs");
   const tabs = VIEWS.map(({ name, title }) =>
-    h("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}`, onclick: () => app.state.set({ view: name }) }, title),
+    h(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `tab-${name}`,
+        "aria-controls": `panel-${name}`,
+        onclick: () => app.state.set({ view: name }),
+      },
+      title,
+    ),
   );
   list.append(...tabs);
   list.addEventListener("keydown", (event) => {
@@ -157,7 +175,9 @@ function createSpaces(app) {
     announce(chosen.length ? `At most ${COLUMNS} spaces are shown side by side.` : "At least one space is shown.");
   }
 
-  part("spaces").append(...lenses.map((lens, i) => h("label", null, boxes[i], h("span", null, h("bdi", null, lens.title)))));
+  part("spaces").append(
+    ...lenses.map((lens, i) => h("label", null, boxes[i], h("span", null, h("bdi", null, lens.title)))),
+  );
   app.state.subscribe(refresh);
   refresh(app.state.get());
 }

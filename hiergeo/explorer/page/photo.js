@@ -22,7 +22,10 @@ export async function prepared(file, limits) {
   const name = file instanceof File && file.name ? file.name : "pasted photo";
   const most = limits.image_bytes ?? 1 << 23;
   if (!file.size) throw new Error("This file is empty: choose a photo.");
-  if (file.size > LARGEST) throw new Error(`This photo has ${megabytes(file.size)} and may have ${megabytes(LARGEST)}: make it smaller first.`);
+  if (file.size > LARGEST)
+    throw new Error(
+      `This photo has ${megabytes(file.size)} and may have ${megabytes(LARGEST)}: make it smaller first.`,
+    );
   const picture = await decoded(file);
   if (!picture) {
     if (!file.type.startsWith("image/")) throw new Error("This file is no photo: choose a JPEG, PNG or WebP.");
@@ -37,7 +40,10 @@ export async function prepared(file, limits) {
 }
 
 function sent(photo, name, most) {
-  if (photo.size > most) throw new Error(`This photo has ${megabytes(photo.size)}, and the server takes ${megabytes(most)}: make it smaller first.`);
+  if (photo.size > most)
+    throw new Error(
+      `This photo has ${megabytes(photo.size)}, and the server takes ${megabytes(most)}: make it smaller first.`,
+    );
   return { photo, name };
 }
 

@@ -42,8 +42,20 @@ export function createQueryBox(app) {
     oninput: () => !asks && results.later(input.value),
     onkeydown: key,
   });
-  const chooser = h("input", { type: "file", accept: "image/*", class: "unseen", tabindex: -1, "aria-label": "Photo", id: "photo", onchange: chosen });
-  const clear = h("button", { type: "button", class: "button clear", "aria-label": "Clear the query", onclick: () => empty() }, "×");
+  const chooser = h("input", {
+    type: "file",
+    accept: "image/*",
+    class: "unseen",
+    tabindex: -1,
+    "aria-label": "Photo",
+    id: "photo",
+    onchange: chosen,
+  });
+  const clear = h(
+    "button",
+    { type: "button", class: "button clear", "aria-label": "Clear the query", onclick: () => empty() },
+    "×",
+  );
   const told = h("p", { class: "failed", role: "alert", hidden: true });
   const subject = h("div", { class: "subject", hidden: true });
   const results = createResults(app, input, told);
@@ -54,7 +66,10 @@ export function createQueryBox(app) {
       "div",
       { class: "line" },
       h("div", { class: "entry" }, input, clear),
-      sees && [h("button", { type: "button", class: "button photo", onclick: () => chooser.click() }, "Photo"), chooser],
+      sees && [
+        h("button", { type: "button", class: "button photo", onclick: () => chooser.click() }, "Photo"),
+        chooser,
+      ],
       h("button", { type: "submit", class: "button go" }, asks ? "Climb" : "Find"),
     ),
     results.list,
@@ -116,7 +131,14 @@ export function createQueryBox(app) {
   if (sees) takePhotos(take);
   document.addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || target.closest("input:not([type=radio], [type=checkbox]), textarea, select")) return;
+    if (
+      event.key !== "/" ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      target.closest("input:not([type=radio], [type=checkbox]), textarea, select")
+    )
+      return;
     event.preventDefault();
     input.focus();
     input.select();
@@ -128,11 +150,18 @@ export function createQueryBox(app) {
 
 function examples(app) {
   const { collection, state } = app;
-  const offered = collection.examples.map(queryOf).filter((each) => app.source.can.text || "item" in each).slice(0, EXAMPLES);
+  const offered = collection.examples
+    .map(queryOf)
+    .filter((each) => app.source.can.text || "item" in each)
+    .slice(0, EXAMPLES);
   if (!offered.length) return null;
   const chips = offered.map((query) => {
     const words = h("span", null, "text" in query ? caption(query.text, 60) : `item ${query.item}`);
-    const chip = h("button", { type: "button", class: "button small chip", onclick: () => state.set({ query, item: null }) }, words);
+    const chip = h(
+      "button",
+      { type: "button", class: "button small chip", onclick: () => state.set({ query, item: null }) },
+      words,
+    );
     if ("item" in query) describe(app, query.item, chip, words);
     return chip;
   });
@@ -154,14 +183,32 @@ async function showSubject(app, subject, query) {
   subject.hidden = !query || "text" in query;
   if (subject.hidden) return;
   if ("photo" in query) {
-    const preview = h("img", { class: "preview", alt: "The photo that is asked", src: URL.createObjectURL(query.photo) });
-    fill(subject, preview, h("p", null, "Your photo ", caption(query.name, 60), h("span", { class: "help" }, " It goes to the server that shows this page, which does not keep it.")));
+    const preview = h("img", {
+      class: "preview",
+      alt: "The photo that is asked",
+      src: URL.createObjectURL(query.photo),
+    });
+    fill(
+      subject,
+      preview,
+      h(
+        "p",
+        null,
+        "Your photo ",
+        caption(query.name, 60),
+        h("span", { class: "help" }, " It goes to the server that shows this page, which does not keep it."),
+      ),
+    );
     return;
   }
   fill(subject, h("p", null, `Item ${query.item}`));
   const [item] = await app.source.items([query.item]).catch(() => []);
   if (!item || app.state.get().query !== query) return;
-  fill(subject, item.image && picture(app.source, item.id, 64), h("p", null, h("span", { class: "help" }, "From the collection: "), caption(named(item))));
+  fill(
+    subject,
+    item.image && picture(app.source, item.id, 64),
+    h("p", null, h("span", { class: "help" }, "From the collection: "), caption(named(item))),
+  );
 }
 
 /** Captions that contain what is written, as a list below the box. */
@@ -199,9 +246,19 @@ function createResults(app, input, told) {
   function show() {
     at = -1;
     const rows = items.map((item, i) =>
-      h("li", { role: "option", id: `found-${i}`, "aria-selected": "false", onclick: () => choose(i) }, item.image && picture(app.source, item.id, 64), caption(named(item))),
+      h(
+        "li",
+        { role: "option", id: `found-${i}`, "aria-selected": "false", onclick: () => choose(i) },
+        item.image && picture(app.source, item.id, 64),
+        caption(named(item)),
+      ),
     );
-    fill(list, rows.length ? rows : h("li", { class: "help", role: "option", "aria-disabled": "true" }, "No caption contains this text."));
+    fill(
+      list,
+      rows.length
+        ? rows
+        : h("li", { class: "help", role: "option", "aria-disabled": "true" }, "No caption contains this text."),
+    );
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
     input.removeAttribute("aria-activedescendant");

@@ -92,7 +92,9 @@ export class LiveSource {
 
   /** Items of smallest radius. */
   roots(lens, k) {
-    return this.once(`roots\n${lens}\n${k}`, async () => rows(await this.json(`api/roots?${new URLSearchParams({ lens, k })}`)));
+    return this.once(`roots\n${lens}\n${k}`, async () =>
+      rows(await this.json(`api/roots?${new URLSearchParams({ lens, k })}`)),
+    );
   }
 
   /** Items whose caption contains a text. */
@@ -179,7 +181,11 @@ export class LiveSource {
     const told = await response.json().catch(() => null);
     if (response.status === 401 && !this.token)
       throw new SourceError("This server asks for a token: open the link that hiergeo explore printed.", null, 401);
-    throw new SourceError(sentence(told?.error ?? `The server refused this with status ${response.status}.`), told?.field, response.status);
+    throw new SourceError(
+      sentence(told?.error ?? `The server refused this with status ${response.status}.`),
+      told?.field,
+      response.status,
+    );
   }
 }
 

@@ -1,6 +1,9 @@
 // @ts-check
 // What a staircase is made of, for the page and for files: one axis of radii, labels that do not overlap, and what ladders share.
 
+import { number } from "./dom.js";
+import { ticks } from "./plots.js";
+
 /**
  * @typedef {{id: string, caption: string | null, image: boolean, tier: number | null, radius: number, margin: number,
  *   angle: number, distance: number}} Hit
@@ -45,6 +48,19 @@ export function axisOf(ladders) {
 }
 
 /**
+ * Round radii on an axis, with the decimals that tell them apart.
+ *
+ * @param {Axis} axis
+ * @returns {{value: number, label: string}[]}
+ */
+export function marks({ low, high }) {
+  const values = ticks(low, high, 6);
+  const step = values.length > 1 ? values[1] - values[0] : 1;
+  const decimals = Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) - 1e-9)));
+  return values.map((value) => ({ value, label: number(value, decimals) }));
+}
+
+/**
  * Tops of labels that are as close to where they belong as they can be without overlapping, in the order that is given:
  * least squares under an order (pool adjacent violators), kept within a height.
  *
@@ -81,7 +97,8 @@ export function spread(wanted, heights, gap, room) {
 export function shares(ladders) {
   const found = new Map();
   for (const ladder of ladders)
-    for (const id of new Set(steps(ladder).map(({ hit }) => /** @type {Hit} */ (hit).id))) found.set(id, (found.get(id) ?? 0) + 1);
+    for (const id of new Set(steps(ladder).map(({ hit }) => /** @type {Hit} */ (hit).id)))
+      found.set(id, (found.get(id) ?? 0) + 1);
   return found;
 }
 
@@ -123,7 +140,9 @@ export function comparison(counts, all) {
  */
 export function stairPath(rungs, x, y, end) {
   const starts = rungs.map(({ hit }) => y(/** @type {Hit} */ (hit).radius));
-  return starts.map((start, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${start.toFixed(1)}V${(starts[i + 1] ?? end).toFixed(1)}`).join("");
+  return starts
+    .map((start, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${start.toFixed(1)}V${(starts[i + 1] ?? end).toFixed(1)}`)
+    .join("");
 }
 
 /** Whether the item of a step entails the query: its cone holds the query. */

@@ -99,19 +99,21 @@ export function createState(collection, page = window) {
 /** @returns {State} */
 function defaults(collection) {
   const keys = collection.lenses.map((lens) => lens.key);
-  return Object.freeze({
-    view: "ladder",
-    lenses: keys.slice(0, 3),
-    query: null,
-    item: null,
-    by: "margin",
-    colour: collection.tiers ? "tier" : "radius",
-    chart: "disk",
-    centre: [0, 0],
-    turn: 0,
-    zoom: 1,
-    against: [keys[0], keys[1] ?? keys[0]],
-  });
+  return /** @type {any} */ (
+    Object.freeze({
+      view: "ladder",
+      lenses: keys.slice(0, 3),
+      query: null,
+      item: null,
+      by: "margin",
+      colour: collection.tiers ? "tier" : "radius",
+      chart: "disk",
+      centre: [0, 0],
+      turn: 0,
+      zoom: 1,
+      against: [keys[0], keys[1] ?? keys[0]],
+    })
+  );
 }
 
 /**
@@ -146,10 +148,12 @@ export function parse(hash, first, collection) {
   );
 }
 
+/** @returns {State} */
 function checked(given, first, collection) {
   const known = new Set(collection.lenses.map((lens) => lens.key));
   const keys = Array.isArray(given.lenses) ? [...new Set(given.lenses)].filter((key) => known.has(key)) : [];
-  const against = Array.isArray(given.against) && given.against.length === 2 && given.against.every((key) => known.has(key));
+  const against =
+    Array.isArray(given.against) && given.against.length === 2 && given.against.every((key) => known.has(key));
   const centre = Array.isArray(given.centre) && given.centre.length === 2 && given.centre.every(Number.isFinite);
   const found = {
     lenses: keys.length ? Object.freeze(keys.slice(0, COLUMNS)) : first.lenses,
@@ -162,7 +166,7 @@ function checked(given, first, collection) {
   };
   for (const [name, choices] of Object.entries(CHOICES))
     found[name] = choices.includes(given[name]) ? given[name] : first[name];
-  return Object.freeze(found);
+  return /** @type {any} */ (Object.freeze(found));
 }
 
 /** @returns {Query} */

@@ -1,0 +1,142 @@
+"""The one picture of a page: the metrics that its headline rests on, as dot plots with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hiergeo.auditing import Audit
+from hiergeo.findings import Contrast, Findings
+from hiergeo.metrics import Interval, find_metric
+from hiergeo.report.dots import Dot, DotPlot, dot_plot
+from hiergeo.study import Study
+
+if TYPE_CHECKING:
+    from hiergeo.suite import Leaderboard
+    from hiergeo.suite.board import Board
+
+PLOTS = 3
+"""Plots of a picture."""
+
+ROWS = 12
+"""Rows of a leaderboard that its picture shows, the best ones first."""
+
+CARRIED = ("parent_mrr", "auroc", "recall", "average_precision", "precision", "tau_d")
+"""Metrics that tell what carries a hierarchy, in the order of choice."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What stands below the headline: dot plots, and what they show in words."""
+
+    plots: tuple[DotPlot, ...]
+    caption: str
+
+
+def of_comparison(findings: Findings) -> Summary:
+    """The main metrics in each geometry."""
+    (dim,) = findings.dims
+    plots = [dot_plot(metric, _dots(findings, metric, dim)) for metric in main_metrics(findings, dim)]
+    marked = " Marked: better than every other space." if findings.has_leaders else ""
+    return Summary(tuple(plots), f"Value and 95 % bootstrap interval, each metric on a scale of its own.{marked}")
+
+
+def of_study(study: Study) -> Summary:
+    """The main metrics before and after training, at the largest dimension."""
+    findings, dim = study.findings, max(study.findings.dims)
+    plots = []
+    for metric in main_metrics(findings, dim):
+        changes = {spec: study.change(metric, spec, dim) for spec in findings.geometries(dim)}
+        before = {spec: change.before for spec, change in changes.items() if change is not None}
+        plots.append(dot_plot(metric, _dots(findings, metric, dim, before)))
+    of = f" at {dim} dimensions" if len(findings.dims) > 1 else ""
+    seeds = len(study.plan.seeds)
+    told = (
+        f"the mean over {seeds} seeds and its 95 % interval" if seeds > 1 else "behind a head, with its 95 % interval"
+    )
+    return Summary(tuple(plots), f"Hollow: the frozen model. Filled: {told}{of}.")
+
+
+def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> Summary:
+    """What carries the hierarchy: metrics as they are, and under each of the other controls (name and title)."""
+    rows = {row.metric: row for row in audit.attribution}
+    plots = []
+    for metric in [name for name in CARRIED if name in rows][:PLOTS]:
+        row = rows[metric]
+        dots = [Dot(controls[0][1], row.native, audit.intervals.get(metric))]
+        for control, title in controls[1:]:
+            gain = audit.intervals.get(f"{metric}_minus_{control}")
+            bounds = None if gain is None else Interval(row.native - gain.high, row.native - gain.low)
+            dots.append(Dot(title, row.controls[control], bounds))
+        plots.append(dot_plot(metric, dots, reference=row.native))
+    told = (
+        "The space as it is with its 95 % interval, and the same points with parts of the geometry taken away; bars of "
+        "the others are 95 % intervals of the paired difference from the line. Where a bar misses the line, what was "
+        "taken away counts."
+    )
+    return Summary(tuple(plots), told)
+
+
+def of_leaderboard(table: "Leaderboard") -> Summary:
+    """The first metric of the first benchmarks that have intervals, best rows first."""
+    boards = [board for board in table.boards if board.task is not None and board.measured]
+    plots = [plot for board in boards if (plot := _of_board(board))][:PLOTS]
+    left = " The best rows alone." if any(len(board.measured) > ROWS for board in boards) else ""
+    marked = " Marked: ahead of every other row." if any(row.best for plot in plots for row in plot.rows) else ""
+    return Summary(tuple(plots), f"Value and 95 % bootstrap interval.{left}{marked}")
+
+
+def _of_board(board: "Board") -> DotPlot | None:
+    assert board.task is not None
+    metric = board.task.primary
+    values = {row: value for row in board.measured if (value := board.value(row, metric)) is not None}
+    if not values:
+        return None
+    ordered = sorted(values, key=values.__getitem__, reverse=find_metric(metric).higher_is_better is not False)
+    dots = [
+        Dot(str(row), values[row], board.interval(row, metric), best=board.is_best(row, metric))
+        for row in ordered[:ROWS]
+    ]
+    return dot_plot(metric, dots, of=board.name)
+
+
+def main_metrics(findings: Findings, dim: int, count: int = PLOTS) -> tuple[str, ...]:
+    """The metrics that a picture shows: the order of radii, then those that tell spaces apart most clearly.
+
+    Controls and metrics without merit are left out. Those with a leader come first, then those with a decided contrast,
+    and among equals those with the clearest contrast.
+    """
+    able = [name for name in findings.metrics(dim) if _has_merit(name)]
+    radial = [name for name in able if name == "tau_d"]
+    others = sorted((name for name in able if name not in radial), key=lambda name: _rank(findings, name, dim))
+    return tuple([*radial, *others][:count])
+
+
+def _has_merit(metric: str) -> bool:
+    known = find_metric(metric)
+    return known.higher_is_better is not None and not known.control
+
+
+def _rank(findings: Findings, metric: str, dim: int) -> tuple[bool, bool, float]:
+    """Smaller for metrics that tell more: without a leader, without a decided contrast, and less the clearest one."""
+    held = findings.contrasts_of(metric, dim)
+    clearest = max((_clearness(each) for each in held), default=0.0)
+    return not findings.leaders(metric, dim), not any(each.winner for each in held), -clearest
+
+
+def _clearness(contrast: Contrast) -> float:
+    """The size of a difference in widths of its simultaneous interval."""
+    width = contrast.simultaneous.high - contrast.simultaneous.low
+    return abs(contrast.difference) / width if width else 0.0
+
+
+def _dots(findings: Findings, metric: str, dim: int, before: dict[str, float] | None = None) -> list[Dot]:
+    """A dot for each geometry; a single one where all are equal by construction."""
+    known = before or {}
+    scores = {spec: score for spec in findings.geometries(dim) if (score := findings.score(metric, spec, dim))}
+    if metric in findings.shared and not known and len(scores) > 1:
+        first = next(iter(scores.values()))
+        return [Dot("every geometry", first.value, first.interval)]
+    return [
+        Dot(spec, score.value, score.interval, known.get(spec), findings.is_best(metric, spec, dim))
+        for spec, score in scores.items()
+    ]
