@@ -1,6 +1,7 @@
 """The operating point: how far out captions lie in units of the curvature, and what their cones hold."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,10 @@ BLOCK = 1 << 14
 
 
 class OperatingPoint(NamedTuple):
-    """Distribution of u = sqrt(|K|) r over the distinct captions.
+    """Distribution of u = sqrt(|K|) r over the distinct captions, or other points.
 
     Attributes:
-        numbers: see `operating_point`.
+        numbers: see `point_of`.
         median: distribution-free 95 % interval of the median, from order statistics.
         quantiles: the 0, 1, ..., 100 % quantiles.
     """
@@ -37,15 +38,28 @@ class OperatingPoint(NamedTuple):
 
 
 def operating_point(subject: Subject) -> OperatingPoint:
-    """Distribution of u = sqrt(|K|) r over the distinct captions, and the bend sn(r) / r - 1 that it makes.
+    """The operating point of the captions of a subject, and `u_median_image`, that of its images."""
+    point = point_of([array(each.radius) for each in subject.text.factors], subject.curvatures)
+    if subject.image is not None:
+        of_images = _spans([array(each.radius) for each in subject.image.factors], subject.curvatures)
+        point.numbers["u_median_image"] = float(np.median(of_images.max(axis=1)))
+    return point
 
-    In a product u of a caption is its largest over the factors, and the bend that of the factor that bends most;
-    `u_median_factorI` and the like hold each factor's own. `u_median_image` is of the images.
+
+def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float]) -> OperatingPoint:
+    """Distribution of u = sqrt(|K|) r over points, and the bend sn(r) / r - 1 that it makes.
+
+    In a product u of a point is its largest over the factors, and the bend that of the factor that bends most;
+    `u_median_factorI` and the like hold each factor's own.
 
     Its numbers are `u_median`, `u_low`, `u_high` (5 and 95 %), `u_share_above_1`, `bend` at the median and `bend_high`
     at the 95 % quantile.
+
+    Args:
+        radii: (U,) of the points in each factor, geodesic units.
+        curvatures: signed K of each factor.
     """
-    spans = _spans(subject, [array(point.radius) for point in subject.text.factors])
+    spans = _spans(radii, curvatures)
     largest = spans.max(axis=1)
     numbers = {
         "u_median": float(np.median(largest)),
@@ -54,10 +68,10 @@ def operating_point(subject: Subject) -> OperatingPoint:
         "u_share_above_1": float((largest > 1).mean()),
     }
     for name, level in (("bend", 0.5), ("bend_high", HIGH)):
-        bends = [_bend(k, np.quantile(u, level)) for k, u in zip(subject.curvatures, spans.T, strict=True)]
+        bends = [_bend(k, np.quantile(u, level)) for k, u in zip(curvatures, spans.T, strict=True)]
         numbers[name] = max(bends, key=abs)
     if spans.shape[1] > 1:
-        for place, (curvature, u) in enumerate(zip(subject.curvatures, spans.T, strict=True)):
+        for place, (curvature, u) in enumerate(zip(curvatures, spans.T, strict=True)):
             numbers |= {
                 f"curvature_factor{place}": curvature,
                 f"u_median_factor{place}": float(np.median(u)),
@@ -65,16 +79,13 @@ def operating_point(subject: Subject) -> OperatingPoint:
                 f"bend_factor{place}": _bend(curvature, np.median(u)),
             }
     else:
-        numbers["curvature"] = subject.curvatures[0]
-    if subject.image is not None:
-        of_images = _spans(subject, [array(point.radius) for point in subject.image.factors])
-        numbers["u_median_image"] = float(np.median(of_images.max(axis=1)))
+        numbers["curvature"] = curvatures[0]
     quantiles = np.quantile(largest, np.linspace(0, 1, 101))
     return OperatingPoint(numbers, _median_interval(largest), tuple(map(float, quantiles)))
 
 
-def _spans(subject: Subject, radii: list[np.ndarray]) -> np.ndarray:
-    columns = [spread_of(radius, k) for radius, k in zip(radii, subject.curvatures, strict=True)]
+def _spans(radii: Sequence[np.ndarray], curvatures: Sequence[float]) -> np.ndarray:
+    columns = [spread_of(radius, k) for radius, k in zip(radii, curvatures, strict=True)]
     return np.stack(columns, axis=1)
 
 
@@ -104,20 +115,29 @@ class Occupancy(NamedTuple):
 
 
 def saturated_share(subject: Subject) -> float:
-    """Share of the captions whose cone is a half-space, in [0, 1]; in a product, a half-space in every factor.
+    """Share of the captions whose cone is a half-space, in [0, 1]; in a product, a half-space in every factor."""
+    radii = [array(point.radius) for point in subject.text.factors]
+    return float(half_spaces(radii, subject.curvatures, subject.space.min_radius).mean())
+
+
+def half_spaces(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radius: float) -> np.ndarray:
+    """Which points (U,) have a half-space as cone, in every factor, bool.
 
     The half aperture is asin(min(1, 2 k / (s sn(r)))) for K != 0 and asin(min(1, 2 k / r)) for K = 0, k being the
     minimum radius of the space. So a cone is saturated where sinh(u) <= 2 k for K < 0, sin(u) <= 2 k for K > 0, and
     r <= 2 k for K = 0.
+
+    Args:
+        radii: (U,) of the points in each factor, geodesic units.
+        curvatures: signed K of each factor.
+        min_radius: k.
     """
-    k = subject.space.min_radius
-    whole = np.ones(len(subject.embedded.texts), dtype=bool)
-    for curvature, point in zip(subject.curvatures, subject.text.factors, strict=True):
-        radius = array(point.radius)
+    whole = np.ones(len(radii[0]), dtype=bool)
+    for curvature, radius in zip(curvatures, radii, strict=True):
         u = spread_of(radius, curvature)
         size = radius if curvature == 0 else np.sinh(np.minimum(u, 700)) if curvature < 0 else np.sin(u)
-        whole &= size <= 2 * k
-    return float(whole.mean())
+        whole &= size <= 2 * min_radius
+    return whole
 
 
 def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:

@@ -148,7 +148,7 @@ class Evidence:
 def verdict(numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> AuditVerdict:
     """The verdict on the numbers of an audit."""
     seen = Evidence(numbers, intervals)
-    findings = (_operating_point(seen), _cones(seen), _depth(seen), *_length(seen), *_walk(seen), *_attribution(seen))
+    findings = (operating_finding(seen), _cones(seen), _depth(seen), *_length(seen), *_walk(seen), *_attribution(seen))
     judged = AuditVerdict("", findings, numbers["cone_saturated"] > SUNK)
     return replace(judged, headline=_headline(judged, seen))
 
@@ -207,7 +207,8 @@ def _of_pairs(seen: Evidence, name: str) -> str:
     return "" if count is None else f" ({count:.0f} pair{'' if count == 1 else 's'})"
 
 
-def _operating_point(seen: Evidence) -> Finding:
+def operating_finding(seen: Evidence, things: str = "captions") -> Finding:
+    """Whether curvature is felt where the points lie, from the numbers of `hiergeo.auditing.operating.point_of`."""
     if seen.flat:
         advice = "to learn what curvature does, measure a curved space, such as -g lorentz:-1"
         return Finding(
@@ -218,7 +219,7 @@ def _operating_point(seen: Evidence) -> Finding:
     flat = abs(bend) < FLAT_BEND
     sentence = (
         f"Operating point: median u = sqrt(|K|) r is {seen.told('u_median')}, {_percent(seen, 'u_share_above_1')} of "
-        f"captions lie above 1; at the 95 % quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
+        f"{things} lie above 1; at the 95 % quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
         f"ones by {size}{': effectively flat' if flat else ''}."
     )
     return Finding("operating point", not flat, sentence)

@@ -1,21 +1,54 @@
 """All items of an index by id: what they are called, their radii, and samples that are the same for every lens."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hiergeo.errors import InputError
 from hiergeo.explorer.tiers import UNKNOWN, Tiers
+from hiergeo.findings.exports import number
 from hiergeo.geometry import Geometry
+from hiergeo.geometry.disk import Floats
+from hiergeo.metrics import Interval, RankCorrelation, bootstrap_draws, bootstrap_mean, percentile_interval
 from hiergeo.metrics.length import word_count
 from hiergeo.search.stores.exact import ExactStore
 
 Ids = NDArray[np.int64]
 
+RESAMPLED, DRAWS = 5000, 500
+"""Items that the interval of a statistic is resampled from, and how often."""
+
+NO_INTERVAL = Interval(float("nan"), float("nan"))
+
 CAPTION, IMAGE = 0, 1
 """Kinds of items: an item with a caption is of the kind of captions, also where it has an image beside it."""
+
+
+@final
+@dataclass(frozen=True)
+class Measured:
+    """A number with its 95 % interval, and how many items it was measured on."""
+
+    value: float
+    interval: Interval
+    items: int
+
+    def __str__(self) -> str:
+        low, high = (number(bound) for bound in self.interval)
+        return f"{number(self.value)} [{low}, {high}]"
+
+    def as_dict(self, name: str) -> dict[str, Any]:
+        """JSON values; the number is called `name`."""
+        return {name: self.value, "low": self.interval.low, "high": self.interval.high, "items": self.items}
+
+
+def mean_of(values: Floats) -> Measured:
+    """The mean of values (n,), one for each item."""
+    return Measured(float(values.mean()), bootstrap_mean(values), len(values))
 
 
 def shuffled(ids: Ids) -> Ids:
@@ -66,6 +99,33 @@ class Items:
             raise InputError(f"there is no item {int(ids[missing][0])}.")
         return at
 
+    def measured(self, statistic: Callable[[Ids], Callable[[Floats | None], float]]) -> Measured:
+        """A statistic of all items, in [-1, 1], with an interval from resamples of a sample.
+
+        Deviations of a sample of m of n items are sqrt(n / m) times as large as those of all (the m out of n
+        bootstrap). Resamples in which the statistic is undefined (NaN) are left out.
+
+        Args:
+            statistic: takes the places of some of the items and gives the statistic of those, as a function of how
+                often each counts, (m,); None is once.
+        """
+        some = self.places(self.sample(RESAMPLED))
+        value, part = statistic(np.arange(len(self)))(None), statistic(some)
+        draws = bootstrap_draws(part, len(some), samples=DRAWS)
+        draws = draws[~np.isnan(draws)]
+        if not len(draws):
+            return Measured(value, NO_INTERVAL, len(self))
+        spread = (draws - part(None)) * (len(some) / len(self)) ** 0.5
+        return Measured(value, percentile_interval(np.clip(value + spread, -1, 1)), len(self))
+
+    def correlation(self, x: NDArray[Any], y: NDArray[Any]) -> Measured:
+        """Spearman's correlation of two numbers of every item, (n,) and (n,)."""
+        return self.measured(lambda which: RankCorrelation(x[which], y[which]).rho)
+
+    def take(self, which: NDArray[np.bool_]) -> "Items":
+        """Some of the items."""
+        return Items(self.ids[which], self.kind[which], self.tier[which], self.words[which])
+
 
 def read_items(store: ExactStore, tiers: Tiers | None = None) -> Items:
     """The items of an index: one pass over its captions."""
@@ -97,7 +157,13 @@ def read_items(store: ExactStore, tiers: Tiers | None = None) -> Items:
 
 def radii_of(store: ExactStore, items: Items, geometry: Geometry) -> NDArray[np.float32]:
     """The radii (n,) of items, geodesic units, in the order of `items`."""
-    found = np.zeros(len(items), np.float32)
+    factors = torch.from_numpy(factor_radii(store, items))
+    return np.asarray(geometry.combine(list(factors.unbind(1))).numpy())
+
+
+def factor_radii(store: ExactStore, items: Items) -> NDArray[np.float32]:
+    """The radii (n, F) of items in each factor, geodesic units, in the order of `items`."""
+    found = np.zeros((len(items), len(store.manifest.frame.dims)), np.float32)
     for ids, radii in store.radii():
-        found[items.places(ids)] = geometry.combine(list(radii.unbind(1))).numpy()
+        found[items.places(ids)] = radii.numpy()
     return found

@@ -1,6 +1,5 @@
 """What moved between two lenses over the same items: the order of radii, and the neighbours and children of items."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
@@ -12,14 +11,14 @@ from numpy.typing import NDArray
 from hiergeo.errors import InputError, check_whole
 from hiergeo.evaluation.measuring import bend
 from hiergeo.explorer.collection import Lens
-from hiergeo.explorer.items import Ids, Items, radii_of, read_items
-from hiergeo.explorer.movers import BINS, Measured, Moved, Mover, Ranks, TierMove
+from hiergeo.explorer.items import Ids, Items, Measured, mean_of, radii_of, read_items
+from hiergeo.explorer.movers import BINS, Moved, Mover, Ranks, TierMove
 from hiergeo.explorer.neighbourhoods import NONE, Named, Neighbourhoods, change, neighbourhoods, shared
 from hiergeo.explorer.tiers import UNKNOWN, Tiers
 from hiergeo.findings import FLAT_BEND
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.geometry.disk import Floats
-from hiergeo.metrics import Interval, RankCorrelation, bootstrap_draws, bootstrap_mean, percentile_interval
+from hiergeo.metrics import Interval
 from hiergeo.metrics.length import midranks
 
 MOST_NEIGHBOURS = 50
@@ -36,9 +35,6 @@ MOVERS = 50
 
 DOTS = 1000
 """Items whose ranks are listed for a scatter."""
-
-RESAMPLED, DRAWS = 5000, 500
-"""Items that the interval of a correlation is resampled from, and how often."""
 
 EQUAL = Interval(1.0, 1.0)
 
@@ -83,9 +79,9 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
         one_space=one_space,
         same_radii=a.index is b.index,
         level=all(_is_level(lens, float(each.max())) for lens, each in zip((a, b), radii, strict=True)),
-        spearman=_spearman(items, radii, a.index is b.index),
-        neighbours=_mean(near[random] / k),
-        children=_mean(below[random] / k),
+        spearman=Measured(1.0, EQUAL, len(items)) if a.index is b.index else items.correlation(*radii),
+        neighbours=mean_of(near[random] / k),
+        children=mean_of(below[random] / k),
         tiers=tuple(_tier_moves(items, ranks, tiers)),
         changes=tuple(np.histogram(moved, np.linspace(-1, 1, BINS + 1))[0].tolist()),
         sample=_sample(items, ranks),
@@ -118,24 +114,6 @@ def _is_level(lens: Lens, farthest: float) -> bool:
     """Whether a space measures like Euclidean space at its radii."""
     geometry = lens.space.geometry
     return isinstance(geometry, ConstantCurvature) and abs(bend(geometry.value, farthest)) < FLAT_BEND
-
-
-def _mean(values: Floats) -> Measured:
-    return Measured(float(values.mean()), bootstrap_mean(values), len(values))
-
-
-def _spearman(items: Items, radii: tuple[Radii, Radii], same: bool) -> Measured:
-    """Spearman's correlation of all radii; its interval from resamples of a sample, narrowed to all items.
-
-    Deviations of a sample of m of n items are sqrt(n / m) times as large (the m out of n bootstrap).
-    """
-    if same:
-        return Measured(1.0, EQUAL, len(items))
-    rho = RankCorrelation(*radii).rho()
-    some = items.places(items.sample(RESAMPLED))
-    part = RankCorrelation(*(each[some] for each in radii))
-    spread = (bootstrap_draws(part.rho, len(some), samples=DRAWS) - part.rho()) * math.sqrt(len(some) / len(items))
-    return Measured(rho, percentile_interval(np.clip(rho + spread, -1, 1)), len(items))
 
 
 def _sample(items: Items, ranks: list[Floats]) -> Ranks:

@@ -6,30 +6,11 @@ from typing import Any, final
 
 import numpy as np
 
+from hiergeo.explorer.items import Measured
 from hiergeo.explorer.neighbourhoods import Change, Named
-from hiergeo.findings.exports import number
-from hiergeo.metrics import Interval
 
 BINS = 40
 """Bins of the histogram of changes of rank, from -1 to 1."""
-
-
-@final
-@dataclass(frozen=True)
-class Measured:
-    """A number with its 95 % interval, and how many items it was measured on."""
-
-    value: float
-    interval: Interval
-    items: int
-
-    def __str__(self) -> str:
-        low, high = (number(bound) for bound in self.interval)
-        return f"{number(self.value)} [{low}, {high}]"
-
-    def as_dict(self, name: str) -> dict[str, Any]:
-        """JSON values; the number is called `name`."""
-        return {name: self.value, "low": self.interval.low, "high": self.interval.high, "items": self.items}
 
 
 @final

@@ -7,7 +7,7 @@ import { fileName, pngFile, svgFile } from "./files.js";
 /** Properties of a drawing that style sheets set; copied into its file, which has no style sheet. */
 const DRAWN = [
   "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap",
-  "stroke-linejoin", "font-family", "font-size", "font-weight", "text-anchor", "opacity", "visibility",
+  "stroke-linejoin", "paint-order", "font-family", "font-size", "font-weight", "text-anchor", "opacity", "visibility",
 ];
 
 /** @type {Record<string, string>} */

@@ -1,0 +1,208 @@
+// @ts-check
+/**
+ * What is drawn around the points: the disk and its circles of equal radius below them, the root, the ladder of the query,
+ * the chosen item with its parents and children, and what is under the pointer above them.
+ */
+
+import { fill, s, shortened } from "./dom.js";
+import { apply, arctangent, circle, geodesic, size } from "./isometry.js";
+
+/**
+ * @typedef {import("./isometry.js").Complex} Complex
+ * @typedef {import("./camera.js").Camera} Camera
+ * @typedef {import("./related.js").Related} Related
+ * @typedef {import("./related.js").Placed} Placed
+ * @typedef {{x: number, y: number, width: number, height: number}} Box
+ */
+
+/** Steps of a geodesic that is drawn. */
+const STEPS = 20;
+
+/** Characters of a label. */
+const LABEL = 26;
+
+/** Width of a character of a label, in pixels, and height of a line. */
+const [LETTER, LINE] = [6.3, 14];
+
+/** Circles larger than this are left out: they do not cross the stage, or hardly bend. */
+const LARGEST = 4e5;
+
+/** Two drawings, below and above the points. */
+export class Overlay {
+  constructor() {
+    this.ground = s("svg", { class: "map-ground", "aria-hidden": "true" });
+    this.front = s("svg", { class: "map-front", "aria-hidden": "true" });
+  }
+
+  /**
+   * @param {Camera} camera
+   * @param {any} facts of the map
+   * @param {{related: Related, hovered: Complex | null, region: Complex[] | null, brush: Complex[] | null}} shown
+   *   `region` in base coordinates; `brush` in pixels
+   */
+  draw(camera, facts, shown) {
+    const { width, height } = camera;
+    for (const drawing of [this.ground, this.front]) {
+      drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+      drawing.setAttribute("width", width);
+      drawing.setAttribute("height", height);
+    }
+    const taken = occupied(camera, shown.related);
+    fill(this.ground, disk(camera, facts), rings(camera, facts));
+    const marks = [links(camera, shown.related), path(camera, shown.related)];
+    const labels = [
+      root(camera, taken),
+      names(camera, shown.related, taken),
+      ringLabels(camera, facts, taken),
+    ];
+    fill(
+      this.front,
+      shown.region && shown.region.length > 2 ? s("path", { class: "map-region", d: `${traced(shown.region.map((z) => camera.onScreen(z)))}Z` }) : null,
+      marks,
+      labels,
+      shown.hovered ? spot(camera.onScreen(shown.hovered), "map-hovered", 8) : null,
+      shown.brush ? s("path", { class: "map-brush", d: `${traced(shown.brush)}Z` }) : null,
+    );
+  }
+}
+
+/** The region within the largest radius, and the rim of the plane where there is one in sight. @param {Camera} camera @param {any} facts */
+function disk(camera, facts) {
+  const drawn = [];
+  if (camera.kappa < 0) {
+    const [x, y] = camera.pixels([0, 0]);
+    if (camera.unit < LARGEST) drawn.push(s("circle", { class: "map-rim", cx: rounded(x), cy: rounded(y), r: rounded(camera.unit) }));
+  }
+  const edge = around(camera, facts.reach);
+  return [edge ? s("circle", { class: "map-disk", ...edge }) : null, drawn];
+}
+
+/** The circle of a radius around the root, as it is seen. @param {Camera} camera @param {number} z */
+function around(camera, z) {
+  const radius = camera.chart === "flat" ? arctangent(camera.map.kappa, z) : z;
+  const seen = circle(camera.isometry, { centre: [0, 0], radius });
+  const [x, y] = camera.pixels(seen.centre);
+  const r = seen.radius * camera.unit;
+  return r < LARGEST ? { cx: rounded(x), cy: rounded(y), r: rounded(r) } : null;
+}
+
+/** @param {Camera} camera @param {any} facts */
+function rings(camera, facts) {
+  return facts.circles.map((/** @type {any} */ ring) => {
+    const seen = around(camera, ring.z);
+    return seen ? s("circle", { class: "map-ring", ...seen }) : null;
+  });
+}
+
+/** The label of every circle, at the first place on it that is free and in sight. @param {Camera} camera @param {any} facts @param {Box[]} taken */
+function ringLabels(camera, facts, taken) {
+  return facts.circles.map((/** @type {any} */ ring) => {
+    const text = `r = ${Number(ring.radius.toPrecision(4))}`;
+    for (let turn = 0; turn < 12; turn++) {
+      const angle = Math.PI / 2 + ((turn % 2 ? 1 : -1) * Math.ceil(turn / 2) * Math.PI) / 6;
+      const [x, y] = camera.onScreen([ring.z * Math.cos(angle), ring.z * Math.sin(angle)]);
+      if (!free(camera, { x: x - 4, y: y - LINE / 2, width: 8 + LETTER * text.length, height: LINE }, taken)) continue;
+      return s("text", { class: "map-ring-label", x: rounded(x), y: rounded(y + 4), "text-anchor": "start" }, text);
+    }
+    return null;
+  });
+}
+
+/** @param {Camera} camera @param {Box[]} taken */
+function root(camera, taken) {
+  const [x, y] = camera.onScreen([0, 0]);
+  const label = free(camera, { x: x + 7, y: y - 16, width: 30, height: LINE }, taken);
+  return [
+    s("path", { class: "map-root", d: `M${rounded(x - 6)} ${rounded(y)}h12m-6-6v12` }),
+    label ? s("text", { class: "map-label quiet", x: rounded(x + 8), y: rounded(y - 6) }, "root") : null,
+  ];
+}
+
+/** The boxes of what is marked, which labels leave free. @param {Camera} camera @param {Related} related @returns {Box[]} */
+function occupied(camera, { path: rungs, query, item }) {
+  return [...rungs, ...(query ? [query] : []), ...(item ? [item] : [])].map(({ z }) => {
+    const [x, y] = camera.onScreen(z);
+    return { x: x - 9, y: y - 9, width: 18, height: 18 };
+  });
+}
+
+/** Whether a box is on the stage and meets no other; it is taken then. @param {Camera} camera @param {Box} box @param {Box[]} taken */
+function free(camera, box, taken) {
+  if (box.x < 2 || box.y < 2 || box.x + box.width > camera.width - 2 || box.y + box.height > camera.height - 2) return false;
+  const meets = (/** @type {Box} */ other) =>
+    box.x < other.x + other.width && other.x < box.x + box.width && box.y < other.y + other.height && other.y < box.y + box.height;
+  if (taken.some(meets)) return false;
+  taken.push(box);
+  return true;
+}
+
+/** Lines from the chosen item to its parents and to its children. @param {Camera} camera @param {Related} related */
+function links(camera, { item, parents, children }) {
+  if (!item) return [];
+  const line = (/** @type {Placed} */ other, /** @type {string} */ kind) => [
+    s("path", { class: `map-link ${kind}`, d: joined(camera, item.z, other.z) }),
+    spot(camera.onScreen(other.z), `map-kin ${kind}`, 4.5),
+  ];
+  return [
+    parents.map((other) => line(other, "parent")),
+    children.map((other) => line(other, "child")),
+    spot(camera.onScreen(item.z), "map-chosen", 9),
+  ];
+}
+
+/** The ladder: its rungs in order from the root, joined by geodesics, and the query at its end. @param {Camera} camera @param {Related} related */
+function path(camera, { path: rungs, query }) {
+  const stops = [...rungs, ...(query ? [query] : [])];
+  if (!stops.length) return [];
+  /** @type {Complex[]} */
+  const places = [[0, 0], ...stops.map(({ z }) => z)];
+  const lines = places.slice(1).map((z, i) => joined(camera, places[i], z)).join("");
+  const numbers = rungs.map(({ z }, i) => {
+    const [x, y] = camera.onScreen(z);
+    return [
+      s("circle", { class: "map-rung", cx: rounded(x), cy: rounded(y), r: 8 }),
+      s("text", { class: "map-rung-number", x: rounded(x), y: rounded(y + 3.6), "text-anchor": "middle" }, i + 1),
+    ];
+  });
+  const end = query ? camera.onScreen(query.z) : null;
+  const mark = end ? s("path", { class: "map-query", d: `M${rounded(end[0])} ${rounded(end[1] - 9)}l9 9l-9 9l-9-9Z` }) : null;
+  return [s("path", { class: "map-path-halo", d: lines }), s("path", { class: "map-path", d: lines }), numbers, mark];
+}
+
+/** Names beside the query, the chosen item and the rungs, as far as there is room. @param {Camera} camera @param {Related} related @param {Box[]} taken */
+function names(camera, { path: rungs, query, item }, taken) {
+  const named = [
+    ...(query ? [{ ...query, kind: "query" }] : []),
+    ...(item ? [{ ...item, kind: "item" }] : []),
+    ...rungs.map((rung) => ({ ...rung, kind: "rung" })),
+  ];
+  const seen = new Set();
+  return named.map(({ id, z, name, kind }) => {
+    const about = id ?? name;
+    if (seen.has(about)) return null;
+    const text = shortened(name.replace(/\s+/g, " "), LABEL);
+    const width = LETTER * text.length + 4;
+    const [x, y] = camera.onScreen(z);
+    const places = [[x + 12, y - LINE / 2], [x - 12 - width, y - LINE / 2], [x - width / 2, y - 12 - LINE], [x - width / 2, y + 12]];
+    const place = places.find(([left, top]) => free(camera, { x: left, y: top, width, height: LINE }, taken));
+    if (!place) return null;
+    seen.add(about);
+    return s("text", { class: `map-label ${kind}`, x: rounded(place[0] + 2), y: rounded(place[1] + 11) }, text);
+  });
+}
+
+/** @param {Complex} at @param {string} kind @param {number} r */
+const spot = (at, kind, r) => s("circle", { class: kind, cx: rounded(at[0]), cy: rounded(at[1]), r });
+
+/** The geodesic between two points in base coordinates, as a path in pixels. @param {Camera} camera @param {Complex} z @param {Complex} w */
+function joined(camera, z, w) {
+  const { kappa } = camera.map;
+  const straight = camera.kappa === 0 && (kappa === 0 || size(z) === 0 || size(w) === 0);
+  return traced((straight ? [z, w] : geodesic(kappa, z, w, STEPS)).map((point) => camera.pixels(apply(camera.isometry, camera.laid(point)))));
+}
+
+/** @param {Complex[]} points pixels */
+const traced = (points) => `M${points.map(([x, y]) => `${rounded(x)} ${rounded(y)}`).join("L")}`;
+
+/** @param {number} value */
+const rounded = (value) => Math.round(10 * Math.max(-1e6, Math.min(1e6, value))) / 10;

@@ -1,0 +1,148 @@
+// @ts-check
+/** One lens on the map view: its title, its stage, what is said of its plane, and what went wrong. */
+
+import { rectangle } from "./brush.js";
+import { fill, h, number } from "./dom.js";
+import { listen } from "./gestures.js";
+import { nearest } from "./grid.js";
+import { Inspector } from "./inspect.js";
+import { styleOf, tokens } from "./marks.js";
+import { PLAIN } from "./points.js";
+import { Relations } from "./related.js";
+import { Stage } from "./stage.js";
+
+/**
+ * @typedef {{pace: import("./levels.js").Pace, mode: () => string, moved: (panel: Panel) => void,
+ *   touched: (panel: Panel) => void, opened: (panel: Panel) => void,
+ *   region: (panel: Panel, polygon: [number, number][]) => void}} Host the view that holds the panels
+ */
+
+/** What the charts are called. */
+const CHARTS = new Map([
+  [-1, "Poincaré disk: radius r at tanh(√|K| r / 2)"],
+  [0, "Polar coordinates: radius and angle"],
+  [1, "Stereographic: radius r at tan(√K r / 2)"],
+]);
+
+export class Panel {
+  /** @param {any} app @param {any} lens @param {Host} host */
+  constructor(app, lens, host) {
+    this.app = app;
+    this.lens = lens;
+    this.host = host;
+    /** @type {Stage | null} */
+    this.stage = null;
+    this.waiting = h("p", { class: "map-waiting" }, "Placing the items on the map …");
+    this.failure = h("p", { class: "failed", role: "alert", hidden: true });
+    this.place = h("div", { class: "map-place" }, this.waiting);
+    this.note = h("p", { class: "map-note" });
+    this.figure = h("figure", { class: "map-panel" },
+      h("figcaption", { class: "map-title" }, h("bdi", null, lens.title)), this.place, this.failure, this.note);
+    this.relations = new Relations(app.source, lens.key, (error) => this.fail(error));
+    this.open();
+  }
+
+  async open() {
+    try {
+      const facts = await this.app.source.map(this.lens.key);
+      if (!this.closed) this.build(facts);
+    } catch (error) {
+      const again = h("button", { type: "button", class: "button", onclick: () => this.open() }, "Try again");
+      fill(this.waiting, `${/** @type {Error} */ (error).message} `, again);
+    }
+  }
+
+  /** @param {any} facts */
+  build(facts) {
+    const { app, host, lens } = this;
+    const state = app.state.get();
+    this.facts = facts;
+    const tell = { moved: () => this.moved(), failed: (/** @type {Error} */ error) => this.fail(error) };
+    const look = { pace: host.pace, chart: state.chart, style: this.style() };
+    const stage = new Stage(app.source, lens, facts, look, tell);
+    this.stage = stage;
+    stage.element.setAttribute("aria-label", `Map of ${lens.title}: ${facts.count.toLocaleString("en")} items around the root`);
+    stage.element.setAttribute("aria-describedby", "map-help");
+    const inspector = new Inspector(app, stage);
+    this.inspector = inspector;
+    this.waiting.replaceWith(stage.element);
+    stage.element.addEventListener("pointerdown", () => host.touched(this));
+    stage.element.addEventListener("focus", () => host.touched(this));
+    listen(stage.element, {
+      drag: (from, to) => stage.drag(from, to),
+      magnify: (factor, at) => stage.magnify(factor, at),
+      hover: (at) => inspector.hover(at),
+      tap: (at, touch) => inspector.tap(at, touch),
+      centre: (at) => stage.centre(nearest(stage.tiles(), stage.camera, at, 20)?.z ?? stage.camera.base(at)),
+      brushing: () => host.mode() !== "move",
+      brush: (path, done) => this.brush(path, done),
+    });
+    this.describe();
+    host.opened(this);
+  }
+
+  /** The style of the points, from the state and the style sheet. */
+  style() {
+    const { app, facts } = this;
+    return styleOf(app.state.get().colour, app.collection.tiers, facts, tokens(document.documentElement));
+  }
+
+  describe() {
+    const { facts, stage } = this;
+    const share = facts.share === null || facts.share === undefined ? null : number(100 * facts.share, facts.share < 0.1 ? 1 : 0);
+    const chart = this.app.state.get().chart === "flat" ? CHARTS.get(0) : CHARTS.get(facts.kappa);
+    fill(this.note,
+      h("b", null, "Radii are exact, angles are not: "),
+      share === null ? "directions are seen in one plane. " : `this plane holds ${share} % of the variance of directions. `,
+      `${chart}. `,
+      facts.note ? `${facts.note} ` : null,
+      stage?.painter.kind === "canvas" ? `This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : null);
+  }
+
+  /** @param {[number, number][]} path @param {boolean} done */
+  brush(path, done) {
+    const polygon = this.host.mode() === "rectangle" && path.length ? rectangle(path) : path;
+    this.stage?.show({ brush: done || !polygon.length ? null : [...polygon] });
+    if (!done || polygon.length < 3) return;
+    const [xs, ys] = [0, 1].map((axis) => polygon.map((at) => at[axis]));
+    if (Math.max(...xs) - Math.min(...xs) > 4 && Math.max(...ys) - Math.min(...ys) > 4) this.host.region(this, polygon);
+  }
+
+  moved() {
+    this.inspector?.moved();
+    this.host.moved(this);
+  }
+
+  /** Follow the state. @param {any} state */
+  update(state) {
+    this.stage?.rechart(state.chart);
+    if (this.stage) this.describe();
+    this.relate(state);
+  }
+
+  /** @param {any} state */
+  async relate(state) {
+    if (!this.stage) return;
+    const related = await this.relations.update(state);
+    if (related && !this.closed) this.stage.show({ related });
+  }
+
+  restyle() {
+    this.stage?.restyle(this.style());
+  }
+
+  /** @param {Error} error */
+  fail(error) {
+    this.failure.textContent = error.message;
+    this.failure.hidden = false;
+    clearTimeout(this.forgetting);
+    this.forgetting = window.setTimeout(() => (this.failure.hidden = true), 8000);
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.forgetting);
+    this.stage?.close();
+    this.figure.remove();
+  }
+}

@@ -1,0 +1,108 @@
+// @ts-check
+/**
+ * What a map draws beside its points: the ladder of the query, the chosen item, and its parents and children.
+ *
+ * Everything is asked by lens, since every geometry answers differently, and placed by the server, since an item need not
+ * be among the points that are drawn.
+ */
+
+import { named } from "./dom.js";
+
+/**
+ * @typedef {import("./isometry.js").Complex} Complex
+ * @typedef {{id: string | null, z: Complex, name: string, radius: number | null}} Placed
+ * @typedef {{path: Placed[], query: Placed | null, item: Placed | null, parents: Placed[], children: Placed[]}} Related
+ */
+
+/** Parents and children that are linked at most. */
+const LINKED = 8;
+
+/** @type {Related} */
+export const NOTHING = { path: [], query: null, item: null, parents: [], children: [] };
+
+/** What one lens knows of the query and of the chosen item. */
+export class Relations {
+  /** @param {any} source @param {string} lens @param {(error: Error) => void} failed */
+  constructor(source, lens, failed) {
+    this.source = source;
+    this.lens = lens;
+    this.failed = failed;
+    this.turn = 0;
+    /** @type {{query: any, by: string | null, path: Placed[], end: Placed | null}} */
+    this.ladder = { query: undefined, by: null, path: [], end: null };
+    /** @type {{item: string | null, self: Placed | null, parents: Placed[], children: Placed[]}} */
+    this.family = { item: null, self: null, parents: [], children: [] };
+  }
+
+  /**
+   * Ask for what changed; null if something newer was asked meanwhile.
+   * @param {{query: any, item: string | null, by: string}} state
+   * @returns {Promise<Related | null>}
+   */
+  async update({ query, item, by }) {
+    const turn = ++this.turn;
+    const told = (/** @type {Error} */ error) => {
+      if (turn === this.turn) this.failed(error);
+      return null;
+    };
+    const [ladder, family] = await Promise.all([
+      query === this.ladder.query && by === this.ladder.by ? this.ladder : this.climb(query, by).catch(told),
+      item === this.family.item ? this.family : this.relatives(item, by).catch(told),
+    ]);
+    if (turn !== this.turn) return null;
+    this.ladder = ladder ?? { query, by, path: [], end: null };
+    this.family = family ?? { item, self: null, parents: [], children: [] };
+    const { path, end } = this.ladder;
+    const { self, parents, children } = this.family;
+    return { path, query: end, item: self, parents, children };
+  }
+
+  /** The ladder of a query, general first, and where the query lies. @param {any} query @param {string} by */
+  async climb(query, by) {
+    if (!query) return { query, by, path: [], end: null };
+    const [answer, ends] = await Promise.all([
+      this.source.ask("ladder", this.lens, query, { by }),
+      this.source.places(this.lens, [query]).catch(() => []),
+    ]);
+    const hits = (answer.rungs ?? []).map((/** @type {any} */ rung) => rung.hit).filter(Boolean);
+    const path = await this.place(hits.filter((hit, i) => i === 0 || hit.id !== hits[i - 1].id));
+    const name = query.text ?? (query.photo ? "your photo" : "query");
+    const end = ends[0] ? { id: query.item ?? null, z: at(ends[0]), name, radius: answer.query?.radius ?? null } : null;
+    if (end && query.item && path.at(-1)?.id === query.item) path.pop();
+    if (end && query.item) end.name = named((await this.source.items([query.item]))[0] ?? { id: query.item, caption: null });
+    return { query, by, path, end };
+  }
+
+  /** The chosen item with its parents and children. @param {string | null} item @param {string} by */
+  async relatives(item, by) {
+    if (!item) return { item, self: null, parents: [], children: [] };
+    const few = { k: LINKED, by };
+    const none = () => ({ hits: [] });
+    const [[self], above, below] = await Promise.all([
+      this.source.items([item]),
+      this.source.ask("parents", this.lens, { item }, few).catch(none),
+      this.source.ask("children", this.lens, { item }, few).catch(none),
+    ]);
+    if (!self) return { item, self: null, parents: [], children: [] };
+    const others = (/** @type {any} */ answer) => answer.hits.filter((/** @type {any} */ hit) => hit.id !== item);
+    const [parents, children] = [others(above), others(below)];
+    const placed = await this.place([self, ...parents, ...children]);
+    const first = 1 + parents.length;
+    return { item, self: placed[0] ?? null, parents: placed.slice(1, first), children: placed.slice(first) };
+  }
+
+  /** Items with their places. @param {any[]} items @returns {Promise<Placed[]>} */
+  async place(items) {
+    if (!items.length) return [];
+    const places = await this.source.places(this.lens, items.map(({ id }) => ({ item: id })));
+    return items.map((item, i) => ({ id: item.id, z: at(places[i]), name: named(item), radius: radiusOf(item, this.lens) ?? places[i].radius }));
+  }
+}
+
+/** @param {any} item @param {string} lens */
+function radiusOf({ radius }, lens) {
+  return radius && typeof radius === "object" ? radius[lens] : radius;
+}
+
+/** @param {{x: number, y: number}} place @returns {Complex} */
+const at = ({ x, y }) => [x, y];

@@ -1,0 +1,140 @@
+// A collection that is made up: points around the root in planes of several curvatures, and the source that serves them.
+
+const CAPACITY = 512;
+const WORDS = ["animal", "a dog", "a small dog on a sofa", "vehicle", "=cmd|' /C calc'!A0", "<img src=x onerror=alert(1)>", "say \"woof\", twice"];
+
+/** Random numbers in [0, 1) that are the same every time. */
+export function generator(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+export function makeMap(kappa, count, high) {
+  const random = generator(7);
+  const scale = kappa ? 0.5 : 1;
+  const chart = (r) => (kappa < 0 ? Math.tanh(scale * r) : kappa > 0 ? Math.tan(scale * r) : scale * r);
+  const points = Array.from({ length: count }, (_, id) => {
+    const tier = Math.floor(4 * random());
+    const radius = Math.fround(high * Math.min(0.99, Math.max(0.02, 0.2 + 0.2 * tier + 0.3 * (random() - 0.5))));
+    const angle = 2 * Math.PI * random();
+    const image = random() < 0.06;
+    const z = chart(radius);
+    return { id, tier: image ? -1 : tier, radius, image, x: Math.fround(z * Math.cos(angle)), y: Math.fround(z * Math.sin(angle)) };
+  });
+  const extent = 1.001 * chart(high);
+  const tiles = new Map();
+  const share = (level, x, y, members) => {
+    tiles.set(`${level}/${x}/${y}`, members.slice(0, CAPACITY));
+    const side = (2 * extent) / 2 ** (level + 1);
+    const parts = [[], [], [], []];
+    for (const point of members.slice(CAPACITY)) {
+      const [px, py] = [point.x, point.y].map((value) => Math.floor((value + extent) / side));
+      parts[px - 2 * x + 2 * (py - 2 * y)].push(point);
+    }
+    parts.forEach((some, part) => some.length && share(level + 1, 2 * x + (part & 1), 2 * y + (part >> 1), some));
+  };
+  share(0, 0, 0, points);
+  const circles = [1, 2, 3].map((quarter) => ({ radius: (high * quarter) / 4, z: chart((high * quarter) / 4) }));
+  const facts = {
+    kappa, scale, reach: chart(high), extent, low: 0.02 * high, high: 0.99 * high, share: 0.137, mean_direction: 0.4, circles, count, note: null,
+    tiles: [...tiles].map(([key, members]) => [...key.split("/").map(Number), members.length]),
+  };
+  return { facts, tiles, points };
+}
+
+export class DoubleSource {
+  constructor(maps) {
+    this.maps = maps;
+    this.running = 0;
+    this.most = 0;
+    this.polygons = [];
+  }
+
+  item(id) {
+    const radius = Object.fromEntries(Object.entries(this.maps).map(([lens, { points }]) => [lens, points[id].radius]));
+    const { image, tier } = this.maps[0].points[id];
+    return { id: String(id), caption: image ? null : `${WORDS[id % WORDS.length]} ${id}`, image, tier, radius };
+  }
+
+  async map(lens) {
+    return this.maps[lens].facts;
+  }
+
+  async tile(lens, level, x, y) {
+    this.most = Math.max(this.most, ++this.running);
+    await new Promise((done) => setTimeout(done, 1));
+    this.running -= 1;
+    const members = this.maps[lens].tiles.get(`${level}/${x}/${y}`);
+    return {
+      ids: BigUint64Array.from(members, ({ id }) => BigInt(id)),
+      x: Float32Array.from(members, (point) => point.x),
+      y: Float32Array.from(members, (point) => point.y),
+      radius: Float32Array.from(members, (point) => point.radius),
+      tier: Int8Array.from(members, (point) => point.tier),
+      kind: Uint8Array.from(members, (point) => Number(point.image)),
+    };
+  }
+
+  async items(ids) {
+    return ids.map((id) => this.item(Number(id)));
+  }
+
+  thumbnail() {
+    return "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+  }
+
+  async places(lens, queries) {
+    return queries.map(({ item }) => this.maps[lens].points[Number(item ?? 11)]).map(({ x, y, radius }) => ({ x, y, radius }));
+  }
+
+  async ask(verb, lens, query, { k } = {}) {
+    const { points } = this.maps[lens];
+    const own = points[Number(query.item ?? 11)];
+    const inward = points.filter(({ radius, image }) => radius < own.radius && !image);
+    const outward = points.filter(({ radius, image }) => radius > own.radius && !image);
+    if (verb === "ladder") return { query: { radius: own.radius }, rungs: inward.slice(0, 3).sort((a, b) => a.radius - b.radius).map(({ id }) => ({ from: 0, to: 1, hit: this.item(id) })) };
+    return { hits: (verb === "parents" ? inward : outward).slice(0, k).map(({ id }) => this.item(id)) };
+  }
+
+  async select(lens, polygon) {
+    this.polygons.push(polygon);
+    const { points } = this.maps[lens];
+    const within = points.filter(({ x, y }) => {
+      let odd = false;
+      polygon.forEach(([x0, y0], i) => {
+        const [x1, y1] = polygon[(i + 1) % polygon.length];
+        if (y0 > y !== y1 > y && x < x0 + ((y - y0) * (x1 - x0)) / (y1 - y0)) odd = !odd;
+      });
+      return odd;
+    });
+    return { count: within.length, items: within.map(({ id, radius }) => ({ ...this.item(id), radius })) };
+  }
+}
+
+/** Show the map view of a made-up collection, with what a test needs of it on `window`. */
+export async function show(root, kappas, count) {
+  const [{ createState }, { view }] = await Promise.all([import("/page/state.js"), import("/page/map.js")]);
+  const maps = Object.fromEntries(kappas.map((kappa, lens) => [lens, makeMap(kappa, count, kappa > 0 ? 2 : 3)]));
+  const lenses = kappas.map((kappa, lens) => ({ key: String(lens), title: `made up · ${kappa}` }));
+  const collection = { title: "made up", captions: count, images: 1, tiers: ["most general", "general", "specific", "most specific"], lenses };
+  const state = createState(collection);
+  const told = { said: [], saved: [] };
+  const source = new DoubleSource(maps);
+  const app = {
+    source, collection, state,
+    announce: (text) => told.said.push(text),
+    download: (name, type, content) => told.saved.push({ name, type, content }),
+  };
+  const shown = view.mount(root, app);
+  let before = null;
+  const update = (now) => {
+    shown.update(now, before);
+    before = now;
+  };
+  state.subscribe(update);
+  update(state.get());
+  Object.assign(window, { app, shown, told });
+}
