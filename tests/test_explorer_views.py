@@ -70,6 +70,15 @@ def asked(page: Page, path: str, **parameters) -> dict:
     return httpx.get(f"{page.url}api/{path}", params=parameters, timeout=30).raise_for_status().json()
 
 
+def named(hit: dict, longest: int) -> str:
+    """How a list of the page calls an item."""
+    return cut(hit["caption"] or f"image {hit['id']}", longest)
+
+
+def cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest].rstrip()}…"
+
+
 def captions(page: Page, side: str) -> list[str]:
     return page.texts(f".{side} li bdi")
 
@@ -96,7 +105,7 @@ def test_edges_of_the_tree_are_those_of_the_index(page, collection, lens, by):
     show(page, f"view=tree&item={focus}&lenses={lens}&by={by}", ".node.current")
     for side, verb in (("above", "parents"), ("below", "children")):
         hits = [hit for hit in asked(page, verb, lens=lens, item=focus, k=9, by=by)["hits"] if hit["id"] != str(focus)]
-        told = [[hit["caption"], "✓ entailed" if hit["margin"] >= 0 else "✗ not entailed"] for hit in hits]
+        told = [[named(hit, 90), "✓ entailed" if hit["margin"] >= 0 else "✗ not entailed"] for hit in hits]
         shown = page.script(EDGES, f".{side}")
         assert [each[:2] for each in shown] == told[:8]
         assert [[float(number) for number in each[2:]] for each in shown] == [
@@ -112,10 +121,10 @@ def test_the_walk_goes_down_up_and_back(page, collection):
     down = captions(page, "below")[0]
     page.click(".below .node")
     page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", down)
-    assert page.texts(".crumbs li") == ["Root", start, down]
+    assert page.texts(".crumbs li") == ["Root", cut(start, 40), cut(down, 40)]
     page.browser.back()
     page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", start)
-    assert page.texts(".crumbs li") == ["Root", start]
+    assert page.texts(".crumbs li") == ["Root", cut(start, 40)]
     page.click(".crumbs button")
     page.until("return document.querySelector('.below h2').textContent === 'Most general items'")
     order = sorted(radii(collection).items(), key=lambda each: (each[1], each[0]))
@@ -182,7 +191,7 @@ def test_two_spaces_are_compared(page, collection):
     for place, lens in enumerate("01"):
         hits = asked(page, "children", lens=lens, q=collection.examples[0], k=10)["hits"]
         shown = page.script(SIDE, 1, place)
-        assert [caption for caption, _ in shown] == [hit["caption"] for hit in hits]
+        assert [caption for caption, _ in shown] == [named(hit, 110) for hit in hits]
     first, second = ({caption for caption, _ in page.script(SIDE, 1, place)} for place in (0, 1))
     assert {caption for caption, only in page.script(SIDE, 1, 0) if only} == first - second
 
