@@ -34,6 +34,13 @@ def browser(collection: explorer.Collection, **settings):
     return TestClient(explorer.create_explorer(collection, serving.Settings(**settings)))
 
 
+def tangent_vectors(index: Index) -> np.ndarray:
+    """What an index holds, as tangent vectors (n, D) at the root in float64, in order of the ids."""
+    rows = index.store.fetch(torch.arange(len(index)))
+    direction = rows.direction.double().numpy()
+    return direction / np.linalg.norm(direction, axis=1)[:, None] * rows.radii.double().numpy()
+
+
 class Law:
     """Margins, angles and distances of all pairs in float64, from the triangle law in a space of one curvature.
 

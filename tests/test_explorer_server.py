@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from explorer_served import GEOMETRIES, ROWS, Law, browser, collected
+from explorer_served import GEOMETRIES, ROWS, Law, browser, collected, tangent_vectors
 
 from hiergeo.explorer import pages
 
@@ -22,12 +22,7 @@ def http(collection):
 
 @pytest.fixture(scope="module")
 def points(collection) -> np.ndarray:
-    """What the index holds, as tangent vectors in float64."""
-    import torch
-
-    rows = collection.first.store.fetch(torch.arange(ROWS))
-    direction = rows.direction.double().numpy()
-    return direction / np.linalg.norm(direction, axis=1)[:, None] * rows.radii.double().numpy()
+    return tangent_vectors(collection.first)
 
 
 @pytest.fixture(params=enumerate(GEOMETRIES), ids=GEOMETRIES)

@@ -1,8 +1,9 @@
 """The explorer: a collection of captions and pictures, seen through several models and geometries, in a browser."""
 
-from hiergeo.explorer.app import Explorer, create_explorer
+from hiergeo.explorer.app import create_explorer
 from hiergeo.explorer.collection import Collection, Lens, open_collection
 from hiergeo.explorer.demo import open_demo
+from hiergeo.explorer.service import Explorer
 from hiergeo.explorer.thumbnails import Thumbnails
 from hiergeo.explorer.tiers import Tiers
 

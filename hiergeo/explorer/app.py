@@ -1,150 +1,34 @@
-"""The application of the explorer: one service for each index of a collection, the routes to them, and the page."""
+"""The application of the explorer: the routes to a collection, and the page."""
 
-import contextlib
-import dataclasses
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from hiergeo._version import __version__
-from hiergeo.errors import HiergeoError, InputError
+from hiergeo.errors import InputError
 from hiergeo.explorer import pages
-from hiergeo.explorer.answers import Answers
-from hiergeo.explorer.collection import Collection, Lens
-from hiergeo.explorer.facts import collection_facts
+from hiergeo.explorer.answers import finite
+from hiergeo.explorer.collection import Collection
 from hiergeo.explorer.openapi import document
-from hiergeo.explorer.questions import Asked, Questions
-from hiergeo.search import Item
-from hiergeo.search.groups import Result
-from hiergeo.serving import Service, Settings
+from hiergeo.explorer.questions import Asked
+from hiergeo.explorer.service import Explorer
+from hiergeo.serving import Settings
 from hiergeo.serving.application import Said, application, check_installed, unless_gone
 from hiergeo.serving.limits import Refused
-from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.protection import body_of
-from hiergeo.serving.requests import VERBS, Query, Verb
+from hiergeo.serving.requests import VERBS, Verb
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
 
-OPEN = frozenset({"/", "/page/*"})
-"""The page and its files, which hold nothing of a collection: a browser sends no token when it opens them."""
+Endpoint = Callable[["Request"], Awaitable["Response"]]
 
 PRIVATE = "private, max-age=300"
 """Of thumbnails: a browser keeps them for five minutes, a proxy never."""
-
-
-@final
-class Explorer:
-    """A collection as a server: what its routes share.
-
-    Args:
-        collection: that is explored.
-        settings: of the server.
-
-    Attributes:
-        collection: that is explored.
-        settings: of the server.
-        metrics: of the server.
-        questions: what can be asked.
-        answers: how answers are written.
-    """
-
-    def __init__(self, collection: Collection, settings: Settings) -> None:
-        self.collection, self.settings = collection, dataclasses.replace(settings, open_paths=OPEN)
-        self.metrics = Metrics()
-        self.questions, self.answers = Questions(collection, settings.limits), Answers(collection)
-        self.started = time.monotonic()
-        self._facts: tuple[object, dict[str, Any]] | None = None
-        self._services = {id(index): Service(index, settings, self.metrics) for index in collection.indexes}
-
-    def warm_up(self) -> list[str]:
-        """Load the models of the indexes and make one sweep of each; an index whose model is away takes no texts.
-
-        Returns:
-            A sentence about every index that takes no texts.
-        """
-        told = []
-        for key, service in self._services.items():
-            try:
-                service.engine.warm_up()
-            except HiergeoError as error:
-                settings = dataclasses.replace(self.settings, embeds=False)
-                self._services[key] = Service(service.index, settings, self.metrics)
-                told.append(f"texts and photos cannot be searched: {error}")
-            else:
-                if service.index.encoder.facts is None:
-                    told.append("texts and photos cannot be searched: an index does not say which model embedded it.")
-        return told
-
-    def service(self, lens: Lens) -> Service:
-        """The service of the index of a lens, whose questions share sweeps."""
-        return self._services[id(lens.index)]
-
-    @property
-    def first(self) -> Service:
-        """The service of the index that ids and captions are read from."""
-        return self.service(self.collection.lenses[0])
-
-    async def ask(self, asked: Asked) -> list[Result]:
-        """The answers to a question.
-
-        Raises:
-            Refused: 404, it asks about an item that is not there; or as `Service.ask`.
-        """
-        self.check_items(asked.lens, asked.question.queries)
-        return await self.service(asked.lens).ask(asked.question)
-
-    def check_items(self, lens: Lens, queries: Sequence[Query]) -> None:
-        """Raise Refused, 404, for an item among the queries that the index of a lens does not hold."""
-        ids = torch.tensor([query.id for query in queries if isinstance(query, Item)], dtype=torch.int64)
-        missing = ids[~lens.index.store.holds(ids)]
-        if len(missing):
-            raise Refused(404, f"there is no item {int(missing[0])}.", "item")
-
-    def picture(self, item: int, side: int) -> bytes:
-        """The picture of an item as a small JPEG file.
-
-        Raises:
-            Refused: 404, there is no such item, it has no picture that may be shown, or its file is damaged.
-        """
-        try:
-            if self.collection.pictures is None:
-                raise InputError("the collection has no pictures.")
-            return self.collection.pictures.jpeg(item, side)
-        except InputError as error:
-            raise Refused(404, str(error), "item") from error
-
-    def described(self) -> dict[str, Any]:
-        """What the page has to know of the collection; counted anew when an index has changed."""
-        now = tuple(index.manifest.generation for index in self.collection.indexes)
-        if self._facts is None or self._facts[0] != now:
-            embeds = {lens.key: self.service(lens).engine.embeds() for lens in self.collection.lenses}
-            self._facts = now, collection_facts(self.collection, self.settings.limits, embeds)
-        return self._facts[1]
-
-    def health(self) -> dict[str, Any]:
-        """What the server says of its health."""
-        return {
-            "status": "ok",
-            "version": __version__,
-            "items": len(self.collection.first),
-            "lenses": len(self.collection.lenses),
-            "uptime": round(time.monotonic() - self.started, 3),
-        }
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: "Starlette") -> AsyncIterator[None]:
-        """Run the queues of all services while the application runs."""
-        async with contextlib.AsyncExitStack() as stack:
-            for service in self._services.values():
-                await stack.enter_async_context(service.lifespan(app))
-            yield
 
 
 def create_explorer(collection: Collection, settings: Settings | None = None) -> "Starlette":
@@ -163,32 +47,9 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
 
     explorer = Explorer(collection, settings or Settings())
 
-    def asked(verb: Verb) -> Callable[["Request"], Awaitable["Response"]]:
-        async def answer(request: "Request") -> "Response":
-            if request.method == "POST":
-                content = await body_of(request, explorer.settings.limits)
-                kind = request.headers.get("content-type", "")
-                read = partial(explorer.questions.of_body, verb, kind, content)
-                asked = await explorer.first.beside(read)
-                return written({"answers": await answered(request, asked)})
-            asked = explorer.questions.of_query_string(verb, request.scope["query_string"])
-            return written((await answered(request, asked))[0])
-
-        return answer
-
-    async def answered(request: "Request", asked: Asked) -> list[dict[str, Any]]:
-        given = await unless_gone(request, explorer.ask(asked))
-        return [explorer.answers.answer(query, each) for query, each in zip(asked.question.queries, given, strict=True)]
-
-    def written(value: Any) -> "Response":
-        return Response(json.dumps(value, ensure_ascii=False, separators=(",", ":")), media_type="application/json")
-
-    async def described(_: "Request") -> "Response":
-        return written(await explorer.first.beside(explorer.described))
-
     async def thumbnail(request: "Request") -> "Response":
         item, side = explorer.questions.of_thumbnail(request.path_params["item"], request.scope["query_string"])
-        held = await explorer.first.beside(partial(explorer.picture, item, side))
+        held = await explorer.beside(partial(explorer.picture, item, side))
         return Response(held, media_type="image/jpeg", headers={"Cache-Control": PRIVATE})
 
     async def page(request: "Request") -> "Response":
@@ -197,11 +58,117 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
     routes = [
         Route("/", page),
         Route("/page/{name}", page),
-        Route("/api/collection", described),
         Route("/api/thumbnail/{item}", thumbnail),
-        *(Route(f"/api/{verb}", asked(verb), methods=["GET", "POST"]) for verb in VERBS),
+        *(Route(f"/api/{verb}", _asked(explorer, verb), methods=["GET", "POST"]) for verb in VERBS),
+        *(Route(f"/api/{name}", endpoint) for name, endpoint in _got(explorer).items()),
+        *(Route(f"/api/{name}", endpoint, methods=["POST"]) for name, endpoint in _posted(explorer).items()),
     ]
     said = Said(explorer.health, partial(document, explorer.questions, explorer.settings))
     app = application(routes, explorer.settings, explorer.metrics, said, explorer.lifespan)
     app.state.explorer = explorer
     return app
+
+
+def _asked(explorer: Explorer, verb: Verb) -> Endpoint:
+    """What answers one kind of search: a GET one query, a POST several."""
+
+    async def answered(request: "Request", asked: Asked) -> list[dict[str, Any]]:
+        given = await unless_gone(request, explorer.ask(asked))
+        pairs = zip(asked.question.queries, given, strict=True)
+        return [explorer.answers.answer(query, each) for query, each in pairs]
+
+    async def answer(request: "Request") -> "Response":
+        if request.method == "POST":
+            content = await body_of(request, explorer.settings.limits)
+            kind = request.headers.get("content-type", "")
+            asked = await explorer.beside(partial(explorer.questions.of_body, verb, kind, content))
+            return _written({"answers": await answered(request, asked)})
+        asked = explorer.questions.of_query_string(verb, request.scope["query_string"])
+        return _written((await answered(request, asked))[0])
+
+    return answer
+
+
+def _got(explorer: Explorer) -> dict[str, Endpoint]:
+    """What answers the GETs that are no searches, by name."""
+    from starlette.responses import Response
+
+    def values(request: "Request", name: str) -> dict[str, Any]:
+        return explorer.questions.of_get(name, request.scope["query_string"])
+
+    async def collection(_: "Request") -> "Response":
+        return _written(await explorer.beside(explorer.described))
+
+    async def items(request: "Request") -> "Response":
+        ids = torch.tensor(values(request, "items")["ids"], dtype=torch.int64)
+        return _written({"items": await explorer.beside(partial(explorer.items, ids))})
+
+    async def roots(request: "Request") -> "Response":
+        found = values(request, "roots")
+        return _written({"items": await explorer.beside(partial(explorer.roots, **found))})
+
+    async def find(request: "Request") -> "Response":
+        found = values(request, "find")
+        return _written({"items": await explorer.beside(partial(explorer.find, **found))})
+
+    async def drawn(request: "Request") -> "Response":
+        lens = values(request, "map")["lens"]
+        return _written((await unless_gone(request, explorer.map(lens))).facts())
+
+    async def tile(request: "Request") -> "Response":
+        found = values(request, "tile")
+        whole = await unless_gone(request, explorer.map(found.pop("lens")))
+        try:
+            return Response(whole.tile(**found), media_type="application/octet-stream")
+        except InputError as error:
+            raise Refused(404, str(error), "level") from error
+
+    async def moved(request: "Request") -> "Response":
+        found = values(request, "moved")
+        return _written(await unless_gone(request, explorer.moved(**found)))
+
+    return {
+        "collection": collection,
+        "items": items,
+        "roots": roots,
+        "find": find,
+        "map": drawn,
+        "tile": tile,
+        "moved": moved,
+    }
+
+
+def _posted(explorer: Explorer) -> dict[str, Endpoint]:
+    """What answers the POSTs that are no searches, by name."""
+
+    async def read(request: "Request", reader: Callable[[str, bytes], Any]) -> Any:
+        content = await body_of(request, explorer.settings.limits)
+        return await explorer.beside(partial(reader, request.headers.get("content-type", ""), content))
+
+    async def pairs(request: "Request") -> "Response":
+        lens, given = await read(request, explorer.questions.of_pairs)
+        return _written({"pairs": await unless_gone(request, explorer.pairs(lens, given))})
+
+    async def places(request: "Request") -> "Response":
+        lens, queries = await read(request, explorer.questions.of_places)
+        points = await unless_gone(request, explorer.points(lens, queries))
+        placed = (await unless_gone(request, explorer.map(lens))).places(points)
+        told = zip(placed.tolist(), points.radius.tolist(), strict=True)
+        return _written(
+            {"places": [{"x": finite(x), "y": finite(y), "radius": finite(radius)} for (x, y), radius in told]}
+        )
+
+    async def select(request: "Request") -> "Response":
+        lens, polygon = await read(request, explorer.questions.of_select)
+        drawn = await unless_gone(request, explorer.map(lens))
+        return _written(await explorer.beside(partial(explorer.selected, drawn, lens, polygon)))
+
+    return {"pairs": pairs, "places": places, "select": select}
+
+
+def _written(value: Any) -> "Response":
+    from starlette.responses import Response
+
+    return Response(
+        json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")), media_type="application/json"
+    )

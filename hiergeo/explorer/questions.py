@@ -1,12 +1,15 @@
 """What can be asked of a collection over HTTP: requests read into a lens and a question to its index."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, cast, final
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo.explorer.collection import Collection, Lens
+from hiergeo.explorer.kinds import IdsKind, ItemKind, PairKind, PointKind
+from hiergeo.explorer.moved import MOST_NEIGHBOURS, MOVERS
 from hiergeo.explorer.thumbnails import SIDES
 from hiergeo.search import Item
 from hiergeo.serving.limits import Limits, Refused
@@ -24,30 +27,9 @@ from hiergeo.serving.requests import (
     read_form,
     read_object,
 )
-from hiergeo.serving.values import Choice, Encoded, Parameter, Several, Vector, misfit, taken
+from hiergeo.serving.values import Choice, Encoded, Parameter, Several, Text, Vector, Whole, taken
 
 QueryName = Literal["text", "item", "image", "embedding"]
-
-DIGITS = 19
-"""Of the largest id."""
-
-
-@final
-@dataclass(frozen=True)
-class ItemKind:
-    """The id of an item, a string of decimal digits: numbers of JavaScript are exact up to 2^53 alone."""
-
-    def check(self, value: object, field: str) -> Item:
-        fits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= DIGITS
-        if not fits or int(cast(str, value)) >= 1 << 63:
-            raise misfit(field, value, "the id of an item, a string of decimal digits")
-        return Item(int(cast(str, value)))
-
-    def read(self, written: str, field: str) -> Item:
-        return self.check(written, field)
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": r"^[0-9]{1,19}$"}
 
 
 @final
@@ -60,7 +42,24 @@ class Asked(NamedTuple):
 
 ITEM = Parameter("item", ItemKind(), "The query, an item of the collection by its id; instead of q.")
 
+Pair = tuple[Query, Query]
+"""The general query and the specific one."""
+
+PAIRS, CORNERS = 1024, 512
+"""Pairs, and corners of a polygon, in one request, at most."""
+
+EMBEDDED = 256
+"""Texts and pictures among the pairs of one request, at most."""
+
+LEVELS = 40
+"""Levels of a map, at most."""
+
+
 SIDE = Parameter("side", Choice(tuple(map(str, SIDES))), "Longest side of the picture, pixels.", default=str(SIDES[0]))
+
+POLYGON = Parameter(
+    "polygon", Several(PointKind(), CORNERS, 3), "Corners on the map, as its tiles have points.", required=True
+)
 
 
 @final
@@ -75,6 +74,7 @@ class Questions:
         lens: the parameter that names a lens.
         requests: what can be asked of the index of each lens, by the key of the lens.
         settings: of a question beside its query; every verb takes all of them and uses those that it needs.
+        listed: the parameters of the GETs that are no searches, by their names.
     """
 
     def __init__(self, collection: Collection, limits: Limits) -> None:
@@ -86,6 +86,28 @@ class Questions:
         self.q = Parameter("q", first.text, "The query, a text.")
         known = {each.name: each for settings in first.settings.values() for each in settings}
         self.settings = self.lens, known["k"], known["by"], known["steps"]
+        self.listed = {
+            "items": (Parameter("ids", IdsKind(), "Ids of items.", required=True),),
+            "roots": (self.lens, known["k"]),
+            "find": (
+                Parameter("text", Text(limits.text_characters), "What captions contain.", required=True),
+                known["k"],
+            ),
+            "map": (self.lens,),
+            "tile": (
+                self.lens,
+                Parameter("level", Whole(0, LEVELS), "Of the tile; 0 is the whole map.", required=True),
+                Parameter("x", Whole(0, 1 << LEVELS), "Its column.", required=True),
+                Parameter("y", Whole(0, 1 << LEVELS), "Its row.", required=True),
+            ),
+            "moved": (
+                Parameter("a", self.lens.kind, "One lens.", required=True),
+                Parameter("b", self.lens.kind, "The other lens.", required=True),
+                Parameter("k", Whole(1, MOST_NEIGHBOURS), "Neighbours that are compared.", default=10),
+                Parameter("count", Whole(1, MOVERS), "Items that are listed.", default=MOVERS),
+            ),
+            "audit": (self.lens,),
+        }
 
     def of_query_string(self, verb: Verb, content: bytes) -> Asked:
         """The question of a GET; raises Refused."""
@@ -106,6 +128,55 @@ class Questions:
         body = read_object(content)
         found = taken((self.queries(self.named(body)), *self.settings), body)
         return self._asked(verb, found.pop("queries"), found)
+
+    def of_get(self, name: str, content: bytes) -> dict[str, Any]:
+        """The values of a GET of `listed`, lenses in place of their keys; raises Refused."""
+        found = taken(self.listed[name], query_values(content), written=True)
+        return {key: self.collection.lens(held) if key in ("lens", "a", "b") else held for key, held in found.items()}
+
+    def of_pairs(self, kind: str, content: bytes) -> tuple[Lens, list[Pair]]:
+        """A lens, and pairs of queries to measure through it; raises Refused."""
+        lens, found = self._read(kind, content, lambda key: (self.pairs(key),))
+        given = [query for pair in found["pairs"] for query in pair]
+        self._check_embedded(given, "pairs")
+        queries = self.decoded(given)
+        return lens, list(zip(queries[::2], queries[1::2], strict=True))
+
+    def of_places(self, kind: str, content: bytes) -> tuple[Lens, tuple[Query, ...]]:
+        """A lens, and queries to place on its map; raises Refused."""
+        lens, found = self._read(kind, content, lambda key: (self.queries(key),))
+        check_load(self.limits, found["queries"], "queries", 1)
+        return lens, self.decoded(found["queries"])
+
+    def of_select(self, kind: str, content: bytes) -> tuple[Lens, NDArray[np.float64]]:
+        """A lens, and the corners (m, 2) of a polygon on its map; raises Refused."""
+        lens, found = self._read(kind, content, lambda _: (POLYGON,))
+        return lens, np.array(found["polygon"], np.float64)
+
+    def pairs(self, key: str) -> Parameter:
+        """The parameter of pairs through a lens."""
+        kind = Several(PairKind(self.query(key)), PAIRS)
+        return Parameter("pairs", kind, "Pairs of queries, the general one first.", required=True)
+
+    def _read(
+        self, kind: str, content: bytes, parameters: Callable[[str], tuple[Parameter, ...]]
+    ) -> tuple[Lens, dict[str, Any]]:
+        """The lens that a JSON body names, and the parameters that are read through it."""
+        if kind.partition(";")[0].strip().lower() != JSON:
+            raise Refused(415, f"the body must be {JSON}: set Content-Type.")
+        body = read_object(content)
+        key = self.named(body)
+        found = taken((*parameters(key), self.lens), body)
+        lens = self.collection.lens(key)
+        assert lens is not None
+        return lens, found
+
+    def _check_embedded(self, given: Sequence[Given], name: str) -> None:
+        """Raise Refused for too many texts and pictures, which a model has to embed."""
+        count = len({query for query in given if isinstance(query, str)}) + sum(isinstance(q, Encoded) for q in given)
+        if count > EMBEDDED:
+            raise Refused(422, f"{name} hold {count:,} texts and pictures: send up to {EMBEDDED} at a time.", name)
+        check_load(self.limits, given, name, 1)
 
     def of_thumbnail(self, item: str, content: bytes) -> tuple[int, int]:
         """The item and the side of a thumbnail, from its path and query string; raises Refused."""

@@ -1,5 +1,6 @@
 """Requests that are answered by one task of a sweep, and their answers."""
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -11,7 +12,7 @@ from hiergeo.search import certified
 from hiergeo.search.answers import Answer, Climb, Guarantee, Hit, Recall, Rung
 from hiergeo.search.layout import DTYPES
 from hiergeo.search.pushing import Engines
-from hiergeo.search.queries import Item
+from hiergeo.search.queries import Item, Query
 from hiergeo.search.recall import recall_of
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
@@ -20,6 +21,20 @@ from hiergeo.search.sweep import Best, Count, Found, Range, Steps, Within
 
 Result = Answer | Climb | int
 """What one request gives: an answer, of a ladder a climb, of a count a number."""
+
+
+def query_rows(queries: Sequence[Query], embedded: Tensor, space: Space, store: ExactStore) -> Rows:
+    """Queries as the store holds rows: embeddings (Q, D) rounded alike, items as they are stored.
+
+    Raises:
+        InputError: an embedding that the space cannot hold, or an item that is not there.
+    """
+    rows = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
+    items = {place: each.id for place, each in enumerate(queries) if isinstance(each, Item)}
+    if items:
+        places, held = list(items), store.fetch(torch.tensor(list(items.values())))
+        rows.direction[places], rows.radii[places] = held.direction, held.radii
+    return rows
 
 
 @final
@@ -52,12 +67,7 @@ class Group:
     ) -> None:
         first = requests[0]
         self.requests, self.first, self.space, self.store, self.device = requests, first, space, store, device
-        rows = Rows.of(torch.arange(len(embedded)), embedded, space, DTYPES[store.manifest.dtype])
-        items = {place: each.query.id for place, each in enumerate(requests) if isinstance(each.query, Item)}
-        if items:
-            places, held = list(items), store.fetch(torch.tensor(list(items.values())))
-            rows.direction[places], rows.radii[places] = held.direction, held.radii
-        self.x = rows.points(space.geometry, device)
+        self.x = query_rows([each.query for each in requests], embedded, space, store).points(space.geometry, device)
         self.task = self._task(first, Range(first.low, first.high))
         self.engine = None if first.store is None or first.kind == "count" else engines.checked(first.store)
         self.scored = 0

@@ -8,12 +8,12 @@ from torch import Tensor
 from hiergeo._devices import resolve_device
 from hiergeo.adapters import Model
 from hiergeo.errors import InputError
-from hiergeo.geometry import Space
+from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By
 from hiergeo.search import layout
 from hiergeo.search.answers import Answer, Climb
 from hiergeo.search.editing import Editable
-from hiergeo.search.groups import Group, Result
+from hiergeo.search.groups import Group, Result, query_rows
 from hiergeo.search.layout import Manifest
 from hiergeo.search.pushing import Engines, push
 from hiergeo.search.queries import Encoder, Query
@@ -216,6 +216,16 @@ class Index(Editable):
             for place, result in zip(places, group.results(), strict=True):
                 results[place] = result
         return results
+
+    def points(self, queries: Sequence[Query], space: Space | str | None = None) -> Points:
+        """Queries as points of a space, rounded as searches round them; items are where they are stored.
+
+        Raises:
+            InputError: a query or a space that the index cannot take, or an item that it does not hold.
+        """
+        chosen = self.chosen(space)
+        rows = query_rows(queries, self.encoder.encode(queries), chosen, self.store.pinned())
+        return rows.points(chosen.geometry, self.device)
 
     def push(self, store: Store | str, *, progress: bool = False) -> int:
         """Make a store hold exactly the items of the index; returns how many were sent.

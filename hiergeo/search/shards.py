@@ -229,6 +229,25 @@ class OpenShard:
                     column[at] = value
         return Labels(*columns)
 
+    def first(self, count: int) -> NDArray[np.int64]:
+        """The first rows (at most `count`,) that are not deleted: those of smallest radius."""
+        places = np.arange(min(self.shard.rows, count + len(self.dead)))
+        return places[~np.isin(places, self.dead)][:count]
+
+    def matching(self, text: str, most: int) -> NDArray[np.int64]:
+        """The first rows (at most `most`,) whose caption contains a text, in any case, and that are not deleted."""
+        from pyarrow import compute
+
+        found: list[NDArray[np.int64]] = []
+        for start in range(0, self.shard.rows, ROW_GROUP):
+            captions = self._group(start // ROW_GROUP).column("caption")
+            held = compute.match_substring(captions, text, ignore_case=True).fill_null(False)
+            places = start + np.flatnonzero(held.to_numpy(zero_copy_only=False))
+            found.append(places[~np.isin(places, self.dead)])
+            if sum(map(len, found)) >= most:
+                break
+        return np.concatenate([np.empty(0, np.int64), *found])[:most]
+
     def _group(self, group: int) -> Any:
         with self._lock:
             try:

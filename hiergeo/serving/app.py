@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 
 from hiergeo._version import __version__
 from hiergeo.errors import HiergeoError
+from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
 from hiergeo.serving.application import Said, application, check_installed, unless_gone
@@ -19,7 +20,7 @@ from hiergeo.serving.limits import Refused, Settings
 from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.openapi import document
 from hiergeo.serving.protection import body_of
-from hiergeo.serving.requests import VERBS, Question, Requests, Verb
+from hiergeo.serving.requests import VERBS, Query, Question, Requests, Verb
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -71,6 +72,14 @@ class Service:
         except HiergeoError as error:
             raise Refused(400, str(error), "geometry") from error
         return await batcher.ask(question)
+
+    async def points(self, queries: Sequence[Query], geometry: str | None) -> Points:
+        """Queries as points of a geometry around the root of the index, between two sweeps.
+
+        Raises:
+            HiergeoError: they cannot be embedded, or the index has no such space.
+        """
+        return await self._begun().work(partial(self.engine.points, queries, geometry))
 
     async def beside(self, task: Callable[[], Done]) -> Done:
         """Run something that takes long, beside the event loop and the engine."""

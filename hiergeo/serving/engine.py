@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
-from hiergeo.geometry import Space
+from hiergeo.geometry import Points, Space
 from hiergeo.search import Index
 from hiergeo.search.appending import append
 from hiergeo.search.embedding import Embedder
@@ -82,6 +82,15 @@ class IndexService:
                 return [_as_outcome(error)]
         half = len(questions) // 2
         return [*self.answer(questions[:half]), *self.answer(questions[half:])]
+
+    def points(self, queries: Sequence[Query], geometry: str | None) -> Points:
+        """Queries as points of a geometry around the root of the index; runs on the thread of `answer`.
+
+        Raises:
+            HiergeoError: they cannot be embedded, or the index has no such space.
+        """
+        self._refresh()
+        return self.index.points(self._embedded(queries), self.space(geometry))
 
     def embed(self, addition: Addition) -> Tensor:
         """The embeddings (N, D) of an addition; runs beside `answer`, which gets the model between two slices."""

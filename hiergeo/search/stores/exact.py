@@ -1,7 +1,7 @@
 """The exact store: a folder of immutable shards that are streamed through the engine."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import pairwise
 from pathlib import Path
@@ -212,6 +212,22 @@ class ExactStore(Store):
                 stop = min(start + CHUNK, shard.rows)
                 live = opened.live(start, stop)
                 yield opened, np.arange(start, stop) if live is None else start + np.flatnonzero(live)
+
+    def innermost(self, k: int) -> Tensor:
+        """Ids (at most k,) of the items of smallest radius, ascending; ties by lower id."""
+        return self._innermost(k, lambda opened: opened.first(k))
+
+    def matching(self, text: str, k: int) -> Tensor:
+        """Ids (at most k,) of the items whose caption contains a text, in any case; smallest radius first."""
+        return self._innermost(k, lambda opened: opened.matching(text, k))
+
+    def _innermost(self, k: int, places: Callable[[OpenShard], NDArray[np.int64]]) -> Tensor:
+        """Ids of the k items of smallest radius among some rows of every shard."""
+        opened = [self.snapshot.open(shard) for shard in self.manifest.shards]
+        found = [(shard, places(shard)) for shard in opened]
+        ids = np.concatenate([np.empty(0, np.int64), *(shard.array(IDS)[at] for shard, at in found)])
+        radius = np.concatenate([np.empty(0, np.float32), *(shard.radius[at] for shard, at in found)])
+        return torch.from_numpy(ids[np.lexsort((ids, radius))[:k]])
 
     def holds(self, ids: Tensor) -> Tensor:
         """Whether each of the ids (n,) is that of an item, (n,) bool."""
