@@ -10,6 +10,8 @@ import torch
 from explorer_common import HOSTILE, TITLE, Page, explored, small_collection
 from PIL import Image
 
+from hiergeo import explorer, search
+
 pytest.importorskip("starlette")
 
 EDGES = """return [...document.querySelectorAll(arguments[0] + ' li')].map((each) => [
@@ -38,6 +40,20 @@ const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
 const base = panel.querySelector('.base');
 return [at('.mark'), Number(base.getAttribute('x1')), Number(base.getAttribute('x2'))]"""
 """Place of the mark u = 1 in the histogram of the second space, and the ends of the axis."""
+
+
+PLACES = """const panel = document.querySelector('.moved .panel');
+const lines = [...panel.querySelectorAll('.diagonal')].flatMap((line) =>
+  ['x1', 'x2', 'y1', 'y2'].map((name) => Number(line.getAttribute(name))));
+const place = (dot) => [
+  (dot.getAttribute('cx') - lines[0]) / (lines[1] - lines[0]),
+  (dot.getAttribute('cy') - lines[2]) / (lines[3] - lines[2])];
+"""
+"""Places of dots between the ends of the diagonal, from (0, 0) to (1, 1)."""
+
+DOTS = f"{PLACES} return [...panel.querySelectorAll('.dots circle')].map(place)"
+
+RING = f"{PLACES} const ring = panel.querySelector('.ring'); return [ring.getAttribute('visibility'), ...place(ring)]"
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +210,29 @@ def test_two_spaces_are_compared(page, collection):
         assert [caption for caption, _ in shown] == [named(hit, 110) for hit in hits]
     first, second = ({caption for caption, _ in page.script(SIDE, 1, place)} for place in (0, 1))
     assert {caption for caption, only in page.script(SIDE, 1, 0) if only} == first - second
+
+
+def test_two_models_are_compared_by_the_ranks_of_their_radii(page, tmp_path):
+    """Every item is a dot at its ranks, and the row under the mouse is ringed."""
+    generator = torch.Generator().manual_seed(5)
+    shape = torch.randn(40, 6, generator=generator)
+    points = [shape / shape.norm(dim=1, keepdim=True) * (0.1 + torch.rand(40, 1, generator=generator)) for _ in "ab"]
+    names = [f"item {place}" for place in range(40)]
+    for name, each in zip("ab", points, strict=True):
+        search.build(tmp_path / name, None, names, embeddings=each, space="euclidean", dtype="float32")
+    with explored(explorer.open_collection([tmp_path / "a", tmp_path / "b"])) as url:
+        other = Page(page.browser, url)
+        show(other, "view=compare", ".moved .dots circle")
+        places = sorted(map(tuple, other.script(DOTS)))
+        ranks = [(each.norm(dim=1).argsort().argsort() + 0.5) / 40 for each in points]
+        assert places == pytest.approx(sorted(zip(*(each.tolist() for each in ranks), strict=True)), abs=0.01)
+        moves = [abs(float(text)) for text in other.script(COLUMN, 1)]
+        assert moves == sorted(moves, reverse=True)
+        assert moves[0] == pytest.approx(float((ranks[1] - ranks[0]).abs().max()), abs=0.006)
+        assert other.script(RING)[0] == "hidden"
+        other.script("document.querySelector('.sorted tbody tr').dispatchEvent(new Event('pointerenter'))")
+        top = int((ranks[1] - ranks[0]).abs().argmax())
+        assert other.script(RING)[1:] == pytest.approx([float(each[top]) for each in ranks], abs=0.01)
 
 
 def test_the_audit_tells_what_the_survey_found(page, collection, files):
