@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import browser_common
+import numpy as np
 import pytest
 import torch
 from explorer_common import HOSTILE, TITLE, Page, explored, small_collection
@@ -223,9 +224,9 @@ def test_two_models_are_compared_by_the_ranks_of_their_radii(page, tmp_path):
     with explored(explorer.open_collection([tmp_path / "a", tmp_path / "b"])) as url:
         other = Page(page.browser, url)
         show(other, "view=compare", ".moved .dots circle")
-        places = sorted(map(tuple, other.script(DOTS)))
+        places = np.array(sorted(other.script(DOTS)))
         ranks = [(each.norm(dim=1).argsort().argsort() + 0.5) / 40 for each in points]
-        assert places == pytest.approx(sorted(zip(*(each.tolist() for each in ranks), strict=True)), abs=0.01)
+        assert places == pytest.approx(np.array(sorted(torch.stack(ranks, 1).tolist())), abs=0.01)
         moves = [abs(float(text)) for text in other.script(COLUMN, 1)]
         assert moves == sorted(moves, reverse=True)
         assert moves[0] == pytest.approx(float((ranks[1] - ranks[0]).abs().max()), abs=0.006)
