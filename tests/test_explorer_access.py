@@ -87,7 +87,7 @@ def tab_to(page: Page, selector: str) -> None:
 
 
 @pytest.mark.parametrize("view", READY)
-def test_axe_finds_nothing(page, view):
+def test_axe_finds_nothing_and_nothing_is_cut(page, view):
     media(page, color_scheme="light")
     show(page, view)
     assert browser_common.violations(page.browser) == []
@@ -98,6 +98,9 @@ def test_axe_finds_nothing(page, view):
         browser_common.resize(page.browser, width)
         media(page, color_scheme=scheme)
         assert (width, scheme, browser_common.violations(page.browser)) == (width, scheme, [])
+        assert page.size() == (width, width)
+    browser_common.resize(page.browser, 640)
+    assert page.size() == (640, 640)  # a screen of 1280 at twice the size
     media(page)
 
 
@@ -198,9 +201,3 @@ def test_nothing_moves_for_those_who_ask_for_stillness(page):
     page.until("return document.querySelectorAll('.crumbs li').length === 3")
     assert page.script("return document.getAnimations().length") == 0
     media(page)
-
-
-@pytest.mark.parametrize("view", READY)
-def test_at_twice_the_size_nothing_is_cut(page, view):
-    show(page, view, FULL, width=640)
-    assert page.size() == (640, 640)
