@@ -127,7 +127,12 @@ def _got(explorer: Explorer) -> dict[str, Endpoint]:
         found = values(request, "moved")
         return _written(await unless_gone(request, explorer.moved(**found)))
 
+    async def audit(request: "Request") -> "Response":
+        lens = values(request, "audit")["lens"]
+        return _written(await unless_gone(request, explorer.audit(lens)))
+
     return {
+        "audit": audit,
         "collection": collection,
         "items": items,
         "roots": roots,
