@@ -74,7 +74,8 @@ function ranks(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type 
   const swatch = (/** @type {string} */ name, /** @type {string} */ css) =>
     h("span", null, s("svg", { class: `swatch ${css}`, width: 10, height: 10, "aria-hidden": "true" }, s("circle", { cx: 5, cy: 5, r: 4 })), name);
   const tiers = (app.collection.tiers ?? []).map((/** @type {string} */ name, /** @type {number} */ index) => swatch(name, `tier${index}`));
-  const legend = h("p", { class: "legend" }, tiers, swatch("moved most", "mover"));
+  const without = tiers.length > 0 && tier.includes(-1) && swatch("no tier", "untiered");
+  const legend = h("p", { class: "legend" }, tiers, without, swatch("moved most", "mover"));
   const root = h("figure", null, h("figcaption", null, h("b", null, "Order from general to specific in both spaces"), read), legend, host, saved);
   return { root, light: (/** @type {any} */ row) => light(row) };
 }
