@@ -174,6 +174,5 @@ def _posted(explorer: Explorer) -> dict[str, Endpoint]:
 def _written(value: Any) -> "Response":
     from starlette.responses import Response
 
-    return Response(
-        json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")), media_type="application/json"
-    )
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(text.encode("utf-8", "replace"), media_type="application/json")  # names may hold lone surrogates
