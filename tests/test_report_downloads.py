@@ -11,8 +11,10 @@ import pytest
 from browser_common import chromium, resize, saved
 from PIL import Image
 from scenes_common import HOSTILE, scenes_study
+from suite_common import PLAN, plan, toys  # noqa: F401 - a fixture
 
-from hiergeo.report import write_study
+from hiergeo import suite
+from hiergeo.report import write_leaderboard, write_study
 
 SVG = "{http://www.w3.org/2000/svg}"
 FORMULA = '=HYPERLINK("http://example.org";"click")'
@@ -153,6 +155,7 @@ def test_figures_are_in_the_colours_of_paper_in_the_dark(page, folder):
     assert page.execute_script("return document.documentElement.dataset.theme") == "dark"
     page.execute_script("delete document.documentElement.dataset.theme")
     assert light == dark
+    assert "rgb(29, 31, 35)" in light  # the ink of the light sheet
 
 
 def test_a_legend_goes_with_its_figure(study, page, folder):
@@ -175,4 +178,25 @@ def test_every_table_and_figure_has_buttons_with_names_of_their_own(page):
     shown = page.execute_script("return [...document.querySelectorAll('.downloads')].some((e) => e.checkVisibility())")
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert not shown
+    assert page.get_log("browser") == []
+
+
+@pytest.mark.usefixtures("toys")
+def test_names_of_models_stay_text_in_what_is_saved(page, folder, tmp_path):
+    turned = "<img src=x onerror=a> \u202ex"
+    text = PLAN.replace('name = "b"', f"name = '{FORMULA}'").replace('name = "c"', f"name = '{turned}'")
+    table_of = suite.run(plan(text), tmp_path / "out")
+    page.get(write_leaderboard(table_of, tmp_path / "page.html").as_uri())
+    (board, *_) = table_of.boards
+    saved_rows = table(page, folder, "benchmark0")
+    rows = {(row["model"].strip("\u2068\u2069"), row["model space"]): row for row in saved_rows}
+    for row in board.measured:
+        found = rows[f"'{FORMULA}" if row.model == FORMULA else row.model, row.space]
+        assert float(found["share"]) == board.value(row, "share")
+        assert [float(found["share low"]), float(found["share high"])] == list(board.interval(row, "share"))
+    root = ElementTree.parse(download(page, folder, "summary", "SVG")).getroot()
+    told = " ".join(root.itertext())
+    assert "=HYPERLINK(" in told
+    assert "<img" in told
+    assert not any(each.tag.endswith("img") for each in root.iter())
     assert page.get_log("browser") == []

@@ -54,6 +54,18 @@ Open = Annotated[
         "--open/--no-open", help="Open the page in a browser.  [default: when run from a terminal]", show_default=False
     ),
 ]
+Export = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the page and all its answers to this folder, for any web server, instead of serving them.",
+        metavar="DIR",
+        callback=options.path,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(help="Items that an export keeps at most, evenly along the radius. (by default all)", metavar="N"),
+]
 
 
 def explore_command(
@@ -69,23 +81,34 @@ def explore_command(
     token: Token = None,
     insecure: Insecure = False,
     open_page: Open = None,
+    export: Export = None,
+    limit: Limit = None,
     device: options.Device = options.AUTO,
 ) -> None:
-    """Explore a collection in the browser, until SIGTERM or Ctrl-C."""
+    """Explore a collection in the browser, until SIGTERM or Ctrl-C; or export it as a page without a server."""
     check_token(token)
+    if limit is not None and export is None:
+        raise InputError("--limit is for an export: name its folder with --export, or leave it out.")
     if demo and (sources or geometry or images or data):
         raise InputError("--demo brings its own items: leave out sources, --geometry, --images and --data.")
     if not demo and not sources:
         raise InputError("there is nothing to explore: name the folder of an index or an .npz file, or --demo.")
+
+    def collected() -> explorer.Collection:
+        if demo:
+            return explorer.open_demo(device=device)
+        return explorer.open_collection(
+            sources or [], geometry or [], images=images, data=data, split=split, device=device
+        )
+
+    if export is not None:
+        explorer.check_target(export)
+        tell_exported(explorer.export_page(collected(), export, limit=limit, progress=True))
+        return
     with serving.bind(host, port) as bound:
         hosts = check_reach(bound, host, token, insecure)
         settings = serving.Settings(token=token, hosts=hosts)
-        if demo:
-            collection = explorer.open_demo(device=device)
-        else:
-            collection = explorer.open_collection(
-                sources or [], geometry or [], images=images, data=data, split=split, device=device
-            )
+        collection = collected()
         app = explorer.create_explorer(collection, settings)
         for told in app.state.explorer.warm_up():
             note(told)
@@ -99,3 +122,13 @@ def explore_command(
                 webbrowser.open(url)
 
         serving.serve(app, bound, settings.limits, ready)
+
+
+def tell_exported(done: explorer.Exported) -> None:
+    """Say what an export holds, and how to look at it."""
+    part = f" of {done.rows:,}" if done.items < done.rows else ""
+    told = f"Exported {done.items:,}{part} items, {done.bytes / 1e6:.1f} MB in {done.files} files, to {done.folder}"
+    console().print(told, soft_wrap=True)
+    if done.pictures:
+        note(f"{done.pictures:,} pictures of up to {done.side} pixels (WebP, quality {done.quality}).")
+    note(f"look at it: {Path(sys.executable).name} -m http.server --directory {done.folder}")

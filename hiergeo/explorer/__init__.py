@@ -3,6 +3,7 @@
 from hiergeo.explorer.app import create_explorer
 from hiergeo.explorer.collection import Collection, Lens, open_collection
 from hiergeo.explorer.demo import open_demo
+from hiergeo.explorer.export import Exported, check_target, export_page
 from hiergeo.explorer.service import Explorer
 from hiergeo.explorer.thumbnails import Thumbnails
 from hiergeo.explorer.tiers import Tiers
@@ -10,10 +11,13 @@ from hiergeo.explorer.tiers import Tiers
 __all__ = [
     "Collection",
     "Explorer",
+    "Exported",
     "Lens",
     "Thumbnails",
     "Tiers",
+    "check_target",
     "create_explorer",
+    "export_page",
     "open_collection",
     "open_demo",
 ]

@@ -17,6 +17,9 @@ ROW, TOP, BOTTOM = 21, 8, 38
 RIGHT, NARROWEST, WIDEST, LETTER = 46, 52, 150, 6.4
 """Widths in pixels: of the values, of the names at least and at most, and of a letter of a name."""
 
+TICK = 58
+"""Pixels of an axis for each tick."""
+
 LETTERS = int(WIDEST / LETTER)
 """Longest name that is drawn whole."""
 
@@ -106,7 +109,7 @@ def dot_plot(metric: str, dots: Sequence[Dot], *, reference: float | None = None
         right=WIDTH - RIGHT,
         floor=floor,
         height=floor + BOTTOM,
-        ticks=x.ticks(4),
+        ticks=x.ticks(int((x.end - x.start) / TICK)),
         rows=rows,
         reference=None if reference is None else float(x(reference)),
     )

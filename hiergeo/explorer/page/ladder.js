@@ -26,7 +26,7 @@ function mount(root, app) {
   const saved = h("div", { class: "offers" });
   const chosen = createChosen(app);
   const empty = h("div", { class: "empty" });
-  const whole = h("div", { class: "ladders" }, summary, switcher, columns, saved);
+  const whole = h("div", { class: "ladders" }, h("div", { class: "head" }, summary, saved), switcher, columns);
   fill(root, empty, h("div", { class: "split" }, whole, chosen.root));
   let turn = 0;
   /** @type {any[]} */

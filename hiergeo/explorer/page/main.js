@@ -55,7 +55,7 @@ function build(source, collection) {
   const show = (now) => {
     tabs.show(now.view);
     for (const panel of panels) panel.show(now);
-    part("spaces").hidden = collection.lenses.length < 2 || now.view === "compare";
+    part("spaces").hidden = collection.lenses.length < 2 || ["tree", "compare"].includes(now.view);
   };
   state.subscribe(show);
   part("skip").addEventListener("click", () => part(`panel-${state.get().view}`).focus());

@@ -1,0 +1,109 @@
+"""The explorer under load: ``python -m benchmarks.explorer [--seconds N] [--clients N] [--rate N] [--out FILE]``.
+
+A server of `hiergeo explore` over 52,401 MiniLM captions of HierarCaps is asked for ladders of 50 steps on loopback, by
+threads of this process, which so shares the processor with it. In the open loop questions are due at a fixed rate, by
+default as if each of 50 people at the page asked one a second, and one that has to wait counts from the moment at which
+it was due: this is the loop that the bar, p95 below 100 ms, is meant for. In the closed loop every client asks again as
+soon as it has its answer: latency is then the number of clients over what the server answers at its limit.
+
+Queries are items and embeddings, which no model has to embed, and texts, which the MiniLM model does.
+"""
+
+import argparse
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from torch import Tensor
+
+from benchmarks.load import Load, Requester, Server, closed, compared, paced, server
+from benchmarks.serving import LADDER_ROWS, STEPS, indexed
+
+Question = Callable[[Requester, object], object]
+"""Asks a server for the ladder of one thing."""
+
+Turn = Callable[[float, int, Load], None]
+
+
+def item(server: Requester, number: object) -> bytes:
+    """The ladder of an item."""
+    return server.get(f"/api/ladder?lens=0&item={number}&steps={STEPS}")
+
+
+def text(server: Requester, caption: object) -> bytes:
+    """The ladder of a text."""
+    return server.get(f"/api/ladder?{urlencode({'lens': 0, 'q': caption, 'steps': STEPS})}")
+
+
+def embedding(embeddings: Tensor) -> Question:
+    """The ladder of one of the embeddings (N, D), by its number."""
+
+    def ask(server: Requester, number: Any) -> bytes:
+        queries = [{"embedding": embeddings[number].tolist()}]
+        return server.post("/api/ladder", {"lens": "0", "queries": queries, "steps": STEPS})
+
+    return ask
+
+
+def arm(asked: Server, clients: int, rate: float | None, question: Question, queries: Iterator[object]) -> Turn:
+    """Turns of one loop, open at a rate, or closed without one."""
+
+    @contextmanager
+    def asker(_: int) -> Iterator[Callable[[], object]]:
+        with Requester(asked.url) as requester:
+            yield lambda: question(requester, next(queries))
+
+    def turn(seconds: float, _: int, load: Load) -> None:
+        if rate is None:
+            closed(asked, clients, seconds, asker, load)
+        else:
+            paced(asked, clients, seconds, rate, asker, load)
+
+    return turn
+
+
+def mixed(items: Sequence[Any]) -> Iterator[Any]:
+    """The items in a random order again and again; threads may share the iterator."""
+    return cycle(random.Random(0).sample(items, len(items)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.explorer", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each arm")
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--rate", type=float, default=50.0, help="ladders a second of the open loop")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there as well")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(folder) / "captions"
+        texts, embeddings = indexed({index: LADDER_ROWS})
+        numbers = range(LADDER_ROWS)
+        with server("explore", str(index), "--no-open") as running:
+            with Requester(running.url) as first:
+                item(first, 0), text(first, "a dog")  # the model is loaded and the index read once
+            kinds: dict[str, tuple[Question, Iterator[object]]] = {
+                "items": (item, mixed(numbers)),
+                "embeddings": (embedding(embeddings), mixed(numbers)),
+                "texts": (text, mixed([each for each in texts[LADDER_ROWS:] if each])),
+            }
+            arms = {
+                f"{kind}, {'closed loop' if rate is None else f'open loop, {rate:g} a second'}": arm(
+                    running, asked.clients, rate, question, queries
+                )
+                for kind, (question, queries) in kinds.items()
+                for rate in (asked.rate, None)
+            }
+            lines = [f"{asked.clients} clients, {LADDER_ROWS:,} captions, ladders of {STEPS} steps:", ""]
+            lines += compared(arms, asked.seconds)
+    print("\n".join(lines))
+    if asked.out:
+        asked.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

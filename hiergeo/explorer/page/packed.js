@@ -1,0 +1,94 @@
+// @ts-check
+// The packed files of a page without a server, read into typed arrays; hiergeo/explorer/packing.py describes them.
+
+const NOBODY = 0xffff;
+const UNSEEN = 0xffffffff;
+
+/** Reads arrays one after the other. @param {ArrayBuffer} content */
+function reader(content) {
+  let offset = 0;
+  return (Kind, count) => {
+    const found = new Kind(content, offset, count);
+    offset += found.byteLength;
+    return found;
+  };
+}
+
+/** Answers of up to a few hundred items. @param {ArrayBuffer} content */
+export function readAnswers(content) {
+  const next = reader(content);
+  const [n, k, total, stored] = next(Uint32Array, 4);
+  const numbers = (size) => ({
+    angle: next(Float32Array, size),
+    distance: next(Float32Array, size),
+    margin: stored ? next(Float32Array, size) : null,
+  });
+  const counts = next(Uint32Array, n);
+  const lists = { children: numbers(n * k), parents: numbers(n * k), neighbours: numbers(n * k) };
+  const climbs = numbers(total);
+  const first = next(Uint32Array, n + 1);
+  const hits = { children: next(Uint16Array, n * k), parents: next(Uint16Array, n * k), neighbours: next(Uint16Array, n * k) };
+  const rungs = next(Uint16Array, total);
+  const steps = next(Uint8Array, total);
+
+  /** One hit; without stored margins they are the half aperture of the apex less the exterior angle. */
+  function entry(held, at, place, aperture) {
+    const angle = held.angle[at];
+    const margin = held.margin ? held.margin[at] : Math.fround(aperture - angle);
+    return { place, margin, angle, distance: held.distance[at] };
+  }
+
+  return {
+    counts,
+    stores: Boolean(stored),
+    /** The hits of a row, best first. */
+    list(kind, row, { aperture }, self) {
+      const found = [];
+      for (let at = row * k; at < (row + 1) * k && hits[kind][at] !== NOBODY; at += 1) {
+        const place = hits[kind][at];
+        found.push(entry(lists[kind], at, place, aperture[kind === "parents" ? place : self]));
+      }
+      return found;
+    },
+    /** The rungs of a row, with the number of the threshold at which each begins. */
+    ladder(row, { aperture }) {
+      const found = [];
+      for (let at = first[row]; at < first[row + 1]; at += 1)
+        found.push({ step: steps[at], ...entry(climbs, at, rungs[at], aperture[rungs[at]]) });
+      return found;
+    },
+  };
+}
+
+/**
+ * Ids, captions, tiers and kinds.
+ *
+ * @param {{ids: string[], captions: (string | null)[]}} named
+ * @param {ArrayBuffer} content uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image
+ * @param {(text: string) => string} folded how captions are compared
+ */
+export function readItems({ ids, captions }, content, folded) {
+  const next = reader(content);
+  const picture = next(Uint32Array, ids.length);
+  const tier = next(Int8Array, ids.length);
+  const image = next(Uint8Array, ids.length);
+  return {
+    ids,
+    captions,
+    tier,
+    image: (place) => image[place] === 1,
+    /** The number of the picture of an item; null for an item without one. */
+    picture: (place) => (picture[place] === UNSEEN ? null : picture[place]),
+    folded: captions.map((caption) => folded(caption ?? "")),
+    places: new Map(ids.map((id, place) => [id, place])),
+  };
+}
+
+/** The pictures of a file, each as the bytes of an image. @param {ArrayBuffer} content */
+export function readPictures(content) {
+  const next = reader(content);
+  const [count] = next(Uint32Array, 1);
+  const ends = next(Uint32Array, count);
+  const begin = 4 * (count + 1);
+  return Array.from(ends, (end, i) => content.slice(begin + (i ? ends[i - 1] : 0), begin + end));
+}

@@ -1,0 +1,301 @@
+// @ts-check
+// The data of a page without a server: the interface of LiveSource over files that hiergeo explore --export wrote.
+
+import { readAnswers, readItems, readPictures } from "./packed.js";
+import { SourceError, readTile } from "./source.js";
+
+/** Items of a selection that are listed. */
+const LISTED = 10_000;
+
+const FREE = "a page without a server embeds no text of its own, but finds captions: write a part of one.";
+
+export class StaticSource {
+  /** @param {string} base URL of the page, with a slash at its end */
+  constructor(base) {
+    this.base = base;
+    this.can = { text: false, photo: false };
+    /** @type {Map<string, Promise<any>>} */
+    this.kept = new Map();
+  }
+
+  /** What is explored. */
+  async collection() {
+    const found = await this.json("collection.json");
+    this.layout = found.stored;
+    return found;
+  }
+
+  /**
+   * The answer to a query; of a text that to the item whose caption contains it.
+   *
+   * @param {"ladder" | "children" | "parents" | "neighbours" | "count"} verb
+   * @param {string} lens its key
+   * @param {any} query {text} or {item}
+   * @param {{k?: number, by?: string, steps?: number}} [options]
+   */
+  async ask(verb, lens, query, { k = 10, by = "margin" } = {}) {
+    const place = await this.placeOf(query);
+    return this.once(`${verb} ${this.key(lens)} ${place} ${k} ${by}`, () => this.asked(verb, lens, place, k, by));
+  }
+
+  async asked(verb, lens, place, k, by) {
+    const [items, seen, chunk] = await Promise.all([this.items_(), this.lens(lens), this.answers(lens, place)]);
+    const row = place % this.layout.chunk;
+    const answer = {
+      query: { kind: "item", id: items.ids[place], caption: items.captions[place], radius: seen.radius[place] },
+      guarantee: "exact",
+      scored: items.ids.length,
+      rows: items.ids.length,
+      recall: null,
+    };
+    if (verb === "count") return { ...answer, count: chunk.counts[row] };
+    const hit = (at, found) => this.hit(items, seen, at, found);
+    if (verb === "ladder") return { ...answer, rungs: rungs(chunk.ladder(row, seen), this.layout.lenses[lens].thresholds, hit) };
+    const hits = chunk.list(listOf(verb, by, chunk.stores), row, seen, place);
+    return { ...answer, hits: hits.slice(0, k).map((found) => hit(found.place, found)) };
+  }
+
+  /** Numbers of pairs (general, specific); null where no list that is stored holds the pair. */
+  async pairs(lens, pairs) {
+    return Promise.all(pairs.map((pair) => this.pair(lens, pair)));
+  }
+
+  async pair(lens, [general, specific]) {
+    const [above, below, seen] = await Promise.all([this.placeOf(general), this.placeOf(specific), this.lens(lens)]);
+    const [from, to] = await Promise.all([this.answers(lens, above), this.answers(lens, below)]);
+    const [row, last] = [above % this.layout.chunk, below % this.layout.chunk];
+    const lists = [
+      [below, from.list("children", row, seen, above)],
+      [above, to.list("parents", last, seen, below)],
+      [below, from.list("neighbours", row, seen, above)],
+      [above, to.ladder(last, seen)],
+    ];
+    let found = null;
+    for (const [wanted, list] of lists) found ??= list.find(({ place }) => place === wanted);
+    const { margin = null, angle = null, distance = null } = found ?? {};
+    return { margin, angle, distance, general: seen.radius[above], specific: seen.radius[below] };
+  }
+
+  /** Items by id, at most 256. */
+  async items(ids) {
+    const [items, lenses] = await Promise.all([this.items_(), this.everyLens()]);
+    return ids.map((id) => {
+      const place = known(items, id);
+      const radius = Object.fromEntries(lenses.map(([key, seen]) => [key, seen.radius[place]]));
+      return { ...this.item(items, place), radius };
+    });
+  }
+
+  /** Items of smallest radius. */
+  async roots(lens, k) {
+    const [items, seen] = await Promise.all([this.items_(), this.lens(lens)]);
+    return [...seen.order.subarray(0, k)].map((place) => this.hit(items, seen, place, {}));
+  }
+
+  /** Items whose caption contains a text, smallest radius first. */
+  async find(text, k) {
+    const [items, seen] = await Promise.all([this.items_(), this.lens(this.layout.first)]);
+    const wanted = folded(text);
+    const found = [];
+    for (const place of seen.order) {
+      if (found.length >= k) break;
+      if (items.folded[place].includes(wanted)) found.push(this.hit(items, seen, place, {}));
+    }
+    return found;
+  }
+
+  /** URL of a picture of an item; of the one size that is stored. */
+  thumbnail(id) {
+    return this.once(`picture ${id}`, async () => {
+      const items = await this.items_();
+      const number = items.picture(known(items, id));
+      if (number === null) throw new SourceError("this item has no picture that is stored.");
+      const file = Math.floor(number / this.layout.pictures.chunk);
+      const pictures = await this.once(`pictures ${file}`, async () => readPictures(await this.bytes(`pictures/${numbered(file)}`)));
+      return URL.createObjectURL(new Blob([pictures[number % this.layout.pictures.chunk]], { type: this.layout.pictures.type }));
+    });
+  }
+
+  /** Facts of the map of a lens. */
+  map(lens) {
+    return this.once(`map ${lens}`, () => this.json(`${this.folder(lens)}/map.json`));
+  }
+
+  /** The points of one tile of a map, as typed arrays. */
+  async tile(lens, level, x, y) {
+    return readTile(await this.bytes(`${this.folder(lens)}/tiles/${level}-${x}-${y}.bin`));
+  }
+
+  /** Where items are on the map. */
+  async places(lens, queries) {
+    const points = await this.points(lens);
+    const places = await Promise.all(queries.map((query) => this.placeOf(query)));
+    return places.map((place) => ({ x: points.x[place], y: points.y[place], radius: points.radius[place] }));
+  }
+
+  /** The items within a polygon on the map, by the even-odd rule; those of smallest radius are listed. */
+  async select(lens, polygon) {
+    const [items, points, seen] = await Promise.all([this.items_(), this.points(lens), this.lens(lens)]);
+    const inside = seen.order.filter((place) => within(polygon, points.x[place], points.y[place]));
+    const listed = [...inside.subarray(0, LISTED)].map((place) => ({ ...this.item(items, place), radius: seen.radius[place] }));
+    return { count: inside.length, items: listed };
+  }
+
+  /** What two lenses see differently. */
+  async moved(a, b, { count = 50 } = {}) {
+    const found = await this.once(`moved ${a} ${b}`, () => this.json(`moved-${this.key(a)}-${this.key(b)}.json`));
+    return { ...found, movers: found.movers.slice(0, count) };
+  }
+
+  /** What the space of a lens is like. */
+  audit(lens) {
+    return this.once(`audit ${lens}`, () => this.json(`${this.folder(lens)}/audit.json`));
+  }
+
+  /** The place of what a query names. */
+  async placeOf(query) {
+    const items = await this.items_();
+    if (query.item !== undefined) return known(items, query.item);
+    if (query.text === undefined) throw new SourceError("A page without a server takes no photos: choose an item.", "image");
+    const wanted = folded(query.text);
+    const seen = await this.lens(this.layout.first);
+    let best = -1;
+    for (const place of wanted ? seen.order : []) {
+      const shorter = best < 0 || items.folded[place].length < items.folded[best].length;
+      if (items.folded[place].includes(wanted) && shorter) best = place;
+    }
+    if (best < 0) throw new SourceError(`No caption contains this text: ${FREE}`, "q");
+    return best;
+  }
+
+  item(items, place) {
+    const tier = items.tier[place];
+    return { id: items.ids[place], caption: items.captions[place], image: items.image(place), tier: tier < 0 ? null : tier };
+  }
+
+  hit(items, seen, place, { margin = null, angle = null, distance = null }) {
+    return { ...this.item(items, place), radius: seen.radius[place], margin, angle, distance };
+  }
+
+  /** Ids, captions, tiers and kinds of all items. */
+  items_() {
+    return this.once("items", async () => readItems(await this.json("items.json"), await this.bytes("items.bin"), folded));
+  }
+
+  /** Radii and half apertures of the items in a lens, and their places by radius. */
+  lens(key) {
+    return this.once(`lens ${key}`, async () => {
+      const numbers = new Float32Array(await this.bytes(`${this.folder(key)}/items.bin`));
+      const count = numbers.length / 2;
+      const radius = numbers.subarray(0, count);
+      const order = Uint32Array.from(radius, (_, place) => place).sort((a, b) => radius[a] - radius[b] || a - b);
+      return { radius, aperture: numbers.subarray(count), order };
+    });
+  }
+
+  everyLens() {
+    return Promise.all(Object.keys(this.layout.lenses).map(async (key) => [key, await this.lens(key)]));
+  }
+
+  /** The answers of a lens among which those of an item are. */
+  answers(lens, place) {
+    const file = Math.floor(place / this.layout.chunk);
+    return this.once(`answers ${lens} ${file}`, async () =>
+      readAnswers(await this.bytes(`${this.folder(lens)}/answers/${numbered(file)}`)),
+    );
+  }
+
+  /** Where all items are on the map of a lens, by their places. */
+  points(lens) {
+    return this.once(`points ${lens}`, async () => {
+      const [facts, items] = await Promise.all([this.map(lens), this.items_()]);
+      const count = items.ids.length;
+      const found = { x: new Float32Array(count), y: new Float32Array(count), radius: new Float32Array(count) };
+      const tiles = await Promise.all(facts.tiles.map(([level, x, y]) => this.tile(lens, level, x, y)));
+      for (const tile of tiles)
+        tile.ids.forEach((id, i) => {
+          const place = known(items, String(id));
+          for (const name of ["x", "y", "radius"]) found[name][place] = tile[name][i];
+        });
+      return found;
+    });
+  }
+
+  key(lens) {
+    if (!Object.hasOwn(this.layout.lenses, lens)) throw new SourceError("this page has no such space.", "lens");
+    return lens;
+  }
+
+  folder(lens) {
+    return `lens-${this.key(lens)}`;
+  }
+
+  /** A promise that is kept under a name unless it fails. */
+  once(name, make) {
+    const found = this.kept.get(name);
+    if (found) return found;
+    const made = Promise.resolve().then(make);
+    this.kept.set(name, made);
+    made.catch(() => this.kept.delete(name));
+    return made;
+  }
+
+  async json(name) {
+    return (await this.fetched(name)).json();
+  }
+
+  async bytes(name) {
+    return (await this.fetched(name)).arrayBuffer();
+  }
+
+  async fetched(name) {
+    let response;
+    try {
+      response = await fetch(`${this.base}data/${name}`);
+    } catch {
+      throw new SourceError("The files of this page cannot be reached: check the connection, or serve its folder by a web server.");
+    }
+    if (!response.ok) throw new SourceError(`A file of this page is missing (data/${name}): export it again.`, null, response.status);
+    return response;
+  }
+}
+
+/** The list that holds the answer to a question in some order. */
+function listOf(verb, by, stored) {
+  if (verb === "neighbours" || by === "margin") return verb;
+  if (verb === "children" && by === "distance") return "neighbours";
+  if (verb === "children" && by === "angle" && !stored) return "children";
+  throw new SourceError(`A page without a server lists ${verb} by margin alone.`, "by");
+}
+
+/** Rungs, each with the thresholds between which its item is the nearest. */
+function rungs(found, thresholds, hit) {
+  return found.map((rung, i) => {
+    const last = i + 1 < found.length ? found[i + 1].step - 1 : thresholds.length - 1;
+    return { from: thresholds[rung.step], to: thresholds[last], hit: hit(rung.place, rung) };
+  });
+}
+
+function known(items, id) {
+  const place = items.places.get(String(id));
+  if (place === undefined) throw new SourceError("This page holds no such item.", "item");
+  return place;
+}
+
+function folded(text) {
+  return text.normalize("NFC").toLowerCase().trim();
+}
+
+function numbered(file) {
+  return `${String(file).padStart(3, "0")}.bin`;
+}
+
+/** Whether a point is within a polygon, by the even-odd rule. */
+export function within(polygon, x, y) {
+  let inside = false;
+  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i, i += 1) {
+    const [[ax, ay], [bx, by]] = [polygon[i], polygon[j]];
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
+  }
+  return inside;
+}

@@ -1,0 +1,317 @@
+"""The shell and the ladders of the explorer in headless Chromium: queries, state, hostile captions, sizes, files."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from urllib.parse import urlencode
+
+import browser_common
+import numpy as np
+import pytest
+import torch
+from explorer_common import HOSTILE, TITLE, Page, explored, small_collection
+
+from hiergeo import explorer, search
+
+pytest.importorskip("starlette")
+
+STEPS = """return [...document.querySelectorAll('.column')].map((column) =>
+  [...column.querySelectorAll('.step[data-id]')].map((step) => step.dataset.id))"""
+"""Ids of the steps of every ladder that is shown."""
+
+DOTS = """return [...document.querySelectorAll('.stair .dot')].map((dot) =>
+  [dot.dataset.id, Number(dot.getAttribute('cy'))])"""
+
+BOXES = """return [...document.querySelectorAll('.column:first-child .step')].map((step) => {
+  const box = step.getBoundingClientRect();
+  return [box.top, box.bottom];
+})"""
+
+WATCH = """window.sent = [];
+const send = window.fetch;
+window.fetch = (url, init) => {
+  if (init?.body instanceof FormData) window.sent.push(init.body.get('image'));
+  return send(url, init);
+}"""
+"""Keep the photos that are sent."""
+
+SIZES = """const done = arguments[0];
+Promise.all(window.sent.map((photo) => createImageBitmap(photo))).then((all) =>
+  done(all.map((each) => [each.width, each.height])))"""
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    return small_collection(tmp_path_factory.mktemp("small") / "items", HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def page(collection, files) -> Iterator[Page]:
+    with explored(collection) as url, browser_common.chromium(files) as browser:
+        yield Page(browser, url)
+
+
+def asked(page: Page, path: str, **parameters) -> dict:
+    """An answer of the server, without the page's code."""
+    import httpx
+
+    return httpx.get(f"{page.url}api/{path}", params=parameters, timeout=30).raise_for_status().json()
+
+
+def rungs(page: Page, lens: str, **query) -> list[dict]:
+    return [rung["hit"] for rung in asked(page, "ladder", lens=lens, **query)["rungs"]]
+
+
+def test_the_first_screen_shows_a_ladder_in_every_space(page, collection):
+    browser_common.requests(page.browser)
+    page.open()
+    example = collection.examples[0]
+    assert page.script("return document.getElementById('query').value") == example
+    assert page.script(STEPS) == [[hit["id"] for hit in rungs(page, lens, q=example)] for lens in "01"]
+    assert page.texts(".column h2") == ["tiny · euclidean", TITLE]
+    assert page.browser.get_log("browser") == []
+    assert [url for url in browser_common.requests(page.browser) if not url.startswith(page.url)] == []
+    assert page.browser.title == "small scenes · hiergeo explorer"
+
+
+def test_a_text_is_asked_by_keys_alone(page):
+    page.open()
+    page.press("/", "a ring", "ENTER")
+    page.until("return document.querySelector('.step.query .words')?.textContent === 'a ring'")
+    assert page.hash()["q"] == "a ring"
+    hits = rungs(page, "0", q="a ring")
+    assert page.script(STEPS)[0] == [hit["id"] for hit in hits]
+    numbers = page.texts(".column:first-child .step[data-id] .numbers")
+    for hit, text in zip(hits, numbers, strict=True):
+        assert f"r {hit['radius']:.2f}" in text
+        assert ("✓ entails" in text) == (hit["margin"] >= 0)
+        assert f"{abs(hit['margin']):.2f}" in text
+    assert "1 step" in page.texts("#live")[0] or "steps" in page.texts("#live")[0]
+    page.press("ESCAPE")
+    page.until("return !document.querySelector('.empty').hidden")
+    assert "q" not in page.hash()
+
+
+def test_marks_of_differences_agree_with_the_answers(page, collection):
+    for text in (collection.examples[0], "a small dotted star"):
+        page.open(urlencode({"q": text}))
+        ladders = [[hit["id"] for hit in rungs(page, lens, q=text)] for lens in "01"]
+        count = Counter(each for ladder in ladders for each in ladder)
+        lone = page.script("return [...document.querySelectorAll('.step.only')].map((each) => each.dataset.id)")
+        assert sorted(lone) == sorted(each for each, times in count.items() if times == 1)
+        said = page.texts(".reading b")[0]
+        assert str(len(count)) in said
+        assert page.texts(".step.only .mark") == ["only here"] * len(lone)
+
+
+def test_dots_stand_at_their_radii_on_one_axis(page, collection):
+    page.open(urlencode({"q": collection.examples[0]}))
+    radii = {hit["id"]: hit["radius"] for lens in "01" for hit in rungs(page, lens, q=collection.examples[0])}
+    points = [(radii[each], at) for each, at in page.script(DOTS)]
+    (r0, y0), (r1, y1) = min(points), max(points)
+    for radius, at in points:
+        assert at == pytest.approx(y0 + (radius - r0) * (y1 - y0) / (r1 - r0), abs=0.2)
+    assert all(below[0] >= above[1] for above, below in pairwise(page.script(BOXES)))
+
+
+def test_labels_are_as_near_to_their_steps_as_they_can_be_without_overlapping(page):
+    generator = np.random.default_rng(0)
+    cases = []
+    for count in (1, 2, 5, 12):
+        heights = generator.integers(20, 60, count).astype(float)
+        room = float(heights.sum() + 8 * (count - 1) + generator.integers(0, 200))
+        cases.append([np.sort(generator.uniform(0, room, count)).tolist(), heights.tolist(), 8, room])
+    found = page.browser.execute_async_script(
+        "const [cases, done] = arguments;"
+        "import('/page/stairs.js').then(({spread}) => done(cases.map((each) => spread(...each))))",
+        cases,
+    )
+    for (wanted, heights, gap, room), tops in zip(cases, found, strict=True):
+        before = np.concatenate([[0], np.cumsum(np.array(heights) + gap)[:-1]])
+        target = np.array(wanted) - np.array(heights) / 2 - before
+        best = [
+            max(min(target[low : high + 1].mean() for high in range(place, len(target))) for low in range(place + 1))
+            for place in range(len(target))
+        ]
+        free = room - before[-1] - heights[-1]
+        np.testing.assert_allclose(tops, np.clip(best, 0, free) + before, atol=1e-6)
+
+
+def test_a_step_is_chosen_and_climbed_from(page):
+    page.open(urlencode({"q": "a small dotted star"}))
+    hits = rungs(page, "0", q="a small dotted star")
+    page.click(".column:first-child .step button", 1)
+    page.until("return !document.querySelector('.chosen').hidden")
+    assert page.texts(".chosen .full")[0] == hits[1]["caption"]
+    assert page.hash()["item"] == hits[1]["id"]
+    page.click(".chosen .actions .button")
+    page.until("return document.querySelector('.ask .subject').textContent.includes(arguments[0])", hits[1]["caption"])
+    page.rest()
+    assert page.hash()["from"] == hits[1]["id"]
+    assert page.script(STEPS)[0] == [hit["id"] for hit in rungs(page, "0", item=hits[1]["id"])]
+    page.script("history.back()")
+    page.until("return document.getElementById('query').value === 'a small dotted star'")
+    page.script("history.forward()")
+    page.until("return document.getElementById('query').value === ''")
+
+
+def test_the_way_back_up_lists_more_general_items_by_their_cones(page):
+    page.open("q=a+small+dotted+star&lenses=1")
+    page.until("return document.querySelector('.parents button')")
+    answer = asked(page, "parents", lens="1", q="a small dotted star", k=16, by="margin")
+    general = [hit for hit in answer["hits"] if hit["radius"] < answer["query"]["radius"]][:6]
+    ids = page.script("return [...document.querySelectorAll('.parents li')].map((each) => each.dataset.id)")
+    assert ids == [hit["id"] for hit in general]
+    page.click(".parents button")
+    page.until("return new URLSearchParams(location.hash.slice(1)).get('from') === arguments[0]", ids[0])
+
+
+def test_a_photo_is_made_small_and_climbed_to(page, tmp_path):
+    from PIL import Image
+    from selenium.webdriver.common.by import By
+
+    photo, damaged = tmp_path / "photo <b>.jpg", tmp_path / "damaged.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.linear_gradient("L").resize((2000, 1000)).convert("RGB").save(photo, exif=exif)
+    damaged.write_bytes(b"no picture")
+    page.open()
+    page.script(WATCH)
+    page.browser.find_element(By.ID, "photo").send_keys(str(photo))
+    page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
+    assert "photo <b>.jpg" in page.texts(".ask .subject")[0]
+    sizes = page.browser.execute_async_script(SIZES)
+    assert sizes == [[512, 1024]] * len(sizes) != []
+    assert len(page.script(STEPS)[0]) > 0
+    assert "q" not in page.hash()
+    page.script("history.back()")
+    page.until("return document.getElementById('query').value")
+    page.script("history.forward()")
+    page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
+    page.browser.find_element(By.ID, "photo").send_keys(str(damaged))
+    page.until("return document.querySelector('.column .failed')?.textContent.includes('image')")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["q=", "lenses=9,,x&view=nothing&zoom=-1&at=a,b&turn=NaN", "%E0%A4%A&&&===", "item=1e9&from=-1&against=0", "q=%00"],
+)
+def test_broken_state_falls_back_to_the_defaults(page, broken):
+    page.open(broken)
+    assert page.script("return document.querySelector('[role=tab][aria-selected=true]').textContent") == "Ladder"
+    assert len(page.script(STEPS)) == 2
+
+
+def test_state_goes_through_the_url_and_back(page):
+    page.open("q=a+ring&lenses=1&by=angle&colour=kind&chart=flat&at=0.25,-0.5&turn=1.5&zoom=2&against=1,0")
+    page.script("document.querySelector('.examples button').click()")
+    page.until("return document.getElementById('query').value !== 'a ring'")
+    kept = page.hash()
+    kept.pop("q")
+    wanted = {"lenses": "1", "by": "angle", "colour": "kind", "chart": "flat", "turn": "1.5", "zoom": "2"}
+    assert kept == wanted | {"at": "0.25,-0.5", "against": "1,0"}
+    page.script("history.back()")
+    page.until("return document.getElementById('query').value === 'a ring'")
+
+
+def test_tabs_go_by_arrow_keys(page):
+    page.open("q=a+ring")
+    page.script("document.getElementById('tab-ladder').focus()")
+    page.press("END")
+    assert page.script("return document.activeElement.id") == "tab-audit"
+    page.press("ARROW_RIGHT")
+    assert page.script("return document.activeElement.id") == "tab-ladder"
+    assert page.script("return document.querySelectorAll('[role=tabpanel]:not([hidden])').length") == 1
+
+
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_hostile_captions_are_text_and_no_line_is_wider_than_the_screen(page, collection, width):
+    for word in ("onerror", "esrever", "very long", "wwww", "HYPERLINK"):
+        (found,) = asked(page, "find", text=word, k=1)["items"]
+        caption, item = found["caption"], found["id"]
+        assert caption in HOSTILE
+        page.open(f"from={item}&item={item}", width)
+        page.until("return document.querySelector('.chosen .full')")
+        assert page.texts(".chosen .full")[0] == caption
+        assert page.size() == (width, width)
+        assert page.browser.title == "small scenes · hiergeo explorer"
+    assert page.script("return document.querySelectorAll('main b b, main script, img[src=x]').length") == 0
+
+
+def test_a_cut_caption_is_shown_whole_on_focus(page):
+    item = asked(page, "find", text="very long", k=1)["items"][0]["id"]
+    page.open(f"from={item}")
+    page.script("document.querySelector('.step:has(.cut) button').focus()")
+    assert len(page.texts("#tip:not([hidden])")[0]) > 1000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_is_readable(page, scheme):
+    browser_common.colours(page.browser, scheme)
+    page.open("q=a+small+dotted+star&item=3")
+    assert page.script(browser_common.CONTRAST) == []
+    browser_common.colours(page.browser, "light")
+
+
+def test_the_theme_is_kept(page):
+    page.open("q=a+ring")
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    light = page.script(paper)
+    page.click(".theme label", 2)
+    dark = page.script(paper)
+    assert dark != light
+    page.open("q=a+ring")
+    assert page.script(paper) == dark
+    page.click(".theme label", 0)
+    assert page.script(paper) == light
+
+
+def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
+    text = "a small dotted star"
+    page.open(urlencode({"q": text}))
+    for kind in range(3):
+        page.click(".offers button", kind)
+    name = "ladder-a-small-dotted-star"
+    table = browser_common.saved(files, f"{name}.csv").read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(table, newline="")))
+    hits = [hit for lens in "01" for hit in rungs(page, lens, q=text)]
+    assert [row["id"] for row in rows] == [hit["id"] for hit in hits]
+    assert [float(row["margin"]) for row in rows] == [hit["margin"] for hit in hits]
+    drawing = browser_common.saved(files, f"{name}.svg").read_text(encoding="utf-8")
+    assert drawing.count("<circle") == len(hits)
+    assert browser_common.saved(files, f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_a_model_the_box_finds_captions(page, tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    captions = ["animal", "dog", "small dog", "cat", "a small dog on a sofa"]
+    embeddings = torch.randn(5, 6, generator=generator)
+    search.build(tmp_path / "plain", None, captions, embeddings=embeddings)
+    with explored(explorer.open_collection([tmp_path / "plain"])) as url:
+        plain = Page(page.browser, url)
+        plain.open()
+        assert plain.script("return document.querySelector('.ask .photo')") is None
+        plain.press("/", "DOG")
+        plain.until("return document.querySelectorAll('#found [role=option]').length === 3")
+        plain.press("ARROW_DOWN", "ARROW_DOWN")
+        chosen = plain.texts("#found [aria-selected=true]")[0]
+        assert (
+            plain.script("return document.getElementById('query').getAttribute('aria-activedescendant')") == "found-1"
+        )
+        plain.press("ENTER")
+        plain.until("return document.querySelector('.ask .subject').textContent.includes(arguments[0])", chosen)
+        assert plain.hash()["from"] == str(captions.index(chosen))
+        plain.rest()
+        assert plain.script(STEPS)[0][-1] == plain.hash()["from"]
+
+
+def test_nothing_was_logged(page):
+    logged = [each["message"] for each in page.browser.get_log("browser")]
+    assert [each for each in logged if "/page/" not in each and "/api/ladder" not in each] == []
