@@ -1,10 +1,11 @@
 """Frame times of the explorer's map: ``python -m benchmarks.explorer_frames [--rows N] [--seconds N]``.
 
-Headless Chromium without a GPU opens the map of an index of random embeddings, served by `hiergeo explore`. WebGL is done
-in software by SwiftShader, on the processor that the server and the page share. A script in the page then drags the map
-along a circle and turns the wheel in and out, through the events that a mouse sends. Frame times are intervals between
-animation frames; a task is one of the page's main thread that the browser reports as long, above 50 ms. The arm "empty
-page" is what the browser does without a map; "at rest" is the map while finer tiles are added and then nothing happens.
+Headless Chromium without a GPU opens the map of an index of random embeddings, served by `hiergeo explore`. WebGL is
+done in software by SwiftShader, on the processor that the server and the page share. A script in the page then drags
+the map along a circle and turns the wheel in and out, through the events that a mouse sends. Frame times are intervals
+between animation frames; a task is one of the page's main thread that the browser reports as long, above 50 ms. The arm
+"empty page" is what the browser does without a map; "at rest" is the map while finer tiles are added and then nothing
+happens.
 
 Rasterisation of the page itself is by the processor, as Chromium does it where there is no GPU; `--gpu-raster` has
 SwiftShader do this too, which takes longer.
@@ -37,11 +38,13 @@ const stage = document.querySelector('.map-stage'), frames = [], tasks = [0];
 const observer = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => tasks.push(duration)));
 observer.observe({ entryTypes: ['longtask'] });
 const box = stage?.getBoundingClientRect();
-const send = (kind, x, y) => stage.dispatchEvent(new PointerEvent(kind,
-  { bubbles: true, pointerId: 1, pointerType: 'mouse', button: 0, clientX: box.left + x, clientY: box.top + y }));
+const mouse = { bubbles: true, pointerId: 1, pointerType: 'mouse', button: 0 };
+const send = (kind, x, y) =>
+  stage.dispatchEvent(new PointerEvent(kind, { ...mouse, clientX: box.left + x, clientY: box.top + y }));
 const acts = {
   rest: () => {},
-  drag: (t) => send('pointermove', box.width * (0.5 + 0.3 * Math.cos(2 * t)), box.height * (0.5 + 0.3 * Math.sin(2 * t))),
+  drag: (t) =>
+    send('pointermove', box.width * (0.5 + 0.3 * Math.cos(2 * t)), box.height * (0.5 + 0.3 * Math.sin(2 * t))),
   wheel: (t) => stage.dispatchEvent(new WheelEvent('wheel', { cancelable: true, deltaY: 30 * (t % 4 < 2 ? -1 : 1),
     clientX: box.left + 0.6 * box.width, clientY: box.top + 0.35 * box.height })),
 };
@@ -65,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explorer_frames", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each arm")
-    parser.add_argument("--folder", type=Path, help="of the index, built if it is not there; by default a temporary one")
+    parser.add_argument("--folder", type=Path, help="of the index, built if it is not there; default: a temporary one")
     parser.add_argument("--gpu-raster", action="store_true")
     parser.add_argument("--picture", type=Path, help="where to save what the browser shows of all items (PNG)")
     asked = parser.parse_args()
@@ -91,7 +94,9 @@ def blocks(rows: int) -> Iterator[Tensor]:
     for start in range(0, rows, BLOCK):
         size = min(BLOCK, rows - start)
         depth = random.integers(1, 5, size)
-        near = centres[random.integers(0, len(centres), size)] + random.normal(size=(size, DIM)) * (0.5 / depth)[:, None]
+        near = (
+            centres[random.integers(0, len(centres), size)] + random.normal(size=(size, DIM)) * (0.5 / depth)[:, None]
+        )
         near /= np.linalg.norm(near, axis=1, keepdims=True)
         radius = depth + 0.25 * random.normal(size=size)
         yield torch.from_numpy((near * radius.clip(0.05)[:, None]).astype(np.float32))
