@@ -66,9 +66,9 @@ def main() -> None:
             took.printed.strip(),
             *(f"{size / 1e6:.2f} MB {part}" for part, size in parts(folder / "page").most_common(12)),
         ]
-    print("\n".join(lines))
-    if asked.out:
-        asked.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        print("\n".join(lines))
+        if asked.out:
+            asked.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

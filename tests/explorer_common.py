@@ -29,9 +29,7 @@ TITLE = "<b>markup</b> \u202emodel"
 
 
 def small_collection(folder: Path, hostile: Sequence[str] = ()) -> explorer.Collection:
-    """Captions and pictures of a few scenes in two geometries.
-
-    The first `PICTURES` scenes have a picture, which illustrates their captions and is an item of its own as well.
+    """Captions of a few scenes in two geometries, and the pictures of the first `PICTURES` scenes, which come last.
 
     Args:
         folder: a new one.

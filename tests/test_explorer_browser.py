@@ -37,6 +37,19 @@ window.fetch = (url, init) => {
 }"""
 """Keep the photos that are sent."""
 
+GIVE = """const [way, name] = arguments;
+const canvas = document.createElement('canvas');
+canvas.width = canvas.height = 40;
+canvas.toBlob((blob) => {
+  const given = new DataTransfer();
+  const [content, type] = name.endsWith('png') ? [blob, blob.type] : ['words', 'text/plain'];
+  const file = new File([content], name, {type});
+  given.items.add(file);
+  const how = {bubbles: true, cancelable: true, dataTransfer: given, clipboardData: given};
+  document.body.dispatchEvent(way === 'drop' ? new DragEvent('drop', how) : new ClipboardEvent('paste', how));
+});"""
+"""Drop or paste a file; its name says whether it is a picture."""
+
 SIZES = """const done = arguments[0];
 Promise.all(window.sent.map((photo) => createImageBitmap(photo))).then((all) =>
   done(all.map((each) => [each.width, each.height])))"""
@@ -195,6 +208,7 @@ def test_a_photo_is_made_small_and_climbed_to(page, tmp_path):
     page.until("return document.getElementById('query').value")
     page.script("history.forward()")
     page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
+    assert page.script("return document.querySelector('.step.query .preview').naturalWidth") == 512
     page.browser.find_element(By.ID, "photo").send_keys(str(damaged))
     page.until("return document.querySelector('.column .failed')?.textContent.includes('image')")
 
@@ -289,6 +303,55 @@ def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
     assert browser_common.saved(files, f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_photo_is_dropped_or_pasted(page, way):
+    page.open("q=a+ring")
+    page.script(GIVE, way, "picture.png")
+    page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
+    assert "picture.png" in page.texts(".ask .subject")[0]
+
+
+def test_a_file_that_cannot_be_sent_is_refused_before(page):
+    page.open("q=a+ring")
+    page.script(GIVE, "drop", "notes.txt")
+    page.until("return !document.querySelector('.ask > .failed').hidden")
+    assert "photo" in page.texts(".ask > .failed")[0]
+    assert page.script("return document.getElementById('query').value") == "a ring"
+
+
+def test_a_server_that_is_gone_and_a_view_that_fails_are_told_in_a_sentence(page):
+    page.open("q=a+ring")
+    page.script("window.fetch = () => Promise.reject(new TypeError('gone'))")
+    page.press("/", "a star", "ENTER")
+    page.until("return document.querySelectorAll('.column .failed').length === 2")
+    assert "does not answer" in page.texts(".column .failed")[0]
+    page.browser.execute_cdp_cmd("Network.enable", {})
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/tree.js"]})
+    page.open("q=a+ring")
+    page.click("#tab-tree")
+    page.until("return !document.querySelector('#panel-tree > .failed').hidden")
+    assert "Tree" in page.texts("#panel-tree > .failed")[0]
+    page.click("#tab-ladder")
+    assert page.script("return document.querySelector('.stage').checkVisibility()")
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+
+
+def test_a_token_comes_with_the_link_and_leaves_it(page, collection):
+    with explored(collection, token="secret-of-a-test") as url:
+        guarded = Page(page.browser, url)
+        guarded.browser.get(url)
+        guarded.until("return document.querySelector('.opening.failed')")
+        assert "token" in guarded.texts(".opening.failed")[0]
+        photo = len(collection.first) - 1
+        guarded.open(f"token=secret-of-a-test&from={photo}")
+        assert "token" not in guarded.script("return location.href")
+        picture = f"document.querySelector('.step[data-id=\"{photo}\"] img')"
+        guarded.until(f"return {picture}?.naturalWidth")
+        assert guarded.script(f"return {picture}.src").startswith("blob:")
+        guarded.open("q=a+star")
+        assert guarded.texts(".step.query .words")[0] == "a star"
+
+
 def test_without_a_model_the_box_finds_captions(page, tmp_path):
     generator = torch.Generator().manual_seed(0)
     captions = ["animal", "dog", "small dog", "cat", "a small dog on a sofa"]
@@ -313,5 +376,6 @@ def test_without_a_model_the_box_finds_captions(page, tmp_path):
 
 
 def test_nothing_was_logged(page):
-    logged = [each["message"] for each in page.browser.get_log("browser")]
-    assert [each for each in logged if "/page/" not in each and "/api/ladder" not in each] == []
+    expected = ("/page/", "/api/ladder", "/api/audit", "status of 401")
+    logged = [each["message"] for each in page.browser.get_log("browser") if each["level"] == "SEVERE"]
+    assert [message for message in logged if not any(each in message for each in expected)] == []

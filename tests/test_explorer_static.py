@@ -175,6 +175,25 @@ def test_captions_are_found_and_pictures_shown(page, site) -> None:
         assert named in run(page, f"return {code}")["error"]
 
 
+@pytest.mark.parametrize(
+    ("code", "path", "name"),
+    [
+        ("source.items(['7', '3', '9'])", "items?ids=7,3,9", "items"),
+        ("source.roots('1', 12)", "roots?lens=1&k=12", "items"),
+        ("source.find('Thing 4', 7)", "find?text=Thing%204&k=7", "items"),
+        ("source.find('E\u0301', 7)", "find?text=E%CC%81&k=7", "items"),
+        ("source.moved('1', '0', {count: 5})", "moved?a=1&b=0&k=10&count=5", None),
+        ("source.audit('1')", "audit?lens=1", None),
+    ],
+)
+def test_what_is_no_search_is_that_of_the_api(page, site, code, path, name) -> None:
+    live = site.live.get(f"/api/{path}")
+    assert live.status_code == 200
+    static, told = asked(page, f"return {code}"), live.json() if name is None else live.json()[name]
+    assert told
+    same(static, told)
+
+
 def test_pairs_have_their_numbers_where_a_list_holds_them(page, site) -> None:
     child = site.live.get("/api/children?lens=1&item=5&k=1").json()["hits"][0]
     stored, unknown = asked(

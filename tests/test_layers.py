@@ -55,7 +55,10 @@ ALLOWED = {
     | DATA
     | MEASURES
     | {"auditing", "benchmarks", "evaluation", "findings", "study", "suite", "training"},
-    "explorer": BASE | DATA | MEASURES | {"auditing", "evaluation", "findings", "report", "search", "serving"},
+    "explorer": BASE
+    | DATA
+    | MEASURES
+    | {"auditing", "evaluation", "findings", "report", "search", "serving", "training"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "losses", "search", "training"},

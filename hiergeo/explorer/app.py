@@ -127,7 +127,12 @@ def _got(explorer: Explorer) -> dict[str, Endpoint]:
         found = values(request, "moved")
         return _written(await unless_gone(request, explorer.moved(**found)))
 
+    async def audit(request: "Request") -> "Response":
+        lens = values(request, "audit")["lens"]
+        return _written(await unless_gone(request, explorer.audit(lens)))
+
     return {
+        "audit": audit,
         "collection": collection,
         "items": items,
         "roots": roots,
@@ -169,6 +174,5 @@ def _posted(explorer: Explorer) -> dict[str, Endpoint]:
 def _written(value: Any) -> "Response":
     from starlette.responses import Response
 
-    return Response(
-        json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")), media_type="application/json"
-    )
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(text.encode("utf-8", "replace"), media_type="application/json")  # names may hold lone surrogates

@@ -14,6 +14,7 @@ from hiergeo import datasets, search
 from hiergeo._text import shortened
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
+from hiergeo.explorer.conversion import index_of
 from hiergeo.explorer.thumbnails import Thumbnails
 from hiergeo.explorer.tiers import Tiers
 from hiergeo.geometry import Space
@@ -100,7 +101,8 @@ def open_collection(
     """Open indexes as one collection.
 
     Args:
-        sources: folders of indexes over the same items, each by another model or head.
+        sources: over the same items, each by another model or head: folders of indexes, or ``.npz`` files of embeddings
+            as ``hiergeo embed`` writes them, of which an index is made in the cache.
         geometries: specs; every index is seen in each of them; without any, in its own geometry.
         images: a folder below which pictures of the items may be shown; beside it, only those below the indexes are.
         data: name of the dataset that gives the tiers of captions.
@@ -112,10 +114,16 @@ def open_collection(
         UnavailableError: there is no index, or a shard of it is damaged.
     """
     if not sources:
-        raise InputError("there is nothing to explore: name the folder of an index, or --demo.")
-    folders = [path_of(source) for source in sources]
-    named = [(folder.resolve().name, search.open(folder, device=device)) for folder in folders]
+        raise InputError("there is nothing to explore: name the folder of an index or an .npz file, or --demo.")
+    named = [_opened(path_of(source), device) for source in sources]
     return collect(named, geometries, images=images, data=data, split=split)
+
+
+def _opened(source: Path, device: str) -> tuple[str, Index]:
+    """An index with its name."""
+    if source.suffix.lower() == ".npz":
+        return source.stem, search.open(index_of(source), device=device)
+    return source.resolve().name, search.open(source, device=device)
 
 
 def collect(

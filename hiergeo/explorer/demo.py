@@ -1,24 +1,30 @@
-"""The demonstration: generated scenes with the bundled model, in flat and in curved space."""
+"""The demonstration: generated scenes with the bundled model, in flat and curved space, before and after training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from hiergeo import adapters, search
+from hiergeo._version import __version__
 from hiergeo.adapters import Model
+from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Hierarchy, scenes
 from hiergeo.explorer.cache import kept
 from hiergeo.explorer.collection import Collection, Lens
 from hiergeo.explorer.thumbnails import Thumbnails
 from hiergeo.explorer.tiers import Tiers
 
-SCENES = 300
+SCENES = 240
 """Scenes whose captions are items."""
 
-PICTURES = 120
+PICTURES = 100
 """Scenes whose pictures are items of their own as well."""
 
 SIDE = 96
 """Of the pictures, pixels."""
+
+TRAINED = Path(__file__).resolve().parent / "trained"
+"""The folder of the head that `hiergeo.explorer.recipe` trains."""
 
 EXAMPLES = (
     "a small striped blue triangle in the bottom left on a grey background",
@@ -43,25 +49,27 @@ class Scenes(NamedTuple):
 
 
 def open_demo(device: str = "auto") -> Collection:
-    """The collection of the demonstration; its index is built when it is opened for the first time.
+    """The collection of the demonstration; its indexes are built when it is opened for the first time.
 
     Raises:
         UnavailableError: the cache folder cannot be written.
     """
-    model = adapters.load("tiny", device=device)
+    models = [adapters.load("tiny", device=device), adapters.load(f"head:{TRAINED}", device=device)]
     items = demo_scenes()
-    folder = kept(f"demo-{model.fingerprint()}-{SCENES}-{PICTURES}", lambda place: build_demo(place, model, items))
-    index = search.open(folder / "tiny", model=model)
-    lenses = [
-        Lens(str(place), f"bundled model · {spec}", "tiny", index, index.chosen(spec))
-        for place, spec in enumerate(("euclidean", "lorentz:-1"))
-    ]
+    name = "-".join(["demo", *(model.fingerprint() for model in models), str(SCENES), str(PICTURES), __version__])
+    folder = kept(name, lambda place: build_demo(place, models, items))
+    plain, trained = (search.open(folder / str(place), model=model) for place, model in enumerate(models))
+    lenses = (
+        Lens("0", "bundled model · euclidean", "scenes", plain, plain.chosen("euclidean")),
+        Lens("1", "bundled model · lorentz:-1", "scenes", plain, plain.chosen("lorentz:-1")),
+        Lens("2", "after training · lorentz:-1", "scenes, trained", trained, trained.chosen("lorentz:-1")),
+    )
     return Collection(
         "generated scenes",
-        tuple(lenses),
-        Tiers(items.hierarchy, index),
+        lenses,
+        Tiers(items.hierarchy, plain),
         items.hierarchy,
-        Thumbnails([index], folder / "pictures"),
+        Thumbnails([plain], folder / "pictures"),
         EXAMPLES,
     )
 
@@ -76,13 +84,17 @@ def demo_scenes() -> Scenes:
     return Scenes(hierarchy, tuple(first), tuple(first.values()))
 
 
-def build_demo(folder: Path, model: Model, items: Scenes) -> None:
-    """Draw the pictures and build the index, in a folder of its own."""
+def build_demo(folder: Path, models: Sequence[Model], items: Scenes) -> None:
+    """Draw the pictures and build an index by every model, in a folder of its own; the first model is frozen."""
     pictures = folder / "pictures"
     pictures.mkdir()
     paths = [pictures / f"scene-{image.image_id:03d}.png" for image in items.hierarchy.images]
     for image, path in zip(items.hierarchy.images, paths, strict=True):
         image.open().resize((SIDE, SIDE)).save(path)
-    captions = list(items.captions)
-    index = search.build(folder / "tiny", model, captions, [paths[scene] for scene in items.illustrations])
-    index.add(images=paths[:PICTURES])
+    captions, shown = list(items.captions), paths[:PICTURES]
+    frozen = models[0].encode_text(captions), models[0].encode_image(shown)
+    for place, model in enumerate(models):
+        texts, images = (model.through(rows) if isinstance(model, HeadModel) else rows for rows in frozen)
+        illustrations = [paths[scene] for scene in items.illustrations]
+        index = search.build(folder / str(place), model, captions, illustrations, embeddings=texts)
+        index.add(embeddings=images, images=shown)

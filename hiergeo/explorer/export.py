@@ -38,8 +38,8 @@ from hiergeo.explorer.facts import collection_facts
 from hiergeo.explorer.items import read_items
 from hiergeo.explorer.mapping import build_map
 from hiergeo.explorer.moved import compare
+from hiergeo.explorer.survey import survey_of
 from hiergeo.explorer.thinning import thinned
-from hiergeo.explorer.tiers import Tiers
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.search import Index
 from hiergeo.serving.limits import Limits
@@ -171,10 +171,10 @@ def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> 
     folder.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions})
     lenses = {}
     for lens in track(collection.lenses, "lenses", enabled=progress):
-        lenses[lens.key] = {"thresholds": _write_lens(lens, collection.tiers, items.ids, folder)}
+        lenses[lens.key] = {"thresholds": _write_lens(lens, collection, items.ids, folder)}
     for a, b in permutations(collection.lenses, 2):
         moved = compare(a, b, NEIGHBOURS, collection.tiers).as_dict(MOVERS)
-        folder.json(f"moved-{a.key}-{b.key}.json", moved)
+        folder.json(f"moved-{a.key}-{b.key}.json", _cut(moved))
     _write_page(collection, folder)
     kept = _write_pictures(collection, items.ids[shown].tolist(), folder)
     numbers = {} if kept is None else kept.numbers
@@ -193,7 +193,7 @@ def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> 
     return kept
 
 
-def _write_lens(lens: Lens, tiers: Tiers | None, ids: NDArray[np.int64], folder: _Folder) -> list[float]:
+def _write_lens(lens: Lens, collection: Collection, ids: NDArray[np.int64], folder: _Folder) -> list[float]:
     """Write what a lens sees; returns the thresholds of its ladders."""
     name = f"lens-{lens.key}"
     points = lens.index.store.fetch(torch.from_numpy(ids)).points(lens.space.geometry)
@@ -202,10 +202,11 @@ def _write_lens(lens: Lens, tiers: Tiers | None, ids: NDArray[np.int64], folder:
     folder.add(
         f"data/{name}/items.bin", b"".join(each.numpy().astype("<f4").tobytes() for each in (points.radius, aperture))
     )
-    drawn = build_map(lens, tiers)
+    drawn = build_map(lens, collection.tiers)
     folder.json(f"{name}/map.json", drawn.facts())
     for level, x, y, _ in drawn.facts()["tiles"]:
         folder.add(f"data/{name}/tiles/{level}-{x}-{y}.bin", drawn.tile(level, x, y))
+    folder.json(f"{name}/audit.json", survey_of(lens, collection.tiers, collection.hierarchy).as_dict())
     packer = packing.Packer(lens, ids)
     for number, content in enumerate(packer.chunks()):
         folder.add(f"data/{name}/answers/{number:03d}.bin", content)
@@ -248,6 +249,15 @@ def _facts(collection: Collection) -> dict[str, Any]:
     limits = Limits(k=packing.K, steps=packing.STEPS)
     embeds = {lens.key: {"text": False, "image": False} for lens in collection.lenses}
     return collection_facts(replace(collection, examples=()), limits, embeds)
+
+
+def _cut(value: Any) -> Any:
+    """A value of JSON whose captions are cut to `CAPTION` characters."""
+    if isinstance(value, dict):
+        return {name: _cut(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cut(held) for held in value]
+    return shortened(value, CAPTION) if isinstance(value, str) else value
 
 
 def _labels(index: Index, ids: NDArray[np.int64]) -> tuple[list[str | None], NDArray[np.bool_]]:

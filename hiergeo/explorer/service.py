@@ -21,6 +21,7 @@ from hiergeo.explorer.mapping import Map, build_map
 from hiergeo.explorer.moved import compare
 from hiergeo.explorer.prepared import Prepared
 from hiergeo.explorer.questions import Asked, Pair, Questions
+from hiergeo.explorer.survey import survey_of
 from hiergeo.geometry import Points
 from hiergeo.search import Item
 from hiergeo.search.groups import Result
@@ -182,6 +183,13 @@ class Explorer:
         make = partial(compare, a, b, k, self.collection.tiers)
         found = await self._once(("moved", *self._seen(a), *self._seen(b), k), make)
         told: dict[str, Any] = found.as_dict(count)
+        return told
+
+    async def audit(self, lens: Lens) -> dict[str, Any]:
+        """What the space of a lens is like."""
+        make = partial(survey_of, lens, self.collection.tiers, self.collection.hierarchy)
+        found = await self._once(("audit", *self._seen(lens)), make)
+        told: dict[str, Any] = found.as_dict()
         return told
 
     def selected(self, drawn: Map, lens: Lens, polygon: NDArray[np.float64]) -> dict[str, Any]:

@@ -29,8 +29,9 @@ Captions: TypeAlias = Iterable[str] | str | Path
 Images: TypeAlias = Iterable[str | Path] | str | Path
 """Paths of images; or a folder, whose images are taken in order of their paths."""
 
-Embeddings: TypeAlias = Tensor | Iterable[Tensor] | str | Path
-"""(N, D); or blocks (n, D) of them; or a .npy file; or an .npz with their captions, as ``hiergeo embed`` writes it."""
+Embeddings: TypeAlias = Tensor | Iterable[Tensor] | str | Path | Stored
+"""(N, D); or blocks (n, D) of them; or a .npy file; or an .npz with their captions, as ``hiergeo embed`` writes it, or
+what was read from one."""
 
 Item = TypeVar("Item")
 
@@ -106,9 +107,10 @@ class Inputs:
             InputError: it cannot be read.
         """
         if isinstance(embeddings, str | Path) and str(embeddings).lower().endswith(".npz"):
-            stored = read_stored(path_of(embeddings))
-            captions = stored.captions if captions is None else captions
-            return cls(captions, images, stored.embeddings, ids, stored)
+            embeddings = read_stored(path_of(embeddings))
+        if isinstance(embeddings, Stored):
+            captions = embeddings.captions if captions is None else captions
+            return cls(captions, images, embeddings.embeddings, ids, embeddings)
         return cls(captions, images, embeddings, ids)
 
     def given(self) -> list[str]:
@@ -291,6 +293,8 @@ class _Blocks:
     """Embeddings in blocks of any lengths, taken in others."""
 
     def __init__(self, embeddings: Embeddings) -> None:
+        if isinstance(embeddings, Stored):
+            embeddings = embeddings.embeddings
         if isinstance(embeddings, str | Path):
             embeddings = [_mapped(path_of(embeddings))]
         self._blocks: Iterator[Any] = iter([embeddings] if isinstance(embeddings, Tensor | np.ndarray) else embeddings)

@@ -4,6 +4,7 @@
 import { createChosen, createParents } from "./beside.js";
 import { caption, counted, fill, h, named, number, picture, s, signed } from "./dom.js";
 import { offers } from "./figure.js";
+import { preview } from "./photo.js";
 import { arrangeAll } from "./staircase.js";
 import { GUARANTEES, comparison, entails, shares, sharing, steps } from "./stairs.js";
 import { equal } from "./state.js";
@@ -227,6 +228,7 @@ function subject(ladder, query) {
   return h(
     "li",
     { class: "step query" },
+    query.photo && preview(query.photo),
     h(
       "span",
       { class: "body" },

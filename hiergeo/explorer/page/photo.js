@@ -1,6 +1,7 @@
 // @ts-check
 // Photos on their way to the server: turned upright, made small before they are sent, and refused in one sentence.
 
+import { h } from "./dom.js";
 import { encoded } from "./files.js";
 
 /** Longest side, in pixels, of what is sent: models look at far fewer. */
@@ -68,6 +69,22 @@ function shrunk(picture, scale) {
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
   picture.close();
   return encoded(canvas, "image/jpeg", QUALITY);
+}
+
+/** URLs of photos that were shown; photos are kept while the page is open, for the back button. @type {WeakMap<Blob, string>} */
+const URLS = new WeakMap();
+
+/**
+ * A photo that is asked, as it is shown.
+ *
+ * @param {Blob} photo
+ * @param {string} [alt] empty beside words that say what it is
+ * @returns {HTMLElement}
+ */
+export function preview(photo, alt = "") {
+  const url = URLS.get(photo) ?? URL.createObjectURL(photo);
+  URLS.set(photo, url);
+  return h("img", { class: "preview", alt, src: url });
 }
 
 function megabytes(bytes) {

@@ -2,7 +2,7 @@
 // The query box: a text, a photo or an item; where nothing can be embedded it finds captions instead.
 
 import { caption, counted, fill, h, named, picture } from "./dom.js";
-import { prepared, takePhotos } from "./photo.js";
+import { prepared, preview, takePhotos } from "./photo.js";
 
 /** Examples that are offered. */
 const EXAMPLES = 5;
@@ -177,28 +177,13 @@ async function describe(app, id, chip, words) {
 
 /** What is asked where it is no text: the photo, or the item. */
 async function showSubject(app, subject, query) {
-  const old = subject.querySelector("img[src^='blob:']");
-  if (old instanceof HTMLImageElement && old.classList.contains("preview")) URL.revokeObjectURL(old.src);
   fill(subject);
   subject.hidden = !query || "text" in query;
   if (subject.hidden) return;
   if ("photo" in query) {
-    const preview = h("img", {
-      class: "preview",
-      alt: "The photo that is asked",
-      src: URL.createObjectURL(query.photo),
-    });
-    fill(
-      subject,
-      preview,
-      h(
-        "p",
-        null,
-        "Your photo ",
-        caption(query.name, 60),
-        h("span", { class: "help" }, " It goes to the server that shows this page, which does not keep it."),
-      ),
-    );
+    const note = " It goes to the server that shows this page, which does not keep it.";
+    const words = h("p", null, "Your photo: ", caption(query.name, 60), h("br"), h("span", { class: "help" }, note));
+    fill(subject, preview(query.photo, "The photo that is asked"), words);
     return;
   }
   fill(subject, h("p", null, `Item ${query.item}`));

@@ -144,7 +144,7 @@ export class StaticSource {
   /** What two lenses see differently. */
   async moved(a, b, { count = 50 } = {}) {
     const found = await this.once(`moved ${a} ${b}`, () => this.json(`moved-${this.key(a)}-${this.key(b)}.json`));
-    return { ...found, movers: found.movers.slice(0, count) };
+    return { ...found, movers: found.movers.slice(0, count), rewired: found.rewired.slice(0, count) };
   }
 
   /** What the space of a lens is like. */
