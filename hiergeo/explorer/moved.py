@@ -24,7 +24,7 @@ from hiergeo.metrics.length import midranks
 MOST_NEIGHBOURS = 50
 """The largest k."""
 
-PAIRS = 60_000_000
+PAIRS = 100_000_000
 """Pairs of an item that is asked for and one that is looked at, for each kind and lens."""
 
 FEWEST, MOST = 100, 2000
