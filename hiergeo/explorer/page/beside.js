@@ -21,7 +21,7 @@ const ASKED = 16;
 export function createParents(app, lens, state) {
   const list = h("ol", { class: "parents" }, h("li", { class: "help" }, "…"));
   const note = h("p", { class: "help" });
-  const root = h("div", { class: "back" }, h("h3", null, "Walk back up"), note, list);
+  const root = h("div", { class: "back" }, h("h2", null, "Walk back up"), note, list);
   app.source.ask("parents", lens.key, state.query, { k: ASKED, by: state.by }).then(
     (answer) => {
       const hits = answer.hits.filter((hit) => hit.radius < answer.query.radius).slice(0, COUNT);

@@ -1,7 +1,7 @@
 // @ts-check
 // What moved between two lenses: sentences, ranks of radii against each other, how far they moved, and the items that moved most.
 
-import { caption, counted, h, named, number, picture, shortened, signed } from "./dom.js";
+import { caption, counted, h, named, number, picture, s, shortened, signed } from "./dom.js";
 import { csv } from "./files.js";
 import { fitted, histogram, scatter } from "./plots.js";
 import { downloads } from "./saving.js";
@@ -71,7 +71,12 @@ function ranks(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type 
     csv: () => csv(["id", "rank_a", "rank_b"], points.map((/** @type {any} */ each) => [each.id, each.x, each.y])),
     drawing: () => /** @type {SVGSVGElement} */ (host.firstElementChild),
   });
-  const root = h("figure", null, h("figcaption", null, h("b", null, "Order from general to specific in both spaces"), read), host, saved);
+  const swatch = (/** @type {string} */ name, /** @type {string} */ css) =>
+    h("span", null, s("svg", { class: `swatch ${css}`, width: 10, height: 10, "aria-hidden": "true" }, s("circle", { cx: 5, cy: 5, r: 4 })), name);
+  const tiers = (app.collection.tiers ?? []).map((/** @type {string} */ name, /** @type {number} */ index) => swatch(name, `tier${index}`));
+  const without = tiers.length > 0 && tier.includes(-1) && swatch("no tier", "untiered");
+  const legend = h("p", { class: "legend" }, tiers, without, swatch("moved most", "mover"));
+  const root = h("figure", null, h("figcaption", null, h("b", null, "Order from general to specific in both spaces"), read), legend, host, saved);
   return { root, light: (/** @type {any} */ row) => light(row) };
 }
 
