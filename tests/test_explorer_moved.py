@@ -89,6 +89,9 @@ def test_two_models_are_compared_item_by_item(before, after):
     assert found.neighbours.value == pytest.approx(overlap(nearest(near), nearest(other)))
     assert found.children.value == pytest.approx(overlap(nearest(-below), nearest(-others)))
     assert found.neighbours.items == N
+    for kept, one, two in zip(found.kept, (near, -below), (other, -others), strict=True):
+        counts = [len(here & there) for here, there in zip(nearest(one), nearest(two), strict=True)]
+        assert kept == tuple(counts.count(shared) for shared in range(K + 1))
     assert not found.same_radii
     assert not found.one_space
     assert sum(found.changes) == N

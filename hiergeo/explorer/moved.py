@@ -85,6 +85,7 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
         spearman=Measured(1.0, EQUAL, len(items)) if a.index is b.index else items.correlation(*radii),
         neighbours=mean_of(near[random] / k),
         children=mean_of(below[random] / k),
+        kept=(_kept(near[random], k), _kept(below[random], k)),
         tiers=tuple(_tier_moves(items, ranks, tiers)),
         changes=tuple(np.histogram(moved, np.linspace(-1, 1, BINS + 1))[0].tolist()),
         sample=_sample(items, ranks),
@@ -106,6 +107,10 @@ def _measured(
     if stores[1].manifest.rows != len(items) or not bool(stores[1].holds(torch.from_numpy(items.ids)).all()):
         raise InputError(f"{a.title} and {b.title} hold different items: compare lenses over the same ones.")
     return items, (radii, radii_of(stores[1], items, b.space.geometry))
+
+
+def _kept(counts: Ids, k: int) -> tuple[int, ...]:
+    return tuple(np.bincount(counts, minlength=k + 1).tolist())
 
 
 def _is_one_space(a: Lens, b: Lens) -> bool:
