@@ -25,6 +25,19 @@ HOSTILE = (
 )
 """Captions with markup, with controls of direction, of 10,000 characters with and without spaces, and a formula."""
 
+GIVE = """const [way, name] = arguments;
+const canvas = document.createElement('canvas');
+canvas.width = canvas.height = 40;
+canvas.toBlob((blob) => {
+  const given = new DataTransfer();
+  const [content, type] = name.endsWith('png') ? [blob, blob.type] : ['words', 'text/plain'];
+  const file = new File([content], name, {type});
+  given.items.add(file);
+  const how = {bubbles: true, cancelable: true, dataTransfer: given, clipboardData: given};
+  document.body.dispatchEvent(way === 'drop' ? new DragEvent('drop', how) : new ClipboardEvent('paste', how));
+});"""
+"""Drop or paste a file; its name says whether it is a picture."""
+
 TITLE = "<b>markup</b> \u202emodel"
 
 
@@ -138,3 +151,17 @@ class Page:
         """Widths of the document and of the screen."""
         wide, room = self.script("const d = document.documentElement; return [d.scrollWidth, innerWidth]")
         return wide, room
+
+    def give(self, way: str, name: str) -> None:
+        """Drop or paste a file, as `way` says; its name says whether it is a picture."""
+        self.script(GIVE, way, name)
+
+    def asked(self, path: str, **parameters: Any) -> Any:
+        """An answer of the server, without the code of the page."""
+        import httpx
+
+        return httpx.get(f"{self.url}api/{path}", params=parameters, timeout=30).raise_for_status().json()
+
+    def rungs(self, lens: str, **query: str) -> list[dict[str, Any]]:
+        """The items of a ladder, from the server."""
+        return [rung["hit"] for rung in self.asked("ladder", lens=lens, **query)["rungs"]]

@@ -37,19 +37,6 @@ window.fetch = (url, init) => {
 }"""
 """Keep the photos that are sent."""
 
-GIVE = """const [way, name] = arguments;
-const canvas = document.createElement('canvas');
-canvas.width = canvas.height = 40;
-canvas.toBlob((blob) => {
-  const given = new DataTransfer();
-  const [content, type] = name.endsWith('png') ? [blob, blob.type] : ['words', 'text/plain'];
-  const file = new File([content], name, {type});
-  given.items.add(file);
-  const how = {bubbles: true, cancelable: true, dataTransfer: given, clipboardData: given};
-  document.body.dispatchEvent(way === 'drop' ? new DragEvent('drop', how) : new ClipboardEvent('paste', how));
-});"""
-"""Drop or paste a file; its name says whether it is a picture."""
-
 SIZES = """const done = arguments[0];
 Promise.all(window.sent.map((photo) => createImageBitmap(photo))).then((all) =>
   done(all.map((each) => [each.width, each.height])))"""
@@ -71,23 +58,12 @@ def page(collection, files) -> Iterator[Page]:
         yield Page(browser, url)
 
 
-def asked(page: Page, path: str, **parameters) -> dict:
-    """An answer of the server, without the page's code."""
-    import httpx
-
-    return httpx.get(f"{page.url}api/{path}", params=parameters, timeout=30).raise_for_status().json()
-
-
-def rungs(page: Page, lens: str, **query) -> list[dict]:
-    return [rung["hit"] for rung in asked(page, "ladder", lens=lens, **query)["rungs"]]
-
-
 def test_the_first_screen_shows_a_ladder_in_every_space(page, collection):
     browser_common.requests(page.browser)
     page.open()
     example = collection.examples[0]
     assert page.script("return document.getElementById('query').value") == example
-    assert page.script(STEPS) == [[hit["id"] for hit in rungs(page, lens, q=example)] for lens in "01"]
+    assert page.script(STEPS) == [[hit["id"] for hit in page.rungs(lens, q=example)] for lens in "01"]
     assert page.texts(".column h2") == ["tiny · euclidean", TITLE]
     assert page.browser.get_log("browser") == []
     assert [url for url in browser_common.requests(page.browser) if not url.startswith(page.url)] == []
@@ -99,7 +75,7 @@ def test_a_text_is_asked_by_keys_alone(page):
     page.press("/", "a ring", "ENTER")
     page.until("return document.querySelector('.step.query .words')?.textContent === 'a ring'")
     assert page.hash()["q"] == "a ring"
-    hits = rungs(page, "0", q="a ring")
+    hits = page.rungs("0", q="a ring")
     assert page.script(STEPS)[0] == [hit["id"] for hit in hits]
     numbers = page.texts(".column:first-child .step[data-id] .numbers")
     for hit, text in zip(hits, numbers, strict=True):
@@ -115,7 +91,7 @@ def test_a_text_is_asked_by_keys_alone(page):
 def test_marks_of_differences_agree_with_the_answers(page, collection):
     for text in (collection.examples[0], "a small dotted star"):
         page.open(urlencode({"q": text}))
-        ladders = [[hit["id"] for hit in rungs(page, lens, q=text)] for lens in "01"]
+        ladders = [[hit["id"] for hit in page.rungs(lens, q=text)] for lens in "01"]
         count = Counter(each for ladder in ladders for each in ladder)
         lone = page.script("return [...document.querySelectorAll('.step.only')].map((each) => each.dataset.id)")
         assert sorted(lone) == sorted(each for each, times in count.items() if times == 1)
@@ -126,7 +102,7 @@ def test_marks_of_differences_agree_with_the_answers(page, collection):
 
 def test_dots_stand_at_their_radii_on_one_axis(page, collection):
     page.open(urlencode({"q": collection.examples[0]}))
-    radii = {hit["id"]: hit["radius"] for lens in "01" for hit in rungs(page, lens, q=collection.examples[0])}
+    radii = {hit["id"]: hit["radius"] for lens in "01" for hit in page.rungs(lens, q=collection.examples[0])}
     points = [(radii[each], at) for each, at in page.script(DOTS)]
     (r0, y0), (r1, y1) = min(points), max(points)
     for radius, at in points:
@@ -159,7 +135,7 @@ def test_labels_are_as_near_to_their_steps_as_they_can_be_without_overlapping(pa
 
 def test_a_step_is_chosen_and_climbed_from(page):
     page.open(urlencode({"q": "a small dotted star"}))
-    hits = rungs(page, "0", q="a small dotted star")
+    hits = page.rungs("0", q="a small dotted star")
     page.click(".column:first-child .step button", 1)
     page.until("return !document.querySelector('.chosen').hidden")
     assert page.texts(".chosen .full")[0] == hits[1]["caption"]
@@ -168,17 +144,41 @@ def test_a_step_is_chosen_and_climbed_from(page):
     page.until("return document.querySelector('.ask .subject').textContent.includes(arguments[0])", hits[1]["caption"])
     page.rest()
     assert page.hash()["from"] == hits[1]["id"]
-    assert page.script(STEPS)[0] == [hit["id"] for hit in rungs(page, "0", item=hits[1]["id"])]
+    assert page.script(STEPS)[0] == [hit["id"] for hit in page.rungs("0", item=hits[1]["id"])]
     page.script("history.back()")
     page.until("return document.getElementById('query').value === 'a small dotted star'")
     page.script("history.forward()")
     page.until("return document.getElementById('query').value === ''")
 
 
+def test_an_item_that_is_no_step_has_its_radius_beside_the_ladders(page):
+    steps = {hit["id"] for lens in "01" for hit in page.rungs(lens, q="a ring")}
+    other = next(str(item) for item in range(20) if str(item) not in steps)
+    page.open(f"q=a+ring&item={other}")
+    (item,) = page.asked("items", ids=other)["items"]
+    page.until("return document.querySelector('.measures')?.textContent.includes('radius')")
+    assert page.texts(".measures dd span") == [f"radius {item['radius'][lens]:.3f}" for lens in "01"]
+    page.script("document.querySelector('.step button').focus()")
+    page.press("ESCAPE")
+    page.until("return document.querySelector('.chosen').hidden")
+
+
+def test_a_phone_shows_one_ladder_at_a_time(page):
+    page.open("q=a+ring", 390)
+    seen = (
+        "return [...document.querySelectorAll('.column')].map((each) => Math.round(each.getBoundingClientRect().left))"
+    )
+    assert page.script(seen)[0] == 16
+    assert page.script(seen)[1] >= 370
+    page.click(".switcher button", 1)
+    page.until(f"{seen}[1] === 16")
+    page.until("return document.querySelectorAll('.switcher button')[1].getAttribute('aria-pressed') === 'true'")
+
+
 def test_the_way_back_up_lists_more_general_items_by_their_cones(page):
     page.open("q=a+small+dotted+star&lenses=1")
     page.until("return document.querySelector('.parents button')")
-    answer = asked(page, "parents", lens="1", q="a small dotted star", k=16, by="margin")
+    answer = page.asked("parents", lens="1", q="a small dotted star", k=16, by="margin")
     general = [hit for hit in answer["hits"] if hit["radius"] < answer["query"]["radius"]][:6]
     ids = page.script("return [...document.querySelectorAll('.parents li')].map((each) => each.dataset.id)")
     assert ids == [hit["id"] for hit in general]
@@ -248,7 +248,7 @@ def test_tabs_go_by_arrow_keys(page):
 @pytest.mark.parametrize("width", [360, 390, 1280])
 def test_hostile_captions_are_text_and_no_line_is_wider_than_the_screen(page, collection, width):
     for word in ("onerror", "esrever", "very long", "wwww", "HYPERLINK"):
-        (found,) = asked(page, "find", text=word, k=1)["items"]
+        (found,) = page.asked("find", text=word, k=1)["items"]
         caption, item = found["caption"], found["id"]
         assert caption in HOSTILE
         page.open(f"from={item}&item={item}", width)
@@ -260,7 +260,7 @@ def test_hostile_captions_are_text_and_no_line_is_wider_than_the_screen(page, co
 
 
 def test_a_cut_caption_is_shown_whole_on_focus(page):
-    item = asked(page, "find", text="very long", k=1)["items"][0]["id"]
+    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
     page.open(f"from={item}")
     page.script("document.querySelector('.step:has(.cut) button').focus()")
     assert len(page.texts("#tip:not([hidden])")[0]) > 1000
@@ -295,7 +295,7 @@ def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
     name = "ladder-a-small-dotted-star"
     table = browser_common.saved(files, f"{name}.csv").read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
-    hits = [hit for lens in "01" for hit in rungs(page, lens, q=text)]
+    hits = [hit for lens in "01" for hit in page.rungs(lens, q=text)]
     assert [row["id"] for row in rows] == [hit["id"] for hit in hits]
     assert [float(row["margin"]) for row in rows] == [hit["margin"] for hit in hits]
     drawing = browser_common.saved(files, f"{name}.svg").read_text(encoding="utf-8")
@@ -306,14 +306,14 @@ def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_a_photo_is_dropped_or_pasted(page, way):
     page.open("q=a+ring")
-    page.script(GIVE, way, "picture.png")
+    page.give(way, "picture.png")
     page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
     assert "picture.png" in page.texts(".ask .subject")[0]
 
 
 def test_a_file_that_cannot_be_sent_is_refused_before(page):
     page.open("q=a+ring")
-    page.script(GIVE, "drop", "notes.txt")
+    page.give("drop", "notes.txt")
     page.until("return !document.querySelector('.ask > .failed').hidden")
     assert "photo" in page.texts(".ask > .failed")[0]
     assert page.script("return document.getElementById('query').value") == "a ring"

@@ -179,7 +179,8 @@ export const view = {
 
     return {
       update(/** @type {any} */ state, /** @type {any} */ before) {
-        const moved = !before || !shown || shown.place.key !== placeOf(state).key;
+        const photo = !state.item && state.query?.photo !== before?.query?.photo;
+        const moved = !before || !shown || photo || shown.place.key !== placeOf(state).key;
         const other = !before || !shown || before.by !== state.by || before.lenses[0] !== state.lenses[0];
         if (moved) wanted = first();
         space.show(state.lenses[0]);
