@@ -34,6 +34,12 @@ const box = drawn.getBoundingClientRect();
 return [each.outerHTML.slice(0, 120), outlined(drawn), box.width > 0 && box.height > 0]"""
 """The element that has the focus, whether it is outlined, and whether it can be seen; null once it came round."""
 
+SPILT = """return [...document.querySelectorAll('.panel.chart text')].filter((each) => {
+  const [text, panel] = [each, each.closest('svg')].map((element) => element.getBoundingClientRect());
+  return text.left < panel.left - 1 || text.right > panel.right + 1 || text.bottom > panel.bottom + 1;
+}).map((each) => each.textContent)"""
+"""Texts of plots that leave their plot."""
+
 FULL = "&q=a+ring&item=3"
 """A query and an item in focus."""
 
@@ -102,10 +108,11 @@ def test_axe_finds_nothing_and_nothing_is_cut(page, view):
 
 
 def faults(page: Page, width: int, scheme: str) -> list[str]:
-    """What axe-core finds at a width and in light or dark; first of all, that nothing is wider than the screen."""
+    """What axe-core finds at a width and in light or dark; before that, nothing is wider than its place."""
     browser_common.resize(page.browser, width)
     media(page, color_scheme=scheme)
     assert page.size() == (width, width)
+    assert page.script(SPILT) == []
     return browser_common.violations(page.browser)
 
 
