@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from test_report_browser import browser, resize
 
 from hiergeo._text import shortened
-from hiergeo.explorer import export_page, pages
+from hiergeo.explorer import export_page
 from hiergeo.explorer.export import CAPTION
 from hiergeo.explorer.mapping import build_map
 
@@ -209,7 +209,7 @@ def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
     assert page.execute_script("return window.hostile") is None
     told = page.find_element(By.ID, "main").text
     assert "thing 9" in told
-    for view in sorted({"map", "tree", "compare"} & {name.removesuffix(".js") for name in pages.names()}):
+    for view in ("map", "tree", "compare", "audit"):
         page.find_element(By.ID, f"tab-{view}").click()
         panel = page.find_element(By.ID, f"panel-{view}")
         WebDriverWait(page, 20).until(lambda _, panel=panel: panel.text.strip())

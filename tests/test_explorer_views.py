@@ -196,6 +196,8 @@ def test_two_spaces_are_compared(page, collection):
     moved = asked(page, "moved", a=0, b=1)
     assert page.texts(".moved .lede") == [moved["sentences"][0]]
     assert page.texts(".found-more li") == moved["sentences"][1:]
+    page.until("return document.querySelectorAll('.moved .plot .bars').length === 2")
+    assert sum(moved["kept"]["neighbours"]) == moved["neighbours"]["items"]
     assert page.texts(".compare option")[:2] == ["tiny · euclidean", TITLE]
     shared = [int(text.split()[0]) for text in page.script(COLUMN, 2)]
     assert shared == sorted(shared)
