@@ -83,7 +83,7 @@ function mount(root, app) {
     fill(
       summary,
       "Each step is the item nearest to the query within a radius around the root: the further down, the more specific. ",
-      "✓ and a filled dot: the cone of the item holds the query; margins and angles are in radians. ",
+      "✓ and a filled dot: the cone of the item holds the query (margin ≥ 0). Margins and angles are in radians. ",
       h("b", null, comparison(counts, drawn.length)),
     );
     columns.style.setProperty("--columns", String(shown.length));

@@ -51,9 +51,9 @@ function ranks(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type 
   const marked = moved.movers.map((/** @type {any} */ row) => ({ id: row.id, x: row.rank_a, y: row.rank_b, css: "mover" }));
   const points = [...sample.filter((/** @type {any} */ each) => !byId.has(each.id)), ...marked];
   const [a, b] = lenses.map((lens) => shortened(lens.title, ON_AXIS));
-  const axis = (/** @type {string} */ title) => ({ low: 0, high: 1, label: `share of items of smaller radius, ${title}` });
+  const axis = (/** @type {string} */ title) => ({ low: 0, high: 1, label: `radius rank, ${title}` });
   const label = `Rank of the radius of ${counted(points.length, "item")} in ${a} (across) and ${b} (up). On the diagonal ranks are the same.`;
-  const read = h("p", { class: "reading-line", "aria-hidden": "true" }, "Point at a dot to read it; a click brings it into focus.");
+  const read = h("p", { class: "reading-line", "aria-hidden": "true" }, "Rank: share of items of smaller radius. Point at a dot to read it.");
   let light = (/** @type {any} */ _) => {};
   const told = async (/** @type {any} */ point) => {
     over(point ? (byId.get(point.id) ?? null) : null);
