@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import browser_common
+import pytest
 
 from hiergeo import explorer, search, serving
 from hiergeo.datasets import scenes
@@ -165,3 +166,22 @@ class Page:
     def rungs(self, lens: str, **query: str) -> list[dict[str, Any]]:
         """The items of a ladder, from the server."""
         return [rung["hit"] for rung in self.asked("ladder", lens=lens, **query)["rungs"]]
+
+
+def fixtures() -> tuple[Any, Any, Any]:
+    """Fixtures of a test module: a small hostile collection, the folder where the browser saves files, and the page."""
+    module = pytest.fixture(scope="module")
+    return module(_collection), module(_files), module(_page)
+
+
+def _collection(tmp_path_factory):
+    return small_collection(tmp_path_factory.mktemp("small") / "items", HOSTILE)
+
+
+def _files(tmp_path_factory):
+    return tmp_path_factory.mktemp("files")
+
+
+def _page(collection, files):
+    with explored(collection) as url, browser_common.chromium(files) as browser:
+        yield Page(browser, url)

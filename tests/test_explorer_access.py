@@ -1,11 +1,8 @@
 """The whole explorer without a mouse, on a phone, by light and dark, enlarged, and as axe-core reads it."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import browser_common
 import pytest
-from explorer_common import HOSTILE, Page, explored, small_collection
+from explorer_common import Page, fixtures
 
 pytest.importorskip("starlette")
 
@@ -46,20 +43,7 @@ FULL = "&q=a+ring&item=3"
 LIVE = "return document.getElementById('live').textContent"
 
 
-@pytest.fixture(scope="module")
-def collection(tmp_path_factory):
-    return small_collection(tmp_path_factory.mktemp("small") / "items", HOSTILE)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("files")
-
-
-@pytest.fixture(scope="module")
-def page(collection, files) -> Iterator[Page]:
-    with explored(collection) as url, browser_common.chromium(files) as browser:
-        yield Page(browser, url)
+collection, files, page = fixtures()
 
 
 def show(page: Page, view: str, fragment: str = "", width: int = 1280) -> None:

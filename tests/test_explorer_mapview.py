@@ -101,6 +101,15 @@ def test_the_ladder_of_the_query_is_drawn_along_geodesics_from_the_root(desk, ad
     assert len(stops) > 40
 
 
+def test_an_item_that_is_chosen_elsewhere_comes_into_sight(desk, address):
+    opened(desk, address, [-1], 400, suffix="#at=2,0&zoom=6")
+    far = run(desk, "return app.source.maps[0].points.filter(({ x }) => x < -0.7)[0].id")
+    seen = f"{STAGE} const {{ x, y }} = app.source.maps[0].points[given[1]]; return stage.holds([x, y])"
+    assert not run(desk, seen, 0, far)
+    desk.execute_script("app.state.set({ item: arguments[0] })", str(far))
+    until(desk, seen, 0, far)
+
+
 def test_every_item_in_sight_is_reached_by_keyboard_from_the_root_outwards_and_spoken(desk, address):
     opened(desk, address, [-1], 200)
     press(desk, "nnnp")

@@ -1,14 +1,12 @@
 """The tree, the comparison and the audit of the explorer in headless Chromium, against the index itself."""
 
 import csv
-from collections.abc import Iterator
-from pathlib import Path
 
 import browser_common
 import numpy as np
 import pytest
 import torch
-from explorer_common import HOSTILE, TITLE, Page, explored, small_collection
+from explorer_common import HOSTILE, TITLE, Page, explored, fixtures
 from PIL import Image
 
 from hiergeo import explorer, search
@@ -57,20 +55,7 @@ DOTS = f"{PLACES} return [...panel.querySelectorAll('.dots circle')].map(place)"
 RING = f"{PLACES} const ring = panel.querySelector('.ring'); return [ring.getAttribute('visibility'), ...place(ring)]"
 
 
-@pytest.fixture(scope="module")
-def collection(tmp_path_factory):
-    return small_collection(tmp_path_factory.mktemp("small") / "items", HOSTILE)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("files")
-
-
-@pytest.fixture(scope="module")
-def page(collection, files) -> Iterator[Page]:
-    with explored(collection) as url, browser_common.chromium(files) as browser:
-        yield Page(browser, url)
+collection, files, page = fixtures()
 
 
 def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
@@ -78,13 +63,6 @@ def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
     page.open(fragment, width)
     page.until("return document.querySelector(arguments[0])", ready)
     page.rest()
-
-
-def asked(page: Page, path: str, **parameters) -> dict:
-    """An answer of the server, without the page's code."""
-    import httpx
-
-    return httpx.get(f"{page.url}api/{path}", params=parameters, timeout=30).raise_for_status().json()
 
 
 def named(hit: dict, longest: int) -> str:
@@ -121,7 +99,7 @@ def test_edges_of_the_tree_are_those_of_the_index(page, collection, lens, by):
     focus = item(collection, collection.examples[0])
     show(page, f"view=tree&item={focus}&lenses={lens}&by={by}", ".node.current")
     for side, verb in (("above", "parents"), ("below", "children")):
-        hits = [hit for hit in asked(page, verb, lens=lens, item=focus, k=9, by=by)["hits"] if hit["id"] != str(focus)]
+        hits = [hit for hit in page.asked(verb, lens=lens, item=focus, k=9, by=by)["hits"] if hit["id"] != str(focus)]
         told = [[named(hit, 90), "✓ entailed" if hit["margin"] >= 0 else "✗ not entailed"] for hit in hits]
         shown = page.script(EDGES, f".{side}")
         assert [each[:2] for each in shown] == told[:8]
@@ -159,7 +137,7 @@ def test_more_items_come_and_the_edges_are_saved(page, collection, files):
     with browser_common.saved(files, "edges-of-the-tree.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     below = [row for row in rows if row["general_id"] == str(focus)]
-    hits = [hit for hit in asked(page, "children", lens=0, item=focus, k=17)["hits"] if hit["id"] != str(focus)][:16]
+    hits = [hit for hit in page.asked("children", lens=0, item=focus, k=17)["hits"] if hit["id"] != str(focus)][:16]
     assert [row["specific_id"] for row in below] == [hit["id"] for hit in hits]
     assert [float(row["margin_rad"]) for row in below] == pytest.approx([hit["margin"] for hit in hits])
     assert [row["entailed"] for row in below] == [str(hit["margin"] >= 0).lower() for hit in hits]
@@ -172,7 +150,7 @@ def test_a_text_and_its_item_stand_in_the_middle_alike(page, collection):
     assert page.texts(".middle h2") == ["Your query"]
     assert page.texts(".node.current bdi") == [text]
     assert text not in captions(page, "above") + captions(page, "below")
-    count = asked(page, "count", lens=0, q=text)["count"]
+    count = page.asked("count", lens=0, q=text)["count"]
     told = page.until("return document.querySelector('.held').textContent")
     assert told == f"Its cone holds {count} of {len(collection.first):,} items."
 
@@ -193,7 +171,7 @@ def test_hostile_captions_are_text_and_cut(page, collection):
 
 def test_two_spaces_are_compared(page, collection):
     show(page, "view=compare", ".sorted tbody tr")
-    moved = asked(page, "moved", a=0, b=1)
+    moved = page.asked("moved", a=0, b=1)
     assert page.texts(".moved .lede") == [moved["sentences"][0]]
     assert page.texts(".found-more li") == moved["sentences"][1:]
     page.until("return document.querySelectorAll('.moved .plot .bars').length === 2")
@@ -208,7 +186,7 @@ def test_two_spaces_are_compared(page, collection):
     page.click(".pager button", 1)
     assert page.texts(".pager .note")[0].startswith("13–24 of ")
     for place, lens in enumerate("01"):
-        hits = asked(page, "children", lens=lens, q=collection.examples[0], k=10)["hits"]
+        hits = page.asked("children", lens=lens, q=collection.examples[0], k=10)["hits"]
         shown = page.script(SIDE, 1, place)
         assert [caption for caption, _ in shown] == [named(hit, 110) for hit in hits]
     first, second = ({caption for caption, _ in page.script(SIDE, 1, place)} for place in (0, 1))
@@ -242,7 +220,7 @@ def test_the_audit_tells_what_the_survey_found(page, collection, files):
     show(page, "view=audit", ".numbers-table")
     page.until("return document.querySelectorAll('.survey .bars').length >= 6")
     for place, key in enumerate("01"):
-        found = asked(page, "audit", lens=key)
+        found = page.asked("audit", lens=key)
         told = page.script(
             "return [...document.querySelectorAll('.survey')[arguments[0]].querySelectorAll('.finding')]"
             ".map((each) => [each.dataset.severity, each.textContent])",
@@ -251,13 +229,13 @@ def test_the_audit_tells_what_the_survey_found(page, collection, files):
         words = {"fine": "✓ Fine: ", "note": "○ Note: ", "warning": "▲ Warning: "}
         assert told == [[each["severity"], words[each["severity"]] + each["sentence"]] for each in found["findings"]]
     mark, low, high = page.script(UNIT)
-    edges = asked(page, "audit", lens=1)["radius"]["edges"]
+    edges = page.asked("audit", lens=1)["radius"]["edges"]
     assert (mark - low) / (high - low) == pytest.approx((1 - edges[0]) / (edges[-1] - edges[0]), abs=0.01)
     page.click(".survey:nth-child(2) .downloads .button", 0)
     with browser_common.saved(files, "radii-in-b-markup-b-model.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     counts = sum(int(row[name]) for row in rows for name in row if name not in ("from", "to"))
-    assert counts == sum(tier["items"] for tier in asked(page, "audit", lens=1)["tiers"])
+    assert counts == sum(tier["items"] for tier in page.asked("audit", lens=1)["tiers"])
 
 
 def test_a_plot_is_saved_as_a_picture(page, files):

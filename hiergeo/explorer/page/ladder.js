@@ -261,4 +261,6 @@ function mark(columns, item) {
 function markSwitch(switcher, columns) {
   const place = Math.round(columns.scrollLeft / Math.max(1, columns.clientWidth));
   [...switcher.children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === place)));
+  const shown = switcher.children[place];
+  if (shown) switcher.scrollTo({ left: shown.offsetLeft - switcher.offsetLeft });
 }

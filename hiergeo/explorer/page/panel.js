@@ -14,6 +14,7 @@ import { Stage } from "./stage.js";
 /**
  * @typedef {{pace: import("./levels.js").Pace, mode: () => string, moved: (panel: Panel) => void,
  *   touched: (panel: Panel) => void, opened: (panel: Panel) => void,
+ *   leads: (panel: Panel) => boolean,
  *   region: (panel: Panel, polygon: [number, number][]) => void}} Host the view that holds the panels
  */
 
@@ -138,7 +139,11 @@ export class Panel {
   async relate(state) {
     if (!this.stage) return;
     const related = await this.relations.update(state);
-    if (related && !this.closed) this.stage.show({ related });
+    if (!related || this.closed) return;
+    this.stage.show({ related });
+    const { item } = related;
+    if (item && item.id !== this.seen && this.host.leads(this) && !this.stage.holds(item.z)) this.stage.centre(item.z);
+    this.seen = item?.id;
   }
 
   restyle() {

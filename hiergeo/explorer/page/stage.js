@@ -256,6 +256,12 @@ export class Stage {
     this.repaint();
   }
 
+  /** Whether a point is in sight. @param {Complex} z base coordinates */
+  holds(z) {
+    const [x, y] = this.camera.onScreen(z);
+    return x >= 0 && y >= 0 && x <= this.camera.width && y <= this.camera.height;
+  }
+
   /** Bring a point to the centre, along the geodesic. @param {Complex} z base coordinates */
   centre(z) {
     const { camera } = this;
