@@ -5,7 +5,8 @@ done in software by SwiftShader, on the processor that the server and the page s
 the map along a circle and turns the wheel in and out, through the events that a mouse sends. Frame times are intervals
 between animation frames; a task is one of the page's main thread that the browser reports as long, above 50 ms. The arm
 "empty page" is what the browser does without a map; "at rest" is the map while finer tiles are added and then nothing
-happens.
+happens. The last column is the processor time of all processes of the browser for each frame, which depends less than
+the others on what else the machine does.
 
 Rasterisation of the page itself is by the processor, as Chromium does it where there is no GPU; `--gpu-raster` has
 SwiftShader do this too, which takes longer.
@@ -29,8 +30,9 @@ from hiergeo import Space, search
 
 DIM = 16
 BLOCK = 100_000
+TICKS = os.sysconf("SC_CLK_TCK")
 DRAWN = "document.querySelector('.map-panel')?.dataset.drawn"
-HEAD = f"{'arm':<12} {'frames':>7} {'median':>8} {'p95':>8} {'max':>8} {'longest task':>14}"
+HEAD = f"{'arm':<12} {'frames':>7} {'median':>8} {'p95':>8} {'max':>8} {'longest task':>14} {'processor':>11}"
 
 MEASURE = """
 const [seconds, what] = [arguments[0], arguments[1]], done = arguments[arguments.length - 1];
@@ -128,16 +130,16 @@ def report(page: Any, url: str, asked: argparse.Namespace) -> None:
     version = page.capabilities["browserVersion"]
     print(f"Chromium {version}, headless, 1280 x 1000; WebGL by SwiftShader, the page rasterised by {raster}.")
     print(f"{asked.rows:,} items; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n\n{HEAD}", flush=True)
-    row("empty page", *page.execute_async_script(MEASURE, min(3.0, asked.seconds), "rest"))
+    arm(page, "empty page", min(3.0, asked.seconds), "rest")
     page.get(f"{url}/#view=map")
     until(page, "return Boolean(document.querySelector('.map-stage'))")
-    row("opening", *page.execute_async_script(MEASURE, asked.seconds, "rest"))
+    arm(page, "opening", asked.seconds, "rest")
     until(page, f"return Boolean({DRAWN})")
     drawn = page.execute_script(f"return {DRAWN}")
     if asked.picture:
         page.save_screenshot(str(asked.picture))
     for name, what in (("pan", "drag"), ("zoom", "wheel"), ("at rest", "rest")):
-        row(name, *page.execute_async_script(MEASURE, asked.seconds, what))
+        arm(page, name, asked.seconds, what)
     print(f"\nDrawn at rest: {int(drawn):,} points. Load at the end: {os.getloadavg()[0]:.1f}.")
 
 
@@ -148,11 +150,31 @@ def until(page: Any, code: str) -> None:
     WebDriverWait(page, 600, poll_frequency=0.2).until(lambda driver: driver.execute_script(code))
 
 
-def row(name: str, frames: list[float], task: float) -> None:
-    """Print what one arm took, in milliseconds."""
+def arm(page: Any, name: str, seconds: float, what: str) -> None:
+    """Measure one arm and print what its frames took, in milliseconds."""
+    before = processor(page.service.process.pid)
+    frames, task = page.execute_async_script(MEASURE, seconds, what)
+    used = 1000 * (processor(page.service.process.pid) - before) / len(frames)
     median, p95, most = np.percentile(frames, [50, 95, 100])
     longest = f"{task:>11.0f} ms" if task else f"{'none':>14}"
-    print(f"{name:<12} {len(frames):>7} {median:>5.0f} ms {p95:>5.0f} ms {most:>5.0f} ms {longest}", flush=True)
+    row = f"{name:<12} {len(frames):>7} {median:>5.0f} ms {p95:>5.0f} ms {most:>5.0f} ms {longest} {used:>8.0f} ms"
+    print(row, flush=True)
+
+
+def processor(root: int) -> float:
+    """Seconds of processor time that a process and all below it have used."""
+    parents: dict[int, int] = {}
+    spent: dict[int, float] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            place = int(stat.parent.name)
+            parents[place], spent[place] = int(fields[1]), (int(fields[11]) + int(fields[12])) / TICKS
+
+    def below(process: int) -> bool:
+        return process == root or (process in parents and below(parents[process]))
+
+    return sum(time for process, time in spent.items() if below(process))
 
 
 if __name__ == "__main__":
