@@ -160,7 +160,7 @@ def test_a_text_and_its_item_stand_in_the_middle_alike(page, collection):
     assert text not in captions(page, "above") + captions(page, "below")
     count = page.asked("count", lens=0, q=text)["count"]
     told = page.until("return document.querySelector('.held').textContent")
-    assert told == f"Its cone holds {count} of {len(collection.first):,} items."
+    assert told == f"Its cone holds {count - 1} of {len(collection.first):,} items.", "the caption itself is counted"
 
 
 def test_hostile_captions_are_text_and_cut(page, collection):
@@ -264,6 +264,7 @@ def test_a_plot_is_saved_as_a_picture(page, files):
     picture = Image.open(browser_common.saved(files, "radii-in-b-markup-b-model.png")).convert("RGB")
     width = page.script("return document.querySelector('.survey .panel').getBoundingClientRect().width")
     assert picture.width == pytest.approx(2 * width, abs=2)
+    assert width == page.script("return document.querySelector('.survey .panel').viewBox.baseVal.width"), "stretched"
     colours = {colour for _, colour in picture.getcolors(1 << 20)}
     assert len(colours) > 20
     page.click(".survey .downloads .button", 1)
