@@ -374,7 +374,8 @@ def test_without_a_model_the_box_finds_captions(page, tmp_path):
     generator = torch.Generator().manual_seed(0)
     captions = ["animal", "dog", "small dog", "cat", "a small dog on a sofa"]
     embeddings = torch.randn(5, 6, generator=generator)
-    search.build(tmp_path / "plain", None, captions, embeddings=embeddings)
+    images = [f"{place}.png" for place in range(5)]  # which are nowhere
+    search.build(tmp_path / "plain", None, captions, images, embeddings=embeddings)
     with explored(explorer.open_collection([tmp_path / "plain"])) as url:
         plain = Page(page.browser, url)
         plain.open()
@@ -391,6 +392,10 @@ def test_without_a_model_the_box_finds_captions(page, tmp_path):
         assert plain.hash()["from"] == str(captions.index(chosen))
         plain.rest()
         assert plain.script(STEPS)[0][-1] == plain.hash()["from"]
+        assert plain.script("return document.getElementById('query').value") == ""
+        assert "--images" in plain.texts("#unpictured")[0]
+        loaded = plain.script("return performance.getEntriesByType('resource').map(({ name }) => name)")
+        assert [url for url in loaded if "thumbnail" in url] == []
 
 
 def test_nothing_was_logged(page):

@@ -10,8 +10,9 @@ import torch
 from hiergeo import search
 from hiergeo.datasets import scenes
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.explorer import Thumbnails, open_collection
+from hiergeo.explorer import Thumbnails, create_explorer, open_collection
 from hiergeo.explorer.collection import collect
+from hiergeo.explorer.facts import collection_facts
 from hiergeo.search.layout import ModelFacts
 
 CAPTIONS = ["animal", "dog", "small dog", "a small dog on a red sofa"]
@@ -124,8 +125,14 @@ def size(content: bytes) -> tuple[int, int]:
 def test_pictures_are_shown_from_the_named_folder_alone(build, tmp_path) -> None:
     photos = tmp_path / "photos"
     index = build("one", images=[picture(photos / f"{i}.png") for i in range(4)])
-    assert open_collection([index]).pictures.path(0) is None
-    pictures = open_collection([index], images=photos).pictures
+    alone = open_collection([index])
+    assert alone.pictures.path(0) is None
+    assert collection_facts(alone)["pictures"] is False
+    (told,) = (each for each in create_explorer(alone).state.explorer.warm_up() if "--images" in each)
+    assert "4" in told
+    shown = open_collection([index], images=photos)
+    assert collection_facts(shown)["pictures"] is True
+    pictures = shown.pictures
     assert size(pictures.jpeg(3, 192)) == (192, 96)
     assert size(pictures.jpeg(3, 64)) == (64, 32)
     with pytest.raises(InputError, match="item 4"):

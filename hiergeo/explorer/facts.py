@@ -43,7 +43,8 @@ def collection_facts(
         "title": collection.title,
         "items": len(first),
         "captions": items.captions,
-        "images": items.images,
+        "images": len(items.illustrated),
+        "pictures": collection.pictures is not None and collection.pictures.some(items.illustrated),
         "tiers": None if collection.tiers is None else list(collection.tiers.names),
         "lenses": [{**lens_facts(lens), "embeds": embeds.get(lens.key, none)} for lens in collection.lenses],
         "examples": [*collection.examples] or [{"item": str(item)} for item in proposed(first, items.readable)],
@@ -89,26 +90,26 @@ class Counted:
 
     Attributes:
         captions: how many have a caption.
-        images: how many have an image.
+        illustrated: ids (m,) of those that have an image.
         readable: ids (n,) of some whose captions are neither very short nor long.
     """
 
     captions: int
-    images: int
+    illustrated: NDArray[np.int64]
     readable: NDArray[np.int64]
 
 
 def counted(index: Index) -> Counted:
     """Count the items of an index in one pass over their labels."""
-    captions = images = 0
-    readable = [np.empty(0, np.int64)]
+    captions = 0
+    illustrated, readable = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     share = max(1, len(index) // LOOKED_AT)
     for ids, labels in index.store.named():
         captions += sum(caption is not None for caption in labels.captions)
-        images += sum(image is not None for image in labels.images)
+        illustrated.append(ids[[image is not None for image in labels.images]])
         some = labels.captions[::share]
         readable.append(ids[::share][[caption is not None and len(caption) in READABLE for caption in some]])
-    return Counted(captions, images, np.concatenate(readable))
+    return Counted(captions, np.concatenate(illustrated), np.concatenate(readable))
 
 
 def proposed(index: Index, readable: NDArray[np.int64]) -> list[int]:

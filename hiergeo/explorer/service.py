@@ -77,7 +77,7 @@ class Explorer:
         """Load the models of the indexes and make one sweep of each; an index whose model is away takes no texts.
 
         Returns:
-            A sentence about every index that takes no texts.
+            A sentence about every index that takes no texts, and one where pictures are known and none may be shown.
         """
         told = []
         for key, service in self._services.items():
@@ -90,6 +90,9 @@ class Explorer:
             else:
                 if service.index.encoder.facts is None:
                     told.append("texts and photos cannot be searched: an index does not say which model embedded it.")
+        facts = self.described()
+        if facts["images"] and not facts["pictures"]:
+            told.append(f"of {facts['images']:,} pictures none may be shown: name their folder with --images.")
         return told
 
     def service(self, lens: Lens) -> Service:

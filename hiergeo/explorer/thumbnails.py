@@ -4,10 +4,13 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.errors import InputError
@@ -30,6 +33,9 @@ NUMBERED = "image-id:"
 
 LISTED = 1 << 20
 """Files of a folder of images that are looked at for their numbers."""
+
+TRIED = 1024
+"""Items whose pictures are looked for to know whether any may be shown."""
 
 
 @final
@@ -100,6 +106,17 @@ class Thumbnails:
         if not there:
             raise InputError(f"there is no item {item}.")
         return None
+
+    def some(self, ids: NDArray[np.int64]) -> bool:
+        """Whether a picture of any of these items, ids (n,), may be shown, as `TRIED` of them, spread evenly, tell.
+
+        More items than that are taken to have some below a folder that is named.
+        """
+        for item in ids[:: max(1, -(-len(ids) // TRIED))].tolist():
+            with suppress(InputError):
+                if self.path(item) is not None:
+                    return True
+        return self._folder is not None and len(ids) > TRIED
 
     def _candidates(self, reference: str, index: Path) -> list[Path]:
         """Where the picture that an index refers to may be."""

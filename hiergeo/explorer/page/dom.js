@@ -127,15 +127,16 @@ export function counted(count, one, many = `${one}s`) {
 }
 
 /**
- * The thumbnail of an item; it stays empty if there is none.
+ * The thumbnail of an item, which stays empty if there is none; null where no picture of the collection may be shown.
  *
- * @param {{thumbnail: (id: string, side: number) => any}} source
+ * @param {{thumbnail: (id: string, side: number) => any, can?: {pictures: boolean}}} source
  * @param {string} id
  * @param {number} side 64 or 192
  * @param {string} [alt] empty beside the caption
- * @returns {HTMLImageElement}
+ * @returns {HTMLImageElement | null}
  */
 export function picture(source, id, side, alt = "") {
+  if (source.can && !source.can.pictures) return null;
   const image = h("img", { class: "thumb", alt, decoding: "async", width: side, height: side });
   Promise.resolve(source.thumbnail(id, side)).then(
     (url) => (image.src = url),

@@ -16,6 +16,8 @@ const VIEWS = [
   { name: "audit", title: "Audit", load: () => import("./audit.js") },
 ];
 
+const UNPICTURED = "No picture of these items may be shown: start the explorer with their folder (--images).";
+
 const part = (id) => /** @type {any} */ (document.getElementById(id));
 
 /** Open the collection and build the page; a page that cannot open says why. */
@@ -49,6 +51,7 @@ function build(source, collection) {
   const shown = state.get();
   if (example && !shown.query && !shown.item) state.set({ query: queryOf(example) }, { push: false });
   part("ask").append(createQueryBox(app));
+  if (collection.images && !source.can.pictures) part("ask").append(h("p", { class: "help", id: "unpictured" }, UNPICTURED));
   const panels = VIEWS.map((view) => createPanel(view, app));
   const tabs = createTabs(app);
   createSpaces(app);

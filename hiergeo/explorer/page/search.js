@@ -171,8 +171,8 @@ function examples(app) {
 async function describe(app, id, chip, words) {
   const [item] = await app.source.items([id]).catch(() => []);
   if (!item) return;
+  fill(chip, item.image && picture(app.source, id, 64), words);
   fill(words, caption(named(item), 60));
-  if (item.image) chip.prepend(picture(app.source, id, 64));
 }
 
 /** What is asked where it is no text: the photo, or the item. */
@@ -261,6 +261,7 @@ function createResults(app, input, told) {
   function choose(place) {
     const { id } = items[place];
     close();
+    input.value = "";
     app.state.set({ query: { item: id }, item: null });
   }
 

@@ -30,7 +30,7 @@ export class LiveSource {
   constructor(base, token = null) {
     this.base = base;
     this.token = token;
-    this.can = { text: false, photo: false };
+    this.can = { text: false, photo: false, pictures: true };
     /** @type {Map<string, Promise<any>>} */
     this.kept = new Map();
     /** @type {WeakMap<Blob, string>} */
@@ -44,6 +44,7 @@ export class LiveSource {
     this.can = {
       text: found.lenses.some((lens) => lens.embeds.text),
       photo: found.lenses.some((lens) => lens.embeds.image),
+      pictures: found.pictures,
     };
     return found;
   }

@@ -13,7 +13,7 @@ export class StaticSource {
   /** @param {string} base URL of the page, with a slash at its end */
   constructor(base) {
     this.base = base;
-    this.can = { text: false, photo: false };
+    this.can = { text: false, photo: false, pictures: true };
     /** @type {Map<string, Promise<any>>} */
     this.kept = new Map();
   }
@@ -22,6 +22,7 @@ export class StaticSource {
   async collection() {
     const found = await this.json("collection.json");
     this.layout = found.stored;
+    this.can.pictures = found.pictures;
     return found;
   }
 
