@@ -164,6 +164,18 @@ def test_a_broken_file_is_an_error_that_names_no_path(build, tmp_path) -> None:
     assert "photos" not in str(caught.value)
 
 
+def test_the_picture_of_a_deleted_item_is_gone_and_that_of_another_file_is_new(build, tmp_path) -> None:
+    photos = tmp_path / "photos"
+    index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
+    pictures = Thumbnails([index], photos)
+    assert size(pictures.jpeg(1, 64)) == size(pictures.jpeg(2, 64)) == (64, 32)
+    index.delete([1])
+    with pytest.raises(InputError, match="item 1"):
+        pictures.jpeg(1, 64)
+    picture(photos / "2.png", 30)
+    assert size(pictures.jpeg(2, 64)) == (30, 15)
+
+
 def test_thumbnails_are_kept_within_their_bytes(build, tmp_path) -> None:
     photos = tmp_path / "photos"
     index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from explorer_served import ROWS, Law, browser, collected, tangent_vectors
+from explorer_served import ROWS, Law, browser, build_items, collected, tangent_vectors
 
 from hiergeo import explorer, search
 
@@ -195,6 +195,33 @@ def test_photos_are_queries_and_pictures_are_shown_small(tmp_path) -> None:
         )
         assert "photos" not in whole
         assert str(tmp_path) not in whole
+
+
+def test_changes_by_another_process_show_in_every_next_answer(tmp_path) -> None:
+    """Each answer is the first after an item was deleted from the first of two indexes; the second still holds all."""
+    other = build_items(tmp_path / "one")
+    build_items(tmp_path / "two")
+    collection = explorer.open_collection([tmp_path / "one", tmp_path / "two"])
+    with browser(collection) as http:
+
+        def after(item: int, path: str) -> dict:
+            http.get("/api/health")
+            other.delete([item])
+            return http.get(f"/api/{path}").json()
+
+        assert after(0, "health")["items"] == ROWS - 1
+        assert after(1, "collection")["items"] == ROWS - 2
+        assert "2" not in {each["id"] for each in after(2, "roots?k=80")["items"]}
+        assert "3" not in {each["id"] for each in after(3, "find?text=item&k=80")["items"]}
+        assert after(4, "map")["count"] == ROWS - 5
+        assert after(5, "ladder?item=5")["field"] == "item"
+        assert http.get("/api/ladder?item=5").status_code == 404
+        assert after(6, "items?ids=6")["items"][0]["radius"]["0"] is None
+        (held,) = http.get("/api/items?ids=6").json()["items"]
+        assert (held["caption"], held["radius"]["1"] is None) == ("item 6", False)
+        assert {"0", "1", "2"} <= {each["id"] for each in http.get("/api/roots?lens=1&k=80").json()["items"]}
+        assert http.get("/api/neighbours?lens=1&item=6&k=1").json()["hits"][0]["id"] == "6"
+        assert http.post("/api/places", json={"queries": [{"item": "6"}]}).status_code == 404
 
 
 def picture_size(content: bytes) -> tuple[int, int]:

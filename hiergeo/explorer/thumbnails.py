@@ -66,17 +66,17 @@ class Thumbnails:
             InputError: there is no such item, it has no picture that may be shown, or its file is damaged. The message
                 names no path.
         """
-        known = self._held.get((item, side))
-        if known is not None:
-            return known
         path = self.path(item)
         if path is None:
             raise InputError(f"item {item} has no picture that can be shown.")
         try:
-            content = _scaled(path, side)
-        except InputError as error:
+            key = path, path.stat().st_mtime_ns, side
+            content = self._held.get(key)
+            if content is None:
+                content = _scaled(path, side)
+                self._held.put(key, content)
+        except (InputError, OSError) as error:
             raise InputError(f"the picture of item {item} cannot be read: its file is damaged.") from error
-        self._held.put((item, side), content)
         return content
 
     def path(self, item: int) -> Path | None:
@@ -85,13 +85,20 @@ class Thumbnails:
         Raises:
             InputError: there is no such item.
         """
+        wanted, there = torch.tensor([item]), False
         for index in self._indexes:
-            reference = index.store.labels(torch.tensor([item])).images[0]
+            store = index.store.pinned()
+            if not store.holds(wanted):
+                continue
+            there = True
+            reference = store.labels(wanted).images[0]
             if reference is not None:
                 for candidate in self._candidates(reference, index.store.folder):
                     found = self._permitted(candidate)
                     if found is not None:
                         return found
+        if not there:
+            raise InputError(f"there is no item {item}.")
         return None
 
     def _candidates(self, reference: str, index: Path) -> list[Path]:
