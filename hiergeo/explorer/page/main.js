@@ -162,7 +162,7 @@ function createTabs(app) {
     event.preventDefault();
     const next = (to + tabs.length) % tabs.length;
     tabs[next].focus();
-    app.state.set({ view: VIEWS[next].name });
+    app.state.set({ view: VIEWS[next].name }, { push: false });
   });
   return {
     show(name) {
