@@ -240,6 +240,18 @@ def test_state_goes_through_the_url_and_back(page):
     page.until("return document.getElementById('query').value === 'a ring'")
 
 
+def test_models_in_one_geometry_are_compared_before_geometries_of_one_model(page):
+    page.open()
+    code = """return import('./page/state.js').then(({ createState }) => arguments[0].map((lenses) => createState({
+      tiers: null, lenses: lenses.map(([source, geometry], key) => ({ key: String(key), source, geometry })),
+    }).get().against))"""
+    one, other = ["one", "euclidean"], ["other", "euclidean"]
+    curved = ["one", "lorentz:-1"]
+    assert page.script(code, [[one, curved, other], [one, curved], [curved, one, other], [one]]) == [
+        ["0", "2"], ["0", "1"], ["1", "2"], ["0", "0"],
+    ]  # fmt: skip
+
+
 def test_tabs_go_by_arrow_keys(page):
     page.open("q=a+ring")
     page.script("document.getElementById('tab-ladder').focus()")

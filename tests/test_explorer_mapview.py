@@ -184,6 +184,7 @@ def test_a_region_is_selected_listed_and_saved_without_formulas(desk, address, m
     rows = list(csv.DictReader(io.StringIO(saved(desk, "csv").decode(), newline="")))
     assert len(set(inside) ^ {row["id"] for row in rows}) <= 3
     assert list(rows[0]) == ["id", "caption", "tier", "kind", "radius"]
+    assert {(row["caption"] == "", row["kind"]) for row in rows} == {(True, "image"), (False, "caption")}
     captions = {row["caption"].split(" ")[0] for row in rows if row["caption"]}
     assert captions >= {"'=cmd|'", "<img"}
     assert any('"woof", twice' in row["caption"] for row in rows)

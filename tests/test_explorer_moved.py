@@ -107,6 +107,7 @@ def test_two_models_are_compared_item_by_item(before, after):
     assert top.neighbours.shared == len(kept)
     assert {each.id for each in top.neighbours.lost} <= nearest(near)[11] - kept
     assert {each.id for each in top.neighbours.gained} <= nearest(other)[11] - kept
+    assert {each.image for each in top.neighbours.lost} == {False}
     changes = [abs(mover.rank[1] - mover.rank[0]) for mover in found.movers]
     assert changes == sorted(changes, reverse=True)
     kept = [mover.neighbours.shared + mover.children.shared for mover in found.rewired]

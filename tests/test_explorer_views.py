@@ -34,6 +34,14 @@ return [...side.querySelectorAll('li')].map((each) => [
   each.querySelector('bdi').textContent, each.classList.contains('only')])"""
 """Captions of one list of the answers in both spaces, and whether each is in that space alone."""
 
+OPENED = """for (const each of document.querySelectorAll('.company')) each.open = true;
+return [...document.querySelectorAll('.company')].every((each) => each.querySelector('dd'))"""
+"""Open what changed around every item; whether the lists are there."""
+
+COMPANY = """return [...document.querySelectorAll('.company dd')].map((each) => [
+  each.querySelector('bdi').textContent, each.querySelector('img') !== null])"""
+"""Name of every item in the lists that are open, and whether it has a picture."""
+
 UNIT = """const panel = document.querySelectorAll('.survey')[1].querySelector('.panel');
 const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
 const base = panel.querySelector('.base');
@@ -152,7 +160,7 @@ def test_a_text_and_its_item_stand_in_the_middle_alike(page, collection):
     assert text not in captions(page, "above") + captions(page, "below")
     count = page.asked("count", lens=0, q=text)["count"]
     told = page.until("return document.querySelector('.held').textContent")
-    assert told == f"Its cone holds {count} of {len(collection.first):,} items."
+    assert told == f"Its cone holds {count - 1} of {len(collection.first):,} items.", "the caption itself is counted"
 
 
 def test_hostile_captions_are_text_and_cut(page, collection):
@@ -179,6 +187,18 @@ def test_two_spaces_are_compared(page, collection):
     assert page.texts(".compare option")[:2] == ["tiny · euclidean", TITLE]
     shared = [int(text.split()[0]) for text in page.script(COLUMN, 2)]
     assert shared == sorted(shared)
+    assert page.script(COMPANY) == []
+    page.until(OPENED)
+    around = {
+        (named(each, 60), each["image"])
+        for mover in moved["movers"]
+        for kind in ("neighbours", "children")
+        for sort in ("kept", "lost", "gained")
+        for each in mover[kind][sort]
+    }
+    shown = set(map(tuple, page.script(COMPANY)))
+    assert shown <= around
+    assert any(name.startswith("image ") and pictured for name, pictured in shown)
     page.click(".sorted thead button", 0)
     names = page.script("return [...document.querySelectorAll('.sorted tbody .link')].map((each) => each.textContent)")
     assert names == sorted(names, key=str.casefold)
@@ -244,6 +264,7 @@ def test_a_plot_is_saved_as_a_picture(page, files):
     picture = Image.open(browser_common.saved(files, "radii-in-b-markup-b-model.png")).convert("RGB")
     width = page.script("return document.querySelector('.survey .panel').getBoundingClientRect().width")
     assert picture.width == pytest.approx(2 * width, abs=2)
+    assert width == page.script("return document.querySelector('.survey .panel').viewBox.baseVal.width"), "stretched"
     colours = {colour for _, colour in picture.getcolors(1 << 20)}
     assert len(colours) > 20
     page.click(".survey .downloads .button", 1)

@@ -19,8 +19,7 @@ class Mover:
     """One item in both lenses.
 
     Attributes:
-        item: its id and caption.
-        image: whether it has an image.
+        item: its id, its caption and whether it has an image.
         tier: of its caption, from 0 on; None if unknown.
         radius: in each lens, geodesic units.
         rank: share of the items of smaller radius in each lens, in (0, 1); equal radii share their mean place.
@@ -29,7 +28,6 @@ class Mover:
     """
 
     item: Named
-    image: bool
     tier: int | None
     radius: tuple[float, float]
     rank: tuple[float, float]
@@ -40,7 +38,6 @@ class Mover:
         """JSON values."""
         return {
             **self.item.as_dict(),
-            "image": self.image,
             "tier": self.tier,
             "rank_a": self.rank[0],
             "rank_b": self.rank[1],

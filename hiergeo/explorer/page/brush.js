@@ -191,7 +191,7 @@ export class Selection {
   }
 
   save() {
-    const rows = this.items.map((item) => [item.id, item.caption, this.tier(item), item.image ? "image" : "caption", this.radius(item)]);
+    const rows = this.items.map((item) => [item.id, item.caption, this.tier(item), item.caption === null && item.image ? "image" : "caption", this.radius(item)]);
     this.app.download("selection.csv", "text/csv;charset=utf-8", csv(["id", "caption", "tier", "kind", "radius"], rows));
   }
 

@@ -30,7 +30,7 @@ const CHOICES = {
 /**
  * The state of the page.
  *
- * @param {{lenses: {key: string}[], tiers: string[] | null, orders?: string[]}} collection
+ * @param {{lenses: {key: string, source?: string, geometry?: string}[], tiers: string[] | null, orders?: string[]}} collection
  * @param {Window} [page]
  */
 export function createState(collection, page = window) {
@@ -113,9 +113,22 @@ function defaults(collection) {
       centre: [0, 0],
       turn: 0,
       zoom: 1,
-      against: [keys[0], keys[1] ?? keys[0]],
+      against: compared(collection.lenses),
     })
   );
+}
+
+/**
+ * The pair that is compared at first: two sources in one geometry, whose radii need not agree; else the first two lenses.
+ *
+ * @param {{key: string, source?: string, geometry?: string}[]} lenses
+ */
+function compared(lenses) {
+  for (const [place, a] of lenses.entries()) {
+    const b = lenses.slice(place + 1).find((lens) => lens.geometry === a.geometry && lens.source !== a.source);
+    if (b) return [a.key, b.key];
+  }
+  return [lenses[0].key, (lenses[1] ?? lenses[0]).key];
 }
 
 /**

@@ -26,7 +26,7 @@ const SIBLINGS = 6;
  * @typedef {import("./walk.js").Item} Item
  * @typedef {{key: string, query: any, name: string}} Place  where the walk is: an item, a query, or the root
  * @typedef {{place: Place, item: any, radius: number | null, parents: Item[], children: Item[], siblings: Item[],
- *   of: Item | null}} Around  of: the parent that the siblings share
+ *   of: Item | null, own: number}} Around  of: the parent that the siblings share; own: items that are the place itself, in its cone
  */
 
 /** @type {Place} */
@@ -126,7 +126,7 @@ export const view = {
       const counted = await app.source.ask("count", lens.key, around.place.query, {}).catch(() => null);
       const line = columns.querySelector(".held");
       if (turn !== asked || !counted || !line) return;
-      const others = Math.max(0, counted.count - (around.item ? 1 : 0));
+      const others = Math.max(0, counted.count - around.own);
       line.textContent = `Its cone holds ${others.toLocaleString("en")} of ${lens.rows.toLocaleString("en")} items.`;
     }
 
@@ -216,12 +216,12 @@ function placeOf(/** @type {any} */ state) {
 async function neighbourhood(source, lens, place, by, wanted, path) {
   if (place === ROOT) {
     const children = await source.roots(lens.key, wanted.children);
-    return { place, item: null, radius: 0, parents: [], children, siblings: [], of: null };
+    return { place, item: null, radius: 0, parents: [], children, siblings: [], of: null, own: 0 };
   }
   const own = (/** @type {Item} */ hit) => hit.id === place.key || (hit.caption !== null && hit.caption === place.query.text);
   const apart = (/** @type {Item[]} */ hits, /** @type {number} */ k) => hits.filter((hit) => !own(hit)).slice(0, k);
   const near = async (/** @type {string} */ verb, /** @type {any} */ query, /** @type {number} */ k) =>
-    apart((await source.ask(verb, lens.key, query, { k: k + 1, by })).hits, k);
+    (await source.ask(verb, lens.key, query, { k: k + 1, by })).hits;
   const [up, down, found] = await Promise.all([
     source.ask("parents", lens.key, place.query, { k: wanted.parents + 1, by }),
     near("children", place.query, wanted.children),
@@ -231,9 +231,12 @@ async function neighbourhood(source, lens, place, by, wanted, path) {
   const item = found[0] ?? null;
   const before = path.at(-1)?.key === place.key ? path.at(-2) : path.at(-1);
   const of = parents.find((each) => each.id === before?.key) ?? parents[0] ?? null;
-  const siblings = of && item ? (await near("children", { item: of.id }, SIBLINGS + 1)).filter((each) => each.id !== of.id) : [];
+  const beside = of && item ? apart(await near("children", { item: of.id }, SIBLINGS + 1), SIBLINGS + 1) : [];
+  const siblings = beside.filter((each) => each.id !== of?.id).slice(0, SIBLINGS);
+  const held = down.filter((/** @type {Item} */ hit) => own(hit) && hit.margin >= 0).length;
   const name = item ? named(item) : place.name;
-  return { place: { ...place, name }, item, radius: up.query.radius, parents, children: down, siblings: siblings.slice(0, SIBLINGS), of };
+  const children = apart(down, wanted.children);
+  return { place: { ...place, name }, item, radius: up.query.radius, parents, children, siblings, of, own: item ? 1 : held };
 }
 
 /** The path after a step: back to a place on it, on to a neighbour of its end, or from the root to somewhere else.
