@@ -219,7 +219,12 @@ def test_changes_by_another_process_show_in_every_next_answer(tmp_path) -> None:
         assert after(1, "collection")["items"] == ROWS - 2
         assert "2" not in {each["id"] for each in after(2, "roots?k=80")["items"]}
         assert "3" not in {each["id"] for each in after(3, "find?text=item&k=80")["items"]}
-        assert after(4, "map")["count"] == ROWS - 5
+        tile = f"/api/tile?level=0&x=0&y=0&version={http.get('/api/map').json()['version']}"
+        assert http.get(tile).status_code == 200
+        drawn = after(4, "map")
+        assert drawn["count"] == ROWS - 5
+        assert (http.get(tile).status_code, http.get(tile).json()["field"]) == (409, "version")
+        assert http.get(f"{tile.partition('&version')[0]}&version={drawn['version']}").status_code == 200
         assert after(5, "ladder?item=5")["field"] == "item"
         assert http.get("/api/ladder?item=5").status_code == 404
         assert after(6, "items?ids=6")["items"][0]["radius"]["0"] is None

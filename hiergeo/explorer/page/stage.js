@@ -51,7 +51,7 @@ export class Stage {
     this.element = h("div", { class: "map-stage", tabindex: 0, role: "application", "aria-roledescription": "map" },
       this.overlay.ground, this.canvas, this.overlay.front);
     this.painter = painterOf(this.canvas, () => this.repaint());
-    this.loader = new Loader(({ level, x, y }) => source.tile(lens.key, level, x, y), {
+    this.loader = new Loader(({ level, x, y }) => source.tile(lens.key, level, x, y, facts.version), {
       loaded: (key, tile) => this.arrived(key, tile),
       dropped: (key) => this.forget(key),
       failed: (error) => {
