@@ -231,6 +231,6 @@ def _assembled(
     held = items.tier[tree.order], items.kind[tree.order]
     digest = blake2b(digest_size=8)
     for column in (ids, x, y, radius, *held):
-        digest.update(memoryview(np.ascontiguousarray(column)))
+        digest.update(column.tobytes())
     version = digest.hexdigest()
     return Map(chart, flat, sample, tree, extent, version, ids, x, y, radius, *held, Selector(x, y), ids.argsort())
