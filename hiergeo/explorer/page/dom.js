@@ -146,6 +146,18 @@ export function picture(source, id, side, alt = "") {
 }
 
 /**
+ * What went wrong, with a button that asks again; without it where the question itself is to blame.
+ *
+ * @param {Error & {field?: string | null}} error
+ * @param {() => any} again
+ * @returns {HTMLElement} to be put where it is announced
+ */
+export function failure(error, again) {
+  const button = h("button", { type: "button", class: "button small", onclick: () => again() }, "Try again");
+  return h("p", { class: "failed" }, error.message, !error.field && [" ", button]);
+}
+
+/**
  * Replace what an element holds.
  *
  * @param {Element} element

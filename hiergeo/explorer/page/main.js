@@ -1,7 +1,7 @@
 // @ts-check
 // The shell: it opens the collection, builds the query box, tabs and the choice of spaces, and mounts a view when it is first shown.
 
-import { counted, fill, h } from "./dom.js";
+import { counted, failure, fill, h } from "./dom.js";
 import { download } from "./files.js";
 import { createQueryBox, queryOf } from "./search.js";
 import { LiveSource, takeToken } from "./source.js";
@@ -41,7 +41,8 @@ async function staticSource(base) {
 
 function build(source, collection) {
   const state = createState(collection);
-  const app = { source, collection, state, announce, download };
+  const again = () => panels.forEach((panel) => panel.again());
+  const app = { source, collection, state, announce, download, again };
   document.title = `${collection.title} · hiergeo explorer`;
   part("title").textContent = `Explorer of ${collection.title}`;
   fill(part("about"), h("bdi", null, collection.title), ` ${sizeOf(collection)}`);
@@ -52,16 +53,18 @@ function build(source, collection) {
   const panels = VIEWS.map((view) => createPanel(view, app));
   const tabs = createTabs(app);
   createSpaces(app);
-  const show = (now) => {
+  const show = (now, before) => {
+    const held = now.view !== before.view && part("views").contains(document.activeElement);
     tabs.show(now.view);
     for (const panel of panels) panel.show(now);
     part("spaces").hidden = collection.lenses.length < 2 || ["tree", "compare"].includes(now.view);
+    if (held) part(`panel-${now.view}`).focus();
   };
   state.subscribe(show);
   part("skip").addEventListener("click", () => part(`panel-${state.get().view}`).focus());
   showTips();
   part("opening").remove();
-  show(state.get());
+  show(state.get(), state.get());
 }
 
 function sizeOf(collection) {
@@ -79,11 +82,11 @@ function announce(text) {
 /** One view's panel: it loads the module when it is first shown, and contains its errors. */
 function createPanel(view, app) {
   const body = h("div", { class: `view ${view.name}` });
-  const failure = h("p", { class: "failed", role: "alert", hidden: true });
+  const trouble = h("div", { role: "alert" });
   const root = h(
     "section",
     { role: "tabpanel", id: `panel-${view.name}`, "aria-labelledby": `tab-${view.name}`, tabindex: -1, hidden: true },
-    failure,
+    trouble,
     body,
   );
   part("views").append(root);
@@ -91,11 +94,9 @@ function createPanel(view, app) {
   let mounted;
   let last = null;
 
-  function fail(told, error) {
+  function fail(error, told = error) {
     console.warn(error);
-    failure.textContent = told;
-    failure.hidden = false;
-    return null;
+    fill(trouble, failure(told, again));
   }
 
   async function mount() {
@@ -103,7 +104,9 @@ function createPanel(view, app) {
       const { view: module } = await view.load();
       return await module.mount(body, app);
     } catch (error) {
-      return fail(`The view “${view.title}” cannot be shown here; the others go on.`, error);
+      mounted = undefined;
+      fail(error, new Error(`The view “${view.title}” cannot be shown here; the others go on.`));
+      return null;
     }
   }
 
@@ -118,13 +121,22 @@ function createPanel(view, app) {
     last = current;
     try {
       await shown.update(current, before);
-      failure.hidden = true;
+      if (last === current) fill(trouble);
     } catch (error) {
-      fail(/** @type {Error} */ (error).message, error);
+      if (last !== current) return;
+      last = null;
+      fail(error);
     }
   }
 
-  return { show };
+  /** Ask anew for all that is shown. */
+  function again() {
+    if (root.contains(document.activeElement)) root.focus({ preventScroll: true });
+    last = null;
+    return show(app.state.get());
+  }
+
+  return { show, again };
 }
 
 function createTabs(app) {

@@ -4,6 +4,9 @@
 /** Answers that are kept, since several views ask the same. */
 const KEPT = 200;
 
+/** Where the token is kept while the tab is open. */
+const TOKEN = "hiergeo-token";
+
 /** Characters of a text in a query string; a longer one is sent in a body. */
 const LONGEST = 400;
 
@@ -219,9 +222,13 @@ export function takeToken(page = window) {
   if (given) {
     values.delete("token");
     page.history.replaceState(page.history.state, "", `${page.location.pathname}${page.location.search}#${values}`);
-    page.sessionStorage.setItem("hiergeo-token", given);
   }
-  return given ?? page.sessionStorage.getItem("hiergeo-token");
+  try {
+    if (given) page.sessionStorage.setItem(TOKEN, given);
+    return given ?? page.sessionStorage.getItem(TOKEN);
+  } catch {
+    return given; // storage is switched off: the token lasts as long as the page
+  }
 }
 
 function rows(found) {

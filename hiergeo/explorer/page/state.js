@@ -61,8 +61,8 @@ export function createState(collection, page = window) {
 
   page.addEventListener("popstate", () => {
     const before = now;
-    now = read();
-    if (!same(now, before)) tell(before);
+    now = following(read(), before);
+    if (now !== before) tell(before);
   });
 
   return {
@@ -74,15 +74,17 @@ export function createState(collection, page = window) {
      *
      * @param {Partial<State>} patch
      * @param {{push?: boolean}} [how] whether the back button undoes it; by default where it shows something else
+     * @returns {boolean} whether that changed anything
      */
     set(patch, how = {}) {
       const before = now;
-      now = checked({ ...now, ...patch }, first, collection);
-      if (same(now, before)) return;
+      now = following(checked({ ...now, ...patch }, first, collection), before);
+      if (now === before) return false;
       const push = how.push ?? STEPS.some((name) => !equal(now[name], before[name]));
       const url = `${page.location.pathname}${page.location.search}${written(now, first)}`;
       page.history[push ? "pushState" : "replaceState"](entry(), "", url);
       tell(before);
+      return true;
     },
 
     /**
@@ -220,6 +222,11 @@ export function equal(a, b) {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-function same(a, b) {
-  return Object.keys(a).every((name) => equal(a[name], b[name]));
+/** The next state with the very values of the one before where they are the same, so that `===` tells what changed. */
+function following(next, before) {
+  const names = Object.keys(next);
+  if (names.every((name) => equal(next[name], before[name]))) return before;
+  return Object.freeze(
+    Object.fromEntries(names.map((name) => [name, equal(next[name], before[name]) ? before[name] : next[name]])),
+  );
 }
