@@ -70,8 +70,9 @@ function build(source, collection) {
 function sizeOf(collection) {
   const told = [];
   if (collection.captions) told.push(counted(collection.captions, "caption"));
-  if (collection.images) told.push(counted(collection.images, "image"));
-  return `· ${told.join(", ") || counted(collection.items, "item")}`;
+  if (collection.images) told.push(counted(collection.images, "picture"));
+  const [items, kinds] = [counted(collection.items, "item"), told.join(", ")];
+  return `· ${told.length > 1 ? `${items}: ${kinds}` : kinds || items}`;
 }
 
 function announce(text) {

@@ -149,11 +149,15 @@ export class LiveSource {
     return this.kept.once(`map\n${lens}`, () => this.json(`api/map?${new URLSearchParams({ lens })}`));
   }
 
-  /** The points of one tile of a map, as typed arrays. */
-  async tile(lens, level, x, y) {
-    const asked = new URLSearchParams({ lens, level, x, y });
-    const content = await (await this.fetched(`${this.base}api/tile?${asked}`)).arrayBuffer();
-    return readTile(content);
+  /** The points of one tile of a map, as typed arrays; status 409 if the facts of the map have to be loaded anew. */
+  async tile(lens, level, x, y, version) {
+    const asked = new URLSearchParams({ lens, level, x, y, version });
+    try {
+      return readTile(await (await this.fetched(`${this.base}api/tile?${asked}`)).arrayBuffer());
+    } catch (error) {
+      if (error instanceof SourceError && error.status === 409) this.kept.clear();
+      throw error;
+    }
   }
 
   /** Where queries are on the map. */
