@@ -53,18 +53,12 @@ export class Stage {
     this.canvas = h("canvas", { class: "map-points", "aria-hidden": "true" });
     const lost = h("p", { class: "map-lost", role: "status" });
     this.element = h("div", { class: "map-stage", tabindex: 0, role: "application", "aria-roledescription": "map" },
-<<<<<<< HEAD
       this.overlay.ground, this.canvas, this.overlay.front, lost);
     this.painter = painterOf(this.canvas, (gone) => {
       lost.textContent = gone ? LOST : "";
       if (!gone) this.repaint();
     });
-    this.loader = new Loader(({ level, x, y }) => source.tile(lens.key, level, x, y), {
-=======
-      this.overlay.ground, this.canvas, this.overlay.front);
-    this.painter = painterOf(this.canvas, () => this.repaint());
     this.loader = new Loader(({ level, x, y }) => source.tile(lens.key, level, x, y, facts.version), {
->>>>>>> main
       loaded: (key, tile) => this.arrived(key, tile),
       dropped: (key) => this.forget(key),
       failed: (error) => {
