@@ -123,6 +123,7 @@ def test_a_query_is_asked_and_every_view_opened_by_keys(page):
     page.until("return new URLSearchParams(location.hash.slice(1)).get('q') === 'a blue star'")
     page.until("return document.getElementById('live').textContent")
     tab_to(page, "#tab-ladder")
+    entries = page.script("return history.length")
     for view in list(READY)[1:]:
         page.press("ARROW_RIGHT")
         page.until("return document.querySelector(arguments[0])?.checkVisibility()", READY[view])
@@ -130,6 +131,7 @@ def test_a_query_is_asked_and_every_view_opened_by_keys(page):
         assert page.hash()["view"] == view
     page.press("ARROW_RIGHT")
     assert focused(page, "#tab-ladder")
+    assert page.script("return history.length") == entries
 
 
 def test_the_tree_is_walked_by_arrow_keys(page):
@@ -265,6 +267,37 @@ def test_a_view_that_could_not_be_loaded_is_loaded_again(page):
     settle(page, "audit")
     assert focused(page, "#panel-audit")
     assert page.texts("#panel-audit > .failed") == []
+
+
+def test_what_is_chosen_is_seen_in_forced_colours(page):
+    show(page, "map", FULL)
+    colours = [{"name": "forced-colors", "value": "active"}]
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": colours})
+    look = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+    for chosen, other, part in (
+        (".map-choice :checked + span", ".map-choice input:not(:checked) + span", "backgroundColor"),
+        ("#tab-map", "#tab-tree", "borderBottomColor"),
+    ):
+        assert page.script(look, chosen, part) != page.script(look, other, part)
+    media(page)
+
+
+def test_a_composition_and_a_comparison_that_is_left_end_well(page):
+    show(page, "compare", FULL)
+    escape = "new KeyboardEvent('keydown', {key: 'Escape', isComposing: true, bubbles: true})"
+    page.script(f"document.getElementById('query').dispatchEvent({escape})")
+    assert page.script("return document.getElementById('query').value") == "a ring"
+    page.script("window.real = fetch; window.fetch = () => new Promise(() => {})")
+    for choice in ("01", "11"):
+        for side, key in enumerate(choice[::-1] if choice == "01" else choice):
+            page.script(
+                "const select = document.querySelectorAll('.compare select')[arguments[0]];"
+                "select.value = arguments[1]; select.dispatchEvent(new Event('change'))",
+                side,
+                key,
+            )
+    page.until("return document.querySelector('.moved .empty')?.textContent.includes('two different')")
+    assert page.script("return document.querySelector('.moved').ariaBusy") is None
 
 
 def test_nothing_moves_for_those_who_ask_for_stillness(page):

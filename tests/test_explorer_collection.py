@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,8 +12,10 @@ from hiergeo import search
 from hiergeo.datasets import scenes
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.explorer import Thumbnails, create_explorer, open_collection
+from hiergeo.explorer.cache import kept
 from hiergeo.explorer.collection import collect
 from hiergeo.explorer.facts import collection_facts
+from hiergeo.explorer.recent import ENTRY
 from hiergeo.search.layout import ModelFacts
 
 CAPTIONS = ["animal", "dog", "small dog", "a small dog on a red sofa"]
@@ -77,6 +80,35 @@ def test_a_model_is_named_without_the_folders_of_this_machine(build, spec, told)
 def test_other_items_are_refused_by_the_first_difference(build, captions, named) -> None:
     with pytest.raises(InputError, match=named):
         open_collection([build("one"), build("two", captions)])
+
+
+def test_images_without_captions_are_compared_by_name(build, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
+
+    def stored(name: str, order: list[int]) -> Path:
+        arrays = {"image": np.eye(4, dtype=np.float32)[order], "image_id": np.array([5, 7, 9])[order]}
+        np.savez(tmp_path / name, text=np.eye(4, dtype=np.float32), captions=np.array(CAPTIONS), **arrays)
+        return tmp_path / name
+
+    with pytest.raises(InputError, match="item 4 is 'image-id:5' in one and 'image-id:9' in two"):
+        open_collection([stored("one.npz", [0, 1, 2]), stored("two.npz", [2, 1, 0])])
+    indexes = [search.open(build(f"here{seed}", seed=seed)) for seed in (0, 1)]
+    for index, folder in zip(indexes, ("old", "new"), strict=True):
+        index.add(embeddings=torch.ones(1, 4), images=[picture(tmp_path / folder / "a.png")])
+    assert len(collect([("old", indexes[0]), ("new", indexes[1])]).lenses) == 2
+
+
+def test_the_cache_is_for_its_user_alone(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
+    folder = kept("made", lambda place: (place / "file").touch())
+    assert [path.stat().st_mode & 0o777 for path in (folder, folder.parent)] == [0o700, 0o700]
+    assert kept("made", lambda place: None) == folder
+    if os.getuid():
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+    else:
+        os.chown(folder, 12345, -1)
+    with pytest.raises(UnavailableError, match="another user"):
+        kept("made", lambda place: None)
 
 
 def test_what_cannot_be_explored_is_refused(build, tmp_path) -> None:
@@ -187,7 +219,7 @@ def test_thumbnails_are_kept_within_their_bytes(build, tmp_path) -> None:
     photos = tmp_path / "photos"
     index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
     one = len(Thumbnails([index], photos).jpeg(0, 64))
-    pictures = Thumbnails([index], photos, kept=2 * one)
+    pictures = Thumbnails([index], photos, kept=2 * (one + ENTRY))
     first = pictures.jpeg(0, 64)
     assert pictures.jpeg(0, 64) is first
     pictures.jpeg(1, 64)

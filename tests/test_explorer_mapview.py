@@ -278,6 +278,22 @@ def test_a_map_that_cannot_be_had_says_why_and_is_asked_for_again(desk, address)
     assert len(desk.find_elements("css selector", ".map-stage")) == 2
 
 
+def test_a_map_of_another_version_is_loaded_anew(desk, address):
+    opened(desk, address, [-1, 0], 200, suffix="#lenses=0")
+    run(
+        desk,
+        """app.source.tile = async (...asked) => { delete app.source.tile; window.asked = asked;
+          throw Object.assign(new Error('The map has changed.'), { status: 409 }); };
+        const { map } = app.source.constructor.prototype; window.loaded = 0;
+        app.source.map = (lens) => { window.loaded += 1; return map.call(app.source, lens); };
+        app.state.set({ lenses: ['1'] }); return 1""",
+    )
+    until(desk, "return window.loaded === 2")
+    rested(desk)
+    assert desk.execute_script("return [asked.length, document.querySelectorAll('.map-stage').length]") == [5, 1]
+    assert not desk.find_elements("css selector", ".map-waiting")
+
+
 def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose(browser, address):
     resize(browser, 390, 700)
     browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})

@@ -181,6 +181,14 @@ def test_comparisons_that_are_none_are_refused(before, rows, tmp_path):
     assert pair.k == 10
 
 
+def test_a_few_items_are_said_to_be_too_few(before, after, rows, tmp_path):
+    few = [lens(index(tmp_path / name, rows[:6] * scale)) for name, scale in (("one", 1), ("two", 2))]
+    said = compare(*few).sentences
+    assert "Too few items (6)" in said[0]
+    assert not any("[" in sentence for sentence in said)
+    assert "[" in compare(lens(before), lens(after)).sentences[0]
+
+
 def test_two_equal_items_compare(tmp_path):
     held = index(tmp_path, torch.ones(2, DIM))
     found = compare(lens(held), lens(held, "lorentz:-1"))

@@ -272,3 +272,57 @@ def test_a_plot_is_saved_as_a_picture(page, files):
     assert "geodesic units" in drawn
     assert "var(" not in drawn
     assert "<script" not in drawn
+
+
+def test_a_number_below_zero_is_written_so(page):
+    page.open("q=a+ring")
+    written = page.browser.execute_async_script(
+        "const done = arguments[0];"
+        "import('/page/dom.js').then(({signed}) => done([-0.003, 0, 0.003, -1.5, null].map((each) => signed(each))))"
+    )
+    assert written == ["−0.00", "+0.00", "+0.00", "−1.50", "–"]
+
+
+def test_what_was_asked_for_last_is_kept(page):
+    page.open("q=a+ring")
+    held = page.browser.execute_async_script(
+        """const done = arguments[0];
+        import('/page/source.js').then(async ({ Kept, takeToken }) => {
+          const dropped = [];
+          const kept = new Kept(2, (made) => dropped.push(made));
+          const ask = (name) => kept.once(name, () => name);
+          await Promise.all(['a', 'b', 'a', 'c'].map(ask));
+          await kept.once('d', () => Promise.reject(new Error('no'))).catch(() => {});
+          await new Promise((rest) => setTimeout(rest));
+          const page = { location: new URL('http://x/#token=secret'), history: { replaceState() {} },
+            get sessionStorage() { throw new DOMException('denied', 'SecurityError'); } };
+          done([dropped, [...kept.held.keys()], takeToken(page)]);
+        })"""
+    )
+    assert held == [["b", "a"], ["c"], "secret"]
+
+
+def test_a_query_too_long_for_a_link_comes_back_by_the_history(page):
+    long = "a ring " + "and a star " * 200
+    value = "return document.getElementById('query').value"
+    show(page, "q=a+star", ".stage")
+    page.script(
+        "const box = document.getElementById('query'); box.value = arguments[0]; box.form.requestSubmit()", long
+    )
+    page.until("return history.state?.text")
+    assert "q" not in page.hash()
+    page.script("history.pushState = () => { throw new DOMException('too many', 'SecurityError'); }")
+    page.click("#tab-tree")  # refused by the history, shown all the same
+    page.until("return !document.getElementById('panel-tree').hidden")
+    page.script("delete history.pushState")
+    page.browser.refresh()
+    page.rest()
+    assert page.script(value) == long.strip()
+    page.give("drop", "picture.png")
+    page.until("return history.state?.load")
+    page.browser.refresh()
+    page.rest()
+    page.give("drop", "other.png")
+    page.until("return document.querySelector('.ask .subject').textContent.includes('other.png')")
+    page.browser.back()
+    page.until("return !document.querySelector('.ask .subject').textContent.includes('other.png')")

@@ -8,6 +8,8 @@ import numpy as np
 
 from hiergeo.explorer.items import Measured
 from hiergeo.explorer.neighbourhoods import Change, Named
+from hiergeo.explorer.remarks import CHANCE
+from hiergeo.metrics import SMALL_SAMPLE
 
 BINS = 40
 """Bins of the histogram of changes of rank, from -1 to 1."""
@@ -158,6 +160,8 @@ class Moved:
         if self.one_space:
             yield f"{one} and {other} are one space in two charts: every radius, distance and cone is the same."
             return
+        if self.items < SMALL_SAMPLE:
+            yield f"Too few items ({self.items:,}) to tell how two spaces differ: {CHANCE}."
         if self.same_radii:
             yield "Both see the same embeddings: radii are the same by construction, distances and cones may differ."
         else:

@@ -233,7 +233,7 @@ class Explorer:
     async def map(self, lens: Lens) -> Map:
         """The map of a lens, which is made when it is first asked for."""
         make = partial(build_map, lens, self.collection.tiers)
-        found: Map = await self._once(("map", *await self._seen(lens)), make)
+        found: Map = await self._once(("map", *await self._seen(lens)), make, urgent=True)
         return found
 
     async def moved(self, a: Lens, b: Lens, k: int, count: int) -> dict[str, Any]:
@@ -286,10 +286,10 @@ class Explorer:
                 await stack.enter_async_context(service.lifespan(app))
             yield
 
-    async def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    async def _once(self, key: Hashable, make: Callable[[], Any], *, urgent: bool = False) -> Any:
         if self._prepared is None:
             raise Refused(503, "the lifespan of the application has not begun.")
-        return await self._prepared.get(key, make)
+        return await self._prepared.get(key, make, urgent=urgent)
 
     async def _seen(self, *lenses: Lens) -> tuple[tuple[str, int], ...]:
         """Lenses and the generations of their indexes as they are now, on which all depends that is made of them."""

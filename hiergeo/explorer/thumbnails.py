@@ -153,6 +153,11 @@ class Thumbnails:
         return self._numbered
 
 
+def name_of_image(reference: str) -> str:
+    """What an image is called wherever it lies: its number as a reference, otherwise the name of its file."""
+    return reference if reference.startswith(NUMBERED) else re.split(r"[/\\]", reference)[-1]
+
+
 def _number(name: str) -> int | None:
     """The number at the end of a name; None if there is none."""
     digits = re.search(r"[0-9]{1,18}\Z", name)

@@ -104,14 +104,14 @@ export function number(value, decimals = 2) {
 }
 
 /**
- * As `number`, with a plus sign for what is not negative.
+ * As `number`, with the sign of the value itself: one that rounds to zero from below is −0.00.
  *
  * @param {number | null | undefined} value
  * @param {number} [decimals]
  */
 export function signed(value, decimals = 2) {
-  const written = number(value, decimals);
-  return written === "–" || written.startsWith("−") ? written : `+${written}`;
+  if (value === null || value === undefined || !Number.isFinite(value)) return number(value);
+  return `${value < 0 ? "−" : "+"}${number(Math.abs(value), decimals)}`;
 }
 
 /**

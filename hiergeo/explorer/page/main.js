@@ -73,8 +73,9 @@ function build(source, collection) {
 function sizeOf(collection) {
   const told = [];
   if (collection.captions) told.push(counted(collection.captions, "caption"));
-  if (collection.images) told.push(counted(collection.images, "image"));
-  return `· ${told.join(", ") || counted(collection.items, "item")}`;
+  if (collection.images) told.push(counted(collection.images, "picture"));
+  const [items, kinds] = [counted(collection.items, "item"), told.join(", ")];
+  return `· ${told.length > 1 ? `${items}: ${kinds}` : kinds || items}`;
 }
 
 function announce(text) {
@@ -165,7 +166,7 @@ function createTabs(app) {
     event.preventDefault();
     const next = (to + tabs.length) % tabs.length;
     tabs[next].focus();
-    app.state.set({ view: VIEWS[next].name });
+    app.state.set({ view: VIEWS[next].name }, { push: false });
   });
   return {
     show(name) {

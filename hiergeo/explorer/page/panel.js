@@ -25,6 +25,8 @@ const CHARTS = new Map([
   [1, "Stereographic: radius r at tan(√K r / 2)"],
 ]);
 
+const PLACING = "Placing the items on the map …";
+
 export class Panel {
   /** @param {any} app @param {any} lens @param {Host} host */
   constructor(app, lens, host) {
@@ -33,7 +35,7 @@ export class Panel {
     this.host = host;
     /** @type {Stage | null} */
     this.stage = null;
-    this.waiting = h("div", { class: "map-waiting" }, "Placing the items on the map …");
+    this.waiting = h("div", { class: "map-waiting", tabindex: -1 }, PLACING);
     this.failure = h("p", { class: "failed", role: "alert", hidden: true });
     this.place = h("div", { class: "map-place" }, this.waiting);
     this.note = h("p", { class: "map-note" });
@@ -154,8 +156,22 @@ export class Panel {
     this.stage?.restyle(this.style());
   }
 
-  /** @param {Error} error */
+  /** The items have changed, and the map with them: begin anew. */
+  reopen() {
+    if (!this.stage) return;
+    const held = this.stage.element.contains(document.activeElement);
+    this.stage.close();
+    this.stage.element.replaceWith(this.waiting);
+    fill(this.waiting, PLACING);
+    if (held) this.waiting.focus();
+    this.stage = null;
+    this.relations = new Relations(this.app.source, this.lens.key, (error) => this.fail(error));
+    this.open();
+  }
+
+  /** @param {Error & {status?: number}} error */
   fail(error) {
+    if (error.status === 409) return this.reopen();
     if (this.failure.hidden || this.failure.textContent !== error.message) this.failure.textContent = error.message;
     this.failure.hidden = false;
     clearTimeout(this.forgetting);

@@ -9,7 +9,7 @@
 
 const ID = /^\d{1,19}$/;
 
-/** Characters of a text in the URL; a longer query stays in the page but not in the link. */
+/** Characters of a text in the URL; a longer query stays in the history but not in the link. */
 const LONGEST = 1500;
 
 /** Changes that the back button undoes; other ones, such as panning, replace the entry of the history. */
@@ -37,22 +37,25 @@ export function createState(collection, page = window) {
   const first = defaults(collection);
   /** Photos of this session: they are too long for a URL, and come back by the history alone. @type {Query[]} */
   const photos = [];
+  /** Which load of the page the photos are of: entries of the history outlive them. */
+  const load = String(Math.random());
   /** @type {Set<(now: State, before: State) => void>} */
   const listeners = new Set();
   let now = read();
 
   function read() {
-    const kept = page.history.state?.photo;
-    const photo = Number.isInteger(kept) ? photos[kept] : undefined;
+    const { photo, text, load: of } = page.history.state ?? {};
     const found = parse(page.location.hash, first, collection);
-    return photo ? Object.freeze({ ...found, query: photo }) : found;
+    const query = of === load ? photos[photo] : typeof text === "string" ? asked({ text }) : null;
+    return query ? Object.freeze({ ...found, query }) : found;
   }
 
   function entry() {
     const query = now.query;
+    if (query && "text" in query && query.text.length > LONGEST) return { text: query.text };
     if (!query || !("photo" in query)) return null;
     const place = photos.indexOf(query);
-    return { photo: place < 0 ? photos.push(query) - 1 : place };
+    return { photo: place < 0 ? photos.push(query) - 1 : place, load };
   }
 
   function tell(before) {
@@ -82,7 +85,11 @@ export function createState(collection, page = window) {
       if (now === before) return false;
       const push = how.push ?? STEPS.some((name) => !equal(now[name], before[name]));
       const url = `${page.location.pathname}${page.location.search}${written(now, first)}`;
-      page.history[push ? "pushState" : "replaceState"](entry(), "", url);
+      try {
+        page.history[push ? "pushState" : "replaceState"](entry(), "", url);
+      } catch (error) {
+        console.warn(error); // some browsers refuse many entries in a short time: the page goes on, the URL lags behind
+      }
       tell(before);
       return true;
     },
