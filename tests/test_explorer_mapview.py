@@ -278,6 +278,24 @@ def test_a_map_that_cannot_be_had_says_why_and_is_asked_for_again(desk, address)
     assert len(desk.find_elements("css selector", ".map-stage")) == 2
 
 
+def test_a_failure_that_lasts_is_spoken_once_and_an_empty_map_says_why(desk, address):
+    opened(desk, address, [-1], 100)
+    spoken = run(
+        desk,
+        """const [panel] = shown.panels.values(), spoken = [];
+        new MutationObserver((all) => spoken.push(...all)).observe(panel.failure, { childList: true, subtree: true });
+        for (let i = 0; i < 3; i++) panel.fail(new Error('No tile.'));
+        await new Promise((done) => setTimeout(done)); return spoken.length""",
+    )
+    assert spoken == 1
+    alert = "const told = document.querySelector('.map-panel [role=alert]');"
+    run(desk, f"{STAGE} window.taken = stage.painter.gl.getExtension('WEBGL_lose_context'); taken.loseContext()")
+    until(desk, f"{alert} return !told.hidden && told.textContent.includes('graphics memory')")
+    run(desk, "taken.restoreContext()")
+    until(desk, f"{alert} return told.hidden")
+    rested(desk)
+
+
 def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose(browser, address):
     resize(browser, 390, 700)
     browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})

@@ -25,6 +25,11 @@ const CHARTS = new Map([
   [1, "Stereographic: radius r at tan(√K r / 2)"],
 ]);
 
+const LOST = "The browser took the graphics memory of this map: it is drawn again once there is some. If it stays empty, reload the page.";
+
+/** Milliseconds that a failure stays in sight: longer than until the next attempt. */
+const FAILED = 15000;
+
 export class Panel {
   /** @param {any} app @param {any} lens @param {Host} host */
   constructor(app, lens, host) {
@@ -63,6 +68,7 @@ export class Panel {
       moved: () => this.moved(),
       failed: (/** @type {Error} */ error) => this.fail(error),
       drawn: (/** @type {number} */ count) => this.count(count),
+      lost: (/** @type {boolean} */ lost) => this.lost(lost),
     };
     const look = { pace: host.pace, chart: state.chart, style: this.style() };
     const stage = new Stage(app.source, lens, facts, look, tell);
@@ -150,12 +156,19 @@ export class Panel {
     this.stage?.restyle(this.style());
   }
 
-  /** @param {Error} error */
-  fail(error) {
-    this.failure.textContent = error.message;
+  /** Say what went wrong; what is said already is not spoken again. @param {Error} error */
+  fail({ message }) {
+    if (this.failure.textContent !== message) this.failure.textContent = message;
     this.failure.hidden = false;
     clearTimeout(this.forgetting);
-    this.forgetting = window.setTimeout(() => (this.failure.hidden = true), 8000);
+    this.forgetting = window.setTimeout(() => (this.failure.hidden = true), FAILED);
+  }
+
+  /** @param {boolean} lost whether the browser took the map's graphics memory, or gave it back */
+  lost(lost) {
+    if (lost) this.fail(new Error(LOST));
+    else this.failure.hidden = true;
+    clearTimeout(this.forgetting);
   }
 
   close() {

@@ -19,8 +19,9 @@ import { NOTHING } from "./related.js";
  * @typedef {import("./isometry.js").Complex} Complex
  * @typedef {import("./levels.js").Pace} Pace
  * @typedef {import("./grid.js").Drawn} Drawn
- * @typedef {{moved: (stage: Stage) => void, failed: (error: Error) => void, drawn: (count: number) => void}} Tell what the stage
- *   says: the camera was moved, something cannot be had, all that is wanted is drawn
+ * @typedef {{moved: (stage: Stage) => void, failed: (error: Error) => void, drawn: (count: number) => void, lost: (lost: boolean) => void}} Tell what the stage
+ *   says: the camera was moved, something cannot be had, all that is wanted is drawn, the
+ *   browser took its memory away or gave it back
  */
 
 /** Milliseconds without movement after which a map rests. */
@@ -50,7 +51,10 @@ export class Stage {
     this.canvas = h("canvas", { class: "map-points", "aria-hidden": "true" });
     this.element = h("div", { class: "map-stage", tabindex: 0, role: "application", "aria-roledescription": "map" },
       this.overlay.ground, this.canvas, this.overlay.front);
-    this.painter = painterOf(this.canvas, () => this.repaint());
+    this.painter = painterOf(this.canvas, (lost) => {
+      tell.lost(lost);
+      if (!lost) this.repaint();
+    });
     this.loader = new Loader(({ level, x, y }) => source.tile(lens.key, level, x, y), {
       loaded: (key, tile) => this.arrived(key, tile),
       dropped: (key) => this.forget(key),
