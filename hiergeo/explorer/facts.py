@@ -97,6 +97,7 @@ class Counted:
 
     captions: int
     images: int
+    images: int
     illustrated: NDArray[np.int64]
     readable: NDArray[np.int64]
 
@@ -114,6 +115,13 @@ def counted(store: ExactStore) -> Counted:
         some = labels.captions[::share]
         readable.append(ids[::share][[caption is not None and len(caption) in READABLE for caption in some]])
     return Counted(captions, images, np.concatenate(illustrated), np.concatenate(readable))
+
+
+def pictures_of(collection: Collection, illustrated: NDArray[np.int64]) -> bool | None:
+    """Whether pictures of items, ids (n,), may be shown; None if there are no such items."""
+    if not len(illustrated):
+        return None
+    return collection.pictures is not None and collection.pictures.some(illustrated)
 
 
 def proposed(store: ExactStore, readable: NDArray[np.int64]) -> list[int]:

@@ -90,9 +90,8 @@ class Explorer:
             else:
                 if service.index.encoder.facts is None:
                     told.append("texts and photos cannot be searched: an index does not say which model embedded it.")
-        facts = self.described()
-        if facts["images"] and not facts["pictures"]:
-            told.append(f"of {facts['images']:,} pictures none may be shown: name their folder with --images.")
+        if self.described()["pictures"] is False:
+            told.append("no picture of an item may be shown: name the folder of the pictures with --images.")
         return told
 
     def service(self, lens: Lens) -> Service:

@@ -52,7 +52,7 @@ function build(source, collection) {
   const shown = state.get();
   if (example && !shown.query && !shown.item) state.set({ query: queryOf(example) }, { push: false });
   part("ask").append(createQueryBox(app));
-  if (collection.images && !source.can.pictures) part("ask").append(h("p", { class: "help", id: "unpictured" }, UNPICTURED));
+  if (collection.pictures === false) part("ask").append(h("p", { class: "help", id: "unpictured" }, UNPICTURED));
   const panels = VIEWS.map((view) => createPanel(view, app));
   const tabs = createTabs(app);
   createSpaces(app);

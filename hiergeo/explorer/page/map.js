@@ -38,7 +38,7 @@ class MapView {
     this.chosen = h("section", { class: "map-about card", "aria-label": "Chosen item", hidden: true });
     this.help = h("p", { class: "help", id: "map-help" });
     root.append(this.controls(), h("div", { class: "map-body" },
-      h("div", { class: "map-main" }, this.row, h("div", { class: "map-foot" }, this.marks,
+      h("div", null, this.row, h("div", { class: "map-foot" }, this.marks,
         h("div", { class: "map-buttons", role: "group", "aria-label": "Save the picture" },
           button("Save PNG", null, () => this.save("png")),
           button("Save SVG", "Save SVG, with at most 20,000 points", () => this.save("svg"))))),

@@ -90,7 +90,7 @@ export function painterOf(canvas, told) {
 }
 
 /** Points by WebGL2. */
-export class Painter {
+class Painter {
   kind = "webgl2";
   limit = 2e6;
 
@@ -224,7 +224,7 @@ export class Painter {
 }
 
 /** Points on a plain canvas. */
-export class PlainPainter {
+class PlainPainter {
   kind = "canvas";
   limit = PLAIN;
 

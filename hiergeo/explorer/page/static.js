@@ -1,6 +1,7 @@
 // @ts-check
 // The data of a page without a server: the interface of LiveSource over files that hiergeo explore --export wrote.
 
+import { inside } from "./isometry.js";
 import { readAnswers, readItems, readPictures } from "./packed.js";
 import { Kept, SourceError, keptPictures, readTile } from "./source.js";
 
@@ -137,9 +138,9 @@ export class StaticSource {
   /** The items within a polygon on the map, by the even-odd rule; those of smallest radius are listed. */
   async select(lens, polygon) {
     const [items, points, seen] = await Promise.all([this.items_(), this.points(lens), this.lens(lens)]);
-    const inside = seen.order.filter((place) => within(polygon, points.x[place], points.y[place]));
-    const listed = [...inside.subarray(0, LISTED)].map((place) => ({ ...this.item(items, place), radius: seen.radius[place] }));
-    return { count: inside.length, items: listed };
+    const held = seen.order.filter((place) => inside(polygon, [points.x[place], points.y[place]]));
+    const listed = [...held.subarray(0, LISTED)].map((place) => ({ ...this.item(items, place), radius: seen.radius[place] }));
+    return { count: held.length, items: listed };
   }
 
   /** What two lenses see differently. */
@@ -279,14 +280,4 @@ function folded(text) {
 
 function numbered(file) {
   return `${String(file).padStart(3, "0")}.bin`;
-}
-
-/** Whether a point is within a polygon, by the even-odd rule. */
-export function within(polygon, x, y) {
-  let inside = false;
-  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i, i += 1) {
-    const [[ax, ay], [bx, by]] = [polygon[i], polygon[j]];
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
-  }
-  return inside;
 }
