@@ -97,7 +97,6 @@ class Counted:
 
     captions: int
     images: int
-    images: int
     illustrated: NDArray[np.int64]
     readable: NDArray[np.int64]
 
