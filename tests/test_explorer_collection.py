@@ -160,6 +160,7 @@ def test_pictures_are_shown_from_the_named_folder_alone(build, tmp_path) -> None
     alone = open_collection([index])
     assert alone.pictures.path(0) is None
     assert collection_facts(alone)["pictures"] is False
+    assert collection_facts(open_collection([build("two")]))["pictures"] is None, "there are none to be shown"
     assert any("--images" in each for each in create_explorer(alone).state.explorer.warm_up())
     shown = open_collection([index], images=photos)
     assert collection_facts(shown)["pictures"] is True

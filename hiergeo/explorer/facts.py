@@ -44,7 +44,7 @@ def collection_facts(
         "items": store.manifest.rows,
         "captions": items.captions,
         "images": items.images,
-        "pictures": collection.pictures is not None and collection.pictures.some(items.illustrated),
+        "pictures": pictures_of(collection, items.illustrated),
         "tiers": None if collection.tiers is None else list(collection.tiers.names),
         "lenses": [{**lens_facts(lens), "embeds": embeds.get(lens.key, none)} for lens in collection.lenses],
         "examples": [*collection.examples] or [{"item": str(item)} for item in proposed(store, items.readable)],
