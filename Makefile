@@ -15,13 +15,14 @@ instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIER
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
 kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
 
-.PHONY: help demo test lint docs bench native simt mutants attack sanitize threads clean
+.PHONY: help demo test lint docs notebooks bench native simt mutants attack sanitize threads clean
 
 help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
 	@echo "make test      install into $(VENV) and run the tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      build the documentation into site/"
+	@echo "make notebooks run the notebooks of the documentation and store their outputs in them"
 	@echo "make bench     time the pair operations, beside the libraries of [bench] where those are installed"
 	@echo "make native    rebuild the native kernels in place; fails where they cannot be built"
 	@echo "make simt      run the tests of the CUDA kernels, on a GPU if there is one and emulated (needs g++)"
@@ -68,6 +69,9 @@ lint: $(VENV)/installed-dev
 
 docs: $(VENV)/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+notebooks: $(VENV)/kernels
+	$(BIN)/python -m docs.notebook_runs
 
 bench: $(VENV)/kernels
 	$(BIN)/python -m benchmarks

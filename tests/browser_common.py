@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,7 +49,7 @@ axe.run(document, {resultTypes: ["violations"]}).then(
 
 
 @contextmanager
-def chromium(downloads: Path | None = None) -> Iterator:
+def chromium(downloads: Path | None = None, arguments: Sequence[str] = ARGUMENTS) -> Iterator:
     """Headless Chromium that keeps its logs, and saves what pages download in a folder; skips where there is none."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install 'hiergeo[test]'")
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
@@ -57,7 +57,7 @@ def chromium(downloads: Path | None = None) -> Iterator:
         pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    for argument in ARGUMENTS:
+    for argument in arguments:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import browser_common
+import pytest
 
 from hiergeo import explorer, search, serving
 from hiergeo.datasets import scenes
@@ -24,6 +25,19 @@ HOSTILE = (
     '=HYPERLINK("http://127.0.0.1:9/","formula")',
 )
 """Captions with markup, with controls of direction, of 10,000 characters with and without spaces, and a formula."""
+
+GIVE = """const [way, name] = arguments;
+const canvas = document.createElement('canvas');
+canvas.width = canvas.height = 40;
+canvas.toBlob((blob) => {
+  const given = new DataTransfer();
+  const [content, type] = name.endsWith('png') ? [blob, blob.type] : ['words', 'text/plain'];
+  const file = new File([content], name, {type});
+  given.items.add(file);
+  const how = {bubbles: true, cancelable: true, dataTransfer: given, clipboardData: given};
+  document.body.dispatchEvent(way === 'drop' ? new DragEvent('drop', how) : new ClipboardEvent('paste', how));
+});"""
+"""Drop or paste a file; its name says whether it is a picture."""
 
 TITLE = "<b>markup</b> \u202emodel"
 
@@ -138,3 +152,36 @@ class Page:
         """Widths of the document and of the screen."""
         wide, room = self.script("const d = document.documentElement; return [d.scrollWidth, innerWidth]")
         return wide, room
+
+    def give(self, way: str, name: str) -> None:
+        """Drop or paste a file, as `way` says; its name says whether it is a picture."""
+        self.script(GIVE, way, name)
+
+    def asked(self, path: str, **parameters: Any) -> Any:
+        """An answer of the server, without the code of the page."""
+        import httpx
+
+        return httpx.get(f"{self.url}api/{path}", params=parameters, timeout=30).raise_for_status().json()
+
+    def rungs(self, lens: str, **query: str) -> list[dict[str, Any]]:
+        """The items of a ladder, from the server."""
+        return [rung["hit"] for rung in self.asked("ladder", lens=lens, **query)["rungs"]]
+
+
+def fixtures() -> tuple[Any, Any, Any]:
+    """Fixtures of a test module: a small hostile collection, the folder where the browser saves files, and the page."""
+    module = pytest.fixture(scope="module")
+    return module(_collection), module(_files), module(_page)
+
+
+def _collection(tmp_path_factory):
+    return small_collection(tmp_path_factory.mktemp("small") / "items", HOSTILE)
+
+
+def _files(tmp_path_factory):
+    return tmp_path_factory.mktemp("files")
+
+
+def _page(collection, files):
+    with explored(collection) as url, browser_common.chromium(files) as browser:
+        yield Page(browser, url)

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_common import ARGUMENTS, chromium, resize
 
 from hiergeo.report import design
 
@@ -21,7 +21,7 @@ DOUBLE = Path(__file__).with_name("explorer_map_double.js")
 SHEETS = "".join(f'<link rel="stylesheet" href="/page/{name}.css">' for name in ("design", "explore", "map"))
 SHELL = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>map</title><link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width, initial-scale=1">{SHEETS}
-<main id="main"><section class="view map" id="root"></section></main>"""
+<main id="main"><h1>Map</h1><section class="view map" id="root"></section></main>"""
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 STAGE = "const stage = [...shown.panels.values()][given[0] ?? 0].stage, camera = stage.camera;"
@@ -59,38 +59,11 @@ def serving_files() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def chromium(*arguments: str) -> Iterator[Any]:
-    """Headless Chromium, which draws in software."""
-    pytest.importorskip("selenium", reason="needs selenium: pip install 'hiergeo[test]'")
-    from selenium import webdriver
-
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in (
-        "--headless=new",
-        "--hide-scrollbars",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        *SOFTWARE,
-        *arguments,
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    started.set_script_timeout(30)
-    try:
+def drawing(*arguments: str) -> Iterator[Any]:
+    """Headless Chromium that draws in software, WebGL by SwiftShader."""
+    with chromium(arguments=(*ARGUMENTS, *SOFTWARE, *arguments)) as started:
+        started.set_script_timeout(30)
         yield started
-    finally:
-        started.quit()
-
-
-def resize(browser: Any, width: int, height: int = 900) -> None:
-    """Show the page at a width in CSS pixels."""
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def run(browser: Any, code: str, *arguments: object) -> Any:
@@ -212,7 +185,7 @@ def _address() -> Iterator[str]:
 
 
 def _browser() -> Iterator[Any]:
-    with chromium() as started:
+    with drawing() as started:
         yield started
 
 

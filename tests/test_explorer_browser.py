@@ -4,6 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from urllib.parse import urlencode
 
@@ -16,6 +17,8 @@ from explorer_common import HOSTILE, TITLE, Page, explored, small_collection
 from hiergeo import explorer, search
 
 pytest.importorskip("starlette")
+
+LENSES = "012"
 
 STEPS = """return [...document.querySelectorAll('.column')].map((column) =>
   [...column.querySelectorAll('.step[data-id]')].map((step) => step.dataset.id))"""
@@ -37,19 +40,6 @@ window.fetch = (url, init) => {
 }"""
 """Keep the photos that are sent."""
 
-GIVE = """const [way, name] = arguments;
-const canvas = document.createElement('canvas');
-canvas.width = canvas.height = 40;
-canvas.toBlob((blob) => {
-  const given = new DataTransfer();
-  const [content, type] = name.endsWith('png') ? [blob, blob.type] : ['words', 'text/plain'];
-  const file = new File([content], name, {type});
-  given.items.add(file);
-  const how = {bubbles: true, cancelable: true, dataTransfer: given, clipboardData: given};
-  document.body.dispatchEvent(way === 'drop' ? new DragEvent('drop', how) : new ClipboardEvent('paste', how));
-});"""
-"""Drop or paste a file; its name says whether it is a picture."""
-
 SIZES = """const done = arguments[0];
 Promise.all(window.sent.map((photo) => createImageBitmap(photo))).then((all) =>
   done(all.map((each) => [each.width, each.height])))"""
@@ -57,7 +47,9 @@ Promise.all(window.sent.map((photo) => createImageBitmap(photo))).then((all) =>
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory):
-    return small_collection(tmp_path_factory.mktemp("small") / "items", HOSTILE)
+    small = small_collection(tmp_path_factory.mktemp("small") / "items", HOSTILE)
+    third = explorer.Lens("2", "third", "scenes", small.first, small.first.chosen("sphere:0.1"))
+    return replace(small, lenses=(*small.lenses, third))
 
 
 @pytest.fixture(scope="module")
@@ -71,24 +63,13 @@ def page(collection, files) -> Iterator[Page]:
         yield Page(browser, url)
 
 
-def asked(page: Page, path: str, **parameters) -> dict:
-    """An answer of the server, without the page's code."""
-    import httpx
-
-    return httpx.get(f"{page.url}api/{path}", params=parameters, timeout=30).raise_for_status().json()
-
-
-def rungs(page: Page, lens: str, **query) -> list[dict]:
-    return [rung["hit"] for rung in asked(page, "ladder", lens=lens, **query)["rungs"]]
-
-
 def test_the_first_screen_shows_a_ladder_in_every_space(page, collection):
     browser_common.requests(page.browser)
     page.open()
     example = collection.examples[0]
     assert page.script("return document.getElementById('query').value") == example
-    assert page.script(STEPS) == [[hit["id"] for hit in rungs(page, lens, q=example)] for lens in "01"]
-    assert page.texts(".column h2") == ["tiny · euclidean", TITLE]
+    assert page.script(STEPS) == [[hit["id"] for hit in page.rungs(lens, q=example)] for lens in LENSES]
+    assert page.texts(".column > h2") == ["tiny · euclidean", TITLE, "third"]
     assert page.browser.get_log("browser") == []
     assert [url for url in browser_common.requests(page.browser) if not url.startswith(page.url)] == []
     assert page.browser.title == "small scenes · hiergeo explorer"
@@ -99,7 +80,7 @@ def test_a_text_is_asked_by_keys_alone(page):
     page.press("/", "a ring", "ENTER")
     page.until("return document.querySelector('.step.query .words')?.textContent === 'a ring'")
     assert page.hash()["q"] == "a ring"
-    hits = rungs(page, "0", q="a ring")
+    hits = page.rungs("0", q="a ring")
     assert page.script(STEPS)[0] == [hit["id"] for hit in hits]
     numbers = page.texts(".column:first-child .step[data-id] .numbers")
     for hit, text in zip(hits, numbers, strict=True):
@@ -115,7 +96,7 @@ def test_a_text_is_asked_by_keys_alone(page):
 def test_marks_of_differences_agree_with_the_answers(page, collection):
     for text in (collection.examples[0], "a small dotted star"):
         page.open(urlencode({"q": text}))
-        ladders = [[hit["id"] for hit in rungs(page, lens, q=text)] for lens in "01"]
+        ladders = [[hit["id"] for hit in page.rungs(lens, q=text)] for lens in LENSES]
         count = Counter(each for ladder in ladders for each in ladder)
         lone = page.script("return [...document.querySelectorAll('.step.only')].map((each) => each.dataset.id)")
         assert sorted(lone) == sorted(each for each, times in count.items() if times == 1)
@@ -126,7 +107,7 @@ def test_marks_of_differences_agree_with_the_answers(page, collection):
 
 def test_dots_stand_at_their_radii_on_one_axis(page, collection):
     page.open(urlencode({"q": collection.examples[0]}))
-    radii = {hit["id"]: hit["radius"] for lens in "01" for hit in rungs(page, lens, q=collection.examples[0])}
+    radii = {hit["id"]: hit["radius"] for lens in LENSES for hit in page.rungs(lens, q=collection.examples[0])}
     points = [(radii[each], at) for each, at in page.script(DOTS)]
     (r0, y0), (r1, y1) = min(points), max(points)
     for radius, at in points:
@@ -159,7 +140,7 @@ def test_labels_are_as_near_to_their_steps_as_they_can_be_without_overlapping(pa
 
 def test_a_step_is_chosen_and_climbed_from(page):
     page.open(urlencode({"q": "a small dotted star"}))
-    hits = rungs(page, "0", q="a small dotted star")
+    hits = page.rungs("0", q="a small dotted star")
     page.click(".column:first-child .step button", 1)
     page.until("return !document.querySelector('.chosen').hidden")
     assert page.texts(".chosen .full")[0] == hits[1]["caption"]
@@ -168,17 +149,41 @@ def test_a_step_is_chosen_and_climbed_from(page):
     page.until("return document.querySelector('.ask .subject').textContent.includes(arguments[0])", hits[1]["caption"])
     page.rest()
     assert page.hash()["from"] == hits[1]["id"]
-    assert page.script(STEPS)[0] == [hit["id"] for hit in rungs(page, "0", item=hits[1]["id"])]
+    assert page.script(STEPS)[0] == [hit["id"] for hit in page.rungs("0", item=hits[1]["id"])]
     page.script("history.back()")
     page.until("return document.getElementById('query').value === 'a small dotted star'")
     page.script("history.forward()")
     page.until("return document.getElementById('query').value === ''")
 
 
+def test_an_item_that_is_no_step_has_its_radius_beside_the_ladders(page):
+    steps = {hit["id"] for lens in LENSES for hit in page.rungs(lens, q="a ring")}
+    other = next(str(item) for item in range(20) if str(item) not in steps)
+    page.open(f"q=a+ring&item={other}")
+    (item,) = page.asked("items", ids=other)["items"]
+    page.until("return document.querySelector('.measures')?.textContent.includes('radius')")
+    assert page.texts(".measures dd span") == [f"radius {item['radius'][lens]:.3f}" for lens in LENSES]
+    page.script("document.querySelector('.step button').focus()")
+    page.press("ESCAPE")
+    page.until("return document.querySelector('.chosen').hidden")
+
+
+def test_a_phone_shows_one_ladder_at_a_time(page):
+    page.open("q=a+ring", 390)
+    seen = (
+        "return [...document.querySelectorAll('.column')].map((each) => Math.round(each.getBoundingClientRect().left))"
+    )
+    assert page.script(seen)[0] == 16
+    assert page.script(seen)[1] >= 370
+    page.click(".switcher button", 1)
+    page.until(f"{seen}[1] === 16")
+    page.until("return document.querySelectorAll('.switcher button')[1].getAttribute('aria-pressed') === 'true'")
+
+
 def test_the_way_back_up_lists_more_general_items_by_their_cones(page):
     page.open("q=a+small+dotted+star&lenses=1")
     page.until("return document.querySelector('.parents button')")
-    answer = asked(page, "parents", lens="1", q="a small dotted star", k=16, by="margin")
+    answer = page.asked("parents", lens="1", q="a small dotted star", k=16, by="margin")
     general = [hit for hit in answer["hits"] if hit["radius"] < answer["query"]["radius"]][:6]
     ids = page.script("return [...document.querySelectorAll('.parents li')].map((each) => each.dataset.id)")
     assert ids == [hit["id"] for hit in general]
@@ -220,7 +225,7 @@ def test_a_photo_is_made_small_and_climbed_to(page, tmp_path):
 def test_broken_state_falls_back_to_the_defaults(page, broken):
     page.open(broken)
     assert page.script("return document.querySelector('[role=tab][aria-selected=true]').textContent") == "Ladder"
-    assert len(page.script(STEPS)) == 2
+    assert len(page.script(STEPS)) == len(LENSES)
 
 
 def test_state_goes_through_the_url_and_back(page):
@@ -247,20 +252,21 @@ def test_tabs_go_by_arrow_keys(page):
 
 @pytest.mark.parametrize("width", [360, 390, 1280])
 def test_hostile_captions_are_text_and_no_line_is_wider_than_the_screen(page, collection, width):
+    page.open("q=a+ring", width)
     for word in ("onerror", "esrever", "very long", "wwww", "HYPERLINK"):
-        (found,) = asked(page, "find", text=word, k=1)["items"]
+        (found,) = page.asked("find", text=word, k=1)["items"]
         caption, item = found["caption"], found["id"]
         assert caption in HOSTILE
-        page.open(f"from={item}&item={item}", width)
-        page.until("return document.querySelector('.chosen .full')")
-        assert page.texts(".chosen .full")[0] == caption
+        page.script("location.hash = arguments[0]", f"from={item}&item={item}")
+        page.until("return document.querySelector('.chosen .full')?.textContent === arguments[0]", caption)
+        page.until(f"{STEPS}[0].at(-1) === arguments[0]", item)
         assert page.size() == (width, width)
         assert page.browser.title == "small scenes · hiergeo explorer"
     assert page.script("return document.querySelectorAll('main b b, main script, img[src=x]').length") == 0
 
 
 def test_a_cut_caption_is_shown_whole_on_focus(page):
-    item = asked(page, "find", text="very long", k=1)["items"][0]["id"]
+    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
     page.open(f"from={item}")
     page.script("document.querySelector('.step:has(.cut) button').focus()")
     assert len(page.texts("#tip:not([hidden])")[0]) > 1000
@@ -295,7 +301,7 @@ def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
     name = "ladder-a-small-dotted-star"
     table = browser_common.saved(files, f"{name}.csv").read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
-    hits = [hit for lens in "01" for hit in rungs(page, lens, q=text)]
+    hits = [hit for lens in LENSES for hit in page.rungs(lens, q=text)]
     assert [row["id"] for row in rows] == [hit["id"] for hit in hits]
     assert [float(row["margin"]) for row in rows] == [hit["margin"] for hit in hits]
     drawing = browser_common.saved(files, f"{name}.svg").read_text(encoding="utf-8")
@@ -306,14 +312,14 @@ def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_a_photo_is_dropped_or_pasted(page, way):
     page.open("q=a+ring")
-    page.script(GIVE, way, "picture.png")
+    page.give(way, "picture.png")
     page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
     assert "picture.png" in page.texts(".ask .subject")[0]
 
 
 def test_a_file_that_cannot_be_sent_is_refused_before(page):
     page.open("q=a+ring")
-    page.script(GIVE, "drop", "notes.txt")
+    page.give("drop", "notes.txt")
     page.until("return !document.querySelector('.ask > .failed').hidden")
     assert "photo" in page.texts(".ask > .failed")[0]
     assert page.script("return document.getElementById('query').value") == "a ring"
@@ -323,7 +329,7 @@ def test_a_server_that_is_gone_and_a_view_that_fails_are_told_in_a_sentence(page
     page.open("q=a+ring")
     page.script("window.fetch = () => Promise.reject(new TypeError('gone'))")
     page.press("/", "a star", "ENTER")
-    page.until("return document.querySelectorAll('.column .failed').length === 2")
+    page.until("return document.querySelectorAll('.column .failed').length === 3")
     assert "does not answer" in page.texts(".column .failed")[0]
     page.browser.execute_cdp_cmd("Network.enable", {})
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/tree.js"]})
@@ -376,6 +382,6 @@ def test_without_a_model_the_box_finds_captions(page, tmp_path):
 
 
 def test_nothing_was_logged(page):
-    expected = ("/page/", "/api/ladder", "/api/audit", "status of 401")
+    expected = ("/page/", "/api/ladder", "status of 401")
     logged = [each["message"] for each in page.browser.get_log("browser") if each["level"] == "SEVERE"]
     assert [message for message in logged if not any(each in message for each in expected)] == []

@@ -11,6 +11,8 @@ from hiergeo import search
 from hiergeo.datasets import scenes
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.explorer import Thumbnails, open_collection
+from hiergeo.explorer.collection import collect
+from hiergeo.search.layout import ModelFacts
 
 CAPTIONS = ["animal", "dog", "small dog", "a small dog on a red sofa"]
 
@@ -45,6 +47,27 @@ def test_titles_are_distinct_when_a_source_is_named_twice(build) -> None:
     folder = build("one")
     titles = [lens.title for lens in open_collection([folder, folder, folder]).lenses]
     assert len(set(titles)) == 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("tiny", "tiny"),
+        ("hf:openai/clip-vit-base-patch32", "hf:openai/clip-vit-base-patch32"),
+        ("hf:/home/me/models/clip", "hf:clip"),
+        ("open_clip:ViT-B-32/openai", "open_clip:ViT-B-32/openai"),
+        ("open_clip:ViT-B-32//home/me/secret.safetensors", "open_clip:secret.safetensors"),
+        ("open_clip:local-dir:/home/me/model", "open_clip:local-dir:model"),
+        ("head:me/heads/mine@open_clip:ViT-B-32/openai", "head:mine@open_clip:ViT-B-32/openai"),
+        ("head:heads/mine", "head:mine"),
+        ("npz:./data/stored.npz", "npz:stored.npz"),
+        ("hf:C:\\Users\\me\\model", "hf:C:model"),
+    ],
+)
+def test_a_model_is_named_without_the_folders_of_this_machine(build, spec, told) -> None:
+    index = search.open(build("one"))
+    index.encoder.facts = ModelFacts(spec, "0" * 16, True)
+    assert collect([("one", index)], []).lenses[0].title == f"{told} · euclidean"
 
 
 @pytest.mark.parametrize(

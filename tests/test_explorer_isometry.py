@@ -6,7 +6,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from mapview_common import chromium, run, serving_files
+from mapview_common import drawing, run, serving_files
 
 KAPPAS = [-1, 0, 1]
 IMPORT = "const maths = await import('/page/isometry.js');"
@@ -16,7 +16,7 @@ const { Camera } = await import('/page/camera.js'); const { makeMap } = await im
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Any]:
-    with serving_files() as address, chromium() as browser:
+    with serving_files() as address, drawing() as browser:
         browser.get(address)
         yield browser
 

@@ -104,6 +104,8 @@ def test_tiles_hold_every_item_once(tmp_path):
     away = np.hypot(*(np.concatenate([tile[name] for tile in held]) for name in "xy"))
     assert away == pytest.approx(np.tanh(radius / 2), rel=1e-5)
     assert radius[seen.argsort()] == pytest.approx(rows.norm(dim=1).numpy()[ids.argsort().numpy()], rel=1e-3)
+    places = made.places(seen.astype(np.int64))
+    assert [np.concatenate([tile[name] for tile in held]).tolist() for name in "xy"] == places.T.tolist()
     with pytest.raises(InputError, match="no tile"):
         made.tile(0, 1, 0)
 

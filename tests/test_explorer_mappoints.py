@@ -1,7 +1,8 @@
 """How the explorer's map paints: pixels against positions, the grid under the pointer, many points, without WebGL."""
 
 import pytest
-from mapview_common import STAGE, chromium, drag, fixtures, opened, press, resize, rested, run, until
+from browser_common import resize
+from mapview_common import STAGE, drag, drawing, fixtures, opened, press, rested, run, until
 
 address, browser, desk = fixtures()
 
@@ -104,7 +105,7 @@ def test_many_points_are_loaded_and_drawn_a_part_at_a_time(desk, address):
 
 
 def test_without_webgl_a_plain_canvas_draws_at_most_twenty_thousand_points(address):
-    with chromium("--disable-3d-apis") as browser:
+    with drawing("--disable-3d-apis") as browser:
         resize(browser, 1280)
         opened(browser, address, [-1], 21000)
         assert run(browser, f"{STAGE} return [stage.painter.kind, stage.count <= 20000, stage.count > 15000]") == [
@@ -112,7 +113,7 @@ def test_without_webgl_a_plain_canvas_draws_at_most_twenty_thousand_points(addre
             True,
             True,
         ]
-        assert "20,000" in browser.find_element("css selector", ".map-note").text
+        assert "20,000" in browser.find_element("css selector", ".map-note:last-child").text
         drag(browser, [(200, 200), (240, 210), (280, 200)])
         rested(browser)
         assert run(

@@ -5,6 +5,7 @@ import io
 import struct
 
 import pytest
+from browser_common import colours, resize, violations
 from mapview_common import (
     STAGE,
     click,
@@ -14,7 +15,6 @@ from mapview_common import (
     mouse,
     opened,
     press,
-    resize,
     rested,
     run,
     saved,
@@ -99,6 +99,15 @@ def test_the_ladder_of_the_query_is_drawn_along_geodesics_from_the_root(desk, ad
     assert stops[0] == pytest.approx(start, abs=0.1)
     assert stops[-1] == pytest.approx(end, abs=0.1)
     assert len(stops) > 40
+
+
+def test_an_item_that_is_chosen_elsewhere_comes_into_sight(desk, address):
+    opened(desk, address, [-1], 400, suffix="#at=2,0&zoom=6")
+    far = run(desk, "return app.source.maps[0].points.filter(({ x }) => x < -0.7)[0].id")
+    seen = f"{STAGE} const {{ x, y }} = app.source.maps[0].points[given[1]]; return stage.holds([x, y])"
+    assert not run(desk, seen, 0, far)
+    desk.execute_script("app.state.set({ item: arguments[0] })", str(far))
+    until(desk, seen, 0, far)
 
 
 def test_every_item_in_sight_is_reached_by_keyboard_from_the_root_outwards_and_spoken(desk, address):
@@ -193,8 +202,18 @@ def test_colours_and_charts_follow_the_controls_and_the_theme(desk, address):
     assert run(desk, f"{STAGE} return [camera.chart, location.hash.includes('chart=flat')]") == ["flat", True]
     desk.execute_script("document.documentElement.dataset.theme = 'dark'")
     until(desk, f"{STAGE} return Math.abs(stage.style.steps[0][0] - 0x6f / 255) < 0.01")
-    assert "13.7" not in desk.find_element("css selector", ".map-note").text
-    assert "14 %" in desk.find_element("css selector", ".map-note").text
+    assert "13.7" not in desk.find_element("css selector", ".map-note:last-child").text
+    assert "14 %" in desk.find_element("css selector", ".map-note:last-child").text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_map_keeps_the_rules_of_access(desk, address, scheme):
+    colours(desk, scheme)
+    opened(desk, address, [-1, 1], 300, suffix="#item=3&from=37")
+    desk.execute_script("document.querySelector('.map-nearest button').click()")
+    until(desk, "return Boolean(document.querySelector('.map-chosen')) && told.said.length > 0")
+    assert violations(desk) == []
+    colours(desk, "light")
 
 
 def test_stages_move_together_where_they_are_asked_to(desk, address):
@@ -230,18 +249,11 @@ def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose
         opened(browser, address, [-1, 0], 120)
         assert run(browser, "return document.documentElement.scrollWidth") == 390
         look = f"{STAGE} return [...camera.centre, camera.zoom]"
-        touch(browser, "touchStart", (150, 300))
-        for y in (280, 240, 200, 150):
-            touch(browser, "touchMove", (150, y))
-        touch(browser, "touchEnd")
-        until(browser, "return window.scrollY > 60")
-        assert run(browser, look) == [0, 0, 1]
         touch(browser, "touchStart", (120, 150), (200, 150))
         for wider in (10, 20, 30):
             touch(browser, "touchMove", (120 - wider, 150), (200 + wider, 150))
         touch(browser, "touchEnd")
         assert run(browser, look)[2] == pytest.approx(140 / 80, rel=0.02)
-        browser.execute_script("window.scrollTo(0, 0)")
         press(browser, "0")
         rested(browser)
         found, x, y = lone_point(browser)
@@ -251,5 +263,11 @@ def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose
             until(browser, "return Boolean(document.querySelector('.map-card:not([hidden])'))")
             assert run(browser, "return app.state.get().item") == choice
             run(browser, "await new Promise((done) => setTimeout(done, 400)); return 1")
+        touch(browser, "touchStart", (150, 300))
+        for y in (280, 240, 200, 150):
+            touch(browser, "touchMove", (150, y))
+        touch(browser, "touchEnd")
+        until(browser, "return window.scrollY > 60")
+        assert run(browser, look) == [0, 0, 1]
     finally:
         browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})

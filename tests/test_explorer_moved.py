@@ -8,8 +8,9 @@ import torch
 
 from hiergeo import search
 from hiergeo.errors import InputError
-from hiergeo.explorer import moved
+from hiergeo.explorer import items, moved
 from hiergeo.explorer.collection import Lens
+from hiergeo.explorer.items import read_items
 from hiergeo.explorer.moved import compare
 
 N, DIM, K = 60, 6, 5
@@ -88,6 +89,9 @@ def test_two_models_are_compared_item_by_item(before, after):
     assert found.neighbours.value == pytest.approx(overlap(nearest(near), nearest(other)))
     assert found.children.value == pytest.approx(overlap(nearest(-below), nearest(-others)))
     assert found.neighbours.items == N
+    for kept, one, two in zip(found.kept, (near, -below), (other, -others), strict=True):
+        counts = [len(here & there) for here, there in zip(nearest(one), nearest(two), strict=True)]
+        assert kept == tuple(counts.count(shared) for shared in range(K + 1))
     assert not found.same_radii
     assert not found.one_space
     assert sum(found.changes) == N
@@ -107,6 +111,20 @@ def test_two_models_are_compared_item_by_item(before, after):
     assert changes == sorted(changes, reverse=True)
     kept = [mover.neighbours.shared + mover.children.shared for mover in found.rewired]
     assert kept == sorted(kept)
+
+
+def test_intervals_of_a_sample_are_as_wide_as_those_of_all_items(before, after, monkeypatch):
+    x, y = (held.store.fetch(torch.arange(N)).radii[:, 0].numpy() for held in (before, after))
+    generator = np.random.default_rng(0)
+    draws = []
+    for _ in range(500):
+        some = generator.integers(N, size=N)
+        draws.append(np.corrcoef(*(np.unique(each[some], return_inverse=True)[1] for each in (x, y)))[0, 1])
+    held = read_items(before.store)
+    for resampled in (N, N // 2):
+        monkeypatch.setattr(items, "RESAMPLED", resampled)
+        low, high = held.correlation(x, y).interval
+        assert (high - low) / (2 * 1.96) == pytest.approx(np.std(draws), rel=0.35)
 
 
 def test_geometries_of_one_model_share_radii_and_not_neighbours(before):

@@ -13,7 +13,7 @@ from hiergeo.explorer import Thumbnails, album, open_collection, packing
 from hiergeo.search import Item
 
 ROWS = 600
-PICTURES = 50
+PICTURES = 30
 SPECS = ("euclidean", "lorentz:-1", "sphere:0.25", "product:lorentz:-1x3,euclidean:x3")
 
 
@@ -106,9 +106,9 @@ def pictured(tmp_path_factory):
     return Thumbnails([search.open(folder / "index")], folder)
 
 
-@pytest.mark.parametrize("room", [30_000, 10**9])
+@pytest.mark.parametrize("room", [18_000, 10**9])
 def test_pictures_shrink_until_they_fit(pictured, room, monkeypatch) -> None:
-    monkeypatch.setattr(album, "CHUNK", 20)
+    monkeypatch.setattr(album, "CHUNK", 12)
     found = album.album(pictured, range(PICTURES), room)
     assert found.size <= room
     others = (i for i in range(PICTURES) if i != 3)

@@ -54,6 +54,7 @@ def test_items_and_roots_and_found_captions_have_their_radii(http, points) -> No
         np.testing.assert_allclose(list(each["radius"].values()), radius[int(each["id"])], atol=1e-6)
     roots = http.get("/api/roots?lens=1&k=9").json()["items"]
     assert [int(each["id"]) for each in roots] == radius.argsort()[:9].tolist()
+    np.testing.assert_allclose([each["radius"] for each in roots], np.sort(radius)[:9], atol=1e-6)
     found = http.get("/api/find", params={"text": "ITEM 1", "k": 50}).json()["items"]
     wanted = [item for item in radius.argsort() if str(item).startswith("1")]
     assert [int(each["id"]) for each in found] == wanted

@@ -68,6 +68,14 @@ def test_ladders_agree_with_the_formula_in_float64(http, lens, points) -> None:
         np.testing.assert_allclose([rung["to"] for rung in told["rungs"]], steps[last], atol=1e-5)
 
 
+def test_several_queries_get_the_answers_of_each(http, lens) -> None:
+    for verb in ("ladder", "children"):
+        settings, queries = {"lens": lens[0], "k": 4, "steps": 12}, [{"item": str(item)} for item in (9, 44, 2)]
+        told = http.post(f"/api/{verb}", json={**settings, "queries": queries}).json()["answers"]
+        alone = [http.get(f"/api/{verb}", params={**settings, **each}).json() for each in queries]
+        assert told == alone
+
+
 def test_counts_agree_with_the_formula_in_float64(http, lens, points) -> None:
     margins = lens[1].pairs(points, points)["margin"]
     assert np.abs(margins[~np.eye(ROWS, dtype=bool)]).min() > 1e-5

@@ -112,6 +112,10 @@ def test_spaces_that_do_no_work_are_told_so(tmp_path):
     assert "saturated" in said(near, "cones")
     assert kinds(near)["curvature"] == "warning"
     assert "effectively flat" in said(near, "curvature")
+    middle = survey_of(lens(built(tmp_path / "middle", rows_of(scale=0.4)), "lorentz:-1"))
+    assert middle.numbers["cone_saturated"] == pytest.approx(
+        float((rows_of(scale=0.4).norm(dim=1).sinh() <= 0.2).float().mean())
+    )
     far = survey_of(lens(built(tmp_path / "far", rows_of(scale=8)), "lorentz:-1"))
     assert kinds(far)["cones"] == "warning"
     assert "nearly empty" in said(far, "cones")
@@ -122,11 +126,12 @@ def test_spaces_that_do_no_work_are_told_so(tmp_path):
     assert kinds(narrow)["curvature"] == "note"
 
 
-@pytest.mark.parametrize("rows", [torch.zeros(1, 3), torch.zeros(5, 3), torch.ones(5, 3), torch.eye(2)])
+@pytest.mark.parametrize("rows", [torch.zeros(1, 3), torch.zeros(5, 3), torch.ones(5, 3), torch.eye(4)])
 @pytest.mark.parametrize("spec", ["euclidean", "sphere:0.1"])
 def test_special_collections_have_a_survey(tmp_path, rows, spec):
     found = survey_of(lens(built(tmp_path, rows), spec))
     assert sum(found.counts) == found.numbers["items"] == len(rows)
+    assert found.numbers["copies"] == len(rows) - len(rows.unique(dim=0))
     json.dumps(found.as_dict(), allow_nan=False)
 
 

@@ -154,6 +154,7 @@ def test_without_its_script_the_page_shows_every_space(browser, address):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     shown = "return [...document.querySelectorAll('.view, .switch, .told')].map((part) => part.checkVisibility())"
     assert browser.execute_script(shown).count(True) == 3
+    assert browser.execute_script("return document.querySelectorAll('button').length") == 0
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -158,8 +158,9 @@ def test_figures_are_in_the_colours_of_paper_in_the_dark(page, folder):
     assert "rgb(29, 31, 35)" in light  # the ink of the light sheet
 
 
-def test_a_legend_goes_with_its_figure(study, page, folder):
-    root = ElementTree.parse(download(page, folder, "learning", "SVG")).getroot()
+@pytest.mark.parametrize("name", ["learning", "roc"])
+def test_a_legend_goes_with_its_figure(study, page, folder, name):
+    root = ElementTree.parse(download(page, folder, name, "SVG")).getroot()
     words = [each.text for each in root.findall(f"{SVG}text")]
     assert words == list(study.findings.geometries(study.findings.dims[0]))
 

@@ -1,5 +1,6 @@
 """Answers as the page reads them: items by ids and captions with their tiers, ladders as their changes."""
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any, final
@@ -72,6 +73,11 @@ def changes(rungs: Sequence[Rung]) -> list[tuple[float, float, Hit]]:
         else:
             found.append((rung.threshold, rung.threshold, rung.hit))
     return found
+
+
+def written(value: Any) -> bytes:
+    """A value in JSON; half of a surrogate pair, which names of files can hold, becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def finite(value: float) -> float | None:

@@ -1,6 +1,5 @@
 """The application of the explorer: the routes to a collection, and the page."""
 
-import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,10 +8,9 @@ import torch
 
 from hiergeo.errors import InputError
 from hiergeo.explorer import pages
-from hiergeo.explorer.answers import finite
+from hiergeo.explorer.answers import finite, written
 from hiergeo.explorer.collection import Collection
 from hiergeo.explorer.openapi import document
-from hiergeo.explorer.questions import Asked
 from hiergeo.explorer.service import Explorer
 from hiergeo.serving import Settings
 from hiergeo.serving.application import Said, application, check_installed, unless_gone
@@ -72,19 +70,15 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
 def _asked(explorer: Explorer, verb: Verb) -> Endpoint:
     """What answers one kind of search: a GET one query, a POST several."""
 
-    async def answered(request: "Request", asked: Asked) -> list[dict[str, Any]]:
-        given = await unless_gone(request, explorer.ask(asked))
-        pairs = zip(asked.question.queries, given, strict=True)
-        return [explorer.answers.answer(query, each) for query, each in pairs]
-
     async def answer(request: "Request") -> "Response":
         if request.method == "POST":
             content = await body_of(request, explorer.settings.limits)
             kind = request.headers.get("content-type", "")
             asked = await explorer.beside(partial(explorer.questions.of_body, verb, kind, content))
-            return _written({"answers": await answered(request, asked)})
-        asked = explorer.questions.of_query_string(verb, request.scope["query_string"])
-        return _written((await answered(request, asked))[0])
+            given = await unless_gone(request, explorer.ask(asked))
+            pairs = zip(asked.question.queries, given, strict=True)
+            return _written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]})
+        return _json(await unless_gone(request, explorer.answered(verb, request.scope["query_string"])))
 
     return answer
 
@@ -172,7 +166,10 @@ def _posted(explorer: Explorer) -> dict[str, Endpoint]:
 
 
 def _written(value: Any) -> "Response":
+    return _json(written(value))
+
+
+def _json(content: bytes) -> "Response":
     from starlette.responses import Response
 
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(text.encode("utf-8", "replace"), media_type="application/json")  # names may hold lone surrogates
+    return Response(content, media_type="application/json")

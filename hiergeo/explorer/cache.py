@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from hiergeo.storage.files import path_of, remove_leftovers, sync_folder, temporary, writing
-from hiergeo.storage.locks import locked
+from hiergeo.storage.locks import HeldError, locked
+
+ATTEMPTS, PAUSE = 240, 0.5
+"""How often, and after how many seconds, it is looked again whether another process has made what is wanted."""
 
 
 def cache_home() -> Path:
@@ -29,24 +33,37 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
 
     Raises:
         UnavailableError: the cache cannot be written.
-        HeldError: another process makes it at this moment.
+        HeldError: another process has been making it for minutes.
     """
     folder = cache_home() / name
     if folder.is_dir():
         return folder
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        remove_leftovers(folder.parent)
-        if not folder.is_dir():
-            with writing(folder):
-                work = temporary(folder)
-                work.mkdir()
-                try:
-                    make(work)
-                    work.rename(folder)
-                except BaseException:
-                    shutil.rmtree(work, ignore_errors=True)
-                    raise
-            sync_folder(folder.parent)
+    for attempt in range(ATTEMPTS):
+        try:
+            with locked(folder):
+                _make(folder, make)
+            break
+        except HeldError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(PAUSE)
     return folder
+
+
+def _make(folder: Path, make: Callable[[Path], None]) -> None:
+    """Make a folder whose lock is held, unless somebody else has made it meanwhile."""
+    remove_leftovers(folder.parent)
+    if folder.is_dir():
+        return
+    with writing(folder):
+        work = temporary(folder)
+        work.mkdir()
+        try:
+            make(work)
+            work.rename(folder)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+    sync_folder(folder.parent)

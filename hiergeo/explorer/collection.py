@@ -1,6 +1,8 @@
 """What is explored: the items of one or several indexes, seen through every model and geometry that is named."""
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,12 @@ from hiergeo.storage.files import path_of
 
 MOST_LENSES = 8
 """Lenses of one collection."""
+
+OF_FILES = ("head", "hycoclip", "meru", "npz")
+"""Kinds of models whose spec is the path of a file or folder."""
+
+PATH = re.compile(r"^[/~.]|//|\\|/[~.]")
+"""What tells a path of this machine from the name of a model, such as ``openai/clip-vit-base-patch32``."""
 
 SHOWN = 60
 """Characters of a caption that a message quotes."""
@@ -167,24 +175,34 @@ def lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) -> 
     models = [model_of(index) or name for name, index in named]
     plain = len(set(models)) == len(models)
     lenses: list[Lens] = []
+    titles: Counter[str] = Counter()
     for place, (name, index, space) in enumerate(seen):
         model = model_of(index)
         who = (model or name) if plain else name if model is None or model == name else f"{name} ({model})"
         title = f"{who} · {space.geometry.spec}"
-        taken = sum(lens.title.startswith(title) for lens in lenses)
-        lenses.append(Lens(str(place), f"{title} ({taken + 1})" if taken else title, name, index, space))
+        titles[title] += 1
+        number = f" ({titles[title]})" if titles[title] > 1 else ""
+        lenses.append(Lens(str(place), title + number, name, index, space))
     return tuple(lenses)
 
 
 def model_of(index: Index) -> str | None:
-    """What to call the model of an index: its spec, of a path in it the last part alone; None if unknown."""
+    """What to call the model of an index: its spec, with the last part alone of a path in it; None if unknown."""
     facts = index.encoder.facts
     if facts is None:
         return None
-    kind, colon, rest = facts.name.partition(":")
-    if rest.startswith(("/", "~", ".")) or "//" in rest or "\\" in rest or kind in ("head", "npz", "meru", "hycoclip"):
-        rest = rest.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return f"{kind}{colon}{rest}"
+    return "@".join(map(_shown, facts.name.split("@")))
+
+
+def _shown(spec: str) -> str:
+    kind, colon, rest = spec.partition(":")
+    if kind in OF_FILES:
+        return f"{kind}{colon}{_last(rest)}"
+    return ":".join(_last(part) if PATH.search(part) else part for part in spec.split(":"))
+
+
+def _last(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
 def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:

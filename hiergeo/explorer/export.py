@@ -189,7 +189,7 @@ def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> 
         "pictures": None if kept is None else {"chunk": album.CHUNK, "type": "image/webp", "side": kept.side},
         "lenses": lenses,
     }
-    folder.json("collection.json", _facts(collection) | {"stored": stored})
+    folder.json("collection.json", _facts(collection) | {"orders": ["margin"], "stored": stored})
     return kept
 
 

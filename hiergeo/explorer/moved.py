@@ -20,11 +20,12 @@ from hiergeo.geometry import ConstantCurvature
 from hiergeo.geometry.disk import Floats
 from hiergeo.metrics import Interval
 from hiergeo.metrics.length import midranks
+from hiergeo.search.stores.exact import ExactStore
 
 MOST_NEIGHBOURS = 50
 """The largest k."""
 
-PAIRS = 60_000_000
+PAIRS = 100_000_000
 """Pairs of an item that is asked for and one that is looked at, for each kind and lens."""
 
 FEWEST, MOST = 100, 2000
@@ -58,7 +59,9 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
         InputError: k out of range, fewer than two items, or lenses over different ones.
     """
     check_whole("k", k, 1, MOST_NEIGHBOURS)
-    items, radii = _measured(a, b, tiers)
+    first = a.index.store.pinned()
+    stores = first, first if a.index is b.index else b.index.store.pinned()
+    items, radii = _measured(a, b, stores, tiers)
     k = min(k, len(items) - 1)
     one_space = a.index is b.index and _is_one_space(a, b)
     ranks = [(midranks(each) - 0.5) / len(items) for each in radii]
@@ -66,9 +69,9 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
     sampled = np.sort(items.places(items.sample(int(np.clip(PAIRS // len(items), FEWEST, MOST)))))
     far = np.lexsort((items.ids, -np.abs(moved)))[:MOVERS]
     asked = np.union1d(sampled, far[moved[far] != 0])
-    around = [neighbourhoods(a, items.ids[asked], k)]
-    around.append(around[0] if one_space else neighbourhoods(b, items.ids[asked], k))
-    held = _Both(a, items, radii, ranks, asked, around)
+    around = [neighbourhoods(a, stores[0], items.ids[asked], k)]
+    around.append(around[0] if one_space else neighbourhoods(b, stores[1], items.ids[asked], k))
+    held = _Both(stores[0], items, radii, ranks, asked, around)
     near, below = (shared(*(getattr(side, kind) for side in around)) for kind in ("neighbours", "children"))
     random = asked.searchsorted(sampled)
     lost = random[np.lexsort((items.ids[sampled], (near + below)[random]))][:MOVERS]
@@ -82,6 +85,7 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
         spearman=Measured(1.0, EQUAL, len(items)) if a.index is b.index else items.correlation(*radii),
         neighbours=mean_of(near[random] / k),
         children=mean_of(below[random] / k),
+        kept=(_kept(near[random], k), _kept(below[random], k)),
         tiers=tuple(_tier_moves(items, ranks, tiers)),
         changes=tuple(np.histogram(moved, np.linspace(-1, 1, BINS + 1))[0].tolist()),
         sample=_sample(items, ranks),
@@ -90,9 +94,10 @@ def compare(a: Lens, b: Lens, k: int = 10, tiers: Tiers | None = None) -> Moved:
     )
 
 
-def _measured(a: Lens, b: Lens, tiers: Tiers | None) -> tuple[Items, tuple[Radii, Radii]]:
+def _measured(
+    a: Lens, b: Lens, stores: tuple[ExactStore, ExactStore], tiers: Tiers | None
+) -> tuple[Items, tuple[Radii, Radii]]:
     """The items of two lenses, and their radii in each."""
-    stores = [lens.index.store.pinned() for lens in (a, b)]
     items = read_items(stores[0], tiers)
     if len(items) < 2:
         raise InputError(f"{a.title} has {len(items)} items: at least two are needed to compare lenses.")
@@ -102,6 +107,10 @@ def _measured(a: Lens, b: Lens, tiers: Tiers | None) -> tuple[Items, tuple[Radii
     if stores[1].manifest.rows != len(items) or not bool(stores[1].holds(torch.from_numpy(items.ids)).all()):
         raise InputError(f"{a.title} and {b.title} hold different items: compare lenses over the same ones.")
     return items, (radii, radii_of(stores[1], items, b.space.geometry))
+
+
+def _kept(counts: Ids, k: int) -> tuple[int, ...]:
+    return tuple(np.bincount(counts, minlength=k + 1).tolist())
 
 
 def _is_one_space(a: Lens, b: Lens) -> bool:
@@ -134,7 +143,7 @@ def _tier_moves(items: Items, ranks: list[Floats], tiers: Tiers | None) -> Itera
 class _Both:
     """Items in two lenses; neighbourhoods are those of the items at the places `asked`."""
 
-    lens: Lens
+    store: ExactStore
     items: Items
     radii: tuple[Radii, Radii]
     ranks: list[Floats]
@@ -148,7 +157,7 @@ class _Both:
         own = self.items.ids[places]
         ids = np.unique(np.concatenate([own, *(part.ravel() for part in (*near, *below))]))
         ids = ids[ids != NONE]
-        labels = self.lens.index.store.labels(torch.from_numpy(ids))
+        labels = self.store.labels(torch.from_numpy(ids))
         captions = dict(zip(ids.tolist(), labels.captions, strict=True))
         pictured = {item for item, image in zip(ids.tolist(), labels.images, strict=True) if image is not None}
         return tuple(

@@ -103,6 +103,7 @@ class Moved:
         spearman: rank correlation of the radii of all items, in [-1, 1].
         neighbours: share of the k nearest neighbours of an item that are in both lenses, mean over a random sample.
         children: the same of the k items that it comes nearest to entailing.
+        kept: (k + 1,) how many items of that sample share 0, 1, ..., k neighbours; and children.
         tiers: where tiers lie in each lens; empty if they are unknown.
         changes: (BINS,) how many items changed their rank by how much, from -1 to 1.
         sample: ranks of a random sample.
@@ -119,6 +120,7 @@ class Moved:
     spearman: Measured
     neighbours: Measured
     children: Measured
+    kept: tuple[tuple[int, ...], tuple[int, ...]]
     tiers: tuple[TierMove, ...]
     changes: tuple[int, ...]
     sample: Ranks
@@ -145,6 +147,7 @@ class Moved:
             "radius": self.spearman.as_dict("spearman"),
             "neighbours": self.neighbours.as_dict("overlap"),
             "children": self.children.as_dict("overlap"),
+            "kept": dict(zip(("neighbours", "children"), map(list, self.kept), strict=True)),
             "tiers": [each.as_dict() for each in self.tiers],
             "histogram": {"edges": np.linspace(-1, 1, BINS + 1).tolist(), "counts": list(self.changes)},
             "sample": self.sample.as_dict(),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hiergeo.explorer.collection import Lens
 from hiergeo.explorer.items import Ids
+from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, run
 
 NAMED = 3
@@ -69,10 +70,9 @@ class Neighbourhoods:
     children: Ids
 
 
-def neighbourhoods(lens: Lens, ids: Ids, k: int) -> Neighbourhoods:
-    """The k nearest neighbours and k best children of some items (Q,), in one pass over the index."""
-    store, space, device = lens.index.store.pinned(), lens.space, lens.index.device
-    asked = torch.from_numpy(ids)
+def neighbourhoods(lens: Lens, store: ExactStore, ids: Ids, k: int) -> Neighbourhoods:
+    """The k nearest neighbours and k best children of some items (Q,), in one pass over the pinned store of a lens."""
+    space, device, asked = lens.space, lens.index.device, torch.from_numpy(ids)
     x = store.fetch(asked).points(space.geometry, device)
     tasks = [Best(space, x, k + 1, "distance"), Best(space, x, k + 1, "margin")]
     run(store.stream(), tasks, device)

@@ -117,21 +117,22 @@ def _directions(seen: Evidence) -> Remark:
 
 
 def _length(seen: Evidence) -> Remark:
-    rho, low_high = seen.numbers["length_spearman"], seen.intervals["length_spearman"]
-    explained = rho**2
+    (low, high), explained = seen.intervals["length_spearman"], seen.numbers["length_spearman"] ** 2
     said = (
         f"Caption length: radii and numbers of words have a rank correlation of {seen.told('length_spearman')}; length "
         f"alone explains {100 * explained:.0f} % of the variance of the ranks of radii."
     )
-    clear = not low_high.low <= 0 <= low_high.high
-    return Remark("length", "warning" if clear and explained >= FOLLOWS else "note" if clear else "fine", said)
+    if low <= 0 <= high:
+        return Remark("length", "fine", said)
+    survives = "tier_order_equal_length" in seen.numbers and seen.above("tier_order_equal_length")
+    return Remark("length", "warning" if explained >= FOLLOWS and not survives else "note", said)
 
 
 def _tiers(seen: Evidence) -> Iterator[Remark]:
-    words = seen.numbers["tier_order_words"]
+    order, words = seen.numbers["tier_order"], seen.numbers["tier_order_words"]
     told = f"radii order pairs of items of different tiers with {seen.told('tier_order')} (1 is right, 0 chance)"
-    works = seen.above("tier_order")
-    yield Remark("tiers", "fine" if works else "warning", f"Tiers: {told}; counting words does with {number(words)}.")
+    severity: Severity = "warning" if not seen.above("tier_order") else "note" if order <= words else "fine"
+    yield Remark("tiers", severity, f"Tiers: {told}; counting words does with {number(words)}.")
     if "tier_order_equal_length" not in seen.numbers:
         return
     equal = f"{seen.told('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"

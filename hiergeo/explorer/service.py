@@ -14,13 +14,14 @@ from torch import Tensor
 
 from hiergeo._version import __version__
 from hiergeo.errors import HiergeoError, InputError
-from hiergeo.explorer.answers import Answers, finite
+from hiergeo.explorer.answers import Answers, finite, written
 from hiergeo.explorer.collection import Collection, Lens
 from hiergeo.explorer.facts import collection_facts
 from hiergeo.explorer.mapping import Map, build_map
 from hiergeo.explorer.moved import compare
 from hiergeo.explorer.prepared import Prepared
 from hiergeo.explorer.questions import Asked, Pair, Questions
+from hiergeo.explorer.recent import Recent
 from hiergeo.explorer.survey import survey_of
 from hiergeo.geometry import Points
 from hiergeo.search import Item
@@ -28,7 +29,7 @@ from hiergeo.search.groups import Result
 from hiergeo.serving import Service, Settings
 from hiergeo.serving.limits import Refused
 from hiergeo.serving.metrics import Metrics
-from hiergeo.serving.requests import Query
+from hiergeo.serving.requests import Query, Verb
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -37,6 +38,9 @@ Done = TypeVar("Done")
 
 OPEN = frozenset({"/", "/page/*"})
 """The page and its files, which hold nothing of a collection: a browser sends no token when it opens them."""
+
+ANSWERS = 1 << 25
+"""Bytes of answers that are kept."""
 
 SELECTED = 10_000
 """Items of a selection that are listed."""
@@ -64,6 +68,7 @@ class Explorer:
         self.questions, self.answers = Questions(collection, settings.limits), Answers(collection)
         self.started = time.monotonic()
         self._prepared: Prepared | None = None
+        self._kept = Recent(ANSWERS)
         self._facts: tuple[object, dict[str, Any]] | None = None
         self._services = {id(index): Service(index, settings, self.metrics) for index in collection.indexes}
 
@@ -107,6 +112,28 @@ class Explorer:
         """
         self.check_items(asked.lens, asked.question.queries)
         return await self.service(asked.lens).ask(asked.question)
+
+    async def answered(self, verb: Verb, content: bytes) -> bytes:
+        """The answer to a GET in JSON; answers are kept for those who ask the same again of the same generation.
+
+        Args:
+            verb: what is asked.
+            content: the query string.
+
+        Raises:
+            Refused: as `Questions.of_query_string` and `ask`.
+        """
+        asked = self.questions.of_query_string(verb, content)
+        engine = self.service(asked.lens).engine
+        generation = engine.generation
+        key = asked.lens.key, generation, verb, content
+        known = None if generation is None else self._kept.get(key)
+        if known is None:
+            (given,) = await self.ask(asked)
+            known = written(self.answers.answer(asked.question.queries[0], given))
+            if generation is not None and generation == engine.generation:
+                self._kept.put(key, known)
+        return known
 
     async def points(self, lens: Lens, queries: Sequence[Query]) -> Points:
         """Queries as points of the space of a lens; errors as those of `ask`."""

@@ -3,16 +3,15 @@
 import io
 import os
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import final
 
 import torch
 
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.errors import InputError
+from hiergeo.explorer.recent import Recent
 from hiergeo.search import Index
 from hiergeo.search.queries import SUFFIXES
 from hiergeo.storage.files import path_of
@@ -51,7 +50,7 @@ class Thumbnails:
     """
 
     def __init__(self, indexes: Sequence[Index], folder: Path | None = None, kept: int = KEPT) -> None:
-        self._indexes, self._kept = indexes, kept
+        self._indexes, self._held = indexes, Recent(kept)
         self._folder = None if folder is None else path_of(folder).resolve()
         if self._folder is not None and not self._folder.is_dir():
             raise InputError(f"{folder} is no folder of images: name one with --images.")
@@ -59,9 +58,6 @@ class Thumbnails:
         if self._folder is not None:
             self._allowed.append(self._folder)
         self._numbered: dict[int, list[Path]] | None = None
-        self._held: OrderedDict[tuple[int, int], bytes] = OrderedDict()
-        self._bytes = 0
-        self._lock = Lock()
 
     def jpeg(self, item: int, side: int) -> bytes:
         """The picture of an item as a JPEG file whose longer side has at most `side` pixels.
@@ -70,10 +66,9 @@ class Thumbnails:
             InputError: there is no such item, it has no picture that may be shown, or its file is damaged. The message
                 names no path.
         """
-        with self._lock:
-            if (item, side) in self._held:
-                self._held.move_to_end((item, side))
-                return self._held[item, side]
+        known = self._held.get((item, side))
+        if known is not None:
+            return known
         path = self.path(item)
         if path is None:
             raise InputError(f"item {item} has no picture that can be shown.")
@@ -81,7 +76,7 @@ class Thumbnails:
             content = _scaled(path, side)
         except InputError as error:
             raise InputError(f"the picture of item {item} cannot be read: its file is damaged.") from error
-        self._keep((item, side), content)
+        self._held.put((item, side), content)
         return content
 
     def path(self, item: int) -> Path | None:
@@ -132,13 +127,6 @@ class Thumbnails:
                     found.setdefault(number, []).append(path)
             self._numbered = found
         return self._numbered
-
-    def _keep(self, key: tuple[int, int], content: bytes) -> None:
-        with self._lock:
-            self._bytes += len(content) - len(self._held.pop(key, b""))
-            self._held[key] = content
-            while self._bytes > self._kept:
-                self._bytes -= len(self._held.popitem(last=False)[1])
 
 
 def _number(name: str) -> int | None:

@@ -131,16 +131,18 @@ class Group:
         known = found.ids[found.ids >= 0].unique()
         rows, labels = self.store.fetch(known), self.store.labels(known)
         place = torch.searchsorted(known, found.ids.clamp_min(int(known[0])))
-        q, k = place.shape
-        y = rows.take(place.flatten()).points(self.space.geometry, self.device)
-        queries = torch.arange(q, device=self.device).repeat_interleave(k)
-        numbers = [each.reshape(q, k).tolist() for each in self._numbers(queries, y)]
+        pairs = torch.arange(len(place)).unsqueeze(1) * len(known) + place
+        apart, which = pairs.unique(return_inverse=True)  # the rungs of a ladder repeat their items
+        at, queries = apart % len(known), (apart // len(known)).to(self.device)
+        y = rows.take(at).points(self.space.geometry, self.device)
+        numbers = zip(*(each.tolist() for each in self._numbers(queries, y)), strict=True)
+        hits = [
+            Hit(item, labels.captions[row], labels.images[row], *each)
+            for item, row, each in zip(known[at].tolist(), at.tolist(), numbers, strict=True)
+        ]
         return [
-            [
-                Hit(item, labels.captions[at], labels.images[at], *each) if item >= 0 else None
-                for item, at, *each in zip(*columns, strict=True)
-            ]
-            for columns in zip(found.ids.tolist(), place.tolist(), *numbers, strict=True)
+            [hits[place] if item >= 0 else None for item, place in zip(*row, strict=True)]
+            for row in zip(found.ids.tolist(), which.tolist(), strict=True)
         ]
 
     def _numbers(self, queries: Tensor, y: Points) -> tuple[Tensor, ...]:

@@ -43,6 +43,9 @@ MATRICES = (DIRECTIONS, RADII, CODES, FITS)
 ROW_GROUP = 1024
 """Captions that are read at a time."""
 
+GROUPS = 64
+"""Groups of captions that a shard keeps in memory: those of 65,536 items."""
+
 
 class DamagedError(UnavailableError):
     """A shard that cannot be read, or whose files are not those of its record.
@@ -133,6 +136,7 @@ class OpenShard:
         self.folder, self.manifest, self.shard = folder / shard.name, manifest, shard
         self._arrays: dict[str, NDArray[Any]] = {}
         self._captions: Any = None
+        self._groups: dict[int, Any] = {}
         self._lock = threading.Lock()
         self.dead: NDArray[np.int64] = np.empty(0, np.int64)
         if shard.tombstones is not None:
@@ -250,12 +254,18 @@ class OpenShard:
 
     def _group(self, group: int) -> Any:
         with self._lock:
+            held = self._groups.pop(group, None)
             try:
                 if self._captions is None:
                     self._captions = arrow().parquet.ParquetFile(self.folder / CAPTIONS, memory_map=True)
-                return self._captions.read_row_group(group, columns=["caption", "image"], use_threads=False)
+                if held is None:
+                    held = self._captions.read_row_group(group, columns=["caption", "image"], use_threads=False)
             except (OSError, ValueError) as error:
                 raise DamagedError(self.shard.name, f"captions cannot be read: {error}") from error
+            self._groups[group] = held
+            if len(self._groups) > GROUPS:
+                self._groups.pop(next(iter(self._groups)))
+            return held
 
 
 def check_sizes(folder: Path, shard: Shard) -> None:

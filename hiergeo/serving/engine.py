@@ -66,6 +66,11 @@ class IndexService:
         if len(self.index):
             self.index.neighbours(torch.zeros(self.index.encoder.dim), 1)
 
+    @property
+    def generation(self) -> int | None:
+        """The generation that answers are from; None if the index has changed since."""
+        return self.index.manifest.generation if self._signature() == self._seen else None
+
     def embeds(self) -> dict[str, bool]:
         """Whether the model of the index, which has to be loaded, embeds texts, and images."""
         texts = self._settings.embeds and self.index.encoder.facts is not None

@@ -21,7 +21,7 @@ const ASKED = 16;
 export function createParents(app, lens, state) {
   const list = h("ol", { class: "parents" }, h("li", { class: "help" }, "…"));
   const note = h("p", { class: "help" });
-  const root = h("div", { class: "back" }, h("h3", null, "Walk back up"), note, list);
+  const root = h("div", { class: "back" }, h("h2", null, "Walk back up"), note, list);
   app.source.ask("parents", lens.key, state.query, { k: ASKED, by: state.by }).then(
     (answer) => {
       const hits = answer.hits.filter((hit) => hit.radius < answer.query.radius).slice(0, COUNT);
@@ -82,15 +82,16 @@ export function createChosen(app) {
     const asked = (turn += 1);
     root.hidden = !state.item;
     if (root.hidden) return;
-    const rows = ladders.filter((each) => each.ladder).map((each) => row(each, state.item));
-    const known = ladders
-      .flatMap((each) => (each.ladder ? steps(each.ladder) : []))
-      .find(({ hit }) => hit.id === state.item)?.hit;
-    if (known) return draw(known, rows);
+    const there = ladders.filter((each) => each.ladder);
+    const found = there.map(({ ladder }) => steps(ladder).find(({ hit }) => hit.id === state.item));
+    const rows = (item) => there.map(({ lens }, i) => row(lens, found[i], item.radius));
+    const known = found.find(Boolean)?.hit;
+    if (known) draw(known, rows({}));
+    if (known && found.every(Boolean)) return;
     const [item] = await app.source.items([state.item]).catch(() => []);
     if (asked !== turn) return;
-    if (item) draw(item, rows);
-    else fill(root, h("p", null, `No item ${state.item} is in this collection.`), closing());
+    if (item) draw(item, rows(item));
+    else if (!known) fill(root, h("p", null, `No item ${state.item} is in this collection.`), closing());
   }
 
   function draw(item, rows) {
@@ -133,11 +134,16 @@ export function createChosen(app) {
   return { root, show };
 }
 
-/** What a space says of an item: its numbers if it is a step there. */
-function row({ lens, ladder }, id) {
-  const found = steps(ladder).find(({ hit }) => hit.id === id);
+/** What a space says of an item: its numbers if it is a step there, else its radius. */
+function row(lens, found, radii) {
   const name = h("dt", null, h("bdi", null, lens.title));
-  if (!found) return [name, h("dd", { class: "help" }, "no step of this ladder")];
+  if (!found) {
+    const radius = radii?.[lens.key];
+    return [
+      name,
+      h("dd", null, radius !== undefined && h("span", null, `radius ${number(radius, 3)}`), "no step of this ladder"),
+    ];
+  }
   const { hit, from, to } = found;
   return [
     name,

@@ -103,7 +103,7 @@ export class Selection {
     this.app = app;
     this.stage = stage;
     this.turn = 0;
-    this.title = h("h3", { tabindex: -1 });
+    this.title = h("h2", { tabindex: -1 });
     this.list = h("ol", { class: "map-list" });
     this.more = h("button", { type: "button", class: "button small", onclick: () => this.fill(Infinity) });
     this.note = h("p", { class: "note", hidden: true });

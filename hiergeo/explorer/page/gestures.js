@@ -16,9 +16,6 @@
 /** Pixels that a press may wander and still be a tap. */
 const STILL = 5;
 
-/** Milliseconds between two taps that are one double click. */
-const TWICE = 320;
-
 /** Listen to a stage. @param {HTMLElement} stage @param {Moves} moves */
 export function listen(stage, moves) {
   /** @type {Map<number, At>} */
@@ -27,9 +24,8 @@ export function listen(stage, moves) {
   let press = null;
   /** @type {At[]} */
   let drawn = [];
-  let last = { time: -Infinity, at: /** @type {At} */ ([0, 0]) };
 
-  /** @param {PointerEvent | WheelEvent} event @returns {At} */
+  /** @param {MouseEvent} event @returns {At} */
   const place = (event) => {
     const box = stage.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
@@ -76,14 +72,10 @@ export function listen(stage, moves) {
       const path = drawn;
       drawn = [];
       moves.brush(cancelled ? [] : path, true);
-    } else if (press && !press.moved && !cancelled) {
-      const twice = event.timeStamp - last.time < TWICE && far(at, last.at) < 4 * STILL;
-      last = { time: twice ? -Infinity : event.timeStamp, at };
-      if (twice) moves.centre(at);
-      else moves.tap(at, event.pointerType === "touch");
-    }
+    } else if (press && !press.moved && !cancelled) moves.tap(at, event.pointerType === "touch");
     press = null;
   };
+  stage.addEventListener("dblclick", (event) => moves.brushing() || moves.centre(place(event)));
   stage.addEventListener("pointerup", up);
   stage.addEventListener("pointercancel", up);
   stage.addEventListener("pointerleave", (event) => {

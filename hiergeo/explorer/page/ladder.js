@@ -9,6 +9,9 @@ import { arrangeAll } from "./staircase.js";
 import { GUARANTEES, comparison, entails, shares, sharing, steps } from "./stairs.js";
 import { equal } from "./state.js";
 
+/** How the query is marked on its own ladder. */
+const QUERY = "the query";
+
 /** Characters of a caption beside its step. */
 const CAPTION = 90;
 
@@ -48,6 +51,10 @@ function mount(root, app) {
   ])
     columns.addEventListener(String(name), (event) => light(columns, event, Boolean(on)));
 
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && app.state.get().item) app.state.set({ item: null });
+  });
+
   async function update(now, before) {
     chosen.show(now, shown);
     mark(columns, now.item);
@@ -76,7 +83,7 @@ function mount(root, app) {
     fill(
       summary,
       "Each step is the item nearest to the query within a radius around the root: the further down, the more specific. ",
-      "✓ and a filled dot: the cone of the item holds the query; margins and angles are in radians. ",
+      "✓ and a filled dot: the cone of the item holds the query (margin ≥ 0). Margins and angles are in radians. ",
       h("b", null, comparison(counts, drawn.length)),
     );
     columns.style.setProperty("--columns", String(shown.length));
@@ -156,7 +163,7 @@ function column(app, each, counts, all, now) {
     return h("section", { class: "column", "aria-labelledby": name.id }, name, h("p", { class: "failed" }, problem));
   const rungs = steps(ladder);
   const labels = rungs.map((rung) =>
-    step(app, rung, rung.hit.id === now.query.item ? "the query" : sharing(counts.get(rung.hit.id) ?? 0, all)),
+    step(app, rung, rung.hit.id === now.query.item ? QUERY : sharing(counts.get(rung.hit.id) ?? 0, all)),
   );
   each.labels = [...labels];
   each.radii = rungs.map(({ hit }) => hit.radius);
@@ -204,7 +211,7 @@ function step(app, { hit, from, to }, mark) {
           { class: "words" },
           caption(named(hit), CAPTION),
           tier && [" ", h("span", { class: `of tier${hit.tier % 4}` }, tier)],
-          mark && [" ", h("span", { class: "tag mark" }, mark)],
+          mark && [" ", h("span", { class: mark === QUERY ? "tag" : "tag mark" }, mark)],
         ),
         " ",
         h(
@@ -234,7 +241,7 @@ function subject(ladder, query) {
       { class: "body" },
       h("span", { class: "words" }, words),
       " ",
-      h("span", { class: "numbers" }, h("span", null, "the query"), h("span", null, "r ", number(ladder.query.radius))),
+      h("span", { class: "numbers" }, h("span", null, QUERY), h("span", null, "r ", number(ladder.query.radius))),
     ),
   );
 }
@@ -254,4 +261,6 @@ function mark(columns, item) {
 function markSwitch(switcher, columns) {
   const place = Math.round(columns.scrollLeft / Math.max(1, columns.clientWidth));
   [...switcher.children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === place)));
+  const shown = switcher.children[place];
+  if (shown) switcher.scrollTo({ left: shown.offsetLeft - switcher.offsetLeft });
 }

@@ -125,6 +125,7 @@ class MapView {
       moved: (panel) => this.moved(panel),
       touched: (panel) => (this.active = panel.lens.key),
       opened: (panel) => this.opened(panel),
+      leads: (panel) => panel === this.current(),
       region: (panel, polygon) => panel.stage && this.selection.region(panel.stage, polygon),
     });
   }

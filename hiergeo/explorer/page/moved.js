@@ -1,10 +1,10 @@
 // @ts-check
 // What moved between two lenses: sentences, ranks of radii against each other, how far they moved, and the items that moved most.
 
-import { caption, counted, h, named, number, picture, shortened, signed } from "./dom.js";
+import { caption, counted, h, named, number, picture, s, shortened, signed } from "./dom.js";
 import { csv } from "./files.js";
-import { fitted, histogram, scatter } from "./plots.js";
-import { downloads } from "./saving.js";
+import { histogram, scatter } from "./plots.js";
+import { downloads, figure } from "./saving.js";
 import { sortedTable } from "./table.js";
 
 /** Characters of a caption in the table, of one beside it, and of a title on an axis. */
@@ -28,11 +28,12 @@ export function told(moved, lenses, app) {
   const links = { row: (/** @type {any} */ _) => {}, point: (/** @type {any} */ _) => {} };
   const table = movers(moved, lenses, app, (row) => links.point(row));
   links.row = table.light;
-  const figure = moved.same_radii ? null : ranks(moved, lenses, app, (row) => links.row(row));
-  if (figure) links.point = figure.light;
+  const drawn = moved.same_radii ? null : ranks(moved, lenses, app, (row) => links.row(row));
+  if (drawn) links.point = drawn.light;
   return [
     ...sentences,
-    figure && h("div", { class: "plots" }, figure.root, h("div", null, changes(moved, lenses, app), tiers(moved, lenses))),
+    drawn && h("div", { class: "plots" }, drawn.root, h("div", null, changes(moved, lenses, app), tiers(moved, lenses))),
+    h("div", { class: "plots" }, stays(moved, lenses, app, "neighbours", "nearest items"), stays(moved, lenses, app, "children", "items that it comes nearest to entailing")),
     h(
       "section",
       { "aria-labelledby": "compare-movers" },
@@ -50,10 +51,9 @@ function ranks(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type 
   const marked = moved.movers.map((/** @type {any} */ row) => ({ id: row.id, x: row.rank_a, y: row.rank_b, css: "mover" }));
   const points = [...sample.filter((/** @type {any} */ each) => !byId.has(each.id)), ...marked];
   const [a, b] = lenses.map((lens) => shortened(lens.title, ON_AXIS));
-  const axis = (/** @type {string} */ title) => ({ low: 0, high: 1, label: `share of items of smaller radius, ${title}` });
+  const axis = (/** @type {string} */ title) => ({ low: 0, high: 1, label: `radius rank, ${title}` });
   const label = `Rank of the radius of ${counted(points.length, "item")} in ${a} (across) and ${b} (up). On the diagonal ranks are the same.`;
-  const read = h("p", { class: "reading-line", "aria-hidden": "true" }, "Point at a dot to read it; a click brings it into focus.");
-  const host = h("div", { class: "plot" });
+  const read = h("p", { class: "reading-line", "aria-hidden": "true" }, "Rank: share of items of smaller radius. Point at a dot to read it.");
   let light = (/** @type {any} */ _) => {};
   const told = async (/** @type {any} */ point) => {
     over(point ? (byId.get(point.id) ?? null) : null);
@@ -61,18 +61,29 @@ function ranks(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type 
     const item = byId.get(point.id) ?? (await app.source.items([point.id]))[0];
     read.replaceChildren(caption(named(item), 90), ` · ${number(point.x)} → ${number(point.y)}`);
   };
-  fitted(host, (width) => {
+  const draw = (/** @type {number} */ width) => {
     const chosen = (/** @type {any} */ point) => app.state.set({ item: point.id });
     const drawn = scatter({ width, height: Math.min(width, 420), x: axis(a), y: axis(b), label, points, diagonal: true, over: told, chosen });
     light = (row) => drawn.light(row && points.find((/** @type {any} */ each) => each.id === row.id));
     return drawn.root;
+  };
+  const root = figure(app, {
+    title: "Order from general to specific in both spaces",
+    words: read,
+    about: "radius ranks",
+    draw,
+    table: () => csv(["id", "rank_a", "rank_b"], points.map((/** @type {any} */ each) => [each.id, each.x, each.y])),
+    key: keyOf(app, tier.includes(-1)),
   });
-  const saved = downloads(app, "radius ranks", {
-    csv: () => csv(["id", "rank_a", "rank_b"], points.map((/** @type {any} */ each) => [each.id, each.x, each.y])),
-    drawing: () => /** @type {SVGSVGElement} */ (host.firstElementChild),
-  });
-  const root = h("figure", null, h("figcaption", null, h("b", null, "Order from general to specific in both spaces"), read), host, saved);
   return { root, light: (/** @type {any} */ row) => light(row) };
+}
+
+/** What the colours of the dots mean. */
+function keyOf(/** @type {any} */ app, /** @type {boolean} */ untiered) {
+  const swatch = (/** @type {string} */ name, /** @type {string} */ css) =>
+    h("span", null, s("svg", { class: `swatch ${css}`, width: 10, height: 10, "aria-hidden": "true" }, s("circle", { cx: 5, cy: 5, r: 4 })), name);
+  const tiers = (app.collection.tiers ?? []).map((/** @type {string} */ name, /** @type {number} */ index) => swatch(name, `tier${index}`));
+  return h("p", { class: "legend" }, tiers, tiers.length > 0 && untiered && swatch("no tier", "untiered"), swatch("moved most", "mover"));
 }
 
 /** How far the ranks moved. */
@@ -82,19 +93,34 @@ function changes(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @typ
   const reach = Math.min(1, Math.max(0.1, ...used));
   const inside = counts.map((/** @type {number} */ _, /** @type {number} */ i) => edges[i] >= -reach - 1e-9 && edges[i + 1] <= reach + 1e-9);
   const first = inside.indexOf(true);
-  const shown = { counts: counts.filter((/** @type {number} */ _, /** @type {number} */ i) => inside[i]) };
-  const bounds = edges.slice(first, first + shown.counts.length + 1);
-  const host = h("div", { class: "plot" });
+  const shown = counts.filter((/** @type {number} */ _, /** @type {number} */ i) => inside[i]);
+  const bounds = edges.slice(first, first + shown.length + 1);
   const x = { low: bounds[0], high: bounds.at(-1), label: "change of the rank of the radius" };
   const label = `Histogram of the change of radius ranks from ${lenses[0].title} to ${lenses[1].title}, ${counted(moved.items, "item")}.`;
   const marks = [{ at: 0, name: "unmoved" }];
-  fitted(host, (width) => histogram({ width, edges: bounds, rows: [{ name: "items", counts: shown.counts, css: "series0" }], x, label, marks }));
-  const saved = downloads(app, "change of radius ranks", {
-    csv: () => csv(["from", "to", "items"], counts.map((/** @type {number} */ count, /** @type {number} */ i) => [edges[i], edges[i + 1], count])),
-    drawing: () => /** @type {SVGSVGElement} */ (host.firstElementChild),
+  return figure(app, {
+    title: "How far items moved",
+    words: "Left: nearer to the root, so more general, in the second space. Right: more specific.",
+    about: "change of radius ranks",
+    draw: (width) => histogram({ width, edges: bounds, rows: [{ name: "items", counts: shown, css: "series0" }], x, label, marks }),
+    table: () => csv(["from", "to", "items"], counts.map((/** @type {number} */ count, /** @type {number} */ i) => [edges[i], edges[i + 1], count])),
   });
-  const words = h("p", { class: "reading-line" }, "Left: nearer to the root, so more general, in the second space. Right: more specific.");
-  return h("figure", null, h("figcaption", null, h("b", null, "How far items moved"), words), host, saved);
+}
+
+/** How many of the nearest items, or of the children, of an item stay. */
+function stays(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type {any} */ app, /** @type {"neighbours" | "children"} */ kind, /** @type {string} */ items) {
+  const counts = moved.kept[kind];
+  const edges = Array.from({ length: counts.length + 1 }, (_, i) => i - 0.5);
+  const asked = moved[kind].items;
+  const x = { low: -0.5, high: moved.k + 0.5, label: `${kind} of an item that are the same, of ${moved.k}` };
+  const label = `Histogram of how many ${kind} of an item are the same in ${lenses[0].title} and ${lenses[1].title}, ${counted(asked, "item")}.`;
+  return figure(app, {
+    title: kind === "neighbours" ? "Neighbours that stay" : "Children that stay",
+    words: `Of the ${moved.k} ${items}, how many are the same in both spaces; ${counted(asked, "item")}.`,
+    about: `${kind} that stay`,
+    draw: (width) => histogram({ width, edges, rows: [{ name: "items", counts, css: "series0" }], x, label }),
+    table: () => csv(["shared", "items"], counts.map((/** @type {number} */ count, /** @type {number} */ shared) => [shared, count])),
+  });
 }
 
 /** Where the tiers lie on average. */
@@ -129,7 +155,7 @@ function movers(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type
     ),
     h("details", { class: "company" }, h("summary", null, "What changed around it"), company("Neighbours", row.neighbours), company("Children", row.children)),
   ];
-  const figure = (/** @type {string} */ name, /** @type {string} */ title, aside = false) => ({
+  const column = (/** @type {string} */ name, /** @type {string} */ title, aside = false) => ({
     name,
     title,
     aside,
@@ -144,14 +170,14 @@ function movers(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type
   });
   const moves = [
     { name: "change", title: "Change of rank", cell: (/** @type {any} */ row) => signed(change(row)), value: (/** @type {any} */ row) => Math.abs(change(row)) },
-    figure("rank_a", "Rank, first", true),
-    figure("rank_b", "Rank, second", true),
-    figure("radius_a", "r, first"),
-    figure("radius_b", "r, second"),
+    column("rank_a", "Rank, first", true),
+    column("rank_b", "Rank, second", true),
+    column("radius_a", "r, first"),
+    column("radius_b", "r, second"),
   ];
   const columns = [
     { name: "caption", title: "Item", text: true, cell: item, value: named },
-    ...(moved.same_radii ? [figure("radius_a", "r")] : moves),
+    ...(moved.same_radii ? [column("radius_a", "r")] : moves),
     share("shared_neighbours", "Neighbours shared"),
     share("shared_children", "Children shared"),
   ];

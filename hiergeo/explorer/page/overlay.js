@@ -178,15 +178,14 @@ function names(camera, { path: rungs, query, item }, taken) {
   ];
   const seen = new Set();
   return named.map(({ id, z, name, kind }) => {
-    const about = id ?? name;
-    if (seen.has(about)) return null;
+    if (seen.has(id) || seen.has(name)) return null;
     const text = shortened(name.replace(/\s+/g, " "), LABEL);
     const width = LETTER * text.length + 4;
     const [x, y] = camera.onScreen(z);
     const places = [[x + 12, y - LINE / 2], [x - 12 - width, y - LINE / 2], [x - width / 2, y - 12 - LINE], [x - width / 2, y + 12]];
     const place = places.find(([left, top]) => free(camera, { x: left, y: top, width, height: LINE }, taken));
     if (!place) return null;
-    seen.add(about);
+    seen.add(id ?? name).add(name);
     return s("text", { class: `map-label ${kind}`, x: rounded(place[0] + 2), y: rounded(place[1] + 11) }, text);
   });
 }

@@ -14,6 +14,7 @@ import { Stage } from "./stage.js";
 /**
  * @typedef {{pace: import("./levels.js").Pace, mode: () => string, moved: (panel: Panel) => void,
  *   touched: (panel: Panel) => void, opened: (panel: Panel) => void,
+ *   leads: (panel: Panel) => boolean,
  *   region: (panel: Panel, polygon: [number, number][]) => void}} Host the view that holds the panels
  */
 
@@ -36,8 +37,9 @@ export class Panel {
     this.failure = h("p", { class: "failed", role: "alert", hidden: true });
     this.place = h("div", { class: "map-place" }, this.waiting);
     this.note = h("p", { class: "map-note" });
+    this.counted = h("p", { class: "map-note" });
     this.figure = h("figure", { class: "map-panel" },
-      h("figcaption", { class: "map-title" }, h("bdi", null, lens.title)), this.place, this.failure, this.note);
+      h("figcaption", { class: "map-title" }, h("bdi", null, lens.title)), this.place, this.failure, this.counted, this.note);
     this.relations = new Relations(app.source, lens.key, (error) => this.fail(error));
     this.open();
   }
@@ -57,7 +59,11 @@ export class Panel {
     const { app, host, lens } = this;
     const state = app.state.get();
     this.facts = facts;
-    const tell = { moved: () => this.moved(), failed: (/** @type {Error} */ error) => this.fail(error) };
+    const tell = {
+      moved: () => this.moved(),
+      failed: (/** @type {Error} */ error) => this.fail(error),
+      drawn: (/** @type {number} */ count) => this.count(count),
+    };
     const look = { pace: host.pace, chart: state.chart, style: this.style() };
     const stage = new Stage(app.source, lens, facts, look, tell);
     this.stage = stage;
@@ -93,10 +99,19 @@ export class Panel {
     const chart = this.app.state.get().chart === "flat" ? CHARTS.get(0) : CHARTS.get(facts.kappa);
     fill(this.note,
       h("b", null, "Radii are exact, angles are not: "),
+      "the nearer to the root, the more general; ",
       share === null ? "directions are seen in one plane. " : `this plane holds ${share} % of the variance of directions. `,
       `${chart}. `,
       facts.note ? `${facts.note} ` : null,
       stage?.painter.kind === "canvas" ? `This browser has no WebGL 2: at most ${PLAIN.toLocaleString("en")} points are drawn.` : null);
+  }
+
+  /** All that is wanted is drawn. @param {number} count points */
+  count(count) {
+    const all = this.facts.count;
+    const [some, whole] = [count, all].map((value) => value.toLocaleString("en"));
+    this.counted.textContent = count < all ? `${some} of ${whole} items are drawn: magnify to see the others.` : `All ${whole} items are drawn.`;
+    this.figure.dataset.drawn = String(count);
   }
 
   /** @param {[number, number][]} path @param {boolean} done */
@@ -124,7 +139,11 @@ export class Panel {
   async relate(state) {
     if (!this.stage) return;
     const related = await this.relations.update(state);
-    if (related && !this.closed) this.stage.show({ related });
+    if (!related || this.closed) return;
+    this.stage.show({ related });
+    const { item } = related;
+    if (item && item.id !== this.seen && this.host.leads(this) && !this.stage.holds(item.z)) this.stage.centre(item.z);
+    this.seen = item?.id;
   }
 
   restyle() {

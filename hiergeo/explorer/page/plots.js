@@ -93,7 +93,7 @@ export function bars(edges, tops, floor) {
  */
 export function histogram({ width, edges, rows, x: across, label, noun = "items", marks = [] }) {
   const alone = rows.length === 1;
-  const [tall, top] = [alone ? 150 : 46, marks.length ? 30 : 14];
+  const [tall, top] = [alone ? 150 : 46, alone && !marks.length ? 14 : 30];
   const height = top + rows.length * tall + 42;
   const y = alone ? { low: 0, high: Math.max(1, ...rows[0].counts), label: noun, wanted: 3 } : undefined;
   const plot = frame({ width, height, x: across, y, label, top, left: alone ? 52 : Math.min(92, Math.round(width / 5)) });

@@ -62,7 +62,7 @@ out vec4 seen;
 void main() {
   vec2 p = (gl_PointCoord * 2. - 1.) * (pixels + 1.) / pixels;
   float d = length(p) / .86;
-  if (pixels > 4.) {
+  if (pixels > 3.) {
     if (shape == 1.) d = max(abs(p.x), abs(p.y)) / .76;
     else if (shape == 2.) d = max(p.y / .72, (abs(p.x) * .875 - p.y * .485) / .51);
     else if (shape == 3.) d = abs(p.x) / .94 + abs(p.y) / 1.08;

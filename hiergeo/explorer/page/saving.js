@@ -3,6 +3,7 @@
 
 import { h, s } from "./dom.js";
 import { fileName, pngFile, svgFile } from "./files.js";
+import { fitted } from "./plots.js";
 
 /** Properties of a drawing that style sheets set; copied into its file, which has no style sheet. */
 const DRAWN = [
@@ -68,4 +69,20 @@ export function downloads(app, about, { csv, drawing }) {
       kind.toUpperCase(),
     );
   return h("p", { class: "downloads" }, h("span", { "aria-hidden": "true" }, "Download "), Object.keys(files).map(button));
+}
+
+/**
+ * A plot with its title, a sentence and its downloads.
+ *
+ * @param {any} app
+ * @param {{title: string, words: any, about: string, draw: (width: number) => Node, table: () => string, key?: HTMLElement}} of
+ *   about: what is saved; draw: the plot at a width; table: its data as CSV; key: what its colours mean
+ * @returns {HTMLElement}
+ */
+export function figure(app, { title, words, about, draw, table, key }) {
+  const host = h("div", { class: "plot" });
+  fitted(host, draw);
+  const drawing = () => /** @type {SVGSVGElement} */ (host.firstElementChild);
+  const told = words instanceof Node ? words : h("p", { class: "reading-line" }, words);
+  return h("figure", null, h("figcaption", null, h("b", null, title), told), key, host, downloads(app, about, { csv: table, drawing }));
 }

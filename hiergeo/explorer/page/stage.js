@@ -19,7 +19,8 @@ import { NOTHING } from "./related.js";
  * @typedef {import("./isometry.js").Complex} Complex
  * @typedef {import("./levels.js").Pace} Pace
  * @typedef {import("./grid.js").Drawn} Drawn
- * @typedef {{moved: (stage: Stage) => void, failed: (error: Error) => void}} Tell
+ * @typedef {{moved: (stage: Stage) => void, failed: (error: Error) => void, drawn: (count: number) => void}} Tell what the stage
+ *   says: the camera was moved, something cannot be had, all that is wanted is drawn
  */
 
 /** Milliseconds without movement after which a map rests. */
@@ -128,6 +129,7 @@ export class Stage {
     const going = moving || this.stale || this.rest.length > 0 || this.step;
     this.before = going ? time : 0;
     if (going) this.request();
+    else if (this.loader.idle) this.tell.drawn(this.count);
   }
 
   get allowed() {
@@ -185,8 +187,7 @@ export class Stage {
     this.loader.want(chosen.map(({ square }) => square));
     if (performance.now() - this.movedAt < REST) return;
     this.ready = true;
-    const spacing = Math.sqrt((this.camera.width * this.camera.height) / Math.max(1, this.wanted));
-    const size = Math.max(2, Math.min(9, 0.5 + 1.6 * Math.log2(Math.max(1, spacing))));
+    const size = this.sizeFor(chosen);
     if (Math.abs(size - this.size) > 0.25) {
       this.size = size;
       this.stale = true;
@@ -199,6 +200,17 @@ export class Stage {
       return this.loader.tiles.has(key) && from < count ? [{ key, from, to: count }] : [];
     });
     if (this.rest.length) this.request();
+  }
+
+  /** Pixels of a point: larger where there is room between them. @param {import("./levels.js").Choice[]} chosen */
+  sizeFor(chosen) {
+    const area = this.camera.width * this.camera.height;
+    const shares = chosen.map(({ square, count }) => {
+      const { radius, outside } = this.camera.circle(square.circle);
+      return count * (outside ? 1 : Math.min(1, area / (2 * radius * radius)));
+    });
+    const spacing = Math.sqrt(area / Math.max(1, shares.reduce((sum, share) => sum + share, 0)));
+    return Math.max(2, Math.min(9, 0.5 + 1.6 * Math.log2(Math.max(1, spacing))));
   }
 
   /** @param {string} key @param {import("./levels.js").Tile} tile */
@@ -242,6 +254,12 @@ export class Stage {
     this.camera = Object.assign(new Camera(this.facts, chart), { width, height });
     this.camera.look(centre, isometry.turn, zoom);
     this.repaint();
+  }
+
+  /** Whether a point is in sight. @param {Complex} z base coordinates */
+  holds(z) {
+    const [x, y] = this.camera.onScreen(z);
+    return x >= 0 && y >= 0 && x <= this.camera.width && y <= this.camera.height;
   }
 
   /** Bring a point to the centre, along the geodesic. @param {Complex} z base coordinates */

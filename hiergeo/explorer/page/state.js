@@ -18,9 +18,11 @@ const STEPS = ["view", "query", "item", "lenses"];
 /** Lenses side by side. */
 export const COLUMNS = 4;
 
+/** Orders of children and parents; a page without a server names those that it has in `collection.orders`. */
+export const ORDERS = ["margin", "angle", "distance"];
+
 const CHOICES = {
   view: ["ladder", "map", "tree", "compare", "audit"],
-  by: ["margin", "angle", "distance"],
   colour: ["tier", "radius", "kind"],
   chart: ["disk", "flat"],
 };
@@ -28,7 +30,7 @@ const CHOICES = {
 /**
  * The state of the page.
  *
- * @param {{lenses: {key: string}[], tiers: string[] | null}} collection
+ * @param {{lenses: {key: string}[], tiers: string[] | null, orders?: string[]}} collection
  * @param {Window} [page]
  */
 export function createState(collection, page = window) {
@@ -121,7 +123,7 @@ function defaults(collection) {
  *
  * @param {string} hash
  * @param {State} first
- * @param {{lenses: {key: string}[]}} collection
+ * @param {{lenses: {key: string}[], orders?: string[]}} collection
  */
 export function parse(hash, first, collection) {
   const values = new URLSearchParams(hash.replace(/^#/, ""));
@@ -164,7 +166,7 @@ function checked(given, first, collection) {
     zoom: Number.isFinite(given.zoom) && given.zoom > 0 ? given.zoom : first.zoom,
     against: against ? Object.freeze([...given.against]) : first.against,
   };
-  for (const [name, choices] of Object.entries(CHOICES))
+  for (const [name, choices] of Object.entries({ ...CHOICES, by: collection.orders ?? ORDERS }))
     found[name] = choices.includes(given[name]) ? given[name] : first[name];
   return /** @type {any} */ (Object.freeze(found));
 }

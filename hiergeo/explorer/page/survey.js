@@ -3,8 +3,8 @@
 
 import { counted, h, number } from "./dom.js";
 import { csv } from "./files.js";
-import { fitted, histogram } from "./plots.js";
-import { downloads } from "./saving.js";
+import { histogram } from "./plots.js";
+import { figure } from "./saving.js";
 
 /** How a finding is marked, beside its colour. @type {Record<string, [string, string]>} */
 const MARKS = { fine: ["✓", "Fine"], note: ["○", "Note"], warning: ["▲", "Warning"] };
@@ -71,23 +71,4 @@ function cones(/** @type {any} */ found, /** @type {any} */ lens, /** @type {any
     draw: (width) => histogram({ width, edges, rows: [{ name: "cones", counts, css: "series0" }], x, label, noun: "cones" }),
     table: () => csv(["from_percent", "to_percent", "cones"], counts.map((/** @type {number} */ count, /** @type {number} */ i) => [edges[i], edges[i + 1], count])),
   });
-}
-
-/**
- * A plot with its title, a sentence and its downloads.
- *
- * @param {any} app
- * @param {{title: string, words: string, about: string, draw: (width: number) => Node, table: () => string}} of
- */
-function figure(app, { title, words, about, draw, table }) {
-  const host = h("div", { class: "plot" });
-  fitted(host, draw);
-  const drawing = () => /** @type {SVGSVGElement} */ (host.firstElementChild);
-  return h(
-    "figure",
-    null,
-    h("figcaption", null, h("b", null, title), h("p", { class: "reading-line" }, words)),
-    host,
-    downloads(app, about, { csv: table, drawing }),
-  );
 }

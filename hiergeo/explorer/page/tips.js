@@ -29,16 +29,15 @@ export function showTips() {
     owner.setAttribute("aria-describedby", tip.id);
     tip.replaceChildren(h("bdi", null, text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text));
     tip.hidden = false;
-    place(/** @type {Element} */ (cut));
+    place(owner.getBoundingClientRect(), /** @type {Element} */ (cut).getBoundingClientRect().left);
   }
 
-  function place(beside) {
-    const at = beside.getBoundingClientRect();
+  function place(at, left) {
     const size = tip.getBoundingClientRect();
     const below = at.bottom + APART;
     const top = below + size.height <= innerHeight ? below : Math.max(APART, at.top - APART - size.height);
     tip.style.top = `${top}px`;
-    tip.style.left = `${Math.max(APART, Math.min(at.left, innerWidth - size.width - APART))}px`;
+    tip.style.left = `${Math.max(APART, Math.min(left, innerWidth - size.width - APART))}px`;
   }
 
   function hide() {

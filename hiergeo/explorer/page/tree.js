@@ -4,6 +4,7 @@
 import { caption, counted, fill, h, named, s, shortened } from "./dom.js";
 import { csv } from "./files.js";
 import { downloads } from "./saving.js";
+import { ORDERS } from "./state.js";
 import { arrow, draw, middle, node } from "./walk.js";
 
 /** Items of a column at first, and how many more a press of its button brings. */
@@ -48,7 +49,9 @@ export const view = {
       const others = app.state.get().lenses.filter((/** @type {string} */ each) => each !== key);
       app.state.set({ lenses: [key, ...others] });
     });
-    const order = choices("Order by", "tree-by", ["margin", "angle", "distance"].map((by) => [by, by]), (by) => app.state.set({ by }));
+    /** @type {string[]} */
+    const orders = app.collection.orders ?? ORDERS;
+    const order = choices("Order by", "tree-by", orders.map((by) => [by, by]), (by) => app.state.set({ by }));
     const crumbs = h("ol", { class: "crumbs" });
     const edges = s("svg", { class: "edges", "aria-hidden": "true" });
     const columns = h("div", { class: "columns" });
@@ -57,7 +60,7 @@ export const view = {
     const saved = h("div");
     fill(
       root,
-      h("div", { class: "controls" }, app.collection.lenses.length > 1 && space.root, order.root),
+      h("div", { class: "controls" }, app.collection.lenses.length > 1 && space.root, orders.length > 1 && order.root),
       h("nav", { "aria-label": "Path walked" }, crumbs),
       trouble,
       walk,
@@ -179,7 +182,8 @@ export const view = {
 
     return {
       update(/** @type {any} */ state, /** @type {any} */ before) {
-        const moved = !before || !shown || shown.place.key !== placeOf(state).key;
+        const photo = !state.item && state.query?.photo !== before?.query?.photo;
+        const moved = !before || !shown || photo || shown.place.key !== placeOf(state).key;
         const other = !before || !shown || before.by !== state.by || before.lenses[0] !== state.lenses[0];
         if (moved) wanted = first();
         space.show(state.lenses[0]);
