@@ -65,6 +65,21 @@ def test_the_nearest_drawn_point_is_found_by_the_grid(desk, address):
     assert wrong[1] > 60
 
 
+def test_the_ground_is_where_the_points_are_also_where_a_rotation_turns_the_disk_inside_out(desk, address):
+    for suffix, classes in (("", ["map-disk"]), ("#at=1.5,0.5", ["map-disk", "map-beyond"])):
+        opened(desk, address, [1], 300, suffix=suffix)
+        ground, beyond = run(
+            desk,
+            f"""{STAGE} const shapes = [...stage.overlay.ground.querySelectorAll('.map-disk, .map-beyond')];
+            const round = shapes.at(-1), at = ['cx', 'cy', 'r'].map((name) => Number(round.getAttribute(name)));
+            const away = app.source.maps[0].points.map(({{ x, y }}) => camera.onScreen([x, y]));
+            const outside = away.filter(([u, v]) => Math.hypot(u - at[0], v - at[1]) > at[2] + 0.2).length;
+            return [shapes.map((shape) => shape.getAttribute('class')), outside];""",
+        )
+        assert ground == classes
+        assert beyond == (300 if len(classes) == 2 else 0)
+
+
 def test_a_lost_context_is_drawn_again(desk, address):
     opened(desk, address, [-1], 2000)
     ink = f"""{STAGE} const canvas = document.createElement('canvas'); [canvas.width, canvas.height] = [200, 200];

@@ -66,7 +66,7 @@ export class Overlay {
   }
 }
 
-/** The region within the largest radius, and the rim of the plane where there is one in sight. @param {Camera} camera @param {any} facts */
+/** The region within the largest radius (on the sphere it may be what lies outside a circle), and the rim of the plane where there is one in sight. @param {Camera} camera @param {any} facts */
 function disk(camera, facts) {
   const drawn = [];
   if (camera.kappa < 0) {
@@ -74,7 +74,10 @@ function disk(camera, facts) {
     if (camera.unit < LARGEST) drawn.push(s("circle", { class: "map-rim", cx: rounded(x), cy: rounded(y), r: rounded(camera.unit) }));
   }
   const edge = around(camera, facts.reach);
-  return [edge ? s("circle", { class: "map-disk", ...edge }) : null, drawn];
+  if (!edge) return drawn;
+  const { outside, ...placed } = edge;
+  if (!outside) return [s("circle", { class: "map-disk", ...placed }), drawn];
+  return [s("rect", { class: "map-disk", width: camera.width, height: camera.height }), s("circle", { class: "map-beyond", ...placed })];
 }
 
 /** The circle of a radius around the root, as it is seen. @param {Camera} camera @param {number} z */
@@ -83,14 +86,14 @@ function around(camera, z) {
   const seen = circle(camera.isometry, { centre: [0, 0], radius });
   const [x, y] = camera.pixels(seen.centre);
   const r = seen.radius * camera.unit;
-  return r < LARGEST ? { cx: rounded(x), cy: rounded(y), r: rounded(r) } : null;
+  return r < LARGEST ? { cx: rounded(x), cy: rounded(y), r: rounded(r), outside: Boolean(seen.outside) } : null;
 }
 
 /** @param {Camera} camera @param {any} facts */
 function rings(camera, facts) {
   return facts.circles.map((/** @type {any} */ ring) => {
     const seen = around(camera, ring.z);
-    return seen ? s("circle", { class: "map-ring", ...seen }) : null;
+    return seen ? s("circle", { class: "map-ring", cx: seen.cx, cy: seen.cy, r: seen.r }) : null;
   });
 }
 
