@@ -114,9 +114,17 @@ class Camera:
         pictures, durations = zip(*self.frames, strict=True)
         first, *others = pictures
         first.save(
-            path, save_all=True, append_images=others, duration=list(durations), loop=0, quality=68, method=4, minimize_size=True
+            path,
+            save_all=True,
+            append_images=others,
+            duration=list(durations),
+            loop=0,
+            quality=68,
+            method=4,
+            minimize_size=True,
         )
-        print(f"{path.name}: {len(durations)} frames, {sum(durations) / 1000:.1f} s, {path.stat().st_size / 1e6:.2f} MB")
+        told = f"{len(durations)} frames, {sum(durations) / 1000:.1f} s, {path.stat().st_size / 1e6:.2f} MB"
+        print(f"{path.name}: {told}")
 
 
 @contextmanager
@@ -142,7 +150,6 @@ def stills(lens: Camera, url: str) -> None:
         ("explorer-tree", f"view=tree&lenses=2&{asked}", "light"),
         ("explorer-compare", f"view=compare&against=1,2&{asked}", "light"),
         ("explorer-audit", "view=audit&lenses=1,2", "light"),
-        ("explorer-dark", f"view=map&lenses=2&{asked}", "dark"),
     ):
         lens.open(f"{url}#{fragment}", 1280, 860, scheme)
         save(lens.picture(), ASSETS / f"{name}.webp")

@@ -56,7 +56,7 @@ export class DoubleSource {
   item(id) {
     const radius = Object.fromEntries(Object.entries(this.maps).map(([lens, { points }]) => [lens, points[id].radius]));
     const { image, tier } = this.maps[0].points[id];
-    return { id: String(id), caption: image ? null : `${WORDS[id % WORDS.length]} ${id}`, image, tier, radius };
+    return { id: String(id), caption: image ? null : `${WORDS[id % WORDS.length]} ${id}`, image: image || id % 7 === 0, tier, radius };
   }
 
   async map(lens) {

@@ -7,20 +7,19 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser_common import ARGUMENTS, chromium, resize
 
-from hiergeo.report import design
+from hiergeo.explorer import pages
 
-PAGE = files("hiergeo.explorer") / "page"
 DOUBLE = Path(__file__).with_name("explorer_map_double.js")
 SHEETS = "".join(f'<link rel="stylesheet" href="/page/{name}.css">' for name in ("design", "explore", "map"))
 SHELL = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>map</title><link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width, initial-scale=1">{SHEETS}
+<script src="/page/savefiles.js"></script>
 <main id="main"><h1>Map</h1><section class="view map" id="root"></section></main>"""
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
@@ -38,7 +37,7 @@ class _Files(BaseHTTPRequestHandler):
         elif name == "/double.js":
             content = DOUBLE.read_bytes()
         else:
-            content = design().encode() if name == "design.css" else (PAGE / name).read_bytes()
+            content = pages.content(name)
         self.send_response(200)
         self.send_header("Content-Type", TYPES.get(Path(name).suffix, "text/html"))
         self.send_header("Content-Security-Policy", POLICY)

@@ -123,6 +123,7 @@ def test_a_query_is_asked_and_every_view_opened_by_keys(page):
     page.until("return new URLSearchParams(location.hash.slice(1)).get('q') === 'a blue star'")
     page.until("return document.getElementById('live').textContent")
     tab_to(page, "#tab-ladder")
+    entries = page.script("return history.length")
     for view in list(READY)[1:]:
         page.press("ARROW_RIGHT")
         page.until("return document.querySelector(arguments[0])?.checkVisibility()", READY[view])
@@ -130,6 +131,7 @@ def test_a_query_is_asked_and_every_view_opened_by_keys(page):
         assert page.hash()["view"] == view
     page.press("ARROW_RIGHT")
     assert focused(page, "#tab-ladder")
+    assert page.script("return history.length") == entries
 
 
 def test_the_tree_is_walked_by_arrow_keys(page):
@@ -166,7 +168,10 @@ def test_tables_are_sorted_turned_and_saved_by_keys(page, files):
     tab_to(page, ".pager button:nth-child(2)")
     page.press("ENTER")
     assert page.script(LIVE).startswith("13–24 of ")
-    assert focused(page, ".pager button")
+    while focused(page, ".pager button:nth-child(2)"):
+        page.press("ENTER")
+    assert page.script("return document.querySelector('.pager button:nth-child(2)').disabled")
+    assert focused(page, ".pager button:first-child")
     tab_to(page, "[aria-labelledby=compare-movers] .downloads button")
     page.press("ENTER")
     assert browser_common.saved(files, "items-that-moved-most.csv").stat().st_size > 500
@@ -185,6 +190,114 @@ def test_choices_keep_the_focus_that_changes_them(page):
     page.press("ARROW_DOWN")
     page.until("return new URLSearchParams(location.hash.slice(1)).get('against') === '1,1'")
     assert focused(page, ".compare select")
+
+
+def press_on(page: Page, selector: str) -> None:
+    """Press Enter on what a selector names."""
+    page.script("document.querySelector(arguments[0]).focus()", selector)
+    assert focused(page, selector)
+    page.press("ENTER")
+
+
+def test_the_focus_goes_on_where_a_press_removes_what_was_pressed(page):
+    show(page, "ladder", "&q=a+small+dotted+star")
+    page.until("return document.querySelector('.parents button')")
+    heading = "return document.activeElement.matches('.column:nth-child(2) > h2')"
+    press_on(page, ".column:nth-child(2) .parents button")
+    page.until(heading)
+    press_on(page, ".column:first-child .step[data-id] button")
+    step = page.hash()["item"]
+    press_on(page, ".chosen .close")
+    assert focused(page, f".step[data-id='{step}'] button")
+    press_on(page, ".column:first-child .step[data-id] button")
+    press_on(page, ".chosen .actions .button")
+    page.until("return document.activeElement.matches('.column:first-child > h2')")
+    press_on(page, ".column:first-child .step[data-id] button")
+    press_on(page, ".chosen .actions .button:nth-child(3)")
+    assert focused(page, "#panel-tree")
+    settle(page, "tree")
+    press_on(page, ".below > .button")
+    page.until("return document.activeElement.matches('.below li:nth-child(9) .node')")
+    show(page, "compare", FULL)
+    press_on(page, ".pair .side button")
+    page.until("return document.activeElement.matches('.answers h2')")
+
+
+def test_text_that_is_not_sent_stays_when_something_else_changes(page):
+    show(page, "map", "&q=a+ring")
+    page.script("document.getElementById('query').value = 'not yet'")
+    page.script("window.asked = performance.getEntriesByType('resource').length")
+    page.click(".map-choice input[value=flat] + span")
+    page.until("return new URLSearchParams(location.hash.slice(1)).get('chart') === 'flat'")
+    assert page.script("return document.getElementById('query').value") == "not yet"
+    page.script("history.replaceState(null, '', '#view=map&q=a+ring'); dispatchEvent(new PopStateEvent('popstate'))")
+    assert page.script("return document.getElementById('query').value") == "not yet"
+    later = "return performance.getEntriesByType('resource').slice(window.asked).map((each) => each.name)"
+    assert [url for url in page.script(later) if url.endswith("/api/places")] == []
+
+
+def test_what_failed_is_asked_again(page):
+    show(page, "ladder", "&q=a+ring")
+    page.script("window.real = fetch; window.fetch = () => Promise.reject(new TypeError('gone'))")
+    page.press("/", "a star", "ENTER")
+    page.until("return document.querySelectorAll('.column .failed button').length === 2")
+    for view in list(READY)[1:]:
+        page.click(f"#tab-{view}")
+        page.until("return document.querySelector(`#panel-${arguments[0]} .failed button`)?.checkVisibility()", view)
+    page.script("window.fetch = real")
+    for view in list(READY)[1:]:
+        page.click(f"#tab-{view}")
+        page.script("document.querySelector(`#panel-${arguments[0]} .failed button`)?.click()", view)
+        settle(page, view)
+        page.until("return !document.querySelector(`#panel-${arguments[0]} .failed:not([hidden])`)", view)
+    page.click("#tab-ladder")
+    page.click(".ask .go")
+    page.until("return document.querySelectorAll('.column .stage').length === 2")
+
+
+def test_a_view_that_could_not_be_loaded_is_loaded_again(page):
+    page.browser.execute_cdp_cmd("Network.enable", {})
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/audit.js"]})
+    page.open("q=a+ring")
+    page.click("#tab-audit")
+    page.until("return document.querySelector('#panel-audit .failed button')")
+    assert "Audit" in page.texts("#panel-audit .failed")[0]
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    press_on(page, "#panel-audit .failed button")
+    settle(page, "audit")
+    assert focused(page, "#panel-audit")
+    assert page.texts("#panel-audit > .failed") == []
+
+
+def test_what_is_chosen_is_seen_in_forced_colours(page):
+    show(page, "map", FULL)
+    colours = [{"name": "forced-colors", "value": "active"}]
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": colours})
+    look = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+    for chosen, other, part in (
+        (".map-choice :checked + span", ".map-choice input:not(:checked) + span", "backgroundColor"),
+        ("#tab-map", "#tab-tree", "borderBottomColor"),
+    ):
+        assert page.script(look, chosen, part) != page.script(look, other, part)
+    media(page)
+
+
+def test_a_composition_and_a_comparison_that_is_left_end_well(page):
+    show(page, "compare", FULL)
+    escape = "new KeyboardEvent('keydown', {key: 'Escape', isComposing: true, bubbles: true})"
+    page.script(f"document.getElementById('query').dispatchEvent({escape})")
+    assert page.script("return document.getElementById('query').value") == "a ring"
+    page.script("window.real = fetch; window.fetch = () => new Promise(() => {})")
+    for choice in ("01", "11"):
+        for side, key in enumerate(choice[::-1] if choice == "01" else choice):
+            page.script(
+                "const select = document.querySelectorAll('.compare select')[arguments[0]];"
+                "select.value = arguments[1]; select.dispatchEvent(new Event('change'))",
+                side,
+                key,
+            )
+    page.until("return document.querySelector('.moved .empty')?.textContent.includes('two different')")
+    assert page.script("return document.querySelector('.moved').ariaBusy") is None
 
 
 def test_nothing_moves_for_those_who_ask_for_stillness(page):

@@ -240,6 +240,18 @@ def test_state_goes_through_the_url_and_back(page):
     page.until("return document.getElementById('query').value === 'a ring'")
 
 
+def test_models_in_one_geometry_are_compared_before_geometries_of_one_model(page):
+    page.open()
+    code = """return import('./page/state.js').then(({ createState }) => arguments[0].map((lenses) => createState({
+      tiers: null, lenses: lenses.map(([source, geometry], key) => ({ key: String(key), source, geometry })),
+    }).get().against))"""
+    one, other = ["one", "euclidean"], ["other", "euclidean"]
+    curved = ["one", "lorentz:-1"]
+    assert page.script(code, [[one, curved, other], [one, curved], [curved, one, other], [one]]) == [
+        ["0", "2"], ["0", "1"], ["1", "2"], ["0", "0"],
+    ]  # fmt: skip
+
+
 def test_tabs_go_by_arrow_keys(page):
     page.open("q=a+ring")
     page.script("document.getElementById('tab-ladder').focus()")
@@ -335,8 +347,8 @@ def test_a_server_that_is_gone_and_a_view_that_fails_are_told_in_a_sentence(page
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/tree.js"]})
     page.open("q=a+ring")
     page.click("#tab-tree")
-    page.until("return !document.querySelector('#panel-tree > .failed').hidden")
-    assert "Tree" in page.texts("#panel-tree > .failed")[0]
+    page.until("return document.querySelector('#panel-tree .failed')")
+    assert "Tree" in page.texts("#panel-tree .failed")[0]
     page.click("#tab-ladder")
     assert page.script("return document.querySelector('.stage').checkVisibility()")
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
@@ -362,7 +374,8 @@ def test_without_a_model_the_box_finds_captions(page, tmp_path):
     generator = torch.Generator().manual_seed(0)
     captions = ["animal", "dog", "small dog", "cat", "a small dog on a sofa"]
     embeddings = torch.randn(5, 6, generator=generator)
-    search.build(tmp_path / "plain", None, captions, embeddings=embeddings)
+    images = [f"{place}.png" for place in range(5)]  # which are nowhere
+    search.build(tmp_path / "plain", None, captions, images, embeddings=embeddings)
     with explored(explorer.open_collection([tmp_path / "plain"])) as url:
         plain = Page(page.browser, url)
         plain.open()
@@ -379,6 +392,10 @@ def test_without_a_model_the_box_finds_captions(page, tmp_path):
         assert plain.hash()["from"] == str(captions.index(chosen))
         plain.rest()
         assert plain.script(STEPS)[0][-1] == plain.hash()["from"]
+        assert plain.script("return document.getElementById('query').value") == ""
+        assert "--images" in plain.texts("#unpictured")[0]
+        loaded = plain.script("return performance.getEntriesByType('resource').map(({ name }) => name)")
+        assert [url for url in loaded if "thumbnail" in url] == []
 
 
 def test_nothing_was_logged(page):

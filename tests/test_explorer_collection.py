@@ -4,14 +4,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from hiergeo import search
 from hiergeo.datasets import scenes
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.explorer import Thumbnails, open_collection
+from hiergeo.explorer import Thumbnails, create_explorer, open_collection
+from hiergeo.explorer.cache import kept
 from hiergeo.explorer.collection import collect
+from hiergeo.explorer.facts import collection_facts
+from hiergeo.explorer.recent import ENTRY
 from hiergeo.search.layout import ModelFacts
 
 CAPTIONS = ["animal", "dog", "small dog", "a small dog on a red sofa"]
@@ -78,6 +82,35 @@ def test_other_items_are_refused_by_the_first_difference(build, captions, named)
         open_collection([build("one"), build("two", captions)])
 
 
+def test_images_without_captions_are_compared_by_name(build, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
+
+    def stored(name: str, order: list[int]) -> Path:
+        arrays = {"image": np.eye(4, dtype=np.float32)[order], "image_id": np.array([5, 7, 9])[order]}
+        np.savez(tmp_path / name, text=np.eye(4, dtype=np.float32), captions=np.array(CAPTIONS), **arrays)
+        return tmp_path / name
+
+    with pytest.raises(InputError, match="item 4 is 'image-id:5' in one and 'image-id:9' in two"):
+        open_collection([stored("one.npz", [0, 1, 2]), stored("two.npz", [2, 1, 0])])
+    indexes = [search.open(build(f"here{seed}", seed=seed)) for seed in (0, 1)]
+    for index, folder in zip(indexes, ("old", "new"), strict=True):
+        index.add(embeddings=torch.ones(1, 4), images=[picture(tmp_path / folder / "a.png")])
+    assert len(collect([("old", indexes[0]), ("new", indexes[1])]).lenses) == 2
+
+
+def test_the_cache_is_for_its_user_alone(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
+    folder = kept("made", lambda place: (place / "file").touch())
+    assert [path.stat().st_mode & 0o777 for path in (folder, folder.parent)] == [0o700, 0o700]
+    assert kept("made", lambda place: None) == folder
+    if os.getuid():
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+    else:
+        os.chown(folder, 12345, -1)
+    with pytest.raises(UnavailableError, match="another user"):
+        kept("made", lambda place: None)
+
+
 def test_what_cannot_be_explored_is_refused(build, tmp_path) -> None:
     with pytest.raises(InputError, match="nothing"):
         open_collection([])
@@ -124,8 +157,13 @@ def size(content: bytes) -> tuple[int, int]:
 def test_pictures_are_shown_from_the_named_folder_alone(build, tmp_path) -> None:
     photos = tmp_path / "photos"
     index = build("one", images=[picture(photos / f"{i}.png") for i in range(4)])
-    assert open_collection([index]).pictures.path(0) is None
-    pictures = open_collection([index], images=photos).pictures
+    alone = open_collection([index])
+    assert alone.pictures.path(0) is None
+    assert collection_facts(alone)["pictures"] is False
+    assert any("--images" in each for each in create_explorer(alone).state.explorer.warm_up())
+    shown = open_collection([index], images=photos)
+    assert collection_facts(shown)["pictures"] is True
+    pictures = shown.pictures
     assert size(pictures.jpeg(3, 192)) == (192, 96)
     assert size(pictures.jpeg(3, 64)) == (64, 32)
     with pytest.raises(InputError, match="item 4"):
@@ -164,11 +202,23 @@ def test_a_broken_file_is_an_error_that_names_no_path(build, tmp_path) -> None:
     assert "photos" not in str(caught.value)
 
 
+def test_the_picture_of_a_deleted_item_is_gone_and_that_of_another_file_is_new(build, tmp_path) -> None:
+    photos = tmp_path / "photos"
+    index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
+    pictures = Thumbnails([index], photos)
+    assert size(pictures.jpeg(1, 64)) == size(pictures.jpeg(2, 64)) == (64, 32)
+    index.delete([1])
+    with pytest.raises(InputError, match="item 1"):
+        pictures.jpeg(1, 64)
+    picture(photos / "2.png", 30)
+    assert size(pictures.jpeg(2, 64)) == (30, 15)
+
+
 def test_thumbnails_are_kept_within_their_bytes(build, tmp_path) -> None:
     photos = tmp_path / "photos"
     index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
     one = len(Thumbnails([index], photos).jpeg(0, 64))
-    pictures = Thumbnails([index], photos, kept=2 * one)
+    pictures = Thumbnails([index], photos, kept=2 * (one + ENTRY))
     first = pictures.jpeg(0, 64)
     assert pictures.jpeg(0, 64) is first
     pictures.jpeg(1, 64)

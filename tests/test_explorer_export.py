@@ -13,6 +13,8 @@ from explorer_exported import ROWS, build, files
 from hiergeo.errors import InputError
 from hiergeo.explorer import export_page, packing
 from hiergeo.explorer.export import RECORD
+from hiergeo.explorer.thinning import by_radius
+from hiergeo.search.stores.exact import ExactStore
 from hiergeo.storage.files import temporary
 
 
@@ -76,6 +78,12 @@ def test_what_ends_half_way_leaves_nothing_that_looks_complete(collection, tmp_p
         export_page(collection, target)
     assert files(target) == before
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
+
+
+def test_items_are_put_in_order_without_reading_their_directions(collection, monkeypatch) -> None:
+    radii = collection.first.store.fetch(torch.arange(ROWS)).radii[:, 0]
+    monkeypatch.setattr(ExactStore, "scan", None)
+    assert by_radius(collection).tolist() == radii.argsort(stable=True).tolist()
 
 
 def test_a_part_is_kept_evenly_and_answers_are_among_it(collection, tmp_path) -> None:

@@ -233,5 +233,5 @@ def test_no_file_but_those_of_the_page(http, folder, path) -> None:
 
 def test_the_files_of_the_page_are_a_fixed_list(http) -> None:
     inside = {path.name for path in Path(pages.__file__).parent.joinpath("page").iterdir() if path.is_file()}
-    for name in inside | {"design.css"}:
+    for name in inside | {"design.css", "savefiles.js"}:
         assert http.get(f"/page/{name}").status_code == 200, name

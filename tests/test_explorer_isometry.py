@@ -1,7 +1,10 @@
 """The isometries, levels and outlines of the explorer's map, in the browser, against mpmath and numpy."""
 
+import csv
+import io
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import mpmath
 import numpy as np
@@ -57,6 +60,30 @@ def isometries(kappa: int, count: int, seed: int = 1) -> list[dict]:
         {"kappa": kappa, "a": a, "turn": float(t)}
         for a, t in zip(points(kappa, count, seed).tolist(), turns, strict=True)
     ]
+
+
+def test_no_text_is_a_formula_and_numbers_stay_numbers(page):
+    texts = ["=1", " =1+1", "\u200b=1+1", "\uff1d1+1", "\n=1", "\t1", "@x", "-x", "-1.5e-3", "+.5", "a =1", "\u2212x"]
+    code = "const { csv } = await import('/page/files.js'); return csv(['t'], given[0].map((text) => [text]))"
+    rows = [row for (row,) in csv.reader(io.StringIO(run(page, code, texts), newline=""))][1:]
+    assert [row.startswith("'") for row in rows] == [True] * 8 + [False] * 4
+    assert [row.removeprefix("'") for row in rows] == texts
+
+
+def test_what_xml_does_not_allow_is_replaced_in_a_drawing(page):
+    code = """const { svgFile, pngFile, styledCopy } = await import('/page/files.js');
+    const drawing = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    drawing.setAttribute('width', 20); drawing.setAttribute('height', 10); drawing.setAttribute('class', 'x');
+    drawing.setAttribute('font-style', 'normal'); drawing.style.fontStyle = 'italic';
+    drawing.append(`a\\u0000\\u0008b\\ud83d\\uffffc\\ud83d\\ude00`);
+    document.body.append(drawing);
+    const copy = styledCopy(drawing);
+    drawing.remove();
+    return [svgFile(copy), (await pngFile(copy)).type]"""
+    text, kind = run(page, code)
+    root = ElementTree.fromstring(text.encode())
+    assert (root.text, root.get("font-style")) == ("a\ufffd\ufffdb\ufffd\ufffdc\U0001f600", "italic")
+    assert (root.get("class"), kind) == (None, "image/png")
 
 
 @pytest.mark.parametrize("kappa", KAPPAS)

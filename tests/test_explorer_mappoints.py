@@ -92,11 +92,13 @@ def test_a_lost_context_is_drawn_again(desk, address):
           return 1""",
     )
     press(desk, "+-")
+    until(desk, "return document.querySelector('.map-lost').textContent.includes('graphics memory')")
     run(desk, "await new Promise((done) => setTimeout(done, 100)); losing.restoreContext(); return 1")
     rested(desk)
     until(desk, f"{STAGE} return !stage.painter.gl.isContextLost() && stage.painter.buffers.size > 0")
     rested(desk)
     assert before > 2000
+    assert run(desk, "return document.querySelector('.map-lost').textContent") == ""
     assert run(desk, ink) == pytest.approx(before, rel=0.1)
 
 

@@ -45,6 +45,35 @@ def test_dragging_moves_by_an_isometry_and_the_wheel_magnifies_about_the_pointer
     assert run(desk, f"{STAGE} return [...camera.centre, camera.zoom]") == [0, 0, 1]
 
 
+def test_the_history_brings_back_where_the_map_looked(desk, address):
+    opened(desk, address, [-1], 200)
+    centre = f"{STAGE} return camera.centre"
+    desk.execute_script("app.state.set({ item: '5' })")
+    press(desk, "0")
+    until(desk, "return shown.settling === 0")
+    drag(desk, [(300, 260), (320, 250), (420, 200)])
+    moved = run(desk, centre)
+    until(desk, "return location.hash.includes('at=') && shown.settling === 0")
+    desk.back()
+    until(desk, f"{centre}.join() === '0,0' && !location.hash.includes('at=')")
+    desk.forward()
+    until(desk, "return location.hash.includes('at=')")
+    assert run(desk, centre) == pytest.approx(moved, rel=1e-5, abs=1e-5)
+
+
+def test_going_back_gives_up_a_movement_that_the_url_does_not_have_yet(desk, address):
+    opened(desk, address, [-1], 200)
+    found = run(
+        desk,
+        f"""{STAGE} app.state.set({{ by: 'angle' }}, {{ push: true }});
+        stage.drag([300, 260], [420, 200]);
+        await new Promise((done) => {{ addEventListener('popstate', done, {{ once: true }}); history.back(); }});
+        await new Promise((done) => setTimeout(done, 500));
+        return [location.hash.includes('at='), camera.centre]""",
+    )
+    assert found == [False, [0, 0]]
+
+
 def test_what_is_under_the_pointer_is_named_and_a_click_chooses_it_in_every_space(desk, address):
     opened(desk, address, [-1, 0], 400)
     found, x, y = lone_point(desk)
@@ -70,6 +99,12 @@ def test_what_is_under_the_pointer_is_named_and_a_click_chooses_it_in_every_spac
         found,
     )
     assert max(rings) < 0.2
+    spaces = "return [...document.querySelectorAll('.map-radii dt')].map((each) => each.textContent)"
+    assert run(desk, spaces) == ["made up · -1", "made up · 0"]
+    desk.execute_script("app.state.set({ lenses: ['0'] })")
+    until(desk, f"{spaces}.join() === 'made up · -1'")
+    desk.execute_script("app.state.set({ lenses: ['0', '1'] })")
+    rested(desk)
     double = {"clickCount": 2}
     for kind in ("mousePressed", "mouseReleased"):
         mouse(desk, kind, x, y, **double)
@@ -149,6 +184,7 @@ def test_a_region_is_selected_listed_and_saved_without_formulas(desk, address, m
     rows = list(csv.DictReader(io.StringIO(saved(desk, "csv").decode(), newline="")))
     assert len(set(inside) ^ {row["id"] for row in rows}) <= 3
     assert list(rows[0]) == ["id", "caption", "tier", "kind", "radius"]
+    assert {(row["caption"] == "", row["kind"]) for row in rows} == {(True, "image"), (False, "caption")}
     captions = {row["caption"].split(" ")[0] for row in rows if row["caption"]}
     assert captions >= {"'=cmd|'", "<img"}
     assert any('"woof", twice' in row["caption"] for row in rows)
@@ -240,6 +276,22 @@ def test_a_map_that_cannot_be_had_says_why_and_is_asked_for_again(desk, address)
     desk.execute_script("document.querySelector('.map-waiting button').click()")
     rested(desk)
     assert len(desk.find_elements("css selector", ".map-stage")) == 2
+
+
+def test_a_map_of_another_version_is_loaded_anew(desk, address):
+    opened(desk, address, [-1, 0], 200, suffix="#lenses=0")
+    run(
+        desk,
+        """app.source.tile = async (...asked) => { delete app.source.tile; window.asked = asked;
+          throw Object.assign(new Error('The map has changed.'), { status: 409 }); };
+        const { map } = app.source.constructor.prototype; window.loaded = 0;
+        app.source.map = (lens) => { window.loaded += 1; return map.call(app.source, lens); };
+        app.state.set({ lenses: ['1'] }); return 1""",
+    )
+    until(desk, "return window.loaded === 2")
+    rested(desk)
+    assert desk.execute_script("return [asked.length, document.querySelectorAll('.map-stage').length]") == [5, 1]
+    assert not desk.find_elements("css selector", ".map-waiting")
 
 
 def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose(browser, address):

@@ -107,6 +107,7 @@ def test_two_models_are_compared_item_by_item(before, after):
     assert top.neighbours.shared == len(kept)
     assert {each.id for each in top.neighbours.lost} <= nearest(near)[11] - kept
     assert {each.id for each in top.neighbours.gained} <= nearest(other)[11] - kept
+    assert {each.image for each in top.neighbours.lost} == {False}
     changes = [abs(mover.rank[1] - mover.rank[0]) for mover in found.movers]
     assert changes == sorted(changes, reverse=True)
     kept = [mover.neighbours.shared + mover.children.shared for mover in found.rewired]
@@ -178,6 +179,14 @@ def test_comparisons_that_are_none_are_refused(before, rows, tmp_path):
         compare(lens(before), lens(fewer))
     pair = compare(lens(before), lens(before))
     assert pair.k == 10
+
+
+def test_a_few_items_are_said_to_be_too_few(before, after, rows, tmp_path):
+    few = [lens(index(tmp_path / name, rows[:6] * scale)) for name, scale in (("one", 1), ("two", 2))]
+    said = compare(*few).sentences
+    assert "Too few items (6)" in said[0]
+    assert not any("[" in sentence for sentence in said)
+    assert "[" in compare(lens(before), lens(after)).sentences[0]
 
 
 def test_two_equal_items_compare(tmp_path):

@@ -1,13 +1,19 @@
 """The other routes of the explorer: pairs, items, roots, maps, selections, comparisons, photos and pictures."""
 
+import asyncio
 import io
 import struct
+import threading
+from functools import partial
 
 import numpy as np
 import pytest
-from explorer_served import ROWS, Law, browser, collected, tangent_vectors
+from explorer_served import ROWS, Law, browser, build_items, collected, tangent_vectors
 
 from hiergeo import explorer, search
+from hiergeo.explorer.prepared import Prepared
+from hiergeo.explorer.recent import Recent
+from hiergeo.serving.limits import Refused
 
 pytest.importorskip("starlette")
 
@@ -195,6 +201,74 @@ def test_photos_are_queries_and_pictures_are_shown_small(tmp_path) -> None:
         )
         assert "photos" not in whole
         assert str(tmp_path) not in whole
+
+
+def test_changes_by_another_process_show_in_every_next_answer(tmp_path) -> None:
+    """Each answer is the first after an item was deleted from the first of two indexes; the second still holds all."""
+    other = build_items(tmp_path / "one")
+    build_items(tmp_path / "two")
+    collection = explorer.open_collection([tmp_path / "one", tmp_path / "two"])
+    with browser(collection) as http:
+
+        def after(item: int, path: str) -> dict:
+            http.get("/api/health")
+            other.delete([item])
+            return http.get(f"/api/{path}").json()
+
+        assert after(0, "health")["items"] == ROWS - 1
+        assert after(1, "collection")["items"] == ROWS - 2
+        assert "2" not in {each["id"] for each in after(2, "roots?k=80")["items"]}
+        assert "3" not in {each["id"] for each in after(3, "find?text=item&k=80")["items"]}
+        tile = f"/api/tile?level=0&x=0&y=0&version={http.get('/api/map').json()['version']}"
+        assert http.get(tile).status_code == 200
+        drawn = after(4, "map")
+        assert drawn["count"] == ROWS - 5
+        assert (http.get(tile).status_code, http.get(tile).json()["field"]) == (409, "version")
+        assert http.get(f"{tile.partition('&version')[0]}&version={drawn['version']}").status_code == 200
+        assert after(5, "ladder?item=5")["field"] == "item"
+        assert http.get("/api/ladder?item=5").status_code == 404
+        assert after(6, "items?ids=6")["items"][0]["radius"]["0"] is None
+        (held,) = http.get("/api/items?ids=6").json()["items"]
+        assert (held["caption"], held["radius"]["1"] is None) == ("item 6", False)
+        assert {"0", "1", "2"} <= {each["id"] for each in http.get("/api/roots?lens=1&k=80").json()["items"]}
+        assert http.get("/api/neighbours?lens=1&item=6&k=1").json()["hits"][0]["id"] == "6"
+        assert http.post("/api/places", json={"queries": [{"item": "6"}]}).status_code == 404
+
+
+def test_what_everybody_has_left_is_not_made_and_little_waits() -> None:
+    """One thing is being made; others are left, asked for beyond their number, or urgent."""
+
+    async def scene() -> list[str]:
+        prepared, going, made = Prepared(20), threading.Event(), []
+        first = asyncio.ensure_future(prepared.get("first", lambda: going.wait(20)))
+        await asyncio.sleep(0.01)
+        some = [asyncio.ensure_future(prepared.get(key, partial(made.append, key))) for key in "abcdefgh"]
+        again = asyncio.ensure_future(prepared.get("b", partial(made.append, "twice")))
+        await asyncio.sleep(0.01)
+        with pytest.raises(Refused) as full:
+            await prepared.get("i", partial(made.append, "i"))
+        assert full.value.status == 503
+        urgent = asyncio.ensure_future(prepared.get("map", partial(made.append, "map"), urgent=True))
+        for left in some[:-1]:
+            left.cancel()
+        await asyncio.sleep(0.01)
+        late = asyncio.ensure_future(prepared.get("a", partial(made.append, "again")))
+        await asyncio.sleep(0.01)
+        going.set()
+        await asyncio.wait_for(asyncio.gather(first, urgent, again, some[-1], late), 20)
+        prepared.close()
+        return made
+
+    assert asyncio.run(scene()) == ["map", "b", "h", "again"]
+
+
+def test_long_keys_count_for_what_is_kept() -> None:
+    kept = Recent(1 << 20)
+    for place in range(3000):
+        kept.put(("0", place, b"x" * 1000), b"")
+    assert kept.get(("0", 0, b"x" * 1000)) is None
+    assert kept.get(("0", 2999, b"x" * 1000)) == b""
+    assert sum(kept.get(("0", place, b"x" * 1000)) is not None for place in range(3000)) <= 2048
 
 
 def picture_size(content: bytes) -> tuple[int, int]:

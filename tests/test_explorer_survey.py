@@ -11,8 +11,9 @@ import hiergeo
 from hiergeo import Space, datasets, search
 from hiergeo.auditing import AuditSettings
 from hiergeo.evaluation import embed
-from hiergeo.explorer import stored_audit
+from hiergeo.explorer import stored_audit, survey
 from hiergeo.explorer.collection import Lens
+from hiergeo.explorer.items import read_items
 from hiergeo.explorer.survey import Survey, survey_of
 from hiergeo.explorer.tiers import TierOrder, Tiers
 
@@ -41,9 +42,8 @@ def said(found: Survey, kind: str) -> str:
     return next(each.sentence for each in found.remarks if each.kind == kind)
 
 
-def test_numbers_are_those_of_all_pairs(tmp_path):
-    rows = torch.cat([rows_of(), rows_of()[:7]])
-    found = survey_of(lens(built(tmp_path, rows), "lorentz:-1"))
+def law(rows):
+    """Radii (n,) and directions (n, D) of rows, and whether the cone of one holds another (n, n), K = -1, float64."""
     r = rows.double().norm(dim=1).numpy()
     u = (rows.double() / rows.double().norm(dim=1, keepdim=True)).numpy()
     cosine = np.clip(u @ u.T, -1, 1)
@@ -51,6 +51,13 @@ def test_numbers_are_those_of_all_pairs(tmp_path):
     angle = np.arctan2(np.sinh(y) * np.sqrt(1 - cosine**2), np.cosh(x) * np.sinh(y) * cosine - np.sinh(x) * np.cosh(y))
     inside = np.arcsin(np.minimum(1, 0.2 / np.sinh(x))) >= angle
     np.fill_diagonal(inside, False)
+    return r, u, inside
+
+
+def test_numbers_are_those_of_all_pairs(tmp_path):
+    rows = torch.cat([rows_of(), rows_of()[:7]])
+    found = survey_of(lens(built(tmp_path, rows), "lorentz:-1"))
+    r, u, inside = law(rows)
     copies = np.zeros_like(inside)
     copies[np.arange(7), N + np.arange(7)] = copies[N + np.arange(7), np.arange(7)] = True
     held = (inside | copies).sum(axis=1)
@@ -71,6 +78,33 @@ def test_numbers_are_those_of_all_pairs(tmp_path):
     assert found.kinds == (N + 7, 0)
     told = found.as_dict()
     assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+def test_cones_of_a_sample_are_looked_for_among_all_items(tmp_path, monkeypatch):
+    """More items than are sampled: a cone without one of the sample may hold others."""
+    monkeypatch.setattr(survey, "SAMPLE", 20)
+    monkeypatch.setattr(survey, "APEXES", 15)
+    monkeypatch.setattr(survey, "FEWEST", 5)
+    index = built(tmp_path, rows_of())
+    found = survey_of(lens(index, "lorentz:-1"))
+    held = law(rows_of())[2].sum(axis=1)[read_items(index.store).sample(15)]
+    assert sum(found.cones) == 15
+    assert found.numbers["cone_empty"] == pytest.approx((held == 0).mean())
+    assert found.numbers["cone_random"] == pytest.approx((held / (N - 1)).mean())
+
+
+def test_captions_of_one_length_have_nothing_to_control(tmp_path):
+    found = survey_of(lens(built(tmp_path, rows_of(), captions=[f"word {i}" for i in range(N)])))
+    assert "length_spearman" not in found.numbers
+    assert kinds(found)["length"] == "note"
+    assert "equally many words" in said(found, "length")
+
+
+def test_a_few_items_are_said_to_be_too_few(tmp_path):
+    few = survey_of(lens(built(tmp_path / "few", rows_of()[:6])))
+    assert few.remarks[0].kind == "items"
+    assert "Too few items (6)" in few.remarks[0].sentence
+    assert "items" not in kinds(survey_of(lens(built(tmp_path / "many", rows_of()))))
 
 
 def test_order_of_tiers_is_that_of_all_pairs():
@@ -162,7 +196,12 @@ def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch)
     truth = hiergeo.audit(embedded, None, "lorentz:-1", settings)
     assert found.audit is not None
     assert found.audit.numbers == pytest.approx(truth.numbers, abs=1e-4)
-    assert found.remarks[0].sentence == truth.findings.headline
+    first = found.remarks[0]
+    assert first.sentence.startswith(truth.findings.headline)
+    assert found.numbers["tier_order"] < found.numbers["tier_order_words"]
+    assert first.severity == "note"
+    assert "less well than the number of words" in first.sentence
+    assert "less well than the number of words" in said(found, "tiers")
     assert [tier.items for tier in found.tiers] == [
         int((index_tiers(found, index, embedded) == t).sum()) for t in range(4)
     ]

@@ -34,6 +34,14 @@ return [...side.querySelectorAll('li')].map((each) => [
   each.querySelector('bdi').textContent, each.classList.contains('only')])"""
 """Captions of one list of the answers in both spaces, and whether each is in that space alone."""
 
+OPENED = """for (const each of document.querySelectorAll('.company')) each.open = true;
+return [...document.querySelectorAll('.company')].every((each) => each.querySelector('dd'))"""
+"""Open what changed around every item; whether the lists are there."""
+
+COMPANY = """return [...document.querySelectorAll('.company dd')].map((each) => [
+  each.querySelector('bdi').textContent, each.querySelector('img') !== null])"""
+"""Name of every item in the lists that are open, and whether it has a picture."""
+
 UNIT = """const panel = document.querySelectorAll('.survey')[1].querySelector('.panel');
 const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
 const base = panel.querySelector('.base');
@@ -152,7 +160,7 @@ def test_a_text_and_its_item_stand_in_the_middle_alike(page, collection):
     assert text not in captions(page, "above") + captions(page, "below")
     count = page.asked("count", lens=0, q=text)["count"]
     told = page.until("return document.querySelector('.held').textContent")
-    assert told == f"Its cone holds {count} of {len(collection.first):,} items."
+    assert told == f"Its cone holds {count - 1} of {len(collection.first):,} items.", "the caption itself is counted"
 
 
 def test_hostile_captions_are_text_and_cut(page, collection):
@@ -179,6 +187,18 @@ def test_two_spaces_are_compared(page, collection):
     assert page.texts(".compare option")[:2] == ["tiny · euclidean", TITLE]
     shared = [int(text.split()[0]) for text in page.script(COLUMN, 2)]
     assert shared == sorted(shared)
+    assert page.script(COMPANY) == []
+    page.until(OPENED)
+    around = {
+        (named(each, 60), each["image"])
+        for mover in moved["movers"]
+        for kind in ("neighbours", "children")
+        for sort in ("kept", "lost", "gained")
+        for each in mover[kind][sort]
+    }
+    shown = set(map(tuple, page.script(COMPANY)))
+    assert shown <= around
+    assert any(name.startswith("image ") and pictured for name, pictured in shown)
     page.click(".sorted thead button", 0)
     names = page.script("return [...document.querySelectorAll('.sorted tbody .link')].map((each) => each.textContent)")
     assert names == sorted(names, key=str.casefold)
@@ -244,6 +264,7 @@ def test_a_plot_is_saved_as_a_picture(page, files):
     picture = Image.open(browser_common.saved(files, "radii-in-b-markup-b-model.png")).convert("RGB")
     width = page.script("return document.querySelector('.survey .panel').getBoundingClientRect().width")
     assert picture.width == pytest.approx(2 * width, abs=2)
+    assert width == page.script("return document.querySelector('.survey .panel').viewBox.baseVal.width"), "stretched"
     colours = {colour for _, colour in picture.getcolors(1 << 20)}
     assert len(colours) > 20
     page.click(".survey .downloads .button", 1)
@@ -251,3 +272,57 @@ def test_a_plot_is_saved_as_a_picture(page, files):
     assert "geodesic units" in drawn
     assert "var(" not in drawn
     assert "<script" not in drawn
+
+
+def test_a_number_below_zero_is_written_so(page):
+    page.open("q=a+ring")
+    written = page.browser.execute_async_script(
+        "const done = arguments[0];"
+        "import('/page/dom.js').then(({signed}) => done([-0.003, 0, 0.003, -1.5, null].map((each) => signed(each))))"
+    )
+    assert written == ["−0.00", "+0.00", "+0.00", "−1.50", "–"]
+
+
+def test_what_was_asked_for_last_is_kept(page):
+    page.open("q=a+ring")
+    held = page.browser.execute_async_script(
+        """const done = arguments[0];
+        import('/page/source.js').then(async ({ Kept, takeToken }) => {
+          const dropped = [];
+          const kept = new Kept(2, (made) => dropped.push(made));
+          const ask = (name) => kept.once(name, () => name);
+          await Promise.all(['a', 'b', 'a', 'c'].map(ask));
+          await kept.once('d', () => Promise.reject(new Error('no'))).catch(() => {});
+          await new Promise((rest) => setTimeout(rest));
+          const page = { location: new URL('http://x/#token=secret'), history: { replaceState() {} },
+            get sessionStorage() { throw new DOMException('denied', 'SecurityError'); } };
+          done([dropped, [...kept.held.keys()], takeToken(page)]);
+        })"""
+    )
+    assert held == [["b", "a"], ["c"], "secret"]
+
+
+def test_a_query_too_long_for_a_link_comes_back_by_the_history(page):
+    long = "a ring " + "and a star " * 200
+    value = "return document.getElementById('query').value"
+    show(page, "q=a+star", ".stage")
+    page.script(
+        "const box = document.getElementById('query'); box.value = arguments[0]; box.form.requestSubmit()", long
+    )
+    page.until("return history.state?.text")
+    assert "q" not in page.hash()
+    page.script("history.pushState = () => { throw new DOMException('too many', 'SecurityError'); }")
+    page.click("#tab-tree")  # refused by the history, shown all the same
+    page.until("return !document.getElementById('panel-tree').hidden")
+    page.script("delete history.pushState")
+    page.browser.refresh()
+    page.rest()
+    assert page.script(value) == long.strip()
+    page.give("drop", "picture.png")
+    page.until("return history.state?.load")
+    page.browser.refresh()
+    page.rest()
+    page.give("drop", "other.png")
+    page.until("return document.querySelector('.ask .subject').textContent.includes('other.png')")
+    page.browser.back()
+    page.until("return !document.querySelector('.ask .subject').textContent.includes('other.png')")

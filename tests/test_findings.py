@@ -231,7 +231,7 @@ def test_a_healthy_curved_cell():
     verdict = heads(head(curvature=-0.5), head(1, curvature=-0.7))
     assert not verdict.collapsed
     assert not verdict.flat
-    assert "With K = -0.7 to -0.5 a circle of the largest radius is up to 30.00% longer" in str(verdict)
+    assert "With K = −0.7 to −0.5 a circle of the largest radius is up to 30.00% longer" in str(verdict)
 
 
 def test_a_flat_cell_is_to_be_treated_as_euclidean_and_leads_by_no_curvature():
@@ -262,7 +262,14 @@ def test_an_interval_that_excludes_0_alone_and_not_simultaneously_is_no_differen
     assert contrast(0.02, 0.01, 0.03).winner is None
     said = conclusion([contrast(0.02, 0.01, 0.03), contrast(0.01, 0.02, 0.06, "tau_d")])
     assert said.startswith("No difference: none of the 2 differences")
-    assert "euclidean minus lorentz:-1 in auroc at dimension 8, is +0.0200" in said
+    assert "euclidean minus lorentz:-1 in AUROC at dimension 8, is +0.0200" in said
+
+
+def test_a_conclusion_names_metrics_by_their_labels_and_writes_true_minus_signs():
+    said = conclusion([contrast(-0.02, 0.01, 0.03, "auroc_margin")], shared=frozenset({"auroc_sibling"}))
+    assert "in AUROC (margin) at dimension 8, is −0.0200 (95 % interval on its own −0.0300 to −0.0100)" in said
+    assert "AUROC (sibling) cannot differ" in said
+    assert "most in" not in conclusion([contrast(0.05, 0.01, 0.02, "auroc_margin")])
 
 
 def test_few_seeds_cannot_tell_that_there_is_no_difference():
@@ -285,7 +292,7 @@ def test_leads_in_both_directions_are_counted():
     assert [each.winner for each in made] == ["euclidean", "euclidean", "lorentz:-1", None]
     said = conclusion(made)
     assert said.startswith("3 of 4 differences")
-    assert "better in 1 (most in precision, by 0.0400) and worse in 2 (most in auroc, by 0.0500) of 4 metrics" in said
+    assert "better in 1 of 4 metrics, precision, by 0.0400, and worse in 2, most in AUROC, by 0.0500" in said
 
 
 def test_without_euclid_the_first_geometry_is_the_reference():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -180,6 +181,20 @@ def test_every_table_and_figure_has_buttons_with_names_of_their_own(page):
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert not shown
     assert page.get_log("browser") == []
+
+
+def test_a_picture_that_cannot_be_made_is_told(page):
+    page.execute_script(
+        """window.kept = HTMLCanvasElement.prototype.toBlob;
+        HTMLCanvasElement.prototype.toBlob = (done) => done(null);
+        document.querySelector("figure[data-download=summary] .downloads button:nth-of-type(2)").click()"""
+    )
+    told = "return document.querySelector('figure[data-download=summary] .downloads [role=status]').textContent"
+    end = time.monotonic() + 10
+    while not (words := page.execute_script(told)):
+        assert time.monotonic() < end
+    page.execute_script("HTMLCanvasElement.prototype.toBlob = window.kept")
+    assert "picture" in words
 
 
 @pytest.mark.usefixtures("toys")

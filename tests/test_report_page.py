@@ -102,7 +102,7 @@ def test_page_needs_nothing_from_outside(page):
 
 def test_page_escapes_captions_and_writes_them_out(page, written):
     assert HOSTILE in page.text
-    assert len(scripts(written)) == len(page.having("script")) == 1
+    assert len(scripts(written)) == len(page.having("script")) == 2
 
 
 def test_table_shows_every_figure_with_its_interval(comparison, page):

@@ -46,7 +46,7 @@ def test_page_needs_nothing_from_outside(page, path):
 
 def test_captions_are_escaped_and_the_policy_runs_two_scripts_alone(page, path):
     assert HOSTILE in page.text
-    assert len(scripts(path)) == len(page.having("script")) == 2
+    assert len(scripts(path)) == len(page.having("script")) == 3
 
 
 def test_sections_come_with_the_conclusion_first(study, page, path):

@@ -131,7 +131,7 @@ def test_losses_that_see_no_curvature_train_one_head_and_name_what_cannot_differ
     assert all(torch.equal(flat[name], curved[name]) for name in flat)
     assert "tau_d" in done.shared
     assert not any(each.metric == "tau_d" for each in done.contrasts)
-    assert "tau_d_equal_length cannot differ" in str(done.conclusion)
+    assert "tau_d (equal length) cannot differ" in str(done.conclusion)
 
 
 def test_a_rate_at_which_training_breaks_is_not_chosen(tmp_path):

@@ -96,7 +96,9 @@ def explore_command(
 
     def collected() -> explorer.Collection:
         if demo:
+            note("loading the demonstration ...")
             return explorer.open_demo(device=device)
+        note(f"opening {' and '.join(source.name or str(source) for source in sources or [])} ...")
         return explorer.open_collection(
             sources or [], geometry or [], images=images, data=data, split=split, device=device
         )

@@ -111,7 +111,9 @@ def _got(explorer: Explorer) -> dict[str, Endpoint]:
 
     async def tile(request: "Request") -> "Response":
         found = values(request, "tile")
-        whole = await unless_gone(request, explorer.map(found.pop("lens")))
+        whole, version = await unless_gone(request, explorer.map(found.pop("lens"))), found.pop("version")
+        if version not in (None, whole.version):
+            raise Refused(409, "the items have changed, and the map with them: ask for /api/map again.", "version")
         try:
             return Response(whole.tile(**found), media_type="application/octet-stream")
         except InputError as error:

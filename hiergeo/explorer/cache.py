@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hiergeo.errors import UnavailableError
 from hiergeo.storage.files import path_of, remove_leftovers, sync_folder, temporary, writing
 from hiergeo.storage.locks import HeldError, locked
 
 ATTEMPTS, PAUSE = 240, 0.5
 """How often, and after how many seconds, it is looked again whether another process has made what is wanted."""
+
+PRIVATE = 0o700
+"""Of the folders that are made."""
 
 
 def cache_home() -> Path:
@@ -27,19 +31,23 @@ def cache_home() -> Path:
 def kept(name: str, make: Callable[[Path], None]) -> Path:
     """The folder of this name in the cache; where it is not there yet, it is made, whole or not at all.
 
+    What is kept is trusted by its name. It is for its user alone, therefore, and what another user but root could have
+    put there is refused.
+
     Args:
         name: says all that the content depends on.
         make: fills an empty folder.
 
     Raises:
-        UnavailableError: the cache cannot be written.
+        UnavailableError: the cache cannot be written, or it belongs to another user.
         HeldError: another process has been making it for minutes.
     """
     folder = cache_home() / name
     if folder.is_dir():
+        _check_owner(folder)
         return folder
     with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(PRIVATE, parents=True, exist_ok=True)
     for attempt in range(ATTEMPTS):
         try:
             with locked(folder):
@@ -49,7 +57,17 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
             if attempt == ATTEMPTS - 1:
                 raise
             time.sleep(PAUSE)
+    _check_owner(folder)
     return folder
+
+
+def _check_owner(folder: Path) -> None:
+    if hasattr(os, "getuid"):
+        for path, owner in ((folder.parent, folder.parent.stat().st_uid), (folder, folder.lstat().st_uid)):
+            if owner not in (0, os.getuid()):
+                raise UnavailableError(
+                    f"{path} belongs to another user: set HIERGEO_CACHE_HOME to a folder of your own."
+                )
 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:
@@ -59,7 +77,7 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
         return
     with writing(folder):
         work = temporary(folder)
-        work.mkdir()
+        work.mkdir(PRIVATE)
         try:
             make(work)
             work.rename(folder)

@@ -17,10 +17,11 @@ from hiergeo._text import shortened
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.explorer.conversion import index_of
-from hiergeo.explorer.thumbnails import Thumbnails
+from hiergeo.explorer.thumbnails import Thumbnails, name_of_image
 from hiergeo.explorer.tiers import Tiers
 from hiergeo.geometry import Space
 from hiergeo.search import Index
+from hiergeo.search.shards import Labels
 from hiergeo.storage.files import path_of
 
 MOST_LENSES = 8
@@ -206,7 +207,11 @@ def _last(path: str) -> str:
 
 
 def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:
-    """Raise InputError, naming the first difference, unless two indexes hold the same captions under the same ids."""
+    """Raise InputError, naming the first difference, unless two indexes hold the same items under the same ids.
+
+    Items are the same if they have the same caption or, where both have none, the same name of an image: folders may
+    have been moved.
+    """
     (name, first), (named, second) = one, other
     ids, captions = _digests(first)
     theirs, held = _digests(second)
@@ -217,7 +222,7 @@ def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:
     differing = ids[captions != held]
     if len(differing):
         item = torch.from_numpy(differing[:1])
-        told = [shortened(str(index.store.labels(item).captions[0]), SHOWN) for index in (first, second)]
+        told = [shortened(_named(index.store.labels(item)), SHOWN) for index in (first, second)]
         raise InputError(
             f"item {int(item[0])} is '{told[0]}' in {name} and '{told[1]}' in {named}: "
             f"explore indexes of the same items together."
@@ -225,16 +230,24 @@ def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:
 
 
 def _digests(index: Index) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Ids (n,), ascending, and a hash of the caption of each, (n,)."""
+    """Ids (n,), ascending, and a hash of what each is, (n,)."""
     ids, digests = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
     for some, labels in index.store.named():
         ids.append(some)
-        digests.append(np.fromiter(map(_digest, labels.captions), np.uint64, len(some)))
+        digests.append(np.fromiter(map(_digest, labels.captions, labels.images), np.uint64, len(some)))
     every = np.concatenate(ids)
     order = every.argsort()
     return every[order], np.concatenate(digests)[order]
 
 
-def _digest(caption: str | None) -> int:
-    raw = b"\0" if caption is None else b"\1" + caption.encode("utf-8", "surrogatepass")
+def _named(labels: Labels) -> str:
+    """What to call the one item of some labels."""
+    (caption,), (image,) = labels.captions, labels.images
+    return caption if caption is not None else "no caption" if image is None else name_of_image(image)
+
+
+def _digest(caption: str | None, image: str | None) -> int:
+    name = caption if caption is not None or image is None else name_of_image(image)
+    kind = b"\0" if name is None else b"\1" if caption is not None else b"\2"
+    raw = kind + (name or "").encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hiergeo._version import __version__
 from hiergeo.explorer.collection import Collection, Lens, model_of
 from hiergeo.geometry import ConstantCurvature
-from hiergeo.search import Index
+from hiergeo.search.stores.exact import ExactStore
 from hiergeo.serving.limits import Limits
 
 EXAMPLES = 6
@@ -37,16 +37,17 @@ def collection_facts(
     """
     limits, embeds = limits or Limits(), embeds or {}
     none = {"text": False, "image": False}
-    first = collection.first
-    items = counted(first)
+    store = collection.first.store.pinned()
+    items = counted(store)
     return {
         "title": collection.title,
-        "items": len(first),
+        "items": store.manifest.rows,
         "captions": items.captions,
         "images": items.images,
+        "pictures": collection.pictures is not None and collection.pictures.some(items.illustrated),
         "tiers": None if collection.tiers is None else list(collection.tiers.names),
         "lenses": [{**lens_facts(lens), "embeds": embeds.get(lens.key, none)} for lens in collection.lenses],
-        "examples": [*collection.examples] or [{"item": str(item)} for item in proposed(first, items.readable)],
+        "examples": [*collection.examples] or [{"item": str(item)} for item in proposed(store, items.readable)],
         "limits": {
             "queries": limits.queries,
             "k": limits.k,
@@ -89,33 +90,44 @@ class Counted:
 
     Attributes:
         captions: how many have a caption.
-        images: how many have an image.
+        images: how many have an image and no caption.
+        illustrated: ids (m,) of those that have an image.
         readable: ids (n,) of some whose captions are neither very short nor long.
     """
 
     captions: int
     images: int
+    illustrated: NDArray[np.int64]
     readable: NDArray[np.int64]
 
 
-def counted(index: Index) -> Counted:
-    """Count the items of an index in one pass over their labels."""
+def counted(store: ExactStore) -> Counted:
+    """Count the items of a store in one pass over their labels."""
     captions = images = 0
-    readable = [np.empty(0, np.int64)]
-    share = max(1, len(index) // LOOKED_AT)
-    for ids, labels in index.store.named():
+    illustrated, readable = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    share = max(1, store.manifest.rows // LOOKED_AT)
+    for ids, labels in store.named():
         captions += sum(caption is not None for caption in labels.captions)
-        images += sum(image is not None for image in labels.images)
+        named = zip(labels.captions, labels.images, strict=True)
+        images += sum(caption is None and image is not None for caption, image in named)
+        illustrated.append(ids[[image is not None for image in labels.images]])
         some = labels.captions[::share]
         readable.append(ids[::share][[caption is not None and len(caption) in READABLE for caption in some]])
-    return Counted(captions, images, np.concatenate(readable))
+    return Counted(captions, images, np.concatenate(illustrated), np.concatenate(readable))
 
 
-def proposed(index: Index, readable: NDArray[np.int64]) -> list[int]:
+def pictures_of(collection: Collection, illustrated: NDArray[np.int64]) -> bool | None:
+    """Whether pictures of items, ids (n,), may be shown; None if there are no such items."""
+    if not len(illustrated):
+        return None
+    return collection.pictures is not None and collection.pictures.some(illustrated)
+
+
+def proposed(store: ExactStore, readable: NDArray[np.int64]) -> list[int]:
     """A few of some items, evenly from the half of larger radius: ladders to them have many rungs."""
     if not len(readable):
         return []
     ids = torch.from_numpy(np.sort(readable))
-    order = ids[index.store.fetch(ids).radius(index.space.geometry).argsort(stable=True)]
+    order = ids[store.fetch(ids).radius(store.geometry).argsort(stable=True)]
     outer = order[len(order) // 2 :].tolist()
     return [outer[len(outer) * place // EXAMPLES] for place in range(min(EXAMPLES, len(outer)))]

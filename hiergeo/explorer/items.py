@@ -13,7 +13,14 @@ from hiergeo.explorer.tiers import UNKNOWN, Tiers
 from hiergeo.findings.exports import number
 from hiergeo.geometry import Geometry
 from hiergeo.geometry.disk import Floats
-from hiergeo.metrics import Interval, RankCorrelation, bootstrap_draws, bootstrap_mean, percentile_interval
+from hiergeo.metrics import (
+    SMALL_SAMPLE,
+    Interval,
+    RankCorrelation,
+    bootstrap_draws,
+    bootstrap_mean,
+    percentile_interval,
+)
 from hiergeo.metrics.length import word_count
 from hiergeo.search.stores.exact import ExactStore
 
@@ -38,6 +45,9 @@ class Measured:
     items: int
 
     def __str__(self) -> str:
+        """The number, and its interval where there are enough items for one."""
+        if self.items < SMALL_SAMPLE:
+            return number(self.value)
         low, high = (number(bound) for bound in self.interval)
         return f"{number(self.value)} [{low}, {high}]"
 

@@ -10,6 +10,7 @@ that move the centre act on these charts as z -> (z - a) / (1 + kappa conj(a) z)
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, final
 
 import numpy as np
@@ -97,6 +98,7 @@ class Map:
         sample: items that chose the plane.
         pyramid: which items each tile holds.
         extent: half the side of the map.
+        version: a digest of all items and where they lie: tiles of one version are parts of one map.
         ids: (n,).
         x: (n,) chart coordinates.
         y: (n,) chart coordinates, upwards.
@@ -110,6 +112,7 @@ class Map:
     sample: int
     pyramid: Pyramid
     extent: float
+    version: str
     ids: Ids
     x: Coordinates
     y: Coordinates
@@ -142,6 +145,7 @@ class Map:
             ],
             "count": len(self),
             "extent": self.extent,
+            "version": self.version,
             "tiles": self.pyramid.counts,
             "note": " ".join(self.chart.notes(high)) or None,
         }
@@ -225,4 +229,8 @@ def _assembled(
     x, y, radius = (column[tree.order] for column in columns)
     ids = items.ids[tree.order]
     held = items.tier[tree.order], items.kind[tree.order]
-    return Map(chart, flat, sample, tree, extent, ids, x, y, radius, *held, Selector(x, y), ids.argsort())
+    digest = blake2b(digest_size=8)
+    for column in (ids, x, y, radius, *held):
+        digest.update(column.tobytes())
+    version = digest.hexdigest()
+    return Map(chart, flat, sample, tree, extent, version, ids, x, y, radius, *held, Selector(x, y), ids.argsort())

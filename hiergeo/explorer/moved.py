@@ -158,17 +158,18 @@ class _Both:
         ids = np.unique(np.concatenate([own, *(part.ravel() for part in (*near, *below))]))
         ids = ids[ids != NONE]
         labels = self.store.labels(torch.from_numpy(ids))
-        captions = dict(zip(ids.tolist(), labels.captions, strict=True))
-        pictured = {item for item, image in zip(ids.tolist(), labels.images, strict=True) if image is not None}
+        called = {
+            item: Named(item, caption, image is not None)
+            for item, caption, image in zip(ids.tolist(), labels.captions, labels.images, strict=True)
+        }
         return tuple(
             Mover(
-                Named(item, captions[item]),
-                item in pictured,
+                called[item],
                 None if self.items.tier[place] == UNKNOWN else int(self.items.tier[place]),
                 (float(self.radii[0][place]), float(self.radii[1][place])),
                 (float(self.ranks[0][place]), float(self.ranks[1][place])),
-                change(near[0][row], near[1][row], captions),
-                change(below[0][row], below[1][row], captions),
+                change(near[0][row], near[1][row], called),
+                change(below[0][row], below[1][row], called),
             )
             for row, (item, place) in enumerate(zip(own.tolist(), places.tolist(), strict=True))
         )

@@ -8,6 +8,8 @@ import numpy as np
 
 from hiergeo.explorer.items import Measured
 from hiergeo.explorer.neighbourhoods import Change, Named
+from hiergeo.explorer.remarks import CHANCE
+from hiergeo.metrics import SMALL_SAMPLE
 
 BINS = 40
 """Bins of the histogram of changes of rank, from -1 to 1."""
@@ -19,8 +21,7 @@ class Mover:
     """One item in both lenses.
 
     Attributes:
-        item: its id and caption.
-        image: whether it has an image.
+        item: its id, its caption and whether it has an image.
         tier: of its caption, from 0 on; None if unknown.
         radius: in each lens, geodesic units.
         rank: share of the items of smaller radius in each lens, in (0, 1); equal radii share their mean place.
@@ -29,7 +30,6 @@ class Mover:
     """
 
     item: Named
-    image: bool
     tier: int | None
     radius: tuple[float, float]
     rank: tuple[float, float]
@@ -40,7 +40,6 @@ class Mover:
         """JSON values."""
         return {
             **self.item.as_dict(),
-            "image": self.image,
             "tier": self.tier,
             "rank_a": self.rank[0],
             "rank_b": self.rank[1],
@@ -161,6 +160,8 @@ class Moved:
         if self.one_space:
             yield f"{one} and {other} are one space in two charts: every radius, distance and cone is the same."
             return
+        if self.items < SMALL_SAMPLE:
+            yield f"Too few items ({self.items:,}) to tell how two spaces differ: {CHANCE}."
         if self.same_radii:
             yield "Both see the same embeddings: radii are the same by construction, distances and cones may differ."
         else:

@@ -23,14 +23,21 @@ NONE = -1
 @final
 @dataclass(frozen=True)
 class Named:
-    """An item by its id and caption; None for an item without one."""
+    """An item by what it is called.
+
+    Attributes:
+        id: its id.
+        caption: None for an item without one.
+        image: whether it has an image.
+    """
 
     id: int
     caption: str | None
+    image: bool
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {"id": str(self.id), "caption": self.caption}
+        return {"id": str(self.id), "caption": self.caption, "image": self.image}
 
 
 @final
@@ -95,11 +102,11 @@ def shared(one: Ids, other: Ids) -> Ids:
     return np.asarray(both.any(axis=2).sum(axis=1))
 
 
-def change(one: Ids, other: Ids, captions: dict[int, str | None]) -> Change:
-    """What became of the company of one item: ids (k,) in both lenses."""
+def change(one: Ids, other: Ids, called: dict[int, Named]) -> Change:
+    """What became of the company of one item: ids (k,) in both lenses, every one of them in `called`."""
 
     def named(ids: Iterable[int]) -> tuple[Named, ...]:
-        return tuple(Named(item, captions.get(item)) for item in ids)[:NAMED]
+        return tuple(called[item] for item in ids)[:NAMED]
 
     before, after = ([item for item in side.tolist() if item != NONE] for side in (one, other))
     kept = [item for item in before if item in after]

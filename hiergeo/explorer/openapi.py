@@ -90,6 +90,8 @@ def _got(questions: Questions, name: str) -> dict[str, Any]:
         held["responses"]["200"] = _file("application/octet-stream", TILE)
     if name in ("items", "tile"):
         held["responses"] |= _absent()
+    if name == "tile":
+        held["responses"]["409"] = _error("The map is of another version: ask for /api/map again.")
     return held
 
 
@@ -120,8 +122,11 @@ def _thumbnail() -> dict[str, Any]:
 
 
 def _absent() -> dict[str, Any]:
-    error = {"schema": {"$ref": "#/components/schemas/Error"}}
-    return {"404": {"description": "There is no such item, picture or tile.", "content": {JSON: error}}}
+    return {"404": _error("There is no such item, picture or tile.")}
+
+
+def _error(about: str) -> dict[str, Any]:
+    return {"description": about, "content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}}
 
 
 def _file(media: str, about: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from hiergeo.report import design
+from hiergeo.report.assets import SAVING, design, script
 from hiergeo.serving.limits import Refused
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ CACHED = "no-cache"
 def names() -> frozenset[str]:
     """Of the files of the page."""
     found = (each.name for each in (files("hiergeo.explorer") / "page").iterdir() if each.is_file())
-    return frozenset(name for name in found if PurePath(name).suffix in KINDS) | {DESIGN}
+    return frozenset(name for name in found if PurePath(name).suffix in KINDS) | {DESIGN, SAVING}
 
 
 def page_files() -> dict[str, bytes]:
@@ -69,7 +69,11 @@ def content(name: str) -> bytes:
     """
     if name not in names():
         raise Refused(404, "the page has no such file.")
-    return design().encode() if name == DESIGN else (files("hiergeo.explorer") / "page" / name).read_bytes()
+    if name == DESIGN:
+        return design().encode()
+    if name == SAVING:
+        return script(SAVING).text.encode()
+    return (files("hiergeo.explorer") / "page" / name).read_bytes()
 
 
 def page_file(request: "Request", name: str) -> "Response":

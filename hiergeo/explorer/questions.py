@@ -99,6 +99,7 @@ class Questions:
                 Parameter("level", Whole(0, LEVELS), "Of the tile; 0 is the whole map.", required=True),
                 Parameter("x", Whole(0, 1 << LEVELS), "Its column.", required=True),
                 Parameter("y", Whole(0, 1 << LEVELS), "Its row.", required=True),
+                Parameter("version", Text(64), "Of the map, as /api/map has it: tiles of another are refused."),
             ),
             "moved": (
                 Parameter("a", self.lens.kind, "One lens.", required=True),

@@ -8,7 +8,7 @@ from hiergeo.auditing import Audit, AuditVerdict
 from hiergeo.auditing.verdicts import Evidence, operating_finding
 from hiergeo.findings.exports import number
 from hiergeo.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK
-from hiergeo.metrics import Interval
+from hiergeo.metrics import SMALL_SAMPLE, Interval
 
 Severity = Literal["fine", "note", "warning"]
 
@@ -23,6 +23,9 @@ FOLLOWS = 0.25
 
 SHALLOW = 0.5
 """Share of the variance of directions in the plane below which the map shows less than half of it."""
+
+CHANCE = f"numbers of fewer than {SMALL_SAMPLE} items can be chance"
+"""Why little is said of tiny collections."""
 
 
 @final
@@ -52,9 +55,12 @@ def remarks(
 
     See `hiergeo.explorer.survey.Survey` for their names.
     """
-    if audit is not None:
-        yield _hierarchy(audit.findings)
     seen = Evidence(numbers, intervals)
+    if numbers["items"] < SMALL_SAMPLE:
+        few = f"Too few items ({numbers['items']:,.0f}) to tell what a space is like: {CHANCE}."
+        yield Remark("items", "note", few)
+    if audit is not None:
+        yield _hierarchy(audit.findings, seen)
     point = operating_finding(seen, "items")
     yield Remark("curvature", "note" if seen.flat else "fine" if point.works else "warning", point.sentence)
     yield _spread(seen)
@@ -63,6 +69,8 @@ def remarks(
     yield _directions(seen)
     if "length_spearman" in numbers:
         yield _length(seen)
+    elif numbers.get("word_counts") == 1:
+        yield Remark("length", "note", "Caption length: all captions have equally many words: nothing to control.")
     if "tier_order" in numbers:
         yield from _tiers(seen)
     if numbers["copies"]:
@@ -74,11 +82,21 @@ def remarks(
         )
 
 
-def _hierarchy(judged: AuditVerdict) -> Remark:
+def _hierarchy(judged: AuditVerdict, seen: Evidence) -> Remark:
+    said, behind = judged.headline, "tier_order" in seen.numbers and _behind_words(seen)
+    if behind:
+        order, words = (number(seen.numbers[name]) for name in ("tier_order", "tier_order_words"))
+        said = f"{said} But radii order the tiers {behind} the number of words alone ({order} against {words})."
     if judged.case in ("shuffled", "angular", "saturated"):
-        return Remark("hierarchy", "warning", judged.headline)
+        return Remark("hierarchy", "warning", said)
     controlled = all(each.works is not False for each in judged.findings if each.kind == "length")
-    return Remark("hierarchy", "fine" if controlled else "note", judged.headline)
+    return Remark("hierarchy", "fine" if controlled and not behind else "note", said)
+
+
+def _behind_words(seen: Evidence) -> str | None:
+    """How radii order the tiers beside the number of words, in words; None where they do it better."""
+    order, words = seen.numbers["tier_order"], seen.numbers["tier_order_words"]
+    return "less well than" if order < words else "as well as" if order == words else None
 
 
 def _spread(seen: Evidence) -> Remark:
@@ -100,7 +118,7 @@ def _cones(seen: Evidence) -> Remark:
     if inside > CROWDED:
         return Remark("cones", "warning", f"Cones hold nearly everything: {held}, so that membership says nothing.")
     if empty > EMPTY:
-        without = f"{_percent(seen, 'cone_empty')} of them hold no other item of a random sample"
+        without = f"{_percent(seen, 'cone_empty')} of them hold no other item"
         return Remark("cones", "warning", f"Cones are nearly empty: {without}; order items by margin or angle.")
     return Remark("cones", "fine", f"Cones: {held}, and {_percent(seen, 'cone_empty')} of them hold no other item.")
 
@@ -129,10 +147,11 @@ def _length(seen: Evidence) -> Remark:
 
 
 def _tiers(seen: Evidence) -> Iterator[Remark]:
-    order, words = seen.numbers["tier_order"], seen.numbers["tier_order_words"]
+    words, behind = number(seen.numbers["tier_order_words"]), _behind_words(seen)
     told = f"radii order pairs of items of different tiers with {seen.told('tier_order')} (1 is right, 0 chance)"
-    severity: Severity = "warning" if not seen.above("tier_order") else "note" if order <= words else "fine"
-    yield Remark("tiers", severity, f"Tiers: {told}; counting words does with {number(words)}.")
+    severity: Severity = "warning" if not seen.above("tier_order") else "note" if behind else "fine"
+    beside = f", {behind} the number of words alone ({words})" if behind else f"; counting words does with {words}"
+    yield Remark("tiers", severity, f"Tiers: {told}{beside}.")
     if "tier_order_equal_length" not in seen.numbers:
         return
     equal = f"{seen.told('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"

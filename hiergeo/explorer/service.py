@@ -26,6 +26,7 @@ from hiergeo.explorer.survey import survey_of
 from hiergeo.geometry import Points
 from hiergeo.search import Item
 from hiergeo.search.groups import Result
+from hiergeo.search.stores.exact import ExactStore
 from hiergeo.serving import Service, Settings
 from hiergeo.serving.limits import Refused
 from hiergeo.serving.metrics import Metrics
@@ -76,7 +77,7 @@ class Explorer:
         """Load the models of the indexes and make one sweep of each; an index whose model is away takes no texts.
 
         Returns:
-            A sentence about every index that takes no texts.
+            A sentence about every index that takes no texts, and one where pictures are known and none may be shown.
         """
         told = []
         for key, service in self._services.items():
@@ -89,6 +90,8 @@ class Explorer:
             else:
                 if service.index.encoder.facts is None:
                     told.append("texts and photos cannot be searched: an index does not say which model embedded it.")
+        if self.described()["pictures"] is False:
+            told.append("no picture of an item may be shown: name the folder of the pictures with --images.")
         return told
 
     def service(self, lens: Lens) -> Service:
@@ -100,6 +103,11 @@ class Explorer:
         """The service of the index that ids and captions are read from."""
         return self.service(self.collection.lenses[0])
 
+    def refresh(self) -> None:
+        """Take over what other processes have changed in any of the indexes."""
+        for service in self._services.values():
+            service.engine.refresh()
+
     async def beside(self, task: Callable[[], Done]) -> Done:
         """Run something that takes long, beside the event loop and the engines."""
         return await self.first.beside(task)
@@ -110,7 +118,7 @@ class Explorer:
         Raises:
             Refused: 404, it asks about an item that is not there; or as `Service.ask`.
         """
-        self.check_items(asked.lens, asked.question.queries)
+        await self.check_items(asked.lens, asked.question.queries)
         return await self.service(asked.lens).ask(asked.question)
 
     async def answered(self, verb: Verb, content: bytes) -> bytes:
@@ -137,13 +145,16 @@ class Explorer:
 
     async def points(self, lens: Lens, queries: Sequence[Query]) -> Points:
         """Queries as points of the space of a lens; errors as those of `ask`."""
-        self.check_items(lens, queries)
+        await self.check_items(lens, queries)
         return await self.service(lens).points(queries, lens.spec)
 
-    def check_items(self, lens: Lens, queries: Sequence[Query]) -> None:
-        """Raise Refused, 404, for an item among the queries that the index of a lens does not hold."""
+    async def check_items(self, lens: Lens, queries: Sequence[Query]) -> None:
+        """Raise Refused, 404, for an item among the queries that the index of a lens does not hold any more."""
         ids = torch.tensor([query.id for query in queries if isinstance(query, Item)], dtype=torch.int64)
-        missing = ids[~lens.index.store.pinned().holds(ids)]
+        if not len(ids):
+            return
+        await self.beside(self.service(lens).engine.refresh)
+        missing = ids[~lens.index.store.holds(ids)]
         if len(missing):
             raise Refused(404, f"there is no item {int(missing[0])}.", "item")
 
@@ -163,28 +174,46 @@ class Explorer:
         return [dict(zip(columns, map(finite, row), strict=True)) for row in rows]
 
     def items(self, ids: Tensor) -> list[dict[str, Any]]:
-        """Items by their ids (n,), with their radius in every lens; raises Refused, 404, for one that is not there."""
-        self.check_items(self.collection.lenses[0], [Item(item) for item in ids.tolist()])
-        told = self._named(ids)
+        """Items by their ids (n,), with their radius in every lens, None in one whose index does not hold them.
+
+        Raises:
+            Refused: 404, no index holds one of them.
+        """
+        self.refresh()
+        stores = {id(index): index.store.pinned() for index in self.collection.indexes}
+        told: dict[str, dict[str, Any]] = {}
         for lens in self.collection.lenses:
-            radii = lens.index.store.pinned().fetch(ids).radius(lens.space.geometry).tolist()
-            for item, radius in zip(told, radii, strict=True):
-                item.setdefault("radius", {})[lens.key] = finite(radius)
-        return told
+            store = stores[id(lens.index)]
+            for item in self.through(lens, store, ids[store.holds(ids)]):
+                none = dict.fromkeys(each.key for each in self.collection.lenses)
+                told.setdefault(item["id"], item | {"radius": none})["radius"][lens.key] = item["radius"]
+        wanted = list(map(str, ids.tolist()))
+        missing = [item for item in wanted if item not in told]
+        if missing:
+            raise Refused(404, f"there is no item {missing[0]}.", "item")
+        return [told[item] for item in wanted]
 
     def roots(self, lens: Lens, k: int) -> list[dict[str, Any]]:
         """The k items of smallest radius."""
-        return self.through(lens, lens.index.store.pinned().innermost(k))
+        store = self.current(lens)
+        return self.through(lens, store, store.innermost(k))
 
     def find(self, text: str, k: int) -> list[dict[str, Any]]:
         """The k items of smallest radius whose caption contains a text."""
         lens = self.collection.lenses[0]
-        return self.through(lens, lens.index.store.pinned().matching(text, k))
+        store = self.current(lens)
+        return self.through(lens, store, store.matching(text, k))
 
-    def through(self, lens: Lens, ids: Tensor) -> list[dict[str, Any]]:
-        """Items by their ids (n,), with their radius in a lens."""
-        radii = lens.index.store.pinned().fetch(ids).radius(lens.space.geometry).tolist()
-        return [item | {"radius": finite(radius)} for item, radius in zip(self._named(ids), radii, strict=True)]
+    def current(self, lens: Lens) -> ExactStore:
+        """The items of a lens as they are now, whatever changes while they are read."""
+        self.service(lens).engine.refresh()
+        return lens.index.store.pinned()
+
+    def through(self, lens: Lens, store: ExactStore, ids: Tensor) -> list[dict[str, Any]]:
+        """Items of a store by their ids (n,), with their radius in a lens."""
+        radii = store.fetch(ids).radius(lens.space.geometry).tolist()
+        told = self.answers.items(ids.numpy(), store.labels(ids))
+        return [item | {"radius": finite(radius)} for item, radius in zip(told, radii, strict=True)]
 
     def picture(self, item: int, side: int) -> bytes:
         """The picture of an item as a small JPEG file.
@@ -192,6 +221,7 @@ class Explorer:
         Raises:
             Refused: 404, there is no such item, it has no picture that may be shown, or its file is damaged.
         """
+        self.refresh()
         try:
             if self.collection.pictures is None:
                 raise InputError("the collection has no pictures.")
@@ -202,31 +232,32 @@ class Explorer:
     async def map(self, lens: Lens) -> Map:
         """The map of a lens, which is made when it is first asked for."""
         make = partial(build_map, lens, self.collection.tiers)
-        found: Map = await self._once(("map", *self._seen(lens)), make)
+        found: Map = await self._once(("map", *await self._seen(lens)), make, urgent=True)
         return found
 
     async def moved(self, a: Lens, b: Lens, k: int, count: int) -> dict[str, Any]:
         """What moved between two lenses."""
         make = partial(compare, a, b, k, self.collection.tiers)
-        found = await self._once(("moved", *self._seen(a), *self._seen(b), k), make)
+        found = await self._once(("moved", *await self._seen(a, b), k), make)
         told: dict[str, Any] = found.as_dict(count)
         return told
 
     async def audit(self, lens: Lens) -> dict[str, Any]:
         """What the space of a lens is like."""
         make = partial(survey_of, lens, self.collection.tiers, self.collection.hierarchy)
-        found = await self._once(("audit", *self._seen(lens)), make)
+        found = await self._once(("audit", *await self._seen(lens)), make)
         told: dict[str, Any] = found.as_dict()
         return told
 
     def selected(self, drawn: Map, lens: Lens, polygon: NDArray[np.float64]) -> dict[str, Any]:
         """How many items lie within a polygon on the map of a lens, and those of smallest radius."""
-        ids = torch.from_numpy(drawn.select(polygon))
-        ids = ids[lens.index.store.pinned().holds(ids)]
-        return {"count": len(ids), "items": self.through(lens, ids[:SELECTED])}
+        store, ids = self.current(lens), torch.from_numpy(drawn.select(polygon))
+        ids = ids[store.holds(ids)]
+        return {"count": len(ids), "items": self.through(lens, store, ids[:SELECTED])}
 
     def described(self) -> dict[str, Any]:
         """What the page has to know of the collection; counted anew when an index has changed."""
+        self.refresh()
         now = tuple(index.manifest.generation for index in self.collection.indexes)
         if self._facts is None or self._facts[0] != now:
             embeds = {lens.key: self.service(lens).engine.embeds() for lens in self.collection.lenses}
@@ -235,6 +266,7 @@ class Explorer:
 
     def health(self) -> dict[str, Any]:
         """What the server says of its health."""
+        self.refresh()
         return {
             "status": "ok",
             "version": __version__,
@@ -253,14 +285,12 @@ class Explorer:
                 await stack.enter_async_context(service.lifespan(app))
             yield
 
-    async def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    async def _once(self, key: Hashable, make: Callable[[], Any], *, urgent: bool = False) -> Any:
         if self._prepared is None:
             raise Refused(503, "the lifespan of the application has not begun.")
-        return await self._prepared.get(key, make)
+        return await self._prepared.get(key, make, urgent=urgent)
 
-    def _seen(self, lens: Lens) -> tuple[str, int]:
-        """A lens and the generation of its index, which is what the page may know of it."""
-        return lens.key, lens.index.manifest.generation
-
-    def _named(self, ids: Tensor) -> list[dict[str, Any]]:
-        return self.answers.items(ids.numpy(), self.collection.first.store.pinned().labels(ids))
+    async def _seen(self, *lenses: Lens) -> tuple[tuple[str, int], ...]:
+        """Lenses and the generations of their indexes as they are now, on which all depends that is made of them."""
+        await self.beside(self.refresh)
+        return tuple((lens.key, lens.index.manifest.generation) for lens in lenses)

@@ -13,19 +13,22 @@ from hiergeo.auditing import Audit
 from hiergeo.auditing.operating import half_spaces, point_of
 from hiergeo.datasets import Hierarchy
 from hiergeo.explorer.collection import Lens
-from hiergeo.explorer.items import CAPTION, Items, Measured, factor_radii, mean_of, read_items
+from hiergeo.explorer.items import CAPTION, Ids, Items, Measured, factor_radii, mean_of, read_items
 from hiergeo.explorer.mapping import SAMPLE, tangents
 from hiergeo.explorer.remarks import Remark, remarks
 from hiergeo.explorer.stored_audit import audit_of
 from hiergeo.explorer.tiers import TierOrder, Tiers
 from hiergeo.findings.exports import plain
-from hiergeo.geometry import Points, Space
 from hiergeo.geometry.disk import Floats, plane
 from hiergeo.metrics import Interval
 from hiergeo.search.stores.exact import ExactStore
+from hiergeo.search.sweep import Count, run
 
-APEXES = 1024
-"""Items whose cones are looked into."""
+FEWEST, APEXES = 100, 1024
+"""Items whose cones are looked into, whatever their number."""
+
+PAIRS = 100_000_000
+"""Pairs of a cone and an item that is looked for in it."""
 
 BINS, CONE_BINS = 60, 20
 """Bins of the histograms of radii, and of what cones hold."""
@@ -82,9 +85,10 @@ class Survey:
     | `mean_direction` | length of the mean unit direction of a sample, in [0, 1] |
     | `plane_share` | share of the variance of its directions in the plane of the map |
     | `cone_saturated` | share of items whose cone is a half-space |
-    | `cone_random` | share of the other items of the sample that the cone of an item holds, mean |
-    | `cone_empty` | share of items whose cone holds no other item of the sample |
-    | `length_spearman` | rank correlation of radius and number of words of captions |
+    | `cone_random` | share of the other items that the cone of an item holds, mean over random cones |
+    | `cone_empty` | share of those cones that hold no other item |
+    | `word_counts` | different numbers of words among the captions |
+    | `length_spearman` | rank correlation of radius and number of words of captions, where both differ |
     | `tier_order` | order of tiers by radius over pairs of items, in [-1, 1]: `hiergeo.explorer.tiers.TierOrder` |
     | `tier_order_words` | the same by numbers of words |
     | `tier_order_equal_length` | the same among captions of equally many words |
@@ -93,7 +97,7 @@ class Survey:
     Attributes:
         title: of the lens.
         kinds: how many items are captions, and how many images.
-        sample: items whose directions and cones were looked at.
+        sample: items whose directions were looked at.
         numbers: see above; those that do not apply are left out.
         intervals: by the same names.
         edges: (BINS + 1,) of the histogram of radii, geodesic units.
@@ -148,8 +152,8 @@ class Survey:
 def survey_of(lens: Lens, tiers: Tiers | None = None, hierarchy: Hierarchy | None = None) -> Survey:
     """Survey the space of a lens.
 
-    Radii are those of all items; directions and cones are looked at in a random sample, the same whenever the items are
-    the same.
+    Radii are those of all items. Directions are those of a random sample, the same whenever the items are the same;
+    the cones of some of it are looked for among all items: of as many as `PAIRS` allows, `FEWEST` to `APEXES`.
 
     Args:
         lens: the items and their space.
@@ -171,7 +175,10 @@ def survey_of(lens: Lens, tiers: Tiers | None = None, hierarchy: Hierarchy | Non
     points = store.fetch(torch.from_numpy(sample)).points(space.geometry)
     flat = plane(tangents(points))
     found.numbers.update(mean_direction=flat.mean, plane_share=flat.share)
-    cones = found.add_cones(space, points)
+    apexes = points.rows(slice(0, int(np.clip(PAIRS // max(len(items), 1), FEWEST, APEXES))))
+    counted = Count(space, apexes)
+    run(store.stream(), [counted], lens.index.device)
+    cones = found.add_cones(counted.total.numpy() - 1, len(items) - 1)
     found.add_length(items, radius)
     edges = np.histogram_bin_edges(radius, BINS)
     by_tier = tuple(_by_tier(items, radius, edges, tiers))
@@ -202,12 +209,11 @@ class _Found:
     def add(self, name: str, value: Measured) -> None:
         self.numbers[name], self.intervals[name] = value.value, value.interval
 
-    def add_cones(self, space: Space, points: Points) -> tuple[int, ...]:
-        """What the cones of some points hold of the others, a sample; returns the histogram of the shares."""
-        if len(points) < 2:
+    def add_cones(self, held: Ids, others: int) -> tuple[int, ...]:
+        """How many of all other items some cones hold, (n,); returns the histogram of the shares."""
+        if not others:
             return (0,) * CONE_BINS
-        held = space.count(points.rows(slice(0, APEXES)), points).double().numpy() - 1
-        shares = held / (len(points) - 1)
+        shares = held / others
         self.add("cone_random", mean_of(shares))
         self.add("cone_empty", mean_of((held == 0).astype(np.float64)))
         return tuple(np.histogram(shares, np.linspace(0, 1, CONE_BINS + 1))[0].tolist())
@@ -215,8 +221,11 @@ class _Found:
     def add_length(self, items: Items, radius: Floats) -> None:
         """How far radii follow the number of words of captions."""
         worded = items.words > 0
-        if worded.sum() >= 2:
-            self.add("length_spearman", items.take(worded).correlation(items.words[worded], radius[worded]))
+        words, own = items.words[worded], radius[worded]
+        if len(words):
+            self.numbers["word_counts"] = float(len(np.unique(words)))
+        if len(words) and np.ptp(words) and np.ptp(own):
+            self.add("length_spearman", items.take(worded).correlation(words, own))
 
     def add_order(self, items: Items, radius: Floats, by_tier: tuple[TierRadii, ...]) -> None:
         """How radii order the tiers, if at least two are known, and how much they differ."""

@@ -35,9 +35,9 @@ def thinned(collection: Collection, limit: int) -> Iterator[Collection]:
 def by_radius(collection: Collection) -> np.ndarray:
     """Ids (n,) of all items by ascending radius in the first lens, then by id."""
     ids, radii = [], []
-    for rows in collection.first.store.scan():
-        ids.append(rows.ids.numpy())
-        radii.append(rows.radius(collection.lenses[0].space.geometry).numpy())
+    for own, factors in collection.first.store.radii():
+        ids.append(own)
+        radii.append(collection.lenses[0].space.geometry.combine(list(factors.unbind(1))).numpy())
     every = np.concatenate(ids)
     return every[np.lexsort((every, np.concatenate(radii)))]
 

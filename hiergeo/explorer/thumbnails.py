@@ -4,10 +4,13 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.errors import InputError
@@ -30,6 +33,9 @@ NUMBERED = "image-id:"
 
 LISTED = 1 << 20
 """Files of a folder of images that are looked at for their numbers."""
+
+TRIED = 1024
+"""Items whose pictures are looked for to know whether any may be shown."""
 
 
 @final
@@ -66,17 +72,17 @@ class Thumbnails:
             InputError: there is no such item, it has no picture that may be shown, or its file is damaged. The message
                 names no path.
         """
-        known = self._held.get((item, side))
-        if known is not None:
-            return known
         path = self.path(item)
         if path is None:
             raise InputError(f"item {item} has no picture that can be shown.")
         try:
-            content = _scaled(path, side)
-        except InputError as error:
+            key = path, path.stat().st_mtime_ns, side
+            content = self._held.get(key)
+            if content is None:
+                content = _scaled(path, side)
+                self._held.put(key, content)
+        except (InputError, OSError) as error:
             raise InputError(f"the picture of item {item} cannot be read: its file is damaged.") from error
-        self._held.put((item, side), content)
         return content
 
     def path(self, item: int) -> Path | None:
@@ -85,14 +91,32 @@ class Thumbnails:
         Raises:
             InputError: there is no such item.
         """
+        wanted, there = torch.tensor([item]), False
         for index in self._indexes:
-            reference = index.store.labels(torch.tensor([item])).images[0]
+            store = index.store.pinned()
+            if not store.holds(wanted):
+                continue
+            there = True
+            reference = store.labels(wanted).images[0]
             if reference is not None:
                 for candidate in self._candidates(reference, index.store.folder):
                     found = self._permitted(candidate)
                     if found is not None:
                         return found
+        if not there:
+            raise InputError(f"there is no item {item}.")
         return None
+
+    def some(self, ids: NDArray[np.int64]) -> bool:
+        """Whether a picture of any of these items, ids (n,), may be shown, as `TRIED` of them, spread evenly, tell.
+
+        More items than that are taken to have some below a folder that is named.
+        """
+        for item in ids[:: max(1, -(-len(ids) // TRIED))].tolist():
+            with suppress(InputError):
+                if self.path(item) is not None:
+                    return True
+        return self._folder is not None and len(ids) > TRIED
 
     def _candidates(self, reference: str, index: Path) -> list[Path]:
         """Where the picture that an index refers to may be."""
@@ -127,6 +151,11 @@ class Thumbnails:
                     found.setdefault(number, []).append(path)
             self._numbered = found
         return self._numbered
+
+
+def name_of_image(reference: str) -> str:
+    """What an image is called wherever it lies: its number as a reference, otherwise the name of its file."""
+    return reference if reference.startswith(NUMBERED) else re.split(r"[/\\]", reference)[-1]
 
 
 def _number(name: str) -> int | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hiergeo.findings.contrasts import Contrast
+from hiergeo.findings.exports import number, signed
 from hiergeo.findings.overview import Caution, Findings
 from hiergeo.findings.verdicts import HeadsVerdict
 from hiergeo.metrics import Interval, find_metric
@@ -60,12 +61,14 @@ class Standing:
     def __str__(self) -> str:
         if not self.better and not self.worse:
             return f"{self.geometry} is no different in any of {self.count} metrics"
-        parts = [
-            f"{word} in {len(won)} (most in {most.metric}, by {abs(most.difference):.4f})"
+        found = [
+            (f"{word} in {len(won)}", f"{'most in ' if len(won) > 1 else ''}{_label(most)}, by {_size(most)}")
             for word, won in (("better", self.better), ("worse", self.worse))
             if won and (most := max(won, key=lambda each: abs(each.difference)))
         ]
-        return f"{self.geometry} is {' and '.join(parts)} of {self.count} metrics"
+        (first, named), *others = found
+        of_all = f"{self.geometry} is {first} of {self.count} metrics, {named}"
+        return ", and ".join((of_all, *map(", ".join, others)))
 
 
 def conclude_comparison(findings: Findings) -> Conclusion:
@@ -157,10 +160,10 @@ def _overall(findings: Findings) -> Iterator[str]:
     found = f"Inconclusive, {seeds} seeds cannot tell" if seeds < ENOUGH_SEEDS else "No difference"
     yield f"{found}: none of the {total} differences between geometries holds simultaneously with the others."
     surest = max(findings.contrasts, key=_sureness)
-    low, high = surest.interval
+    difference, low, high = (signed(value, 4) for value in (surest.difference, *surest.interval))
     yield (
-        f"The clearest, {surest.a} minus {surest.b} in {surest.metric} at dimension {surest.dim}, is "
-        f"{surest.difference:+.4f} (95 % interval on its own {low:+.4f} to {high:+.4f})."
+        f"The clearest, {surest.a} minus {surest.b} in {_label(surest)} at dimension {surest.dim}, is "
+        f"{difference} (95 % interval on its own {low} to {high})."
     )
 
 
@@ -181,7 +184,7 @@ def _charts(findings: Findings, hence: str) -> Iterator[str]:
 
 def _shared(findings: Findings) -> Iterator[str]:
     if findings.shared:
-        named = ", ".join(sorted(findings.shared))
+        named = ", ".join(find_metric(metric).label for metric in sorted(findings.shared))
         yield f"{named} cannot differ under these losses, which do not depend on curvature."
 
 
@@ -255,6 +258,14 @@ def _named(metrics: Sequence[str], count: int, all_of: str) -> str:
 def listing(names: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _label(contrast: Contrast) -> str:
+    return find_metric(contrast.metric).label
+
+
+def _size(contrast: Contrast) -> str:
+    return number(abs(contrast.difference), 4)
 
 
 def _sureness(contrast: Contrast) -> float:

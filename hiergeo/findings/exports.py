@@ -33,7 +33,17 @@ class Grid:
 
 def number(value: float, digits: int = 3) -> str:
     """A figure with a true minus sign."""
-    return f"{value:.{digits}f}".replace("-", "−")
+    return minus(f"{value:.{digits}f}")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference: a figure with its sign, also where it is positive."""
+    return f"{'+' if value > 0 else ''}{number(value, digits)}"
+
+
+def minus(text: str) -> str:
+    """Digits with a true minus sign."""
+    return text.replace("-", "−")
 
 
 def markdown(grid: Grid) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hiergeo.findings.contrasts import FLAT_BEND
+from hiergeo.findings.exports import minus
 
 HUGE = 1e3
 """Relative excess of sn(r) over r above which its size is not printed."""
@@ -67,7 +68,8 @@ class SpaceVerdict:
             )
         if self.curvature:
             change = f"{100 * abs(self.bend):.3g} %" if abs(self.bend) < HUGE else "over a thousand times"
-            yield f"With K = {self.curvature:g} {circles(change, self.bend)}."
+            curvature = minus(f"{self.curvature:g}")
+            yield f"With K = {curvature} {circles(change, self.bend)}."
         if self.in_cone == 0:
             yield (
                 "Cones are uninformative here: at these radii they are too narrow to contain any caption's child. "
@@ -214,5 +216,5 @@ def circles(change: str, bend: float) -> str:
 
 def _span(values: Sequence[float]) -> str:
     """One number where all agree to three digits, else the two ends."""
-    ends = [f"{value:.3g}" for value in (min(values), max(values))]
+    ends = [minus(f"{value:.3g}") for value in (min(values), max(values))]
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 
+SAVING = "savefiles.js"
+"""The script that makes files, of pages and of the explorer."""
+
 
 @dataclass(frozen=True)
 class Script:
@@ -30,6 +33,11 @@ def design() -> str:
 def script(name: str) -> Script:
     """The script of a page, by the name of its file in ``templates``."""
     return Script(_read(name))
+
+
+def downloading() -> list[Script]:
+    """The scripts of the buttons that save the tables and figures of a page."""
+    return [script(SAVING), script("downloads.js")]
 
 
 def _read(name: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from hiergeo._text import caption
 from hiergeo.auditing import Audit, Controlled
 from hiergeo.report import summary
-from hiergeo.report.assets import script
+from hiergeo.report.assets import downloading
 from hiergeo.report.charts import Chart, Line, draw
 from hiergeo.report.page import environment
 from hiergeo.report.words import label, number, short_model
@@ -55,7 +55,7 @@ def write_audit(audit: Audit, path: Path) -> Path:
             audit=audit,
             conclusion=audit.findings,
             leakage=None,
-            scripts=[script("downloads.js")],
+            scripts=downloading(),
             summary=summary.of_audit(audit, ATTRIBUTION),
             title=f"Audit of {caption(model)} on {caption(data)}",
             kicker=("audit", model, data, str(settings["geometry"])),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hiergeo.findings.exports import minus
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -36,11 +38,6 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     step = float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor * power - rough)))
     first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
     return [float(index * step) + 0.0 for index in np.arange(first, last + 1)]
-
-
-def minus(text: str) -> str:
-    """Digits with a true minus sign."""
-    return text.replace("-", "−")
 
 
 def line(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> str:

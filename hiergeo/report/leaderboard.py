@@ -9,7 +9,7 @@ from hiergeo._text import caption
 from hiergeo.findings import Contrast, Findings
 from hiergeo.findings.exports import number
 from hiergeo.report import summary
-from hiergeo.report.assets import script
+from hiergeo.report.assets import downloading
 from hiergeo.report.page import Section, environment
 from hiergeo.storage.files import atomic_write_text
 
@@ -36,7 +36,7 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         kicker=("suite", table.title),
         conclusion=SimpleNamespace(headline=headline(table)),
         leakage=None,
-        scripts=[script("downloads.js")],
+        scripts=downloading(),
         summary=summary.of_leaderboard(table),
         table=table,
         boards=boards,

@@ -12,7 +12,7 @@ from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.comparison import SAME_RADIUS
 from hiergeo.metrics import find_metric
 from hiergeo.report import curves, disk, summary
-from hiergeo.report.assets import script
+from hiergeo.report.assets import downloading, script
 from hiergeo.report.ladders import check_image_count, exhibits
 from hiergeo.report.radii import panels, tallest
 from hiergeo.report.words import (
@@ -134,7 +134,7 @@ def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any
         "exhibits": exhibits(comparison.embedded, by_geometry, images, seed),
         "available": len(first.ladders),
         "settings": [*_common(first), ("geometries", ", ".join(by_geometry))],
-        "scripts": [script("downloads.js")],
+        "scripts": downloading(),
         "summary": summary.of_comparison(comparison.findings),
     }
 
@@ -185,7 +185,7 @@ def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
         "heads": heads,
         "rocs": [(dim, curves.roc_figure(study, dim)) for dim in by_dim],
         "settings": [*_common(first), *_of_study(study)],
-        "scripts": [script("disk.js"), script("downloads.js")],
+        "scripts": [script("disk.js"), *downloading()],
         "summary": summary.of_study(study),
         **_radii(study, heads),
         **_ladders(study, heads, images, seed),

@@ -37,7 +37,7 @@ SLICE = 32
 
 @final
 class IndexService:
-    """Answers questions from an index. `answer` and `store` run on one thread, one at a time.
+    """Answers questions from an index. `answer` and `store` run on one thread, one at a time; `refresh` on any.
 
     Args:
         index: that is searched.
@@ -51,7 +51,7 @@ class IndexService:
         self._seen = self._signature()
         self._later = 0.0
         self._known: OrderedDict[str, Tensor] = OrderedDict()
-        self._model = Lock()
+        self._model, self._taking = Lock(), Lock()
         self.space: Callable[[str | None], Space] = lru_cache(64)(index.chosen)
         self._note_index()
 
@@ -78,7 +78,7 @@ class IndexService:
 
     def answer(self, questions: Sequence[Question]) -> list[Outcome]:
         """An outcome for each question; one that fails does not keep the others from their answers."""
-        self._refresh()
+        self.refresh()
         self._metrics.batch.observe(sum(len(question.queries) for question in questions))
         try:
             return self._together(questions)
@@ -94,7 +94,7 @@ class IndexService:
         Raises:
             HiergeoError: they cannot be embedded, or the index has no such space.
         """
-        self._refresh()
+        self.refresh()
         return self.index.points(self._embedded(queries), self.space(geometry))
 
     def embed(self, addition: Addition) -> Tensor:
@@ -161,7 +161,7 @@ class IndexService:
         try:
             return self.index.search(requests)
         except (OSError, UnavailableError):
-            if not self._refresh():
+            if not self.refresh():
                 raise
             return self.index.search(requests)
 
@@ -203,8 +203,8 @@ class IndexService:
         if not self._settings.embeds:
             raise InputError(f"this server embeds no {what}: search with embeddings.")
 
-    def _refresh(self) -> bool:
-        """Take over what another process has changed; whether there was anything."""
+    def refresh(self) -> bool:
+        """Take over what another process has changed; whether there was anything. Costs a look at one file."""
         taken = self._take_over()
         if taken:
             self._metrics.refreshes.labels("done").inc()
@@ -212,19 +212,20 @@ class IndexService:
 
     def _take_over(self) -> bool:
         """Go on to the current generation, if it is another; where that fails the index before is served on."""
-        now = self._signature()
-        if now == self._seen or time.monotonic() < self._later:
-            return False
-        try:
-            self.index.store.refresh()
-        except (HiergeoError, OSError) as error:
-            self._later = time.monotonic() + AGAIN
-            self._metrics.refreshes.labels("failed").inc()
-            LOG.error("the index changed and cannot be read (%s): the one before is served on.", error)
-            return False
-        self._seen = now
-        self._note_index()
-        return True
+        with self._taking:
+            now = self._signature()
+            if now == self._seen or time.monotonic() < self._later:
+                return False
+            try:
+                self.index.store.refresh()
+            except (HiergeoError, OSError) as error:
+                self._later = time.monotonic() + AGAIN
+                self._metrics.refreshes.labels("failed").inc()
+                LOG.error("the index changed and cannot be read (%s): the one before is served on.", error)
+                return False
+            self._seen = now
+            self._note_index()
+            return True
 
     def _signature(self) -> tuple[int, int, int] | None:
         try:

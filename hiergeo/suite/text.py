@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from hiergeo.findings.exports import latex_row, latex_text, markdown_table, number
+from hiergeo.findings.exports import latex_row, latex_text, markdown_table, number, signed
 from hiergeo.metrics import Interval, find_metric
 from hiergeo.suite.board import Board, Range, Row
 from hiergeo.suite.cells import Place
@@ -138,7 +138,7 @@ def _board(board: Board) -> Iterator[str]:
     if board.task is not None and (held := board.leading(board.task.primary)):
         yield f"Paired differences in {find_metric(board.task.primary).label}, with simultaneous 95 % intervals:"
         yield "\n".join(
-            f"- {_line(each.a)} minus {_line(each.b)}: {_signed(each.difference)} {_bounds(each.simultaneous)}"
+            f"- {_line(each.a)} minus {_line(each.b)}: {signed(each.difference)} {_bounds(each.simultaneous)}"
             f"{f' (**{_line(each.winner)}** is better)' if each.winner else ''}"
             for each in held
         )
@@ -172,10 +172,6 @@ def _span(span: Range | None) -> str:
 
 def _bounds(interval: Interval) -> str:
     return f"[{number(interval.low)}, {number(interval.high)}]"
-
-
-def _signed(value: float) -> str:
-    return f"{'+' if value > 0 else ''}{number(value)}"
 
 
 def _line(words: object) -> str:

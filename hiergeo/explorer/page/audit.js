@@ -1,7 +1,7 @@
 // @ts-check
 /** The audit: what the spaces in sight are like, in sentences and plots for each, and in numbers side by side. */
 
-import { caption, fill, h } from "./dom.js";
+import { caption, failure, fill, h } from "./dom.js";
 import { numbersTable } from "./numbers.js";
 import { survey } from "./survey.js";
 
@@ -39,7 +39,7 @@ export const view = {
         (/** @type {Error} */ error) => {
           kept.delete(key);
           body.removeAttribute("aria-busy");
-          fill(body, h("p", { class: "failed", role: "alert" }, error.message));
+          fill(body, h("div", { role: "alert" }, failure(error, app.again)));
         },
       );
       return entry;

@@ -1,7 +1,7 @@
 // @ts-check
 // What stands beside the ladder: the way back up by cones, and the item in focus with its numbers in every space.
 
-import { caption, fill, h, named, number, picture, signed } from "./dom.js";
+import { caption, failure, fill, h, named, number, picture, signed } from "./dom.js";
 import { entails, steps } from "./stairs.js";
 
 /** Parents of a query that are listed. */
@@ -35,8 +35,7 @@ export function createParents(app, lens, state) {
       );
     },
     (error) => {
-      note.textContent = error.message;
-      note.classList.add("failed");
+      note.replaceWith(failure(error, app.again));
       fill(list);
     },
   );

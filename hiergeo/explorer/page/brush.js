@@ -7,7 +7,7 @@
 import { caption, counted, fill, h, named, number } from "./dom.js";
 import { csv } from "./files.js";
 import { around } from "./grid.js";
-import { scaled, size, unit } from "./isometry.js";
+import { inside, scaled, size, unit } from "./isometry.js";
 
 /**
  * @typedef {import("./isometry.js").Complex} Complex
@@ -84,16 +84,6 @@ function outsideOf(hole, extent) {
   /** @type {Complex[]} */
   const square = [[far, around_[0][1]], [far, far], [-far, far], [-far, -far], [far, -far], [far, around_[0][1]]];
   return [...square, ...around_];
-}
-
-/** Whether a point lies in a polygon, by the parity of crossings. @param {Complex[]} polygon @param {Complex} at */
-export function inside(polygon, [x, y]) {
-  let odd = false;
-  polygon.forEach(([x0, y0], i) => {
-    const [x1, y1] = polygon[(i + 1) % polygon.length];
-    if (y0 > y !== y1 > y && x < x0 + ((y - y0) / (y1 - y0)) * (x1 - x0)) odd = !odd;
-  });
-  return odd;
 }
 
 /** What is selected: a count, a list, a file. */
@@ -191,7 +181,7 @@ export class Selection {
   }
 
   save() {
-    const rows = this.items.map((item) => [item.id, item.caption, this.tier(item), item.image ? "image" : "caption", this.radius(item)]);
+    const rows = this.items.map((item) => [item.id, item.caption, this.tier(item), item.caption === null && item.image ? "image" : "caption", this.radius(item)]);
     this.app.download("selection.csv", "text/csv;charset=utf-8", csv(["id", "caption", "tier", "kind", "radius"], rows));
   }
 

@@ -21,7 +21,7 @@ import {
 const MARGIN = 14;
 
 /** Smallest and largest magnification. */
-export const ZOOMS = [0.4, 400];
+const ZOOMS = [0.4, 400];
 
 /** Share of the way to the rim of the Poincare disk beyond which a pointer does not drag. */
 const RIM = 0.995;

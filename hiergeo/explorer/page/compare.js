@@ -2,7 +2,7 @@
 /** Two lenses compared: what moved between them, and what they answer to the same query. */
 
 import { differences, showDifferences } from "./differences.js";
-import { fill, h, shortened } from "./dom.js";
+import { failure, fill, h, shortened } from "./dom.js";
 import { told } from "./moved.js";
 
 /** Items in the table, and neighbours and children that are compared for each; an exported page has these. */
@@ -15,7 +15,7 @@ export const view = {
   /** @param {HTMLElement} root @param {any} app */
   mount(root, app) {
     const { lenses } = app.collection;
-    const trouble = h("p", { class: "failed", role: "alert", hidden: true });
+    const trouble = h("div", { role: "alert" });
     const found = h("div", { class: "moved" });
     const answers = h("div", { class: "answers" });
     let [asked, wanted] = [0, 0];
@@ -42,7 +42,8 @@ export const view = {
     async function show(/** @type {any} */ state) {
       const turn = (asked += 1);
       const [a, b] = state.against;
-      trouble.hidden = true;
+      fill(trouble);
+      found.removeAttribute("aria-busy");
       if (a === b) return fill(found, h("p", { class: "empty" }, "Choose two different spaces."));
       found.setAttribute("aria-busy", "true");
       if (!found.childElementCount) fill(found, h("p", { class: "empty" }, "Comparing all items …"));
@@ -54,8 +55,7 @@ export const view = {
       } catch (error) {
         if (turn !== asked) return;
         fill(found);
-        trouble.textContent = /** @type {Error} */ (error).message;
-        trouble.hidden = false;
+        fill(trouble, failure(/** @type {Error} */ (error), app.again));
       } finally {
         if (turn === asked) found.removeAttribute("aria-busy");
       }
@@ -64,7 +64,7 @@ export const view = {
     function answer(/** @type {any} */ state) {
       const turn = (wanted += 1);
       if (state.against[0] === state.against[1]) return fill(answers);
-      return showDifferences(answers, differences(app, state, pairOf(state)), () => turn === wanted);
+      return showDifferences(answers, differences(app, state, pairOf(state)), () => turn === wanted, app.again);
     }
 
     return {

@@ -1,7 +1,7 @@
 // @ts-check
 // The ladder and the children of the query in two lenses, with what only one of them shows marked.
 
-import { caption, fill, h, named, number, signed } from "./dom.js";
+import { caption, failure, fill, h, named, number, signed } from "./dom.js";
 
 /** Children that are compared. */
 const CHILDREN = 10;
@@ -37,7 +37,7 @@ export async function differences(app, state, lenses) {
   const name = item ? named(item) : (query.text ?? query.name ?? "the photo");
   const choose = (/** @type {Hit} */ hit) => app.state.set({ item: hit.id });
   return [
-    h("h2", null, "In both spaces: ", h("q", null, caption(name, 80))),
+    h("h2", { tabindex: -1 }, "In both spaces: ", h("q", null, caption(name, 80))),
     pair("Ladder, from general to specific", ladders, (hit) => `r ${number(hit.radius)}`, choose),
     pair(`The ${CHILDREN} items that it entails most, by ${state.by}`, children, (hit) => `margin ${signed(hit.margin)} rad`, choose),
   ];
@@ -83,12 +83,16 @@ function pair(title, seen, told, choose) {
  * @param {HTMLElement} element
  * @param {Promise<Node[]>} made
  * @param {() => boolean} current whether they are still wanted
+ * @param {() => void} again asks for them once more
  */
-export async function showDifferences(element, made, current) {
+export async function showDifferences(element, made, current, again) {
   try {
     const nodes = await made;
-    if (current()) fill(element, nodes);
+    if (!current()) return;
+    const held = element.contains(document.activeElement);
+    fill(element, nodes);
+    if (held) element.querySelector("h2")?.focus({ preventScroll: true });
   } catch (error) {
-    if (current()) fill(element, h("p", { class: "failed", role: "alert" }, /** @type {Error} */ (error).message));
+    if (current()) fill(element, h("div", { role: "alert" }, failure(/** @type {Error} */ (error), again)));
   }
 }

@@ -104,14 +104,14 @@ export function number(value, decimals = 2) {
 }
 
 /**
- * As `number`, with a plus sign for what is not negative.
+ * As `number`, with the sign of the value itself: one that rounds to zero from below is −0.00.
  *
  * @param {number | null | undefined} value
  * @param {number} [decimals]
  */
 export function signed(value, decimals = 2) {
-  const written = number(value, decimals);
-  return written === "–" || written.startsWith("−") ? written : `+${written}`;
+  if (value === null || value === undefined || !Number.isFinite(value)) return number(value);
+  return `${value < 0 ? "−" : "+"}${number(Math.abs(value), decimals)}`;
 }
 
 /**
@@ -127,15 +127,16 @@ export function counted(count, one, many = `${one}s`) {
 }
 
 /**
- * The thumbnail of an item; it stays empty if there is none.
+ * The thumbnail of an item, which stays empty if there is none; null where no picture of the collection may be shown.
  *
- * @param {{thumbnail: (id: string, side: number) => any}} source
+ * @param {{thumbnail: (id: string, side: number) => any, can?: {pictures: boolean}}} source
  * @param {string} id
  * @param {number} side 64 or 192
  * @param {string} [alt] empty beside the caption
- * @returns {HTMLImageElement}
+ * @returns {HTMLImageElement | null}
  */
 export function picture(source, id, side, alt = "") {
+  if (source.can && !source.can.pictures) return null;
   const image = h("img", { class: "thumb", alt, decoding: "async", width: side, height: side });
   Promise.resolve(source.thumbnail(id, side)).then(
     (url) => (image.src = url),
@@ -143,6 +144,18 @@ export function picture(source, id, side, alt = "") {
   );
   image.addEventListener("error", () => image.classList.add("absent"));
   return image;
+}
+
+/**
+ * What went wrong, with a button that asks again; without it where the question itself is to blame.
+ *
+ * @param {Error & {field?: string | null}} error
+ * @param {() => any} again
+ * @returns {HTMLElement} to be put where it is announced
+ */
+export function failure(error, again) {
+  const button = h("button", { type: "button", class: "button small", onclick: () => again() }, "Try again");
+  return h("p", { class: "failed" }, error.message, !error.field && [" ", button]);
 }
 
 /**

@@ -2,7 +2,8 @@
 // The ladders as files: a table as CSV, and the staircases as one drawing that stands alone, for SVG and PNG.
 
 import { h, named, number, s, shortened, signed } from "./dom.js";
-import { csv, fileName, pngFile, svgFile } from "./files.js";
+import { csv } from "./files.js";
+import { downloads } from "./saving.js";
 import { axisOf, entails, marks, shares, sharing, spread, stairPath, steps } from "./stairs.js";
 
 const WIDTH = 390;
@@ -48,27 +49,11 @@ const HEADER = [
  * @param {any} query
  */
 export function offers(app, shown, query) {
-  const name = fileName("ladder", query.text ?? query.name ?? `item ${query.item}`);
   const title = query.text ?? (query.photo ? "a photo" : `item ${query.item}`);
-  const png = async () => {
-    try {
-      app.download(`${name}.png`, "image/png", await pngFile(drawing(shown, title)));
-    } catch (error) {
-      app.announce(/** @type {Error} */ (error).message);
-    }
-  };
-  const button = (words, onclick) =>
-    h(
-      "button",
-      { type: "button", class: "button small", "aria-label": `Download the ladders as ${words}`, onclick },
-      words,
-    );
-  return [
-    h("span", { class: "help" }, "Download "),
-    button("CSV", () => app.download(`${name}.csv`, "text/csv;charset=utf-8", table(app, shown))),
-    button("SVG", () => app.download(`${name}.svg`, "image/svg+xml", svgFile(drawing(shown, title)))),
-    button("PNG", png),
-  ];
+  return downloads(app, shortened(`ladder ${query.name ?? title}`), {
+    csv: () => table(app, shown),
+    drawing: () => drawing(shown, title),
+  });
 }
 
 /** The ladders as CSV, one line a step; radii and distances in geodesic units, margins and angles in radians. */
@@ -113,7 +98,6 @@ export function drawing(shown, title) {
   return s(
     "svg",
     {
-      xmlns: "http://www.w3.org/2000/svg",
       width,
       height,
       viewBox: `0 0 ${width} ${height}`,
@@ -210,9 +194,6 @@ function staircase({ lens, ladder }, axis, y, room, mark) {
   ];
 }
 
-/** A text without the control characters that XML does not allow. */
 function text(x, y, words, attributes, ...more) {
-  // eslint-disable-next-line no-control-regex
-  const plain = words.replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g, "\uFFFD");
-  return s("text", { x, y, "xml:space": "preserve", "unicode-bidi": "isolate", ...attributes }, plain, ...more);
+  return s("text", { x, y, "xml:space": "preserve", "unicode-bidi": "isolate", ...attributes }, words, ...more);
 }

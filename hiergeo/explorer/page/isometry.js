@@ -31,7 +31,7 @@ export const times = (z, w) => [z[0] * w[0] - z[1] * w[1], z[0] * w[1] + z[1] * 
 /** @type {(z: Complex, factor: number) => Complex} */
 export const scaled = (z, factor) => [z[0] * factor, z[1] * factor];
 /** @type {(z: Complex) => Complex} */
-export const conjugate = (z) => [z[0], -z[1]];
+const conjugate = (z) => [z[0], -z[1]];
 /** @type {(z: Complex) => number} */
 export const size = (z) => Math.hypot(z[0], z[1]);
 /** @type {(angle: number) => Complex} */
@@ -140,4 +140,14 @@ export function unflatten(kappa, z) {
   const length = size(z);
   const half = kappa > 0 ? Math.min(length, Math.atan(FARTHEST)) : length;
   return length > 0 ? scaled(z, tangent(kappa, half) / length) : [0, 0];
+}
+
+/** Whether a point lies in a polygon, by the parity of crossings. @param {Complex[]} polygon @param {Complex} at */
+export function inside(polygon, [x, y]) {
+  let odd = false;
+  polygon.forEach(([x0, y0], i) => {
+    const [x1, y1] = polygon[(i + 1) % polygon.length];
+    if (y0 > y !== y1 > y && x < x0 + ((y - y0) / (y1 - y0)) * (x1 - x0)) odd = !odd;
+  });
+  return odd;
 }

@@ -2,7 +2,7 @@
 // The ladder view: a staircase of items for each space, from general to specific, on one axis of radii.
 
 import { createChosen, createParents } from "./beside.js";
-import { caption, counted, fill, h, named, number, picture, s, signed } from "./dom.js";
+import { caption, counted, failure, fill, h, named, number, picture, s, signed } from "./dom.js";
 import { offers } from "./figure.js";
 import { preview } from "./photo.js";
 import { arrangeAll } from "./staircase.js";
@@ -56,8 +56,12 @@ function mount(root, app) {
   });
 
   async function update(now, before) {
+    const held = root.contains(document.activeElement) ? /** @type {Element} */ (document.activeElement) : null;
+    const place = Math.max(0, [...columns.children].findIndex((each) => each.contains(held)));
+    const closed = !now.item && chosen.root.contains(held);
     chosen.show(now, shown);
     mark(columns, now.item);
+    if (closed) (stepOf(columns, before?.item) ?? panel()).focus();
     if (before && equal(now.query, before.query) && equal(now.lenses, before.lenses) && now.by === before.by) return;
     const asked = (turn += 1);
     empty.hidden = Boolean(now.query);
@@ -65,7 +69,7 @@ function mount(root, app) {
     if (!now.query) {
       shown = [];
       chosen.show(now, shown);
-      await invite(app, empty, now.lenses[0]);
+      await invite(app, empty, now.lenses[0], () => asked === turn);
       return;
     }
     whole.setAttribute("aria-busy", "true");
@@ -75,7 +79,12 @@ function mount(root, app) {
     whole.removeAttribute("aria-busy");
     shown = found;
     draw(app.state.get());
+    const at = /** @type {Element} */ (document.activeElement);
+    const lost = held && (at === document.body || !at.checkVisibility());
+    if (lost) (columns.children[place] ?? columns.firstElementChild).querySelector("h2").focus();
   }
+
+  const panel = () => root.closest("[role=tabpanel]");
 
   function draw(now) {
     const drawn = shown.filter((each) => each.ladder);
@@ -116,13 +125,13 @@ function mount(root, app) {
 }
 
 /** What to do where nothing is asked: an example, or one of the most general items. */
-async function invite(app, empty, lens) {
+async function invite(app, empty, lens, current) {
   const asks = app.source.can.text
     ? "Write a description, drop a photo, or take an example"
     : "Find a caption, or take an example";
   fill(empty, h("p", null, `${asks}: the ladder climbs to it from the most general item.`));
   const roots = await app.source.roots(lens, ROOTS);
-  if (empty.hidden || empty.children.length > 1 || !roots.length) return;
+  if (!current() || !roots.length) return;
   const enter = (item) => app.state.set({ query: { item: item.id }, item: null });
   empty.append(
     h("p", null, "Or begin with what is nearest to the root:"),
@@ -144,12 +153,12 @@ async function climbed(app, lens, query) {
     if (!TIMES.has(ladder)) TIMES.set(ladder, performance.now() - start);
     return { lens, ladder };
   } catch (error) {
-    return { lens, problem: /** @type {Error} */ (error).message };
+    return { lens, error };
   }
 }
 
-function spoken({ lens, ladder, problem }) {
-  if (problem) return `${lens.title}: ${problem}`;
+function spoken({ lens, ladder, error }) {
+  if (error) return `${lens.title}: ${error.message}`;
   const hits = steps(ladder).map((rung) => rung.hit);
   if (!hits.length) return `${lens.title}: no step.`;
   return `${lens.title}: ${counted(hits.length, "step")}, from ${named(hits[0]).slice(0, 80)} to ${named(hits[hits.length - 1]).slice(0, 80)}.`;
@@ -157,10 +166,10 @@ function spoken({ lens, ladder, problem }) {
 
 /** One space: its name, its staircase, facts of the search, and the way back up. */
 function column(app, each, counts, all, now) {
-  const { lens, ladder, problem } = each;
-  const name = h("h2", { id: `ladder-${lens.key}` }, h("bdi", null, lens.title));
-  if (problem)
-    return h("section", { class: "column", "aria-labelledby": name.id }, name, h("p", { class: "failed" }, problem));
+  const { lens, ladder, error } = each;
+  const name = h("h2", { id: `ladder-${lens.key}`, tabindex: -1 }, h("bdi", null, lens.title));
+  if (error)
+    return h("section", { class: "column", "aria-labelledby": name.id }, name, failure(error, app.again));
   const rungs = steps(ladder);
   const labels = rungs.map((rung) =>
     step(app, rung, rung.hit.id === now.query.item ? QUERY : sharing(counts.get(rung.hit.id) ?? 0, all)),
@@ -251,6 +260,11 @@ function light(columns, event, on) {
   const id = event.target.closest?.("[data-id]")?.dataset.id;
   if (id === undefined) return;
   for (const each of columns.querySelectorAll("[data-id]")) each.classList.toggle("lit", on && each.dataset.id === id);
+}
+
+/** The button of the step of an item. */
+function stepOf(columns, item) {
+  return columns.querySelector(`.step[data-id="${item}"] button`);
 }
 
 function mark(columns, item) {

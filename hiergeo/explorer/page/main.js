@@ -1,7 +1,7 @@
 // @ts-check
 // The shell: it opens the collection, builds the query box, tabs and the choice of spaces, and mounts a view when it is first shown.
 
-import { counted, fill, h } from "./dom.js";
+import { counted, failure, fill, h } from "./dom.js";
 import { download } from "./files.js";
 import { createQueryBox, queryOf } from "./search.js";
 import { LiveSource, takeToken } from "./source.js";
@@ -15,6 +15,8 @@ const VIEWS = [
   { name: "compare", title: "Compare", load: () => import("./compare.js") },
   { name: "audit", title: "Audit", load: () => import("./audit.js") },
 ];
+
+const UNPICTURED = "No picture of these items may be shown: start the explorer with their folder (--images).";
 
 const part = (id) => /** @type {any} */ (document.getElementById(id));
 
@@ -41,7 +43,8 @@ async function staticSource(base) {
 
 function build(source, collection) {
   const state = createState(collection);
-  const app = { source, collection, state, announce, download };
+  const again = () => panels.forEach((panel) => panel.again());
+  const app = { source, collection, state, announce, download, again };
   document.title = `${collection.title} · hiergeo explorer`;
   part("title").textContent = `Explorer of ${collection.title}`;
   fill(part("about"), h("bdi", null, collection.title), ` ${sizeOf(collection)}`);
@@ -49,26 +52,30 @@ function build(source, collection) {
   const shown = state.get();
   if (example && !shown.query && !shown.item) state.set({ query: queryOf(example) }, { push: false });
   part("ask").append(createQueryBox(app));
+  if (collection.pictures === false) part("ask").append(h("p", { class: "help", id: "unpictured" }, UNPICTURED));
   const panels = VIEWS.map((view) => createPanel(view, app));
   const tabs = createTabs(app);
   createSpaces(app);
-  const show = (now) => {
+  const show = (now, before) => {
+    const held = now.view !== before.view && part("views").contains(document.activeElement);
     tabs.show(now.view);
     for (const panel of panels) panel.show(now);
     part("spaces").hidden = collection.lenses.length < 2 || ["tree", "compare"].includes(now.view);
+    if (held) part(`panel-${now.view}`).focus();
   };
   state.subscribe(show);
   part("skip").addEventListener("click", () => part(`panel-${state.get().view}`).focus());
   showTips();
   part("opening").remove();
-  show(state.get());
+  show(state.get(), state.get());
 }
 
 function sizeOf(collection) {
   const told = [];
   if (collection.captions) told.push(counted(collection.captions, "caption"));
-  if (collection.images) told.push(counted(collection.images, "image"));
-  return `· ${told.join(", ") || counted(collection.items, "item")}`;
+  if (collection.images) told.push(counted(collection.images, "picture"));
+  const [items, kinds] = [counted(collection.items, "item"), told.join(", ")];
+  return `· ${told.length > 1 ? `${items}: ${kinds}` : kinds || items}`;
 }
 
 function announce(text) {
@@ -79,11 +86,11 @@ function announce(text) {
 /** One view's panel: it loads the module when it is first shown, and contains its errors. */
 function createPanel(view, app) {
   const body = h("div", { class: `view ${view.name}` });
-  const failure = h("p", { class: "failed", role: "alert", hidden: true });
+  const trouble = h("div", { role: "alert" });
   const root = h(
     "section",
     { role: "tabpanel", id: `panel-${view.name}`, "aria-labelledby": `tab-${view.name}`, tabindex: -1, hidden: true },
-    failure,
+    trouble,
     body,
   );
   part("views").append(root);
@@ -91,11 +98,9 @@ function createPanel(view, app) {
   let mounted;
   let last = null;
 
-  function fail(told, error) {
+  function fail(error, told = error) {
     console.warn(error);
-    failure.textContent = told;
-    failure.hidden = false;
-    return null;
+    fill(trouble, failure(told, again));
   }
 
   async function mount() {
@@ -103,7 +108,9 @@ function createPanel(view, app) {
       const { view: module } = await view.load();
       return await module.mount(body, app);
     } catch (error) {
-      return fail(`The view “${view.title}” cannot be shown here; the others go on.`, error);
+      mounted = undefined;
+      fail(error, new Error(`The view “${view.title}” cannot be shown here; the others go on.`));
+      return null;
     }
   }
 
@@ -118,13 +125,22 @@ function createPanel(view, app) {
     last = current;
     try {
       await shown.update(current, before);
-      failure.hidden = true;
+      if (last === current) fill(trouble);
     } catch (error) {
-      fail(/** @type {Error} */ (error).message, error);
+      if (last !== current) return;
+      last = null;
+      fail(error);
     }
   }
 
-  return { show };
+  /** Ask anew for all that is shown. */
+  function again() {
+    if (root.contains(document.activeElement)) root.focus({ preventScroll: true });
+    last = null;
+    return show(app.state.get());
+  }
+
+  return { show, again };
 }
 
 function createTabs(app) {
@@ -150,7 +166,7 @@ function createTabs(app) {
     event.preventDefault();
     const next = (to + tabs.length) % tabs.length;
     tabs[next].focus();
-    app.state.set({ view: VIEWS[next].name });
+    app.state.set({ view: VIEWS[next].name }, { push: false });
   });
   return {
     show(name) {

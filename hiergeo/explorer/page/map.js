@@ -23,7 +23,9 @@ class MapView {
     this.drag = "move";
     this.together = true;
     this.active = "";
-    this.written = "";
+    /** Where the cameras look, as the state has it. */
+    this.at = "";
+    this.settling = 0;
     const { state, collection } = app;
     const colours = [...(collection.tiers ? ["tier"] : []), "radius", ...(collection.images && collection.captions ? ["kind"] : [])];
     this.charts = choice("Chart", "map-chart", ["disk", "flat"], (chart) => state.set({ chart }));
@@ -36,12 +38,13 @@ class MapView {
     this.chosen = h("section", { class: "map-about card", "aria-label": "Chosen item", hidden: true });
     this.help = h("p", { class: "help", id: "map-help" });
     root.append(this.controls(), h("div", { class: "map-body" },
-      h("div", { class: "map-main" }, this.row, h("div", { class: "map-foot" }, this.marks,
+      h("div", null, this.row, h("div", { class: "map-foot" }, this.marks,
         h("div", { class: "map-buttons", role: "group", "aria-label": "Save the picture" },
           button("Save PNG", null, () => this.save("png")),
           button("Save SVG", "Save SVG, with at most 20,000 points", () => this.save("svg"))))),
       h("div", { class: "map-side" }, this.chosen, this.selection.element, help(this.help))));
     const restyle = () => this.restyle();
+    window.addEventListener("popstate", () => this.settling && this.follow(state.get()));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
     new MutationObserver(restyle).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   }
@@ -95,12 +98,10 @@ class MapView {
     this.charts.show(state.chart);
     this.colours.show(state.colour);
     this.arrange(state.lenses);
-    for (const panel of this.panels.values()) {
-      panel.update(state);
-      if (before && looks(state) !== looks(before) && looks(state) !== this.written) this.look(panel, state);
-    }
+    for (const panel of this.panels.values()) panel.update(state);
+    if (looks(state) !== this.at) this.follow(state);
     if (!before || state.colour !== before.colour) this.restyle();
-    if (!before || state.item !== before.item) this.about(state.item);
+    if (!before || state.item !== before.item || state.lenses !== before.lenses) this.about(state.item);
   }
 
   /** One panel for every lens, in their order. @param {string[]} keys */
@@ -140,9 +141,18 @@ class MapView {
     this.restyle();
   }
 
+  /** All cameras look where the state does; a movement that it does not have yet is given up. @param {any} state */
+  follow(state) {
+    clearTimeout(this.settling);
+    this.settling = 0;
+    this.at = looks(state);
+    for (const panel of this.panels.values()) this.look(panel, state);
+  }
+
   /** @param {Panel} panel @param {any} state */
   look({ stage }, state) {
     if (!stage) return;
+    stage.step = undefined;
     stage.camera.look(state.centre, state.turn, state.zoom);
     stage.repaint();
   }
@@ -162,8 +172,9 @@ class MapView {
       }
     clearTimeout(this.settling);
     this.settling = window.setTimeout(() => {
+      this.settling = 0;
       const patch = { centre: centre.map((value) => Number(value.toPrecision(7))), turn: isometry.turn, zoom };
-      this.written = looks(patch);
+      this.at = looks(patch);
       this.app.state.set(patch, { push: false });
     }, SETTLED);
   }

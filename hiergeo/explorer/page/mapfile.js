@@ -2,7 +2,7 @@
 /** The picture of a map as a file: PNG with the points as they are on the screen, SVG with at most 20,000 of them. */
 
 import { s } from "./dom.js";
-import { encoded, fileName, svgFile } from "./files.js";
+import { encoded, fileName, image, svgFile } from "./files.js";
 import { css, markOf, SHAPES } from "./marks.js";
 import { standalone } from "./saving.js";
 
@@ -96,12 +96,4 @@ async function picture(stage) {
   front.firstChild?.remove();
   paper.drawImage(await image(front), 0, 0, canvas.width, canvas.height);
   return encoded(canvas, "image/png");
-}
-
-/** @param {SVGSVGElement} drawing */
-async function image(drawing) {
-  const made = new Image();
-  made.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgFile(drawing))}`;
-  await made.decode();
-  return made;
 }

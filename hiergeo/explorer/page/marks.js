@@ -22,7 +22,7 @@ const RAMP = ["--tier0", "--tier1", "--tier2", "--tier3"];
 export const STEPS = 16;
 
 /** Shape of images of which no tier is known. */
-export const CROSS = 4;
+const CROSS = 4;
 
 /** Outlines of the shapes, around the origin, of about the same area: tiers 0 to 3 in turn, and images. */
 export const SHAPES = [

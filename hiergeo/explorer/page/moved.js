@@ -1,7 +1,7 @@
 // @ts-check
 // What moved between two lenses: sentences, ranks of radii against each other, how far they moved, and the items that moved most.
 
-import { caption, counted, h, named, number, picture, s, shortened, signed } from "./dom.js";
+import { caption, counted, fill, h, named, number, picture, s, shortened, signed } from "./dom.js";
 import { csv } from "./files.js";
 import { histogram, scatter } from "./plots.js";
 import { downloads, figure } from "./saving.js";
@@ -153,7 +153,7 @@ function movers(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type
       row.image && picture(app.source, row.id, 64),
       caption(named(row), IN_TABLE),
     ),
-    h("details", { class: "company" }, h("summary", null, "What changed around it"), company("Neighbours", row.neighbours), company("Children", row.children)),
+    around(row, app.source),
   ];
   const column = (/** @type {string} */ name, /** @type {string} */ title, aside = false) => ({
     name,
@@ -196,11 +196,20 @@ function movers(/** @type {any} */ moved, /** @type {any[]} */ lenses, /** @type
   return { ...made, saved };
 }
 
+/** What changed around an item; its pictures are asked for when it is first opened. */
+function around(/** @type {any} */ row, /** @type {any} */ source) {
+  const lists = h("div", null);
+  const opened = () => {
+    if (!lists.childElementCount) fill(lists, company("Neighbours", row.neighbours, source), company("Children", row.children, source));
+  };
+  return h("details", { class: "company", ontoggle: opened }, h("summary", null, "What changed around it"), lists);
+}
+
 /** The nearest items, or children, of an item: those in both lenses, in the first alone and in the second alone. */
-function company(/** @type {string} */ title, /** @type {any} */ held) {
+function company(/** @type {string} */ title, /** @type {any} */ held, /** @type {any} */ source) {
   if (!held) return null;
-  const list = (/** @type {string} */ words, /** @type {any[]} */ items) =>
-    items.length > 0 && [h("dt", null, words), items.map((each) => h("dd", null, caption(named(each), IN_LIST)))];
+  const shown = (/** @type {any} */ each) => h("dd", null, each.image && picture(source, each.id, 64), caption(named(each), IN_LIST));
+  const list = (/** @type {string} */ words, /** @type {any[]} */ items) => items.length > 0 && [h("dt", null, words), items.map(shown)];
   const lists = [list("in both", held.kept), list("in the first alone", held.lost), list("in the second alone", held.gained)];
   return lists.some(Boolean) && [h("p", { class: "title" }, title), h("dl", null, lists)];
 }

@@ -34,12 +34,13 @@ const GROUPS = [
     [
       ["cone_saturated", "Half-spaces", "Share of the items whose cone is a half-space: they lie too near the root for a narrower one."],
       ["cone_random", "Held by a cone", "Share of the other items that the cone of an item holds, on average."],
-      ["cone_empty", "Empty cones", "Share of the items whose cone holds no other item of the sample."],
+      ["cone_empty", "Empty cones", "Share of the items whose cone holds no other item."],
     ],
   ],
   [
     "Length and tiers",
     [
+      ["word_counts", "Different lengths", "Different numbers of words among the captions; with a single one there is no length to control."],
       ["length_spearman", "Radius and words", "Rank correlation of the radius and the number of words of captions; near 1 radii may only measure length."],
       ["tier_order", "Order of tiers", "How well radii order pairs of items of different tiers: 1 is right, 0 is chance, −1 the wrong way round."],
       ["tier_order_words", "Order by words", "The same if items are ordered by their number of words."],

@@ -105,7 +105,10 @@ function ringLabels(camera, facts, taken) {
       const angle = Math.PI / 2 + ((turn % 2 ? 1 : -1) * Math.ceil(turn / 2) * Math.PI) / 6;
       const [x, y] = camera.onScreen([ring.z * Math.cos(angle), ring.z * Math.sin(angle)]);
       if (!free(camera, { x: x - 4, y: y - LINE / 2, width: 8 + LETTER * text.length, height: LINE }, taken)) continue;
-      return s("text", { class: "map-ring-label", x: rounded(x), y: rounded(y + 4), "text-anchor": "start" }, text);
+      return [
+        s("rect", { class: "map-ring-paper", x: rounded(x - 4), y: rounded(y - LINE / 2 - 1), width: 8 + LETTER * text.length, height: LINE + 2, rx: 3 }),
+        s("text", { class: "map-ring-label", x: rounded(x), y: rounded(y + 4), "text-anchor": "start" }, text),
+      ];
     }
     return null;
   });

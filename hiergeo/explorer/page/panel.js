@@ -2,7 +2,7 @@
 /** One lens on the map view: its title, its stage, what is said of its plane, and what went wrong. */
 
 import { rectangle } from "./brush.js";
-import { fill, h, number } from "./dom.js";
+import { failure, fill, h, number } from "./dom.js";
 import { listen } from "./gestures.js";
 import { nearest } from "./grid.js";
 import { Inspector } from "./inspect.js";
@@ -25,6 +25,8 @@ const CHARTS = new Map([
   [1, "Stereographic: radius r at tan(√K r / 2)"],
 ]);
 
+const PLACING = "Placing the items on the map …";
+
 export class Panel {
   /** @param {any} app @param {any} lens @param {Host} host */
   constructor(app, lens, host) {
@@ -33,7 +35,7 @@ export class Panel {
     this.host = host;
     /** @type {Stage | null} */
     this.stage = null;
-    this.waiting = h("p", { class: "map-waiting" }, "Placing the items on the map …");
+    this.waiting = h("div", { class: "map-waiting", tabindex: -1 }, PLACING);
     this.failure = h("p", { class: "failed", role: "alert", hidden: true });
     this.place = h("div", { class: "map-place" }, this.waiting);
     this.note = h("p", { class: "map-note" });
@@ -45,12 +47,13 @@ export class Panel {
   }
 
   async open() {
+    this.broken = false;
     try {
       const facts = await this.app.source.map(this.lens.key);
       if (!this.closed) this.build(facts);
     } catch (error) {
-      const again = h("button", { type: "button", class: "button", onclick: () => this.open() }, "Try again");
-      fill(this.waiting, `${/** @type {Error} */ (error).message} `, again);
+      this.broken = true;
+      fill(this.waiting, failure(/** @type {Error} */ (error), () => this.open()));
     }
   }
 
@@ -71,7 +74,9 @@ export class Panel {
     stage.element.setAttribute("aria-describedby", "map-help");
     const inspector = new Inspector(app, stage);
     this.inspector = inspector;
+    const held = this.waiting.contains(document.activeElement);
     this.waiting.replaceWith(stage.element);
+    if (held) stage.element.focus();
     stage.element.addEventListener("pointerdown", () => host.touched(this));
     stage.element.addEventListener("focus", () => host.touched(this));
     listen(stage.element, {
@@ -130,6 +135,7 @@ export class Panel {
 
   /** Follow the state. @param {any} state */
   update(state) {
+    if (this.broken) this.open();
     this.stage?.rechart(state.chart);
     if (this.stage) this.describe();
     this.relate(state);
@@ -150,9 +156,23 @@ export class Panel {
     this.stage?.restyle(this.style());
   }
 
-  /** @param {Error} error */
+  /** The items have changed, and the map with them: begin anew. */
+  reopen() {
+    if (!this.stage) return;
+    const held = this.stage.element.contains(document.activeElement);
+    this.stage.close();
+    this.stage.element.replaceWith(this.waiting);
+    fill(this.waiting, PLACING);
+    if (held) this.waiting.focus();
+    this.stage = null;
+    this.relations = new Relations(this.app.source, this.lens.key, (error) => this.fail(error));
+    this.open();
+  }
+
+  /** @param {Error & {status?: number}} error */
   fail(error) {
-    this.failure.textContent = error.message;
+    if (error.status === 409) return this.reopen();
+    if (this.failure.hidden || this.failure.textContent !== error.message) this.failure.textContent = error.message;
     this.failure.hidden = false;
     clearTimeout(this.forgetting);
     this.forgetting = window.setTimeout(() => (this.failure.hidden = true), 8000);

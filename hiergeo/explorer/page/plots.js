@@ -175,9 +175,9 @@ export function scatter({ width, height, x, y, label, points, diagonal = false, 
 }
 
 /**
- * Draws into `host` now and whenever its width changes.
+ * Draws into `host` now and whenever its width changes; the drawing is not stretched beyond the width that it is made for.
  * @param {HTMLElement} host
- * @param {(width: number) => Node} draw
+ * @param {(width: number) => Node} draw  an SVG
  * @param {number} [widest]  pixels
  */
 export function fitted(host, draw, widest = 640) {
@@ -186,7 +186,9 @@ export function fitted(host, draw, widest = 640) {
     const width = Math.min(widest, Math.floor(host.clientWidth));
     if (width < 120 || width === drawn) return;
     drawn = width;
-    host.replaceChildren(draw(width));
+    const made = /** @type {SVGElement} */ (draw(width));
+    made.style.maxWidth = `${width}px`;
+    host.replaceChildren(made);
   };
   new ResizeObserver(redraw).observe(host);
   redraw();

@@ -73,12 +73,12 @@ void main() {
   seen = vec4(colour * inside, inside);
 }`;
 
-/** The painter that the browser can have. @param {HTMLCanvasElement} canvas @param {() => void} restored after the context was lost @returns {Painter | PlainPainter} */
-export function painterOf(canvas, restored) {
+/** The painter that the browser can have. @param {HTMLCanvasElement} canvas @param {(gone: boolean) => void} told when the context is lost, and when it is back @returns {Painter | PlainPainter} */
+export function painterOf(canvas, told) {
   const gl = canvas.getContext("webgl2", { alpha: true, antialias: false, depth: false, stencil: false, preserveDrawingBuffer: true, powerPreference: "high-performance" });
   if (gl && !gl.isContextLost()) {
     try {
-      return new Painter(canvas, gl, restored);
+      return new Painter(canvas, gl, told);
     } catch (error) {
       console.warn(error);
       const fresh = /** @type {HTMLCanvasElement} */ (canvas.cloneNode());
@@ -90,12 +90,12 @@ export function painterOf(canvas, restored) {
 }
 
 /** Points by WebGL2. */
-export class Painter {
+class Painter {
   kind = "webgl2";
   limit = 2e6;
 
-  /** @param {HTMLCanvasElement} canvas @param {WebGL2RenderingContext} gl @param {() => void} restored */
-  constructor(canvas, gl, restored) {
+  /** @param {HTMLCanvasElement} canvas @param {WebGL2RenderingContext} gl @param {(gone: boolean) => void} told */
+  constructor(canvas, gl, told) {
     this.canvas = canvas;
     this.gl = gl;
     /** @type {Map<string, Tile>} */
@@ -105,11 +105,14 @@ export class Painter {
     /** @type {Record<string, WebGLUniformLocation | null>} */
     this.places = {};
     this.build();
-    this.lost = (/** @type {Event} */ event) => event.preventDefault();
+    this.lost = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      told(true);
+    };
     this.found = () => {
       this.buffers.clear();
       this.build();
-      restored();
+      told(false);
     };
     canvas.addEventListener("webglcontextlost", this.lost);
     canvas.addEventListener("webglcontextrestored", this.found);
@@ -221,7 +224,7 @@ export class Painter {
 }
 
 /** Points on a plain canvas. */
-export class PlainPainter {
+class PlainPainter {
   kind = "canvas";
   limit = PLAIN;
 

@@ -50,8 +50,8 @@ export class Relations {
       item === this.family.item ? this.family : this.relatives(item, by).catch(told),
     ]);
     if (turn !== this.turn) return null;
-    this.ladder = ladder ?? { query, by, path: [], end: null };
-    this.family = family ?? { item, self: null, parents: [], children: [] };
+    this.ladder = ladder ?? { query: undefined, by, path: [], end: null };
+    this.family = family ?? { item: null, self: null, parents: [], children: [] };
     const { path, end } = this.ladder;
     const { self, parents, children } = this.family;
     return { path, query: end, item: self, parents, children };

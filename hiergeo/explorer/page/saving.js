@@ -2,38 +2,24 @@
 // Buttons that save what a view shows: its table as CSV, its plots as SVG and PNG with the colours on the screen.
 
 import { h, s } from "./dom.js";
-import { fileName, pngFile, svgFile } from "./files.js";
+import { fileName, pngFile, styledCopy, svgFile } from "./files.js";
 import { fitted } from "./plots.js";
-
-/** Properties of a drawing that style sheets set; copied into its file, which has no style sheet. */
-const DRAWN = [
-  "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap",
-  "stroke-linejoin", "paint-order", "font-family", "font-size", "font-weight", "text-anchor", "opacity", "visibility",
-];
 
 /** @type {Record<string, string>} */
 const TYPES = { csv: "text/csv;charset=utf-8", svg: "image/svg+xml", png: "image/png" };
 
 /**
- * A copy of a drawing that stands alone: with its size, its colours and fonts in attributes, and paper behind it.
+ * A copy of a drawing that stands alone: with its size, its colours and fonts in attributes, and the paper of the screen.
  *
  * @param {SVGSVGElement} drawing that is on the page
  * @returns {SVGSVGElement}
  */
 export function standalone(drawing) {
-  const copy = /** @type {SVGSVGElement} */ (drawing.cloneNode(true));
+  const copy = styledCopy(drawing);
   const { width, height } = drawing.getBoundingClientRect();
-  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   copy.setAttribute("width", String(Math.round(width)));
   copy.setAttribute("height", String(Math.round(height)));
-  const [seen, drawn] = [drawing, copy].map((root) => [root, ...root.querySelectorAll("*")]);
-  seen.forEach((element, index) => {
-    const style = getComputedStyle(element);
-    for (const name of DRAWN) drawn[index].setAttribute(name, style.getPropertyValue(name));
-    drawn[index].removeAttribute("class");
-  });
-  const paper = getComputedStyle(document.body).backgroundColor;
-  copy.prepend(s("rect", { width: "100%", height: "100%", fill: paper }));
+  copy.prepend(s("rect", { width: "100%", height: "100%", fill: getComputedStyle(document.body).backgroundColor }));
   return copy;
 }
 
@@ -42,7 +28,7 @@ export function standalone(drawing) {
  *
  * @param {{download: Function, announce: (text: string) => void}} app
  * @param {string} about what is saved, read aloud with the button and part of the file's name
- * @param {{csv?: () => string, drawing?: () => SVGSVGElement}} from csv: the table; drawing: the plot, saved as SVG and PNG
+ * @param {{csv?: () => string, drawing?: () => SVGSVGElement}} from csv: the table; drawing: one that stands alone, saved as SVG and PNG
  * @returns {HTMLElement}
  */
 export function downloads(app, about, { csv, drawing }) {
@@ -50,8 +36,8 @@ export function downloads(app, about, { csv, drawing }) {
   const files = {};
   if (csv) files.csv = csv;
   if (drawing) {
-    files.svg = () => svgFile(standalone(drawing()));
-    files.png = () => pngFile(standalone(drawing()));
+    files.svg = () => svgFile(drawing());
+    files.png = () => pngFile(drawing());
   }
   const save = async (/** @type {string} */ kind) => {
     const name = `${fileName(about)}.${kind}`;
@@ -82,7 +68,7 @@ export function downloads(app, about, { csv, drawing }) {
 export function figure(app, { title, words, about, draw, table, key }) {
   const host = h("div", { class: "plot" });
   fitted(host, draw);
-  const drawing = () => /** @type {SVGSVGElement} */ (host.firstElementChild);
+  const drawing = () => standalone(/** @type {SVGSVGElement} */ (host.firstElementChild));
   const told = words instanceof Node ? words : h("p", { class: "reading-line" }, words);
   return h("figure", null, h("figcaption", null, h("b", null, title), told), key, host, downloads(app, about, { csv: table, drawing }));
 }

@@ -18,6 +18,11 @@ export function queryOf(example) {
   return typeof example === "string" ? { text: example } : example;
 }
 
+/** Ask a query; one that is asked already is asked again. */
+function ask(app, query) {
+  if (!app.state.set({ query, item: null })) app.again();
+}
+
 /**
  * The query box above all views.
  *
@@ -84,10 +89,11 @@ export function createQueryBox(app) {
     told.hidden = true;
     if (!text) return;
     if (!asks) return results.take();
-    state.set({ query: { text }, item: null });
+    ask(app, { text });
   }
 
   function key(event) {
+    if (event.isComposing) return;
     if (!asks && results.key(event)) return;
     if (event.key !== "Escape") return;
     event.preventDefault();
@@ -149,8 +155,7 @@ export function createQueryBox(app) {
 }
 
 function examples(app) {
-  const { collection, state } = app;
-  const offered = collection.examples
+  const offered = app.collection.examples
     .map(queryOf)
     .filter((each) => app.source.can.text || "item" in each)
     .slice(0, EXAMPLES);
@@ -159,7 +164,7 @@ function examples(app) {
     const words = h("span", null, "text" in query ? caption(query.text, 60) : `item ${query.item}`);
     const chip = h(
       "button",
-      { type: "button", class: "button small chip", onclick: () => state.set({ query, item: null }) },
+      { type: "button", class: "button small chip", onclick: () => ask(app, query) },
       words,
     );
     if ("item" in query) describe(app, query.item, chip, words);
@@ -171,8 +176,8 @@ function examples(app) {
 async function describe(app, id, chip, words) {
   const [item] = await app.source.items([id]).catch(() => []);
   if (!item) return;
+  fill(chip, item.image && picture(app.source, id, 64), words);
   fill(words, caption(named(item), 60));
-  if (item.image) chip.prepend(picture(app.source, id, 64));
 }
 
 /** What is asked where it is no text: the photo, or the item. */
@@ -261,7 +266,8 @@ function createResults(app, input, told) {
   function choose(place) {
     const { id } = items[place];
     close();
-    app.state.set({ query: { item: id }, item: null });
+    input.value = "";
+    ask(app, { item: id });
   }
 
   async function take() {

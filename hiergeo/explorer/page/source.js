@@ -2,7 +2,13 @@
 // What the page asks the server. The static page has the same interface over files, in static.js.
 
 /** Answers that are kept, since several views ask the same. */
-const KEPT = 200;
+const ANSWERS = 200;
+
+/** Pictures that are kept as URLs of blobs. */
+const PICTURES = 400;
+
+/** Where the token is kept while the tab is open. */
+const TOKEN = "hiergeo-token";
 
 /** Characters of a text in a query string; a longer one is sent in a body. */
 const LONGEST = 400;
@@ -21,6 +27,35 @@ export class SourceError extends Error {
   }
 }
 
+/** Promises under names, as many as it holds: those that were asked for last. */
+export class Kept {
+  /** @param {number} [most] @param {(made: any) => void} [dropped] called with what a promise held that is not kept any more */
+  constructor(most = ANSWERS, dropped = () => {}) {
+    this.most = most;
+    this.dropped = dropped;
+    /** Least recently asked for first. @type {Map<string, Promise<any>>} */
+    this.held = new Map();
+  }
+
+  /** A promise that is kept under a name unless it fails. */
+  once(name, make) {
+    const found = this.held.get(name);
+    const made = found ?? Promise.resolve().then(make);
+    this.held.delete(name);
+    this.held.set(name, made);
+    if (!found) made.catch(() => this.held.get(name) === made && this.held.delete(name));
+    if (this.held.size > this.most) {
+      const [oldest, old] = this.held.entries().next().value;
+      this.held.delete(oldest);
+      old.then(this.dropped, () => {});
+    }
+    return made;
+  }
+}
+
+/** Pictures as URLs of blobs; the memory of those that are not kept is given back. */
+export const keptPictures = () => new Kept(PICTURES, (url) => URL.revokeObjectURL(url));
+
 /** The data of a running server. */
 export class LiveSource {
   /**
@@ -30,9 +65,9 @@ export class LiveSource {
   constructor(base, token = null) {
     this.base = base;
     this.token = token;
-    this.can = { text: false, photo: false };
-    /** @type {Map<string, Promise<any>>} */
-    this.kept = new Map();
+    this.can = { text: false, photo: false, pictures: true };
+    this.kept = new Kept();
+    this.pictures = keptPictures();
     /** @type {WeakMap<Blob, string>} */
     this.photos = new WeakMap();
     this.photo = 0;
@@ -44,6 +79,7 @@ export class LiveSource {
     this.can = {
       text: found.lenses.some((lens) => lens.embeds.text),
       photo: found.lenses.some((lens) => lens.embeds.image),
+      pictures: found.pictures,
     };
     return found;
   }
@@ -58,7 +94,7 @@ export class LiveSource {
    */
   ask(verb, lens, query, options = {}) {
     const given = Object.entries({ lens, ...options }).filter(([, value]) => value !== undefined);
-    return this.once([verb, this.nameOf(query), ...given.flat()].join("\n"), async () => {
+    return this.kept.once([verb, this.nameOf(query), ...given.flat()].join("\n"), async () => {
       const path = `api/${verb}`;
       if (query.photo) {
         const form = new FormData();
@@ -87,12 +123,12 @@ export class LiveSource {
   async items(ids) {
     if (!ids.length) return [];
     const asked = ids.join(",");
-    return (await this.once(`items\n${asked}`, () => this.json(`api/items?ids=${asked}`))).items;
+    return (await this.kept.once(`items\n${asked}`, () => this.json(`api/items?ids=${asked}`))).items;
   }
 
   /** Items of smallest radius. */
   roots(lens, k) {
-    return this.once(`roots\n${lens}\n${k}`, async () =>
+    return this.kept.once(`roots\n${lens}\n${k}`, async () =>
       rows(await this.json(`api/roots?${new URLSearchParams({ lens, k })}`)),
     );
   }
@@ -106,19 +142,23 @@ export class LiveSource {
   thumbnail(id, side) {
     const path = `${this.base}api/thumbnail/${id}?side=${side}`;
     if (!this.token) return path;
-    return this.once(path, async () => URL.createObjectURL(await (await this.fetched(path)).blob()));
+    return this.pictures.once(path, async () => URL.createObjectURL(await (await this.fetched(path)).blob()));
   }
 
   /** Facts of the map of a lens. */
   map(lens) {
-    return this.once(`map\n${lens}`, () => this.json(`api/map?${new URLSearchParams({ lens })}`));
+    return this.kept.once(`map\n${lens}`, () => this.json(`api/map?${new URLSearchParams({ lens })}`));
   }
 
-  /** The points of one tile of a map, as typed arrays. */
-  async tile(lens, level, x, y) {
-    const asked = new URLSearchParams({ lens, level, x, y });
-    const content = await (await this.fetched(`${this.base}api/tile?${asked}`)).arrayBuffer();
-    return readTile(content);
+  /** The points of one tile of a map, as typed arrays; status 409 if the facts of the map have to be loaded anew. */
+  async tile(lens, level, x, y, version) {
+    const asked = new URLSearchParams({ lens, level, x, y, version });
+    try {
+      return readTile(await (await this.fetched(`${this.base}api/tile?${asked}`)).arrayBuffer());
+    } catch (error) {
+      if (error instanceof SourceError && error.status === 409) this.kept.clear();
+      throw error;
+    }
   }
 
   /** Where queries are on the map. */
@@ -135,23 +175,12 @@ export class LiveSource {
   /** What two lenses see differently. */
   moved(a, b, { k = 10, count = 50 } = {}) {
     const asked = new URLSearchParams({ a, b, k: String(k), count: String(count) });
-    return this.once(`moved\n${asked}`, () => this.json(`api/moved?${asked}`));
+    return this.kept.once(`moved\n${asked}`, () => this.json(`api/moved?${asked}`));
   }
 
   /** What the space of a lens is like. */
   audit(lens) {
-    return this.once(`audit\n${lens}`, () => this.json(`api/audit?${new URLSearchParams({ lens })}`));
-  }
-
-  /** A promise that is kept under a name unless it fails. */
-  once(name, make) {
-    const found = this.kept.get(name);
-    if (found) return found;
-    const made = Promise.resolve().then(make);
-    this.kept.set(name, made);
-    made.catch(() => this.kept.delete(name));
-    if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
-    return made;
+    return this.kept.once(`audit\n${lens}`, () => this.json(`api/audit?${new URLSearchParams({ lens })}`));
   }
 
   nameOf(query) {
@@ -219,9 +248,13 @@ export function takeToken(page = window) {
   if (given) {
     values.delete("token");
     page.history.replaceState(page.history.state, "", `${page.location.pathname}${page.location.search}#${values}`);
-    page.sessionStorage.setItem("hiergeo-token", given);
   }
-  return given ?? page.sessionStorage.getItem("hiergeo-token");
+  try {
+    if (given) page.sessionStorage.setItem(TOKEN, given);
+    return given ?? page.sessionStorage.getItem(TOKEN);
+  } catch {
+    return given; // storage is switched off: the token lasts as long as the page
+  }
 }
 
 function rows(found) {

@@ -29,6 +29,9 @@ const REST = 160;
 /** Milliseconds between two choices of tiles to load while the map moves. */
 const PLANNED = 120;
 
+/** What stands where the points were while the browser has no graphics memory for them. */
+const LOST = "The browser took the graphics memory of this map: its points come back with it. If they do not, load the page again.";
+
 /** Milliseconds of the way to a point that is brought to the centre. */
 const WAY = 420;
 
@@ -48,10 +51,14 @@ export class Stage {
     this.tree = squares(facts);
     this.overlay = new Overlay();
     this.canvas = h("canvas", { class: "map-points", "aria-hidden": "true" });
+    const lost = h("p", { class: "map-lost", role: "status" });
     this.element = h("div", { class: "map-stage", tabindex: 0, role: "application", "aria-roledescription": "map" },
-      this.overlay.ground, this.canvas, this.overlay.front);
-    this.painter = painterOf(this.canvas, () => this.repaint());
-    this.loader = new Loader(({ level, x, y }) => source.tile(lens.key, level, x, y), {
+      this.overlay.ground, this.canvas, this.overlay.front, lost);
+    this.painter = painterOf(this.canvas, (gone) => {
+      lost.textContent = gone ? LOST : "";
+      if (!gone) this.repaint();
+    });
+    this.loader = new Loader(({ level, x, y }) => source.tile(lens.key, level, x, y, facts.version), {
       loaded: (key, tile) => this.arrived(key, tile),
       dropped: (key) => this.forget(key),
       failed: (error) => {

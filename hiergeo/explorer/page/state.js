@@ -9,7 +9,7 @@
 
 const ID = /^\d{1,19}$/;
 
-/** Characters of a text in the URL; a longer query stays in the page but not in the link. */
+/** Characters of a text in the URL; a longer query stays in the history but not in the link. */
 const LONGEST = 1500;
 
 /** Changes that the back button undoes; other ones, such as panning, replace the entry of the history. */
@@ -30,29 +30,32 @@ const CHOICES = {
 /**
  * The state of the page.
  *
- * @param {{lenses: {key: string}[], tiers: string[] | null, orders?: string[]}} collection
+ * @param {{lenses: {key: string, source?: string, geometry?: string}[], tiers: string[] | null, orders?: string[]}} collection
  * @param {Window} [page]
  */
 export function createState(collection, page = window) {
   const first = defaults(collection);
   /** Photos of this session: they are too long for a URL, and come back by the history alone. @type {Query[]} */
   const photos = [];
+  /** Which load of the page the photos are of: entries of the history outlive them. */
+  const load = String(Math.random());
   /** @type {Set<(now: State, before: State) => void>} */
   const listeners = new Set();
   let now = read();
 
   function read() {
-    const kept = page.history.state?.photo;
-    const photo = Number.isInteger(kept) ? photos[kept] : undefined;
+    const { photo, text, load: of } = page.history.state ?? {};
     const found = parse(page.location.hash, first, collection);
-    return photo ? Object.freeze({ ...found, query: photo }) : found;
+    const query = of === load ? photos[photo] : typeof text === "string" ? asked({ text }) : null;
+    return query ? Object.freeze({ ...found, query }) : found;
   }
 
   function entry() {
     const query = now.query;
+    if (query && "text" in query && query.text.length > LONGEST) return { text: query.text };
     if (!query || !("photo" in query)) return null;
     const place = photos.indexOf(query);
-    return { photo: place < 0 ? photos.push(query) - 1 : place };
+    return { photo: place < 0 ? photos.push(query) - 1 : place, load };
   }
 
   function tell(before) {
@@ -61,8 +64,8 @@ export function createState(collection, page = window) {
 
   page.addEventListener("popstate", () => {
     const before = now;
-    now = read();
-    if (!same(now, before)) tell(before);
+    now = following(read(), before);
+    if (now !== before) tell(before);
   });
 
   return {
@@ -74,15 +77,21 @@ export function createState(collection, page = window) {
      *
      * @param {Partial<State>} patch
      * @param {{push?: boolean}} [how] whether the back button undoes it; by default where it shows something else
+     * @returns {boolean} whether that changed anything
      */
     set(patch, how = {}) {
       const before = now;
-      now = checked({ ...now, ...patch }, first, collection);
-      if (same(now, before)) return;
+      now = following(checked({ ...now, ...patch }, first, collection), before);
+      if (now === before) return false;
       const push = how.push ?? STEPS.some((name) => !equal(now[name], before[name]));
       const url = `${page.location.pathname}${page.location.search}${written(now, first)}`;
-      page.history[push ? "pushState" : "replaceState"](entry(), "", url);
+      try {
+        page.history[push ? "pushState" : "replaceState"](entry(), "", url);
+      } catch (error) {
+        console.warn(error); // some browsers refuse many entries in a short time: the page goes on, the URL lags behind
+      }
       tell(before);
+      return true;
     },
 
     /**
@@ -113,9 +122,22 @@ function defaults(collection) {
       centre: [0, 0],
       turn: 0,
       zoom: 1,
-      against: [keys[0], keys[1] ?? keys[0]],
+      against: compared(collection.lenses),
     })
   );
+}
+
+/**
+ * The pair that is compared at first: two sources in one geometry, whose radii need not agree; else the first two lenses.
+ *
+ * @param {{key: string, source?: string, geometry?: string}[]} lenses
+ */
+function compared(lenses) {
+  for (const [place, a] of lenses.entries()) {
+    const b = lenses.slice(place + 1).find((lens) => lens.geometry === a.geometry && lens.source !== a.source);
+    if (b) return [a.key, b.key];
+  }
+  return [lenses[0].key, (lenses[1] ?? lenses[0]).key];
 }
 
 /**
@@ -207,6 +229,11 @@ export function equal(a, b) {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-function same(a, b) {
-  return Object.keys(a).every((name) => equal(a[name], b[name]));
+/** The next state with the very values of the one before where they are the same, so that `===` tells what changed. */
+function following(next, before) {
+  const names = Object.keys(next);
+  if (names.every((name) => equal(next[name], before[name]))) return before;
+  return Object.freeze(
+    Object.fromEntries(names.map((name) => [name, equal(next[name], before[name]) ? before[name] : next[name]])),
+  );
 }

@@ -1,8 +1,9 @@
 // @ts-check
 // The data of a page without a server: the interface of LiveSource over files that hiergeo explore --export wrote.
 
+import { inside } from "./isometry.js";
 import { readAnswers, readItems, readPictures } from "./packed.js";
-import { SourceError, readTile } from "./source.js";
+import { Kept, SourceError, keptPictures, readTile } from "./source.js";
 
 /** Items of a selection that are listed. */
 const LISTED = 10_000;
@@ -13,15 +14,16 @@ export class StaticSource {
   /** @param {string} base URL of the page, with a slash at its end */
   constructor(base) {
     this.base = base;
-    this.can = { text: false, photo: false };
-    /** @type {Map<string, Promise<any>>} */
-    this.kept = new Map();
+    this.can = { text: false, photo: false, pictures: true };
+    this.kept = new Kept();
+    this.pictures = keptPictures();
   }
 
   /** What is explored. */
   async collection() {
     const found = await this.json("collection.json");
     this.layout = found.stored;
+    this.can.pictures = found.pictures;
     return found;
   }
 
@@ -35,7 +37,7 @@ export class StaticSource {
    */
   async ask(verb, lens, query, { k = 10, by = "margin" } = {}) {
     const place = await this.placeOf(query);
-    return this.once(`${verb} ${this.key(lens)} ${place} ${k} ${by}`, () => this.asked(verb, lens, place, k, by));
+    return this.kept.once(`${verb} ${this.key(lens)} ${place} ${k} ${by}`, () => this.asked(verb, lens, place, k, by));
   }
 
   async asked(verb, lens, place, k, by) {
@@ -106,19 +108,19 @@ export class StaticSource {
 
   /** URL of a picture of an item; of the one size that is stored. */
   thumbnail(id) {
-    return this.once(`picture ${id}`, async () => {
+    return this.pictures.once(id, async () => {
       const items = await this.items_();
       const number = items.picture(known(items, id));
       if (number === null) throw new SourceError("this item has no picture that is stored.");
       const file = Math.floor(number / this.layout.pictures.chunk);
-      const pictures = await this.once(`pictures ${file}`, async () => readPictures(await this.bytes(`pictures/${numbered(file)}`)));
+      const pictures = await this.kept.once(`pictures ${file}`, async () => readPictures(await this.bytes(`pictures/${numbered(file)}`)));
       return URL.createObjectURL(new Blob([pictures[number % this.layout.pictures.chunk]], { type: this.layout.pictures.type }));
     });
   }
 
   /** Facts of the map of a lens. */
   map(lens) {
-    return this.once(`map ${lens}`, () => this.json(`${this.folder(lens)}/map.json`));
+    return this.kept.once(`map ${lens}`, () => this.json(`${this.folder(lens)}/map.json`));
   }
 
   /** The points of one tile of a map, as typed arrays. */
@@ -136,20 +138,20 @@ export class StaticSource {
   /** The items within a polygon on the map, by the even-odd rule; those of smallest radius are listed. */
   async select(lens, polygon) {
     const [items, points, seen] = await Promise.all([this.items_(), this.points(lens), this.lens(lens)]);
-    const inside = seen.order.filter((place) => within(polygon, points.x[place], points.y[place]));
-    const listed = [...inside.subarray(0, LISTED)].map((place) => ({ ...this.item(items, place), radius: seen.radius[place] }));
-    return { count: inside.length, items: listed };
+    const held = seen.order.filter((place) => inside(polygon, [points.x[place], points.y[place]]));
+    const listed = [...held.subarray(0, LISTED)].map((place) => ({ ...this.item(items, place), radius: seen.radius[place] }));
+    return { count: held.length, items: listed };
   }
 
   /** What two lenses see differently. */
   async moved(a, b, { count = 50 } = {}) {
-    const found = await this.once(`moved ${a} ${b}`, () => this.json(`moved-${this.key(a)}-${this.key(b)}.json`));
+    const found = await this.kept.once(`moved ${a} ${b}`, () => this.json(`moved-${this.key(a)}-${this.key(b)}.json`));
     return { ...found, movers: found.movers.slice(0, count), rewired: found.rewired.slice(0, count) };
   }
 
   /** What the space of a lens is like. */
   audit(lens) {
-    return this.once(`audit ${lens}`, () => this.json(`${this.folder(lens)}/audit.json`));
+    return this.kept.once(`audit ${lens}`, () => this.json(`${this.folder(lens)}/audit.json`));
   }
 
   /** The place of what a query names. */
@@ -179,12 +181,12 @@ export class StaticSource {
 
   /** Ids, captions, tiers and kinds of all items. */
   items_() {
-    return this.once("items", async () => readItems(await this.json("items.json"), await this.bytes("items.bin"), folded));
+    return this.kept.once("items", async () => readItems(await this.json("items.json"), await this.bytes("items.bin"), folded));
   }
 
   /** Radii and half apertures of the items in a lens, and their places by radius. */
   lens(key) {
-    return this.once(`lens ${key}`, async () => {
+    return this.kept.once(`lens ${key}`, async () => {
       const numbers = new Float32Array(await this.bytes(`${this.folder(key)}/items.bin`));
       const count = numbers.length / 2;
       const radius = numbers.subarray(0, count);
@@ -200,14 +202,14 @@ export class StaticSource {
   /** The answers of a lens among which those of an item are. */
   answers(lens, place) {
     const file = Math.floor(place / this.layout.chunk);
-    return this.once(`answers ${lens} ${file}`, async () =>
+    return this.kept.once(`answers ${lens} ${file}`, async () =>
       readAnswers(await this.bytes(`${this.folder(lens)}/answers/${numbered(file)}`)),
     );
   }
 
   /** Where all items are on the map of a lens, by their places. */
   points(lens) {
-    return this.once(`points ${lens}`, async () => {
+    return this.kept.once(`points ${lens}`, async () => {
       const [facts, items] = await Promise.all([this.map(lens), this.items_()]);
       const count = items.ids.length;
       const found = { x: new Float32Array(count), y: new Float32Array(count), radius: new Float32Array(count) };
@@ -228,16 +230,6 @@ export class StaticSource {
 
   folder(lens) {
     return `lens-${this.key(lens)}`;
-  }
-
-  /** A promise that is kept under a name unless it fails. */
-  once(name, make) {
-    const found = this.kept.get(name);
-    if (found) return found;
-    const made = Promise.resolve().then(make);
-    this.kept.set(name, made);
-    made.catch(() => this.kept.delete(name));
-    return made;
   }
 
   async json(name) {
@@ -288,14 +280,4 @@ function folded(text) {
 
 function numbered(file) {
   return `${String(file).padStart(3, "0")}.bin`;
-}
-
-/** Whether a point is within a polygon, by the even-odd rule. */
-export function within(polygon, x, y) {
-  let inside = false;
-  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i, i += 1) {
-    const [[ax, ay], [bx, by]] = [polygon[i], polygon[j]];
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
-  }
-  return inside;
 }

@@ -68,7 +68,8 @@ export function sortedTable({ caption, columns, rows, by, down = true, over, ann
     page += step;
     draw();
     announce?.(place.textContent ?? "");
-    if (document.activeElement === document.body) (step > 0 ? back : on).focus();
+    const [pressed, other] = step > 0 ? [on, back] : [back, on];
+    if (pressed.disabled) other.focus();
   }
 
   function draw() {

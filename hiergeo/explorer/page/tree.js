@@ -1,11 +1,11 @@
 // @ts-check
 /** The tree: an item between the items that entail it and those that it entails, and the path that was walked to it. */
 
-import { caption, counted, fill, h, named, s, shortened } from "./dom.js";
+import { caption, counted, failure, fill, h, named, s, shortened } from "./dom.js";
 import { csv } from "./files.js";
 import { downloads } from "./saving.js";
 import { ORDERS } from "./state.js";
-import { arrow, draw, middle, node } from "./walk.js";
+import { arrow, draw, focus, middle, node } from "./walk.js";
 
 /** Items of a column at first, and how many more a press of its button brings. */
 const STEP = 8;
@@ -26,7 +26,7 @@ const SIBLINGS = 6;
  * @typedef {import("./walk.js").Item} Item
  * @typedef {{key: string, query: any, name: string}} Place  where the walk is: an item, a query, or the root
  * @typedef {{place: Place, item: any, radius: number | null, parents: Item[], children: Item[], siblings: Item[],
- *   of: Item | null}} Around  of: the parent that the siblings share
+ *   of: Item | null, own: number}} Around  of: the parent that the siblings share; own: items that are the place itself, in its cone
  */
 
 /** @type {Place} */
@@ -42,6 +42,8 @@ export const view = {
     let path = [ROOT];
     /** @type {Around | null} */
     let shown = null;
+    /** Key of the place that was asked for last. @type {string | null} */
+    let at = null;
     let wanted = first();
     let asked = 0;
 
@@ -55,7 +57,7 @@ export const view = {
     const crumbs = h("ol", { class: "crumbs" });
     const edges = s("svg", { class: "edges", "aria-hidden": "true" });
     const columns = h("div", { class: "columns" });
-    const trouble = h("p", { class: "failed", role: "alert", hidden: true });
+    const trouble = h("div", { role: "alert" });
     const walk = h("div", { class: "walk" }, edges, columns);
     const saved = h("div");
     fill(
@@ -87,22 +89,26 @@ export const view = {
     /** @param {Item} item */
     const choose = (item) => go({ key: item.id, query: { item: item.id }, name: named(item) });
 
-    async function show(/** @type {any} */ state, moved = false) {
+    /** @param {any} state @param {{moved?: boolean, grown?: string}} [how] grown: the section of which more is asked for */
+    async function show(state, { moved = false, grown } = {}) {
       const turn = (asked += 1);
       const lens = lensOf();
+      const place = placeOf(state);
+      at = place.key;
       walk.setAttribute("aria-busy", "true");
       try {
-        const around = await neighbourhood(app.source, lens, placeOf(state), state.by, wanted, path);
+        const around = await neighbourhood(app.source, lens, place, state.by, wanted, path);
         if (turn !== asked) return;
-        trouble.hidden = true;
+        fill(trouble);
         path = walked(path, around, shown);
-        const inside = walk.contains(document.activeElement);
+        const inside = [walk, crumbs].some((each) => each.contains(document.activeElement));
+        const before = grown ? nodesOf(grown).length : 0;
         shown = around;
         fill(crumbs, path.map((place, index) => crumb(place, index === path.length - 1)));
         fill(columns, columnsOf(around, lens));
         fill(saved, downloads(app, "edges of the tree", { csv: () => table(around, lens) }));
         const current = /** @type {HTMLElement} */ (walk.querySelector("[aria-current]"));
-        if (inside) current.focus({ preventScroll: true });
+        if (inside) focus(walk, (grown && nodesOf(grown)[before]) || current);
         if (moved) current.scrollIntoView({ block: "nearest" });
         draw(walk, edges);
         held(around, lens, turn);
@@ -112,12 +118,14 @@ export const view = {
         );
       } catch (error) {
         if (turn !== asked) return;
-        trouble.textContent = /** @type {Error} */ (error).message;
-        trouble.hidden = false;
+        at = null;
+        fill(trouble, failure(/** @type {Error} */ (error), app.again));
       } finally {
         if (turn === asked) walk.removeAttribute("aria-busy");
       }
     }
+
+    const nodesOf = (/** @type {string} */ section) => /** @type {NodeListOf<HTMLElement>} */ (columns.querySelectorAll(`.${section} .node`));
 
     /** Say how many items the cone in the middle holds, where the source can count them.
      * @param {Around} around @param {any} lens @param {number} turn */
@@ -126,7 +134,7 @@ export const view = {
       const counted = await app.source.ask("count", lens.key, around.place.query, {}).catch(() => null);
       const line = columns.querySelector(".held");
       if (turn !== asked || !counted || !line) return;
-      const others = Math.max(0, counted.count - (around.item ? 1 : 0));
+      const others = Math.max(0, counted.count - around.own);
       line.textContent = `Its cone holds ${others.toLocaleString("en")} of ${lens.rows.toLocaleString("en")} items.`;
     }
 
@@ -143,7 +151,7 @@ export const view = {
         if (around[side].length < wanted[side]) return null;
         const grow = () => {
           wanted = { ...wanted, [side]: wanted[side] + STEP };
-          show(app.state.get());
+          show(app.state.get(), { grown: side === "parents" ? "above" : "below" });
         };
         return h("button", { type: "button", class: "button small", onclick: grow }, `${STEP} more`);
       };
@@ -183,12 +191,12 @@ export const view = {
     return {
       update(/** @type {any} */ state, /** @type {any} */ before) {
         const photo = !state.item && state.query?.photo !== before?.query?.photo;
-        const moved = !before || !shown || photo || shown.place.key !== placeOf(state).key;
-        const other = !before || !shown || before.by !== state.by || before.lenses[0] !== state.lenses[0];
+        const moved = !before || photo || at !== placeOf(state).key;
+        const other = !before || before.by !== state.by || before.lenses[0] !== state.lenses[0];
         if (moved) wanted = first();
         space.show(state.lenses[0]);
         order.show(state.by);
-        if (moved || other) return show(state, moved && before);
+        if (moved || other) return show(state, { moved: moved && before });
       },
     };
   },
@@ -216,12 +224,12 @@ function placeOf(/** @type {any} */ state) {
 async function neighbourhood(source, lens, place, by, wanted, path) {
   if (place === ROOT) {
     const children = await source.roots(lens.key, wanted.children);
-    return { place, item: null, radius: 0, parents: [], children, siblings: [], of: null };
+    return { place, item: null, radius: 0, parents: [], children, siblings: [], of: null, own: 0 };
   }
   const own = (/** @type {Item} */ hit) => hit.id === place.key || (hit.caption !== null && hit.caption === place.query.text);
   const apart = (/** @type {Item[]} */ hits, /** @type {number} */ k) => hits.filter((hit) => !own(hit)).slice(0, k);
   const near = async (/** @type {string} */ verb, /** @type {any} */ query, /** @type {number} */ k) =>
-    apart((await source.ask(verb, lens.key, query, { k: k + 1, by })).hits, k);
+    (await source.ask(verb, lens.key, query, { k: k + 1, by })).hits;
   const [up, down, found] = await Promise.all([
     source.ask("parents", lens.key, place.query, { k: wanted.parents + 1, by }),
     near("children", place.query, wanted.children),
@@ -231,9 +239,12 @@ async function neighbourhood(source, lens, place, by, wanted, path) {
   const item = found[0] ?? null;
   const before = path.at(-1)?.key === place.key ? path.at(-2) : path.at(-1);
   const of = parents.find((each) => each.id === before?.key) ?? parents[0] ?? null;
-  const siblings = of && item ? (await near("children", { item: of.id }, SIBLINGS + 1)).filter((each) => each.id !== of.id) : [];
+  const beside = of && item ? apart(await near("children", { item: of.id }, SIBLINGS + 1), SIBLINGS + 1) : [];
+  const siblings = beside.filter((each) => each.id !== of?.id).slice(0, SIBLINGS);
+  const held = down.filter((/** @type {Item} */ hit) => own(hit) && hit.margin >= 0).length;
   const name = item ? named(item) : place.name;
-  return { place: { ...place, name }, item, radius: up.query.radius, parents, children: down, siblings: siblings.slice(0, SIBLINGS), of };
+  const children = apart(down, wanted.children);
+  return { place: { ...place, name }, item, radius: up.query.radius, parents, children, siblings, of, own: item ? 1 : held };
 }
 
 /** The path after a step: back to a place on it, on to a neighbour of its end, or from the root to somewhere else.

@@ -119,8 +119,13 @@ export function arrow(event, walk) {
   const target = targets[event.key]?.();
   if (!target) return;
   event.preventDefault();
-  for (const each of nodes) each.tabIndex = each === target ? 0 : -1;
-  target.focus();
+  focus(walk, target);
+}
+
+/** Bring a node into focus: of all nodes it alone is reached by Tab. @param {HTMLElement} walk @param {HTMLElement} target */
+export function focus(walk, target) {
+  for (const each of /** @type {NodeListOf<HTMLElement>} */ (walk.querySelectorAll(".node"))) each.tabIndex = each === target ? 0 : -1;
+  target.focus({ preventScroll: target.matches(".current") });
 }
 
 /**

@@ -2,15 +2,7 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const MARGIN = 12;
-  const DENSITY = 2;
-  const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-  const FORMULA = /^[\s\p{Cf}]*[=+\-@＝＋－＠]|^[\t\r]/u;
-  const INHERITED = {
-    fill: "rgb(0, 0, 0)", "fill-opacity": "1", stroke: "none", "stroke-opacity": "1", "stroke-width": "1px",
-    "stroke-dasharray": "none", "stroke-linecap": "butt", "stroke-linejoin": "miter", "paint-order": "normal",
-    "text-anchor": "start", "font-family": "", "font-size": "", "font-weight": "400", "font-style": "normal",
-  };
-  const OWN = { opacity: "1", display: "inline" };
+  const { styledCopy, svgText, png, save, csv: csvText } = globalThis.hiergeoFiles;
 
   // Tables and lists: rows of records, name of the column -> text
 
@@ -44,11 +36,6 @@
     }
   }
 
-  function field(value) {
-    const held = FORMULA.test(value) && !NUMBER.test(value) ? `'${value}` : value;
-    return /[",\r\n]/.test(held) ? `"${held.replaceAll('"', '""')}"` : held;
-  }
-
   function csv(part) {
     const records = [...(part.tHead ? tableRecords(part) : listRecords(part))];
     const columns = columnsOf(records);
@@ -56,7 +43,7 @@
       const known = new Map(record);
       return columns.map((column) => known.get(column) ?? "");
     });
-    return [columns, ...rows].map((row) => row.map(field).join(",") + "\r\n").join("");
+    return csvText([columns, ...rows]);
   }
 
   function columnsOf(records) {
@@ -76,34 +63,6 @@
 
   const visible = (node) => node.getClientRects().length > 0;
 
-  function styled(node, made, inherited) {
-    const style = getComputedStyle(node);
-    const now = { ...inherited };
-    for (const name of Object.keys(INHERITED)) {
-      const value = style.getPropertyValue(name);
-      if (value !== inherited[name]) made.style.setProperty(name, value);
-      now[name] = value;
-    }
-    for (const [name, initial] of Object.entries(OWN)) {
-      const value = style.getPropertyValue(name);
-      if (value !== initial && !(name === "display" && value !== "none")) made.style.setProperty(name, value);
-    }
-    return now;
-  }
-
-  function copied(node, inherited) {
-    const made = document.createElementNS(SVG, node.localName);
-    for (const { name, value } of node.attributes) {
-      if (!/^(class|style|role|tabindex|aria-.*|data-.*)$/.test(name)) made.setAttribute(name, value);
-    }
-    const now = styled(node, made, inherited);
-    for (const child of node.childNodes) {
-      if (child.nodeType === Node.ELEMENT_NODE) made.append(copied(child, now));
-      else if (child.nodeType === Node.TEXT_NODE && child.textContent.trim()) made.append(child.textContent);
-    }
-    return made;
-  }
-
   function element(name, attributes, ...children) {
     const made = document.createElementNS(SVG, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -112,7 +71,7 @@
   }
 
   function placed(svg, box, origin) {
-    const made = copied(svg, INHERITED);
+    const made = styledCopy(svg);
     const place = { x: box.left - origin.left, y: box.top - origin.top, width: box.width, height: box.height };
     for (const [name, value] of Object.entries(place)) made.setAttribute(name, value.toFixed(2));
     made.setAttribute("overflow", "visible");
@@ -162,7 +121,7 @@
     whole.append(element("rect", { width, height, fill: "#fff" }));
     whole.append(...parts.map(([svg, box]) => placed(svg, box, origin)), ...labels.map((label) => written(label, origin)));
     whole.prepend(definitions(whole));
-    return { width, height, text: new XMLSerializer().serializeToString(whole) };
+    return whole;
   }
 
   function definitions(whole) {
@@ -185,41 +144,28 @@
     }
   }
 
-  async function png({ width, height, text }) {
-    const image = new Image();
-    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);
-    await image.decode();
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [DENSITY * width, DENSITY * height];
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  }
-
   // Buttons
 
-  function save(blob, name) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  }
-
-  const typed = (text, type) => new Blob([text], { type });
   const KINDS = {
-    CSV: (part) => typed(csv(part), "text/csv;charset=utf-8"),
-    SVG: (part) => typed(onPaper(() => drawn(part)).text, "image/svg+xml"),
-    PNG: (part) => png(onPaper(() => drawn(part))),
+    CSV: ["text/csv;charset=utf-8", csv],
+    SVG: ["image/svg+xml", (part) => svgText(onPaper(() => drawn(part)))],
+    PNG: ["image/png", (part) => png(onPaper(() => drawn(part)))],
   };
 
-  function button(part, kind) {
+  function button(part, kind, failure) {
+    const [type, content] = KINDS[kind];
     const made = document.createElement("button");
     made.type = "button";
     made.className = "button small";
     made.textContent = kind;
     made.setAttribute("aria-label", `${kind}: ${part.dataset.title}`);
     made.addEventListener("click", async () => {
-      save(await KINDS[kind](part), `hiergeo-${part.dataset.download}.${kind.toLowerCase()}`);
+      failure.textContent = "";
+      try {
+        save(`hiergeo-${part.dataset.download}.${kind.toLowerCase()}`, type, await content(part));
+      } catch (error) {
+        failure.textContent = error.message;
+      }
     });
     return made;
   }
@@ -228,7 +174,10 @@
     const row = document.createElement("p");
     row.className = "downloads";
     const kinds = part.localName === "figure" ? ["SVG", "PNG"] : ["CSV"];
-    row.append(...kinds.map((kind) => button(part, kind)));
+    const failure = document.createElement("span");
+    failure.className = "help";
+    failure.setAttribute("role", "status");
+    row.append(...kinds.map((kind) => button(part, kind, failure)), failure);
     if (part.localName === "figure") part.append(row);
     else (part.closest(".scroll") ?? part).after(row);
   }
