@@ -15,14 +15,16 @@ instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIER
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
 kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
 
-.PHONY: help demo test lint docs notebooks bench native simt mutants attack sanitize threads clean
+.PHONY: help demo explore test lint docs notebooks pictures bench native simt mutants attack sanitize threads clean
 
 help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
+	@echo "make explore   install into $(VENV) and open the explorer on generated scenes"
 	@echo "make test      install into $(VENV) and run the tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      build the documentation into site/"
 	@echo "make notebooks run the notebooks of the documentation and store their outputs in them"
+	@echo "make pictures  photograph the pictures of the README and the documentation (needs Chromium and its driver)"
 	@echo "make bench     time the pair operations, beside the libraries of [bench] where those are installed"
 	@echo "make native    rebuild the native kernels in place; fails where they cannot be built"
 	@echo "make simt      run the tests of the CUDA kernels, on a GPU if there is one and emulated (needs g++)"
@@ -38,6 +40,10 @@ $(BIN)/python:
 $(VENV)/installed: $(PACKAGING) $(KERNELS) | $(BIN)/python
 	@echo "$(BUILDING)"
 	$(BIN)/python -m pip install $(VISIBLE) --editable .
+	touch $@
+
+$(VENV)/installed-explore: $(PACKAGING) | $(VENV)/installed
+	$(BIN)/python -m pip install $(VISIBLE) --editable ".[explore]"
 	touch $@
 
 $(VENV)/installed-test: $(PACKAGING) | $(BIN)/python
@@ -58,6 +64,9 @@ $(VENV)/kernels: $(VENV)/installed-test $(KERNELS)
 demo: $(VENV)/installed
 	$(BIN)/hiergeo demo
 
+explore: $(VENV)/installed-explore
+	$(BIN)/hiergeo explore --demo
+
 test: $(VENV)/kernels
 	$(BIN)/python -m pytest --numprocesses 2 --ignore-glob 'tests/test_*cuda*.py'
 	$(BIN)/python -m tests.simt --numprocesses 2
@@ -72,6 +81,9 @@ docs: $(VENV)/installed-dev
 
 notebooks: $(VENV)/kernels
 	$(BIN)/python -m docs.notebook_runs
+
+pictures: $(VENV)/kernels
+	$(BIN)/python -m docs.pictures
 
 bench: $(VENV)/kernels
 	$(BIN)/python -m benchmarks

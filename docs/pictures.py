@@ -1,0 +1,231 @@
+"""Make the pictures and the animation of the README and the docs: ``make pictures``.
+
+Everything is photographed from the demonstration in headless Chromium, which must be installed with its driver. The
+animation is one WebP file of about twenty seconds; every frame is a step of the script below, so that it does not
+depend on the speed of the machine.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+
+from hiergeo import explorer, serving
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+
+QUERY = "a big dotted red ring"
+
+FRAME = 100
+"""Milliseconds of one frame of the animation."""
+
+WIDTH, HEIGHT = 1120, 760
+"""Of the screen that the animation shows, in CSS pixels."""
+
+SMALLER = 0.75
+"""Scale of the animation against the screen."""
+
+ARGUMENTS = (
+    "--headless=new",
+    "--hide-scrollbars",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
+
+
+class Camera:
+    """A browser that is photographed.
+
+    Attributes:
+        browser: of selenium.
+        frames: pictures taken so far and their durations in milliseconds.
+    """
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+        self.frames: list[tuple[Image.Image, int]] = []
+
+    def open(self, url: str, width: int, height: int, scheme: str = "light", density: float = 1) -> None:
+        """Show a page on a screen of some size."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": density, "mobile": width < 600}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        self.browser.get("about:blank")
+        self.browser.get(url)
+        self.rest()
+
+    def rest(self, seconds: float = 60) -> None:
+        """Wait until the page is built, nothing in it is busy, and it has stayed so for a while."""
+        calm, end = 0, time.monotonic() + seconds
+        while calm < 4:
+            if time.monotonic() > end:
+                raise TimeoutError("the page did not come to rest")
+            time.sleep(0.15)
+            busy = "return document.getElementById('opening') || document.querySelector('[aria-busy=true]')"
+            calm = 0 if self.browser.execute_script(busy) else calm + 1
+
+    def find(self, selector: str, place: int = 0) -> Any:
+        """The element of a selector."""
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)[place]
+
+    def click(self, selector: str, place: int = 0) -> None:
+        """Click what a selector finds, and wait for the page."""
+        found = self.find(selector, place)
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'nearest', behavior: 'instant'})", found)
+        ActionChains(self.browser).move_to_element(found).click().perform()
+        self.rest()
+
+    def scroll(self, down: int, steps: int) -> None:
+        """Scroll down in some frames."""
+        for _ in range(steps):
+            self.browser.execute_script("window.scrollBy({top: arguments[0], behavior: 'instant'})", down / steps)
+            self.shoot(FRAME)
+
+    def picture(self) -> Image.Image:
+        """What the screen shows."""
+        return Image.open(io.BytesIO(self.browser.get_screenshot_as_png())).convert("RGB")
+
+    def shoot(self, milliseconds: int) -> None:
+        """Add a frame; one that shows what the frame before shows makes that longer."""
+        taken = self.picture()
+        taken = taken.resize((round(WIDTH * SMALLER), round(HEIGHT * SMALLER)), Image.Resampling.LANCZOS)
+        if self.frames and self.frames[-1][0].tobytes() == taken.tobytes():
+            last, shown = self.frames.pop()
+            self.frames.append((last, shown + milliseconds))
+        else:
+            self.frames.append((taken, milliseconds))
+
+    def write(self, path: Path) -> None:
+        """Write the frames as an animation that repeats."""
+        pictures, durations = zip(*self.frames, strict=True)
+        first, *others = pictures
+        first.save(
+            path,
+            save_all=True,
+            append_images=others,
+            duration=list(durations),
+            loop=0,
+            quality=68,
+            method=4,
+            minimize_size=True,
+        )
+        told = f"{len(durations)} frames, {sum(durations) / 1000:.1f} s, {path.stat().st_size / 1e6:.2f} MB"
+        print(f"{path.name}: {told}")
+
+
+@contextmanager
+def camera() -> Iterator[Camera]:
+    """Headless Chromium as a camera within the block."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        yield Camera(browser)
+    finally:
+        browser.quit()
+
+
+def stills(lens: Camera, url: str) -> None:
+    """Pictures of the views of the explorer."""
+    asked = f"q={QUERY.replace(' ', '+')}"
+    for name, fragment, scheme in (
+        ("explorer-ladder", f"view=ladder&lenses=0,2&{asked}", "light"),
+        ("explorer-map", f"view=map&lenses=1,2&{asked}", "light"),
+        ("explorer-tree", f"view=tree&lenses=2&{asked}", "light"),
+        ("explorer-compare", f"view=compare&against=1,2&{asked}", "light"),
+        ("explorer-audit", "view=audit&lenses=1,2", "light"),
+    ):
+        lens.open(f"{url}#{fragment}", 1280, 860, scheme)
+        save(lens.picture(), ASSETS / f"{name}.webp")
+
+
+def report(lens: Camera, folder: Path) -> None:
+    """The first screen of the page that ``hiergeo demo`` writes."""
+    page = folder / "demo.html"
+    command = [sys.executable, "-m", "hiergeo", "demo", "--html", str(page), "--no-open"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    lens.open(page.as_uri(), 1280, 860)
+    save(lens.picture(), ASSETS / "demo.webp")
+
+
+def animation(lens: Camera, url: str) -> None:
+    """A walk through the explorer: a question, its ladders, the map, the tree, the comparison and the audit."""
+    lens.frames.clear()
+    lens.open(f"{url}#view=ladder&lenses=1,2&against=1,2", WIDTH, HEIGHT)
+    lens.shoot(900)
+    field = lens.find("#ask input[type=text], #ask input[type=search], #ask textarea")
+    field.clear()
+    for letter in QUERY:
+        field.send_keys(letter)
+        lens.shoot(70)
+    lens.shoot(300)
+    field.send_keys("\n")
+    lens.rest()
+    lens.shoot(1800)
+    lens.scroll(360, 12)
+    lens.shoot(1200)
+    lens.browser.execute_script("window.scrollTo({top: 0, behavior: 'instant'})")
+    lens.click("#tab-map")
+    lens.shoot(1200)
+    travel(lens)
+    lens.shoot(900)
+    lens.browser.execute_script("window.scrollTo({top: 0, behavior: 'instant'})")
+    lens.click("#tab-tree")
+    lens.shoot(1800)
+    lens.click("#tab-compare")
+    lens.shoot(1400)
+    lens.scroll(420, 12)
+    lens.shoot(1200)
+    lens.browser.execute_script("window.scrollTo({top: 0, behavior: 'instant'})")
+    lens.click("#tab-audit")
+    lens.shoot(1200)
+    lens.scroll(380, 12)
+    lens.shoot(1500)
+    lens.write(ASSETS / "explorer.webp")
+
+
+def travel(lens: Camera) -> None:
+    """Drag the map along an isometry, a few pixels a frame."""
+    canvas = lens.find(".view.map canvas", -1)
+    pointer = ActionChains(lens.browser, duration=30)
+    pointer.move_to_element_with_offset(canvas, 60, 30).click_and_hold().perform()
+    for _ in range(22):
+        ActionChains(lens.browser, duration=30).move_by_offset(-6, -3).perform()
+        lens.shoot(FRAME)
+    ActionChains(lens.browser).release().perform()
+    lens.rest()
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write one picture."""
+    picture.save(path, quality=82, method=6)
+    print(f"{path.name}: {picture.width} x {picture.height}, {path.stat().st_size / 1e3:.0f} kB")
+
+
+def main() -> None:
+    """Write all pictures into ``docs/assets``."""
+    app = explorer.create_explorer(explorer.open_demo(device="cpu"))
+    with serving.running(app) as url, camera() as lens, tempfile.TemporaryDirectory() as folder:
+        stills(lens, f"{url}/")
+        animation(lens, f"{url}/")
+        report(lens, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
