@@ -23,6 +23,9 @@ from hiergeo.storage.files import path_of
 ID = 1 << 63
 """Ids are below it."""
 
+COLUMN = ", or a table of captions whose column 'image' names the image of each"
+"""What else can be done where captions and images differ in number."""
+
 Captions: TypeAlias = Iterable[str] | str | Path
 """Captions; or a file: .txt with one a line; .csv or .parquet with a column ``caption``, perhaps ``image``, ``id``."""
 
@@ -134,7 +137,9 @@ class Inputs:
             short = min(counts, key=lambda name: counts[name])
             if counts[short] < most:
                 more = max(counts, key=lambda name: counts[name])
-                raise InputError(f"there are {start + counts[short]} {short} and more {more}: give one for each item.")
+                told = f"there are {start + counts[short]} {short} and more {more}: give one for each item"
+                pictured = {short, more} == {"captions", "images"}
+                raise InputError(f"{told}{COLUMN if pictured else ''}.")
             if not most:
                 return
             yield Batch(start, most, *(parts.get(name) for name in ("captions", "images", "embeddings", "ids")))

@@ -155,7 +155,8 @@ export class Inspector {
       const item = await this.item(found);
       if (this.found !== found) return;
       this.tell(found, item);
-      this.app.announce(`${shortened(named(item))}, ${this.facts(found)}, ${place + 1} of ${this.list.length} in sight`);
+      const walked = this.list.length < LISTED ? `${this.list.length} in sight` : `the ${LISTED} in sight that are nearest to the root`;
+      this.app.announce(`${shortened(named(item))}, ${this.facts(found)}, ${place + 1} of ${walked}`);
     } catch (error) {
       this.stage.tell.failed(/** @type {Error} */ (error));
     }
