@@ -75,7 +75,7 @@ def test_an_audit_is_made_again_from_its_json(run, tmp_path):
 def test_the_page_holds_every_number_of_the_tables(audit, tmp_path):
     path = write_audit(audit, tmp_path / "page.html")
     page = read(path)
-    assert len(scripts(path)) == 1
+    assert len(scripts(path)) == 2
     for row in (*audit.attribution, *audit.walks):
         for value in (row.native, *row.controls.values()):
             assert f"{value:.3f}".replace("-", "−") in page.text

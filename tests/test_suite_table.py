@@ -163,7 +163,7 @@ class TestFormats:
         table = suite.run(plan(text), tmp_path / "out")
         path = write_leaderboard(table, tmp_path / "page.html")
         page = read_page(path)
-        assert len(scripts(path)) == 1
+        assert len(scripts(path)) == 2
         assert "<script>alert(1)</script>" in page.text
         assert "<script>alert" not in table.to_markdown()
         assert r"\$x\_1\$ \& **b**" in table.to_latex()
