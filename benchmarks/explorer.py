@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each arm")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--rate", type=float, default=50.0, help="ladders a second of the open loop")
+    parser.add_argument("--queries", nargs="+", choices=("items", "embeddings", "texts"), help="default: all three")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there as well")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -96,6 +97,7 @@ def main() -> None:
                     running, asked.clients, rate, question, queries
                 )
                 for kind, (question, queries) in kinds.items()
+                if asked.queries is None or kind in asked.queries
                 for rate in (asked.rate, None)
             }
             lines = [f"{asked.clients} clients, {LADDER_ROWS:,} captions, ladders of {STEPS} steps:", ""]
