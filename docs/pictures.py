@@ -33,7 +33,7 @@ FRAME = 100
 WIDTH, HEIGHT = 1120, 760
 """Of the screen that the animation shows, in CSS pixels."""
 
-SMALLER = 0.75
+SMALLER = 0.7
 """Scale of the animation against the screen."""
 
 ARGUMENTS = (
@@ -95,6 +95,12 @@ class Camera:
             self.browser.execute_script("window.scrollBy({top: arguments[0], behavior: 'instant'})", down / steps)
             self.shoot(FRAME)
 
+    def visit(self, tab: str, milliseconds: int) -> None:
+        """Go to the top of another view, and stay there for a while."""
+        self.browser.execute_script("window.scrollTo({top: 0, behavior: 'instant'})")
+        self.click(tab)
+        self.shoot(milliseconds)
+
     def picture(self) -> Image.Image:
         """What the screen shows."""
         return Image.open(io.BytesIO(self.browser.get_screenshot_as_png())).convert("RGB")
@@ -119,8 +125,8 @@ class Camera:
             append_images=others,
             duration=list(durations),
             loop=0,
-            quality=68,
-            method=4,
+            quality=38,
+            method=6,
             minimize_size=True,
         )
         told = f"{len(durations)} frames, {sum(durations) / 1000:.1f} s, {path.stat().st_size / 1e6:.2f} MB"
@@ -178,25 +184,18 @@ def animation(lens: Camera, url: str) -> None:
     field.send_keys("\n")
     lens.rest()
     lens.shoot(1800)
-    lens.scroll(360, 12)
+    lens.scroll(360, 8)
     lens.shoot(1200)
-    lens.browser.execute_script("window.scrollTo({top: 0, behavior: 'instant'})")
-    lens.click("#tab-map")
-    lens.shoot(1200)
+    lens.visit("#tab-map", 1300)
     travel(lens)
-    lens.shoot(900)
-    lens.browser.execute_script("window.scrollTo({top: 0, behavior: 'instant'})")
-    lens.click("#tab-tree")
-    lens.shoot(1800)
-    lens.click("#tab-compare")
+    lens.shoot(1000)
+    lens.visit("#tab-tree", 2000)
+    lens.visit("#tab-compare", 1600)
+    lens.scroll(420, 8)
     lens.shoot(1400)
-    lens.scroll(420, 12)
-    lens.shoot(1200)
-    lens.browser.execute_script("window.scrollTo({top: 0, behavior: 'instant'})")
-    lens.click("#tab-audit")
-    lens.shoot(1200)
-    lens.scroll(380, 12)
-    lens.shoot(1500)
+    lens.visit("#tab-audit", 1400)
+    lens.scroll(380, 8)
+    lens.shoot(1700)
     lens.write(ASSETS / "explorer.webp")
 
 
@@ -205,9 +204,9 @@ def travel(lens: Camera) -> None:
     canvas = lens.find(".view.map canvas", -1)
     pointer = ActionChains(lens.browser, duration=30)
     pointer.move_to_element_with_offset(canvas, 60, 30).click_and_hold().perform()
-    for _ in range(22):
-        ActionChains(lens.browser, duration=30).move_by_offset(-6, -3).perform()
-        lens.shoot(FRAME)
+    for _ in range(12):
+        ActionChains(lens.browser, duration=30).move_by_offset(-11, -5).perform()
+        lens.shoot(2 * FRAME)
     ActionChains(lens.browser).release().perform()
     lens.rest()
 

@@ -39,6 +39,10 @@ canvas.toBlob((blob) => {
 });"""
 """Drop or paste a file; its name says whether it is a picture."""
 
+STEPS = """return [...document.querySelectorAll('.column')].map((column) =>
+  [...column.querySelectorAll('.step[data-id]')].map((step) => step.dataset.id))"""
+"""Ids of the steps of every ladder that is shown."""
+
 TITLE = "<b>markup</b> \u202emodel"
 
 

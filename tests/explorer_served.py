@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from hiergeo import explorer, search, serving
@@ -32,6 +33,25 @@ def browser(collection: explorer.Collection, **settings):
     from starlette.testclient import TestClient
 
     return TestClient(explorer.create_explorer(collection, serving.Settings(**settings)))
+
+
+def fixtures():
+    """Fixtures of a test module: the collection, a client of its application, and what the index holds."""
+    module = pytest.fixture(scope="module")
+    return module(_collection), module(_http), module(_points)
+
+
+def _collection(tmp_path_factory):
+    return collected(tmp_path_factory.mktemp("explored") / "index")
+
+
+def _http(collection):
+    with browser(collection) as client:
+        yield client
+
+
+def _points(collection) -> np.ndarray:
+    return tangent_vectors(collection.first)
 
 
 def tangent_vectors(index: Index) -> np.ndarray:

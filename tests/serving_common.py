@@ -1,6 +1,10 @@
 """A small index behind a server, in this process and on a real socket."""
 
+import os
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,3 +75,18 @@ def served(index: Index, settings: serving.Settings | None = None, routes: Seque
     app = serving.create_app(index, chosen, routes=routes)
     with serving.running(app, chosen.limits) as url:
         yield Served(url, int(url.rpartition(":")[2]), app.state.service)
+
+
+@contextmanager
+def process(verb: str, *arguments: object, **environment: str) -> Iterator[tuple[subprocess.Popen, str]]:
+    """A verb that serves, on a free port, and the URL that it prints; killed when the block ends."""
+    line = [sys.executable, "-m", "hiergeo", verb, "--port", "0", *map(str, arguments)]
+    around = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=around) as child:
+        try:
+            told = child.stdout.readline()
+            found = re.search(r"http://\S+", told)
+            assert found, child.stderr.read()
+            yield child, found[0]
+        finally:
+            child.kill()

@@ -1,21 +1,19 @@
 """``hiergeo explore`` as a user meets it: what it refuses, what it prints, and a server that starts and stops."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from explorer_served import build_items
+from serving_common import process
 
 from hiergeo import explorer
 
@@ -28,21 +26,6 @@ TOKEN = "a-token-of-enough-letters"
 def folder(tmp_path) -> Path:
     build_items(tmp_path / "index")
     return tmp_path / "index"
-
-
-@contextmanager
-def process(cache: Path, *arguments: object, **more: str) -> Iterator[tuple[subprocess.Popen, str]]:
-    """The command on a free port, and the URL that it prints; killed when the block ends."""
-    line = [sys.executable, "-m", "hiergeo", "explore", "--port", "0", "--no-open", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HIERGEO_CACHE_HOME": str(cache), **more}
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as child:
-        try:
-            told = child.stdout.readline()
-            found = re.search(r"http://\S+", told)
-            assert found, child.stderr.read()
-            yield child, found[0]
-        finally:
-            child.kill()
 
 
 def fetched(url: str, token: str | None = None) -> bytes:
@@ -76,7 +59,10 @@ def test_what_cannot_be_explored_is_refused_in_a_sentence(run, folder, monkeypat
 
 
 def test_a_server_shows_its_page_keeps_its_token_and_stops(folder, tmp_path) -> None:
-    with process(tmp_path / "cache", folder, "--token", TOKEN) as (child, printed):
+    with process("explore", folder, "--no-open", "--token", TOKEN, HIERGEO_CACHE_HOME=str(tmp_path / "cache")) as (
+        child,
+        printed,
+    ):
         url, _, token = printed.partition("/#token=")
         assert token == TOKEN
         assert b"<html" in fetched(f"{url}/")

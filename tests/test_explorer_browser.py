@@ -11,18 +11,13 @@ from urllib.parse import urlencode
 import browser_common
 import numpy as np
 import pytest
-import torch
-from explorer_common import HOSTILE, TITLE, Page, explored, small_collection
+from explorer_common import HOSTILE, STEPS, TITLE, Page, explored, small_collection
 
-from hiergeo import explorer, search
+from hiergeo import explorer
 
 pytest.importorskip("starlette")
 
 LENSES = "012"
-
-STEPS = """return [...document.querySelectorAll('.column')].map((column) =>
-  [...column.querySelectorAll('.step[data-id]')].map((step) => step.dataset.id))"""
-"""Ids of the steps of every ladder that is shown."""
 
 DOTS = """return [...document.querySelectorAll('.stair .dot')].map((dot) =>
   [dot.dataset.id, Number(dot.getAttribute('cy'))])"""
@@ -31,18 +26,6 @@ BOXES = """return [...document.querySelectorAll('.column:first-child .step')].ma
   const box = step.getBoundingClientRect();
   return [box.top, box.bottom];
 })"""
-
-WATCH = """window.sent = [];
-const send = window.fetch;
-window.fetch = (url, init) => {
-  if (init?.body instanceof FormData) window.sent.push(init.body.get('image'));
-  return send(url, init);
-}"""
-"""Keep the photos that are sent."""
-
-SIZES = """const done = arguments[0];
-Promise.all(window.sent.map((photo) => createImageBitmap(photo))).then((all) =>
-  done(all.map((each) => [each.width, each.height])))"""
 
 
 @pytest.fixture(scope="module")
@@ -191,33 +174,6 @@ def test_the_way_back_up_lists_more_general_items_by_their_cones(page):
     page.until("return new URLSearchParams(location.hash.slice(1)).get('from') === arguments[0]", ids[0])
 
 
-def test_a_photo_is_made_small_and_climbed_to(page, tmp_path):
-    from PIL import Image
-    from selenium.webdriver.common.by import By
-
-    photo, damaged = tmp_path / "photo <b>.jpg", tmp_path / "damaged.png"
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.linear_gradient("L").resize((2000, 1000)).convert("RGB").save(photo, exif=exif)
-    damaged.write_bytes(b"no picture")
-    page.open()
-    page.script(WATCH)
-    page.browser.find_element(By.ID, "photo").send_keys(str(photo))
-    page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
-    assert "photo <b>.jpg" in page.texts(".ask .subject")[0]
-    sizes = page.browser.execute_async_script(SIZES)
-    assert sizes == [[512, 1024]] * len(sizes) != []
-    assert len(page.script(STEPS)[0]) > 0
-    assert "q" not in page.hash()
-    page.script("history.back()")
-    page.until("return document.getElementById('query').value")
-    page.script("history.forward()")
-    page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
-    assert page.script("return document.querySelector('.step.query .preview').naturalWidth") == 512
-    page.browser.find_element(By.ID, "photo").send_keys(str(damaged))
-    page.until("return document.querySelector('.column .failed')?.textContent.includes('image')")
-
-
 @pytest.mark.parametrize(
     "broken",
     ["q=", "lenses=9,,x&view=nothing&zoom=-1&at=a,b&turn=NaN", "%E0%A4%A&&&===", "item=1e9&from=-1&against=0", "q=%00"],
@@ -321,22 +277,6 @@ def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
     assert browser_common.saved(files, f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("way", ["drop", "paste"])
-def test_a_photo_is_dropped_or_pasted(page, way):
-    page.open("q=a+ring")
-    page.give(way, "picture.png")
-    page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
-    assert "picture.png" in page.texts(".ask .subject")[0]
-
-
-def test_a_file_that_cannot_be_sent_is_refused_before(page):
-    page.open("q=a+ring")
-    page.give("drop", "notes.txt")
-    page.until("return !document.querySelector('.ask > .failed').hidden")
-    assert "photo" in page.texts(".ask > .failed")[0]
-    assert page.script("return document.getElementById('query').value") == "a ring"
-
-
 def test_a_server_that_is_gone_and_a_view_that_fails_are_told_in_a_sentence(page):
     page.open("q=a+ring")
     page.script("window.fetch = () => Promise.reject(new TypeError('gone'))")
@@ -354,51 +294,6 @@ def test_a_server_that_is_gone_and_a_view_that_fails_are_told_in_a_sentence(page
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
 
 
-def test_a_token_comes_with_the_link_and_leaves_it(page, collection):
-    with explored(collection, token="secret-of-a-test") as url:
-        guarded = Page(page.browser, url)
-        guarded.browser.get(url)
-        guarded.until("return document.querySelector('.opening.failed')")
-        assert "token" in guarded.texts(".opening.failed")[0]
-        photo = len(collection.first) - 1
-        guarded.open(f"token=secret-of-a-test&from={photo}")
-        assert "token" not in guarded.script("return location.href")
-        picture = f"document.querySelector('.step[data-id=\"{photo}\"] img')"
-        guarded.until(f"return {picture}?.naturalWidth")
-        assert guarded.script(f"return {picture}.src").startswith("blob:")
-        guarded.open("q=a+star")
-        assert guarded.texts(".step.query .words")[0] == "a star"
-
-
-def test_without_a_model_the_box_finds_captions(page, tmp_path):
-    generator = torch.Generator().manual_seed(0)
-    captions = ["animal", "dog", "small dog", "cat", "a small dog on a sofa"]
-    embeddings = torch.randn(5, 6, generator=generator)
-    images = [f"{place}.png" for place in range(5)]  # which are nowhere
-    search.build(tmp_path / "plain", None, captions, images, embeddings=embeddings)
-    with explored(explorer.open_collection([tmp_path / "plain"])) as url:
-        plain = Page(page.browser, url)
-        plain.open()
-        assert plain.script("return document.querySelector('.ask .photo')") is None
-        plain.press("/", "DOG")
-        plain.until("return document.querySelectorAll('#found [role=option]').length === 3")
-        plain.press("ARROW_DOWN", "ARROW_DOWN")
-        chosen = plain.texts("#found [aria-selected=true]")[0]
-        assert (
-            plain.script("return document.getElementById('query').getAttribute('aria-activedescendant')") == "found-1"
-        )
-        plain.press("ENTER")
-        plain.until("return document.querySelector('.ask .subject').textContent.includes(arguments[0])", chosen)
-        assert plain.hash()["from"] == str(captions.index(chosen))
-        plain.rest()
-        assert plain.script(STEPS)[0][-1] == plain.hash()["from"]
-        assert plain.script("return document.getElementById('query').value") == ""
-        assert "--images" in plain.texts("#unpictured")[0]
-        loaded = plain.script("return performance.getEntriesByType('resource').map(({ name }) => name)")
-        assert [url for url in loaded if "thumbnail" in url] == []
-
-
 def test_nothing_was_logged(page):
-    expected = ("/page/", "/api/ladder", "status of 401")
     logged = [each["message"] for each in page.browser.get_log("browser") if each["level"] == "SEVERE"]
-    assert [message for message in logged if not any(each in message for each in expected)] == []
+    assert [message for message in logged if "/page/" not in message] == []

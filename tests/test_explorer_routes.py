@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from explorer_served import ROWS, Law, browser, build_items, collected, tangent_vectors
+from explorer_served import ROWS, Law, browser, build_items, fixtures
 
 from hiergeo import explorer, search
 from hiergeo.explorer.prepared import Prepared
@@ -17,21 +17,7 @@ from hiergeo.serving.limits import Refused
 
 pytest.importorskip("starlette")
 
-
-@pytest.fixture(scope="module")
-def collection(tmp_path_factory):
-    return collected(tmp_path_factory.mktemp("explored") / "index")
-
-
-@pytest.fixture(scope="module")
-def http(collection):
-    with browser(collection) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def points(collection) -> np.ndarray:
-    return tangent_vectors(collection.first)
+collection, http, points = fixtures()
 
 
 @pytest.mark.parametrize(("key", "curvature"), [("0", 0.0), ("1", -1.0), ("2", 0.1)])

@@ -2,27 +2,13 @@
 
 import numpy as np
 import pytest
-from explorer_served import GEOMETRIES, ROWS, Law, browser, collected, tangent_vectors
+from explorer_served import GEOMETRIES, ROWS, Law, browser, fixtures
 
 from hiergeo.explorer import pages
 
 pytest.importorskip("starlette")
 
-
-@pytest.fixture(scope="module")
-def collection(tmp_path_factory):
-    return collected(tmp_path_factory.mktemp("explored") / "index")
-
-
-@pytest.fixture(scope="module")
-def http(collection):
-    with browser(collection) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def points(collection) -> np.ndarray:
-    return tangent_vectors(collection.first)
+collection, http, points = fixtures()
 
 
 @pytest.fixture(params=enumerate(GEOMETRIES), ids=GEOMETRIES)

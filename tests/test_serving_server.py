@@ -2,21 +2,15 @@
 
 import dataclasses
 import json
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import torch
-from serving_common import build_vectors, served
+from serving_common import build_vectors, process, served
 
 from hiergeo import search, serving
 from hiergeo.errors import InputError, UnavailableError
@@ -24,24 +18,9 @@ from hiergeo.errors import InputError, UnavailableError
 pytest.importorskip("uvicorn")
 
 
-@contextmanager
-def process(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen, str]]:
-    """``hiergeo serve`` on a free port, and its URL; killed when the block ends."""
-    line = [sys.executable, "-m", "hiergeo", "serve", str(folder), "--port", "0", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as child:
-        try:
-            told = child.stdout.readline()
-            found = re.search(r"http://\S+", told)
-            assert found, child.stderr.read()
-            yield child, found[0]
-        finally:
-            child.kill()
-
-
 def test_a_server_starts_answers_and_stops_on_sigterm(tmp_path) -> None:
     build_vectors(tmp_path / "index")
-    with process(tmp_path / "index") as (child, url), serving.Client(url) as client:
+    with process("serve", tmp_path / "index") as (child, url), serving.Client(url) as client:
         assert client.health()["rows"] == 60
         assert len(client.children(torch.ones(6), 3).hits) == 3
         child.send_signal(signal.SIGTERM)
@@ -64,7 +43,7 @@ def test_nothing_that_was_confirmed_is_lost_when_the_server_is_killed(tmp_path) 
             confirmed.append(item)
 
     with (
-        process(tmp_path / "index", "--writable") as (child, url),
+        process("serve", tmp_path / "index", "--writable") as (child, url),
         ThreadPoolExecutor(3) as pool,
         serving.Client(url, retries=0) as client,
     ):
@@ -109,18 +88,19 @@ def test_bad_starts_end_in_one_sentence(tmp_path, run) -> None:
 
 def test_requests_in_flight_are_finished_when_the_server_stops(tmp_path) -> None:
     index = build_vectors(tmp_path / "index")
-    real = index.store.scan
+    real, begun = index.search, threading.Event()
 
-    def slow(*arguments):
+    def slow(requests):
+        begun.set()
         time.sleep(0.5)
-        return real(*arguments)
+        return real(requests)
 
-    index.store.scan = slow
     with ThreadPoolExecutor(1) as pool:
         with served(index) as running, serving.Client(running.url, retries=0) as client:
+            index.search = slow
             asked = pool.submit(client.count, torch.ones(6))
-            while not running.measured("requests_in_flight"):
-                time.sleep(0.01)
+            assert begun.wait(10)
+            assert not asked.done()
         assert isinstance(asked.result(10), int)
 
 

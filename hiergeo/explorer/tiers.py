@@ -38,10 +38,7 @@ class Tiers:
             for chain in (row.positive, row.negative or ()):
                 for tier, caption in enumerate(chain):
                     counts[caption][tier] += 1
-        self._tiers = {
-            caption: min(found, key=lambda tier, found=found: (-found[tier], tier))  # type: ignore[misc]
-            for caption, found in counts.items()
-        }
+        self._tiers = {caption: _commonest(found) for caption, found in counts.items()}
 
     def tier(self, caption: str | None) -> int:
         """The tier of a caption, from 0 on; -1 for one that the dataset does not know."""
@@ -106,3 +103,8 @@ class TierOrder:
                 surplus += float(mass[specific] @ (2 * below - level - below[-1]))
                 pairs += float(whole[specific] * below[-1])
         return surplus, pairs
+
+
+def _commonest(found: Counter[int]) -> int:
+    """The tier that was counted most often; of several the most general."""
+    return min(found, key=lambda tier: (-found[tier], tier))
