@@ -49,19 +49,21 @@ ALLOWED = {
     "study": BASE | DATA | MEASURES | {"evaluation", "findings", "losses", "training"},
     "benchmarks": BASE | DATA | MEASURES | {"evaluation"},
     "auditing": BASE | DATA | MEASURES | {"evaluation", "findings"},
+    "language": BASE,
+    "construction": BASE | DATA | MEASURES | {"corpus", "evaluation", "language", "search", "serving", "training"},
     "suite": BASE | DATA | MEASURES | {"auditing", "benchmarks", "evaluation", "findings", "losses", "training"},
     "interop": BASE | DATA | MEASURES | {"evaluation"},
     "report": BASE
     | DATA
     | MEASURES
-    | {"auditing", "benchmarks", "evaluation", "findings", "study", "suite", "training"},
+    | {"auditing", "benchmarks", "construction", "evaluation", "findings", "study", "suite", "training"},
     "explorer": BASE
     | DATA
     | MEASURES
     | {"auditing", "evaluation", "findings", "report", "search", "serving", "training"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
-    "testing": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "losses", "search", "training"},
+    "testing": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "losses", "search", "training"},
     "__main__": {"cli"},
     "cli": BASE
     | DATA
@@ -69,12 +71,14 @@ ALLOWED = {
     | {
         "auditing",
         "benchmarks",
+        "construction",
         "corpus",
         "evaluation",
         "explorer",
         "findings",
         "info",
         "interop",
+        "language",
         "losses",
         "report",
         "search",

@@ -1,0 +1,1 @@
+"""English as far as captions need it: words and their senses, noun phrases, and what follows from what."""
