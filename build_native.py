@@ -1,5 +1,6 @@
 """Builds the native kernels: the library `hiergeo/_kernels.abi3.so`, and `hiergeo._C`, which says how it was built.
 
+Both use stable interfaces alone, of torch and of CPython, so that one wheel of a platform serves every Python and torch.
 Every outcome is written to `hiergeo/_build.json`. Where something is missing or fails, the package installs without the
 kernels, or without their CUDA part, and the file says why; HIERGEO_NATIVE=1 and HIERGEO_CUDA=1 make that an error.
 """
@@ -13,6 +14,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import SetupError
 
@@ -31,6 +34,29 @@ RECORD = "_build.json"
 
 TORCH_TARGET = (2, 10)
 """The oldest torch that the library runs under; its stable ABI hides whatever is newer."""
+
+PYTHON_TARGET = (3, 10)
+"""The oldest Python that `hiergeo._C` loads in; CPython's limited API hides whatever is newer."""
+
+LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
+"""Whether there is a limited API: a CPython without the global lock has none, and takes a module of its own version."""
+
+LINUX = {
+    "library": ("-Wl,--no-undefined",),
+    "module": ("-Wl,--no-as-needed",),
+    "strip": ("-Wl,--strip-all",),
+}
+"""What linkers of Linux are told: of the kernels, of the module, and where no names are kept for debuggers.
+
+The module calls nothing of the C library and names it nevertheless: that tells auditwheel which one a wheel is for.
+"""
+
+MACOS = {
+    "library": ("-Wl,-undefined,error",),
+    "module": ("-Wl,-undefined,dynamic_lookup",),
+    "strip": ("-Wl,-dead_strip", "-Wl,-x"),
+}
+"""The same on macOS, where every library says at which path it is looked up: torch_cpu is in the process already."""
 
 COMMON = ("-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
 """For every file. Never -ffast-math: it loses NaN, and linked in, it flushes subnormals to 0 in the whole process."""
@@ -83,14 +109,20 @@ class Record:
 
 @dataclass(frozen=True)
 class Headers:
-    """Folders with headers of other packages, and the versions that tell when these have changed."""
+    """Folders with headers of other packages, and the versions that tell when these have changed.
+
+    What is compiled does not say where the headers lay, though messages of torch name the files that they come from.
+    """
 
     folders: Sequence[str]
     versions: Sequence[str]
+    through: Sequence[str] = ()
+    """What goes before a flag that is for the C++ compiler behind another."""
 
     @property
     def flags(self) -> list[str]:
-        return [word for folder in self.folders for word in ("-isystem", folder)]
+        words = (("-isystem", name, *self.through, f"-ffile-prefix-map={name}=include") for name in self.folders)
+        return [word for folder in words for word in folder]
 
 
 @dataclass(frozen=True)
@@ -128,11 +160,12 @@ class Unit:
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C++ compiler: its command, its name with the version, and whether it makes code for x86-64."""
+    """A C++ compiler: its command, its name with the version, and whether it makes code for x86-64 and for macOS."""
 
     command: Sequence[str]
     name: str
     x86_64: bool
+    macos: bool
 
     @classmethod
     def find(cls) -> "Compiler":
@@ -146,17 +179,22 @@ class Compiler:
         kind, keys = "g++", ("__GNUC__", "__GNUC_MINOR__", "__GNUC_PATCHLEVEL__")
         if "__clang__" in macros:
             kind, keys = "clang++", ("__clang_major__", "__clang_minor__", "__clang_patchlevel__")
-        return cls(command, f"{kind} {'.'.join(macros.get(key, '?') for key in keys)}", "__x86_64__" in macros)
+        name = f"{kind} {'.'.join(macros.get(key, '?') for key in keys)}"
+        return cls(command, name, "__x86_64__" in macros, "__APPLE__" in macros)
 
     def unit(self, source: Path, headers: Headers, own: Iterable[str] = ()) -> Unit:
         flags = (*COMMON, *DIALECT, "-Wall", "-Wno-psabi", *flags_of("CXXFLAGS"), *own)
         return Unit(source, (*self.command, *flags), self.name, headers)
 
-    def link(self, target: Path, objects: Iterable[Path], libraries: Iterable[str] = ()) -> None:
-        """Makes a shared library; the names of what is inside stay only where CXXFLAGS asks for debugging with -g."""
+    def link(self, kind: str, target: Path, objects: Iterable[Path], libraries: Iterable[str] = ()) -> None:
+        """Makes a shared library of a kind, "library" or "module".
+
+        The names of what is inside stay only where CXXFLAGS asks for debugging with -g.
+        """
         target.parent.mkdir(parents=True, exist_ok=True)
-        words = [*map(str, objects), *libraries, *flags_of("LDFLAGS")]
-        strip = [] if "-g" in flags_of("CXXFLAGS") else ["-Wl,--strip-all"]
+        system = MACOS if self.macos else LINUX
+        words = [*map(str, objects), *libraries, *system[kind], *flags_of("LDFLAGS")]
+        strip = () if "-g" in flags_of("CXXFLAGS") else system["strip"]
         call([*self.command, "-shared", "-o", str(target), *words, *strip], f"linking {target.name}")
 
 
@@ -182,10 +220,11 @@ class Nvcc:
         return cls(found, release[1] if release else "unknown", (*folders, *runtime))
 
     def unit(self, source: Path, host: Compiler, headers: Headers) -> Unit:
+        behind = replace(headers, through=("-Xcompiler",))
         compiler = ("-ccbin", *host.command) if len(host.command) == 1 else ()
         code = [word for architecture in CUDA.values() for word in ("-gencode", architecture)]
         flags = ("-O3", *ROUGH, "--expt-relaxed-constexpr", "-Xptxas", "-v", "-Xcompiler", ",".join(COMMON), *DIALECT)
-        return Unit(source, (self.path, *compiler, *code, *flags), f"nvcc {self.version} with {host.name}", headers)
+        return Unit(source, (self.path, *compiler, *code, *flags), f"nvcc {self.version} with {host.name}", behind)
 
 
 @dataclass(frozen=True)
@@ -207,10 +246,12 @@ class Build:
         Raises:
             BuildError: something is missing or failed; of CUDA only where `cuda` is True.
         """
+        if sys.platform == "win32":
+            raise BuildError("the kernels are for Linux and macOS")
         compiler = Compiler.find()
         torch = folder_of("torch")
         headers = Headers((f"{torch}/include",), (version("torch"),))
-        libraries = (f"-L{torch}/lib", "-ltorch_cpu", "-Wl,--no-undefined")
+        libraries = (f"-L{torch}/lib", "-ltorch_cpu")
         levels = [name for name, flags in SIMD.items() if compiler.x86_64 or not flags]
         sources = [SOURCES / "library.cpp", *sorted(SOURCES.glob("cpu/*.cpp"))]
         by_level = [(source, name) for name in levels for source in sources if level(source) == name]
@@ -220,14 +261,14 @@ class Build:
         record = Record(native=True, compiler=compiler.name, simd=levels)
         try:
             nvcc, kernels = self._cuda(cuda, compiler, headers)
-            compiler.link(self.kernels, [*kernels, *objects], [*libraries, *nvcc.libraries])
+            compiler.link("library", self.kernels, [*kernels, *objects], [*libraries, *nvcc.libraries])
             record = replace(record, cuda=list(CUDA), cuda_version=nvcc.version)
         except BuildError as error:
             if cuda:
                 raise
-            compiler.link(self.kernels, objects, libraries)
+            compiler.link("library", self.kernels, objects, libraries)
             record = replace(record, cuda_reason=str(error))
-        compiler.link(self.module, self._compile([information(compiler, record)]))
+        compiler.link("module", self.module, self._compile([information(compiler, record)]))
         return record
 
     def _cuda(self, wanted: bool | None, host: Compiler, headers: Headers) -> tuple[Nvcc, list[Path]]:
@@ -268,7 +309,8 @@ class BuildNative(build_ext):
         products[-1].write_text(json.dumps(asdict(record), indent=2) + "\n")
         LOG.info("native kernels: %s", record)
         if self.inplace:
-            remove(self._products_in_place())
+            in_place = self._products_in_place()
+            remove([*in_place, *in_place[-1].parent.glob("_C.*.so")])
             for built, place in self.get_output_mapping().items():
                 shutil.copy(built, place)
 
@@ -292,7 +334,7 @@ class BuildNative(build_ext):
         if native is False and cuda:
             raise SetupError("HIERGEO_CUDA=1 asks for a part of what HIERGEO_NATIVE=0 leaves out")
         if native is False:
-            return Record(reason="the build ran with HIERGEO_NATIVE=0")
+            return Record(reason="the build ran with HIERGEO_NATIVE=0, as that of the wheel for any platform does")
         kernels, module, _ = self._products()
         jobs = self.parallel or int(os.environ.get("MAX_JOBS") or os.cpu_count() or 1)
         try:
@@ -301,6 +343,29 @@ class BuildNative(build_ext):
             if native or cuda:
                 raise SetupError(f"{'HIERGEO_CUDA' if cuda else 'HIERGEO_NATIVE'}=1, but {error}") from error
             return Record(reason=str(error))
+
+
+class Wheel(bdist_wheel):
+    """`bdist_wheel` tagged by what was built: for this platform and CPython from 3.10 on, or for any where nothing was."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        built = self.get_finalized_command("build_ext").get_outputs()
+        self.root_is_pure = not any(Path(name).name == KERNELS for name in built)
+        if self.root_is_pure:
+            return "py3", "none", "any"
+        python, abi, platform = super().get_tag()
+        return ("cp{}{}".format(*PYTHON_TARGET), "abi3", platform) if LIMITED else (python, abi, platform)
+
+
+def compiles() -> bool:
+    """Whether a build here has a compiler and may use it."""
+    if switch("HIERGEO_NATIVE") is False or sys.platform == "win32":
+        return False
+    try:
+        Compiler.find()
+    except BuildError:
+        return False
+    return True
 
 
 def torch_has_cuda() -> bool:
@@ -322,9 +387,10 @@ def information(compiler: Compiler, record: Record) -> Unit:
         "CUDA_VERSION": record.cuda_version or "none",
         "TORCH_TARGET": ".".join(map(str, TORCH_TARGET)),
     }
-    python, pybind11 = sysconfig.get_path("include"), f"{folder_of('pybind11')}/include"
-    headers = Headers((python, pybind11), (sysconfig.get_config_var("SOABI"), version("pybind11")))
+    headers = Headers((sysconfig.get_path("include"),), (sys.version,))
     defines = [f'-DHIERGEO_{key}="{fact}"' for key, fact in facts.items()]
+    if LIMITED:
+        defines.append("-DPy_LIMITED_API=0x{:02x}{:02x}0000".format(*PYTHON_TARGET))
     return compiler.unit(SOURCES / "build_info.cpp", headers, defines)
 
 
