@@ -12,22 +12,19 @@ from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarcaps.fetching import image_refs
 from hiergeo.datasets.hierarcaps.tables import (
     EXPANDED,
+    OBTAIN,
     TEST,
     TRAIN,
-    Defect,
     Published,
     layout_of,
     parse_rows,
-    read_table,
     test_images,
 )
 from hiergeo.datasets.hierarchy import Hierarchy, Row
+from hiergeo.datasets.tables import read_table, without_defects
 from hiergeo.errors import InputError, UnavailableError, unknown_name
 
 NAME = "hierarcaps"
-
-COUNTED = 1000
-"""Number of defects after which reading stops."""
 
 
 @dataclass(frozen=True)
@@ -106,30 +103,8 @@ def belongs(row: Row, split: Split) -> bool:
 
 def read_rows(path: Path, layout: Published | None = None) -> tuple[Row, ...]:
     """All rows of a file, or an `InputError` for the first defect."""
-    try:
-        rows, defects = _sorted_out(path, layout)
-    except MemoryError as error:
-        raise InputError(f"{path} holds more rows than this machine has memory for: part it.") from error
-    if defects:
-        count = f"at least {COUNTED}" if len(defects) == COUNTED else str(len(defects))
-        more = f" (the first of {count} defects)" if len(defects) > 1 else ""
-        raise InputError(f"{defects[0]}{more}; correct {path} or replace it by an intact copy.")
-    return tuple(rows)
-
-
-def _sorted_out(path: Path, layout: Published | None) -> tuple[list[Row], list[Defect]]:
-    """The rows of a file and its defects, of which no more than `COUNTED` are waited for."""
-    table = read_table(path)
-    rows: list[Row] = []
-    defects: list[Defect] = []
-    for found in parse_rows(table, layout or layout_of(path, table.header)):
-        if isinstance(found, Row):
-            rows.append(found)
-        else:
-            defects.append(found)
-            if len(defects) == COUNTED:
-                break
-    return rows, defects
+    table = read_table(path, OBTAIN)
+    return tuple(without_defects(path, parse_rows(table, layout or layout_of(path, table.header))))
 
 
 def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None = None) -> None:
