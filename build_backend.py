@@ -20,6 +20,7 @@ from pathlib import Path
 from setuptools import build_meta
 from setuptools.build_meta import build_editable, prepare_metadata_for_build_editable, prepare_metadata_for_build_wheel
 
+import build_compilers
 import build_native
 
 __all__ = [
@@ -48,7 +49,7 @@ def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
     """A torch to compile against, a download of gigabytes, only where something can be compiled and may be."""
-    return [f"torch>={'.'.join(map(str, build_native.TORCH_TARGET))}"] if build_native.compiles() else []
+    return [f"torch>={'.'.join(map(str, build_compilers.TORCH_TARGET))}"] if build_native.compiles() else []
 
 
 get_requires_for_build_editable = get_requires_for_build_wheel
@@ -67,7 +68,7 @@ def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata
 
 
 def moment() -> int:
-    """The date of all files in an archive, in seconds since 1970: SOURCE_DATE_EPOCH, else midnight UTC of the release."""
+    """The date of all files in an archive, in seconds since 1970: SOURCE_DATE_EPOCH, else that of the release."""
     named = os.environ.get("SOURCE_DATE_EPOCH")
     if named:
         return int(named)

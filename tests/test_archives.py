@@ -17,12 +17,19 @@ FILES = {
     "CITATION.cff": "date-released: 2026-02-03\n",
     "LICENSE": "words\n",
     "README.md": "words\n",
-    "MANIFEST.in": "include CITATION.cff build_backend.py build_native.py\ninclude tool.sh\n",
+    "MANIFEST.in": "include CITATION.cff build_backend.py build_compilers.py build_native.py\ninclude tool.sh\n",
     "hiergeo/__init__.py": "",
     "hiergeo/py.typed": "",
     "tool.sh": "#!/bin/sh\n",
 }
-COPIED = ("build_backend.py", "build_native.py", "pyproject.toml", "setup.py", "hiergeo/_version.py")
+COPIED = (
+    "build_backend.py",
+    "build_compilers.py",
+    "build_native.py",
+    "pyproject.toml",
+    "setup.py",
+    "hiergeo/_version.py",
+)
 BUILT = "import build_backend as b; print(b.build_sdist('out'), b.build_wheel('out'))"
 ASKED = "import build_backend as b; print(b.get_requires_for_build_sdist(), b.get_requires_for_build_wheel())"
 

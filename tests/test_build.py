@@ -22,7 +22,16 @@ import hiergeo
 pytest.importorskip("setuptools", minversion="77", reason="builds here need setuptools: pip install 'hiergeo[test]'")
 
 ROOT = Path(__file__).parent.parent
-PACKAGING = ("LICENSE", "MANIFEST.in", "README.md", "build_backend.py", "build_native.py", "pyproject.toml", "setup.py")
+PACKAGING = (
+    "LICENSE",
+    "MANIFEST.in",
+    "README.md",
+    "build_backend.py",
+    "build_compilers.py",
+    "build_native.py",
+    "pyproject.toml",
+    "setup.py",
+)
 LIBRARY = "_kernels.abi3.so"
 MODULE = "_C.abi3.so"
 SETTINGS = ("CXX", "CXXFLAGS", "LDFLAGS", "CUDA_HOME", "HIERGEO_CUDA", "HIERGEO_NATIVE")
