@@ -61,6 +61,7 @@ ALLOWED = {
     | DATA
     | MEASURES
     | {"auditing", "evaluation", "findings", "report", "search", "serving", "training"},
+    "review": BASE | DATA | MEASURES | {"construction", "explorer", "report", "serving"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "losses", "search", "training"},
@@ -81,6 +82,7 @@ ALLOWED = {
         "language",
         "losses",
         "report",
+        "review",
         "search",
         "serving",
         "study",
