@@ -5,6 +5,9 @@ import { picture } from "./api.js";
 
 const LONGEST = 1000;
 
+/** Characters of a line of a field, about. */
+const CHARACTERS = 36;
+
 /** The picture that is shown, to be revoked. @type {string | null} */
 let shown = null;
 
@@ -47,7 +50,7 @@ function framed(row) {
   const frame = h("figure", { class: "frame" });
   if (shown) URL.revokeObjectURL(shown);
   shown = null;
-  const address = row.image ? h("figcaption", null, caption(row.image, 60)) : null;
+  const address = row.image ? h("figcaption", { title: row.image }, caption(row.image.split(/[/\\]/).pop(), 60)) : null;
   if (!row.picture) {
     frame.append(h("p", { class: "empty" }, row.image ? "The picture is not on this machine." : "No picture."));
     if (address) frame.append(address);
@@ -92,7 +95,7 @@ function cell(row, side, tier, text, editing) {
   if (editing) {
     const field = h("textarea", {
       class: "field",
-      rows: "2",
+      rows: String(Math.min(8, Math.max(1, Math.ceil(text.length / CHARACTERS)))),
       maxlength: String(LONGEST),
       "aria-label": label,
       "data-side": side,
@@ -111,7 +114,11 @@ function cell(row, side, tier, text, editing) {
   );
 }
 
+/** What the judge said of a text, unless it or what it was compared with has been edited since. */
 function judged(row, side, tier) {
+  const compared = side === "positive" ? [["positive", tier - 1]] : [["positive", tier]];
+  const changed = ([of, at]) => row[of]?.[at] !== row.built[of]?.[at];
+  if ([[side, tier], ...compared].some(changed)) return null;
   const value = side === "positive" ? row.entailment[tier - 1] : row.contradiction[tier];
   if (value === undefined || value === null) return null;
   const words = side === "positive" ? `entails tier ${tier - 1}` : "contradicts";
