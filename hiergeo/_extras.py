@@ -55,6 +55,7 @@ PACKAGES = (
     Package("qdrant_client", "qdrant-client", "qdrant"),
     Package("qdrant_edge", "qdrant-edge-py", "qdrant"),
     Package("ray", "ray", "ray"),
+    Package("openai", "openai", "openai"),
     Package("vllm", "vllm", "vllm"),
     Package("pandas", "pandas", "pandas"),
     Package("matplotlib", "matplotlib", "plot"),

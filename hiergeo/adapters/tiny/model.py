@@ -9,7 +9,6 @@ from hiergeo.adapters import clip, hub, tiny, weights
 from hiergeo.adapters.clip import OpenClipModel
 from hiergeo.adapters.pixels import square
 from hiergeo.adapters.tiny.network import CLIP, preprocessing
-from hiergeo.adapters.transformer import causal_mask
 from hiergeo.storage import tensors
 from hiergeo.storage.files import sha256
 
@@ -48,14 +47,13 @@ def _describes_tiny(config: Any) -> bool:
 
 def _loaded(name: str, file: Path, device: torch.device) -> OpenClipModel:
     config = tiny.config()
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):  # a network on the device "meta" would import the compiler of torch
         network = CLIP(**config)
     expected = {weight: tuple(held.shape) for weight, held in network.state_dict().items()}
     tensors.check_fit(file, expected, tensors.shapes(file))
     state = tensors.read(file)
     weights.check_finite(file, state)
-    network.to_empty(device="cpu").load_state_dict(state)
-    network.attn_mask = causal_mask(len(network.attn_mask))
+    network.load_state_dict(state)
     pictures = network.visual.preprocess_cfg
     transform = square(pictures["size"], pictures["mean"], pictures["std"], "crop")
     return OpenClipModel(name, network, device, tokenizer=tiny.tokenizer(), transform=transform, config=config)
