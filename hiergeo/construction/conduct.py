@@ -126,6 +126,7 @@ def build(
             passes.run(share)
             if share.total > 1:
                 return Built(folder, passes.rows, stages=passes.runs, usage=passes.usage, finished=False)
+            answers.clear_all()
             made = card.Provenance(asked.as_table(), source.name, backend=backend.identity, judge=judge.identity)
             return _written(folder, asked, passes, made)
 
