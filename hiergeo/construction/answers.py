@@ -1,0 +1,112 @@
+"""Answers that were paid for: kept one by one while a shard is made, so that a killed build asks for none twice.
+
+A file of answers has one signed JSON object a line. A process that is killed leaves at most one line half written,
+which is passed over; the call that it belonged to is made again.
+"""
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from hiergeo import _limits
+from hiergeo.errors import InputError
+from hiergeo.storage.documents import HASH, content_sha256, parse_json, signed
+from hiergeo.storage.files import retire, writing
+
+FOLDER = "answers"
+"""The folder of answers in that of a build's work."""
+
+
+@final
+class Answers:
+    """Answers by key, on disk as soon as they are put. Threads may share it.
+
+    The answers of one shard are held at a time: `begin` opens its file, `clear` removes it once the shard itself
+    is stored. Before the first `begin`, and after `clear`, answers are held in memory alone.
+
+    Args:
+        folder: where files of answers go; it is made when it is needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._known: dict[str, Any] = {}
+        self._file: Path | None = None
+        self._descriptor: int | None = None
+
+    def begin(self, name: str) -> None:
+        """Open the answers of a shard, those of an earlier run among them.
+
+        Args:
+            name: of the shard, such as ``generalise-00012``.
+
+        Raises:
+            UnavailableError: the file cannot be read or written.
+        """
+        self.close()
+        path = self.folder / f"{name}.jsonl"
+        with writing(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            content = path.read_bytes() if path.exists() else b""
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            if content and not content.endswith(b"\n"):
+                os.write(self._descriptor, b"\n")
+        self._file = path
+        self._known = dict(filter(None, map(_entry, content.split(b"\n"))))
+
+    def get(self, key: str) -> Any:
+        """The answer that was put under a key; None if there is none."""
+        with self._lock:
+            return self._known.get(key)
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep an answer; when this returns, it outlives the process.
+
+        Args:
+            key: a hash of all that the answer depends on.
+            value: a JSON value other than null.
+
+        Raises:
+            UnavailableError: it cannot be written.
+            InputError: it is longer than `hiergeo._limits` allows.
+        """
+        line = signed({"key": key, "value": value}, None).encode()
+        if len(line) > _limits.RECORD_CHARACTERS:
+            raise InputError(f"an answer of {len(line):,} bytes is too long to be kept.")
+        with self._lock:
+            self._known[key] = value
+            if self._descriptor is not None:
+                with writing(self._file or self.folder):
+                    while line:
+                        line = line[os.write(self._descriptor, line) :]
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def clear(self) -> None:
+        """Remove the answers of the shard that is finished."""
+        file = self._file
+        self.close()
+        if file is not None:
+            retire(file)
+
+    def close(self) -> None:
+        """Forget the answers; their file stays."""
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+            self._descriptor, self._file, self._known = None, None, {}
+
+
+def _entry(line: bytes) -> tuple[str, Any] | None:
+    """The key and the value in a line; None for one that is empty, half written or damaged."""
+    try:
+        held = parse_json(line) if len(line) <= _limits.RECORD_CHARACTERS else None
+    except ValueError:
+        return None
+    if not isinstance(held, Mapping) or held.get(HASH) != content_sha256(held) or not isinstance(held.get("key"), str):
+        return None
+    return held["key"], held.get("value")
