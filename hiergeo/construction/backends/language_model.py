@@ -202,36 +202,39 @@ def openai_backend(model: str, *, seed: int = 0, answers: Store | None = None, *
         InputError: an option that does not exist or does not fit.
         UnavailableError: the client is not installed.
     """
-    from hiergeo.construction.engines import openai
+    from hiergeo.construction.engines.openai import OPTIONS as THEIRS
+    from hiergeo.construction.engines.openai import OpenAIEngine
 
-    own, rest = _split("openai", options, {**OPTIONS, **PRICES}, openai.OPTIONS)
-    return _backend(openai.OpenAIEngine(model, **rest), own, seed, answers)
+    own, rest = _split("openai", options, {**OPTIONS, **PRICES}, THEIRS)
+    return _backend(OpenAIEngine(model, **rest), own, seed, answers)
 
 
 def transformers_backend(
     model: str, *, seed: int = 0, answers: Store | None = None, **options: Any
 ) -> LanguageModelBackend:
     """A local model of transformers; see `openai_backend`."""
-    from hiergeo.construction.engines import transformers
+    from hiergeo.construction.engines.transformers import OPTIONS as THEIRS
+    from hiergeo.construction.engines.transformers import TransformersEngine
 
-    own, rest = _split("transformers", options, OPTIONS, transformers.OPTIONS)
-    return _backend(transformers.TransformersEngine(model, **rest), own, seed, answers)
+    own, rest = _split("transformers", options, OPTIONS, THEIRS)
+    return _backend(TransformersEngine(model, **rest), own, seed, answers)
 
 
 def vllm_backend(model: str, *, seed: int = 0, answers: Store | None = None, **options: Any) -> LanguageModelBackend:
     """A model run by vLLM in this process; see `openai_backend`."""
-    from hiergeo.construction.engines import vllm
+    from hiergeo.construction.engines.vllm import OPTIONS as THEIRS
+    from hiergeo.construction.engines.vllm import VLLMEngine
 
-    own, rest = _split("vllm", options, OPTIONS, vllm.OPTIONS)
-    return _backend(vllm.VLLMEngine(model, **rest), own, seed, answers)
+    own, rest = _split("vllm", options, OPTIONS, THEIRS)
+    return _backend(VLLMEngine(model, **rest), own, seed, answers)
 
 
 def ray_backend(model: str, *, seed: int = 0, answers: Store | None = None, **options: Any) -> LanguageModelBackend:
     """A model run by vLLM on a cluster of Ray; see `openai_backend`."""
-    from hiergeo.construction.engines import vllm
+    from hiergeo.construction.engines.vllm import RAY_OPTIONS, RayEngine
 
-    own, rest = _split("ray", options, OPTIONS, vllm.RAY_OPTIONS)
-    return _backend(vllm.RayEngine(model, **rest), own, seed, answers)
+    own, rest = _split("ray", options, OPTIONS, RAY_OPTIONS)
+    return _backend(RayEngine(model, **rest), own, seed, answers)
 
 
 def _split(

@@ -14,9 +14,6 @@ STOPPED, TRUNCATED, REFUSED = "stop", "length", "refused"
 REPLY_CHARACTERS = 1 << 17
 """Characters of a reply that are kept; a longer one counts as `TRUNCATED`."""
 
-TEXT_CHARACTERS = 300
-"""Characters of a text that an engine which constrains its model lets it write."""
-
 
 @final
 @dataclass(frozen=True)
@@ -74,9 +71,9 @@ class Prompt:
         return _object({name: {"type": "string"} for name in self.names})
 
     @property
-    def tight_schema(self) -> dict[str, Any]:
-        """The JSON schema of the answer, with the caption written out and the length of texts bounded."""
-        text = {"type": "string", "minLength": 1, "maxLength": TEXT_CHARACTERS}
+    def schema_with_caption(self) -> dict[str, Any]:
+        """The JSON schema of the answer, with the caption written out."""
+        text = {"type": "string"}
         return _object({name: {"const": self.caption} if name == "caption" else text for name in self.names})
 
 

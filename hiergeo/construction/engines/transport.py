@@ -189,7 +189,7 @@ def _capping(openai: Any, timeout: float) -> Any:
     """What makes responses of the client end with an error beyond `BODY_BYTES` or `timeout` seconds."""
     library = import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
 
-    class Capped(library.SyncByteStream):  # type: ignore[misc, name-defined]
+    class Capped(library.SyncByteStream):  # type: ignore[name-defined]
         def __init__(self, stream: Any) -> None:
             self._stream, self._until = stream, time.monotonic() + timeout
 
