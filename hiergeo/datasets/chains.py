@@ -128,6 +128,30 @@ def read_split(folder: Path, split: str) -> list[Chain]:
     return [replace(row, negative=other.negative) for row, other in zip(rows, beside, strict=True)]
 
 
+def everything(place: Path) -> tuple[Path, dict[str, list[Chain]]]:
+    """The folder of images, and the chains of every split of a built folder, or those of a file under its name.
+
+    Splits without rows are left out.
+
+    Raises:
+        InputError: a damaged file.
+        UnavailableError: the folder has no split.
+    """
+    if place.is_file():
+        return place.parent, {place.name: read(place)}
+    there = [split for split, (file, _) in FILES.items() if _has_rows(place / file)]
+    if not there:
+        raise UnavailableError(f"{place} holds no chains: {CURE}.")
+    return place, {split: read_split(place, split) for split in there}
+
+
+def _has_rows(path: Path) -> bool:
+    if size_of(path) is None:
+        return False
+    with path.open("rb") as handle:
+        return bool(handle.readline()) and bool(handle.readline())
+
+
 def read(path: Path | str) -> list[Chain]:
     """The chains of a CSV file, gzip or not, in the format of HierarCaps' training or test file.
 
