@@ -6,6 +6,8 @@ from typing import final
 
 from hiergeo._text import shortened
 from hiergeo.construction.backends.prompts import CAPTION, Question
+from hiergeo.construction.captions import SEPARATOR
+from hiergeo.construction.drafts import normalised
 from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Reply
 from hiergeo.storage.documents import parse_json
 
@@ -17,9 +19,6 @@ LONGEST = 1000
 
 ECHOED_WORDS = 5
 """Words of a prompt in a row, none of them all in the item itself, that a text must not repeat."""
-
-SEPARATOR = "=>"
-"""What stands between the tiers of a chain in files; no text may hold it."""
 
 THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
@@ -70,11 +69,6 @@ def read_reply(question: Question, reply: Reply) -> tuple[str, ...]:
     return tuple(texts[name] for name in question.asked)
 
 
-def normalised(text: str) -> str:
-    """A text for comparison: case, white space and a full stop at the end left out, compatible characters as one."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(" .")
-
-
 def _object(text: str) -> dict[str, object]:
     bare = THOUGHT.sub("", text, count=1) if THOUGHT.match(text) else text
     fenced = FENCED.findall(bare)
@@ -121,7 +115,7 @@ def _echoes(text: str, question: Question) -> bool:
     """Whether words in a row come out of the instructions or their example, and not out of the item."""
     words = normalised(text).split()
     known = set(re.findall(r"\w+", normalised(question.user)))
-    prompt = f" {normalised(question.system)} "
+    prompt = normalised(question.system)
     for start in range(len(words) - ECHOED_WORDS + 1):
         run = words[start : start + ECHOED_WORDS]
         if " ".join(run) in prompt and not known.issuperset(run):

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import torch
 
+from hiergeo import _extras
 from hiergeo._devices import resolve_device
 from hiergeo.adapters import hub
 from hiergeo.errors import InputError, reason, unknown_name
@@ -40,7 +41,7 @@ class LocalModel:
             raise InputError("name the model: transformers:FOLDER or transformers:ORG/NAME.")
         if dtype not in DTYPES:
             raise unknown_name("dtype", dtype, DTYPES)
-        self._transformers = hub.require("transformers", "hf")
+        self._transformers = _extras.require("transformers", "a local model")
         self.source, self._kind = source, kind
         self.device = resolve_device(device)
         self.dtype = "float32" if dtype == "auto" and self.device.type == "cpu" else dtype

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, final
 
+from hiergeo import _extras
 from hiergeo.errors import UnavailableError, reason
 
 BODY_BYTES = 1 << 22
@@ -84,12 +85,7 @@ class Transport:
     """
 
     def __init__(self, address: str, key: str, timeout: float, attempts: int) -> None:
-        try:
-            import openai
-        except ImportError as error:
-            raise UnavailableError(
-                f"an endpoint needs the client of OpenAI ({error}): pip install 'hiergeo[openai]'."
-            ) from error
+        openai = _extras.require("openai", "the backend openai")
         self.address, self._key, self._timeout, self._attempts = address, key, timeout, attempts
         self._errors: tuple[type[Exception], type[Exception]] = (openai.APIStatusError, openai.APIConnectionError)
         http = openai.DefaultHttpxClient(timeout=timeout, event_hooks={"response": [_capping(openai, timeout)]})
