@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+from construction_toys import ToyBackend, ToyJudge
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiergeo.construction import card, card_text
+from hiergeo.construction import BuildPlan, build, card, card_text
+from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.card import Provenance, portable, read_card, update_card, write_card
+from hiergeo.construction.judges import JUDGES
 from hiergeo.construction.leakage import Leakage, Reference, leakage
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
@@ -149,3 +152,17 @@ def test_code_blocks_hold_any_text(text):
     fence = lines[0].removesuffix("text")
     assert lines[-1] == fence
     assert not any(line.lstrip().startswith(fence) for line in lines[1:-1])
+
+
+def test_a_build_ends_with_a_card(tmp_path, monkeypatch):
+    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)
+    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)
+    (tmp_path / "captions.csv").write_text("caption\na dog runs over the wet grass\na cat sleeps on the sofa\nno\n")
+    plan = BuildPlan(backend="toy", judge="toy", test_fraction=0.5, licence="cc0-1.0")
+    built = build(tmp_path / "captions.csv", tmp_path / "out", plan)
+    found = read_card(tmp_path / "out")
+    assert built.card == found
+    assert (found["source"], found["captions"], found["licence"]) == ("captions.csv", 3, "cc0-1.0")
+    assert found["backend"]["name"] == "toy"
+    assert sum(split["rows"] for split in found["splits"].values()) == built.train + built.test
+    assert sum(sum(reasons.values()) for reasons in found["dropped"].values()) == 3 - built.train - built.test

@@ -14,6 +14,7 @@ import hiergeo
 PACKAGE = Path(hiergeo.__file__).parent
 BASE = {
     "_devices",
+    "_extras",
     "_limits",
     "_numerics",
     "_plugins",
@@ -61,8 +62,9 @@ ALLOWED = {
     | DATA
     | MEASURES
     | {"auditing", "evaluation", "findings", "report", "search", "serving", "training"},
+    "review": BASE | DATA | MEASURES | {"construction", "explorer", "report", "serving"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
-    "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
+    "info": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "losses", "search", "training"},
     "__main__": {"cli"},
     "cli": BASE
@@ -81,6 +83,7 @@ ALLOWED = {
         "language",
         "losses",
         "report",
+        "review",
         "search",
         "serving",
         "study",

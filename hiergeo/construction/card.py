@@ -14,16 +14,18 @@ import numpy as np
 
 from hiergeo._version import __version__
 from hiergeo.construction.card_text import readme
-from hiergeo.construction.leakage import Leakage
+from hiergeo.construction.leakage import Leakage, leakage, reference
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo.errors import InputError
 from hiergeo.metrics.length import chain_lengths
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
 from hiergeo.storage.files import atomic_write_text, sha256, size_of
 
 JSON, README, LEAKS = "card.json", "README.md", "leakage.csv"
+
+FILES = (JSON, README, LEAKS)
 
 FORMAT = 1
 
@@ -119,6 +121,15 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
     return card
 
 
+def describe(folder: Path, provenance: Provenance, *, progress: bool = False) -> dict[str, Any]:
+    """Compare the chains in a folder with HierarCaps' test split, where it is on this machine, and write the card.
+
+    Arguments, result and errors are those of `write_card`.
+    """
+    _, rows = chains.everything(folder)
+    return write_card(folder, provenance, leakage(rows, [reference("hierarcaps")], folder=folder, progress=progress))
+
+
 def update_card(
     folder: Path, *, leaks: Leakage | None = None, quality: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, Any]:
@@ -163,18 +174,12 @@ def contents(folder: Path) -> dict[str, Any]:
         if (size := size_of(folder / name)) is not None
     }
     told = "".join(f"{name} {held['sha256']}\n" for name, held in sorted(files.items()) if name != "dropped.csv")
-    splits, images = {}, dict[str, set[str]]()
-    for name, (file, _) in chains.FILES.items():
-        if file in files and _has_rows(folder / file):
-            rows = chains.read_split(folder, name)
-            splits[name] = _split(rows)
-            images[name] = {row.image for row in rows if row.image}
-    if not splits:
-        raise UnavailableError(f"{folder} holds no chains: {chains.CURE}.")
+    _, splits = chains.everything(folder)
+    images = {name: {row.image for row in rows if row.image} for name, rows in splits.items()}
     return {
         "data_sha256": hashing(told.encode()).hexdigest(),
         "files": files,
-        "splits": splits,
+        "splits": {name: _split(rows) for name, rows in splits.items()},
         "images_in_train_and_test": len(images.get("train", set()) & images.get("test", set())),
     }
 
@@ -192,11 +197,6 @@ def _portable(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return re.sub(r"^([a-z_]+:)?(?:/(?!/)|~|[A-Za-z]:[\\/])(?:[^\n]*[\\/])?(?=[^\n\\/]+/?$)", r"\1", value)
-
-
-def _has_rows(path: Path) -> bool:
-    with path.open("rb") as handle:
-        return bool(handle.readline()) and bool(handle.readline())
 
 
 def _split(rows: Sequence[Chain]) -> dict[str, Any]:

@@ -67,8 +67,8 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     source = f"the captions of {plain(card['source'])}" if card["source"] else "captions"
     yield (
         f"Chains of {tiers} texts from general to specific, with contradicting texts, in the format of HierarCaps, "
-        f"made from {source} by hiergeo {plain(card['hiergeo'])}. Nobody wrote or checked them by hand unless a split is "
-        "called `reviewed`."
+        f"made from {source} by hiergeo {plain(card['hiergeo'])}. Nobody wrote or checked them by hand unless a split "
+        "is called `reviewed`."
     )
     known = not str(card["licence"]).startswith("unknown")
     yield f"Licence: {plain(card['licence'])}" + ("." if not known else "")
