@@ -1,7 +1,7 @@
-"""Says which version this is, once every place that names it agrees: `python packaging/versions.py [TAG]`.
+"""Prints the version, where every place that names it agrees: `python packaging/versions.py [TAG]`.
 
-Prints the version. Exits with 1 and what differs where the tag is not `v` and the version, or where `hiergeo/_version.py`,
-CITATION.cff, the topmost heading of CHANGELOG.md or the conda recipe names another.
+Exits with 1 and what differs where the tag is not `v` and the version, or where one of `hiergeo/_version.py`,
+CITATION.cff, the topmost heading of CHANGELOG.md and the conda recipe names another.
 """
 
 import re
