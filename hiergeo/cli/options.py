@@ -92,7 +92,12 @@ Model = Annotated[
         metavar="SPEC",
     ),
 ]
-Data = Annotated[str, typer.Option("--data", "-d", help="hierarcaps or scenes.", metavar="NAME")]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", "-d", help="hierarcaps, scenes, or chains of your own: chains:DIR, chains:FILE.csv.", metavar="NAME"
+    ),
+]
 Split = Annotated[str, typer.Option(help="Split of the dataset.", metavar="NAME")]
 Rows = Annotated[int | None, typer.Option(help="Only the first N rows.", metavar="N", min=1)]
 Geometry = Annotated[

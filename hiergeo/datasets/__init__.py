@@ -15,12 +15,16 @@ from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
 from hiergeo.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from hiergeo.datasets import hierarcaps, scenes
+    from hiergeo.datasets import chains, hierarcaps, scenes
 
 DATASETS: Plugins[Callable[..., Hierarchy]] = Plugins(
     "dataset",
     "hiergeo.datasets",
-    {"hierarcaps": "hiergeo.datasets.hierarcaps:load", "scenes": "hiergeo.datasets.scenes:load"},
+    {
+        "chains": "hiergeo.datasets.chains:load",
+        "hierarcaps": "hiergeo.datasets.hierarcaps:load",
+        "scenes": "hiergeo.datasets.scenes:load",
+    },
 )
 """Name -> what reads a dataset: a function ``(split, **options) -> Hierarchy``."""
 
@@ -31,6 +35,7 @@ __all__ = [
     "Labelled",
     "Row",
     "balanced_by_length",
+    "chains",
     "content_free",
     "data_home",
     "exchanged_words",
@@ -52,8 +57,9 @@ def load(name: str, split: str = "test", **options: Any) -> Hierarchy:
     """Read a split of a dataset.
 
     Args:
-        name: ``hierarcaps``, ``scenes``, or one that another package registers (entry-point group
-            ``hiergeo.datasets``: a function ``(split, **options) -> Hierarchy``).
+        name: ``hierarcaps``, ``scenes``, ``chains:DIR`` or ``chains:FILE.csv`` (chains of one's own), or one that
+            another package registers (entry-point group ``hiergeo.datasets``: a function ``(split, **options) ->
+            Hierarchy``). What follows a colon is its option `address`.
         split: a split of that dataset.
         options: what that dataset's own `load` takes besides the split.
 
@@ -61,11 +67,15 @@ def load(name: str, split: str = "test", **options: Any) -> Hierarchy:
         InputError: the name, the split or an option is unknown (the nearest one is suggested), or the data is damaged.
         UnavailableError: the data is not on this machine; the message says how to get it.
     """
-    if name not in DATASETS.names() and (Path(name).suffix or "/" in name):
-        raise InputError(
-            f"'{name}' is no dataset: files are not taken here, only names ({', '.join(DATASETS.names())}); "
-            "docs/extending.md says how to register a dataset of your own."
-        )
+    if name not in DATASETS.names():
+        kind, colon, address = name.partition(":")
+        if colon and kind in DATASETS:
+            name, options = kind, {**options, "address": address}
+        elif Path(name).suffix or "/" in name:
+            raise InputError(
+                f"'{name}' is no dataset: of files write chains:{name}, or one of the names "
+                f"{', '.join(DATASETS.names())}; docs/extending.md says how to register a dataset of your own."
+            )
     loader = DATASETS.get(name)
     with DATASETS.running(name, f"could not read '{split}'"):
         _, *known = inspect.signature(loader).parameters

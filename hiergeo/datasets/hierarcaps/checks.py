@@ -14,16 +14,16 @@ from hiergeo.datasets.hierarcaps.fetching import image_name, open_image
 from hiergeo.datasets.hierarcaps.splits import SPLITS, TRAINING, Split, belongs, find_split
 from hiergeo.datasets.hierarcaps.tables import (
     IMAGE_COLUMN,
+    OBTAIN,
     TRAIN,
-    Defect,
     Published,
     layout_of,
     parse_rows,
-    read_table,
     recorded_checksum,
     test_images,
 )
 from hiergeo.datasets.hierarchy import Row
+from hiergeo.datasets.tables import Defect, read_table
 from hiergeo.errors import HiergeoError, UnavailableError
 from hiergeo.storage.files import path_of, sha256
 
@@ -137,7 +137,7 @@ def validate(
 
 
 def _defects(path: Path, split: Split | None, images: bool, progress: bool) -> Iterator[Defect]:
-    table = read_table(path)
+    table = read_table(path, OBTAIN)
     yield from checksum_defects(path)
     layout = layout_of(path, table.header)
     training = split in map(SPLITS.get, TRAINING) if split else layout is TRAIN

@@ -12,20 +12,20 @@ from hiergeo.datasets import download
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarcaps.tables import (
     FILES,
-    GZIP,
+    OBTAIN,
     SOURCE,
     TRAIN,
     checksum_record,
     folder,
     parse_rows,
-    read_table,
     recorded_checksum,
     test_images,
 )
 from hiergeo.datasets.hierarchy import ImageRef, Row
 from hiergeo.datasets.pictures import open_rgb
+from hiergeo.datasets.tables import read_table
 from hiergeo.errors import InputError, UnavailableError, unknown_name
-from hiergeo.storage.files import atomic_write_text, remove_leftovers, sha256, size_of
+from hiergeo.storage.files import GZIP, atomic_write_text, remove_leftovers, sha256, size_of
 from hiergeo.storage.locks import clear, locked
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _check_train(path: Path) -> None:
         if handle.read(len(GZIP)) != GZIP:
             raise InputError(f"{path} is no gzip file.")
     sound, odd = set[int](), set[int | None]()
-    for found in parse_rows(read_table(path), TRAIN):
+    for found in parse_rows(read_table(path, OBTAIN), TRAIN):
         if isinstance(found, Row):
             sound.add(found.row_id)
         elif found.row is None:

@@ -7,27 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
+from hiergeo.datasets import chains
 from hiergeo.datasets.controls import balanced_by_length
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarcaps.fetching import image_refs
 from hiergeo.datasets.hierarcaps.tables import (
     EXPANDED,
+    OBTAIN,
     TEST,
     TRAIN,
-    Defect,
     Published,
     layout_of,
     parse_rows,
-    read_table,
     test_images,
 )
 from hiergeo.datasets.hierarchy import Hierarchy, Row
+from hiergeo.datasets.tables import read_table, without_defects
 from hiergeo.errors import InputError, UnavailableError, unknown_name
 
 NAME = "hierarcaps"
-
-COUNTED = 1000
-"""Number of defects after which reading stops."""
 
 
 @dataclass(frozen=True)
@@ -106,30 +104,8 @@ def belongs(row: Row, split: Split) -> bool:
 
 def read_rows(path: Path, layout: Published | None = None) -> tuple[Row, ...]:
     """All rows of a file, or an `InputError` for the first defect."""
-    try:
-        rows, defects = _sorted_out(path, layout)
-    except MemoryError as error:
-        raise InputError(f"{path} holds more rows than this machine has memory for: part it.") from error
-    if defects:
-        count = f"at least {COUNTED}" if len(defects) == COUNTED else str(len(defects))
-        more = f" (the first of {count} defects)" if len(defects) > 1 else ""
-        raise InputError(f"{defects[0]}{more}; correct {path} or replace it by an intact copy.")
-    return tuple(rows)
-
-
-def _sorted_out(path: Path, layout: Published | None) -> tuple[list[Row], list[Defect]]:
-    """The rows of a file and its defects, of which no more than `COUNTED` are waited for."""
-    table = read_table(path)
-    rows: list[Row] = []
-    defects: list[Defect] = []
-    for found in parse_rows(table, layout or layout_of(path, table.header)):
-        if isinstance(found, Row):
-            rows.append(found)
-        else:
-            defects.append(found)
-            if len(defects) == COUNTED:
-                break
-    return rows, defects
+    table = read_table(path, OBTAIN)
+    return tuple(without_defects(path, parse_rows(table, layout or layout_of(path, table.header))))
 
 
 def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None = None) -> None:
@@ -139,24 +115,26 @@ def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None =
     a chain are those of a test row; that needs the test split in the data home, and a warning says where it is missing.
 
     Args:
-        training: the rows to train on; a hierarchy of another dataset passes.
+        training: the rows to train on; a hierarchy of another dataset passes. Chains of one's own are told by the
+            numbers of their images alone.
         home: the data home, by default `data_home()`.
 
     Raises:
         InputError: some rows do; it counts them and names the split to use.
     """
-    if isinstance(training, Hierarchy) and training.name != NAME:
+    own = isinstance(training, Hierarchy) and training.name.partition(":")[0] == chains.NAME
+    if isinstance(training, Hierarchy) and training.name != NAME and not own:
         return
     rows = training.rows if isinstance(training, Hierarchy) else training
     leaked = sum(row.image_id in test_images() for row in rows)
-    unnamed = [row.positive for row in rows if row.image_id is None]
+    unnamed = [row.positive for row in rows if row.image_id is None and not own]
     if unnamed:
         leaked += sum(map(_test_chains(home or data_home()).__contains__, unnamed))
     if leaked:
         source = f"split '{training.split}'" if isinstance(training, Hierarchy) else "these rows"
         raise InputError(
             f"cannot train on {source}: {leaked} of {len(rows)} rows describe test images; "
-            "train on split 'expanded-train' instead."
+            + ("leave them out." if own else "train on split 'expanded-train' instead.")
         )
 
 

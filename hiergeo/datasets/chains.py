@@ -1,0 +1,253 @@
+"""Chains of one's own: folders that `hiergeo build` made, and CSV files in the formats of HierarCaps.
+
+A file has a row a chain: the columns ``positive``, perhaps ``negative`` and ``image_url`` (as HierarCaps' training
+file), or ``captions`` and perhaps ``image_url`` (as its test file). The texts of a chain are joined by ``=>``, general
+to specific. Addresses of images are never fetched.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import final
+
+from hiergeo import _limits
+from hiergeo.datasets.addresses import image_numbers, image_refs
+from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, Row
+from hiergeo.datasets.tables import Defect, Table, chain, chain_problems, parse_records, read_table, without_defects
+from hiergeo.errors import InputError, UnavailableError, unknown_name
+from hiergeo.storage.files import atomic_write_text, path_of, size_of
+
+NAME = "chains"
+
+FILES = {
+    "train": ("train.csv", None),
+    "test": ("test.csv", "test_expanded.csv"),
+    "reviewed": ("reviewed.csv", "reviewed_expanded.csv"),
+}
+"""Split -> its file in a built folder, and the file of the same rows with negatives."""
+
+CURE = "name a folder made by `hiergeo build`, or a CSV file of chains"
+
+POSITIVE, NEGATIVE, CAPTIONS, IMAGE, ID = "positive", "negative", "captions", "image_url", "id"
+
+ARROW = " => "
+
+LINE_ENDS = "\r\n\0"
+"""What no cell may hold."""
+
+CELL_CHARACTERS = 131_072
+"""Characters of a cell that Python's CSV reader takes."""
+
+
+@final
+@dataclass(frozen=True)
+class Chain:
+    """A row of a file of chains.
+
+    Attributes:
+        row: its number: that of column ``id`` where there is one, otherwise its place in the file, from 0.
+        positive: stripped texts, general to specific.
+        negative: a text that contradicts each of them; None without.
+        image: the address of its image; empty without one.
+    """
+
+    row: int
+    positive: tuple[str, ...]
+    negative: tuple[str, ...] | None = None
+    image: str = ""
+
+
+def load(split: str = "test", *, address: str = "", images: Path | str | None = None) -> Hierarchy:
+    """Read a split of a built folder, or a file.
+
+    Images are numbered as in MS-COCO where their address tells, the others from `UNNUMBERED` on in the order in which
+    they appear. They are looked for in the folder of the file, at their relative path, and in its folder ``images``,
+    there also by name alone. Where none is found the hierarchy has no images, and only captions are measured.
+
+    Args:
+        split: ``train``, ``test`` or ``reviewed``; a file is the same whatever is named.
+        address: the folder or the file.
+        images: the folder in which to look for images instead; all images are then expected to be there.
+
+    Raises:
+        InputError: no address, an unknown split, or a damaged file (which row, and how).
+        UnavailableError: the folder or the file is not there.
+    """
+    if split not in FILES:
+        raise unknown_name("split of chains", split, FILES)
+    place = located(address)
+    rows = read(place) if place.is_file() else read_split(place, split)
+    numbers = image_numbers(each.image for each in rows)
+    folder = place.parent if place.is_file() else place
+    return Hierarchy(
+        f"{NAME}:{address}",
+        split,
+        tuple(Row(at, each.positive, each.negative, numbers.get(each.image)) for at, each in enumerate(rows)),
+        image_refs(numbers, folder if images is None else path_of(images), images is not None),
+    )
+
+
+def located(address: str) -> Path:
+    """The folder or the file that a user named. Raises InputError for none, UnavailableError if it is not there."""
+    if not address:
+        raise InputError(f"'{NAME}' needs an address: write {NAME}:DIR or {NAME}:FILE.csv.")
+    place = path_of(address)
+    if not place.is_dir() and size_of(place) is None:
+        raise UnavailableError(f"{place} is not there: {CURE}.")
+    return place
+
+
+def read_split(folder: Path, split: str) -> list[Chain]:
+    """The chains of a split of a built folder, with negatives where there are any.
+
+    Raises:
+        InputError: an unknown split, a damaged file, or two files of the split that do not agree.
+        UnavailableError: the folder does not have the split; the message names those that it has.
+    """
+    plain, expanded = FILES[split]
+    path = folder / plain
+    if size_of(path) is None:
+        there = [name for name, (file, _) in FILES.items() if size_of(folder / file) is not None]
+        told = f"it has {' and '.join(there)}" if there else CURE
+        raise UnavailableError(f"{path} is not there: {told}.")
+    rows = read(path)
+    if expanded is None or size_of(folder / expanded) is None:
+        return rows
+    beside = read(folder / expanded)
+    differing = next(
+        (place for place, (a, b) in enumerate(zip(rows, beside, strict=False)) if not _alike(a, b)),
+        None if len(rows) == len(beside) else min(len(rows), len(beside)),
+    )
+    if differing is not None:
+        raise InputError(
+            f"{plain} and {expanded} in {folder} differ from data row {differing} on (the first is 0): they must hold "
+            "the same chains; make both again."
+        )
+    return [replace(row, negative=other.negative) for row, other in zip(rows, beside, strict=True)]
+
+
+def read(path: Path | str) -> list[Chain]:
+    """The chains of a CSV file, gzip or not, in the format of HierarCaps' training or test file.
+
+    Raises:
+        UnavailableError: there is no such file, or it cannot be read.
+        InputError: a defect: which row, which column, and what.
+    """
+    path = Path(path)
+    found: list[Chain] = without_defects(path, parse(read_table(path, CURE)))
+    return found
+
+
+def parse(table: Table) -> Iterator[Chain | Defect]:
+    """The chains of a table that is being read, and its defects. All chains have as many tiers as the first one."""
+    plain = POSITIVE not in table.header and CAPTIONS in table.header
+    sides = [CAPTIONS] if plain else [POSITIVE, *([NEGATIVE] if NEGATIVE in table.header else ())]
+    others = [name for name in (IMAGE, ID) if name in table.header]
+    tiers: int | None = None
+    for found in parse_records(table, [*sides, *others]):
+        if isinstance(found, Defect):
+            yield found
+            continue
+        row, cells = found
+        chains = [chain(cell) if cell.strip() or not at else None for at, cell in enumerate(cells[: len(sides)])]
+        rest = dict(zip(others, cells[len(sides) :], strict=True))
+        first = chains[0] or ()
+        tiers = tiers or max(len(first), LEAST_TIERS)
+        flaws = [
+            Defect(table.file, row, name, problem)
+            for name, texts in zip(sides, chains, strict=True)
+            for problem in (() if texts is None else chain_problems(texts, tiers))
+        ]
+        if flaws:
+            yield from flaws
+            continue
+        number = rest.get(ID, "").strip()
+        yield Chain(
+            int(number) if number.isascii() and number.isdigit() and len(number) < _limits.JSON_DIGITS else row,
+            first,
+            chains[1] if len(chains) > 1 else None,
+            rest.get(IMAGE, "").strip(),
+        )
+
+
+def write_train(path: Path | str, chains: Iterable[Chain]) -> int:
+    """Write chains as HierarCaps' training file: ``positive,negative,image_url``.
+
+    Returns:
+        How many.
+
+    Raises:
+        InputError: a text that is empty or not stripped, holds ``=>`` or a line end, or chains of different lengths.
+        UnavailableError: the file cannot be written; what was there is kept.
+    """
+    return _write(
+        path,
+        (POSITIVE, NEGATIVE, IMAGE),
+        (
+            (ARROW.join(each.positive), ARROW.join(each.negative or ()), each.image)
+            for each in _checked(path, chains, negatives=True)
+        ),
+    )
+
+
+def write_test(path: Path | str, chains: Iterable[Chain]) -> int:
+    """Write chains as HierarCaps' test file, without negatives: ``id,captions,image_url``; see `write_train`."""
+    return _write(
+        path,
+        (ID, CAPTIONS, IMAGE),
+        ((each.row, ARROW.join(each.positive), each.image) for each in _checked(path, chains, negatives=False)),
+    )
+
+
+def writable(text: str) -> str:
+    """Why a text cannot be a tier of a file of chains, for the end of a sentence; empty if it can."""
+    if not text.strip():
+        return "is empty"
+    if text != text.strip():
+        return "begins or ends with white space"
+    if "=>" in text:
+        return "holds '=>', which separates tiers"
+    if any(map(text.__contains__, LINE_ENDS)):
+        return "holds a line end or a null character"
+    return "" if _whole(text) else "holds half a character (a lone surrogate)"
+
+
+def _whole(text: str) -> bool:
+    return not any("\ud800" <= each <= "\udfff" for each in text)
+
+
+def _alike(row: Chain, other: Chain) -> bool:
+    return (row.positive, row.image) == (other.positive, other.image)
+
+
+def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> Iterator[Chain]:
+    tiers: int | None = None
+    for each in chains:
+        tiers = tiers or len(each.positive)
+        written = [each.positive] + ([each.negative] if negatives and each.negative is not None else [])
+        for texts in written:
+            if len(texts) != tiers or tiers < LEAST_TIERS:
+                raise InputError(
+                    f"cannot write {path}: chain {each.row} has {len(texts)} tiers where {max(tiers, LEAST_TIERS)} are "
+                    "needed."
+                )
+            for text in texts:
+                flaw = writable(text)
+                if flaw:
+                    raise InputError(f"cannot write {path}: the text '{text}' of chain {each.row} {flaw}.")
+            if sum(map(len, texts)) + len(ARROW) * tiers > CELL_CHARACTERS:
+                raise InputError(f"cannot write {path}: chain {each.row} has more than {CELL_CHARACTERS:,} characters.")
+        if any(map(each.image.__contains__, LINE_ENDS)) or not _whole(each.image):
+            raise InputError(f"cannot write {path}: '{each.image}', the image of chain {each.row}, is no address.")
+        yield each
+
+
+def _write(path: Path | str, header: Sequence[str], records: Iterable[Sequence[object]]) -> int:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    count = sum(1 for _ in map(writer.writerow, records))
+    atomic_write_text(path, text.getvalue())
+    return count
