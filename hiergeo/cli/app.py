@@ -19,6 +19,7 @@ from hiergeo.cli import (
     length,
     options,
     probe,
+    quality,
     search,
     serve,
     stores,
@@ -63,6 +64,7 @@ app.command("suite", cls=PlannedVerb)(suite.suite_command)
 app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
 app.command("tree", cls=PlannedVerb)(tree.tree_command)
+app.command("quality", cls=PlannedVerb)(quality.quality_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)
 app.command("serve", cls=PlannedVerb)(serve.serve_command)

@@ -1,9 +1,11 @@
 """Chains appraised beside baselines: the quality of each set, paired differences, and what they amount to in words."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, final
 
 from hiergeo import adapters, datasets
@@ -12,15 +14,20 @@ from hiergeo.construction.judging import Judge
 from hiergeo.construction.pooling import Difference
 from hiergeo.construction.quality import OWN_RULES, Quality, judge_named, quality
 from hiergeo.datasets import Hierarchy
+from hiergeo.datasets.tables import parse_records, read_table, without_defects
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.embedded import ON_THE_CPU
 from hiergeo.evaluation.length import LENGTH
 from hiergeo.findings import listing
 from hiergeo.findings.exports import json_text, number, signed
 from hiergeo.metrics.resampling import SMALL_SAMPLE
+from hiergeo.storage.files import size_of
 
 CORRECTED, AUTOMATIC = "corrected", "expanded"
 """What the two baselines of HierarCaps are called: corrected by hand, and as machines wrote them."""
+
+DROPPED, HEADER = "dropped.csv", "row,caption,image,stage,reason,detail\r\n"
+"""The record of what a build dropped, and its first line."""
 
 Kind = Literal[
     "entailment", "contradiction", "words", "radius", "repeats", "head nouns", "reference", "judge", "pairing"
@@ -78,7 +85,7 @@ class Appraisal:
         return f"{told}, by the judge {judge}"
 
     def to_json(self) -> str:
-        """As `Quality.to_json`, with ``baselines_beside``, ``differences``, ``drops`` and ``findings``."""
+        """As `Quality.to_json`, and ``beside``, ``differences``, ``drops``, ``headline`` and ``findings``."""
         return json_text(
             self.quality.as_dict()
             | {
@@ -132,14 +139,12 @@ def appraise(
         reference = baselines.get(CORRECTED)
 
         def measured(each: Hierarchy) -> Quality:
-            truth = (
-                None if reference is None or each is reference or not _images(each) & _images(reference) else reference
-            )
+            alike = reference is not None and each is not reference and _images(each) & _images(reference)
             return quality(
                 each,
                 judge=asked,
                 model=loaded,
-                reference=truth,
+                reference=reference if alike else None,
                 seed=seed,
                 samples=samples,
                 compute=compute,
@@ -168,12 +173,27 @@ def hierarcaps_baselines(chains: Hierarchy) -> dict[str, Hierarchy]:
     return {CORRECTED: datasets.load("hierarcaps"), AUTOMATIC: replace(whole, rows=rows, images=images)}
 
 
+def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
+    """How many captions a build dropped by (stage, reason), the most first; empty without a record of it.
+
+    Raises:
+        InputError: the record is damaged (which row, and how).
+        UnavailableError: it cannot be read.
+    """
+    path = folder / DROPPED
+    if (size_of(path) or 0) <= len(HEADER):
+        return {}
+    records = parse_records(read_table(path, "build the folder again"), ("stage", "reason"))
+    rows: list[tuple[int, list[str]]] = without_defects(path, records)
+    return dict(Counter((cells[0], cells[1]) for _, cells in rows).most_common())
+
+
 def _images(chains: Hierarchy) -> set[int]:
     return {row.image_id for row in chains.rows if row.image_id is not None}
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _findings(found: Appraisal) -> Iterator[Finding]:
@@ -212,11 +232,11 @@ def _findings(found: Appraisal) -> Iterator[Finding]:
     )
     if "tau_d" in metrics:
         equal = metrics.get("tau_d_equal_length")
-        held = "" if equal is None else f", and {number(equal)} where two tiers have equally many words"
+        held = "" if equal is None else f" ({number(equal)} where two tiers have equally many words)"
         yield Finding(
             "radius",
-            f"The radii of {own.settings['model']} order tiers with a tau_d of {number(metrics['tau_d'])}; counting "
-            f"words alone has {number(own.baselines['tau_d'][LENGTH])}{held}.",
+            f"The radii of the model order tiers with a tau_d of {number(metrics['tau_d'])}{held}; counting words "
+            f"alone reaches {number(own.baselines['tau_d'][LENGTH])}.",
             "tau_d",
         )
     if "reference_overlap" in metrics:
@@ -242,6 +262,10 @@ def _cautions(found: Appraisal) -> Iterator[Finding]:
     groups = len(own.pooled.groups)
     if groups < SMALL_SAMPLE:
         yield Finding("pairing", f"{groups} images are few: below {SMALL_SAMPLE} the intervals are too narrow.")
+    paired = {name: next(iter(each.values())).images for name, each in found.differences.items() if each}
+    if paired:
+        told = listing([f"{count:,} of {name}" for name, count in paired.items()])
+        yield Finding("pairing", f"Differences are paired over the images that both sets have: {told}.")
     apart = [name for name, each in found.differences.items() if not each]
     if apart:
         yield Finding("pairing", f"No image in common with {listing(apart)}: there are no paired differences.")
@@ -253,13 +277,13 @@ def _measured(found: Appraisal, metric: str) -> str:
 
 
 def _beside(found: Appraisal, metric: str, called: str = "") -> str:
-    """The same metric of the baselines, with the paired difference where there is one."""
+    """The same metric of the baselines, in parentheses, with the paired difference where there is one."""
     parts = []
     for name, other in found.baselines.items():
         if metric not in other.metrics:
             continue
         change = found.differences[name].get(metric)
-        paired = "" if change is None else f", paired difference {_change(change)} over {change.images:,} images"
+        paired = "" if change is None else f", difference {_change(change)}"
         parts.append(f"{name} {_percent(other.metrics[metric])}{paired}")
     told = "; ".join(parts)
     if not told:

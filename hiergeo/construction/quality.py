@@ -21,7 +21,7 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.errors import check_whole
 from hiergeo.evaluation import Compute, View, embed
 from hiergeo.evaluation.embedded import ON_THE_CPU
-from hiergeo.evaluation.length import LENGTH, PairLengths
+from hiergeo.evaluation.length import LENGTH, PairLengths, order_and_length
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.evaluation.protocols import score_pairs
 from hiergeo.findings.exports import json_text
@@ -288,9 +288,6 @@ def radial_rates(radii: np.ndarray, chains: Hierarchy) -> Measured:
         "tau_d_equal_length": Ratio(equal.concordance, equal.pairs.astype(float)),
         "radii_grow": Ratio((np.diff(radii) > 0).all(axis=1).astype(float), ones),
     }
-    baselines = {
-        "tau_d": {LENGTH: float(tau_d_rows(words).mean())},
-        "tau_d_equal_length": {LENGTH: 0.0},
-        "radii_grow": {LENGTH: float((np.diff(words) > 0).all(axis=1).mean())},
-    }
+    grown = {LENGTH: float((np.diff(words) > 0).all(axis=1).mean())}
+    baselines = order_and_length(radii, chains).baselines | {"radii_grow": grown}
     return Measured(rates, {}, baselines)

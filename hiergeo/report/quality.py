@@ -16,6 +16,7 @@ from hiergeo.report.assets import downloading
 from hiergeo.report.dots import Dot, dot_plot
 from hiergeo.report.page import environment
 from hiergeo.report.summary import PLOTS, Summary
+from hiergeo.report.tables import MARK
 from hiergeo.report.words import label, number, short_model
 from hiergeo.storage.files import atomic_write_text
 
@@ -129,7 +130,7 @@ def overall(quality: Quality) -> list[str]:
 
 
 def _name(quality: Quality) -> str:
-    return f"{quality.settings['dataset']} {quality.settings['split']}"
+    return f"{short_model(str(quality.settings['dataset']))} {quality.settings['split']}"
 
 
 def _model(quality: Quality) -> tuple[str, ...]:
@@ -179,9 +180,8 @@ def _overall_table(appraisal: Appraisal) -> "Table":
 
     sets = {OWN: appraisal.quality, **appraisal.baselines}
     notes = "Below each value its 95 % bootstrap interval over images"
-    paired = {name: found for name, found in appraisal.differences.items() if found}
-    if paired:
-        notes += "; difference: this set less the other one, over the images of both"
+    if any(appraisal.differences.values()):
+        notes += f"; {MARK} the paired difference of this set excludes 0, over the images of both"
     table = _table(f"{caption(_name(appraisal.quality))} · judge {appraisal.quality.settings['judge']}\n{notes}.")
     table.add_column("metric", overflow="fold")
     for name in sets:
@@ -190,14 +190,12 @@ def _overall_table(appraisal: Appraisal) -> "Table":
         cells = []
         for name, each in sets.items():
             cell = Text("-" if metric not in each.metrics else number(each.metrics[metric]))
+            change = appraisal.differences.get(name, {}).get(metric)
+            if change is not None and (change.interval.low > 0 or change.interval.high < 0):
+                cell.append(f" {MARK}")
             if metric in each.intervals:
                 low, high = each.intervals[metric]
                 cell.append(f"\n{number(low)}–{number(high)}", style="dim")
-            change = appraisal.differences.get(name, {}).get(metric)
-            if change is not None:
-                sign = "+" if change.value > 0 else ""
-                cell.append(f"\ndifference {sign}{number(change.value)}", style="dim")
-                cell.append(f"\n{number(change.interval.low)} to {number(change.interval.high)}", style="dim")
             cells.append(cell)
         table.add_row(label(metric), *cells)
     return table
