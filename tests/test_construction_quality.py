@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import hiergeo
+from hiergeo.construction.grading import judged, quality, radial_rates
 from hiergeo.construction.pooling import Pooled, Ratio, by_tier
-from hiergeo.construction.quality import judged, quality, radial_rates
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
 from hiergeo.metrics.resampling import resamples
@@ -104,7 +104,7 @@ def test_a_perfect_chain_scores_one():
 
 
 def test_closeness_to_corrected_chains_of_the_same_image():
-    chains = chains_of((DOG, None, 1), ("Animal! => cat => a cat", None, 2), (SEAT, None, 3))
+    chains = chains_of((DOG, None, 1), ("Animal. => cat => a cat", None, 2), (SEAT, None, 3))
     truth = chains_of(
         ("animal => white dog => a dog runs", None, 1), ("animal => dog => dogs", None, 1), (CAT, None, 2)
     )

@@ -8,6 +8,7 @@ from hiergeo._version import __version__
 from hiergeo.cli import (
     audit,
     benchmark,
+    build,
     compare,
     data,
     demo,
@@ -64,6 +65,7 @@ app.command("suite", cls=PlannedVerb)(suite.suite_command)
 app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
 app.command("tree", cls=PlannedVerb)(tree.tree_command)
+app.command("build", cls=PlannedVerb)(build.build_command)
 app.command("quality", cls=PlannedVerb)(quality.quality_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)

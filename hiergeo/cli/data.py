@@ -12,7 +12,8 @@ from hiergeo import datasets
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console
-from hiergeo.datasets import hierarcaps, scenes
+from hiergeo.construction.leakage import SIMILARITY, leakage, reference
+from hiergeo.datasets import chains, hierarcaps, scenes
 from hiergeo.datasets.public import PUBLIC, fetch_public
 from hiergeo.errors import HiergeoError, InputError, unknown_name
 from hiergeo.storage.files import path_of
@@ -28,6 +29,20 @@ Parts = Annotated[
     typer.Option("--part", help=f"Only this part; give it once for each: {', '.join(PARTS)}.", metavar="NAME"),
 ]
 What = Annotated[str, typer.Argument(help="A split of hierarcaps, or a CSV file of its format.", metavar="SPLIT|FILE")]
+Own = Annotated[
+    str, typer.Argument(help="A folder made by build, or a CSV file of chains.", metavar="DIR|FILE", show_default=False)
+]
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A dataset to compare with, NAME or NAME@SPLIT; give it once for each. (by default hierarcaps@test)",
+        metavar="NAME",
+    ),
+]
+Similarity = Annotated[float, typer.Option(help="Least share of common words of similar texts.", metavar="X")]
+Out = Annotated[
+    Path | None, typer.Option(help="Also write every leak here, as CSV.", metavar="FILE", callback=options.path)
+]
 Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open every image.")]
 
 
@@ -72,6 +87,45 @@ def fetch(
         raise unknown_name("downloadable dataset", name, ["hierarcaps", *PUBLIC])
     write_json(json, jsonlib.dumps({"metrics": {"files": len(paths)}, "files": [str(p) for p in paths]}, indent=2))
     console().print(f"{len(paths)} files in {datasets.data_home()}", soft_wrap=True)
+
+
+@app.command("leaks", cls=options.Verb)
+def leaks(
+    address: Own,
+    against: Against = None,
+    similarity: Similarity = SIMILARITY,
+    out: Out = None,
+    json: options.Json = None,
+) -> None:
+    """Find rows of your chains that share an image or a text with a test set; exit code 2 when there are any."""
+    check_writable(out, json)
+    place = chains.located(address.removeprefix(f"{chains.NAME}:"))
+    folder, rows = chains.everything(place)
+    others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
+    found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
+    if out is not None:
+        found.write(out)
+    counts = found.counts
+    metrics = {"/".join(key): count for key, count in counts.items()}
+    write_json(json, jsonlib.dumps({"metrics": metrics, **found.as_dict()}, indent=2))
+    screen = console()
+    if counts:
+        table = Table("split", "against", "shared", "rows", "of", box=None, pad_edge=False)
+        for (split, other, kind), count in counts.items():
+            table.add_row(split, other, kind, f"{count:,}", f"{found.rows[split]:,}")
+        screen.print(table)
+    for name, sentence in found.unchecked.items():
+        screen.print(f"{name} could not be compared: {sentence}", soft_wrap=True)
+    if not counts:
+        screen.print(f"{address}: nothing is shared with {', '.join(each.name for each in others if not each.missing)}")
+    else:
+        raise typer.Exit(2)
+
+
+def _named(name: str) -> tuple[str, str]:
+    """A dataset and its split from ``NAME``, ``NAME@SPLIT`` or ``chains:ADDRESS@SPLIT``."""
+    data, at, split = name.rpartition("@")
+    return (data, split) if at else (name, "test")
 
 
 @app.command("check", cls=options.Verb)

@@ -5,9 +5,7 @@ given on the command line overrides it. The JSON of a result holds the same opti
 given as such a file too.
 """
 
-import json
 import math
-import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -48,8 +46,7 @@ class Command(NamedTuple):
     def as_toml(self) -> str:
         """The text of a file that the verb reads."""
         reading = f"{self.verb} {FILE}" if self.verb == "study" else f"{self.verb} --config {FILE}"
-        lines = [f"# hiergeo {reading}", *(f"{name} = {_toml(value)}" for name, value in self.options.items())]
-        return "\n".join(lines) + "\n"
+        return f"# hiergeo {reading}\n{documents.toml_text(self.options)}"
 
 
 def finite(value: Any) -> Any:
@@ -132,8 +129,13 @@ def option_name(parameter: Any) -> str:
     return str(max(parameter.opts, key=len)).lstrip("-").split("/")[0]
 
 
-def read_options(path: Path, command: Any) -> dict[str, Any]:
+def read_options(path: Path, command: Any, table: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The options of a verb in a file, as typer's names for them -> values.
+
+    Args:
+        path: the file.
+        command: the verb.
+        table: what it holds, where that was read already.
 
     Raises:
         UnavailableError: there is no such file.
@@ -146,7 +148,7 @@ def read_options(path: Path, command: Any) -> dict[str, Any]:
         if parameter.name not in ("help", "version", "config", "plan")
     }
     found: dict[str, Any] = {}
-    for key, value in _options_in(path).items():
+    for key, value in (_options_in(path) if table is None else table).items():
         name = key.replace("_", "-")
         if name not in known:
             raise unknown_name("option", key, known, f" in {path}")
@@ -178,13 +180,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f"))

@@ -1,6 +1,5 @@
 """Quality of chains by their texts alone: lengths, repeats, head nouns, words, closeness to reference chains."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
@@ -8,6 +7,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from hiergeo import language
+from hiergeo.construction.drafts import normalised
 from hiergeo.construction.pooling import Ratio, by_tier, groups_of
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarchy import distinct
@@ -22,11 +22,6 @@ REMEMBERED = 1 << 16
 
 Vectors = Callable[[Sequence[str]], np.ndarray]
 """Unit embeddings (n, D) of n texts."""
-
-
-def normalised(text: str) -> str:
-    """A text in lower case, without punctuation and with single spaces: what counts as the same text."""
-    return " ".join(re.sub(r"[^\w\s]+", " ", text.casefold()).split())
 
 
 @lru_cache(REMEMBERED)

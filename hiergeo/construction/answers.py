@@ -44,18 +44,14 @@ class Answers:
             name: of the shard, such as ``generalise-00012``.
 
         Raises:
-            UnavailableError: the file cannot be read or written.
+            UnavailableError: the file cannot be read.
         """
         self.close()
         path = self.folder / f"{name}.jsonl"
         with writing(path):
-            self.folder.mkdir(parents=True, exist_ok=True)
             content = path.read_bytes() if path.exists() else b""
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            if content and not content.endswith(b"\n"):
-                os.write(self._descriptor, b"\n")
-        self._file = path
         self._known = dict(filter(None, map(_entry, content.split(b"\n"))))
+        self._file = path
 
     def get(self, key: str) -> Any:
         """The answer that was put under a key; None if there is none."""
@@ -78,8 +74,10 @@ class Answers:
             raise InputError(f"an answer of {len(line):,} bytes is too long to be kept.")
         with self._lock:
             self._known[key] = value
-            if self._descriptor is not None:
-                with writing(self._file or self.folder):
+            if self._file is not None:
+                with writing(self._file):
+                    if self._descriptor is None:
+                        self._descriptor = _opened(self._file)
                     while line:
                         line = line[os.write(self._descriptor, line) :]
 
@@ -99,6 +97,16 @@ class Answers:
             if self._descriptor is not None:
                 os.close(self._descriptor)
             self._descriptor, self._file, self._known = None, None, {}
+
+
+def _opened(path: Path) -> int:
+    """The descriptor of a file to append lines to; a line that was half written is ended."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        os.write(descriptor, b"\n")
+    return descriptor
 
 
 def _entry(line: bytes) -> tuple[str, Any] | None:

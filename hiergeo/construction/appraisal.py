@@ -10,9 +10,11 @@ from typing import Literal, final
 
 from hiergeo import adapters, datasets
 from hiergeo.adapters import Model
+from hiergeo.construction.grading import OWN_RULES, Quality, quality
 from hiergeo.construction.judging import Judge
+from hiergeo.construction.making import judge_named
+from hiergeo.construction.output import DROPPED, REASONS
 from hiergeo.construction.pooling import Difference
-from hiergeo.construction.quality import OWN_RULES, Quality, judge_named, quality
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.tables import parse_records, read_table, without_defects
 from hiergeo.evaluation import Compute
@@ -25,9 +27,6 @@ from hiergeo.storage.files import size_of
 
 CORRECTED, AUTOMATIC = "corrected", "expanded"
 """What the two baselines of HierarCaps are called: corrected by hand, and as machines wrote them."""
-
-DROPPED, HEADER = "dropped.csv", "row,caption,image,stage,reason,detail\r\n"
-"""The record of what a build dropped, and its first line."""
 
 Kind = Literal[
     "entailment", "contradiction", "words", "radius", "repeats", "head nouns", "reference", "judge", "pairing"
@@ -181,7 +180,7 @@ def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
         UnavailableError: it cannot be read.
     """
     path = folder / DROPPED
-    if (size_of(path) or 0) <= len(HEADER):
+    if (size_of(path) or 0) <= len(",".join(REASONS)) + 1:
         return {}
     records = parse_records(read_table(path, "build the folder again"), ("stage", "reason"))
     rows: list[tuple[int, list[str]]] = without_defects(path, records)

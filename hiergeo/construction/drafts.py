@@ -99,3 +99,8 @@ class Draft:
         }
         dropped = told.pop("dropped")
         return cls(**told, dropped=None if dropped is None else Drop(**dropped))
+
+
+def normalised(text: str) -> str:
+    """A text without what does not tell two texts apart: case, the length of blanks, and full stops at its end."""
+    return " ".join(text.casefold().split()).rstrip(" .")

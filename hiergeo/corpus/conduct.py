@@ -1,6 +1,5 @@
 """A run of embedding, from a path of inputs to the summary."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,13 +16,13 @@ from hiergeo.corpus.samples import ITEMS, Columns, Items, MissingColumnError, Un
 from hiergeo.corpus.shares import Share
 from hiergeo.corpus.sources import Inputs, Plan
 from hiergeo.corpus.work import Corpus, Met, Result, work
-from hiergeo.errors import InputError, UnavailableError, check_positive, check_whole, unknown_name
+from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.geometry import Space
 from hiergeo.search import layout
 from hiergeo.search.layout import DTYPES, MANIFEST, Manifest, ModelFacts
 from hiergeo.search.rows import Frame
 from hiergeo.search.shards import arrow
-from hiergeo.storage.files import path_of
+from hiergeo.storage.files import check_folder, path_of
 from hiergeo.storage.locks import locked
 
 KEPT = sources.MOST << INPUT_BITS
@@ -116,7 +115,7 @@ def embed(
     arrow()
     if ray:
         cluster.require()
-    _check_place(folder)
+    check_folder(folder, "the index")
     found = sources.listing(inputs, asked.columns, folder)
     _check_first(found, asked.columns)
     loaded = adapters.load(model, device=device) if isinstance(model, str) else model
@@ -199,14 +198,6 @@ def _begin(folder: Path, found: Inputs, model: Model, space: Space, options: Opt
 def _space(model: Model, space: Space | Callable[[Model], Space] | None) -> Space:
     chosen = space(model) if callable(space) and not isinstance(space, Space) else space
     return (chosen or model.native_space() or Space("euclidean")).rooted(model.root())
-
-
-def _check_place(folder: Path) -> None:
-    nearest = next(place for place in (folder, *folder.resolve().parents) if place.exists())
-    if not nearest.is_dir():
-        raise InputError(f"{nearest} is a file: name a folder for the index.")
-    if not os.access(nearest, os.W_OK):
-        raise UnavailableError(f"cannot write {folder}: {nearest} is not a folder you can write to.")
 
 
 def _check_first(found: Inputs, columns: Columns) -> None:

@@ -154,7 +154,7 @@ def checked(found: Iterator[Read], columns: Columns, where: Path) -> Iterator[Re
 
 def _fault(sample: Sample, columns: Columns) -> str | None:
     if columns.texts:
-        fault = "there is no caption" if sample.caption is None else fault_of(sample.caption)
+        fault = MISSING if sample.caption is None else fault_of(sample.caption)
         if fault:
             return fault
     elif sample.caption is not None and fault_of(sample.caption):
@@ -166,17 +166,21 @@ def _fault(sample: Sample, columns: Columns) -> str | None:
     return None
 
 
+EMPTY, MISSING = "it is empty", "there is no caption"
+"""Faults of captions that hold nothing."""
+
+
 def fault_of(caption: str) -> str | None:
     """What keeps a caption from being embedded; None if nothing does."""
     if len(caption) > _limits.ITEM_CHARACTERS:
         return f"the caption is longer than {_limits.ITEM_CHARACTERS:,} characters"
     if caption.isascii():
-        return "the caption holds null characters" if "\0" in caption else None if caption.strip() else "it is empty"
+        return "the caption holds null characters" if "\0" in caption else None if caption.strip() else EMPTY
     if "\0" in caption:
         return "the caption holds null characters"
     if any("\ud800" <= letter <= "\udfff" for letter in caption):
         return "the bytes are not UTF-8"
-    return None if caption.strip() else "it is empty"
+    return None if caption.strip() else EMPTY
 
 
 def image_file(row: int, caption: str | None, folder: Path, image: str, wanted: bool) -> Sample:

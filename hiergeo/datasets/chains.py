@@ -128,6 +128,21 @@ def read_split(folder: Path, split: str) -> list[Chain]:
     return [replace(row, negative=other.negative) for row, other in zip(rows, beside, strict=True)]
 
 
+def everything(place: Path) -> tuple[Path, dict[str, list[Chain]]]:
+    """The folder of images, and the chains of every split of a built folder, or those of a file under its name.
+
+    Raises:
+        InputError: a damaged file.
+        UnavailableError: the folder has no split.
+    """
+    if place.is_file():
+        return place.parent, {place.name: read(place)}
+    there = [split for split, (file, _) in FILES.items() if size_of(place / file) is not None]
+    if not there:
+        raise UnavailableError(f"{place} holds no chains: {CURE}.")
+    return place, {split: read_split(place, split) for split in there}
+
+
 def read(path: Path | str) -> list[Chain]:
     """The chains of a CSV file, gzip or not, in the format of HierarCaps' training or test file.
 

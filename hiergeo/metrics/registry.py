@@ -148,7 +148,7 @@ def _chain_metrics() -> list[Metric]:
         ("head_noun_found", "head nouns found", None),
         ("word_coverage", "words kept by the next tier", None),
         ("reference_equal", "equal to the reference", True),
-        ("reference_same", "equal but for case and punctuation", True),
+        ("reference_same", "equal to the reference but for case", True),
         ("reference_overlap", "words shared with the reference", True),
         ("reference_similarity", "similarity to the reference", True),
     )

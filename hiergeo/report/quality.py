@@ -9,9 +9,9 @@ import numpy as np
 
 from hiergeo._text import caption
 from hiergeo.construction.appraisal import Appraisal
+from hiergeo.construction.grading import Quality
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.pooling import TIER
-from hiergeo.construction.quality import Quality
 from hiergeo.report.assets import downloading
 from hiergeo.report.dots import Dot, dot_plot
 from hiergeo.report.page import environment

@@ -301,3 +301,24 @@ def parse_toml(text: str, where: object) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
         told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
         raise InputError(f"{where} is no TOML: {told}.") from error
+
+
+def toml_text(table: Mapping[str, Any]) -> str:
+    """The text of a TOML file: values one a line, then the tables of the table, each under its name."""
+    plain = [f"{_toml_key(name)} = {_toml(value)}\n" for name, value in table.items() if not isinstance(value, Mapping)]
+    inner = [f"\n[{_toml_key(name)}]\n{toml_text(held)}" for name, held in table.items() if isinstance(held, Mapping)]
+    return "".join((*plain, *inner))
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f"))

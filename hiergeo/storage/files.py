@@ -243,6 +243,24 @@ def atomic_write_text(path: Path | str, text: str) -> None:
         handle.write(text.encode("utf-8"))
 
 
+def check_folder(folder: Path, what: str) -> None:
+    """Refuse a folder that cannot be written or made, before the work whose results go there.
+
+    Args:
+        folder: it need not be there yet.
+        what: goes there, such as ``the index``.
+
+    Raises:
+        InputError: it, or what it would be in, is a file.
+        UnavailableError: it cannot be written.
+    """
+    nearest = next(place for place in (folder, *folder.resolve().parents) if place.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{nearest} is a file: name a folder for {what}.")
+    if not os.access(nearest, os.W_OK):
+        raise UnavailableError(f"cannot write {folder}: {nearest} is not a folder you can write to.")
+
+
 def sync_folder(path: Path | str) -> None:
     """Make the names in a folder durable: what was created, renamed or removed in it survives a power failure.
 

@@ -14,8 +14,8 @@ from hiergeo._progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
 from hiergeo.construction import agreement
-from hiergeo.construction.judges import JUDGES
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
+from hiergeo.construction.making import judge_named
 from hiergeo.construction.pooling import Difference, Pooled, Ratio, by_tier, interval
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import check_whole
@@ -159,7 +159,7 @@ def quality(
             ratios |= agreement.reference_rates(chains, reference, vectors)
         verdicts = judged(chains, asked, progress=progress)
         identity = asked.identity
-    measured = Measured({}, {}, {}) if loaded is None else _measured(loaded, chains, compute, progress)
+    measured = Measured({}, {}, {}) if loaded is None else modelled(loaded, chains, compute, progress=progress)
     return Quality(
         chains,
         Pooled.of(chains, judged_rates(verdicts) | ratios | measured.ratios, measured.statistics),
@@ -182,19 +182,6 @@ def quality(
             "hiergeo": __version__,
         },
     )
-
-
-def judge_named(spec: str) -> Judge:
-    """The judge of a spec, ``NAME`` or ``NAME:REST``, such as ``rules`` or ``transformers:PATH``.
-
-    Raises:
-        InputError: an unknown name; the nearest one is suggested.
-        UnavailableError: it cannot be loaded.
-    """
-    name, _, rest = spec.partition(":")
-    made = JUDGES.get(name)
-    with JUDGES.running(name, "could not be made"):
-        return made(rest)
 
 
 def judged(chains: Hierarchy, judge: Judge, *, progress: bool = False) -> Verdicts:
@@ -256,8 +243,11 @@ def _vectors(model: Model, compute: Compute, progress: bool) -> agreement.Vector
 
 
 @torch.no_grad()
-def _measured(model: Model, chains: Hierarchy, compute: Compute, progress: bool) -> Measured:
-    """Order of radii and ranking of negatives, which are measured where every row has them."""
+def modelled(model: Model, chains: Hierarchy, compute: Compute = ON_THE_CPU, *, progress: bool = False) -> Measured:
+    """Order of radii (`radial_rates`), and the AUROC of negatives, which are ranked where every row has them.
+
+    The AUROC is that of the protocol ``pairs``, by -Xi, in a product by the cone margin.
+    """
     embedded = embed(model, chains, images=False, negatives=True, compute=compute, progress=progress)
     view = View(embedded, native_space(model).rooted(embedded.root))
     measured = radial_rates(view.radii, chains)

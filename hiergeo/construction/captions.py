@@ -1,0 +1,154 @@
+"""The captions that chains are built of: files of any format of a corpus, or the finest captions of a dataset."""
+
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from hiergeo.construction.drafts import Draft, normalised
+from hiergeo.construction.plan import BuildPlan
+from hiergeo.corpus import readers, sources
+from hiergeo.corpus.samples import EMPTY, MISSING, Columns, Defect, Read
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError
+
+READ = "read"
+"""The name of the first stage."""
+
+SEPARATOR = "=>"
+"""What separates the texts of a chain in a cell; no text may hold it."""
+
+COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
+"""Address of an image of HierarCaps, as its own files have it."""
+
+
+@final
+@dataclass(frozen=True)
+class Captions:
+    """Captions that can be read any number of times.
+
+    Attributes:
+        name: of the file or dataset, without the folder that it is in.
+        drafts: begins to read them, each as a new draft; what cannot be used is a dropped one.
+    """
+
+    name: str
+    drafts: Callable[[], Iterator[Draft]]
+
+    def shards(self, rows: int) -> Iterator[list[Draft]]:
+        """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
+
+        Captions count as equal if they differ in case, blanks and final full stops alone. Held in memory are 24 bytes
+        a caption and one shard.
+
+        Raises:
+            InputError: there are none.
+        """
+        firsts = _repeats(self.drafts())
+        shard: list[Draft] = []
+        for draft in self.drafts():
+            first = firsts.get(draft.row)
+            shard.append(draft if first is None else draft.drop(READ, "duplicate", f"repeats row {first}"))
+            if len(shard) == rows:
+                yield shard
+                shard = []
+        if shard:
+            yield shard
+
+
+def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
+    """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.corpus` reads them.
+
+    Args:
+        inputs: the path.
+        plan: names the columns, and what is too long.
+        out: folder of the build, which is not searched.
+
+    Raises:
+        InputError: there is no input, or the first one has not the columns that are asked for.
+    """
+    columns = Columns("captions", plan.caption_column, plan.image_column)
+    found = sources.listing(inputs, columns, out)
+    for source in found.sources:
+        readers.peek(found.base / source.name, columns)
+
+    def drafts() -> Iterator[Draft]:
+        start = 0
+        for source in found.sources:
+            ends = 0
+            for each in readers.read(found.base / source.name, columns):
+                ends = each.row + (each.rows if isinstance(each, Defect) else 1)
+                yield from _drafts(each, start, found.base, plan)
+            start += ends
+
+    return Captions(Path(inputs).resolve().name, drafts)
+
+
+def of_hierarchy(hierarchy: Hierarchy, plan: BuildPlan) -> Captions:
+    """The most specific captions of a dataset, by the numbers of their rows."""
+
+    def drafts() -> Iterator[Draft]:
+        for row in hierarchy.rows:
+            yield _draft(row.row_id, row.positive[-1], image_name(hierarchy.name, row.image_id), plan)
+
+    return Captions(f"{hierarchy.name}/{hierarchy.split}", drafts)
+
+
+def image_name(dataset: str, image: int | None) -> str:
+    """What the image of a dataset is called: its address where it has one, ``DATASET:NUMBER`` otherwise."""
+    if image is None:
+        return ""
+    return COCO.format(image) if dataset == "hierarcaps" else f"{dataset}:{image}"
+
+
+def _drafts(each: Read, start: int, base: Path, plan: BuildPlan) -> Iterator[Draft]:
+    if isinstance(each, Defect):
+        empty = each.reason in (EMPTY, MISSING)
+        dropped = Draft.begin(start, "", "", plan.tiers)
+        for row in range(start + each.row, start + each.row + each.rows):
+            yield _at(dropped, row).drop(READ, "empty" if empty else "unreadable", each.reason)
+        return
+    image = (each.reference or "").removeprefix(f"{base}/")
+    yield _draft(start + each.row, each.caption or "", image, plan)
+
+
+def _at(draft: Draft, row: int) -> Draft:
+    return Draft(row, draft.caption, draft.image, draft.positive, draft.negative, draft.entailment, draft.contradiction)
+
+
+def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
+    told = " ".join(caption.split())
+    draft = Draft.begin(row, told, image, plan.tiers)
+    if not told:
+        return draft.drop(READ, "empty", MISSING)
+    if len(told) > plan.most_characters:
+        most = f"most_characters is {plan.most_characters:,}"
+        return draft.drop(READ, "too long", f"{len(told):,} characters, and {most}")
+    if SEPARATOR in told:
+        return draft.drop(READ, f"holds {SEPARATOR}", f"{SEPARATOR} separates the texts of a chain")
+    return draft
+
+
+def _repeats(drafts: Iterator[Draft]) -> dict[int, int]:
+    """Row -> the first row with the same caption and image, for rows that are not the first."""
+    digests, rows, read = array("Q"), array("q"), 0
+    for draft in drafts:
+        read += 1
+        if draft.dropped is None:
+            told = f"{normalised(draft.caption)}\0{draft.image}".encode()
+            digests.frombytes(blake2b(told, digest_size=16).digest())
+            rows.append(draft.row)
+    if not read:
+        raise InputError("there are no captions: the input is empty.")
+    if not rows:
+        return {}
+    keys = np.frombuffer(digests, np.uint64).reshape(-1, 2)
+    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    same = np.r_[False, (keys[order[1:]] == keys[order[:-1]]).all(axis=1)]
+    first = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+    numbers = np.frombuffer(rows, np.int64)
+    return dict(zip(numbers[order[same]].tolist(), numbers[order[first[same]]].tolist(), strict=True))

@@ -1,0 +1,167 @@
+"""A build, from captions to the files of a benchmark: every stage a pass over shards that goes on where it stopped."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from hiergeo.construction import captions as captions_
+from hiergeo.construction import output, splitting
+from hiergeo.construction.answers import FOLDER as ANSWERS
+from hiergeo.construction.answers import Answers
+from hiergeo.construction.claiming import SPLITS, beginning, claim, sole_builder
+from hiergeo.construction.making import make_backend, make_judge
+from hiergeo.construction.passes import Passes, StageRun
+from hiergeo.construction.plan import BuildPlan
+from hiergeo.construction.shards import Work
+from hiergeo.construction.stages import THRESHOLDS, stages
+from hiergeo.corpus.shares import Share
+from hiergeo.datasets import Hierarchy
+from hiergeo.errors import InputError
+from hiergeo.storage.files import path_of, retire
+
+
+class NothingLeftError(InputError):
+    """Error raised for a build all of whose captions were dropped; why is in its table of dropped rows."""
+
+
+@final
+@dataclass(frozen=True)
+class Built:
+    """What a build made.
+
+    Attributes:
+        folder: of its files.
+        rows: captions that were read, unreadable rows among them.
+        train: rows of the train split.
+        test: rows of the test split.
+        images: distinct images of the train and of the test split.
+        dropped: (stage, reason) -> rows that were dropped there for it.
+        stages: what each stage did in this run.
+        usage: what the backend used for the stored texts, in this run and before: ``prompt_tokens``, ``cost``, ...
+        finished: False after a part of the shards, which leaves the files of the splits to the last run.
+        card: of the data, as in ``card.json``.
+    """
+
+    folder: Path
+    rows: int
+    train: int = 0
+    test: int = 0
+    images: tuple[int, int] = (0, 0)
+    dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    stages: tuple[StageRun, ...] = ()
+    usage: Mapping[str, float] = field(default_factory=dict)
+    finished: bool = True
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Numbers of the result by name: rows, kept, train, test, images, dropped and usage."""
+        kept = self.train + self.test
+        told: dict[str, float] = {
+            "rows": self.rows,
+            "kept": kept,
+            "dropped": sum(self.dropped.values()),
+            "train": self.train,
+            "test": self.test,
+            "train_images": self.images[0],
+            "test_images": self.images[1],
+            "test_fraction": self.test / kept if kept else 0.0,
+        }
+        drops = {f"dropped/{stage}/{reason}": float(count) for (stage, reason), count in self.dropped.items()}
+        return told | drops | {f"usage/{name}": value for name, value in self.usage.items()}
+
+
+def build(
+    captions: Path | str | Hierarchy,
+    out: Path | str,
+    plan: BuildPlan | None = None,
+    *,
+    overwrite: bool = False,
+    shard: str | None = None,
+    progress: bool = False,
+) -> Built:
+    """Make chains out of captions, from general to specific and with contradicting negatives, as a benchmark.
+
+    A build that was interrupted goes on where it stopped: give the same arguments again. Its files are the same, byte
+    for byte, whenever the same plan runs on the same captions with a backend that always gives the same answers.
+
+    Args:
+        captions: a file, a folder or a pattern of CSV, TSV, JSON Lines, Parquet, text and what else `hiergeo.corpus`
+            reads; or a dataset, whose most specific captions are taken.
+        out: folder of the result.
+        plan: settings; by default those of `BuildPlan`.
+        overwrite: go on in a folder that was begun with another plan or other captions; stages that do not depend on
+            what changed are kept.
+        shard: ``I/N`` does only every N-th shard, for many processes or machines on one folder; a last run without it
+            writes the files.
+        progress: draw bars on standard error.
+
+    Raises:
+        InputError: no captions, columns, settings or options of that name, or a folder of another plan.
+        NothingLeftError: every caption was dropped.
+        UnavailableError: the backend or judge cannot be run, or the folder not be written; what is done is kept.
+        HeldError: another build is running in the folder.
+    """
+    asked = plan or BuildPlan()
+    share, folder = Share.parse(shard), path_of(out)
+    answers = Answers(Work(folder).folder / ANSWERS)
+    source = (
+        captions_.of_hierarchy(captions, asked)
+        if isinstance(captions, Hierarchy)
+        else captions_.of_file(captions, asked, folder)
+    )
+    with ExitStack() as held:
+        backend, judge = make_backend(asked, answers), make_judge(asked)
+        held.callback(answers.close)
+        held.callback(backend.close)
+        held.callback(judge.close)
+        passes = Passes(Work(folder), source, asked, stages(asked, backend, judge), backend, answers, progress)
+        with sole_builder(folder, share):
+            with beginning(folder, share):
+                claim(folder, asked, source.name, overwrite)
+                passes.read()
+            passes.run(share)
+            if share.total > 1:
+                return Built(folder, passes.rows, stages=passes.runs, usage=passes.usage, finished=False)
+            return _written(folder, asked, passes)
+
+
+def _written(folder: Path, plan: BuildPlan, passes: Passes) -> Built:
+    """Write the files of the result, the splits only if something is left."""
+    if passes.changed:
+        for name in SPLITS:
+            retire(folder / name)
+    with output.writing_dropped(folder) as dropped:
+        sides = splitting.split(dropped.pass_on(passes.drafts()), plan.seed, plan.test_fraction)
+    kept = dropped.rows - sum(dropped.counts.values())
+    if not kept:
+        raise NothingLeftError(_nothing_left(folder, plan, dropped.counts))
+    output.write_splits(passes.drafts(), sides, folder)
+    test = len(sides.test)
+    return Built(
+        folder,
+        dropped.rows,
+        kept - test,
+        test,
+        sides.images,
+        dict(sorted(dropped.counts.items())),
+        passes.runs,
+        passes.usage,
+    )
+
+
+def _nothing_left(folder: Path, plan: BuildPlan, counts: Counter[tuple[str, str]]) -> str:
+    by_stage: Counter[str] = Counter()
+    for (stage, _), count in counts.items():
+        by_stage[stage] += count
+    (worst, most), total = by_stage.most_common(1)[0], sum(counts.values())
+    reasons = Counter({reason: count for (stage, reason), count in counts.items() if stage == worst})
+    name = THRESHOLDS.get(worst)
+    cure = f"; {name} is {getattr(plan, name)} in the plan" if name else ""
+    return (
+        f"nothing is left of {total:,} captions: the stage {worst} dropped {most:,} of them, most of all as "
+        f"'{reasons.most_common(1)[0][0]}'{cure}; {folder / output.DROPPED} says why of each."
+    )

@@ -1,0 +1,326 @@
+"""Leakage: rows of chains that share an image or a text with a test set, such as that of HierarCaps."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, final
+from urllib.parse import unquote, urlsplit
+
+from hiergeo import datasets
+from hiergeo.construction.resemblance import near_pictures, near_texts, thumbnails
+from hiergeo.datasets import Hierarchy, chains
+from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
+from hiergeo.datasets.chains import Chain
+from hiergeo.datasets.hierarcaps.fetching import image_name
+from hiergeo.errors import InputError, UnavailableError
+from hiergeo.storage.files import atomic_write_text, sha256
+
+NUMBER, ADDRESS, FILE, BYTES, PICTURE = "coco number", "image address", "file name", "same picture", "similar picture"
+TEXT, NEAR_TEXT = "text", "similar text"
+
+KINDS = (NUMBER, ADDRESS, FILE, BYTES, PICTURE, TEXT, NEAR_TEXT)
+"""How a row can share its image or its most specific text with a row of another set, the surest first."""
+
+CERTAIN = (NUMBER, ADDRESS, BYTES, PICTURE, TEXT, NEAR_TEXT)
+"""Kinds for which `exclude_leaks` leaves a row out by default: all but equal names of files."""
+
+STEM = 8
+"""Least characters of the name of a file before its ending by which it tells an image: ``1.jpg`` tells nothing."""
+
+SIMILARITY = 0.8
+"""Least share of common words of similar texts."""
+
+COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
+
+HIERARCAPS = "hierarcaps test"
+
+
+@final
+@dataclass(frozen=True)
+class Reference:
+    """Rows that others are compared with.
+
+    Attributes:
+        name: such as ``hierarcaps test``.
+        rows: their chains and the addresses of their images.
+        folder: where files of their images may be; None where there are none.
+        missing: why it could not be read, and what to do; empty where it could.
+    """
+
+    name: str
+    rows: tuple[Chain, ...] = ()
+    folder: Path | None = None
+    missing: str = ""
+
+
+@final
+@dataclass(frozen=True)
+class Leak:
+    """A row that shares something.
+
+    Attributes:
+        split: of the row.
+        row: its number.
+        kind: one of `KINDS`.
+        against: the name of the other set.
+        other_row: the number of the row there.
+        detail: what is shared.
+    """
+
+    split: str
+    row: int
+    kind: str
+    against: str
+    other_row: int
+    detail: str
+
+
+@final
+@dataclass(frozen=True)
+class Leakage:
+    """What a set of chains shares with others.
+
+    Attributes:
+        leaks: at most one for each row, kind and other set.
+        rows: how many rows were compared, by split.
+        tiers: by split and other set, how many rows have a text at each tier, general to specific, that occurs anywhere
+            in the other set. Short texts such as ``dog`` are shared by any two sets.
+        unchecked: other sets that could not be compared, and why.
+    """
+
+    leaks: tuple[Leak, ...] = ()
+    rows: dict[str, int] = field(default_factory=dict)
+    tiers: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    unchecked: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """Rows by split, other set and kind."""
+        return dict(Counter((each.split, each.against, each.kind) for each in self.leaks))
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values for a card."""
+        counts: dict[str, Any] = {
+            split: {
+                against: {
+                    "kinds": {kind: self.counts.get((split, against, kind), 0) for kind in KINDS},
+                    "rows_with_a_shared_text_by_tier": list(tiers),
+                }
+                for (of, against), tiers in self.tiers.items()
+                if of == split
+            }
+            for split in self.rows
+        }
+        return {"counts": counts, "unchecked": dict(self.unchecked)}
+
+    def write(self, path: Path | str) -> None:
+        """Write the leaks as CSV. Raises UnavailableError if the file cannot be written."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(each, name) for name in COLUMNS] for each in self.leaks)
+        atomic_write_text(path, text.getvalue())
+
+
+def leakage(
+    rows: Mapping[str, Sequence[Chain]],
+    against: Iterable[Reference],
+    *,
+    folder: Path | None = None,
+    similarity: float = SIMILARITY,
+    progress: bool = False,
+) -> Leakage:
+    """Compare the rows of splits with other sets.
+
+    Images are compared by their number in MS-COCO, their address, the name of their file, and, where both files are
+    there, by their bytes and their look. Texts are compared without case, blanks and full stops at the end, and the
+    most specific ones also by the words that they share.
+
+    Args:
+        rows: the chains of each split.
+        against: the other sets.
+        folder: where the files of the images of `rows` may be.
+        similarity: least share of common words of similar texts, in (0, 1].
+        progress: draw a bar while pictures are read.
+
+    Raises:
+        InputError: the similarity is out of its range.
+    """
+    if not 0 < similarity <= 1:
+        raise InputError(f"similarity must be above 0 and at most 1, not {similarity}.")
+    leaks: list[Leak] = []
+    tiers: dict[tuple[str, str], tuple[int, ...]] = {}
+    unchecked: dict[str, str] = {}
+    for other in against:
+        if other.missing:
+            unchecked[other.name] = other.missing
+            continue
+        for split, held in rows.items():
+            tiers[split, other.name] = _shared_tiers(held, other.rows)
+            found = [*_by_image(held, other.rows), *_by_text(held, other.rows, similarity)]
+            if folder is not None and other.folder is not None:
+                found += _by_picture((held, folder), (other.rows, other.folder), progress)
+            found.sort(key=lambda leak: (leak[0], KINDS.index(leak[1])))
+            leaks += [
+                Leak(split, held[place].row, kind, other.name, other.rows[beside].row, detail)
+                for place, kind, beside, detail in found
+            ]
+    return Leakage(tuple(leaks), {split: len(held) for split, held in rows.items()}, tiers, unchecked)
+
+
+def exclude_leaks(
+    rows: Sequence[Chain], against: Iterable[Reference], *, folder: Path | None = None, kinds: Sequence[str] = CERTAIN
+) -> tuple[list[Chain], Leakage]:
+    """The rows that share nothing of these kinds with other sets, and what the others share."""
+    found = leakage({"": rows}, against, folder=folder)
+    leaking = {each.row for each in found.leaks if each.kind in kinds}
+    return [each for each in rows if each.row not in leaking], found
+
+
+def reference(name: str, split: str = "test", **options: Any) -> Reference:
+    """A dataset to compare with, by its name as `hiergeo.datasets.load` knows it.
+
+    A dataset that is not on this machine is a reference whose `missing` says so.
+
+    Raises:
+        InputError: the name or the split is unknown, or the data is damaged.
+    """
+    try:
+        hierarchy = datasets.load(name, split, **options)
+    except UnavailableError as error:
+        return Reference(f"{name} {split}", missing=str(error))
+    kind, _, address = name.partition(":")
+    if kind == chains.NAME:
+        place = chains.located(address)
+        file = place.is_file()
+        held = chains.read(place) if file else chains.read_split(place, split)
+        return Reference(f"{place.name} {split}", tuple(held), place.parent if file else place)
+    return Reference(f"{name} {split}", tuple(_chains(hierarchy)), _folder(hierarchy))
+
+
+def _chains(hierarchy: Hierarchy) -> Iterator[Chain]:
+    """Rows as chains, with names of images that MS-COCO's numbers can be read from in HierarCaps alone."""
+    paths = {image.image_id: image.path for image in hierarchy.images if image.path is not None}
+    for row in hierarchy.rows:
+        path = paths.get(row.image_id) if row.image_id is not None else None
+        name = path.name if path is not None else ""
+        if hierarchy.name == "hierarcaps" and row.image_id is not None:
+            name = image_name(row.image_id)
+        yield Chain(row.row_id, row.positive, row.negative, name)
+
+
+def _folder(hierarchy: Hierarchy) -> Path | None:
+    folders = {image.path.parent for image in hierarchy.images if image.path is not None}
+    return folders.pop() if len(folders) == 1 else None
+
+
+Found = tuple[int, str, int, str]
+"""Place of a row, kind, place of the other row, detail."""
+
+
+def _by_image(rows: Sequence[Chain], others: Sequence[Chain]) -> Iterator[Found]:
+    for kind, key in ((NUMBER, _number), (ADDRESS, _address), (FILE, _file_name)):
+        known: dict[str, int] = {}
+        for place, other in enumerate(others):
+            known.setdefault(key(other.image), place)
+        for place, row in enumerate(rows):
+            value = key(row.image)
+            if value and value in known:
+                yield place, kind, known[value], value
+
+
+def _number(address: str) -> str:
+    number = coco_number(address) if address else None
+    return "" if number is None else str(number)
+
+
+def _address(address: str) -> str:
+    """An address of the web without what does not tell two apart: the scheme, the case of the host, a fragment."""
+    if not SCHEME.match(address) or _number(address):
+        return ""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.netloc.casefold()}{unquote(parts.path)}{query}" if parts.netloc else ""
+
+
+def _file_name(address: str) -> str:
+    """The name of a file that tells an image and no number of MS-COCO."""
+    if not address or _number(address):
+        return ""
+    try:
+        path = PurePosixPath(urlsplit(address).path if SCHEME.match(address) else address.replace("\\", "/"))
+    except ValueError:
+        return ""
+    return path.name.casefold() if len(path.stem) >= STEM else ""
+
+
+def _by_text(rows: Sequence[Chain], others: Sequence[Chain], similarity: float) -> Iterator[Found]:
+    mine = [row.positive[-1] for row in rows]
+    theirs = [other.positive[-1] for other in others]
+    known: dict[str, int] = {}
+    for place, text in enumerate(theirs):
+        known.setdefault(plain(text), place)
+    equal = {place: known[plain(text)] for place, text in enumerate(mine) if plain(text) in known}
+    for place, other in equal.items():
+        yield place, TEXT, other, theirs[other]
+    for place, other, alike in near_texts(mine, theirs, similarity):
+        if place not in equal:
+            yield place, NEAR_TEXT, other, f"{alike:.2f} {theirs[other]}"
+
+
+def plain(text: str) -> str:
+    """A text without what does not tell two apart: case, the length of blanks, and full stops at its end."""
+    return " ".join(text.casefold().split()).rstrip(" .")
+
+
+def _shared_tiers(rows: Sequence[Chain], others: Sequence[Chain]) -> tuple[int, ...]:
+    known = {plain(text) for other in others for text in other.positive}
+    return tuple(
+        sum(plain(text) in known for text in texts) for texts in zip(*(row.positive for row in rows), strict=True)
+    )
+
+
+def _by_picture(
+    rows: tuple[Sequence[Chain], Path], others: tuple[Sequence[Chain], Path], progress: bool
+) -> Iterator[Found]:
+    mine, theirs = _files(*rows), _files(*others)
+    if not (mine and theirs):
+        return
+    sizes: dict[int, list[Path]] = defaultdict(list)
+    for file in theirs:
+        sizes[file.stat().st_size].append(file)
+    equal: dict[Path, Path] = {}
+    digests: dict[Path, str] = {}
+
+    def digest(file: Path) -> str:
+        if file not in digests:
+            digests[file] = sha256(file)
+        return digests[file]
+
+    for file in mine:
+        for other in sizes.get(file.stat().st_size, ()):
+            if digest(file) == digest(other):
+                equal.setdefault(file, other)
+    rest, known = [file for file in mine if file not in equal], list(theirs)
+    similar = near_pictures(thumbnails(rest, progress=progress), thumbnails(known, progress=progress))
+    pairs = {rest[place]: known[other] for place, other in similar}
+    for kind, found in ((BYTES, equal), (PICTURE, pairs)):
+        for file, other in found.items():
+            for place in mine[file]:
+                yield place, kind, theirs[other][0], other.name
+
+
+def _files(rows: Sequence[Chain], folder: Path) -> dict[Path, list[int]]:
+    """The image files that are there, and the places of their rows."""
+    found: dict[Path, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        file = image_file(row.image, folder) if row.image else None
+        if file is not None and file.is_file():
+            found[file].append(place)
+    return dict(found)

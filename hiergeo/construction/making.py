@@ -1,0 +1,71 @@
+"""From the specs and options of a plan to a backend and a judge."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from hiergeo._plugins import Plugins
+from hiergeo.construction.answers import Answers
+from hiergeo.construction.backends import BACKENDS, Backend
+from hiergeo.construction.judges import JUDGES, Judge
+from hiergeo.construction.plan import BuildPlan
+from hiergeo.errors import HiergeoError, InputError, described, unknown_name
+
+Made = TypeVar("Made", Backend, Judge)
+
+
+def make_backend(plan: BuildPlan, answers: Answers) -> Backend:
+    """The backend of a plan.
+
+    Raises:
+        InputError: an unknown backend or option (the nearest one is suggested), or a value that it refuses.
+        UnavailableError: something that it needs cannot be had.
+    """
+    return _made(BACKENDS, Backend, plan.backend, plan.backend_options, {"seed": plan.seed, "answers": answers})  # type: ignore[type-abstract]
+
+
+def make_judge(plan: BuildPlan) -> Judge:
+    """The judge of a plan. Raises as `make_backend`."""
+    return judge_named(plan.judge, **plan.judge_options)
+
+
+def judge_named(spec: str, **options: Any) -> Judge:
+    """A judge by its spec, such as ``rules`` or ``transformers:PATH``. Raises as `make_backend`."""
+    return _made(JUDGES, Judge, spec, options, {})  # type: ignore[type-abstract]
+
+
+def _made(
+    plugins: Plugins[Callable[..., Made]],
+    kind: type[Made],
+    spec: str,
+    options: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> Made:
+    """What a factory makes of the rest of a spec and the options.
+
+    Args:
+        plugins: the registry of the factory.
+        kind: what it has to make.
+        spec: ``NAME`` or ``NAME:REST``.
+        options: of the plan.
+        given: what it gets besides if it has a parameter of that name.
+    """
+    name, _, rest = spec.partition(":")
+    factory = plugins.get(name)
+    parameters = list(inspect.signature(factory).parameters.values())
+    known = [each.name for each in parameters[1:] if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    if not any(each.kind is each.VAR_KEYWORD for each in parameters):
+        allowed = [each for each in known if each != "answers"]
+        for option in options:
+            if option not in allowed:
+                raise unknown_name(f"option of the {plugins.kind} '{name}'", option, allowed or ["none"])
+    with plugins.running(name, "cannot be made"):
+        try:
+            made = factory(rest, **{key: value for key, value in given.items() if key in known} | dict(options))
+        except HiergeoError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the {plugins.kind} '{spec}' cannot be made: {described(error)}.") from error
+    if not isinstance(made, kind):
+        raise InputError(f"the {plugins.kind} '{name}' is a {type(made).__name__}, not a {kind.__name__}.")
+    return made

@@ -1,0 +1,104 @@
+"""The files that a build ends in: the splits in the formats of HierarCaps, and what was dropped."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias, final
+
+from hiergeo.construction.captions import SEPARATOR
+from hiergeo.construction.drafts import Draft
+from hiergeo.construction.splitting import Split
+from hiergeo.storage.files import atomic_write
+
+TRAIN, TEST, EXPANDED, DROPPED = "train.csv", "test.csv", "test_expanded.csv", "dropped.csv"
+
+CHAINS = ("positive", "negative", "image_url")
+"""Columns of training rows, and of test rows with negatives."""
+
+TESTED = ("id", "captions", "image_url")
+"""Columns of test rows without negatives."""
+
+REASONS = ("row", "caption", "image", "stage", "reason", "detail")
+"""Columns of the rows that were dropped."""
+
+Line: TypeAlias = Callable[[Sequence[object]], object]
+"""Writes a line of a table."""
+
+
+def write_splits(drafts: Iterable[Draft], split: Split, out: Path) -> None:
+    """Write the rows of both splits into a folder, each file whole or not at all.
+
+    Raises:
+        UnavailableError: the folder cannot be written.
+    """
+    with (
+        _table(out / TRAIN, CHAINS) as train,
+        _table(out / TEST, TESTED) as test,
+        _table(out / EXPANDED, CHAINS) as expanded,
+    ):
+        for draft in drafts:
+            if draft.dropped is not None:
+                continue
+            row = (_cell(draft.positive), _cell(draft.negative), draft.image)
+            if draft.row in split.test:
+                test((draft.row, row[0], draft.image))
+                expanded(row)
+            else:
+                train(row)
+
+
+@final
+class Dropped:
+    """Writes each draft that was dropped to a table, and counts them.
+
+    Args:
+        line: writes a line of the table.
+
+    Attributes:
+        rows: drafts that were seen.
+        counts: (stage, reason) -> rows that were dropped there for it.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.rows = 0
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def pass_on(self, drafts: Iterable[Draft]) -> Iterator[Draft]:
+        """The same drafts."""
+        for draft in drafts:
+            self.rows += 1
+            if (drop := draft.dropped) is not None:
+                self.counts[drop.stage, drop.reason] += 1
+                self._line((draft.row, draft.caption, draft.image, drop.stage, drop.reason, drop.detail))
+            yield draft
+
+
+@contextmanager
+def writing_dropped(out: Path) -> Iterator[Dropped]:
+    """Write what was dropped into a folder.
+
+    Raises:
+        UnavailableError: the folder cannot be written.
+    """
+    with _table(out / DROPPED, REASONS) as line:
+        yield Dropped(line)
+
+
+def _cell(texts: Sequence[str | None]) -> str:
+    return f" {SEPARATOR} ".join(text or "" for text in texts)
+
+
+@contextmanager
+def _table(path: Path, header: Sequence[str]) -> Iterator[Line]:
+    with atomic_write(path) as handle:
+        text = io.TextIOWrapper(handle, "utf-8", errors="backslashreplace", newline="", write_through=True)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        try:
+            yield writer.writerow
+        finally:
+            text.detach()

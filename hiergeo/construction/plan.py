@@ -1,0 +1,260 @@
+"""How chains are built: the settings of a build, checked, and as a table of TOML."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from hiergeo import _limits
+from hiergeo.errors import InputError, check_whole, unknown_name
+from hiergeo.storage.documents import Anything, Misfit, Number, Record, Schema, Text, Whole, parse_toml, toml_text
+from hiergeo.storage.files import path_of, read_text
+
+FILE = "plan.toml"
+"""The plan in the folder of a build."""
+
+TIERS = (2, 8)
+"""The least and the most texts of a chain."""
+
+GROWTH = ("strict", "weak", "any")
+"""Whether a more specific text has more words, no fewer words, or any number."""
+
+LANGUAGES = ("auto", "en", "any")
+"""Of captions: that of the backend, English, or any."""
+
+TABLES = ("backend", "judge")
+"""Settings that have options of their own, in a table of TOML: ``[backend]``, ``name = "openai:MODEL"``, options."""
+
+ABOUT = ("title", "licence")
+"""Settings that only the card of the data tells."""
+
+SECRETS = ("key", "apikey", "token", "password", "secret", "authorization")
+"""Last words of the names of options that hold secrets."""
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """The settings of a build.
+
+    Attributes:
+        backend: what writes texts: ``wordnet``, ``transformers:PATH``, ``openai:MODEL``, ``vllm:MODEL`` or a plug-in.
+        backend_options: keyword options of the backend: text, numbers, flags and lists of them.
+        judge: what decides which text entails or contradicts which: ``rules``, ``transformers:PATH`` or a plug-in.
+        judge_options: keyword options of the judge.
+        tiers: texts of a chain, the caption included, 2 to 8.
+        entailment: least probability that a text entails the next more general one, 0 to 1.
+        contradiction: least probability that a negative contradicts the text of its tier, 0 to 1.
+        growth: ``strict`` if every text must have more words than the next more general one, ``weak`` if it must not
+            have fewer, ``any`` without a rule.
+        most_characters: of a caption and of any text, at least 1.
+        language: of captions: ``en``, ``any``, or ``auto`` for English where the backend is ``wordnet``.
+        test_fraction: share of the images that go to the test split, 0 to 1.
+        seed: of the split, and of a backend that draws at random.
+        shard_rows: captions that are worked on and stored together.
+        caption_column: None is the first that is called caption or text.
+        image_column: None is the first that is called image, image_path, file_name, image_url or url.
+        title: of the data, for its card.
+        licence: of the data, for its card.
+
+    Raises:
+        InputError: a value out of its range, or an option that holds a secret.
+    """
+
+    backend: str = "wordnet"
+    backend_options: Mapping[str, Any] = field(default_factory=dict)
+    judge: str = "rules"
+    judge_options: Mapping[str, Any] = field(default_factory=dict)
+    tiers: int = 4
+    entailment: float = 0.5
+    contradiction: float = 0.5
+    growth: str = "weak"
+    most_characters: int = 1000
+    language: str = "auto"
+    test_fraction: float = 0.1
+    seed: int = 0
+    shard_rows: int = 1000
+    caption_column: str | None = None
+    image_column: str | None = None
+    title: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        check_whole("tiers", self.tiers, *TIERS)
+        check_whole("most_characters", self.most_characters, 1, _limits.ITEM_CHARACTERS)
+        check_whole("seed", self.seed, 0, _limits.SEED)
+        check_whole("shard_rows", self.shard_rows, 1, MOST_SHARD_ROWS)
+        for name in ("entailment", "contradiction", "test_fraction"):
+            _check_share(name, getattr(self, name))
+        if self.growth not in GROWTH:
+            raise unknown_name("growth", str(self.growth), GROWTH)
+        if self.language not in LANGUAGES:
+            raise unknown_name("language", str(self.language), LANGUAGES)
+        for part in TABLES:
+            _check_options(part, getattr(self, f"{part}_options"))
+        try:
+            Record(rest=Anything()).check(self.as_table(), "")
+        except Misfit as error:
+            raise InputError(f"the plan cannot be used: {error}.") from error
+
+    def as_table(self) -> dict[str, Any]:
+        """The table of the plan's TOML file, with every default; `of_table` makes the same plan of it."""
+        told: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name in TABLES:
+                told[each.name] = {"name": value, **getattr(self, f"{each.name}_options")}
+            elif not each.name.endswith("_options") and value is not None:
+                told[each.name] = value
+        return told
+
+    def as_toml(self) -> str:
+        """The text of the plan's file, which ``hiergeo build --config`` reads."""
+        return toml_text(self.as_table())
+
+    def difference(self, other: "BuildPlan") -> list[str]:
+        """What `other` says otherwise, one setting a sentence: ``tiers was 4, now 3``."""
+        return [f"{name} was {_shown(old)}, now {_shown(new)}" for name, old, new in _changes(self, other)]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all settings that chains depend on: all but the title and the licence."""
+        told = {name: value for name, value in self.as_table().items() if name not in ABOUT}
+        return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+MOST_SHARD_ROWS = 100_000
+"""Captions of a shard, which is held in memory with its texts."""
+
+NAME = Text(r"[^\x00-\x1f]*\S[^\x00-\x1f]*")
+
+SCHEMA: dict[str, Schema] = {
+    "tiers": Whole(),
+    "entailment": Number(),
+    "contradiction": Number(),
+    "growth": NAME,
+    "most_characters": Whole(),
+    "language": NAME,
+    "test_fraction": Number(),
+    "seed": Whole(),
+    "shard_rows": Whole(),
+    "caption_column": NAME,
+    "image_column": NAME,
+    "title": Text(),
+    "licence": Text(),
+}
+"""Settings that are single values; ranges are checked by `BuildPlan`."""
+
+
+def read_plan(path: Path | str) -> BuildPlan:
+    """The plan in a TOML file.
+
+    Raises:
+        UnavailableError: there is no such file.
+        InputError: it is no TOML, or `of_table` refuses it.
+    """
+    place = path_of(path)
+    return of_table(parse_toml(read_text(place, "name a TOML file with the settings of a build"), place), place)
+
+
+def of_table(table: Mapping[str, Any], where: object = "the plan") -> BuildPlan:
+    """A plan from the table of a TOML file.
+
+    Args:
+        table: settings by name; ``backend`` and ``judge`` are a name, or a table of ``name`` and options.
+        where: named in errors.
+
+    Raises:
+        InputError: an unknown setting (the nearest one is suggested) or a value that cannot be used.
+    """
+    known = [*TABLES, *SCHEMA]
+    for name in table:
+        if name not in known:
+            raise unknown_name("setting", str(name), known, f" in {where}")
+    plain = {name: value for name, value in table.items() if name not in TABLES}
+    try:
+        Record(optional=SCHEMA).check(plain, "")
+        for part in TABLES:
+            plain |= _part(part, table.get(part, {}))
+    except Misfit as error:
+        raise InputError(f"{where}: {error}.") from error
+    return BuildPlan(**plain)
+
+
+def _part(part: str, told: object) -> dict[str, Any]:
+    """The settings that a table of a backend or judge stands for."""
+    if isinstance(told, str):
+        told = {"name": told}
+    Record(optional={"name": NAME}, rest=Anything()).check(told, part)
+    held = dict(told) if isinstance(told, dict) else {}
+    named = {part: held.pop("name")} if "name" in held else {}
+    return {**named, f"{part}_options": held}
+
+
+def option_of(text: str, part: str) -> tuple[str, Any]:
+    """An option as the command line writes it, ``NAME=VALUE``: a number, true, false or text.
+
+    Raises:
+        InputError: it is not of that form.
+    """
+    name, equals, value = text.partition("=")
+    if not (equals and name.strip()):
+        raise InputError(f"an option of the {part} is written NAME=VALUE, not '{text}'.")
+    try:
+        read = json.loads(value)
+    except (ValueError, RecursionError):
+        read = value
+    plain = isinstance(read, bool | int) or (isinstance(read, float) and math.isfinite(read))
+    return name.strip().replace("-", "_"), read if plain or isinstance(read, str | list) else value
+
+
+def _check_share(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InputError(f"{name} must be a number from 0 to 1, not {value!r}.")
+
+
+def _check_options(part: str, options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
+        if name.casefold().replace("-", "_").rpartition("_")[2] in SECRETS:
+            raise InputError(
+                f"the option '{name}' of the {part} is a secret, and plans are stored: leave it out and set the "
+                "environment variable that the engine reads, such as OPENAI_API_KEY."
+            )
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if not isinstance(each, str | bool | int | float):
+                raise InputError(f"the option '{name}' of the {part} must be text, a number, a flag or a list of them.")
+            if isinstance(each, str) and _holds_password(each):
+                raise InputError(f"the option '{name}' of the {part} holds a password: leave it out of the address.")
+
+
+def _holds_password(text: str) -> bool:
+    try:
+        return "://" in text and urlsplit(text).password is not None
+    except ValueError:
+        return False
+
+
+def _changes(before: BuildPlan, now: BuildPlan) -> Iterator[tuple[str, Any, Any]]:
+    old, new = (_flat(each.as_table()) for each in (before, now))
+    for name in dict.fromkeys([*old, *new]):
+        if old.get(name) != new.get(name):
+            yield name, old.get(name), new.get(name)
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        if name in TABLES:
+            found |= {name if key == "name" else f"{name}.{key}": held for key, held in value.items()}
+        else:
+            found[name] = value
+    return found
+
+
+def _shown(value: object) -> str:
+    return "not set" if value is None else f"'{value}'" if isinstance(value, str) else str(value)

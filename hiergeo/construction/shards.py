@@ -1,0 +1,106 @@
+"""The work of a build on disk: the drafts of each shard after each stage, in a signed document with a key."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, final
+
+from hiergeo.construction.drafts import SCHEMA, Draft
+from hiergeo.storage import documents
+from hiergeo.storage.documents import HASH, ListOf, Number, Record, Text
+from hiergeo.storage.files import retire, sync_folder
+
+FOLDER = "work"
+"""The folder of the work in that of a build."""
+
+HEX = Text("[0-9a-f]{64}")
+
+_SCHEMA = Record({"key": HEX, "hash": HEX, "usage": Record(rest=Number()), "drafts": ListOf(Record(SCHEMA.required))})
+
+HEAD_BYTES, TAIL = 4096, len(f'"{HASH}": "') + 64 + len('"}\n')
+
+ENDS = re.compile(rf'"{HASH}": "[0-9a-f]{{64}}"}}\n'.encode())
+
+
+@final
+@dataclass(frozen=True)
+class Head:
+    """What stands at the beginning of a stored shard.
+
+    Attributes:
+        key: hash of all that its drafts depend on.
+        hash: of its drafts.
+        usage: what the backend used for it.
+    """
+
+    key: str
+    hash: str
+    usage: Mapping[str, float]
+
+
+@final
+class Work:
+    """Stored shards.
+
+    Args:
+        out: folder of the build.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.folder = out / FOLDER
+
+    def place(self, stage: str, number: int) -> Path:
+        """The file of a shard."""
+        return self.folder / stage / f"{number:05d}.json"
+
+    def head(self, stage: str, number: int) -> Head | None:
+        """The beginning of a stored shard; None if it is not there, or not whole as far as both of its ends tell."""
+        try:
+            with self.place(stage, number).open("rb") as handle:
+                begins = handle.read(HEAD_BYTES)
+                handle.seek(-TAIL, 2)
+                whole = ENDS.fullmatch(handle.read())
+            held = json.loads(begins[: begins.index(b', "drafts": ')] + b"}") if whole else None
+        except (OSError, ValueError):
+            return None
+        return None if held is None else Head(held["key"], held["hash"], held["usage"])
+
+    def read(self, stage: str, number: int) -> list[Draft]:
+        """The drafts of a stored shard.
+
+        Raises:
+            InputError: it is damaged or missing.
+        """
+        held = documents.read(self.place(stage, number), _SCHEMA, hashed=True)
+        return [Draft.of_dict(each) for each in held["drafts"]]
+
+    def write(self, stage: str, number: int, key: str, drafts: Sequence[Draft], usage: Mapping[str, float]) -> Head:
+        """Store a shard, durably and at once; returns its head.
+
+        Raises:
+            UnavailableError: it cannot be written.
+        """
+        told = [draft.as_dict() for draft in drafts]
+        head = Head(key, hash_of(told), dict(usage))
+        place = self.place(stage, number)
+        documents.write(place, {**vars(head), "drafts": told}, indent=None)
+        sync_folder(place.parent)
+        return head
+
+    def remove(self, stage: str, number: int) -> None:
+        """Remove a shard that may be absent."""
+        retire(self.place(stage, number))
+
+    def cut(self, stage: str, shards: int) -> None:
+        """Remove what an earlier input left behind the last shard of a stage."""
+        for place in sorted((self.folder / stage).glob("[0-9]*.json")):
+            if place.stem.isdigit() and int(place.stem) >= shards:
+                retire(place)
+
+
+def hash_of(values: Any) -> str:
+    """SHA-256 of a JSON value, whatever the order of its keys."""
+    return sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,85 @@
+"""Train and test: all rows of an image, and rows with equal captions, on one side."""
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import final
+
+import numpy as np
+
+from hiergeo.construction.drafts import Draft, normalised
+
+
+@final
+@dataclass(frozen=True)
+class Split:
+    """Which rows are of the test split.
+
+    Attributes:
+        test: rows of the test split.
+        fraction: their share of all rows.
+        images: distinct images of the train and of the test split.
+    """
+
+    test: frozenset[int]
+    fraction: float
+    images: tuple[int, int]
+
+
+def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Split:
+    """Split the drafts that are not dropped.
+
+    Rows belong together that have the same image or, up to case, blanks and final full stops, the same caption, and so
+    do rows that other rows join. Whether such a group goes to the test split depends on the seed and on the smallest
+    hash of its images (of its captions, where no image is named) alone: other rows do not move it. Held in memory are
+    24 bytes a row and what the groups take.
+
+    Args:
+        drafts: after the last stage.
+        seed: of the split.
+        fraction: of the groups that go to the test split, 0 to 1; 0 and 1 are exact.
+    """
+    rows, images, captions = array("q"), array("Q"), array("Q")
+    for draft in drafts:
+        if draft.dropped is None:
+            rows.append(draft.row)
+            caption = _hash(f"caption {normalised(draft.caption)}")
+            captions.append(caption)
+            images.append(_hash(f"image {draft.image}") if draft.image else caption)
+    if not rows:
+        return Split(frozenset(), 0.0, (0, 0))
+    by_image, by_caption = (np.frombuffer(each, np.uint64) for each in (images, captions))
+    smallest = _joined(by_image, by_caption)
+    chosen = {each: _chance(each, seed) < fraction for each in np.unique(smallest).tolist()}
+    tested = np.fromiter((chosen[each] for each in smallest.tolist()), bool, len(smallest))
+    test = np.frombuffer(rows, np.int64)[tested]
+    counts = (len(np.unique(by_image[~tested])), len(np.unique(by_image[tested])))
+    return Split(frozenset(test.tolist()), len(test) / len(rows), counts)
+
+
+def _joined(*keys: np.ndarray) -> np.ndarray:
+    """(n,) for each row the smallest of the first keys in its group: of rows that are joined by any equal key.
+
+    Args:
+        keys: (n,) uint64 each.
+    """
+    places = [np.unique(each, return_inverse=True)[1] for each in keys]
+    label = keys[0].copy()
+    while True:
+        before = label
+        for place in places:
+            least = np.full(int(place.max()) + 1, np.iinfo(np.uint64).max, np.uint64)
+            np.minimum.at(least, place, label)
+            label = least[place]
+        if np.array_equal(label, before):
+            return label
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def _chance(key: int, seed: int) -> float:
+    """A number from 0 to below 1 that is fixed by a group and a seed."""
+    return (_hash(f"{seed} {key}") >> 11) / (1 << 53)

@@ -1,0 +1,185 @@
+"""Leakage: rows that share an image or a text with another set, against a comparison of all pairs."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from hiergeo.construction import resemblance
+from hiergeo.construction.leakage import (
+    ADDRESS,
+    BYTES,
+    FILE,
+    NEAR_TEXT,
+    NUMBER,
+    PICTURE,
+    TEXT,
+    Leak,
+    Reference,
+    exclude_leaks,
+    leakage,
+    reference,
+)
+from hiergeo.datasets import chains
+from hiergeo.datasets.chains import Chain
+from hiergeo.errors import InputError
+
+COCO = "http://images.cocodataset.org/val2014/COCO_val2014_000000000139.jpg"
+
+
+def row(number: int, caption: str, image: str = "") -> Chain:
+    return Chain(number, ("thing", caption), None, image)
+
+
+def kinds(mine: Chain, other: Chain) -> set[str]:
+    return {each.kind for each in leakage({"train": [mine]}, [Reference("other", (other,))]).leaks}
+
+
+@pytest.mark.parametrize(
+    ("image", "other", "kind"),
+    [
+        (COCO, "val2017/000000000139.jpg", {NUMBER}),
+        ("https://EXAMPLE.org/a%20b.jpg#top", "http://example.org/a b.jpg", {ADDRESS}),
+        ("photos/holiday-2019.JPG", "http://example.org/holiday-2019.jpg", {FILE}),
+        ("photos/1.jpg", "other/1.jpg", set()),
+        ("", "", set()),
+        ("http://[bad", "http://[bad", set()),
+    ],
+)
+def test_images_by_their_addresses(image, other, kind):
+    assert kinds(row(0, "a", image), row(1, "b", other)) == kind
+
+
+def test_texts_by_their_words():
+    assert kinds(row(0, "A  Dog runs."), row(1, "a dog RUNS")) == {TEXT}
+    assert kinds(row(0, "a dog runs on the sand"), row(1, "the dog runs on a beach")) == set()
+    assert kinds(row(0, "a dog runs on the grey sand"), row(1, "a dog runs on the sand")) == {NEAR_TEXT}
+
+
+def test_every_tier_is_counted_and_only_the_last_is_a_leak():
+    mine = Chain(3, ("animal", "dog", "a wet dog"))
+    found = leakage({"train": [mine]}, [Reference("other", (Chain(0, ("Dog.", "a big animal", "animal")),))])
+    assert found.tiers == {("train", "other"): (1, 1, 0)}
+    assert not found.leaks
+
+
+WORDS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=8).map(" ".join)
+
+
+@given(st.lists(WORDS, max_size=12), st.lists(WORDS, max_size=12), st.sampled_from([0.3, 0.5, 0.75, 0.8, 1.0]))
+def test_similar_texts_are_those_of_all_pairs(texts, known, similarity):
+    def alike(a: str, b: str) -> float:
+        one, two = set(re.findall(r"\w+", a)), set(re.findall(r"\w+", b))
+        return len(one & two) / len(one | two)
+
+    expected = {}
+    for place, text in enumerate(texts):
+        values = [alike(text, other) for other in known]
+        if values and max(values) >= similarity:
+            expected[place] = (values.index(max(values)), max(values))
+    found = {place: (other, value) for place, other, value in resemblance.near_texts(texts, known, similarity)}
+    assert found == expected
+
+
+def scene(seed: int) -> Image.Image:
+    """A smooth random picture."""
+    small = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+    return Image.fromarray(small).resize((240, 160), Image.Resampling.BICUBIC)
+
+
+def test_pictures_by_bytes_and_by_look(tmp_path: Path):
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    mine.mkdir()
+    theirs.mkdir()
+    for number in range(8):
+        scene(number).save(theirs / f"{number}.png")
+    (mine / "same.png").write_bytes((theirs / "3.png").read_bytes())
+    scene(4).resize((100, 90)).save(mine / "squeezed.jpg", quality=60)
+    scene(99).save(mine / "new.png")
+    Image.new("RGB", (50, 50), "red").save(mine / "flat.png")
+    Image.new("RGB", (60, 60), "red").save(theirs / "flat.png")
+    (mine / "broken.png").write_bytes(b"\x89PNG")
+    files = ["same.png", "squeezed.jpg", "new.png", "flat.png", "broken.png", "missing.png"]
+    rows = [row(place, f"caption {place} {name}", name) for place, name in enumerate(files)]
+    others = [row(place, f"text {place}", f"{place}.png") for place in range(8)] + [row(8, "text", "flat.png")]
+    found = leakage({"train": rows}, [Reference("other", tuple(others), theirs)], folder=mine)
+    assert [(each.row, each.kind, each.other_row) for each in found.leaks] == [(0, BYTES, 3), (1, PICTURE, 4)]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_similar_pictures_are_those_of_all_pairs(seed):
+    generator = np.random.default_rng(seed)
+    known = generator.uniform(0, 255, (6, resemblance.SIDE, resemblance.SIDE + 1)).astype(np.float32)
+    noise = generator.normal(0, generator.uniform(0, 9, (6, 1, 1)), known.shape)
+    thumbs = (known[::-1] + noise).astype(np.float32)
+    expected = {}
+    for place, thumb in enumerate(thumbs):
+        levels = [np.abs(thumb - other).mean() for other in known]
+        bits = [(np.diff(thumb, axis=1) > 0) != (np.diff(other, axis=1) > 0) for other in known]
+        near = [
+            other
+            for other in range(len(known))
+            if bits[other].sum() <= resemblance.DIFFERING and levels[other] <= resemblance.LEVELS
+        ]
+        if near:
+            expected[place] = min(near, key=levels.__getitem__)
+    assert dict(resemblance.near_pictures(thumbs, known)) == expected
+
+
+def test_rows_that_leak_are_left_out(tmp_path):
+    rows = [row(0, "a dog on a beach", COCO), row(1, "a red bus"), row(2, "a cat")]
+    others = (row(5, "a bus", COCO), row(6, "A red bus."))
+    kept, found = exclude_leaks(rows, [Reference("other", others)])
+    assert [each.row for each in kept] == [2]
+    assert found.counts == {("", "other", NUMBER): 1, ("", "other", TEXT): 1}
+    found.write(tmp_path / "leakage.csv")
+    with (tmp_path / "leakage.csv").open(newline="") as handle:
+        assert [each["kind"] for each in csv.DictReader(handle)] == [NUMBER, TEXT]
+    assert found.leaks[0] == Leak("", 0, NUMBER, "other", 5, "139")
+
+
+def test_sets_that_are_not_there_are_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
+    absent = reference("hierarcaps")
+    assert "data fetch" in absent.missing
+    found = leakage({"train": [row(0, "a")]}, [absent])
+    assert list(found.unchecked) == ["hierarcaps test"]
+    assert found.as_dict()["counts"] == {"train": {}}
+
+
+def test_own_chains_and_scenes_are_references(tmp_path):
+    chains.write_train(tmp_path / "own.csv", [row(0, "a dog", "dog.png")])
+    assert reference(f"chains:{tmp_path / 'own.csv'}").rows[0].image == "dog.png"
+    assert len(reference("scenes", count=3).rows) == 3
+
+
+def test_a_similarity_out_of_range_is_refused():
+    with pytest.raises(InputError, match="similarity"):
+        leakage({}, [], similarity=0)
+
+
+def test_the_expanded_rows_of_test_images_leak(data_home):
+    known = reference("hierarcaps")
+    held = chains.read(data_home / "hierarcaps" / "hierarcaps_test_expanded.csv.gz")[:400]
+    found = leakage({"expanded": held}, [known])
+    test = {int(each.image[-16:-4]) for each in known.rows}
+    assert found.counts["expanded", "hierarcaps test", NUMBER] == sum(int(each.image[-16:-4]) in test for each in held)
+
+
+def test_the_verb_counts_leaks(tmp_path, run):
+    chains.write_train(tmp_path / "train.csv", [row(0, "a dog on a beach", COCO), row(1, "a bus")])
+    chains.write_test(tmp_path / "other.csv", [row(0, "A Bus.")])
+    code, out, _ = run(
+        "data", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}", "--out", tmp_path / "l.csv"
+    )
+    assert code == 2
+    assert "text" in out
+    assert (tmp_path / "l.csv").read_text().count("\n") == 2
+    chains.write_test(tmp_path / "other.csv", [row(0, "a tram")])
+    code, out, _ = run("data", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}@test")
+    assert (code, "nothing is shared" in out) == (0, True)
