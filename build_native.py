@@ -1,41 +1,48 @@
 """Builds the native kernels: the library `hiergeo/_kernels.abi3.so`, and `hiergeo._C`, which says how it was built.
 
+Both use stable interfaces alone, of torch and of CPython, so that one wheel serves every Python and torch.
 Every outcome is written to `hiergeo/_build.json`. Where something is missing or fails, the package installs without the
 kernels, or without their CUDA part, and the file says why; HIERGEO_NATIVE=1 and HIERGEO_CUDA=1 make that an error.
 """
 
-import hashlib
-import importlib.util
 import json
 import logging
 import os
-import re
-import shlex
 import shutil
-import subprocess
+import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import SetupError
 
+from build_compilers import (
+    CUDA,
+    SOURCES,
+    TORCH_TARGET,
+    BuildError,
+    Compiler,
+    Headers,
+    Nvcc,
+    Unit,
+    folder_of,
+)
+
 LOG = logging.getLogger(__name__)
 
-SOURCES = Path("csrc")
 KERNELS = "_kernels.abi3.so"
 RECORD = "_build.json"
 
-TORCH_TARGET = (2, 10)
-"""The oldest torch that the library runs under; its stable ABI hides whatever is newer."""
+PYTHON_TARGET = (3, 10)
+"""The oldest Python that `hiergeo._C` loads in; CPython's limited API hides whatever is newer."""
 
-COMMON = ("-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
-"""For every file. Never -ffast-math: it loses NaN, and linked in, it flushes subnormals to 0 in the whole process."""
-
-DIALECT = ("-std=c++17", f"-DTORCH_TARGET_VERSION=0x{TORCH_TARGET[0]:02x}{TORCH_TARGET[1]:02x}{0:012x}", f"-I{SOURCES}")
+LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
+"""Whether there is a limited API: a CPython without the global lock has none, and takes a module of its own version."""
 
 SIMD = {
     "baseline": (),
@@ -48,24 +55,7 @@ SIMD = {
 Files are linked in this order: the linker keeps the first of the copies of an inline function, which runs everywhere.
 """
 
-CUDA = {
-    "sm_80": "arch=compute_80,code=sm_80",
-    "sm_90": "arch=compute_90,code=sm_90",
-    "compute_90": "arch=compute_90,code=compute_90",
-}
-"""Machine code for two architectures, and PTX for all newer ones."""
-
-ROUGH = ("--prec-div=false", "--prec-sqrt=false")
-"""float32 quotients and roots of CUDA kernels to 2 units in the last place: a tenth of the cost, within the bars."""
-
-DEFAULT_NVCC = "/usr/local/cuda/bin/nvcc"
-
-
 SKIP = "HIERGEO_CUDA=0 leaves them out"
-
-
-class BuildError(SetupError):
-    """What is missing or failed, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -79,113 +69,6 @@ class Record:
     cuda: list[str] = field(default_factory=list)
     cuda_version: str = ""
     cuda_reason: str = ""
-
-
-@dataclass(frozen=True)
-class Headers:
-    """Folders with headers of other packages, and the versions that tell when these have changed."""
-
-    folders: Sequence[str]
-    versions: Sequence[str]
-
-    @property
-    def flags(self) -> list[str]:
-        return [word for folder in self.folders for word in ("-isystem", folder)]
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A source file, the command that compiles it, the version of that compiler, and the headers of other packages."""
-
-    source: Path
-    command: Sequence[str]
-    compiler: str
-    headers: Headers
-
-    def compile(self, folder: Path) -> Path:
-        """The object of this file in a folder, compiled unless the one there comes from the same command and text."""
-        target = folder / f"{self.source}.o"
-        key = Path(f"{target}.key")
-        if target.exists() and key.exists() and key.read_text() == self._fingerprint(target):
-            return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        key.unlink(missing_ok=True)
-        paths = ("-c", str(self.source), "-o", str(target), "-MMD", "-MF", f"{target}.d")
-        output = call([*self.command, *self.headers.flags, *paths], f"compiling {self.source}")
-        Path(f"{target}.log").write_text(output)
-        if "warning" in output:
-            LOG.warning(output)
-        key.write_text(self._fingerprint(target))
-        return target
-
-    def _fingerprint(self, target: Path) -> str:
-        digest = hashlib.sha256(repr((self.command, self.compiler, self.headers.versions)).encode())
-        rule = Path(f"{target}.d").read_text().replace("\\\n", " ")
-        for name in rule.partition(": ")[2].split():
-            digest.update(Path(name).read_bytes() if Path(name).exists() else b"gone")
-        return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class Compiler:
-    """A C++ compiler: its command, its name with the version, and whether it makes code for x86-64."""
-
-    command: Sequence[str]
-    name: str
-    x86_64: bool
-
-    @classmethod
-    def find(cls) -> "Compiler":
-        """The compiler named by CXX, else the first of g++, clang++ and c++ on the path."""
-        found = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
-        if found is None:
-            raise BuildError("no C++ compiler was found: install g++, or set CXX")
-        command = shlex.split(found)
-        text = call([*command, "-E", "-dM", "-x", "c++", os.devnull], f"running the C++ compiler {found}")
-        macros = dict(re.findall(r"#define (\w+) (.*)", text))
-        kind, keys = "g++", ("__GNUC__", "__GNUC_MINOR__", "__GNUC_PATCHLEVEL__")
-        if "__clang__" in macros:
-            kind, keys = "clang++", ("__clang_major__", "__clang_minor__", "__clang_patchlevel__")
-        return cls(command, f"{kind} {'.'.join(macros.get(key, '?') for key in keys)}", "__x86_64__" in macros)
-
-    def unit(self, source: Path, headers: Headers, own: Iterable[str] = ()) -> Unit:
-        flags = (*COMMON, *DIALECT, "-Wall", "-Wno-psabi", *flags_of("CXXFLAGS"), *own)
-        return Unit(source, (*self.command, *flags), self.name, headers)
-
-    def link(self, target: Path, objects: Iterable[Path], libraries: Iterable[str] = ()) -> None:
-        """Makes a shared library; the names of what is inside stay only where CXXFLAGS asks for debugging with -g."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        words = [*map(str, objects), *libraries, *flags_of("LDFLAGS")]
-        strip = [] if "-g" in flags_of("CXXFLAGS") else ["-Wl,--strip-all"]
-        call([*self.command, "-shared", "-o", str(target), *words, *strip], f"linking {target.name}")
-
-
-@dataclass(frozen=True)
-class Nvcc:
-    """The CUDA compiler: its path, its version, and what to link with its objects."""
-
-    path: str
-    version: str
-    libraries: Sequence[str]
-
-    @classmethod
-    def find(cls) -> "Nvcc":
-        """The nvcc of CUDA_HOME, of the path, or of /usr/local/cuda, in this order."""
-        home = os.environ.get("CUDA_HOME", "")
-        found = next(filter(None, (shutil.which(name) for name in (f"{home}/bin/nvcc", "nvcc", DEFAULT_NVCC))), None)
-        if found is None:
-            raise BuildError(f"no nvcc was found in CUDA_HOME, on the path or at {DEFAULT_NVCC}")
-        release = re.search(r"release ([\d.]+)", call([found, "--version"], f"running {found}"))
-        plan = call([found, "--dryrun", "-x", "cu", os.devnull], f"running {found}")
-        folders = re.findall(r'"(-L[^"]+)"', plan)
-        runtime = ("-lcudart_static", "-Wl,--exclude-libs,libcudart_static.a", "-ldl", "-lrt", "-lpthread")
-        return cls(found, release[1] if release else "unknown", (*folders, *runtime))
-
-    def unit(self, source: Path, host: Compiler, headers: Headers) -> Unit:
-        compiler = ("-ccbin", *host.command) if len(host.command) == 1 else ()
-        code = [word for architecture in CUDA.values() for word in ("-gencode", architecture)]
-        flags = ("-O3", *ROUGH, "--expt-relaxed-constexpr", "-Xptxas", "-v", "-Xcompiler", ",".join(COMMON), *DIALECT)
-        return Unit(source, (self.path, *compiler, *code, *flags), f"nvcc {self.version} with {host.name}", headers)
 
 
 @dataclass(frozen=True)
@@ -207,10 +90,12 @@ class Build:
         Raises:
             BuildError: something is missing or failed; of CUDA only where `cuda` is True.
         """
+        if sys.platform == "win32":
+            raise BuildError("the kernels are for Linux and macOS")
         compiler = Compiler.find()
         torch = folder_of("torch")
         headers = Headers((f"{torch}/include",), (version("torch"),))
-        libraries = (f"-L{torch}/lib", "-ltorch_cpu", "-Wl,--no-undefined")
+        libraries = (f"-L{torch}/lib", "-ltorch_cpu")
         levels = [name for name, flags in SIMD.items() if compiler.x86_64 or not flags]
         sources = [SOURCES / "library.cpp", *sorted(SOURCES.glob("cpu/*.cpp"))]
         by_level = [(source, name) for name in levels for source in sources if level(source) == name]
@@ -220,14 +105,14 @@ class Build:
         record = Record(native=True, compiler=compiler.name, simd=levels)
         try:
             nvcc, kernels = self._cuda(cuda, compiler, headers)
-            compiler.link(self.kernels, [*kernels, *objects], [*libraries, *nvcc.libraries])
+            compiler.link("library", self.kernels, [*kernels, *objects], [*libraries, *nvcc.libraries])
             record = replace(record, cuda=list(CUDA), cuda_version=nvcc.version)
         except BuildError as error:
             if cuda:
                 raise
-            compiler.link(self.kernels, objects, libraries)
+            compiler.link("library", self.kernels, objects, libraries)
             record = replace(record, cuda_reason=str(error))
-        compiler.link(self.module, self._compile([information(compiler, record)]))
+        compiler.link("module", self.module, self._compile([information(compiler, record)]))
         return record
 
     def _cuda(self, wanted: bool | None, host: Compiler, headers: Headers) -> tuple[Nvcc, list[Path]]:
@@ -268,7 +153,8 @@ class BuildNative(build_ext):
         products[-1].write_text(json.dumps(asdict(record), indent=2) + "\n")
         LOG.info("native kernels: %s", record)
         if self.inplace:
-            remove(self._products_in_place())
+            in_place = self._products_in_place()
+            remove([*in_place, *in_place[-1].parent.glob("_C.*.so")])
             for built, place in self.get_output_mapping().items():
                 shutil.copy(built, place)
 
@@ -292,7 +178,7 @@ class BuildNative(build_ext):
         if native is False and cuda:
             raise SetupError("HIERGEO_CUDA=1 asks for a part of what HIERGEO_NATIVE=0 leaves out")
         if native is False:
-            return Record(reason="the build ran with HIERGEO_NATIVE=0")
+            return Record(reason="the build ran with HIERGEO_NATIVE=0, as that of the wheel for any platform does")
         kernels, module, _ = self._products()
         jobs = self.parallel or int(os.environ.get("MAX_JOBS") or os.cpu_count() or 1)
         try:
@@ -301,6 +187,29 @@ class BuildNative(build_ext):
             if native or cuda:
                 raise SetupError(f"{'HIERGEO_CUDA' if cuda else 'HIERGEO_NATIVE'}=1, but {error}") from error
             return Record(reason=str(error))
+
+
+class Wheel(bdist_wheel):
+    """`bdist_wheel` tagged by what was built: for this platform and CPython from 3.10 on, or for any."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        built = self.get_finalized_command("build_ext").get_outputs()
+        self.root_is_pure = not any(Path(name).name == KERNELS for name in built)
+        if self.root_is_pure:
+            return "py3", "none", "any"
+        python, abi, platform = super().get_tag()
+        return ("cp{}{}".format(*PYTHON_TARGET), "abi3", platform) if LIMITED else (python, abi, platform)
+
+
+def compiles() -> bool:
+    """Whether a build here has a compiler and may use it."""
+    if switch("HIERGEO_NATIVE") is False or sys.platform == "win32":
+        return False
+    try:
+        Compiler.find()
+    except BuildError:
+        return False
+    return True
 
 
 def torch_has_cuda() -> bool:
@@ -322,36 +231,11 @@ def information(compiler: Compiler, record: Record) -> Unit:
         "CUDA_VERSION": record.cuda_version or "none",
         "TORCH_TARGET": ".".join(map(str, TORCH_TARGET)),
     }
-    python, pybind11 = sysconfig.get_path("include"), f"{folder_of('pybind11')}/include"
-    headers = Headers((python, pybind11), (sysconfig.get_config_var("SOABI"), version("pybind11")))
+    headers = Headers((sysconfig.get_path("include"),), (sys.version,))
     defines = [f'-DHIERGEO_{key}="{fact}"' for key, fact in facts.items()]
+    if LIMITED:
+        defines.append("-DPy_LIMITED_API=0x{:02x}{:02x}0000".format(*PYTHON_TARGET))
     return compiler.unit(SOURCES / "build_info.cpp", headers, defines)
-
-
-def call(command: Sequence[str], purpose: str) -> str:
-    """What a command prints, standard error included; BuildError with its first complaint where it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
-    except OSError as error:
-        raise BuildError(f"{purpose} failed: {error.strerror}") from error
-    output = done.stdout + done.stderr
-    if done.returncode:
-        complaints = [line for line in output.splitlines() if "error" in line] or output.splitlines()
-        LOG.error(output)
-        raise BuildError(f"{purpose} failed: {complaints[0] if complaints else f'exit status {done.returncode}'}")
-    return output
-
-
-def folder_of(package: str) -> str:
-    """Where a package is installed, found without importing it."""
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise BuildError(f"{package} is not installed where the build runs")
-    return found.submodule_search_locations[0]
-
-
-def flags_of(variable: str) -> list[str]:
-    return shlex.split(os.environ.get(variable, ""))
 
 
 def switch(name: str) -> bool | None:

@@ -2,4 +2,4 @@
 
 from setuptools import Extension, setup
 
-setup(ext_modules=[Extension("hiergeo._C", sources=["csrc/build_info.cpp"])])
+setup(ext_modules=[Extension("hiergeo._C", sources=["csrc/build_info.cpp"], py_limited_api=True)])

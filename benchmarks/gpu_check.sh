@@ -29,7 +29,7 @@ sanitize() {  # sanitize TOOL
 
 missing=$("$python" - <<'END'
 from importlib.util import find_spec
-wanted = "hypothesis mpmath numpy pybind11 pytest rich safetensors setuptools typer"
+wanted = "hypothesis mpmath numpy pytest rich safetensors setuptools typer"
 print(*(name for name in wanted.split() if not find_spec(name)))
 END
 )

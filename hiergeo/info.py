@@ -13,6 +13,8 @@ from hiergeo._version import __version__
 from hiergeo.adapters import ADAPTERS
 from hiergeo.adapters.towers import TOWERS
 from hiergeo.benchmarks import BENCHMARKS
+from hiergeo.construction.backends import BACKENDS
+from hiergeo.construction.judges import JUDGES
 from hiergeo.datasets import DATASETS
 from hiergeo.datasets.hierarcaps.tables import TEST
 from hiergeo.evaluation import PROTOCOLS
@@ -51,7 +53,7 @@ def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
 
 def _foreign() -> Iterator[str]:
     """Kind and name of every plug-in that another package registers."""
-    kinds = ADAPTERS, BENCHMARKS, DATASETS, GEOMETRIES, LOSSES, METRIC_PLUGINS, PROTOCOLS, TOWERS
+    kinds = ADAPTERS, BACKENDS, BENCHMARKS, DATASETS, GEOMETRIES, JUDGES, LOSSES, METRIC_PLUGINS, PROTOCOLS, TOWERS
     return (f"{plugins.kind} {name}" for plugins in kinds for name in plugins.foreign())
 
 

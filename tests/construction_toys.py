@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hiergeo.construction.answers import Answers
 from hiergeo.construction.backends import Backend, Gap, Proposal
 from hiergeo.construction.judges import Judge
 from hiergeo.errors import UnavailableError
@@ -23,14 +25,17 @@ class ToyBackend(Backend):
     Args:
         rest: of the spec; ``down`` is a backend that cannot be reached.
         pause: seconds for each item.
+        log: a file that gets a line for each item that is asked for.
         seed: told in the identity.
-        answers: of the build.
+        answers: of the build; what is kept there is not asked for again.
     """
 
     name = "toy"
 
-    def __init__(self, rest: str = "", *, pause: float = 0.0, seed: int = 0, answers: Any = None) -> None:
-        self.rest, self.pause, self.seed, self.answers = rest, pause, seed, answers
+    def __init__(
+        self, rest: str = "", *, pause: float = 0.0, log: str = "", seed: int = 0, answers: Answers | None = None
+    ) -> None:
+        self.rest, self.pause, self.log, self.seed, self.answers = rest, pause, log, seed, answers
         self.calls = 0
 
     @property
@@ -41,7 +46,19 @@ class ToyBackend(Backend):
         if self.rest == "down":
             raise UnavailableError("the endpoint http://127.0.0.1:9 does not answer.")
         self.calls += len(items)
-        time.sleep(self.pause * len(items))
+        for item in items:
+            key = sha256(repr(item).encode()).hexdigest()
+            if self.answers is None or self.answers.get(key) is None:
+                self._ask(key)
+
+    def _ask(self, key: str) -> None:
+        if self.log:
+            with open(self.log, "a") as handle:
+                handle.write(f"{key}\n")
+        if self.pause:
+            time.sleep(self.pause)
+        if self.answers is not None:
+            self.answers.put(key, True)
 
     def generalise(self, captions: Sequence[str], tiers: int) -> list[Proposal]:
         self._work(captions)
@@ -49,7 +66,7 @@ class ToyBackend(Backend):
 
     def contradict(self, chains: Sequence[tuple[str, ...]]) -> list[Proposal]:
         self._work(chains)
-        return [Proposal((tuple(f"no {text}" for text in chain),)) for chain in chains]
+        return [_denied(chain) for chain in chains]
 
     def complete(self, gaps: Sequence[Gap]) -> list[Proposal]:
         self._work(gaps)
@@ -66,6 +83,12 @@ class ToyBackend(Backend):
 
     def usage(self) -> dict[str, float]:
         return {"requests": self.calls}
+
+
+def _denied(chain: Sequence[str]) -> Proposal:
+    if not all(map(str.strip, chain)):
+        return Proposal(reason="empty")
+    return Proposal((tuple(f"no {text.strip()}" for text in chain),))
 
 
 def _heads(caption: str, tiers: int) -> Proposal:

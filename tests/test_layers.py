@@ -65,7 +65,7 @@ ALLOWED = {
     | MEASURES
     | {"auditing", "evaluation", "findings", "report", "search", "serving", "training"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
-    "info": BASE | DATA | MEASURES | {"benchmarks", "evaluation", "findings", "losses", "training"},
+    "info": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "losses", "search", "training"},
     "__main__": {"cli"},
     "cli": BASE

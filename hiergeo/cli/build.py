@@ -128,7 +128,9 @@ Growth = Annotated[
     typer.Option(help="Words of a more specific text: strict (more), weak (not fewer) or any.", metavar="NAME"),
 ]
 MostCharacters = Annotated[int, typer.Option(help="Characters of a caption and of any text.", metavar="N", min=1)]
-Language = Annotated[str, typer.Option(help="Of captions: auto (English for wordnet), en or any.", metavar="NAME")]
+Language = Annotated[
+    str, typer.Option(help="Of captions: en drops others, any leaves it to the backend.", metavar="NAME")
+]
 TestFraction = Annotated[
     float, typer.Option(help="Share of the images that go to the test split.", metavar="X", min=0, max=1)
 ]
@@ -175,7 +177,7 @@ def build_command(
     contradiction: Contradiction = 0.5,
     growth: Growth = "weak",
     most_characters: MostCharacters = 1000,
-    language: Language = "auto",
+    language: Language = "any",
     test_fraction: TestFraction = 0.1,
     seed: options.Seed = 0,
     shard_rows: ShardRows = 1000,

@@ -91,6 +91,11 @@ class Answers:
         if file is not None:
             retire(file)
 
+    def clear_all(self) -> None:
+        """Remove the answers of all shards, which are finished."""
+        self.close()
+        retire(self.folder)
+
     def close(self) -> None:
         """Forget the answers; their file stays."""
         with self._lock:

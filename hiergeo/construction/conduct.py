@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
 from hiergeo.construction import captions as captions_
-from hiergeo.construction import output, splitting
+from hiergeo.construction import card, output, splitting
 from hiergeo.construction.answers import FOLDER as ANSWERS
 from hiergeo.construction.answers import Answers
 from hiergeo.construction.claiming import SPLITS, beginning, claim, sole_builder
@@ -126,13 +126,15 @@ def build(
             passes.run(share)
             if share.total > 1:
                 return Built(folder, passes.rows, stages=passes.runs, usage=passes.usage, finished=False)
-            return _written(folder, asked, passes)
+            answers.clear_all()
+            made = card.Provenance(asked.as_table(), source.name, backend=backend.identity, judge=judge.identity)
+            return _written(folder, asked, passes, made)
 
 
-def _written(folder: Path, plan: BuildPlan, passes: Passes) -> Built:
+def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenance) -> Built:
     """Write the files of the result, the splits only if something is left."""
     if passes.changed:
-        for name in SPLITS:
+        for name in (*SPLITS, *card.FILES):
             retire(folder / name)
     with output.writing_dropped(folder) as dropped:
         sides = splitting.split(dropped.pass_on(passes.drafts()), plan.seed, plan.test_fraction)
@@ -140,16 +142,18 @@ def _written(folder: Path, plan: BuildPlan, passes: Passes) -> Built:
     if not kept:
         raise NothingLeftError(_nothing_left(folder, plan, dropped.counts))
     output.write_splits(passes.drafts(), sides, folder)
-    test = len(sides.test)
+    test, counts = len(sides.test), dict(sorted(dropped.counts.items()))
+    made = replace(made, rows=dropped.rows, dropped=counts, usage=passes.usage)
     return Built(
         folder,
         dropped.rows,
         kept - test,
         test,
         sides.images,
-        dict(sorted(dropped.counts.items())),
+        counts,
         passes.runs,
         passes.usage,
+        card=card.describe(folder, made),
     )
 
 

@@ -23,8 +23,8 @@ TIERS = (2, 8)
 GROWTH = ("strict", "weak", "any")
 """Whether a more specific text has more words, no fewer words, or any number."""
 
-LANGUAGES = ("auto", "en", "any")
-"""Of captions: that of the backend, English, or any."""
+LANGUAGES = ("any", "en")
+"""Of captions."""
 
 TABLES = ("backend", "judge")
 """Settings that have options of their own, in a table of TOML: ``[backend]``, ``name = "openai:MODEL"``, options."""
@@ -53,7 +53,8 @@ class BuildPlan:
         growth: ``strict`` if every text must have more words than the next more general one, ``weak`` if it must not
             have fewer, ``any`` without a rule.
         most_characters: of a caption and of any text, at least 1.
-        language: of captions: ``en``, ``any``, or ``auto`` for English where the backend is ``wordnet``.
+        language: of captions: ``en`` drops those that do not look English before anything is asked of the backend;
+            ``any`` leaves it to the backend, of which ``wordnet`` refuses them itself.
         test_fraction: share of the images that go to the test split, 0 to 1.
         seed: of the split, and of a backend that draws at random.
         shard_rows: captions that are worked on and stored together.
@@ -75,7 +76,7 @@ class BuildPlan:
     contradiction: float = 0.5
     growth: str = "weak"
     most_characters: int = 1000
-    language: str = "auto"
+    language: str = "any"
     test_fraction: float = 0.1
     seed: int = 0
     shard_rows: int = 1000

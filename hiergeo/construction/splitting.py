@@ -58,22 +58,37 @@ def split(drafts: Iterable[Draft], seed: int, fraction: float) -> Split:
     return Split(frozenset(test.tolist()), len(test) / len(rows), counts)
 
 
-def _joined(*keys: np.ndarray) -> np.ndarray:
-    """(n,) for each row the smallest of the first keys in its group: of rows that are joined by any equal key.
+def _joined(images: np.ndarray, captions: np.ndarray) -> np.ndarray:
+    """(n,) uint64 for each row the smallest image in its group, of rows that are joined by an image or a caption.
 
     Args:
-        keys: (n,) uint64 each.
+        images: (n,) uint64 keys.
+        captions: (n,) uint64 keys.
     """
-    places = [np.unique(each, return_inverse=True)[1] for each in keys]
-    label = keys[0].copy()
-    while True:
-        before = label
-        for place in places:
-            least = np.full(int(place.max()) + 1, np.iinfo(np.uint64).max, np.uint64)
-            np.minimum.at(least, place, label)
-            label = least[place]
-        if np.array_equal(label, before):
-            return label
+    place = np.unique(captions, return_inverse=True)[1]
+    first = np.full(int(place.max()) + 1, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(first, place, images)
+    pairs = np.stack([images, first[place]], axis=1)[images != first[place]]
+    above: dict[int, int] = {}
+    for one, other in np.unique(pairs, axis=0).tolist():
+        high, low = sorted((_top(above, one), _top(above, other)), reverse=True)
+        if high != low:
+            above[high] = low
+    distinct, where = np.unique(images, return_inverse=True)
+    if above:
+        distinct = np.array([_top(above, each) for each in distinct.tolist()], np.uint64)
+    joined: np.ndarray = distinct[where]
+    return joined
+
+
+def _top(above: dict[int, int], key: int) -> int:
+    """The smallest key that a key is joined with; the way to it is shortened for the next time."""
+    top = key
+    while top in above:
+        top = above[top]
+    while key != top:
+        above[key], key = top, above[key]
+    return top
 
 
 def _hash(text: str) -> int:

@@ -131,16 +131,25 @@ def read_split(folder: Path, split: str) -> list[Chain]:
 def everything(place: Path) -> tuple[Path, dict[str, list[Chain]]]:
     """The folder of images, and the chains of every split of a built folder, or those of a file under its name.
 
+    Splits without rows are left out.
+
     Raises:
         InputError: a damaged file.
         UnavailableError: the folder has no split.
     """
     if place.is_file():
         return place.parent, {place.name: read(place)}
-    there = [split for split, (file, _) in FILES.items() if size_of(place / file) is not None]
+    there = [split for split, (file, _) in FILES.items() if _has_rows(place / file)]
     if not there:
         raise UnavailableError(f"{place} holds no chains: {CURE}.")
     return place, {split: read_split(place, split) for split in there}
+
+
+def _has_rows(path: Path) -> bool:
+    if size_of(path) is None:
+        return False
+    with path.open("rb") as handle:
+        return bool(handle.readline()) and bool(handle.readline())
 
 
 def read(path: Path | str) -> list[Chain]:

@@ -5,6 +5,7 @@
 
 from hiergeo.testing import oracle
 from hiergeo.testing.benchmark_suite import BenchmarkConformance
+from hiergeo.testing.construction_suites import BackendConformance, JudgeConformance
 from hiergeo.testing.dataset_suite import DatasetConformance
 from hiergeo.testing.geometry_suite import GeometryConformance
 from hiergeo.testing.loss_suite import LossConformance
@@ -14,9 +15,11 @@ from hiergeo.testing.store_suite import StoreConformance
 
 __all__ = [
     "AdapterConformance",
+    "BackendConformance",
     "BenchmarkConformance",
     "DatasetConformance",
     "GeometryConformance",
+    "JudgeConformance",
     "LossConformance",
     "MetricConformance",
     "ProtocolConformance",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from build_native import DIALECT, BuildError, Compiler, Headers, Unit, call, folder_of
+from build_compilers import DIALECT, BuildError, Compiler, Headers, Unit, call, folder_of
 
 MACHINE = Path("tests/simt")
 KERNELS = Path("csrc")

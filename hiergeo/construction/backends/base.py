@@ -102,7 +102,11 @@ class Backend(ABC):
         """
 
     def usage(self) -> dict[str, float]:
-        """What was used so far: ``prompt_tokens``, ``completion_tokens``, ``requests``, ``cost``; may be empty."""
+        """What the answers so far took: ``prompt_tokens``, ``completion_tokens``, ``requests``, ``cost``; may be empty.
+
+        An answer that was kept counts like one that was asked for, so that the card of a build that was interrupted
+        is that of one that was not.
+        """
         return {}
 
     def close(self) -> None:  # noqa: B027

@@ -1,0 +1,231 @@
+"""Dataset cards: what is known of a folder of chains, as JSON and as the README.md that hubs of datasets read.
+
+Neither holds dates or absolute paths: the same build has the same card, byte for byte.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256 as hashing
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from hiergeo._version import __version__
+from hiergeo.construction.card_text import readme
+from hiergeo.construction.leakage import Leakage, leakage, reference
+from hiergeo.datasets import chains
+from hiergeo.datasets.chains import Chain
+from hiergeo.errors import InputError
+from hiergeo.metrics.length import chain_lengths
+from hiergeo.storage import documents
+from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
+from hiergeo.storage.files import atomic_write_text, sha256, size_of
+
+JSON, README, LEAKS = "card.json", "README.md", "leakage.csv"
+
+FILES = (JSON, README, LEAKS)
+
+FORMAT = 1
+
+DATA = (*(name for names in chains.FILES.values() for name in names if name), "dropped.csv")
+"""Files whose hashes a card holds."""
+
+NO_LICENCE = "unknown: the licences of the captions, of the images and of the model that wrote the texts decide"
+
+SCHEMA = Record(
+    {
+        "format": Whole(FORMAT, FORMAT),
+        "title": Text(),
+        "licence": Text(),
+        "source": Text(),
+        "data_sha256": Text(r"[0-9a-f]{64}"),
+        "files": Record(rest=Record({"bytes": Whole(0), "sha256": Text(r"[0-9a-f]{64}")})),
+        "splits": Record(
+            rest=Record({"rows": Whole(0), "images": Whole(0), "tiers": ListOf(Anything())}, rest=Anything())
+        ),
+        "images_in_train_and_test": Whole(0),
+        "dropped": Record(rest=Record(rest=Whole(0))),
+        "leakage": Record(rest=Anything()),
+        "quality": Record(rest=Record(rest=Anything())),
+    },
+    rest=Anything(),
+)
+
+
+@final
+@dataclass(frozen=True)
+class Provenance:
+    """How chains were made.
+
+    Attributes:
+        plan: the settings of the build, a table of JSON values.
+        source: what the captions are called, without folders.
+        rows: captions that were read.
+        dropped: (stage, reason) -> captions that were dropped there for it.
+        backend: identity of what wrote the texts.
+        judge: identity of what judged them.
+        prompts: instructions to a language model by name, such as ``generalise``.
+        usage: such as ``prompt_tokens``.
+    """
+
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    rows: int = 0
+    dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    backend: Mapping[str, Any] = field(default_factory=dict)
+    judge: Mapping[str, Any] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)
+
+
+def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str, Any]:
+    """Write ``card.json``, ``README.md`` and ``leakage.csv`` of the chains in a folder.
+
+    Args:
+        folder: of ``train.csv``, ``test.csv``, ...
+        provenance: how they were made.
+        leaks: what they share with other sets.
+
+    Returns:
+        The card.
+
+    Raises:
+        InputError: a damaged file.
+        UnavailableError: the folder holds no chains, or cannot be written.
+    """
+    by_stage: dict[str, dict[str, int]] = {}
+    for (stage, reason), count in provenance.dropped.items():
+        by_stage.setdefault(stage, {})[reason] = count
+    plan = portable(provenance.plan)
+    card: dict[str, Any] = {
+        "format": FORMAT,
+        "title": plan.get("title") or f"Chains of {provenance.source}" if provenance.source else "Chains of captions",
+        "licence": plan.get("licence") or NO_LICENCE,
+        "hiergeo": __version__,
+        "source": provenance.source,
+        "captions": provenance.rows,
+        **contents(folder),
+        "dropped": by_stage,
+        "leakage": leaks.as_dict(),
+        "quality": {},
+        "plan": plan,
+        "backend": portable(provenance.backend),
+        "judge": portable(provenance.judge),
+        "prompts": dict(provenance.prompts),
+        "usage": dict(provenance.usage),
+    }
+    leaks.write(folder / LEAKS)
+    _write(folder, card)
+    return card
+
+
+def describe(folder: Path, provenance: Provenance, *, progress: bool = False) -> dict[str, Any]:
+    """Compare the chains in a folder with HierarCaps' test split, where it is on this machine, and write the card.
+
+    Arguments, result and errors are those of `write_card`.
+    """
+    _, rows = chains.everything(folder)
+    return write_card(folder, provenance, leakage(rows, [reference("hierarcaps")], folder=folder, progress=progress))
+
+
+def update_card(
+    folder: Path, *, leaks: Leakage | None = None, quality: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, Any]:
+    """Bring the card of a folder up to date with its files, with what it shares with others, or with its quality.
+
+    Args:
+        folder: with a card.
+        leaks: what the chains share with other sets, if that was found anew.
+        quality: split -> metric -> value, which join those that the card has; numbers of splits whose rows have
+            changed since are left out.
+
+    Raises:
+        InputError: no card, or a damaged one.
+        UnavailableError: the folder cannot be written.
+    """
+    card = read_card(folder)
+    before, now = card["splits"], contents(folder)
+    kept = {name: held for name, held in card["quality"].items() if before.get(name) == now["splits"].get(name)}
+    card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
+    if leaks is not None:
+        card["leakage"] = leaks.as_dict()
+        leaks.write(folder / LEAKS)
+    _write(folder, card)
+    return card
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a folder. Raises InputError if there is none or it is damaged."""
+    return documents.read(folder / JSON, SCHEMA, hashed=True)
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """What the files of a folder hold: ``files``, their hash ``data_sha256``, ``splits``, ``images_in_train_and_test``.
+
+    Raises:
+        InputError: a damaged file.
+        UnavailableError: the folder holds no chains.
+    """
+    files = {
+        name: {"bytes": size, "sha256": sha256(folder / name)}
+        for name in DATA
+        if (size := size_of(folder / name)) is not None
+    }
+    told = "".join(f"{name} {held['sha256']}\n" for name, held in sorted(files.items()) if name != "dropped.csv")
+    _, splits = chains.everything(folder)
+    images = {name: {row.image for row in rows if row.image} for name, rows in splits.items()}
+    return {
+        "data_sha256": hashing(told.encode()).hexdigest(),
+        "files": files,
+        "splits": {name: _split(rows) for name, rows in splits.items()},
+        "images_in_train_and_test": len(images.get("train", set()) & images.get("test", set())),
+    }
+
+
+def portable(value: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values without the folders of absolute paths, which other machines do not have."""
+    return {name: _portable(held) for name, held in value.items()}
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return portable(value)
+    if isinstance(value, list | tuple):
+        return [_portable(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"^([a-z_]+:)?(?:/(?!/)|~|[A-Za-z]:[\\/])(?:[^\n]*[\\/])?(?=[^\n\\/]+/?$)", r"\1", value)
+
+
+def _split(rows: Sequence[Chain]) -> dict[str, Any]:
+    negative = [row.negative for row in rows if row.negative is not None]
+    return {
+        "rows": len(rows),
+        "images": len({row.image for row in rows if row.image}),
+        "tiers": list(_tiers([row.positive for row in rows])),
+        "negative_rows": len(negative),
+        "negative_tiers": list(_tiers(negative)) if negative else [],
+    }
+
+
+def _tiers(texts: Sequence[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
+    lengths = chain_lengths(texts)
+    for tier, column in enumerate(np.transpose(lengths)):
+        yield {
+            "texts": len(texts),
+            "distinct": len({each[tier] for each in texts}),
+            "mean_words": round(float(column.mean()), 3),
+            "least_words": int(column.min()),
+            "most_words": int(column.max()),
+        }
+
+
+def _write(folder: Path, card: dict[str, Any]) -> None:
+    try:
+        SCHEMA.check(card, "")
+    except documents.Misfit as error:
+        raise InputError(f"the card of {folder} cannot be written: {error}.") from error
+    documents.write(folder / JSON, card)
+    atomic_write_text(folder / README, readme(card))
