@@ -10,8 +10,9 @@ from hiergeo.cli._io import check_writable, load_data, sole_writer, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.construction.appraisal import appraise, hierarcaps_baselines, read_dropped
+from hiergeo.construction.card import update_card
 from hiergeo.datasets import DATASETS
-from hiergeo.errors import unknown_name
+from hiergeo.errors import InputError, unknown_name
 from hiergeo.evaluation import Compute
 from hiergeo.storage.files import path_of
 
@@ -47,6 +48,7 @@ Reference = Annotated[
 Page = Annotated[
     Path | None, typer.Option("--html", help="Also write a page here.", metavar="FILE", callback=options.path)
 ]
+Card = Annotated[bool, typer.Option("--card", help="Also write the numbers into the card of the folder.")]
 
 
 def quality_command(
@@ -59,6 +61,7 @@ def quality_command(
     reference: Reference = None,
     json: options.Json = None,
     html: Page = None,
+    card: Card = False,
     seed: options.Seed = 0,
     samples: options.Samples = 1000,
     device: options.Device = options.AUTO,
@@ -71,6 +74,8 @@ def quality_command(
     if reference not in (None, HIERARCAPS):
         raise unknown_name("reference", str(reference), [HIERARCAPS])
     folder = folder_of(source)
+    if card and (folder is None or rows is not None):
+        raise InputError("--card needs a folder made by `hiergeo build`, and all its rows.")
     chains = load_data(dataset_of(source), split, rows)
     baselines = hierarcaps_baselines(chains) if reference else {}
     compute = Compute(**options.embedding(device, options.FLOAT32, batch_size))
@@ -88,6 +93,8 @@ def quality_command(
         write_json(json, found.to_json())
         if html is not None:
             write_appraisal(found, html)
+        if card and folder is not None:
+            update_card(folder, quality={split: found.quality.for_card()})
     screen = console()
     for table in appraisal_tables(found):
         screen.print(table)

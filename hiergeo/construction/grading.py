@@ -16,7 +16,7 @@ from hiergeo.adapters import Model
 from hiergeo.construction import agreement
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.construction.making import judge_named
-from hiergeo.construction.pooling import Difference, Pooled, Ratio, by_tier, interval
+from hiergeo.construction.pooling import TIER, Difference, Pooled, Ratio, by_tier, interval
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import check_whole
 from hiergeo.evaluation import Compute, View, embed
@@ -102,6 +102,12 @@ class Quality:
         """Positions of the rows, those that the judge likes best first; equal ones in random order by the seed."""
         chance = np.random.default_rng(self.settings["seed"]).permutation(len(self.chains.rows))
         return tuple(np.lexsort((chance, -self.verdicts.scores)).tolist())
+
+    def for_card(self) -> dict[str, float]:
+        """The metrics over all tiers for the card of the data, each with the judge or the model that it rests on."""
+        by = dict.fromkeys(judged_rates(self.verdicts), f" (judge {self.settings['judge']})")
+        by |= dict.fromkeys((*self.baselines, "reference_similarity"), f" (model {self.settings['model']})")
+        return {f"{name}{by.get(name, '')}": value for name, value in self.metrics.items() if TIER not in name}
 
     def as_dict(self) -> dict[str, Any]:
         """What `to_json` writes, `metrics` first."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hiergeo.datasets import Hierarchy
+from hiergeo.datasets.addresses import UNNUMBERED
 from hiergeo.metrics import Interval, percentile_interval
 from hiergeo.metrics.resampling import resamples
 
@@ -131,9 +132,12 @@ class Pooled:
         return {name: np.array(values) for name, values in found.items()}
 
     def less(self, other: "Pooled", samples: int, seed: int) -> dict[str, Difference]:
-        """The metrics that both have, less those of `other`, over the images that both have; empty without any."""
+        """The metrics that both have, less those of `other`, over the images that both have; empty without any.
+
+        Images are told by their number in MS-COCO: those of other sources are numbered in every set anew.
+        """
         known = set(other.groups)
-        common = [group for group in self.groups if group in known and not isinstance(group, str)]
+        common = [group for group in self.groups if group in known and isinstance(group, int) and group < UNNUMBERED]
         if not common:
             return {}
         ones = np.ones(len(common))
