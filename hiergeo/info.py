@@ -2,13 +2,14 @@
 
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from hiergeo import datasets, geometry, pairwise
 from hiergeo._devices import AUTO, resolve_device
+from hiergeo._extras import PACKAGES, Package
 from hiergeo._version import __version__
 from hiergeo.adapters import ADAPTERS
 from hiergeo.adapters.towers import TOWERS
@@ -22,11 +23,12 @@ from hiergeo.geometry.spec import GEOMETRIES
 from hiergeo.metrics.registry import PLUGINS as METRIC_PLUGINS
 from hiergeo.training import LOSSES
 
-PACKAGES = ("numpy", "geoopt", "open_clip_torch", "transformers", "sentence-transformers")
+DEVELOPMENT = "test"
+"""The extra whose packages are not of interest to users."""
 
 
 def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
-    """Facts by name: versions, kernels, device, data home, data sets at hand, geometries and adapters.
+    """Facts by name: versions, optional packages and what brings them, kernels, device, data, models and geometries.
 
     Raises:
         InputError: the device is not one of this machine.
@@ -38,7 +40,8 @@ def collect(device: str | torch.device | None = AUTO) -> dict[str, str | int]:
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "torch": torch.__version__,
         "torch threads": torch.get_num_threads(),
-        **{name: _version(name) for name in PACKAGES},
+        "numpy": version("numpy"),
+        **{package.distribution: _state_of(package) for package in PACKAGES if package.extra != DEVELOPMENT},
         **pairwise.kernel_info(),
         "cuda": _cuda(),
         "device": str(place),
@@ -57,11 +60,9 @@ def _foreign() -> Iterator[str]:
     return (f"{plugins.kind} {name}" for plugins in kinds for name in plugins.foreign())
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+def _state_of(package: Package) -> str:
+    """The version of an optional package, or how to install it."""
+    return package.version() or f"not installed: {package.cure}"
 
 
 def _cuda() -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo import _extras
+from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.findings import Contrast, Findings
@@ -52,10 +53,7 @@ INK, SOFT, TRUE = "#1d1f23", "#8a8e96", "#7a4b00"
 def _needs_matplotlib(draw: Callable[P, T]) -> Callable[P, T]:
     @wraps(draw)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            import matplotlib.figure  # noqa: F401 - asks whether matplotlib is installed
-        except ImportError as error:
-            raise UnavailableError("figures need matplotlib: pip install 'hiergeo[plot]'.") from error
+        _extras.require("matplotlib.figure", "a figure")
         return draw(*args, **kwargs)
 
     return checked

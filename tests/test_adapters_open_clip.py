@@ -253,18 +253,6 @@ def test_without_network_the_error_says_what_was_wanted_and_what_to_do(spec, wan
     assert constants.HF_HUB_OFFLINE is False
 
 
-def test_the_bundled_model_is_one_of_open_clip(checkpoint, pictures, monkeypatch):
-    from hiergeo.adapters import tiny
-
-    monkeypatch.setattr(tiny, "register", lambda: "test-small")
-    monkeypatch.setattr(tiny, "weights", lambda: checkpoint)
-    model = adapters.load("tiny")
-    text, image = _direct("test-small", checkpoint, pictures)
-    assert (model.name, model.has_images) == ("tiny", True)
-    torch.testing.assert_close(model.encode_text(TEXTS), text, atol=1e-6, rtol=0)
-    torch.testing.assert_close(model.encode_image(pictures), image, atol=1e-6, rtol=0)
-
-
 def test_local_checkpoints_never_ask_the_network(checkpoint, monkeypatch):
     monkeypatch.setattr(hub, "_answers", lambda endpoint: pytest.fail("the network was asked"))
     adapters.load(f"open_clip:test-small/{checkpoint}").root()

@@ -16,7 +16,7 @@ import pytest
 import torch
 from tower_common import ROWS, SHORT, curve, tuned, weights
 
-from hiergeo.adapters.open_clip import OpenClipTower
+from hiergeo.adapters.clip import OpenClipTower
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import Lorentz
 from hiergeo.storage import documents, files

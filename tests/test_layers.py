@@ -14,6 +14,7 @@ import hiergeo
 PACKAGE = Path(hiergeo.__file__).parent
 BASE = {
     "_devices",
+    "_extras",
     "_limits",
     "_numerics",
     "_plugins",

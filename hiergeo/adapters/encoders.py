@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, final
+from typing import Literal, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from hiergeo.adapters.transformer import Blocks, TextTransformer, causal_mask
 from hiergeo.errors import InputError
 
 VOCABULARY = 49408
@@ -190,7 +191,7 @@ class DualEncoder(nn.Module):
             self.visual_proj = _projection(weights, "visual_proj")
             self.textual_proj = _projection(weights, "textual_proj")
         self.load_state_dict({name: weight.clone() for name, weight in weights.items()}, strict=True, assign=True)
-        self.textual.attn_mask = self.textual.build_causal_mask()
+        self.textual.attn_mask = causal_mask(text.context)
         self.register_buffer("visual_scale", scales.visual)
         self.register_buffer("textual_scale", scales.textual)
         self.register_buffer("reach", reach)
@@ -249,21 +250,10 @@ def vision_tower(sizes: VisionSizes, start: bool = False) -> nn.Module:
     )
 
 
-def text_tower(sizes: TextSizes, quick_gelu: bool) -> Any:
-    """The text tower: open_clip's causal transformer, read at the token of the largest id, the end of the text."""
-    from open_clip.transformer import QuickGELU, TextTransformer
-
-    return TextTransformer(
-        context_length=sizes.context,
-        vocab_size=VOCABULARY,
-        width=sizes.width,
-        heads=sizes.heads,
-        layers=sizes.layers,
-        mlp_ratio=sizes.hidden / sizes.width,
-        proj_type="none",
-        pool_type="argmax",
-        act_layer=QuickGELU if quick_gelu else nn.GELU,
-    )
+def text_tower(sizes: TextSizes, quick_gelu: bool) -> TextTransformer:
+    """The text tower: CLIP's causal transformer."""
+    blocks = Blocks(sizes.width, sizes.layers, sizes.heads, sizes.hidden, quick_gelu=quick_gelu)
+    return TextTransformer(blocks, sizes.context, VOCABULARY)
 
 
 def _projection(weights: Mapping[str, Tensor], name: str) -> nn.Linear:

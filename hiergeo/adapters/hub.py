@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hiergeo import _limits
+from hiergeo import _extras, _limits
 from hiergeo._text import shortened
 from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.storage import documents
@@ -56,27 +55,12 @@ def folder_of(source: str, instead: str) -> Path:
     folder = local_folder(source)
     if folder is not None:
         return folder
-    from huggingface_hub import snapshot_download
-
+    snapshot_download = _extras.require("huggingface_hub", "a model of the hub").snapshot_download
     with cached_if_unreachable():
         try:
             return Path(snapshot_download(source, allow_patterns=["*.json", "*.safetensors", "*.yaml", "*.model"]))
         except Exception as error:  # the hub's errors are many
             raise not_obtained(f"the model '{source}'", instead, error) from error
-
-
-def require(package: str, extra: str, what: str = "this model") -> Any:
-    """Import an optional package that `what` needs.
-
-    Raises:
-        UnavailableError: it is not installed; names the extra that brings it.
-    """
-    try:
-        return import_module(package)
-    except ImportError as error:
-        raise UnavailableError(
-            f"{what} needs {package}, which cannot be imported ({error}): pip install 'hiergeo[{extra}]'."
-        ) from error
 
 
 @contextmanager

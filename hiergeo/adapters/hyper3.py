@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo import _limits
+from hiergeo import _extras, _limits
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, check_sizes
-from hiergeo.adapters.native import IMAGES, STATISTICS, NativeModel, byte_pairs, hyperbolic, square
+from hiergeo.adapters.native import NativeModel, byte_pairs, check_installed, hyperbolic
+from hiergeo.adapters.pixels import IMAGES, STATISTICS, square
 from hiergeo.adapters.specs import options_of
 from hiergeo.errors import InputError, reason
 from hiergeo.storage import tensors
@@ -75,10 +76,11 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
     by default the shorter side is resized and the centre cropped.
 
     Raises:
-        UnavailableError: a download failed.
+        UnavailableError: open_clip is not installed, or a download failed.
         InputError: no such folder, another family (the right adapter is named), a configuration that does not fit, or
             weights that are missing, left over, misshapen or not finite.
     """
+    check_installed()
     source, options = options_of(rest, Record(optional={"images": Text("|".join(IMAGES))}))
     folder = hub.folder_of(source, "hyper3:/path/to/folder")
     config = _config(folder)
@@ -131,7 +133,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _yaml(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path.parent} holds no config.json and no config.yaml: not a folder of hyper3-clip.")
-    yaml = hub.require("yaml", "hf", "a configuration in YAML")
+    yaml = _extras.require("yaml", "a configuration in YAML")
     text = read_text(path, "name a folder of hyper3-clip")
     try:
         if len(text) > _limits.RECORD_CHARACTERS or any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):

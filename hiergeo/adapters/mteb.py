@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from hiergeo.adapters.hub import cached_if_unreachable, not_obtained, quiet_transformers, require
+from hiergeo import _extras
+from hiergeo.adapters.hub import cached_if_unreachable, not_obtained, quiet_transformers
 from hiergeo.adapters.model import Model, weights_digest
 from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
 from hiergeo.errors import InputError, UnavailableError, reason
@@ -125,7 +126,7 @@ def load_mteb(rest: str, *, device: torch.device) -> MtebModel:
         InputError: an unknown name, a model that is no encoder of texts, or one that runs code of its own.
         UnavailableError: mteb or a package that this model needs is not installed, or the weights cannot be had.
     """
-    mteb = require("mteb", "mteb")
+    mteb = _extras.require("mteb", "this model")
     name, _, revision = rest.partition("@")
     try:
         meta = mteb.get_model_meta(name, revision or None)

@@ -1,78 +1,25 @@
-"""Models of OpenCLIP (a tag, a checkpoint, a hub repository, the bundled tiny model) and their text towers."""
+"""Models of OpenCLIP: a tag, a checkpoint, a hub repository or a folder."""
 
-import copy
-import inspect
-import json
 import logging
-import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from hiergeo.adapters import hub
+from hiergeo import _extras
+from hiergeo.adapters import hub, tiny
 from hiergeo.adapters import open_clip_checks as checks
-from hiergeo.adapters.model import NetworkModel
-from hiergeo.adapters.towers import Tower
+from hiergeo.adapters.clip import CONFIG, FOLDER, OpenClipModel
+from hiergeo.adapters.tiny.model import saved_tiny
 from hiergeo.errors import HiergeoError, InputError, reason, unknown_name
-from hiergeo.storage import tensors
-from hiergeo.storage.files import atomic_write, atomic_write_text, path_of
+from hiergeo.storage.files import path_of
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-HUB, FOLDER = "hf-hub:", "local-dir:"
-
-
-class OpenClipModel(NetworkModel):
-    """An OpenCLIP model with its own tokenizer and its validation transform.
-
-    Attributes:
-        config: open_clip's configuration of the network, with the activation that its weights need.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        network: Any,
-        device: torch.device,
-        *,
-        tokenizer: Callable[[list[str]], Tensor],
-        transform: Callable[["Image"], Tensor],
-        config: dict[str, Any],
-    ) -> None:
-        super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg))
-        self.config = config
-        self.tokenizer = tokenizer
-        self.transform = transform
-
-    def rebuilt_network(self) -> nn.Module:
-        kind = type(self.network)
-        known = inspect.signature(kind).parameters
-        config = copy.deepcopy({key: value for key, value in self.config.items() if key in known})
-        for part, library in (("text_cfg", "hf"), ("vision_cfg", "timm")):
-            if config[part].get(f"{library}_model_name"):
-                config[part][f"{library}_model_pretrained"] = False
-        try:
-            with hub.cached_if_unreachable() if config["text_cfg"].get("hf_model_name") else nullcontext():
-                built: nn.Module = kind(**config)
-        except Exception as error:  # open_clip, timm and transformers check what they build in their own ways
-            raise InputError(f"{self.name} cannot be built without its weights: {reason(error)}.") from error
-        return built
-
-    def embed_texts(self, texts: list[str]) -> Tensor:
-        rows: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device))
-        return rows
-
-    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
-        pixels = torch.stack([self.transform(picture) for picture in pictures])
-        rows: Tensor = self.network.encode_image(pixels.to(self.device))
-        return rows
+HUB = "hf-hub:"
 
 
 @contextmanager
@@ -90,18 +37,22 @@ def _no_root_handler() -> Iterator[None]:
 def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     """The model of ``ARCH/TAG``, ``ARCH//path/to/checkpoint``, ``hf-hub:ORG/NAME`` or ``local-dir:PATH``.
 
+    A folder with the architecture of the bundled model, such as training writes, is loaded without open_clip.
+
     The activation follows the tag: OpenAI's weights run with QuickGELU in every spelling of the architecture. A
     checkpoint file does not say how it was trained: for weights trained with QuickGELU (OpenAI's, DFN's, MetaCLIP's and
     what was fine-tuned from them) name the architecture that ends in ``-quickgelu``.
 
     Raises:
         InputError: unknown architecture or tag, no weights, or a checkpoint that is not one of that architecture.
-        UnavailableError: a download failed.
+        UnavailableError: open_clip is not installed, or a download failed.
     """
-    from hiergeo.adapters import tiny
-
-    tiny.register()
     name = f"open_clip:{rest}"
+    saved = saved_tiny(name, path_of(rest.removeprefix(FOLDER)), device) if rest.startswith(FOLDER) else None
+    if saved is not None:
+        return saved
+    _extras.require("open_clip", "this model")
+    tiny.register()
     if rest.startswith(HUB):
         return _from_hub(name, rest, device)
     if rest.startswith(FOLDER):
@@ -111,14 +62,6 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     if weights.startswith(("/", ".")):
         return _from_file(name, arch, path_of(weights), device)
     return _from_tag(name, arch, weights, device)
-
-
-@_no_root_handler()
-def load_tiny(*, device: torch.device) -> OpenClipModel:
-    """The bundled model."""
-    from hiergeo.adapters import tiny
-
-    return _from_file("tiny", tiny.register(), tiny.weights(), device)
 
 
 def _check_architecture(arch: str, weights: str) -> None:
@@ -185,9 +128,9 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
     import open_clip
 
     folder = path_of(rest.removeprefix(FOLDER))
-    described = folder / "open_clip_config.json"
+    described = folder / CONFIG
     if not described.is_file():
-        raise InputError(f"{folder} holds no open_clip_config.json: not a folder saved by open_clip.")
+        raise InputError(f"{folder} holds no {CONFIG}: not a folder saved by open_clip.")
     hub.check_config(hub.foreign_json(described), str(described))
     try:
         with _hub_for(rest), _no_questions(rest):
@@ -251,48 +194,3 @@ def _hub_for(arch: str) -> AbstractContextManager[None]:
 
 def _no_questions(arch: str) -> AbstractContextManager[None]:
     return hub.unquestioned() if checks.text_needs_hub(arch) else nullcontext()
-
-
-CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
-"""What open_clip looks for in a folder."""
-
-
-class OpenClipTower(Tower):
-    """The text side of a CLIP, SigLIP or CoCa of open_clip."""
-
-    def __init__(self, model: OpenClipModel) -> None:
-        self.tokenizer: Any = model.tokenizer
-        self.config = model.config
-        super().__init__(model)
-
-    def tokenise(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        return {"text": self.tokenizer(list(texts)).to(self.device)}
-
-    def forward(self, **tokens: Tensor) -> Tensor:
-        rows: Tensor = self.network.encode_text(tokens["text"])
-        return rows
-
-    def export(self, folder: Path, place: Path) -> str:
-        state = {name: weight.clone() for name, weight in self.network.state_dict().items()}
-        with atomic_write(folder / WEIGHTS) as handle:
-            handle.write(tensors.packed(state, {"format": "pt"}))
-        with hub.saving(folder):
-            config = {
-                "model_cfg": self._portable(folder, place.resolve()),
-                "preprocess_cfg": self.network.visual.preprocess_cfg,
-            }
-        atomic_write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
-        return f"open_clip:{FOLDER}{place.resolve()}"
-
-    def _portable(self, folder: Path, place: Path) -> dict[str, Any]:
-        """The configuration, its tokenizer's files put into the folder."""
-        config = copy.deepcopy(self.config)
-        text = config["text_cfg"]
-        if hasattr(self.tokenizer, "save_pretrained"):
-            self.tokenizer.save_pretrained(folder)
-            text.setdefault("hf_tokenizer_name", str(place))
-        if merges := text.get("tokenizer_kwargs", {}).get("bpe_path"):
-            name = Path(merges).name
-            shutil.copyfile(merges, folder / name)
-            text["tokenizer_kwargs"]["bpe_path"] = str(place / name)
-        return config

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from hiergeo import _limits
+from hiergeo import _extras, _limits
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.gaussians import Gaussian
 from hiergeo.adapters.model import NetworkModel, unit_rows
-from hiergeo.adapters.native import STATISTICS, byte_pairs, square
+from hiergeo.adapters.native import byte_pairs
+from hiergeo.adapters.pixels import STATISTICS, square
 from hiergeo.adapters.prolip_network import ProLip, TextPlan, VisionPlan
 from hiergeo.datasets.pictures import ImageLike
 from hiergeo.errors import InputError, reason
@@ -154,7 +155,7 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
     Raises:
         InputError: no such folder, another family (the right adapter is named), a configuration that does not fit or
             that no published model has, or weights that are missing, left over, misshapen or not finite.
-        UnavailableError: a download failed, or transformers is not installed.
+        UnavailableError: a download failed, or open_clip or transformers is not installed.
     """
     folder = hub.folder_of(rest, "prolip:/path/to/folder")
     config = _config(folder)
@@ -202,7 +203,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _built(folder: Path, vision: VisionPlan, text: TextPlan, dim: int) -> ProLip:
     try:
         return ProLip(vision, text, dim)
-    except Exception as error:  # open_clip and torch check what they build in their own ways
+    except Exception as error:  # torch checks what it builds in its own ways
         raise InputError(
             f"the configuration in {folder} describes no model that can be built ({reason(error)})."
         ) from error
@@ -214,7 +215,8 @@ def _tokenizer(folder: Path, config: dict[str, Any], context: int) -> Callable[[
         name = str(folder)
     if not name:
         return byte_pairs(context)
-    hub.require("transformers", "hf")
+    _extras.require("transformers", "this model")
+    _extras.require("open_clip", "this model")
     from open_clip.tokenizer import HFTokenizer
 
     with hub.cached_if_unreachable(), hub.quiet_transformers():

@@ -1,15 +1,15 @@
-"""The towers of ProLIP, from the blocks of open_clip: a class token gives the mean, a token [UNC] the log variance."""
+"""The towers of ProLIP, from the blocks of CLIP: a class token gives the mean, a token [UNC] the log variance."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from hiergeo.adapters.gaussians import Gaussian
+from hiergeo.adapters.transformer import Blocks, Transformer
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,15 @@ class Plan:
 
     def norm(self) -> nn.Module:
         """A LayerNorm."""
-        return nn.LayerNorm(self.width, eps=self.eps)
+        return self._sizes().norm()
 
-    def blocks(self) -> nn.Module:
+    def blocks(self) -> Transformer:
         """The transformer."""
-        from open_clip.transformer import QuickGELU, Transformer
+        return Transformer(self._sizes())
 
-        return Transformer(
-            self.width,
-            self.layers,
-            self.heads,
-            self.mlp_ratio,
-            act_layer=QuickGELU if self.quick_gelu else nn.GELU,
-            norm_layer=partial(nn.LayerNorm, eps=self.eps),
-        )
+    def _sizes(self) -> Blocks:
+        hidden = int(self.width * self.mlp_ratio)
+        return Blocks(self.width, self.layers, self.heads, hidden, self.eps, self.quick_gelu)
 
 
 @dataclass(frozen=True)
@@ -176,14 +171,9 @@ class ProLip(nn.Module):
         _draw(visual.plan.width**-0.5, visual.proj)
         _draw(0.01, text.unc_emb, text.cls_emb, text.positional_embedding)
         _draw(0.02, text.token_embedding.weight)
-        width, depth = text.plan.width, text.plan.layers
-        _draw(width**-0.5, text.text_projection.weight)
+        _draw(text.plan.width**-0.5, text.text_projection.weight)
         nn.init.zeros_(text.text_projection.bias)
-        for block in text.transformer.get_submodule("resblocks").children():
-            weights = dict(block.named_parameters())
-            _draw(width**-0.5, weights["attn.in_proj_weight"])
-            _draw((2 * width) ** -0.5, weights["mlp.c_fc.weight"])
-            _draw((2 * width * depth) ** -0.5, weights["attn.out_proj.weight"], weights["mlp.c_proj.weight"])
+        text.transformer.start()
 
     def encode_image(self, pixels: Tensor) -> Gaussian:
         """See `ImageTower`."""

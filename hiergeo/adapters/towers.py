@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from hiergeo import _extras
 from hiergeo._plugins import Plugins
-from hiergeo.adapters import hub
 from hiergeo.adapters.model import Model, NetworkModel
 from hiergeo.errors import InputError
 
@@ -124,7 +124,7 @@ def adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) ->
     """
     if rank < 1:
         raise InputError(f"the rank of low-rank adapters must be at least 1, not {rank}.")
-    peft = hub.require("peft", "train", "low-rank adaptation")
+    peft = _extras.require("peft", "low-rank adaptation")
     layers = [name for name, layer in network.named_modules() if type(layer) is nn.Linear]
     layers = [name for name in layers if f"{name}.weight" in trained]
     if not layers:
@@ -148,8 +148,8 @@ TOWERS: Plugins[Callable[[Any], Tower]] = Plugins(
     "text tower",
     "hiergeo.towers",
     {
-        "open_clip": "hiergeo.adapters.open_clip:OpenClipTower",
-        "tiny": "hiergeo.adapters.open_clip:OpenClipTower",
+        "open_clip": "hiergeo.adapters.clip:OpenClipTower",
+        "tiny": "hiergeo.adapters.clip:OpenClipTower",
         "hf": "hiergeo.adapters.huggingface:HuggingFaceTower",
         "sentence-transformers": "hiergeo.adapters.sentence_transformers:SentenceTransformersTower",
     },

@@ -6,8 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, final
 
-from hiergeo import adapters
-from hiergeo.adapters import hub
+from hiergeo import _extras, adapters
 from hiergeo.corpus.embedding import ItemEmbedder
 from hiergeo.corpus.records import Allowance, Done
 from hiergeo.corpus.sources import read_plan
@@ -126,4 +125,4 @@ def require() -> Any:
         UnavailableError: it is not installed.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    return hub.require("ray", "ray", "--ray")
+    return _extras.require("ray", "--ray")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from hiergeo.errors import UnavailableError
+from hiergeo import _extras
 from hiergeo.metrics import find_metric
 
 
@@ -140,8 +140,5 @@ def plain(value: Any) -> Any:
 
 def pandas() -> ModuleType:
     """The module pandas. Raises UnavailableError where it is not installed."""
-    try:
-        import pandas as module
-    except ImportError as error:
-        raise UnavailableError("to_pandas needs pandas: pip install 'hiergeo[pandas]'.") from error
+    module: ModuleType = _extras.require("pandas", "to_pandas")
     return module

@@ -7,6 +7,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from hiergeo import _extras
 from hiergeo._numerics import wide
 from hiergeo.errors import InputError
 from hiergeo.geometry.base import ConstantCurvature, Curved, first_row, rays, to_ray
@@ -177,11 +178,10 @@ class Sphere(Curved):
 
 
 def geoopt() -> Any:
-    """The geoopt module."""
+    """The geoopt module. Raises UnavailableError where it is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        import geoopt as module
-    return module
+        return _extras.require("geoopt", "a Riemannian manifold")
 
 
 def exact(curvature: float) -> Tensor:

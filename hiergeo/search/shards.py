@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hiergeo import _extras
 from hiergeo.errors import UnavailableError, reason
 from hiergeo.search.chunks import Stretch
 from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
@@ -102,12 +103,8 @@ def arrow() -> Any:
     Raises:
         UnavailableError: it is not installed.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UnavailableError(f"an index needs pyarrow ({error}): pip install 'hiergeo[search]'.") from error
-    return pyarrow
+    _extras.require("pyarrow.parquet", "an index")
+    return _extras.require("pyarrow", "an index")
 
 
 def read_record(folder: Path) -> Shard:

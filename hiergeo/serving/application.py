@@ -5,7 +5,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from hiergeo.errors import HiergeoError, UnavailableError
+from hiergeo import _extras
+from hiergeo.errors import HiergeoError
 from hiergeo.serving.limits import Refused, Settings
 from hiergeo.serving.metrics import Metrics
 from hiergeo.serving.protection import Protection, error_response, may_pass
@@ -36,10 +37,7 @@ class Said(NamedTuple):
 
 def check_installed() -> None:
     """Raise UnavailableError unless starlette is installed."""
-    try:
-        import starlette  # noqa: F401
-    except ImportError as error:
-        raise UnavailableError("a server needs starlette: pip install 'hiergeo[serve]'.") from error
+    _extras.require("starlette", "a server")
 
 
 def application(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, final
 
-from hiergeo.errors import UnavailableError
+from hiergeo import _extras
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -33,10 +33,8 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        try:
-            from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-        except ImportError as error:
-            raise UnavailableError("a server needs prometheus-client: pip install 'hiergeo[serve]'.") from error
+        _extras.require("prometheus_client", "a server")
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self.registry = CollectorRegistry()
         held: dict[str, Any] = {"registry": self.registry, "namespace": "hiergeo"}

@@ -12,6 +12,7 @@ from threading import Event, current_thread, main_thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from hiergeo import _extras
 from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.serving.limits import Limits
 
@@ -78,10 +79,8 @@ def serve(app: "ASGIApp", bound: socket.socket, limits: Limits, ready: Callable[
     Raises:
         UnavailableError: uvicorn is not installed, or another process took the port meanwhile.
     """
-    try:
-        from uvicorn import Config, Server
-    except ImportError as error:
-        raise UnavailableError("a server needs uvicorn: pip install 'hiergeo[serve]'.") from error
+    _extras.require("uvicorn", "a server")
+    from uvicorn import Config, Server
 
     try:
         bound.listen(BACKLOG)

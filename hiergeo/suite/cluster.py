@@ -6,8 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from hiergeo import _extras
 from hiergeo._progress import track
-from hiergeo.errors import UnavailableError
 from hiergeo.suite.cells import Place
 from hiergeo.suite.plan import SuitePlan
 from hiergeo.suite.reading import of_table
@@ -63,8 +63,4 @@ def _has_gpus(ray: Any, device: str) -> bool:
 
 def _ray() -> Any:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UnavailableError("--ray needs Ray: pip install 'hiergeo[ray]'.") from error
-    return ray
+    return _extras.require("ray", "--ray")

@@ -6,14 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo.errors import UnavailableError
+from hiergeo import _extras
 from hiergeo.polar import Polar
 from hiergeo.testing.samples import frame
 
-try:
-    from hypothesis import strategies as st
-except ImportError as error:
-    raise UnavailableError("hiergeo.testing.strategies needs hypothesis: pip install 'hiergeo[test]'.") from error
+_extras.require("hypothesis", "hiergeo.testing.strategies")
+from hypothesis import strategies as st  # noqa: E402 - where it is missing the line above says what to install
 
 KINDS = (
     "ordinary",

@@ -1,16 +1,34 @@
-"""The bundled model: a small CLIP of open_clip, trained by `hiergeo.adapters.tiny.recipe` on rendered scenes."""
+"""The bundled model: a small CLIP, trained by `hiergeo.adapters.tiny.recipe` on rendered scenes.
+
+Its network, tokenizer and pictures are plain torch; open_clip loads the same files to the same embeddings.
+"""
 
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+from hiergeo.adapters.byte_pairs import BytePairs
 
 NAME = "hiergeo-tiny"
 """The name of the architecture in open_clip."""
 
 CONFIG, MERGES, WEIGHTS = f"{NAME}.json", "merges.txt.gz", "model.safetensors"
-"""The files of the model: open_clip's configuration, the tokenizer's merges, the weights in float16."""
+"""The files of the model: its configuration as open_clip's, the tokenizer's merges, the weights in float16."""
 
-_FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
+
+
+def config() -> dict[str, Any]:
+    """open_clip's configuration of the model, with the place of the tokenizer's merges."""
+    held: dict[str, Any] = json.loads((FOLDER / CONFIG).read_text(encoding="utf-8")) | {"quick_gelu": False}
+    held["text_cfg"]["tokenizer_kwargs"] = {"bpe_path": str(FOLDER / MERGES)}
+    return held
+
+
+def tokenizer() -> BytePairs:
+    """The tokenizer of the model."""
+    return BytePairs.of_file(FOLDER / MERGES, config()["text_cfg"]["context_length"])
 
 
 def register() -> str:
@@ -18,15 +36,13 @@ def register() -> str:
     import open_clip
 
     if NAME not in open_clip.list_models():
-        config = json.loads((_FOLDER / CONFIG).read_text(encoding="utf-8"))
-        config["text_cfg"]["tokenizer_kwargs"] = {"bpe_path": str(_FOLDER / MERGES)}
         with TemporaryDirectory() as folder:
             path = Path(folder) / CONFIG
-            path.write_text(json.dumps(config), encoding="utf-8")
+            path.write_text(json.dumps(config()), encoding="utf-8")
             open_clip.add_model_config(path)
     return NAME
 
 
 def weights() -> Path:
     """The packaged checkpoint of the architecture, in safetensors."""
-    return _FOLDER / WEIGHTS
+    return FOLDER / WEIGHTS

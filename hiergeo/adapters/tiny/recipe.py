@@ -13,22 +13,25 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import typer
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import cross_entropy, pad
 
+from hiergeo import _extras
 from hiergeo._progress import track
+from hiergeo.adapters.byte_pairs import BytePairs
+from hiergeo.adapters.pixels import STATISTICS
+from hiergeo.adapters.pixels import normalised as scaled
 from hiergeo.adapters.tiny import CONFIG, MERGES, WEIGHTS
+from hiergeo.adapters.tiny.network import CLIP
 from hiergeo.datasets import scenes
 from hiergeo.datasets.hierarchy import ImageRef
+from hiergeo.storage import tensors
 from hiergeo.storage.files import atomic_write, atomic_write_text
-
-if TYPE_CHECKING:
-    from open_clip import CLIP
 
 ARCHITECTURE: dict[str, Any] = {
     "embed_dim": 64,
@@ -49,13 +52,11 @@ def make(out: Path, *, images: int, steps: int, seed: int) -> None:
         InputError: `images` is below 1.
         UnavailableError: `out` cannot be written.
     """
-    from open_clip import CLIP, SimpleTokenizer
-
     data = scenes.load("train", count=images, seed=seed)
     save_merges(out / MERGES, learn_merges(caption for row in data.rows for caption in row.positive))
     config = copy.deepcopy(ARCHITECTURE)
-    tokenizer = SimpleTokenizer(str(out / MERGES), context_length=config["text_cfg"]["context_length"])
-    config["text_cfg"]["vocab_size"] = tokenizer.vocab_size
+    tokenizer = BytePairs.of_file(out / MERGES, config["text_cfg"]["context_length"])
+    config["text_cfg"]["vocab_size"] = tokenizer.vocabulary
     atomic_write_text(out / CONFIG, json.dumps(config, indent=2) + "\n")
 
     tokens = _without_padding(torch.stack([tokenizer(list(row.positive)) for row in data.rows]).int())
@@ -67,7 +68,7 @@ def make(out: Path, *, images: int, steps: int, seed: int) -> None:
 
 
 def cached_pixels(images: tuple[ImageRef, ...], side: int) -> Tensor:
-    """Images as uint8 (images, 3, side, side), resized as open_clip's default preprocessing resizes a square."""
+    """Images as uint8 (images, 3, side, side), resized as the model's own preprocessing resizes a square."""
     from PIL.Image import Resampling
 
     pictures = (
@@ -81,15 +82,13 @@ def _without_padding(tokens: Tensor) -> Tensor:
     return tokens[..., : int((tokens != 0).sum(-1).max())]
 
 
-def _save_weights(path: Path, model: "CLIP", context_length: int) -> None:
+def _save_weights(path: Path, model: CLIP, context_length: int) -> None:
     """Write the weights in float16, with zeros for the positions of a text beyond those trained."""
-    from safetensors.torch import save
-
     state = model.state_dict()
     positions = state["positional_embedding"]
     state["positional_embedding"] = pad(positions, (0, 0, 0, context_length - len(positions)))
     with atomic_write(path) as handle:
-        handle.write(save({k: (w.half() if w.is_floating_point() else w).contiguous() for k, w in state.items()}))
+        handle.write(tensors.packed({k: w.half() if w.is_floating_point() else w for k, w in state.items()}))
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class Schedule:
         return self.peak_rate * min(rise, fall)
 
 
-def train(model: "CLIP", pixels: Tensor, tokens: Tensor, schedule: Schedule, seed: int) -> None:
+def train(model: CLIP, pixels: Tensor, tokens: Tensor, schedule: Schedule, seed: int) -> None:
     """Train a model in place with the loss of CLIP.
 
     Args:
@@ -118,11 +117,8 @@ def train(model: "CLIP", pixels: Tensor, tokens: Tensor, schedule: Schedule, see
         schedule: how long and how fast.
         seed: of the draws of images and captions.
     """
-    from open_clip import ClipLoss
-
     random = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), betas=(0.9, 0.98))
-    contrast = ClipLoss()
     model.train()
     for step in track(range(schedule.steps), "training", enabled=True):
         for group in optimizer.param_groups:
@@ -139,15 +135,19 @@ def train(model: "CLIP", pixels: Tensor, tokens: Tensor, schedule: Schedule, see
     model.eval()
 
 
+def contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+    """CLIP's loss: the mean cross-entropy of finding each image's text (B, D) among all, and each text's image."""
+    scores = scale * images @ texts.T
+    own = torch.arange(len(scores))
+    return (cross_entropy(scores, own) + cross_entropy(scores.T, own)) / 2
+
+
 def normalised(pixels: Tensor) -> Tensor:
-    """Pixels (..., 3, side, side) in 0..255 as open_clip's default preprocessing hands them to a model."""
-    from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-
-    mean, deviation = (torch.tensor(c).view(3, 1, 1) for c in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
-    return (pixels / 255.0 - mean) / deviation
+    """Pixels (..., 3, side, side) in 0..255 as the model takes them."""
+    return scaled(pixels, *STATISTICS["clip"])
 
 
-def _groups(model: "CLIP", weight_decay: float) -> list[dict[str, object]]:
+def _groups(model: CLIP, weight_decay: float) -> list[dict[str, object]]:
     """Weight decay for matrices and kernels; none for biases, gains and the temperature."""
     parameters = list(model.parameters())
     return [
@@ -162,17 +162,18 @@ MERGE_COUNT = 400
 
 def learn_merges(captions: Iterable[str]) -> list[str]:
     """Byte-pair merges, most frequent first, each as ``left right``; the last piece of a word ends in ``</w>``."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    trainer = trainers.BpeTrainer(vocab_size=2 * 26 + MERGE_COUNT, end_of_word_suffix="</w>", show_progress=False)
+    tokenizers = _extras.require("tokenizers", "a new vocabulary")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(end_of_word_suffix="</w>"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=2 * 26 + MERGE_COUNT, end_of_word_suffix="</w>", show_progress=False
+    )
     tokenizer.train_from_iterator(captions, trainer)
     return [" ".join(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
 
 
 def save_merges(path: Path, merges: list[str]) -> None:
-    """Write merges in the form open_clip's `SimpleTokenizer` reads: gzip, one header line, no newline at the end."""
+    """Write merges in the form that the tokenizers of CLIP read: gzip, one header line, no newline at the end."""
     text = "\n".join(["#version: 0.2", *merges])
     with atomic_write(path) as handle:
         handle.write(gzip.compress(text.encode("utf-8"), mtime=0))

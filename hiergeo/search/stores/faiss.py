@@ -11,7 +11,8 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo import _extras
+from hiergeo.errors import InputError
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked, check_new, check_rows, shell_of
 
@@ -151,11 +152,7 @@ class FaissStore(Store):
 
 
 def _imported() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise UnavailableError("the store faiss needs its package: pip install 'hiergeo[faiss]'.") from error
-    return faiss
+    return _extras.require("faiss", "the store faiss")
 
 
 def _within(rows: Rows, low: float, high: float) -> Tensor:

@@ -13,7 +13,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo import _extras
+from hiergeo.errors import InputError
 from hiergeo.search.rows import Frame
 from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore
 from hiergeo.search.stores.places import Place, calling, check_folder
@@ -170,11 +171,7 @@ class LanceEngine(Engine):
 
 
 def _imported() -> Any:
-    try:
-        import lancedb
-    except ImportError as error:
-        raise UnavailableError("the store lancedb needs its package: pip install 'hiergeo[lancedb]'.") from error
-    return lancedb
+    return _extras.require("lancedb", "the store lancedb")
 
 
 def _among(ids: NDArray[np.int64]) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from hiergeo import _extras
 from hiergeo.errors import InputError, UnavailableError, described
 from hiergeo.search.rows import Frame
 from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore
@@ -300,10 +301,7 @@ def _connected(place: Place, timeout: int) -> Any:
 
 
 def _imported() -> Any:
-    try:
-        import pymilvus
-    except ImportError as error:
-        raise UnavailableError("the store milvus needs its client: pip install 'hiergeo[milvus]'.") from error
+    pymilvus = _extras.require("pymilvus", "the store milvus")
     for name in (
         "pymilvus.decorators",
         "pymilvus.client.connection_manager",

@@ -16,6 +16,7 @@ from typing import Any, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
+from hiergeo import _extras
 from hiergeo.errors import InputError, UnavailableError, described
 from hiergeo.search.rows import Frame
 from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore
@@ -187,10 +188,7 @@ class EdgePoints:
     number = 8
 
     def __init__(self, folder: Path) -> None:
-        try:
-            import qdrant_edge
-        except ImportError as error:
-            raise UnavailableError("Qdrant Edge needs its package: pip install qdrant-edge-py.") from error
+        qdrant_edge = _extras.require("qdrant_edge", "Qdrant Edge")
         self.api, self.folder = qdrant_edge, folder
         self.place, self.version = f"Qdrant Edge {folder}", version("qdrant-edge-py")
         with calling(self.place):
@@ -274,10 +272,7 @@ class ServerPoints:
     number = 24
 
     def __init__(self, place: Place, client: Any = None) -> None:
-        try:
-            import qdrant_client
-        except ImportError as error:
-            raise UnavailableError("the store qdrant needs its client: pip install 'hiergeo[qdrant]'.") from error
+        qdrant_client = _extras.require("qdrant_client", "the store qdrant")
         self.place, self.api = f"Qdrant server {place.shown}", qdrant_client.models
         self.collection = place.options.get("collection", "hiergeo")
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", self.collection):

@@ -1,0 +1,116 @@
+"""CLIPs with the interface of open_clip, its own and the bundled one, and their text towers for training."""
+
+import copy
+import inspect
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from hiergeo.adapters import hub
+from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.towers import Tower
+from hiergeo.errors import InputError, reason
+from hiergeo.storage import tensors
+from hiergeo.storage.files import atomic_write, atomic_write_text
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FOLDER = "local-dir:"
+"""What the name of a folder of `CONFIG` and `WEIGHTS` has before it in a spec."""
+
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+"""What open_clip looks for in a folder."""
+
+
+class OpenClipModel(NetworkModel):
+    """An OpenCLIP model with its own tokenizer and its validation transform.
+
+    Attributes:
+        config: open_clip's configuration of the network, with the activation that its weights need.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: Any,
+        device: torch.device,
+        *,
+        tokenizer: Callable[[list[str]], Tensor],
+        transform: Callable[["Image"], Tensor],
+        config: dict[str, Any],
+    ) -> None:
+        super().__init__(name, network, device, preprocessing=str(network.visual.preprocess_cfg))
+        self.config = config
+        self.tokenizer = tokenizer
+        self.transform = transform
+
+    def rebuilt_network(self) -> nn.Module:
+        kind = type(self.network)
+        known = inspect.signature(kind).parameters
+        config = copy.deepcopy({key: value for key, value in self.config.items() if key in known})
+        for part, library in (("text_cfg", "hf"), ("vision_cfg", "timm")):
+            if config[part].get(f"{library}_model_name"):
+                config[part][f"{library}_model_pretrained"] = False
+        try:
+            with hub.cached_if_unreachable() if config["text_cfg"].get("hf_model_name") else nullcontext():
+                built: nn.Module = kind(**config)
+        except Exception as error:  # open_clip, timm and transformers check what they build in their own ways
+            raise InputError(f"{self.name} cannot be built without its weights: {reason(error)}.") from error
+        return built
+
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        rows: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device))
+        return rows
+
+    def embed_pictures(self, pictures: list["Image"]) -> Tensor:
+        pixels = torch.stack([self.transform(picture) for picture in pictures])
+        rows: Tensor = self.network.encode_image(pixels.to(self.device))
+        return rows
+
+
+class OpenClipTower(Tower):
+    """The text side of a CLIP, SigLIP or CoCa of open_clip."""
+
+    def __init__(self, model: OpenClipModel) -> None:
+        self.tokenizer: Any = model.tokenizer
+        self.config = model.config
+        super().__init__(model)
+
+    def tokenise(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        return {"text": self.tokenizer(list(texts)).to(self.device)}
+
+    def forward(self, **tokens: Tensor) -> Tensor:
+        rows: Tensor = self.network.encode_text(tokens["text"])
+        return rows
+
+    def export(self, folder: Path, place: Path) -> str:
+        state = {name: weight.clone() for name, weight in self.network.state_dict().items()}
+        with atomic_write(folder / WEIGHTS) as handle:
+            handle.write(tensors.packed(state, {"format": "pt"}))
+        with hub.saving(folder):
+            config = {
+                "model_cfg": self._portable(folder, place.resolve()),
+                "preprocess_cfg": self.network.visual.preprocess_cfg,
+            }
+        atomic_write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+        return f"open_clip:{FOLDER}{place.resolve()}"
+
+    def _portable(self, folder: Path, place: Path) -> dict[str, Any]:
+        """The configuration, its tokenizer's files put into the folder."""
+        config = copy.deepcopy(self.config)
+        text = config["text_cfg"]
+        if hasattr(self.tokenizer, "save_pretrained"):
+            self.tokenizer.save_pretrained(folder)
+            text.setdefault("hf_tokenizer_name", str(place))
+        if merges := text.get("tokenizer_kwargs", {}).get("bpe_path"):
+            name = Path(merges).name
+            shutil.copyfile(merges, folder / name)
+            text["tokenizer_kwargs"]["bpe_path"] = str(place / name)
+        return config
