@@ -5,10 +5,14 @@ import json
 
 import pytest
 from construction_common import CONTRADICTS, ENTAILS, TableJudge, chains_of
+from construction_toys import ToyBackend, ToyJudge
 from hierarcaps_common import TESTED, write_expanded, write_test
 from page_common import read, scripts
 
+from hiergeo.construction import BuildPlan, build
 from hiergeo.construction.appraisal import appraise, hierarcaps_baselines, read_dropped
+from hiergeo.construction.backends import BACKENDS
+from hiergeo.construction.card import read_card
 from hiergeo.construction.judges import JUDGES
 from hiergeo.errors import InputError
 from hiergeo.report import appraisal_tables, write_appraisal
@@ -99,6 +103,21 @@ def test_the_verb_writes_what_python_gives(run, judge, tmp_path):
     again = tmp_path / "again.json"
     assert run("quality", folder / "train.csv", "--judge", "table", "--samples", 9, "--json", again)[0] == 0
     assert json.loads(again.read_text())["metrics"] == held["metrics"]
+
+
+def test_the_card_of_a_build_gets_its_numbers(run, monkeypatch, tmp_path):
+    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)
+    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)
+    captions = chains_of(*((f"a => a dog number {place} runs", None, place + 1) for place in range(6)))
+    folder = tmp_path / "built"
+    build(captions, folder, BuildPlan(backend="toy", judge="toy", test_fraction=0.5))
+    assert run("quality", folder, "--judge", "toy", "--samples", 5, "--card")[0] == 0
+    told = read_card(folder)["quality"]["test"]
+    assert told["forward_entailed (judge toy)"] == told["negative_contradicted (judge toy)"] == 1
+    assert told["words_grow"] == 1
+    assert "words_grow" in (folder / "README.md").read_text().replace("\\", "")
+    for wrong in ([folder, "--rows", 1], [folder / "test.csv"], ["scenes"]):
+        assert run("quality", *wrong, "--judge", "toy", "--samples", 5, "--card")[0] == 2
 
 
 def test_baselines_are_those_of_the_same_images(monkeypatch, tmp_path):
