@@ -40,6 +40,7 @@ PACKAGES = (
     Package("tokenizers", "tokenizers", "hf"),
     Package("huggingface_hub", "huggingface-hub", "hf"),
     Package("yaml", "PyYAML", "hf"),
+    Package("xgrammar", "xgrammar", "llm"),
     Package("sentence_transformers", "sentence-transformers", "sentence-transformers"),
     Package("mteb", "mteb", "mteb"),
     Package("geoopt", "geoopt", "geoopt"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hiergeo.construction import BuildPlan
 from hiergeo.construction.answers import Answers
 from hiergeo.construction.backends import Backend, Gap, Proposal
 from hiergeo.construction.judges import Judge
@@ -104,7 +105,7 @@ class ToyJudge(Judge):
     name = "toy"
 
     def __init__(self, rest: str = "", *, sure: float = 0.9) -> None:
-        self.sure = sure
+        self.sure = float(sure)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -116,6 +117,11 @@ class ToyJudge(Judge):
             opposed = hypothesis == f"no {premise}"
             row[2 if opposed else 0 if premise.startswith(hypothesis) else 1] = self.sure
         return found
+
+
+def toy_plan(**settings: Any) -> BuildPlan:
+    """A plan of both in small shards."""
+    return BuildPlan(**{"backend": "toy", "judge": "toy", "shard_rows": 3, "test_fraction": 0.5, **settings})
 
 
 def register(folder: Path) -> Path:

@@ -1,13 +1,15 @@
 """Builds from captions to files: nothing vanishes, results are the same again, and only what changed is made anew."""
 
 import csv
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
-from construction_toys import ToyBackend, ToyJudge
+from construction_toys import ToyBackend, ToyJudge, toy_plan
 
-from hiergeo.construction import BuildPlan, Built, build
+from hiergeo import datasets
+from hiergeo.construction import Built, build
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
 
@@ -29,10 +31,6 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
 
 
-def plan(**settings: Any) -> BuildPlan:
-    return BuildPlan(**{"backend": "toy", "judge": "toy", "shard_rows": 3, "test_fraction": 0.5, **settings})
-
-
 def table(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
@@ -50,7 +48,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_captions_become_chains_with_negatives(captions: Path, tmp_path: Path) -> None:
-    built = build(captions, tmp_path / "out", plan())
+    built = build(captions, tmp_path / "out", toy_plan())
     assert isinstance(built, Built)
     rows = [*table(tmp_path / "out" / "train.csv"), *table(tmp_path / "out" / "test_expanded.csv")]
     assert built.train + built.test == len(rows) == 4
@@ -65,7 +63,7 @@ def test_captions_become_chains_with_negatives(captions: Path, tmp_path: Path) -
 
 
 def test_what_is_dropped_is_listed_with_stage_and_reason(captions: Path, tmp_path: Path) -> None:
-    built = build(captions, tmp_path / "out", plan())
+    built = build(captions, tmp_path / "out", toy_plan())
     found = {int(row["row"]): (row["stage"], row["reason"]) for row in table(tmp_path / "out" / "dropped.csv")}
     assert found == {
         1: ("read", "duplicate"),
@@ -77,3 +75,122 @@ def test_what_is_dropped_is_listed_with_stage_and_reason(captions: Path, tmp_pat
     assert built.dropped == {("read", "duplicate"): 1, ("read", "empty"): 1, ("read", "holds =>"): 1} | {
         ("generalise", "too few words"): 1
     }
+
+
+def test_the_same_build_twice_gives_the_same_bytes(captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "one", toy_plan())
+    build(captions, tmp_path / "other", toy_plan())
+    assert files(tmp_path / "one") == files(tmp_path / "other")
+    for name, content in files(tmp_path / "one").items():
+        assert str(tmp_path).encode() not in content, f"{name} holds a path of this machine"
+
+
+def test_a_finished_build_is_kept_when_it_is_given_again(captions: Path, tmp_path: Path) -> None:
+    first = build(captions, tmp_path / "out", toy_plan())
+    before = files(tmp_path / "out")
+    again = build(captions, tmp_path / "out", toy_plan())
+    assert all(run.made == 0 for run in again.stages)
+    assert again.metrics == first.metrics
+    assert files(tmp_path / "out") == before
+
+
+def made_in(built: Built) -> set[str]:
+    return {run.name for run in built.stages if run.made}
+
+
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        ({"growth": "strict"}, {"filter"}),
+        ({"test_fraction": 0.9, "seed": 0}, set()),
+        ({"contradiction": 0.6}, {"check_contradiction", "complete"}),
+        ({"entailment": 0.6}, {"check_entailment", "complete"}),
+        ({"title": "Dogs"}, set()),
+    ],
+)
+def test_a_change_of_the_plan_keeps_what_does_not_depend_on_it(
+    change: dict[str, Any], stages: set[str], captions: Path, tmp_path: Path
+) -> None:
+    build(captions, tmp_path / "out", toy_plan())
+    changed = build(captions, tmp_path / "out", toy_plan(**change), overwrite=True)
+    assert made_in(changed) == stages
+    build(captions, tmp_path / "fresh", toy_plan(**change))
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+
+
+def test_another_backend_makes_everything_but_reading_anew(captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "out", toy_plan())
+    changed = build(captions, tmp_path / "out", toy_plan(backend_options={"seed": 5}), overwrite=True)
+    assert "read" not in made_in(changed)
+    assert {"generalise", "contradict", "complete"} <= made_in(changed)
+
+
+def test_captions_that_were_appended_leave_whole_shards_as_they_are(captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "out", toy_plan())
+    captions.write_text(f"{CAPTIONS}a man rides a horse,http://x/9.jpg\na bird in a tree,http://x/10.jpg\n")
+    grown = build(captions, tmp_path / "out", toy_plan())
+    counts = {run.name: (run.made, run.kept) for run in grown.stages}
+    assert counts["generalise"] == (2, 2)
+    build(captions, tmp_path / "fresh", toy_plan())
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+    captions.write_text(CAPTIONS)
+    build(captions, tmp_path / "out", toy_plan())
+    assert not (tmp_path / "out" / "work" / "filter" / "00003.json").exists()
+
+
+@pytest.mark.parametrize("stage", ["read", "generalise", "complete", "filter"])
+@pytest.mark.parametrize("damage", ["cut", "altered", "gone", "empty"])
+def test_damaged_shards_are_made_again(stage: str, damage: str, captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "out", toy_plan())
+    before = files(tmp_path / "out")
+    place = tmp_path / "out" / "work" / stage / "00001.json"
+    content = place.read_bytes()
+    if damage == "gone":
+        place.unlink()
+    else:
+        changed = {"cut": content[:-30], "altered": content.replace(b"bicycle", b"bicicle"), "empty": b""}[damage]
+        place.write_bytes(changed)
+    (tmp_path / "out" / "work" / "filter" / "00001.json").unlink(missing_ok=True)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        build(captions, tmp_path / "out", toy_plan(title="x"), overwrite=True)
+    assert any("again" in str(each.message) for each in told) == (
+        (damage in ("cut", "empty") and stage != "filter") or (damage == "altered" and stage == "complete")
+    )
+    after = files(tmp_path / "out")
+    for name in ("train.csv", "test.csv", "test_expanded.csv", "dropped.csv"):
+        assert after[name] == before[name], name
+
+
+def test_shares_of_the_shards_add_up_to_the_whole(captions: Path, tmp_path: Path) -> None:
+    whole = build(captions, tmp_path / "whole", toy_plan())
+    parts = [build(captions, tmp_path / "out", toy_plan(), shard=f"{part}/2") for part in range(2)]
+    assert not any(part.finished for part in parts)
+    last = build(captions, tmp_path / "out", toy_plan())
+    assert not made_in(last)
+    assert last.metrics == whole.metrics
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_a_dataset_gives_its_finest_captions(tmp_path: Path) -> None:
+    scenes = datasets.load("scenes", "test", count=20)
+    built = build(scenes, tmp_path / "out", toy_plan(test_fraction=1.0))
+    rows = table(tmp_path / "out" / "test.csv")
+    finest = {row.row_id: row.positive[-1] for row in scenes.rows}
+    assert built.test == len(rows) == 20
+    assert all(row["captions"].split(" => ")[-1] == finest[int(row["id"])] for row in rows)
+    assert {row["image_url"] for row in rows} == {f"scenes:{n}" for n in range(20)}
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0])
+def test_a_split_may_be_empty(fraction: float, captions: Path, tmp_path: Path) -> None:
+    built = build(captions, tmp_path / "out", toy_plan(test_fraction=fraction))
+    assert (built.train, built.test) == ((4, 0) if fraction == 0 else (0, 4))
+
+
+@pytest.mark.parametrize("tiers", [2, 3, 5])
+def test_chains_have_as_many_texts_as_the_plan_says(tiers: int, captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "out", toy_plan(tiers=tiers))
+    rows = [*table(tmp_path / "out" / "train.csv"), *table(tmp_path / "out" / "test_expanded.csv")]
+    assert rows
+    assert all(len(row[side].split(" => ")) == tiers for row in rows for side in ("positive", "negative"))

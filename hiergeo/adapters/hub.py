@@ -23,6 +23,9 @@ _switch = Lock()
 _blocks: list[bool] = []
 """What `HF_HUB_OFFLINE` was before the blocks of `cached_if_unreachable` that are open, once for each of them."""
 
+SNAPSHOT = ["*.json", "*.safetensors", "*.yaml", "*.model", "*.txt", "*.jinja"]
+"""Files of a model that are downloaded: configuration, weights, tokenizer and chat template."""
+
 PATIENCE = 4.0
 """Seconds to wait for the hub to answer at all."""
 
@@ -42,7 +45,7 @@ def local_folder(source: str) -> Path | None:
 
 
 def folder_of(source: str, instead: str) -> Path:
-    """The folder of a model source; a hub name is downloaded, its configuration, tokenizer and safetensors alone.
+    """The folder of a model source; of a hub name the files of `SNAPSHOT` are downloaded.
 
     Args:
         source: a folder, or ``ORG/NAME``.
@@ -58,7 +61,7 @@ def folder_of(source: str, instead: str) -> Path:
     snapshot_download = _extras.require("huggingface_hub", "a model of the hub").snapshot_download
     with cached_if_unreachable():
         try:
-            return Path(snapshot_download(source, allow_patterns=["*.json", "*.safetensors", "*.yaml", "*.model"]))
+            return Path(snapshot_download(source, allow_patterns=SNAPSHOT))
         except Exception as error:  # the hub's errors are many
             raise not_obtained(f"the model '{source}'", instead, error) from error
 

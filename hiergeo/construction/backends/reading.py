@@ -1,0 +1,123 @@
+"""Strict reading of what a language model answers: the texts that were asked for, or why they cannot be used."""
+
+import re
+import unicodedata
+from typing import final
+
+from hiergeo._text import shortened
+from hiergeo.construction.backends.prompts import CAPTION, Question
+from hiergeo.construction.captions import SEPARATOR
+from hiergeo.construction.drafts import normalised
+from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Reply
+from hiergeo.storage.documents import parse_json
+
+SHOWN = 200
+"""Characters of an answer that `Unreadable` quotes."""
+
+LONGEST = 1000
+"""Characters that a text may have, unless the caption that it is about has more."""
+
+ECHOED_WORDS = 5
+"""Words of a prompt in a row, none of them all in the item itself, that a text must not repeat."""
+
+THOUGHT = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
+FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
+
+
+@final
+class Unreadable(Exception):
+    """An answer that cannot be used.
+
+    Args:
+        reason: a few words that are the same for every answer refused for it.
+        found: what was found.
+    """
+
+    def __init__(self, reason: str, found: str) -> None:
+        super().__init__(reason)
+        self.reason, self.detail = reason, shortened(" ".join(found.split()), SHOWN)
+
+
+def read_reply(question: Question, reply: Reply) -> tuple[str, ...]:
+    """The texts that were asked for, in the order of `Question.asked`.
+
+    An answer is one JSON object and nothing else; a ``<think>`` block before it is passed over, and what stands around
+    it if it is the only thing in a code fence. Nothing in it is mended but white space: it has to hold every key that
+    was asked for and no other, and repeat the caption.
+
+    Raises:
+        Unreadable: it does not.
+    """
+    if reply.finish == REFUSED:
+        raise Unreadable("refused by the model", reply.text)
+    if reply.finish == TRUNCATED:
+        raise Unreadable("truncated answer", reply.text)
+    if reply.finish != STOPPED:
+        raise Unreadable("malformed answer", reply.finish)
+    answer = _object(reply.text)
+    wanted = {CAPTION, *question.asked}
+    if answer.keys() != wanted:
+        differing = sorted(str(name) for name in answer.keys() ^ wanted)
+        raise Unreadable("wrong number of texts", f"{', '.join(differing)} in {reply.text}")
+    texts = {name: _text(answer[name], question) for name in (CAPTION, *question.asked)}
+    if normalised(texts.pop(CAPTION)) != normalised(question.caption):
+        raise Unreadable("answer about another caption", str(answer[CAPTION]))
+    _check_distinct(list(texts.values()), question)
+    for text in texts.values():
+        if _echoes(text, question):
+            raise Unreadable("prompt repeated", text)
+    return tuple(texts[name] for name in question.asked)
+
+
+def _object(text: str) -> dict[str, object]:
+    bare = THOUGHT.sub("", text, count=1) if THOUGHT.match(text) else text
+    fenced = FENCED.findall(bare)
+    try:
+        value = parse_json((fenced[0] if len(fenced) == 1 else bare).strip().encode())
+    except ValueError:  # among them no UTF-8, for half of a pair of surrogates
+        value = None
+    if not isinstance(value, dict):
+        raise Unreadable("malformed answer", text)
+    return value
+
+
+def _text(value: object, question: Question) -> str:
+    if not isinstance(value, str):
+        raise Unreadable("malformed answer", f"{value!r} is no text")
+    text = " ".join(value.split())
+    if not any(character.isalnum() for character in text):
+        raise Unreadable("empty text", value)
+    if len(text) > max(LONGEST, len(question.caption)):
+        raise Unreadable("text too long", text)
+    if text != _text_of_caption(question) and (SEPARATOR in text or any(map(_unfit, text))):
+        raise Unreadable("malformed answer", ascii(text))
+    return text
+
+
+def _text_of_caption(question: Question) -> str:
+    return " ".join(question.caption.split())
+
+
+def _unfit(character: str) -> bool:
+    """Control characters, halves of surrogate pairs, unassigned and private ones, and the mark of undecodable bytes."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Cn", "Co") or character == "\N{REPLACEMENT CHARACTER}"
+
+
+def _check_distinct(texts: list[str], question: Question) -> None:
+    seen = set(map(normalised, question.taken))
+    for text in texts:
+        if normalised(text) in seen:
+            raise Unreadable("repeated text", text)
+        seen.add(normalised(text))
+
+
+def _echoes(text: str, question: Question) -> bool:
+    """Whether words in a row come out of the instructions or their example, and not out of the item."""
+    words = normalised(text).split()
+    known = set(re.findall(r"\w+", normalised(question.user)))
+    prompt = normalised(question.system)
+    for start in range(len(words) - ECHOED_WORDS + 1):
+        run = words[start : start + ECHOED_WORDS]
+        if " ".join(run) in prompt and not known.issuperset(run):
+            return True
+    return False

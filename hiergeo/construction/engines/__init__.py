@@ -1,0 +1,1 @@
+"""What runs language models: endpoints, local models, and batches on a cluster."""

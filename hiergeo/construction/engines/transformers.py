@@ -1,0 +1,177 @@
+"""Instruct models of transformers on this machine, held to the JSON schema of a prompt while they write."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from hashlib import sha256
+from json import dumps
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from hiergeo import _extras
+from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply
+from hiergeo.construction.engines.local import DTYPES, LocalModel
+from hiergeo.errors import UnavailableError, check_whole
+from hiergeo.storage.documents import Schema, Text, Whole
+
+OPTIONS: Mapping[str, Schema] = {
+    "device": Text(r"\S+"),
+    "dtype": Text("|".join(DTYPES)),
+    "batch_size": Whole(1, 4096),
+}
+"""Options of `TransformersEngine`."""
+
+
+@final
+class TransformersEngine(Engine):
+    """A causal language model of transformers whose every token is one that the schema of the prompt allows.
+
+    Prompts of about the same length make a batch. Which token is drawn depends on the prompt and its seed alone, not on
+    the other prompts of the batch; scores themselves may depend on these in their last digits.
+
+    Args:
+        model: a folder, or a name on the hub.
+        device: where it runs.
+        dtype: of the weights.
+        batch_size: prompts that are answered at a time.
+
+    Raises:
+        InputError: the model or an option cannot be used.
+        UnavailableError: transformers or xgrammar is not installed, or a download failed.
+    """
+
+    name = "transformers"
+
+    def __init__(self, model: str, *, device: str = "auto", dtype: str = "auto", batch_size: int = 8) -> None:
+        check_whole("batch_size", batch_size, 1, 4096)
+        self._grammar: Any = _extras.require("xgrammar", "a local language model")
+        self._model = LocalModel(model, "AutoModelForCausalLM", device, dtype)
+        self._batch_size = batch_size
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return self._model.identity
+
+    def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Reply]]:
+        texts = [self._text(prompt) for prompt in prompts]
+        tokens = [self._model.tokenizer(text, add_special_tokens=not templated).input_ids for text, templated in texts]
+        fitting = []
+        for row, prompt in enumerate(prompts):
+            if len(tokens[row]) + prompt.sampling.max_tokens > self._context:
+                yield row, Reply("longer than the context of the model", REFUSED)
+            else:
+                fitting.append(row)
+        fitting.sort(key=lambda row: (-len(tokens[row]), row))
+        for start in range(0, len(fitting), self._batch_size):
+            rows = fitting[start : start + self._batch_size]
+            replies = self._replies([prompts[row] for row in rows], [tokens[row] for row in rows])
+            yield from zip(rows, replies, strict=True)
+
+    def _text(self, prompt: Prompt) -> tuple[str, bool]:
+        """The text of a prompt, and whether the chat template of the model wrote it."""
+        tokenizer = self._model.tokenizer
+        if not tokenizer.chat_template:
+            return f"{prompt.system}\n\n{prompt.user}\n\n", False
+        told = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+        try:
+            return tokenizer.apply_chat_template(prompt.messages, **told), True
+        except Exception:  # templates raise their own errors where they know no system message
+            joined = [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
+            return tokenizer.apply_chat_template(joined, **told), True
+
+    def _replies(self, prompts: Sequence[Prompt], tokens: Sequence[list[int]]) -> list[Reply]:
+        tokenizer, network = self._model.tokenizer, self._model.network
+        width = max(map(len, tokens))
+        ids = torch.full((len(tokens), width), tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        for row, held in enumerate(tokens):
+            ids[row, width - len(held) :] = torch.tensor(held)
+            mask[row, width - len(held) :] = 1
+        grammars = [
+            self._compiler.compile_json_schema(dumps(each.schema_with_caption), any_whitespace=False)
+            for each in prompts
+        ]
+        held_to = self._grammar.contrib.hf.LogitsProcessor(grammars)
+        try:
+            with torch.inference_mode():
+                written = network.generate(
+                    input_ids=ids.to(network.device),
+                    attention_mask=mask.to(network.device),
+                    logits_processor=[held_to, Choice(prompts)],
+                    max_new_tokens=max(each.sampling.max_tokens for each in prompts),
+                    do_sample=False,
+                    num_beams=1,
+                    repetition_penalty=1.0,
+                    pad_token_id=tokenizer.pad_token_id,
+                    eos_token_id=self._ends,
+                )[:, width:].tolist()
+        except torch.OutOfMemoryError as error:
+            raise UnavailableError(
+                f"{self._model.device} has not enough memory for {len(prompts)} prompts at a time: lower batch_size."
+            ) from error
+        return [self._reply(row, len(held)) for row, held in zip(written, tokens, strict=True)]
+
+    def _reply(self, written: list[int], read: int) -> Reply:
+        end = next((place for place, token in enumerate(written) if token in self._ends), None)
+        text = self._model.tokenizer.decode(written[:end], skip_special_tokens=True)
+        count = len(written) if end is None else end + 1
+        return Reply(text, TRUNCATED if end is None else STOPPED, read, count)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """The tokens that end a reply."""
+        told = self._model.network.generation_config.eos_token_id
+        listed = told if isinstance(told, list) else [told]
+        ends = [*listed, self._model.tokenizer.eos_token_id]
+        return sorted({token for token in ends if token is not None})
+
+    @cached_property
+    def _context(self) -> int:
+        """Tokens of a prompt and its reply together."""
+        told = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        return told if isinstance(told, int) else 1 << 30
+
+    @cached_property
+    def _compiler(self) -> Any:
+        size = self._model.config.get_text_config().vocab_size
+        info = self._grammar.TokenizerInfo.from_huggingface(
+            self._model.tokenizer, vocab_size=size, stop_token_ids=self._ends
+        )
+        return self._grammar.GrammarCompiler(info)
+
+
+@final
+class Choice:
+    """Draws the next token of each row by noise of its own, so that the greatest score is a sample.
+
+    To the scores divided by the temperature Gumbel noise is added, whose greatest sum is a draw from their softmax.
+
+    Args:
+        prompts: of the rows; a temperature of 0 adds no noise.
+    """
+
+    def __init__(self, prompts: Sequence[Prompt]) -> None:
+        self._sampling = [prompt.sampling for prompt in prompts]
+        self._noise = [torch.Generator().manual_seed(_seed(prompt)) for prompt in prompts]
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Scores (B, vocabulary) -> scores of the same shape."""
+        return torch.stack([self._drawn(row, scores[row]) for row in range(len(scores))])
+
+    def _drawn(self, row: int, scores: Tensor) -> Tensor:
+        sampling = self._sampling[row]
+        if sampling.temperature == 0:
+            return scores
+        scaled = scores.float() / sampling.temperature
+        if sampling.top_p < 1:
+            ordered, places = scaled.sort(descending=True)
+            shares = ordered.softmax(-1)
+            scaled[places[shares.cumsum(-1) - shares >= sampling.top_p]] = -torch.inf
+        uniform = torch.rand(scaled.shape, generator=self._noise[row])
+        return scaled - uniform.log().neg().log().to(scaled.device)
+
+
+def _seed(prompt: Prompt) -> int:
+    told = dumps([prompt.messages, prompt.sampling.seed]).encode()
+    return int.from_bytes(sha256(told).digest()[:7], "big")

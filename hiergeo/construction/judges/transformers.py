@@ -1,0 +1,146 @@
+"""Natural-language inference by sequence classifiers of transformers, whatever the order of their classes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from hiergeo.construction.engines.local import LocalModel
+from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
+from hiergeo.errors import InputError, UnavailableError, check_whole, warn
+
+COLUMNS: Mapping[str, int] = {
+    "entailment": ENTAILMENT,
+    "entail": ENTAILMENT,
+    "entails": ENTAILMENT,
+    "entailed": ENTAILMENT,
+    "supports": ENTAILMENT,
+    "supported": ENTAILMENT,
+    "neutral": NEUTRAL,
+    "unknown": NEUTRAL,
+    "undetermined": NEUTRAL,
+    "notenoughinfo": NEUTRAL,
+    "notentailment": NEUTRAL,
+    "nonentailment": NEUTRAL,
+    "notentailed": NEUTRAL,
+    "contradiction": CONTRADICTION,
+    "contradict": CONTRADICTION,
+    "contradicts": CONTRADICTION,
+    "contradictory": CONTRADICTION,
+    "refutes": CONTRADICTION,
+    "refuted": CONTRADICTION,
+}
+"""Names of classes, in small letters alone -> columns. What is not entailed may be neutral or contradict."""
+
+LONGEST = 512
+"""Tokens of a pair where neither the model nor its tokenizer says how many it takes."""
+
+
+@final
+class TransformersJudge(Judge):
+    """A sequence classifier of transformers that was trained for natural-language inference.
+
+    Pairs of about the same length make a batch; equal pairs are read once. A pair that is longer than the model takes
+    is cut in its longer text, with a warning.
+
+    Args:
+        model: a folder, or a name on the hub.
+        device: where it runs.
+        batch_size: pairs at a time.
+        labels: names of the classes in the order of the model, for one whose configuration does not name them.
+
+    Raises:
+        InputError: the model or an option cannot be used, or its classes are not those of inference.
+        UnavailableError: transformers is not installed, or a download failed.
+    """
+
+    name = "transformers"
+
+    def __init__(
+        self, model: str, *, device: str = "auto", batch_size: int = 64, labels: str | Sequence[str] = ()
+    ) -> None:
+        check_whole("batch_size", batch_size, 1, 1 << 16)
+        self._model, self._batch_size = LocalModel(model, "AutoModelForSequenceClassification", device), batch_size
+        given = labels.split(",") if isinstance(labels, str) else labels
+        self._columns = _columns(model, self._model.config.id2label, [str(each) for each in given])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {"judge": self.name, **self._model.identity, "columns": list(self._columns)}
+
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        distinct = list(dict.fromkeys(pairs))
+        rows = self._distinct(distinct)
+        place = {pair: row for row, pair in enumerate(distinct)}
+        return rows[[place[pair] for pair in pairs]] if pairs else np.zeros((0, 3))
+
+    def _distinct(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        read: Any = np.zeros((len(pairs), 3))
+        tokens = self._tokens(pairs)
+        order = sorted(range(len(pairs)), key=lambda row: (-len(tokens[row]["input_ids"]), row))
+        for start in range(0, len(order), self._batch_size):
+            rows = order[start : start + self._batch_size]
+            batch = self._model.tokenizer.pad([tokens[row] for row in rows], return_tensors="pt")
+            try:
+                with torch.inference_mode():
+                    scores = self._model.network(**batch.to(self._model.device)).logits
+            except torch.OutOfMemoryError as error:
+                raise UnavailableError(
+                    f"{self._model.device} has not enough memory for {len(rows)} pairs: lower batch_size."
+                ) from error
+            shares = scores.double().softmax(-1).cpu().numpy()
+            for label, column in enumerate(self._columns):
+                read[rows, column] += shares[:, label]
+        return read / read.sum(1, keepdims=True)
+
+    def _tokens(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, list[int]]]:
+        if not pairs:
+            return []
+        tokenizer, most = self._model.tokenizer, self._most_tokens()
+        premises, hypotheses = map(list, zip(*pairs, strict=True))
+        with_all = tokenizer(premises, hypotheses, truncation=False, verbose=False)
+        lengths = list(map(len, with_all["input_ids"]))
+        cut = sum(length > most for length in lengths)
+        if cut:
+            warn(f"{cut} of {len(pairs)} pairs are longer than the {most} tokens that {self._model.source} reads.")
+            with_all = tokenizer(premises, hypotheses, truncation="longest_first", max_length=most)
+        return [{name: held[row] for name, held in with_all.items()} for row in range(len(pairs))]
+
+    def _most_tokens(self) -> int:
+        told = [getattr(self._model.config, "max_position_embeddings", None), self._model.tokenizer.model_max_length]
+        usable = [length for length in told if isinstance(length, int) and 1 < length < 1 << 20]
+        reserved = 2 if self._model.config.model_type in OFFSET else 0
+        return min([length - reserved if length == told[0] else length for length in usable], default=LONGEST)
+
+
+OFFSET = {"roberta", "xlm-roberta", "camembert", "longformer", "mpnet"}
+"""Types of models whose positions begin at 2, so that two fewer can be read than there are."""
+
+
+def _columns(model: str, named: Any, given: Sequence[str]) -> tuple[int, ...]:
+    """The column of each class of a model.
+
+    Raises:
+        InputError: names that say nothing, or classes that are not those of inference.
+    """
+    count = len(named)
+    if given and len(given) != count:
+        raise InputError(f"labels names {len(given)} classes, and '{model}' has {count}.")
+    names = list(given) or [str(named[row]) for row in range(count)]
+    bare = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
+    if all(re.fullmatch(r"label\d*|\d+", name) for name in bare):
+        raise InputError(
+            f"'{model}' calls its classes {', '.join(names)}: give their order as the option labels, such as "
+            "labels = ['entailment', 'neutral', 'contradiction']."
+        )
+    unknown = [name for name, each in zip(names, bare, strict=True) if each not in COLUMNS]
+    columns = tuple(COLUMNS.get(each, NEUTRAL) for each in bare)
+    if unknown or len(set(columns)) < count or ENTAILMENT not in columns:
+        raise InputError(f"the classes of '{model}' are {', '.join(names)}: it was not trained for inference.")
+    if CONTRADICTION not in columns:
+        warn(
+            f"'{model}' knows no contradiction, only {' and '.join(names)}: every negative counts as not contradicting."
+        )
+    return columns
