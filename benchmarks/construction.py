@@ -127,7 +127,7 @@ def arms(out: Path) -> dict[str, Hierarchy]:
     kept = [row for place, row in enumerate(original.rows) if place not in dropped]
     built = built_chains(out / TRAINING).rows
     pairs = list(zip(built, kept, strict=True))
-    assert all(ours.positive[-1] == theirs.positive[-1] for ours, theirs in pairs), "rows of different captions"
+    assert all(ours.positive[-1].split() == theirs.positive[-1].split() for ours, theirs in pairs), "other captions"
     usable = [(ours, theirs) for ours, theirs in pairs if not _repeats(ours) and not _repeats(theirs)]
     halves = np.random.default_rng(0).permutation(len(usable)) % 2
     chosen: dict[str, Callable[[int], int]] = {
