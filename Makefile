@@ -15,7 +15,7 @@ instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIER
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
 kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
 
-.PHONY: help demo explore test lint docs notebooks pictures bench native simt mutants attack sanitize threads clean
+.PHONY: help demo explore test lint docs docs-version notebooks pictures bench native simt mutants attack sanitize threads clean
 
 help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
@@ -23,6 +23,7 @@ help:
 	@echo "make test      install into $(VENV) and run the tests"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      build the documentation into site/"
+	@echo "make docs-version  commit the documentation of this version to the branch gh-pages, beside those before (mike)"
 	@echo "make notebooks run the notebooks of the documentation and store their outputs in them"
 	@echo "make pictures  photograph the pictures of the README and the documentation (needs Chromium and its driver)"
 	@echo "make bench     time the pair operations, beside the libraries of [bench] where those are installed"
@@ -78,6 +79,11 @@ lint: $(VENV)/installed-dev
 
 docs: $(VENV)/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Nothing is pushed: look at it with `mike serve`, then `git push origin gh-pages`.
+docs-version: $(VENV)/installed-dev
+	version=$$($(BIN)/python -c "import hiergeo; print(hiergeo.__version__)") && \
+		NO_MKDOCS_2_WARNING=1 $(BIN)/mike deploy --update-aliases "$$version" latest && $(BIN)/mike set-default latest
 
 notebooks: $(VENV)/kernels
 	$(BIN)/python -m docs.notebook_runs

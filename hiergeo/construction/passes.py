@@ -75,6 +75,8 @@ class Passes:
         self._heads: dict[tuple[str, int], Head] = {}
         self._shards = self.rows = 0
         self._counts: dict[str, Counter[str]] = {}
+        self._doing = ""
+        self._latest: tuple[str, int, str, list[Draft]] | None = None
 
     @property
     def runs(self) -> tuple[StageRun, ...]:
@@ -113,18 +115,19 @@ class Passes:
             self._work.cut(stage, self._shards)
 
     def run(self, share: Share) -> None:
-        """Bring every shard of a share through all stages.
+        """Bring every shard of a share through all stages, one shard after another.
 
         Raises:
             UnavailableError: the backend or judge cannot be run; the shards before are stored.
         """
-        for place, stage in enumerate(self._stages):
-            numbers = share.of(self._shards)
-            for done, number in enumerate(track(numbers, stage.name, enabled=self._progress)):
+        numbers = share.of(self._shards)
+        for done, number in enumerate(track(numbers, "building", enabled=self._progress, note=lambda: self._doing)):
+            for place, stage in enumerate(self._stages):
+                self._doing = f"({stage.name})"
                 try:
                     self._need(place, number)
                 except UnavailableError as error:
-                    state = f"{done} of {len(numbers)} shards of the stage {stage.name} are done"
+                    state = f"{done} of {len(numbers)} shards are done, and the next is at the stage {stage.name}"
                     raise UnavailableError(
                         f"{str(error).rstrip('.')}; {state}: give the same command again to go on."
                     ) from error
@@ -176,6 +179,7 @@ class Passes:
             made = stage(drafts)
         head = self._work.write(stage.name, number, key, made, _more(used, self._backend.usage()))
         self._answers.clear()
+        self._latest = (stage.name, number, head.hash, made)
         return head
 
     def _stored(self, stage: str, number: int, key: str) -> Head | None:
@@ -187,8 +191,10 @@ class Passes:
 
     def _drafts(self, place: int, number: int) -> list[Draft]:
         """The drafts of a shard after a stage; a damaged shard is made again."""
-        self._need(place, number)
+        head = self._need(place, number)
         name = self._stages[place].name if place >= 0 else READ
+        if self._latest is not None and self._latest[:3] == (name, number, head.hash):
+            return self._latest[3]
         try:
             return self._work.read(name, number)
         except InputError as error:
