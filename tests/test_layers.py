@@ -62,6 +62,7 @@ ALLOWED = {
     | DATA
     | MEASURES
     | {"auditing", "evaluation", "findings", "report", "search", "serving", "training"},
+    "review": BASE | DATA | MEASURES | {"construction", "explorer", "report", "serving"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "losses", "search", "training"},
@@ -82,6 +83,7 @@ ALLOWED = {
         "language",
         "losses",
         "report",
+        "review",
         "search",
         "serving",
         "study",

@@ -20,6 +20,7 @@ from hiergeo.cli import (
     length,
     options,
     probe,
+    review,
     search,
     serve,
     stores,
@@ -68,6 +69,7 @@ app.command("build", cls=PlannedVerb)(build.build_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)
 app.command("serve", cls=PlannedVerb)(serve.serve_command)
+app.command("review", cls=options.Verb)(review.review_command)
 app.command("explore", cls=PlannedVerb)(explore.explore_command)
 app.add_typer(data.app, name="data")
 training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)
