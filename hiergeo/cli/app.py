@@ -20,6 +20,8 @@ from hiergeo.cli import (
     length,
     options,
     probe,
+    quality,
+    review,
     search,
     serve,
     stores,
@@ -65,9 +67,11 @@ app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
 app.command("tree", cls=PlannedVerb)(tree.tree_command)
 app.command("build", cls=PlannedVerb)(build.build_command)
+app.command("quality", cls=PlannedVerb)(quality.quality_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)
 app.command("serve", cls=PlannedVerb)(serve.serve_command)
+app.command("review", cls=options.Verb)(review.review_command)
 app.command("explore", cls=PlannedVerb)(explore.explore_command)
 app.add_typer(data.app, name="data")
 training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)
