@@ -51,7 +51,10 @@ ALLOWED = {
     "benchmarks": BASE | DATA | MEASURES | {"evaluation"},
     "auditing": BASE | DATA | MEASURES | {"evaluation", "findings"},
     "language": BASE,
-    "construction": BASE | DATA | MEASURES | {"corpus", "evaluation", "language", "search", "serving", "training"},
+    "construction": BASE
+    | DATA
+    | MEASURES
+    | {"corpus", "evaluation", "findings", "language", "search", "serving", "training"},
     "suite": BASE | DATA | MEASURES | {"auditing", "benchmarks", "evaluation", "findings", "losses", "training"},
     "interop": BASE | DATA | MEASURES | {"evaluation"},
     "report": BASE

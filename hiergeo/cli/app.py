@@ -20,6 +20,7 @@ from hiergeo.cli import (
     length,
     options,
     probe,
+    quality,
     review,
     search,
     serve,
@@ -66,6 +67,7 @@ app.command("table", cls=options.Verb)(suite.table_command)
 app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
 app.command("tree", cls=PlannedVerb)(tree.tree_command)
 app.command("build", cls=PlannedVerb)(build.build_command)
+app.command("quality", cls=PlannedVerb)(quality.quality_command)
 app.command("embed", cls=PlannedVerb)(embed.embed_command)
 app.command("search", cls=PlannedVerb)(search.search_command)
 app.command("serve", cls=PlannedVerb)(serve.serve_command)
