@@ -51,7 +51,10 @@ ALLOWED = {
     "benchmarks": BASE | DATA | MEASURES | {"evaluation"},
     "auditing": BASE | DATA | MEASURES | {"evaluation", "findings"},
     "language": BASE,
-    "construction": BASE | DATA | MEASURES | {"corpus", "evaluation", "language", "search", "serving", "training"},
+    "construction": BASE
+    | DATA
+    | MEASURES
+    | {"corpus", "evaluation", "findings", "language", "search", "serving", "training"},
     "suite": BASE | DATA | MEASURES | {"auditing", "benchmarks", "evaluation", "findings", "losses", "training"},
     "interop": BASE | DATA | MEASURES | {"evaluation"},
     "report": BASE
@@ -62,6 +65,7 @@ ALLOWED = {
     | DATA
     | MEASURES
     | {"auditing", "evaluation", "findings", "report", "search", "serving", "training"},
+    "review": BASE | DATA | MEASURES | {"construction", "explorer", "report", "serving"},
     "plot": BASE | DATA | MEASURES | {"evaluation", "findings", "report", "study", "training"},
     "info": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "findings", "losses", "training"},
     "testing": BASE | DATA | MEASURES | {"benchmarks", "construction", "evaluation", "losses", "search", "training"},
@@ -82,6 +86,7 @@ ALLOWED = {
         "language",
         "losses",
         "report",
+        "review",
         "search",
         "serving",
         "study",

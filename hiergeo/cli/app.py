@@ -57,6 +57,15 @@ VERBS = {
         "build:build_command",
         "Make a benchmark out of captions: chains from general to specific with contradicting negatives.",
     ),
+    "quality": Verb(
+        "quality:quality_command",
+        "Judge chains: entailment, contradiction, lengths, repeats, head nouns, and the order of a model's radii.",
+    ),
+    "review": Verb(
+        "review:review_command",
+        "Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted.",
+        planned=False,
+    ),
     "embed": Verb(
         "embed:embed_command",
         "Embed a dataset (--data) into one file, to be used as --model npz:FILE; or files (--shards) into an index.",

@@ -2,6 +2,7 @@
 
 import json as jsonlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,9 @@ from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.construction.leakage import SIMILARITY, leakage, reference
 from hiergeo.datasets import chains, hierarcaps, scenes
+from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.public import PUBLIC, fetch_public
-from hiergeo.errors import HiergeoError, InputError, unknown_name
+from hiergeo.errors import HiergeoError, InputError, UnavailableError, unknown_name
 from hiergeo.storage.files import path_of
 
 PARTS = list(hierarcaps.PARTS)
@@ -30,7 +32,12 @@ Parts = Annotated[
 ]
 What = Annotated[str, typer.Argument(help="A split of hierarcaps, or a CSV file of its format.", metavar="SPLIT|FILE")]
 Own = Annotated[
-    str, typer.Argument(help="A folder made by build, or a CSV file of chains.", metavar="DIR|FILE", show_default=False)
+    str,
+    typer.Argument(
+        help="A folder made by build, a CSV file of chains, or a dataset, NAME@SPLIT.",
+        metavar="DIR|FILE|NAME",
+        show_default=False,
+    ),
 ]
 Against = Annotated[
     list[str] | None,
@@ -99,8 +106,7 @@ def leaks(
 ) -> None:
     """Find rows of your chains that share an image or a text with a test set; exit code 2 when there are any."""
     check_writable(out, json)
-    place = chains.located(address.removeprefix(f"{chains.NAME}:"))
-    folder, rows = chains.everything(place)
+    folder, rows = _compared(address)
     others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
     found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
     if out is not None:
@@ -120,6 +126,18 @@ def leaks(
         screen.print(f"{address}: nothing is shared with {', '.join(each.name for each in others if not each.missing)}")
     else:
         raise typer.Exit(2)
+
+
+def _compared(name: str) -> tuple[Path | None, dict[str, Sequence[Chain]]]:
+    """The folder of images and the chains, by split, of a folder, a file or a dataset."""
+    if name.partition("@")[0] in datasets.DATASETS:
+        data, split = _named(name)
+        found = reference(data, split)
+        if found.missing:
+            raise UnavailableError(found.missing)
+        return found.folder, {split: found.rows}
+    folder, rows = chains.everything(chains.located(name.removeprefix(f"{chains.NAME}:")))
+    return folder, dict(rows)
 
 
 def _named(name: str) -> tuple[str, str]:

@@ -75,6 +75,8 @@ class Passes:
         self._heads: dict[tuple[str, int], Head] = {}
         self._shards = self.rows = 0
         self._counts: dict[str, Counter[str]] = {}
+        self._doing = ""
+        self._latest: tuple[str, int, str, list[Draft]] | None = None
 
     @property
     def runs(self) -> tuple[StageRun, ...]:
@@ -95,7 +97,7 @@ class Passes:
         total: Counter[str] = Counter()
         for head in self._heads.values():
             total.update(head.usage)
-        return dict(sorted(total.items()))
+        return {name: round(value, DECIMALS) for name, value in sorted(total.items())}
 
     def read(self) -> None:
         """Store the captions in shards.
@@ -113,18 +115,19 @@ class Passes:
             self._work.cut(stage, self._shards)
 
     def run(self, share: Share) -> None:
-        """Bring every shard of a share through all stages.
+        """Bring every shard of a share through all stages, one shard after another.
 
         Raises:
             UnavailableError: the backend or judge cannot be run; the shards before are stored.
         """
-        for place, stage in enumerate(self._stages):
-            numbers = share.of(self._shards)
-            for done, number in enumerate(track(numbers, stage.name, enabled=self._progress)):
+        numbers = share.of(self._shards)
+        for done, number in enumerate(track(numbers, "building", enabled=self._progress, note=lambda: self._doing)):
+            for place, stage in enumerate(self._stages):
+                self._doing = f"({stage.name})"
                 try:
                     self._need(place, number)
                 except UnavailableError as error:
-                    state = f"{done} of {len(numbers)} shards of the stage {stage.name} are done"
+                    state = f"{done} of {len(numbers)} shards are done, and the next is at the stage {stage.name}"
                     raise UnavailableError(
                         f"{str(error).rstrip('.')}; {state}: give the same command again to go on."
                     ) from error
@@ -176,6 +179,7 @@ class Passes:
             made = stage(drafts)
         head = self._work.write(stage.name, number, key, made, _more(used, self._backend.usage()))
         self._answers.clear()
+        self._latest = (stage.name, number, head.hash, made)
         return head
 
     def _stored(self, stage: str, number: int, key: str) -> Head | None:
@@ -187,8 +191,10 @@ class Passes:
 
     def _drafts(self, place: int, number: int) -> list[Draft]:
         """The drafts of a shard after a stage; a damaged shard is made again."""
-        self._need(place, number)
+        head = self._need(place, number)
         name = self._stages[place].name if place >= 0 else READ
+        if self._latest is not None and self._latest[:3] == (name, number, head.hash):
+            return self._latest[3]
         try:
             return self._work.read(name, number)
         except InputError as error:
@@ -209,6 +215,10 @@ class Passes:
         raise InputError(f"{self._source.name} was changed while it was read: give the same command again.")
 
 
+DECIMALS = 9
+"""Of a number of the usage: what is left of sums does not depend on where a build was interrupted."""
+
+
 def _more(before: Mapping[str, float], after: Mapping[str, Any]) -> dict[str, float]:
     """What was used between two looks at the usage of a backend."""
-    return {name: value - before.get(name, 0) for name, value in after.items()}
+    return {name: round(value - before.get(name, 0), DECIMALS) for name, value in after.items()}

@@ -28,6 +28,9 @@ text) or are seldom met are left to a converter."""
 ORIENTATION = 0x0112
 """EXIF tag of the orientation."""
 
+JPEG_QUALITY = 80
+"""Of pictures that are written anew to be shown, in [0, 100]."""
+
 BAND = 1 << 22
 """Pixels of the bands in which transparency is laid on white."""
 
@@ -70,6 +73,15 @@ def open_rgb(image: ImageLike, least: int | None = None) -> "Image":
         return _rgb(_upright(opened))
 
     return _read(image, _label(image), use)
+
+
+def small_jpeg(image: ImageLike, side: int) -> bytes:
+    """The picture written anew as a JPEG file whose longer side has at most `side` pixels. Raises as `open_rgb`."""
+    picture = open_rgb(image, least=2 * side)
+    picture.thumbnail((side, side), reducing_gap=2.0)
+    held = io.BytesIO()
+    picture.save(held, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return held.getvalue()
 
 
 def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:

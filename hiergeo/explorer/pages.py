@@ -1,6 +1,5 @@
-"""The files of the page: a fixed list, each with its type, its hash, and what the browser may do with it."""
+"""The files of the page: a fixed list, of the explorer itself and those that it shares with report pages."""
 
-import hashlib
 from functools import cache
 from importlib.resources import files
 from pathlib import PurePath
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hiergeo.report.assets import SAVING, design, script
 from hiergeo.serving.limits import Refused
+from hiergeo.serving.pages import KINDS, file_response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -17,31 +17,6 @@ INDEX = "index.html"
 
 DESIGN = "design.css"
 """The style sheet that report pages share."""
-
-KINDS = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-"""Suffixes of the files of the page, and their types."""
-
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob: data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-"""What the page may load: nothing but what its own server sends, and no script or style within the page."""
-
-CACHED = "no-cache"
-"""Browsers keep the files and ask whether they have changed, so that an upgrade of the package is seen at once."""
 
 
 @cache
@@ -78,12 +53,4 @@ def content(name: str) -> bytes:
 
 def page_file(request: "Request", name: str) -> "Response":
     """The response with a file of the page; 304 where the browser has it already."""
-    from starlette.responses import Response
-
-    raw = content(name)
-    tag = f'"{hashlib.sha256(raw).hexdigest()[:32]}"'
-    headers = {"Cache-Control": CACHED, "ETag": tag, "Content-Security-Policy": POLICY}
-    known = request.headers.get("if-none-match", "")
-    if tag in (each.strip().removeprefix("W/") for each in known.split(",")):
-        return Response(status_code=304, headers=headers)
-    return Response(raw, media_type=KINDS[PurePath(name).suffix], headers=headers)
+    return file_response(request, name, content(name))

@@ -1,6 +1,5 @@
 """Small pictures of items by their ids: found below a few folders, decoded within limits, kept in memory."""
 
-import io
 import os
 import re
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiergeo.datasets.pictures import open_rgb
+from hiergeo.datasets.pictures import small_jpeg
 from hiergeo.errors import InputError
 from hiergeo.explorer.recent import Recent
 from hiergeo.search import Index
@@ -24,9 +23,6 @@ SIDES = (64, 192)
 
 KEPT = 1 << 26
 """Bytes of thumbnails that are kept."""
-
-QUALITY = 80
-"""Of JPEG."""
 
 NUMBERED = "image-id:"
 """Beginning of the reference of an image that is known by a number alone, such as those of COCO."""
@@ -79,7 +75,7 @@ class Thumbnails:
             key = path, path.stat().st_mtime_ns, side
             content = self._held.get(key)
             if content is None:
-                content = _scaled(path, side)
+                content = small_jpeg(path, side)
                 self._held.put(key, content)
         except (InputError, OSError) as error:
             raise InputError(f"the picture of item {item} cannot be read: its file is damaged.") from error
@@ -162,11 +158,3 @@ def _number(name: str) -> int | None:
     """The number at the end of a name; None if there is none."""
     digits = re.search(r"[0-9]{1,18}\Z", name)
     return None if digits is None else int(digits[0])
-
-
-def _scaled(path: Path, side: int) -> bytes:
-    picture = open_rgb(path, least=2 * side)
-    picture.thumbnail((side, side), reducing_gap=2.0)
-    held = io.BytesIO()
-    picture.save(held, "JPEG", quality=QUALITY, optimize=True)
-    return held.getvalue()

@@ -1,5 +1,21 @@
 """English as far as captions need it: words and their senses, noun phrases, and what follows from what."""
 
 from hiergeo.language.lexicon import Lexicon, lexicon
+from hiergeo.language.phrases import Analysis, Phrase, head_noun, looks_english, parse
+from hiergeo.language.tagging import TAGS, Token
+from hiergeo.language.words import lemma, plural, singular
 
-__all__ = ["Lexicon", "lexicon"]
+__all__ = [
+    "TAGS",
+    "Analysis",
+    "Lexicon",
+    "Phrase",
+    "Token",
+    "head_noun",
+    "lemma",
+    "lexicon",
+    "looks_english",
+    "parse",
+    "plural",
+    "singular",
+]

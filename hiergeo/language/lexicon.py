@@ -119,6 +119,14 @@ class Lexicon:
         return normal(word) in self.adjectives
 
     @cached_property
+    def noun_counts(self) -> dict[str, int]:
+        """Nouns that were tagged -> how often in all senses."""
+        totals: dict[str, int] = {}
+        for (word, _), count in self._nouns.counts.items():
+            totals[word] = totals.get(word, 0) + count
+        return totals
+
+    @cached_property
     def verbs(self) -> dict[str, int]:
         """Infinitives of verbs of one word -> how often they were tagged."""
         return _totals(self._sections[Section.VERBS])

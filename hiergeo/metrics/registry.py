@@ -126,6 +126,35 @@ def _class_metrics() -> list[Metric]:
     ]
 
 
+def _chain_metrics() -> list[Metric]:
+    """Those of `hiergeo.construction.quality`; texts alone, but for the growth of radii."""
+    labels: tuple[tuple[str, str, bool | None], ...] = (
+        ("forward_entailed", "entailed", True),
+        ("forward_neutral", "neutral", False),
+        ("forward_contradicted", "contradicting", False),
+        ("chain_entailed", "whole chain entailed", True),
+        ("negative_contradicted", "negatives that contradict", True),
+        ("negative_neutral", "neutral negatives", False),
+        ("negative_entailed", "entailed negatives", False),
+        ("negative_equal", "negative = positive", False),
+        ("words", "words", None),
+        ("words_negative", "words of negatives", None),
+        ("words_grow", "words grow", True),
+        ("radii_grow", "radii grow", True),
+        ("texts_distinct", "distinct texts", None),
+        ("texts_shared", "texts shared between images", None),
+        ("texts_repeated", "chains with a text twice", False),
+        ("head_noun", "head nouns agree", True),
+        ("head_noun_found", "head nouns found", None),
+        ("word_coverage", "words kept by the next tier", None),
+        ("reference_equal", "equal to the reference", True),
+        ("reference_same", "equal to the reference but for case", True),
+        ("reference_overlap", "words shared with the reference", True),
+        ("reference_similarity", "similarity to the reference", True),
+    )
+    return [Metric(name, label, merit, depends_on_curvature=False, unit="images") for name, label, merit in labels]
+
+
 METRICS: dict[str, Metric] = {
     each.name: each
     for each in (
@@ -142,6 +171,7 @@ METRICS: dict[str, Metric] = {
         *_inclusion_metrics(),
         *_word_metrics(),
         *_class_metrics(),
+        *_chain_metrics(),
         Metric("image_to_text", "image to text", unit="images", discrete=True),
         Metric("text_to_image", "text to image", unit="captions", discrete=True),
         Metric("himo", "HiMo", unit="images"),
@@ -159,7 +189,10 @@ METRICS: dict[str, Metric] = {
         Metric("similarity_correlation", "correlation of cosines", None, depends_on_curvature=False, unit="none"),
     )
 }
-"""The metrics of this package by name; ``image_to_text_rK`` is R@K of ``image_to_text``."""
+"""The metrics of this package by name.
+
+``image_to_text_rK`` is R@K of ``image_to_text``, ``words_tierK`` is ``words`` of tier K.
+"""
 
 PLUGINS: Plugins[Any] = Plugins("metric", "hiergeo.metrics", METRICS)
 """Those metrics and the ones of other packages."""
@@ -168,6 +201,7 @@ RADIAL = frozenset(each.name for each in METRICS.values() if not each.depends_on
 """Metrics of radii alone, which no geometry can win on the same embeddings: the radius is |e - root| in all of them."""
 
 RANK = re.compile(r"(?P<base>.+)_r(?P<k>\d+)")
+TIER = re.compile(r"(?P<base>.+)_tier(?P<k>\d+)")
 
 
 @cache
@@ -191,4 +225,8 @@ def find_metric(name: str) -> Metric:
     if match and match["base"] in METRICS:
         base = METRICS[match["base"]]
         return replace(base, name=name, label=f"{base.label} R@{match['k']}")
+    match = TIER.fullmatch(name)
+    if match and match["base"] in METRICS:
+        base = METRICS[match["base"]]
+        return replace(base, name=name, label=f"{base.label}, tier {match['k']}")
     return Metric(name, name)

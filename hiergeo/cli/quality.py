@@ -1,0 +1,116 @@
+"""``hiergeo quality``: how good chains are, beside those of HierarCaps."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, load_data, sole_writer, write_json
+from hiergeo.cli._terminal import console
+from hiergeo.cli.plans import Config
+from hiergeo.construction.appraisal import appraise, hierarcaps_baselines, read_dropped
+from hiergeo.construction.card import update_card
+from hiergeo.datasets import DATASETS
+from hiergeo.errors import InputError, unknown_name
+from hiergeo.evaluation import Compute
+from hiergeo.storage.files import path_of
+
+HIERARCAPS = "hierarcaps"
+"""The one reference."""
+
+CHAINS = "chains"
+"""The dataset of folders and files."""
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A folder made by `hiergeo build`, a CSV file of chains, or the name of a dataset.",
+        metavar="DIR|FILE|NAME",
+    ),
+]
+JudgeSpec = Annotated[
+    str, typer.Option("--judge", help="What says what entails what: rules, transformers:PATH.", metavar="SPEC")
+]
+TextModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Also measure radii, angles and similarities of this model: sentence-transformers:NAME, ...",
+        metavar="SPEC",
+    ),
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(help="Also measure these chains, corrected and automatic ones: hierarcaps.", metavar="NAME"),
+]
+Page = Annotated[
+    Path | None, typer.Option("--html", help="Also write a page here.", metavar="FILE", callback=options.path)
+]
+Card = Annotated[bool, typer.Option("--card", help="Also write the numbers into the card of the folder.")]
+
+
+def quality_command(
+    source: Source,
+    config: Config = None,
+    split: options.Split = "test",
+    rows: options.Rows = None,
+    judge: JudgeSpec = "rules",
+    model: TextModel = None,
+    reference: Reference = None,
+    json: options.Json = None,
+    html: Page = None,
+    card: Card = False,
+    seed: options.Seed = 0,
+    samples: options.Samples = 1000,
+    device: options.Device = options.AUTO,
+    batch_size: options.BatchSize = None,
+) -> None:
+    """Judge chains: entailment, contradiction, lengths, repeats, head nouns, and the order of a model's radii."""
+    from hiergeo.report import appraisal_tables, write_appraisal
+
+    check_writable(json, html)
+    if reference not in (None, HIERARCAPS):
+        raise unknown_name("reference", str(reference), [HIERARCAPS])
+    folder = folder_of(source)
+    if card and (folder is None or rows is not None):
+        raise InputError("--card needs a folder made by `hiergeo build`, and all its rows.")
+    chains = load_data(dataset_of(source), split, rows)
+    baselines = hierarcaps_baselines(chains) if reference else {}
+    compute = Compute(**options.embedding(device, options.FLOAT32, batch_size))
+    with sole_writer(json, html):
+        found = appraise(
+            chains,
+            baselines,
+            judge=judge,
+            model=model,
+            drops={} if folder is None else read_dropped(folder),
+            seed=seed,
+            samples=samples,
+            compute=compute,
+        )
+        write_json(json, found.to_json())
+        if html is not None:
+            write_appraisal(found, html)
+        if card and folder is not None:
+            update_card(folder, quality={split: found.quality.for_card()})
+    screen = console()
+    for table in appraisal_tables(found):
+        screen.print(table)
+    for finding in found.findings:
+        screen.print(finding.sentence)
+    if html is not None:
+        screen.print(f"Page: {html.absolute()}", soft_wrap=True)
+
+
+def dataset_of(source: str) -> str:
+    """The name of the dataset that a source stands for: its own, or that of the chains in a folder or a file."""
+    return source if source.partition(":")[0] in DATASETS else f"{CHAINS}:{source}"
+
+
+def folder_of(source: str) -> Path | None:
+    """The folder of a source, if it is one."""
+    kind, _, address = dataset_of(source).partition(":")
+    folder = path_of(address) if kind == CHAINS and address else None
+    return folder if folder is not None and folder.is_dir() else None

@@ -1,0 +1,81 @@
+"""``hiergeo review``: chains checked by hand in the browser."""
+
+import sys
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiergeo import review, serving
+from hiergeo.cli import options
+from hiergeo.cli._io import check_writable, write_json
+from hiergeo.cli._terminal import console, note
+from hiergeo.cli.explore import Open
+from hiergeo.cli.serve import Host, Insecure, Token, check_reach, check_token
+from hiergeo.serving.server import url_of
+
+Folder = Annotated[
+    Path, typer.Argument(help="Folder of a build.", metavar="DIR", show_default=False, callback=options.path)
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the images that the chains name. (by default that of the build, and images in it)",
+        metavar="DIR",
+        callback=options.path,
+    ),
+]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.", metavar="N", min=0, max=65535)]
+Export = Annotated[bool, typer.Option("--export", help="Write what was accepted, instead of showing the page.")]
+
+
+def review_command(
+    folder: Folder,
+    split: options.Split = "test",
+    images: Images = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8091,
+    token: Token = None,
+    insecure: Insecure = False,
+    open_page: Open = None,
+    export: Export = False,
+    json: options.Json = None,
+) -> None:
+    """Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted."""
+    check_token(token)
+    check_writable(json)
+    with review.open_desk(folder, split, images) as desk:
+        if desk.journal.mended:
+            note(f"a decision of {desk.journal.mended} bytes was cut short and never acknowledged: it was removed.")
+        if export:
+            done = review.export(desk)
+            write_json(json, done.to_json())
+            tell(done)
+            return
+        with serving.bind(host, port) as bound:
+            settings = serving.Settings(token=token, hosts=check_reach(bound, host, token, insecure))
+            app = review.create_review(desk, settings)
+            url = url_of(bound) + ("" if token is None else f"/#token={token}")
+
+            def ready(_: Callable[[], None]) -> None:
+                console().print(f"Reviewing {len(desk.rows):,} chains of {folder} at {url}", soft_wrap=True)
+                if sys.stdout.isatty() if open_page is None else open_page:
+                    webbrowser.open(url)
+
+            serving.serve(app, bound, settings.limits, ready)
+
+
+def tell(done: review.Reviewed) -> None:
+    """Say what a review came to."""
+    screen = console()
+    edited = f" ({done.edited:,} of them edited)" if done.edited else ""
+    where = done.folder / "reviewed.csv"
+    screen.print(f"{done.accepted:,} of {done.rows:,} chains accepted{edited}, in {where}", soft_wrap=True)
+    screen.print(f"{sum(done.rejected.values()):,} rejected, {done.undecided:,} undecided, {done.disputed:,} disputed")
+    for each in done.agreement:
+        kappa = "not defined" if each.kappa != each.kappa else f"{each.kappa:.2f}"
+        names = " and ".join(each.reviewers)
+        if each.rows:
+            screen.print(f"{names}: {each.rows:,} chains, {each.agreed:.1%} decided alike, Cohen's kappa {kappa}")

@@ -1,0 +1,190 @@
+"""Quality of chains by their texts alone: lengths, repeats, head nouns, words, closeness to reference chains."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
+
+import numpy as np
+
+from hiergeo import language
+from hiergeo.construction.drafts import normalised
+from hiergeo.construction.pooling import Ratio, by_tier, groups_of
+from hiergeo.datasets import Hierarchy, Row
+from hiergeo.datasets.hierarchy import distinct
+from hiergeo.errors import InputError
+from hiergeo.metrics.length import chain_lengths
+
+CONTENT = frozenset({"ADJ", "NOUN", "NUM", "PART", "VERB"})
+"""Tags of words that say what is described."""
+
+REMEMBERED = 1 << 16
+"""Texts whose analysis is kept."""
+
+Vectors = Callable[[Sequence[str]], np.ndarray]
+"""Unit embeddings (n, D) of n texts."""
+
+
+@lru_cache(REMEMBERED)
+def content_words(text: str) -> frozenset[str]:
+    """Lemmas of the nouns, verbs, adjectives and numbers of a text."""
+    return frozenset(token.lemma for token in language.parse(text).tokens if token.tag in CONTENT)
+
+
+@lru_cache(REMEMBERED)
+def _head(text: str) -> str | None:
+    return language.head_noun(text)
+
+
+def length_rates(chains: Hierarchy) -> dict[str, Ratio]:
+    """Numbers of words: means by tier, and the share of rows in which every tier has more than the one before.
+
+    Gives ``words``, ``words_negative`` and ``words_grow``; the negative side where there are negatives.
+    """
+    words = chain_lengths(row.positive for row in chains.rows)
+    rates = {"words_grow": _share(np.all(np.diff(words) > 0, axis=1)), **by_tier("words", words)}
+    has = [row.negative is not None for row in chains.rows]
+    if any(has):
+        wrong = chain_lengths(row.negative or row.positive for row in chains.rows)
+        rates |= by_tier("words_negative", wrong * np.array(has)[:, None], _rows(has, chains.tiers))
+    return rates
+
+
+def distinctness_rates(chains: Hierarchy) -> dict[str, Ratio]:
+    """Repeats, texts compared as `normalised`.
+
+    ``texts_shared``: share of texts that a row of another image has in the same tier; ``texts_repeated``: share of rows
+    with a text twice in their chain; ``negative_equal``: share of negatives that are equal to the text of their tier.
+    """
+    _, group = groups_of(chains)
+    texts = [[normalised(text) for text in row.positive] for row in chains.rows]
+    shared, equal, judged = (np.zeros((len(texts), chains.tiers)) for _ in range(3))
+    for tier in range(chains.tiers):
+        owners = Counter(text for text, _ in {(row[tier], place) for row, place in zip(texts, group, strict=True)})
+        shared[:, tier] = [owners[row[tier]] > 1 for row in texts]
+    for index, (own, row) in enumerate(zip(texts, chains.rows, strict=True)):
+        if row.negative is not None:
+            judged[index] = 1
+            equal[index] = [text == normalised(other) for text, other in zip(own, row.negative, strict=True)]
+    repeated = _share(np.array([len(set(row)) < len(row) for row in texts]))
+    return by_tier("texts_shared", shared) | {"texts_repeated": repeated} | by_tier("negative_equal", equal, judged)
+
+
+def distinct_shares(chains: Hierarchy) -> dict[str, float]:
+    """Distinct texts of each tier over rows, ``texts_distinct_tierK``; no interval, since resamples repeat rows."""
+    tiers = zip(*(row.positive for row in chains.rows), strict=True)
+    return {
+        f"texts_distinct_tier{tier}": len(set(map(normalised, texts))) / len(texts) for tier, texts in enumerate(tiers)
+    }
+
+
+def word_rates(chains: Hierarchy) -> dict[str, Ratio]:
+    """Agreement of a tier with the next, more specific one, ``_tierK`` being that of tiers K and K + 1.
+
+    ``head_noun``: share of pairs whose head nouns are the same or the specific one is a kind of the general one, of
+    those in which both have one; ``head_noun_found``: share of pairs in which both have one; ``word_coverage``: share
+    of the content words of the more general tier that the more specific one has.
+    """
+    lexicon = language.lexicon()
+
+    @cache
+    def agree(general: str, specific: str) -> bool:
+        return general == specific or lexicon.is_a(specific, general)
+
+    shape = (len(chains.rows), chains.tiers - 1)
+    both, right, found, words = (np.zeros(shape) for _ in range(4))
+    for index, row in enumerate(chains.rows):
+        for tier, (general, specific) in enumerate(zip(row.positive, row.positive[1:], strict=False)):
+            kind, thing = _head(general), _head(specific)
+            if kind is not None and thing is not None:
+                both[index, tier] = 1
+                right[index, tier] = agree(kind, thing)
+            content = content_words(general)
+            words[index, tier] = len(content)
+            found[index, tier] = len(content & content_words(specific))
+    return by_tier("head_noun", right, both) | by_tier("head_noun_found", both) | by_tier("word_coverage", found, words)
+
+
+def reference_rates(chains: Hierarchy, reference: Hierarchy, vectors: Vectors | None) -> dict[str, Ratio]:
+    """Closeness of each text to the texts of reference chains of its image, the best one counting.
+
+    Where both have equally many tiers a text is compared with those of its own tier, otherwise with those of all.
+    ``reference_equal``: share of equal texts; ``reference_same``: of texts equal when `normalised`;
+    ``reference_overlap``: shared content words divided by all of both; ``reference_similarity``: cosine of embeddings.
+    The most specific tier, which is the caption itself, counts in none of the rates over all tiers; rows of other
+    images count nowhere.
+
+    Args:
+        chains: n rows.
+        reference: chains of some of the same images.
+        vectors: embeds texts; None leaves the cosine out.
+
+    Raises:
+        InputError: the two have no image in common.
+    """
+    truths: dict[int, list[Row]] = {}
+    for row in reference.rows:
+        if row.image_id is not None:
+            truths.setdefault(row.image_id, []).append(row)
+    of = [truths.get(row.image_id, []) if row.image_id is not None else [] for row in chains.rows]
+    if not any(of):
+        raise InputError(
+            f"{reference.name} {reference.split} has no image in common with {chains.name} {chains.split}: "
+            "a reference needs chains of the same images."
+        )
+    level = chains.tiers == reference.tiers
+    pairs = [
+        [
+            [text for truth in rows for text in (truth.positive[tier : tier + 1] if level else truth.positive)]
+            for tier in range(chains.tiers)
+        ]
+        for rows in of
+    ]
+    known = np.array([[bool(rows)] * chains.tiers for rows in of], dtype=float)
+
+    def best(score: Callable[[str, str], float]) -> np.ndarray:
+        return np.array(
+            [
+                [
+                    max((score(text, other) for other in others), default=0.0)
+                    for text, others in zip(row.positive, candidates, strict=True)
+                ]
+                for row, candidates in zip(chains.rows, pairs, strict=True)
+            ]
+        )
+
+    scores: dict[str, Callable[[str, str], float]] = {
+        "reference_equal": lambda a, b: float(a == b),
+        "reference_same": lambda a, b: float(normalised(a) == normalised(b)),
+        "reference_overlap": overlap,
+    }
+    if vectors is not None:
+        compared = (text for row, rows in zip(chains.rows, of, strict=True) if rows for text in row.positive)
+        truth = (text for rows in truths.values() for row in rows for text in row.positive)
+        scores["reference_similarity"] = _cosine(distinct((*compared, *truth)), vectors)
+    rates: dict[str, Ratio] = {}
+    for name, score in scores.items():
+        reached = best(score)
+        rates |= by_tier(name, reached, known)
+        rates[name] = Ratio(reached[:, :-1].sum(axis=1), known[:, :-1].sum(axis=1))
+    return rates
+
+
+def overlap(a: str, b: str) -> float:
+    """Content words that two texts share divided by those of either, in [0, 1]; 0 where neither has any."""
+    left, right = content_words(a), content_words(b)
+    return len(left & right) / len(left | right) if left or right else 0.0
+
+
+def _cosine(texts: Sequence[str], vectors: Vectors) -> Callable[[str, str], float]:
+    place = {text: index for index, text in enumerate(texts)}
+    embedded = vectors(texts)
+    return lambda a, b: float(embedded[place[a]] @ embedded[place[b]])
+
+
+def _share(hits: np.ndarray) -> Ratio:
+    return Ratio(hits.astype(float), np.ones(len(hits)))
+
+
+def _rows(has: Sequence[bool], tiers: int) -> np.ndarray:
+    """(n, tiers) 1 in the rows that count."""
+    return np.repeat(np.asarray(has, dtype=float)[:, None], tiers, axis=1)

@@ -1,0 +1,296 @@
+"""Chains appraised beside baselines: the quality of each set, paired differences, and what they amount to in words."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, final
+
+from hiergeo import adapters, datasets
+from hiergeo.adapters import Model
+from hiergeo.construction.grading import OWN_RULES, Quality, quality
+from hiergeo.construction.judging import Judge
+from hiergeo.construction.making import judge_named
+from hiergeo.construction.output import DROPPED, REASONS
+from hiergeo.construction.pooling import Difference
+from hiergeo.datasets import Hierarchy
+from hiergeo.datasets.tables import parse_records, read_table, without_defects
+from hiergeo.evaluation import Compute
+from hiergeo.evaluation.embedded import ON_THE_CPU
+from hiergeo.evaluation.length import LENGTH
+from hiergeo.findings import listing
+from hiergeo.findings.exports import json_text, number, signed
+from hiergeo.metrics.resampling import SMALL_SAMPLE
+from hiergeo.storage.files import size_of
+
+CORRECTED, AUTOMATIC = "corrected", "expanded"
+"""What the two baselines of HierarCaps are called: corrected by hand, and as machines wrote them."""
+
+Kind = Literal[
+    "entailment", "contradiction", "words", "radius", "repeats", "head nouns", "reference", "judge", "pairing"
+]
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found out about chains.
+
+    Attributes:
+        kind: what it is about.
+        sentence: in words, with numbers.
+        metric: the metric that it rests on; empty for what is said of the measurement itself.
+    """
+
+    kind: Kind
+    sentence: str
+    metric: str = ""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Appraisal:
+    """The quality of a set of chains beside that of others.
+
+    Attributes:
+        quality: of the set.
+        baselines: of other sets, by what they are called.
+        drops: captions that left the data before, by (stage, reason).
+    """
+
+    quality: Quality
+    baselines: dict[str, Quality]
+    drops: dict[tuple[str, str], int]
+
+    @cached_property
+    def differences(self) -> dict[str, dict[str, Difference]]:
+        """Baseline -> metric -> the set less that baseline, paired by image; none for baselines of other images."""
+        return {name: self.quality.less(other) for name, other in self.baselines.items()}
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, the most important first."""
+        return tuple(_findings(self))
+
+    @property
+    def headline(self) -> str:
+        """One sentence: what the judge says."""
+        metrics, judge = self.quality.metrics, self.quality.settings["judge"]
+        told = f"{_percent(metrics['forward_entailed'])} of adjacent tiers are entailed"
+        if "negative_contradicted" in metrics:
+            told += f" and {_percent(metrics['negative_contradicted'])} of negatives contradict"
+        return f"{told}, by the judge {judge}"
+
+    def to_json(self) -> str:
+        """As `Quality.to_json`, and ``beside``, ``differences``, ``drops``, ``headline`` and ``findings``."""
+        return json_text(
+            self.quality.as_dict()
+            | {
+                "beside": {name: each.as_dict() for name, each in self.baselines.items()},
+                "differences": {
+                    name: {
+                        metric: {"value": each.value, "interval": list(each.interval), "images": each.images}
+                        for metric, each in found.items()
+                    }
+                    for name, found in self.differences.items()
+                },
+                "drops": [[stage, reason, count] for (stage, reason), count in self.drops.items()],
+                "headline": self.headline,
+                "findings": [vars(each) for each in self.findings],
+            }
+        )
+
+
+def appraise(
+    chains: Hierarchy,
+    baselines: Mapping[str, Hierarchy],
+    *,
+    judge: Judge | str = OWN_RULES,
+    model: Model | str | None = None,
+    drops: Mapping[tuple[str, str], int] | None = None,
+    seed: int = 0,
+    samples: int = 1000,
+    compute: Compute = ON_THE_CPU,
+) -> Appraisal:
+    """Measure chains and baselines by the same judge and model; bars tell of work that outlasts a second.
+
+    Args:
+        chains: the set.
+        baselines: other chains by what they are called; ``corrected`` ones are the reference of all others.
+        judge: as for `quality`.
+        model: as for `quality`.
+        drops: captions that left the data before, by (stage, reason).
+        seed: of the bootstrap.
+        samples: bootstrap resamples.
+        compute: where and in which batches texts are embedded.
+
+    Raises:
+        InputError: as `quality`.
+        UnavailableError: as `quality`.
+    """
+    with ExitStack() as opened:
+        asked = judge_named(judge) if isinstance(judge, str) else judge
+        if isinstance(judge, str):
+            opened.callback(asked.close)
+        loaded = adapters.load(model, device=str(compute.device)) if isinstance(model, str) else model
+        reference = baselines.get(CORRECTED)
+
+        def measured(each: Hierarchy) -> Quality:
+            alike = reference is not None and each is not reference and _images(each) & _images(reference)
+            return quality(
+                each,
+                judge=asked,
+                model=loaded,
+                reference=reference if alike else None,
+                seed=seed,
+                samples=samples,
+                compute=compute,
+                progress=True,
+            )
+
+        return Appraisal(
+            measured(chains), {name: measured(each) for name, each in baselines.items()}, dict(drops or {})
+        )
+
+
+def hierarcaps_baselines(chains: Hierarchy) -> dict[str, Hierarchy]:
+    """HierarCaps corrected by hand (its test split), and its automatic chains of the images that `chains` has.
+
+    Of the automatic chains those of the test images are taken where the two have no image in common.
+
+    Raises:
+        UnavailableError: HierarCaps is not on this machine.
+    """
+    own, whole = _images(chains), datasets.load("hierarcaps", "expanded")
+    wanted = own & _images(whole)
+    if not wanted:
+        return {CORRECTED: datasets.load("hierarcaps"), AUTOMATIC: datasets.load("hierarcaps", "expanded-test")}
+    rows = tuple(row for row in whole.rows if row.image_id in wanted)
+    images = tuple(image for image in whole.images if image.image_id in wanted)
+    return {CORRECTED: datasets.load("hierarcaps"), AUTOMATIC: replace(whole, rows=rows, images=images)}
+
+
+def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
+    """How many captions a build dropped by (stage, reason), the most first; empty without a record of it.
+
+    Raises:
+        InputError: the record is damaged (which row, and how).
+        UnavailableError: it cannot be read.
+    """
+    path = folder / DROPPED
+    if (size_of(path) or 0) <= len(",".join(REASONS)) + 1:
+        return {}
+    records = parse_records(read_table(path, "build the folder again"), ("stage", "reason"))
+    rows: list[tuple[int, list[str]]] = without_defects(path, records)
+    return dict(Counter((cells[0], cells[1]) for _, cells in rows).most_common())
+
+
+def _images(chains: Hierarchy) -> set[int]:
+    return {row.image_id for row in chains.rows if row.image_id is not None}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def _findings(found: Appraisal) -> Iterator[Finding]:
+    own, metrics = found.quality, found.quality.metrics
+    yield Finding(
+        "entailment",
+        f"{_measured(found, 'forward_entailed')} of adjacent tiers are entailed by the more specific one"
+        f"{_beside(found, 'forward_entailed')}; of whole chains {_percent(metrics['chain_entailed'])}.",
+        "forward_entailed",
+    )
+    if "negative_contradicted" in metrics:
+        yield Finding(
+            "contradiction",
+            f"{_measured(found, 'negative_contradicted')} of negatives contradict the text of their tier"
+            f"{_beside(found, 'negative_contradicted')}; {_percent(metrics['negative_equal'])} are equal to it.",
+            "negative_contradicted",
+        )
+    if "head_noun" in metrics:
+        yield Finding(
+            "head nouns",
+            f"In {_measured(found, 'head_noun')} of adjacent tiers the head nouns agree or are kinds of each other"
+            f"{_beside(found, 'head_noun')}.",
+            "head_noun",
+        )
+    yield Finding(
+        "words",
+        f"{_measured(found, 'words_grow')} of chains have more words in every tier than in the one before"
+        f"{_beside(found, 'words_grow')}.",
+        "words_grow",
+    )
+    yield Finding(
+        "repeats",
+        f"Distinct texts of the most general tier: {_percent(metrics['texts_distinct_tier0'])} of the rows; "
+        f"{_percent(metrics['texts_repeated'])} of chains have a text twice.",
+        "texts_repeated",
+    )
+    if "tau_d" in metrics:
+        equal = metrics.get("tau_d_equal_length")
+        held = "" if equal is None else f" ({number(equal)} where two tiers have equally many words)"
+        yield Finding(
+            "radius",
+            f"The radii of the model order tiers with a tau_d of {number(metrics['tau_d'])}{held}; counting words "
+            f"alone reaches {number(own.baselines['tau_d'][LENGTH])}.",
+            "tau_d",
+        )
+    if "reference_overlap" in metrics:
+        close = metrics.get("reference_similarity")
+        cosine = "" if close is None else f", with a mean cosine of {number(close)}"
+        yield Finding(
+            "reference",
+            f"{_percent(metrics['reference_same'])} of texts are those of corrected chains of the same image{cosine}"
+            f"{_beside(found, 'reference_overlap', 'shared content words')}.",
+            "reference_overlap",
+        )
+    yield from _cautions(found)
+
+
+def _cautions(found: Appraisal) -> Iterator[Finding]:
+    own = found.quality
+    if own.settings["judge"] == OWN_RULES:
+        yield Finding(
+            "judge",
+            "The judge rules reasons by the rules that the backend wordnet writes by, so it favours what that backend "
+            "built and doubts paraphrases; a model (--judge transformers:PATH) gives an independent figure.",
+        )
+    groups = len(own.pooled.groups)
+    if groups < SMALL_SAMPLE:
+        yield Finding("pairing", f"{groups} images are few: below {SMALL_SAMPLE} the intervals are too narrow.")
+    paired = {name: next(iter(each.values())).images for name, each in found.differences.items() if each}
+    if paired:
+        told = listing([f"{count:,} of {name}" for name, count in paired.items()])
+        yield Finding("pairing", f"Differences are paired over the images that both sets have: {told}.")
+    apart = [name for name, each in found.differences.items() if not each]
+    if apart:
+        yield Finding("pairing", f"No image in common with {listing(apart)}: there are no paired differences.")
+
+
+def _measured(found: Appraisal, metric: str) -> str:
+    low, high = found.quality.intervals[metric]
+    return f"{_percent(found.quality.metrics[metric])} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _beside(found: Appraisal, metric: str, called: str = "") -> str:
+    """The same metric of the baselines, in parentheses, with the paired difference where there is one."""
+    parts = []
+    for name, other in found.baselines.items():
+        if metric not in other.metrics:
+            continue
+        change = found.differences[name].get(metric)
+        paired = "" if change is None else f", difference {_change(change)}"
+        parts.append(f"{name} {_percent(other.metrics[metric])}{paired}")
+    told = "; ".join(parts)
+    if not told:
+        return ""
+    own = f"{called} {_percent(found.quality.metrics[metric])}; " if called else ""
+    return f" ({own}{told})"
+
+
+def _change(change: Difference) -> str:
+    low, high = (signed(100 * bound, 1) for bound in change.interval)
+    return f"{signed(100 * change.value, 1)} [{low}, {high}]"

@@ -1,0 +1,178 @@
+"""Rates over chains as ratios of sums over images, resampled by image, and their paired differences between two sets.
+
+Chains of one image resemble each other, so a bootstrap draws images and takes all chains of each. A rate is the sum of
+its numerators over the sum of its denominators: the share of pairs that are entailed, the mean number of words.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from hiergeo.datasets import Hierarchy
+from hiergeo.datasets.addresses import UNNUMBERED
+from hiergeo.metrics import Interval, percentile_interval
+from hiergeo.metrics.resampling import resamples
+
+TIER = "_tier"
+"""What stands between the name of a metric and the number of a tier, from 0 for the most general one."""
+
+
+class Ratio(NamedTuple):
+    """A rate over rows.
+
+    Attributes:
+        numerator: (n,) what each row adds to the sum above.
+        denominator: (n,) what it adds to the one below; 0 where the rate says nothing of the row.
+    """
+
+    numerator: np.ndarray
+    denominator: np.ndarray
+
+
+def by_tier(name: str, numerator: np.ndarray, denominator: np.ndarray | None = None) -> dict[str, Ratio]:
+    """The rate over all tiers, `name`, and that of each tier; arrays (n, T), a denominator of None is 1 everywhere."""
+    below = np.ones(numerator.shape) if denominator is None else denominator
+    rates = {name: Ratio(numerator.sum(axis=1), below.sum(axis=1))}
+    for tier in range(numerator.shape[1]):
+        rates[f"{name}{TIER}{tier}"] = Ratio(numerator[:, tier], below[:, tier])
+    return rates
+
+
+def groups_of(chains: Hierarchy) -> tuple[tuple[Hashable, ...], np.ndarray]:
+    """What a bootstrap draws: images; a row without image is grouped with others of the same most specific caption.
+
+    Returns:
+        The distinct groups in order of first appearance, and the position of each row's group, (n,).
+    """
+    keys: list[Hashable] = [row.positive[-1] if row.image_id is None else row.image_id for row in chains.rows]
+    places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    return tuple(places), np.array([places[key] for key in keys])
+
+
+class Difference(NamedTuple):
+    """A metric of one set less that of another over the same images.
+
+    Attributes:
+        value: the difference.
+        interval: 95 %, paired by image.
+        images: how many both sets have.
+    """
+
+    value: float
+    interval: Interval
+    images: int
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """Rates and other statistics of chains as functions of how often each image is drawn.
+
+    Attributes:
+        groups: m images, or captions where there are none.
+        sums: metric -> (m, 2) numerators and denominators, summed over the rows of each group.
+        statistics: metric -> function of counts (m,) that need not sum to m; all ones give the metric itself.
+    """
+
+    groups: tuple[Hashable, ...]
+    sums: dict[str, np.ndarray]
+    statistics: dict[str, Callable[[np.ndarray], float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        chains: Hierarchy,
+        ratios: Mapping[str, Ratio],
+        statistics: Mapping[str, Callable[[np.ndarray], float]] | None = None,
+    ) -> "Pooled":
+        """Sum rates over the rows of each image; those that no row says anything of are left out.
+
+        Args:
+            chains: n rows.
+            ratios: metric -> rate.
+            statistics: metric -> function of counts of rows (n,).
+        """
+        groups, place = groups_of(chains)
+        sums = {
+            name: np.stack([np.bincount(place, weights=part, minlength=len(groups)) for part in ratio], axis=1)
+            for name, ratio in ratios.items()
+            if np.any(ratio.denominator)
+        }
+
+        def spread(of: Callable[[np.ndarray], float]) -> Callable[[np.ndarray], float]:
+            return lambda counts: of(counts[place])
+
+        return cls(groups, sums, {name: spread(each) for name, each in (statistics or {}).items()})
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """Sums (m, 2 x metrics), first all numerators."""
+        return np.concatenate(list(np.stack(list(self.sums.values()), axis=2).transpose(1, 0, 2)), axis=1)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Every metric of the data as they are."""
+        return {name: float(value) for name, value in self._at(np.ones(len(self.groups))).items()}
+
+    def draws(self, samples: int, seed: int, among: Sequence[Hashable] | None = None) -> dict[str, np.ndarray]:
+        """Values of every metric under resampling of the images, each (samples,).
+
+        Args:
+            samples: how many resamples.
+            seed: two sets that share images have the same resamples of them under the same seed.
+            among: only these groups are drawn; None is all.
+        """
+        places = self._places(among)
+        found: dict[str, list[float]] = {name: [] for name in (*self.sums, *self.statistics)}
+        for counts in resamples(len(places), samples, seed):
+            for name, value in self._at(self._counts(places, counts)).items():
+                found[name].append(value)
+        return {name: np.array(values) for name, values in found.items()}
+
+    def less(self, other: "Pooled", samples: int, seed: int) -> dict[str, Difference]:
+        """The metrics that both have, less those of `other`, over the images that both have; empty without any.
+
+        Images are told by their number in MS-COCO: those of other sources are numbered in every set anew.
+        """
+        known = set(other.groups)
+        common = [group for group in self.groups if group in known and isinstance(group, int) and group < UNNUMBERED]
+        if not common:
+            return {}
+        ones = np.ones(len(common))
+        mine, theirs = (each._at(each._counts(each._places(common), ones)) for each in (self, other))
+        draws = self.draws(samples, seed, common)
+        drawn = other.draws(samples, seed, common)
+        found = {}
+        for name in mine.keys() & theirs.keys():
+            bounds = interval(draws[name] - drawn[name])
+            if bounds is not None and np.isfinite(mine[name] - theirs[name]):
+                found[name] = Difference(float(mine[name] - theirs[name]), bounds, len(common))
+        return {name: found[name] for name in mine if name in found}
+
+    def _places(self, among: Sequence[Hashable] | None) -> np.ndarray:
+        if among is None:
+            return np.arange(len(self.groups))
+        place = {group: index for index, group in enumerate(self.groups)}
+        return np.array([place[group] for group in among])
+
+    def _counts(self, places: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        counts = np.zeros(len(self.groups))
+        counts[places] = drawn
+        return counts
+
+    def _at(self, counts: np.ndarray) -> dict[str, float]:
+        """Every metric at these counts of groups; NaN where nothing is left below a rate."""
+        found: dict[str, float] = {}
+        if self.sums:
+            above, below = (counts @ self._table).reshape(2, -1)
+            rates = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+            found |= dict(zip(self.sums, rates.tolist(), strict=True))
+        return found | {name: float(of(counts)) for name, of in self.statistics.items()}
+
+
+def interval(draws: np.ndarray) -> Interval | None:
+    """The 95 % interval of the draws in which the metric is defined; None without any."""
+    defined = draws[np.isfinite(draws)]
+    return percentile_interval(defined) if len(defined) else None

@@ -1,0 +1,245 @@
+"""The quality of chains for people: tables for the terminal and a self-contained page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hiergeo._text import caption
+from hiergeo.construction.appraisal import Appraisal
+from hiergeo.construction.grading import Quality
+from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
+from hiergeo.construction.pooling import TIER
+from hiergeo.report.assets import downloading
+from hiergeo.report.dots import Dot, dot_plot
+from hiergeo.report.page import environment
+from hiergeo.report.summary import PLOTS, Summary
+from hiergeo.report.tables import MARK
+from hiergeo.report.words import label, number, short_model
+from hiergeo.storage.files import atomic_write_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+OWN = "this set"
+"""What the columns call the set that is appraised."""
+
+PICTURED = ("forward_entailed", "negative_contradicted", "tau_d", "head_noun", "words_grow")
+"""Metrics of the picture, in the order of choice."""
+
+BY_TIER = (
+    "forward_entailed",
+    "negative_contradicted",
+    "words",
+    "words_negative",
+    "texts_distinct",
+    "texts_shared",
+    "head_noun",
+    "word_coverage",
+    "reference_overlap",
+    "reference_similarity",
+)
+"""Metrics that are shown tier by tier."""
+
+SHOWN = 10
+"""Chains that a page shows of the best and of the worst ones."""
+
+CLASSES = {
+    ENTAILMENT: ("entails", "entailed"),
+    NEUTRAL: ("says nothing of", "neutral"),
+    CONTRADICTION: ("contradicts", "contradicts"),
+}
+"""What a judge found: of a tier and the next one, and of a negative."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A tier of an example: its texts, what the judge said of each, and whether that was hoped for."""
+
+    positive: str
+    negative: str | None
+    follows: str
+    follows_well: bool
+    against: str
+    against_well: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """A chain on a page: its row, its image if any, what the judge gives it in [0, 1], and its tiers."""
+
+    row: int
+    image: int | None
+    score: float
+    steps: tuple[Step, ...]
+
+
+def write_appraisal(appraisal: Appraisal, path: Path) -> Path:
+    """Write the page of an appraisal: one HTML file that needs nothing else.
+
+    Raises:
+        UnavailableError: the file cannot be written.
+    """
+    own = appraisal.quality
+    sets = {OWN: own, **appraisal.baselines}
+    order = own.ordered()
+    best = order[:SHOWN]
+    worst = tuple(place for place in reversed(order[-SHOWN:]) if place not in best)
+    page = (
+        environment()
+        .get_template("quality.html")
+        .render(
+            appraisal=appraisal,
+            conclusion=appraisal,
+            leakage=None,
+            scripts=downloading(),
+            summary=_summary(sets),
+            title=f"Quality of {caption(_name(own))}",
+            kicker=("quality", _name(own), f"judge {own.settings['judge']}", *_model(own)),
+            sets=sets,
+            metrics=overall(own),
+            tiers=range(own.chains.tiers),
+            by_tier=[name for name in BY_TIER if f"{name}{TIER}0" in own.metrics],
+            tier=TIER,
+            examples=[("Best, says the judge", _examples(own, best)), ("Worst, says the judge", _examples(own, worst))],
+            settings=[
+                (name.replace("_", " "), value)
+                for name, value in own.settings.items()
+                if value is not None and name != "judge_identity"
+            ]
+            + [(f"judge: {name}", value) for name, value in own.settings["judge_identity"].items()],
+        )
+    )
+    atomic_write_text(path, page)
+    return path
+
+
+def appraisal_tables(appraisal: Appraisal) -> Iterator["Table"]:
+    """Every metric of all sets with intervals and paired differences; metrics tier by tier; what was dropped."""
+    yield _overall_table(appraisal)
+    yield _tier_table(appraisal)
+    if appraisal.drops:
+        yield _drops_table(appraisal)
+
+
+def overall(quality: Quality) -> list[str]:
+    """The metrics that are not of a single tier."""
+    return [name for name in quality.metrics if TIER not in name]
+
+
+def _name(quality: Quality) -> str:
+    return f"{short_model(str(quality.settings['dataset']))} {quality.settings['split']}"
+
+
+def _model(quality: Quality) -> tuple[str, ...]:
+    model = quality.settings["model"]
+    return () if model is None else (short_model(model),)
+
+
+def _summary(sets: dict[str, Quality]) -> Summary:
+    own = sets[OWN]
+    plots = []
+    for metric in [name for name in PICTURED if name in own.metrics][:PLOTS]:
+        dots = [
+            Dot(name, each.metrics[metric], each.intervals.get(metric))
+            for name, each in sets.items()
+            if metric in each.metrics
+        ]
+        plots.append(dot_plot(metric, dots))
+    return Summary(tuple(plots), "Value and 95 % bootstrap interval over images, each metric on a scale of its own.")
+
+
+def _examples(quality: Quality, places: tuple[int, ...]) -> list[Example]:
+    return [_example(quality, place) for place in places]
+
+
+def _example(quality: Quality, place: int) -> Example:
+    row, verdicts = quality.chains.rows[place], quality.verdicts
+    steps = []
+    for tier, text in enumerate(row.positive):
+        follows = int(verdicts.forward[place, tier - 1].argmax()) if tier else None
+        told = verdicts.against[place, tier]
+        against = None if np.isnan(told).any() else int(told.argmax())
+        steps.append(
+            Step(
+                text,
+                None if row.negative is None else row.negative[tier],
+                "" if follows is None else CLASSES[follows][0],
+                follows in (None, ENTAILMENT),
+                "" if against is None else CLASSES[against][1],
+                against in (None, CONTRADICTION),
+            )
+        )
+    return Example(row.row_id, row.image_id, float(verdicts.scores[place]), tuple(steps))
+
+
+def _overall_table(appraisal: Appraisal) -> "Table":
+    from rich.text import Text
+
+    sets = {OWN: appraisal.quality, **appraisal.baselines}
+    notes = "Below each value its 95 % bootstrap interval over images"
+    if any(appraisal.differences.values()):
+        notes += f"; {MARK} the paired difference of this set excludes 0, over the images of both"
+    table = _table(f"{caption(_name(appraisal.quality))} · judge {appraisal.quality.settings['judge']}\n{notes}.")
+    table.add_column("metric", overflow="fold")
+    for name in sets:
+        table.add_column(name)
+    for metric in overall(appraisal.quality):
+        cells = []
+        for name, each in sets.items():
+            cell = Text("-" if metric not in each.metrics else number(each.metrics[metric]))
+            change = appraisal.differences.get(name, {}).get(metric)
+            if change is not None and (change.interval.low > 0 or change.interval.high < 0):
+                cell.append(f" {MARK}")
+            if metric in each.intervals:
+                low, high = each.intervals[metric]
+                cell.append(f"\n{number(low)}–{number(high)}", style="dim")
+            cells.append(cell)
+        table.add_row(label(metric), *cells)
+    return table
+
+
+def _tier_table(appraisal: Appraisal) -> "Table":
+    from rich.text import Text
+
+    own = appraisal.quality
+    names = " · ".join(appraisal.baselines)
+    table = _table(
+        "Tier by tier, the most general one first; of pairs of tiers that of the more general one."
+        + (f"\nBelow each value: {names}." if names else "")
+    )
+    table.add_column("metric", overflow="fold")
+    for tier in range(own.chains.tiers):
+        table.add_column(f"tier {tier}")
+    for metric in BY_TIER:
+        cells = []
+        for tier in range(own.chains.tiers):
+            key = f"{metric}{TIER}{tier}"
+            cell = Text(number(own.metrics[key]) if key in own.metrics else "")
+            if key in own.metrics and appraisal.baselines:
+                others = (each.metrics.get(key) for each in appraisal.baselines.values())
+                cell.append("\n" + " · ".join("-" if value is None else number(value) for value in others), style="dim")
+            cells.append(cell)
+        if any(cell.plain for cell in cells):
+            table.add_row(label(metric), *cells)
+    return table
+
+
+def _drops_table(appraisal: Appraisal) -> "Table":
+    table = _table("Captions that left the data while it was made.")
+    for heading in ("stage", "reason"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("captions", justify="right")
+    for (stage, reason), count in appraisal.drops.items():
+        table.add_row(caption(stage), caption(reason), f"{count:,}")
+    return table
+
+
+def _table(notes: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    return Table(box=box.SIMPLE_HEAD, caption=Text(notes, style="dim"), caption_justify="left", pad_edge=False)
