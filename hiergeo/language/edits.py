@@ -60,8 +60,8 @@ BOTH_WAYS = {
 """Preposition -> kinds that its opposite can stand before: under a table, but not under a beach."""
 
 AREAS = word_set(
-    "forest desert river lake kitchen garden cave valley city village museum library tunnel meadow church ocean zoo room "
-    "bathroom bedroom office garage classroom hallway castle factory barn supermarket hospital stadium sand mud"
+    "forest desert river lake kitchen garden cave valley city village museum library tunnel meadow church ocean zoo "
+    "room bathroom bedroom office garage classroom hallway castle factory barn supermarket hospital stadium sand mud"
 )
 """Places in which, but not on which, one is."""
 
