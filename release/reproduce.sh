@@ -9,6 +9,7 @@
 set -euo pipefail
 
 repository=$(git rev-parse --show-toplevel)
+commit=$(git rev-parse HEAD)
 out=$(realpath -m "${1:-dist}")
 python=${PYTHON:-python}
 work=$(mktemp -d)
@@ -19,6 +20,7 @@ build() {  # build FOLDER UMASK TZ LOCALE: archives in FOLDER/dist
     umask "$2"
     git clone --quiet --no-local "$repository" "$1"
     cd "$1"
+    git checkout --quiet --detach "$commit"
     # shellcheck disable=SC2086
     env -u SOURCE_DATE_EPOCH TZ="$3" LC_ALL="$4" "$python" -m build ${BUILD:-} --outdir dist . >build.log 2>&1 || {
       tail -n 30 build.log
