@@ -18,7 +18,7 @@ TOKEN = re.compile(r"[^\W_](?:[^\W_]|[.'’\-](?=[^\W_]))*|['’][^\W\d_]+|\S")
 CLITIC = re.compile(r"(?<=\w)(?:n['’]t|['’](?:s|re|ve|ll|d|m))$", re.IGNORECASE)
 
 LONGEST = 40
-"""Letters of a word; longer ones are no English."""
+"""Letters of a word that are looked at; longer ones are no English, and would fill what is remembered of words."""
 
 COMPOUND = 1.0
 """How much likelier than another class a noun is that is part of a noun of two words, as a natural logarithm."""
@@ -83,7 +83,7 @@ class Token:
 def tokens(text: str) -> tuple[Token, ...]:
     """The tokens of a text, tagged; of any text, in time linear in its length."""
     spans = [span for match in TOKEN.finditer(text) for span in _split(text, *match.span())]
-    words = [text[start:end].lower().replace("’", "'") for start, end in spans]
+    words = [text[start : min(end, start + LONGEST)].lower().replace("’", "'") for start, end in spans]
     shouted = text.isupper()
     options = [
         _classes(word, shouted or not text[start].isupper() or not place or words[place - 1] in ".!?")
@@ -106,7 +106,7 @@ def tokens(text: str) -> tuple[Token, ...]:
 
 def known_words(text: str) -> tuple[int, int]:
     """How many words of a text English has, and how many words there are."""
-    words = [word for word in (match.group().lower() for match in TOKEN.finditer(text)) if word[0].isalpha()]
+    words = [word[:LONGEST].lower() for word in TOKEN.findall(text) if word[0].isalpha()]
     return sum(map(_is_english, words)), len(words)
 
 
@@ -157,7 +157,7 @@ def _classes(word: str, plain: bool) -> Scores:
         return closed
     if word[0].isdigit():
         return {"NUM": 0.0}
-    if len(word) > LONGEST or not word.isascii():
+    if len(word) >= LONGEST or not word.isascii():
         return {"NOUN": 0.0} if word.replace("-", "").isalpha() and ord(word[0]) < 0x250 else {"OTHER": 0.0}
     weights = _open(word)
     if not weights:
