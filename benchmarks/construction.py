@@ -14,9 +14,10 @@ test split and on the negatives of `expanded-test`, with intervals over images a
 import argparse
 import csv
 import json
-import os
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.learnt_judge import LearntJudge
 from benchmarks.length import Remembered
 from benchmarks.report import table
 from hiergeo import adapters, datasets, evaluate, training
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
-from hiergeo.construction import BuildPlan, appraise, build, hierarcaps_baselines
+from hiergeo.construction import BuildPlan, Built, appraise, build, hierarcaps_baselines
 from hiergeo.construction.grading import modelled
+from hiergeo.construction.making import judge_named
 from hiergeo.construction.output import DROPPED
 from hiergeo.construction.pooling import Pooled
 from hiergeo.datasets import Hierarchy, Row
@@ -39,7 +42,7 @@ from hiergeo.metrics import percentile_interval
 from hiergeo.metrics.resampling import crossed_draws
 from hiergeo.report import appraisal_tables, write_appraisal
 
-TEST, EXPANDED, TRAINING = "test", "expanded", "expanded-train"
+TEST, EXPANDED = "test", "expanded"
 """Splits of HierarCaps whose most specific captions are built from, and the folders of the results."""
 
 STORED = "embeddings/hierarcaps_minilm_lit.npz"
@@ -53,14 +56,19 @@ SHOWN = ("tau_d", "tau_d_equal_length", "precision", "recall", "auroc", "auroc_e
 """Metrics of heads: the first four on the test split, the others on expanded-test."""
 
 
-def build_all(out: Path, backend: str) -> dict[str, Any]:
-    """Build from each split with everything in one file; gives rows and seconds."""
-    found: dict[str, Any] = {"cores": len(os.sched_getaffinity(0))}
-    for split in (TEST, EXPANDED, TRAINING):
-        captions = datasets.load("hierarcaps", split)
-        plan = BuildPlan(backend=backend, test_fraction=1.0 if split == TEST else 0.0)
+def build_all(out: Path, backend: str, processes: int) -> dict[str, Any]:
+    """Build from each split with everything in one file; gives rows and seconds, the start of processes included."""
+    found: dict[str, Any] = {"processes": processes}
+    for split in (TEST, EXPANDED):
+        plan = BuildPlan(backend=backend, test_fraction=1.0 if split == TEST else 0.0, shard_rows=500)
         began = time.perf_counter()
-        built = build(captions, out / split, plan, overwrite=True)
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as workers:
+            shares = [
+                workers.submit(_built, out / split, split, plan, f"{each}/{processes}") for each in range(processes)
+            ]
+            for share in shares:
+                share.result()
+        built = _built(out / split, split, plan, None)
         found[split] = {
             "captions": built.rows,
             "chains": built.train + built.test,
@@ -70,24 +78,30 @@ def build_all(out: Path, backend: str) -> dict[str, Any]:
     return found
 
 
-def appraise_all(out: Path, judge: str, samples: int) -> dict[str, Any]:
+def _built(folder: Path, split: str, plan: BuildPlan, share: str | None) -> Built:
+    torch.set_num_threads(1)
+    return build(datasets.load("hierarcaps", split), folder, plan, shard=share)
+
+
+def appraise_all(out: Path, judges: Sequence[str], samples: int) -> dict[str, Any]:
     """Appraise what was built from the test split and from all rows, beside HierarCaps; pages go to DIR."""
     from rich.console import Console
 
     found: dict[str, Any] = {}
-    for split in (TEST, EXPANDED):
-        chains = built_chains(out / split)
-        baselines = hierarcaps_baselines(chains)
-        model = minilm(out)
-        began = time.perf_counter()
-        appraisal = appraise(chains, baselines, judge=judge, model=model, samples=samples)
-        found[split] = json.loads(appraisal.to_json()) | {"seconds": time.perf_counter() - began}
-        keep(model, out)
-        write_appraisal(appraisal, out / f"quality-{split}.html")
-        for each in appraisal_tables(appraisal):
-            Console(width=100).print(each)
-        for finding in appraisal.findings:
-            print(finding.sentence)
+    model = minilm(out)
+    for name in judges:
+        judge = LearntJudge(model) if name == LearntJudge.name else judge_named(name)
+        for split in (TEST, EXPANDED):
+            chains = built_chains(out / split)
+            began = time.perf_counter()
+            appraisal = appraise(chains, hierarcaps_baselines(chains), judge=judge, model=model, samples=samples)
+            found[f"{split}, {name}"] = json.loads(appraisal.to_json()) | {"seconds": time.perf_counter() - began}
+            keep(model, out)
+            write_appraisal(appraisal, out / f"quality-{split}-{name}.html")
+            for each in appraisal_tables(appraisal):
+                Console(width=100).print(each)
+            for finding in appraisal.findings:
+                print(finding.sentence)
     return found
 
 
@@ -121,13 +135,14 @@ def arms(out: Path) -> dict[str, Hierarchy]:
     Rows that were dropped while chains were built, or whose negatives repeat a positive of their tier in either source,
     are left out of all arms.
     """
-    original = datasets.load("hierarcaps", TRAINING)
-    with (out / TRAINING / DROPPED).open(newline="", encoding="utf-8") as handle:
+    original = datasets.load("hierarcaps", EXPANDED)
+    trained = {row.image_id for row in datasets.load("hierarcaps", "expanded-train").rows}
+    with (out / EXPANDED / DROPPED).open(newline="", encoding="utf-8") as handle:
         dropped = {int(record["row"]) for record in csv.DictReader(handle)}
     kept = [row for place, row in enumerate(original.rows) if place not in dropped]
-    built = built_chains(out / TRAINING).rows
-    pairs = list(zip(built, kept, strict=True))
+    pairs = list(zip(built_chains(out / EXPANDED).rows, kept, strict=True))
     assert all(ours.positive[-1].split() == theirs.positive[-1].split() for ours, theirs in pairs), "other captions"
+    pairs = [pair for pair in pairs if pair[1].image_id in trained]
     usable = [(ours, theirs) for ours, theirs in pairs if not _repeats(ours) and not _repeats(theirs)]
     halves = np.random.default_rng(0).permutation(len(usable)) % 2
     chosen: dict[str, Callable[[int], int]] = {
@@ -138,7 +153,7 @@ def arms(out: Path) -> dict[str, Hierarchy]:
     return {
         name: replace(
             original,
-            split=TRAINING,
+            split="expanded-train",
             images=(),
             rows=tuple(
                 replace(pair[which(place)], row_id=place, image_id=pair[1].image_id)
@@ -250,7 +265,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("what", choices=("build", "quality", "heads"))
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--backend", default="wordnet", metavar="SPEC")
-    parser.add_argument("--judge", default="rules", metavar="SPEC")
+    parser.add_argument("--processes", type=int, default=2, help="that build")
+    parser.add_argument("--judge", action="append", metavar="SPEC", help="rules, learnt, ...; several, one each")
     parser.add_argument("--losses", choices=tuple(LOSSES), default="sharpen", help="of heads")
     parser.add_argument("--seeds", type=int, default=5, help="heads of each arm")
     parser.add_argument("--steps", type=int, default=400, help="of a head")
@@ -258,10 +274,10 @@ def main(words: Sequence[str] | None = None) -> None:
     args = parser.parse_args(words)
     args.out.mkdir(parents=True, exist_ok=True)
     if args.what == "build":
-        told = build_all(args.out, args.backend)
+        told = build_all(args.out, args.backend, args.processes)
         print(json.dumps(told, indent=2))
     elif args.what == "quality":
-        told = appraise_all(args.out, args.judge, args.samples)
+        told = appraise_all(args.out, args.judge or ("rules", LearntJudge.name), args.samples)
     else:
         told = heads(args.out, args.losses, args.seeds, args.steps, args.samples)
         print(heads_table(told))
