@@ -6,7 +6,7 @@
 
 ``build`` makes chains out of the most specific captions of HierarCaps, of its test split and of all 23,479 rows of
 `expanded`, and tells how long that took. ``quality`` appraises both beside HierarCaps as it was corrected by hand and
-as machines wrote it. ``heads`` trains heads on MiniLM embeddings alike: on chains built from the captions of
+as machines wrote it. ``heads`` trains linear heads on MiniLM embeddings alike: on chains built from the captions of
 `expanded-train`, on the rows of `expanded-train` themselves, and on half of each. It compares what they gain on the
 test split and on the negatives of `expanded-test`, with intervals over images and seeds. Embeddings are kept in DIR.
 """
@@ -200,7 +200,7 @@ def heads(out: Path, losses: str, seeds: int, steps: int, samples: int) -> dict[
         chains = training.from_hierarchy(rows, base)
         keep(base, out)
         for seed in range(seeds):
-            recipe = training.Recipe(losses=LOSSES[losses], steps=steps, seed=seed)
+            recipe = training.Recipe(losses=LOSSES[losses], hidden=0, steps=steps, seed=seed)
             trained = training.train_head(chains, parse("euclidean"), recipe, device="cpu")
             found[name].append(measure.of(trained.head))
             print(name, seed, {metric: round(value, 3) for metric, (value, _) in found[name][-1].items()}, flush=True)
@@ -269,7 +269,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--judge", action="append", metavar="SPEC", help="rules, learnt, ...; several, one each")
     parser.add_argument("--losses", choices=tuple(LOSSES), default="sharpen", help="of heads")
     parser.add_argument("--seeds", type=int, default=5, help="heads of each arm")
-    parser.add_argument("--steps", type=int, default=400, help="of a head")
+    parser.add_argument("--steps", type=int, default=200, help="of a head")
     parser.add_argument("--samples", type=int, default=1000, help="bootstrap resamples")
     args = parser.parse_args(words)
     args.out.mkdir(parents=True, exist_ok=True)
