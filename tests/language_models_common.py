@@ -1,5 +1,6 @@
 """Small random language models and classifiers of transformers, with a tokenizer of bytes, in folders."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_lowercase
 
@@ -71,3 +72,12 @@ def classifier(folder: Path, labels: list[str], order: list[int] | None = None, 
     network.save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks are fastest on one thread, above all beside other processes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -43,12 +43,13 @@ def caption_of(body: dict[str, Any]) -> str:
 
 
 def answer(body: dict[str, Any]) -> dict[str, str]:
-    """Texts that fit: ever shorter beginnings of the caption, and the same of something else."""
-    caption = caption_of(body)
-    words, made = caption.split(), {"caption": caption}
+    """Texts that fit: ever shorter beginnings of the caption, and "no" before what they contradict."""
+    given, caption = item(body), caption_of(body)
+    made = {"caption": caption}
     for name in wanted(body)[1:]:
         side, tier = name.split("_")
-        made[name] = " ".join(words[: int(tier)] if side == "positive" else ["unlike", *words[: int(tier)]])
+        positive = given.get(f"positive_{tier}") or " ".join(caption.split()[: int(tier)])
+        made[name] = positive if side == "positive" else f"no {positive}"
     return made
 
 
@@ -117,7 +118,9 @@ def scripted(rule: Rule = well) -> Iterator[Endpoint]:
             pass
 
         def do_GET(self) -> None:
-            if endpoint.models is None:
+            if self.path == "/counts":
+                self.send(200, {"questions": len(endpoint.answered), "answers": endpoint.answered.total()})
+            elif endpoint.models is None:
                 self.send(404, {"error": {"message": "no such path"}})
             else:
                 self.send(200, endpoint.models)

@@ -58,9 +58,9 @@ def test_the_three_questions(endpoint: Endpoint) -> None:
     backend = language_model(base_url=endpoint.url, prompt_price=2, completion_price=30)
     assert [each.candidates for each in backend.generalise(CAPTIONS, 4)] == [(texts(each),) for each in CAPTIONS]
     (contradicted,) = backend.contradict([CHAIN])
-    assert contradicted.candidates == (("unlike a", "unlike a brown", "unlike a brown dog", "unlike a brown dog runs"),)
+    assert contradicted.candidates == (("no a", "no a brown", "no a brown dog", f"no {CAPTIONS[0]}"),)
     (completed,) = backend.complete([Gap(("a", None, "a brown dog", CAPTIONS[0]), ("b", None, "c", None))])
-    assert completed.candidates == (("a brown", "unlike a brown", "unlike a brown dog runs"),)
+    assert completed.candidates == (("a brown", "no a brown", f"no {CAPTIONS[0]}"),)
     used = backend.usage()
     assert (used["requests"], used["prompt_tokens"], used["completion_tokens"]) == (5, 500, 50)
     assert used["cost"] == pytest.approx((500 * 2 + 50 * 30) / 1e6)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from language_models_common import STRICT, causal, classifier, torch, transformers
+from language_models_common import STRICT, causal, classifier, one_thread, torch, transformers
 
 from hiergeo.construction.backends.base import Gap
 from hiergeo.construction.backends.language_model import transformers_backend
@@ -17,6 +17,8 @@ from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.errors import InputError
 
 pytest.importorskip("xgrammar")
+
+__all__ = ["one_thread"]
 
 CAPTIONS = ['a dog says "wuff" \\ to a cat', "два кота", "three men on a boat"]
 NAMES = ["entailment", "neutral", "contradiction"]

@@ -97,7 +97,7 @@ class Passes:
         total: Counter[str] = Counter()
         for head in self._heads.values():
             total.update(head.usage)
-        return dict(sorted(total.items()))
+        return {name: round(value, DECIMALS) for name, value in sorted(total.items())}
 
     def read(self) -> None:
         """Store the captions in shards.
@@ -215,6 +215,10 @@ class Passes:
         raise InputError(f"{self._source.name} was changed while it was read: give the same command again.")
 
 
+DECIMALS = 9
+"""Of a number of the usage: what is left of sums does not depend on where a build was interrupted."""
+
+
 def _more(before: Mapping[str, float], after: Mapping[str, Any]) -> dict[str, float]:
     """What was used between two looks at the usage of a backend."""
-    return {name: value - before.get(name, 0) for name, value in after.items()}
+    return {name: round(value - before.get(name, 0), DECIMALS) for name, value in after.items()}
