@@ -92,15 +92,15 @@ def _built(folder: Path, split: str, plan: BuildPlan, rows: int | None, share: s
     return build(captions if rows is None else captions.take(rows), folder, plan, overwrite=True, shard=share)
 
 
-def appraise_all(out: Path, judges: Sequence[str], samples: int) -> dict[str, Any]:
-    """Appraise what was built from the test split and from all rows, beside HierarCaps; pages go to DIR."""
+def appraise_all(out: Path, splits: Sequence[str], judges: Sequence[str], samples: int) -> dict[str, Any]:
+    """Appraise what was built from splits, beside HierarCaps; pages go to DIR."""
     from rich.console import Console
 
     found: dict[str, Any] = {}
     model = minilm(out)
     for name in judges:
         judge = LearntJudge(model) if name == LearntJudge.name else judge_named(name)
-        for split in (TEST, EXPANDED):
+        for split in splits:
             chains = built_chains(out / split)
             began = time.perf_counter()
             appraisal = appraise(chains, hierarcaps_baselines(chains), judge=judge, model=model, samples=samples)
@@ -278,6 +278,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--backend", default="wordnet", metavar="SPEC")
     parser.add_argument("--processes", type=int, default=2, help="that build")
     parser.add_argument("--rows", type=int, help="build from the first rows of `expanded` alone")
+    parser.add_argument("--split", action="append", choices=(TEST, EXPANDED), help="that is appraised; both by default")
     parser.add_argument("--judge", action="append", metavar="SPEC", help="rules, learnt, ...; several, one each")
     parser.add_argument("--losses", choices=tuple(LOSSES), default="sharpen", help="of heads")
     parser.add_argument("--seeds", type=int, default=5, help="heads of each arm")
@@ -289,7 +290,9 @@ def main(words: Sequence[str] | None = None) -> None:
         told = build_all(args.out, args.backend, args.processes, args.rows)
         print(json.dumps(told, indent=2))
     elif args.what == "quality":
-        told = appraise_all(args.out, args.judge or ("rules", LearntJudge.name), args.samples)
+        told = appraise_all(
+            args.out, args.split or (TEST, EXPANDED), args.judge or ("rules", LearntJudge.name), args.samples
+        )
     else:
         told = heads(args.out, args.losses, args.seeds, args.steps, args.samples)
         print(heads_table(told))
