@@ -200,15 +200,15 @@ class Measure:
         return found | {name: (values[name], draws[name]) for name in SHOWN if name in values}
 
 
-def heads(out: Path, losses: str, seeds: int, steps: int, samples: int) -> dict[str, Any]:
+def heads(out: Path, names: Sequence[str], losses: str, seeds: int, steps: int, samples: int) -> dict[str, Any]:
     """Train a head of every arm and seed, and compare."""
     base = minilm(out)
     measure = Measure(base, samples)
     frozen = measure.of()
-    found: dict[str, list[dict[str, tuple[float, np.ndarray]]]] = {name: [] for name in ARMS}
+    found: dict[str, list[dict[str, tuple[float, np.ndarray]]]] = {name: [] for name in names}
     made = arms(out)
-    for name, rows in made.items():
-        chains = training.from_hierarchy(rows, base)
+    for name in names:
+        chains = training.from_hierarchy(made[name], base)
         keep(base, out)
         for seed in range(seeds):
             recipe = training.Recipe(losses=LOSSES[losses], hidden=0, steps=steps, seed=seed)
@@ -252,18 +252,16 @@ def _compared(
 
 def heads_table(told: dict[str, Any]) -> str:
     """The comparison of heads in Markdown."""
+    names = list(next(iter(told["metrics"].values()))["values"])
+    others = [name for name in names if name != "expanded"]
 
     def cells() -> Iterator[list[str]]:
         for metric, each in told["metrics"].items():
-            differences = [_difference(each["less expanded"][name]) for name in ("built", "half and half")]
-            yield [
-                f"`{metric}`",
-                f"{each['frozen']:.3f}",
-                *(f"{each['values'][name]:.3f}" for name in ARMS),
-                *differences,
-            ]
+            values = (f"{each['values'][name]:.3f}" for name in names)
+            differences = (_difference(each["less expanded"][name]) for name in others)
+            yield [f"`{metric}`", f"{each['frozen']:.3f}", *values, *differences]
 
-    return table(["metric", "frozen", *ARMS, "built less expanded", "half and half less expanded"], list(cells()))
+    return table(["metric", "frozen", *names, *(f"{name} less expanded" for name in others)], list(cells()))
 
 
 def _difference(each: dict[str, Any]) -> str:
@@ -280,6 +278,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, help="build from the first rows of `expanded` alone")
     parser.add_argument("--split", action="append", choices=(TEST, EXPANDED), help="that is appraised; both by default")
     parser.add_argument("--judge", action="append", metavar="SPEC", help="rules, learnt, ...; several, one each")
+    parser.add_argument("--arm", action="append", choices=ARMS, help="rows that heads are trained on; all by default")
     parser.add_argument("--losses", choices=tuple(LOSSES), default="sharpen", help="of heads")
     parser.add_argument("--seeds", type=int, default=5, help="heads of each arm")
     parser.add_argument("--steps", type=int, default=200, help="of a head")
@@ -294,7 +293,7 @@ def main(words: Sequence[str] | None = None) -> None:
             args.out, args.split or (TEST, EXPANDED), args.judge or ("rules", LearntJudge.name), args.samples
         )
     else:
-        told = heads(args.out, args.losses, args.seeds, args.steps, args.samples)
+        told = heads(args.out, args.arm or ARMS, args.losses, args.seeds, args.steps, args.samples)
         print(heads_table(told))
     name = f"heads-{args.losses}" if args.what == "heads" else args.what
     (args.out / f"{name}.json").write_text(json.dumps(told, indent=2) + "\n")
