@@ -100,6 +100,8 @@ TABLE = [
     ("a house near the sea", "a house", E),
     ("a man who is eating pizza", "a man eating pizza", E),
     ("a man eating pizza", "a man eating food", E),
+    ("a black and white cat", "a white cat", N),
+    ("a black and white cat on a bed", "a cat on a bed", E),
     ("the", "a dog", N),
     ("", "a dog", N),
 ]

@@ -21,8 +21,11 @@ NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 MANY = frozenset({"several", "many", "few", "all", "both", "most", "various", "multiple", "these", "those"})
 """Words before several things."""
 
+COLOURS = word_set("black white red green blue yellow orange purple pink brown gray grey")
+"""Names of colours. Several of them together are of one thing: a black and white cat is no white cat."""
+
 PRIVATIVE = word_set(
-    "toy fake stuffed plush artificial imaginary pretend mock faux fictional imitation cardboard inflatable "
+    "toy fake stuffed plush artificial balloon imaginary pretend mock faux fictional imitation cardboard inflatable "
     "lego origami animated cartoon miniature model former replica dummy virtual "
     "unfinished would-be non counterfeit"
 )
@@ -66,7 +69,7 @@ ADJECTIVES = (
     _axis("weight", "heavy|lightweight"),
     _axis("age of beings", "old elderly aged senior|young youthful"),
     _axis("age of things", "old ancient antique vintage used|new brand-new modern"),
-    _axis("material", "wooden wood|metal metallic steel iron|plastic|glass|brick|stone|leather|concrete|paper"),
+    _axis("material", "wooden wood|metal metallic steel iron|plastic|glass|brick|stone|concrete"),
     _axis("opening", "open opened|closed shut"),
     _axis("filling", "empty vacant deserted|full filled crowded packed busy"),
     _axis("moisture", "wet soaked|dry"),

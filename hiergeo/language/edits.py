@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import final
 
 from hiergeo.language import attributes, things
-from hiergeo.language.attributes import MANY, NUMBERS, PLACES, PRIVATIVE, VERBS, word_set
+from hiergeo.language.attributes import COLOURS, MANY, NUMBERS, PLACES, PRIVATIVE, VERBS, word_set
+from hiergeo.language.grammar import BOUND
 from hiergeo.language.kinds import is_kind, kinds, synset_of
 from hiergeo.language.lexicon import lexicon
 from hiergeo.language.phrases import Analysis, Phrase
@@ -21,10 +22,19 @@ BODILY = frozenset({"posture", "waking", "face"})
 RARE = frozenset({"swim", "fly", "crawl", "kneel"})
 """Postures that only some beings take; not used in new texts."""
 
+WAYS = word_set("into onto through down up over toward towards across around off along out away past from to")
+"""Words after verbs of motion."""
+
+MOTIONS = frozenset({"walk", "run", "jump"})
+"""Verbs of motion among the postures."""
+
+OPENING = word_set(
+    "door window box umbrella book suitcase refrigerator fridge oven drawer mouth gate laptop microwave eye"
+)
+"""Nouns of things that are open or closed."""
+
 COATS = frozenset({"black", "white", "brown", "gray"})
 """Colours of animals."""
-
-COLOURS = word_set("black white red green blue yellow orange purple pink brown gray grey")
 
 DOUBLED = word_set("sit run jog swim nap stop drop shut")
 """Verbs whose last consonant is doubled before -ing."""
@@ -48,6 +58,18 @@ BOTH_WAYS = {
     "down": ("road", "hill", "stairway", "slope", "street"),
 }
 """Preposition -> kinds that its opposite can stand before: under a table, but not under a beach."""
+
+AREAS = word_set(
+    "forest desert river lake kitchen garden cave valley city village museum library tunnel meadow church ocean zoo "
+    "room bathroom bedroom office garage classroom hallway castle factory barn supermarket hospital stadium sand mud"
+)
+"""Places in which, but not on which, one is."""
+
+SURFACES = word_set("sidewalk roof rooftop floor bridge hill mountain table shelf bench road counter bed lawn trail")
+"""Places on which, but not in which, one is."""
+
+UNFIT = {"on": AREAS, "in": SURFACES, "inside": SURFACES, "down": AREAS, "up": AREAS, "onto": AREAS, "into": SURFACES}
+"""Preposition -> nouns that it does not go with."""
 
 SIBLINGS = 6
 """So many of a noun's siblings in the lexicon are tried where the lists have none."""
@@ -150,6 +172,8 @@ def _nouns(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
     for noun in nouns:
         others = things.replacements(noun, counted) or things.replacements(noun, not counted) or _siblings(noun)
         for other in others:
+            if other in UNFIT.get(tokens[phrase.start - 1].lower if phrase.start else "", ()):
+                continue
             odd = is_kind(noun, "person") and not is_kind(other, "person")
             words = tuple((plural(other) if several else other).split())
             yield Edit("being" if odd else "noun", start, phrase.head + 1, words)
@@ -177,9 +201,16 @@ def _qualities(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
     several = sum(word in COLOURS for word in words) > 1
     for at, word in enumerate(words):
         nuance = word in {"light", "dark", "bright", "deep"} and any(after in COLOURS for after in words[at + 1 :])
-        if nuance or (several and word in COLOURS):
+        name = (
+            at > 0
+            and tokens[phrase.start + at].text[:1].isupper()
+            and not all(token.text.isupper() for token in tokens[:3])
+        )
+        if nuance or name or (several and word in COLOURS):
             continue
         for other in attributes.alternatives(word):
+            if other == "closed" and phrase.noun not in OPENING:
+                continue
             if word == "little" and is_kind(phrase.noun, "person"):
                 continue
             if word in COLOURS and other not in COATS and is_kind(phrase.noun, "animal"):
@@ -206,7 +237,8 @@ def _verbs(analysis: Analysis, place: int, token: Token) -> Iterator[Edit]:
         direct = any(phrase.start == place + 1 for phrase in analysis.phrases)
         if direct or doer is None or not (is_kind(doer.noun, "person") or is_kind(doer.noun, "animal")):
             return
-        others = tuple(other for other in others if other not in RARE)
+        after = analysis.tokens[place + 1].lower if place + 1 < len(analysis.tokens) else ""
+        others = tuple(other for other in others if other not in RARE and (after not in WAYS or other in MOTIONS))
     for other in others:
         if token.lower.endswith("ing"):
             yield Edit("verb", place, place + 1, (gerund(other),))
@@ -232,7 +264,8 @@ def _places(analysis: Analysis, place: int) -> Iterator[Edit]:
         if not others:
             continue
         after = next((phrase for phrase in analysis.phrases if phrase.start == place + length), None)
-        if after is None or words == "by":
+        bound = words == "with" and place and tokens[place - 1].lemma in BOUND
+        if after is None or words == "by" or bound:
             return
         noun = tokens[after.head].lemma
         wanted = BOTH_WAYS.get(words, ())

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 from hiergeo.language import attributes, things
-from hiergeo.language.attributes import PLACES, VERBS, word_set
+from hiergeo.language.attributes import COLOURS, PLACES, VERBS, word_set
 from hiergeo.language.claims import Claim, Part, Thing, read
 from hiergeo.language.kinds import is_kind
 
@@ -89,6 +89,9 @@ def _thing_entails(one: Thing, other: Thing) -> bool:
     if one.privatives - other.qualities or (one.unreal and one.noun != other.noun):
         return False
     if not is_kind(one.noun, other.noun):
+        return False
+    colours = one.qualities & COLOURS
+    if len(colours) > 1 and other.qualities & COLOURS not in (frozenset(), colours):
         return False
     if not all(_has(one, quality, other.noun) for quality in other.qualities):
         return False

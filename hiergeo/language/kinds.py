@@ -110,7 +110,7 @@ container: dishware
 dishware: plate, bowl, cup, saucer, mug, glass, platter, wine glass, teacup
 container: bowl, cup, basket, bottle, box, vase, bag, bucket, jar, suitcase, backpack, glass, pot, trash can, tray
 container: can, barrel
-container: mug, crate, teapot, pitcher, luggage, purse, briefcase, handbag, lunch box, container, case, wine glass
+container: mug, crate, teapot, luggage, purse, briefcase, handbag, lunch box, container, case, wine glass
 container: wine bottle
 container: garbage can, dumpster, bin, pan, carton, bento box, cooler, duffel bag, kettle, canister, tub
 luggage: suitcase, backpack, bag, briefcase, duffel bag
@@ -122,14 +122,15 @@ appliance: hair dryer, coffee maker, microwave oven, mixer, stove top, dryer, wa
 oven: microwave oven, toaster oven
 device: laptop, computer, television, telephone, camera, printer, phone, cellphone, tv, tablet, clock, remote control
 device: monitor
-device: cell phone, laptop computer, keyboard, computer mouse, remote, smartphone, radio, video camera, controller
+device: cell phone, smart phone, laptop computer, keyboard, computer mouse, remote, smartphone, radio, video camera
+device: controller
 device: watch
 device: game controller, desktop computer, computer monitor, computer keyboard, parking meter, mobile phone, wii
 device: wii remote
 device: iphone, flashlight, lamp, digital camera, speaker, microphone, traffic light, wii controller, calculator
 device: desktop
 computer: laptop, laptop computer, desktop computer, tablet, notebook, desktop
-phone: cellphone, cell phone, smartphone, mobile phone, iphone, telephone
+phone: cellphone, smart phone, cell phone, smartphone, mobile phone, iphone, telephone
 clock: alarm clock, watch, wall clock
 fixture: toilet, sink, bathtub, shower, urinal, faucet, bidet, fire hydrant, tub, hydrant
 hydrant: fire hydrant

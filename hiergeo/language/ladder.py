@@ -21,6 +21,9 @@ DANGLING = word_set("and or but with of in on at to by a an the is are was were 
 """Words that no text ends with."""
 
 
+CLAUSES = word_set("as while when that which who where because")
+"""Words that begin a clause."""
+
 UNCOUNTED = word_set("clothing furniture luggage food fruit jewelry dishware weather linen bedding") | {
     "sports equipment"
 }
@@ -78,6 +81,7 @@ def _sure(analysis: Analysis, phrase: Phrase) -> bool:
 def _ladder(analysis: Analysis, phrase: Phrase, begin: int) -> Ladder:
     ends = {start for start, _ in analysis.trails if phrase.end <= start}
     ends.update(_inner(analysis, phrase.end + 1))
+    ends = {end for end in ends if _finished(analysis, begin, end)}
     if begin:
         ends.add(len(analysis.tokens))
     whole = {*ends, len(analysis.tokens)}
@@ -97,6 +101,17 @@ def _ladder(analysis: Analysis, phrase: Phrase, begin: int) -> Ladder:
         tuple(plain),
         names,
         tuple(plural(kind) if several and kind not in UNCOUNTED else kind for kind in above),
+    )
+
+
+def _finished(analysis: Analysis, begin: int, end: int) -> bool:
+    """Whether the last clause before a cut has its verb."""
+    tokens = analysis.tokens
+    last = next((place for place in range(end - 1, begin, -1) if tokens[place].lower in CLAUSES), None)
+    if last is None or any(token.tag in {"VERB", "PART"} for token in tokens[last:end]):
+        return True
+    return last == end - 1 or (
+        tokens[last].lower == "as" and end < len(tokens) and tokens[end].tag not in {"VERB", "PART"}
     )
 
 
@@ -122,7 +137,8 @@ def _plain(analysis: Analysis, begin: int, end: int) -> str:
         if start < place:
             runs.append(analysis.text(start, place))
         start = place + 1
-    return spoken(" ".join(runs).rstrip(" .,;:!?"))
+    text = spoken(" ".join(runs).rstrip(" .,;:!?"))
+    return text[:1].lower() + text[1:] if text[1:] == text[1:].lower() else text
 
 
 def _names(analysis: Analysis, phrase: Phrase) -> Iterator[str]:
@@ -130,7 +146,11 @@ def _names(analysis: Analysis, phrase: Phrase) -> Iterator[str]:
     tokens = analysis.tokens
     begins = [*phrase.modifiers, phrase.end - len(phrase.noun.split())]
     for begin in dict.fromkeys(begins):
-        if tokens[begin].tag in {"ADJ", "PART", "NOUN"} and tokens[begin].lower not in QUANTITIES:
+        before = tokens[begin - 1] if begin > phrase.start else None
+        bound = before is not None and (
+            before.tag in {"CONJ", "PUNCT"} or (before.tag in {"ADJ", "NOUN"} and tokens[begin].lower.endswith("ed"))
+        )
+        if not bound and tokens[begin].tag in {"ADJ", "PART", "NOUN"} and tokens[begin].lower not in QUANTITIES:
             yield surface(analysis, begin, phrase.end).lower()
         if tokens[begin].lower in PRIVATIVE:
             return

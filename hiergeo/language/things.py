@@ -25,6 +25,8 @@ people: dog, horse, robot
 baby: puppy, kitten, doll
 child: adult
 father, mother
+dad: mom
+mom: dad
 son, daughter
 brother, sister
 husband, wife
@@ -39,7 +41,7 @@ surfer, skier, skateboarder, snowboarder, cyclist, swimmer, golfer, tennis playe
 batter, pitcher, catcher, umpire
 chef, doctor, firefighter, police officer, soldier, farmer, teacher, bus driver
 dog, cat, horse, cow, sheep, elephant, giraffe, zebra, bear, bird, rabbit, lion, monkey, pig, deer, fox, tiger
-duck, swan, parrot, owl, eagle, penguin, pigeon, seagull, chicken, peacock, flamingo, ostrich
+duck, swan, parrot, owl, eagle, penguin, pigeon, seagull, peacock, flamingo, ostrich
 puppy, kitten, calf, lamb, foal
 bee, butterfly, spider, ant, beetle
 shark, whale, dolphin, turtle, crab
@@ -58,6 +60,8 @@ stove: refrigerator, dishwasher, sink
 laptop, television, telephone, camera, printer, keyboard
 computer: television, telephone, camera, radio
 tv: computer, radio, telephone
+cell phone: camera, book, umbrella, bottle
+smart phone: camera, book, umbrella, bottle
 phone: book, camera, umbrella, bottle
 cellphone: camera, remote control, flashlight
 kitchen, bathroom, bedroom, living room, office, garage, classroom, hallway, dining room
@@ -83,7 +87,7 @@ hill: valley, lake, cave
 slope: lake, road, roof
 ocean: desert, forest, river
 lake: field, street, desert
-wave: sidewalk, roof, trail
+wave: bicycle, horse, skateboard
 airport: library, beach, stadium
 station: beach, farm, museum
 zoo: kitchen, library, office
@@ -94,7 +98,7 @@ yard: kitchen, street, cave
 shelf: floor, roof, bed
 floor: shelf, roof, tree
 wall: floor, ceiling
-tree: statue, tower, fence
+tree: tower, fence, lamppost
 counter: floor, shelf, bed
 window, door, staircase, chimney
 pizza: sandwich, salad, cake, burger, hot dog, burrito, pie
@@ -109,7 +113,7 @@ meal: toy, book, drink
 bowl, cup, basket, bottle, box
 dessert: vegetable, sandwich, pizza, salad
 vegetable: dessert, sandwich, pizza, cake
-plate: bowl, tray, napkin
+plate: tray, napkin
 vase: bowl, bucket, basket, bottle
 glass: bowl, basket, spoon
 bag: bucket, bowl, umbrella
@@ -158,7 +162,10 @@ pillow: blanket, towel
 spoon: fork, knife
 rock: log, bench, ladder
 bridge, tunnel, tower
-fence: hedge, statue
+fence: hedge, wall
+statue: fountain, lamp, bench
+fireplace: window, door
+noodle: vegetable, egg, potato
 pole: tree, bench
 tower: bridge, tunnel, barn
 rug: bed, chair, table
@@ -167,7 +174,7 @@ leash: blanket, basket
 cart: sled, boat
 carriage: sled, boat
 runway: lake, beach, roof
-track: lake, beach, roof
+track: road, beach
 seat: floor, bed, roof
 couch: bed, chair, table, bench
 toothbrush, comb, pencil, spoon
@@ -193,7 +200,6 @@ tennis, baseball, soccer, basketball, golf, hockey, volleyball
 furniture, food, clothing
 luggage: furniture, fruit
 wood, glass, metal, stone
-traffic: cattle, furniture
 sky: water, grass
 lettuce: rice, chocolate
 ketchup: chocolate, honey
@@ -210,7 +216,7 @@ UNRELATED = (
 """Words for texts about something else altogether."""
 
 REALMS = (
-    "person|animal",
+    "person|animal|couple|family|team|crowd|group|department",
     "plant|food|fruit|vegetable|drink|beverage|dessert",
     "vehicle",
     "building|structure|place|room|road|field|body of water|mountain|river|island|forest|city|bridge|tower",
@@ -255,7 +261,6 @@ OVERLAPPING = frozenset(
         "seagull",
         "dove",
         "pigeon",
-        "panda",
         "dryer",
         "washer",
         "freezer",

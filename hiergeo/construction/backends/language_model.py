@@ -126,6 +126,9 @@ class LanguageModelBackend(Backend):
         cost = used["prompt_tokens"] * asking.prompt_price + used["completion_tokens"] * asking.completion_price
         return {**used, "cost": cost / PER_PRICE}
 
+    def instructions(self, tiers: int) -> dict[str, str]:
+        return prompts.instructions(tiers)
+
     def close(self) -> None:
         self.engine.close()
 

@@ -136,6 +136,18 @@ def completing(gap: Gap) -> Question:
     return Question(system, quoted(given), gap.positive[-1] or "", asked, asked, taken)
 
 
+def instructions(tiers: int) -> dict[str, str]:
+    """The instructions of each stage; those of `complete` for a chain without its first text and without negatives."""
+    missing: tuple[None, ...] = (None,)
+    chain = tuple(f"text {tier}" for tier in range(tiers))
+    asked = {
+        "generalise": generalising(chain[-1], tiers),
+        "contradict": contradicting(chain),
+        "complete": completing(Gap((None, *chain[1:]), missing * tiers)),
+    }
+    return {stage: question.system for stage, question in asked.items()}
+
+
 def quoted(values: Mapping[str, str | None]) -> str:
     """Texts by name as JSON in which no character can end a message or open another."""
     return json.dumps(dict(values), ensure_ascii=False).translate(ESCAPED)

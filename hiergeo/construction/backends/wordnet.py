@@ -96,7 +96,7 @@ def _generalise(caption: str, tiers: int) -> Proposal:
     found = ladders(parse(caption.lower() if caption.isupper() else caption))
     if not found:
         return Proposal(reason="no noun")
-    chains = dict.fromkeys(islice(_chains(caption, found, tiers), CANDIDATES))
+    chains = sorted(dict.fromkeys(islice(_chains(caption, found, tiers), CANDIDATES)), key=_lacks_unrelated)
     if not chains:
         return Proposal(reason="too short", detail=f"fewer than {tiers} texts can be made of it")
     return Proposal(tuple(chains))
@@ -215,6 +215,11 @@ def _unrelated(chain: tuple[str, ...]) -> list[str]:
         for word in words
         if all(word not in text.lower() for text in chain) and relation(chain[0], word) == "contradiction"
     ][:CANDIDATES]
+
+
+def _lacks_unrelated(chain: tuple[str, ...]) -> bool:
+    """Whether nothing is known to be about something else than the most general text."""
+    return all(relation(chain[0], word) != "contradiction" for word in things.UNRELATED)
 
 
 def _negatives(chain: tuple[str, ...], tier: int) -> list[str]:
