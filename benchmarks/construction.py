@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -138,7 +138,7 @@ def keep(model: Remembered, out: Path) -> None:
     np.savez(out / "minilm.npz", texts=texts, rows=torch.stack(list(model.known.values())).float().numpy())
 
 
-def arms(out: Path) -> dict[str, Hierarchy]:
+def arms(out: Path, most: int | None = None) -> dict[str, Hierarchy]:
     """Training rows of each arm: the same captions of the same images, as many of them.
 
     Rows that were dropped while chains were built, or whose negatives repeat a positive of their tier in either source,
@@ -155,6 +155,7 @@ def arms(out: Path) -> dict[str, Hierarchy]:
     assert all(ours.positive[-1].split() == theirs.positive[-1].split() for ours, theirs in pairs), "other captions"
     pairs = [pair for pair in pairs if pair[1].image_id in trained]
     usable = [(ours, theirs) for ours, theirs in pairs if not _repeats(ours) and not _repeats(theirs)]
+    usable = usable[:most]
     halves = np.random.default_rng(0).permutation(len(usable)) % 2
     chosen: dict[str, Callable[[int], int]] = {
         "built": lambda _: 0,
@@ -200,35 +201,53 @@ class Measure:
         return found | {name: (values[name], draws[name]) for name in SHOWN if name in values}
 
 
-def heads(out: Path, names: Sequence[str], losses: str, seeds: int, steps: int, samples: int) -> dict[str, Any]:
-    """Train a head of every arm and seed, and compare."""
-    base = minilm(out)
-    measure = Measure(base, samples)
-    frozen = measure.of()
-    found: dict[str, list[dict[str, tuple[float, np.ndarray]]]] = {name: [] for name in names}
-    made = arms(out)
-    for name in names:
-        chains = training.from_hierarchy(made[name], base)
-        keep(base, out)
-        for seed in range(seeds):
-            recipe = training.Recipe(losses=LOSSES[losses], hidden=0, steps=steps, seed=seed)
-            trained = training.train_head(chains, parse("euclidean"), recipe, device="cpu")
-            found[name].append(measure.of(trained.head))
-            print(name, seed, {metric: round(value, 3) for metric, (value, _) in found[name][-1].items()}, flush=True)
+class Training(NamedTuple):
+    """How heads are trained: losses, heads of each arm, steps, most rows of an arm, and bootstrap resamples."""
+
+    losses: str
+    seeds: int
+    steps: int
+    rows: int | None
+    samples: int
+
+
+Runs = list[dict[str, tuple[float, np.ndarray]]]
+"""Metric -> value and draws, one dict a head."""
+
+
+def heads(out: Path, names: Sequence[str], how: Training) -> dict[str, Any]:
+    """Train a head of every arm and seed, and compare; each arm has a process."""
+    with ProcessPoolExecutor(len(names), multiprocessing.get_context("spawn")) as workers:
+        waiting = {name: workers.submit(_heads, out, name, how) for name in names}
+        frozen = Measure(minilm(out), how.samples).of()
+        found = {name: each.result() for name, each in waiting.items()}
+    rows = arms(out, how.rows)["built"].rows
     return {
-        "rows": len(made["built"].rows),
-        "images": len({row.image_id for row in made["built"].rows}),
-        "losses": losses,
-        "seeds": seeds,
-        "steps": steps,
+        "rows": len(rows),
+        "images": len({row.image_id for row in rows}),
+        **how._asdict(),
         "metrics": {name: _compared(name, frozen, found) for name in SHOWN if name in frozen},
     }
+
+
+def _heads(out: Path, name: str, how: Training) -> Runs:
+    torch.set_num_threads(1)
+    base = minilm(out)
+    chains = training.from_hierarchy(arms(out, how.rows)[name], base)
+    measure = Measure(base, how.samples)
+    runs = []
+    for seed in range(how.seeds):
+        recipe = training.Recipe(losses=LOSSES[how.losses], hidden=0, steps=how.steps, seed=seed)
+        trained = training.train_head(chains, parse("euclidean"), recipe, device="cpu")
+        runs.append(measure.of(trained.head))
+        print(name, seed, {metric: round(value, 3) for metric, (value, _) in runs[-1].items()}, flush=True)
+    return runs
 
 
 def _compared(
     metric: str,
     frozen: dict[str, tuple[float, np.ndarray]],
-    found: dict[str, list[dict[str, tuple[float, np.ndarray]]]],
+    found: dict[str, Runs],
 ) -> dict[str, Any]:
     """The frozen value, the mean over seeds of each arm, and differences with intervals over images and seeds."""
     draws = {name: np.stack([run[metric][1] for run in runs]) for name, runs in found.items()}
@@ -275,7 +294,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--backend", default="wordnet", metavar="SPEC")
     parser.add_argument("--processes", type=int, default=2, help="that build")
-    parser.add_argument("--rows", type=int, help="build from the first rows of `expanded` alone")
+    parser.add_argument("--rows", type=int, help="build from, or train heads on, the first ones alone")
     parser.add_argument("--split", action="append", choices=(TEST, EXPANDED), help="that is appraised; both by default")
     parser.add_argument("--judge", action="append", metavar="SPEC", help="rules, learnt, ...; several, one each")
     parser.add_argument("--arm", action="append", choices=ARMS, help="rows that heads are trained on; all by default")
@@ -293,7 +312,8 @@ def main(words: Sequence[str] | None = None) -> None:
             args.out, args.split or (TEST, EXPANDED), args.judge or ("rules", LearntJudge.name), args.samples
         )
     else:
-        told = heads(args.out, args.arm or ARMS, args.losses, args.seeds, args.steps, args.samples)
+        how = Training(args.losses, args.seeds, args.steps, args.rows, args.samples)
+        told = heads(args.out, args.arm or ARMS, how)
         print(heads_table(told))
     name = f"heads-{args.losses}" if args.what == "heads" else args.what
     (args.out / f"{name}.json").write_text(json.dumps(told, indent=2) + "\n")
