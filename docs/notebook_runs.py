@@ -18,8 +18,10 @@ from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parent / "notebooks"
 
-REPOSITORY = "hiergeo/hiergeo"
-"""``OWNER/NAME`` on GitHub of the public repository, for the Colab links; the only place that names it."""
+CITATION = (FOLDER.parents[1] / "CITATION.cff").read_text(encoding="utf-8")
+
+REPOSITORY = re.findall(r'^repository-code: "https://github\.com/(.+)"$', CITATION, re.MULTILINE)[0]
+"""``OWNER/NAME`` on GitHub of the repository, for the Colab links, which CITATION.cff alone names."""
 
 BRANCH = "main"
 """The branch that Colab opens notebooks of."""

@@ -25,7 +25,7 @@ template <class T> void multiply(const Strided& a, const Strided& b, T* c, int64
   const Tensor out = view<T>({c, a.rows, b.columns, c_stride, 1});
   using torch::stable::detail::from;
   std::array<StableIValue, 3> stack{from(view<T>(a)), from(view<T>(b)), from(out)};
-  STABLE_TORCH_ERROR_CODE_CHECK(torch_call_dispatcher("aten::mm", "out", stack.data(), TORCH_ABI_VERSION));
+  TORCH_ERROR_CODE_CHECK(torch_call_dispatcher("aten::mm", "out", stack.data(), TORCH_ABI_VERSION));
   torch::stable::detail::to<Tensor>(stack[0]);
 }
 

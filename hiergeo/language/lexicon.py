@@ -1,10 +1,20 @@
 """What words mean in captions: their senses, the kinds of things they name, and which word is of which class."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 from typing import final
 
-from hiergeo.language.everyday import ABSTRACT, CONCRETE, TECHNICAL
+from hiergeo.language.everyday import (
+    ABSTRACT,
+    ALSO,
+    CONCRETE,
+    EVERYDAY,
+    EXCEPT,
+    FEWEST,
+    TECHNICAL,
+    USUAL,
+    USUAL_NEAR,
+)
 from hiergeo.language.resource import Nouns, Section, read
 
 AGREEMENT = 3.0
@@ -40,7 +50,7 @@ class Lexicon:
 
     def ancestors(self, synset: str) -> tuple[str, ...]:
         """Every synset above one, the nearest first."""
-        return _ancestors(self._nouns, synset)
+        return _above(self._nouns, synset, None)
 
     def children(self, synset: str) -> tuple[str, ...]:
         """Direct hyponyms."""
@@ -65,11 +75,15 @@ class Lexicon:
         Returns:
             None for a word that is not known as a noun.
         """
-        senses = self.nouns(lemma)
+        senses, word, context = self.nouns(lemma), normal(lemma), tuple(map(normal, context))
         if len(senses) < 2:
             return senses[0] if senses else None
+        near, beside = USUAL_NEAR.get(word, ("", frozenset()))
+        if not beside.isdisjoint(context):
+            return near
+        if word in USUAL:
+            return USUAL[word]
         around = {above for word in context for sense in self.nouns(word)[:3] for above in self.ancestors(sense)[:3]}
-        word = normal(lemma)
 
         def likely(place: int) -> float:
             sense = senses[place]
@@ -81,20 +95,20 @@ class Lexicon:
 
     def kinds(self, lemma_or_synset: str) -> tuple[str, ...]:
         """Everyday words for ever more general kinds of a thing, the nearest first: of a dog ``animal``."""
-        synset = lemma_or_synset if lemma_or_synset in self._nouns.parents else self.sense(lemma_or_synset)
+        synset = self._meant(lemma_or_synset)
         if synset is None:
             return ()
-        kinds = []
-        for above in self.ancestors(synset):
-            if above.split(".")[0] not in TECHNICAL and self.count(above) > 2:
-                kinds.append(self.words(above)[0])
-        return tuple(dict.fromkeys(kinds))
+        own = set(self.words(synset))
+        last = "" if synset == lemma_or_synset else normal(lemma_or_synset).rpartition(" ")[2]
+        above = sorted(self._kinds(synset), key=lambda each: -len(self._kinds(each)))
+        found = (self._everyday(each, last) for each in above)
+        return tuple(dict.fromkeys(word for word in found if word and word not in own))
 
     def is_a(self, lemma: str, kind: str) -> bool:
-        """Whether a thing that a noun names in captions is of the kind that another noun, or a synset, names."""
-        synset = lemma if lemma in self._nouns.parents else self.sense(lemma)
+        """Whether a thing that a noun, or a synset, names in captions is of the kind that another one names."""
+        synset = self._meant(lemma)
         kinds = {kind} if kind in self._nouns.parents else set(self.nouns(kind))
-        return synset is not None and not kinds.isdisjoint((synset, *self.ancestors(synset)))
+        return synset is not None and (synset in kinds or not kinds.isdisjoint(self._kinds(synset)))
 
     def siblings(self, synset: str) -> tuple[str, ...]:
         """Everyday words for other things directly below the hypernyms of a synset, the most frequent first."""
@@ -161,6 +175,22 @@ class Lexicon:
                 below.setdefault(parent, []).append(synset)
         return {synset: tuple(found) for synset, found in below.items()}
 
+    def _meant(self, lemma_or_synset: str) -> str | None:
+        return lemma_or_synset if lemma_or_synset in self._nouns.parents else self.sense(lemma_or_synset)
+
+    def _kinds(self, synset: str) -> tuple[str, ...]:
+        """Synsets above one as captions see it: `ancestors` with `ALSO` and without `EXCEPT`."""
+        return _above(self._nouns, synset, _in_captions)
+
+    def _everyday(self, synset: str, last: str) -> str | None:
+        """The word for a kind: one that is frequent, or the last one of the noun that is asked about."""
+        words = self.words(synset)
+        if last in words:
+            return last
+        common = self._nouns.counts.get((words[0], synset), 0) and self.noun_counts[words[0]] >= FEWEST
+        chosen = next((word for word in words if word in EVERYDAY), words[0] if common else None)
+        return None if chosen in TECHNICAL else chosen
+
     def _concrete(self, synset: str) -> float:
         return min(
             (CONCRETE[above] for above in (synset, *self.ancestors(synset)) if above in CONCRETE), default=ABSTRACT
@@ -177,13 +207,20 @@ def lexicon() -> Lexicon:
     return Lexicon(read())
 
 
+def _in_captions(nouns: Nouns, synset: str) -> tuple[str, ...]:
+    left_out = EXCEPT.get(synset, frozenset())
+    return (*(parent for parent in nouns.parents[synset] if parent not in left_out), *ALSO.get(synset, ()))
+
+
 @lru_cache(maxsize=1 << 16)
-def _ancestors(nouns: Nouns, synset: str) -> tuple[str, ...]:
+def _above(nouns: Nouns, synset: str, parents: Callable[[Nouns, str], tuple[str, ...]] | None) -> tuple[str, ...]:
+    """What is reached by `parents`, or else by WordNet's, the nearest first; of an unknown synset nothing."""
     found: dict[str, None] = {}
-    level = nouns.parents.get(synset, ())
+    level: tuple[str, ...] = (synset,) if synset in nouns.parents else ()
     while level:
+        reached = (above for each in level for above in (parents(nouns, each) if parents else nouns.parents[each]))
+        level = tuple(above for above in dict.fromkeys(reached) if above not in found)
         found.update(dict.fromkeys(level))
-        level = tuple(above for each in level for above in nouns.parents[each] if above not in found)
     return tuple(found)
 
 

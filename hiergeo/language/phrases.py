@@ -12,7 +12,7 @@ from hiergeo.language.trails import negated_spans, trails_after
 LONGEST_COMPOUND = 4
 """Words of a noun of several words."""
 
-ENGLISH = 0.75
+ENGLISH = 0.6
 """Share of its words that English has, from which a text is taken for English."""
 
 Span = tuple[int, int]

@@ -40,8 +40,8 @@ Senses = dict[tuple[str, str], int]
 Counts = dict[tuple[str, str, int], int]
 
 
-def make(folder: Path) -> bytes:
-    """The lexicon of the files in `folder`, compressed: the same bytes every time.
+def make(folder: Path) -> str:
+    """The lexicon of the files in `folder`: the same text every time.
 
     Raises:
         UnavailableError: a file is missing.
@@ -57,8 +57,7 @@ def make(folder: Path) -> bytes:
         Section.VERB_FORMS: _exceptions(folder, "verb"),
         Section.ADJECTIVE_FORMS: _exceptions(folder, "adj"),
     }
-    text = SEPARATOR.join("\n".join(sections[section]) for section in Section) + "\n"
-    return lzma.compress(text.encode("ascii"), check=lzma.CHECK_CRC32, filters=FILTERS)
+    return SEPARATOR.join("\n".join(sections[section]) for section in Section) + "\n"
 
 
 def _lines(folder: Path, name: str) -> Iterator[str]:
@@ -173,7 +172,7 @@ def main(
     out: Annotated[Path, typer.Option(help="File to write.")] = RESOURCE,
 ) -> None:
     """Make the lexicon anew."""
-    packed = make(folder)
+    packed = lzma.compress(make(folder).encode("ascii"), check=lzma.CHECK_CRC32, filters=FILTERS)
     with atomic_write(out) as handle:
         handle.write(packed)
 

@@ -82,6 +82,8 @@ def _begins(found: Sequence[Token], place: int, start: int) -> bool:
         return token.tag in ("PART", "VERB") and before.tag == "NOUN"
     match token.tag:
         case "PUNCT":
+            if before.tag == "PUNCT":
+                return False
             return token.lower in MARKS or (token.lower == "," and after.tag in ("DET", "NOUN", "NUM", "ADJ", "PRON"))
         case "ADP":
             return _begins_preposition(found, place, after)
@@ -91,7 +93,11 @@ def _begins(found: Sequence[Token], place: int, start: int) -> bool:
         case "CONJ":
             if token.lower in grammar.SUBORDINATORS:
                 return before.tag not in ("VERB", "ADP", "ADV", "CONJ")
-            return token.lower not in ("or", "nor") and before.tag != "ADP" and not _between(found, place, start)
+            return (
+                token.lower not in ("or", "nor")
+                and before.tag not in ("ADP", "CONJ")
+                and not _between(found, place, start)
+            )
         case "NEG":
             return before.tag in ("NOUN", "PUNCT")
         case _:
@@ -114,7 +120,7 @@ def _begins_preposition(found: Sequence[Token], place: int, after: Token) -> boo
 
 def _between(found: Sequence[Token], place: int, start: int) -> bool:
     """Whether the nearest preposition before a place is one that needs both things that ``and`` joins."""
-    for token in reversed(found[start:place]):
-        if token.tag in ("ADP", "VERB", "PART", "CONJ", "PUNCT"):
-            return token.lower == "between"
+    for at in range(place - 1, start - 1, -1):
+        if found[at].tag in ("ADP", "VERB", "PART", "CONJ", "PUNCT"):
+            return found[at].lower == "between"
     return found[start - 1].lower == "both"
