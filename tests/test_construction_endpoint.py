@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from scripted_endpoint import MODEL, SLOW, Endpoint, answer, item, scripted
 
-from hiergeo.construction.backends.base import Gap
+from hiergeo.construction.backends.base import Backend, Gap
 from hiergeo.construction.backends.language_model import Forgetful, LanguageModelBackend, openai_backend
 from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.base import Sampling
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
+from hiergeo.testing import BackendConformance
 
 pytest.importorskip("openai")
 
@@ -317,3 +318,16 @@ def test_options_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, options: d
     with pytest.raises(InputError, match=named) as caught:
         language_model(**given)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+class TestLanguageModel(BackendConformance):
+    """The contract of backends, by an endpoint that answers as it should."""
+
+    name = "openai"
+
+    @pytest.fixture(autouse=True)
+    def _running(self, endpoint: Endpoint) -> None:
+        self.url = endpoint.url
+
+    def make(self) -> Backend:
+        return language_model(base_url=self.url, retries=1)

@@ -105,7 +105,7 @@ class LanguageModelBackend(Backend):
         return {
             "engine": self.engine.name,
             **self.engine.identity,
-            "prompts": prompts.VERSION,
+            "prompts": prompts.TEXTS,
             "sampling": dict(vars(self.sampling)),
             "candidates": self.asking.candidates,
             "retries": self.asking.retries,
