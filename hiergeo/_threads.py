@@ -1,8 +1,7 @@
 """Threads in forked children: a child has the locks of its parent's thread pool, but not the threads."""
 
 import os
-
-import torch
+import sys
 
 
 def compute_alone_in_children() -> None:
@@ -15,4 +14,6 @@ def compute_alone_in_children() -> None:
 
 
 def _alone() -> None:
-    torch.set_num_threads(1)
+    set_threads = getattr(sys.modules.get("torch"), "set_num_threads", None)
+    if set_threads is not None:  # torch is imported when something of hiergeo is used
+        set_threads(1)

@@ -96,6 +96,20 @@ def test_a_wheel_without_kernels_says_that_it_is_pure_and_why(tmp_path):
     assert "HIERGEO_NATIVE=0" in archive.read("hiergeo/_build.json").decode()
 
 
+def test_no_folder_of_the_repository_hides_a_package_that_builds_need(tmp_path):
+    """Frontends look for everything that a backend imports in the folder of the backend first."""
+    pytest.importorskip("build", reason="needs a frontend: pip install 'hiergeo[dev]'")
+    folder = project(tmp_path / "a", 0o644, 1_700_000_000)
+    for path in ROOT.iterdir():
+        if path.is_dir() and not path.name.startswith("."):
+            (folder / path.name).mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", "out"]
+    env = os.environ | {"HIERGEO_NATIVE": "0"}
+    run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert len(list(folder.glob("out/*-py3-none-any.whl"))) == 1
+
+
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [

@@ -216,3 +216,26 @@ def test_written_files_are_those_of_hierarcaps(tmp_path):
             ["id", "captions", "image_url"],
             ["0", "animal => dog => wet dog", "dog.png"],
         ]
+
+
+def test_defects_of_own_chains_are_named(tmp_path, run):
+    assert run("data", "check", built(tmp_path))[0] == 0
+    bad = Chain(1, ("animal", "Animal", "wet dog"), ("plant", "cat", "WET dog"), "../dog.png")
+    chains.write_train(tmp_path / "train.csv", [DOG, DOG, bad])
+    (tmp_path / "images" / "bus.png").write_bytes(b"broken")
+    code, out, _ = run("data", "check", f"chains:{tmp_path}")
+    assert code == 2
+    for told in (
+        "repeats data row 0",
+        "tier 1 repeats tier 0",
+        "repeats the positive tier 2",
+        "'../dog.png' leads out",
+        "bus.png?w=1' is truncated",
+    ):
+        assert told in out
+    chains.write_train(tmp_path / "train.csv", [DOG])
+    chains.write_train(tmp_path / "test_expanded.csv", [DOG])
+    code, out, _ = run("data", "check", tmp_path, "--no-images")
+    assert (code, "differ from data row 1" in out) == (2, True)
+    (tmp_path / "test.csv").write_text("captions\na => b\nc\n")
+    assert "1 tier instead of 2" in run("data", "check", f"chains:{tmp_path / 'test.csv'}")[1]

@@ -1,6 +1,7 @@
 """Builds from captions to files: nothing vanishes, results are the same again, and only what changed is made anew."""
 
 import csv
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -194,3 +195,36 @@ def test_chains_have_as_many_texts_as_the_plan_says(tiers: int, captions: Path, 
     rows = [*table(tmp_path / "out" / "train.csv"), *table(tmp_path / "out" / "test_expanded.csv")]
     assert rows
     assert all(len(row[side].split(" => ")) == tiers for row in rows for side in ("positive", "negative"))
+
+
+def test_a_folder_of_files_is_one_input_with_rows_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "in" / "more").mkdir(parents=True)
+    (tmp_path / "in" / "a.csv").write_text("caption,image\na dog runs over the grass,dog.jpg\n,empty.jpg\n")
+    lines = ['{"text": "a cat sleeps on the sofa", "image": "cat.jpg"}', "", '{"text": 3}']
+    (tmp_path / "in" / "more" / "b.jsonl").write_text("\n".join(lines))
+    built = build(tmp_path / "in", tmp_path / "in" / "out", toy_plan(test_fraction=1))
+    rows = {int(row["id"]): row["image_url"] for row in table(tmp_path / "in" / "out" / "test.csv")}
+    assert rows == {0: "dog.jpg", 2: "more/cat.jpg"}
+    assert {int(row["row"]) for row in table(tmp_path / "in" / "out" / "dropped.csv")} == {1, 4}
+    assert built.rows == 4
+
+
+def test_captions_lose_their_line_ends_and_keep_their_letters(tmp_path: Path) -> None:
+    path = tmp_path / "captions.csv"
+    path.write_text('caption\n"  a dog\nruns  over\tthe ""wet"" gräss  "\n', encoding="utf-8")
+    build(path, tmp_path / "out", toy_plan(test_fraction=0))
+    (row,) = table(tmp_path / "out" / "train.csv")
+    assert row["positive"].split(" => ")[-1] == 'a dog runs over the "wet" gräss'
+
+
+def test_the_card_tells_the_plan_the_backend_and_what_a_model_is_told(
+    captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ToyBackend, "instructions", lambda _, tiers: {"generalise": f"Write {tiers - 1} texts."})
+    built = build(captions, tmp_path / "out", toy_plan(title="Dogs"))
+    held = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert held["prompts"] == {"generalise": "Write 3 texts."}
+    assert held["backend"] == {"name": "toy", "rest": "", "seed": 0}
+    assert held["plan"]["title"] == held["title"] == "Dogs"
+    assert held["dropped"]["generalise"] == {"too few words": 1}
+    assert dict(built.card).items() <= held.items()

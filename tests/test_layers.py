@@ -102,27 +102,39 @@ INSIDES_OF_PAIRWISE = {"hiergeo.pairwise", "hiergeo.pairwise.checks", "hiergeo.p
 
 HEAVY = (
     "PIL",
+    "accelerate",
     "faiss",
+    "ftfy",
     "geoopt",
+    "huggingface_hub",
     "jinja2",
     "lancedb",
     "matplotlib",
+    "mteb",
     "open_clip",
+    "openai",
     "pandas",
+    "peft",
     "prometheus_client",
     "pyarrow",
     "pymilvus",
     "qdrant_client",
     "qdrant_edge",
+    "ray",
+    "regex",
     "rich",
+    "safetensors",
     "scipy",
     "sentence_transformers",
     "sklearn",
     "starlette",
+    "timm",
+    "tokenizers",
     "torchvision",
     "transformers",
     "typer",
     "uvicorn",
+    "vllm",
 )
 
 
@@ -226,6 +238,14 @@ def test_nothing_heavy_at_module_level() -> None:
 @pytest.mark.parametrize("module", ["hiergeo", "hiergeo.cli", "hiergeo.testing"])
 def test_import_is_light(module: str) -> None:
     code = f"import sys, {module}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", ["hiergeo", "hiergeo.cli.app"])
+def test_nothing_is_computed_with_before_it_is_asked_for(module: str) -> None:
+    """The overview, the version and the completion of the command line do not wait for torch."""
+    code = f"import sys, {module}; print(*(name for name in ('torch', 'numpy') if name in sys.modules))"
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
 

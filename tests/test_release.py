@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def versions(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "packaging" / "versions.py"), *words]
+    command = [sys.executable, str(ROOT / "release" / "versions.py"), *words]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -52,7 +52,7 @@ def test_a_workflow_pins_its_actions_calls_what_is_there_and_needs_jobs_that_exi
             else:
                 assert re.fullmatch(r"[\w.-]+/[\w.-]+@(v\d+|release/v\d+|[0-9a-f]{40})", action)
         script = "\n".join(step.get("run", "") for step in job.get("steps", []))
-        for name in re.findall(r"packaging/\S+", script):
+        for name in re.findall(r"release/\S+", script):
             assert (ROOT / name).is_file()
     assert "secrets." not in path.read_text(encoding="utf-8")
 
@@ -67,7 +67,7 @@ def test_tests_run_on_every_python_and_wheels_are_checked_on_it():
 
 
 def test_the_recipe_of_conda_asks_for_what_the_package_asks_for():
-    recipe = yaml.safe_load((ROOT / "packaging/conda/recipe.yaml").read_text(encoding="utf-8"))
+    recipe = yaml.safe_load((ROOT / "release/conda/recipe.yaml").read_text(encoding="utf-8"))
     wanted = {re.sub(r";.*|\s", "", line).replace("torch>", "pytorch>") for line in PROJECT["project"]["dependencies"]}
     found = {line.replace(" ", "") for line in recipe["requirements"]["run"]} - {"python>=3.10"}
     assert found == wanted

@@ -24,12 +24,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
 import typer
 
 from hiergeo._text import one_line
 from hiergeo._version import __version__
-from hiergeo.cli._io import WrongResults
 from hiergeo.errors import HiergeoError
 from hiergeo.storage.files import atomic_write_text
 
@@ -60,6 +58,13 @@ AGAIN = {
     ("train", "re"): "run it again with --resume to go on from the newest checkpoint",
 }
 """Verbs that can continue after an interruption, and how."""
+
+
+class WrongResults(SystemExit):
+    """Raised by a verb whose check failed: exit code 1."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
 
 
 class Terminated(BaseException):
@@ -136,7 +141,7 @@ def _report(error: BaseException, arguments: list[str]) -> str:
         "arguments": arguments,
         "settings": settings,
         "hiergeo": __version__,
-        "torch": torch.__version__,
+        "torch": getattr(sys.modules.get("torch"), "__version__", "not imported"),
         "python": sys.version,
         "system": platform.platform(),
     }
@@ -163,7 +168,8 @@ def _say(code: int, sentence: str) -> int:
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    of_a_device = getattr(sys.modules.get("torch"), "OutOfMemoryError", ())
+    return isinstance(error, of_a_device) or "DefaultCPUAllocator" in str(error)
 
 
 def _detail(error: BaseException) -> str:

@@ -32,13 +32,6 @@ SPEC_SHOWN = 80
 """Characters of the spec of a geometry in a note: that of a product of 64 factors has 1,500."""
 
 
-class WrongResults(SystemExit):
-    """Raised by a verb whose check failed: exit code 1."""
-
-    def __init__(self) -> None:
-        super().__init__(1)
-
-
 def check_writable(*paths: Path | None) -> None:
     """Refuse, before any work starts, outputs that cannot be written or would overwrite each other."""
     named = [path.resolve() for path in paths if path is not None]

@@ -5,33 +5,99 @@ from typing import Annotated
 import typer
 
 from hiergeo._version import __version__
-from hiergeo.cli import (
-    audit,
-    benchmark,
-    build,
-    compare,
-    data,
-    demo,
-    embed,
-    explore,
-    heads,
-    info,
-    ladder,
-    length,
-    options,
-    probe,
-    quality,
-    review,
-    search,
-    serve,
-    stores,
-    study,
-    suite,
-    train_head,
-    train_re,
-    tree,
-)
-from hiergeo.cli.plans import PlannedVerb
+from hiergeo.cli.verbs import Group, Verb
+
+VERBS = {
+    "demo": Verb(
+        "demo:demo_command",
+        "Compare Euclidean, hyperbolic and spherical hierarchies of the bundled model on generated scenes.",
+    ),
+    "probe": Verb(
+        "probe:probe_command",
+        "Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them.",
+    ),
+    "compare": Verb(
+        "compare:compare_command",
+        "Compare geometries on the same embeddings, with paired intervals, and write a page with pictures.",
+    ),
+    "audit": Verb(
+        "audit:audit_command",
+        "Audit a claim of hierarchy: where points lie, what cones hold, and what angles, radii and curvature each do.",
+    ),
+    "length": Verb(
+        "length:length_command", "Control the length of captions: is the order of the tiers more than one of length?"
+    ),
+    "benchmark": Verb(
+        "benchmark:benchmark_command",
+        "Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them.",
+    ),
+    "study": Verb(
+        "study:study_command",
+        "Train small heads in several geometries on the same embeddings, and say whether the geometry makes a "
+        "difference.",
+    ),
+    "suite": Verb(
+        "suite:suite_command",
+        "Measure every model of a plan in each of its spaces on every benchmark; interrupted, it goes on with "
+        "--resume.",
+    ),
+    "table": Verb(
+        "suite:table_command",
+        "The table of a suite, of whatever cells are there, with paired differences and published figures.",
+        planned=False,
+    ),
+    "ladder": Verb(
+        "ladder:ladder_command", "Print what each image is, from the most general caption to the most specific."
+    ),
+    "tree": Verb(
+        "tree:tree_command",
+        "Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus.",
+    ),
+    "build": Verb(
+        "build:build_command",
+        "Make a benchmark out of captions: chains from general to specific with contradicting negatives.",
+    ),
+    "quality": Verb(
+        "quality:quality_command",
+        "Judge chains: entailment, contradiction, lengths, repeats, head nouns, and the order of a model's radii.",
+    ),
+    "review": Verb(
+        "review:review_command",
+        "Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted.",
+        planned=False,
+    ),
+    "embed": Verb(
+        "embed:embed_command",
+        "Embed a dataset (--data) into one file, to be used as --model npz:FILE; or files (--shards) into an index.",
+    ),
+    "search": Verb(
+        "search:search_command",
+        "Search an index: what texts or images entail, what entails them, what is near, and ladders.",
+    ),
+    "serve": Verb(
+        "serve:serve_command", "Serve an index over HTTP until SIGTERM or Ctrl-C; requests in flight are finished."
+    ),
+    "explore": Verb(
+        "explore:explore_command",
+        "Explore a collection in the browser, until SIGTERM or Ctrl-C; or export it as a page without a server.",
+    ),
+    "info": Verb(
+        "info:info_command",
+        "Print versions, kernels, devices, data and third-party plug-ins, for a bug report or a paper's appendix.",
+        planned=False,
+    ),
+    "data": Verb("data:app", "List, download and check datasets."),
+    "train": Verb("train_re:app", "Sharpen the hierarchy of a model."),
+    "head": Verb("heads:app", "Describe trained heads, and share them on the Hugging Face hub."),
+    "index": Verb("stores:app", "Build, extend and check indexes of captions and images."),
+}
+"""Every verb, in the order of the overview. The summary is the first paragraph of its help."""
+
+
+class Verbs(Group):
+    """The whole command line."""
+
+    verbs = VERBS
 
 
 def _print_version(asked: bool) -> None:
@@ -50,34 +116,9 @@ def _whole(
 
 app = typer.Typer(
     name="hiergeo",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(_whole)
-app.command("demo", cls=PlannedVerb)(demo.demo_command)
-app.command("probe", cls=PlannedVerb)(probe.probe_command)
-app.command("compare", cls=PlannedVerb)(compare.compare_command)
-app.command("audit", cls=PlannedVerb)(audit.audit_command)
-app.command("length", cls=PlannedVerb)(length.length_command)
-app.command("benchmark", cls=PlannedVerb)(benchmark.benchmark_command)
-app.command("study", cls=PlannedVerb)(study.study_command)
-app.command("suite", cls=PlannedVerb)(suite.suite_command)
-app.command("table", cls=options.Verb)(suite.table_command)
-app.command("ladder", cls=PlannedVerb)(ladder.ladder_command)
-app.command("tree", cls=PlannedVerb)(tree.tree_command)
-app.command("build", cls=PlannedVerb)(build.build_command)
-app.command("quality", cls=PlannedVerb)(quality.quality_command)
-app.command("embed", cls=PlannedVerb)(embed.embed_command)
-app.command("search", cls=PlannedVerb)(search.search_command)
-app.command("serve", cls=PlannedVerb)(serve.serve_command)
-app.command("review", cls=options.Verb)(review.review_command)
-app.command("explore", cls=PlannedVerb)(explore.explore_command)
-app.add_typer(data.app, name="data")
-training = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)
-training.command("head", cls=PlannedVerb)(train_head.head_command)
-training.command("re", cls=PlannedVerb)(train_re.re_command)
-app.add_typer(training, name="train")
-app.add_typer(heads.app, name="head")
-app.add_typer(stores.app, name="index")
-app.command("info", cls=options.Verb)(info.info_command)

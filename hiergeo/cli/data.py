@@ -15,6 +15,7 @@ from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.construction.leakage import SIMILARITY, leakage, reference
 from hiergeo.datasets import chains, hierarcaps, scenes
+from hiergeo.datasets.chain_checks import validate_chains
 from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.public import PUBLIC, fetch_public
 from hiergeo.errors import HiergeoError, InputError, UnavailableError, unknown_name
@@ -30,7 +31,13 @@ Parts = Annotated[
     list[str],
     typer.Option("--part", help=f"Only this part; give it once for each: {', '.join(PARTS)}.", metavar="NAME"),
 ]
-What = Annotated[str, typer.Argument(help="A split of hierarcaps, or a CSV file of its format.", metavar="SPLIT|FILE")]
+What = Annotated[
+    str,
+    typer.Argument(
+        help="A split of hierarcaps, a CSV file of its format, or a folder or file of your own chains, chains:DIR.",
+        metavar="SPLIT|FILE|DIR",
+    ),
+]
 Own = Annotated[
     str,
     typer.Argument(
@@ -154,9 +161,13 @@ def check(
 ) -> None:
     """Report every defect of a split or of a CSV file of your own; exit code 2 when there are any."""
     check_writable(json)
-    if (Path(what).suffix or len(Path(what).parts) > 1) and not path_of(what).exists():
-        raise InputError(f"there is no file {what}.")
-    defects = hierarcaps.validate(what, images=images, progress=True)
+    own = what.removeprefix(f"{chains.NAME}:")
+    if own != what or (what not in hierarcaps.SPLITS and path_of(what).is_dir()):
+        defects = validate_chains(own, images=images, progress=True)
+    else:
+        if (Path(what).suffix or len(Path(what).parts) > 1) and not path_of(what).exists():
+            raise InputError(f"there is no file {what}.")
+        defects = hierarcaps.validate(what, images=images, progress=True)
     found = [{"file": d.file, "row": d.row, "column": d.column, "problem": d.problem} for d in defects]
     write_json(json, jsonlib.dumps({"metrics": {"defects": len(defects)}, "defects": found}, indent=2))
     screen = console()

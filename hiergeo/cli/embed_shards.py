@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiergeo.cli._io import Asked, WrongResults, check_writable, write_json
+from hiergeo.cli._guard import WrongResults
+from hiergeo.cli._io import Asked, check_writable, write_json
 from hiergeo.cli._terminal import console, counted, note
 from hiergeo.errors import InputError
 

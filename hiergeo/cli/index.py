@@ -9,7 +9,8 @@ import typer
 
 from hiergeo import adapters
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, WrongResults, check_writable, note_geometry, write_json
+from hiergeo.cli._guard import WrongResults
+from hiergeo.cli._io import Asked, check_writable, note_geometry, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.plans import PlannedVerb
 from hiergeo.errors import LISTED, InputError, UnavailableError

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from hiergeo import pairwise
 from hiergeo.cli import options
-from hiergeo.cli._io import WrongResults, check_writable, write_json
+from hiergeo.cli._guard import WrongResults
+from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.info import collect
 

@@ -8,7 +8,8 @@ import typer
 from rich.text import Text
 
 from hiergeo.cli import options
-from hiergeo.cli._io import WrongResults, check_writable
+from hiergeo.cli._guard import WrongResults
+from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console, note
 from hiergeo.errors import InputError, unknown_name
 from hiergeo.findings import listing

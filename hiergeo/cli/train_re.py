@@ -11,8 +11,8 @@ from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli import train as shared
 from hiergeo.cli._io import check_writable, load_data, write_json
-from hiergeo.cli.plans import Config, write_plan
-from hiergeo.cli.train_head import learnable_geometry
+from hiergeo.cli.plans import Config, PlannedVerb, write_plan
+from hiergeo.cli.train_head import head_command, learnable_geometry
 from hiergeo.datasets import Hierarchy, Labelled, hierarcaps
 from hiergeo.errors import InputError
 from hiergeo.training import FineTuned, Summary, TowerRecipe
@@ -146,3 +146,8 @@ def _judged(
         seed=seed,
         progress=True,
     )
+
+
+app = typer.Typer(help="Sharpen the hierarchy of a model.", no_args_is_help=True)
+app.command("head", cls=PlannedVerb)(head_command)
+app.command("re", cls=PlannedVerb)(re_command)

@@ -127,7 +127,13 @@ def build(
             if share.total > 1:
                 return Built(folder, passes.rows, stages=passes.runs, usage=passes.usage, finished=False)
             answers.clear_all()
-            made = card.Provenance(asked.as_table(), source.name, backend=backend.identity, judge=judge.identity)
+            made = card.Provenance(
+                asked.as_table(),
+                source.name,
+                backend=backend.identity,
+                judge=judge.identity,
+                prompts=backend.instructions(asked.tiers),
+            )
             return _written(folder, asked, passes, made)
 
 

@@ -14,6 +14,7 @@ import corpus_common
 import numpy as np
 import torch
 from training_common import captions, chains
+from typer.main import get_command
 
 from hiergeo import adapters, cli
 from hiergeo.adapters.head import Head, HeadShape
@@ -65,9 +66,11 @@ def prepare(inputs: Path) -> None:
     import accelerate  # noqa: F401
     import open_clip  # noqa: F401
 
-    import hiergeo.cli.app
     import hiergeo.report
     import hiergeo.training  # noqa: F401
+    from hiergeo.cli.app import app
+
+    dict(get_command(app).commands.items())
 
     scenes.COUNTS |= SMALL
     made = chains()

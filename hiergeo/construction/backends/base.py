@@ -109,5 +109,9 @@ class Backend(ABC):
         """
         return {}
 
+    def instructions(self, tiers: int) -> dict[str, str]:
+        """What a language model is told for chains of that many texts, by stage, for the card; empty without one."""
+        return {}
+
     def close(self) -> None:  # noqa: B027
         """Release what it holds: models, connections."""

@@ -105,7 +105,7 @@ class LanguageModelBackend(Backend):
         return {
             "engine": self.engine.name,
             **self.engine.identity,
-            "prompts": prompts.TEXTS,
+            "prompts": prompts.VERSION,
             "sampling": dict(vars(self.sampling)),
             "candidates": self.asking.candidates,
             "retries": self.asking.retries,
@@ -125,6 +125,9 @@ class LanguageModelBackend(Backend):
         asking, used = self.asking, self._used
         cost = used["prompt_tokens"] * asking.prompt_price + used["completion_tokens"] * asking.completion_price
         return {**used, "cost": cost / PER_PRICE}
+
+    def instructions(self, tiers: int) -> dict[str, str]:
+        return prompts.instructions(tiers)
 
     def close(self) -> None:
         self.engine.close()

@@ -74,13 +74,9 @@ RULES = (
 )
 EXAMPLE = "For example, {given} is answered with {answer}"
 
-TEXTS = {"version": VERSION, "about": ABOUT, "generalise": GENERALISE, "contradict": CONTRADICT, "complete": COMPLETE}
-TEXTS |= {"rules": RULES, "kinds": KINDS + NAMED + SHORT}
-"""The parts of the instructions, for identities and dataset cards."""
-
 ESCAPED = {code: f"\\u{code:04x}" for code in (*map(ord, "<>[]"), *range(0xD800, 0xE000))}
-"""Characters that open and close marks such as ``<|im_end|>`` and ``[INST]``, and halves of surrogate pairs, which UTF-8
-cannot write, as JSON may write them."""
+"""Characters that open and close marks such as ``<|im_end|>`` and ``[INST]``, and halves of surrogate pairs, which
+UTF-8 cannot write, as JSON may write them."""
 
 
 @final
@@ -139,6 +135,18 @@ def completing(gap: Gap) -> Question:
     system = _system(COMPLETE, tiers, asked, shown, example)
     taken = tuple(text for text in given.values() if text is not None)
     return Question(system, quoted(given), gap.positive[-1] or "", asked, asked, taken)
+
+
+def instructions(tiers: int) -> dict[str, str]:
+    """The instructions of each stage; those of `complete` for a chain without its first text and without negatives."""
+    missing: tuple[None, ...] = (None,)
+    chain = tuple(f"text {tier}" for tier in range(tiers))
+    asked = {
+        "generalise": generalising(chain[-1], tiers),
+        "contradict": contradicting(chain),
+        "complete": completing(Gap((None, *chain[1:]), missing * tiers)),
+    }
+    return {stage: question.system for stage, question in asked.items()}
 
 
 def quoted(values: Mapping[str, str | None]) -> str:

@@ -1,4 +1,4 @@
-"""Prints the version, where every place that names it agrees: `python packaging/versions.py [TAG]`.
+"""Prints the version, where every place that names it agrees: `python release/versions.py [TAG]`.
 
 Exits with 1 and what differs where the tag is not `v` and the version, or where one of `hiergeo/_version.py`,
 CITATION.cff, the topmost heading of CHANGELOG.md and the conda recipe names another.
@@ -15,7 +15,7 @@ PLACES = {
     "hiergeo/_version.py": r'^__version__ = "(.+)"$',
     "CITATION.cff": r"^version: (.+)$",
     "CHANGELOG.md": r"^## (.+)$",
-    "packaging/conda/recipe.yaml": r'^  version: "(.+)"$',
+    "release/conda/recipe.yaml": r'^  version: "(.+)"$',
 }
 """Files that name the version, and the first line of each that does."""
 

@@ -2,7 +2,7 @@
 # Builds the sdist and the wheel of the last commit twice, from two clones in different folders, under different umasks, time
 # zones and locales, and compares them byte for byte.
 #
-#   packaging/reproduce.sh [OUT]
+#   release/reproduce.sh [OUT]
 #
 # PYTHON is the interpreter with `build` (default: python); further words for `python -m build` go into BUILD, such as
 # --no-isolation. The archives of the first build stay in OUT (default: dist). Exits with 1 where a byte differs.

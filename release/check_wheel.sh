@@ -2,7 +2,7 @@
 # Installs a wheel into a new virtual environment of every Python named, and sees that it works as a user has it: without
 # compilers, without nvcc, with an empty PATH and, where Linux allows it, without a network.
 #
-#   packaging/check_wheel.sh WHEEL PYTHON...
+#   release/check_wheel.sh WHEEL PYTHON...
 #
 # INSTALL is the command that installs into the environment at $VENV (default: its own pip). FULL=1 also compares every
 # kernel with the reference at length (half a minute). Exits with 1 at the first thing that fails.
