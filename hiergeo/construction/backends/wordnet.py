@@ -1,0 +1,322 @@
+"""Chains by rules and WordNet: deterministic, without a model; the default.
+
+More general texts are beginnings of the caption, its noun phrase and everyday kinds of what it names. Contradicting
+texts differ from the tier in one thing that excludes it (another animal, another colour, another place), where possible
+in what the tier adds to the more general one.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import islice, pairwise
+from typing import Any, final
+
+from hiergeo.construction.backends.base import Backend, Gap, Proposal
+from hiergeo.errors import InputError
+from hiergeo.language import edits, things
+from hiergeo.language.entailment import relation
+from hiergeo.language.ladder import Ladder, ladders
+from hiergeo.language.phrases import looks_english, parse
+from hiergeo.language.resource import RESOURCE
+
+VERSION = 1
+"""Raised whenever the same caption may get other texts."""
+
+CANDIDATES = 4
+"""Chains that are offered for a caption at most."""
+
+NEGATIVES = 2
+"""Contradicting texts that are looked for, for each tier."""
+
+LONGEST = 600
+"""Characters of a caption; longer ones are documents."""
+
+SPREAD = 0.55
+"""Words of a tier, as a share of the words of the next more specific one: HierarCaps has 6.3 of 11.7."""
+
+LATE = frozenset({"denial", "being"})
+"""Kinds of edits that are made where no other is possible."""
+
+
+@final
+class WordNetBackend(Backend):
+    """Texts by rules and the lexicon that comes with hiergeo.
+
+    Args:
+        spec: what follows the colon of its name: nothing.
+
+    Raises:
+        InputError: something follows it.
+    """
+
+    name = "wordnet"
+
+    def __init__(self, spec: str = "") -> None:
+        if spec:
+            raise InputError(f"backend wordnet takes no argument, got {spec!r}: write just 'wordnet'.")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Version of the rules and hash of the lexicon."""
+        return {"backend": self.name, "version": VERSION, "lexicon": _lexicon_hash()}
+
+    def generalise(self, captions: Sequence[str], tiers: int) -> list[Proposal]:
+        """See `Backend.generalise`. Reasons: ``empty``, ``too long``, ``not English``, ``no noun``, ``too short``."""
+        return [_generalise(caption, tiers) for caption in captions]
+
+    def contradict(self, chains: Sequence[tuple[str, ...]]) -> list[Proposal]:
+        """See `Backend.contradict`. Reasons: ``empty``, ``nothing to contradict``."""
+        return [_contradict(tuple(chain)) for chain in chains]
+
+    def complete(self, gaps: Sequence[Gap]) -> list[Proposal]:
+        """See `Backend.complete`. Reasons: those of the other two."""
+        return [_complete(gap) for gap in gaps]
+
+
+@lru_cache(maxsize=1)
+def _lexicon_hash() -> str:
+    return hashlib.sha256(RESOURCE.read_bytes()).hexdigest()[:16]
+
+
+def _refusal(caption: str) -> Proposal | None:
+    """Why nothing can be made of a text; None where something may."""
+    if not caption.strip():
+        return Proposal(reason="empty")
+    if len(caption) > LONGEST:
+        return Proposal(reason="too long", detail=f"{len(caption)} characters")
+    if not looks_english(caption):
+        return Proposal(reason="not English")
+    return None
+
+
+def _generalise(caption: str, tiers: int) -> Proposal:
+    refused = _refusal(caption)
+    if refused is not None:
+        return refused
+    found = ladders(parse(caption.lower() if caption.isupper() else caption))
+    if not found:
+        return Proposal(reason="no noun")
+    chains = sorted(dict.fromkeys(islice(_chains(caption, found, tiers), CANDIDATES)), key=_lacks_unrelated)
+    if not chains:
+        return Proposal(reason="too short", detail=f"fewer than {tiers} texts can be made of it")
+    return Proposal(tuple(chains))
+
+
+def _chains(caption: str, found: list[Ladder], tiers: int) -> Iterator[tuple[str, ...]]:
+    """More general texts of a caption, general to specific, the best chain first: by thing, then by kind."""
+    for ladder in found:
+        for general in _beginnings(ladder, tiers):
+            chain = _chain(caption, ladder, general, tiers)
+            if chain is not None:
+                yield chain
+
+
+def _beginnings(ladder: Ladder, tiers: int) -> Iterator[tuple[str, ...]]:
+    """Texts of one phrase that a chain may begin with, general to specific; the best first."""
+    names = _distinct(ladder.names)
+    bare = names[-1:]
+    described = names[-2:-1] or bare
+    wanted = max(1, tiers // 2)
+    if wanted == 1:
+        yield bare
+        yield from ((kind,) for kind in ladder.kinds)
+        return
+    for kind in ladder.kinds:
+        yield (kind, *described)
+    for kind in ladder.kinds:
+        yield (kind, *bare)
+    if described != bare:
+        yield (*bare, *described)
+    yield bare
+
+
+def _distinct(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def _chain(caption: str, ladder: Ladder, general: tuple[str, ...], tiers: int) -> tuple[str, ...] | None:
+    """A chain that begins so and goes on with beginnings of the caption, each about `SPREAD` of the next."""
+    rungs = _distinct([*ladder.cuts, *ladder.names])
+    return _between(general, rungs, caption, tiers - 1, ladder) or _between(
+        general, _distinct([*rungs, *ladder.plain]), caption, tiers - 1, ladder
+    )
+
+
+def _between(
+    general: tuple[str, ...], rungs: Sequence[str], caption: str, wanted: int, ladder: Ladder
+) -> tuple[str, ...] | None:
+    """`wanted` texts between nothing and the caption, each entailed by the next."""
+    chain = [caption]
+    needed = wanted - len(general)
+    for left in range(needed, 0, -1):
+        below = general[-1]
+        lengths = {rung: len(rung.split()) for rung in rungs}
+        fitting = [
+            rung
+            for rung in rungs
+            if len(below.split()) <= lengths[rung] < len(chain[-1].split()) + (left == 0)
+            and _key(rung) not in {_key(below), _key(chain[-1])}
+            and relation(chain[-1], rung) == "entailment"
+            and relation(rung, below) == "entailment"
+            and (len(below.split()) < lengths[rung] or relation(below, rung) != "entailment")
+        ]
+        if not fitting:
+            break
+        target = SPREAD * len(chain[-1].split())
+        chain.append(min(fitting, key=lambda rung: (abs(lengths[rung] - target), lengths[rung])))
+    missing = wanted - len(general) - (len(chain) - 1)
+    if missing > 0:
+        more = _more_kinds(general, ladder, missing)
+        if more is None:
+            return None
+        general = more
+    full = [*general, *reversed(chain)]
+    if len(full) != wanted + 1 or len({_key(text) for text in full}) != len(full):
+        return None
+    if any(relation(low, high) != "entailment" for high, low in pairwise(full)):
+        return None
+    lengths_of = [len(text.split()) for text in full]
+    return tuple(full[:-1]) if lengths_of == sorted(lengths_of) else None
+
+
+def _more_kinds(general: tuple[str, ...], ladder: Ladder, missing: int) -> tuple[str, ...] | None:
+    """The beginning of a chain with so many texts more: further kinds above, the noun with fewer modifiers between."""
+    pool = [*reversed(ladder.kinds), *reversed(_distinct(ladder.names))]
+    places = [pool.index(text) for text in general if text in pool]
+    others = [text for text in pool if text not in general]
+    if len(others) < missing or len(places) != len(general):
+        return None
+    chosen = sorted({*general, *others[-missing:]}, key=pool.index)
+    return tuple(chosen)
+
+
+def _key(text: str) -> str:
+    """What two texts that say the same have in common."""
+    words = [word.strip(".,;:!?\"'") for word in text.lower().split()]
+    return " ".join(word for word in words if word not in {"a", "an", "the", ""})
+
+
+def _contradict(chain: tuple[str, ...]) -> Proposal:
+    if not all(text.strip() for text in chain):
+        return Proposal(reason="empty")
+    options = [_unrelated(chain), *(_negatives(chain, tier) for tier in range(1, len(chain)))]
+    if any(not texts for texts in options):
+        tier = next(tier for tier, texts in enumerate(options) if not texts)
+        return Proposal(reason="nothing to contradict", detail=chain[tier])
+    count = min(CANDIDATES, max(map(len, options)))
+    return Proposal(tuple(dict.fromkeys(tuple(texts[turn % len(texts)] for texts in options) for turn in range(count))))
+
+
+def _unrelated(chain: tuple[str, ...]) -> list[str]:
+    """Texts about something else than a chain is about."""
+    words = _shuffled(things.UNRELATED, chain, "unrelated")
+    return [
+        word
+        for word in words
+        if all(word not in text.lower() for text in chain) and relation(chain[0], word) == "contradiction"
+    ][:CANDIDATES]
+
+
+def _lacks_unrelated(chain: tuple[str, ...]) -> bool:
+    """Whether nothing is known to be about something else than the most general text."""
+    return all(relation(chain[0], word) != "contradiction" for word in things.UNRELATED)
+
+
+def _negatives(chain: tuple[str, ...], tier: int) -> list[str]:
+    """Texts that contradict a tier and, if possible, are entailed to be what the tier above it names."""
+    text, above = chain[tier], chain[tier - 1]
+    if len(text) > LONGEST:
+        return []
+    analysis = parse(text)
+    said = {word.strip(".,;:!?") for word in above.lower().split()}
+    options = _in_turn(_shuffled(list(edits.edits(analysis)), chain, f"tier {tier}"))
+    new = [not all(token.lower in said for token in analysis.tokens[edit.start : edit.end]) for edit in options]
+    kept: list[str] = []
+    other: list[str] = []
+    for edit in [edit for fits in (True, False) for edit, is_new in zip(options, new, strict=True) if is_new is fits]:
+        changed = edits.applied(analysis, edit)
+        if _key(changed) != _key(text) and relation(text, changed) == "contradiction":
+            (kept if relation(changed, above) == "entailment" else other).append(changed)
+        if len(kept) >= NEGATIVES:
+            break
+    return list(dict.fromkeys([*kept, *other]))[:NEGATIVES]
+
+
+def _in_turn(options: list[edits.Edit]) -> list[edits.Edit]:
+    """Edits so that each place of the text has a turn before any has two; those of `LATE` kinds at the end."""
+    seen: dict[int, int] = {}
+    turns = []
+    for edit in options:
+        turn = seen.get(edit.start, 0)
+        seen[edit.start] = turn + 1
+        turns.append((edit.kind in LATE, turn))
+    return [edit for _, edit in sorted(zip(turns, options, strict=True), key=lambda pair: pair[0])]
+
+
+def _shuffled(items: Sequence[Any], chain: tuple[str, ...], salt: str) -> list[Any]:
+    """Items in an order that depends on the chain alone."""
+    seed = "\n".join((salt, *chain)).encode()
+
+    def place(pair: tuple[int, Any]) -> bytes:
+        return hashlib.sha256(seed + repr((pair[0], pair[1])).encode()).digest()
+
+    return [item for _, item in sorted(enumerate(items), key=place)]
+
+
+def _complete(gap: Gap) -> Proposal:
+    """Missing tiers from the next more specific one, then missing negatives of the whole chain."""
+    texts = list(gap.positive)
+    refused = _refusal(texts[-1] or "")
+    if refused is not None:
+        return refused
+    fillings: list[tuple[str, ...]] = [tuple(text for text in texts if text is not None)]
+    if None in texts:
+        fillings = _filled(tuple(texts))
+        if not fillings:
+            return Proposal(reason="too short", detail="no text fits between its neighbours")
+    answers = []
+    for chain in fillings:
+        negatives = _contradict(chain) if None in gap.negative else None
+        if negatives is not None and not negatives.candidates:
+            continue
+        for negative in [None] if negatives is None else negatives.candidates:
+            sides = {"positive": chain, "negative": negative}
+            answers.append(tuple(sides[side][tier] for side, tier in gap.missing))  # type: ignore[index]
+    if not answers:
+        return Proposal(reason="nothing to contradict", detail=fillings[0][-1])
+    return Proposal(tuple(dict.fromkeys(answers))[:CANDIDATES])
+
+
+def _filled(texts: tuple[str | None, ...]) -> list[tuple[str, ...]]:
+    """Chains in which what is there stays and what is missing comes from the ladders of the caption."""
+    caption = texts[-1]
+    assert caption is not None
+    pools = []
+    for ladder in ladders(parse(caption)):
+        pools.append(_distinct([*reversed(ladder.kinds), *reversed(ladder.names), *reversed(ladder.cuts)]))
+    chains: list[tuple[str, ...]] = []
+    for pool in pools:
+        chain: list[str] = []
+        for tier, text in enumerate(texts):
+            if text is not None:
+                chain.append(text)
+                continue
+            after = next(each for each in texts[tier + 1 :] if each is not None)
+            fitting = [
+                rung
+                for rung in pool
+                if _key(rung) not in {_key(each) for each in (*chain, after)}
+                and relation(after, rung) == "entailment"
+                and relation(rung, after) != "entailment"
+                and (not chain or relation(rung, chain[-1]) == "entailment")
+            ]
+            later = sum(each is None for each in texts[tier + 1 : texts.index(after, tier)])
+            if len(fitting) <= later:
+                break
+            ahead = len(after.split())
+            share = SPREAD ** (later + 1) if tier else 0.0
+            chosen = min(fitting[: len(fitting) - later], key=lambda rung: abs(len(rung.split()) - share * ahead))
+            chain.append(chosen)
+        if len(chain) == len(texts):
+            chains.append(tuple(chain))
+    return list(dict.fromkeys(chains))

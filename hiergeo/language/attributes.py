@@ -1,0 +1,200 @@
+"""Everyday attributes that exclude each other: colours, sizes, ages, materials, states, postures, places in space.
+
+An `Axis` holds groups of words. Two words of one group may be said of one thing (``big`` and ``large``); two words of
+different groups may not (``big`` and ``small``). A word may lie on several axes: ``old`` excludes ``young`` and
+``new``, which do not exclude each other.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import final
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+"""Number words; the index is the value."""
+
+MANY = frozenset({"several", "many", "few", "all", "both", "most", "various", "multiple", "these", "those"})
+"""Words before several things."""
+
+COLOURS = word_set("black white red green blue yellow orange purple pink brown gray grey")
+"""Names of colours. Several of them together are of one thing: a black and white cat is no white cat."""
+
+PRIVATIVE = word_set(
+    "toy fake stuffed plush artificial balloon imaginary pretend mock faux fictional imitation cardboard inflatable "
+    "lego origami animated cartoon miniature model former replica dummy virtual "
+    "unfinished would-be non counterfeit"
+)
+"""Modifiers after which a thing need not be what its noun says: a toy car is no car."""
+
+DEPICTIONS = word_set(
+    "painting drawing illustration statue sculpture cartoon sketch mural figurine replica model sign logo silhouette "
+    "poster graffiti doll toy icon vector engraving carving emblem symbol figure mannequin puppet tattoo print cutout "
+    "ornament decoration map diagram dream idea story advertisement ad billboard representation rendering rendition "
+    "depiction clipart clip-art costume reflection shadow imitation display lack absence imprint"
+)
+"""Nouns whose ``of`` phrase need not be there: a painting of a dog shows no dog."""
+
+
+@final
+@dataclass(frozen=True)
+class Axis:
+    """One attribute of things.
+
+    Attributes:
+        name: such as ``colour``.
+        groups: words of one group go together, words of different groups exclude each other. The first word of a group
+            is the one that is used in new texts.
+    """
+
+    name: str
+    groups: tuple[tuple[str, ...], ...]
+
+
+def _axis(name: str, groups: str) -> Axis:
+    return Axis(name, tuple(tuple(words.split()) for words in groups.split("|")))
+
+
+ADJECTIVES = (
+    _axis("colour", "black|white|red|green|blue|yellow|orange|purple violet|pink|brown|gray grey"),
+    _axis("size", "large big huge giant enormous massive oversized gigantic|small little tiny"),
+    _axis("height", "tall high|short low"),
+    _axis("length", "long|short"),
+    _axis("width", "wide broad|narrow"),
+    _axis("thickness", "thick|thin"),
+    _axis("weight", "heavy|lightweight"),
+    _axis("age of beings", "old elderly aged senior|young youthful"),
+    _axis("age of things", "old ancient antique vintage used|new brand-new modern"),
+    _axis("material", "wooden wood|metal metallic steel iron|plastic|glass|brick|stone|concrete"),
+    _axis("opening", "open opened|closed shut"),
+    _axis("filling", "empty vacant deserted|full filled crowded packed busy"),
+    _axis("moisture", "wet soaked|dry"),
+    _axis("cleanness", "clean tidy neat|dirty messy muddy filthy cluttered"),
+    _axis("damage", "broken damaged|intact"),
+    _axis("cooking", "cooked baked grilled fried roasted|raw uncooked"),
+    _axis("cutting", "whole uncut|sliced cut chopped"),
+    _axis("temperature", "hot|cold icy frozen"),
+    _axis("light", "bright lit illuminated well-lit|dark dim unlit"),
+    _axis("weather", "sunny|cloudy overcast|rainy|snowy|foggy misty"),
+    _axis("day", "day daytime daylight|night nighttime"),
+    _axis("time", "morning|evening|midnight"),
+    _axis("season", "summer|winter|spring|autumn"),
+    _axis("shape", "round circular|square|rectangular|triangular|oval|heart-shaped"),
+    _axis("pattern", "striped|plain|checkered|polka-dotted|floral flowered"),
+    _axis("side", "left|right"),
+    _axis("end", "front|back rear"),
+    _axis("level", "top upper|bottom lower"),
+    _axis("place", "indoor|outdoor"),
+    _axis("sex", "male|female"),
+    _axis("mood", "happy smiling cheerful|sad crying unhappy|angry"),
+    _axis("waking", "awake|asleep sleeping"),
+    _axis("company", "alone solitary|accompanied"),
+    _axis("dress", "dressed clothed|naked nude"),
+    _axis("slope", "steep|flat level"),
+    _axis("texture", "smooth|rough bumpy"),
+    _axis("hardness", "soft|hard"),
+    _axis("life", "alive|dead"),
+    _axis("sound", "loud noisy|quiet silent"),
+    _axis("hair", "blonde blond|brunette"),
+    _axis("calm", "calm still|stormy choppy rough"),
+    _axis("water", "deep|shallow"),
+    _axis("growth", "ripe|unripe"),
+    _axis("motion", "moving|parked stationary stopped"),
+    _axis("coat", "shaven clean-shaven|bearded"),
+    _axis("stock", "adult grown|baby newborn"),
+    _axis("town", "rural|urban"),
+    _axis("screen", "colorful colourful|colorless monochrome"),
+)
+"""Attributes that modifiers name."""
+
+VERBS = (
+    _axis(
+        "posture",
+        "stand|sit seat perch squat|lie lay recline|walk stroll stride hike|run jog sprint|jump leap|kneel|swim"
+        "|fly soar|crawl",
+    ),
+    _axis("waking", "sleep nap|eat graze feed run jump play talk speak ride drive walk cook read swim surf ski"),
+    _axis("face", "smile laugh grin|cry frown"),
+    _axis("throwing", "throw toss|catch"),
+    _axis("pulling", "push|pull drag tow"),
+    _axis("opening", "open|close shut"),
+    _axis("entering", "enter|leave exit"),
+    _axis("arriving", "arrive|depart leave"),
+    _axis("rising", "rise ascend climb|descend fall"),
+    _axis("loading", "load|unload"),
+    _axis("filling", "fill|empty"),
+    _axis("driving", "park|drive race speed"),
+    _axis("landing", "land|hover"),
+    _axis("boarding", "board|exit"),
+    _axis("trading", "buy|sell"),
+    _axis("dressing", "wear|remove"),
+)
+"""What beings and things do, by the lemma of the verb."""
+
+PLACES = (
+    _axis("upper", "on atop|under beneath underneath below"),
+    _axis("above", "above over|below under beneath underneath"),
+    _axis("inside", "inside in within|outside"),
+    _axis("front", "in_front_of|behind"),
+    _axis("with", "with|without"),
+    _axis("upward", "up|down"),
+    _axis("toward", "toward towards|away_from"),
+    _axis("into", "into|out_of"),
+    _axis("near", "next_to beside near by|far_from"),
+    _axis("before", "before|after"),
+)
+"""Prepositions, the words of one joined by an underscore."""
+
+
+@cache
+def _index(axes: tuple[Axis, ...]) -> dict[str, tuple[tuple[int, int], ...]]:
+    index: dict[str, tuple[tuple[int, int], ...]] = {}
+    for number, axis in enumerate(axes):
+        for group, words in enumerate(axis.groups):
+            for word in words:
+                index[word] = (*index.get(word, ()), (number, group))
+    return index
+
+
+def excludes(one: str, other: str, axes: tuple[Axis, ...] = ADJECTIVES) -> bool:
+    """Whether two words of some axis cannot be said of one thing at once; symmetric, and never of a word and itself.
+
+    Args:
+        one: lower-case adjective, lemma of a verb, or preposition.
+        other: likewise.
+        axes: `ADJECTIVES`, `VERBS` or `PLACES`.
+    """
+    index = _index(axes)
+    groups = dict(index.get(other, ()))
+    shared = [group == groups[number] for number, group in index.get(one, ()) if number in groups]
+    return bool(shared) and not any(shared)
+
+
+def alternatives(word: str, axes: tuple[Axis, ...] = ADJECTIVES) -> tuple[str, ...]:
+    """Words that exclude `word`: the first of each other group of its axes, in the order of the lists."""
+    found = [
+        words[0] for number, group in _index(axes).get(word, ()) for words in axes[number].groups if word not in words
+    ]
+    return tuple(dict.fromkeys(other for other in found if excludes(word, other, axes)))
+
+
+def axes_of(word: str, axes: tuple[Axis, ...] = ADJECTIVES) -> frozenset[str]:
+    """Names of the axes that a word lies on."""
+    return frozenset(axes[number].name for number, _ in _index(axes).get(word, ()))
+
+
+def value(word: str) -> int | None:
+    """The number that a word or numeral says, from 0; None for any other word."""
+    if word.isascii() and word.isdigit():
+        return int(word) if len(word) <= 9 else None
+    return NUMBERS.index(word) if word in NUMBERS else None
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two adjectives say the same, such as ``big`` and ``large``: they share every group of theirs."""
+    index = _index(ADJECTIVES)
+    return one == other or (one in index and index[one] == index.get(other))

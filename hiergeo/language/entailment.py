@@ -1,0 +1,310 @@
+"""What follows from a caption: natural logic over the things that it tells of.
+
+A caption claims that its things are there, of the sort and in the number that it says, and joined as it says. One
+caption entails another if each claim of the other is found among its own, with a more general noun, fewer qualities and
+fewer parts allowed. Two captions contradict each other if they can be laid beside each other and differ in something
+that excludes: the kind of a thing, a quality, a number, a posture, a place, a denial. Captions are taken as titles of
+one picture: bare "dog" and "cat" contradict each other, although a picture may show both. Whatever cannot be decided
+so is neutral.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Literal
+
+from hiergeo.language import attributes, things
+from hiergeo.language.attributes import COLOURS, PLACES, VERBS, word_set
+from hiergeo.language.claims import Claim, Part, Thing, read
+from hiergeo.language.kinds import is_kind
+
+VERSION = 1
+"""Raised whenever the same two captions may get another answer."""
+
+Relation = Literal["entailment", "neutral", "contradiction"]
+
+RELATIVE = frozenset(
+    {"size", "height", "length", "width", "thickness", "weight", "age of beings", "age of things", "temperature"}
+)
+"""Axes on which a thing is judged by its kind: a small elephant is no small animal."""
+
+STATIC = word_set("sit stand lie lay perch rest lean sleep park hang stay seat place set put locate ride walk")
+"""Verbs that leave what is done where it is said to be done: who sits on a bench is on it."""
+
+LOCATIVE = word_set("in on at inside near by beside under along across through behind next_to in_front_of")
+"""Prepositions of places."""
+
+TOYS = frozenset({"toy", "stuffed", "plush"})
+"""Qualities of toys."""
+
+PLACE_KINDS = ("place", "room", "building", "structure", "location", "body of water", "field", "furniture", "road")
+"""What a scene takes place in or on."""
+
+SHARED = word_set("with and near by beside next_to of along about among or nor around to from for at")
+"""Links that can lead to several things at once: with a hat and with a bag."""
+
+KEPT = word_set("wear have hold carry include feature contain show use see")
+"""Verbs likewise."""
+
+
+def relation(premise: str, hypothesis: str) -> Relation:
+    """What a caption says of another.
+
+    Args:
+        premise: a caption, taken to be true.
+        hypothesis: another.
+
+    Returns:
+        ``entailment`` if the hypothesis is true of every picture that the premise is true of; ``contradiction`` if they
+        are not true of one picture, which is symmetric; else ``neutral``, also where a text is not understood.
+    """
+    if _plain(premise) == _plain(hypothesis):
+        return "entailment"
+    claims = read(premise), read(hypothesis)
+    if claims[0] is None or claims[1] is None:
+        return "neutral"
+    return _relation(claims[0], claims[1])
+
+
+@lru_cache(maxsize=65536)
+def _relation(premise: Claim, hypothesis: Claim) -> Relation:
+    if _entails(premise, hypothesis):
+        return "entailment"
+    if not _entails(hypothesis, premise) and _contradict(premise, hypothesis):
+        return "contradiction"
+    return "neutral"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace(".", " ").split())
+
+
+def _thing_entails(one: Thing, other: Thing) -> bool:
+    """Whether a thing of a caption is one that another caption tells of."""
+    if one.denied or other.denied:
+        if not (one.denied and other.denied):
+            return False
+        one, other = other, one
+    if other.noun == one.quantity or (other.noun == "toy" and one.qualities & TOYS):
+        return not other.qualities
+    if one.privatives - other.qualities or (one.unreal and one.noun != other.noun):
+        return False
+    if not is_kind(one.noun, other.noun):
+        return False
+    colours = one.qualities & COLOURS
+    if len(colours) > 1 and other.qualities & COLOURS not in (frozenset(), colours):
+        return False
+    if not all(_has(one, quality, other.noun) for quality in other.qualities):
+        return False
+    if other.several and not (one.several or (one.number or 0) > 1):
+        return False
+    if other.number is not None and other.number != one.number:
+        return other.number == 1 and one.number is None and not one.several and not one.quantity
+    return not other.quantity or other.quantity == one.quantity
+
+
+def _has(thing: Thing, quality: str, noun: str) -> bool:
+    """Whether a thing that is called `noun` has a quality."""
+    same = noun == thing.noun
+    if not same and attributes.axes_of(quality) & RELATIVE:
+        return False
+    if quality in thing.qualities:
+        return True
+    return any(attributes.same(quality, own) for own in thing.qualities)
+
+
+def _entails(premise: Claim, hypothesis: Claim) -> bool:
+    """Whether each claim of the hypothesis is found in the premise."""
+    if _thing_entails(premise.main, hypothesis.main) and _parts_entail(premise.parts, hypothesis.parts):
+        return True
+    for place, part in enumerate(premise.parts):
+        thing = part.thing
+        if thing is None or thing.denied or thing.unreal or part.denied or not _thing_entails(thing, hypothesis.main):
+            continue
+        rest = premise.parts[place + 1 :]
+        near = rest[: next((at for at, after in enumerate(rest) if after.verb or after.preposition != "of"), len(rest))]
+        if _parts_entail(near, hypothesis.parts):
+            return True
+    return False
+
+
+def _parts_entail(own: tuple[Part, ...], wanted: tuple[Part, ...]) -> bool:
+    """Whether the wanted parts are found among a caption's own, in order, and belong to the same things."""
+    if not wanted:
+        return True
+    first, rest = wanted[0], wanted[1:]
+    for place, part in enumerate(own):
+        if _part_entails(part, first) and all(_passable(skipped, part) for skipped in own[:place]):
+            if first.thing is None and part.thing is not None:
+                left: tuple[Part, ...] = own[place:] if rest else ()
+            else:
+                left = own[place + 1 :]
+            if _parts_entail(left, rest):
+                return True
+    return False
+
+
+def _part_entails(one: Part, other: Part) -> bool:
+    if one == other:
+        return True
+    if one.denied != other.denied or not other.manner <= one.manner or (one.denied and one != other):
+        return False
+    static = one.verb.split("/")[0] in STATIC and not other.verb and one.preposition in LOCATIVE
+    if one.verb != other.verb and not static:
+        return False
+    if other.thing is None:
+        return other.preposition in {"", one.preposition} and bool(other.verb)
+    return one.thing is not None and one.preposition == other.preposition and _thing_entails(one.thing, other.thing)
+
+
+def _passable(skipped: Part, part: Part) -> bool:
+    """Whether a part says of the main thing what it says, although another one stands before it."""
+    if skipped.denied or (skipped.thing is not None and (skipped.thing.denied or skipped.thing.unreal)):
+        return False
+    if skipped.thing is None:
+        return True
+    if part.verb and not part.verb.endswith("/passive"):
+        return not _alive(skipped.thing)
+    return part.preposition in LOCATIVE and part.thing is not None and _scene(part.thing)
+
+
+@lru_cache(maxsize=65536)
+def _noun_is_scene(noun: str) -> bool:
+    return any(is_kind(noun, kind) for kind in PLACE_KINDS)
+
+
+def _scene(thing: Thing) -> bool:
+    return _noun_is_scene(thing.noun)
+
+
+def _alive(thing: Thing) -> bool:
+    return is_kind(thing.noun, "person") or is_kind(thing.noun, "animal")
+
+
+def _contradict(one: Claim, other: Claim) -> bool:
+    """Whether two claims exclude each other, neither of which entails the other; symmetric."""
+    first, second = one.main, other.main
+    if first.denied or second.denied:
+        return first.denied != second.denied and _denies(one, other)
+    if _unsure(first) or _unsure(second):
+        return False
+    if things.excludes(first.noun, second.noun):
+        return (not (one.parts and other.parts) and not _mentions(one, other)) or _alike(one.parts, other.parts)
+    if not (is_kind(first.noun, second.noun) or is_kind(second.noun, first.noun)):
+        return False
+    if _things_clash(first, second):
+        return True
+    return _parts_clash(one.parts, other.parts) or _missing(one, other) or _missing(other, one)
+
+
+def _unsure(thing: Thing) -> bool:
+    return thing.unreal or bool(thing.privatives)
+
+
+def _denies(one: Claim, other: Claim) -> bool:
+    denied, said = (one, other) if one.main.denied else (other, one)
+    bare = not denied.parts
+    return bare and any(
+        _thing_entails(thing, _affirmed(denied.main)) for thing in said.things() if not (thing.denied or thing.unreal)
+    )
+
+
+def _affirmed(thing: Thing) -> Thing:
+    """A thing of that sort, in any number."""
+    return Thing(thing.noun, thing.qualities)
+
+
+def _mentions(one: Claim, other: Claim) -> bool:
+    """Whether one tells, beside its main thing, of what the other is about."""
+
+    def within(claim: Claim, noun: str) -> bool:
+        return any(is_kind(thing.noun, noun) or is_kind(noun, thing.noun) for thing in claim.things()[1:])
+
+    return within(one, other.main.noun) or within(other, one.main.noun)
+
+
+def _things_clash(one: Thing, other: Thing) -> bool:
+    """Whether two things of comparable nouns cannot be the same: a quality or a number excludes."""
+    if one.number is not None and other.number is not None and one.number != other.number:
+        return True
+    return any(
+        attributes.excludes(quality, against)
+        and not _rivals(quality, one.qualities)
+        and not _rivals(against, other.qualities)
+        and (one.noun == other.noun or not attributes.axes_of(quality) & attributes.axes_of(against) & RELATIVE)
+        for quality in one.qualities - other.qualities
+        for against in other.qualities - one.qualities
+    )
+
+
+def _rivals(quality: str, qualities: Iterable[str]) -> bool:
+    """Whether a thing has several qualities of one axis, such as two colours."""
+    return any(quality != each and attributes.axes_of(quality) & attributes.axes_of(each) for each in qualities)
+
+
+def _parts_clash(one: tuple[Part, ...], other: tuple[Part, ...]) -> bool:
+    """Whether some part of each cannot be true of one picture, given that what stands before agrees."""
+    for place, part in enumerate(one):
+        for at, against in enumerate(other):
+            if _comparable(one[:place], part, other[:at], against) and _part_clashes(part, against):
+                return True
+    return False
+
+
+def _comparable(before: tuple[Part, ...], part: Part, before_other: tuple[Part, ...], other: Part) -> bool:
+    """Whether two parts are said of the same thing: of the main one, of the scene, or of equal things before them."""
+    if not before and not before_other:
+        return True
+    if _places(part) and _places(other):
+        return True
+    if not before or not before_other:
+        return False
+    mine, yours = before[-1].thing, before_other[-1].thing
+    if mine is None or yours is None:
+        return mine is yours and len(before) == len(before_other)
+    return is_kind(mine.noun, yours.noun) or is_kind(yours.noun, mine.noun)
+
+
+def _places(part: Part) -> bool:
+    return part.preposition in LOCATIVE and part.thing is not None and _scene(part.thing) and not part.denied
+
+
+def _part_clashes(one: Part, other: Part) -> bool:
+    if one.denied or other.denied:
+        return False
+    mine, yours = one.thing, other.thing
+    if attributes.excludes(one.verb, other.verb, VERBS):
+        return True
+    if mine is None or yours is None or _unsure(mine) or _unsure(yours) or mine.denied or yours.denied:
+        return False
+    related = is_kind(mine.noun, yours.noun) or is_kind(yours.noun, mine.noun)
+    if related and one.verb == other.verb and attributes.excludes(one.preposition, other.preposition, PLACES):
+        return True
+    verbs = {one.verb.split("/")[0], other.verb.split("/")[0]} - STATIC - {""}
+    if one.preposition != other.preposition or (one.verb != other.verb and verbs):
+        return False
+    if related:
+        return _things_clash(mine, yours)
+    exclusive = not verbs & KEPT if one.verb and not one.preposition else one.preposition not in SHARED
+    return exclusive and things.excludes(mine.noun, yours.noun)
+
+
+def _missing(one: Claim, other: Claim) -> bool:
+    """Whether `other` tells of something that `one` says to be missing."""
+    return any(
+        part.thing is not None
+        and part.thing.denied
+        and not part.thing.unreal
+        and any(
+            _thing_entails(_affirmed(thing), _affirmed(part.thing))
+            for thing in other.things()
+            if not (thing.denied or thing.unreal)
+        )
+        for part in one.parts
+    )
+
+
+def _alike(one: tuple[Part, ...], other: tuple[Part, ...]) -> bool:
+    """Whether two captions say the same of different main things: one's parts hold of the other, or they share one."""
+    if not one or not other:
+        return False
+    return _parts_entail(one, other) or _parts_entail(other, one) or not set(one).isdisjoint(other)

@@ -1,0 +1,169 @@
+"""Chains by rules: every tier follows from the next, every negative contradicts its tier, refusals have reasons."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiergeo.construction.backends import Gap
+from hiergeo.construction.backends.wordnet import WordNetBackend
+from hiergeo.construction.judges.rules import CONFIDENCE, RulesJudge
+from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
+from hiergeo.errors import InputError
+from hiergeo.language import edits
+from hiergeo.language.entailment import relation
+from hiergeo.language.ladder import ladders
+from hiergeo.language.phrases import parse
+from hiergeo.testing import BackendConformance, JudgeConformance
+
+CAPTIONS = (
+    "A red fire hydrant is on the sidewalk next to a sign.",
+    "Two young girls playing soccer on a green field near a school.",
+    "A man in a suit standing in front of a white truck",
+    "A plate with a sandwich and a bowl of soup on a wooden table.",
+    "An old woman without a coat is sitting on a bench.",
+    "A large group of people are eating pizza in an office.",
+    "A black and white cat sleeping on top of a laptop computer",
+    "A close up of a banana next to an orange.",
+)
+
+
+class TestWordNetConforms(BackendConformance):
+    name = "wordnet"
+    tiers = (2, 3, 4, 5)
+
+    def make(self) -> WordNetBackend:
+        return WordNetBackend()
+
+
+class TestRulesConform(JudgeConformance):
+    name = "rules"
+
+    def make(self) -> RulesJudge:
+        return RulesJudge()
+
+
+@pytest.mark.parametrize("tiers", [2, 3, 4, 5])
+def test_every_tier_follows_from_the_next_and_is_no_longer(tiers: int) -> None:
+    for caption, proposal in zip(CAPTIONS, WordNetBackend().generalise(CAPTIONS, tiers), strict=True):
+        assert proposal.candidates or (tiers > 4 and proposal.reason == "too short"), caption
+        assert len(set(proposal.candidates)) == len(proposal.candidates)
+        for candidate in proposal.candidates:
+            chain = (*candidate, caption)
+            assert len({text.lower().strip(".") for text in chain}) == tiers
+            for general, specific in itertools.pairwise(chain):
+                assert relation(specific, general) == "entailment"
+                assert len(general.split()) <= len(specific.split())
+            assert relation(caption, chain[0]) == "entailment"
+
+
+def test_negatives_contradict_and_their_choice_is_varied() -> None:
+    backend = WordNetBackend()
+    chains = [
+        (*proposal.candidates[0], text)
+        for text, proposal in zip(CAPTIONS, backend.generalise(CAPTIONS, 4), strict=True)
+    ]
+    first = []
+    for chain, proposal in zip(chains, backend.contradict(chains), strict=True):
+        assert proposal.candidates, chain
+        for negatives in proposal.candidates:
+            for positive, negative in zip(chain, negatives, strict=True):
+                assert relation(positive, negative) == relation(negative, positive) == "contradiction"
+                assert abs(len(positive.split()) - len(negative.split())) <= 3
+        first.append(proposal.candidates[0])
+    assert len({negatives[0] for negatives in first}) > 3
+    kept = [
+        relation(negatives[tier], chain[tier - 1]) == "entailment"
+        for chain, negatives in zip(chains, first, strict=True)
+        for tier in (1, 2, 3)
+    ]
+    assert np.mean(kept) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("caption", "reason"),
+    [
+        ("", "empty"),
+        ("  \n", "empty"),
+        ("dog " * 2500, "too long"),
+        ("ein Hund läuft über die nasse Wiese hinter dem Haus", "not English"),
+        ("\N{DOG FACE}\N{CAT FACE}", "not English"),
+        ("very quickly and slowly", "no noun"),
+        ("dog", "too short"),
+    ],
+)
+def test_reasons_of_refusals(caption: str, reason: str) -> None:
+    (proposal,) = WordNetBackend().generalise([caption], 4)
+    assert (proposal.candidates, proposal.reason) == ((), reason)
+
+
+@pytest.mark.parametrize(
+    ("caption", "never"),
+    [
+        ("a toy car on a shelf in a shop", {"car", "vehicle"}),
+        ("a painting of a dog on a white wall", {"dog", "animal"}),
+        ("an old man on a bench without a hat", {"hat", "clothing"}),
+        ("a statue of a horse in a park near a river", {"horse", "animal"}),
+        ("a stuffed bear on a small bed in a room", {"bear", "animal"}),
+    ],
+)
+def test_what_need_not_be_there_is_no_tier(caption: str, never: set[str]) -> None:
+    (proposal,) = WordNetBackend().generalise([caption], 4)
+    assert proposal.candidates
+    assert never.isdisjoint(text for chain in proposal.candidates for text in chain)
+
+
+def test_gaps_are_filled_both_ways_and_what_is_there_stays() -> None:
+    caption = CAPTIONS[0]
+    gap = Gap((None, "hydrant", None, caption), (None, None, "a red fire hydrant is on the beach", None))
+    (proposal,) = WordNetBackend().complete([gap])
+    assert proposal.candidates
+    for texts in proposal.candidates:
+        filled = dict(zip(gap.missing, texts, strict=True))
+        chain = [filled.get(("positive", tier), text) for tier, text in enumerate(gap.positive)]
+        assert all(relation(low, high) == "entailment" for high, low in itertools.pairwise(chain))
+        for tier in (0, 1, 3):
+            assert relation(chain[tier], filled[("negative", tier)]) == "contradiction"
+    (whole,) = WordNetBackend().complete([Gap(("animal", "dog"), (None, None))])
+    assert {len(texts) for texts in whole.candidates} == {2}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=80), st.integers(2, 6))
+def test_any_text_gets_proposals(text: str, tiers: int) -> None:
+    backend = WordNetBackend()
+    for proposal in (*backend.generalise([text], tiers), *backend.contradict([(text,) * tiers])):
+        assert bool(proposal.candidates) != bool(proposal.reason)
+    for proposal in backend.complete([Gap((*(None,) * (tiers - 1), text), (None,) * tiers)]):
+        assert bool(proposal.candidates) != bool(proposal.reason)
+
+
+def test_edits_agree_in_article_number_and_capital() -> None:
+    analysis = parse("An elephant is standing under two umbrellas.")
+    texts = {edits.applied(analysis, edit) for edit in edits.edits(analysis)}
+    assert "A cat is standing under two umbrellas." in texts
+    assert "An elephant is sitting under two umbrellas." in texts
+    assert "An elephant is standing under three umbrellas." in texts
+    assert not any(text.startswith("An c") or "two umbrella." in text for text in texts)
+
+
+def test_nothing_is_edited_or_cut_inside_a_denial() -> None:
+    analysis = parse("a man without a red hat on a bench")
+    assert not any("blue" in edits.applied(analysis, edit) for edit in edits.edits(analysis))
+    assert all("without" not in text or "hat" in text for ladder in ladders(analysis) for text in ladder.cuts)
+
+
+def test_the_judge_answers_with_probabilities() -> None:
+    pairs = [("a dog", "an animal"), ("an animal", "a dog"), ("a dog", "a cat")]
+    answers = RulesJudge().probabilities(pairs)
+    assert np.allclose(answers.sum(axis=1), 1)
+    assert answers.argmax(axis=1).tolist() == [ENTAILMENT, NEUTRAL, CONTRADICTION]
+    assert np.allclose(answers.max(axis=1), CONFIDENCE)
+
+
+@pytest.mark.parametrize("make", [WordNetBackend, RulesJudge])
+def test_an_argument_is_refused(make: type) -> None:
+    with pytest.raises(InputError, match="large"):
+        make("large")
