@@ -74,6 +74,13 @@ def test_hubs_can_read_the_head(tmp_path):
         {"split": "train", "path": "train.csv"},
         {"split": "test", "path": "test_expanded.csv"},
     ]
+    assert "language" not in told
+    write_card(tmp_path, Provenance(plan={"language": "auto", "backend": {"name": "wordnet"}}), Leakage())
+    assert head(tmp_path)["language"] == ["en"]
+    assert head(tmp_path)["pretty_name"] == "Chains of captions"
+    write_card(tmp_path, Provenance(plan={"title": "Pets"}), Leakage())
+    assert head(tmp_path)["pretty_name"] == "Pets"
+    write_card(tmp_path, MADE, Leakage())
     assert "<b>" not in (tmp_path / "README.md").read_text().split("---\n", 2)[2].split("Plan:")[0]
 
 
@@ -131,7 +138,7 @@ def test_a_card_is_brought_up_to_date(tmp_path):
     found = update_card(tmp_path)
     assert found["quality"] == {"test": {"tau_d": 0.5}}
     assert found["data_sha256"] != first["data_sha256"]
-    assert "**Images that are in train and in test: 1.**" in (tmp_path / "README.md").read_text()
+    assert "**Images that are in both train and test: 1.**" in (tmp_path / "README.md").read_text()
 
 
 def test_altered_and_missing_cards_are_refused(tmp_path):

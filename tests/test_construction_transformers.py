@@ -13,8 +13,9 @@ from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.base import TRUNCATED, Sampling
 from hiergeo.construction.engines.transformers import Choice, TransformersEngine
 from hiergeo.construction.judges.transformers import TransformersJudge
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
+from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.errors import InputError
+from hiergeo.testing import JudgeConformance
 
 pytest.importorskip("xgrammar")
 
@@ -175,3 +176,23 @@ def test_the_identity_of_a_judge_changes_with_its_weights_and_not_its_place(tmp_
     two = TransformersJudge(str(classifier(tmp_path / "b" / "m", NAMES))).identity
     other = TransformersJudge(str(classifier(tmp_path / "c" / "m", NAMES, [1, 0, 2]))).identity
     assert one == two != other
+
+
+@pytest.mark.filterwarnings("ignore:.*pairs are longer")
+class TestTransformersJudge(JudgeConformance):
+    """The contract of judges, by a random classifier."""
+
+    name = "transformers"
+    knows = False
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, random_judge: Path) -> None:
+        self.folder = random_judge
+
+    def make(self) -> Judge:
+        return TransformersJudge(str(self.folder))
+
+
+@pytest.fixture(scope="module")
+def random_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return classifier(tmp_path_factory.mktemp("judges") / "judge", NAMES, length=512)

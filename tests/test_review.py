@@ -1,7 +1,9 @@
 """Reviews: decisions that are never lost, edits that are checked, agreement, and what is exported."""
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +72,8 @@ def test_an_edit_is_a_new_version_that_nobody_has_decided_on(folder):
     assert warnings == ["the positive text of tier 2 has fewer words than that of tier 1"]
     with pytest.raises(StaleError, match="Ben"):
         desk.decide(0, stale, "Anna", "accept")
-    accept(desk, 0)
-    assert states(folder)[0] == "accept"
+    accept(desk, 0, kind="reject")
+    assert states(folder)[0] == "reject"
     desk.undo("Ben")
     assert Desk(folder).standing(0).chain == ROWS[0]
     assert states(folder)[0] == "accept"  # of Anna, on the texts as they were built
@@ -110,6 +112,37 @@ def test_bad_decisions_are_refused(folder):
     with pytest.raises(InputError, match="reason"):
         accept(desk, 0, kind="reject", reason="x" * 501)
     assert not (folder / FILE).exists()
+
+
+def test_a_decision_is_on_disk_before_it_is_acknowledged(folder, monkeypatch):
+    synced = []
+    monkeypatch.setattr("hiergeo.review.decisions.os.fsync", lambda _: synced.append((folder / FILE).read_bytes()))
+    desk = Desk(folder)
+    accept(desk, 0)
+    accept(desk, 1)
+    assert synced[-1] == (folder / FILE).read_bytes()
+    assert [held.count(b"\n") for held in synced] == [2, 2, 3]  # the folder too when the file is new
+
+
+def test_a_full_disk_changes_nothing(folder, monkeypatch):
+    desk = Desk(folder)
+    accept(desk, 0)
+    whole = (folder / FILE).read_bytes()
+    write = os.write
+
+    def full(descriptor: int, content: bytes) -> int:
+        if len(content) < 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, content[: len(content) // 2])
+
+    monkeypatch.setattr("hiergeo.review.decisions.os.write", full)
+    with pytest.raises(UnavailableError, match="No space"):
+        accept(desk, 1)
+    monkeypatch.undo()
+    assert (folder / FILE).read_bytes() == whole
+    assert desk.counts()["accept"] == 1
+    accept(desk, 1)
+    assert states(folder) == ["accept", "accept", "undecided"]
 
 
 def test_a_line_that_was_cut_short_is_mended(folder):

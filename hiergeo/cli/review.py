@@ -13,7 +13,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.explore import Open
-from hiergeo.cli.serve import Host, Insecure, Token, check_reach, check_token
+from hiergeo.cli.serve import Host, Insecure, Port, Token, check_reach, check_token
 from hiergeo.serving.server import url_of
 
 Folder = Annotated[
@@ -27,7 +27,6 @@ Images = Annotated[
         callback=options.path,
     ),
 ]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.", metavar="N", min=0, max=65535)]
 Export = Annotated[bool, typer.Option("--export", help="Write what was accepted, instead of showing the page.")]
 
 

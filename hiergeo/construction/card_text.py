@@ -50,7 +50,7 @@ def _head(card: Mapping[str, Any]) -> str:
         told.append(("license", "unknown"))
     else:
         told += [("license", licence.lower())] if named else [("license", "other"), ("license_name", licence)]
-    if card.get("plan", {}).get("language", "auto") in ("auto", "en"):
+    if _is_english(card.get("plan", {})):
         told.append(("language", ["en"]))
     told.append(("size_categories", [next((name for most, name in SIZES if rows < most), LARGEST)]))
     told.append(("tags", ["hiergeo", "hierarchy", "textual-entailment", "image-text"]))
@@ -59,6 +59,13 @@ def _head(card: Mapping[str, Any]) -> str:
     paths = {name: path if path in card["files"] else f"{name}.csv" for name, path in shown.items()}
     files = [f"  - split: {name}\n    path: {path}" for name, path in paths.items()]
     return "\n".join(("---", *lines, "configs:", "- config_name: default\n  data_files:", *files, "---"))
+
+
+def _is_english(plan: Mapping[str, Any]) -> bool:
+    language = plan.get("language")
+    backend = plan.get("backend")
+    name = backend.get("name") if isinstance(backend, Mapping) else backend
+    return language == "en" or (language == "auto" and name == "wordnet")
 
 
 def _about(card: Mapping[str, Any]) -> Iterator[str]:
@@ -87,7 +94,9 @@ def _splits(card: Mapping[str, Any]) -> Iterator[str]:
     shared = card["images_in_train_and_test"]
     if {"train", "test"} <= set(card["splits"]):
         yield (
-            f"**Images that are in train and in test: {shared:,}.**" if shared else "No image is in train and in test."
+            f"**Images that are in both train and test: {shared:,}.**"
+            if shared
+            else "No image is in both train and test."
         )
     yield table(
         ("split", "tier", "distinct texts", "words (mean)", "least", "most"),

@@ -26,8 +26,8 @@ COMPOUND = 1.0
 COLLECTIVE = frozenset({"people", "police", "cattle", "couple", "family", "sheep", "fish", "deer", "team", "crowd"})
 """Nouns in the singular with verbs in the plural."""
 
-AGREEMENT = 1.5
-"""How much likelier a form in -s is after a noun in the singular, and less likely another, as a natural logarithm."""
+AGREEMENT, DISAGREEMENT = 1.5, 3.0
+"""How much likelier a form in -s is after a noun in the singular, and less likely another, as natural logarithms."""
 
 Scores = dict[str, float]
 
@@ -96,7 +96,7 @@ def tokens(text: str) -> tuple[Token, ...]:
         elif word == "'s":
             options[place] = _after_clitic(options[place - 1] if place else {})
         elif place and "VERB" in options[place] and _is_singular(words[place - 1], options[place - 1]):
-            agreement = AGREEMENT if word.endswith("s") else -AGREEMENT
+            agreement = AGREEMENT if word.endswith("s") else -DISAGREEMENT
             options[place] = options[place] | {"VERB": options[place]["VERB"] + agreement}
     found = []
     for (start, end), word, tag in zip(spans, words, _best(words, options), strict=True):
@@ -134,10 +134,12 @@ def _are_noun(first: str, second: str) -> bool:
     """Whether two words are a noun of the lexicon of which neither is an adjective: a teddy bear, a parking meter."""
     if not first.isalpha() or not second.isalpha() or first in grammar.COLOURS or _closed(first) or _closed(second):
         return False
-    known = lexicon()
+    known, both = lexicon(), f"{first} {lemma(second, 'noun')}"
+    if both in grammar.TOGETHER:
+        return True
     if lemma(first, "adjective") in known.adjectives or not known.is_noun(first):
         return f"{first} {second}" in grammar.NAMED_BY_ADJECTIVE
-    return known.is_noun(f"{first} {lemma(second, 'noun')}")
+    return known.is_noun(both)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -249,6 +251,8 @@ def _open(word: str) -> Scores:
         weights["ADJ"] = weights.get("ADJ", 1.0) + 10 * weights.get("NOUN", 1.0)
     if word in grammar.NOUNS_IN_ING:
         weights["PART"] = 0.5
+    if word in grammar.ONLY_ADJECTIVES:
+        return {"ADJ": weights["ADJ"]}
     return weights
 
 
