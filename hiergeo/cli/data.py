@@ -130,7 +130,7 @@ def leaks(
     if kept is not None:
         split = next(iter(rows))
         left = chains.write_train(kept, found.without(rows[split], split))
-        note(f"{left:,} of {len(rows[split]):,} rows of {split} share nothing but names of files: {kept}")
+        note(f"{left:,} of {len(rows[split]):,} rows of {split} are kept, in {kept}")
     counts = found.counts
     metrics = {"/".join(key): count for key, count in counts.items()}
     write_json(json, jsonlib.dumps({"metrics": metrics, **found.as_dict()}, indent=2))
