@@ -102,6 +102,10 @@ TABLE = [
     ("a man eating pizza", "a man eating food", E),
     ("a black and white cat", "a white cat", N),
     ("a black and white cat on a bed", "a cat on a bed", E),
+    ("a cat", "a dog near an animal", N),
+    ("a dog near an animal", "a cat", N),
+    ("a man with a dog chasing a cat", "a man chasing a cat", N),
+    ("a man with a bag chasing a cat", "a man chasing a cat", E),
     ("the", "a dog", N),
     ("", "a dog", N),
 ]

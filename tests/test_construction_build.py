@@ -228,3 +228,12 @@ def test_the_card_tells_the_plan_the_backend_and_what_a_model_is_told(
     assert held["plan"]["title"] == held["title"] == "Dogs"
     assert held["dropped"]["generalise"] == {"too few words": 1}
     assert dict(built.card).items() <= held.items()
+
+
+def test_captions_of_another_language_are_dropped_on_request(tmp_path: Path) -> None:
+    path = tmp_path / "captions.txt"
+    path.write_text(
+        "a brown dog runs over the grass\nein brauner Hund rennt \u00fcber die Wiese hinter dem Haus\n", "utf-8"
+    )
+    assert not build(path, tmp_path / "any", toy_plan()).dropped
+    assert build(path, tmp_path / "en", toy_plan(language="en")).dropped == {("read", "not English"): 1}

@@ -77,6 +77,9 @@ def test_hubs_can_read_the_head(tmp_path):
     assert "language" not in told
     write_card(tmp_path, Provenance(plan={"language": "auto", "backend": {"name": "wordnet"}}), Leakage())
     assert head(tmp_path)["language"] == ["en"]
+    assert head(tmp_path)["pretty_name"] == "Chains of captions"
+    write_card(tmp_path, Provenance(plan={"title": "Pets"}), Leakage())
+    assert head(tmp_path)["pretty_name"] == "Pets"
     write_card(tmp_path, MADE, Leakage())
     assert "<b>" not in (tmp_path / "README.md").read_text().split("---\n", 2)[2].split("Plan:")[0]
 

@@ -4,17 +4,21 @@ import io
 import logging
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 import pytest
-from scripted_endpoint import MODEL, Endpoint, answer, item, scripted
+from scripted_endpoint import MODEL, SLOW, Endpoint, answer, item, scripted
 
-from hiergeo.construction.backends.base import Gap
+from hiergeo.construction.backends.base import Backend, Gap
 from hiergeo.construction.backends.language_model import Forgetful, LanguageModelBackend, openai_backend
+from hiergeo.construction.backends.prompts import generalising
+from hiergeo.construction.engines.base import Sampling
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
+from hiergeo.testing import BackendConformance
 
 pytest.importorskip("openai")
 
@@ -230,11 +234,21 @@ def test_concurrency(endpoint: Endpoint) -> None:
     assert endpoint.most_at_once == 3
 
 
+def test_work_that_is_interrupted_does_not_wait_for_what_is_under_way(endpoint: Endpoint) -> None:
+    endpoint.rule = lambda body, asked: "slow" if item(body)["caption"] == CAPTIONS[2] else ""
+    engine = language_model(base_url=endpoint.url, concurrency=3).engine
+    replies = engine.generate([generalising(caption, 4).prompt(Sampling()) for caption in CAPTIONS])
+    assert sorted(next(replies)[0] for _ in range(2)) == [0, 1]
+    began = time.monotonic()
+    replies.close()
+    assert time.monotonic() - began < SLOW / 2
+
+
 def test_no_endpoint() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(UnavailableError, match="same command again"):
+    with pytest.raises(UnavailableError, match="cannot be reached"):
         language_model(base_url=url).generalise(CAPTIONS, 4)
 
 
@@ -304,3 +318,16 @@ def test_options_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, options: d
     with pytest.raises(InputError, match=named) as caught:
         language_model(**given)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+class TestLanguageModel(BackendConformance):
+    """The contract of backends, by an endpoint that answers as it should."""
+
+    name = "openai"
+
+    @pytest.fixture(autouse=True)
+    def _running(self, endpoint: Endpoint) -> None:
+        self.url = endpoint.url
+
+    def make(self) -> Backend:
+        return language_model(base_url=self.url, retries=1)

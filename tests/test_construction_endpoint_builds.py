@@ -20,7 +20,7 @@ pytest.importorskip("openai")
 
 __all__ = ["one_thread"]
 
-ROWS = 6
+ROWS = 4
 SECRET = "sk-very-secret-0123456789"
 KILLS = int(os.environ.get("HIERGEO_KILLS", "2"))
 
@@ -97,7 +97,7 @@ def test_models_of_transformers_write_and_judge(tmp_path: Path, terminal: Termin
     """Random ones: every caption is in the data or among those left out with a reason."""
     model = causal(tmp_path / "model")
     judge = classifier(tmp_path / "judge", ["CONTRADICTION", "ENTAILMENT", "NEUTRAL"], length=512)
-    words = command(tmp_path, f"transformers:{model}", "retries=0", "max_tokens=150", judge=f"transformers:{judge}")
+    words = command(tmp_path, f"transformers:{model}", "retries=0", "max_tokens=100", judge=f"transformers:{judge}")
     words += ["--entailment", "0", "--contradiction", "0", "--growth", "any", "--tiers", "2"]
     status = terminal(words)
     out = tmp_path / "out"

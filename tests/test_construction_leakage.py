@@ -180,6 +180,8 @@ def test_the_verb_counts_leaks(tmp_path, run):
     assert code == 2
     assert "text" in out
     assert (tmp_path / "l.csv").read_text().count("\n") == 2
+    run("data", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}", "--kept", tmp_path / "kept.csv")
+    assert [each.positive[-1] for each in chains.read(tmp_path / "kept.csv")] == ["a dog on a beach"]
     chains.write_test(tmp_path / "other.csv", [row(0, "a tram")])
     code, out, _ = run("data", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}@test")
     assert (code, "nothing is shared" in out) == (0, True)

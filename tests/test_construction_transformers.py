@@ -13,8 +13,9 @@ from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.base import TRUNCATED, Sampling
 from hiergeo.construction.engines.transformers import Choice, TransformersEngine
 from hiergeo.construction.judges.transformers import TransformersJudge
-from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
+from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
 from hiergeo.errors import InputError
+from hiergeo.testing import JudgeConformance
 
 pytest.importorskip("xgrammar")
 
@@ -52,12 +53,12 @@ def parse(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
 def test_replies_do_not_depend_on_the_batch(model: Path, temperature: float) -> None:
-    sampling = Sampling(temperature=temperature, max_tokens=200)
+    sampling = Sampling(temperature=temperature, max_tokens=60)
     prompts = [generalising(caption, 3).prompt(sampling) for caption in CAPTIONS]
     one_by_one = dict(TransformersEngine(str(model), batch_size=1).generate(prompts))
     assert dict(TransformersEngine(str(model), batch_size=3).generate(prompts)) == one_by_one
     assert dict(TransformersEngine(str(model)).generate(prompts[1:2]))[0] == one_by_one[1]
-    other = generalising(CAPTIONS[1], 3).prompt(Sampling(temperature=temperature, max_tokens=200, seed=1))
+    other = generalising(CAPTIONS[1], 3).prompt(Sampling(temperature=temperature, max_tokens=60, seed=1))
     assert (dict(TransformersEngine(str(model)).generate([other]))[0] == one_by_one[1]) is (temperature == 0)
 
 
@@ -175,3 +176,23 @@ def test_the_identity_of_a_judge_changes_with_its_weights_and_not_its_place(tmp_
     two = TransformersJudge(str(classifier(tmp_path / "b" / "m", NAMES))).identity
     other = TransformersJudge(str(classifier(tmp_path / "c" / "m", NAMES, [1, 0, 2]))).identity
     assert one == two != other
+
+
+@pytest.mark.filterwarnings("ignore:.*pairs are longer")
+class TestTransformersJudge(JudgeConformance):
+    """The contract of judges, by a random classifier."""
+
+    name = "transformers"
+    knows = False
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, random_judge: Path) -> None:
+        self.folder = random_judge
+
+    def make(self) -> Judge:
+        return TransformersJudge(str(self.folder))
+
+
+@pytest.fixture(scope="module")
+def random_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return classifier(tmp_path_factory.mktemp("judges") / "judge", NAMES, length=512)

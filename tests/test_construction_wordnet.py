@@ -155,6 +155,16 @@ def test_nothing_is_edited_or_cut_inside_a_denial() -> None:
     assert all("without" not in text or "hat" in text for ladder in ladders(analysis) for text in ladder.cuts)
 
 
+def test_modifiers_are_dropped_but_not_those_that_make_a_thing_unreal_or_belong_together() -> None:
+    def names(text: str) -> tuple[str, ...]:
+        return ladders(parse(text))[0].names
+
+    assert names("a small toy car") == ("small toy car", "toy car")
+    assert names("a big red fire hydrant") == ("big red fire hydrant", "red fire hydrant", "fire hydrant")
+    assert "white cat" not in names("a black and white cat")
+    assert "covered slope" not in names("a snow covered slope")
+
+
 def test_the_judge_answers_with_probabilities() -> None:
     pairs = [("a dog", "an animal"), ("an animal", "a dog"), ("a dog", "a cat")]
     answers = RulesJudge().probabilities(pairs)

@@ -3,11 +3,14 @@
 import lzma
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hiergeo.datasets.wordnet import load_wordnet
-from hiergeo.errors import UnavailableError
+from hiergeo.errors import HiergeoError, UnavailableError
 from hiergeo.language import everyday, lexicon, recipe, resource
 
 DICT = Path("/usr/share/wordnet")
@@ -161,6 +164,15 @@ def test_classes_of_words():
     assert known.is_verb("ride")
     assert known.is_adjective("red")
     assert not known.is_verb("giraffe")
+
+
+@given(st.lists(st.sampled_from(["00001740", "03", "n", "01", "dog", "0", "1", "@", "|", "%", "!", "\n"]), max_size=30))
+def test_files_of_another_kind_are_refused(words):
+    with TemporaryDirectory() as folder:
+        for name in ("data.noun", "index.noun", "cntlist.rev"):
+            (Path(folder) / name).write_text(" ".join(words))
+        with pytest.raises(HiergeoError):
+            recipe.make(Path(folder))
 
 
 @pytest.mark.parametrize("harm", ["missing", "cut", "other"])

@@ -164,6 +164,8 @@ def test_english_is_told_from_other_languages(text, english):
 @example("")
 @example("\N{GRINNING FACE}\n\u200d")
 @example("no dog of a dog")
+@example("\ud800 dog " + "x" * 10_000)
+@example("İSTANBUL'S DOG")
 def test_any_text_has_a_structure(text):
     found = parse(text)
     assert found == parse(text)

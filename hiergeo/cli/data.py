@@ -12,7 +12,7 @@ from rich.table import Table
 from hiergeo import datasets
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
-from hiergeo.cli._terminal import console
+from hiergeo.cli._terminal import console, note
 from hiergeo.construction.leakage import SIMILARITY, leakage, reference
 from hiergeo.datasets import chains, hierarcaps, scenes
 from hiergeo.datasets.chain_checks import validate_chains
@@ -56,6 +56,14 @@ Against = Annotated[
 Similarity = Annotated[float, typer.Option(help="Least share of common words of similar texts.", metavar="X")]
 Out = Annotated[
     Path | None, typer.Option(help="Also write every leak here, as CSV.", metavar="FILE", callback=options.path)
+]
+Kept = Annotated[
+    Path | None,
+    typer.Option(
+        help="Also write the rows of the first split (train, if there is one) that share nothing here, as CSV.",
+        metavar="FILE",
+        callback=options.path,
+    ),
 ]
 Pixels = Annotated[bool, typer.Option("--images/--no-images", help="Also open every image.")]
 
@@ -109,15 +117,20 @@ def leaks(
     against: Against = None,
     similarity: Similarity = SIMILARITY,
     out: Out = None,
+    kept: Kept = None,
     json: options.Json = None,
 ) -> None:
     """Find rows of your chains that share an image or a text with a test set; exit code 2 when there are any."""
-    check_writable(out, json)
+    check_writable(out, kept, json)
     folder, rows = _compared(address)
     others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
     found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
     if out is not None:
         found.write(out)
+    if kept is not None:
+        split = next(iter(rows))
+        left = chains.write_train(kept, found.without(rows[split], split))
+        note(f"{left:,} of {len(rows[split]):,} rows of {split} are kept, in {kept}")
     counts = found.counts
     metrics = {"/".join(key): count for key, count in counts.items()}
     write_json(json, jsonlib.dumps({"metrics": metrics, **found.as_dict()}, indent=2))

@@ -15,6 +15,7 @@ from hiergeo.corpus import readers, sources
 from hiergeo.corpus.samples import EMPTY, MISSING, Columns, Defect, Read
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
+from hiergeo.language import looks_english
 
 READ = "read"
 """The name of the first stage."""
@@ -130,6 +131,8 @@ def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
         return draft.drop(READ, "too long", f"{len(told):,} characters, and {most}")
     if SEPARATOR in told:
         return draft.drop(READ, f"holds {SEPARATOR}", f"{SEPARATOR} separates the texts of a chain")
+    if plan.language == "en" and not looks_english(told):
+        return draft.drop(READ, "not English", "language is en")
     return draft
 
 

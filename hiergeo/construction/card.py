@@ -101,7 +101,7 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
     plan = portable(provenance.plan)
     card: dict[str, Any] = {
         "format": FORMAT,
-        "title": plan.get("title") or f"Chains of {provenance.source}" if provenance.source else "Chains of captions",
+        "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
         "licence": plan.get("licence") or NO_LICENCE,
         "hiergeo": __version__,
         "source": provenance.source,

@@ -138,10 +138,12 @@ def build(
 
 
 def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenance) -> Built:
-    """Write the files of the result, the splits only if something is left."""
-    if passes.changed:
-        for name in (*SPLITS, *card.FILES):
-            retire(folder / name)
+    """Write the files of the result, the splits only if something is left.
+
+    The card goes first and comes last: a folder that has one is whole.
+    """
+    for name in (*card.FILES, *(SPLITS if passes.changed else ())):
+        retire(folder / name)
     with output.writing_dropped(folder) as dropped:
         sides = splitting.split(dropped.pass_on(passes.drafts()), plan.seed, plan.test_fraction)
     kept = dropped.rows - sum(dropped.counts.values())

@@ -116,6 +116,11 @@ class Leakage:
         }
         return {"counts": counts, "unchecked": dict(self.unchecked)}
 
+    def without(self, rows: Sequence[Chain], split: str, kinds: Sequence[str] = CERTAIN) -> list[Chain]:
+        """The rows of a split that share nothing of these kinds with the other sets."""
+        leaking = {each.row for each in self.leaks if each.split == split and each.kind in kinds}
+        return [each for each in rows if each.row not in leaking]
+
     def write(self, path: Path | str) -> None:
         """Write the leaks as CSV. Raises UnavailableError if the file cannot be written."""
         text = io.StringIO(newline="")
@@ -176,8 +181,7 @@ def exclude_leaks(
 ) -> tuple[list[Chain], Leakage]:
     """The rows that share nothing of these kinds with other sets, and what the others share."""
     found = leakage({"": rows}, against, folder=folder)
-    leaking = {each.row for each in found.leaks if each.kind in kinds}
-    return [each for each in rows if each.row not in leaking], found
+    return found.without(rows, "", kinds), found
 
 
 def reference(name: str, split: str = "test", **options: Any) -> Reference:

@@ -169,8 +169,11 @@ def _nouns(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
     several = head.lower != head.lemma or head.lower == "people" or bool(before & MANY)
     several = several or any((attributes.value(word) or 0) > 1 for word in before)
     counted = several or any(token.tag in {"DET", "NUM"} for token in tokens[phrase.start : phrase.head])
+    *_, last = nouns
     for noun in nouns:
-        others = things.replacements(noun, counted) or things.replacements(noun, not counted) or _siblings(noun)
+        others = things.replacements(noun, counted) or things.replacements(noun, not counted)
+        if not others and noun == last:
+            others = tuple(other for each in nouns for other in _siblings(each))[:SIBLINGS]
         for other in others:
             if other in UNFIT.get(tokens[phrase.start - 1].lower if phrase.start else "", ()):
                 continue

@@ -52,6 +52,9 @@ PERSONS = {
 }
 """Pronouns for people -> what a caption means by them."""
 
+WATCHERS = frozenset({"i", "we", "you"})
+"""Pronouns for who looks at an image: we can see a dog is about the dog."""
+
 PRONOUNS = frozenset(
     {"it", "itself", "themselves", "ourselves", "myself", "yourself", "ones", "mine", "theirs", "hers", "something"}
     | {"anything", "everything", "there", "here"}
@@ -225,6 +228,12 @@ NAMED_BY_ADJECTIVE = frozenset(
     }
 )
 """Nouns that begin with an adjective or a participle and are more than that and a noun."""
+
+TOGETHER = frozenset({"cell phone", "dump truck", "fire truck", "smart phone", "stop sign", "tow truck", "flip phone"})
+"""Nouns of two words that the lexicon lacks and whose words are verbs or adjectives too."""
+
+ONLY_ADJECTIVES = frozenset({"able", "alike", "asleep", "close", "full", "high", "ready", "sunny", "cozy", "fancy"})
+"""Adjectives that are rarely nouns, whatever the lexicon says."""
 
 SCENE_VERBS = frozenset(
     {

@@ -92,6 +92,7 @@ food: sauce, chicken, steak, seafood, stew, casserole, bacon, sausage, beef, ham
 food: toast
 food: dish, bagel, muffin, biscuit, croissant, pastry, sub, sub sandwich, lasagna, spaghetti, chili, hotdog, pork, bun
 food: wrap, panini
+food: fries
 dish: pizza, pasta, salad, soup, stew, casserole, omelet, lasagna, burrito, stir fry
 dessert: cake, pie, donut, doughnut, cookie, cupcake, ice cream, brownie, pudding, pastry, birthday cake, cheesecake
 dessert: wedding cake, chocolate cake, danish
@@ -102,7 +103,7 @@ vegetable: carrot, potato, onion, cucumber, pumpkin, cabbage, broccoli, lettuce,
 vegetable: squash
 vegetable: corn, celery, cauliflower, asparagus, mushroom, zucchini, radish, beet
 sandwich: burger, hamburger, cheeseburger, hot dog, hotdog, sub sandwich, panini, wrap
-drink: coffee, tea, juice, wine, beer, milk, water, soda, smoothie, lemonade, milkshake, beverage, cocktail, champagne
+drink: coffee, tea, juice, wine, beer, milk, soda, smoothie, lemonade, milkshake, beverage, cocktail, champagne
 drink: orange juice, red wine, white wine
 beverage: coffee, tea, juice, wine, beer, milk, soda, smoothie, lemonade
 wine: red wine, white wine

@@ -105,8 +105,12 @@ def _ladder(analysis: Analysis, phrase: Phrase, begin: int) -> Ladder:
 
 
 def _finished(analysis: Analysis, begin: int, end: int) -> bool:
-    """Whether the last clause before a cut has its verb."""
+    """Whether the last clause before a cut has its verb, and the verb what it needs."""
     tokens = analysis.tokens
+    if end + 1 < len(tokens) and tokens[end - 1].tag in {"VERB", "PART"}:
+        infinitive = tokens[end].lower == "to" and tokens[end + 1].tag == "VERB"
+        if infinitive or (tokens[end - 1].lemma, tokens[end].lower) == ("hold", "onto"):
+            return False
     last = next((place for place in range(end - 1, begin, -1) if tokens[place].lower in CLAUSES), None)
     if last is None or any(token.tag in {"VERB", "PART"} for token in tokens[last:end]):
         return True
@@ -148,7 +152,8 @@ def _names(analysis: Analysis, phrase: Phrase) -> Iterator[str]:
     for begin in dict.fromkeys(begins):
         before = tokens[begin - 1] if begin > phrase.start else None
         bound = before is not None and (
-            before.tag in {"CONJ", "PUNCT"} or (before.tag in {"ADJ", "NOUN"} and tokens[begin].lower.endswith("ed"))
+            before.tag in {"CONJ", "PUNCT"}
+            or (before.tag in {"ADJ", "NOUN"} and len(tokens[begin].lower) > 3 and tokens[begin].lower.endswith("ed"))
         )
         if not bound and tokens[begin].tag in {"ADJ", "PART", "NOUN"} and tokens[begin].lower not in QUANTITIES:
             yield surface(analysis, begin, phrase.end).lower()

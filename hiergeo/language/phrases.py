@@ -160,9 +160,11 @@ def _describes(found: Sequence[Token], place: int, start: int) -> bool:
         return found[place].lemma in grammar.COMPOUNDED
     if place > start:
         return found[place - 1].tag in ("DET", "ADJ", "NUM", "ADV", "CONJ", "PUNCT", "PART")
-    before = found[place - 1].tag if place else "CONJ"
+    if place and found[place - 1].tag not in ("ADP", "CONJ", "PUNCT", "NEG"):
+        return False
     passive = not found[place].lower.endswith("ing")
-    return before in ("ADP", "CONJ", "PUNCT", "NEG") and (passive or found[place].lemma in grammar.STANDING)
+    of = place > 0 and found[place - 1].lower == "of"
+    return passive or of or found[place].lemma in grammar.STANDING
 
 
 def _phrase(found: Sequence[Token], start: int, head: int) -> Phrase:
@@ -178,11 +180,11 @@ def _noun(found: Sequence[Token], first: int, head: int) -> tuple[str, int]:
     for begin in range(max(first, head + 1 - LONGEST_COMPOUND), head):
         if any(token.tag in ("PUNCT", "CONJ") for token in found[begin:head]):
             continue
-        noun = " ".join((*(token.lower for token in found[begin:head]), single))
-        if found[begin].tag != "NOUN" and noun not in grammar.NAMED_BY_ADJECTIVE:
-            continue
-        if lexicon().is_noun(noun):
-            return noun, begin
+        before = " ".join(token.lower for token in found[begin:head])
+        for noun in (f"{before} {single}", f"{before} {found[head].lower}"):
+            named = found[begin].tag == "NOUN" or noun in grammar.NAMED_BY_ADJECTIVE
+            if named and lexicon().is_noun(noun):
+                return noun, begin
     return single, head
 
 
@@ -193,7 +195,8 @@ def _main(found: Sequence[Token], phrases: Sequence[Phrase]) -> Phrase | None:
     if found[0].tag == "ADP" and found[0].lower != "of":
         free = [each for each in candidates if each.start == 0 or found[each.start - 1].tag not in ("ADP", "CONJ")]
         candidates = candidates[candidates.index(free[0]) :] if free else candidates
-    place = 0
+    watchers = found[candidates[0].head].lower in grammar.WATCHERS
+    place = 1 if watchers and len(candidates) > 1 else 0
     while place + 1 < len(candidates) and _introduces(found, candidates[place], candidates[place + 1]):
         place += 1
     return candidates[place]

@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from hiergeo.errors import HiergeoError, InputError
 from hiergeo.language.resource import RESOURCE, SEPARATOR, Section
 from hiergeo.storage.files import atomic_write, read_lines
 
@@ -45,7 +46,17 @@ def make(folder: Path) -> str:
 
     Raises:
         UnavailableError: a file is missing.
+        InputError: they are not those of WordNet 3.0.
     """
+    try:
+        return _made(folder)
+    except (ValueError, LookupError) as error:
+        if isinstance(error, HiergeoError):
+            raise
+        raise InputError(f"{folder} does not hold the files of WordNet 3.0: {CURE}.") from error
+
+
+def _made(folder: Path) -> str:
     counts = _counts(folder)
     sections = {
         **_nouns(folder, counts),

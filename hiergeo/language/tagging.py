@@ -18,7 +18,7 @@ TOKEN = re.compile(r"[^\W_](?:[^\W_]|[.'’\-](?=[^\W_]))*|['’][^\W\d_]+|\S")
 CLITIC = re.compile(r"(?<=\w)(?:n['’]t|['’](?:s|re|ve|ll|d|m))$", re.IGNORECASE)
 
 LONGEST = 40
-"""Letters of a word; longer ones are no English."""
+"""Letters of a word that are looked at; longer ones are no English, and would fill what is remembered of words."""
 
 COMPOUND = 1.0
 """How much likelier than another class a noun is that is part of a noun of two words, as a natural logarithm."""
@@ -26,8 +26,8 @@ COMPOUND = 1.0
 COLLECTIVE = frozenset({"people", "police", "cattle", "couple", "family", "sheep", "fish", "deer", "team", "crowd"})
 """Nouns in the singular with verbs in the plural."""
 
-AGREEMENT = 1.5
-"""How much likelier a form in -s is after a noun in the singular, and less likely another, as a natural logarithm."""
+AGREEMENT, DISAGREEMENT = 1.5, 3.0
+"""How much likelier a form in -s is after a noun in the singular, and less likely another, as natural logarithms."""
 
 Scores = dict[str, float]
 
@@ -83,7 +83,7 @@ class Token:
 def tokens(text: str) -> tuple[Token, ...]:
     """The tokens of a text, tagged; of any text, in time linear in its length."""
     spans = [span for match in TOKEN.finditer(text) for span in _split(text, *match.span())]
-    words = [text[start:end].lower().replace("’", "'") for start, end in spans]
+    words = [text[start : min(end, start + LONGEST)].lower().replace("’", "'") for start, end in spans]
     shouted = text.isupper()
     options = [
         _classes(word, shouted or not text[start].isupper() or not place or words[place - 1] in ".!?")
@@ -96,7 +96,7 @@ def tokens(text: str) -> tuple[Token, ...]:
         elif word == "'s":
             options[place] = _after_clitic(options[place - 1] if place else {})
         elif place and "VERB" in options[place] and _is_singular(words[place - 1], options[place - 1]):
-            agreement = AGREEMENT if word.endswith("s") else -AGREEMENT
+            agreement = AGREEMENT if word.endswith("s") else -DISAGREEMENT
             options[place] = options[place] | {"VERB": options[place]["VERB"] + agreement}
     found = []
     for (start, end), word, tag in zip(spans, words, _best(words, options), strict=True):
@@ -106,7 +106,7 @@ def tokens(text: str) -> tuple[Token, ...]:
 
 def known_words(text: str) -> tuple[int, int]:
     """How many words of a text English has, and how many words there are."""
-    words = [word for word in (match.group().lower() for match in TOKEN.finditer(text)) if word[0].isalpha()]
+    words = [word[:LONGEST].lower() for word in TOKEN.findall(text) if word[0].isalpha()]
     return sum(map(_is_english, words)), len(words)
 
 
@@ -134,10 +134,12 @@ def _are_noun(first: str, second: str) -> bool:
     """Whether two words are a noun of the lexicon of which neither is an adjective: a teddy bear, a parking meter."""
     if not first.isalpha() or not second.isalpha() or first in grammar.COLOURS or _closed(first) or _closed(second):
         return False
-    known = lexicon()
+    known, both = lexicon(), f"{first} {lemma(second, 'noun')}"
+    if both in grammar.TOGETHER:
+        return True
     if lemma(first, "adjective") in known.adjectives or not known.is_noun(first):
         return f"{first} {second}" in grammar.NAMED_BY_ADJECTIVE
-    return known.is_noun(f"{first} {lemma(second, 'noun')}")
+    return known.is_noun(both)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -155,7 +157,7 @@ def _classes(word: str, plain: bool) -> Scores:
         return closed
     if word[0].isdigit():
         return {"NUM": 0.0}
-    if len(word) > LONGEST or not word.isascii():
+    if len(word) >= LONGEST or not word.isascii():
         return {"NOUN": 0.0} if word.replace("-", "").isalpha() and ord(word[0]) < 0x250 else {"OTHER": 0.0}
     weights = _open(word)
     if not weights:
@@ -249,6 +251,8 @@ def _open(word: str) -> Scores:
         weights["ADJ"] = weights.get("ADJ", 1.0) + 10 * weights.get("NOUN", 1.0)
     if word in grammar.NOUNS_IN_ING:
         weights["PART"] = 0.5
+    if word in grammar.ONLY_ADJECTIVES:
+        return {"ADJ": weights["ADJ"]}
     return weights
 
 

@@ -13,12 +13,16 @@ from pathlib import Path
 import corpus_common
 import numpy as np
 import torch
+from construction_toys import ToyBackend, ToyJudge
 from training_common import captions, chains
 from typer.main import get_command
 
 from hiergeo import adapters, cli
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import read_head_config, write_head
+from hiergeo.construction import card
+from hiergeo.construction.backends import BACKENDS
+from hiergeo.construction.judges import JUDGES
 from hiergeo.datasets import scenes
 from hiergeo.errors import InputError
 from hiergeo.storage import archives, documents, tensors
@@ -81,6 +85,8 @@ def prepare(inputs: Path) -> None:
     write_head(inputs / "head", head, {"base": "tiny", "base_fingerprint": None, "geometry": "euclidean"})
     _inputs_of_corpus(inputs / "corpus")
     adapters.load("tiny").encode_text(["a red square"])
+    BACKENDS.own |= {"toy": ToyBackend}  # type: ignore[operator]
+    JUDGES.own |= {"toy": ToyJudge}  # type: ignore[operator]
     mirror.serve()
 
 
@@ -189,6 +195,18 @@ def _corpus(out: Path) -> str | None:
     return f"{digest} {edges} {corpus_common.poisoned(folder)}" if whole else None
 
 
+def _chains(out: Path) -> str | None:
+    """The files of a build that has its card, whose hashes they have."""
+    folder = out / "chains"
+    if not (folder / card.JSON).exists():
+        return None
+    told = documents.read(folder / card.JSON, card.SCHEMA)["files"]
+    for name, facts in told.items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != facts["sha256"]:
+            raise InputError(f"{name} is not the file that the card tells of.")
+    return json.dumps(told, sort_keys=True)
+
+
 CORPUS_ITEMS = 23
 """Captions in the inputs of an index, without the poisoned one."""
 
@@ -213,6 +231,10 @@ SHARDS = (
     "4",
     "--out",
     "OUT/ix",
+)
+BUILD = (
+    *("build", *SCENES, "--shard-rows", "5", "--test-fraction", "0.5", "--seed", "1"),
+    *("--backend", "toy", "--judge", "toy", "--out", "OUT/chains"),
 )
 EMBED = ("embed", "-m", "tiny", *SCENES, "--batch-size", "8", "--out", "OUT/a.npz")
 HEAD = ("train", "head", "--train", "INPUTS/chains.npz", "--steps", "4", "--hidden", "4", "--out", "OUT/head")
@@ -254,4 +276,5 @@ VERBS = (
     Verb("compare", COMPARE, _report),
     Verb("study", STUDY, _report),
     Verb("data fetch", FETCH, _fetched),
+    Verb("build", BUILD, _chains),
 )

@@ -74,8 +74,9 @@ RULES = (
 )
 EXAMPLE = "For example, {given} is answered with {answer}"
 
-ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>[]"}
-"""Characters that open and close marks such as ``<|im_end|>`` and ``[INST]``, as JSON may write them."""
+ESCAPED = {code: f"\\u{code:04x}" for code in (*map(ord, "<>[]"), *range(0xD800, 0xE000))}
+"""Characters that open and close marks such as ``<|im_end|>`` and ``[INST]``, and halves of surrogate pairs, which
+UTF-8 cannot write, as JSON may write them."""
 
 
 @final

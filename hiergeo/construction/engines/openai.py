@@ -7,9 +7,9 @@ variable, and nothing that an endpoint sends is looked at before the key is stru
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, final
 from urllib.parse import urlsplit
 
@@ -199,14 +199,8 @@ class OpenAIEngine(Engine):
                 self._check_model()
             proofs = self._prove(prompts)
             yield from enumerate(proofs)
-        stop = threading.Event()
-        pool = ThreadPoolExecutor(self.endpoint.concurrency, thread_name_prefix="hiergeo-openai")
-        work = {pool.submit(self._answer, prompts[row], stop): row for row in range(len(proofs), len(prompts))}
-        try:
-            yield from _finished(work, stop)
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
+        rows = range(len(proofs), len(prompts))
+        yield from _at_once(rows, lambda row, stop: self._answer(prompts[row], stop), self.endpoint.concurrency)
 
     def close(self) -> None:
         self._transport.close()
@@ -264,7 +258,7 @@ class OpenAIEngine(Engine):
             return reply
         raise UnavailableError(
             f"{self.endpoint.address} does not answer as an OpenAI-compatible endpoint ({shortened(trouble, 200)}): "
-            "check base_url, then go on with the same command."
+            "check base_url."
         )
 
     def _request(self, prompt: Prompt, mode: int) -> dict[str, Any]:
@@ -287,24 +281,48 @@ class OpenAIEngine(Engine):
             404: f"check base_url, which mostly ends in /v1, and that '{self.model}' is a model of it",
         }
         cure = cures.get(answer.status, "check the endpoint")
-        return UnavailableError(f"{where} answers with status {answer.status} ({told}): {cure}, then start again.")
+        return UnavailableError(f"{where} answers with status {answer.status} ({told}): {cure}.")
 
 
-def _finished(work: Mapping["Future[Reply]", int], stop: threading.Event) -> Iterator[tuple[int, Reply]]:
-    """Replies as they come. After the first failure no request is begun; those under way are still given."""
-    failure: BaseException | None = None
-    for future in as_completed(work):
-        try:
-            reply = future.result()
-        except (CancelledError, transport.Stopped):
-            continue
-        except Exception as error:
-            failure = failure or error
-            stop.set()
-            for each in work:
-                each.cancel()
-            continue
-        yield work[future], reply
+def _at_once(
+    rows: Iterable[int], answer: Callable[[int, threading.Event], Reply], concurrency: int
+) -> Iterator[tuple[int, Reply]]:
+    """Replies as they come, several asked for at a time.
+
+    After the first failure no row is begun; replies that are under way are still given, then the failure is raised.
+    Where the caller stops asking, what is under way is left alone: its threads do not keep the process from ending.
+    """
+    stop, lock, left = threading.Event(), threading.Lock(), iter(rows)
+    done: SimpleQueue[tuple[int, Reply | Exception] | None] = SimpleQueue()
+
+    def work() -> None:
+        while not stop.is_set():
+            with lock:
+                row = next(left, None)
+            if row is None:
+                break
+            try:
+                done.put((row, answer(row, stop)))
+            except Exception as error:
+                stop.set()
+                done.put((row, error))
+        done.put(None)
+
+    threads = [threading.Thread(target=work, name="hiergeo-openai", daemon=True) for _ in range(concurrency)]
+    for thread in threads:
+        thread.start()
+    failure, running = None, len(threads)
+    try:
+        while running:
+            found = done.get()
+            if found is None:
+                running -= 1
+            elif isinstance(found[1], Reply):
+                yield found[0], found[1]
+            elif failure is None or isinstance(failure, transport.Stopped):
+                failure = found[1]
+    finally:
+        stop.set()
     if failure is not None:
         raise failure
 

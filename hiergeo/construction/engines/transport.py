@@ -125,13 +125,13 @@ class Transport:
                 trouble, wait = f"status {answer.status}, {answer.told}", answer.wait
             if wait is not None and wait > PATIENCE:
                 raise UnavailableError(
-                    f"{self.address} asks to wait {wait:,.0f} seconds ({trouble}): start the same command again later."
+                    f"{self.address} asks to wait {wait:,.0f} seconds ({trouble}); what was answered is kept."
                 )
             if patient and attempt < self._attempts and stop.wait(_pause(attempt) if wait is None else wait):
                 raise Stopped
         raise UnavailableError(
-            f"{self.address} cannot be reached or stays busy ({trouble}): what was answered is kept; start the same "
-            "command again when it is up."
+            f"{self.address} cannot be reached or stays busy ({trouble}): start it, or check base_url; what "
+            "was answered is kept."
         )
 
     def close(self) -> None:

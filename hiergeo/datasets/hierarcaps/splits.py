@@ -134,7 +134,11 @@ def check_no_leakage(training: Hierarchy | Sequence[Row], *, home: Path | None =
         source = f"split '{training.split}'" if isinstance(training, Hierarchy) else "these rows"
         raise InputError(
             f"cannot train on {source}: {leaked} of {len(rows)} rows describe test images; "
-            + ("leave them out." if own else "train on split 'expanded-train' instead.")
+            + (
+                "leave them out (`hiergeo data leaks --kept FILE` does)."
+                if own
+                else "train on split 'expanded-train' instead."
+            )
         )
 
 

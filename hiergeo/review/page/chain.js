@@ -101,7 +101,7 @@ function cell(row, side, tier, text, editing) {
       "data-side": side,
       value: text,
     });
-    return h("td", { class: side }, field);
+    return h("td", { class: side, "data-label": positive ? "" : "but not" }, field);
   }
   const before = row.built[side]?.[tier];
   const changed = before !== text && h("del", { "aria-label": "before" }, caption(before, 200));
