@@ -89,6 +89,8 @@ This is a picture of an old clock tower | clock tower | This is a picture of an 
 the parking meter is broken | parking meter | the parking meter
 An elderly couple sharing an umbrella | couple | An elderly couple | elderly
 a close-up of a bee on a flower | bee | a close-up of a bee
+The kids building a sandcastle | kid | The kids
+A rusty anchor half buried in the sand | anchor | A rusty anchor | rusty
 """
 """Caption, the noun that it is about, what is left with every trail cut off, and modifiers of the noun."""
 

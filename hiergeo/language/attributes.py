@@ -86,6 +86,7 @@ ADJECTIVES = (
     _axis("shape", "round circular|square|rectangular|triangular|oval|heart-shaped"),
     _axis("pattern", "striped|plain|checkered|polka-dotted|floral flowered"),
     _axis("side", "left|right"),
+    _axis("order", "first|last"),
     _axis("end", "front|back rear"),
     _axis("level", "top upper|bottom lower"),
     _axis("place", "indoor|outdoor"),

@@ -39,6 +39,11 @@ SHOWING = word_set("show depict say read represent display")
 HINDERED = word_set("like as for about than if almost nearly barely hardly never instead except unlike")
 """Words after which things are compared, meant or hindered, and need not be there."""
 
+GAZING = word_set("look smile pose stare gaze face wave grin glance")
+"""Verbs after which a camera is the one that takes the picture."""
+
+CAMERAS = frozenset({"camera", "lens", "photographer", "viewer"})
+
 DENIALS = frozenset({"without", "no", "not", "n't", "nor", "neither", "cannot"})
 
 
@@ -206,6 +211,7 @@ def _parts(words: Sequence[Token], thing: Thing | None) -> list[Part]:
         elif token.tag != "PUNCT" and word not in SILENT:
             links.append(word)
     unreal = unreal or not HINDERED.isdisjoint(links)
+    unreal = unreal or (thing is not None and verb in GAZING and thing.noun in CAMERAS)
     if thing is not None:
         thing = replace(thing, denied=thing.denied or denied, unreal=thing.unreal or unreal)
     if thing is not None or verb or links or manner:

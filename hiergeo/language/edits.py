@@ -71,6 +71,39 @@ SURFACES = word_set("sidewalk roof rooftop floor bridge hill mountain table shel
 UNFIT = {"on": AREAS, "in": SURFACES, "inside": SURFACES, "down": AREAS, "up": AREAS, "onto": AREAS, "into": SURFACES}
 """Preposition -> nouns that it does not go with."""
 
+RANKS = word_set("first second third fourth fifth sixth seventh eighth ninth tenth last best favorite favourite lead")
+"""Words that go with few nouns: a sixth birthday cake, but no sixth carrot; a lead singer, but no lead dancer."""
+
+UNCHANGED = frozenset({"sheep", "deer", "fish", "cattle"})
+"""Nouns whose plural is the singular, or that have none."""
+
+SINGLE = frozenset({"one", "single"})
+"""Words before one thing."""
+
+HERDS = frozenset({"herd", "flock", "school", "pack", "group", "swarm", "crowd", "bunch", "number", "lot"})
+"""Nouns before ``of`` and several animals."""
+
+GOING = MOTIONS - {"jump"} | {"drive", "come", "fly", "step", "climb", "go", "ride"}
+"""Verbs of what goes into a place or out of it."""
+
+WOMEN = word_set("woman girl lady female mom mother daughter sister wife girlfriend grandmother bride queen waitress")
+MEN = word_set("man boy gentleman male dad father son brother husband boyfriend grandfather groom king waiter guy")
+
+UNFIT_AFTER = {"his": WOMEN, "he": WOMEN, "her": MEN, "she": MEN}
+"""Pronoun -> persons that it does not stand for."""
+
+AGED = word_set("old elderly young little small")
+"""Qualities that say how old a person is."""
+
+POSSESSIVES = frozenset({"my", "your", "his", "her", "its", "our", "their"})
+
+SET_PHRASES = {
+    "full": word_set("bloom moon view swing length speed size"),
+    "hot": word_set("air"),
+    "dead": word_set("end"),
+}
+"""Adjective -> nouns with which it says something of its own."""
+
 SIBLINGS = 6
 """So many of a noun's siblings in the lexicon are tried where the lists have none."""
 
@@ -81,8 +114,8 @@ class Edit:
     """A replacement of words.
 
     Attributes:
-        kind: ``noun``, ``being`` (an animal or a robot for a person), ``quality``, ``number``, ``verb``, ``place`` or
-            ``denial``.
+        kind: ``noun``, ``being`` (an animal for a person, in texts of one phrase), ``quality``, ``number``, ``verb``,
+            ``place`` or ``denial``.
         start: first token that is replaced.
         end: one past the last.
         words: what stands there instead.
@@ -95,10 +128,16 @@ class Edit:
 
 
 def edits(analysis: Analysis) -> Iterator[Edit]:
-    """Every edit of a caption, from its beginning to its end; none inside a denial."""
+    """Every edit of a caption, from its beginning to its end; none inside a denial or a name."""
+    for edit in _edits(analysis):
+        if not any(low < edit.end and edit.start < high for low, high in analysis.names):
+            yield edit
+
+
+def _edits(analysis: Analysis) -> Iterator[Edit]:
     for phrase in analysis.phrases:
         if _free(analysis, phrase.start, phrase.end):
-            yield from _nouns(analysis.tokens, phrase)
+            yield from _nouns(analysis, phrase)
             yield from _qualities(analysis.tokens, phrase)
             yield from _numbers(analysis.tokens, phrase)
     inside = {place for phrase in analysis.phrases for place in range(phrase.start, phrase.end)}
@@ -113,8 +152,9 @@ def applied(analysis: Analysis, edit: Edit) -> str:
     before = analysis.caption[: analysis.tokens[edit.start].start]
     behind = analysis.caption[analysis.tokens[edit.end - 1].end :]
     words = " ".join(edit.words)
-    if analysis.tokens[edit.start].text[:1].isupper() and edit.start == 0:
-        words = words[:1].upper() + words[1:]
+    replaced = analysis.tokens[edit.start].text
+    if replaced[:1].isupper():
+        words = words.upper() if len(replaced) > 1 and replaced.isupper() else words[:1].upper() + words[1:]
     last = before.split()[-1:]
     if last and last[0].lower() in {"a", "an"} and before[-1:].isspace():
         begin = before.rindex(last[0])
@@ -150,13 +190,15 @@ def _free(analysis: Analysis, start: int, end: int) -> bool:
     return not any(low < end and start < high for low, high in analysis.negated)
 
 
-def _nouns(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
+def _nouns(analysis: Analysis, phrase: Phrase) -> Iterator[Edit]:
     """Other things of the kind, in the number of the noun."""
+    tokens = analysis.tokens
     head = tokens[phrase.head]
     if head.tag != "NOUN" or any(token.lower in PRIVATIVE for token in tokens[phrase.start : phrase.end]):
         return
     start = phrase.end - len(phrase.noun.split())
-    while start > phrase.start and tokens[start - 1].tag == "NOUN":
+    named = {place for low, high in analysis.names for place in range(low, high)}
+    while start > phrase.start and tokens[start - 1].tag == "NOUN" and start - 1 not in named:
         start -= 1
     nouns = dict.fromkeys(
         [
@@ -167,8 +209,13 @@ def _nouns(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
     )
     before = {token.lower for token in tokens[phrase.start : phrase.head]}
     several = head.lower != head.lemma or head.lower == "people" or bool(before & MANY)
+    if before & RANKS:
+        return
     several = several or any((attributes.value(word) or 0) > 1 for word in before)
+    several = several or (head.lower in UNCHANGED and not before & SINGLE and _is_herd(tokens, phrase))
     counted = several or any(token.tag in {"DET", "NUM"} for token in tokens[phrase.start : phrase.head])
+    after = (each.start for each in analysis.phrases if each.start >= phrase.end and is_kind(each.noun, "person"))
+    reach = next(after, len(tokens))
     *_, last = nouns
     for noun in nouns:
         others = things.replacements(noun, counted) or things.replacements(noun, not counted)
@@ -178,10 +225,23 @@ def _nouns(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
             if other in UNFIT.get(tokens[phrase.start - 1].lower if phrase.start else "", ()):
                 continue
             odd = is_kind(noun, "person") and not is_kind(other, "person")
+            if any(other in UNFIT_AFTER.get(token.lower, ()) for token in tokens[phrase.end : reach]):
+                continue
+            if odd and (phrase.start or phrase.end < len(tokens)):
+                continue
+            if before & AGED and is_kind(noun, "child") != is_kind(other, "child"):
+                continue
             words = tuple((plural(other) if several else other).split())
             yield Edit("being" if odd else "noun", start, phrase.head + 1, words)
         if others:
             return
+
+
+def _is_herd(tokens: tuple[Token, ...], phrase: Phrase) -> bool:
+    """Whether a noun without a plural means several: it has no determiner, or is of a herd."""
+    before = [token.lemma for token in tokens[max(0, phrase.start - 2) : phrase.start]]
+    bare = not any(token.tag == "DET" for token in tokens[phrase.start : phrase.head])
+    return bare and (before[1:] != ["of"] or before[0] in HERDS)
 
 
 def _siblings(noun: str) -> list[str]:
@@ -191,7 +251,7 @@ def _siblings(noun: str) -> list[str]:
         if found:
             return found[:SIBLINGS]
     if is_kind(noun, "person"):
-        return ["dog", "horse", "robot"]
+        return ["dog", "horse"]
     sense = synset_of(noun)
     beside = () if sense is None else lexicon().siblings(sense)
     alike = [word for word in beside if any(is_kind(word, kind) for kind in kinds(noun))]
@@ -200,25 +260,34 @@ def _siblings(noun: str) -> list[str]:
 
 def _qualities(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
     """Qualities that exclude those of the noun."""
-    words = [tokens[at].lower for at in range(phrase.start, phrase.head)]
+    words = [tokens[at].lower for at in range(phrase.start, phrase.end - len(phrase.noun.split()))]
     several = sum(word in COLOURS for word in words) > 1
     for at, word in enumerate(words):
         nuance = word in {"light", "dark", "bright", "deep"} and any(after in COLOURS for after in words[at + 1 :])
-        name = (
-            at > 0
-            and tokens[phrase.start + at].text[:1].isupper()
-            and not all(token.text.isupper() for token in tokens[:3])
-        )
-        if nuance or name or (several and word in COLOURS):
+        if nuance or (several and word in COLOURS):
             continue
         for other in attributes.alternatives(word):
-            if other == "closed" and phrase.noun not in OPENING:
-                continue
-            if word == "little" and is_kind(phrase.noun, "person"):
-                continue
-            if word in COLOURS and other not in COATS and is_kind(phrase.noun, "animal"):
-                continue
-            yield Edit("quality", phrase.start + at, phrase.start + at + 1, (other,))
+            if _fits(word, other, phrase.noun):
+                yield Edit("quality", phrase.start + at, phrase.start + at + 1, (other,))
+
+
+def _fits(word: str, other: str, noun: str) -> bool:
+    """Whether a noun can have both a quality of it and the one that replaces it."""
+    person, animal = is_kind(noun, "person"), is_kind(noun, "animal")
+    if noun in SET_PHRASES.get(word, ()) or other == "colorless":
+        return False
+    if other == "closed":
+        return noun in OPENING
+    if word in COLOURS:
+        return other in COATS or not animal
+    axes = attributes.axes_of(word) & attributes.axes_of(other)
+    if "age of beings" in axes:
+        return person or animal
+    if "age of things" in axes:
+        return not (person or animal)
+    if "size" in axes:
+        return not person
+    return "weight" not in axes or not is_kind(noun, "weather")
 
 
 def _numbers(tokens: tuple[Token, ...], phrase: Phrase) -> Iterator[Edit]:
@@ -274,6 +343,12 @@ def _places(analysis: Analysis, place: int) -> Iterator[Edit]:
         wanted = BOTH_WAYS.get(words, ())
         if wanted and not any(is_kind(noun, kind) for kind in wanted):
             return
+        before = next((token for token in reversed(tokens[:place]) if token.tag not in {"ADV", "ADJ"}), None)
+        if words == "into" and (before is None or before.lemma not in GOING):
+            return
+        needed = before is not None and before.tag == "PART" and not before.lower.endswith("ing")
         for other in others:
+            if other == "without" and (needed or tokens[after.start].lower in POSSESSIVES):
+                continue
             yield Edit("denial" if other == "without" else "place", place, place + length, tuple(other.split("_")))
         return

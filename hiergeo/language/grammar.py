@@ -216,6 +216,7 @@ STANDING = frozenset(
 NAMED_BY_ADJECTIVE = frozenset(
     {"baked potato", "cellular phone", "dining room", "dining table", "electric guitar", "flying fish", "french fries"}
     | {"frying pan", "golden retriever", "great dane", "hard drive", "high chair", "high school", "hot dog", "hot tub"}
+    | {"hot air balloon"}
     | {"light bulb", "living room", "mobile phone", "polar bear", "remote control", "rolling pin", "soft drink"}
     | {
         "stainless steel",

@@ -49,7 +49,7 @@ vehicle: fire truck, firetruck, fire engine, pickup truck, dump truck, police ca
 vehicle: sled
 vehicle: tricycle, golf cart, bulldozer, automobile, trolley car, subway train, motor vehicle, snowmobile, atv, semi
 aircraft: airplane, plane, jet, helicopter, jet plane, airliner, seaplane, biplane, jetliner, fighter jet, glider
-aircraft: aeroplane
+aircraft: aeroplane, hot air balloon
 airplane: jet, jetliner, airliner, seaplane, biplane, passenger jet, jet plane, fighter jet, jumbo jet
 bus: school bus, tour bus, double decker bus, minibus, city bus, double-decker
 truck: fire truck, firetruck, pickup truck, dump truck, food truck, semi, tow truck, garbage truck, pickup
@@ -148,7 +148,7 @@ board: surfboard, snowboard, skateboard
 clothing: shirt, jacket, dress, sweater, coat, skirt, suit, hat, tie, scarf, shoe, glove, sock, boot, sandal, uniform
 clothing: swimsuit
 clothing: clothes, wetsuit, jeans, pants, shorts, t-shirt, hoodie, cap, necktie, bow tie, costume, vest, apron, bikini
-clothing: outfit, robe, belt
+clothing: outfit, robe, belt, veil
 hat: cap, cowboy hat, helmet, santa hat, sun hat
 tie: necktie, bow tie
 utensil: knife, fork, spoon, chopstick, spatula, ladle, tongs, scissors, pan
@@ -161,6 +161,7 @@ flower: rose, tulip, sunflower, daisy, orchid, lily, carnation
 tree: palm tree, pine tree, christmas tree, oak, pine
 decoration: vase, statue, painting, candle, ornament, banner, wreath, figurine
 light: lamp, candle, street light, lantern, traffic light, street lamp, headlight, chandelier
+structure: staircase, balcony
 structure: building, bridge, tower, fence, fountain, gate, pier, tunnel, wall, tent, statue, monument, dam, house
 weather: rain, snow, storm, fog, wind, lightning
 instrument: musical instrument, guitar, violin, piano, drum, trumpet, flute, banjo, cello, saxophone

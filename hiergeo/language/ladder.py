@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import final
 
 from hiergeo.language.attributes import PRIVATIVE, word_set
-from hiergeo.language.claims import QUANTITIES, subject
+from hiergeo.language.claims import CAMERAS, GAZING, QUANTITIES, subject
 from hiergeo.language.edits import spoken
 from hiergeo.language.grammar import AUXILIARIES, BOUND
 from hiergeo.language.kinds import is_kind, kinds
@@ -29,6 +29,9 @@ UNCOUNTED = word_set("clothing furniture luggage food fruit jewelry dishware wea
     "sports equipment"
 }
 """Kinds without a plural."""
+
+NAMED = ("place", "structure", "body of water")
+"""Kinds of things whose names end with what they are: a bridge, but not everybody called Baker."""
 
 
 @final
@@ -63,6 +66,8 @@ def surface(analysis: Analysis, start: int, end: int) -> str:
     tokens = analysis.tokens
     while end > start and (tokens[end - 1].lower in DANGLING or tokens[end - 1].tag == "PUNCT"):
         end -= 1
+    if any(low <= start < high for low, high in analysis.names):
+        return analysis.text(start, end)
     first, space, rest = analysis.text(start, end).partition(" ")
     return (first.lower() if first[1:] == first[1:].lower() else first) + space + rest
 
@@ -71,8 +76,10 @@ def _sure(analysis: Analysis, phrase: Phrase) -> bool:
     """Whether a phrase after the main one tells of a thing that is there."""
     head = analysis.tokens[phrase.head]
     before = analysis.tokens[max(0, phrase.start - 2) : phrase.start]
+    leading = analysis.tokens[max(0, phrase.start - 3) : phrase.start]
     return (
         head.tag == "NOUN"
+        and not (head.lemma in CAMERAS and any(token.lemma in GAZING for token in leading))
         and not any(low <= phrase.head < high for low, high in analysis.negated)
         and not any(token.lower in {"for", "like", "as", "about", "than", "of", "to"} for token in before)
         and not any(token.lower in PRIVATIVE for token in analysis.tokens[phrase.start : phrase.end])
@@ -82,6 +89,7 @@ def _sure(analysis: Analysis, phrase: Phrase) -> bool:
 def _ladder(analysis: Analysis, phrase: Phrase, begin: int) -> Ladder:
     ends = {start for start, _ in analysis.trails if phrase.end <= start}
     ends.update(_inner(analysis, phrase.end + 1))
+    ends -= {end for end in ends if any(low < end < high for low, high in analysis.names)}
     ends = {end for end in ends if _finished(analysis, begin, end) and stands_apart(analysis.tokens, end)}
     if begin:
         ends.add(len(analysis.tokens))
@@ -92,7 +100,9 @@ def _ladder(analysis: Analysis, phrase: Phrase, begin: int) -> Ladder:
     head = analysis.tokens[phrase.head]
     several = head.lower != head.lemma
     above: list[str] = []
-    if not any(token.lower in PRIVATIVE for token in analysis.tokens[phrase.start : phrase.end]):
+    named = any(low <= phrase.head < high for low, high in analysis.names)
+    told = not named or any(is_kind(phrase.noun, kind) for kind in NAMED)
+    if told and not any(token.lower in PRIVATIVE for token in analysis.tokens[phrase.start : phrase.end]):
         bare = phrase.noun.split()[-1:]
         if [phrase.noun] != bare and is_kind(phrase.noun, bare[0]):
             above += bare
@@ -143,7 +153,8 @@ def _plain(analysis: Analysis, begin: int, end: int) -> str:
             runs.append(analysis.text(start, place))
         start = place + 1
     text = spoken(" ".join(runs).rstrip(" .,;:!?"))
-    return text[:1].lower() + text[1:] if text[1:] == text[1:].lower() else text
+    named = any(low <= begin < high for low, high in analysis.names)
+    return text[:1].lower() + text[1:] if text[1:] == text[1:].lower() and not named else text
 
 
 def _names(analysis: Analysis, phrase: Phrase) -> Iterator[str]:
@@ -155,9 +166,12 @@ def _names(analysis: Analysis, phrase: Phrase) -> Iterator[str]:
         bound = before is not None and (
             before.tag in {"CONJ", "PUNCT"}
             or not stands_apart(tokens, begin)
+            or any(low < begin < high for low, high in analysis.names)
             or (before.tag in {"ADJ", "NOUN"} and len(tokens[begin].lower) > 3 and tokens[begin].lower.endswith("ed"))
         )
         if not bound and tokens[begin].tag in {"ADJ", "PART", "NOUN"} and tokens[begin].lower not in QUANTITIES:
-            yield surface(analysis, begin, phrase.end).lower()
+            name = surface(analysis, begin, phrase.end)
+            named = any(begin < high and low < phrase.end for low, high in analysis.names)
+            yield name if named else name.lower()
         if tokens[begin].lower in PRIVATIVE:
             return

@@ -52,6 +52,7 @@ class Analysis:
         trails: adjoining spans after the main phrase, up to the end. Any number of them can be cut from the end, and
             what is left still holds: phrases with a preposition, participles, clauses, what is joined by ``and``.
         negated: spans under ``no``, ``not``, ``without``; no trail begins inside one.
+        names: spans of proper names: words with capitals inside a sentence, unless all words have them.
     """
 
     caption: str
@@ -60,6 +61,7 @@ class Analysis:
     main: Phrase | None = None
     trails: tuple[Span, ...] = ()
     negated: tuple[Span, ...] = field(default=())
+    names: tuple[Span, ...] = ()
 
     def text(self, start: int, end: int) -> str:
         """The caption from one token to before another, as it is written."""
@@ -81,7 +83,7 @@ def parse(text: str) -> Analysis:
     trails = (
         () if main is None else trails_after(found, main.end, (*negated, *((each.start, each.end) for each in phrases)))
     )
-    return Analysis(text, found, phrases, main, trails, negated)
+    return Analysis(text, found, phrases, main, trails, negated, _names(found))
 
 
 def head_noun(text: str) -> str | None:
@@ -94,6 +96,37 @@ def looks_english(text: str) -> bool:
     """Whether a text has words, and most of them are English."""
     known, words = known_words(text)
     return words > 0 and known >= ENGLISH * words
+
+
+def _names(found: Sequence[Token]) -> tuple[Span, ...]:
+    long = [token for token in found[1:] if len(token.text) > 3 and token.text[0].isalpha()]
+    if len(long) > 2 and all(token.text[0].isupper() for token in long):
+        return ()
+    spans: list[Span] = []
+    for place, token in enumerate(found):
+        if not place or found[place - 1].text in ".!?" or not _has_capital(token):
+            continue
+        begin = place
+        joined = place - (found[place - 1].lower == "'s")
+        if spans and spans[-1][1] == joined:
+            begin = spans.pop()[0]
+        elif place == 1 and found[0].tag in ("NOUN", "ADJ") and found[0].text[0].isupper():
+            begin = 0
+        spans.append((begin, place + 1))
+    return tuple(span for span in spans if not _is_common(found, *span))
+
+
+def _has_capital(token: Token) -> bool:
+    """Whether a word is written as names are: Rome, AT&T, but no T-shirt and no TV."""
+    if not token.text[0].isupper() or token.tag in ("PRON", "DET"):
+        return False
+    shouted = len(token.text) > 1 and token.text.isupper()
+    return (shouted and not lexicon().is_noun(token.lemma)) or token.text[1:2].islower()
+
+
+def _is_common(found: Sequence[Token], start: int, end: int) -> bool:
+    """Whether a word with a capital is a common noun all the same: a Frisbee."""
+    return end == start + 1 and found[start - 1].lower in ("a", "an") and lexicon().is_noun(found[start].lemma)
 
 
 def _phrases(found: Sequence[Token]) -> tuple[Phrase, ...]:
@@ -183,7 +216,7 @@ def _noun(found: Sequence[Token], first: int, head: int) -> tuple[str, int]:
         before = " ".join(token.lower for token in found[begin:head])
         for noun in (f"{before} {single}", f"{before} {found[head].lower}"):
             named = found[begin].tag == "NOUN" or noun in grammar.NAMED_BY_ADJECTIVE
-            if named and lexicon().is_noun(noun):
+            if named and (lexicon().is_noun(noun) or noun == "hot air balloon"):
                 return noun, begin
     return single, head
 

@@ -96,6 +96,10 @@ def tokens(text: str) -> tuple[Token, ...]:
                 options[each] = options[each] | {"NOUN": max(options[each].values()) + COMPOUND}
         elif word == "'s":
             options[place] = _after_clitic(options[place - 1] if place else {})
+        elif word == "half" and place + 1 < len(words) and "PART" in options[place + 1]:
+            options[place] = {"ADV": 0.0}
+        elif place and word in grammar.NOUNS_IN_ING and _is_deed(words, options, place):
+            options[place] = {"PART": 0.0}
         elif place and "VERB" in options[place] and _is_singular(words[place - 1], options[place - 1]):
             agreement = AGREEMENT if word.endswith("s") else -DISAGREEMENT
             options[place] = options[place] | {"VERB": options[place]["VERB"] + agreement}
@@ -122,6 +126,13 @@ def _split(text: str, start: int, end: int) -> list[tuple[int, int]]:
 def _after_clitic(before: Scores) -> Scores:
     """Classes of ``'s``: a verb after a pronoun, else mostly a mark of possession."""
     return {"AUX": 0.0} if "PRON" in before or not before else {"DET": 0.0, "AUX": -3.0}
+
+
+def _is_deed(words: list[str], options: list[Scores], place: int) -> bool:
+    """Whether a noun in -ing is a participle: after a noun and before a determiner, as in kids building a castle."""
+    after = words[place + 1] if place + 1 < len(words) else ""
+    noun = max(options[place - 1], key=lambda tag: options[place - 1][tag]) == "NOUN"
+    return noun and "PART" in options[place] and after in grammar.DETERMINERS and after != "'s"
 
 
 def _is_singular(word: str, classes: Scores) -> bool:

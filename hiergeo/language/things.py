@@ -19,9 +19,9 @@ guy: woman, girl, child
 male: female
 female: male
 kid: adult
-person: dog, horse, robot
-someone: dog, horse, robot
-people: dog, horse, robot
+person: dog, horse
+someone: dog, horse
+people: dog, horse
 baby: puppy, kitten, doll
 child: adult
 father, mother
@@ -40,6 +40,9 @@ waiter, waitress
 surfer, skier, skateboarder, snowboarder, cyclist, swimmer, golfer, tennis player, soccer player, baseball player
 batter, pitcher, catcher, umpire
 chef, doctor, firefighter, police officer, soldier, farmer, teacher, bus driver
+bartender, barista, mechanic, monk, ballerina, farmer, firefighter, soldier, hiker
+fisherman: farmer, mechanic, soldier
+hot air balloon: helicopter, kite, airplane
 dog, cat, horse, cow, sheep, elephant, giraffe, zebra, bear, bird, rabbit, lion, monkey, pig, deer, fox, tiger
 duck, swan, parrot, owl, eagle, penguin, pigeon, seagull, peacock, flamingo, ostrich
 puppy, kitten, calf, lamb, foal
@@ -143,6 +146,7 @@ lamp: clock, mirror, vase
 candle: lamp, clock, vase
 umbrella: bag, hat, book, broom
 hat, scarf, helmet, crown
+veil: crown, scarf, hat
 shirt, jacket, dress, sweater, coat, skirt
 suit, dress, swimsuit, uniform
 tie: scarf, necklace, belt
@@ -187,6 +191,7 @@ wine: coffee, milk, tea
 """
 
 UNCOUNTED = """
+rain: snow, fog
 milk, juice, wine, beer, tea, coffee
 water: snow, sand, grass
 grass, snow, sand, mud, ice
