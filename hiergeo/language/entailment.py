@@ -290,7 +290,8 @@ def _comparable(before: Part | int | None, part: Part, before_other: Part | int 
         return True
     if isinstance(before, Part) and isinstance(before_other, Part):
         mine, yours = before.thing, before_other.thing
-        assert mine is not None and yours is not None
+        assert mine is not None
+        assert yours is not None
         return is_kind(mine.noun, yours.noun) or is_kind(yours.noun, mine.noun)
     return isinstance(before, int) and before == before_other
 
