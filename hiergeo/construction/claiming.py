@@ -145,8 +145,8 @@ def check_review(folder: Path, overwrite: bool) -> None:
     found = next((name for name in (DECISIONS, *REVIEWED) if size_of(folder / name) is not None), None)
     if found and not overwrite:
         raise InputError(
-            f"{folder / found} is of a review of the chains in {folder}, which this build would replace: move the review "
-            "away, choose another folder, or give the review up (--overwrite)."
+            f"{folder / found} is of a review of the chains in {folder}, which this build would replace: move the "
+            "review away, choose another folder, or give the review up (--overwrite)."
         )
 
 
