@@ -4,7 +4,8 @@ Neither holds dates or absolute paths: the same build has the same card, byte fo
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256 as hashing
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from hiergeo._version import __version__
 from hiergeo.construction.card_text import readme
 from hiergeo.construction.leakage import Leakage, leakage, reference
+from hiergeo.corpus.adopting import patiently
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
 from hiergeo.errors import InputError
@@ -22,6 +24,7 @@ from hiergeo.metrics.length import chain_lengths
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
 from hiergeo.storage.files import atomic_write_text, sha256, size_of
+from hiergeo.storage.locks import locked
 
 JSON, README, LEAKS = "card.json", "README.md", "leakage.csv"
 
@@ -99,25 +102,26 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
     for (stage, reason), count in provenance.dropped.items():
         by_stage.setdefault(stage, {})[reason] = count
     plan = portable(provenance.plan)
-    card: dict[str, Any] = {
-        "format": FORMAT,
-        "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
-        "licence": plan.get("licence") or NO_LICENCE,
-        "hiergeo": __version__,
-        "source": provenance.source,
-        "captions": provenance.rows,
-        **contents(folder),
-        "dropped": by_stage,
-        "leakage": leaks.as_dict(),
-        "quality": {},
-        "plan": plan,
-        "backend": portable(provenance.backend),
-        "judge": portable(provenance.judge),
-        "prompts": dict(provenance.prompts),
-        "usage": dict(provenance.usage),
-    }
-    leaks.write(folder / LEAKS)
-    _write(folder, card)
+    chains.everything(folder)
+    with _alone(folder):
+        card: dict[str, Any] = {
+            "format": FORMAT,
+            "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
+            "licence": plan.get("licence") or NO_LICENCE,
+            "hiergeo": __version__,
+            "source": provenance.source,
+            "captions": provenance.rows,
+            **contents(folder),
+            "dropped": by_stage,
+            "leakage": leaks.as_dict(),
+            "quality": {},
+            "plan": plan,
+            "backend": portable(provenance.backend),
+            "judge": portable(provenance.judge),
+            "prompts": dict(provenance.prompts),
+            "usage": dict(provenance.usage),
+        }
+        _write(folder, card, leaks)
     return card
 
 
@@ -131,29 +135,50 @@ def describe(folder: Path, provenance: Provenance, *, progress: bool = False) ->
 
 
 def update_card(
-    folder: Path, *, leaks: Leakage | None = None, quality: Mapping[str, Mapping[str, float]] | None = None
+    folder: Path,
+    *,
+    leaks: Leakage | None = None,
+    quality: Mapping[str, Mapping[str, float]] | None = None,
+    measured: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Bring the card of a folder up to date with its files, with what it shares with others, or with its quality.
 
     Args:
         folder: with a card.
         leaks: what the chains share with other sets, if that was found anew.
-        quality: split -> metric -> value, which join those that the card has; numbers of splits whose rows have
+        quality: split -> metric -> value, which join those that the card has; numbers of splits whose files have
             changed since are left out.
+        measured: split -> `split_sha256` of the rows that `quality` is of.
 
     Raises:
-        InputError: no card, or a damaged one.
+        InputError: no card, a damaged one, or rows that have changed since they were measured.
         UnavailableError: the folder cannot be written.
     """
-    card = read_card(folder)
-    before, now = card["splits"], contents(folder)
-    kept = {name: held for name, held in card["quality"].items() if before.get(name) == now["splits"].get(name)}
-    card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
-    if leaks is not None:
-        card["leakage"] = leaks.as_dict()
-        leaks.write(folder / LEAKS)
-    _write(folder, card)
+    read_card(folder)
+    with _alone(folder):
+        card = read_card(folder)
+        before, now = card["files"], contents(folder)
+        for split, told in (measured or {}).items():
+            if told != _of_split(now["files"], split):
+                raise InputError(f"the {split} split of {folder} has changed since it was measured: measure it again.")
+        kept = {
+            split: held
+            for split, held in card["quality"].items()
+            if split in now["splits"] and _of_split(before, split) == _of_split(now["files"], split)
+        }
+        card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
+        if leaks is not None:
+            card["leakage"] = leaks.as_dict()
+        _write(folder, card, leaks)
     return card
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the card of a folder, waiting for others who write it."""
+    with ExitStack() as held:
+        patiently(lambda: held.enter_context(locked(folder / JSON)))
+        yield
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -169,11 +194,7 @@ def contents(folder: Path) -> dict[str, Any]:
         InputError: a damaged file.
         UnavailableError: the folder holds no chains.
     """
-    files = {
-        name: {"bytes": size, "sha256": sha256(folder / name)}
-        for name in DATA
-        if (size := size_of(folder / name)) is not None
-    }
+    files = _files(folder, DATA)
     told = "".join(f"{name} {held['sha256']}\n" for name, held in sorted(files.items()) if name != "dropped.csv")
     _, splits = chains.everything(folder)
     images = {name: {row.image for row in rows if row.image} for name, rows in splits.items()}
@@ -185,6 +206,29 @@ def contents(folder: Path) -> dict[str, Any]:
             f"images_in_train_and_{name}": len(images.get("train", set()) & images.get(name, set()))
             for name in ("test", "reviewed")
         },
+    }
+
+
+def split_sha256(folder: Path, split: str) -> str:
+    """The SHA-256 over those of the files of a split, in hexadecimal: another one where its rows have changed.
+
+    Raises:
+        InputError: one of them is no file.
+    """
+    return _of_split(_files(folder, chains.FILES.get(split, ())), split)
+
+
+def _of_split(files: Mapping[str, Mapping[str, Any]], split: str) -> str:
+    """`split_sha256` where hashes of files are known."""
+    names = (name for name in chains.FILES.get(split, ()) if name is not None and name in files)
+    return hashing("".join(f"{name} {files[name]['sha256']}\n" for name in names).encode()).hexdigest()
+
+
+def _files(folder: Path, names: Iterable[str | None]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"bytes": size, "sha256": sha256(folder / name)}
+        for name in names
+        if name and (size := size_of(folder / name)) is not None
     }
 
 
@@ -226,10 +270,13 @@ def _tiers(texts: Sequence[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write(folder: Path, card: dict[str, Any]) -> None:
+def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None) -> None:
+    """Write the files of a card, `JSON` last: where it is, the others are."""
     try:
         SCHEMA.check(card, "")
     except documents.Misfit as error:
         raise InputError(f"the card of {folder} cannot be written: {error}.") from error
-    documents.write(folder / JSON, card)
+    if leaks is not None:
+        leaks.write(folder / LEAKS)
     atomic_write_text(folder / README, readme(card))
+    documents.write(folder / JSON, card)
