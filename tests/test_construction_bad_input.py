@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hiergeo.construction import BuildPlan, NothingLeftError, build
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
+from hiergeo.datasets import chains
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.storage.locks import HeldError, locked
 
@@ -48,7 +49,7 @@ def test_files_without_captions_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=named):
         build(written(tmp_path, content), tmp_path / "out", toy_plan(**told))
-    assert not (tmp_path / "out" / "train.csv").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_files_that_are_not_there_or_of_no_format(tmp_path: Path) -> None:
@@ -85,6 +86,16 @@ def test_captions_that_cannot_be_used_are_dropped_one_by_one(tmp_path: Path) -> 
     assert built.rows == len(rows) + 1
     assert built.train == 2
     assert reasons[1] == "too long"
+
+
+@pytest.mark.parametrize("image", ["d\ne.jpg", "d\re.jpg"])
+def test_images_that_files_of_chains_cannot_hold_are_dropped_when_they_are_read(image: str, tmp_path: Path) -> None:
+    rows = [("a dog runs over the grass", "1.jpg"), ("a cat sleeps on a red sofa", image)]
+    told = "\n".join(json.dumps({"caption": caption, "image": name}) for caption, name in rows)
+    built = build(written(tmp_path, told, "captions.jsonl"), tmp_path / "out", toy_plan(test_fraction=0))
+    assert built.dropped == {("read", "unusable image"): 1}
+    assert (tmp_path / "out" / "train.csv").read_text().splitlines()[1].endswith(",1.jpg")
+    assert chains.write_train(tmp_path / "again.csv", chains.read_split(tmp_path / "out", "train")) == built.train == 1
 
 
 def test_an_endpoint_that_is_down_leaves_the_work_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -128,6 +139,13 @@ def test_a_plan_that_drops_everything_names_the_stage_and_its_setting(
         build(written(tmp_path, GOOD), tmp_path / "out", toy_plan(**settings))
     assert (tmp_path / "out" / "dropped.csv").read_text().count(f",{stage},") == 2
     assert (tmp_path / "out" / "work" / "filter" / "00000.json").is_file()
+
+
+def test_thresholds_that_a_judge_cannot_reach_are_refused_before_work(tmp_path: Path) -> None:
+    source = written(tmp_path, GOOD)
+    with pytest.raises(InputError, match=r"contradiction is 1 .*0\.98"):
+        build(source, tmp_path / "out", BuildPlan(contradiction=1.0))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_another_plan_or_input_is_refused_with_the_difference(tmp_path: Path) -> None:

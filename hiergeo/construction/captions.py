@@ -9,11 +9,13 @@ from typing import final
 
 import numpy as np
 
+from hiergeo._text import one_line
 from hiergeo.construction.drafts import Draft, normalised
 from hiergeo.construction.plan import BuildPlan
 from hiergeo.corpus import readers, sources
 from hiergeo.corpus.samples import EMPTY, MISSING, Columns, Defect, Read
 from hiergeo.datasets import Hierarchy
+from hiergeo.datasets.chains import is_address
 from hiergeo.errors import InputError
 from hiergeo.language import looks_english
 
@@ -61,6 +63,9 @@ class Captions:
             yield shard
 
 
+EMPTY_INPUT = "there are no captions: the input is empty."
+
+
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
     """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.corpus` reads them.
 
@@ -76,6 +81,8 @@ def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
     found = sources.listing(inputs, columns, out)
     for source in found.sources:
         readers.peek(found.base / source.name, columns)
+    if not any(True for source in found.sources for _ in readers.read(found.base / source.name, columns)):
+        raise InputError(EMPTY_INPUT)
 
     def drafts() -> Iterator[Draft]:
         start = 0
@@ -123,6 +130,9 @@ def _at(draft: Draft, row: int) -> Draft:
 
 def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
     told = " ".join(caption.split())
+    if not is_address(image):
+        detail = f"{one_line(image)} holds a line end or half a character"
+        return Draft.begin(row, told, "", plan.tiers).drop(READ, "unusable image", detail)
     draft = Draft.begin(row, told, image, plan.tiers)
     if not told:
         return draft.drop(READ, "empty", MISSING)
@@ -146,7 +156,7 @@ def _repeats(drafts: Iterator[Draft]) -> dict[int, int]:
             digests.frombytes(blake2b(told, digest_size=16).digest())
             rows.append(draft.row)
     if not read:
-        raise InputError("there are no captions: the input is empty.")
+        raise InputError(EMPTY_INPUT)
     if not rows:
         return {}
     keys = np.frombuffer(digests, np.uint64).reshape(-1, 2)

@@ -5,6 +5,7 @@ Neither holds dates or absolute paths: the same build has the same card, byte fo
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256 as hashing
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from hiergeo._version import __version__
 from hiergeo.construction.card_text import readme
 from hiergeo.construction.leakage import Leakage, leakage, reference
+from hiergeo.corpus.adopting import patiently
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
 from hiergeo.errors import InputError
@@ -22,6 +24,7 @@ from hiergeo.metrics.length import chain_lengths
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
 from hiergeo.storage.files import atomic_write_text, sha256, size_of
+from hiergeo.storage.locks import locked
 
 JSON, README, LEAKS = "card.json", "README.md", "leakage.csv"
 
@@ -99,25 +102,26 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
     for (stage, reason), count in provenance.dropped.items():
         by_stage.setdefault(stage, {})[reason] = count
     plan = portable(provenance.plan)
-    card: dict[str, Any] = {
-        "format": FORMAT,
-        "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
-        "licence": plan.get("licence") or NO_LICENCE,
-        "hiergeo": __version__,
-        "source": provenance.source,
-        "captions": provenance.rows,
-        **contents(folder),
-        "dropped": by_stage,
-        "leakage": leaks.as_dict(),
-        "quality": {},
-        "plan": plan,
-        "backend": portable(provenance.backend),
-        "judge": portable(provenance.judge),
-        "prompts": dict(provenance.prompts),
-        "usage": dict(provenance.usage),
-    }
-    leaks.write(folder / LEAKS)
-    _write(folder, card)
+    chains.everything(folder)
+    with _alone(folder):
+        card: dict[str, Any] = {
+            "format": FORMAT,
+            "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
+            "licence": plan.get("licence") or NO_LICENCE,
+            "hiergeo": __version__,
+            "source": provenance.source,
+            "captions": provenance.rows,
+            **contents(folder),
+            "dropped": by_stage,
+            "leakage": leaks.as_dict(),
+            "quality": {},
+            "plan": plan,
+            "backend": portable(provenance.backend),
+            "judge": portable(provenance.judge),
+            "prompts": dict(provenance.prompts),
+            "usage": dict(provenance.usage),
+        }
+        _write(folder, card, leaks)
     return card
 
 
@@ -145,15 +149,24 @@ def update_card(
         InputError: no card, or a damaged one.
         UnavailableError: the folder cannot be written.
     """
-    card = read_card(folder)
-    before, now = card["splits"], contents(folder)
-    kept = {name: held for name, held in card["quality"].items() if before.get(name) == now["splits"].get(name)}
-    card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
-    if leaks is not None:
-        card["leakage"] = leaks.as_dict()
-        leaks.write(folder / LEAKS)
-    _write(folder, card)
+    read_card(folder)
+    with _alone(folder):
+        card = read_card(folder)
+        before, now = card["splits"], contents(folder)
+        kept = {name: held for name, held in card["quality"].items() if before.get(name) == now["splits"].get(name)}
+        card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
+        if leaks is not None:
+            card["leakage"] = leaks.as_dict()
+        _write(folder, card, leaks)
     return card
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the card of a folder, waiting for others who write it."""
+    with ExitStack() as held:
+        patiently(lambda: held.enter_context(locked(folder / JSON)))
+        yield
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -222,10 +235,13 @@ def _tiers(texts: Sequence[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write(folder: Path, card: dict[str, Any]) -> None:
+def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None) -> None:
+    """Write the files of a card, `JSON` last: where it is, the others are."""
     try:
         SCHEMA.check(card, "")
     except documents.Misfit as error:
         raise InputError(f"the card of {folder} cannot be written: {error}.") from error
-    documents.write(folder / JSON, card)
+    if leaks is not None:
+        leaks.write(folder / LEAKS)
     atomic_write_text(folder / README, readme(card))
+    documents.write(folder / JSON, card)
