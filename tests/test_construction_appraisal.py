@@ -52,6 +52,8 @@ def test_sets_are_compared_over_the_images_of_both(appraisal):
     assert appraisal.baselines["corrected"].settings["reference"] is None
     assert appraisal.baselines["other"].settings["reference"] is None
     said = {each.kind: each.sentence for each in appraisal.findings}
+    assert "difference over 2 common images: 0.0" in said["entailment"]
+    assert "of the 2 images that both have" in said["reference"]
     assert "50.0\N{NO-BREAK SPACE}% (" in said["entailment"]
     assert "other" in said["pairing"]
     assert "judge" not in said
