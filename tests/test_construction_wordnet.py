@@ -1,6 +1,7 @@
 """Chains by rules: every tier follows from the next, every negative contradicts its tier, refusals have reasons."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -147,6 +148,27 @@ def test_edits_agree_in_article_number_and_capital() -> None:
     assert "An elephant is sitting under two umbrellas." in texts
     assert "An elephant is standing under three umbrellas." in texts
     assert not any(text.startswith("An c") or "two umbrella." in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "The 3:30  train arriving at an empty platform",
+        "A $5 breakfast (of eggs),beans & toast",
+        "An AT&T phone at f/2.8, on a red table",
+    ],
+)
+def test_all_but_the_edit_stays_as_it_is_written_and_words_are_whole(caption: str) -> None:
+    analysis = parse(caption)
+    whole = {token.strip("(),") for token in caption.lower().split()} | {"beans", "eggs"}
+    for edit in edits.edits(analysis):
+        changed = edits.applied(analysis, edit)
+        before, after = caption[: analysis.tokens[edit.start].start], caption[analysis.tokens[edit.end - 1].end :]
+        before = re.sub(r"\b(a)n? $", r"\1", before, flags=re.IGNORECASE)
+        assert changed.startswith(before), changed
+        assert changed.endswith(after), changed
+    texts = [text for ladder in ladders(analysis) for text in (*ladder.cuts, *ladder.names)]
+    assert {word.strip("(),") for text in texts for word in text.lower().split()} <= whole
 
 
 def test_nothing_is_edited_or_cut_inside_a_denial() -> None:

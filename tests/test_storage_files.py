@@ -210,6 +210,19 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path):
 
 
 @posix
+def test_a_lock_tells_no_secret_of_the_command(tmp_path, monkeypatch):
+    words = ["review", "d", "--token", "s3", "--token=s3", "--option", "api_key=s3", "http://me:s3@h/v1", "--seed", "7"]
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/hiergeo", *words])
+    with locked(tmp_path / "a"):
+        told = json.loads((tmp_path / ".a.lock").read_text())["command"]
+        with pytest.raises(UnavailableError) as refusal, locked(tmp_path / "a"):
+            pass
+    assert "s3" not in told + str(refusal.value)
+    assert told.split()[:4] == ["hiergeo", "review", "d", "--token"]
+    assert told.endswith("@h/v1 --seed 7")
+
+
+@posix
 def test_lock_files_of_the_dead_go_with_the_next_lock_in_their_folder(tmp_path):
     told = {"host": HOST, "pid": dead(), "command": "hiergeo", "since": 0}
     others = {"b": told | {"host": "moon"}, "c": told | {"pid": os.getppid()}, "d": {}, "e": [told]}

@@ -8,7 +8,7 @@ import torch
 from training_common import DIM, ITEMS, TIERS, captions, chains, embeddings, stored
 
 from hiergeo import adapters, datasets
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, Row
 from hiergeo.errors import InputError
 from hiergeo.training import from_file, from_hierarchy, held_out_images, rows_without
 
@@ -133,3 +133,17 @@ def test_rows_without_trained_captions():
     assert rows_without(frozenset([scenes.rows[0].positive[3]]), scenes).sum() == sum(
         scenes.rows[0].positive[3] not in row.positive for row in scenes.rows
     )
+
+
+def test_rows_that_a_model_cuts_before_they_differ_are_left_out():
+    long = " ".join(["red"] * 40)
+    rows = [
+        Row(0, ("shape", "red shape", f"{long} circle"), ("dot", "blue shape", f"{long} square")),
+        Row(1, ("shape", "red shape", "a red circle"), ("dot", "blue shape", "a red square")),
+    ]
+    tiny = adapters.load("tiny")
+    with pytest.warns(UserWarning, match="1 of 2 rows"):
+        kept = from_hierarchy(Hierarchy("mine", "train", tuple(rows)), tiny)
+    assert kept.positive.tolist() == [[0, 1, 3]]
+    with pytest.raises(InputError, match="every row"):
+        from_hierarchy(Hierarchy("mine", "train", tuple(rows[:1])), tiny)

@@ -61,6 +61,9 @@ class Captions:
             yield shard
 
 
+EMPTY_INPUT = "there are no captions: the input is empty."
+
+
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
     """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.corpus` reads them.
 
@@ -76,6 +79,8 @@ def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
     found = sources.listing(inputs, columns, out)
     for source in found.sources:
         readers.peek(found.base / source.name, columns)
+    if not any(True for source in found.sources for _ in readers.read(found.base / source.name, columns)):
+        raise InputError(EMPTY_INPUT)
 
     def drafts() -> Iterator[Draft]:
         start = 0
@@ -146,7 +151,7 @@ def _repeats(drafts: Iterator[Draft]) -> dict[int, int]:
             digests.frombytes(blake2b(told, digest_size=16).digest())
             rows.append(draft.row)
     if not read:
-        raise InputError("there are no captions: the input is empty.")
+        raise InputError(EMPTY_INPUT)
     if not rows:
         return {}
     keys = np.frombuffer(digests, np.uint64).reshape(-1, 2)

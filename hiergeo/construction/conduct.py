@@ -171,9 +171,10 @@ def _nothing_left(folder: Path, plan: BuildPlan, counts: Counter[tuple[str, str]
         by_stage[stage] += count
     (worst, most), total = by_stage.most_common(1)[0], sum(counts.values())
     reasons = Counter({reason: count for (stage, reason), count in counts.items() if stage == worst})
-    name = THRESHOLDS.get(worst)
+    reason = reasons.most_common(1)[0][0]
+    name = THRESHOLDS.get(reason)
     cure = f"; {name} is {getattr(plan, name)} in the plan" if name else ""
     return (
-        f"nothing is left of {total:,} captions: the stage {worst} dropped {most:,} of them, most of all as "
-        f"'{reasons.most_common(1)[0][0]}'{cure}; {folder / output.DROPPED} says why of each."
+        f"nothing is left (captions: {total:,}): the stage {worst} dropped {most:,} of them, most of all as "
+        f"'{reason}'{cure}; {folder / output.DROPPED} says why of each."
     )

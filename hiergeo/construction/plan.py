@@ -13,6 +13,7 @@ from hiergeo import _limits
 from hiergeo.errors import InputError, check_whole, unknown_name
 from hiergeo.storage.documents import Anything, Misfit, Number, Record, Schema, Text, Whole, parse_toml, toml_text
 from hiergeo.storage.files import path_of, read_text
+from hiergeo.storage.secrets import entries, secret_in
 
 FILE = "plan.toml"
 """The plan in the folder of a build."""
@@ -31,9 +32,6 @@ TABLES = ("backend", "judge")
 
 ABOUT = ("title", "licence")
 """Settings that only the card of the data tells."""
-
-SECRETS = ("key", "apikey", "token", "password", "secret", "authorization")
-"""Last words of the names of options that hold secrets."""
 
 Value = TypeVar("Value")
 
@@ -221,16 +219,18 @@ def _check_share(name: str, value: object) -> None:
 
 def _check_options(part: str, options: Mapping[str, Any]) -> None:
     for name, value in options.items():
-        if name.casefold().replace("-", "_").rpartition("_")[2] in SECRETS:
+        secret = secret_in(name, value)
+        if secret is not None:
+            held = "is a secret" if secret == name else f"holds a secret, '{secret}'"
             raise InputError(
-                f"the option '{name}' of the {part} is a secret, and plans are stored: leave it out and set the "
+                f"the option '{name}' of the {part} {held}, and plans are stored: leave it out and set the "
                 "environment variable that the engine reads, such as OPENAI_API_KEY."
             )
         for each in value if isinstance(value, list | tuple) else [value]:
             if not isinstance(each, str | bool | int | float):
                 raise InputError(f"the option '{name}' of the {part} must be text, a number, a flag or a list of them.")
-            if isinstance(each, str) and _holds_password(each):
-                raise InputError(f"the option '{name}' of the {part} holds a password: leave it out of the address.")
+        if any(isinstance(each, str) and _holds_password(each) for _, each in entries(name, value)):
+            raise InputError(f"the option '{name}' of the {part} holds a password: leave it out of the address.")
 
 
 def _holds_password(text: str) -> bool:

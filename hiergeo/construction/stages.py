@@ -25,12 +25,12 @@ NOT_ENTAILED, NOT_CONTRADICTED = "not entailed", "not contradicted"
 REPEATED = "repeats another text"
 
 THRESHOLDS = {
-    "read": "most_characters",
-    CHECK_ENTAILMENT: "entailment",
-    CHECK_CONTRADICTION: "contradiction",
-    FILTER: "growth",
+    "too long": "most_characters",
+    NOT_ENTAILED: "entailment",
+    NOT_CONTRADICTED: "contradiction",
+    "does not grow": "growth",
 }
-"""Stage -> the setting of the plan that most of its drops are due to."""
+"""Reason of a drop -> the setting of the plan that it is due to."""
 
 Chances: TypeAlias = Mapping[tuple[str, str], Sequence[float]]
 """(Premise, hypothesis) -> probabilities of entailment, neutrality and contradiction."""

@@ -109,17 +109,17 @@ def edits(analysis: Analysis) -> Iterator[Edit]:
 
 
 def applied(analysis: Analysis, edit: Edit) -> str:
-    """The text after an edit, with ``a`` and ``an`` as they are spoken."""
-    words: list[str] = []
-    before = [(token.text, token.tag == "PUNCT") for token in analysis.tokens[: edit.start]]
-    behind = [(token.text, token.tag == "PUNCT") for token in analysis.tokens[edit.end :]]
-    for text, mark in (*before, *((word, False) for word in edit.words), *behind):
-        if words and ((mark and text in ",.;:!?)") or text.startswith(("'", "’", "n't"))):
-            words[-1] += text
-        else:
-            words.append(text)
-    text = spoken(" ".join(words))
-    return text[:1].upper() + text[1:] if analysis.caption[:1].isupper() else text
+    """The text after an edit, with ``a`` or ``an`` before it as it is spoken; all else stays as it is written."""
+    before = analysis.caption[: analysis.tokens[edit.start].start]
+    behind = analysis.caption[analysis.tokens[edit.end - 1].end :]
+    words = " ".join(edit.words)
+    if analysis.tokens[edit.start].text[:1].isupper() and edit.start == 0:
+        words = words[:1].upper() + words[1:]
+    last = before.split()[-1:]
+    if last and last[0].lower() in {"a", "an"} and before[-1:].isspace():
+        begin = before.rindex(last[0])
+        before = before[:begin] + last[0][0] + article(words)[1:] + before[begin + len(last[0]) :]
+    return before + words + behind
 
 
 def spoken(text: str) -> str:

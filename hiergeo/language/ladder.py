@@ -15,6 +15,7 @@ from hiergeo.language.edits import spoken
 from hiergeo.language.grammar import AUXILIARIES, BOUND
 from hiergeo.language.kinds import is_kind, kinds
 from hiergeo.language.phrases import Analysis, Phrase
+from hiergeo.language.trails import stands_apart
 from hiergeo.language.words import plural
 
 DANGLING = word_set("and or but with of in on at to by a an the is are was were that which who as while , ; : -")
@@ -81,7 +82,7 @@ def _sure(analysis: Analysis, phrase: Phrase) -> bool:
 def _ladder(analysis: Analysis, phrase: Phrase, begin: int) -> Ladder:
     ends = {start for start, _ in analysis.trails if phrase.end <= start}
     ends.update(_inner(analysis, phrase.end + 1))
-    ends = {end for end in ends if _finished(analysis, begin, end)}
+    ends = {end for end in ends if _finished(analysis, begin, end) and stands_apart(analysis.tokens, end)}
     if begin:
         ends.add(len(analysis.tokens))
     whole = {*ends, len(analysis.tokens)}
@@ -153,6 +154,7 @@ def _names(analysis: Analysis, phrase: Phrase) -> Iterator[str]:
         before = tokens[begin - 1] if begin > phrase.start else None
         bound = before is not None and (
             before.tag in {"CONJ", "PUNCT"}
+            or not stands_apart(tokens, begin)
             or (before.tag in {"ADJ", "NOUN"} and len(tokens[begin].lower) > 3 and tokens[begin].lower.endswith("ed"))
         )
         if not bound and tokens[begin].tag in {"ADJ", "PART", "NOUN"} and tokens[begin].lower not in QUANTITIES:

@@ -13,7 +13,8 @@ from hiergeo.language.words import lemma
 TAGS = ("DET", "ADJ", "NOUN", "VERB", "PART", "ADP", "CONJ", "NUM", "PRON", "ADV", "NEG", "PUNCT", "OTHER")
 """Classes: PART are participles, OTHER is what is no word, such as emoji."""
 
-TOKEN = re.compile(r"[^\W_](?:[^\W_]|[.'’\-](?=[^\W_]))*|['’][^\W\d_]+|\S")
+TOKEN = re.compile(r"[$€£]?[^\W_](?:[^\W_]|[.'’&\-](?=[^\W_])|(?<=\d)[:,](?=\d)|/(?=\d))*|['’][^\W\d_]+|\S")
+"""A word, or a number such as 3:30, $5, f/2.8; or a mark."""
 
 CLITIC = re.compile(r"(?<=\w)(?:n['’]t|['’](?:s|re|ve|ll|d|m))$", re.IGNORECASE)
 
@@ -150,6 +151,8 @@ def _classes(word: str, plain: bool) -> Scores:
         word: in lower case.
         plain: not written with a capital.
     """
+    if word[0] in "$€£" and len(word) > 1:
+        return {"NUM": 0.0}
     if not word[0].isalnum() and word[0] not in "'":
         return {"OTHER": 0.0} if ord(word[0]) > 0x2FFF or word[0] in "#@*^~|" else _closed(word) or {"PUNCT": 0.0}
     closed = _closed(word)

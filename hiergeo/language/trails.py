@@ -57,7 +57,16 @@ def _cuts(found: Sequence[Token], start: int) -> list[int]:
                 cuts.append(begin)
         if token.tag == "CONJ" and token.lower in grammar.SUBORDINATORS:
             waiting = True
-    return [cut for cut in cuts if any(token.tag != "PUNCT" for token in found[cut:])]
+    return [cut for cut in cuts if any(token.tag != "PUNCT" for token in found[cut:]) and stands_apart(found, cut)]
+
+
+def stands_apart(found: Sequence[Token], place: int) -> bool:
+    """Whether a text can be cut before a token: a blank is there, or nothing but marks up to the next blank."""
+    while 0 < place < len(found) and found[place - 1].end == found[place].start:
+        if found[place].tag != "PUNCT":
+            return False
+        place += 1
+    return True
 
 
 def _with_what_leads(found: Sequence[Token], place: int, start: int) -> int:

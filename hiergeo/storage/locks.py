@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.storage.files import HOST, hidden, is_running, writing
+from hiergeo.storage.secrets import without_secrets
 
 try:
     import fcntl
@@ -24,7 +25,7 @@ CLEARING = 0.5
 """Seconds to wait for a lock whose holder is dead: another process may be removing its file."""
 
 COMMAND = 100
-"""Most characters of the command that a lock file records."""
+"""Most characters of the command that a lock file records, without secrets."""
 
 
 class HeldError(UnavailableError):
@@ -111,7 +112,7 @@ def _is_at(descriptor: int, place: Path) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:COMMAND]
+    command = " ".join([Path(sys.argv[0]).name, *without_secrets(sys.argv[1:])])[:COMMAND]
     told = {"host": HOST, "pid": os.getpid(), "command": command, "since": time.time()}
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(told).encode(), 0)

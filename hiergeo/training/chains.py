@@ -18,7 +18,7 @@ from hiergeo.adapters import Model
 from hiergeo.adapters.model import unit_rows
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarcaps import check_no_leakage
-from hiergeo.errors import InputError
+from hiergeo.errors import InputError, warn
 from hiergeo.metrics.length import word_count
 from hiergeo.storage import archives
 from hiergeo.storage.archives import Array
@@ -151,6 +151,9 @@ def from_hierarchy(
 ) -> Chains:
     """Chains of a dataset, its distinct captions embedded once by `model`.
 
+    Rows whose negative the model cannot tell from the positive, because it truncates long captions, are left out with
+    a warning that counts them.
+
     Args:
         hierarchy: a dataset with negative chains.
         model: what embeds.
@@ -161,8 +164,8 @@ def from_hierarchy(
         progress: draw a bar for work that outlasts a second.
 
     Raises:
-        InputError: rows without contradicting chains, chains that are none to learn from, or a split of HierarCaps
-            that describes test images (unless `force`).
+        InputError: rows without contradicting chains, chains that are none to learn from, no row whose negative differs
+            from its positive to the model, or a split of HierarCaps that describes test images (unless `force`).
     """
     if not hierarchy.has_negatives:
         raise InputError(
@@ -177,7 +180,7 @@ def from_hierarchy(
     check_chains(origin, len(place), positive, negative)
     group = [index if row.image_id is None else groups[row.image_id] for index, row in enumerate(hierarchy.rows)]
     text = model.encode_text(hierarchy.texts, batch_size=batch_size, device=device, dtype=dtype, progress=progress)
-    return Chains(
+    made = Chains(
         text=text,
         positive=positive.to(text.device),
         negative=negative.to(text.device),
@@ -189,6 +192,24 @@ def from_hierarchy(
         words=np.array([word_count(text) for text in hierarchy.texts]),
         leakage=leaked,
     )
+    return _told_apart(made, model.name)
+
+
+COMPARED = 4096
+"""Rows that are compared at a time."""
+
+
+def _told_apart(chains: Chains, model: str) -> Chains:
+    """The rows each of whose negatives differs, as embedded, from its positive."""
+    parts = zip(chains.positive.split(COMPARED), chains.negative.split(COMPARED), strict=True)
+    same = torch.cat([(chains.text[p] == chains.text[n]).all(-1).any(1) for p, n in parts])
+    if not bool(same.any()):
+        return chains
+    told = f"{model} cuts captions where a negative is still like its positive"
+    if bool(same.all()):
+        raise InputError(f"{told}, in every row of {chains.origin}: use a model that reads more.")
+    warn(f"{told}: {int(same.sum())} of {len(same)} rows are left out.")
+    return chains.take((~same).nonzero()[:, 0])
 
 
 def chunks(rows: Tensor, size: int) -> list[Tensor]:

@@ -31,6 +31,7 @@ class RulesJudge(Judge):
     """
 
     name: ClassVar[str] = "rules"
+    certainty = CONFIDENCE
 
     def __init__(self, spec: str = "") -> None:
         if spec:

@@ -2,9 +2,8 @@
 
 import json
 import math
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -19,9 +18,6 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.training.chains import Chains, from_hierarchy
 from hiergeo.training.objective import RE, Objective
-
-ROWS = 4096
-"""Rows that are compared at a time."""
 
 
 @dataclass(frozen=True)
@@ -61,26 +57,10 @@ class CaptionChains:
 def caption_chains(hierarchy: Hierarchy, model: Model, *, force: bool = False, progress: bool = False) -> CaptionChains:
     """Chains of a dataset; each distinct caption is embedded once by the frozen model.
 
-    Rows whose negative the model cannot tell from the positive, because it truncates long captions, are left out with
-    a warning that counts them.
-
     Raises:
-        InputError: as `hiergeo.training.from_hierarchy`, and where no rows are left.
+        InputError: as `hiergeo.training.from_hierarchy`.
     """
-    data = CaptionChains(from_hierarchy(hierarchy, model, force=force, progress=progress), hierarchy.texts)
-    positive, negative = data.chains.positive, data.chains.negative
-    alike = [
-        (data.chains.text[p] == data.chains.text[n]).all(-1).any(1)
-        for p, n in zip(positive.split(ROWS), negative.split(ROWS), strict=True)
-    ]
-    same = torch.cat(alike)
-    if not bool(same.any()):
-        return data
-    told = f"{model.name} cuts captions where a negative is still like its positive"
-    if bool(same.all()):
-        raise InputError(f"{told}, in every row of {hierarchy.name} {hierarchy.split}: use a model that reads more.")
-    warnings.warn(f"{told}: {int(same.sum())} of {len(same)} rows are left out.", stacklevel=3)
-    return replace(data, chains=data.chains.take((~same).nonzero()[:, 0]))
+    return CaptionChains(from_hierarchy(hierarchy, model, force=force, progress=progress), hierarchy.texts)
 
 
 PRECISIONS = ("no", "bf16", "fp16")
