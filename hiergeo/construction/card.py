@@ -17,7 +17,7 @@ from hiergeo.construction.card_text import readme
 from hiergeo.construction.leakage import Leakage, leakage, reference
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
-from hiergeo.errors import InputError
+from hiergeo.errors import HiergeoError, InputError
 from hiergeo.metrics.length import chain_lengths
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
@@ -80,13 +80,39 @@ class Provenance:
     usage: Mapping[str, float] = field(default_factory=dict)
 
 
-def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str, Any]:
+@final
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of the data of a folder.
+
+    Attributes:
+        data_sha256: of the data; empty for none.
+        quality: split -> metric -> value.
+    """
+
+    data_sha256: str = ""
+    quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: Path) -> "Measured":
+        """What the card of a folder has; nothing where there is no whole card."""
+        try:
+            card = read_card(folder)
+        except HiergeoError:
+            return cls()
+        return cls(card["data_sha256"], card["quality"])
+
+
+def write_card(
+    folder: Path, provenance: Provenance, leaks: Leakage, measured: Measured | None = None
+) -> dict[str, Any]:
     """Write ``card.json``, ``README.md`` and ``leakage.csv`` of the chains in a folder.
 
     Args:
         folder: of ``train.csv``, ``test.csv``, ...
         provenance: how they were made.
         leaks: what they share with other sets.
+        measured: what was measured before, which is kept if it was of the same data.
 
     Returns:
         The card.
@@ -98,7 +124,7 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
     by_stage: dict[str, dict[str, int]] = {}
     for (stage, reason), count in provenance.dropped.items():
         by_stage.setdefault(stage, {})[reason] = count
-    plan = portable(provenance.plan)
+    plan, held, before = portable(provenance.plan), contents(folder), measured or Measured()
     card: dict[str, Any] = {
         "format": FORMAT,
         "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
@@ -106,10 +132,10 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
         "hiergeo": __version__,
         "source": provenance.source,
         "captions": provenance.rows,
-        **contents(folder),
+        **held,
         "dropped": by_stage,
         "leakage": leaks.as_dict(),
-        "quality": {},
+        "quality": dict(before.quality) if before.data_sha256 == held["data_sha256"] else {},
         "plan": plan,
         "backend": portable(provenance.backend),
         "judge": portable(provenance.judge),
@@ -121,13 +147,16 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
     return card
 
 
-def describe(folder: Path, provenance: Provenance, *, progress: bool = False) -> dict[str, Any]:
+def describe(
+    folder: Path, provenance: Provenance, measured: Measured | None = None, *, progress: bool = False
+) -> dict[str, Any]:
     """Compare the chains in a folder with HierarCaps' test split, where it is on this machine, and write the card.
 
     Arguments, result and errors are those of `write_card`.
     """
     _, rows = chains.everything(folder)
-    return write_card(folder, provenance, leakage(rows, [reference("hierarcaps")], folder=folder, progress=progress))
+    leaks = leakage(rows, [reference("hierarcaps")], folder=folder, progress=progress)
+    return write_card(folder, provenance, leaks, measured)
 
 
 def update_card(

@@ -140,8 +140,9 @@ def build(
 def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenance) -> Built:
     """Write the files of the result, the splits only if something is left.
 
-    The card goes first and comes last: a folder that has one is whole.
+    The card goes first and comes last: a folder that has one is whole. What was measured of the same data is kept.
     """
+    measured = card.Measured.of(folder)
     for name in (*card.FILES, *(SPLITS if passes.changed else ())):
         retire(folder / name)
     with output.writing_dropped(folder) as dropped:
@@ -161,7 +162,7 @@ def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenanc
         counts,
         passes.runs,
         passes.usage,
-        card=card.describe(folder, made),
+        card=card.describe(folder, made, measured),
     )
 
 
