@@ -2,7 +2,10 @@
 
 import csv
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from construction_toys import ToyBackend, ToyJudge
@@ -56,6 +59,11 @@ def test_a_card_counts_what_the_files_hold(tmp_path):
         "least_words": 5,
         "most_words": 5,
     }
+    chains.write_train(tmp_path / "train.csv", ROWS)
+    assert write_card(tmp_path, MADE, Leakage())["splits"]["train"]["tiers"] == [
+        {"texts": 2, "distinct": 1, "mean_words": 1.0, "least_words": 1, "most_words": 1},
+        {"texts": 2, "distinct": 2, "mean_words": 4.0, "least_words": 3, "most_words": 5},
+    ]
     assert found["dropped"] == {"filter": {"not growing": 2}, "generalise": {"no noun": 1}}
     assert found["images_in_train_and_test"] == 0
     told = (tmp_path / "README.md").read_text()
@@ -140,6 +148,43 @@ def test_a_card_is_brought_up_to_date(tmp_path):
     assert found["quality"] == {"test": {"tau_d": 0.5}}
     assert found["data_sha256"] != first["data_sha256"]
     assert "**Images that are in both train and test: 1.**" in (tmp_path / "README.md").read_text()
+
+
+def test_quality_is_of_texts_and_not_of_their_counts(tmp_path):
+    write_card(folder_of(tmp_path), MADE, Leakage())
+    update_card(tmp_path, quality={"test": {"tau_d": 0.5}, "train": {"tau_d": 0.25}})
+    measured = {split: card.split_sha256(tmp_path, split) for split in ("train", "test")}
+    chains.write_train(tmp_path / "train.csv", [Chain(0, ("animal", "a dry dog"), ("plant", "a wet dog"), "a.jpg")])
+    assert update_card(tmp_path)["quality"] == {"test": {"tau_d": 0.5}}
+    with pytest.raises(InputError, match="train"):
+        update_card(tmp_path, quality={"train": {"tau_d": 0.75}}, measured=measured)
+    measured.pop("train")
+    assert update_card(tmp_path, quality={"test": {"tau_d": 1.0}}, measured=measured)["quality"]["test"]["tau_d"] == 1.0
+
+
+def test_two_updates_at_once_are_both_kept(tmp_path, monkeypatch):
+    write_card(folder_of(tmp_path), MADE, Leakage())
+    counted, both = card.contents, Barrier(2)
+
+    def slow(folder):
+        with suppress(BrokenBarrierError):  # waits for the other update to come here too, in vain if it is kept out
+            both.wait(0.3)
+        return counted(folder)
+
+    monkeypatch.setattr(card, "contents", slow)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda split: update_card(tmp_path, quality={split: {"tau_d": 0.5}}), ("train", "test")))
+    assert set(read_card(tmp_path)["quality"]) == {"train", "test"}
+
+
+def test_the_readme_is_there_before_the_card(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(card.documents, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_card(folder_of(tmp_path), MADE, Leakage())
+    assert {"README.md", "leakage.csv"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_altered_and_missing_cards_are_refused(tmp_path):

@@ -1,5 +1,7 @@
 """What follows from what: a table worked out by hand, and laws that hold for any captions."""
 
+import time
+
 import pytest
 from entailment_table import TABLE
 from hypothesis import given, settings
@@ -54,6 +56,30 @@ def test_any_text_has_an_answer(odd: str, text: str) -> None:
 def test_entailment_is_transitive(first: str, second: str, third: str) -> None:
     if relation(first, second) == relation(second, third) == "entailment":
         assert relation(first, third) == "entailment"
+
+
+LOOPS = (
+    *(
+        "sitting on a bench ",
+        "in a park ",
+        "holding a hat ",
+        "sitting ",
+        "lying sitting ",
+        "next to a man ",
+        "and ",
+        "of ",
+    ),
+    *("and a dog ", "of a dog ", "a toy of a dog ", "a dog, ", "big red ", "dog-", "without a dog ", "in front of "),
+)
+
+
+@pytest.mark.parametrize("words", LOOPS)
+def test_captions_that_repeat_words_take_no_more_than_the_square_of_their_length(words: str) -> None:
+    text = ("a man " + words * 1000)[:1000]
+    begin = time.perf_counter()
+    relation(f"{text} in a park", f"{text} in a field")
+    relation(f"{text} in a park", f"a {words * (1000 // len(words))}")
+    assert time.perf_counter() - begin < 5
 
 
 @pytest.mark.parametrize("axes", [attributes.ADJECTIVES, attributes.VERBS, attributes.PLACES])

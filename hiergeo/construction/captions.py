@@ -9,11 +9,13 @@ from typing import final
 
 import numpy as np
 
+from hiergeo._text import one_line
 from hiergeo.construction.drafts import Draft, normalised
 from hiergeo.construction.plan import BuildPlan
 from hiergeo.corpus import readers, sources
 from hiergeo.corpus.samples import EMPTY, MISSING, Columns, Defect, Read
 from hiergeo.datasets import Hierarchy
+from hiergeo.datasets.chains import is_address
 from hiergeo.errors import InputError
 from hiergeo.language import looks_english
 
@@ -128,6 +130,9 @@ def _at(draft: Draft, row: int) -> Draft:
 
 def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
     told = " ".join(caption.split())
+    if not is_address(image):
+        detail = f"{one_line(image)} holds a line end or half a character"
+        return Draft.begin(row, told, "", plan.tiers).drop(READ, "unusable image", detail)
     draft = Draft.begin(row, told, image, plan.tiers)
     if not told:
         return draft.drop(READ, "empty", MISSING)

@@ -4,7 +4,8 @@ Neither holds dates or absolute paths: the same build has the same card, byte fo
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256 as hashing
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from hiergeo._version import __version__
 from hiergeo.construction.card_text import readme
 from hiergeo.construction.leakage import Leakage, leakage, reference
+from hiergeo.corpus.adopting import patiently
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
 from hiergeo.errors import HiergeoError, InputError
@@ -22,6 +24,7 @@ from hiergeo.metrics.length import chain_lengths
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
 from hiergeo.storage.files import atomic_write_text, sha256, size_of
+from hiergeo.storage.locks import locked
 
 JSON, README, LEAKS = "card.json", "README.md", "leakage.csv"
 
@@ -80,31 +83,16 @@ class Provenance:
     usage: Mapping[str, float] = field(default_factory=dict)
 
 
-@final
-@dataclass(frozen=True)
-class Measured:
-    """What was measured of the data of a folder.
-
-    Attributes:
-        data_sha256: of the data; empty for none.
-        quality: split -> metric -> value.
-    """
-
-    data_sha256: str = ""
-    quality: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, folder: Path) -> "Measured":
-        """What the card of a folder has; nothing where there is no whole card."""
-        try:
-            card = read_card(folder)
-        except HiergeoError:
-            return cls()
-        return cls(card["data_sha256"], card["quality"])
+def card_before(folder: Path) -> dict[str, Any] | None:
+    """The card that a folder has; None without a whole one."""
+    try:
+        return read_card(folder)
+    except HiergeoError:
+        return None
 
 
 def write_card(
-    folder: Path, provenance: Provenance, leaks: Leakage, measured: Measured | None = None
+    folder: Path, provenance: Provenance, leaks: Leakage, before: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Write ``card.json``, ``README.md`` and ``leakage.csv`` of the chains in a folder.
 
@@ -112,7 +100,7 @@ def write_card(
         folder: of ``train.csv``, ``test.csv``, ...
         provenance: how they were made.
         leaks: what they share with other sets.
-        measured: what was measured before, which is kept if it was of the same data.
+        before: the card that the folder had, whose quality is kept for splits whose files are the same.
 
     Returns:
         The card.
@@ -124,31 +112,33 @@ def write_card(
     by_stage: dict[str, dict[str, int]] = {}
     for (stage, reason), count in provenance.dropped.items():
         by_stage.setdefault(stage, {})[reason] = count
-    plan, held, before = portable(provenance.plan), contents(folder), measured or Measured()
-    card: dict[str, Any] = {
-        "format": FORMAT,
-        "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
-        "licence": plan.get("licence") or NO_LICENCE,
-        "hiergeo": __version__,
-        "source": provenance.source,
-        "captions": provenance.rows,
-        **held,
-        "dropped": by_stage,
-        "leakage": leaks.as_dict(),
-        "quality": dict(before.quality) if before.data_sha256 == held["data_sha256"] else {},
-        "plan": plan,
-        "backend": portable(provenance.backend),
-        "judge": portable(provenance.judge),
-        "prompts": dict(provenance.prompts),
-        "usage": dict(provenance.usage),
-    }
-    leaks.write(folder / LEAKS)
-    _write(folder, card)
+    plan = portable(provenance.plan)
+    chains.everything(folder)
+    with _alone(folder):
+        now = contents(folder)
+        card: dict[str, Any] = {
+            "format": FORMAT,
+            "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
+            "licence": plan.get("licence") or NO_LICENCE,
+            "hiergeo": __version__,
+            "source": provenance.source,
+            "captions": provenance.rows,
+            **now,
+            "dropped": by_stage,
+            "leakage": leaks.as_dict(),
+            "quality": {} if before is None else _still_measured(before, now),
+            "plan": plan,
+            "backend": portable(provenance.backend),
+            "judge": portable(provenance.judge),
+            "prompts": dict(provenance.prompts),
+            "usage": dict(provenance.usage),
+        }
+        _write(folder, card, leaks)
     return card
 
 
 def describe(
-    folder: Path, provenance: Provenance, measured: Measured | None = None, *, progress: bool = False
+    folder: Path, provenance: Provenance, before: Mapping[str, Any] | None = None, *, progress: bool = False
 ) -> dict[str, Any]:
     """Compare the chains in a folder with HierarCaps' test split, where it is on this machine, and write the card.
 
@@ -156,33 +146,59 @@ def describe(
     """
     _, rows = chains.everything(folder)
     leaks = leakage(rows, [reference("hierarcaps")], folder=folder, progress=progress)
-    return write_card(folder, provenance, leaks, measured)
+    return write_card(folder, provenance, leaks, before)
 
 
 def update_card(
-    folder: Path, *, leaks: Leakage | None = None, quality: Mapping[str, Mapping[str, float]] | None = None
+    folder: Path,
+    *,
+    leaks: Leakage | None = None,
+    quality: Mapping[str, Mapping[str, float]] | None = None,
+    measured: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Bring the card of a folder up to date with its files, with what it shares with others, or with its quality.
 
     Args:
         folder: with a card.
         leaks: what the chains share with other sets, if that was found anew.
-        quality: split -> metric -> value, which join those that the card has; numbers of splits whose rows have
+        quality: split -> metric -> value, which join those that the card has; numbers of splits whose files have
             changed since are left out.
+        measured: split -> `split_sha256` of the rows that `quality` is of.
 
     Raises:
-        InputError: no card, or a damaged one.
+        InputError: no card, a damaged one, or rows that have changed since they were measured.
         UnavailableError: the folder cannot be written.
     """
-    card = read_card(folder)
-    before, now = card["splits"], contents(folder)
-    kept = {name: held for name, held in card["quality"].items() if before.get(name) == now["splits"].get(name)}
-    card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
-    if leaks is not None:
-        card["leakage"] = leaks.as_dict()
-        leaks.write(folder / LEAKS)
-    _write(folder, card)
+    read_card(folder)
+    with _alone(folder):
+        card = read_card(folder)
+        now = contents(folder)
+        for split, told in (measured or {}).items():
+            if told != _of_split(now["files"], split):
+                raise InputError(f"the {split} split of {folder} has changed since it was measured: measure it again.")
+        kept = _still_measured(card, now)
+        card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
+        if leaks is not None:
+            card["leakage"] = leaks.as_dict()
+        _write(folder, card, leaks)
     return card
+
+
+def _still_measured(card: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The quality that a card has of splits whose files are the same in `contents` now."""
+    return {
+        split: held
+        for split, held in card["quality"].items()
+        if split in now["splits"] and _of_split(card["files"], split) == _of_split(now["files"], split)
+    }
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the card of a folder, waiting for others who write it."""
+    with ExitStack() as held:
+        patiently(lambda: held.enter_context(locked(folder / JSON)))
+        yield
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -197,11 +213,7 @@ def contents(folder: Path) -> dict[str, Any]:
         InputError: a damaged file.
         UnavailableError: the folder holds no chains.
     """
-    files = {
-        name: {"bytes": size, "sha256": sha256(folder / name)}
-        for name in DATA
-        if (size := size_of(folder / name)) is not None
-    }
+    files = _files(folder, DATA)
     told = "".join(f"{name} {held['sha256']}\n" for name, held in sorted(files.items()) if name != "dropped.csv")
     _, splits = chains.everything(folder)
     images = {name: {row.image for row in rows if row.image} for name, rows in splits.items()}
@@ -210,6 +222,29 @@ def contents(folder: Path) -> dict[str, Any]:
         "files": files,
         "splits": {name: _split(rows) for name, rows in splits.items()},
         "images_in_train_and_test": len(images.get("train", set()) & images.get("test", set())),
+    }
+
+
+def split_sha256(folder: Path, split: str) -> str:
+    """The SHA-256 over those of the files of a split, in hexadecimal: another one where its rows have changed.
+
+    Raises:
+        InputError: one of them is no file.
+    """
+    return _of_split(_files(folder, chains.FILES.get(split, ())), split)
+
+
+def _of_split(files: Mapping[str, Mapping[str, Any]], split: str) -> str:
+    """`split_sha256` where hashes of files are known."""
+    names = (name for name in chains.FILES.get(split, ()) if name is not None and name in files)
+    return hashing("".join(f"{name} {files[name]['sha256']}\n" for name in names).encode()).hexdigest()
+
+
+def _files(folder: Path, names: Iterable[str | None]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"bytes": size, "sha256": sha256(folder / name)}
+        for name in names
+        if name and (size := size_of(folder / name)) is not None
     }
 
 
@@ -251,10 +286,13 @@ def _tiers(texts: Sequence[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write(folder: Path, card: dict[str, Any]) -> None:
+def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None) -> None:
+    """Write the files of a card, `JSON` last: where it is, the others are."""
     try:
         SCHEMA.check(card, "")
     except documents.Misfit as error:
         raise InputError(f"the card of {folder} cannot be written: {error}.") from error
-    documents.write(folder / JSON, card)
+    if leaks is not None:
+        leaks.write(folder / LEAKS)
     atomic_write_text(folder / README, readme(card))
+    documents.write(folder / JSON, card)

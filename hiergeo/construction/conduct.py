@@ -142,7 +142,7 @@ def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenanc
 
     The card goes first and comes last: a folder that has one is whole. What was measured of the same data is kept.
     """
-    measured = card.Measured.of(folder)
+    before = card.card_before(folder)
     for name in (*card.FILES, *(SPLITS if passes.changed else ())):
         retire(folder / name)
     with output.writing_dropped(folder) as dropped:
@@ -162,7 +162,7 @@ def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenanc
         counts,
         passes.runs,
         passes.usage,
-        card=card.describe(folder, made, measured),
+        card=card.describe(folder, made, before),
     )
 
 

@@ -244,6 +244,11 @@ def writable(text: str) -> str:
     return "" if _whole(text) else "holds half a character (a lone surrogate)"
 
 
+def is_address(image: str) -> bool:
+    """Whether files of chains can hold the address of an image: it is of one line and of whole characters."""
+    return not any(map(image.__contains__, LINE_ENDS)) and _whole(image)
+
+
 def _whole(text: str) -> bool:
     return not any("\ud800" <= each <= "\udfff" for each in text)
 
@@ -269,7 +274,7 @@ def _checked(path: Path | str, chains: Iterable[Chain], *, negatives: bool) -> I
                     raise InputError(f"cannot write {path}: the text '{text}' of chain {each.row} {flaw}.")
             if sum(map(len, texts)) + len(ARROW) * tiers > CELL_CHARACTERS:
                 raise InputError(f"cannot write {path}: chain {each.row} has more than {CELL_CHARACTERS:,} characters.")
-        if any(map(each.image.__contains__, LINE_ENDS)) or not _whole(each.image):
+        if not is_address(each.image):
             raise InputError(f"cannot write {path}: '{each.image}', the image of chain {each.row}, is no address.")
         yield each
 

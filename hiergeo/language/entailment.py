@@ -8,7 +8,7 @@ one picture: bare "dog" and "cat" contradict each other, although a picture may 
 so is neutral.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
@@ -116,31 +116,68 @@ def _entails(premise: Claim, hypothesis: Claim) -> bool:
     """Whether each claim of the hypothesis is found in the premise."""
     if _thing_entails(premise.main, hypothesis.main) and _parts_entail(premise.parts, hypothesis.parts):
         return True
-    for place, part in enumerate(premise.parts):
+    return any(_parts_entail(run, hypothesis.parts, starts) for run, starts in _runs(premise.parts, hypothesis.main))
+
+
+def _runs(parts: tuple[Part, ...], wanted: Thing) -> Iterator[tuple[tuple[Part, ...], set[int]]]:
+    """Each longest row of ``of`` parts, which are said of what stands before, and where it follows a wanted thing."""
+    begin, starts = 0, set[int]()
+    for place, part in enumerate(parts):
+        if part.verb or part.preposition != "of":
+            if starts:
+                yield parts[begin:place], starts
+            begin, starts = place + 1, set()
         thing = part.thing
-        if thing is None or thing.denied or thing.unreal or part.denied or not _thing_entails(thing, hypothesis.main):
-            continue
-        rest = premise.parts[place + 1 :]
-        near = rest[: next((at for at, after in enumerate(rest) if after.verb or after.preposition != "of"), len(rest))]
-        if _parts_entail(near, hypothesis.parts):
-            return True
-    return False
+        if thing is not None and not (thing.denied or thing.unreal or part.denied) and _thing_entails(thing, wanted):
+            starts.add(place + 1 - begin)
+    if starts:
+        yield parts[begin:], starts
 
 
-def _parts_entail(own: tuple[Part, ...], wanted: tuple[Part, ...]) -> bool:
-    """Whether the wanted parts are found among a caption's own, in order, and belong to the same things."""
-    if not wanted:
-        return True
-    first, rest = wanted[0], wanted[1:]
+def _parts_entail(own: tuple[Part, ...], wanted: tuple[Part, ...], starts: Collection[int] = (0,)) -> bool:
+    """Whether the wanted parts are found among a caption's own, in order, and belong to the same things.
+
+    Args:
+        own: parts of the caption.
+        wanted: parts that are looked for, in time proportional to the product of the two lengths.
+        starts: places of `own` from one of which on they are looked for.
+    """
+    firsts = _firsts(own)
+    for part in wanted:
+        found: set[int] = set()
+        latest = -1
+        for place, candidate in enumerate(own):
+            if place in starts:
+                latest = place
+            if latest >= firsts[place] and _part_entails(candidate, part):
+                found.add(place if part.thing is None and candidate.thing is not None else place + 1)
+        if not found:
+            return False
+        starts = found
+    return True
+
+
+def _firsts(own: tuple[Part, ...]) -> list[int]:
+    """For each part the first place after which only such parts stand before it that it may be joined across.
+
+    A part says of the main thing what it says, although others stand before it, unless these are denials, or things
+    that it may be said of: beings for a verb, any thing for a preposition that leads to no scene.
+    """
+    firsts = []
+    denial = thing = being = 0
     for place, part in enumerate(own):
-        if _part_entails(part, first) and all(_passable(skipped, part) for skipped in own[:place]):
-            if first.thing is None and part.thing is not None:
-                left: tuple[Part, ...] = own[place:] if rest else ()
-            else:
-                left = own[place + 1 :]
-            if _parts_entail(left, rest):
-                return True
-    return False
+        if part.verb and not part.verb.endswith("/passive"):
+            firsts.append(max(denial, being))
+        elif part.preposition in LOCATIVE and part.thing is not None and _scene(part.thing):
+            firsts.append(denial)
+        else:
+            firsts.append(max(denial, thing))
+        if part.denied or (part.thing is not None and (part.thing.denied or part.thing.unreal)):
+            denial = place + 1
+        elif part.thing is not None:
+            thing = place + 1
+            being = place + 1 if _alive(part.thing) else being
+    return firsts
 
 
 def _part_entails(one: Part, other: Part) -> bool:
@@ -154,17 +191,6 @@ def _part_entails(one: Part, other: Part) -> bool:
     if other.thing is None:
         return other.preposition in {"", one.preposition} and bool(other.verb)
     return one.thing is not None and one.preposition == other.preposition and _thing_entails(one.thing, other.thing)
-
-
-def _passable(skipped: Part, part: Part) -> bool:
-    """Whether a part says of the main thing what it says, although another one stands before it."""
-    if skipped.denied or (skipped.thing is not None and (skipped.thing.denied or skipped.thing.unreal)):
-        return False
-    if skipped.thing is None:
-        return True
-    if part.verb and not part.verb.endswith("/passive"):
-        return not _alive(skipped.thing)
-    return part.preposition in LOCATIVE and part.thing is not None and _scene(part.thing)
 
 
 @lru_cache(maxsize=65536)
@@ -243,25 +269,31 @@ def _rivals(quality: str, qualities: Iterable[str]) -> bool:
 
 def _parts_clash(one: tuple[Part, ...], other: tuple[Part, ...]) -> bool:
     """Whether some part of each cannot be true of one picture, given that what stands before agrees."""
-    for place, part in enumerate(one):
-        for at, against in enumerate(other):
-            if _comparable(one[:place], part, other[:at], against) and _part_clashes(part, against):
-                return True
-    return False
+    return any(
+        _comparable(before, part, before_other, against) and _part_clashes(part, against)
+        for before, part in _joined(one)
+        for before_other, against in _joined(other)
+    )
 
 
-def _comparable(before: tuple[Part, ...], part: Part, before_other: tuple[Part, ...], other: Part) -> bool:
+def _joined(parts: tuple[Part, ...]) -> Iterable[tuple[Part | int | None, Part]]:
+    """Each different part with the one before it: its number where that is a verb alone, None at the beginning."""
+    before = (None, *(at if part.thing is None else part for at, part in enumerate(parts)))
+    return dict.fromkeys(zip(before, parts, strict=False))
+
+
+def _comparable(before: Part | int | None, part: Part, before_other: Part | int | None, other: Part) -> bool:
     """Whether two parts are said of the same thing: of the main one, of the scene, or of equal things before them."""
-    if not before and not before_other:
+    if before is None and before_other is None:
         return True
     if _places(part) and _places(other):
         return True
-    if not before or not before_other:
-        return False
-    mine, yours = before[-1].thing, before_other[-1].thing
-    if mine is None or yours is None:
-        return mine is yours and len(before) == len(before_other)
-    return is_kind(mine.noun, yours.noun) or is_kind(yours.noun, mine.noun)
+    if isinstance(before, Part) and isinstance(before_other, Part):
+        mine, yours = before.thing, before_other.thing
+        assert mine is not None
+        assert yours is not None
+        return is_kind(mine.noun, yours.noun) or is_kind(yours.noun, mine.noun)
+    return isinstance(before, int) and before == before_other
 
 
 def _places(part: Part) -> bool:
