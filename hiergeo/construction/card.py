@@ -187,7 +187,8 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """What the files of a folder hold: ``files``, their hash ``data_sha256``, ``splits``, ``images_in_train_and_test``.
+    """What the files of a folder hold: ``files``, their hash ``data_sha256``, ``splits``, ``images_in_train_and_test``
+    and ``images_in_train_and_reviewed``.
 
     Raises:
         InputError: a damaged file.
@@ -201,7 +202,10 @@ def contents(folder: Path) -> dict[str, Any]:
         "data_sha256": hashing(told.encode()).hexdigest(),
         "files": files,
         "splits": {name: _split(rows) for name, rows in splits.items()},
-        "images_in_train_and_test": len(images.get("train", set()) & images.get("test", set())),
+        **{
+            f"images_in_train_and_{name}": len(images.get("train", set()) & images.get(name, set()))
+            for name in ("test", "reviewed")
+        },
     }
 
 
