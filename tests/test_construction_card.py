@@ -149,6 +149,18 @@ def test_a_card_is_brought_up_to_date(tmp_path):
     assert "**Images that are in both train and test: 1.**" in (tmp_path / "README.md").read_text()
 
 
+def test_quality_is_of_texts_and_not_of_their_counts(tmp_path):
+    write_card(folder_of(tmp_path), MADE, Leakage())
+    update_card(tmp_path, quality={"test": {"tau_d": 0.5}, "train": {"tau_d": 0.25}})
+    measured = {split: card.split_sha256(tmp_path, split) for split in ("train", "test")}
+    chains.write_train(tmp_path / "train.csv", [Chain(0, ("animal", "a dry dog"), ("plant", "a wet dog"), "a.jpg")])
+    assert update_card(tmp_path)["quality"] == {"test": {"tau_d": 0.5}}
+    with pytest.raises(InputError, match="train"):
+        update_card(tmp_path, quality={"train": {"tau_d": 0.75}}, measured=measured)
+    measured.pop("train")
+    assert update_card(tmp_path, quality={"test": {"tau_d": 1.0}}, measured=measured)["quality"]["test"]["tau_d"] == 1.0
+
+
 def test_two_updates_at_once_are_both_kept(tmp_path, monkeypatch):
     write_card(folder_of(tmp_path), MADE, Leakage())
     counted, both = card.contents, Barrier(2)

@@ -10,7 +10,7 @@ from hiergeo.cli._io import check_writable, load_data, sole_writer, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.construction.appraisal import appraise, hierarcaps_baselines, read_dropped
-from hiergeo.construction.card import update_card
+from hiergeo.construction.card import split_sha256, update_card
 from hiergeo.datasets import DATASETS
 from hiergeo.errors import InputError, unknown_name
 from hiergeo.evaluation import Compute
@@ -76,6 +76,7 @@ def quality_command(
     folder = folder_of(source)
     if card and (folder is None or rows is not None):
         raise InputError("--card needs a folder made by `hiergeo build`, and all its rows.")
+    measured = {split: split_sha256(folder, split)} if card and folder is not None else {}
     chains = load_data(dataset_of(source), split, rows)
     baselines = hierarcaps_baselines(chains) if reference else {}
     compute = Compute(**options.embedding(device, options.FLOAT32, batch_size))
@@ -93,13 +94,13 @@ def quality_command(
         write_json(json, found.to_json())
         if html is not None:
             write_appraisal(found, html)
-        if card and folder is not None:
-            update_card(folder, quality={split: found.quality.for_card()})
     screen = console()
     for table in appraisal_tables(found):
         screen.print(table)
     for finding in found.findings:
         screen.print(finding.sentence)
+    if card and folder is not None:
+        update_card(folder, quality={split: found.quality.for_card()}, measured=measured)
     if html is not None:
         screen.print(f"Page: {html.absolute()}", soft_wrap=True)
 

@@ -4,7 +4,7 @@ Neither holds dates or absolute paths: the same build has the same card, byte fo
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256 as hashing
@@ -135,25 +135,37 @@ def describe(folder: Path, provenance: Provenance, *, progress: bool = False) ->
 
 
 def update_card(
-    folder: Path, *, leaks: Leakage | None = None, quality: Mapping[str, Mapping[str, float]] | None = None
+    folder: Path,
+    *,
+    leaks: Leakage | None = None,
+    quality: Mapping[str, Mapping[str, float]] | None = None,
+    measured: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Bring the card of a folder up to date with its files, with what it shares with others, or with its quality.
 
     Args:
         folder: with a card.
         leaks: what the chains share with other sets, if that was found anew.
-        quality: split -> metric -> value, which join those that the card has; numbers of splits whose rows have
+        quality: split -> metric -> value, which join those that the card has; numbers of splits whose files have
             changed since are left out.
+        measured: split -> `split_sha256` of the rows that `quality` is of.
 
     Raises:
-        InputError: no card, or a damaged one.
+        InputError: no card, a damaged one, or rows that have changed since they were measured.
         UnavailableError: the folder cannot be written.
     """
     read_card(folder)
     with _alone(folder):
         card = read_card(folder)
-        before, now = card["splits"], contents(folder)
-        kept = {name: held for name, held in card["quality"].items() if before.get(name) == now["splits"].get(name)}
+        before, now = card["files"], contents(folder)
+        for split, told in (measured or {}).items():
+            if told != _of_split(now["files"], split):
+                raise InputError(f"the {split} split of {folder} has changed since it was measured: measure it again.")
+        kept = {
+            split: held
+            for split, held in card["quality"].items()
+            if split in now["splits"] and _of_split(before, split) == _of_split(now["files"], split)
+        }
         card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
         if leaks is not None:
             card["leakage"] = leaks.as_dict()
@@ -175,17 +187,14 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """What the files of a folder hold: ``files``, their hash ``data_sha256``, ``splits``, ``images_in_train_and_test``.
+    """What the files of a folder hold: ``files``, their hash ``data_sha256``, ``splits``, ``images_in_train_and_test``
+    and ``images_in_train_and_reviewed``.
 
     Raises:
         InputError: a damaged file.
         UnavailableError: the folder holds no chains.
     """
-    files = {
-        name: {"bytes": size, "sha256": sha256(folder / name)}
-        for name in DATA
-        if (size := size_of(folder / name)) is not None
-    }
+    files = _files(folder, DATA)
     told = "".join(f"{name} {held['sha256']}\n" for name, held in sorted(files.items()) if name != "dropped.csv")
     _, splits = chains.everything(folder)
     images = {name: {row.image for row in rows if row.image} for name, rows in splits.items()}
@@ -193,7 +202,33 @@ def contents(folder: Path) -> dict[str, Any]:
         "data_sha256": hashing(told.encode()).hexdigest(),
         "files": files,
         "splits": {name: _split(rows) for name, rows in splits.items()},
-        "images_in_train_and_test": len(images.get("train", set()) & images.get("test", set())),
+        **{
+            f"images_in_train_and_{name}": len(images.get("train", set()) & images.get(name, set()))
+            for name in ("test", "reviewed")
+        },
+    }
+
+
+def split_sha256(folder: Path, split: str) -> str:
+    """The SHA-256 over those of the files of a split, in hexadecimal: another one where its rows have changed.
+
+    Raises:
+        InputError: one of them is no file.
+    """
+    return _of_split(_files(folder, chains.FILES.get(split, ())), split)
+
+
+def _of_split(files: Mapping[str, Mapping[str, Any]], split: str) -> str:
+    """`split_sha256` where hashes of files are known."""
+    names = (name for name in chains.FILES.get(split, ()) if name is not None and name in files)
+    return hashing("".join(f"{name} {files[name]['sha256']}\n" for name in names).encode()).hexdigest()
+
+
+def _files(folder: Path, names: Iterable[str | None]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"bytes": size, "sha256": sha256(folder / name)}
+        for name in names
+        if name and (size := size_of(folder / name)) is not None
     }
 
 
