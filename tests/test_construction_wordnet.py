@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import time
 
 import numpy as np
 import pytest
@@ -269,3 +270,11 @@ def test_a_chain_whose_negatives_repeat_is_dropped_by_the_last_check() -> None:
     dropped = Filter(BuildPlan(tiers=3)).run([draft])[0].dropped
     assert dropped is not None
     assert dropped.reason == "repeated tier"
+
+
+@pytest.mark.parametrize("text", ["a man " + "and a dog " * 55, "a toy of a dog " * 38])
+def test_captions_that_repeat_themselves_end_in_time(text: str) -> None:
+    backend, start = WordNetBackend(), time.process_time()
+    made = backend.generalise([text], 4)[0]
+    backend.contradict([(*made.candidates[0], text)])
+    assert time.process_time() - start < 15

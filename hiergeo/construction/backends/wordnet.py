@@ -28,6 +28,9 @@ CANDIDATES = 4
 NEGATIVES = 2
 """Contradicting texts that are looked for, for each tier."""
 
+TRIED = 200
+"""Edits of a text that are tried, which bounds the work for texts that repeat themselves."""
+
 LONGEST = 600
 """Characters of a caption; longer ones are documents."""
 
@@ -248,7 +251,8 @@ def _negatives(chain: tuple[str, ...], tier: int) -> list[str]:
     new = [not all(token.lower in said for token in analysis.tokens[edit.start : edit.end]) for edit in options]
     kept: list[str] = []
     other: list[str] = []
-    for edit in [edit for fits in (True, False) for edit, is_new in zip(options, new, strict=True) if is_new is fits]:
+    ordered = [edit for fits in (True, False) for edit, is_new in zip(options, new, strict=True) if is_new is fits]
+    for edit in ordered[:TRIED]:
         changed = edits.applied(analysis, edit)
         if _key(changed) != _key(text) and relation(text, changed) == "contradiction":
             (kept if relation(changed, above) == "entailment" else other).append(changed)
