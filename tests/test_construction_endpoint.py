@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from typing import Any
 
 import pytest
@@ -17,6 +17,8 @@ from hiergeo.construction.backends.base import Backend, Gap
 from hiergeo.construction.backends.language_model import Forgetful, LanguageModelBackend, openai_backend
 from hiergeo.construction.backends.prompts import generalising
 from hiergeo.construction.engines.base import Sampling
+from hiergeo.construction.engines.openai import MODES
+from hiergeo.construction.engines.transport import Transport
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.testing import BackendConformance
 
@@ -151,11 +153,16 @@ def test_an_endpoint_that_fails_stops_the_work_and_nothing_is_lost(endpoint: End
     assert sum(endpoint.answered.values()) == (3 if act == "rejected" else 1)
 
 
-def test_a_rejected_item_does_not_stop_the_others(endpoint: Endpoint) -> None:
-    endpoint.rule = lambda body, asked: "rejected" if item(body)["caption"] == CAPTIONS[1] else ""
-    proposals = language_model(base_url=endpoint.url).generalise(CAPTIONS, 4)
-    assert [len(each.candidates) for each in proposals] == [1, 0, 1]
-    assert proposals[1].reason == "refused by the model"
+@pytest.mark.parametrize("rejected", [CAPTIONS[1:2], CAPTIONS[:2], CAPTIONS])
+def test_rejected_items_do_not_stop_the_others(endpoint: Endpoint, rejected: list[str]) -> None:
+    endpoint.rule = lambda body, asked: "rejected" if item(body)["caption"] in rejected else ""
+    answers = Forgetful()
+    for _ in range(2):
+        proposals = language_model(answers=answers, base_url=endpoint.url, retries=0).generalise(CAPTIONS, 4)
+        assert [len(each.candidates) for each in proposals] == [each not in rejected for each in CAPTIONS]
+        assert {each.reason for each in proposals if not each.candidates} == {"refused by the model"}
+    asked = len(MODES) * len(rejected) + len(CAPTIONS) - len(rejected)
+    assert sum(endpoint.asked.values()) == asked + (CAPTIONS[0] in rejected)
 
 
 def test_what_is_kept_is_not_asked_again(endpoint: Endpoint) -> None:
@@ -250,6 +257,52 @@ def test_no_endpoint() -> None:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     with pytest.raises(UnavailableError, match="cannot be reached"):
         language_model(base_url=url).generalise(CAPTIONS, 4)
+
+
+class Clock(threading.Event):
+    """Notes how long is waited for it, and does not wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0.0)
+        return False
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    clock = Clock()
+    with (
+        closing(Transport("http://127.0.0.1:1/v1", "", 5.0, 10)) as transport,
+        pytest.raises(UnavailableError),
+        pytest.warns(UserWarning, match="waiting") as told,
+    ):
+        transport.send("models", None, clock)
+    for waited, most in zip(clock.waits, [0.5, 1, 2, 4, 8, 16, 30, 30, 30], strict=True):
+        assert 0.75 * most <= waited <= most
+    assert len(told) == 1
+
+
+def test_waits_that_are_asked_for_are_bounded_in_all(endpoint: Endpoint) -> None:
+    endpoint.rule = lambda body, asked: "soon"
+    body = {"model": MODEL, "messages": generalising(CAPTIONS[0], 4).prompt(Sampling()).messages}
+    clock = Clock()
+    with (
+        closing(Transport(endpoint.url, "", 5.0, 100)) as transport,
+        pytest.raises(UnavailableError, match="400 seconds"),
+        pytest.warns(UserWarning, match="waiting 100 seconds"),
+    ):
+        transport.send("chat", body, clock)
+    assert clock.waits == [100, 100, 100]
+
+
+@pytest.mark.parametrize("key", ["correcthorsebattery", "hunterxy", "whatever", "ollama"])
+def test_keys_of_letters_are_struck_unless_they_are_placeholders(endpoint: Endpoint, key: str) -> None:
+    endpoint.models = {"data": [{"id": f"is {key}, Bearer {key}"}]}
+    with closing(Transport(endpoint.url, key, 5.0, 1)) as transport:
+        told = transport.send("models", None, threading.Event()).body
+    assert told.count(key.encode()) == (key in ("whatever", "ollama"))
 
 
 @pytest.mark.parametrize("act", ["", "unauthorised", "rejected", "reset", "refused"])

@@ -8,7 +8,7 @@ variable, and nothing that an endpoint sends is looked at before the key is stru
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any, final
 from urllib.parse import urlsplit
@@ -41,8 +41,14 @@ MODES = ("json_schema", "json_object", "plain")
 OMITTED = ("temperature", "top_p", "max_tokens", "seed")
 """Parameters of requests that can be left out, for models that refuse them."""
 
-FIRST_REFUSALS = 3
-"""Requests that an endpoint refuses before it has answered any, after which it is not asked on."""
+HARMLESS = Prompt(
+    "Answer with one JSON object. Its keys are, in this order, caption, positive_1: the given caption, "
+    "repeated exactly, and a more general word for what it shows.",
+    '{"caption": "a dog"}',
+    "a dog",
+    ("caption", "positive_1"),
+)
+"""What an endpoint is asked that refuses the first prompt: one that answers refused that prompt alone."""
 
 OPTIONS: Mapping[str, Schema] = {
     "base_url": Text(r"\S+"),
@@ -180,7 +186,7 @@ class OpenAIEngine(Engine):
             self.endpoint.address, self.endpoint.key(), self.endpoint.timeout, self.endpoint.attempts
         )
         self._mode = MODES.index(self.endpoint.structured)
-        self._proven, self._refused = False, 0
+        self._proven = False
         self._lock = threading.Lock()
 
     @property
@@ -193,13 +199,12 @@ class OpenAIEngine(Engine):
         }
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Reply]]:
-        proofs: list[Reply] = []
+        rows = range(len(prompts))
         if not self._proven and prompts:
             if self.endpoint.check_model:
                 self._check_model()
-            proofs = self._prove(prompts)
-            yield from enumerate(proofs)
-        rows = range(len(proofs), len(prompts))
+            yield 0, self._first(prompts[0])
+            rows = rows[1:]
         yield from _at_once(rows, lambda row, stop: self._answer(prompts[row], stop), self.endpoint.concurrency)
 
     def close(self) -> None:
@@ -220,21 +225,18 @@ class OpenAIEngine(Engine):
         if known and not {self.model, f"{self.model}:latest"} & set(known):
             raise unknown_name("model", self.model, known, f" at {self.endpoint.address}")
 
-    def _prove(self, prompts: Sequence[Prompt]) -> list[Reply]:
-        """Replies to the first prompts, one by one until the endpoint has answered one.
+    def _first(self, prompt: Prompt) -> Reply:
+        """The reply to the first prompt, which may be refused if another one is answered.
 
         Raises:
-            UnavailableError: it refuses the first `FIRST_REFUSALS`, whatever form of answer is asked for.
+            UnavailableError: the endpoint refuses `HARMLESS` too, whatever form of answer is asked for.
         """
-        replies: list[Reply] = []
-        for prompt in prompts:
-            replies.append(self._answer(prompt, threading.Event()))
-            if self._proven:
-                break
-            self._refused += 1
-            if self._refused >= FIRST_REFUSALS:
-                raise UnavailableError(f"{self.endpoint.address} refuses what it is asked: {replies[-1].text}.")
-        return replies
+        reply = self._answer(prompt, threading.Event())
+        if not self._proven:
+            other = self._answer(replace(HARMLESS, sampling=prompt.sampling), threading.Event())
+            if not self._proven:
+                raise UnavailableError(f"{self.endpoint.address} refuses whatever it is asked: {other.text}.")
+        return reply
 
     def _answer(self, prompt: Prompt, stop: threading.Event) -> Reply:
         """What is answered to a prompt, after as many tries as it takes."""

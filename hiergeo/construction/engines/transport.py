@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, final
 
 from hiergeo import _extras
-from hiergeo.errors import UnavailableError, reason
+from hiergeo.errors import UnavailableError, reason, warn
 
 BODY_BYTES = 1 << 22
 """Bytes of an answer; a longer one is refused."""
@@ -23,7 +23,10 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds before the second try, doubled before each further one up to the longest."""
 
 PATIENCE = 300.0
-"""Seconds that an endpoint may ask to wait (``Retry-After``); asked for more, work stops."""
+"""Seconds that an endpoint may ask to wait (``Retry-After``) for one request, in all; asked for more, work stops."""
+
+TOLD = 5.0
+"""Seconds of a wait that is told, the first time."""
 
 PASSING = {408, 409, 425, 429}
 """Statuses, besides those from 500 on, after which a request is tried again."""
@@ -33,6 +36,18 @@ STRUCK = b"[key]"
 
 SECRET_CHARACTERS = 8
 """Characters of the shortest key that is taken for a secret."""
+
+PLACEHOLDERS = (
+    "anything",
+    "changeme",
+    "lm-studio",
+    "no-key-required",
+    "not-needed",
+    "nothing",
+    "placeholder",
+    "whatever",
+)
+"""Longer ones that servers without keys are given, and that may be words of an answer."""
 
 MESSAGE_BYTES = 10_000
 """Bytes of an answer that are searched for a message."""
@@ -87,6 +102,7 @@ class Transport:
     def __init__(self, address: str, key: str, timeout: float, attempts: int) -> None:
         openai = _extras.require("openai", "the backend openai")
         self.address, self._key, self._timeout, self._attempts = address, key, timeout, attempts
+        self._told, self._lock = False, threading.Lock()
         self._errors: tuple[type[Exception], type[Exception]] = (openai.APIStatusError, openai.APIConnectionError)
         http = openai.DefaultHttpxClient(timeout=timeout, event_hooks={"response": [_capping(openai, timeout)]})
         self._client: Any = openai.OpenAI(
@@ -111,6 +127,7 @@ class Transport:
             UnavailableError: the endpoint cannot be reached or stays busy.
             Stopped: `stop` was set.
         """
+        waited = 0.0
         for attempt in range(1, self._attempts + 1 if patient else 2):
             if stop.is_set():
                 raise Stopped
@@ -123,11 +140,16 @@ class Transport:
                 if answer.status < 500 and answer.status not in PASSING:
                     return answer
                 trouble, wait = f"status {answer.status}, {answer.told}", answer.wait
-            if wait is not None and wait > PATIENCE:
+            waited += wait or 0.0
+            if waited > PATIENCE:
                 raise UnavailableError(
-                    f"{self.address} asks to wait {wait:,.0f} seconds ({trouble}); what was answered is kept."
+                    f"{self.address} asks to wait {waited:,.0f} seconds ({trouble}); what was answered is kept."
                 )
-            if patient and attempt < self._attempts and stop.wait(_pause(attempt) if wait is None else wait):
+            if (
+                patient
+                and attempt < self._attempts
+                and self._wait(_pause(attempt) if wait is None else wait, trouble, stop)
+            ):
                 raise Stopped
         raise UnavailableError(
             f"{self.address} cannot be reached or stays busy ({trouble}): start it, or check base_url; what "
@@ -137,6 +159,14 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _wait(self, seconds: float, trouble: str, stop: threading.Event) -> bool:
+        """Wait before another try, and tell of the first wait of `TOLD` seconds; whether `stop` was set meanwhile."""
+        with self._lock:
+            told, self._told = self._told, self._told or seconds >= TOLD
+        if self._told and not told:
+            warn(f"waiting {seconds:,.0f} seconds for {self.address} ({trouble}); more waits are not told.")
+        return stop.wait(seconds)
 
     def _once(self, path: str, body: Mapping[str, Any] | None) -> Answer:
         try:
@@ -153,11 +183,11 @@ class Transport:
         return Answer(response.status_code, self._struck(response.content), _wait(response.headers))
 
     def _struck(self, content: bytes) -> bytes:
-        """What was sent without the key. One that is an ordinary word is struck only where it is sent as a key."""
+        """What was sent without the key; one that is no secret is struck only where it is sent as a key."""
         if not self._key:
             return content
         content = content.replace(f"Bearer {self._key}".encode(), STRUCK)
-        secret = len(self._key) >= SECRET_CHARACTERS and not self._key.isalpha()
+        secret = len(self._key) >= SECRET_CHARACTERS and self._key.casefold() not in PLACEHOLDERS
         return content.replace(self._key.encode(), STRUCK) if secret else content
 
 
