@@ -20,7 +20,7 @@ from hiergeo.construction import BuildPlan, build
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
 
-ROWS, PAUSE = 120, 0.002
+ROWS, PAUSE = 60, 0.002
 
 
 def main(folder: Path, kills: int, seed: int) -> None:
@@ -30,7 +30,7 @@ def main(folder: Path, kills: int, seed: int) -> None:
     lines = (f"a dog number {n} runs {'over the grass ' * (n % 3)},http://x/{n // 2}.jpg" for n in range(ROWS))
     captions.write_text("\n".join(["caption,image_url", *lines, "two words,"]) + "\n")
     began = time.monotonic()
-    plan = BuildPlan(backend="toy", judge="toy", shard_rows=25, backend_options={"pause": PAUSE})
+    plan = BuildPlan(backend="toy", judge="toy", shard_rows=13, backend_options={"pause": PAUSE})
     build(captions, folder / "whole", plan)
     whole = time.monotonic() - began
     log = folder / "log.txt"
@@ -43,7 +43,7 @@ def main(folder: Path, kills: int, seed: int) -> None:
             slow["log"] = str(log)
             build(captions, folder / "killed", plan)
             os._exit(0)
-        time.sleep(draw.uniform(0, 2 * whole / kills))
+        time.sleep(draw.uniform(0, whole / kills))
         os.kill(child, signal.SIGKILL)
         killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
     ToyBackend.__init__.__kwdefaults__["log"] = str(log)

@@ -25,7 +25,7 @@ from scripted_endpoint import MODEL, item, scripted
 from hiergeo.construction import BuildPlan, build
 from hiergeo.construction.judges import JUDGES
 
-ROWS, CONCURRENCY, PAUSE = 24, 4, 0.004
+ROWS, CONCURRENCY, PAUSE = 16, 4, 0.004
 
 PASSING = ("busy", "error", "reset", "cut", "page", "schema")
 """What is done to the first request of every fifth question: another try is answered."""
@@ -72,7 +72,7 @@ def run(folder: Path, kills: int, seed: int, url: str) -> None:
     lines = (f"a brown dog {n} runs over grass {'and sand ' * (n % 3)},http://x/{n // 2}.jpg" for n in range(ROWS))
     captions.write_text("\n".join(["caption,image_url", *lines]) + "\n")
     options = {"base_url": url, "concurrency": CONCURRENCY, "prompt_price": 0.15, "completion_price": 0.6}
-    plan = BuildPlan(backend=f"openai:{MODEL}", backend_options=options, judge="toy", shard_rows=10)
+    plan = BuildPlan(backend=f"openai:{MODEL}", backend_options=options, judge="toy", shard_rows=7)
 
     def child(name: str, moment: Callable[[], None] | None = None) -> bool:
         """Build in a process of its own, killed at a moment that is waited for; whether it was."""
@@ -96,7 +96,7 @@ def run(folder: Path, kills: int, seed: int, url: str) -> None:
     def moment() -> None:
         """Some answers later, and somewhere between two of them; or after a while, wherever the work is."""
         until = counts(url)["answers"] + draw.randint(0, 5 * first["questions"] // (4 * kills))
-        patience = time.monotonic() + draw.uniform(0.5, 2.0)
+        patience = time.monotonic() + draw.uniform(0.2, 0.8)
         while counts(url)["answers"] < until and time.monotonic() < patience:
             time.sleep(0.001)
         time.sleep(draw.uniform(0, 3 * PAUSE))

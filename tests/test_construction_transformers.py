@@ -1,6 +1,5 @@
 """Local language models and judges of transformers, by small random ones."""
 
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_whatever_a_model_writes_has_the_form_that_was_asked_for(model: Path) -> None:
     """A random model, held to the schema, repeats captions exactly and answers with strings alone."""
-    sampling = Sampling(max_tokens=300)
+    sampling = Sampling(max_tokens=200)
     prompts = [generalising(caption, 4).prompt(sampling) for caption in CAPTIONS]
     replies = dict(TransformersEngine(str(model)).generate(prompts))
     assert sorted(replies) == [0, 1, 2]
@@ -42,7 +41,7 @@ def test_whatever_a_model_writes_has_the_form_that_was_asked_for(model: Path) ->
         assert list(answer) == ["caption", "positive_3", "positive_2", "positive_1"]
         assert answer["caption"] == caption
         assert all(isinstance(text, str) for text in answer.values())
-        assert replies[row].completion_tokens <= 300
+        assert replies[row].completion_tokens <= 200
 
 
 def parse(text: str) -> dict[str, str]:
@@ -53,12 +52,12 @@ def parse(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
 def test_replies_do_not_depend_on_the_batch(model: Path, temperature: float) -> None:
-    sampling = Sampling(temperature=temperature, max_tokens=60)
+    sampling = Sampling(temperature=temperature, max_tokens=20)
     prompts = [generalising(caption, 3).prompt(sampling) for caption in CAPTIONS]
     one_by_one = dict(TransformersEngine(str(model), batch_size=1).generate(prompts))
     assert dict(TransformersEngine(str(model), batch_size=3).generate(prompts)) == one_by_one
     assert dict(TransformersEngine(str(model)).generate(prompts[1:2]))[0] == one_by_one[1]
-    other = generalising(CAPTIONS[1], 3).prompt(Sampling(temperature=temperature, max_tokens=60, seed=1))
+    other = generalising(CAPTIONS[1], 3).prompt(Sampling(temperature=temperature, max_tokens=20, seed=1))
     assert (dict(TransformersEngine(str(model)).generate([other]))[0] == one_by_one[1]) is (temperature == 0)
 
 
@@ -127,7 +126,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     return shares / shares.sum(1, keepdims=True)
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
 def test_the_order_of_classes_is_read(tmp_path: Path, expected: np.ndarray, order: tuple[int, ...]) -> None:
     """However the classes of a model are ordered and written, its probabilities come in the order of a judge."""
     written = {0: str.upper, 1: str.title, 2: str}[order[0]]

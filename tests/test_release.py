@@ -75,6 +75,25 @@ def test_the_recipe_of_conda_asks_for_what_the_package_asks_for():
     assert [f"{k} = {v}" for k, v in PROJECT["project"]["scripts"].items()] == recipe["build"]["python"]["entry_points"]
 
 
+def test_the_licence_of_the_dictionary_is_named_and_comes_once():
+    licence, files = PROJECT["project"]["license"], PROJECT["project"]["license-files"]
+    recipe = yaml.safe_load((ROOT / "release/conda/recipe.yaml").read_text(encoding="utf-8"))
+    assert licence.split(" AND ") == ["Apache-2.0", "LicenseRef-WordNet-3.0"]
+    assert recipe["about"]["license"] == licence
+    for name in ("README.md", "docs/install.md"):
+        assert f"`{licence}`" in (ROOT / name).read_text(encoding="utf-8")
+    tools = PROJECT["tool"]["setuptools"]  # a text that is data of a package too is in the wheel twice (W002)
+    for path in map(Path, files):
+        if len(path.parts) > 1:
+            assert path.name in tools["exclude-package-data"][".".join(path.parts[:-1])]
+
+
+def test_wheels_are_built_beside_a_torch_whose_own_dependencies_are_missing():
+    tool = PROJECT["tool"]["cibuildwheel"]
+    assert any("--no-deps" in line and "torch==" in line for line in tool["before-build"])
+    assert {"--no-isolation", "--skip-dependency-check"} <= set(tool["build-frontend"].partition("args:")[2].split())
+
+
 def test_the_repository_is_named_once():
     (named,) = re.findall('^repository-code: "(.+)"$', (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)
     run = subprocess.run(["git", "grep", "-lF", named], cwd=ROOT, capture_output=True, text=True)

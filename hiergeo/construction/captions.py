@@ -1,9 +1,9 @@
 """The captions that chains are built of: files of any format of a corpus, or the finest captions of a dataset."""
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import final
 
@@ -31,6 +31,20 @@ COCO = "http://images.cocodataset.org/val2014/COCO_val2014_{:012d}.jpg"
 
 @final
 @dataclass(frozen=True)
+class Survey:
+    """What a first look at captions finds.
+
+    Attributes:
+        sha256: of the captions and their images, in order.
+        firsts: row -> the first row with the same caption and image, for rows that are not the first.
+    """
+
+    sha256: str
+    firsts: Mapping[int, int]
+
+
+@final
+@dataclass(frozen=True)
 class Captions:
     """Captions that can be read any number of times.
 
@@ -42,25 +56,54 @@ class Captions:
     name: str
     drafts: Callable[[], Iterator[Draft]]
 
-    def shards(self, rows: int) -> Iterator[list[Draft]]:
-        """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
+    def survey(self) -> Survey:
+        """Read all captions once, to know them again and to find those that repeat others.
 
         Captions count as equal if they differ in case, blanks and final full stops alone. Held in memory are 24 bytes
-        a caption and one shard.
+        a caption.
 
         Raises:
             InputError: there are none.
         """
-        firsts = _repeats(self.drafts())
+        told = _Told()
+        return Survey(firsts=_repeats(told.of(self.drafts())), sha256=told.hash.hexdigest())
+
+    def shards(self, rows: int, survey: Survey) -> Iterator[list[Draft]]:
+        """Drafts, `rows` at a time; those that repeat an earlier caption of the same image are dropped.
+
+        Raises:
+            InputError: they are not those that were surveyed.
+        """
+        told = _Told()
         shard: list[Draft] = []
-        for draft in self.drafts():
-            first = firsts.get(draft.row)
+        for draft in told.of(self.drafts()):
+            first = survey.firsts.get(draft.row)
             shard.append(draft if first is None else draft.drop(READ, "duplicate", f"repeats row {first}"))
             if len(shard) == rows:
                 yield shard
                 shard = []
         if shard:
             yield shard
+        if told.hash.hexdigest() != survey.sha256:
+            raise self.changed()
+
+    def changed(self) -> InputError:
+        """The error for captions that are not those that were surveyed."""
+        return InputError(f"{self.name} was changed while it was read: give the same command again.")
+
+
+@final
+class _Told:
+    """The hash of drafts that pass by."""
+
+    def __init__(self) -> None:
+        self.hash = sha256()
+
+    def of(self, drafts: Iterator[Draft]) -> Iterator[Draft]:
+        """The same drafts."""
+        for draft in drafts:
+            self.hash.update(repr((draft.row, draft.caption, draft.image, draft.dropped)).encode())
+            yield draft
 
 
 EMPTY_INPUT = "there are no captions: the input is empty."

@@ -189,7 +189,8 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """What the files of a folder hold: ``files``, their hash ``data_sha256``, ``splits``, ``images_in_train_and_test``.
+    """What the files of a folder hold: ``files``, their hash ``data_sha256``, ``splits``, ``images_in_train_and_test``
+    and ``images_in_train_and_reviewed``.
 
     Raises:
         InputError: a damaged file.
@@ -198,12 +199,15 @@ def contents(folder: Path) -> dict[str, Any]:
     files = _files(folder, DATA)
     told = "".join(f"{name} {held['sha256']}\n" for name, held in sorted(files.items()) if name != "dropped.csv")
     splits = {name: _Counts(rows) for name, rows in chains.everything(folder)[1].items()}
-    train, test = (splits[name].images if name in splits else _Distinct() for name in ("train", "test"))
+    images = {name: (splits[name].images if name in splits else _Distinct()).values() for name in chains.FILES}
     return {
         "data_sha256": hashing(told.encode()).hexdigest(),
         "files": files,
         "splits": {name: counts.as_dict() for name, counts in splits.items()},
-        "images_in_train_and_test": len(np.intersect1d(train.values(), test.values(), assume_unique=True)),
+        **{
+            f"images_in_train_and_{name}": len(np.intersect1d(images["train"], images[name], assume_unique=True))
+            for name in ("test", "reviewed")
+        },
     }
 
 

@@ -91,13 +91,14 @@ def _splits(card: Mapping[str, Any]) -> Iterator[str]:
         ("split", "rows", "images", "rows with negatives"),
         ((name, split["rows"], split["images"], split["negative_rows"]) for name, split in card["splits"].items()),
     )
-    shared = card["images_in_train_and_test"]
-    if {"train", "test"} <= set(card["splits"]):
-        yield (
-            f"**Images that are in both train and test: {shared:,}.**"
-            if shared
-            else "No image is in both train and test."
-        )
+    for name in ("test", "reviewed"):
+        if {"train", name} <= set(card["splits"]):
+            shared = card[f"images_in_train_and_{name}"]
+            yield (
+                f"**Images that are in both train and {name}: {shared:,}.**"
+                if shared
+                else f"No image is in both train and {name}."
+            )
     yield table(
         ("split", "tier", "distinct texts", "words (mean)", "least", "most"),
         (

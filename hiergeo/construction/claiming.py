@@ -1,24 +1,41 @@
 """Whose folder it is: one plan and one input a folder, and one build at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from hiergeo.construction import output
+from hiergeo.construction import card, output
 from hiergeo.construction.plan import FILE, BuildPlan, read_plan
-from hiergeo.construction.shards import FOLDER
+from hiergeo.construction.shards import FOLDER, HEX
 from hiergeo.corpus.adopting import patiently
 from hiergeo.corpus.shares import Share
-from hiergeo.errors import InputError
+from hiergeo.datasets import chains
+from hiergeo.errors import InputError, warn
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Record, Text
-from hiergeo.storage.files import atomic_write_text, check_folder
+from hiergeo.storage.files import atomic_write_text, check_folder, retire, size_of, sync_folder
 from hiergeo.storage.locks import locked
 
 INPUT = "input.json"
 """The file in the folder of the work that names the input."""
 
+KEY = "splits.json"
+"""The file there that holds the hash of all that the splits depend on."""
+
+DECISIONS = "decisions.jsonl"
+"""The file of the decisions of reviewers; who holds its lock reviews the chains or replaces them."""
+
+SUMMARY = "reviewed.json"
+"""The file of what a review came to."""
+
 SPLITS = (output.TRAIN, output.TEST, output.EXPANDED)
+
+REVIEWED = (*filter(None, chains.FILES["reviewed"]), SUMMARY)
+"""Files that the export of a review makes."""
+
+_INPUT = Record({"name": Text()}, {"sha256": HEX})
+
+_KEY = Record({"key": HEX})
 
 
 @contextmanager
@@ -27,7 +44,7 @@ def sole_builder(folder: Path, share: Share) -> Iterator[None]:
 
     Raises:
         InputError: a file is in the way.
-        HeldError: another build holds it, who is named.
+        HeldError: another build or a review holds it, who is named.
         UnavailableError: the folder cannot be written.
     """
     check_folder(folder, "the build")
@@ -40,48 +57,130 @@ def sole_builder(folder: Path, share: Share) -> Iterator[None]:
         for held in sorted(work.glob(".share-*.lock")):
             with locked(work / held.name.removeprefix(".").removesuffix(".lock")):
                 pass
-        yield
+        with locked(folder / DECISIONS):
+            yield
 
 
 @contextmanager
 def beginning(folder: Path, share: Share) -> Iterator[None]:
-    """Hold the whole folder while its input is read, waiting for others who hold a share and do so too."""
+    """Hold the whole folder while its input is read, waiting for others who hold a share and do so too.
+
+    Raises:
+        HeldError: a review holds it, who is named.
+    """
     if share.total == 1:
         yield
         return
     with ExitStack() as held:
         patiently(lambda: held.enter_context(locked(folder / FOLDER)))
-        yield
+        with locked(folder / DECISIONS):
+            yield
 
 
-def claim(folder: Path, plan: BuildPlan, source: str, overwrite: bool) -> None:
-    """Write the plan and the name of the input into a folder, unless they are there.
+def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share, overwrite: bool) -> None:
+    """Write the plan and the input into a folder; where it had others, its card and splits are removed first.
 
     Args:
         folder: of the build, which is held.
         plan: its settings.
         source: name of its input.
+        content: hash of the captions in it.
+        share: of the shards that is to be made.
         overwrite: whether others may be replaced.
 
     Raises:
-        InputError: it holds another plan or input, and what differs is named; or splits of something else.
+        InputError: it holds another plan or input, and what differs is named; or splits of something else; or a review
+            of chains that are to be replaced.
     """
-    names = Record({"name": Text()})
-    place = folder / FOLDER / INPUT
+    place, told = folder / FOLDER / INPUT, {"name": source, "sha256": content}
+    try:
+        before = read_plan(folder / FILE) if (folder / FILE).exists() else None
+        given = documents.read(place, _INPUT) if place.exists() else {}
+    except InputError:
+        if not overwrite:
+            raise
+        before, given = None, {}
     if not overwrite:
-        if (folder / FILE).exists():
-            differences = read_plan(folder / FILE).difference(plan)
-            before = documents.read(place, names)["name"] if place.exists() else source
-            if before != source:
-                differences.insert(0, f"the input was '{before}', now '{source}'")
-            if differences:
-                raise InputError(
-                    f"{folder} was begun with another plan: {'; '.join(differences)}. Choose another folder, or go on "
-                    "in this one with the new plan (--overwrite): what does not depend on the changes is kept."
-                )
-        elif found := next((name for name in SPLITS if (folder / name).exists()), None):
+        _check_claim(folder, before, plan, given, told, share)
+    if before is None or before.difference(plan) or given != told:
+        check_review(folder, overwrite)
+        for name in (*card.FILES, *SPLITS):
+            retire(folder / name)
+    atomic_write_text(folder / FILE, plan.as_toml())
+    documents.write(place, told)
+
+
+def _check_claim(
+    folder: Path,
+    before: BuildPlan | None,
+    plan: BuildPlan,
+    given: Mapping[str, str],
+    told: Mapping[str, str],
+    share: Share,
+) -> None:
+    """Raise InputError unless the plan and the input of a folder are those of a build that is to go on in it."""
+    if before is None:
+        if found := next((name for name in SPLITS if (folder / name).exists()), None):
             raise InputError(
                 f"{folder / found} is there already, and of no build: choose another folder (or --overwrite)."
             )
-    atomic_write_text(folder / FILE, plan.as_toml())
-    documents.write(place, {"name": source})
+        return
+    differences = before.difference(plan)
+    if given and given["name"] != told["name"]:
+        differences.insert(0, f"the input was '{given['name']}', now '{told['name']}'")
+    if differences:
+        raise InputError(
+            f"{folder} was begun with another plan: {'; '.join(differences)}. Choose another folder, or go on "
+            "in this one with the new plan (--overwrite): what does not depend on the changes is kept."
+        )
+    if share.total > 1 and given.get("sha256", told["sha256"]) != told["sha256"]:
+        raise InputError(
+            f"{folder} was begun with other captions than those that '{told['name']}' holds here: give all shares the "
+            "same file, or go on with this one (--overwrite)."
+        )
+
+
+def check_review(folder: Path, overwrite: bool) -> None:
+    """Raise InputError where a review of the chains in a folder would be lost, unless it may be."""
+    found = next((name for name in (DECISIONS, *REVIEWED) if size_of(folder / name) is not None), None)
+    if found and not overwrite:
+        raise InputError(
+            f"{folder / found} is of a review of the chains in {folder}, which this build would replace: move the "
+            "review away, choose another folder, or give the review up (--overwrite)."
+        )
+
+
+def make_room(folder: Path, key: str, overwrite: bool) -> None:
+    """Remove the card, and splits and reviewed chains that are not those of a key, which is noted.
+
+    Whenever a build ends, the splits and reviewed chains in its folder are all of the key that is noted there.
+
+    Args:
+        folder: of the build, which is held.
+        key: hash of all that the splits depend on.
+        overwrite: whether a review of other chains may be given up.
+
+    Raises:
+        InputError: it may not.
+    """
+    place = folder / FOLDER / KEY
+    try:
+        same = documents.read(place, _KEY, hashed=True)["key"] == key
+    except InputError:
+        same = False
+    if not same:
+        check_review(folder, overwrite)
+    for name in (*card.FILES, *(() if same else SPLITS)):
+        retire(folder / name)
+    if same:
+        return
+    reviewed = [name for name in REVIEWED if size_of(folder / name) is not None]
+    for name in reviewed:
+        retire(folder / name)
+    sync_folder(folder)
+    documents.write(place, {"key": key})
+    if reviewed:
+        warn(
+            f"{' and '.join(reviewed)} in {folder} held chains of the former {output.TEST} and were removed; "
+            f"{DECISIONS} is kept: move it away to review the new chains."
+        )

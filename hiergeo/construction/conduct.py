@@ -11,16 +11,16 @@ from hiergeo.construction import captions as captions_
 from hiergeo.construction import card, output, splitting
 from hiergeo.construction.answers import FOLDER as ANSWERS
 from hiergeo.construction.answers import Answers
-from hiergeo.construction.claiming import SPLITS, beginning, claim, sole_builder
+from hiergeo.construction.claiming import beginning, claim, make_room, sole_builder
 from hiergeo.construction.making import make_backend, make_judge
 from hiergeo.construction.passes import Passes, StageRun
 from hiergeo.construction.plan import BuildPlan
-from hiergeo.construction.shards import Work
+from hiergeo.construction.shards import Work, hash_of
 from hiergeo.construction.stages import THRESHOLDS, stages
 from hiergeo.corpus.shares import Share
 from hiergeo.datasets import Hierarchy
 from hiergeo.errors import InputError
-from hiergeo.storage.files import path_of, retire
+from hiergeo.storage.files import path_of
 
 
 class NothingLeftError(InputError):
@@ -103,7 +103,7 @@ def build(
         InputError: no captions, columns, settings or options of that name, or a folder of another plan.
         NothingLeftError: every caption was dropped.
         UnavailableError: the backend or judge cannot be run, or the folder not be written; what is done is kept.
-        HeldError: another build is running in the folder.
+        HeldError: another build is running in the folder, or a review of it.
     """
     asked = plan or BuildPlan()
     share, folder = Share.parse(shard), path_of(out)
@@ -120,9 +120,10 @@ def build(
         held.callback(judge.close)
         passes = Passes(Work(folder), source, asked, stages(asked, backend, judge), backend, answers, progress)
         with sole_builder(folder, share):
+            survey = source.survey()
             with beginning(folder, share):
-                claim(folder, asked, source.name, overwrite)
-                passes.read()
+                claim(folder, asked, source.name, survey.sha256, share, overwrite)
+                passes.read(survey)
             passes.run(share)
             if share.total > 1:
                 return Built(folder, passes.rows, stages=passes.runs, usage=passes.usage, finished=False)
@@ -134,18 +135,17 @@ def build(
                 judge=judge.identity,
                 prompts=backend.instructions(asked.tiers),
             )
-            return _written(folder, asked, passes, made)
+            return _written(folder, asked, passes, made, overwrite)
 
 
-def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenance) -> Built:
+def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenance, overwrite: bool) -> Built:
     """Write the files of the result, the splits only if something is left.
 
-    The card goes first and comes last: a folder that has one is whole.
+    The card goes first and comes last: a folder that has one is whole. Other splits go before the first new one comes.
     """
-    for name in (*card.FILES, *(SPLITS if passes.changed else ())):
-        retire(folder / name)
     with output.writing_dropped(folder) as dropped:
         sides = splitting.split(dropped.pass_on(passes.drafts()), plan.seed, plan.test_fraction)
+        make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]), overwrite)
     kept = dropped.rows - sum(dropped.counts.values())
     if not kept:
         raise NothingLeftError(_nothing_left(folder, plan, dropped.counts))

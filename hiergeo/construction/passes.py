@@ -9,7 +9,7 @@ from typing import Any, final
 from hiergeo._progress import track
 from hiergeo.construction.answers import Answers
 from hiergeo.construction.backends import BACKENDS, Backend
-from hiergeo.construction.captions import READ, Captions
+from hiergeo.construction.captions import READ, Captions, Survey
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.judges import JUDGES
 from hiergeo.construction.plan import BuildPlan
@@ -77,6 +77,7 @@ class Passes:
         self._counts: dict[str, Counter[str]] = {}
         self._doing = ""
         self._latest: tuple[str, int, str, list[Draft]] | None = None
+        self._survey = Survey("", {})
 
     @property
     def runs(self) -> tuple[StageRun, ...]:
@@ -87,9 +88,10 @@ class Passes:
         )
 
     @property
-    def changed(self) -> bool:
-        """Whether a shard was made in this run."""
-        return any(counts["made"] for counts in self._counts.values())
+    def hash(self) -> str:
+        """Hash of all drafts after the last stage."""
+        last = self._stages[-1].name
+        return hash_of([self._heads[last, number].hash for number in range(self._shards)])
 
     @property
     def usage(self) -> dict[str, float]:
@@ -99,15 +101,16 @@ class Passes:
             total.update(head.usage)
         return {name: round(value, DECIMALS) for name, value in sorted(total.items())}
 
-    def read(self) -> None:
+    def read(self, survey: Survey) -> None:
         """Store the captions in shards.
 
         Raises:
-            InputError: there are none.
+            InputError: they are not those that were surveyed.
         """
+        self._survey = survey
         counts = self._counts.setdefault(READ, Counter())
         began = time.monotonic_ns()
-        for number, drafts in enumerate(self._source.shards(self._plan.shard_rows)):
+        for number, drafts in enumerate(self._source.shards(self._plan.shard_rows, survey)):
             self._keep(number, drafts)
             self._shards, self.rows = number + 1, self.rows + len(drafts)
         counts["nanoseconds"] = time.monotonic_ns() - began
@@ -153,8 +156,7 @@ class Passes:
         if place < 0:
             return self._heads[READ, number]
         stage = self._stages[place]
-        before = self._need(place - 1, number)
-        key = hash_of([VERSION, stage.name, before.hash, dict(stage.depends)])
+        key = self._key(place, number)
         known = self._heads.get((stage.name, number))
         if known is not None and known.key == key:
             return known
@@ -164,11 +166,16 @@ class Passes:
         if head is None:
             drafts = self._drafts(place - 1, number)
             began = time.monotonic_ns()
-            head = self._made(stage, number, key, drafts)
+            head = self._made(stage, number, self._key(place, number), drafts)
             counts["captions"] += len(drafts)
             counts["nanoseconds"] += time.monotonic_ns() - began
         self._heads[stage.name, number] = head
         return head
+
+    def _key(self, place: int, number: int) -> str:
+        """Hash of all that the drafts of a shard after a stage depend on."""
+        stage, before = self._stages[place], self._need(place - 1, number)
+        return hash_of([VERSION, stage.name, before.hash, dict(stage.depends)])
 
     def _made(self, stage: Stage, number: int, key: str, drafts: Sequence[Draft]) -> Head:
         used = self._backend.usage()
@@ -190,29 +197,29 @@ class Passes:
         return head if head is not None and head.key == key else None
 
     def _drafts(self, place: int, number: int) -> list[Draft]:
-        """The drafts of a shard after a stage; a damaged shard is made again."""
+        """The drafts of a shard after a stage; one that is damaged, or not what its head said, is made again."""
         head = self._need(place, number)
         name = self._stages[place].name if place >= 0 else READ
         if self._latest is not None and self._latest[:3] == (name, number, head.hash):
             return self._latest[3]
         try:
-            return self._work.read(name, number)
+            return self._work.read(name, number, head.hash)
         except InputError as error:
             warn(f"a shard is made again: {error}")
         self._work.remove(name, number)
         del self._heads[name, number]
         if place < 0:
             self._keep(number, self._again(number))
-        else:
-            self._need(place, number)
-        return self._work.read(name, number)
+            if self._heads[name, number].hash != head.hash:
+                raise self._source.changed()
+        return self._work.read(name, number, self._need(place, number).hash)
 
     def _again(self, number: int) -> list[Draft]:
         """A shard of captions, read again."""
-        for each, drafts in enumerate(self._source.shards(self._plan.shard_rows)):
+        for each, drafts in enumerate(self._source.shards(self._plan.shard_rows, self._survey)):
             if each == number:
                 return drafts
-        raise InputError(f"{self._source.name} was changed while it was read: give the same command again.")
+        raise self._source.changed()
 
 
 DECIMALS = 9

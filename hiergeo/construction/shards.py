@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from hiergeo.construction.drafts import SCHEMA, Draft
+from hiergeo.errors import InputError
 from hiergeo.storage import documents
 from hiergeo.storage.documents import HASH, ListOf, Number, Record, Text
 from hiergeo.storage.files import retire, sync_folder
@@ -68,13 +69,20 @@ class Work:
             return None
         return None if held is None else Head(held["key"], held["hash"], held["usage"])
 
-    def read(self, stage: str, number: int) -> list[Draft]:
+    def read(self, stage: str, number: int, wanted: str | None = None) -> list[Draft]:
         """The drafts of a stored shard.
 
+        Args:
+            stage: its name.
+            number: of the shard.
+            wanted: hash that the drafts must have; None for any.
+
         Raises:
-            InputError: it is damaged or missing.
+            InputError: it is damaged or missing, or holds other drafts.
         """
         held = documents.read(self.place(stage, number), _SCHEMA, hashed=True)
+        if wanted not in (None, held["hash"]):
+            raise InputError(f"{self.place(stage, number)} was replaced by another process.")
         return [Draft.of_dict(each) for each in held["drafts"]]
 
     def write(self, stage: str, number: int, key: str, drafts: Sequence[Draft], usage: Mapping[str, float]) -> Head:

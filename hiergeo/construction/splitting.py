@@ -10,6 +10,9 @@ import numpy as np
 
 from hiergeo.construction.drafts import Draft, normalised
 
+VERSION = 1
+"""Raised when the same drafts go to other splits."""
+
 
 @final
 @dataclass(frozen=True)

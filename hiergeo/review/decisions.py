@@ -10,11 +10,12 @@ from threading import Lock
 from typing import Any, final
 
 from hiergeo import _limits
+from hiergeo.construction.claiming import DECISIONS
 from hiergeo.errors import InputError, reason
 from hiergeo.storage.documents import ListOf, Misfit, OrNull, Record, Text, Whole, parse_json
 from hiergeo.storage.files import size_of, sync_folder, writing
 
-FILE = "decisions.jsonl"
+FILE = DECISIONS
 
 FORMAT = 1
 

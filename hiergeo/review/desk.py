@@ -95,7 +95,7 @@ class Desk:
     def __init__(self, folder: Path, split: str = "test", images: Path | None = None) -> None:
         self.folder, self.split = folder, split
         self._images = folder if images is None else images
-        self.rows = [_tidy(row) for row in chains.read_split(folder, split)]
+        self.rows = _rows(folder, split)
         self.scores = _scores(folder, self.rows)
         identity = sha256("".join(version_of(row) for row in self.rows).encode()).hexdigest()[:16]
         self.journal = Journal(folder / FILE, split, len(self.rows), identity)
@@ -187,6 +187,14 @@ class Desk:
         """Rows by state."""
         found = Counter(each.state for each in self.standings())
         return {state: found[state] for state in STATES}
+
+    def check_current(self) -> None:
+        """Raise InputError or UnavailableError unless the folder still holds the chains that are reviewed."""
+        if _rows(self.folder, self.split) != self.rows:
+            raise InputError(
+                f"the {self.split} split of {self.folder} was replaced since this review was begun: restore it, or "
+                f"move {FILE} away and review the new one."
+            )
 
     def _kept(self, decision: Decision) -> Standing:
         with self._lock:
@@ -289,6 +297,10 @@ def _named(what: str, text: str, most: int) -> str:
     if not told or len(told) > most or not told.isprintable():
         raise InputError(f"a {what} must have 1 to {most} printable characters.")
     return told
+
+
+def _rows(folder: Path, split: str) -> list[Chain]:
+    return [_tidy(row) for row in chains.read_split(folder, split)]
 
 
 def _tidy(row: Chain) -> Chain:

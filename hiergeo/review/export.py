@@ -10,6 +10,7 @@ from typing import Any, final
 
 from hiergeo.construction.card import JSON as CARD
 from hiergeo.construction.card import update_card
+from hiergeo.construction.claiming import REVIEWED, SUMMARY
 from hiergeo.datasets import chains
 from hiergeo.errors import InputError
 from hiergeo.review.decisions import ACCEPT, REJECT, UNDO
@@ -17,9 +18,7 @@ from hiergeo.review.desk import Desk, Standing
 from hiergeo.storage import documents
 from hiergeo.storage.files import retire, size_of
 
-PLAIN, EXPANDED = "reviewed.csv", "reviewed_expanded.csv"
-
-SUMMARY = "reviewed.json"
+PLAIN, EXPANDED, _ = REVIEWED
 
 
 @final
@@ -106,9 +105,10 @@ def export(desk: Desk) -> Reviewed:
     ``reviewed.json``. They are the same whenever the decisions are.
 
     Raises:
-        InputError: no row is accepted, or the card is damaged.
-        UnavailableError: the folder cannot be written.
+        InputError: no row is accepted, the chains in the folder are others by now, or the card is damaged.
+        UnavailableError: they are not there any more, or the folder cannot be written.
     """
+    desk.check_current()
     found = summary(desk)
     kept = [each.chain for each in desk.standings() if each.state == ACCEPT]
     if not kept:
