@@ -279,7 +279,10 @@ def _compared(
     frozen: dict[str, tuple[float, np.ndarray]],
     found: dict[str, Runs],
 ) -> dict[str, Any]:
-    """The frozen value, the mean over seeds of each arm, and differences with intervals over images and seeds."""
+    """The frozen value, the mean over seeds of each arm, and differences with intervals over images and seeds.
+
+    Arms are compared with `expanded` where that is one of them.
+    """
     draws = {name: np.stack([run[metric][1] for run in runs]) for name, runs in found.items()}
     values = {name: float(np.mean([run[metric][0] for run in runs])) for name, runs in found.items()}
 
@@ -294,7 +297,7 @@ def _compared(
         "less expanded": {
             name: told(values[name] - values["expanded"], draws[name] - draws["expanded"])
             for name in found
-            if name != "expanded"
+            if name != "expanded" and "expanded" in found
         },
     }
 
@@ -302,7 +305,7 @@ def _compared(
 def heads_table(told: dict[str, Any]) -> str:
     """The comparison of heads in Markdown."""
     names = list(next(iter(told["metrics"].values()))["values"])
-    others = [name for name in names if name != "expanded"]
+    others = list(next(iter(told["metrics"].values()))["less expanded"])
 
     def cells() -> Iterator[list[str]]:
         for metric, each in told["metrics"].items():

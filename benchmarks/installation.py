@@ -5,6 +5,7 @@
 Each wheel gets a virtual environment that has torch already, from `--links` or the cache of pip. Then rounds alternate
 between the wheels: everything but torch is removed and installed again from pip's cache, which the first round fills
 and leaves out of the figures; commands run in new processes. `explore` is timed at the end, with its extra installed.
+`--rounds 0` finds sizes alone.
 """
 
 import argparse
@@ -189,12 +190,14 @@ def measure(places: Sequence[Place], links: Sequence[str], count: int) -> Iterat
 
     rounds(places, count, reinstalled)
     held = {place.label: (place.added(), place.size() - place.bare_bytes) for place in places}
-    rounds(places, 1, started)
+    if count:
+        rounds(places, 1, started)
     for place in places:  # the first use of every file is not that of a warm machine
         place.seconds = {name: times for name, times in place.seconds.items() if name not in COMMANDS}
     rounds(places, count, started)
-    for place in places:
-        place.run(install(place, links, "[explore]"))
+    if count:
+        for place in places:
+            place.run(install(place, links, "[explore]"))
     rounds(places, count, first_page)
     for place in places:
         times = {name: (min(each), median(each), max(each)) for name, each in place.seconds.items()}
@@ -221,7 +224,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--links", action="append", default=[], metavar="DIR", help="folder of wheels of torch")
     parser.add_argument("--torch", default="torch", help="requirement, such as torch==2.13.0+cpu")
     parser.add_argument("--python", default=sys.executable, help="makes the environments (default: this one)")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=2, help="of timings; 0: sizes alone (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
     args = parser.parse_args(words)
     links = [word for folder in args.links for word in ("--find-links", folder)]

@@ -3,13 +3,14 @@
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 sys.path.append(str(Path(__file__).parent.parent))  # the benchmarks are not part of the installed package
 
-from benchmarks import builds
+from benchmarks import builds, installation
 
 
 class Clocked:
@@ -47,3 +48,14 @@ def test_a_narrow_cone_is_narrow():
 def test_ladders_find_the_same(prepared: bool):
     expected = builds.ladder(3, 40, 16)()
     assert torch.equal(builds.ladder(3, 40, 16, prepared=prepared)(), expected)
+
+
+def test_sizes_alone_start_nothing_but_the_installation(tmp_path):
+    (wheel := tmp_path / "a.whl").write_bytes(b"12345")
+    ran: list[list[str]] = []
+    place = SimpleNamespace(
+        label="a", wheel=wheel, bare_bytes=10, seconds={}, run=ran.append, added=lambda: ["hiergeo"], size=lambda: 30
+    )
+    (found,) = installation.measure([place], [], 0)
+    assert (found.wheel_bytes, found.distributions, found.installed_bytes, found.seconds) == (5, ["hiergeo"], 20, {})
+    assert ran == [installation.install(place, [])]

@@ -239,3 +239,14 @@ def test_defects_of_own_chains_are_named(tmp_path, run):
     assert (code, "differ from data row 1" in out) == (2, True)
     (tmp_path / "test.csv").write_text("captions\na => b\nc\n")
     assert "1 tier instead of 2" in run("data", "check", f"chains:{tmp_path / 'test.csv'}")[1]
+
+
+@pytest.mark.parametrize("verb", ["quality", "review"])
+def test_an_empty_split_of_a_folder_names_one_that_is_not(verb, run, tmp_path):
+    chains.write_train(tmp_path / "train.csv", [Chain(0, ("animal", "dog"))])
+    chains.write_test(tmp_path / "test.csv", [])
+    code, _, said = run(verb, tmp_path)
+    assert (code, "--split train" in said) == (2, True)
+    (tmp_path / "train.csv").unlink()
+    code, _, said = run(verb, tmp_path)
+    assert (code, "no rows" in said, "--split" in said) == (2, True, False)

@@ -52,6 +52,8 @@ def test_sets_are_compared_over_the_images_of_both(appraisal):
     assert appraisal.baselines["corrected"].settings["reference"] is None
     assert appraisal.baselines["other"].settings["reference"] is None
     said = {each.kind: each.sentence for each in appraisal.findings}
+    assert "difference over 2 common images: 0.0" in said["entailment"]
+    assert "of the 2 images that both have" in said["reference"]
     assert "50.0\N{NO-BREAK SPACE}% (" in said["entailment"]
     assert "other" in said["pairing"]
     assert "judge" not in said
@@ -116,6 +118,11 @@ def test_the_card_of_a_build_gets_its_numbers(run, monkeypatch, tmp_path):
     assert told["forward_entailed (judge toy)"] == told["negative_contradicted (judge toy)"] == 1
     assert told["words_grow"] == 1
     assert "words_grow" in (folder / "README.md").read_text().replace("\\", "")
+    built = build(captions, folder, BuildPlan(backend="toy", judge="toy", test_fraction=0.5))
+    assert built.card == read_card(folder)
+    assert built.card["quality"] == {"test": told}
+    changed = build(captions, folder, BuildPlan(backend="toy", judge="toy", test_fraction=0.8), overwrite=True)
+    assert changed.card["quality"] == {}
     for wrong in ([folder, "--rows", 1], [folder / "test.csv"], ["scenes"]):
         assert run("quality", *wrong, "--judge", "toy", "--samples", 5, "--card")[0] == 2
 

@@ -151,6 +151,21 @@ def test_sets_that_are_not_there_are_told(tmp_path, monkeypatch):
     found = leakage({"train": [row(0, "a")]}, [absent])
     assert list(found.unchecked) == ["hierarcaps test"]
     assert found.as_dict()["counts"] == {"train": {}}
+    assert str(tmp_path) not in str(found.as_dict())
+
+
+def test_the_verb_fails_where_a_set_is_not_there(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path / "nowhere"))
+    chains.write_train(tmp_path / "train.csv", [row(0, "a bus")])
+    chains.write_test(tmp_path / "other.csv", [row(0, "a tram")])
+    kept = tmp_path / "kept.csv"
+    code, out, said = run("data", "leaks", tmp_path / "train.csv")
+    assert (code, "nothing was compared" in said, "nothing is shared" in out) == (2, True, False)
+    both = ("--against", "hierarcaps", "--against", f"chains:{tmp_path / 'other.csv'}")
+    code, out, _ = run("data", "leaks", tmp_path / "train.csv", *both)
+    assert (code, "nothing is shared" in out, "could not be compared" in out) == (2, True, True)
+    assert run("data", "leaks", tmp_path / "train.csv", *both, "--kept", kept)[0] == 2
+    assert not kept.exists()
 
 
 def test_own_chains_and_scenes_are_references(tmp_path):

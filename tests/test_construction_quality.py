@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import hiergeo
+from hiergeo.construction.appraisal import CORRECTED, appraise
 from hiergeo.construction.grading import judged, quality, radial_rates
 from hiergeo.construction.pooling import Pooled, Ratio, by_tier
 from hiergeo.datasets import Hierarchy
+from hiergeo.datasets.addresses import UNNUMBERED
 from hiergeo.errors import InputError
 from hiergeo.metrics.resampling import resamples
 
@@ -119,9 +121,14 @@ def test_closeness_to_corrected_chains_of_the_same_image():
     assert {name: metrics[name] for name in wanted} == pytest.approx(wanted)
 
 
-def test_a_reference_of_other_images_is_refused():
+@pytest.mark.parametrize(("images", "name"), [((1, 2), "made"), ((UNNUMBERED, UNNUMBERED), "made"), ((1, 1), "scenes")])
+def test_a_reference_of_other_images_is_refused(images, name):
+    chains, truth = (chains_of((DOG, None, image), name=name) for image in images)
     with pytest.raises(InputError, match="image in common"):
-        quality(chains_of((DOG, None, 1)), judge=TableJudge({}), reference=chains_of((DOG, None, 2)))
+        quality(chains, judge=TableJudge({}), reference=truth)
+    found = appraise(chains, {CORRECTED: truth}, judge=TableJudge({}), samples=5)
+    assert (found.quality.settings["reference"], found.differences) == (None, {CORRECTED: {}})
+    assert not any(each.startswith("reference") for each in found.quality.metrics)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from hiergeo.construction.backends import Gap
 from hiergeo.construction.backends.wordnet import WordNetBackend
+from hiergeo.construction.drafts import Draft
+from hiergeo.construction.filtering import Filter
 from hiergeo.construction.judges.rules import CONFIDENCE, RulesJudge
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
+from hiergeo.construction.plan import BuildPlan
 from hiergeo.errors import InputError
 from hiergeo.language import edits
 from hiergeo.language.entailment import relation
@@ -199,3 +202,23 @@ def test_the_judge_answers_with_probabilities() -> None:
 def test_an_argument_is_refused(make: type) -> None:
     with pytest.raises(InputError, match="large"):
         make("large")
+
+
+def test_no_negative_repeats_the_one_before_it() -> None:
+    chain = ("pizzas", "pizza", "a pizza", "a pizza on a street")
+    backend = WordNetBackend()
+    gap = Gap(chain, (*backend.contradict([chain])[0].candidates[0][:2], None, None))
+    offers = backend.contradict([chain])[0].candidates
+    filled = [(*gap.negative[:2], *texts) for texts in backend.complete([gap])[0].candidates]
+    assert offers
+    assert filled
+    for before, text in (pair for texts in (*offers, *filled) for pair in itertools.pairwise(texts)):
+        assert str(before).removeprefix("a ") != str(text).removeprefix("a ")
+
+
+def test_a_chain_whose_negatives_repeat_is_dropped_by_the_last_check() -> None:
+    negatives = ("water", "a cat", "A cat.")
+    draft = Draft(0, "a dog on a couch", "", positive=("animal", "dog", "a dog on a couch"), negative=negatives)
+    dropped = Filter(BuildPlan(tiers=3)).run([draft])[0].dropped
+    assert dropped is not None
+    assert dropped.reason == "repeated tier"

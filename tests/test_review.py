@@ -14,7 +14,9 @@ from review_common import ROWS, built
 
 from hiergeo import datasets, review
 from hiergeo.construction.card import Provenance, read_card, write_card
+from hiergeo.construction.drafts import Draft
 from hiergeo.construction.leakage import Leakage
+from hiergeo.construction.shards import Work
 from hiergeo.datasets import chains
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.review.decisions import FILE
@@ -43,8 +45,7 @@ def test_decisions_outlast_the_desk(folder):
     again = Desk(folder)
     assert states(folder) == ["accept", "reject", "undecided"]
     assert again.standing(1).last == desk.standing(1).last
-    assert again.doubt(1) == pytest.approx(0.3)
-    assert again.doubt(0) == 1
+    assert again.doubts() == [1, 0, 2]
 
 
 def test_the_last_decision_counts_and_can_be_undone(folder):
@@ -77,6 +78,17 @@ def test_an_edit_is_a_new_version_that_nobody_has_decided_on(folder):
     desk.undo("Ben")
     assert Desk(folder).standing(0).chain == ROWS[0]
     assert states(folder)[0] == "accept"  # of Anna, on the texts as they were built
+
+
+def test_of_equal_scores_those_come_first_of_which_more_was_refused(folder):
+    notes = {10: [{"stage": "check_entailment", "candidate": 0}], 12: [{"stage": "complete", "filled": [[0, 1]]}]}
+    notes[11] = [{"stage": "check_entailment", "candidate": 2}]
+    drafts = [
+        Draft(row.row, row.positive[-1], row.image, row.positive, row.negative, (0.98,), (0.98,), notes=notes[row.row])
+        for row in ROWS
+    ]
+    Work(folder).write("filter", 0, "0" * 64, drafts, {})
+    assert Desk(folder).doubts() == [2, 0, 1]
 
 
 @pytest.mark.parametrize(

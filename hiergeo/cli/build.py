@@ -235,8 +235,8 @@ def _show(built: "Built", plan: "BuildPlan") -> None:
 
     screen = console()
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for head, side in (("stage", "left"), ("shards made", "right"), ("kept", "right"), ("captions/s", "right")):
-        grid.add_column(head, justify=side)  # type: ignore[arg-type]
+    for head in ("stage", "shards done now", "done before", "captions/s"):
+        grid.add_column(head, justify="left" if head == "stage" else "right")
     for run in built.stages:
         speed = f"{run.captions / run.seconds:,.0f}" if run.made and run.seconds else "–"
         grid.add_row(run.name, f"{run.made:,}", f"{run.kept:,}", speed)
@@ -264,7 +264,7 @@ def _show(built: "Built", plan: "BuildPlan") -> None:
     if not built.test and plan.test_fraction:
         note("no image fell to the test split: take a larger --test-fraction, or more images.")
     screen.print(f"Folder: {built.folder.absolute()}", soft_wrap=True)
+    named = f"{built.folder}{'' if built.test else ' --split train'}"
     screen.print(
-        f"Next: hiergeo quality {built.folder} measures it; hiergeo review {built.folder} is for checking it by hand.",
-        soft_wrap=True,
+        f"Next: hiergeo quality {named} measures it; hiergeo review {named} is for checking it by hand.", soft_wrap=True
     )

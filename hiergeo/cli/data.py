@@ -120,10 +120,19 @@ def leaks(
     kept: Kept = None,
     json: options.Json = None,
 ) -> None:
-    """Find rows of your chains that share an image or a text with a test set; exit code 2 when there are any."""
+    """Find rows of your chains that share an image or a text with a test set.
+
+    Exit code 2 when there are any, or when a test set is not there to be compared.
+    """
     check_writable(out, kept, json)
     folder, rows = _compared(address)
     others = [reference(*_named(name)) for name in against or ["hierarcaps"]]
+    if missing := [each for each in others if each.missing]:
+        told = " ".join(f"{each.name} could not be compared: {each.missing}" for each in missing)
+        if len(missing) == len(others):
+            raise UnavailableError(f"nothing was compared. {told}")
+        if kept is not None:
+            raise UnavailableError(f"{kept} is not written. {told}")
     found = leakage(rows, others, folder=folder, similarity=similarity, progress=True)
     if out is not None:
         found.write(out)
@@ -144,7 +153,7 @@ def leaks(
         screen.print(f"{name} could not be compared: {sentence}", soft_wrap=True)
     if not counts:
         screen.print(f"{address}: nothing is shared with {', '.join(each.name for each in others if not each.missing)}")
-    else:
+    if counts or missing:
         raise typer.Exit(2)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from hiergeo import language
 from hiergeo.construction.drafts import normalised
-from hiergeo.construction.pooling import Ratio, by_tier, groups_of
+from hiergeo.construction.pooling import Ratio, by_tier, coco_image, groups_of
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.errors import InputError
@@ -111,7 +111,7 @@ def reference_rates(chains: Hierarchy, reference: Hierarchy, vectors: Vectors | 
     ``reference_equal``: share of equal texts; ``reference_same``: of texts equal when `normalised`;
     ``reference_overlap``: shared content words divided by all of both; ``reference_similarity``: cosine of embeddings.
     The most specific tier, which is the caption itself, counts in none of the rates over all tiers; rows of other
-    images count nowhere.
+    images count nowhere, nor do images that are none of MS-COCO's.
 
     Args:
         chains: n rows.
@@ -123,13 +123,13 @@ def reference_rates(chains: Hierarchy, reference: Hierarchy, vectors: Vectors | 
     """
     truths: dict[int, list[Row]] = {}
     for row in reference.rows:
-        if row.image_id is not None:
-            truths.setdefault(row.image_id, []).append(row)
-    of = [truths.get(row.image_id, []) if row.image_id is not None else [] for row in chains.rows]
+        if (number := coco_image(reference, row)) is not None:
+            truths.setdefault(number, []).append(row)
+    of = [[] if (number := coco_image(chains, row)) is None else truths.get(number, []) for row in chains.rows]
     if not any(of):
         raise InputError(
             f"{reference.name} {reference.split} has no image in common with {chains.name} {chains.split}: "
-            "a reference needs chains of the same images."
+            "a reference needs chains of the same images, which are told by their numbers in MS-COCO."
         )
     level = chains.tiers == reference.tiers
     pairs = [

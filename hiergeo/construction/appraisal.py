@@ -8,13 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, final
 
+import numpy as np
+
 from hiergeo import adapters, datasets
 from hiergeo.adapters import Model
 from hiergeo.construction.grading import OWN_RULES, Quality, quality
 from hiergeo.construction.judging import Judge
 from hiergeo.construction.making import judge_named
 from hiergeo.construction.output import DROPPED, REASONS
-from hiergeo.construction.pooling import Difference
+from hiergeo.construction.pooling import Difference, coco_images
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.tables import parse_records, read_table, without_defects
 from hiergeo.evaluation import Compute
@@ -138,7 +140,7 @@ def appraise(
         reference = baselines.get(CORRECTED)
 
         def measured(each: Hierarchy) -> Quality:
-            alike = reference is not None and each is not reference and _images(each) & _images(reference)
+            alike = reference is not None and each is not reference and coco_images(each) & coco_images(reference)
             return quality(
                 each,
                 judge=asked,
@@ -163,8 +165,8 @@ def hierarcaps_baselines(chains: Hierarchy) -> dict[str, Hierarchy]:
     Raises:
         UnavailableError: HierarCaps is not on this machine.
     """
-    own, whole = _images(chains), datasets.load("hierarcaps", "expanded")
-    wanted = own & _images(whole)
+    own, whole = coco_images(chains), datasets.load("hierarcaps", "expanded")
+    wanted = own & coco_images(whole)
     if not wanted:
         return {CORRECTED: datasets.load("hierarcaps"), AUTOMATIC: datasets.load("hierarcaps", "expanded-test")}
     rows = tuple(row for row in whole.rows if row.image_id in wanted)
@@ -185,10 +187,6 @@ def read_dropped(folder: Path) -> dict[tuple[str, str], int]:
     records = parse_records(read_table(path, "build the folder again"), ("stage", "reason"))
     rows: list[tuple[int, list[str]]] = without_defects(path, records)
     return dict(Counter((cells[0], cells[1]) for _, cells in rows).most_common())
-
-
-def _images(chains: Hierarchy) -> set[int]:
-    return {row.image_id for row in chains.rows if row.image_id is not None}
 
 
 def _percent(share: float) -> str:
@@ -241,9 +239,11 @@ def _findings(found: Appraisal) -> Iterator[Finding]:
     if "reference_overlap" in metrics:
         close = metrics.get("reference_similarity")
         cosine = "" if close is None else f", with a mean cosine of {number(close)}"
+        images = int(np.count_nonzero(own.pooled.sums["reference_same"][:, 1]))
         yield Finding(
             "reference",
-            f"{_percent(metrics['reference_same'])} of texts are those of corrected chains of the same image{cosine}"
+            f"Of the texts below the caption, of the {_images(images)} that both have, "
+            f"{_percent(metrics['reference_same'])} are those of corrected chains{cosine}"
             f"{_beside(found, 'reference_overlap', 'shared content words')}.",
             "reference_overlap",
         )
@@ -276,19 +276,23 @@ def _measured(found: Appraisal, metric: str) -> str:
 
 
 def _beside(found: Appraisal, metric: str, called: str = "") -> str:
-    """The same metric of the baselines, in parentheses, with the paired difference where there is one."""
+    """The same metric of the baselines, in parentheses, with the paired difference and its images if there is one."""
     parts = []
     for name, other in found.baselines.items():
         if metric not in other.metrics:
             continue
         change = found.differences[name].get(metric)
-        paired = "" if change is None else f", difference {_change(change)}"
+        paired = "" if change is None else f", difference over {_images(change.images, 'common ')}: {_change(change)}"
         parts.append(f"{name} {_percent(other.metrics[metric])}{paired}")
     told = "; ".join(parts)
     if not told:
         return ""
     own = f"{called} {_percent(found.quality.metrics[metric])}; " if called else ""
     return f" ({own}{told})"
+
+
+def _images(count: int, kind: str = "") -> str:
+    return f"{count:,} {kind}image{'s' * (count != 1)}"
 
 
 def _change(change: Difference) -> str:

@@ -21,7 +21,7 @@ from hiergeo.construction.leakage import Leakage, leakage, reference
 from hiergeo.corpus.adopting import patiently
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
-from hiergeo.errors import InputError
+from hiergeo.errors import HiergeoError, InputError
 from hiergeo.metrics.length import word_count
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
@@ -85,13 +85,24 @@ class Provenance:
     usage: Mapping[str, float] = field(default_factory=dict)
 
 
-def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str, Any]:
+def card_before(folder: Path) -> dict[str, Any] | None:
+    """The card that a folder has; None without a whole one."""
+    try:
+        return read_card(folder)
+    except HiergeoError:
+        return None
+
+
+def write_card(
+    folder: Path, provenance: Provenance, leaks: Leakage, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Write ``card.json``, ``README.md`` and ``leakage.csv`` of the chains in a folder.
 
     Args:
         folder: of ``train.csv``, ``test.csv``, ...
         provenance: how they were made.
         leaks: what they share with other sets.
+        before: the card that the folder had, whose quality is kept for splits whose files are the same.
 
     Returns:
         The card.
@@ -106,6 +117,7 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
     plan = portable(provenance.plan)
     chains.everything(folder)
     with _alone(folder):
+        now = contents(folder)
         card: dict[str, Any] = {
             "format": FORMAT,
             "title": plan.get("title") or f"Chains of {provenance.source or 'captions'}",
@@ -113,10 +125,10 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
             "hiergeo": __version__,
             "source": provenance.source,
             "captions": provenance.rows,
-            **contents(folder),
+            **now,
             "dropped": by_stage,
             "leakage": leaks.as_dict(),
-            "quality": {},
+            "quality": {} if before is None else _still_measured(before, now),
             "plan": plan,
             "backend": portable(provenance.backend),
             "judge": portable(provenance.judge),
@@ -127,13 +139,16 @@ def write_card(folder: Path, provenance: Provenance, leaks: Leakage) -> dict[str
     return card
 
 
-def describe(folder: Path, provenance: Provenance, *, progress: bool = False) -> dict[str, Any]:
+def describe(
+    folder: Path, provenance: Provenance, before: Mapping[str, Any] | None = None, *, progress: bool = False
+) -> dict[str, Any]:
     """Compare the chains in a folder with HierarCaps' test split, where it is on this machine, and write the card.
 
     Arguments, result and errors are those of `write_card`.
     """
     _, rows = chains.everything(folder)
-    return write_card(folder, provenance, leakage(rows, [reference("hierarcaps")], folder=folder, progress=progress))
+    leaks = leakage(rows, [reference("hierarcaps")], folder=folder, progress=progress)
+    return write_card(folder, provenance, leaks, before)
 
 
 def update_card(
@@ -159,20 +174,25 @@ def update_card(
     read_card(folder)
     with _alone(folder):
         card = read_card(folder)
-        before, now = card["files"], contents(folder)
+        now = contents(folder)
         for split, told in (measured or {}).items():
             if told != _of_split(now["files"], split):
                 raise InputError(f"the {split} split of {folder} has changed since it was measured: measure it again.")
-        kept = {
-            split: held
-            for split, held in card["quality"].items()
-            if split in now["splits"] and _of_split(before, split) == _of_split(now["files"], split)
-        }
+        kept = _still_measured(card, now)
         card |= now | {"quality": kept | {name: dict(held) for name, held in (quality or {}).items()}}
         if leaks is not None:
             card["leakage"] = leaks.as_dict()
         _write(folder, card, leaks)
     return card
+
+
+def _still_measured(card: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The quality that a card has of splits whose files are the same in `contents` now."""
+    return {
+        split: held
+        for split, held in card["quality"].items()
+        if split in now["splits"] and _of_split(card["files"], split) == _of_split(now["files"], split)
+    }
 
 
 @contextmanager

@@ -142,7 +142,9 @@ def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenanc
     """Write the files of the result, the splits only if something is left.
 
     The card goes first and comes last: a folder that has one is whole. Other splits go before the first new one comes.
+    What was measured of the same splits is kept.
     """
+    before = card.card_before(folder)
     with output.writing_dropped(folder) as dropped:
         sides = splitting.split(dropped.pass_on(passes.drafts()), plan.seed, plan.test_fraction)
         make_room(folder, hash_of([splitting.VERSION, passes.hash, plan.seed, plan.test_fraction]), overwrite)
@@ -161,7 +163,7 @@ def _written(folder: Path, plan: BuildPlan, passes: Passes, made: card.Provenanc
         counts,
         passes.runs,
         passes.usage,
-        card=card.describe(folder, made),
+        card=card.describe(folder, made, before),
     )
 
 

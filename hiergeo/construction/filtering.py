@@ -9,6 +9,9 @@ from hiergeo.construction.plan import BuildPlan
 
 NAME = "filter"
 
+VERSION = 2
+"""Raised whenever the same plan may keep other chains."""
+
 
 @final
 class Filter:
@@ -23,7 +26,11 @@ class Filter:
 
     def __init__(self, plan: BuildPlan) -> None:
         self.plan = plan
-        self.depends: dict[str, Any] = {"growth": plan.growth, "most_characters": plan.most_characters}
+        self.depends: dict[str, Any] = {
+            "version": VERSION,
+            "growth": plan.growth,
+            "most_characters": plan.most_characters,
+        }
 
     def run(self, drafts: Sequence[Draft]) -> list[Draft]:
         """The drafts, those dropped that have a fault."""
@@ -47,6 +54,9 @@ class Filter:
         for text, other in zip(told, negative, strict=True):
             if text == normalised(other):
                 return "negative equals positive", f"'{other}'"
+        for before, text in pairwise(negative):
+            if normalised(before) == normalised(text):
+                return "repeated tier", f"'{text}' is there twice"
         return self._shrinking(positive)
 
     def _shrinking(self, chain: Sequence[str]) -> tuple[str, str] | None:

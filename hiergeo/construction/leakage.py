@@ -39,6 +39,9 @@ COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
 
 HIERARCAPS = "hierarcaps test"
 
+ABSENT = "it was not on the machine; where it is, hiergeo data leaks compares with it."
+"""What a card says of a set that could not be compared; why is a matter of the machine."""
+
 
 @final
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Leakage:
         return dict(Counter((each.split, each.against, each.kind) for each in self.leaks))
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values for a card."""
+        """JSON values for a card, the same on every machine."""
         counts: dict[str, Any] = {
             split: {
                 against: {
@@ -116,7 +119,7 @@ class Leakage:
             }
             for split in self.rows
         }
-        return {"counts": counts, "unchecked": dict(self.unchecked)}
+        return {"counts": counts, "unchecked": dict.fromkeys(self.unchecked, ABSENT)}
 
     def without(self, rows: Iterable[Chain], split: str, kinds: Sequence[str] = CERTAIN) -> list[Chain]:
         """The rows of a split that share nothing of these kinds with the other sets."""

@@ -11,10 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.addresses import UNNUMBERED
 from hiergeo.metrics import Interval, percentile_interval
 from hiergeo.metrics.resampling import resamples
+
+SCENES = "scenes"
+"""The dataset whose images are numbered as its rows are."""
 
 TIER = "_tier"
 """What stands between the name of a metric and the number of a tier, from 0 for the most general one."""
@@ -41,13 +44,31 @@ def by_tier(name: str, numerator: np.ndarray, denominator: np.ndarray | None = N
     return rates
 
 
+def coco_image(chains: Hierarchy, row: Row) -> int | None:
+    """The number in MS-COCO of the image of a row, by which two sets tell that an image is the same; None for others.
+
+    Other images are numbered in every set anew, scenes from 0 and those of files of chains from `UNNUMBERED`.
+    """
+    number = row.image_id
+    return None if number is None or number >= UNNUMBERED or chains.name == SCENES else number
+
+
+def coco_images(chains: Hierarchy) -> set[int]:
+    """Those of all rows."""
+    return {number for row in chains.rows if (number := coco_image(chains, row)) is not None}
+
+
 def groups_of(chains: Hierarchy) -> tuple[tuple[Hashable, ...], np.ndarray]:
     """What a bootstrap draws: images; a row without image is grouped with others of the same most specific caption.
 
     Returns:
-        The distinct groups in order of first appearance, and the position of each row's group, (n,).
+        The distinct groups in order of first appearance, those of MS-COCO images being their numbers, and the position
+        of each row's group, (n,).
     """
-    keys: list[Hashable] = [row.positive[-1] if row.image_id is None else row.image_id for row in chains.rows]
+    keys: list[Hashable] = []
+    for row in chains.rows:
+        number = coco_image(chains, row)
+        keys.append((row.positive[-1] if row.image_id is None else "", row.image_id) if number is None else number)
     places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     return tuple(places), np.array([places[key] for key in keys])
 
@@ -58,7 +79,7 @@ class Difference(NamedTuple):
     Attributes:
         value: the difference.
         interval: 95 %, paired by image.
-        images: how many both sets have.
+        images: how many both sets have of those that the metric says something of.
     """
 
     value: float
@@ -134,10 +155,10 @@ class Pooled:
     def less(self, other: "Pooled", samples: int, seed: int) -> dict[str, Difference]:
         """The metrics that both have, less those of `other`, over the images that both have; empty without any.
 
-        Images are told by their number in MS-COCO: those of other sources are numbered in every set anew.
+        Images are told as `coco_image` does.
         """
         known = set(other.groups)
-        common = [group for group in self.groups if group in known and isinstance(group, int) and group < UNNUMBERED]
+        common = [group for group in self.groups if group in known and isinstance(group, int)]
         if not common:
             return {}
         ones = np.ones(len(common))
@@ -148,7 +169,11 @@ class Pooled:
         for name in mine.keys() & theirs.keys():
             bounds = interval(draws[name] - drawn[name])
             if bounds is not None and np.isfinite(mine[name] - theirs[name]):
-                found[name] = Difference(float(mine[name] - theirs[name]), bounds, len(common))
+                images = len(common)
+                if name in self.sums and name in other.sums:
+                    below = (each.sums[name][each._places(common), 1] > 0 for each in (self, other))
+                    images = int(np.count_nonzero(np.logical_and(*below)))
+                found[name] = Difference(float(mine[name] - theirs[name]), bounds, images)
         return {name: found[name] for name in mine if name in found}
 
     def _places(self, among: Sequence[Hashable] | None) -> np.ndarray:

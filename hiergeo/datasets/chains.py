@@ -113,7 +113,7 @@ def read_split(folder: Path, split: str) -> list[Chain]:
     """The chains of a split of a built folder, with negatives where there are any.
 
     Raises:
-        InputError: an unknown split, a damaged file, or two files of the split that do not agree.
+        InputError: an unknown split, one without rows, a damaged file, or two files of the split that do not agree.
         UnavailableError: the folder does not have the split; the message names those that it has.
     """
     path = folder / FILES[split][0]
@@ -121,6 +121,12 @@ def read_split(folder: Path, split: str) -> list[Chain]:
         there = [name for name, (file, _) in FILES.items() if size_of(folder / file) is not None]
         told = f"it has {' and '.join(there)}" if there else CURE
         raise UnavailableError(f"{path} is not there: {told}.")
+    others = [name for name, (file, _) in FILES.items() if _has_rows(folder / file)]
+    if others and size_of(path) and not _has_rows(path):
+        raise InputError(
+            f"the split {split} of {folder} has no rows: name another one (--split {others[0]}), or build the folder "
+            "again with another --test-fraction, or from more images."
+        )
     found: list[Chain] = without_defects(path, _rows_of_split(folder, split))
     return found
 

@@ -17,7 +17,7 @@ from hiergeo.language.attributes import COLOURS, PLACES, VERBS, word_set
 from hiergeo.language.claims import Claim, Part, Thing, read
 from hiergeo.language.kinds import is_kind
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same two captions may get another answer."""
 
 Relation = Literal["entailment", "neutral", "contradiction"]
@@ -38,6 +38,9 @@ TOYS = frozenset({"toy", "stuffed", "plush"})
 
 PLACE_KINDS = ("place", "room", "building", "structure", "location", "body of water", "field", "furniture", "road")
 """What a scene takes place in or on."""
+
+OUTFITS = frozenset({"suit", "dress", "swimsuit", "uniform"})
+"""Garments that dress all of somebody."""
 
 SHARED = word_set("with and near by beside next_to of along about among or nor around to from for at")
 """Links that can lead to several things at once: with a hat and with a bag."""
@@ -217,7 +220,7 @@ def _contradict(one: Claim, other: Claim) -> bool:
         return (not (one.parts and other.parts) and not _mentions(one, other)) or _alike(one.parts, other.parts)
     if not (is_kind(first.noun, second.noun) or is_kind(second.noun, first.noun)):
         return False
-    if _things_clash(first, second):
+    if _things_clash(first, second) or (_numbers_clash(first, second) and not _more_of_them(one, other)):
         return True
     return _parts_clash(one.parts, other.parts) or _missing(one, other) or _missing(other, one)
 
@@ -249,9 +252,7 @@ def _mentions(one: Claim, other: Claim) -> bool:
 
 
 def _things_clash(one: Thing, other: Thing) -> bool:
-    """Whether two things of comparable nouns cannot be the same: a quality or a number excludes."""
-    if one.number is not None and other.number is not None and one.number != other.number:
-        return True
+    """Whether two things of comparable nouns cannot be the same: a quality excludes."""
     return any(
         attributes.excludes(quality, against)
         and not _rivals(quality, one.qualities)
@@ -259,6 +260,19 @@ def _things_clash(one: Thing, other: Thing) -> bool:
         and (one.noun == other.noun or not attributes.axes_of(quality) & attributes.axes_of(against) & RELATIVE)
         for quality in one.qualities - other.qualities
         for against in other.qualities - one.qualities
+    )
+
+
+def _numbers_clash(one: Thing, other: Thing) -> bool:
+    return one.number is not None and other.number is not None and one.number != other.number
+
+
+def _more_of_them(one: Claim, other: Claim) -> bool:
+    """Whether one tells, beside its main thing, of more such things as the other counts: they add up."""
+    return any(
+        is_kind(thing.noun, claim.main.noun)
+        for claim, more in ((one, other), (other, one))
+        for thing in more.things()[1:]
     )
 
 
@@ -315,9 +329,18 @@ def _part_clashes(one: Part, other: Part) -> bool:
     if one.preposition != other.preposition or (one.verb != other.verb and verbs):
         return False
     if related:
-        return _things_clash(mine, yours)
+        return _things_clash(mine, yours) or _numbers_clash(mine, yours)
+    if one.preposition and (things.unlike(mine.noun, yours.noun) or _worn_together(mine, yours)):
+        return False
     exclusive = not verbs & KEPT if one.verb and not one.preposition else one.preposition not in SHARED
     return exclusive and things.excludes(mine.noun, yours.noun)
+
+
+def _worn_together(one: Thing, other: Thing) -> bool:
+    """Whether somebody can be in both things because one is a garment; of outfits only one is worn at a time."""
+    if one.noun in OUTFITS and other.noun in OUTFITS:
+        return False
+    return any(is_kind(thing.noun, kind) for thing in (one, other) for kind in ("clothing", "jewelry"))
 
 
 def _missing(one: Claim, other: Claim) -> bool:

@@ -183,7 +183,7 @@ VAGUE = word_set(
 
 APART = frozenset(
     {("girl", "woman"), ("girl", "adult"), ("girl", "grownup"), ("girl", "lady"), ("girl", "female"), ("boy", "man")}
-    | {("child", "baby"), ("lady", "girl"), ("woman", "girl")}
+    | {("child", "baby"), ("lady", "girl"), ("woman", "girl"), ("forest", "tree"), ("computer mouse", "mouse")}
 )
 """Nouns of which the first does not say what the second does, whatever dictionaries hold."""
 

@@ -7,7 +7,7 @@ a text, and no two of them are one thing. Other nouns have the lexicon's sibling
 
 from functools import lru_cache
 
-from hiergeo.language.kinds import APART, is_kind, members, names_above
+from hiergeo.language.kinds import APART, is_kind, kinds, members, names_above
 
 COUNTED = """
 man: woman, girl, child
@@ -337,6 +337,17 @@ def _species(noun: str, kind: str) -> frozenset[str]:
     return names_above(noun) & _members() & members(kind)
 
 
+def _apart(one: str, other: str) -> bool:
+    return any((one, kind) in APART for kind in (other, *kinds(other)))
+
+
+@lru_cache(maxsize=65536)
+def unlike(one: str, other: str) -> bool:
+    """Whether two nouns are of different realms, such as a board and a slope: one may be on both at once."""
+    realms = [{_realms()[kind] for kind in _above(noun)[1]} for noun in (one, other)]
+    return realms[0].isdisjoint(realms[1]) and bool(realms[0]) and bool(realms[1])
+
+
 @lru_cache(maxsize=65536)
 def excludes(one: str, other: str) -> bool:
     """Whether no thing is both; symmetric, False where it is not known.
@@ -345,9 +356,9 @@ def excludes(one: str, other: str) -> bool:
         one: noun in the singular, lower case.
         other: likewise.
     """
-    if is_kind(one, other) or is_kind(other, one) or ((one, other) in APART or (other, one) in APART):
+    if is_kind(one, other) or is_kind(other, one) or _apart(one, other) or _apart(other, one):
         return False
-    (these, kinds), (those, other_kinds) = _above(one), _above(other)
+    (these, above), (those, other_above) = _above(one), _above(other)
     if any(frozenset((x, y)) in _pairs() for x in these - those for y in those - these):
         return True
     for kind in SPECIES:
@@ -355,7 +366,6 @@ def excludes(one: str, other: str) -> bool:
             return True
     for pair in ASUNDER:
         first, _, second = pair.partition("|")
-        if (first in kinds and second in other_kinds) or (second in kinds and first in other_kinds):
-            return not kinds & other_kinds
-    realms = {_realms()[kind] for kind in kinds}
-    return bool(realms) and bool(other_kinds) and realms.isdisjoint(_realms()[kind] for kind in other_kinds)
+        if (first in above and second in other_above) or (second in above and first in other_above):
+            return not above & other_above
+    return unlike(one, other)

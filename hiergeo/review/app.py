@@ -123,7 +123,7 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "Starlette":
 
 
 def overview_of(desk: Desk, reviewer: str) -> dict[str, Any]:
-    """What the page shows around the rows: their states and doubts, counts, reviewers and their agreement.
+    """What the page shows around the rows: their states, their places by doubt, counts, reviewers and their agreement.
 
     Args:
         desk: the chains.
@@ -143,7 +143,7 @@ def overview_of(desk: Desk, reviewer: str) -> dict[str, Any]:
             STATES.index(each.verdicts[reviewer].kind) if reviewer in each.verdicts else undecided for each in standings
         ],
         "edited": [row for row, each in enumerate(standings) if each.edited],
-        "doubts": [round(desk.doubt(row), 6) for row in range(len(standings))],
+        "doubts": desk.doubts(),
         "counts": desk.counts(),
         "reasons": list(REASONS),
         "disputed": found.disputed,

@@ -11,8 +11,9 @@ from threading import RLock
 from typing import Any, final
 
 from hiergeo import _limits
+from hiergeo.construction.drafts import Draft
 from hiergeo.construction.shards import FOLDER, Work
-from hiergeo.construction.stages import FILTER
+from hiergeo.construction.stages import FILTER, refusals
 from hiergeo.datasets import chains
 from hiergeo.datasets.addresses import image_file
 from hiergeo.datasets.chains import Chain
@@ -85,6 +86,7 @@ class Desk:
         rows: the chains as they were built.
         scores: for each row, what the judge said: (entailment of adjacent tiers, contradiction of negatives); empty
             where that is not known.
+        refused: for each row, how much was refused before these texts (`refusals`); 0 where that is not known.
         journal: of decisions.
 
     Raises:
@@ -96,7 +98,11 @@ class Desk:
         self.folder, self.split = folder, split
         self._images = folder if images is None else images
         self.rows = _rows(folder, split)
-        self.scores = _scores(folder, self.rows)
+        known = _drafts(folder, self.rows)
+        self.scores: list[Scores] = [
+            ((), ()) if each is None else (each.entailment, each.contradiction) for each in known
+        ]
+        self.refused = [0 if each is None else refusals(each) for each in known]
         identity = sha256("".join(version_of(row) for row in self.rows).encode()).hexdigest()[:16]
         self.journal = Journal(folder / FILE, split, len(self.rows), identity)
         self._lock = RLock()
@@ -179,9 +185,17 @@ class Desk:
         path = image_file(image, self._images) if image else None
         return path if path is not None and path.is_file() else None
 
-    def doubt(self, row: int) -> float:
-        """The lowest score that the judge gave anything of a row; 1 if there is none."""
-        return min((each for side in self.scores[row] for each in side if each is not None), default=1.0)
+    def doubts(self) -> list[int]:
+        """The place of each row when the doubtful ones come first.
+
+        Those are the rows of the lowest score that the judge gave anything of them, 1 if it gave none; where that is
+        equal those of which the judge refused more before, then in their own order.
+        """
+        lowest = [
+            min((each for side in both for each in side if each is not None), default=1.0) for both in self.scores
+        ]
+        order = sorted(range(len(lowest)), key=lambda row: (lowest[row], -self.refused[row]))
+        return [place for _, place in sorted(zip(order, range(len(order)), strict=True))]
 
     def counts(self) -> dict[str, int]:
         """Rows by state."""
@@ -312,20 +326,15 @@ def _tidy(row: Chain) -> Chain:
 Scores = tuple[tuple[float | None, ...], tuple[float | None, ...]]
 
 
-def _scores(folder: Path, rows: Sequence[Chain]) -> list[Scores]:
-    """What the judge of the build said of each row, from its stored work; empty for rows that it does not know."""
-    known: Mapping[int, Scores] = {}
+def _drafts(folder: Path, rows: Sequence[Chain]) -> list[Draft | None]:
+    """What the build has stored of each row; None for rows that it does not know."""
+    known: Mapping[int, Draft] = {}
     place = folder / FOLDER / FILTER
     if place.is_dir():
         work, wanted = Work(folder), {row.row for row in rows}
         shards = sorted(int(path.stem) for path in place.glob("[0-9]*.json") if path.stem.isdigit())
-        known = {
-            draft.row: (draft.entailment, draft.contradiction)
-            for shard in shards
-            for draft in work.read(FILTER, shard)
-            if draft.row in wanted
-        }
-    return [known.get(row.row, ((), ())) for row in rows]
+        known = {draft.row: draft for shard in shards for draft in work.read(FILTER, shard) if draft.row in wanted}
+    return [known.get(row.row) for row in rows]
 
 
 def described(desk: Desk, row: int) -> dict[str, Any]:

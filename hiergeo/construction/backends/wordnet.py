@@ -19,7 +19,7 @@ from hiergeo.language.ladder import Ladder, ladders
 from hiergeo.language.phrases import looks_english, parse
 from hiergeo.language.resource import RESOURCE
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same caption may get other texts."""
 
 CANDIDATES = 4
@@ -204,7 +204,22 @@ def _contradict(chain: tuple[str, ...]) -> Proposal:
         tier = next(tier for tier, texts in enumerate(options) if not texts)
         return Proposal(reason="nothing to contradict", detail=chain[tier])
     count = min(CANDIDATES, max(map(len, options)))
-    return Proposal(tuple(dict.fromkeys(tuple(texts[turn % len(texts)] for texts in options) for turn in range(count))))
+    candidates = [chosen for turn in range(count) if (chosen := _one_each(options, turn)) is not None]
+    if not candidates:
+        return Proposal(reason="nothing to contradict", detail=chain[-1])
+    return Proposal(tuple(dict.fromkeys(candidates)))
+
+
+def _one_each(options: Sequence[Sequence[str]], turn: int) -> tuple[str, ...] | None:
+    """A text for each tier that does not repeat the one before it; None where there is none."""
+    chosen: list[str] = []
+    for texts in options:
+        start = turn % len(texts)
+        new = [text for text in (*texts[start:], *texts[:start]) if not chosen or _key(text) != _key(chosen[-1])]
+        if not new:
+            return None
+        chosen.append(new[0])
+    return tuple(chosen)
 
 
 def _unrelated(chain: tuple[str, ...]) -> list[str]:
@@ -281,6 +296,13 @@ def _complete(gap: Gap) -> Proposal:
             continue
         for negative in [None] if negatives is None else negatives.candidates:
             sides = {"positive": chain, "negative": negative}
+            whole = (
+                gap.negative
+                if negative is None
+                else [own or new for own, new in zip(gap.negative, negative, strict=True)]
+            )
+            if any(before and text and _key(before) == _key(text) for before, text in pairwise(whole)):
+                continue
             answers.append(tuple(sides[side][tier] for side, tier in gap.missing))  # type: ignore[index]
     if not answers:
         return Proposal(reason="nothing to contradict", detail=fillings[0][-1])

@@ -55,7 +55,7 @@ function listed() {
     edited: (row) => now.all.edited.has(row) || states[row] === 1,
   }[now.filter];
   const rows = states.map((_, row) => row).filter((row) => passes(row) || row === now.row?.row);
-  return now.doubtful ? rows.sort((a, b) => doubts[a] - doubts[b] || a - b) : rows;
+  return now.doubtful ? rows.sort((a, b) => doubts[a] - doubts[b]) : rows;
 }
 
 function say(text) {
