@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
+from weakref import WeakSet
 
 import pytest
 from construction_toys import ToyBackend, ToyJudge
@@ -197,6 +198,24 @@ def test_altered_and_missing_cards_are_refused(tmp_path):
     (tmp_path / card.JSON).write_text(json.dumps(held | {"captions": 6}))
     with pytest.raises(InputError, match="altered"):
         read_card(tmp_path)
+
+
+def test_rows_are_counted_and_compared_without_being_kept(tmp_path, monkeypatch):
+    rows = [Chain(place, ("animal", f"dog {place}"), ("plant", f"tree {place}"), f"{place}.jpg") for place in range(50)]
+    chains.write_test(tmp_path / "test.csv", rows)
+    chains.write_train(tmp_path / "test_expanded.csv", rows)
+    alive, most = WeakSet(), []
+
+    def counted(*values):
+        alive.add(made := Chain(*values))
+        most.append(len(alive))
+        return made
+
+    monkeypatch.setattr(chains, "Chain", counted)
+    found = leakage(chains.everything(tmp_path)[1], [Reference("pets", tuple(rows[:3]))])
+    assert (found.rows, len(found.leaks)) == ({"test": 50}, 3)
+    assert card.contents(tmp_path)["splits"]["test"]["tiers"][1]["distinct"] == 50
+    assert max(most) < 10
 
 
 @given(st.text())

@@ -82,7 +82,8 @@ def test_similar_texts_are_those_of_all_pairs(texts, known, similarity):
         values = [alike(text, other) for other in known]
         if values and max(values) >= similarity:
             expected[place] = (values.index(max(values)), max(values))
-    found = {place: (other, value) for place, other, value in resemblance.near_texts(texts, known, similarity)}
+    near = resemblance.NearTexts(known, similarity)
+    found = {place: nearest for place, text in enumerate(texts) if (nearest := near.nearest(text)) is not None}
     assert found == expected
 
 

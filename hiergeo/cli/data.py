@@ -2,7 +2,7 @@
 
 import json as jsonlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -139,7 +139,7 @@ def leaks(
     if kept is not None:
         split = next(iter(rows))
         left = chains.write_train(kept, found.without(rows[split], split))
-        note(f"{left:,} of {len(rows[split]):,} rows of {split} are kept, in {kept}")
+        note(f"{left:,} of {found.rows[split]:,} rows of {split} are kept, in {kept}")
     counts = found.counts
     metrics = {"/".join(key): count for key, count in counts.items()}
     write_json(json, jsonlib.dumps({"metrics": metrics, **found.as_dict()}, indent=2))
@@ -157,7 +157,7 @@ def leaks(
         raise typer.Exit(2)
 
 
-def _compared(name: str) -> tuple[Path | None, dict[str, Sequence[Chain]]]:
+def _compared(name: str) -> tuple[Path | None, dict[str, Iterable[Chain]]]:
     """The folder of images and the chains, by split, of a folder, a file or a dataset."""
     if name.partition("@")[0] in datasets.DATASETS:
         data, split = _named(name)

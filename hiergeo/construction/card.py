@@ -4,9 +4,11 @@ Neither holds dates or absolute paths: the same build has the same card, byte fo
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from hashlib import sha256 as hashing
 from pathlib import Path
 from typing import Any, final
@@ -20,7 +22,7 @@ from hiergeo.corpus.adopting import patiently
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
 from hiergeo.errors import HiergeoError, InputError
-from hiergeo.metrics.length import chain_lengths
+from hiergeo.metrics.length import word_count
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
 from hiergeo.storage.files import atomic_write_text, sha256, size_of
@@ -216,14 +218,14 @@ def contents(folder: Path) -> dict[str, Any]:
     """
     files = _files(folder, DATA)
     told = "".join(f"{name} {held['sha256']}\n" for name, held in sorted(files.items()) if name != "dropped.csv")
-    _, splits = chains.everything(folder)
-    images = {name: {row.image for row in rows if row.image} for name, rows in splits.items()}
+    splits = {name: _Counts(rows) for name, rows in chains.everything(folder)[1].items()}
+    images = {name: (splits[name].images if name in splits else _Distinct()).values() for name in chains.FILES}
     return {
         "data_sha256": hashing(told.encode()).hexdigest(),
         "files": files,
-        "splits": {name: _split(rows) for name, rows in splits.items()},
+        "splits": {name: counts.as_dict() for name, counts in splits.items()},
         **{
-            f"images_in_train_and_{name}": len(images.get("train", set()) & images.get(name, set()))
+            f"images_in_train_and_{name}": len(np.intersect1d(images["train"], images[name], assume_unique=True))
             for name in ("test", "reviewed")
         },
     }
@@ -267,26 +269,74 @@ def _portable(value: Any) -> Any:
     return re.sub(r"^([a-z_]+:)?(?:/(?!/)|~|[A-Za-z]:[\\/])(?:[^\n]*[\\/])?(?=[^\n\\/]+/?$)", r"\1", value)
 
 
-def _split(rows: Sequence[Chain]) -> dict[str, Any]:
-    negative = [row.negative for row in rows if row.negative is not None]
-    return {
-        "rows": len(rows),
-        "images": len({row.image for row in rows if row.image}),
-        "tiers": list(_tiers([row.positive for row in rows])),
-        "negative_rows": len(negative),
-        "negative_tiers": list(_tiers(negative)) if negative else [],
-    }
+@final
+class _Distinct:
+    """Texts of which only 64 bits of a hash each are kept: a million of them count right but for one case in 10^7."""
+
+    def __init__(self) -> None:
+        self._digests = bytearray()
+
+    def add(self, text: str) -> None:
+        self._digests += blake2b(text.encode(), digest_size=8).digest()
+
+    def values(self) -> np.ndarray:
+        """(n,) uint64, one for each distinct text."""
+        return np.unique(np.frombuffer(bytes(self._digests), np.uint64))
 
 
-def _tiers(texts: Sequence[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
-    lengths = chain_lengths(texts)
-    for tier, column in enumerate(np.transpose(lengths)):
-        yield {
-            "texts": len(texts),
-            "distinct": len({each[tier] for each in texts}),
-            "mean_words": round(float(column.mean()), 3),
-            "least_words": int(column.min()),
-            "most_words": int(column.max()),
+@final
+class _Tier:
+    """What is counted of the texts of a tier."""
+
+    def __init__(self) -> None:
+        self._texts = _Distinct()
+        self._words: Counter[int] = Counter()
+
+    def add(self, text: str) -> None:
+        self._texts.add(text)
+        self._words[word_count(text)] += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        texts = self._words.total()
+        return {
+            "texts": texts,
+            "distinct": len(self._texts.values()),
+            "mean_words": round(sum(words * count for words, count in self._words.items()) / texts, 3),
+            "least_words": min(self._words),
+            "most_words": max(self._words),
+        }
+
+
+@final
+class _Counts:
+    """What is counted of the rows of a split, in one pass that keeps none of them.
+
+    Attributes:
+        images: of the rows that have one.
+    """
+
+    def __init__(self, rows: Iterable[Chain]) -> None:
+        self.images = _Distinct()
+        self._rows = self._negative_rows = 0
+        self._sides: tuple[list[_Tier], list[_Tier]] = ([], [])
+        for row in rows:
+            self._rows += 1
+            self._negative_rows += row.negative is not None
+            if row.image:
+                self.images.add(row.image)
+            for tiers, texts in zip(self._sides, (row.positive, row.negative or ()), strict=True):
+                tiers += (_Tier() for _ in texts[len(tiers) :])
+                for tier, text in zip(tiers, texts, strict=False):
+                    tier.add(text)
+
+    def as_dict(self) -> dict[str, Any]:
+        positive, negative = ([tier.as_dict() for tier in tiers] for tiers in self._sides)
+        return {
+            "rows": self._rows,
+            "images": len(self.images.values()),
+            "tiers": positive,
+            "negative_rows": self._negative_rows,
+            "negative_tiers": negative,
         }
 
 

@@ -5,12 +5,14 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import add
 from pathlib import Path, PurePosixPath
 from typing import Any, final
 from urllib.parse import unquote, urlsplit
 
 from hiergeo import datasets
-from hiergeo.construction.resemblance import near_pictures, near_texts, thumbnails
+from hiergeo.construction.resemblance import NearTexts, near_pictures, thumbnails
 from hiergeo.datasets import Hierarchy, chains
 from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
 from hiergeo.datasets.chains import Chain
@@ -119,7 +121,7 @@ class Leakage:
         }
         return {"counts": counts, "unchecked": dict.fromkeys(self.unchecked, ABSENT)}
 
-    def without(self, rows: Sequence[Chain], split: str, kinds: Sequence[str] = CERTAIN) -> list[Chain]:
+    def without(self, rows: Iterable[Chain], split: str, kinds: Sequence[str] = CERTAIN) -> list[Chain]:
         """The rows of a split that share nothing of these kinds with the other sets."""
         leaking = {each.row for each in self.leaks if each.split == split and each.kind in kinds}
         return [each for each in rows if each.row not in leaking]
@@ -134,7 +136,7 @@ class Leakage:
 
 
 def leakage(
-    rows: Mapping[str, Sequence[Chain]],
+    rows: Mapping[str, Iterable[Chain]],
     against: Iterable[Reference],
     *,
     folder: Path | None = None,
@@ -148,7 +150,7 @@ def leakage(
     most specific ones also by the words that they share.
 
     Args:
-        rows: the chains of each split.
+        rows: the chains of each split, which are walked through once for each other set and not kept.
         against: the other sets.
         folder: where the files of the images of `rows` may be.
         similarity: least share of common words of similar texts, in (0, 1].
@@ -162,21 +164,34 @@ def leakage(
     leaks: list[Leak] = []
     tiers: dict[tuple[str, str], tuple[int, ...]] = {}
     unchecked: dict[str, str] = {}
+    counts: dict[str, int] = {}
     for other in against:
         if other.missing:
             unchecked[other.name] = other.missing
             continue
+        known = _Known(other.rows, similarity)
+        pictures = _files(enumerate(other.rows), other.folder) if folder is not None else {}
         for split, held in rows.items():
-            tiers[split, other.name] = _shared_tiers(held, other.rows)
-            found = [*_by_image(held, other.rows), *_by_text(held, other.rows, similarity)]
-            if folder is not None and other.folder is not None:
-                found += _by_picture((held, folder), (other.rows, other.folder), progress)
-            found.sort(key=lambda leak: (leak[0], KINDS.index(leak[1])))
+            shared: list[int] = []
+            found: list[Found] = []
+            files: dict[Path, list[Place]] = defaultdict(list)
+            count = 0
+            for place, row in enumerate(held):
+                count += 1
+                shared = list(map(add, shared or repeat(0), known.tiers(row)))
+                found += ((place, row.row, *each) for each in known.shared(row))
+                for file in _files([(row.row, row)], folder) if pictures else ():
+                    files[file].append((place, row.row))
+            found += _by_picture(files, pictures, progress)
+            found.sort(key=lambda leak: (leak[0], KINDS.index(leak[2])))
             leaks += [
-                Leak(split, held[place].row, kind, other.name, other.rows[beside].row, detail)
-                for place, kind, beside, detail in found
+                Leak(split, number, kind, other.name, other.rows[beside].row, detail)
+                for _, number, kind, beside, detail in found
             ]
-    return Leakage(tuple(leaks), {split: len(held) for split, held in rows.items()}, tiers, unchecked)
+            tiers[split, other.name], counts[split] = tuple(shared), count
+    for split in rows.keys() - counts.keys():
+        counts[split] = sum(1 for _ in rows[split])
+    return Leakage(tuple(leaks), {split: counts[split] for split in rows}, tiers, unchecked)
 
 
 def exclude_leaks(
@@ -224,19 +239,51 @@ def _folder(hierarchy: Hierarchy) -> Path | None:
     return folders.pop() if len(folders) == 1 else None
 
 
-Found = tuple[int, str, int, str]
-"""Place of a row, kind, place of the other row, detail."""
+Place = tuple[int, int]
+"""Place of a row in its split, and its number."""
+
+Shared = tuple[str, int, str]
+"""Kind, place of the other row, detail."""
+
+Found = tuple[int, int, str, int, str]
+"""A `Place` and a `Shared`."""
 
 
-def _by_image(rows: Sequence[Chain], others: Sequence[Chain]) -> Iterator[Found]:
-    for kind, key in ((NUMBER, _number), (ADDRESS, _address), (FILE, _file_name)):
-        known: dict[str, int] = {}
-        for place, other in enumerate(others):
-            known.setdefault(key(other.image), place)
-        for place, row in enumerate(rows):
+@final
+class _Known:
+    """The rows of another set, by what a row can share with them."""
+
+    def __init__(self, rows: Sequence[Chain], similarity: float) -> None:
+        self._images = [(kind, key, _firsts(key(row.image) for row in rows)) for kind, key in KEYS]
+        self._specific = [row.positive[-1] for row in rows]
+        self._equal = _firsts(map(plain, self._specific))
+        self._near = NearTexts(self._specific, similarity)
+        self._texts = {plain(text) for row in rows for text in row.positive}
+
+    def shared(self, row: Chain) -> Iterator[Shared]:
+        for kind, key, known in self._images:
             value = key(row.image)
             if value and value in known:
-                yield place, kind, known[value], value
+                yield kind, known[value], value
+        text = row.positive[-1]
+        equal = self._equal.get(plain(text))
+        near = self._near.nearest(text) if equal is None else None
+        if equal is not None:
+            yield TEXT, equal, self._specific[equal]
+        elif near is not None:
+            yield NEAR_TEXT, near[0], f"{near[1]:.2f} {self._specific[near[0]]}"
+
+    def tiers(self, row: Chain) -> Iterator[bool]:
+        """Whether the text of each tier is one of theirs."""
+        return (plain(text) in self._texts for text in row.positive)
+
+
+def _firsts(values: Iterable[str]) -> dict[str, int]:
+    """The first place of each value."""
+    found: dict[str, int] = {}
+    for place, value in enumerate(values):
+        found.setdefault(value, place)
+    return found
 
 
 def _number(address: str) -> str:
@@ -267,18 +314,8 @@ def _file_name(address: str) -> str:
     return path.name.casefold() if len(path.stem) >= STEM else ""
 
 
-def _by_text(rows: Sequence[Chain], others: Sequence[Chain], similarity: float) -> Iterator[Found]:
-    mine = [row.positive[-1] for row in rows]
-    theirs = [other.positive[-1] for other in others]
-    known: dict[str, int] = {}
-    for place, text in enumerate(theirs):
-        known.setdefault(plain(text), place)
-    equal = {place: known[plain(text)] for place, text in enumerate(mine) if plain(text) in known}
-    for place, other in equal.items():
-        yield place, TEXT, other, theirs[other]
-    for place, other, alike in near_texts(mine, theirs, similarity):
-        if place not in equal:
-            yield place, NEAR_TEXT, other, f"{alike:.2f} {theirs[other]}"
+KEYS = ((NUMBER, _number), (ADDRESS, _address), (FILE, _file_name))
+"""What tells an image by its name, for each kind."""
 
 
 def plain(text: str) -> str:
@@ -286,17 +323,9 @@ def plain(text: str) -> str:
     return " ".join(text.casefold().split()).rstrip(" .")
 
 
-def _shared_tiers(rows: Sequence[Chain], others: Sequence[Chain]) -> tuple[int, ...]:
-    known = {plain(text) for other in others for text in other.positive}
-    return tuple(
-        sum(plain(text) in known for text in texts) for texts in zip(*(row.positive for row in rows), strict=True)
-    )
-
-
 def _by_picture(
-    rows: tuple[Sequence[Chain], Path], others: tuple[Sequence[Chain], Path], progress: bool
+    mine: Mapping[Path, Sequence[Place]], theirs: Mapping[Path, Sequence[int]], progress: bool
 ) -> Iterator[Found]:
-    mine, theirs = _files(*rows), _files(*others)
     if not (mine and theirs):
         return
     sizes: dict[int, list[Path]] = defaultdict(list)
@@ -319,15 +348,15 @@ def _by_picture(
     pairs = {rest[place]: known[other] for place, other in similar}
     for kind, found in ((BYTES, equal), (PICTURE, pairs)):
         for file, other in found.items():
-            for place in mine[file]:
-                yield place, kind, theirs[other][0], other.name
+            for place, number in mine[file]:
+                yield place, number, kind, theirs[other][0], other.name
 
 
-def _files(rows: Sequence[Chain], folder: Path) -> dict[Path, list[int]]:
-    """The image files that are there, and the places of their rows."""
+def _files(rows: Iterable[tuple[int, Chain]], folder: Path | None) -> dict[Path, list[int]]:
+    """The image files that are there, and the numbers that their rows are given."""
     found: dict[Path, list[int]] = defaultdict(list)
-    for place, row in enumerate(rows):
-        file = image_file(row.image, folder) if row.image else None
+    for number, row in rows:
+        file = image_file(row.image, folder) if row.image and folder is not None else None
         if file is not None and file.is_file():
-            found[file].append(place)
+            found[file].append(number)
     return dict(found)

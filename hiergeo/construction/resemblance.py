@@ -5,6 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import final
 
 import numpy as np
 
@@ -38,41 +39,45 @@ def words(text: str) -> frozenset[str]:
     return frozenset(WORD.findall(text.casefold()))
 
 
-def near_texts(texts: Sequence[str], known: Sequence[str], similarity: float) -> Iterator[tuple[int, int, float]]:
-    """For every text that has one, the known text whose words are the most alike.
+@final
+class NearTexts:
+    """Known texts, of which the one is found whose words are the most alike to those of another text.
 
     Two texts are as alike as the number of words that they share over the number that either has (Jaccard). Two sets
     that alike share at least one of their rarest words, by which candidates are found; each candidate is then counted.
 
     Args:
-        texts: n texts.
         known: m texts.
         similarity: the least one, in (0, 1].
 
-    Yields:
-        (place in `texts`, place in `known`, similarity), the first known text of equally similar ones.
-
     Source: Chaudhuri, Ganti and Kaushik, A Primitive Operator for Similarity Joins in Data Cleaning (ICDE 2006).
     """
-    held = list(map(words, known))
-    frequency = Counter(word for each in held for word in each)
-    index: dict[str, list[int]] = defaultdict(list)
-    for place, each in enumerate(held):
-        for word in _rarest(each, frequency, similarity):
-            index[word].append(place)
-    for place, text in enumerate(texts):
-        mine = words(text)
-        candidates = {other for word in _rarest(mine, frequency, similarity) for other in index.get(word, ())}
+
+    def __init__(self, known: Sequence[str], similarity: float) -> None:
+        self._similarity = similarity
+        self._held = list(map(words, known))
+        self._frequency = Counter(word for each in self._held for word in each)
+        self._index: dict[str, list[int]] = defaultdict(list)
+        for place, each in enumerate(self._held):
+            for word in _rarest(each, self._frequency, similarity):
+                self._index[word].append(place)
+
+    def nearest(self, text: str) -> tuple[int, float] | None:
+        """The place of the known text that is the most alike, the first of equal ones, and how alike it is.
+
+        None if no text is alike enough.
+        """
+        mine, least = words(text), self._similarity
+        rarest = _rarest(mine, self._frequency, least)
         best = max(
             (
-                (len(mine & held[other]) / len(mine | held[other]), -other)
-                for other in candidates
-                if similarity * len(mine) <= len(held[other]) <= len(mine) / similarity
+                (len(mine & self._held[other]) / len(mine | self._held[other]), -other)
+                for other in {other for word in rarest for other in self._index.get(word, ())}
+                if least * len(mine) <= len(self._held[other]) <= len(mine) / least
             ),
             default=(0.0, 0),
         )
-        if best[0] >= similarity:
-            yield place, -best[1], best[0]
+        return (-best[1], best[0]) if best[0] >= least else None
 
 
 def _rarest(found: frozenset[str], frequency: Counter[str], similarity: float) -> list[str]:

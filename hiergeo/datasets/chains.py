@@ -9,13 +9,23 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import final
 
 from hiergeo import _limits
 from hiergeo.datasets.addresses import image_numbers, image_refs
 from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, Row
-from hiergeo.datasets.tables import Defect, Table, chain, chain_problems, parse_records, read_table, without_defects
+from hiergeo.datasets.tables import (
+    COUNTED,
+    Defect,
+    Table,
+    chain,
+    chain_problems,
+    parse_records,
+    read_table,
+    without_defects,
+)
 from hiergeo.errors import InputError, UnavailableError, unknown_name
 from hiergeo.storage.files import atomic_write_text, path_of, size_of
 
@@ -106,8 +116,7 @@ def read_split(folder: Path, split: str) -> list[Chain]:
         InputError: an unknown split, one without rows, a damaged file, or two files of the split that do not agree.
         UnavailableError: the folder does not have the split; the message names those that it has.
     """
-    plain, expanded = FILES[split]
-    path = folder / plain
+    path = folder / FILES[split][0]
     if size_of(path) is None:
         there = [name for name, (file, _) in FILES.items() if size_of(folder / file) is not None]
         told = f"it has {' and '.join(there)}" if there else CURE
@@ -118,37 +127,67 @@ def read_split(folder: Path, split: str) -> list[Chain]:
             f"the split {split} of {folder} has no rows: name another one (--split {others[0]}), or build the folder "
             "again with another --test-fraction, or from more images."
         )
-    rows = read(path)
+    found: list[Chain] = without_defects(path, _rows_of_split(folder, split))
+    return found
+
+
+def _rows_of_split(folder: Path, split: str) -> Iterator[Chain]:
+    plain, expanded = FILES[split]
+    rows = _rows_of(folder / plain)
     if expanded is None or size_of(folder / expanded) is None:
-        return rows
-    beside = read(folder / expanded)
-    differing = next(
-        (place for place, (a, b) in enumerate(zip(rows, beside, strict=False)) if not _alike(a, b)),
-        None if len(rows) == len(beside) else min(len(rows), len(beside)),
-    )
-    if differing is not None:
-        raise InputError(
-            f"{plain} and {expanded} in {folder} differ from data row {differing} on (the first is 0): they must hold "
-            "the same chains; make both again."
-        )
-    return [replace(row, negative=other.negative) for row, other in zip(rows, beside, strict=True)]
+        yield from rows
+        return
+    for place, (row, other) in enumerate(zip_longest(rows, _rows_of(folder / expanded))):
+        if row is None or other is None or not _alike(row, other):
+            raise InputError(
+                f"{plain} and {expanded} in {folder} differ from data row {place} on (the first is 0): they must hold "
+                "the same chains; make both again."
+            )
+        yield replace(row, negative=other.negative)
 
 
-def everything(place: Path) -> tuple[Path, dict[str, list[Chain]]]:
+def _rows_of(path: Path) -> Iterator[Chain]:
+    found = parse(read_table(path, CURE))
+    for each in found:
+        if isinstance(each, Defect):
+            without_defects(path, (each, *islice((more for more in found if isinstance(more, Defect)), COUNTED)))
+        else:
+            yield each
+
+
+@final
+@dataclass(frozen=True)
+class Rows:
+    """The chains of a split or a file, read anew and one by one whenever they are walked through.
+
+    Attributes:
+        place: the folder of the split, or the file.
+        split: its name; empty for a file.
+    """
+
+    place: Path
+    split: str = ""
+
+    def __iter__(self) -> Iterator[Chain]:
+        """Raises InputError, UnavailableError: as `read_split` and `read`, on the way."""
+        return _rows_of_split(self.place, self.split) if self.split else _rows_of(self.place)
+
+
+def everything(place: Path) -> tuple[Path, dict[str, Rows]]:
     """The folder of images, and the chains of every split of a built folder, or those of a file under its name.
 
-    Splits without rows are left out.
+    Splits without rows are left out. Nothing is read yet.
 
     Raises:
-        InputError: a damaged file.
+        InputError: something that is no file in the place of one.
         UnavailableError: the folder has no split.
     """
     if place.is_file():
-        return place.parent, {place.name: read(place)}
+        return place.parent, {place.name: Rows(place)}
     there = [split for split, (file, _) in FILES.items() if _has_rows(place / file)]
     if not there:
         raise UnavailableError(f"{place} holds no chains: {CURE}.")
-    return place, {split: read_split(place, split) for split in there}
+    return place, {split: Rows(place, split) for split in there}
 
 
 def _has_rows(path: Path) -> bool:
