@@ -152,7 +152,8 @@ def leaks(
     for name, sentence in found.unchecked.items():
         screen.print(f"{name} could not be compared: {sentence}", soft_wrap=True)
     if not counts:
-        screen.print(f"{address}: nothing is shared with {', '.join(each.name for each in others if not each.missing)}")
+        compared = ", ".join(each.name for each in others if not each.missing)
+        screen.print(f"{address}: nothing is shared with {compared}", soft_wrap=True)
     if counts or missing:
         raise typer.Exit(2)
 
