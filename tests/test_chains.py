@@ -241,6 +241,13 @@ def test_defects_of_own_chains_are_named(tmp_path, run):
     assert "1 tier instead of 2" in run("data", "check", f"chains:{tmp_path / 'test.csv'}")[1]
 
 
+def test_a_split_without_rows_is_no_defect_of_a_folder(tmp_path, run):
+    chains.write_train(tmp_path / "train.csv", [])
+    chains.write_test(tmp_path / "test.csv", [Chain(0, ("animal", "dog"))])
+    assert run("data", "check", tmp_path)[0] == 0
+    assert run("data", "check", tmp_path / "train.csv")[0] == 2
+
+
 @pytest.mark.parametrize("verb", ["quality", "review"])
 def test_an_empty_split_of_a_folder_names_one_that_is_not(verb, run, tmp_path):
     chains.write_train(tmp_path / "train.csv", [Chain(0, ("animal", "dog"))])

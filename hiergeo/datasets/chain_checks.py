@@ -23,7 +23,8 @@ def validate_chains(address: str, *, images: bool = True, progress: bool = False
 
     Looked for: an unreadable file, missing columns, wrong or empty tiers, repeated rows, a tier that repeats its parent
     or its contradiction (up to case), files of a split that differ, and, where pictures are there, those that are
-    missing, unreadable or outside the folder. After `hiergeo._limits.DEFECTS` defects the search ends.
+    missing, unreadable or outside the folder. A split without rows beside one with rows is none. After
+    `hiergeo._limits.DEFECTS` defects the search ends.
 
     Args:
         address: the folder or the file.
@@ -37,6 +38,7 @@ def validate_chains(address: str, *, images: bool = True, progress: bool = False
     place = chains.located(address)
     names = [name for pair in chains.FILES.values() for name in pair if name]
     files = [place] if place.is_file() else [place / name for name in names if size_of(place / name) is not None]
+    files = [file for file in files if chains.has_rows(file) or not size_of(file)] or files
     if not files:
         return [Defect(place.name, None, None, f"holds no chains: {chains.CURE}")]
     rows: list[Chain] = []
@@ -66,7 +68,7 @@ def _of_file(path: Path, rows: list[Chain]) -> Iterator[Defect]:
 
 def _of_splits(folder: Path) -> Iterator[Defect]:
     for split, (file, _) in chains.FILES.items():
-        if size_of(folder / file) is not None:
+        if size_of(folder / file) is not None and chains.has_rows(folder / file):
             try:
                 chains.read_split(folder, split)
             except HiergeoError as error:

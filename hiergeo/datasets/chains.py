@@ -121,8 +121,8 @@ def read_split(folder: Path, split: str) -> list[Chain]:
         there = [name for name, (file, _) in FILES.items() if size_of(folder / file) is not None]
         told = f"it has {' and '.join(there)}" if there else CURE
         raise UnavailableError(f"{path} is not there: {told}.")
-    others = [name for name, (file, _) in FILES.items() if _has_rows(folder / file)]
-    if others and size_of(path) and not _has_rows(path):
+    others = [name for name, (file, _) in FILES.items() if has_rows(folder / file)]
+    if others and size_of(path) and not has_rows(path):
         raise InputError(
             f"the split {split} of {folder} has no rows: name another one (--split {others[0]}), or build the folder "
             "again with another --test-fraction, or from more images."
@@ -184,13 +184,14 @@ def everything(place: Path) -> tuple[Path, dict[str, Rows]]:
     """
     if place.is_file():
         return place.parent, {place.name: Rows(place)}
-    there = [split for split, (file, _) in FILES.items() if _has_rows(place / file)]
+    there = [split for split, (file, _) in FILES.items() if has_rows(place / file)]
     if not there:
         raise UnavailableError(f"{place} holds no chains: {CURE}.")
     return place, {split: Rows(place, split) for split in there}
 
 
-def _has_rows(path: Path) -> bool:
+def has_rows(path: Path) -> bool:
+    """Whether a file is there and has more than a header."""
     if size_of(path) is None:
         return False
     with path.open("rb") as handle:
