@@ -1,6 +1,8 @@
 VENV ?= .venv
 PYTHON ?= python3
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+SERVICES ?= .venv-services
+SERVICES_BIN := $(SERVICES)/$(notdir $(BIN))
 PACKAGING := pyproject.toml setup.py
 KERNELS := build_backend.py build_compilers.py build_native.py $(wildcard csrc/*.* csrc/*/*.*)
 SANITIZERS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -11,16 +13,23 @@ BUILDING := Installing torch and compiling the native kernels: one to three minu
 # Puts the folder itself on the path, where type checkers find it too.
 VISIBLE := --config-settings editable_mode=compat
 
+NO_CUDA := --ignore-glob 'tests/test_*cuda*.py'
+QUICK := --numprocesses 2 -m 'not slow' --hypothesis-profile quick $(NO_CUDA)
+
 instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
 kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
 
-.PHONY: help demo explore test lint docs docs-version notebooks pictures bench native simt mutants attack sanitize threads clean
+.PHONY: help demo explore test test-all test-services coverage lint docs docs-version notebooks pictures bench native simt mutants \
+	mutants-python attack sanitize threads clean
 
 help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
 	@echo "make explore   install into $(VENV) and open the explorer on generated scenes"
-	@echo "make test      install into $(VENV) and run the tests"
+	@echo "make test      install into $(VENV) and run the quick tests: five minutes"
+	@echo "make test-all  run all tests, the CUDA kernels on an emulated GPU and the services included: fifteen minutes"
+	@echo "make test-services  run the tests of Milvus, Ray and MTEB in $(SERVICES)"
+	@echo "make coverage  measure what the quick tests reach, room by room"
 	@echo "make lint      ruff and mypy"
 	@echo "make docs      build the documentation into site/"
 	@echo "make docs-version  commit the documentation of this version to the branch gh-pages, beside those before (mike)"
@@ -30,6 +39,7 @@ help:
 	@echo "make native    rebuild the native kernels in place; fails where they cannot be built"
 	@echo "make simt      run the tests of the CUDA kernels, on a GPU if there is one and emulated (needs g++)"
 	@echo "make mutants   break the CUDA kernels in many places and see that their tests notice (half an hour)"
+	@echo "make mutants-python  break the package in 200 places and see that the quick tests notice (an hour at first)"
 	@echo "make attack    damage files, kill commands, fill disks, tens of thousands of times (an hour; needs Linux)"
 	@echo "make sanitize  run the tests of the kernels under AddressSanitizer and UBSan (needs g++)"
 	@echo "make threads   run them under ThreadSanitizer (needs g++)"
@@ -57,6 +67,11 @@ $(VENV)/installed-dev: $(PACKAGING) | $(BIN)/python
 	$(BIN)/python -m pip install $(VISIBLE) --editable ".[dev]"
 	touch $(VENV)/installed-test $@
 
+$(SERVICES)/installed: $(PACKAGING)
+	$(PYTHON) -m venv $(SERVICES)
+	HIERGEO_NATIVE=0 $(SERVICES_BIN)/python -m pip install $(VISIBLE) --editable ".[services]"
+	touch $@
+
 # With the tools of [test] in place a changed kernel needs no new installation.
 $(VENV)/kernels: $(VENV)/installed-test $(KERNELS)
 	$(BIN)/python setup.py build_ext --inplace
@@ -69,8 +84,24 @@ explore: $(VENV)/installed-explore
 	$(BIN)/hiergeo explore --demo
 
 test: $(VENV)/kernels
-	$(BIN)/python -m pytest --numprocesses 2 --ignore-glob 'tests/test_*cuda*.py'
-	$(BIN)/python -m tests.simt --numprocesses 2
+	$(BIN)/python -m pytest $(QUICK)
+
+test-all: $(VENV)/kernels test-services
+	$(BIN)/python -m pytest --numprocesses 2 --slowest 20 $(NO_CUDA)
+	$(BIN)/python -m tests.simt --numprocesses 2 --slowest 20
+
+test-services: $(SERVICES)/installed
+	$(SERVICES_BIN)/python -m pytest -m services
+
+coverage: build/coverage.sqlite
+	$(BIN)/python -m tests.coverage_by_room build/coverage.sqlite
+
+build/coverage.sqlite: $(VENV)/installed-dev $(VENV)/kernels $(wildcard hiergeo/*.py hiergeo/*/*.py hiergeo/*/*/*.py tests/*.py tests/*/*.py)
+	COVERAGE_FILE=$@ $(BIN)/python -m pytest $(QUICK) --times build/times.json \
+		--cov=hiergeo --cov-branch --cov-context=test --cov-report=
+
+mutants-python: build/coverage.sqlite
+	$(BIN)/python -m tests.mutation
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -120,4 +151,4 @@ threads: $(VENV)/installed-test
 		setarch -R $(BIN)/python -m pytest --capture=sys tests/test_native*.py
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-demo.html hiergeo-compare.html
+	rm -rf $(VENV) $(SERVICES) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-demo.html hiergeo-compare.html

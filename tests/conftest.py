@@ -12,8 +12,12 @@ from hypothesis import HealthCheck, Phase, settings
 
 from hiergeo import cli
 
+pytest_plugins = ("tests.processor_time",)
+
 settings.register_profile("hiergeo", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("mutants", settings.get_profile("hiergeo"), phases=[Phase.explicit, Phase.generate])
+settings.register_profile("quick", settings.get_profile("hiergeo"), max_examples=30)
+for profile, of in (("mutants", "hiergeo"), ("mutants-python", "quick")):
+    settings.register_profile(profile, settings.get_profile(of), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("hiergeo")
 torch.set_num_threads(1)
 

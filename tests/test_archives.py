@@ -98,7 +98,7 @@ def test_a_wheel_without_kernels_says_that_it_is_pure_and_why(tmp_path):
 
 def test_no_folder_of_the_repository_hides_a_package_that_builds_need(tmp_path):
     """Frontends look for everything that a backend imports in the folder of the backend first."""
-    pytest.importorskip("build", reason="needs a frontend: pip install 'hiergeo[dev]'")
+    pytest.importorskip("build.env", reason="needs a frontend: pip install 'hiergeo[dev]'")
     folder = project(tmp_path / "a", 0o644, 1_700_000_000)
     for path in ROOT.iterdir():
         if path.is_dir() and not path.name.startswith("."):

@@ -25,6 +25,7 @@ class TestScenes(DatasetConformance):
         return datasets.load("scenes", split)
 
 
+@pytest.mark.usefixtures("data_home")
 class TestHierarCaps(DatasetConformance):
     name, splits = "hierarcaps", ("test",)
 

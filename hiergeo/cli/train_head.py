@@ -104,8 +104,9 @@ def head_command(
     with locked(out):
         base = None if model is None else adapters.load(model, device=device)
         if train is None:
+            source = _named(base)
             hierarchy = load_data(data, shared.chosen_split(data, split), rows)
-            chains = training.from_hierarchy(hierarchy, _named(base), force=force, **wanted, progress=True)
+            chains = training.from_hierarchy(hierarchy, source, force=force, **wanted, progress=True)
         else:
             chains = training.from_file(train, base=base, force=force)
         if judge is not None and judge.dim != chains.text.shape[1]:
