@@ -112,6 +112,19 @@ def test_pictures_by_bytes_and_by_look(tmp_path: Path):
     assert [(each.row, each.kind, each.other_row) for each in found.leaks] == [(0, BYTES, 3), (1, PICTURE, 4)]
 
 
+def test_files_of_one_size_are_not_the_same_picture(tmp_path: Path):
+    for name, seed in (("mine", 1), ("theirs", 2)):
+        (tmp_path / name).mkdir()
+        scene(seed).save(tmp_path / name / "picture.bmp")
+    sizes = {(tmp_path / name / "picture.bmp").stat().st_size for name in ("mine", "theirs")}
+    mine, other = (
+        row(0, "a caption", "picture.bmp"),
+        Reference("other", (row(0, "a text", "picture.bmp"),), tmp_path / "theirs"),
+    )
+    assert len(sizes) == 1
+    assert not leakage({"train": [mine]}, [other], folder=tmp_path / "mine").leaks
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_similar_pictures_are_those_of_all_pairs(seed):
     generator = np.random.default_rng(seed)

@@ -218,6 +218,13 @@ def test_the_order_of_radii_against_kendall():
     assert found.baselines["tau_d"]["length"] == pytest.approx((3 + 2 + 0) / 9)
 
 
+def test_radii_and_lengths_that_stay_equal_do_not_grow():
+    chains = chains_of(("a => dog => brown dog", None, 1), ("a => a dog => a brown dog", None, 2))
+    found = radial_rates(np.array([[1.0, 1, 2], [1, 2, 3]]), chains)
+    assert Pooled.of(chains, found.ratios).values["radii_grow"] == 1 / 2
+    assert found.baselines["radii_grow"]["length"] == 1 / 2
+
+
 def test_a_model_measures_as_the_protocols_do():
     scenes = hiergeo.datasets.load("scenes", count=12)
     found = quality(scenes, judge=TableJudge({}), model="tiny", samples=5)

@@ -81,6 +81,26 @@ def test_compaction_leaves_no_old_files_without_other_readers(tmp_path, monkeypa
     assert shards(tmp_path / "i") == {shard.name for shard in index.manifest.shards}
 
 
+def test_an_id_is_never_given_twice(tmp_path) -> None:
+    index = built(tmp_path / "i", 20)
+    index.delete(range(5, 20))
+    index.add(embeddings=embeddings(1), ids=[5])
+    assert index.add(embeddings=embeddings(2)).first == 20
+    index.delete(range(20, 22))
+    index.compact()
+    assert search.open(tmp_path / "i").add(embeddings=embeddings(1)).first == 22
+
+
+def test_ids_of_a_change_that_fails_are_given_to_the_next(tmp_path, monkeypatch) -> None:
+    index = built(tmp_path / "i", 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(appending, "publish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            index.add(embeddings=embeddings(3))
+    assert index.add(embeddings=embeddings(1)).first == 20
+    assert held(index) == list(range(21))
+
+
 def test_a_second_writer_is_refused(tmp_path) -> None:
     index = built(tmp_path / "i", 20)
     with locked(tmp_path / "i"):

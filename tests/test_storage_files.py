@@ -83,6 +83,13 @@ with files.atomic_write({str(path)!r}) as handle:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@posix
+def test_a_file_that_is_written_has_the_mode_of_any_new_file(tmp_path):
+    (tmp_path / "plain").write_text("text")
+    atomic_write_text(tmp_path / "a", "text")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_folder_is_renamed_before_it_is_deleted(tmp_path, monkeypatch):
     folder = tmp_path / "b"
     (folder / "deep").mkdir(parents=True)

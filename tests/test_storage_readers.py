@@ -94,6 +94,19 @@ def test_what_is_cut_off_or_appended_is_refused(path, hashed):
                 archives.read(path, WANTED)
 
 
+@pytest.mark.parametrize("name", ["rows", "other"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_that_are_not_those_of_the_hash_are_refused(path, name, order):
+    """A sound archive of another content, in an array that is wanted and in one that is not."""
+    made = {key: np.asarray(array, order=order) for key, array in arrays().items()}
+    digest = np.array(archives.content_sha256(made))
+    np.savez(path, **made, **{archives.HASH: digest})
+    assert same(archives.read(path, WANTED))
+    np.savez(path, **made | {name: made[name] + 1}, **{archives.HASH: digest})
+    with pytest.raises(InputError, match=r"stored\.npz"):
+        archives.read(path, WANTED)
+
+
 def test_only_what_is_wanted_is_inflated(path, monkeypatch):
     """An array that nobody wants is opened for its header alone, unless a hash covers it."""
     zipped(path, good() | {"other.npy": member(np.ones(1 << 20))}, zipfile.ZIP_DEFLATED)
@@ -279,6 +292,17 @@ def test_a_changed_byte_of_json_is_refused_or_without_effect(tmp_path):
     assert documents.read(path, SCHEMA) == VALUES
     with pytest.raises(InputError, match="altered"):
         documents.read(path, SCHEMA, hashed=True)
+
+
+def test_json_whose_values_are_not_those_of_its_hash_is_refused(tmp_path):
+    path = tmp_path / "a.json"
+    documents.write(path, VALUES)
+    held = json.loads(path.read_text())
+    path.write_text(json.dumps({**held, "width": 4}))
+    with pytest.raises(InputError, match=r"a\.json"):
+        documents.read(path, SCHEMA)
+    path.write_text(json.dumps(dict(reversed(held.items()))))
+    assert documents.read(path, SCHEMA) == VALUES
 
 
 def test_json_of_any_size_is_refused_unread(tmp_path, monkeypatch):
