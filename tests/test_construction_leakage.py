@@ -15,6 +15,7 @@ from hiergeo.construction.leakage import (
     ADDRESS,
     BYTES,
     FILE,
+    KINDS,
     NEAR_TEXT,
     NUMBER,
     PICTURE,
@@ -46,7 +47,8 @@ def kinds(mine: Chain, other: Chain) -> set[str]:
         (COCO, "val2017/000000000139.jpg", {NUMBER}),
         ("https://EXAMPLE.org/a%20b.jpg#top", "http://example.org/a b.jpg", {ADDRESS}),
         ("photos/holiday-2019.JPG", "http://example.org/holiday-2019.jpg", {FILE}),
-        ("photos/1.jpg", "other/1.jpg", set()),
+        ("photos/holiday1.jpg", "other/holiday1.jpg", {FILE}),
+        ("photos/holiday.jpg", "other/holiday.jpg", set()),
         ("", "", set()),
         ("http://[bad", "http://[bad", set()),
     ],
@@ -157,6 +159,17 @@ def test_rows_that_leak_are_left_out(tmp_path):
     assert found.leaks[0] == Leak("", 0, NUMBER, "other", 5, "139")
 
 
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [({}, [2]), ({"kinds": (TEXT,)}, [0, 2]), ({"kinds": (FILE,)}, [0, 1]), ({"kinds": KINDS}, [])],
+)
+def test_rows_are_left_out_for_the_kinds_that_are_named(given, left):
+    rows = [row(0, "a dog on a beach", COCO), row(1, "a red bus"), row(2, "a cat", "mine/holiday-2019.jpg")]
+    others = (row(5, "a tram", COCO), row(6, "A red bus."), row(7, "a horse", "theirs/holiday-2019.jpg"))
+    kept, _ = exclude_leaks(rows, [Reference("other", others)], **given)
+    assert [each.row for each in kept] == left
+
+
 def test_sets_that_are_not_there_are_told(tmp_path, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     absent = reference("hierarcaps")
@@ -214,3 +227,11 @@ def test_the_verb_counts_leaks(tmp_path, run):
     chains.write_test(tmp_path / "other.csv", [row(0, "a tram")])
     code, out, _ = run("data", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}@test")
     assert (code, "nothing is shared" in out) == (0, True)
+
+
+def test_the_verb_finds_texts_as_similar_as_it_is_told(tmp_path, run):
+    chains.write_train(tmp_path / "train.csv", [row(0, "a dog runs on the sand")])
+    chains.write_test(tmp_path / "other.csv", [row(0, "the dog runs on a beach")])  # 5 of 7 words
+    words = ("data", "leaks", tmp_path / "train.csv", "--against", f"chains:{tmp_path / 'other.csv'}")
+    codes = [run(*words, *more)[0] for more in ((), ("--similarity", 0.72), ("--similarity", 0.71))]
+    assert codes == [0, 0, 2]
