@@ -243,6 +243,26 @@ def test_the_best_chains_come_first(found):
     assert found.verdicts.scores[0] == pytest.approx((0.8 + 0.8 + 0.9 + 0.9 + 0.1) / 5)
 
 
+def test_rows_that_the_judge_likes_equally_come_in_an_order_of_the_seed():
+    chains = chains_of(*((DOG, None, image) for image in range(9)))
+    orders = [quality(chains, judge=TableJudge({}), samples=2, seed=seed).ordered() for seed in (3, 3, 4)]
+    assert orders[0] == orders[1] != orders[2]
+    assert all(sorted(order) == list(range(9)) for order in orders)
+
+
+def test_intervals_come_from_as_many_samples_as_asked_for_and_from_the_seed():
+    chains = chains_of(*((DOG, None, image) if image % 3 else (CAT, None, image) for image in range(9)))
+    found = {
+        (samples, seed): quality(chains, judge=TableJudge(TWO_ANSWERS), samples=samples, seed=seed)
+        for samples, seed in ((1, 0), (20, 0), (20, 1))
+    }
+    hits = np.array([image % 3 > 0 for image in range(9)], float)
+    for (samples, seed), each in found.items():
+        drawn = [counts @ hits / counts.sum() for counts in resamples(9, samples, seed)]
+        assert each.intervals["chain_entailed"] == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+    assert found[20, 0].intervals != found[20, 1].intervals
+
+
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"seed": -1}, {"judge": "ruels"}])
 def test_bad_settings_are_refused(wrong):
     with pytest.raises(InputError):
