@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from hiergeo.storage.files import (
     HOST,
     atomic_write,
     atomic_write_text,
+    check_folder,
     refuse_existing,
     remove_leftovers,
     retire,
@@ -214,6 +216,25 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path):
     with locked(path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_a_lock_tells_the_beginning_of_a_long_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/hiergeo", *["word"] * 500])
+    with locked(tmp_path / "a"):
+        told = json.loads((tmp_path / ".a.lock").read_text())["command"]
+        with pytest.raises(UnavailableError, match=f"process {os.getpid()}"), locked(tmp_path / "a"):
+            pass
+    assert ("hiergeo " + "word " * 500).startswith(told)
+    assert 50 < len(told) < 200
+
+
+@posix
+def test_a_folder_that_is_not_ours_to_write_is_refused_before_the_work(tmp_path, monkeypatch):
+    check_folder(tmp_path / "new" / "deep", "the index")
+    monkeypatch.setattr(files.os, "access", lambda path, mode: not (Path(path) == tmp_path and mode & os.W_OK))
+    with pytest.raises(UnavailableError, match=re.escape(str(tmp_path))):
+        check_folder(tmp_path / "new" / "deep", "the index")
 
 
 @posix
