@@ -91,6 +91,19 @@ def test_each_pair_of_texts_is_judged_once():
     assert ("brown dog", "cat") in judge.asked
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_pairs_are_judged_in_parts(monkeypatch, at_once):
+    chains, judge = chains_of((DOG, CAT, 1), (CAT, DOG, 2)), TableJudge(TWO_ANSWERS)
+    whole = judged(chains, judge)
+    monkeypatch.setattr("hiergeo.construction.grading.PAIRS_AT_ONCE", at_once)
+    sizes, ask = [], judge.probabilities
+    monkeypatch.setattr(judge, "probabilities", lambda pairs: sizes.append(len(pairs)) or ask(pairs))
+    parts = judged(chains, judge)
+    assert max(sizes) == at_once
+    for one, other in zip(whole, parts, strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_a_perfect_chain_scores_one():
     chains = chains_of(("animal => brown dog => a small brown dog", "food => white cat => a small white cat", 1))
     (row,) = chains.rows

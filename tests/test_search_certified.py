@@ -254,6 +254,11 @@ def test_a_push_sends_what_is_missing_and_deletes_what_is_gone(tmp_path: Path) -
     engine.delete(moved.ids)
     engine.add(Rows(moved.ids, -moved.direction, moved.radii))
     assert index.push(engine) == 1
+    moved = engine.fetch(torch.tensor([50, 51]))
+    engine.delete(moved.ids)
+    engine.add(Rows(moved.ids, moved.direction, moved.radii.flip(0)))
+    assert index.push(engine) == 2
+    assert torch.equal(engine.fetch(moved.ids).radii, index.store.fetch(moved.ids).radii)
 
 
 def test_deleted_and_added_items_are_seen_by_a_store_in_memory(tmp_path: Path) -> None:

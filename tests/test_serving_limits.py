@@ -23,7 +23,7 @@ from hiergeo.search import Index
 from hiergeo.serving.batching import Batcher
 from hiergeo.serving.limits import Limits, Refused, Settings
 from hiergeo.serving.metrics import Metrics
-from hiergeo.serving.protection import Protection
+from hiergeo.serving.protection import Protection, body_of
 from hiergeo.serving.requests import Question
 
 pytest.importorskip("uvicorn")
@@ -108,6 +108,34 @@ def test_a_body_may_be_as_long_as_the_limit_says_whether_or_not_its_length_is_de
     with browser(serving.create_app(index, Settings(limits=limits))) as http:
         response = http.post("/api/count", content=content, headers={"Content-Type": "application/json"})
     assert response.status_code == status
+
+
+def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
+    from starlette.requests import Request
+
+    async def receive():
+        pytest.fail("the body was read")
+
+    limits = dataclasses.replace(Limits(), body_bytes=100)
+    headers = [(b"content-length", b"101")]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    with pytest.raises(Refused) as refusal:
+        asyncio.run(body_of(request, limits))
+    assert refusal.value.status == 413
+
+
+def test_every_answer_tells_browsers_to_keep_and_frame_nothing(index) -> None:
+    with browser(serving.create_app(index, Settings(token=TOKEN))) as http:
+        answers = [http.get(path, headers=BEARER) for path in ("/api/count?q=a", "/api/health", "/nowhere", "/metrics")]
+        answers += [http.get("/api/count?q=a"), http.post("/api/count", content=b"{")]
+    for answer in answers:
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        policy = answer.headers["content-security-policy"]
+        assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy.split("; "))
 
 
 def test_a_form_has_one_image(index) -> None:

@@ -219,6 +219,29 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path):
 
 
 @posix
+def test_a_lock_tells_its_holder_whatever_the_one_before_left(tmp_path):
+    told = {"host": HOST, "pid": dead(), "command": "x" * 3000, "since": 0}
+    (tmp_path / ".a.lock").write_text(json.dumps(told))
+    with locked(tmp_path / "a"):
+        assert json.loads((tmp_path / ".a.lock").read_text())["pid"] == os.getpid()
+        with pytest.raises(UnavailableError, match=f"process {os.getpid()}"), locked(tmp_path / "a"):
+            pass
+
+
+@posix
+def test_a_file_is_written_through_a_link_and_never_over_what_is_none(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    atomic_write_text(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "text"
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(UnavailableError):
+            atomic_write_text(place, "text")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@posix
 def test_a_lock_tells_the_beginning_of_a_long_command(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/usr/bin/hiergeo", *["word"] * 500])
     with locked(tmp_path / "a"):
