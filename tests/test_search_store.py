@@ -194,6 +194,23 @@ def test_shards_of_other_processes_are_adopted(tmp_path) -> None:
         adopt(folder)
 
 
+def test_shards_that_a_compaction_replaced_are_not_adopted_again(tmp_path) -> None:
+    folder, space = tmp_path / "i", Space("euclidean", False)
+    empty(folder, Frame.of(space, 8))
+    for worker in range(2):
+        rows = Rows.of(torch.arange(10) + (worker << 32), embeddings(10, seed=worker), space, torch.float32)
+        write_shard(folder / SHARDS / f"w-{worker}", rows, Labels.none(10), space.geometry)
+    adopt(folder)
+    reader, index = search.open(folder), search.open(folder)
+    index.delete([0])
+    index.compact()
+    assert (folder / SHARDS / "w-0").exists()  # the reader holds it
+    index.delete([5])
+    assert adopt(folder).rows == 0
+    index.refresh()
+    assert (len(reader), len(index)) == (20, 18)
+
+
 def test_deleted_items_are_neither_innermost_nor_matching(tmp_path, monkeypatch) -> None:
     shrink_shards(monkeypatch)
     index, radius = built(tmp_path / "i", 150)

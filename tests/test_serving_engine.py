@@ -15,7 +15,7 @@ from hiergeo.serving import engine
 from hiergeo.serving.engine import IndexService
 from hiergeo.serving.limits import Settings
 from hiergeo.serving.metrics import Metrics
-from hiergeo.serving.requests import Question
+from hiergeo.serving.requests import Addition, Question
 
 
 def test_of_the_texts_that_are_known_the_one_that_was_asked_for_longest_ago_is_forgotten(tmp_path) -> None:
@@ -27,6 +27,14 @@ def test_of_the_texts_that_are_known_the_one_that_was_asked_for_longest_ago_is_f
         service.answer([Question("count", (text,))])
         counts.append(model.embedded - before)
     assert counts == [1, 1, 0, 1, 0, 1]
+
+
+def test_captions_are_embedded_in_slices_each_at_its_place(tmp_path) -> None:
+    model = HashModel()
+    service = IndexService(search.build(tmp_path / "i", model, ["a"]), Settings(), Metrics())
+    captions = [f"caption {i}" for i in range(2 * engine.SLICE + 5)]
+    rows = service.embed(Addition(list(captions), None, None, None))
+    assert torch.equal(rows, torch.cat([model.encode_text([each]) for each in captions]))
 
 
 def test_changes_that_cannot_be_read_are_looked_at_again_after_a_while(tmp_path, monkeypatch) -> None:
