@@ -146,6 +146,24 @@ def test_sigterm_is_one_sentence():
     assert err.count(b"\n") == 1
 
 
+@pytest.mark.parametrize("launched", [False, True])
+def test_the_handler_of_sigterm_is_put_back(run, monkeypatch, launched):
+    def mine(*_: object) -> None:
+        pass
+
+    seen = []
+    monkeypatch.setattr(info, "collect", lambda _: seen.append(signal.getsignal(signal.SIGTERM)) or {})
+    if launched:
+        monkeypatch.setenv("WORLD_SIZE", "2")
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        run("info")
+        seen.append(signal.getsignal(signal.SIGTERM))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [handler is mine for handler in seen] == [launched, True]
+
+
 def test_a_closed_pipe_needs_no_words():
     command = f"{sys.executable} -c 'from hiergeo.cli import main; main()' info | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

@@ -66,6 +66,22 @@ def test_embeddings_without_their_model(run, tmp_path, stored) -> None:
     assert (code, len(search.open(out))) == (0, 100)
 
 
+@pytest.mark.parametrize(("dtype", "size"), [("float16", 2), ("float32", 4)])
+def test_directions_are_stored_in_the_dtype_that_is_named(run, tmp_path, stored, dtype, size) -> None:
+    assert run("index", "build", tmp_path / "i", "--embeddings", stored, "--dtype", dtype)[0] == 0
+    (directions,) = (tmp_path / "i" / "shards").glob("*/directions")
+    assert directions.stat().st_size == 50 * DIM * size
+
+
+def test_an_index_is_built_in_the_space_that_is_named(run, tmp_path, stored) -> None:
+    made = {}
+    for name, words in {"own": (), "none": ("--root", "none"), "wide": ("--min-radius", 0.3)}.items():
+        assert run("index", "build", tmp_path / name, "--embeddings", stored, *words)[0] == 0
+        made[name] = search.open(tmp_path / name).space
+    assert [space.root is None for space in made.values()] == [False, True, False]
+    assert [space.min_radius for space in made.values()] == [0.1, 0.1, 0.3]
+
+
 @pytest.mark.filterwarnings("default")
 def test_a_damaged_shard_is_named_and_left_out_on_request(run, tmp_path, stored) -> None:
     out, numbers = tmp_path / "i", tmp_path / "n.json"

@@ -1,6 +1,7 @@
 """``hiergeo search`` as a user meets it."""
 
 import json
+import math
 
 import pytest
 from PIL import Image
@@ -70,6 +71,43 @@ def test_settings_of_a_search_give_its_answers_again(run, folder, tmp_path):
     assert [hit.id for hit in again.hits] == [hit["id"] for hit in answer["hits"]]
 
 
+@pytest.fixture
+def ask(run, folder, tmp_path):
+    """The first answer of a search in JSON."""
+
+    def answer(*words):
+        assert run("search", folder, *words, "--json", tmp_path / "out.json")[0] == 0
+        return json.loads((tmp_path / "out.json").read_text())["answers"][0]
+
+    return answer
+
+
+def test_a_count_goes_up_to_the_distance_that_is_named(ask):
+    near = [hit["distance"] for hit in ask("a circle", "--neighbours")["hits"]]
+    assert len(near) == len(CAPTIONS)
+    assert ask("a circle", "--count", "--within", (near[2] + near[3]) / 2)["count"] == 3
+
+
+def test_a_ladder_has_as_many_thresholds_as_are_asked_for(ask):
+    assert len(ask("a circle", "--ladder", "--steps", 7)["rungs"]) == 7
+    assert len(ask("a circle", "--ladder")["rungs"]) == 50
+
+
+def test_the_scale_of_cones_is_the_one_that_is_named(ask):
+    for scale in (0.05, 0.2):
+        found = ask("a circle", "--min-radius", scale)
+        (hit, *_) = found["hits"]
+        aperture = math.asin(min(1.0, 2 * scale / found["radius"]))
+        assert hit["margin"] + hit["angle"] == pytest.approx(aperture, abs=1e-4)
+
+
+def test_a_range_of_radii_leaves_out_both_sides(ask):
+    radii = sorted(hit["radius"] for hit in ask("a circle", "--neighbours")["hits"])
+    low, high = (radii[0] + radii[1]) / 2, (radii[4] + radii[5]) / 2
+    found = ask("a circle", "--neighbours", "--low", low, "--high", high)
+    assert sorted(hit["radius"] for hit in found["hits"]) == radii[1:5]
+
+
 def test_ladders_and_counts_leave_out_radii_as_other_searches_do(folder):
     index = search.open(folder)
     radii = sorted(hit.radius for hit in index.neighbours("a circle", 6).hits)
@@ -115,6 +153,19 @@ def test_what_cannot_be_searched_is_said_in_one_sentence(run, folder, asked, nam
     assert code == 2
     assert named in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_shards_are_left_out_on_request_alone(run, tmp_path):
+    index = search.build(tmp_path / "index", "tiny", CAPTIONS)
+    index.add(["a green square"])
+    damaged = tmp_path / "index" / "shards" / index.manifest.shards[1].name / "directions"
+    damaged.write_bytes(b"")
+    words = ("search", tmp_path / "index", "a square", "--neighbours", "--json", tmp_path / "out.json")
+    assert run(*words)[0] == 2
+    assert run(*words, "--skip-damaged")[0] == 0
+    hits = json.loads((tmp_path / "out.json").read_text())["answers"][0]["hits"]
+    assert {hit["caption"] for hit in hits} == set(CAPTIONS)
 
 
 def test_a_folder_without_an_index_is_named(run, tmp_path):

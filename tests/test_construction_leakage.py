@@ -15,6 +15,7 @@ from hiergeo.construction.leakage import (
     ADDRESS,
     BYTES,
     FILE,
+    KINDS,
     NEAR_TEXT,
     NUMBER,
     PICTURE,
@@ -46,7 +47,8 @@ def kinds(mine: Chain, other: Chain) -> set[str]:
         (COCO, "val2017/000000000139.jpg", {NUMBER}),
         ("https://EXAMPLE.org/a%20b.jpg#top", "http://example.org/a b.jpg", {ADDRESS}),
         ("photos/holiday-2019.JPG", "http://example.org/holiday-2019.jpg", {FILE}),
-        ("photos/1.jpg", "other/1.jpg", set()),
+        ("photos/holiday1.jpg", "other/holiday1.jpg", {FILE}),
+        ("photos/holiday.jpg", "other/holiday.jpg", set()),
         ("", "", set()),
         ("http://[bad", "http://[bad", set()),
     ],
@@ -112,6 +114,19 @@ def test_pictures_by_bytes_and_by_look(tmp_path: Path):
     assert [(each.row, each.kind, each.other_row) for each in found.leaks] == [(0, BYTES, 3), (1, PICTURE, 4)]
 
 
+def test_files_of_one_size_are_not_the_same_picture(tmp_path: Path):
+    for name, seed in (("mine", 1), ("theirs", 2)):
+        (tmp_path / name).mkdir()
+        scene(seed).save(tmp_path / name / "picture.bmp")
+    sizes = {(tmp_path / name / "picture.bmp").stat().st_size for name in ("mine", "theirs")}
+    mine, other = (
+        row(0, "a caption", "picture.bmp"),
+        Reference("other", (row(0, "a text", "picture.bmp"),), tmp_path / "theirs"),
+    )
+    assert len(sizes) == 1
+    assert not leakage({"train": [mine]}, [other], folder=tmp_path / "mine").leaks
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_similar_pictures_are_those_of_all_pairs(seed):
     generator = np.random.default_rng(seed)
@@ -142,6 +157,17 @@ def test_rows_that_leak_are_left_out(tmp_path):
     with (tmp_path / "leakage.csv").open(newline="") as handle:
         assert [each["kind"] for each in csv.DictReader(handle)] == [NUMBER, TEXT]
     assert found.leaks[0] == Leak("", 0, NUMBER, "other", 5, "139")
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [({}, [2]), ({"kinds": (TEXT,)}, [0, 2]), ({"kinds": (FILE,)}, [0, 1]), ({"kinds": KINDS}, [])],
+)
+def test_rows_are_left_out_for_the_kinds_that_are_named(given, left):
+    rows = [row(0, "a dog on a beach", COCO), row(1, "a red bus"), row(2, "a cat", "mine/holiday-2019.jpg")]
+    others = (row(5, "a tram", COCO), row(6, "A red bus."), row(7, "a horse", "theirs/holiday-2019.jpg"))
+    kept, _ = exclude_leaks(rows, [Reference("other", others)], **given)
+    assert [each.row for each in kept] == left
 
 
 def test_sets_that_are_not_there_are_told(tmp_path, monkeypatch):
@@ -201,3 +227,11 @@ def test_the_verb_counts_leaks(tmp_path, run):
     chains.write_test(tmp_path / "other.csv", [row(0, "a tram")])
     code, out, _ = run("data", "leaks", tmp_path, "--against", f"chains:{tmp_path / 'other.csv'}@test")
     assert (code, "nothing is shared" in out) == (0, True)
+
+
+def test_the_verb_finds_texts_as_similar_as_it_is_told(tmp_path, run):
+    chains.write_train(tmp_path / "train.csv", [row(0, "a dog runs on the sand")])
+    chains.write_test(tmp_path / "other.csv", [row(0, "the dog runs on a beach")])  # 5 of 7 words
+    words = ("data", "leaks", tmp_path / "train.csv", "--against", f"chains:{tmp_path / 'other.csv'}")
+    codes = [run(*words, *more)[0] for more in ((), ("--similarity", 0.72), ("--similarity", 0.71))]
+    assert codes == [0, 0, 2]

@@ -91,6 +91,19 @@ def test_each_pair_of_texts_is_judged_once():
     assert ("brown dog", "cat") in judge.asked
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_pairs_are_judged_in_parts(monkeypatch, at_once):
+    chains, judge = chains_of((DOG, CAT, 1), (CAT, DOG, 2)), TableJudge(TWO_ANSWERS)
+    whole = judged(chains, judge)
+    monkeypatch.setattr("hiergeo.construction.grading.PAIRS_AT_ONCE", at_once)
+    sizes, ask = [], judge.probabilities
+    monkeypatch.setattr(judge, "probabilities", lambda pairs: sizes.append(len(pairs)) or ask(pairs))
+    parts = judged(chains, judge)
+    assert max(sizes) == at_once
+    for one, other in zip(whole, parts, strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_a_perfect_chain_scores_one():
     chains = chains_of(("animal => brown dog => a small brown dog", "food => white cat => a small white cat", 1))
     (row,) = chains.rows
@@ -218,6 +231,13 @@ def test_the_order_of_radii_against_kendall():
     assert found.baselines["tau_d"]["length"] == pytest.approx((3 + 2 + 0) / 9)
 
 
+def test_radii_and_lengths_that_stay_equal_do_not_grow():
+    chains = chains_of(("a => dog => brown dog", None, 1), ("a => a dog => a brown dog", None, 2))
+    found = radial_rates(np.array([[1.0, 1, 2], [1, 2, 3]]), chains)
+    assert Pooled.of(chains, found.ratios).values["radii_grow"] == 1 / 2
+    assert found.baselines["radii_grow"]["length"] == 1 / 2
+
+
 def test_a_model_measures_as_the_protocols_do():
     scenes = hiergeo.datasets.load("scenes", count=12)
     found = quality(scenes, judge=TableJudge({}), model="tiny", samples=5)
@@ -234,6 +254,26 @@ def test_a_model_measures_as_the_protocols_do():
 def test_the_best_chains_come_first(found):
     assert found.ordered() == (0, 1, 2)
     assert found.verdicts.scores[0] == pytest.approx((0.8 + 0.8 + 0.9 + 0.9 + 0.1) / 5)
+
+
+def test_rows_that_the_judge_likes_equally_come_in_an_order_of_the_seed():
+    chains = chains_of(*((DOG, None, image) for image in range(9)))
+    orders = [quality(chains, judge=TableJudge({}), samples=2, seed=seed).ordered() for seed in (3, 3, 4)]
+    assert orders[0] == orders[1] != orders[2]
+    assert all(sorted(order) == list(range(9)) for order in orders)
+
+
+def test_intervals_come_from_as_many_samples_as_asked_for_and_from_the_seed():
+    chains = chains_of(*((DOG, None, image) if image % 3 else (CAT, None, image) for image in range(9)))
+    found = {
+        (samples, seed): quality(chains, judge=TableJudge(TWO_ANSWERS), samples=samples, seed=seed)
+        for samples, seed in ((1, 0), (20, 0), (20, 1))
+    }
+    hits = np.array([image % 3 > 0 for image in range(9)], float)
+    for (samples, seed), each in found.items():
+        drawn = [counts @ hits / counts.sum() for counts in resamples(9, samples, seed)]
+        assert each.intervals["chain_entailed"] == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+    assert found[20, 0].intervals != found[20, 1].intervals
 
 
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"seed": -1}, {"judge": "ruels"}])

@@ -1,6 +1,7 @@
 """Whatever a backend and a judge answer: no caption vanishes, and what is kept is what the plan asks for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ from hiergeo.construction import BuildPlan
 from hiergeo.construction.backends import Backend, Gap, Proposal
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft, normalised
+from hiergeo.construction.filtering import Filter
 from hiergeo.construction.judges import Judge
 from hiergeo.construction.stages import stages
 from hiergeo.errors import InputError
@@ -207,6 +209,23 @@ def test_words_have_to_grow_as_the_plan_says() -> None:
     strict = ran(*answers, judge=Any_(), growth="strict").dropped
     assert strict is not None
     assert (strict.stage, strict.reason) == ("filter", "does not grow")
+
+
+@pytest.mark.parametrize(
+    ("most", "negative", "reason"),
+    [
+        (11, ("cat", "cat food", "a brown cat"), None),
+        (10, ("cat", "cat food", "a brown cat"), "too long"),
+        (99, ("cat", "Cat.", "a brown cat"), "repeated tier"),
+        (99, ("Dog.", "cow", "a brown cat"), "negative equals positive"),
+    ],
+)
+def test_the_last_check_drops_what_is_too_long_or_repeated(most, negative, reason) -> None:
+    draft = replace(
+        Draft.begin(0, "a brown dog", "", 3), positive=("dog", "brown dog", "a brown dog"), negative=negative
+    )
+    (found,) = Filter(BuildPlan(tiers=3, most_characters=most)).run([draft])
+    assert (found.dropped and found.dropped.reason) == reason
 
 
 def test_backends_and_judges_that_lose_an_item_are_refused() -> None:

@@ -121,6 +121,7 @@ def test_images_are_items_or_stand_beside_captions(tmp_path) -> None:
         ({"embeddings": torch.tensor([[1.0, *[0.0] * (DIM - 1)]] * 30 + [[float("nan")] * DIM])}, "row 30"),
         ({"embeddings": torch.zeros(3, 5)}, "dimension 5"),
         ({"embeddings": 2 * torch.eye(DIM)}, "norm 2"),
+        ({"embeddings": 1.02 * torch.eye(DIM)}, r"norm 1\.02"),
         ({"embeddings": torch.zeros(3, DIM, dtype=torch.int64)}, "floating"),
         ({"captions": ["a", "b"], "ids": [1]}, "1 ids and more captions"),
         ({"captions": ["a", "b"], "ids": [1, True]}, "row 1"),

@@ -1,6 +1,7 @@
 """Searches through a store: certified answers are those of a scan, and nothing unreliable is called certified."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,41 @@ def test_what_is_unreliable_is_never_called_certified(index: search.Index, fault
     assert not bool(outcome.certified[1:].any())
 
 
+class Imprecise(Mock):
+    """An exhaustive store whose cosines are as wrong as it admits: too small for even ids, too large for odd ones."""
+
+    error = 0.005
+
+    def __init__(self, index: search.Index) -> None:
+        super().__init__(index, "")
+
+    def describe(self) -> StoreFacts:
+        return replace(super().describe(), cosine_error=self.error)
+
+    def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
+        ids, cosine = self.inner.candidates(queries, shell, self.describe().shells[shell].count)
+        told = cosine + torch.where(ids % 2 == 0, -0.99 * self.error, 0.99 * self.error)
+        best = told.argsort(dim=1, descending=True)[:, :k]
+        return Candidates(ids.gather(1, best), told.gather(1, best))
+
+
+def test_certificates_leave_room_for_the_error_of_a_cosine(tmp_path: Path) -> None:
+    g = torch.Generator().manual_seed(5)
+    radius = torch.tensor([1.0, 1.001, 1.002]).repeat(300)  # three dense shells, the innermost of which is scanned
+    index = built(tmp_path, normalize(torch.randn(900, 3, generator=g), dim=1) * radius[:, None])
+    engine = Imprecise(index)
+    push(index.store, engine)
+    asked = Rows.of(torch.arange(300), normalize(torch.randn(300, 3, generator=g), dim=1), index.space)
+    task = Best(index.space, asked.points(index.space.geometry), 1, by="distance")
+    certified = through_store(task, index.store, engine, Effort(2, 4)).certified
+    assert task.found is not None
+    held = index.store.fetch(torch.arange(900))
+    points = [normalize(rows.direction.double(), dim=1) * rows.radii.double() for rows in (asked, held)]
+    nearest = torch.cdist(*points).argmin(dim=1)
+    assert certified.sum() > 50
+    assert torch.equal(task.found.ids[certified, 0], nearest[certified])
+
+
 @pytest.mark.parametrize(
     ("fault", "kind", "named"),
     [
@@ -218,6 +254,11 @@ def test_a_push_sends_what_is_missing_and_deletes_what_is_gone(tmp_path: Path) -
     engine.delete(moved.ids)
     engine.add(Rows(moved.ids, -moved.direction, moved.radii))
     assert index.push(engine) == 1
+    moved = engine.fetch(torch.tensor([50, 51]))
+    engine.delete(moved.ids)
+    engine.add(Rows(moved.ids, moved.direction, moved.radii.flip(0)))
+    assert index.push(engine) == 2
+    assert torch.equal(engine.fetch(moved.ids).radii, index.store.fetch(moved.ids).radii)
 
 
 def test_deleted_and_added_items_are_seen_by_a_store_in_memory(tmp_path: Path) -> None:

@@ -121,6 +121,31 @@ def test_requests_of_all_kinds_share_one_pass(index: search.Index, monkeypatch: 
     assert all(0.5 <= hit.radius <= 1.0 for hit in alone[4].hits)
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("parents", {"min_radius": 0.6}),
+        ("parents", {"by": "angle"}),
+        ("children", {"space": "lorentz:-1"}),
+        ("children", {"low": 0.9}),
+        ("children", {"high": 0.9}),
+        ("children", {"k": 3}),
+        ("count", {"min_radius": 0.2}),
+        ("count", {"within": 1.5}),
+        ("ladder", {"thresholds": 7}),
+    ],
+)
+def test_requests_that_differ_in_one_setting_are_answered_each_by_its_own(
+    index: search.Index, kind: Literal["children", "parents", "count", "ladder"], settings: dict[str, object]
+) -> None:
+    query = torch.randn(12, generator=torch.Generator().manual_seed(1)) * 0.1
+    requests = [Request(kind, query), Request(kind, query, **settings)]
+    alone = [index.search([request])[0] for request in requests]
+    assert index.search(requests) == alone
+    assert index.search(requests[::-1]) == alone[::-1]
+    assert alone[0] != alone[1]
+
+
 def test_fewer_items_than_asked_for(index: search.Index) -> None:
     assert len(index.children(torch.randn(12), 1024).hits) == len(index)
     assert index.children(torch.randn(12), low=500.0).hits == ()

@@ -72,6 +72,33 @@ def test_the_residual_is_an_upper_bound() -> None:
             assert mpmath.sqrt(sum(a**2 for a in rest)) <= residual <= 0.02
 
 
+@pytest.mark.parametrize("dim", [3, 64, 300])
+def test_intervals_hold_the_cosines_that_rounding_changes_most(dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hiergeo.search.screen.COSINE", 0.0)
+    space = Space("euclidean", False)
+
+    def rows_of(vectors: torch.Tensor) -> Rows:
+        return Rows.of(torch.arange(len(vectors)), vectors.float(), space, torch.float32)
+
+    def check(asked: torch.Tensor, held: torch.Tensor) -> None:
+        x, y = rows_of(asked), rows_of(held)
+        files = companion(y)
+        found = CodedQueries(x.points(space.geometry)).cosines(Codes(files[CODES], files[FITS]))
+        units = (torch.nn.functional.normalize(each.direction.double(), dim=1) for each in (x, y))
+        true = next(units) @ next(units).T
+        assert bool((found.low - 1e-9 <= true).all())
+        assert bool((true <= found.high + 1e-9).all())
+
+    vectors = torch.randn(20, dim, generator=torch.Generator().manual_seed(dim))
+    files = companion(rows_of(vectors))
+    unit = torch.nn.functional.normalize(rows_of(vectors).direction.double(), dim=1)
+    lost = unit - files[CODES].double() * files[FITS][:, :1].double()
+    check(lost.sign(), vectors)  # signs alone are coded exactly
+    coded = CodedQueries(rows_of(vectors).points(space.geometry))
+    layers = zip(coded.layers.mT.double().chunk(2), coded.steps, strict=True)
+    check(vectors, (unit - sum(layer * step[:, None] for layer, step in layers)).sign())
+
+
 @settings(max_examples=8, deadline=None)
 @given(problems, st.sampled_from(SPACES), st.integers(1, 40))
 def test_answers_are_those_of_the_whole_scan(

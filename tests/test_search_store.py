@@ -192,3 +192,34 @@ def test_shards_of_other_processes_are_adopted(tmp_path) -> None:
     write_shard(folder / SHARDS / "w-9", rows, Labels.none(4), space.geometry)
     with pytest.raises(InputError, match="w-9"):
         adopt(folder)
+
+
+def test_shards_that_a_compaction_replaced_are_not_adopted_again(tmp_path) -> None:
+    folder, space = tmp_path / "i", Space("euclidean", False)
+    empty(folder, Frame.of(space, 8))
+    for worker in range(2):
+        rows = Rows.of(torch.arange(10) + (worker << 32), embeddings(10, seed=worker), space, torch.float32)
+        write_shard(folder / SHARDS / f"w-{worker}", rows, Labels.none(10), space.geometry)
+    adopt(folder)
+    reader, index = search.open(folder), search.open(folder)
+    index.delete([0])
+    index.compact()
+    assert (folder / SHARDS / "w-0").exists()  # the reader holds it
+    index.delete([5])
+    assert adopt(folder).rows == 0
+    index.refresh()
+    assert (len(reader), len(index)) == (20, 18)
+
+
+def test_deleted_items_are_neither_innermost_nor_matching(tmp_path, monkeypatch) -> None:
+    shrink_shards(monkeypatch)
+    index, radius = built(tmp_path / "i", 150)
+    gone = [*np.argsort(radius)[:5].tolist(), 17, 71, 117]
+    index.delete(gone)
+    left = [item for item in np.argsort(radius, kind="stable").tolist() if item not in gone]
+    assert index.store.innermost(4).tolist() == left[:4]
+    assert index.store.innermost(999).tolist() == left
+    named = [item for item in left if "7" in str(item)]
+    assert index.store.matching("CAPTION", 999).tolist() == left
+    assert index.store.matching("7", 999).tolist() == named
+    assert index.store.matching("7", 3).tolist() == named[:3]

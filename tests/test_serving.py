@@ -252,6 +252,9 @@ def test_the_token_opens_everything_and_only_health_is_open(index) -> None:
             refused = http.get("/api/count?q=a", headers=header)
             assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
             assert http.get("/metrics", headers=header).status_code == 401
+        for scheme, status in (("Basic", 401), ("Token", 401), ("bearer", 200)):
+            header = {"Authorization": f"{scheme} {token}"}
+            assert http.get("/api/count?q=a", headers=header).status_code == status
         passed = {"Authorization": f"Bearer {token}"}
         assert http.get("/api/count?q=a", headers=passed).status_code == 200
         assert http.get("/api/health", headers=passed).json()["rows"] == len(index)

@@ -1,6 +1,8 @@
 """What a server does when its index changes: durable additions, failures that pass, another index in its place."""
 
 import shutil
+from http.client import HTTPConnection
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -50,6 +52,34 @@ def test_an_addition_without_ids_is_sent_once(tmp_path, monkeypatch, ids, sent) 
     with pytest.raises(UnavailableError, match="busy"):
         client.add(["a"], ids=ids)
     assert len(exchanges) == sent
+
+
+def test_a_busy_server_is_asked_again_later_and_later(monkeypatch) -> None:
+    busy = [(503, after, b"{}") for after in (0.0, 0.0, 3.0, 0.0)]
+    exchanges, waits = iter([*busy, (200, 0.0, b'{"status": "ok"}')]), []
+    client = serving.Client("http://127.0.0.1:1", timeout=5, retries=4)
+    monkeypatch.setattr(client, "_exchange", lambda *_: next(exchanges))
+    monkeypatch.setattr("hiergeo.serving.client.time", SimpleNamespace(sleep=waits.append))
+    assert client.health() == {"status": "ok"}
+    assert waits == pytest.approx([0.1, 0.2, 3.0, 5.0])  # as the server says, never longer than one answer may take
+
+
+def test_the_client_asks_where_and_as_long_as_it_is_told(monkeypatch) -> None:
+    asked = []
+
+    class Connection(HTTPConnection):
+        def __init__(self, *address, timeout) -> None:
+            asked.append((*address, timeout))
+            super().__init__(*address, timeout=timeout)
+
+        def request(self, method, path, *_) -> None:
+            asked.append((method, path))
+            raise OSError
+
+    monkeypatch.setattr("hiergeo.serving.client.HTTPConnection", Connection)
+    with pytest.raises(UnavailableError):
+        serving.Client("http://there:81/below/", timeout=0.5).health()
+    assert asked == [("there", 81, 0.5), ("GET", "/below/api/health")]
 
 
 def test_a_failure_to_read_changes_passes_without_another_write(tmp_path, monkeypatch) -> None:

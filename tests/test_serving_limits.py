@@ -1,9 +1,11 @@
 """What one request may cost, what it must hold, and what an application around the service may do with it."""
 
+import asyncio
 import base64
 import contextlib
 import dataclasses
 import io
+import json
 import socket
 import struct
 import time
@@ -21,6 +23,7 @@ from hiergeo.search import Index
 from hiergeo.serving.batching import Batcher
 from hiergeo.serving.limits import Limits, Refused, Settings
 from hiergeo.serving.metrics import Metrics
+from hiergeo.serving.protection import Protection, body_of
 from hiergeo.serving.requests import Question
 
 pytest.importorskip("uvicorn")
@@ -59,8 +62,6 @@ def test_the_pixels_of_all_images_of_a_request_are_limited_before_one_is_decoded
 
 
 def test_pixels_in_the_queue_are_limited() -> None:
-    import asyncio
-
     from PIL import Image
 
     async def main() -> None:
@@ -76,6 +77,106 @@ def test_pixels_in_the_queue_are_limited() -> None:
             await first
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "status"),
+    [
+        ("children", {"queries": ["abcde"] * 3, "k": 2}, 200),
+        ("children", {"queries": ["abcdef"]}, 422),
+        ("children", {"queries": ["a"] * 4, "k": 1}, 422),
+        ("children", {"queries": ["a"] * 3, "k": 3}, 422),
+        ("ladder", {"queries": ["a"] * 3, "steps": 2}, 200),
+        ("ladder", {"queries": ["a"] * 3, "steps": 3}, 422),
+        ("count", {"queries": ["a"] * 3}, 200),
+    ],
+)
+def test_a_request_may_ask_for_as_much_as_the_limits_say(index, verb, body, status) -> None:
+    limits = dataclasses.replace(Limits(), text_characters=5, queries=3, hits=6)
+    with browser(serving.create_app(index, Settings(limits=limits))) as http:
+        assert http.post(f"/api/{verb}", json={"k": 1, **body} if verb == "children" else body).status_code == status
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize(("size", "status"), [(100, 200), (101, 413)])
+def test_a_body_may_be_as_long_as_the_limit_says_whether_or_not_its_length_is_declared(
+    index, declared, size, status
+) -> None:
+    body = json.dumps({"queries": ["a"]}).encode().ljust(size)
+    content = body if declared else iter([body[:60], body[60:]])
+    limits = dataclasses.replace(Limits(), body_bytes=100)
+    with browser(serving.create_app(index, Settings(limits=limits))) as http:
+        response = http.post("/api/count", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == status
+
+
+def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
+    from starlette.requests import Request
+
+    async def receive():
+        pytest.fail("the body was read")
+
+    limits = dataclasses.replace(Limits(), body_bytes=100)
+    headers = [(b"content-length", b"101")]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    with pytest.raises(Refused) as refusal:
+        asyncio.run(body_of(request, limits))
+    assert refusal.value.status == 413
+
+
+def test_every_answer_tells_browsers_to_keep_and_frame_nothing(index) -> None:
+    with browser(serving.create_app(index, Settings(token=TOKEN))) as http:
+        answers = [http.get(path, headers=BEARER) for path in ("/api/count?q=a", "/api/health", "/nowhere", "/metrics")]
+        answers += [http.get("/api/count?q=a"), http.post("/api/count", content=b"{")]
+    for answer in answers:
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        policy = answer.headers["content-security-policy"]
+        assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy.split("; "))
+
+
+def test_a_form_has_one_image(index) -> None:
+    part = b'--X\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + png() + b"\r\n"
+    with browser(serving.create_app(index)) as http:
+        for count, status in ((1, 200), (2, 400)):
+            content, kind = part * count + b"--X--\r\n", {"Content-Type": "multipart/form-data; boundary=X"}
+            assert http.post("/api/count", content=content, headers=kind).status_code == status
+
+
+def test_so_many_requests_are_answered_at_a_time_and_no_more() -> None:
+    gate, statuses = asyncio.Event(), {}
+
+    async def application(scope, receive, send) -> None:
+        if scope["path"] == "/slow":
+            await gate.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    protected = Protection(application, Settings(limits=dataclasses.replace(Limits(), in_flight=2)), Metrics(), [])
+
+    async def ask(path: str, name: str) -> None:
+        async def send(message) -> None:
+            statuses.setdefault(name, message.get("status"))
+
+        await protected({"type": "http", "method": "GET", "path": path, "headers": []}, None, send)
+
+    async def main() -> None:
+        slow = asyncio.create_task(ask("/slow", "first"))
+        await asyncio.sleep(0)
+        await ask("/quick", "second")
+        other = asyncio.create_task(ask("/slow", "third"))
+        await asyncio.sleep(0)
+        await ask("/quick", "fourth")
+        await ask("/api/health", "health")
+        gate.set()
+        await asyncio.gather(slow, other)
+        await ask("/quick", "later")
+
+    asyncio.run(main())
+    assert statuses == {"first": 200, "second": 200, "third": 200, "fourth": 503, "health": 200, "later": 200}
 
 
 def test_a_picture_of_hundreds_of_thousands_of_chunks_is_refused_soon(index) -> None:
@@ -165,8 +266,8 @@ def test_pages_are_protected_named_in_metrics_and_open_where_a_setting_says_so(i
     with browser(serving.create_app(index, settings, routes=routes)) as http:
         with pytest.raises(WebSocketDisconnect), http.websocket_connect("/talk", headers=BEARER):
             pass
-        paths = ("/", "/static/a.js", "/item/1", "/api/count?q=a", "/static/../api/count?q=a")
-        assert [http.get(path).status_code for path in paths] == [200, 200, 401, 401, 401]
+        paths = ("/", "/static/a.js", "/item/1", "/api/count?q=a", "/static/../api/count?q=a", "/static", "/statics")
+        assert [http.get(path).status_code for path in paths] == [200, 200, 401, 401, 401, 401, 401]
         assert [http.get(f"/item/{place}", headers=BEARER).status_code for place in range(3)] == [200] * 3
         text = http.get("/metrics", headers=BEARER).text
     assert 'route="/item/{id}",status="200"} 3.0' in text

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from hiergeo.storage.files import (
     HOST,
     atomic_write,
     atomic_write_text,
+    check_folder,
     refuse_existing,
     remove_leftovers,
     retire,
@@ -81,6 +83,13 @@ with files.atomic_write({str(path)!r}) as handle:
     assert len(list(tmp_path.iterdir())) == 2
     remove_leftovers(tmp_path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@posix
+def test_a_file_that_is_written_has_the_mode_of_any_new_file(tmp_path):
+    (tmp_path / "plain").write_text("text")
+    atomic_write_text(tmp_path / "a", "text")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_a_folder_is_renamed_before_it_is_deleted(tmp_path, monkeypatch):
@@ -207,6 +216,48 @@ def test_the_lock_of_a_killed_process_is_no_obstacle(tmp_path):
     with locked(path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_a_lock_tells_its_holder_whatever_the_one_before_left(tmp_path):
+    told = {"host": HOST, "pid": dead(), "command": "x" * 3000, "since": 0}
+    (tmp_path / ".a.lock").write_text(json.dumps(told))
+    with locked(tmp_path / "a"):
+        assert json.loads((tmp_path / ".a.lock").read_text())["pid"] == os.getpid()
+        with pytest.raises(UnavailableError, match=f"process {os.getpid()}"), locked(tmp_path / "a"):
+            pass
+
+
+@posix
+def test_a_file_is_written_through_a_link_and_never_over_what_is_none(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    atomic_write_text(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "text"
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(UnavailableError):
+            atomic_write_text(place, "text")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@posix
+def test_a_lock_tells_the_beginning_of_a_long_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/hiergeo", *["word"] * 500])
+    with locked(tmp_path / "a"):
+        told = json.loads((tmp_path / ".a.lock").read_text())["command"]
+        with pytest.raises(UnavailableError, match=f"process {os.getpid()}"), locked(tmp_path / "a"):
+            pass
+    assert ("hiergeo " + "word " * 500).startswith(told)
+    assert 50 < len(told) < 200
+
+
+@posix
+def test_a_folder_that_is_not_ours_to_write_is_refused_before_the_work(tmp_path, monkeypatch):
+    check_folder(tmp_path / "new" / "deep", "the index")
+    monkeypatch.setattr(files.os, "access", lambda path, mode: not (Path(path) == tmp_path and mode & os.W_OK))
+    with pytest.raises(UnavailableError, match=re.escape(str(tmp_path))):
+        check_folder(tmp_path / "new" / "deep", "the index")
 
 
 @posix

@@ -4,7 +4,7 @@ import io
 import json
 import struct
 import zipfile
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,19 @@ def test_what_is_cut_off_or_appended_is_refused(path, hashed):
             path.write_bytes(whole)
             with pytest.raises(InputError):
                 archives.read(path, WANTED)
+
+
+@pytest.mark.parametrize("name", ["rows", "other"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_that_are_not_those_of_the_hash_are_refused(path, name, order):
+    """A sound archive of another content, in an array that is wanted and in one that is not."""
+    made = {key: np.asarray(array, order=order) for key, array in arrays().items()}
+    digest = np.array(archives.content_sha256(made))
+    np.savez(path, **made, **{archives.HASH: digest})
+    assert same(archives.read(path, WANTED))
+    np.savez(path, **made | {name: made[name] + 1}, **{archives.HASH: digest})
+    with pytest.raises(InputError, match=r"stored\.npz"):
+        archives.read(path, WANTED)
 
 
 def test_only_what_is_wanted_is_inflated(path, monkeypatch):
@@ -281,6 +294,17 @@ def test_a_changed_byte_of_json_is_refused_or_without_effect(tmp_path):
         documents.read(path, SCHEMA, hashed=True)
 
 
+def test_json_whose_values_are_not_those_of_its_hash_is_refused(tmp_path):
+    path = tmp_path / "a.json"
+    documents.write(path, VALUES)
+    held = json.loads(path.read_text())
+    path.write_text(json.dumps({**held, "width": 4}))
+    with pytest.raises(InputError, match=r"a\.json"):
+        documents.read(path, SCHEMA)
+    path.write_text(json.dumps(dict(reversed(held.items()))))
+    assert documents.read(path, SCHEMA) == VALUES
+
+
 def test_json_of_any_size_is_refused_unread(tmp_path, monkeypatch):
     documents.write(tmp_path / "a.json", VALUES)
     monkeypatch.setattr(_limits, "JSON_BYTES", 20)
@@ -288,6 +312,43 @@ def test_json_of_any_size_is_refused_unread(tmp_path, monkeypatch):
         documents.read(tmp_path / "a.json", SCHEMA)
     with pytest.raises(InputError, match="cannot read"):
         documents.read(tmp_path, SCHEMA)
+
+
+def nested(levels: int) -> bytes:
+    return b"[" * levels + b"1" + b"]" * levels
+
+
+def test_json_may_be_as_deep_and_its_numbers_as_long_as_the_limits_say():
+    assert documents.parse_json(nested(_limits.JSON_DEPTH))
+    assert documents.parse_json(b"[-123, 123]", digits=3) == [-123, 123]
+    for content in (nested(_limits.JSON_DEPTH + 1), b"[1234]", b"[-1234]"):
+        with pytest.raises(ValueError):  # noqa: PT011
+            documents.parse_json(content, digits=3)
+
+
+def test_a_key_that_only_we_write_asks_for_a_hash(tmp_path):
+    path, ours = tmp_path / "a.json", VALUES | {"width": 9}
+    for values, refused in ((ours, True), ({name: ours[name] for name in ("name", "steps")}, False)):
+        path.write_text(json.dumps(values))
+        with pytest.raises(InputError) if refused else nullcontext():
+            assert documents.read(path, SCHEMA, hashed="width") == values
+    documents.write(path, ours)
+    assert documents.read(path, SCHEMA, hashed="width") == ours
+
+
+def test_an_archive_that_is_not_compressed_may_be_of_any_size(path, monkeypatch):
+    monkeypatch.setattr(_limits, "INFLATED_BYTES", 10)
+    archives.write(path, arrays())
+    assert same(archives.read(path, WANTED))
+
+
+def test_a_header_of_tensors_has_a_limit(tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(save({"a": torch.zeros(2)}))
+    assert tensors.shapes(path) == {"a": (2,)}
+    monkeypatch.setattr(_limits, "TENSOR_HEADER_BYTES", 20)
+    with pytest.raises(InputError, match=r"a\.safetensors"):
+        tensors.shapes(path)
 
 
 def header(text: str, data: bytes = b"\0" * 8) -> bytes:

@@ -1,5 +1,7 @@
 """Text files and folders that people name: read, or refused in one sentence that names them."""
 
+import gzip
+import io
 import os
 from pathlib import Path
 
@@ -7,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hiergeo import datasets
+from hiergeo import _limits, datasets
 from hiergeo.cli.ladder import read_captions
 from hiergeo.datasets import hyperlex, mammals
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
-from hiergeo.storage.files import read_text, size_of
+from hiergeo.storage.files import Inflated, read_text, size_of
 
 HYPERLEX = "WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10\ncafé drink N hyp-1 5.0 8.5\n"
 READERS = {
@@ -99,3 +101,32 @@ def test_a_folder_within_a_class_is_named(tmp_path):
     (tmp_path / "dogs" / "more").mkdir()
     with pytest.raises(InputError, match="more is a folder"):
         datasets.labelled(tmp_path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_text_may_be_as_long_as_the_limit_says(tmp_path, monkeypatch, packed):
+    monkeypatch.setattr(_limits, "TEXT_BYTES", 1000)
+    for size in (1000, 1001):
+        content = b"a" * size
+        (tmp_path / f"{size}").write_bytes(gzip.compress(content) if packed else content)
+    assert read_text(tmp_path / "1000", "write it") == "a" * 1000
+    with pytest.raises(InputError, match="1001"):
+        read_text(tmp_path / "1001", "write it")
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda packed: packed[:-9], lambda packed: packed * 2, lambda packed: packed + b"x"]
+)
+def test_a_compressed_text_is_one_whole_member(tmp_path, damage):
+    (tmp_path / "a.gz").write_bytes(damage(gzip.compress(b"a text")))
+    with pytest.raises(InputError, match=r"a\.gz"):
+        read_text(tmp_path / "a.gz", "write it")
+
+
+def test_a_stream_inflates_to_as_much_as_it_may():
+    def read(most):
+        return Inflated(io.BytesIO(gzip.compress(b"x" * 10)), most, lambda: InputError("too long")).readall()
+
+    assert read(10) == b"x" * 10
+    with pytest.raises(InputError):
+        read(9)
