@@ -118,6 +118,12 @@ def test_the_walk_ends_one_step_before_the_root():
     assert bool((flat.distance(walk(start, flat, 4), unit) < 1e-6).all())
 
 
+def test_traversal_reads_the_captions_from_general_to_specific(fan):
+    """Image 1 starts at the caption at 40 degrees and image 2 at 35: each walk passes every smaller angle."""
+    order = ("a", "x", "ab", "xy", "abc", "xyz", "xyzw")
+    assert hiergeo.evaluate(*fan, protocol="traversal", steps=400, samples=5).ladders == ((*order, "abcd"), order)
+
+
 def test_traversal_needs_a_root(fan):
     with pytest.raises(InputError, match="walks to the root"):
         hiergeo.evaluate(*fan, hiergeo.Space(hiergeo.Euclidean(), root=False), protocol="traversal")
@@ -149,6 +155,36 @@ def test_a_product_is_scored_by_its_margin_alone(fan):
     result = hiergeo.evaluate(*fan, "product:lorentz:-2x1,euclidean:x1", protocol="pairs")
     assert "auroc_margin" in result.metrics
     assert "auroc" not in result.metrics
+
+
+@pytest.mark.parametrize(("size", "most"), [(3, 3), (1, 1), (None, 8)])
+def test_captions_are_embedded_in_batches_of_the_size_asked_for(fan, monkeypatch, size, most):
+    batches = []
+    embedded = Table.text_rows
+
+    def text_rows(model, texts):
+        batches.append(len(texts))
+        return embedded(model, texts)
+
+    monkeypatch.setattr(Table, "text_rows", text_rows)
+    for measure in (
+        lambda: hiergeo.evaluate(*fan, samples=2, batch_size=size),
+        lambda: hiergeo.compare(*fan, ["euclidean"], samples=2, batch_size=size),
+    ):
+        batches.clear()
+        measure()
+        assert max(batches) == most
+
+
+def test_embeddings_are_rounded_to_the_dtype_asked_for(fan):
+    """1/3 has other digits in bfloat16: radii are those of the rounded embeddings around the rounded root."""
+    model, hierarchy = fan
+    rows = torch.tensor([[model.texts[text] for text in row.positive] for row in hierarchy.rows])
+    rows, root = (t.to(torch.bfloat16).double() for t in (rows, torch.tensor(model.texts[""])))
+    expected = (rows - root).norm(dim=-1).numpy()
+    assert hiergeo.evaluate(model, hierarchy, samples=2, dtype="bfloat16").radii == pytest.approx(expected, rel=1e-6)
+    (result,) = hiergeo.compare(model, hierarchy, ["euclidean"], samples=2, dtype="bfloat16").results
+    assert result.radii == pytest.approx(expected, rel=1e-6)
 
 
 def test_json_begins_with_flat_metrics(fan):
@@ -228,6 +264,13 @@ def test_bend_is_the_growth_of_circles():
     assert measuring.bend(-4.0, 0.5) == pytest.approx(math.sinh(1) / 1 - 1)
     assert measuring.bend(0.25, 1.0) == pytest.approx(math.sin(0.5) / 0.5 - 1)
     assert measuring.bend(0.0, 3.0) == 0
+
+
+def test_the_bend_of_a_product_is_that_of_the_factor_that_bends_most(fan):
+    """The captions reach 1 - cos 40 along the first axis and sin 40 along the second."""
+    result = hiergeo.evaluate(*fan, "product:lorentz:-0.01x1,sphere:4x1", samples=2)
+    a = 2 * math.sin(math.radians(40))
+    assert result.diagnostics["bend"] == pytest.approx(math.sin(a) / a - 1, rel=1e-5)
 
 
 def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
