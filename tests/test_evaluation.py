@@ -176,6 +176,20 @@ def test_captions_are_embedded_in_batches_of_the_size_asked_for(fan, monkeypatch
         assert max(batches) == most
 
 
+@pytest.mark.parametrize("single", [True, False])
+def test_seed_resamples_and_steps_are_those_asked_for(fan, single):
+    """Rows drawn anew from NumPy; a ladder of one step has the caption nearest to the root alone."""
+    spaces = "euclidean" if single else ["euclidean"]
+    measured = (hiergeo.evaluate if single else hiergeo.compare)(*fan, spaces, "re", 400, 3, samples=7)
+    result = measured if single else measured.results[0]
+    generator = np.random.default_rng(3)
+    precision = np.array([4 / 8, 4 / 7])
+    expected = [precision[generator.integers(2, size=2)].mean() for _ in range(7)]
+    assert result.draws["precision"].tolist() == pytest.approx(expected)
+    measured = (hiergeo.evaluate if single else hiergeo.compare)(*fan, spaces, "re", 1, samples=2)
+    assert (measured if single else measured.results[0]).ladders == (("a",), ("a",))
+
+
 def test_embeddings_are_rounded_to_the_dtype_asked_for(fan):
     """1/3 has other digits in bfloat16: radii are those of the rounded embeddings around the rounded root."""
     model, hierarchy = fan
@@ -212,6 +226,17 @@ def test_two_charts_of_one_space_tie_and_the_rest_is_paired(fan):
     assert set(comparison.winners) == {"precision", "recall"}
     assert all(winner is None for winner in comparison.winners.values())
     assert "lorentz:-1/tau_d" in json.loads(comparison.to_json())["metrics"]
+
+
+def test_a_product_that_adds_lengths_shares_no_radii_however_small_they_are(fan, monkeypatch):
+    model, hierarchy = fan
+    monkeypatch.setattr(Table, "normalised", False, raising=False)
+    root = np.array(model.texts[""])
+    model.texts = {text: (1e-10 * (np.array(row) - root)).tolist() for text, row in model.texts.items()}
+    comparison = hiergeo.compare(model, hierarchy, ["euclidean", "product:euclidean:x1,euclidean:x1,l1"], samples=2)
+    assert comparison.shared == frozenset()
+    assert [each.level for each in comparison.findings.spaces] == [True, False]
+    assert "tau_d" in hiergeo.compare(model, hierarchy, ["euclidean", "lorentz:-1"], samples=2).shared
 
 
 def test_a_single_row_decides_nothing(fan):
@@ -292,8 +317,20 @@ def test_equal_radii_are_called_out():
 
 def test_random_pairs_of_the_diagnostics_follow_the_seed(fan):
     model, hierarchy = fan
-    view = View(embed(model, hierarchy), hiergeo.Space(hiergeo.Euclidean(), model.root()))
+    view = View(embed(model, hierarchy), hiergeo.Space(hiergeo.Euclidean(), model.root(), min_radius=0.1))
     assert measuring.diagnose(view, 3) == measuring.diagnose(view, 3)
+    angle = {text: math.atan2(*row[::-1]) for text, row in model.texts.items()}
+
+    def inside(x: str, y: str) -> bool:
+        """On a circle around 0 of a root on it: the tangent-chord angle, and the length of a chord."""
+        psi = math.asin(min(1, 0.2 / (2 * math.sin(angle[x] / 2))))
+        return angle[x] == angle[y] or psi >= (angle[y] / 2 if angle[y] > angle[x] else math.pi - angle[y] / 2)
+
+    pairs = [(row.positive[i], row.positive[i + 1]) for row in hierarchy.rows for i in range(3)]
+    for seed in range(4):
+        order = torch.randperm(6, generator=torch.Generator().manual_seed(seed)).tolist()
+        expected = np.mean([inside(x, pairs[i][1]) for (x, _), i in zip(pairs, order, strict=True)])
+        assert measuring.diagnose(view, seed)["in_cone_random"] == pytest.approx(expected)
 
 
 # Figures of the authors' and of ProLIP's evaluation code on stored embeddings.
