@@ -16,6 +16,7 @@ from hiergeo.findings import (
     HeadFacts,
     HeadsVerdict,
     SpaceFacts,
+    SpaceVerdict,
     conclude_comparison,
     conclude_study,
     contrast_all,
@@ -421,6 +422,17 @@ def test_a_standing_names_the_largest_difference_whatever_its_sign():
 def test_the_clearest_difference_may_be_negative():
     made = [contrast(0.01, 0.04, 0.06, "auroc"), contrast(-0.02, 0.01, 0.03, "tau_d")]
     assert "The clearest, euclidean minus lorentz:-1 in tau_d at dimension 8, is −0.0200" in conclusion(made)
+
+
+def test_cones_that_hold_random_captions_more_often_are_uninformative():
+    numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.4}
+    assert "uninformative" in str(SpaceVerdict.of(numbers))
+    assert "uninformative" not in str(SpaceVerdict.of(numbers | {"in_cone": 0.46}))
+
+
+def test_a_sphere_shortens_circles_by_a_positive_percentage():
+    numbers = {"radius_spread": 2.0, "in_cone": 0.5, "in_cone_random": 0.1, "curvature": 1.0, "bend": -0.3}
+    assert "30 % shorter" in str(SpaceVerdict.of(numbers))
 
 
 def test_heads_on_a_sphere_bend_the_other_way():
