@@ -54,6 +54,17 @@ def test_equals_the_naive_form(
         assert float(loss) == pytest.approx(float(expected), abs=tolerance)
 
 
+def test_by_hand_row_by_row() -> None:
+    """As below, the loss of each parent with its only other child."""
+    x = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    y = torch.tensor([[3.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    angle = math.pi / 2 + math.atan2(1, 3)
+    rows = [2 - math.pi / 3, math.pi / 3 + max(0, 2 - (angle - math.pi / 6))]
+    space = Space(Euclidean())
+    assert max_margin_loss(space, x, y, 2.0, 0.25, reduction="none").tolist() == pytest.approx(rows, rel=1e-12)
+    assert float(max_margin_loss(space, x, y, 2.0, 0.25, reduction="sum")) == pytest.approx(sum(rows), rel=1e-12)
+
+
 def test_by_hand() -> None:
     """At r = 1 with k = 1/4 the half aperture is pi/6; turns of pi/2 exceed it by pi/3, on the ray there is none."""
     x = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
