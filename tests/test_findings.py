@@ -432,7 +432,7 @@ def test_cones_that_hold_random_captions_more_often_are_uninformative():
 
 def test_a_sphere_shortens_circles_by_a_positive_percentage():
     numbers = {"radius_spread": 2.0, "in_cone": 0.5, "in_cone_random": 0.1, "curvature": 1.0, "bend": -0.3}
-    assert "30 % shorter" in str(SpaceVerdict.of(numbers))
+    assert "is 30 % shorter" in str(SpaceVerdict.of(numbers))
 
 
 def test_heads_on_a_sphere_bend_the_other_way():
