@@ -16,8 +16,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import hiergeo
 from hiergeo.auditing import AuditSettings, radial_depth
 from hiergeo.auditing.depth import DETECTION, SMALLEST_P
-from hiergeo.auditing.operating import REACH
-from hiergeo.auditing.subject import angles_alone, subject_of
+from hiergeo.auditing.operating import REACH, point_of
+from hiergeo.auditing.subject import angles_alone, flattened, subject_of
 from hiergeo.auditing.walks import walks
 from hiergeo.errors import InputError
 
@@ -39,6 +39,63 @@ def test_the_operating_point(k):
     assert numbers["u_high"] == pytest.approx(np.quantile(u, 0.95), **BARS)
     assert numbers["u_share_above_1"] == (u > 1).mean()
     assert numbers["bend"] == pytest.approx(np.sinh(np.median(u)) / np.median(u) - 1, rel=1e-9)
+
+
+def test_the_bend_of_a_product_is_that_of_the_factor_that_bends_most():
+    """A point on the sphere at sqrt(K) r = 2 loses more than the point next to it in hyperbolic space gains."""
+    point = point_of([np.full(3, 0.1), np.full(3, 2.0)], [-1.0, 1.0])
+    for name in ("bend", "bend_high"):
+        assert point.numbers[name] == pytest.approx(math.sin(2) / 2 - 1)
+
+
+def test_the_cones_of_an_audit_are_those_of_its_space():
+    """With k = 1 the cone is a half-space up to sinh(u) = 2, and up to r = 2 once the space is flattened."""
+    points, chains = sample(scale=0.5)
+    space = hiergeo.Space("lorentz:-1", min_radius=1.0)
+    radius = np.linalg.norm(points, axis=1)
+    share = (np.sinh(radius) <= 2).mean()
+    assert 0.2 < share < 0.8
+    assert audited(points, chains, space).numbers["cone_saturated"] == share
+    flat = flattened(subject_of(made(points, chains), space))
+    expected = np.arcsin(np.minimum(1, 2 / radius))
+    assert flat.space.half_aperture(flat.captions).numpy() == pytest.approx(expected)
+
+
+def test_the_random_targets_of_walks_follow_the_seed():
+    """Roots as far out as the root, and the direction of each start, drawn from one generator."""
+    points, chains = sample(dim=2)
+    root = np.full(2, 0.4)
+    subject = subject_of(made(points, chains, root=root), hiergeo.Space("euclidean"))
+    generator = torch.Generator().manual_seed(3)
+    drawn, away = (
+        torch.nn.functional.normalize(torch.randn(n, 2, generator=generator, dtype=torch.float64), dim=1)
+        for n in (4, 12)
+    )
+    starts = points[chains[:, -1]]
+    outward = starts + np.linalg.norm(starts - root, axis=1, keepdims=True) * away.numpy()
+    targets = {"random_root": [np.tile(np.linalg.norm(root) * ray, (12, 1)) for ray in drawn.numpy()]}
+    targets["random_direction"] = [outward]
+    found = walks(subject, 8, seed=3)
+    through = hiergeo.audit(subject.embedded, None, "euclidean", AuditSettings(steps=8, seed=3, samples=2)).numbers
+    for name, ends in targets.items():
+        recalls = np.zeros((len(ends), 12))
+        for draw, end in enumerate(ends):
+            for row, (chain, start, target) in enumerate(zip(chains, starts, end, strict=True)):
+                line = target + (1 - np.arange(8)[:, None] / 8) * (start - target)
+                met = {int(np.linalg.norm(points - step, axis=1).argmin()) for step in line} - {chain[-1]}
+                recalls[draw, row] = len(met & set(chain[:-1])) / 3
+        assert found[name].recall == pytest.approx(recalls.mean(0))
+        assert through[f"walk_recall_{name}"] == pytest.approx(recalls.mean())
+
+
+def test_intervals_of_an_audit_follow_its_seed_and_resamples():
+    points, chains = sample()
+    radii = np.linalg.norm(points[chains], axis=-1)
+    tau = np.mean([np.sign(radii[:, j] - radii[:, i]) for i in range(4) for j in range(i + 1, 4)], axis=0)
+    generator = np.random.default_rng(3)
+    draws = [tau[generator.integers(12, size=12)].mean() for _ in range(20)]
+    audit = audited(points, chains, "lorentz:-1", AuditSettings(steps=4, seed=3, samples=20))
+    assert audit.intervals["tau_d"] == pytest.approx(np.quantile(draws, [0.025, 0.975]))
 
 
 def test_flat_space_has_no_operating_point():

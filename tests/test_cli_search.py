@@ -1,12 +1,12 @@
 """``hiergeo search`` as a user meets it."""
 
 import json
-import math
 
 import pytest
 from PIL import Image
 
-from hiergeo import search
+from hiergeo import Polar, adapters, search
+from hiergeo.testing import oracle
 
 CAPTIONS = ("a shape", "a red shape", "a red circle", "a big red circle", "a blue star", "a small blue star")
 
@@ -93,19 +93,31 @@ def test_a_ladder_has_as_many_thresholds_as_are_asked_for(ask):
     assert len(ask("a circle", "--ladder")["rungs"]) == 50
 
 
-def test_the_scale_of_cones_is_the_one_that_is_named(ask):
-    for scale in (0.05, 0.2):
-        found = ask("a circle", "--min-radius", scale)
-        (hit, *_) = found["hits"]
-        aperture = math.asin(min(1.0, 2 * scale / found["radius"]))
-        assert hit["margin"] + hit["angle"] == pytest.approx(aperture, abs=1e-4)
-
-
 def test_a_range_of_radii_leaves_out_both_sides(ask):
     radii = sorted(hit["radius"] for hit in ask("a circle", "--neighbours")["hits"])
     low, high = (radii[0] + radii[1]) / 2, (radii[4] + radii[5]) / 2
     found = ask("a circle", "--neighbours", "--low", low, "--high", high)
     assert sorted(hit["radius"] for hit in found["hits"]) == radii[1:5]
+
+
+@pytest.mark.parametrize("min_radius", [None, 0.3])
+@pytest.mark.parametrize("kind", ["children", "parents", "count"])
+def test_cones_are_those_of_the_minimum_radius(run, folder, tmp_path, kind, min_radius):
+    """Margins by the oracle in float64; the index keeps its embeddings in float16."""
+    model = adapters.load("tiny", device="cpu")
+    vectors = model.encode_text(["red", *CAPTIONS]).double() - model.root().double()
+    points = Polar(vectors, vectors.norm(dim=1))
+    query, items = (Polar(*(field[rows] for field in points)) for rows in (slice(0, 1), slice(1, None)))
+    pair = (items, query) if kind == "parents" else (query, items)
+    margins = oracle.margin(*pair, -1.0, min_radius or 0.1).tolist()
+    option = [] if min_radius is None else ["--min-radius", min_radius]
+    code, *_ = run("search", folder, "red", f"--{kind}", "-g", "lorentz:-1", *option, "--json", tmp_path / "out.json")
+    assert code == 0
+    (answer,) = json.loads((tmp_path / "out.json").read_text())["answers"]
+    if kind == "count":
+        assert answer["count"] == sum(margin >= 0 for margin in margins)
+    else:
+        assert {hit["id"]: hit["margin"] for hit in answer["hits"]} == pytest.approx(dict(enumerate(margins)), abs=0.02)
 
 
 def test_ladders_and_counts_leave_out_radii_as_other_searches_do(folder):

@@ -45,6 +45,25 @@ def test_the_cube_has_five_axes():
     assert part.score("tau_d", "euclidean", 8) is None
 
 
+def test_scores_are_of_the_model_asked_for():
+    made = tuple(Entry(model, "euclidean", 8, None, {"recall": value}) for model, value in (("one", 0.2), ("two", 0.7)))
+    assert [Cube(made).score("recall", "euclidean", 8, model).value for model in (None, "one", "two")] == [
+        0.2,
+        0.2,
+        0.7,
+    ]
+
+
+def test_the_interval_of_a_score_is_over_the_seeds_too():
+    """Two seeds far apart, each without any spread over items: their mean is as uncertain as a mean of two."""
+    seeds = [
+        Entry("m", "euclidean", 8, seed, {"recall": v}, {"recall": np.full(400, v)}) for seed, v in ((0, 0), (1, 1))
+    ]
+    low, high = Cube(tuple(seeds)).score("recall", "euclidean", 8).interval
+    assert low < 0
+    assert high > 1
+
+
 def test_a_cube_refuses_nothing_and_twice_the_same():
     with pytest.raises(InputError, match="0 entries"):
         Cube(())

@@ -118,6 +118,12 @@ def test_the_walk_ends_one_step_before_the_root():
     assert bool((flat.distance(walk(start, flat, 4), unit) < 1e-6).all())
 
 
+def test_traversal_reads_the_captions_from_general_to_specific(fan):
+    """Image 1 starts at the caption at 40 degrees and image 2 at 35: each walk passes every smaller angle."""
+    order = ("a", "x", "ab", "xy", "abc", "xyz", "xyzw")
+    assert hiergeo.evaluate(*fan, protocol="traversal", steps=400, samples=5).ladders == ((*order, "abcd"), order)
+
+
 def test_traversal_needs_a_root(fan):
     with pytest.raises(InputError, match="walks to the root"):
         hiergeo.evaluate(*fan, hiergeo.Space(hiergeo.Euclidean(), root=False), protocol="traversal")
@@ -151,6 +157,50 @@ def test_a_product_is_scored_by_its_margin_alone(fan):
     assert "auroc" not in result.metrics
 
 
+@pytest.mark.parametrize(("size", "most"), [(3, 3), (1, 1), (None, 8)])
+def test_captions_are_embedded_in_batches_of_the_size_asked_for(fan, monkeypatch, size, most):
+    batches = []
+    embedded = Table.text_rows
+
+    def text_rows(model, texts):
+        batches.append(len(texts))
+        return embedded(model, texts)
+
+    monkeypatch.setattr(Table, "text_rows", text_rows)
+    for measure in (
+        lambda: hiergeo.evaluate(*fan, samples=2, batch_size=size),
+        lambda: hiergeo.compare(*fan, ["euclidean"], samples=2, batch_size=size),
+    ):
+        batches.clear()
+        measure()
+        assert max(batches) == most
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_seed_resamples_and_steps_are_those_asked_for(fan, single):
+    """Rows drawn anew from NumPy; a ladder of one step has the caption nearest to the root alone."""
+    spaces = "euclidean" if single else ["euclidean"]
+    measured = (hiergeo.evaluate if single else hiergeo.compare)(*fan, spaces, "re", 400, 3, samples=7)
+    result = measured if single else measured.results[0]
+    generator = np.random.default_rng(3)
+    precision = np.array([4 / 8, 4 / 7])
+    expected = [precision[generator.integers(2, size=2)].mean() for _ in range(7)]
+    assert result.draws["precision"].tolist() == pytest.approx(expected)
+    measured = (hiergeo.evaluate if single else hiergeo.compare)(*fan, spaces, "re", 1, samples=2)
+    assert (measured if single else measured.results[0]).ladders == (("a",), ("a",))
+
+
+def test_embeddings_are_rounded_to_the_dtype_asked_for(fan):
+    """1/3 has other digits in bfloat16: radii are those of the rounded embeddings around the rounded root."""
+    model, hierarchy = fan
+    rows = torch.tensor([[model.texts[text] for text in row.positive] for row in hierarchy.rows])
+    rows, root = (t.to(torch.bfloat16).double() for t in (rows, torch.tensor(model.texts[""])))
+    expected = (rows - root).norm(dim=-1).numpy()
+    assert hiergeo.evaluate(model, hierarchy, samples=2, dtype="bfloat16").radii == pytest.approx(expected, rel=1e-6)
+    (result,) = hiergeo.compare(model, hierarchy, ["euclidean"], samples=2, dtype="bfloat16").results
+    assert result.radii == pytest.approx(expected, rel=1e-6)
+
+
 def test_json_begins_with_flat_metrics(fan):
     written = json.loads(hiergeo.evaluate(*fan).to_json())
     assert next(iter(written)) == "metrics"
@@ -176,6 +226,17 @@ def test_two_charts_of_one_space_tie_and_the_rest_is_paired(fan):
     assert set(comparison.winners) == {"precision", "recall"}
     assert all(winner is None for winner in comparison.winners.values())
     assert "lorentz:-1/tau_d" in json.loads(comparison.to_json())["metrics"]
+
+
+def test_a_product_that_adds_lengths_shares_no_radii_however_small_they_are(fan, monkeypatch):
+    model, hierarchy = fan
+    monkeypatch.setattr(Table, "normalised", False, raising=False)
+    root = np.array(model.texts[""])
+    model.texts = {text: (1e-10 * (np.array(row) - root)).tolist() for text, row in model.texts.items()}
+    comparison = hiergeo.compare(model, hierarchy, ["euclidean", "product:euclidean:x1,euclidean:x1,l1"], samples=2)
+    assert comparison.shared == frozenset()
+    assert [each.level for each in comparison.findings.spaces] == [True, False]
+    assert "tau_d" in hiergeo.compare(model, hierarchy, ["euclidean", "lorentz:-1"], samples=2).shared
 
 
 def test_a_single_row_decides_nothing(fan):
@@ -230,6 +291,13 @@ def test_bend_is_the_growth_of_circles():
     assert measuring.bend(0.0, 3.0) == 0
 
 
+def test_the_bend_of_a_product_is_that_of_the_factor_that_bends_most(fan):
+    """The captions reach 1 - cos 40 along the first axis and sin 40 along the second."""
+    result = hiergeo.evaluate(*fan, "product:lorentz:-0.01x1,sphere:4x1", samples=2)
+    a = 2 * math.sin(math.radians(40))
+    assert result.diagnostics["bend"] == pytest.approx(math.sin(a) / a - 1, rel=1e-5)
+
+
 def test_a_hyperbolic_space_with_tiny_radii_is_called_flat(fan):
     result = hiergeo.evaluate(*fan, "lorentz:-0.001")
     assert "effectively flat" in result.verdict
@@ -249,8 +317,20 @@ def test_equal_radii_are_called_out():
 
 def test_random_pairs_of_the_diagnostics_follow_the_seed(fan):
     model, hierarchy = fan
-    view = View(embed(model, hierarchy), hiergeo.Space(hiergeo.Euclidean(), model.root()))
+    view = View(embed(model, hierarchy), hiergeo.Space(hiergeo.Euclidean(), model.root(), min_radius=0.1))
     assert measuring.diagnose(view, 3) == measuring.diagnose(view, 3)
+    angle = {text: math.atan2(*row[::-1]) for text, row in model.texts.items()}
+
+    def inside(x: str, y: str) -> bool:
+        """On a circle around 0 of a root on it: the tangent-chord angle, and the length of a chord."""
+        psi = math.asin(min(1, 0.2 / (2 * math.sin(angle[x] / 2))))
+        return angle[x] == angle[y] or psi >= (angle[y] / 2 if angle[y] > angle[x] else math.pi - angle[y] / 2)
+
+    pairs = [(row.positive[i], row.positive[i + 1]) for row in hierarchy.rows for i in range(3)]
+    for seed in range(4):
+        order = torch.randperm(6, generator=torch.Generator().manual_seed(seed)).tolist()
+        expected = np.mean([inside(x, pairs[i][1]) for (x, _), i in zip(pairs, order, strict=True)])
+        assert measuring.diagnose(view, seed)["in_cone_random"] == pytest.approx(expected)
 
 
 # Figures of the authors' and of ProLIP's evaluation code on stored embeddings.

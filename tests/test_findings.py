@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from findings_common import compared, hits, space
+from findings_common import compared, hits, measured, space
 from scipy.stats import binomtest
 
 from hiergeo.findings import (
@@ -16,8 +16,10 @@ from hiergeo.findings import (
     HeadFacts,
     HeadsVerdict,
     SpaceFacts,
+    SpaceVerdict,
     conclude_comparison,
     conclude_study,
+    contrast_all,
     identity,
     standings,
     study_cautions,
@@ -129,6 +131,130 @@ def test_a_change_is_better_in_the_direction_of_the_metric(monkeypatch, merit, s
     monkeypatch.setattr("hiergeo.findings.contrasts.find_metric", lambda _: replace(known, higher_is_better=merit))
     assert BeforeAfter("recall", 0.5, 0.3, Interval(-0.3, -0.1)).direction == said
     assert BeforeAfter("recall", 0.5, 0.3, Interval(-0.3, 0.1)).direction == "same"
+
+
+def trained(values: dict[str, list[float]], metrics: tuple[str, ...] = ("recall",)) -> Cube:
+    """Several seeds of every geometry, each a constant under resampling of the items, the same in every metric."""
+    return Cube(
+        tuple(
+            Entry("m", spec, 8, seed, dict.fromkeys(metrics, value), {name: np.full(200, value) for name in metrics})
+            for spec, each in values.items()
+            for seed, value in enumerate(each)
+        )
+    )
+
+
+def contrasted(values, metrics=("recall",), *, family="metric", seed=0):
+    spaces = tuple(space(spec) for spec in values)
+    return contrast_all(trained(values, metrics), spaces, without=frozenset(), family=family, seed=seed)
+
+
+def test_every_difference_resamples_the_seeds_by_itself_and_charts_share_a_resampling():
+    """One stream for all would make differences of equal numbers vary together: see `crossed_draws`."""
+    level, bent = [0.5, 0.6, 0.9], [0.1, 0.4, 0.2]
+    values = {"euclidean": level, "lorentz:-1": bent, "poincare:-1": bent, "sphere:0.1": bent}
+    found = contrasted(values, ("recall", "precision"))
+    of = {(each.metric, each.b): each.interval for each in found if each.a == "euclidean"}
+    one, chart, other = (of["recall", spec] for spec in ("lorentz:-1", "poincare:-1", "sphere:0.1"))
+    assert one == chart
+    assert len({one, other, of["precision", "lorentz:-1"], of["precision", "sphere:0.1"]}) == 4
+
+
+def test_the_resampling_of_seeds_follows_the_seed():
+    values = {"euclidean": [0.5, 0.6, 0.9], "lorentz:-1": [0.1, 0.4, 0.2]}
+    (one,), (again,), (other,) = (contrasted(values, seed=seed) for seed in (3, 3, 4))
+    assert one.interval == again.interval != other.interval
+
+
+@pytest.mark.parametrize(("family", "tests"), [("metric", 1), ("all", 2)])
+def test_p_values_are_corrected_over_the_family(family, tests):
+    base, better = hits(200, 7)
+    made = {"euclidean": better, "lorentz:-1": base}
+    both = [
+        replace(
+            one, **{name: getattr(one, name) | getattr(two, name) for name in ("metrics", "draws", "rows", "items")}
+        )
+        for one, two in ((measured(spec, rows), measured(spec, rows, "precision")) for spec, rows in made.items())
+    ]
+    spaces = tuple(map(space, made))
+    found = contrast_all(Cube(tuple(both)), spaces, without=frozenset(), family=family, seed=0)
+    assert [each.metric for each in found] == ["recall", "precision"]
+    assert [each.adjusted_p for each in found] == pytest.approx([binomtest(0, 7).pvalue * tests] * 2)
+
+
+def test_the_sign_test_is_of_the_means_over_seeds():
+    """Seed 0 is better on 10 items, seed 1 worse on 6 of them by as much: 4 are better."""
+    base, better = hits(200, 10)
+    changed = np.flatnonzero(better != base)
+    worse = base.copy()
+    worse[changed[:6]] = -1
+    cells = (("euclidean", better, 0), ("euclidean", worse, 1), ("lorentz:-1", base, 0), ("lorentz:-1", base, 1))
+    cube = Cube(tuple(measured(spec, rows, seed=seed) for spec, rows, seed in cells))
+    spaces = (space("euclidean"), space("lorentz:-1"))
+    (found,) = contrast_all(cube, spaces, without=frozenset(), family="metric", seed=0)
+    assert (found.test.better, found.test.worse, found.test.tied) == (4, 0, 196)
+
+
+def test_controls_are_not_contrasted():
+    found = compared({"euclidean": np.ones(40), "lorentz:-1": np.zeros(40)}, metric="auroc_equal_length")
+    assert found.contrasts == ()
+
+
+def test_a_sphere_that_shortens_circles_is_curved():
+    assert not space("sphere:0.1", bend=-0.3).level
+    assert space("sphere:0.1", bend=-0.01).level
+
+
+def test_a_change_is_the_mean_over_seeds_minus_what_was_before():
+    """Three seeds at 0.2, 0.4 and 0.9 from 0.3: on average 0.2 more. The items move before and after alike."""
+    wave = np.sin(np.arange(400))
+    before, *after = (
+        Entry("m", "euclidean", 8, seed, {"recall": value}, {"recall": value + wave})
+        for seed, value in ((None, 0.3), (0, 0.2), (1, 0.4), (2, 0.9))
+    )
+    change = BeforeAfter.of("recall", before, after)
+    assert (change.before, change.after) == pytest.approx((0.3, 0.5))
+    steady = BeforeAfter.of("recall", before, [replace(before, seed=seed) for seed in range(3)])
+    assert steady.interval == pytest.approx((0, 0))
+    assert BeforeAfter.of("precision", before, after) is None
+
+
+RIVALS = {
+    True: (("euclidean", 0.9), ("lorentz:-1", (0.1, 0.2)), ("sphere:0.1", (0.05, 0.9))),
+    False: (("euclidean", 0.1), ("lorentz:-1", (-0.9, -0.3)), ("sphere:0.1", (-0.2, -0.1))),
+}
+"""The best geometry and its value, and intervals of its lead over two rivals, by whether a larger value is better."""
+
+
+@pytest.mark.parametrize("merit", [True, False])
+def test_the_closest_rival_is_the_one_that_the_best_is_least_surely_ahead_of(monkeypatch, merit):
+    known = replace(find_metric("recall"), higher_is_better=merit)
+    monkeypatch.setattr("hiergeo.findings.overview.find_metric", lambda _: known)
+    (best, value), *rivals = RIVALS[merit]
+    values = {best: value} | {spec: 0.5 for spec, _ in rivals}
+    made = [Contrast("recall", 8, best, spec, 0.0, Interval(*ends), Interval(*ends)) for spec, ends in rivals]
+    findings = Findings(trained({k: [v] for k, v in values.items()}), tuple(map(space, values)), tuple(made))
+    assert findings.closest_rival("recall", 8).b == "sphere:0.1"
+    near = (replace(made[0]), replace(made[1], one_space=True))
+    assert replace(findings, contrasts=near).closest_rival("recall", 8).b == "lorentz:-1"
+
+
+def test_the_span_of_a_metric_holds_every_seed():
+    """The interval of a mean over many seeds leaves the farthest of them out."""
+    findings = Findings(
+        trained({"euclidean": [0.5] * 19 + [0.9], "lorentz:-1": [0.5] * 19 + [0.1]}),
+        (space("euclidean"), space("lorentz:-1")),
+    )
+    assert findings.score("recall", "euclidean", 8).interval.high < 0.9
+    assert findings.score("recall", "lorentz:-1", 8).interval.low > 0.1
+    assert findings.span("recall", 8) == (0.1, 0.9)
+
+
+def test_the_reach_of_contrasts_is_that_of_the_farthest_bound_on_either_side():
+    made = (contrast(-0.4, 0.1, 0.2), contrast(0.1, 0.1, 0.2, b="sphere:0.1"))
+    specs = ("euclidean", "lorentz:-1", "sphere:0.1")
+    findings = Findings(trained({spec: [0.5] for spec in specs}, ("auroc",)), tuple(map(space, specs)), made)
+    assert findings.reach("auroc", 8) == pytest.approx(0.6)
 
 
 def test_every_dimension_has_a_reference_of_its_own():
@@ -276,6 +402,43 @@ def test_few_seeds_cannot_tell_that_there_is_no_difference():
     said = conclusion([contrast(0.02, 0.01, 0.03)], seeds=3)
     assert said.startswith("Inconclusive, 3 seeds cannot tell")
     assert "repeat the study with 5 seeds" in said
+
+
+@pytest.mark.parametrize(("seeds", "few"), [(4, True), (5, False)])
+def test_five_seeds_are_enough_to_conclude_that_there_is_no_difference(seeds, few):
+    made = (contrast(0.02, 0.01, 0.03),)
+    spaces = (space("euclidean"), space("lorentz:-1"))
+    findings = Findings(trained({each.geometry: [0.5] * seeds for each in spaces}, ("auroc",)), spaces, made)
+    cautions = study_cautions(findings, (FLAT_HEADS, CURVED_HEADS), seeds, None)
+    assert [each.kind for each in cautions] == (["few seeds"] if few else [])
+    assert conclude_study(findings, None).headline.startswith("Inconclusive" if few else "No difference")
+
+
+def test_a_standing_names_the_largest_difference_whatever_its_sign():
+    made = [contrast(-0.02, 0.005, 0.01, "auroc"), contrast(-0.08, 0.01, 0.02, "recall")]
+    assert "better in 2 of 2 metrics, most in recall, by 0.0800" in conclusion(made)
+
+
+def test_the_clearest_difference_may_be_negative():
+    made = [contrast(0.01, 0.04, 0.06, "auroc"), contrast(-0.02, 0.01, 0.03, "tau_d")]
+    assert "The clearest, euclidean minus lorentz:-1 in tau_d at dimension 8, is −0.0200" in conclusion(made)
+
+
+def test_cones_that_hold_random_captions_more_often_are_uninformative():
+    numbers = {"radius_spread": 2.0, "in_cone": 0.1, "in_cone_random": 0.4}
+    assert "uninformative" in str(SpaceVerdict.of(numbers))
+    assert "uninformative" not in str(SpaceVerdict.of(numbers | {"in_cone": 0.46}))
+
+
+def test_a_sphere_shortens_circles_by_a_positive_percentage():
+    numbers = {"radius_spread": 2.0, "in_cone": 0.5, "in_cone_random": 0.1, "curvature": 1.0, "bend": -0.3}
+    assert "is 30 % shorter" in str(SpaceVerdict.of(numbers))
+
+
+def test_heads_on_a_sphere_bend_the_other_way():
+    verdict = heads(head(curvature=1.0, bend=-0.3), head(1, curvature=1.0, bend=0.01), geometry="sphere:1")
+    assert verdict.bend == -0.3
+    assert not verdict.flat
 
 
 def test_a_difference_without_width_decides_nothing():

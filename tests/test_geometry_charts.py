@@ -63,6 +63,20 @@ def test_lorentz_refuses_points_off_its_sheet() -> None:
             Lorentz(-0.3).from_ambient(wrong)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_lorentz_takes_points_within_their_rounding_of_the_sheet(dtype: torch.dtype) -> None:
+    """A relative error of 16 eps in the time coordinate is rounding, one of 256 eps is another sheet."""
+    x = Lorentz(-0.3).to_ambient(at(2.0, dtype))
+    eps = torch.finfo(dtype).eps
+    for sign in (-1, 1):
+        near, far = x.clone(), x.clone()
+        near[1, 0] *= 1 + sign * 16 * eps
+        far[1, 0] *= 1 + sign * 256 * eps
+        assert Lorentz(-0.3).from_ambient(near).radius.tolist() == pytest.approx([0.5, 2.0])
+        with pytest.raises(InputError, match=r"^row 1 "):
+            Lorentz(-0.3).from_ambient(far)
+
+
 def test_lorentz_refuses_to_overflow() -> None:
     with pytest.raises(
         InputError, match=r"^row 1 has sqrt\(-K\) r = 100, where coordinates of the hyperboloid overflow"

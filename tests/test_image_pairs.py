@@ -133,6 +133,10 @@ def test_the_negatives_are_the_first_captions_of_other_images_in_file_order():
     assert pairs.negative[120] == tuple(row[-1] for row in ROWS[:100])
 
 
+def test_there_are_at_most_as_many_negatives_as_asked_for():
+    assert image_pairs(chains(ROWS), 2).negative[1] == (ROWS[0][-1], ROWS[2][-1])
+
+
 def test_a_caption_of_the_own_chain_is_no_negative():
     rows = [["a", "b"], ["c", "b"], ["d", "a"], ["e", "f"]]
     pairs = image_pairs(chains(rows))

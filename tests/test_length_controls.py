@@ -184,6 +184,21 @@ def test_facts_are_the_metrics_of_each_control(model):
     assert "survives" in facts.verdict
 
 
+def test_copies_and_shuffled_words_follow_the_seed(model):
+    data = datasets.load("scenes", count=12)
+    facts = length_controls(model, data, settings=LengthSettings(2, seed=5, samples=2))
+
+    def measured(which, hierarchy):
+        embedded = embed(which, hierarchy, images=False)
+        return tau_d(np.linalg.norm((embedded.positive.double() - embedded.root.double()).numpy(), axis=-1))
+
+    copies = [measured(adapters.untrained(model, seed), data) for seed in (5, 6)]
+    assert [each.tau_d.value for each in facts.untrained] == pytest.approx(copies)
+    for control, altered in ((facts.shuffled, shuffled_words), (facts.exchanged, exchanged_words)):
+        assert control.tau_d.value == pytest.approx(measured(model, altered(data, 5)))
+        assert control.tau_d.value != pytest.approx(measured(model, altered(data, 0)))
+
+
 def test_the_command_prints_and_writes_the_facts(run, tmp_path):
     arguments = ("-m", "tiny", "-d", "scenes", "--rows", 40, "--copies", 1, "--samples", 20)
     code, out, _ = run("length", *arguments, "--filler", "a shape", "--json", tmp_path / "l.json")

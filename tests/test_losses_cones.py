@@ -15,6 +15,7 @@ from hiergeo.losses import (
     INTRA_MODAL,
     Relation,
     adaptive_entailment_loss,
+    check_curvature,
     clamp_curvature,
     compositional_entailment_loss,
     entailment_loss,
@@ -117,6 +118,16 @@ def test_adaptive_entailment_weighs_angles_by_distance_and_keeps_parents_out(geo
     torch.testing.assert_close(adaptive_entailment_loss(space, parent, child, 0.3, 1.5, 0.5), expected)
 
 
+def test_row_by_row_the_adaptive_loss_has_both_terms_as_well() -> None:
+    """By hand: r = 1, 0.5 inside the least radius, at half weight; the turns are pi / 2 and 0, both one unit away."""
+    parent = torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+    child = torch.tensor([[1.0, 1.0], [2.0, 0.0]], dtype=torch.float64)
+    rows = [math.pi / 2 / (1 + 0.25) + 0.5 * 0.5, 0.5 * 0.5]
+    given = (Space(Euclidean()), parent, child, 0.25, 1.5, 0.5)
+    assert adaptive_entailment_loss(*given, reduction="none").tolist() == pytest.approx(rows)
+    assert float(adaptive_entailment_loss(*given, reduction="sum")) == pytest.approx(sum(rows))
+
+
 def test_the_adaptive_weight_has_no_gradient_and_bounds_that_of_close_pairs() -> None:
     parent, space = normal(1, DIM), Space(Euclidean())
     side = normal(1, DIM, seed=1)
@@ -159,6 +170,17 @@ def test_curvatures_are_clamped_in_place_and_reported() -> None:
     assert clamp_curvature(Lorentz(-99.0)) == clamp_curvature(torch.nn.Linear(2, 2)) == ()
     assert clamp_curvature(Lorentz(-99.0, learnable=True)) == pytest.approx((-10.0,), rel=1e-6)
     assert clamp_curvature(Lorentz(-0.001, learnable=True)) == pytest.approx((-0.1,), rel=1e-6)
+
+
+@pytest.mark.parametrize(("magnitude", "fits"), [(0.0999, False), (0.1, True), (10.0, True), (10.01, False)])
+def test_a_learnable_curvature_begins_within_its_bounds(magnitude: float, fits: bool) -> None:
+    """Both bounds belong to the range, although float32 rounds their logarithms; fixed curvatures are free."""
+    learnt = Product([(Sphere(magnitude, learnable=True), 2), (Lorentz(-99.0), 2)])
+    if fits:
+        check_curvature(learnt)
+    else:
+        with pytest.raises(InputError, match=f"sphere:{magnitude}"):
+            check_curvature(learnt)
 
 
 def test_a_clamped_curvature_comes_back() -> None:

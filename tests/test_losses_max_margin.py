@@ -30,13 +30,17 @@ def pairs(rows: int = 9, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Te
 
 
 def naive(parent: Tensor, child: Tensor, curvature: float, margin: float, min_radius: float) -> Tensor:
-    """The loss from the N x N energies of the oracle, in float64."""
+    return naive_rows(parent, child, curvature, margin, min_radius).mean()
+
+
+def naive_rows(parent: Tensor, child: Tensor, curvature: float, margin: float, min_radius: float) -> Tensor:
+    """The loss of each parent from the N x N energies of the oracle, in float64."""
     x, y = (Polar(p - ROOT, (p - ROOT).norm(dim=-1)) for p in (parent.double(), child.double()))
     wide_x = Polar(x.direction[:, None], x.radius[:, None])
     angle = oracle.exterior_angle(wide_x, y, curvature)
     energies = (angle - oracle.half_aperture(x.radius, curvature, min_radius)[:, None]).clamp_min(0)
     other = ~torch.eye(len(parent), dtype=torch.bool)
-    return energies.diagonal().mean() + (margin - energies).clamp_min(0)[other].mean()
+    return energies.diagonal() + ((margin - energies).clamp_min(0) * other).sum(1) / (len(parent) - 1)
 
 
 @pytest.mark.parametrize("native", BACKENDS)
@@ -52,6 +56,14 @@ def test_equals_the_naive_form(
         loss = max_margin_loss(Space(geometry, ROOT.to(dtype)), parent, child, margin, min_radius)
         assert loss.dtype == dtype
         assert float(loss) == pytest.approx(float(expected), abs=tolerance)
+
+
+def test_row_by_row_it_is_the_loss_of_each_parent() -> None:
+    parent, child = pairs()
+    rows = naive_rows(parent, child, -0.7, 1.5, 0.05)
+    given = (Space(Lorentz(-0.7), ROOT), parent, child, 1.5, 0.05)
+    torch.testing.assert_close(max_margin_loss(*given, reduction="none"), rows)
+    torch.testing.assert_close(max_margin_loss(*given, reduction="sum"), rows.sum())
 
 
 def test_by_hand() -> None:

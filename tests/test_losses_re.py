@@ -13,7 +13,7 @@ from torch import Tensor
 from hiergeo import Euclidean, Lorentz, Space
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry
-from hiergeo.losses import batch_hard, re_loss
+from hiergeo.losses import batch_hard, prior_loss, re_loss
 from hiergeo.testing.strategies import embeddings
 
 
@@ -120,6 +120,20 @@ def test_gradients_against_finite_differences(geometry: Geometry | None) -> None
     inputs = [t.requires_grad_() for t in (chains(2, 3), chains(2, 3, seed=1), normal(DIM, seed=2) / 9)]
     frozen = (chains(2, 3, seed=3), chains(2, 3, seed=4))
     assert torch.autograd.gradcheck(lambda p, n, r: re_loss(p, n, r, frozen, geometry=geometry).total, inputs)
+
+
+def test_the_prior_sends_no_gradient_to_the_frozen_model() -> None:
+    """By hand: for unit e and f the gradient of (1 - cos) / 2 is -(f - (e f) e) / 2 at e; f has none."""
+    e, f = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in ([[1.0, 0.0]], [[0.6, 0.8]]))
+    at_e, at_f = torch.autograd.grad(prior_loss(e, f), (e, f), allow_unused=True)
+    assert at_f is None
+    assert at_e.tolist() == [pytest.approx([0.0, -0.4])]
+    batch = (chains(), chains(seed=1), normal(DIM, seed=2))
+    frozen = tuple(chains(seed=seed).requires_grad_() for seed in (3, 4))
+    batch[0].requires_grad_()
+    re_loss(*batch, frozen, weights=(1, 0, 0)).total.backward()
+    assert batch[0].grad is not None
+    assert [each.grad for each in frozen] == [None, None]
 
 
 def test_a_learnable_curvature_gets_a_gradient() -> None:

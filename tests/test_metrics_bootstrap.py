@@ -72,6 +72,14 @@ def test_a_paired_difference_is_tighter_than_two_separate_intervals():
     assert bootstrap_mean(better).low < bootstrap_mean(VALUES).high
 
 
+def test_a_paired_difference_follows_the_seed_and_the_level():
+    a, b = VALUES[:40], VALUES[40:80]
+    generator = np.random.default_rng(5)
+    by_hand = [(a - b)[generator.integers(40, size=40)].mean() for _ in range(200)]
+    interval = paired_difference(a, b, samples=200, seed=5, level=0.5)
+    assert interval == pytest.approx(np.quantile(by_hand, [0.25, 0.75]), abs=1e-12)
+
+
 def test_equal_statistics_differ_by_exactly_nothing_under_paired_resamples():
     ranking = Ranking(VALUES[:900].reshape(300, 3), VALUES[900:1800].reshape(300, 3))
     assert bootstrap_statistic(lambda counts: ranking.auroc(counts) - ranking.auroc(counts), 300) == (0, 0)

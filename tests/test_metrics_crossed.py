@@ -90,6 +90,13 @@ def test_together_is_the_factor_of_sidak_for_independent_numbers() -> None:
         assert (high - low) / 2 == pytest.approx(wanted, rel=0.03)
 
 
+def test_of_resamples_the_share_of_the_level_lies_in_every_interval_at_once() -> None:
+    draws = np.random.default_rng(0).normal(size=(3, 4000))
+    ends = np.array(simultaneous_intervals(draws, level=0.5))
+    inside = ((ends[:, :1] <= draws) & (draws <= ends[:, 1:])).all(axis=0)
+    assert inside.mean() == pytest.approx(0.5, abs=0.01)
+
+
 def test_numbers_that_go_together_cost_nothing_and_constants_stay() -> None:
     row = np.random.default_rng(0).normal(size=999)
     same = simultaneous_intervals(np.stack([row, 5 * row, np.full(999, 3.0)]))

@@ -85,6 +85,20 @@ def test_the_angle_is_the_largest_over_the_factors(combine: str) -> None:
     assert indices.tolist() == largest.argsort(-1).tolist()
 
 
+def test_the_way_to_combine_lengths_is_kept_and_counts() -> None:
+    """Lengths 3 and 4 make 7 in l1 and 5 in l2, in searches too."""
+    factors = [(Lorentz(-1.0), 1), (Euclidean(), 1)]
+    added, whole = Product(factors, "l1"), Product(factors)
+    assert added.isometry_class != whole.isometry_class
+    assert added.learnable().norm == "l1"
+    x, y = torch.zeros(1, 2, dtype=torch.float64), torch.tensor([[3.0, 4.0]], dtype=torch.float64)
+    for product, length in ((added, 7), (whole, 5)):
+        space = Space(product)
+        assert space.count_within(x, y, length - 0.1).tolist() == [0]
+        assert space.count_within(x, y, length + 0.1).tolist() == [1]
+        assert space.climb(x, y, 1)[0].tolist() == [[pytest.approx(length)]]
+
+
 def test_refusals() -> None:
     with pytest.raises(InputError, match=r"^the factors of product:.* have 7 dimensions, the embeddings have 6\.$"):
         Space(Product(FACTORS)).radius(points(3, 0)[:, :6])

@@ -1,5 +1,6 @@
 """Every verb of `Space`: embeddings and points alike, in every geometry, against float64 or brute force."""
 
+import math
 import warnings
 
 import pytest
@@ -107,6 +108,36 @@ def test_searches_are_those_of_brute_force(space: Space) -> None:
         crow, col = space.members(a, b)
         assert crow.tolist() == [0, *(margin >= 0).sum(1).cumsum(0).tolist()]
         assert torch.equal(col, (margin >= 0).nonzero()[:, 1])
+
+
+def test_a_call_may_name_other_cones_than_those_of_the_space(space: Space) -> None:
+    least = 0.05
+    x = space.root + 0.3 * embeddings(6, 0)
+    y = space.root + 1.4 * (x[torch.arange(40) % 6] - space.root) + 0.05 * embeddings(40, 1)
+    children, parents = (torch.stack(truth(space, "margin", *pair, least)).amin(0) for pair in ((x, y), (y, x)))
+    energy, parents = (-children).clamp_min(0), parents.mT
+    assert (margins(space, x, y) >= 0).sum() > (children >= 0).sum()
+    assert space.count(x, y, least).tolist() == (children >= 0).sum(1).tolist()
+    assert space.members(x, y, least).col.tolist() == (children >= 0).nonzero()[:, 1].tolist()
+    assert space.entails(x[:, None], y, least).tolist() == (children >= 0).tolist()
+    close(space.pairwise_margin(x, y, least), children)
+    close(space.energy(x[:, None], y, least), energy)
+    close(space.energy_sum(x, y, least), energy.sum(1))
+    close(space.energy_min(x, y, least)[0], energy.amin(1))
+    close(space.hinge_sum(x, y, 0.4, least), (0.4 - energy).clamp_min(0).sum(1))
+    close(space.hinge_total(x, y, 0.4, least), (0.4 - energy).clamp_min(0).sum())
+    target = torch.tensor([0, 39, 7, 7, 20, 3])
+    for side, scores in (("children", children), ("parents", parents)):
+        values, order = scores.sort(dim=1, descending=True, stable=True)
+        close(space.topk(x, y, 7, "margin", side, least)[0], values[:, :7])
+        places = (order == target[:, None]).int().argmax(1)
+        assert space.rank(x, y, target, "margin", side, least).tolist() == places.tolist()
+
+
+def test_a_space_around_another_root_keeps_its_cones() -> None:
+    """At radius 1 the half aperture is asin(2 k): pi / 6 for k = 1/4."""
+    rooted = Space("euclidean", min_radius=0.25).rooted(torch.tensor([1.0, 0.0]))
+    assert float(rooted.half_aperture(torch.tensor([1.0, 1.0]))) == pytest.approx(math.asin(0.5), rel=1e-6)
 
 
 def test_energies_are_summed_and_least(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
