@@ -15,7 +15,7 @@ from torch import Tensor
 from training_common import DIM as TRAINED
 from training_common import stored
 
-from durability.promises import REFUSED, Subject
+from durability.promises import REFUSED, Subject, quick
 from hiergeo import adapters, construction, corpus, datasets, search
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import write_head
@@ -193,7 +193,7 @@ def tuned() -> Subject:
         adapters.load(f"open_clip:local-dir:{out / 'model'}")
         return tuple(hashlib.sha256((out / name).read_bytes()).hexdigest() for name in (WEIGHTS, "history.json"))
 
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, quick():
         train(Path(place))
         whole = see(Path(place))
     return Subject((train, train), (REFUSED, whole, whole), see, between=(REFUSED,))
