@@ -6,11 +6,13 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,22 @@ def test_places_that_cannot_be_written_are_one_sentence(tmp_path, place, monkeyp
     with pytest.raises(UnavailableError, match="cannot write"):
         write_while(folder / "a.txt", shutil.rmtree if place == "deleted" else str)
     assert place in ("deleted", "a file") or list(folder.iterdir()) == []
+
+
+@posix
+@pytest.mark.parametrize(("code", "fails"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)])
+def test_folders_that_cannot_be_synchronised_are_written_to_all_the_same(tmp_path, monkeypatch, code, fails):
+    true = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        true(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", sync)
+    with pytest.raises(UnavailableError, match="cannot write") if fails else nullcontext():
+        atomic_write_text(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
 
 
 def write_while(path: Path, happens: Callable[[Path], object]) -> None:

@@ -104,7 +104,8 @@ def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share
         _check_claim(folder, before, plan, given, told, share)
     if before is None or before.difference(plan) or given != told:
         check_review(folder, overwrite)
-        for name in (*card.FILES, *SPLITS):
+        _retire_card(folder)
+        for name in SPLITS:
             retire(folder / name)
     atomic_write_text(folder / FILE, plan.as_toml())
     documents.write(place, told)
@@ -170,12 +171,11 @@ def make_room(folder: Path, key: str, overwrite: bool) -> None:
         same = False
     if not same:
         check_review(folder, overwrite)
-    for name in (*card.FILES, *(() if same else SPLITS)):
-        retire(folder / name)
+    _retire_card(folder)
     if same:
         return
     reviewed = [name for name in REVIEWED if size_of(folder / name) is not None]
-    for name in reviewed:
+    for name in (*SPLITS, *reviewed):
         retire(folder / name)
     sync_folder(folder)
     documents.write(place, {"key": key})
@@ -184,3 +184,11 @@ def make_room(folder: Path, key: str, overwrite: bool) -> None:
             f"{' and '.join(reviewed)} in {folder} held chains of the former {output.TEST} and were removed; "
             f"{DECISIONS} is kept: move it away to review the new chains."
         )
+
+
+def _retire_card(folder: Path) -> None:
+    """Remove the card, its `card.JSON` durably before all else: a folder that has it is whole."""
+    retire(folder / card.JSON)
+    sync_folder(folder)
+    for name in card.FILES:
+        retire(folder / name)

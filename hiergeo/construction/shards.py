@@ -12,7 +12,7 @@ from hiergeo.construction.drafts import SCHEMA, Draft
 from hiergeo.errors import InputError
 from hiergeo.storage import documents
 from hiergeo.storage.documents import HASH, ListOf, Number, Record, Text
-from hiergeo.storage.files import retire, sync_folder
+from hiergeo.storage.files import retire
 
 FOLDER = "work"
 """The folder of the work in that of a build."""
@@ -93,9 +93,7 @@ class Work:
         """
         told = [draft.as_dict() for draft in drafts]
         head = Head(key, hash_of(told), dict(usage))
-        place = self.place(stage, number)
-        documents.write(place, {**vars(head), "drafts": told}, indent=None)
-        sync_folder(place.parent)
+        documents.write(self.place(stage, number), {**vars(head), "drafts": told}, indent=None)
         return head
 
     def remove(self, stage: str, number: int) -> None:

@@ -10,7 +10,7 @@ from hiergeo.corpus.samples import Defect
 from hiergeo.errors import InputError, reason
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Flag, ListOf, Number, Record, Text, Whole
-from hiergeo.storage.files import atomic_write_text, retire, sync_folder
+from hiergeo.storage.files import atomic_write_text, retire
 
 INPUTS, POISONED = "inputs", "poisoned"
 """Folders of records and of lists of poisoned rows in that of the index."""
@@ -65,10 +65,7 @@ def place_of(out: Path, number: int) -> Path:
 
 def write_done(out: Path, done: Done) -> None:
     """Store the record of an input, durably and at once."""
-    place = place_of(out, done.number)
-    documents.write(place, asdict(done), indent=None)
-    sync_folder(place.parent)
-    sync_folder(out)
+    documents.write(place_of(out, done.number), asdict(done), indent=None)
 
 
 def read_done(path: Path) -> Done:

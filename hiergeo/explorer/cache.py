@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hiergeo.errors import UnavailableError
-from hiergeo.storage.files import path_of, remove_leftovers, sync_folder, temporary, writing
+from hiergeo.storage.files import path_of, remove_leftovers, sync_files, sync_folder, temporary, writing
 from hiergeo.storage.locks import HeldError, locked
 
 ATTEMPTS, PAUSE = 240, 0.5
@@ -80,6 +80,7 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
         work.mkdir(PRIVATE)
         try:
             make(work)
+            sync_files(work)
             work.rename(folder)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)

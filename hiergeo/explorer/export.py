@@ -45,7 +45,16 @@ from hiergeo.search import Index
 from hiergeo.serving.limits import Limits
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Record, Whole
-from hiergeo.storage.files import path_of, remove_leftovers, retire, sync_folder, temporary, writing
+from hiergeo.storage.files import (
+    make_folder,
+    path_of,
+    remove_leftovers,
+    retire,
+    sync_files,
+    sync_folder,
+    temporary,
+    writing,
+)
 
 ROOM = 2000
 """Bytes for each item: 20 MB for 10,000 of them."""
@@ -305,12 +314,13 @@ def check_target(folder: Path | str) -> Path:
 def _replaced(target: Path) -> Iterator[Path]:
     """A new folder that takes the place of `target` when the block ends without an error."""
     with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         remove_leftovers(target.parent)
         scratch = temporary(target)
         scratch.mkdir()
         try:
             yield scratch
+            sync_files(scratch)
             check_target(target)
             if target.exists():
                 retire(target)

@@ -26,7 +26,7 @@ from hiergeo.search.stored import Stored
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.storage import documents
 from hiergeo.storage.documents import ListOf, Record, Text, Whole
-from hiergeo.storage.files import path_of, retire, sync_folder
+from hiergeo.storage.files import path_of, retire
 from hiergeo.storage.locks import locked
 
 AGAIN = "give the same inputs and settings to go on"
@@ -225,4 +225,3 @@ class _Work:
         shards = [asdict(shard) for shard in self.shards]
         told = {"plan": self.plan, "rows": self.rows, "inputs": self.inputs, "shards": shards}
         documents.write(self.folder / BUILD, told, indent=None)
-        sync_folder(self.folder)

@@ -19,7 +19,7 @@ from hiergeo.geometry import Space
 from hiergeo.search.rows import Frame, root_sha256
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
-from hiergeo.storage.files import atomic_write, atomic_write_text, sync_folder, writing
+from hiergeo.storage.files import atomic_write, atomic_write_text, make_folder, writing
 
 MANIFEST = "index.json"
 ROOT = "root.f32"
@@ -270,7 +270,6 @@ def commit(folder: Path, manifest: Manifest) -> None:
             f"{_limits.JSON_BYTES:,} bytes: compact it, or merge small inputs."
         )
     atomic_write_text(folder / MANIFEST, text)
-    sync_folder(folder)
 
 
 def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:
@@ -289,9 +288,7 @@ def create(folder: Path, manifest: Manifest, root: Tensor | None) -> None:
 def write_root(folder: Path, root: Tensor | None) -> None:
     """Store the root of an index, in a folder that is made for it."""
     with writing(folder):
-        (folder / SHARDS).mkdir(parents=True, exist_ok=True)
-    sync_folder(folder)
-    sync_folder(folder.resolve().parent)
+        make_folder(folder.resolve() / SHARDS)
     if root is not None:
         with atomic_write(folder / ROOT) as handle:
             handle.write(root.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())

@@ -1,5 +1,6 @@
 """Files: paths as people write them, text of others read under caps, and files and folders written at once."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -200,7 +201,7 @@ _tidied: set[Path] = set()
 
 @contextmanager
 def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
-    """A binary file handle whose content appears at `path` only when the block ends without an error.
+    """A binary file handle whose content appears at `path` only when the block ends without an error, and durably.
 
     Raises:
         UnavailableError: the folder cannot be written or the disk is full; `path` is left as it was.
@@ -208,7 +209,7 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     with writing(path):
         path = Path(path).resolve()
         refuse_special(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _tidy(path.parent)
         scratch = temporary(path)
         try:
@@ -221,6 +222,7 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
         finally:
             with suppress(OSError):
                 scratch.unlink()
+        sync_folder(path.parent)
 
 
 @contextmanager
@@ -261,20 +263,59 @@ def check_folder(folder: Path, what: str) -> None:
         raise UnavailableError(f"cannot write {folder}: {nearest} is not a folder you can write to.")
 
 
+UNSYNCED = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
+"""Errors of folders that cannot be synchronised: one that may be written but not read, file systems that never do."""
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that may be there already, and those that it is in, durably.
+
+    Raises:
+        UnavailableError, OSError: it cannot be made.
+    """
+    new = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for place in reversed(new):
+        sync_folder(place.parent)
+
+
 def sync_folder(path: Path | str) -> None:
     """Make the names in a folder durable: what was created, renamed or removed in it survives a power failure.
 
     Raises:
-        UnavailableError: the system cannot do so.
+        UnavailableError: the disk fails.
     """
     if os.name != "posix":
         return
     with writing(path):
-        descriptor = os.open(path, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            _sync(path)
+        except OSError as error:
+            if error.errno not in UNSYNCED:
+                raise
+
+
+def sync_files(folder: Path) -> None:
+    """Make durable what is in a folder, whoever wrote it, with all folders in it.
+
+    Raises:
+        UnavailableError: the disk fails.
+    """
+    if os.name != "posix":
+        return
+    with writing(folder):
+        for place, _, names in os.walk(folder):
+            for name in names:
+                _sync(Path(place, name))
+            sync_folder(place)
+
+
+def _sync(path: Path | str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def retire(path: Path | str) -> None:

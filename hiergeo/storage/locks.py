@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.storage.files import HOST, hidden, is_running, writing
+from hiergeo.storage.files import HOST, hidden, is_running, make_folder, writing
 from hiergeo.storage.secrets import without_secrets
 
 try:
@@ -48,7 +48,7 @@ def locked(path: Path | str) -> Iterator[None]:
         if not place.name:
             raise InputError(f"{path} is the root of a file system: name a file or folder in it.")
         place = place.with_name(f"{hidden(place)}.lock")
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         descriptor = _acquire(place, path)
         clear(place.parent)
     try:

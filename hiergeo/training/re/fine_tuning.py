@@ -21,7 +21,15 @@ from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry, parse
 from hiergeo.losses import check_curvature
 from hiergeo.storage import documents
-from hiergeo.storage.files import atomic_write_text, remove_leftovers, retire, temporary, writing
+from hiergeo.storage.files import (
+    atomic_write_text,
+    remove_leftovers,
+    retire,
+    sync_files,
+    sync_folder,
+    temporary,
+    writing,
+)
 from hiergeo.storage.locks import locked
 from hiergeo.training.re import checkpoints
 from hiergeo.training.re.processes import accelerated, is_writer
@@ -252,7 +260,9 @@ def _write(tower: Tower, run: Run, out: Path, config: dict[str, Any]) -> str:
             spec = tower.export(scratch, model)
             described = config | {"spec": spec}
             documents.write(scratch / ORIGIN, described)
+            sync_files(scratch)
             retire(out / CONFIG)
+            sync_folder(out)
             retire(model)
             scratch.rename(model)
         finally:
