@@ -27,8 +27,6 @@ for start in range(0, len(rows), {part}):
 """
 
 PLACES = [
-    pytest.param("qdrant:{}/held", "qdrant_edge", id="qdrant edge"),
-    pytest.param("lancedb:{}/held", "lancedb", id="lancedb"),
     pytest.param("milvus:{}/held.db", "milvus_lite", id="milvus lite"),
 ]
 
