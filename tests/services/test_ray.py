@@ -77,10 +77,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             ray.shutdown()
 
 
-def waiting(folder: Path, count: int) -> list[int]:
-    """The processes at a gate, when there are so many."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+def waiting(folder: Path, count: int, driver: "subprocess.Popen[bytes]") -> list[int]:
+    """The processes at a gate, when there are so many; a driver that ends before is a failure."""
+    found, end = list[int](), time.monotonic() + PATIENCE
+    while time.monotonic() < end and driver.poll() is None:
         found = [int(path.name.rpartition("-")[2]) for path in folder.glob("waiting-*")]
         if len(found) >= count:
             return found
@@ -111,9 +111,9 @@ def test_an_index_survives_the_death_of_an_actor_and_of_the_driver(
     words = ["embed", "-m", f"gate:{gate}", "--shards", tmp_path / "in", "--out", tmp_path / "ray", "--device", "cpu"]
     with subprocess.Popen([sys.executable, "-m", "hiergeo", *map(str, words), "--ray"], env=cluster) as driver:
         try:
-            before = waiting(gate, 2)
+            before = waiting(gate, 2, driver)
             os.kill(before[0], 9)
-            assert set(before) < set(waiting(gate, 3)), "the actor that died is started anew"
+            assert set(before) < set(waiting(gate, 3, driver)), "the actor that died is started anew"
         finally:
             driver.kill()
     assert not list((tmp_path / "ray" / "inputs").glob("*.json")), "nothing was embedded before the driver died"
@@ -130,7 +130,7 @@ def test_a_suite_survives_the_death_of_its_driver(cluster: dict[str, str], tmp_p
     words = [sys.executable, "-m", "hiergeo", "suite", tmp_path / "plan.toml", "--out", tmp_path / "ray", "--ray"]
     with subprocess.Popen(list(map(str, words)), env=cluster) as driver:
         try:
-            waiting(gate, 1)
+            waiting(gate, 1, driver)
         finally:
             driver.kill()
     cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "ray" / "cells").glob("*.json")}
