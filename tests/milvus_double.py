@@ -1,7 +1,7 @@
 """A stand-in for pymilvus over an imitation of a Milvus server in memory.
 
 It has the methods that the store uses, and the limits, answers and silences that were recorded from Milvus 2.3.5 by
-pymilvus 3.0: `test_stores_milvus.py` holds it and, where one is named, a real server to the same contract.
+pymilvus 3.0: `milvus_contract.py` is what it and a real server are both held to.
 """
 
 import math

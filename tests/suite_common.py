@@ -122,8 +122,12 @@ def toys(monkeypatch) -> type[Toy]:
     return Toy
 
 
+def toy(rest: str, *, device: object) -> Toy:
+    return Toy(rest)
+
+
 def register(setitem: Any) -> None:
-    setitem(ADAPTERS.own, "toy", lambda rest, device: Toy(rest))
+    setitem(ADAPTERS.own, "toy", toy)
     setitem(BENCHMARKS.own, "radius", Radius)
 
 

@@ -1,12 +1,11 @@
 """``hiergeo embed --shards``: what it prints, stores and refuses, and Ray beside plain workers."""
 
 import json
-import os
 
 import pytest
 from corpus_common import captions, inputs, parquet, samples, stored, tar
 
-from hiergeo.corpus import Options, embed, report
+from hiergeo.corpus import report
 from hiergeo.corpus.report import estimates
 
 
@@ -70,18 +69,3 @@ def test_what_is_refused(run, tmp_path, words, named):
     assert code == 2
     assert named in err
     assert not (tmp_path / "ix").exists()
-
-
-def test_ray_stores_what_workers_do(tmp_path):
-    ray = pytest.importorskip("ray")
-    made = inputs(tmp_path / "in")
-    embed(tmp_path / "in", tmp_path / "plain", "tiny", device="cpu")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        summary = embed(tmp_path / "in", tmp_path / "ray", "tiny", options=Options(), ray=True, device="cpu")
-    finally:
-        ray.shutdown()
-    assert summary.finished
-    assert summary.embedded == len(made)
-    assert stored(tmp_path / "ray") == stored(tmp_path / "plain")

@@ -1,13 +1,12 @@
-"""Milvus as a store: over the double, over Milvus Lite, and over the server that HIERGEO_MILVUS_URI names."""
+"""Milvus as a store, over a double of its client and server; `tests/services` has Milvus itself."""
 
 import contextlib
-import os
 import sys
 import types
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import milvus_double as double
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from milvus_contract import check_contract
 from stores_common import EDGES, FRAME, OpenedBySpec, rows
 
 from hiergeo import search
@@ -23,7 +23,6 @@ from hiergeo.search import Frame, Rows, Store
 from hiergeo.search.store import open_store
 from hiergeo.search.stores.engine import between_radii
 
-SERVER = os.environ.get("HIERGEO_MILVUS_URI", "")
 HERE = "http://double:19530"
 
 
@@ -53,118 +52,8 @@ class TestMilvusDouble(OpenedBySpec):
         return f"milvus:{HERE}?collection=c{uuid.uuid4().hex}"
 
 
-class TestMilvusLite(OpenedBySpec):
-    @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path: Path) -> None:
-        pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
-        pytest.importorskip("pymilvus", reason="pymilvus is not installed")
-        self.folder, self.opened = tmp_path, {}
-
-    def place(self) -> str:
-        return f"milvus:{self.folder / uuid.uuid4().hex}.db"
-
-
-@pytest.mark.skipif(not SERVER, reason="HIERGEO_MILVUS_URI names no server")
-class TestMilvusServer(OpenedBySpec):
-    index: ClassVar[str] = "FLAT"
-
-    @pytest.fixture(autouse=True)
-    def _collections(self) -> Iterator[None]:
-        pymilvus = pytest.importorskip("pymilvus", reason="pymilvus is not installed")
-        self.opened = {}
-        yield
-        client = pymilvus.MilvusClient(uri=SERVER)
-        for name in client.list_collections():
-            if name.startswith("hiergeo_test_"):
-                client.drop_collection(name)
-
-    def place(self) -> str:
-        return f"milvus:{SERVER}?collection=hiergeo_test_{uuid.uuid4().hex}&index={self.index}"
-
-
-class TestMilvusServerIvf(TestMilvusServer):
-    index = "IVF_FLAT"
-
-
-class TestMilvusServerHnsw(TestMilvusServer):
-    index = "HNSW"
-
-
-@pytest.mark.parametrize(
-    "where", ["double", pytest.param("server", marks=pytest.mark.skipif(not SERVER, reason="no server is named"))]
-)
-def test_a_server_limits_and_tells_what_the_store_relies_on(where: str, request: pytest.FixtureRequest) -> None:
-    if where == "double":
-        request.getfixturevalue("server")
-    pymilvus = pytest.importorskip("pymilvus", reason="pymilvus is not installed")
-    client = pymilvus.MilvusClient(uri=HERE if where == "double" else SERVER)
-    name = f"hiergeo_test_{uuid.uuid4().hex}"
-    schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field("id", pymilvus.DataType.INT64, is_primary=True)
-    schema.add_field("shell", pymilvus.DataType.INT64)
-    schema.add_field("radius", pymilvus.DataType.DOUBLE)
-    schema.add_field("direction", pymilvus.DataType.FLOAT_VECTOR, dim=4)
-    indices = client.prepare_index_params()
-    indices.add_index("direction", index_type="FLAT", metric_type="IP", params={})
-    indices.add_index("radius", index_type="STL_SORT")
-
-    def refused(call: Callable[[], Any], word: str) -> None:
-        with pytest.raises(Exception, match=word):
-            call()
-
-    def search(vectors: Any, k: int, partition: str = "a", level: str = "Strong") -> Any:
-        params = {"metric_type": "IP", "params": {}}
-        return client.search(
-            name,
-            data=list(vectors),
-            limit=k,
-            partition_names=[partition],
-            search_params=params,
-            output_fields=["id"],
-            consistency_level=level,
-        )
-
-    def query(where: str, fields: list[str], **limit: int) -> Any:
-        return client.query(name, filter=where, output_fields=fields, consistency_level="Strong", **limit)
-
-    def item(i: int, radius: float = 1.0) -> dict[str, Any]:
-        return {"id": i, "shell": 0, "radius": radius, "direction": np.eye(4, dtype=np.float32)[i % 4]}
-
-    assert not client.has_collection(name)
-    refused(lambda: client.describe_collection(name), "ollection")
-    client.create_collection(name, schema=schema, consistency_level="Strong", properties={"first": "1"})
-    try:
-        client.create_partition(name, "a")
-        client.create_partition(name, "b")
-        client.create_index(name, indices)
-        client.alter_collection_properties(name, {"second": '{"x": [0.1]}'})
-        held = client.describe_collection(name)["properties"]
-        assert (held["first"], held["second"]) == ("1", '{"x": [0.1]}')
-        refused(lambda: search(np.eye(4)[:1], 1), "not loaded")
-        client.load_collection(name)
-        client.insert(name, [item(i, 0.1 * i) for i in range(10)], partition_name="a")
-        client.insert(name, [item(1)], partition_name="b")
-        assert query("id >= 0", ["count(*)"])[0]["count(*)"] == 11, "an id may be there twice, and nothing says so"
-        assert len(search(np.eye(4, dtype=np.float32)[:2], 5)[1]) == 5
-        assert [len(hits) for hits in search(np.eye(4, dtype=np.float32)[:2], 16_384)] == [10, 10]
-        refused(lambda: search(np.eye(4, dtype=np.float32)[:1], 16_385), "16384")
-        refused(lambda: search(np.zeros((16_385, 4), np.float32), 1), "16384")
-        refused(lambda: search(np.eye(4, dtype=np.float32)[:1], 1, "c"), "partition")
-        refused(lambda: search(np.zeros((1, 3), np.float32), 1), "dim")
-        refused(lambda: query("id >= 0", ["id"], limit=16_385), "16384")
-        refused(lambda: query("", ["id"]), "limit")
-        refused(lambda: query("radius <= inf", ["id"]), "inf")
-        refused(lambda: client.insert(name, [item(20)], partition_name="c"), "partition")
-        refused(lambda: client.insert(name, [{**item(20), "direction": np.zeros(3)}], partition_name="a"), "dim")
-        refused(lambda: client.insert(name, [{**item(20), "direction": [np.nan] * 4}], partition_name="a"), "NaN")
-        assert [row["id"] for row in query("radius >= 0.25 and radius <= 0.65 and id > 3", ["id"], limit=2)] == [4, 5]
-        client.delete(name, ids=[2, 77])
-        assert sorted(row["id"] for row in query("id in [1, 2, 3, 99]", ["id"])) in ([1, 3], [1, 1, 3])
-        client.insert(name, [item(2**63 - 1), item(2**63 - 2)], partition_name="b")
-        assert [row["id"] for row in query(f"id in [{2**63 - 1}, {2**63 - 2}]", ["id"])] == [2**63 - 2]
-        assert search(np.eye(4, dtype=np.float32)[:1], 3, "b", "Session"), "searches of other levels are answered"
-    finally:
-        client.drop_collection(name)
+def test_the_double_limits_and_tells_what_a_server_does(server: double.Server) -> None:
+    check_contract(double.MilvusClient(uri=HERE), double.DataType)
 
 
 def test_rows_that_were_just_written_are_seen_only_by_strong_reads(server: double.Server, store: Store) -> None:
@@ -293,10 +182,7 @@ def test_ids_that_engines_cannot_hold_are_refused(store: Store) -> None:
             store.add(Rows(torch.tensor([bad]), torch.eye(4)[:1], torch.ones(1, 1)))
 
 
-@given(
-    st.text(max_size=40),
-    st.sampled_from(["milvus:", f"milvus:{HERE}?", "qdrant:http://", "qdrant:/no/", "lancedb:/no/"]),
-)
+@given(st.text(max_size=40), st.sampled_from(["milvus:", f"milvus:{HERE}?"]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_written_as_a_spec_opens_or_is_refused(server: double.Server, words: str, start: str) -> None:
     with contextlib.suppress(HiergeoError):

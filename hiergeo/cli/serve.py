@@ -45,8 +45,8 @@ EmbeddingsOnly = Annotated[bool, typer.Option("--embeddings-only", help="Load no
 Store = Annotated[
     str | None,
     typer.Option(
-        help="Search through this store, to which the index was pushed: milvus:URI, qdrant:URI, ... (by default the "
-        "index is scanned)",
+        help="Search through this store, to which the index was pushed: milvus:URI, ... (by default the index is "
+        "scanned)",
         metavar="SPEC",
     ),
 ]

@@ -20,9 +20,7 @@ from hiergeo.storage.files import read_lines
 
 StoreSpec = Annotated[
     str,
-    typer.Option(
-        "--store", help="faiss:flat, faiss:hnsw32, milvus:URI, qdrant:URI, lancedb:FOLDER, ...", metavar="SPEC"
-    ),
+    typer.Option("--store", help="faiss:flat, faiss:hnsw32, milvus:URI, ...", metavar="SPEC"),
 ]
 
 

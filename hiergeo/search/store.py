@@ -134,9 +134,7 @@ STORES: Plugins[Callable[..., Store]] = Plugins(
     "hiergeo.stores",
     {
         "faiss": "hiergeo.search.stores.faiss:FaissStore",
-        "lancedb": "hiergeo.search.stores.lancedb:lancedb_store",
         "milvus": "hiergeo.search.stores.milvus:milvus_store",
-        "qdrant": "hiergeo.search.stores.qdrant:qdrant_store",
     },
 )
 """Name -> what opens a store: called with the rest of the spec ``NAME:REST``, the frame and the edges of its shells."""

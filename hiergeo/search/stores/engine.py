@@ -24,6 +24,12 @@ from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_ask
 MESSAGE = 16 << 20
 """Bytes that one call sends or receives at most; servers take 32 to 64 MiB."""
 
+NUMBER = 8
+"""Bytes that a number takes in a message, with what surrounds it."""
+
+BATCH = 4096
+"""Most queries, ids or rows of one call."""
+
 LARGEST_ID = 2**63 - 2
 """Milvus 2.3 accepts the id 2^63 - 1 and never finds it again."""
 
@@ -57,16 +63,12 @@ class Engine(ABC):
         version: of the engine.
         place: where it is, as messages name it: ``the Milvus server http://localhost:19530``.
         exhaustive: whether `search` compares every direction of the shell.
-        batch: most queries, ids or rows of one call.
-        number: bytes that a number takes in a message, with what surrounds it.
     """
 
     name: str
     version: str
     place: str
     exhaustive: bool
-    batch: int = 4096
-    number: int = 8
 
     @abstractmethod
     def card(self) -> str | None:
@@ -176,13 +178,13 @@ class EngineStore(Store):
         """Those of the ids (n,) that are there, in any order."""
         if not self._made or not len(ids):
             return ids[:0]
-        found = [self.engine.known(part.numpy()) for part in ids.unique().split(self.engine.batch)]
+        found = [self.engine.known(part.numpy()) for part in ids.unique().split(BATCH)]
         return torch.from_numpy(np.concatenate(found).astype(np.int64))
 
     def delete(self, ids: Tensor) -> int:
         there = self.holds(ids)
         if len(there):
-            for part in there.split(self.engine.batch):
+            for part in there.split(BATCH):
                 self.engine.remove(part.numpy())
             self.engine.settle()
         return len(there)
@@ -193,7 +195,7 @@ class EngineStore(Store):
         cosine = torch.full((len(queries), k), torch.nan)
         if not self._made:
             return Candidates(ids, cosine)
-        most = max(1, min(MESSAGE // (2 * self.engine.number * k), self._rows_a_message()))
+        most = max(1, min(MESSAGE // (2 * NUMBER * k), self._rows_a_message()))
         for start in range(0, len(queries), most):
             part = queries[start : start + most].detach().cpu().float().contiguous().numpy()
             for row, (found, scores) in enumerate(self._searched(shell, part, k), start):
@@ -231,7 +233,7 @@ class EngineStore(Store):
         self.engine.close()
 
     def _rows_a_message(self) -> int:
-        return max(1, min(self.engine.batch, MESSAGE // (self.engine.number * self.frame.dim)))
+        return max(1, min(BATCH, MESSAGE // (NUMBER * self.frame.dim)))
 
     def _searched(
         self, shell: int, queries: NDArray[np.float32], k: int

@@ -24,7 +24,7 @@ from hiergeo import _extras
 from hiergeo.errors import InputError, UnavailableError, described
 from hiergeo.search.rows import Frame
 from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore
-from hiergeo.search.stores.places import Place, calling, check_folder, without_password
+from hiergeo.search.stores.places import Place, calling, without_password
 
 INDICES: Final = {
     "FLAT": ({}, {}),
@@ -75,12 +75,11 @@ class MilvusEngine(Engine):
 
     Args:
         place: of the server or the file, with the options of the spec.
-        client: used instead of a new `pymilvus.MilvusClient`.
     """
 
     name = "milvus"
 
-    def __init__(self, place: Place, client: Any = None) -> None:
+    def __init__(self, place: Place) -> None:
         self.lite = not place.remote
         self.place = f"Milvus {'Lite' if self.lite else 'server'} {place.shown}"
         self.collection = place.options.get("collection", "hiergeo")
@@ -93,15 +92,13 @@ class MilvusEngine(Engine):
         self.consistency = place.one_of("consistency", CONSISTENCIES)
         self.timeout = place.whole("timeout", 120)
         self._written = False
-        self._held: Any = client
-        if client is None and not self.lite:
-            self._held = _connected(place, self.timeout)
-        elif client is None:
+        self._held: Any = None
+        if self.lite:
             with calling(self.place):
                 _check_file(place.path())
             self.version = metadata.version("milvus-lite")
-        if self._held is not None:
-            self._check_version()
+        else:
+            self._client()
 
     def card(self) -> str | None:
         if self.lite and self._held is None and not self._options.path().exists():
@@ -322,7 +319,8 @@ def _check_file(path: Path) -> None:
         raise InputError(f"the folder of {path} is not there: make it first.")
     if path.is_file():
         raise InputError(f"{path} is a file, as Milvus Lite 2 wrote them: choose another name and push again.")
-    check_folder(path, "Milvus Lite", "collections")
+    if path.is_dir() and any(path.iterdir()) and not (path / "collections").exists():
+        raise InputError(f"{path} is the folder of something else than Milvus Lite: choose another name.")
 
 
 def _partition(shell: int) -> str:

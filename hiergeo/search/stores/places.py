@@ -1,4 +1,4 @@
-"""Where a store is: specs and their options, checks of folders, and errors of engines in one sentence."""
+"""Where a store is: specs and their options, and errors of engines in one sentence."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,11 +86,3 @@ def calling(place: str) -> Iterator[None]:
 def without_password(text: str) -> str:
     """A text in which addresses have no user and no password."""
     return re.sub(r"//[^/@\s]*@", "//", text)
-
-
-def check_folder(folder: Path, engine: str, sign: str) -> None:
-    """Raise InputError for a file, and for a folder that holds something else than `sign`, a pattern of names."""
-    if folder.is_file():
-        raise InputError(f"{folder} is a file: name a folder for {engine}.")
-    if folder.is_dir() and any(folder.iterdir()) and not any(folder.glob(sign)):
-        raise InputError(f"{folder} is the folder of something else than {engine}: choose another name.")
