@@ -13,14 +13,14 @@ BUILDING := Installing torch and compiling the native kernels: one to three minu
 # Puts the folder itself on the path, where type checkers find it too.
 VISIBLE := --config-settings editable_mode=compat
 
-NO_CUDA := --ignore-glob 'tests/test_*cuda*.py'
-QUICK := --numprocesses 2 -m 'not slow' --hypothesis-profile quick $(NO_CUDA)
+MAIN := --ignore-glob 'tests/test_*cuda*.py' --ignore tests/services
+QUICK := --numprocesses 2 -m 'not slow' --hypothesis-profile quick $(MAIN)
 
 instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \
 	$(BIN)/python setup.py build_ext --build-lib build/$(1) --build-temp build/$(1)/objects
 kernels_of = HIERGEO_KERNELS="$(CURDIR)/build/$(1)/hiergeo/_kernels.abi3.so" HIERGEO_NATIVE=1
 
-.PHONY: help demo explore test test-all test-services coverage lint docs docs-version notebooks pictures bench native simt mutants \
+.PHONY: help demo explore test test-all test-rest test-services coverage lint docs docs-version notebooks pictures bench native simt mutants \
 	mutants-python attack sanitize threads clean
 
 help:
@@ -67,9 +67,10 @@ $(VENV)/installed-dev: $(PACKAGING) | $(BIN)/python
 	$(BIN)/python -m pip install $(VISIBLE) --editable ".[dev]"
 	touch $(VENV)/installed-test $@
 
+# Not an editable installation: that would take the kernels of the checkout away.
 $(SERVICES)/installed: $(PACKAGING)
 	$(PYTHON) -m venv $(SERVICES)
-	HIERGEO_NATIVE=0 $(SERVICES_BIN)/python -m pip install $(VISIBLE) --editable ".[services]"
+	HIERGEO_NATIVE=0 $(SERVICES_BIN)/python -m pip install ".[test-services]"
 	touch $@
 
 # With the tools of [test] in place a changed kernel needs no new installation.
@@ -86,12 +87,16 @@ explore: $(VENV)/installed-explore
 test: $(VENV)/kernels
 	$(BIN)/python -m pytest $(QUICK)
 
-test-all: $(VENV)/kernels test-services
-	$(BIN)/python -m pytest --numprocesses 2 --slowest 20 $(NO_CUDA)
-	$(BIN)/python -m tests.simt --numprocesses 2 --slowest 20
+# The services wait for their server most of the time.
+test-all: $(VENV)/kernels
+	$(MAKE) --jobs 2 test-services test-rest
+
+test-rest: $(VENV)/kernels
+	$(BIN)/python -m tests.simt --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --slowest 20 $(MAIN)
 
 test-services: $(SERVICES)/installed
-	$(SERVICES_BIN)/python -m pytest -m services
+	PYTHONPATH="$(CURDIR)" $(SERVICES_BIN)/python -m tests.services --numprocesses 3 --dist loadscope
 
 coverage: build/coverage.sqlite
 	$(BIN)/python -m tests.coverage_by_room build/coverage.sqlite

@@ -28,6 +28,7 @@ REMEDIES = (
     ("Chromium", "apt-get install chromium chromium-driver"),
     ("native kernels", "install g++ and run `make native`"),
     ("hiergeo[test]", "pip install 'hiergeo[test]'"),
+    ("make test-services", "make test-services"),
     ("import", "pip install 'hiergeo[test]'"),
 )
 """What the reason of a skipped test holds, and how to run the test nevertheless."""
