@@ -20,7 +20,7 @@ from hiergeo.search import Index
 SIZE = 150
 """Captions of the small index."""
 
-PATIENCE = 120.0
+PATIENCE = 60.0
 """Seconds that a test waits for what must come, however busy the machine is; no verdict depends on them."""
 
 
