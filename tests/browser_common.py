@@ -98,7 +98,7 @@ def violations(browser) -> list[str]:
     return browser.execute_async_script(RULES)
 
 
-def saved(folder: Path, name: str, seconds: float = 10) -> Path:
+def saved(folder: Path, name: str, seconds: float = 60) -> Path:
     """A file that the browser is saving, once it is whole."""
     path, end = folder / name, time.monotonic() + seconds
     while time.monotonic() < end:

@@ -77,7 +77,7 @@ def page(browser, site):
     resize(browser, 1280)
     browser.get_log("browser"), browser.get_log("performance")
     browser.get(f"{site.url}#from=9")
-    browser.set_script_timeout(20)
+    browser.set_script_timeout(60)
     return browser
 
 
