@@ -22,6 +22,8 @@ LENSES = "012"
 DOTS = """return [...document.querySelectorAll('.stair .dot')].map((dot) =>
   [dot.dataset.id, Number(dot.getAttribute('cy'))])"""
 
+POINTED = "new PointerEvent('pointerover', {bubbles: true})"
+
 BOXES = """return [...document.querySelectorAll('.column:first-child .step')].map((step) => {
   const box = step.getBoundingClientRect();
   return [box.top, box.bottom];
@@ -238,6 +240,37 @@ def test_a_cut_caption_is_shown_whole_on_focus(page):
     page.open(f"from={item}")
     page.script("document.querySelector('.step:has(.cut) button').focus()")
     assert len(page.texts("#tip:not([hidden])")[0]) > 1000
+    hidden = "return document.getElementById('tip').hidden"
+    page.script(f"document.querySelector('h1').dispatchEvent({POINTED})")
+    assert not page.script(hidden), "the pointer rests elsewhere"
+    page.script("document.activeElement.blur()")
+    assert page.script(hidden)
+
+
+def test_a_caption_that_is_shown_on_focus_moves_with_what_it_belongs_to(page):
+    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
+    page.open(f"from={item}")
+    page.script("document.body.style.paddingBottom = '3000px'")
+    page.script("document.querySelector('.step:has(.cut) button').focus({preventScroll: true})")
+    apart = """const [tip, owner] = [document.getElementById('tip'), document.activeElement].map((each) =>
+      each.getBoundingClientRect()); return Math.round(tip.top - owner.top)"""
+    before = page.script(apart)
+    page.browser.execute_async_script(
+        """addEventListener('scroll', () => requestAnimationFrame(() => arguments[0]()), {once: true});
+        scrollBy({top: 40, behavior: 'instant'})"""
+    )
+    assert page.texts("#tip:not([hidden])")
+    assert page.script(apart) == before
+    page.script("document.activeElement.blur()")
+
+
+def test_a_caption_that_is_pointed_at_goes_when_the_page_scrolls(page):
+    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
+    page.open(f"from={item}")
+    page.script(f"document.querySelector('.step:has(.cut) button').dispatchEvent({POINTED})")
+    assert page.texts("#tip:not([hidden])")
+    page.script("document.dispatchEvent(new Event('scroll'))")
+    assert not page.texts("#tip:not([hidden])")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
