@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_common import ARGUMENTS, chromium, resize
+from browser_common import ARGUMENTS, chromium, logged, resize
 
 from hiergeo.explorer import pages
 
@@ -190,8 +190,9 @@ def _browser() -> Iterator[Any]:
 
 def _desk(browser: Any) -> Iterator[Any]:
     resize(browser, 1280)
+    logged(browser)
     yield browser
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert logged(browser, "SEVERE") == []
 
 
 def fixtures() -> tuple[Any, Any, Any]:

@@ -48,6 +48,14 @@ def page(collection, files) -> Iterator[Page]:
         yield Page(browser, url)
 
 
+@pytest.fixture(autouse=True)
+def logged(page) -> Iterator[None]:
+    """No test leaves an error on the console, but for those of files that it blocks itself."""
+    browser_common.logged(page.browser)
+    yield
+    assert [message for message in browser_common.logged(page.browser, "SEVERE") if "/page/" not in message] == []
+
+
 def test_the_first_screen_shows_a_ladder_in_every_space(page, collection):
     browser_common.requests(page.browser)
     page.open()
@@ -55,7 +63,7 @@ def test_the_first_screen_shows_a_ladder_in_every_space(page, collection):
     assert page.script("return document.getElementById('query').value") == example
     assert page.script(STEPS) == [[hit["id"] for hit in page.rungs(lens, q=example)] for lens in LENSES]
     assert page.texts(".column > h2") == ["tiny · euclidean", TITLE, "third"]
-    assert page.browser.get_log("browser") == []
+    assert browser_common.logged(page.browser) == []
     assert [url for url in browser_common.requests(page.browser) if not url.startswith(page.url)] == []
     assert page.browser.title == "small scenes · hiergeo explorer"
 
@@ -64,6 +72,7 @@ def test_a_text_is_asked_by_keys_alone(page):
     page.open()
     page.press("/", "a ring", "ENTER")
     page.until("return document.querySelector('.step.query .words')?.textContent === 'a ring'")
+    page.rest()
     assert page.hash()["q"] == "a ring"
     hits = page.rungs("0", q="a ring")
     assert page.script(STEPS)[0] == [hit["id"] for hit in hits]
@@ -325,8 +334,3 @@ def test_a_server_that_is_gone_and_a_view_that_fails_are_told_in_a_sentence(page
     page.click("#tab-ladder")
     assert page.script("return document.querySelector('.stage').checkVisibility()")
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
-
-
-def test_nothing_was_logged(page):
-    logged = [each["message"] for each in page.browser.get_log("browser") if each["level"] == "SEVERE"]
-    assert [message for message in logged if "/page/" not in message] == []
