@@ -90,7 +90,7 @@ def requests(browser) -> list[str]:
 
 
 def logged(browser, *levels: str) -> list[str]:
-    """Messages on the console since the last call, of some levels or of all; a test that reads them begins with a call."""
+    """Messages on the console since the last call, of some levels or of all; tests that read them call it first."""
     entries = browser.get_log("browser")
     return [entry["message"] for entry in entries if not levels or entry["level"] in levels]
 

@@ -39,7 +39,8 @@ def main(folder: Path, kills: int, seed: int) -> None:
         ToyBackend.__init__.__kwdefaults__["log"] = str(log)
         build(captions, folder / "killed", plan)
 
-    assert forked(whole, steps := Steps()) == 0
+    steps = Steps()
+    assert forked(whole, steps) == 0
     deaths = drawn(random.Random(seed), int(count.read_text()), kills, 2 * PAUSE)
     ends = [forked(going_on, death) for death in deaths]
     assert set(ends) <= {0, -signal.SIGKILL}

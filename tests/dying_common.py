@@ -40,7 +40,7 @@ def die() -> None:
 
 
 def drawn(draw: random.Random, steps: int, kills: int, seconds: float) -> list[Steps]:
-    """Deaths that are spread over a build of so many steps, some within `seconds` after a step; the first is certain."""
+    """Deaths spread over a build of so many steps, some within `seconds` after a step; the first is certain."""
     lasts = [draw.randint(1, min(steps, 1 + 5 * steps // (4 * kills))) for _ in range(kills)]
     waits = [0.0, *(draw.choice((0.0, draw.uniform(0, seconds))) for _ in range(kills - 1))]
     return [Steps(last, wait) for last, wait in zip(lasts, waits, strict=True)]

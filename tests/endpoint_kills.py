@@ -81,7 +81,8 @@ def run(folder: Path, kills: int, seed: int, url: str) -> None:
     def going_on() -> None:
         build(captions, folder / "killed", plan)
 
-    assert forked(whole, steps := Steps()) == 0
+    steps = Steps()
+    assert forked(whole, steps) == 0
     first = counts(url)
     deaths = drawn(random.Random(seed), int(count.read_text()), kills, 3 * PAUSE)
     ends = [forked(going_on, death) for death in deaths]

@@ -216,7 +216,9 @@ def test_real_embeddings_load_fast_and_without_model_packages(data_home):
     start = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start < 20  # seconds of a processor; it takes some two
+    assert (
+        resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start < 20
+    )  # seconds of a processor; it takes some two
 
 
 def test_real_texts_and_images_come_back_in_order(data_home):

@@ -75,7 +75,7 @@ LOOPS = (
 
 @pytest.mark.parametrize("words", LOOPS)
 def test_captions_that_repeat_words_take_no_more_than_the_square_of_their_length(words: str) -> None:
-    """Four times the length may take 16 times the processor time; the bound is twice that, and the cube takes 64 times."""
+    """Four times the length may take 16 times the processor time; the bound is twice that (the cube takes 64)."""
 
     def seconds(length: int) -> float:
         text = ("a man " + words * length)[:length]

@@ -127,7 +127,8 @@ def test_a_late_answer_is_504_while_the_sweep_goes_on_and_nobody_is_searched_for
         now += settings.limits.answer_seconds - 0.1
         for _ in range(10):  # what is due runs, and so does what that sets off
             await asyncio.sleep(0)
-        assert not first.done() and not second.done()
+        assert not first.done()
+        assert not second.done()
         now += 0.2
         outcomes = await asyncio.gather(first, second, return_exceptions=True)
         assert [getattr(outcome, "status", outcome) for outcome in outcomes] == [504, 504]
