@@ -89,6 +89,12 @@ def requests(browser) -> list[str]:
     return [url for url in asked if not url.startswith(("data:", "chrome:", "about:", "blob:"))]
 
 
+def logged(browser, *levels: str) -> list[str]:
+    """Messages on the console since the last call, of some levels or of all; tests that read them call it first."""
+    entries = browser.get_log("browser")
+    return [entry["message"] for entry in entries if not levels or entry["level"] in levels]
+
+
 def violations(browser) -> list[str]:
     """What axe-core finds wrong with the page, as rules and the elements that break them."""
     axe = pytest.importorskip("axe_core_python", reason="needs axe-core: pip install 'hiergeo[test]'")
@@ -98,7 +104,7 @@ def violations(browser) -> list[str]:
     return browser.execute_async_script(RULES)
 
 
-def saved(folder: Path, name: str, seconds: float = 10) -> Path:
+def saved(folder: Path, name: str, seconds: float = 60) -> Path:
     """A file that the browser is saving, once it is whole."""
     path, end = folder / name, time.monotonic() + seconds
     while time.monotonic() < end:

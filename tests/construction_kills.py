@@ -1,20 +1,19 @@
-"""Builds in child processes that are killed at random moments: run by the tests, and by hand for more kills.
+"""Builds in child processes that are killed at random steps: run by the tests, and by hand for more kills.
 
 python tests/construction_kills.py FOLDER KILLS SEED
 """
 
 import json
-import os
 import random
 import signal
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from construction_toys import ToyBackend, ToyJudge
+from dying_common import Steps, drawn, forked
 
 from hiergeo.construction import BuildPlan, build
 from hiergeo.construction.backends import BACKENDS
@@ -29,25 +28,23 @@ def main(folder: Path, kills: int, seed: int) -> None:
     captions = folder / "captions.csv"
     lines = (f"a dog number {n} runs {'over the grass ' * (n % 3)},http://x/{n // 2}.jpg" for n in range(ROWS))
     captions.write_text("\n".join(["caption,image_url", *lines, "two words,"]) + "\n")
-    began = time.monotonic()
     plan = BuildPlan(backend="toy", judge="toy", shard_rows=13, backend_options={"pause": PAUSE})
-    build(captions, folder / "whole", plan)
-    whole = time.monotonic() - began
-    log = folder / "log.txt"
-    draw = random.Random(seed)
-    killed = 0
-    for _ in range(kills):
-        child = os.fork()
-        if child == 0:
-            slow = ToyBackend.__init__.__kwdefaults__
-            slow["log"] = str(log)
-            build(captions, folder / "killed", plan)
-            os._exit(0)
-        time.sleep(draw.uniform(0, whole / kills))
-        os.kill(child, signal.SIGKILL)
-        killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    ToyBackend.__init__.__kwdefaults__["log"] = str(log)
-    build(captions, folder / "killed", plan)
+    log, count = folder / "log.txt", folder / "count.txt"
+
+    def whole() -> None:
+        build(captions, folder / "whole", plan)
+        count.write_text(str(steps.count))
+
+    def going_on() -> None:
+        ToyBackend.__init__.__kwdefaults__["log"] = str(log)
+        build(captions, folder / "killed", plan)
+
+    steps = Steps()
+    assert forked(whole, steps) == 0
+    deaths = drawn(random.Random(seed), int(count.read_text()), kills, 2 * PAUSE)
+    ends = [forked(going_on, death) for death in deaths]
+    assert set(ends) <= {0, -signal.SIGKILL}
+    assert forked(going_on, Steps()) == 0
     asked = Counter(log.read_text().split())
     files = {
         name: {path.name: path.read_bytes() for path in (folder / name).iterdir() if path.is_file()}
@@ -55,7 +52,7 @@ def main(folder: Path, kills: int, seed: int) -> None:
     }
     left = [path.name for path in (folder / "killed").rglob("*") if path.name.endswith((".part", ".jsonl"))]
     again = sum(count - 1 for count in asked.values())
-    told = {"killed": killed, "calls": sum(asked.values()), "again": again, "seconds": whole, "left": left}
+    told = {"killed": ends.count(-signal.SIGKILL), "calls": sum(asked.values()), "again": again, "left": left}
     print(json.dumps({**told, "equal": files["whole"] == files["killed"], "files": sorted(files["killed"])}))
 
 

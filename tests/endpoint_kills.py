@@ -1,4 +1,4 @@
-"""Builds by an endpoint that misbehaves, killed at random moments: run by the tests, and by hand for more kills.
+"""Builds by an endpoint that misbehaves, killed at random steps: run by the tests, and by hand for more kills.
 
 python tests/endpoint_kills.py FOLDER KILLS SEED
 """
@@ -10,9 +10,7 @@ import random
 import signal
 import sys
 import time
-import traceback
 import urllib.request
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from construction_toys import ToyJudge
+from dying_common import Steps, drawn, forked
 from scripted_endpoint import MODEL, item, scripted
 
 from hiergeo.construction import BuildPlan, build
@@ -73,45 +72,29 @@ def run(folder: Path, kills: int, seed: int, url: str) -> None:
     captions.write_text("\n".join(["caption,image_url", *lines]) + "\n")
     options = {"base_url": url, "concurrency": CONCURRENCY, "prompt_price": 0.15, "completion_price": 0.6}
     plan = BuildPlan(backend=f"openai:{MODEL}", backend_options=options, judge="toy", shard_rows=7)
+    count = folder / "count.txt"
 
-    def child(name: str, moment: Callable[[], None] | None = None) -> bool:
-        """Build in a process of its own, killed at a moment that is waited for; whether it was."""
-        process = os.fork()
-        if process == 0:
-            try:
-                build(captions, folder / name, plan)
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
-        if moment is not None:
-            moment()
-            os.kill(process, signal.SIGKILL)
-        status = os.waitpid(process, 0)[1]
-        assert moment is not None or status == 0
-        return os.WIFSIGNALED(status)
+    def whole() -> None:
+        build(captions, folder / "whole", plan)
+        count.write_text(str(steps.count))
 
-    draw = random.Random(seed)
+    def going_on() -> None:
+        build(captions, folder / "killed", plan)
 
-    def moment() -> None:
-        """Some answers later, and somewhere between two of them; or after a while, wherever the work is."""
-        until = counts(url)["answers"] + draw.randint(0, 5 * first["questions"] // (4 * kills))
-        patience = time.monotonic() + draw.uniform(0.2, 0.8)
-        while counts(url)["answers"] < until and time.monotonic() < patience:
-            time.sleep(0.001)
-        time.sleep(draw.uniform(0, 3 * PAUSE))
-
-    child("whole")
+    steps = Steps()
+    assert forked(whole, steps) == 0
     first = counts(url)
-    killed = sum(child("killed", moment) for _ in range(kills))
-    child("killed")
+    deaths = drawn(random.Random(seed), int(count.read_text()), kills, 3 * PAUSE)
+    ends = [forked(going_on, death) for death in deaths]
+    assert set(ends) <= {0, -signal.SIGKILL}
+    assert forked(going_on, Steps()) == 0
     second = counts(url)
     files = {
         name: {path.name: path.read_bytes() for path in (folder / name).iterdir() if path.is_file()}
         for name in ("whole", "killed")
     }
     differing = [name for name, content in files["whole"].items() if files["killed"].get(name) != content]
-    told = {"killed": killed, "questions": first["questions"], "answers": first["answers"]}
+    told = {"killed": ends.count(-signal.SIGKILL), "questions": first["questions"], "answers": first["answers"]}
     told |= {"again": second["answers"] - 2 * first["answers"], "new": second["questions"] - first["questions"]}
     print(json.dumps({**told, "differing": differing, "files": sorted(files["killed"])}))
 

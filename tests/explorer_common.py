@@ -118,7 +118,7 @@ class Page:
         """The value of the body of a function."""
         return self.browser.execute_script(code, *arguments)
 
-    def until(self, code: str, *arguments: Any, seconds: float = 20) -> Any:
+    def until(self, code: str, *arguments: Any, seconds: float = 60) -> Any:
         """The first value of the body of a function that is true."""
         end = time.monotonic() + seconds
         while not (found := self.script(code, *arguments)):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_common import ARGUMENTS, chromium, resize
+from browser_common import ARGUMENTS, chromium, logged, resize
 
 from hiergeo.explorer import pages
 
@@ -61,7 +61,7 @@ def serving_files() -> Iterator[str]:
 def drawing(*arguments: str) -> Iterator[Any]:
     """Headless Chromium that draws in software, WebGL by SwiftShader."""
     with chromium(arguments=(*ARGUMENTS, *SOFTWARE, *arguments)) as started:
-        started.set_script_timeout(30)
+        started.set_script_timeout(60)
         yield started
 
 
@@ -76,7 +76,7 @@ def run(browser: Any, code: str, *arguments: object) -> Any:
     return found
 
 
-def until(browser: Any, code: str, *arguments: object, seconds: float = 15) -> Any:
+def until(browser: Any, code: str, *arguments: object, seconds: float = 60) -> Any:
     """The first value of a function body that is true.
 
     Raises:
@@ -190,8 +190,9 @@ def _browser() -> Iterator[Any]:
 
 def _desk(browser: Any) -> Iterator[Any]:
     resize(browser, 1280)
+    logged(browser)
     yield browser
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert logged(browser, "SEVERE") == []
 
 
 def fixtures() -> tuple[Any, Any, Any]:

@@ -56,7 +56,7 @@ class Client:
         told = {"Content-Type": "application/json", **{name.replace("_", "-"): each for name, each in headers.items()}}
         request = urllib.request.Request(self.url + path, content, told)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 held = answer.read()
                 return answer.status, json.loads(held) if held[:1] in b"{[" else held
         except urllib.error.HTTPError as error:

@@ -5,7 +5,6 @@ import re
 import socket
 import struct
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from typing import Any
 
 MODEL = "scripted"
 HUGE = 5 << 20
-SLOW = 2.0
+SLOW = 60.0
+"""Seconds after which a slow answer ends, unless the endpoint ends before."""
 
 Rule = Callable[[dict[str, Any], int], str]
 """(body of a request, how often its prompt was asked before) -> how to misbehave; empty for a proper answer."""
@@ -66,21 +66,23 @@ class Endpoint:
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.most_at_once = 0
-        self._lock, self._at_once, self._last = threading.Lock(), 0, ""
+        self.at_once = 0
+        self.ended = threading.Event()
+        self._lock, self._last = threading.Lock(), ""
 
     def enter(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[str, int]:
         """Note a request; its key and how often it was there before."""
         told = json.dumps([body["messages"], body.get("seed")])
         with self._lock:
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
             self.headers.append(headers)
             self.asked[told] += 1
             return told, self.asked[told] - 1
 
     def leave(self) -> None:
         with self._lock:
-            self._at_once -= 1
+            self.at_once -= 1
 
     def content(self, body: dict[str, Any], act: str) -> str:
         """The text of the answer, spoiled in the way that `act` names."""
@@ -155,7 +157,7 @@ def scripted(rule: Rule = well) -> Iterator[Endpoint]:
             elif act == "error":
                 self.send(500, {"error": {"message": "worker died"}}, {"Retry-After-Ms": "5"})
             elif act == "slow":
-                time.sleep(SLOW)
+                endpoint.ended.wait(SLOW)
                 self.close_connection = True
             elif act == "reset":
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -210,6 +212,7 @@ def scripted(rule: Rule = well) -> Iterator[Endpoint]:
     try:
         yield endpoint
     finally:
+        endpoint.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -5,7 +5,8 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from hiergeo.search import Index
 
 SIZE = 150
 """Captions of the small index."""
+
+PATIENCE = 60.0
+"""Seconds that a test waits for what must come, however busy the machine is; no verdict depends on them."""
 
 
 def build_index(folder: Path) -> Index:
@@ -58,7 +62,7 @@ class Served:
         assert value is not None
         return value
 
-    def exchange(self, content: bytes, seconds: float = 10) -> bytes:
+    def exchange(self, content: bytes, seconds: float = PATIENCE) -> bytes:
         """Everything that comes back when these bytes are sent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             connection.sendall(content)
@@ -75,6 +79,14 @@ def served(index: Index, settings: serving.Settings | None = None, routes: Seque
     app = serving.create_app(index, chosen, routes=routes)
     with serving.running(app, chosen.limits) as url:
         yield Served(url, int(url.rpartition(":")[2]), app.state.service)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @contextmanager

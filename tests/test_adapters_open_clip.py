@@ -62,6 +62,7 @@ def no_network(monkeypatch, tmp_path):
     from huggingface_hub import constants
 
     monkeypatch.setattr(hub, "_answers", lambda endpoint: False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # whatever the environment says
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
 
 

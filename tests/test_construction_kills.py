@@ -1,4 +1,4 @@
-"""Builds that are killed at random moments end in the same bytes, and ask for nothing twice that was answered."""
+"""Builds that are killed at random steps end in the same bytes, and ask for nothing twice that was answered."""
 
 import json
 import os
@@ -11,13 +11,13 @@ import pytest
 from endpoint_kills import CONCURRENCY
 
 KILLS = int(os.environ.get("HIERGEO_KILLS", "3"))
-"""Moments at which a build is killed."""
+"""Steps at which a build is killed."""
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="builds are killed in forked processes")
 
 
 def killed(script: str, folder: Path) -> dict[str, Any]:
-    """What a script of these tests tells of its builds; one that ends before its moment is not killed."""
+    """What a script of these tests tells of its builds; one that ends before its step is not killed."""
     done = subprocess.run(
         [sys.executable, str(Path(__file__).parent / script), str(folder), str(KILLS), "0"],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"},

@@ -22,6 +22,8 @@ LENSES = "012"
 DOTS = """return [...document.querySelectorAll('.stair .dot')].map((dot) =>
   [dot.dataset.id, Number(dot.getAttribute('cy'))])"""
 
+POINTED = "new PointerEvent('pointerover', {bubbles: true})"
+
 BOXES = """return [...document.querySelectorAll('.column:first-child .step')].map((step) => {
   const box = step.getBoundingClientRect();
   return [box.top, box.bottom];
@@ -46,6 +48,14 @@ def page(collection, files) -> Iterator[Page]:
         yield Page(browser, url)
 
 
+@pytest.fixture(autouse=True)
+def logged(page) -> Iterator[None]:
+    """No test leaves an error on the console, but for those of files that it blocks itself."""
+    browser_common.logged(page.browser)
+    yield
+    assert [message for message in browser_common.logged(page.browser, "SEVERE") if "/page/" not in message] == []
+
+
 def test_the_first_screen_shows_a_ladder_in_every_space(page, collection):
     browser_common.requests(page.browser)
     page.open()
@@ -53,7 +63,7 @@ def test_the_first_screen_shows_a_ladder_in_every_space(page, collection):
     assert page.script("return document.getElementById('query').value") == example
     assert page.script(STEPS) == [[hit["id"] for hit in page.rungs(lens, q=example)] for lens in LENSES]
     assert page.texts(".column > h2") == ["tiny · euclidean", TITLE, "third"]
-    assert page.browser.get_log("browser") == []
+    assert browser_common.logged(page.browser) == []
     assert [url for url in browser_common.requests(page.browser) if not url.startswith(page.url)] == []
     assert page.browser.title == "small scenes · hiergeo explorer"
 
@@ -62,6 +72,7 @@ def test_a_text_is_asked_by_keys_alone(page):
     page.open()
     page.press("/", "a ring", "ENTER")
     page.until("return document.querySelector('.step.query .words')?.textContent === 'a ring'")
+    page.rest()
     assert page.hash()["q"] == "a ring"
     hits = page.rungs("0", q="a ring")
     assert page.script(STEPS)[0] == [hit["id"] for hit in hits]
@@ -238,6 +249,37 @@ def test_a_cut_caption_is_shown_whole_on_focus(page):
     page.open(f"from={item}")
     page.script("document.querySelector('.step:has(.cut) button').focus()")
     assert len(page.texts("#tip:not([hidden])")[0]) > 1000
+    hidden = "return document.getElementById('tip').hidden"
+    page.script(f"document.querySelector('h1').dispatchEvent({POINTED})")
+    assert not page.script(hidden), "the pointer rests elsewhere"
+    page.script("document.activeElement.blur()")
+    assert page.script(hidden)
+
+
+def test_a_caption_that_is_shown_on_focus_moves_with_what_it_belongs_to(page):
+    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
+    page.open(f"from={item}")
+    page.script("document.body.style.paddingBottom = '3000px'")
+    page.script("document.querySelector('.step:has(.cut) button').focus({preventScroll: true})")
+    apart = """const [tip, owner] = [document.getElementById('tip'), document.activeElement].map((each) =>
+      each.getBoundingClientRect()); return Math.round(tip.top - owner.top)"""
+    before = page.script(apart)
+    page.browser.execute_async_script(
+        """addEventListener('scroll', () => requestAnimationFrame(() => arguments[0]()), {once: true});
+        scrollBy({top: 40, behavior: 'instant'})"""
+    )
+    assert page.texts("#tip:not([hidden])")
+    assert page.script(apart) == before
+    page.script("document.activeElement.blur()")
+
+
+def test_a_caption_that_is_pointed_at_goes_when_the_page_scrolls(page):
+    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
+    page.open(f"from={item}")
+    page.script(f"document.querySelector('.step:has(.cut) button').dispatchEvent({POINTED})")
+    assert page.texts("#tip:not([hidden])")
+    page.script("document.dispatchEvent(new Event('scroll'))")
+    assert not page.texts("#tip:not([hidden])")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -292,8 +334,3 @@ def test_a_server_that_is_gone_and_a_view_that_fails_are_told_in_a_sentence(page
     page.click("#tab-ladder")
     assert page.script("return document.querySelector('.stage').checkVisibility()")
     page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
-
-
-def test_nothing_was_logged(page):
-    logged = [each["message"] for each in page.browser.get_log("browser") if each["level"] == "SEVERE"]
-    assert [message for message in logged if "/page/" not in message] == []

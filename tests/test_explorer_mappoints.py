@@ -93,7 +93,7 @@ def test_a_lost_context_is_drawn_again(desk, address):
     )
     press(desk, "+-")
     until(desk, "return document.querySelector('.map-lost').textContent.includes('graphics memory')")
-    run(desk, "await new Promise((done) => setTimeout(done, 100)); losing.restoreContext(); return 1")
+    run(desk, "losing.restoreContext(); return 1")
     rested(desk)
     until(desk, f"{STAGE} return !stage.painter.gl.isContextLost() && stage.painter.buffers.size > 0")
     rested(desk)

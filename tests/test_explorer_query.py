@@ -1,5 +1,8 @@
 """What the query box of the explorer takes, in headless Chromium: photos, captions where no model is, and a token."""
 
+from collections.abc import Iterator
+
+import browser_common
 import pytest
 import torch
 from explorer_common import STEPS, Page, explored, fixtures
@@ -21,6 +24,19 @@ window.fetch = (url, init) => {
 SIZES = """const done = arguments[0];
 Promise.all(window.sent.map((photo) => createImageBitmap(photo))).then((all) =>
   done(all.map((each) => [each.width, each.height])))"""
+
+
+REFUSALS = ("/api/ladder", "status of 401")
+"""What the console says of requests that a test has refused."""
+
+
+@pytest.fixture(autouse=True)
+def quiet(page) -> Iterator[None]:
+    """No test leaves an error on the console but for refusals."""
+    browser_common.logged(page.browser)
+    yield
+    errors = browser_common.logged(page.browser, "SEVERE")
+    assert [message for message in errors if not any(each in message for each in REFUSALS)] == []
 
 
 def test_a_photo_is_made_small_and_climbed_to(page, tmp_path):
@@ -45,7 +61,7 @@ def test_a_photo_is_made_small_and_climbed_to(page, tmp_path):
     page.until("return document.getElementById('query').value")
     page.script("history.forward()")
     page.until("return document.querySelector('.step.query')?.textContent.includes('your photo')")
-    assert page.script("return document.querySelector('.step.query .preview').naturalWidth") == 512
+    page.until("return document.querySelector('.step.query .preview').naturalWidth === 512")
     page.browser.find_element(By.ID, "photo").send_keys(str(damaged))
     page.until("return document.querySelector('.column .failed')?.textContent.includes('image')")
 
@@ -108,9 +124,3 @@ def test_without_a_model_the_box_finds_captions(page, tmp_path):
         assert "--images" in plain.texts("#unpictured")[0]
         loaded = plain.script("return performance.getEntriesByType('resource').map(({ name }) => name)")
         assert [url for url in loaded if "thumbnail" in url] == []
-
-
-def test_only_refusals_were_logged(page):
-    refused = ("/api/ladder", "status of 401")
-    logged = [each["message"] for each in page.browser.get_log("browser") if each["level"] == "SEVERE"]
-    assert [message for message in logged if not any(each in message for each in refused)] == []

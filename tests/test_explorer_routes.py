@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 from explorer_served import ROWS, Law, browser, build_items, fixtures
+from serving_common import PATIENCE
 
 from hiergeo import explorer, search
 from hiergeo.explorer.prepared import Prepared
@@ -225,23 +226,23 @@ def test_what_everybody_has_left_is_not_made_and_little_waits() -> None:
     """One thing is being made; others are left, asked for beyond their number, or urgent."""
 
     async def scene() -> list[str]:
-        prepared, going, made = Prepared(20), threading.Event(), []
-        first = asyncio.ensure_future(prepared.get("first", lambda: going.wait(20)))
-        await asyncio.sleep(0.01)
+        prepared, going, made = Prepared(PATIENCE), threading.Event(), []
+        first = asyncio.ensure_future(prepared.get("first", lambda: going.wait(PATIENCE)))
+        await asyncio.sleep(0)
         some = [asyncio.ensure_future(prepared.get(key, partial(made.append, key))) for key in "abcdefgh"]
         again = asyncio.ensure_future(prepared.get("b", partial(made.append, "twice")))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         with pytest.raises(Refused) as full:
             await prepared.get("i", partial(made.append, "i"))
         assert full.value.status == 503
         urgent = asyncio.ensure_future(prepared.get("map", partial(made.append, "map"), urgent=True))
         for left in some[:-1]:
             left.cancel()
-        await asyncio.sleep(0.01)
+        await asyncio.wait(some[:-1])
         late = asyncio.ensure_future(prepared.get("a", partial(made.append, "again")))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         going.set()
-        await asyncio.wait_for(asyncio.gather(first, urgent, again, some[-1], late), 20)
+        await asyncio.gather(first, urgent, again, some[-1], late)
         prepared.close()
         return made
 

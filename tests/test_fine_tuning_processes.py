@@ -1,7 +1,6 @@
 """Two processes with half a batch each train as one with the whole, and only the first of them writes."""
 
 import os
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as processes
+from port_common import reserved_port
 from tower_common import curve, tuned, weights
 
 from hiergeo.errors import InputError
@@ -36,15 +36,10 @@ def work(rank: int, ranks: int, port: int, out: str) -> None:
         assert [path.name for path in written.iterdir()] == ["checkpoints"]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @gloo
 def test_two_processes_give_the_losses_and_the_gradients_of_one(tmp_path):
-    processes.spawn(work, (2, free_port(), str(tmp_path / "two")), nprocs=2)
+    with reserved_port() as port:
+        processes.spawn(work, (2, port, str(tmp_path / "two")), nprocs=2)
     tuned(tmp_path / "one", **STEPS)
     one, two = curve(tmp_path / "one"), curve(tmp_path / "two")
     assert one.keys() == two.keys()

@@ -5,13 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from test_fine_tuning_processes import free_port, gloo
+from port_common import reserved_port
+from test_fine_tuning_processes import gloo
 
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.training.re import ranks
@@ -20,19 +20,19 @@ NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 GOOD = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 
 SCRIPT = """
-import socket, sys, time
+import signal, socket, sys, threading
 import torch, torch.distributed as dist
 from hiergeo.errors import HiergeoError
 from hiergeo.training.re import ranks
 
 stage, victim = sys.argv[1], int(sys.argv[2])
-ranks.MEETING, ranks.GRACE = 6.0 if stage == "coming" else 60.0, 1.0
+ranks.MEETING, ranks.GRACE = 2.0 if stage == "coming" else 300.0, 1.0
 mine = ranks.place().rank == victim
 true = ranks.Peers.store
 
 def wait():
     print("here", flush=True)
-    time.sleep(60)
+    signal.pause()
 
 def store(self):
     if mine and stage == "met":
@@ -55,8 +55,12 @@ try:
             dist.all_reduce(torch.ones(3))
         elif stage == "library":
             dist.distributed_c10d._get_default_store().wait(["a key that nobody sets"])
-        elif not mine:
-            time.sleep(5 if stage == "parted" else 60)
+        elif stage == "parted" and not mine:
+            for watch in (each for each in threading.enumerate() if each.name == "hiergeo-ranks"):
+                watch.join()  # it ends with the word that the other is done
+            sys.stdin.readline()
+        elif stage == "busy":
+            signal.pause()
     if mine:
         wait()
 except HiergeoError as error:
@@ -78,13 +82,14 @@ def started(command: list[str], rank: int, port: int, size: int = 2) -> subproce
     return subprocess.Popen(
         [sys.executable, *command],
         env={**os.environ, **{name: str(value) for name, value in values.items()}, "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def end(process: subprocess.Popen[str], seconds: float = 60) -> tuple[int, list[str]]:
+def end(process: subprocess.Popen[str], seconds: float = 300) -> tuple[int, list[str]]:
     """The exit code of a process and the lines of its standard error."""
     try:
         _, err = process.communicate(timeout=seconds)
@@ -153,10 +158,11 @@ def test_a_port_that_is_taken_is_refused(environment):
 def test_whoever_never_comes_is_named(environment):
     environment.setattr(ranks, "MEETING", 0.5)
     for rank, missing in (("0", "1"), ("1", "process 0")):
-        for name, value in (GOOD | {"RANK": rank, "MASTER_PORT": str(free_port())}).items():
-            environment.setenv(name, value)
-        with pytest.raises(UnavailableError, match=missing), ranks.joined("cpu"):
-            pass
+        with reserved_port() as port:
+            for name, value in (GOOD | {"RANK": rank, "MASTER_PORT": str(port)}).items():
+                environment.setenv(name, value)
+            with pytest.raises(UnavailableError, match=missing), ranks.joined("cpu"):
+                pass
 
 
 @pytest.mark.parametrize(
@@ -168,29 +174,25 @@ def test_whoever_never_comes_is_named(environment):
     ],
 )
 def test_a_stranger_at_the_port_is_no_process_of_the_training(hello, said, environment):
-    port = free_port()
-    environment.setattr(ranks, "MEETING", 1.0)
-    environment.setattr(ranks, "PATIENCE", 0.2)
-    for name, value in (GOOD | {"RANK": "0", "MASTER_PORT": str(port)}).items():
-        environment.setenv(name, value)
-    stranger = threading.Thread(target=knock, args=(port, hello))
-    stranger.start()
-    try:
+    """The stranger calls while process 0 opens its door, so that it is always the first one there."""
+    create, strangers = socket.create_server, []
+
+    def opened(address: tuple[str, int], **options: object) -> socket.socket:
+        door = create(address, **options)
+        strangers.append(socket.create_connection(("127.0.0.1", address[1])))
+        strangers[0].sendall(hello)
+        return door
+
+    environment.setattr(socket, "create_server", opened)
+    environment.setattr(ranks, "MEETING", 0.5)
+    environment.setattr(ranks, "PATIENCE", 0.2 if not hello else 60.0)
+    with reserved_port() as port:
+        for name, value in (GOOD | {"RANK": "0", "MASTER_PORT": str(port)}).items():
+            environment.setenv(name, value)
         with pytest.raises((InputError, UnavailableError), match=said), ranks.joined("cpu"):
             pass
-    finally:
-        stranger.join()
-
-
-def knock(port: int, hello: bytes) -> None:
-    """Connect as soon as somebody listens, say `hello`, and wait for the end of the connection."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as line:
-            line.sendall(hello)
-            line.recv(1)
-            return
-        time.sleep(0.02)
+    with strangers[0] as line, suppress(ConnectionResetError):
+        assert line.recv(1) == b""
 
 
 @gloo
@@ -203,14 +205,13 @@ def test_none_outlives_another_that_dies(stage, victim):
 
     Inside torch's store, which process 0 holds, torch writes a trace of its own before.
     """
-    command, port = ["-c", SCRIPT, stage, str(victim)], free_port()
-    pair = [started(command, rank, port) for rank in range(2)]
-    assert pair[victim].stdout.readline() == "here\n"
-    if stage == "coming":
-        time.sleep(1)
-    pair[victim].send_signal(signal.SIGKILL)
-    code, said = end(pair[1 - victim])
-    end(pair[victim])
+    command = ["-c", SCRIPT, stage, str(victim)]
+    with reserved_port() as port:
+        pair = [started(command, rank, port) for rank in range(2)]
+        assert pair[victim].stdout.readline() == "here\n"
+        pair[victim].send_signal(signal.SIGKILL)
+        code, said = end(pair[1 - victim])
+        end(pair[victim])
     assert code not in (0, -signal.SIGKILL)
     assert len(said) == 1 or (victim == 0 and stage != "coming")
     assert f"process {victim}" in said[-1] or f": {victim};" in said[-1]
@@ -219,25 +220,27 @@ def test_none_outlives_another_that_dies(stage, victim):
 @gloo
 @pytest.mark.parametrize("victim", [0, 1])
 def test_one_that_is_done_may_end_before_the_others(victim):
-    port = free_port()
-    pair = [started(["-c", SCRIPT, "parted", str(victim)], rank, port) for rank in range(2)]
-    assert pair[victim].stdout.readline() == "here\n"
-    pair[victim].send_signal(signal.SIGKILL)
-    assert end(pair[1 - victim]) == (0, [])
-    end(pair[victim])
+    """The other works on until the first one is dead and it was told to go on."""
+    with reserved_port() as port:
+        pair = [started(["-c", SCRIPT, "parted", str(victim)], rank, port) for rank in range(2)]
+        assert pair[victim].stdout.readline() == "here\n"
+        pair[victim].send_signal(signal.SIGKILL)
+        end(pair[victim])
+        pair[1 - victim].stdin.write("\n")
+        assert end(pair[1 - victim]) == (0, [])
 
 
 @gloo
 def test_of_three_all_end_with_the_name_of_the_one_that_died():
-    port = free_port()
-    three = [started(["-c", SCRIPT, "library", "2"], rank, port, size=3) for rank in range(3)]
-    assert three[2].stdout.readline() == "here\n"
-    three[2].send_signal(signal.SIGKILL)
-    for survivor in three[:2]:
-        code, said = end(survivor)
+    with reserved_port() as port:
+        three = [started(["-c", SCRIPT, "library", "2"], rank, port, size=3) for rank in range(3)]
+        assert three[2].stdout.readline() == "here\n"
+        three[2].send_signal(signal.SIGKILL)
+        ends = [end(survivor) for survivor in three[:2]]
+        end(three[2])
+    for code, said in ends:
         assert (code, len(said)) == (ranks.EXIT, 1)
         assert "process 2" in said[0]
-    end(three[2])
 
 
 @gloo
@@ -246,16 +249,17 @@ def test_a_training_of_two_ends_with_either(victim, tmp_path):
     out = tmp_path / "a"
     words = ["-m", "tiny", "-d", "scenes", "--rows", "60", "--lr", "1e-4", "--every", "4"]
     command = ["-m", "hiergeo", "train", "re", *words, "--out", str(out)]
-    port, newest = free_port(), out / "checkpoints" / "step-00000008.json"
-    pair = [started([*command, "--steps", "4000"], rank, port) for rank in range(2)]
-    deadline = time.monotonic() + 120
-    while not newest.exists():
-        assert pair[0].poll() is None is pair[1].poll()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    pair[victim].send_signal(signal.SIGKILL)
-    code, said = end(pair[1 - victim])
-    end(pair[victim])
+    newest = out / "checkpoints" / "step-00000008.json"
+    with reserved_port() as port:
+        pair = [started([*command, "--steps", "4000"], rank, port) for rank in range(2)]
+        deadline = time.monotonic() + 300
+        while not newest.exists():
+            assert pair[0].poll() is None is pair[1].poll()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        pair[victim].send_signal(signal.SIGKILL)
+        code, said = end(pair[1 - victim])
+        end(pair[victim])
     assert (code, len(said)) == (2, 1)
     assert f"process {victim}" in said[0]
     assert not Path(out / "config.json").exists()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_common import CONTRAST, chromium, colours, requests, resize, violations
+from browser_common import CONTRAST, chromium, colours, logged, requests, resize, violations
 from scenes_common import HOSTILE, scenes_study
 
 import hiergeo
@@ -58,7 +58,9 @@ def current(page) -> str:
 
 
 def test_nothing_is_logged_and_nothing_is_asked_of_the_network(page, address):
-    assert page.get_log("browser") == []
+    logged(page), requests(page)
+    page.get(address)
+    assert logged(page) == []
     assert set(requests(page)) == {address}
     assert page.title.startswith("Study of tiny on scenes test")
 
@@ -160,7 +162,7 @@ def test_without_its_script_the_page_shows_every_space(browser, address):
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_breaks_no_rule_of_access(browser, shorter, width, scheme):
-    requests(browser)
+    logged(browser), requests(browser)
     for path in shorter:
         resize(browser, width)
         colours(browser, scheme)
@@ -169,7 +171,7 @@ def test_a_page_breaks_no_rule_of_access(browser, shorter, width, scheme):
         assert script(browser, CONTRAST) == []
         assert script(browser, "return document.documentElement.scrollWidth") == width
         assert set(requests(browser)) == {path.as_uri()}
-    assert browser.get_log("browser") == []
+    assert logged(browser) == []
 
 
 def test_the_page_of_a_study_breaks_no_rule_of_access(browser, address):

@@ -199,6 +199,7 @@ def test_chains_are_checked_by_keys_alone(opened):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_whatever_the_texts(opened, width):
     page, _ = opened
+    browser_common.logged(page.browser)
     browser_common.resize(page.browser, width)
     page.browser.get("about:blank")
     page.browser.get(page.url)
@@ -224,5 +225,4 @@ def test_axe_finds_nothing_whatever_the_texts(opened, width):
         page.press("ESCAPE")
     assert page.script("return document.documentElement.scrollWidth") == width
     assert page.browser.title == "set · hiergeo review"
-    severe = [each["message"] for each in page.browser.get_log("browser") if each["level"] == "SEVERE"]
-    assert [each for each in severe if "409" not in each] == []
+    assert [each for each in browser_common.logged(page.browser, "SEVERE") if "409" not in each] == []

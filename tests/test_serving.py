@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from port_common import reserved_port
 from serving_common import build_index, build_vectors, served
 
 from hiergeo import serving
@@ -279,9 +280,7 @@ def test_an_index_of_unknown_origin_takes_embeddings_alone(vectors) -> None:
 
 
 def test_the_client_names_what_it_cannot_reach() -> None:
-    with serving.bind("127.0.0.1", 0) as unused:
-        port = unused.getsockname()[1]
-    with pytest.raises(UnavailableError, match=str(port)):
+    with reserved_port() as port, pytest.raises(UnavailableError, match=str(port)):
         serving.Client(f"http://127.0.0.1:{port}").health()
     with pytest.raises(InputError):
         serving.Client("ftp://here")

@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("prometheus_client")
 
+from serving_common import PATIENCE
+
 from hiergeo.errors import InputError
 from hiergeo.serving.batching import Batcher
 from hiergeo.serving.limits import Limits, Refused, Settings
@@ -21,17 +23,23 @@ class Recorder:
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
-        self.gate = threading.Event()
+        self.begun, self.gate = threading.Event(), threading.Event()
         self.gate.set()
 
     def __call__(self, questions):
-        assert self.gate.wait(10)
+        self.begun.set()
+        assert self.gate.wait(PATIENCE)
         self.batches.append([text for question in questions for text in question.queries])
         return [[len(text) for text in question.queries] for question in questions]
 
 
 def count(*texts: str) -> Question:
     return Question("count", texts)
+
+
+async def sweeping(engine: Recorder) -> None:
+    """Wait until the engine has begun a sweep."""
+    assert await asyncio.to_thread(engine.begun.wait, PATIENCE)
 
 
 def with_batcher(answer: Callable, settings: Settings, scenario: Callable) -> None:
@@ -89,9 +97,9 @@ def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     async def scenario(batcher: Batcher) -> None:
         engine.gate.clear()
         first = asyncio.create_task(batcher.ask(count("a")))
-        await asyncio.sleep(0.05)
+        await sweeping(engine)
         queued = asyncio.create_task(batcher.ask(count("b", "c")))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)
         with pytest.raises(Refused) as refusal:
             await batcher.ask(count("d"))
         assert (refusal.value.status, refusal.value.retry_after) == (503, 1)
@@ -102,15 +110,26 @@ def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     assert engine.batches == [["a"], ["b", "c"]]
 
 
-def test_a_late_answer_is_504_while_the_sweep_goes_on_and_nobody_is_searched_for_twice() -> None:
+def test_a_late_answer_is_504_while_the_sweep_goes_on_and_nobody_is_searched_for_twice(monkeypatch) -> None:
+    """The clock of the event loop stands still until the test moves it."""
     engine = Recorder()
-    settings = Settings(window=0, limits=dataclasses.replace(Limits(), answer_seconds=0.2))
+    settings = Settings(window=0)
 
     async def scenario(batcher: Batcher) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        monkeypatch.setattr(loop, "time", lambda: now)
         engine.gate.clear()
         first = asyncio.create_task(batcher.ask(count("a")))
-        await asyncio.sleep(0.05)
+        await sweeping(engine)
         second = asyncio.create_task(batcher.ask(count("b")))
+        await asyncio.sleep(0)
+        now += settings.limits.answer_seconds - 0.1
+        for _ in range(10):  # what is due runs, and so does what that sets off
+            await asyncio.sleep(0)
+        assert not first.done()
+        assert not second.done()
+        now += 0.2
         outcomes = await asyncio.gather(first, second, return_exceptions=True)
         assert [getattr(outcome, "status", outcome) for outcome in outcomes] == [504, 504]
         engine.gate.set()

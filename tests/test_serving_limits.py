@@ -8,6 +8,7 @@ import io
 import json
 import socket
 import struct
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from serving_common import build_index, served
+from serving_common import PATIENCE, build_index, served, until
 
 from hiergeo import serving
 from hiergeo.errors import InputError
@@ -223,30 +224,31 @@ def test_health_answers_while_as_many_requests_as_may_be_are_in_flight(index) ->
         socket.create_connection(("127.0.0.1", running.port)) as slow,
     ):
         slow.sendall(head)
-        deadline = time.monotonic() + 5
-        while running.measured("requests_in_flight") < 1 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: running.measured("requests_in_flight") == 1)
         assert client.health()["status"] == "ok"
 
 
 def test_questions_of_clients_that_have_gone_are_not_answered(index) -> None:
     with served(index, Settings(window=0.0, batch=1)) as running:
-        whole, answered = running.service.engine.answer, []
+        whole, answered, gate = running.service.engine.answer, [], threading.Event()
 
-        def slow(questions):
-            time.sleep(0.2)
-            answered.extend(questions)
+        def held_up(questions):
+            answered.extend(text for question in questions for text in question.queries)
+            assert gate.wait(PATIENCE)
             return whole(questions)
 
-        running.service._batcher._answer = slow
+        running.service._batcher._answer = held_up
         with contextlib.ExitStack() as clients:
             for place in range(10):
                 client = clients.enter_context(socket.create_connection(("127.0.0.1", running.port)))
                 client.sendall(f"GET /api/count?q=x{place} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            time.sleep(0.1)
+            until(lambda: len(answered) == 1 and running.measured("queue_queries") == 9)
+        until(lambda: running.measured("requests_in_flight") == 0)
+        gate.set()
         with serving.Client(running.url) as client:
             client.count("y")
-        assert len(answered) <= 3
+        assert len(answered) == 2
+        assert answered[1] == "y"
 
 
 def test_pages_are_protected_named_in_metrics_and_open_where_a_setting_says_so(index) -> None:

@@ -1,16 +1,16 @@
 """The server as a process: it starts, refuses, finishes what is in flight, and loses nothing that it confirmed."""
 
+import contextlib
 import dataclasses
 import json
 import signal
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from serving_common import build_vectors, process, served
+from serving_common import PATIENCE, build_vectors, process, served, until
 
 from hiergeo import search, serving
 from hiergeo.errors import InputError, UnavailableError
@@ -24,7 +24,7 @@ def test_a_server_starts_answers_and_stops_on_sigterm(tmp_path) -> None:
         assert client.health()["rows"] == 60
         assert len(client.children(torch.ones(6), 3).hits) == 3
         child.send_signal(signal.SIGTERM)
-        assert child.wait(15) == 0
+        assert child.wait(PATIENCE) == 0
         assert child.stderr.read().splitlines() == [
             "Note: the index does not say which model embedded it: queries must be embeddings."
         ]
@@ -49,14 +49,11 @@ def test_nothing_that_was_confirmed_is_lost_when_the_server_is_killed(tmp_path) 
     ):
         for writer in range(3):
             pool.submit(add, client, 100_000 * (writer + 1))
-        deadline = time.monotonic() + 20
-        while len(confirmed) < 25 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: len(confirmed) >= 25)
         child.send_signal(signal.SIGKILL)
-        child.wait(10)
+        child.wait(PATIENCE)
         pool.shutdown(wait=True)
     index = search.open(tmp_path / "index")
-    assert len(confirmed) >= 25
     rows = index.store.fetch(torch.tensor(confirmed))
     assert rows.ids.tolist() == confirmed
     assert index.store.labels(rows.ids).captions == [f"new {item}" for item in confirmed]
@@ -88,20 +85,33 @@ def test_bad_starts_end_in_one_sentence(tmp_path, run) -> None:
 
 def test_requests_in_flight_are_finished_when_the_server_stops(tmp_path) -> None:
     index = build_vectors(tmp_path / "index")
-    real, begun = index.search, threading.Event()
+    real, begun, stopping = index.search, threading.Event(), threading.Event()
 
-    def slow(requests):
+    def held_up(requests):
         begun.set()
-        time.sleep(0.5)
+        assert stopping.wait(PATIENCE)
         return real(requests)
 
-    with ThreadPoolExecutor(1) as pool:
+    def refuses(port: int) -> bool:
+        """Whether the server accepts no more connections, as one that is being stopped."""
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+        except ConnectionError:
+            return True
+        return False
+
+    def let_go(port: int) -> None:
+        until(lambda: refuses(port))
+        stopping.set()
+
+    with ThreadPoolExecutor(2) as pool:
         with served(index) as running, serving.Client(running.url, retries=0) as client:
-            index.search = slow
+            index.search = held_up
             asked = pool.submit(client.count, torch.ones(6))
-            assert begun.wait(10)
-            assert not asked.done()
-        assert isinstance(asked.result(10), int)
+            assert begun.wait(PATIENCE)
+            released = pool.submit(let_go, running.port)
+        released.result()
+        assert isinstance(asked.result(PATIENCE), int)
 
 
 def test_changes_by_other_processes_are_served_and_damage_is_not(tmp_path) -> None:
@@ -154,27 +164,47 @@ def test_an_empty_index_is_served_and_says_so(tmp_path) -> None:
         assert client.children(torch.ones(6)).hits[0].caption == "the first"
 
 
-def test_clients_that_are_slow_or_gone_hold_nothing_up(tmp_path) -> None:
+HEAD = b"POST /api/count HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+
+
+def test_clients_that_say_too_little_are_given_up(tmp_path) -> None:
+    """The server waits long enough for a whole head to arrive from a busy machine, and all clients wait at once."""
     index = build_vectors(tmp_path / "index")
-    limits = dataclasses.replace(serving.Limits(), read_seconds=0.4, connections=20)
-    head = b"POST /api/count HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
-    with served(index, serving.Settings(limits=limits)) as running, serving.Client(running.url) as client:
-        assert running.exchange(b"") == b""
-        assert running.exchange(b"GET /api/health HTTP/1.1\r\nHost:") == b""
-        assert running.exchange(head + b'{"queries"').startswith(b"HTTP/1.1 408 ")
-        kept = b"GET /api/health HTTP/1.1\r\nHost: x\r\n\r\nGET /api"
-        assert running.exchange(kept).count(b"HTTP/1.1") == 1
-        for _ in range(10):
-            with socket.create_connection(("127.0.0.1", running.port)) as gone:
-                gone.sendall(head)
+    limits = dataclasses.replace(serving.Limits(), read_seconds=2.0)
+    sent = (
+        b"",
+        b"GET /api/health HTTP/1.1\r\nHost:",
+        HEAD + b'{"queries"',
+        b"GET /api/health HTTP/1.1\r\nHost: x\r\n\r\nGET /api",
+    )
+    with served(index, serving.Settings(limits=limits)) as running, ThreadPoolExecutor(len(sent)) as pool:
+        nothing, part, body, second = pool.map(running.exchange, sent)
+    assert (nothing, part) == (b"", b"")
+    assert body.startswith(b"HTTP/1.1 408 ")
+    assert second.count(b"HTTP/1.1") == 1
+
+
+def test_clients_that_have_gone_hold_nothing_up(tmp_path) -> None:
+    index = build_vectors(tmp_path / "index")
+    limits = dataclasses.replace(serving.Limits(), read_seconds=PATIENCE, in_flight=10)
+    with served(index, serving.Settings(limits=limits)) as running, serving.Client(running.url, retries=0) as client:
+        with contextlib.ExitStack() as clients:
+            for _ in range(10):
+                clients.enter_context(socket.create_connection(("127.0.0.1", running.port))).sendall(HEAD)
+            until(lambda: running.measured("requests_in_flight") == 10)
+        until(lambda: running.measured("requests_in_flight") == 0)
         assert client.count(torch.ones(6)) >= 0
-        held = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(25)]
-        try:
+
+
+def test_connections_beyond_the_limit_are_refused_until_others_close(tmp_path) -> None:
+    index = build_vectors(tmp_path / "index")
+    limits = dataclasses.replace(serving.Limits(), read_seconds=PATIENCE, connections=20)
+    ask = b"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with served(index, serving.Settings(limits=limits)) as running:
+        with contextlib.ExitStack() as clients:
+            for _ in range(20):
+                clients.enter_context(socket.create_connection(("127.0.0.1", running.port)))
             refused = running.exchange(b"")
             assert refused.startswith(b"HTTP/1.1 503 ")
             assert json.loads(refused.partition(b"\r\n\r\n")[2])["field"] is None
-        finally:
-            for connection in held:
-                connection.close()
-        time.sleep(0.6)
-        assert client.health()["status"] == "ok"
+        until(lambda: running.exchange(ask).startswith(b"HTTP/1.1 200 "))

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from hiergeo.errors import InputError, UnavailableError
-from hiergeo.storage import files
+from hiergeo.storage import files, locks
 from hiergeo.storage.files import (
     HOST,
     atomic_write,
@@ -211,11 +211,11 @@ def test_the_second_of_two_threads_is_refused(tmp_path):
 
 
 HOLDER = """
-import sys, time
+import signal, sys
 from hiergeo.storage.locks import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
-    time.sleep(60)
+    signal.pause()
 """
 
 
@@ -303,7 +303,7 @@ def test_lock_files_of_the_dead_go_with_the_next_lock_in_their_folder(tmp_path):
 
 
 @posix
-def test_a_lock_file_that_is_just_being_removed_is_waited_for(tmp_path):
+def test_a_lock_file_that_is_just_being_removed_is_waited_for(tmp_path, monkeypatch):
     """Whoever clears it away holds it for a moment, under the name of the dead."""
     import fcntl
 
@@ -311,11 +311,18 @@ def test_a_lock_file_that_is_just_being_removed_is_waited_for(tmp_path):
     place.write_text(json.dumps({"host": HOST, "pid": dead(), "command": "hiergeo", "since": 0}))
     clearing = os.open(place, os.O_RDWR)
     fcntl.flock(clearing, fcntl.LOCK_EX)
-    ended = threading.Timer(0.1, lambda: (place.unlink(), os.close(clearing)))
-    ended.start()
+    waits = []
+
+    def cleared_meanwhile(seconds: float) -> None:
+        waits.append(seconds)
+        place.unlink()
+        os.close(clearing)
+
+    monkeypatch.setattr(locks, "CLEARING", 60.0)
+    monkeypatch.setattr(locks.time, "sleep", cleared_meanwhile)
     with locked(tmp_path / "a"):
         pass
-    ended.join()
+    assert len(waits) == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from random import Random
 from hiergeo.errors import InputError
 from tests.attack.trial import Attack, Family, Hung, Silent
 from tests.attack.verbs import VERBS, Verb, cleared, listing, prepare, run
+from tests.port_common import reserved_port
 
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
 """Audited events that change a file system; `open` is one where it opens for writing."""
@@ -245,8 +245,7 @@ def ranked(verb: Verb) -> Callable[[Path], Attack]:
         inputs.mkdir()
         prepare(inputs)
 
-        def group(words: list[str]) -> list[tuple[int, Path]]:
-            port = free_port()
+        def group(words: list[str], port: int) -> list[tuple[int, Path]]:
             return [
                 launched(lambda rank=rank: run(_member(rank, verb.ranks, port, words), out))
                 for rank in range(verb.ranks)
@@ -254,7 +253,8 @@ def ranked(verb: Verb) -> Callable[[Path], Attack]:
 
         def peaceful(words: list[str]) -> float:
             start = time.monotonic()
-            ends = [ended(*member, within=120) for member in group(words)]
+            with reserved_port() as port:
+                ends = [ended(*member, within=120) for member in group(words, port)]
             if any(end is None or end.code for end in ends):
                 raise RuntimeError(f"in peace, ends {ends}")
             return time.monotonic() - start
@@ -265,13 +265,14 @@ def ranked(verb: Verb) -> Callable[[Path], Attack]:
 
         def attack(random: Random) -> None:
             cleared(out)
-            members = group(verb.words(out, inputs))
-            time.sleep(random.uniform(0, seconds))
-            victim = random.randrange(len(members))
-            os.kill(members[victim][0], signal.SIGKILL)
-            ended(*members.pop(victim))
-            for survivor in members:
-                end = ended(*survivor, within=ENDS)
+            with reserved_port() as port:
+                members = group(verb.words(out, inputs), port)
+                time.sleep(random.uniform(0, seconds))
+                victim = random.randrange(len(members))
+                os.kill(members[victim][0], signal.SIGKILL)
+                ended(*members.pop(victim))
+                ends = [ended(*survivor, within=ENDS) for survivor in members]
+            for end in ends:
                 if end is None:
                     raise Hung(f"rank {1 - victim} lives on {ENDS:g} s after the other is dead")
                 errors = [line for line in end.said.splitlines() if line.startswith("Error: ")]
@@ -293,12 +294,6 @@ def _member(rank: int, ranks: int, port: int, words: list[str]) -> list[str]:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_WORLD_SIZE": str(ranks)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     return words
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 FAMILIES = tuple(

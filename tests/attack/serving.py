@@ -227,7 +227,7 @@ def met(port: int, content: bytes, whole: bool = True, leaves: bool = False) -> 
     Raises:
         AssertionError: it met something that no server should send.
     """
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         answer = b""
         try:
             connection.sendall(content)

@@ -11,7 +11,10 @@ const APART = 6;
 
 const OWNERS = "button, a, [role=option], [tabindex], bdi";
 
-/** Show the card while something with a cut caption is pointed at or focused; Escape hides it. */
+/**
+ * Show the card while something with a cut caption is pointed at or focused; Escape hides it. The card of what has the
+ * focus stays while the page scrolls, as it does when the focus moves out of sight, and wherever the pointer rests.
+ */
 export function showTips() {
   const tip = h("div", { class: "tip", id: "tip", role: "tooltip", hidden: true });
   document.body.append(tip);
@@ -21,18 +24,28 @@ export function showTips() {
   function show(event) {
     const found = event.target instanceof Element ? event.target.closest(OWNERS) : null;
     if (found === owner) return;
-    hide();
     const cut = found?.matches(".cut") ? found : found?.querySelector(".cut");
     const text = cut && fullText(cut);
-    if (!found || !text) return;
+    if (!found || !text) {
+      if (!focused()) hide();
+      return;
+    }
+    hide();
     owner = found;
     owner.setAttribute("aria-describedby", tip.id);
     tip.replaceChildren(h("bdi", null, text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text));
     tip.hidden = false;
-    place(owner.getBoundingClientRect(), /** @type {Element} */ (cut).getBoundingClientRect().left);
+    place();
   }
 
-  function place(at, left) {
+  function focused() {
+    return Boolean(owner?.matches(":focus-visible"));
+  }
+
+  function place() {
+    if (!owner) return;
+    const at = owner.getBoundingClientRect();
+    const { left } = (owner.querySelector(".cut") ?? owner).getBoundingClientRect();
     const size = tip.getBoundingClientRect();
     const below = at.bottom + APART;
     const top = below + size.height <= innerHeight ? below : Math.max(APART, at.top - APART - size.height);
@@ -49,6 +62,6 @@ export function showTips() {
   document.addEventListener("pointerover", show);
   document.addEventListener("focusin", show);
   document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  document.addEventListener("scroll", () => (focused() ? place() : hide()), { capture: true, passive: true });
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 }
