@@ -129,7 +129,11 @@ SENTENCES = {
 }
 
 
-@pytest.mark.parametrize("name", TRANSFORMERS)
+def slow(names, *ones):
+    return [pytest.param(name, marks=pytest.mark.slow) if name in ones else name for name in names]
+
+
+@pytest.mark.parametrize("name", slow(TRANSFORMERS, "999 layers"))
 def test_altered_folders_of_transformers_are_refused_in_one_sentence(name, clip, tmp_path, capfd):
     folder = altered(clip, TRANSFORMERS[name], tmp_path)
     with pytest.raises(InputError, match=str(folder)):
@@ -137,7 +141,7 @@ def test_altered_folders_of_transformers_are_refused_in_one_sentence(name, clip,
     assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("name", OPEN_CLIP)
+@pytest.mark.parametrize("name", slow(OPEN_CLIP, "999 layers"))
 def test_altered_folders_of_open_clip_are_refused_in_one_sentence(name, open_clip_folder, tmp_path):
     folder = altered(open_clip_folder, OPEN_CLIP[name], tmp_path)
     with pytest.raises(HiergeoError, match=str(folder)):
@@ -151,6 +155,7 @@ def test_altered_folders_of_sentence_transformers_are_refused_in_one_sentence(na
         adapters.load(f"sentence-transformers:{folder}")
 
 
+@pytest.mark.slow
 def test_a_description_of_more_than_the_files_hold_takes_no_memory(clip, open_clip_folder, tmp_path):
     """Every tensor of these models is small enough for the system to grant it; together they take hundreds of GB."""
     config = json.loads((clip / "config.json").read_text())
@@ -185,6 +190,7 @@ def test_a_compressed_checkpoint_is_not_inflated(tmp_path):
         adapters.load(f"open_clip:ViT-B-32/{packed}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hf", "open_clip"])
 def test_code_beside_a_model_never_runs_and_nobody_is_asked(kind, clip, open_clip_folder, tmp_path):
     """With a terminal at standard input, where transformers would ask and wait."""

@@ -206,6 +206,7 @@ def test_the_fingerprint_tells_files_apart(path, arrays):
     assert first != _load(path, {**arrays, "root": -arrays["root"]}).fingerprint()
 
 
+@pytest.mark.slow
 def test_real_embeddings_load_fast_and_without_model_packages(data_home):
     file = data_home / "embeddings" / "hierarcaps_minilm_lit.npz"
     heavy = ("open_clip", "transformers", "sentence_transformers", "PIL", "geoopt")

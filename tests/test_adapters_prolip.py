@@ -268,6 +268,7 @@ def test_shapes_that_do_not_fit_are_refused():
         inclusion(one, two)
 
 
+@pytest.mark.slow
 def test_the_benchmark_asks_whether_children_lie_inside_their_parents(model, tmp_path):
     data = datasets.load("scenes", "test")
     result = measure(model, "inclusion", data="scenes", split="test", samples=5)

@@ -19,6 +19,7 @@ def model() -> adapters.Model:
     return adapters.load(f"sentence-transformers:{minilm.get_model_path()}")
 
 
+@pytest.mark.slow
 def test_real_embeddings_of_hierarcaps_agree_with_stored_ones(model, data_home):
     with np.load(data_home / "embeddings" / "hierarcaps_minilm_lit.npz") as stored:
         caption, text, root = stored["caption"][:100].ravel(), stored["text"][:100].reshape(-1, 384), stored["root"]

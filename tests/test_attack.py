@@ -13,23 +13,26 @@ import pytest
 from tests.attack import apart
 from tests.attack.trial import BAD, Silent, Tally, judge
 
-pytestmark = pytest.mark.skipif(
-    platform.system() != "Linux" or "sanitize" in os.environ.get("HIERGEO_KERNELS", ""),
-    reason="processes are capped, killed and watched by means of Linux",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        platform.system() != "Linux" or "sanitize" in os.environ.get("HIERGEO_KERNELS", ""),
+        reason="processes are capped, killed and watched by means of Linux",
+    ),
+]
 
 SLOW = {
-    "checkpoints": 12,
-    "weights": 12,
-    "batches": 12,
-    "command lines": 20,
+    "checkpoints": 6,
+    "weights": 6,
+    "batches": 6,
+    "command lines": 10,
     "killed: study": 1,
     "killed: index": 3,
     "index: full disk": 1,
     "index: two writers": 1,
     "killed: train re, two ranks": 2,
 }
-COUNTS = {"mutants of": 40, "deaths": 4, "mishaps": 4}
+COUNTS = {"mutants of": 16, "deaths": 2, "mishaps": 3}
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in COUNTS for name in apart.families(kind)])

@@ -35,6 +35,7 @@ def cases():
     return audited(tuple(map(str, range(nodes))), rows, leaf_chains(edges, nodes, LEVELS + 1), seed=0)
 
 
+@pytest.mark.slow
 def test_a_hyperbolic_tree_needs_its_curvature(cases):
     tree = cases["tree"]
     assert tree.findings.case == "hyperbolic"

@@ -35,6 +35,7 @@ def test_the_verb_writes_what_python_gives(run, tmp_path):
     assert same.findings.headline in read(page).text
 
 
+@pytest.mark.slow
 def test_controls_of_length_that_need_the_model(run, tmp_path):
     file, page = tmp_path / "audit.json", tmp_path / "audit.html"
     assert run(*VERB, "--copies", 2, "--json", file, "--html", page)[0] == 0

@@ -88,6 +88,7 @@ def test_the_textbook_computes_what_hiergeo_does(name: str, curvature: float):
         torch.testing.assert_close(other, mine, atol=1e-9, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_run_times_everything_and_records_where(tmp_path: Path):
     only = ("ladder", "exterior angle, into out=", "near-collinear")
     words = ["--scale", "tiny", "--out", str(tmp_path), *(f"--only={name}" for name in only)]
@@ -228,6 +229,7 @@ def test_memory_that_was_freed_again_is_seen():
     assert 60 * 2**20 < memory.resident("VmHWM") - before < 80 * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not NATIVE, reason="memory is measured of the native kernels")
 def test_memory_is_measured_in_a_process_of_its_own():
     use = next(memory.uses("tiny", -1.0))

@@ -184,6 +184,7 @@ def test_what_is_asked_for_and_cannot_be_is_an_error(project, settings, words):
     assert not (project / "out").exists()
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_kernels_load_and_say_how_they_were_built(project, objects):
     record = build(project, "--build-temp", objects, **NO_CUDA)
@@ -210,6 +211,7 @@ def test_kernels_load_and_say_how_they_were_built(project, objects):
     assert info == {"simd": "baseline,avx2,avx512", "cuda": "none", "cuda_version": "none", "torch_target": "2.10"}
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_only_what_changed_is_compiled_again(project, objects):
     def compiled() -> set[str]:
@@ -252,6 +254,7 @@ def test_an_undefined_function_fails_when_linking(project, objects):
     assert str(record["reason"]).startswith(f"linking {LIBRARY} failed: ")
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_without_a_working_nvcc_there_are_no_cuda_kernels(project, objects, tmp_path):
     nvcc = tmp_path / "cuda" / "bin" / "nvcc"
@@ -265,6 +268,7 @@ def test_without_a_working_nvcc_there_are_no_cuda_kernels(project, objects, tmp_
     assert refusal(project, CUDA_HOME=home, HIERGEO_CUDA="1") == f"error: HIERGEO_CUDA=1, but {reason}"
 
 
+@pytest.mark.slow
 @needs_compiler
 @needs_nvcc
 def test_cuda_kernels_need_neither_a_gpu_nor_a_torch_with_cuda(project, objects):
@@ -281,6 +285,7 @@ def test_cuda_kernels_need_neither_a_gpu_nor_a_torch_with_cuda(project, objects)
     assert str(record["cuda_reason"]).startswith(unasked)
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_wheels_carry_the_libraries_and_sdists_the_sources(project, objects):
     run = setup(project, "build_ext", "--inplace", "--build-temp", objects, "sdist", "bdist_wheel", **NO_CUDA)

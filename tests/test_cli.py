@@ -77,6 +77,7 @@ def test_embed_then_probe_the_file(run, tmp_path):
     assert metrics(direct) == metrics(again)
 
 
+@pytest.mark.slow
 def test_info_and_data_list(run, tmp_path):
     out = tmp_path / "info.json"
     code, printed, _ = run("info", "--json", out)
@@ -163,6 +164,7 @@ def test_usage_errors_are_one_sentence_that_names_the_help(run, arguments):
     assert "--help" in err
 
 
+@pytest.mark.slow
 def test_ladder_on_real_pictures_through_open_clip_by_path(run, data_home, tmp_path):
     """A checkpoint named by architecture and path goes through open_clip's own loading code."""
     from hiergeo.adapters import tiny

@@ -58,6 +58,7 @@ def test_what_cannot_be_explored_is_refused_in_a_sentence(run, folder, monkeypat
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_a_server_shows_its_page_keeps_its_token_and_stops(folder, tmp_path) -> None:
     with process("explore", folder, "--no-open", "--token", TOKEN, HIERGEO_CACHE_HOME=str(tmp_path / "cache")) as (
         child,
@@ -107,6 +108,7 @@ def test_a_file_of_embeddings_is_an_index_once(tmp_path, monkeypatch) -> None:
     assert len(list((tmp_path / "cache").glob("npz-*"))) == 1
 
 
+@pytest.mark.slow
 def test_a_conversion_that_is_killed_is_made_again_whole(tmp_path, monkeypatch) -> None:
     """A process is killed between the captions and the images; the next one makes the same index as an unharmed one."""
     file = stored(tmp_path / "stored.npz")
@@ -131,6 +133,7 @@ def test_a_conversion_that_is_killed_is_made_again_whole(tmp_path, monkeypatch) 
     assert contents[0] == contents[1]
 
 
+@pytest.mark.slow
 def test_the_demonstration_needs_no_data_and_shows_what_training_changes(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path))
     from explorer_served import browser

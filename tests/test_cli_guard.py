@@ -128,6 +128,7 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch, tmp_path, arguments, t
     assert hint in err
 
 
+@pytest.mark.slow
 def test_sigterm_is_one_sentence():
     code = (
         "import signal, sys, hiergeo.cli.info as info\n"
@@ -164,6 +165,7 @@ def test_the_handler_of_sigterm_is_put_back(run, monkeypatch, launched):
     assert [handler is mine for handler in seen] == [launched, True]
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_needs_no_words():
     command = f"{sys.executable} -c 'from hiergeo.cli import main; main()' info | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
@@ -171,6 +173,7 @@ def test_a_closed_pipe_needs_no_words():
     assert done.stdout in ("141\n", "0\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("streams", "said"), [(">&-", "standard output"), (">/dev/full", "No space")])
 def test_a_standard_output_that_takes_nothing_is_one_sentence(streams, said):
     command = f"{sys.executable} -c 'from hiergeo.cli import main; main()' info {streams}"
@@ -180,6 +183,7 @@ def test_a_standard_output_that_takes_nothing_is_one_sentence(streams, said):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", ["<&-", "2>&-", "<&- 2>&-"])
 def test_other_streams_may_be_closed(streams):
     command = f"{sys.executable} -c 'from hiergeo.cli import main; main()' info {streams}"
@@ -189,18 +193,30 @@ def test_other_streams_may_be_closed(streams):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [
         {"PYTHONIOENCODING": "ascii", "COLUMNS": "0", "HOME": "", "XDG_CACHE_HOME": ""},
         {
-            **{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-            **{"COLUMNS": "-5", "LINES": "abc", "TERMINAL_WIDTH": "x", "TERM": "nonsense"},
-            **{"OMP_NUM_THREADS": "many", "TMPDIR": "/nowhere", "XDG_CACHE_HOME": "/dev/null"},
+            "LC_ALL": "C",
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
+            "COLUMNS": "-5",
+            "LINES": "abc",
+            "TERMINAL_WIDTH": "x",
+            "TERM": "nonsense",
+            "OMP_NUM_THREADS": "many",
+            "TMPDIR": "/nowhere",
+            "XDG_CACHE_HOME": "/dev/null",
         },
         {
-            **{"LC_ALL": "nonsense", "COLUMNS": "9" * 30, "NO_COLOR": "1", "FORCE_COLOR": "1"},
-            **{"HOME": "/dev/null", "BROWSER": "/nowhere"},
+            "LC_ALL": "nonsense",
+            "COLUMNS": "9" * 30,
+            "NO_COLOR": "1",
+            "FORCE_COLOR": "1",
+            "HOME": "/dev/null",
+            "BROWSER": "/nowhere",
         },
     ],
     ids=str,

@@ -25,6 +25,7 @@ def numbers(path):
     return {key: told[key] for key in told if key not in ("settings",)}
 
 
+@pytest.mark.slow
 def test_a_study_from_a_file_and_from_its_own_result(run, tmp_path, pages):
     plan, first, second = tmp_path / "plan.toml", tmp_path / "a.json", tmp_path / "b.json"
     lines = {
@@ -81,6 +82,7 @@ def test_a_head_takes_learning_rate_batch_size_and_patience(run, tmp_path):
     assert (recipe["learning_rate"], recipe["batch"], recipe["patience"], recipe["every"]) == (0.01, 8, None, 2)
 
 
+@pytest.mark.slow
 def test_a_tower_is_made_again_from_its_folder(run, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     asked = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", 60, "--steps", 2, "--lr", 1e-4, "-g", "lorentz:-1"]
@@ -133,6 +135,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 VALUES = st.one_of(TEXT, st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.booleans())
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.from_regex("[a-z]+(-[a-z]+)*", fullmatch=True), st.one_of(VALUES, st.lists(VALUES))))
 def test_every_command_can_be_written_and_read(options):
     assert tomllib.loads(Command("probe", options).as_toml()) == options

@@ -17,6 +17,7 @@ FEW = ["--rows", 30, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=
 SCENES = ["study", "--model", "tiny", "-d", "scenes"]
 
 
+@pytest.mark.slow
 def test_a_study_of_a_model(run, tmp_path, pages):
     numbers, page = tmp_path / "study.json", tmp_path / "study.html"
     geometries = ["-g", "euclidean", "-g", "lorentz:-1"]
@@ -36,6 +37,7 @@ def test_a_study_of_a_model(run, tmp_path, pages):
     assert pages == [page]
 
 
+@pytest.mark.slow
 def test_a_study_as_csv(run, tmp_path, pages):
     numbers, page = tmp_path / "study.json", tmp_path / "study.html"
     options = ["--dim", 4, "--learning-rate", 0.01, "--json", numbers, "--html", page, "--format", "csv"]

@@ -17,6 +17,7 @@ def file(tmp_path):
     return tmp_path / "chains.npz"
 
 
+@pytest.mark.slow
 def test_train_save_load_probe(run, tmp_path):
     out, numbers, probed = tmp_path / "head", tmp_path / "train.json", tmp_path / "probe.json"
     model = ["-m", "tiny", "-d", "scenes"]

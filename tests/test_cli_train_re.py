@@ -12,6 +12,7 @@ from hiergeo import adapters
 FEW = ["-d", "scenes", "--rows", 60, "--lr", SHORT["learning_rate"], "--steps", 4, "--every", 2]
 
 
+@pytest.mark.slow
 def test_train_evaluate_resume_probe(run, tmp_path, monkeypatch):
     monkeypatch.setattr("hiergeo.datasets.scenes.COUNTS", {"train": 60, "validation": 20, "test": 40})
     out, numbers, probed = tmp_path / "tower", tmp_path / "train.json", tmp_path / "probe.json"

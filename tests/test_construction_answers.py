@@ -58,6 +58,7 @@ def test_an_altered_line_is_passed_over(tmp_path: Path) -> None:
     assert len(answers) == len(VALUES) - 1
 
 
+@pytest.mark.slow
 def test_what_was_put_outlives_a_killed_process(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"

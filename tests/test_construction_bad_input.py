@@ -199,6 +199,7 @@ def test_a_damaged_plan_in_the_folder_is_told(content: str, tmp_path: Path) -> N
     assert build(path, tmp_path / "out", toy_plan(), overwrite=True).rows == 2
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.sampled_from(["csv", "tsv", "jsonl", "txt", "csv.gz", "parquet"]))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_captions_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes, kind: str) -> None:

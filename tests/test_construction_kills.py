@@ -31,6 +31,7 @@ def killed(script: str, folder: Path) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 def test_killed_builds_go_on_to_the_same_bytes(tmp_path: Path) -> None:
     told = killed("construction_kills.py", tmp_path)
     assert told["equal"], f"files differ: {told}"
@@ -39,6 +40,7 @@ def test_killed_builds_go_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert not told["left"], "temporary files or answers are left"
 
 
+@pytest.mark.slow
 def test_killed_builds_by_an_endpoint_lose_no_answer(tmp_path: Path) -> None:
     pytest.importorskip("openai")
     told = killed("endpoint_kills.py", tmp_path)

@@ -272,7 +272,9 @@ def test_a_chain_whose_negatives_repeat_is_dropped_by_the_last_check() -> None:
     assert dropped.reason == "repeated tier"
 
 
-@pytest.mark.parametrize("text", ["a man " + "and a dog " * 55, "a toy of a dog " * 38])
+@pytest.mark.parametrize(
+    "text", ["a man " + "and a dog " * 55, pytest.param("a toy of a dog " * 38, marks=pytest.mark.slow)]
+)
 def test_captions_that_repeat_themselves_end_in_time(text: str) -> None:
     backend, start = WordNetBackend(), time.process_time()
     made = backend.generalise([text], 4)[0]

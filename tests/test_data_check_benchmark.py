@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from benchmarks import data_check
 from hiergeo.datasets import hierarcaps
 
@@ -13,6 +15,7 @@ def test_its_tables_are_sound(tmp_path):
     assert [len(tier.split()) for tier in read.rows[0].positive] == list(data_check.WORDS_OF_TIER)
 
 
+@pytest.mark.slow
 def test_it_measures_and_reports(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(data_check.machine, "PEAK_SECONDS", 0.01)
     data_check.main(["--rows", "200", "--out", str(tmp_path)])

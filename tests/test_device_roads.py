@@ -26,6 +26,7 @@ def run(device: str, program: list[str]) -> None:
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_nothing_leaves_the_ghost_device() -> None:
     run("ghost", ["-c", SETUP])
 

@@ -15,9 +15,13 @@ def blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks(page) and page.name not in PACKAGES], ids=lambda page: page.name
-)
+def code_pages() -> list[object]:
+    """The README is quick, and the page that most people copy from."""
+    pages = [page for page in PAGES if blocks(page) and page.name not in PACKAGES]
+    return [pytest.param(page, id=page.name, marks=pytest.mark.slow if page != PAGES[0] else ()) for page in pages]
+
+
+@pytest.mark.parametrize("page", code_pages())
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "page"}

@@ -271,6 +271,7 @@ def test_leftovers_are_removed_and_two_downloads_do_not_meet(mirror, tmp_path):
     assert sorted(path.name for path in images.iterdir()) == [image_name(139), image_name(776)]
 
 
+@pytest.mark.slow
 def test_a_download_that_is_killed_leaves_nothing_that_the_next_one_takes(mirror, tmp_path):
     """The process dies once so many files were asked for, wherever it is by then."""
     images = mirror.site / "assets" / "test_imgs"

@@ -239,6 +239,7 @@ def test_a_product_that_adds_lengths_shares_no_radii_however_small_they_are(fan,
     assert "tau_d" in hiergeo.compare(model, hierarchy, ["euclidean", "lorentz:-1"], samples=2).shared
 
 
+@pytest.mark.slow
 def test_a_single_row_decides_nothing(fan):
     model, hierarchy = fan
     specs = ["euclidean", "lorentz:-4", "sphere:0.25"]
@@ -354,6 +355,7 @@ def test_re(minilm, hierarcaps, steps, precision, recall):
     assert metrics["recall"] == pytest.approx(recall, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_traversal(minilm, hierarcaps):
     metrics = hiergeo.evaluate(minilm, hierarcaps, protocol="traversal").metrics
     assert metrics["precision"] == pytest.approx(0.26485, abs=1e-4)

@@ -53,6 +53,7 @@ def get(url: str):
         return json.load(answer)
 
 
+@pytest.mark.slow
 def test_killed_while_it_builds_and_while_it_answers(file, tmp_path, monkeypatch) -> None:
     cache = tmp_path / "cache"
     with started(file, cache) as first:

@@ -302,6 +302,7 @@ def test_what_was_asked_for_last_is_kept(page):
     assert held == [["b", "a"], ["c"], "secret"]
 
 
+@pytest.mark.slow
 def test_a_query_too_long_for_a_link_comes_back_by_the_history(page):
     long = "a ring " + "and a star " * 200
     value = "return document.getElementById('query').value"

@@ -73,6 +73,7 @@ def test_every_suite_is_shown_and_every_group_is_registered() -> None:
     assert all(f'entry-points."{group}"' in PAGE for group in groups)
 
 
+@pytest.mark.slow
 def test_the_suites_are_collected_and_pass(package: Path) -> None:
     told = run(package, "-m", "pytest", "tests", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(package))
     passed = set(re.findall(r"^PASSED \S+::(Test\w+)::", told, flags=re.MULTILINE))
@@ -81,6 +82,7 @@ def test_the_suites_are_collected_and_pass(package: Path) -> None:
     assert "failed" not in told.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_its_names_work_on_the_command_line(package: Path) -> None:
     (commands,) = re.findall(r"^```console\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
     lines = [line.removeprefix("$ hiergeo ") for line in commands.splitlines()]

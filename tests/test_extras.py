@@ -89,6 +89,7 @@ def test_all_holds_what_a_user_installs_on_one_machine():
         assert requirements(extra) <= requirements("all"), extra
 
 
+@pytest.mark.slow
 def test_base_packages_suffice_for_the_demo_and_for_measuring_the_bundled_model(tmp_path):
     code = """
 import hiergeo
@@ -129,6 +130,7 @@ NEEDED = {
 }
 
 
+@pytest.mark.slow
 def test_each_adapter_names_its_extra(tmp_path):
     code = """
 from hiergeo import adapters
@@ -144,6 +146,7 @@ for spec in sys.argv[2:]:
         assert f"pip install 'hiergeo[{extra}]'" in told[spec]
 
 
+@pytest.mark.slow
 def test_a_manifold_names_its_extra():
     code = """
 import hiergeo, torch

@@ -279,6 +279,7 @@ def test_small_samples_carry_a_caution(count, warned):
         assert f"{count} images" in found.cautions[0].message
 
 
+@pytest.mark.slow
 def test_chance_is_rarely_called_a_winner_where_differences_are_rare():
     """Spaces that differ on 4 of 200 items, by chance: intervals exclude 0 too often, the sign test does not."""
     generator = np.random.default_rng(0)

@@ -32,6 +32,7 @@ def test_the_first_losses_are_those_of_the_frozen_embeddings(tmp_path):
     assert found.curve["tau_d"][0] == pytest.approx(tau_d((positive - model.root()).norm(dim=-1).numpy()))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_the_folder_says_what_was_done(tmp_path):
     out = tmp_path / "a"
     found = tuned(out, steps=10, every=5)
@@ -60,6 +61,7 @@ def test_accumulated_batches_make_the_gradient_of_one(tmp_path):
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_nearly_alike_and_validates_in_float32(tmp_path):
     whole, half = tuned(tmp_path / "a", steps=4), tuned(tmp_path / "b", steps=4, amp="bf16")
     np.testing.assert_allclose(half.curve["mean"], whole.curve["mean"], atol=0.05)
@@ -121,6 +123,7 @@ def test_batches_visit_every_training_row_once_an_epoch_and_no_other():
     assert first.tolist() != second.tolist()
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_the_losses(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -36,6 +36,7 @@ def work(rank: int, ranks: int, port: int, out: str) -> None:
         assert [path.name for path in written.iterdir()] == ["checkpoints"]
 
 
+@pytest.mark.slow
 @gloo
 def test_two_processes_give_the_losses_and_the_gradients_of_one(tmp_path):
     with reserved_port() as port:

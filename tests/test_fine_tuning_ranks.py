@@ -195,6 +195,7 @@ def test_a_stranger_at_the_port_is_no_process_of_the_training(hello, said, envir
         assert line.recv(1) == b""
 
 
+@pytest.mark.slow
 @gloo
 @pytest.mark.parametrize(
     ("stage", "victim"),
@@ -217,6 +218,7 @@ def test_none_outlives_another_that_dies(stage, victim):
     assert f"process {victim}" in said[-1] or f": {victim};" in said[-1]
 
 
+@pytest.mark.slow
 @gloo
 @pytest.mark.parametrize("victim", [0, 1])
 def test_one_that_is_done_may_end_before_the_others(victim):
@@ -230,6 +232,7 @@ def test_one_that_is_done_may_end_before_the_others(victim):
         assert end(pair[1 - victim]) == (0, [])
 
 
+@pytest.mark.slow
 @gloo
 def test_of_three_all_end_with_the_name_of_the_one_that_died():
     with reserved_port() as port:
@@ -243,6 +246,7 @@ def test_of_three_all_end_with_the_name_of_the_one_that_died():
         assert "process 2" in said[0]
 
 
+@pytest.mark.slow
 @gloo
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_training_of_two_ends_with_either(victim, tmp_path):

@@ -80,6 +80,7 @@ runpy.run_module("hiergeo", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
     """The process gets SIGKILL before its checkpoint of step 15; another process goes on from that of step 10."""
     out, options = tmp_path / "killed", {"--lr": SHORT["learning_rate"], "--batch": SHORT["batch"], "--rows": ROWS}
@@ -97,6 +98,7 @@ def test_killed_by_the_system_and_resumed_it_is_the_same_bit_for_bit(tmp_path):
     check_same(out, tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "count"),
     [("atomic_write", 1), ("documents.write", 1), ("_prune", 1), ("documents.write", 2), ("_prune", 3)],
@@ -113,6 +115,7 @@ def test_wherever_it_dies_it_goes_on(place, count, whole, tmp_path, monkeypatch)
     check_same(out, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"amp": "bf16"}, {"lora": 2}, {"accumulate": 2}, {"geometry": "learnable"}])
 def test_every_kind_of_training_goes_on(change, tmp_path, monkeypatch):
     if "geometry" in change:
@@ -134,6 +137,7 @@ def test_every_kind_of_training_goes_on(change, tmp_path, monkeypatch):
     check_same(tmp_path / "a", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_the_two_newest_and_the_best_checkpoint_stay(tmp_path):
     found = tuned(tmp_path / "a", learning_rate=3e-3, steps=10)
     assert found.diverged is None
@@ -144,6 +148,7 @@ def test_the_two_newest_and_the_best_checkpoint_stay(tmp_path):
     assert names == {f"step-{step:08d}.{kind}" for step in steps for kind in ("json", "safetensors")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone", "json"])
 def test_a_damaged_newest_checkpoint_is_passed_over_aloud(damage, whole, tmp_path, monkeypatch):
     out = tmp_path / "a"

@@ -17,6 +17,7 @@ from hiergeo.findings import SpaceVerdict
 from hiergeo.geometry import Space
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["report", "training", "study", "testing", "info", "datasets.hierarcaps"])
 def test_modules_are_there_without_an_import_of_their_own(name):
     code = f"import hiergeo; print(hiergeo.{name}.__name__)"
@@ -65,6 +66,7 @@ def test_a_verdict_says_whether_cones_tell_anything(inside, chance, telling):
     assert ("%" in str(verdict)) == (inside > 0)
 
 
+@pytest.mark.slow
 def test_wider_cones_hold_more():
     data = hiergeo.datasets.load("scenes", count=20)
     model = hiergeo.adapters.load("tiny")
@@ -109,6 +111,7 @@ def head(tmp_path_factory):
     return folder, subprocess.run(command, capture_output=True, text=True, check=True)
 
 
+@pytest.mark.slow
 def test_default_losses_fit_the_dimension_that_was_asked_for(head):
     _, done = head
     assert done.stderr.count("\n") == 1
@@ -122,6 +125,7 @@ def test_a_head_measured_elsewhere_than_it_was_trained_is_noted(run, head, geome
     assert ("trained in lorentz:-1" in err) == noted
 
 
+@pytest.mark.slow
 def test_the_bundled_model_warns_of_photos(run, tmp_path):
     Image.new("RGB", (40, 40), "red").save(tmp_path / "photo.png")
     code, out, err = run("ladder", tmp_path / "photo.png", "-d", "scenes")

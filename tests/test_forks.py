@@ -85,6 +85,7 @@ sys.exit(len(failed))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "native", [pytest.param("", marks=pytest.mark.skipif(MISSING is not None, reason=str(MISSING))), "0"]
 )

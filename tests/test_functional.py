@@ -117,6 +117,7 @@ def test_gradients_of_a_product_pass_through_vmap(name: str) -> None:
     close(mapped, each)
 
 
+@pytest.mark.slow
 @every_case
 def test_compiles_without_breaks(geometry: Geometry, name: str) -> None:
     f, _ = measured(geometry, name)
@@ -131,6 +132,7 @@ def test_compiles_without_breaks(geometry: Geometry, name: str) -> None:
         close(one, other)
 
 
+@pytest.mark.slow
 def test_transforms_compile_without_breaks() -> None:
     space = Space(Lorentz(-0.7), ROOT)
     for transformed in (
@@ -329,6 +331,7 @@ def test_derivatives_of_losses(loss: Loss, geometry: Geometry) -> None:
     close(mapped, torch.stack([torch.func.grad(of)(x, ROOT) for x in batch]))
 
 
+@pytest.mark.slow
 @every_loss
 @pytest.mark.parametrize("geometry", [Lorentz(-0.7, learnable=True), PRODUCT], ids=lambda geometry: geometry.spec)
 def test_losses_compile_without_breaks(loss: Loss, geometry: Geometry) -> None:

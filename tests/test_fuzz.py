@@ -33,6 +33,7 @@ def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_operators_never_crash(seed: int, tmp_path: Path) -> None:
     log = tmp_path / "last_call"
@@ -43,6 +44,7 @@ def test_operators_never_crash(seed: int, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc says what malloc has given out")
 def test_operators_do_not_leak() -> None:
     done = run("leak_operators.py", LEAK_CALLS)

@@ -31,6 +31,7 @@ def leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
         yield place, value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_recorded_numbers(name):
     recorded = dict(leaves(json.loads((FOLDER / f"{name}.json").read_text())))

@@ -26,6 +26,7 @@ def test_both_ways_are_one_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert float(steps[0].gradient.norm()) > 0
 
 
+@pytest.mark.slow
 def test_a_run_is_written(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
     monkeypatch.chdir(Path(__file__).parent.parent)

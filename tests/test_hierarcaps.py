@@ -50,6 +50,7 @@ class TestRealFiles:
         assert [row.row_id for row in read.rows] == rows
         assert [row.image_id for row in read.rows] == image_ids
 
+    @pytest.mark.slow
     def test_newlines_within_a_cell_belong_to_the_cell(self, data_home):
         read = hierarcaps.load("expanded", home=data_home)
         assert sum(any("\n" in tier for tier in row.positive) for row in read.rows) == 1
@@ -67,6 +68,7 @@ class TestRealFiles:
         image = hierarcaps.load("test", home=data_home).images[0].open()
         assert (image.mode, image.size) == ("RGB", (256, 256))
 
+    @pytest.mark.slow
     def test_published_files_have_no_defect(self, data_home):
         assert hierarcaps.validate("test", home=data_home) == []
         missing = hierarcaps.validate("expanded", home=data_home)

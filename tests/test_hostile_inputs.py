@@ -82,6 +82,7 @@ OPERATIONS = {
 every_way = pytest.mark.parametrize("level", ["reference", *(() if MISSING else levels())])
 
 
+@pytest.mark.slow
 @every_way
 @given(problem=hostile(), tensor=st.booleans())
 @settings(max_examples=150)
@@ -101,6 +102,7 @@ def test_values_and_gradients_are_finite(level: str, problem: tuple[Polar, Polar
                 assert bool(gradient.isfinite().all()), name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
 @pytest.mark.parametrize("level", levels())
 @given(problem=hostile())

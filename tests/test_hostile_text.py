@@ -81,6 +81,7 @@ def test_a_ladder_of_hostile_captions(run, home):
         assert len(out) < 20_000
 
 
+@pytest.mark.slow
 def test_file_names_in_sentences_show_their_escapes(run, home):
     for arguments in (
         ("embed", "-m", "tiny", "--out", "x\x1b[1m\u202e.npz"),

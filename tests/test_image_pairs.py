@@ -53,6 +53,7 @@ def oracle_distance(x: np.ndarray, y: np.ndarray, curvature: float) -> float:
     return math.acosh(math.cosh(s * r) * math.cosh(s * q) - math.sinh(s * r) * math.sinh(s * q) * cos) / s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("curvature", [0.0, -0.05])
 @pytest.mark.parametrize("protocol", ["hyper3", "pep"])
 def test_both_tasks_against_sklearn(protocol: str, curvature: float):

@@ -183,6 +183,7 @@ def test_layers(path: Path) -> None:
         assert module != "hiergeo" or own == "cli", f"{own} must name the module it imports from"
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Imports inside functions and for type checkers included; a package is its `__init__`."""
     names = {".".join(path.with_suffix("").relative_to(PACKAGE.parent).parts): path for path in modules()}
@@ -213,6 +214,7 @@ def test_the_charts_know_nothing_of_spaces() -> None:
     assert inside == {"hiergeo.geometry.base"}
 
 
+@pytest.mark.slow
 def test_native_code_has_one_door() -> None:
     doors = {"hiergeo.pairwise.native": {"resolver.py"}, "hiergeo._C": {"native.py"}}
     for module, allowed in doors.items():
@@ -220,11 +222,13 @@ def test_native_code_has_one_door() -> None:
         assert users == allowed, f"{module} is imported by {users}"
 
 
+@pytest.mark.slow
 def test_hypothesis_is_imported_by_the_strategies_alone() -> None:
     users = {path.name for path in modules() if any(m.split(".")[0] == "hypothesis" for m in imports(path))}
     assert users == {"strategies.py"}
 
 
+@pytest.mark.slow
 def test_nothing_heavy_at_module_level() -> None:
     for path in modules():
         commands = part(path) == "cli" or path.stem == "recipe"
@@ -232,6 +236,7 @@ def test_nothing_heavy_at_module_level() -> None:
         assert found <= ({"typer", "rich"} if commands else set()), f"{path.relative_to(PACKAGE)} imports {found}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["hiergeo", "hiergeo.cli", "hiergeo.testing"])
 def test_import_is_light(module: str) -> None:
     code = f"import sys, {module}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
@@ -247,6 +252,7 @@ def test_nothing_is_computed_with_before_it_is_asked_for(module: str) -> None:
     assert run.stdout.split() == []
 
 
+@pytest.mark.slow
 def test_strategies_say_what_to_install() -> None:
     code = (
         "import sys; sys.modules['hypothesis'] = None\n"

@@ -163,6 +163,7 @@ def test_stored_embeddings_have_no_untrained_copy(model, tmp_path):
         adapters.untrained(adapters.load(f"npz:{tmp_path / 'e.npz'}"), 0)
 
 
+@pytest.mark.slow
 def test_facts_are_the_metrics_of_each_control(model):
     data = datasets.load("scenes", count=80)
     facts = length_controls(model, data, settings=LengthSettings(2, samples=50))

@@ -90,6 +90,7 @@ def work(rank: int, folder: str, ranks: int) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="needs torch.distributed with gloo")
 def test_two_processes_with_half_a_batch_each_give_the_losses_and_gradients_of_one(tmp_path: Path) -> None:
     processes.spawn(work, (str(tmp_path), 2), nprocs=2)

@@ -203,6 +203,7 @@ def test_nested_chains_with_negatives_towards_the_root_reach_the_least_loss(geom
     assert float(loss.hard) == pytest.approx(-2 * math.pi, abs=1e-6)
 
 
+@pytest.mark.slow
 @given(embeddings(DIM, rows=12), st.integers(0, 2))
 @settings(max_examples=40)
 def test_values_and_gradients_are_finite_in_float32(points: Tensor, special: int) -> None:

@@ -96,6 +96,7 @@ def test_re_protocol_equals_the_authors_figures(minilm, steps, precision, recall
     assert np.mean(scores, axis=1) == pytest.approx([precision, recall], abs=1e-7)
 
 
+@pytest.mark.slow
 def test_traversal_protocol_equals_the_published_function(minilm):
     text, image, root, captions = minilm
     flat = text.reshape(-1, text.shape[-1])

@@ -6,6 +6,8 @@ import pytest
 
 mutants = pytest.importorskip("tests.simt.mutants", reason="builds need setuptools: pip install 'hiergeo[test]'")
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 

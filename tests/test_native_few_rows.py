@@ -120,6 +120,7 @@ print(resident("VmHWM") - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="this system does not tell peak memory")
 def test_one_query_copies_no_base() -> None:
     """60,000 float16 candidates of 512 numbers are 61 MB, and 123 MB in float32."""

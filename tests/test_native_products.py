@@ -24,6 +24,7 @@ conic = st.sampled_from((*DISTANCES, "cone_margin"))
 seeds = st.integers(0, 2**32)
 
 
+@pytest.mark.slow
 @every_level
 @given(parts=products(), quantity=conic)
 @settings(max_examples=120)

@@ -58,6 +58,7 @@ def scores(x: Polar, y: Polar, curvature: float, side: str, by: str) -> Tensor:
     return angle if side == "children" else angle.mT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize(("side", "by"), [("children", "margin"), ("parents", "margin"), ("parents", "angle")])
 def test_the_best_are_the_best(side: str, by: str, screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +79,7 @@ def test_the_best_are_the_best(side: str, by: str, screen: str, monkeypatch: pyt
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.01, 1.0])
 @pytest.mark.parametrize("curvature", [-1.3, 0.0, 0.4])
 def test_every_way_to_the_same_bits(curvature: float, spread: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +207,7 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_child_does_not_hang() -> None:
     """A child has the locks of its parent's thread pool but not the threads: kernels run there on one."""

@@ -137,6 +137,7 @@ def test_pages_show_all_that_notebooks_hold():
         assert not any(b"<script" in each or b"http://127" in each for each in figures.values())
 
 
+@pytest.mark.slow
 def test_a_page_keeps_fences_and_figures():
     pytest.importorskip("mkdocs", reason="needs mkdocs: pip install 'hiergeo[docs]'")
     pages = import_module("docs.notebook_pages")

@@ -52,6 +52,7 @@ def test_nothing_above_the_engine_stores_pairs() -> None:
     assert not unexplained
 
 
+@pytest.mark.slow
 def test_nothing_above_the_engine_calls_its_operators() -> None:
     for path, place in sources():
         text = path.read_text()

@@ -230,6 +230,7 @@ def test_apertures_compile_without_breaks(curvature: float) -> None:
         assert torch.equal(compiled(pairwise.half_aperture)(radius, k), pairwise.half_aperture(radius, curvature))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile's own code needs a C++ compiler")
 def test_inductor() -> None:
     x, y = points(5, seed=0), points(6, seed=1)

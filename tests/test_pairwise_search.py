@@ -311,6 +311,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak memory of a process is read from /proc")
 def test_memory_stays_within_a_tile_not_a_matrix() -> None:
     """1,500 x 20,000 pairs are 120 MB in float32 alone; a tile of 2^18 pairs at 200 bytes a pair is 50 MB."""

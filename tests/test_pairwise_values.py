@@ -29,6 +29,7 @@ def cloud(curvature: float, n: int, seed: int, dtype: torch.dtype = torch.float3
     return Polar(x.direction.to(dtype), x.radius.to(dtype))
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(pairs())
 def test_any_pair_against_the_oracle(pair: Pair) -> None:

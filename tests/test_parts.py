@@ -22,6 +22,7 @@ def unit(rows: np.ndarray) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.from_numpy(rows).float(), dim=-1)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(SPECS), st.integers(1, 9), st.integers(0, 1000))
 def test_the_best_of_all_parts_is_the_best_of_all(spec: str, length: int, seed: int) -> None:
     generator = np.random.default_rng(seed)

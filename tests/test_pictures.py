@@ -114,6 +114,7 @@ def test_pictures_in_memory_are_measured_too(size):
         open_rgb(Image.new("RGB", size))
 
 
+@pytest.mark.slow
 def test_bombs_cost_neither_memory_nor_time(tmp_path):
     png(tmp_path / "long.png", 1_000_000, 1)
     png(tmp_path / "wide.png", 65_000, 600)

@@ -52,6 +52,7 @@ def test_radii(comparison, tmp_path):
     assert len(plot.radii({"a": comparison.results[0], "b": comparison.results[1]}).axes) == 2
 
 
+@pytest.mark.slow
 def test_radii_of_a_study(study):
     titles = [axes.get_title("left") for axes in plot.radii(study).axes]
     assert titles == ["before, euclidean", "after, euclidean", "after, lorentz:-1"]

@@ -25,6 +25,7 @@ def recipe(name: str) -> dict[str, Any]:
     return namespace
 
 
+@pytest.mark.slow
 def test_the_trainer_of_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("accelerate")
     monkeypatch.chdir(tmp_path)

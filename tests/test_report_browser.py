@@ -174,6 +174,7 @@ def test_a_page_breaks_no_rule_of_access(browser, shorter, width, scheme):
     assert logged(browser) == []
 
 
+@pytest.mark.slow
 def test_the_page_of_a_study_breaks_no_rule_of_access(browser, address):
     """Its thousands of marks, all alike, are left out."""
     resize(browser, 390)

@@ -203,6 +203,7 @@ def test_a_picture_that_cannot_be_made_is_told(page):
     assert "picture" in words
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toys")
 def test_names_of_models_stay_text_in_what_is_saved(page, folder, tmp_path):
     turned = "<img src=x onerror=a> \u202ex"

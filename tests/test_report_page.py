@@ -231,6 +231,7 @@ def test_page_needs_at_least_one_image_and_writes_nothing_otherwise(comparison, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_real_comparison(data_home, tmp_path, monkeypatch):
     monkeypatch.setenv("HIERGEO_DATA_HOME", str(data_home))
     npz = data_home / "embeddings" / "hierarcaps_minilm_lit.npz"

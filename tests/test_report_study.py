@@ -159,6 +159,7 @@ def test_roc_curves_are_of_the_pairs_of_the_table(study, page):
     assert roc.pairs == study.pairs > 0
 
 
+@pytest.mark.slow
 def test_roc_curves_are_those_of_sklearn(study):
     chains = from_hierarchy(datasets.load("scenes", "train").take(120), adapters.load("tiny"))
     _, rows = split_groups(chains, study.plan.set_aside, min(study.plan.seeds))

@@ -126,6 +126,7 @@ def test_no_decision_of_two_reviewers_is_lost(folder):
     assert {name: each.kind for name, each in verdicts.items()} == {"Anna": "accept", "Ben": "accept"}
 
 
+@pytest.mark.slow
 def test_a_killed_server_loses_nothing_that_it_acknowledged(folder):
     command = [sys.executable, "-m", "hiergeo", "review", str(folder), "--port", "0", "--no-open"]
     kept: set[str] = set()

@@ -125,6 +125,7 @@ def asked(index: Index, requests: list[Request], road: str) -> list[Result]:
     return index.search(requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["euclidean", "lorentz:-1", "sphere:0.2", PRODUCT])
 def test_answers_are_those_of_brute_force(tmp_path: Path, small: None, spec: str) -> None:
     rows, root = data(), 0.2 * torch.eye(DIM)[3]

@@ -20,6 +20,7 @@ def running(tmp_path_factory):
         yield server
 
 
+@pytest.mark.slow
 def test_hostile_requests_are_refused_and_the_server_goes_on(running, caplog) -> None:
     counts = campaign(running.port, 400, seed=int(os.environ.get("HIERGEO_SEED", "0")))
     assert counts["200"] > 20

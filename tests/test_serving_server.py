@@ -18,6 +18,7 @@ from hiergeo.errors import InputError, UnavailableError
 pytest.importorskip("uvicorn")
 
 
+@pytest.mark.slow
 def test_a_server_starts_answers_and_stops_on_sigterm(tmp_path) -> None:
     build_vectors(tmp_path / "index")
     with process("serve", tmp_path / "index") as (child, url), serving.Client(url) as client:
@@ -30,6 +31,7 @@ def test_a_server_starts_answers_and_stops_on_sigterm(tmp_path) -> None:
         ]
 
 
+@pytest.mark.slow
 def test_nothing_that_was_confirmed_is_lost_when_the_server_is_killed(tmp_path) -> None:
     build_vectors(tmp_path / "index")
     confirmed: list[int] = []

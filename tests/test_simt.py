@@ -8,6 +8,8 @@ import pytest
 
 build = pytest.importorskip("tests.simt.build", reason="builds need setuptools: pip install 'hiergeo[test]'")
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 SOUND = (

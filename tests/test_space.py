@@ -34,6 +34,7 @@ def test_radii_are_norms_and_the_same_in_every_geometry(v: Tensor) -> None:
         assert torch.equal(Space(geometry).radius(v), Space(Euclidean()).radius(v))
 
 
+@pytest.mark.slow
 @given(embeddings(4))
 def test_values_and_gradients_are_finite_for_any_embeddings(v: Tensor) -> None:
     for geometry in GEOMETRIES:

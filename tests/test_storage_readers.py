@@ -60,6 +60,7 @@ def good() -> dict[str, bytes]:
     return {f"{name}.npy": member(array) for name, array in arrays().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hashed", [True, False])
 def test_a_changed_byte_is_refused_or_without_effect(path, hashed):
     """Every byte of an archive, its lowest and its highest bit flipped and set to 0 and 255."""

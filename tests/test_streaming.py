@@ -105,6 +105,7 @@ def test_what_cannot_be_used_is_refused_and_not_added():
         pairs.load_state_dict(tau.state_dict())
 
 
+@pytest.mark.slow
 @gloo
 def test_two_processes_give_the_value_of_all_data(tmp_path: Path):
     processes.spawn(work, (str(tmp_path),), nprocs=2)

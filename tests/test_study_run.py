@@ -26,6 +26,7 @@ def cell(study, geometry):
     return next(cell for cell in study.cells if cell.geometry == geometry)
 
 
+@pytest.mark.slow
 def test_every_cell_has_a_run_a_seed(done):
     assert [(cell.geometry, cell.dim) for cell in done.cells] == [(spec, 4) for spec in GEOMETRIES]
     for each in done.cells:
@@ -49,6 +50,7 @@ def test_what_is_measured(done):
     assert pairs & set(cell(done, GEOMETRIES[3]).runs[0].metrics) == {"auroc_margin", "auroc_margin_sibling"}
 
 
+@pytest.mark.slow
 def test_curvature_is_learnt_and_reported_over_time(done):
     for run in cell(done, "lorentz:-1").runs:
         seen = [look.curvature[0] for look in run.trained.history]
@@ -78,6 +80,7 @@ def test_contrasts_are_paired_by_seed_and_item(done):
     assert contrast.simultaneous.low <= contrast.interval.low <= contrast.interval.high <= contrast.simultaneous.high
 
 
+@pytest.mark.slow
 def test_the_same_seed_sees_the_same_batches_in_every_geometry(tmp_path, monkeypatch):
     seen: dict[tuple[str, int], list[tuple[int, ...]]] = {}
     losses = trainer._Run.losses
@@ -97,6 +100,7 @@ def test_the_same_seed_sees_the_same_batches_in_every_geometry(tmp_path, monkeyp
     assert seen["euclidean", 0] != seen["euclidean", 1]
 
 
+@pytest.mark.slow
 def test_heads_never_see_the_pairs_they_are_measured_on_and_tuning_never_the_test_rows(tmp_path, monkeypatch):
     trained_on, judged = [], []
     train, score = conduct.train_head, conduct.pairs_behind_head
@@ -183,6 +187,7 @@ def test_json_has_the_means_over_seeds_first(done):
     assert whole["verdicts"]["euclidean/d4"] == str(done.verdicts["euclidean", 4])
 
 
+@pytest.mark.slow
 def test_the_same_study_twice_is_the_same(tmp_path, done):
     one, two = json.loads(study(tmp_path, learnable=True).to_json()), json.loads(done.to_json())
     assert all(one[part] == two[part] for part in ("metrics", "intervals", "verdicts", "conclusion"))

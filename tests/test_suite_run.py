@@ -213,6 +213,7 @@ class TestShards:
         assert len(suite.run(plan(), out, resume=True).cells) == len(plan().cells)
 
 
+@pytest.mark.slow
 def test_deaths_at_any_file_operation_leave_the_same_table(tmp_path):
     """20 runs are killed before one of their file operations, up to three times each, and resumed."""
     suite.run(plan(), tmp_path / "whole")

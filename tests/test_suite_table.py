@@ -241,6 +241,7 @@ class TestCommandLine:
                 self.run(*words)
 
 
+@pytest.mark.slow
 def test_the_page_needs_no_width_and_has_contrast(tmp_path):
     entry = "[[benchmarks]]\nname = 'radius'\ntitle = 'Benchmark {0}'\nbar = 1.{0}\n"
     more = "".join(entry.format(place) for place in range(60, 68))

@@ -140,6 +140,7 @@ def right(radii: np.ndarray, hierarchy: Hierarchy, wanted: int) -> float:
     return float(np.concatenate(found).mean())
 
 
+@pytest.mark.slow
 def test_the_order_of_tiers_is_not_one_of_length(held_out: Hierarchy) -> None:
     """Counting words orders the tiers as well as the model does, so only tiers of equal length speak for it.
 
@@ -158,6 +159,7 @@ def test_the_order_of_tiers_is_not_one_of_length(held_out: Hierarchy) -> None:
     assert (pairs[:, 1] > pairs[:, 0]).mean() >= 0.88
 
 
+@pytest.mark.slow
 def test_images_and_full_captions_find_each_other(held_out: Hierarchy, tiers: Tensor, pictures: Tensor) -> None:
     first_of = {row.positive[3]: index for index, row in reversed(list(enumerate(held_out.rows)))}
     chosen = sorted(first_of.values())[:500]
@@ -167,6 +169,7 @@ def test_images_and_full_captions_find_each_other(held_out: Hierarchy, tiers: Te
     assert (scores.argmax(0) == diagonal).float().mean() >= 0.9
 
 
+@pytest.mark.slow
 def test_images_prefer_true_captions_to_contradicting_ones(
     model: Loaded, held_out: Hierarchy, tiers: Tensor, pictures: Tensor
 ) -> None:
@@ -176,12 +179,14 @@ def test_images_prefer_true_captions_to_contradicting_ones(
     assert ((true > false).float().mean(0) > 0.75).all()
 
 
+@pytest.mark.slow
 def test_the_recipe_runs_as_a_program(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hiergeo.adapters.tiny.recipe", "--out", str(tmp_path / "made")]
     subprocess.run([*command, "--images", "20", "--steps", "1"], check=True, capture_output=True)
     assert {path.name for path in (tmp_path / "made").iterdir()} >= {recipe.MERGES, recipe.CONFIG, recipe.WEIGHTS}
 
 
+@pytest.mark.slow
 def test_the_recipe_is_deterministic_and_its_files_load(tmp_path: Path) -> None:
     for folder in ("once", "again"):
         recipe.make(tmp_path / folder, images=40, steps=3, seed=5)

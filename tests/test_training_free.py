@@ -37,6 +37,7 @@ def test_a_tree_is_reconstructed(geometry):
     assert after.mean_rank < before.mean_rank / 2
 
 
+@pytest.mark.slow
 def test_hyperbolic_beats_euclidean_in_the_plane():
     recipe = dataclasses.replace(FAST, epochs=100)
     placed = [embed_graph(tree(), NODES, geometry, 2, recipe) for geometry in (Lorentz(-1), Euclidean())]
@@ -138,6 +139,7 @@ def test_a_closure_is_read_and_its_repeats_are_left_out(tmp_path):
         mammals.load_mammals(tmp_path / "nowhere.tsv")
 
 
+@pytest.mark.slow
 def test_the_mammals_are_there(data_home):
     graph = mammals.load_mammals()
     assert len(graph.nodes) == 1181

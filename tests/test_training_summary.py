@@ -72,6 +72,7 @@ def test_unseen_rows_must_be_some(base, trained):
         summarise(HeadModel(base, trained.head), hierarchy(), Space(Euclidean()), unseen=np.zeros(ITEMS, bool))
 
 
+@pytest.mark.slow
 def test_a_few_steps_on_real_embeddings_sharpen_the_hierarchy(data_home):
     """A short run on the real split: tau_d 0.718 -> above 0.85 and retrieval within 3 points."""
     import dataclasses

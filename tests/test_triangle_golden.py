@@ -128,6 +128,7 @@ def test_geoopt(k: float) -> None:
         torch.testing.assert_close(hyperboloid.distance(v, w), lorentz.dist(a, b), rtol=1e-7, atol=0)
 
 
+@pytest.mark.slow
 @given(pairs(signs=(-1,)))
 def test_two_charts_of_one_space_agree(pair: Pair) -> None:
     x, y, k = pair

@@ -92,6 +92,7 @@ def test_lone_shapes_are_what_the_scenes_show():
         lone_shapes(count=5)
 
 
+@pytest.mark.slow
 def test_the_tiny_model_tells_shapes(tiny):
     for geometry in (Euclidean(), Lorentz(-1)):
         found = classify(tiny, datasets.labelled("scenes"), Space(geometry))
@@ -136,6 +137,7 @@ def test_sets_that_are_refused(tmp_path):
         Labelled("two", (), (1,), ("a", "b"), ("{}",))
 
 
+@pytest.mark.slow
 def test_a_head_is_judged_before_and_after(tiny):
     turned = Head(HeadShape(tiny.dim, tiny.dim))
     with torch.no_grad():
@@ -153,6 +155,7 @@ def test_a_head_is_judged_before_and_after(tiny):
     assert not math.isclose(other.after, other.before)
 
 
+@pytest.mark.slow
 def test_on_the_command_line(run, tmp_path):
     numbers = tmp_path / "train.json"
     common = ["train", "head", "-m", "tiny", "-d", "scenes", "--rows", 40, "--steps", 3, "--hidden", 0]
