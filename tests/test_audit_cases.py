@@ -110,6 +110,13 @@ def test_length_is_blamed_only_where_enough_pairs_tell(cases, name, pairs, inter
     assert judged.works("length") == (not said)
 
 
+@pytest.mark.parametrize(("true", "gain", "works"), [(0.9, 0.3, True), (0.02, 0.3, False), (0.9, 0.001, False)])
+def test_cones_work_where_they_hold_children_and_more_of_them_than_of_others(cases, true, gain, works):
+    numbers = {**cases["tree"].numbers, "cone_true": true, "cone_gain": gain}
+    intervals = {**cases["tree"].intervals, "cone_gain": Interval(gain / 2, gain * 2)}
+    assert verdict(numbers, intervals).works("cones") is works
+
+
 def test_a_space_without_curvature_is_not_compared_with_itself():
     points, chains = sample(rows=20)
     judged = hiergeo.audit(made(points, chains), None, "euclidean", AuditSettings(samples=50)).findings

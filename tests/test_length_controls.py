@@ -235,6 +235,7 @@ def test_facts_of_an_order_that_is_one_of_length():
     length = length_controls(_Radial(lambda text: len(text.split())), hierarchy, settings=LengthSettings(0, samples=50))
     assert (length.order.tau_d.value, length.words.value) == pytest.approx((5 / 6, 5 / 6))
     assert length.survives is False
+    assert "does not survive" in length.verdict
     assert length.content_free_share == pytest.approx(1)
     assert length.partial_tau is None
     tier = length_controls(

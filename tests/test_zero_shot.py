@@ -16,7 +16,7 @@ from hiergeo.datasets import Labelled
 from hiergeo.datasets.scenes import lone_shapes
 from hiergeo.errors import InputError
 from hiergeo.evaluation import classify
-from hiergeo.evaluation.retrieval import EmbeddedLabels
+from hiergeo.evaluation.retrieval import EmbeddedLabels, check_labels, embed_labels
 from hiergeo.metrics import zero_shot, zero_shot_hits
 from hiergeo.training import Head, HeadModel, summarise
 
@@ -98,6 +98,25 @@ def test_the_tiny_model_tells_shapes(tiny):
         found = classify(tiny, datasets.labelled("scenes"), Space(geometry))
         assert found.accuracy > CHANCE + 0.15
         assert found.mean_per_class == pytest.approx(found.accuracy, abs=0.1)
+
+
+def test_prompts_are_rows_of_their_class_and_images_those_of_the_set(tiny):
+    all_shapes = lone_shapes()
+    first = [all_shapes.labels.index(label) for label in range(len(all_shapes.classes))]
+    some = {name: tuple(getattr(all_shapes, name)[place] for place in first) for name in ("images", "labels")}
+    labelled = replace(all_shapes, **some)
+    embedded = embed_labels(tiny, labelled)
+    assert embedded.prompt.shape == (len(labelled.classes), len(labelled.templates), tiny.dim)
+    prompts = [template.format(labelled.classes[1]) for template in labelled.templates]
+    torch.testing.assert_close(embedded.prompt[1], tiny.encode_text(prompts))
+    torch.testing.assert_close(embedded.image, tiny.encode_image(labelled.images))
+    torch.testing.assert_close(embedded.root, tiny.root())
+
+
+def test_a_model_of_texts_alone_cannot_classify(tmp_path):
+    np.savez(tmp_path / "texts.npz", text=np.eye(4, 8), caption=["a", "b", "c", "d"], root=np.eye(8)[7])
+    with pytest.raises(InputError, match="texts only"):
+        check_labels(adapters.load(f"npz:{tmp_path / 'texts.npz'}"), lone_shapes())
 
 
 def test_a_folder_of_images(tmp_path):

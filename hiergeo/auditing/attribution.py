@@ -33,10 +33,6 @@ class Attribution:
     native: dict[str, Statistic]
     controlled: dict[str, dict[str, Statistic]]
 
-    def value(self, metric: str, control: str | None = None) -> float:
-        """A metric of the points as they are, or under a control."""
-        return (self.native if control is None else self.controlled[control])[metric].value
-
 
 def attribute(subject: Subject, steps: int, *, progress: bool = False) -> Attribution:
     """Measure the subject and what every control makes of it; `steps` are the thresholds of ladders."""

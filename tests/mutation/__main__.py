@@ -2,14 +2,11 @@
 
 Cosmic Ray mutates copies of the tree; each mutant meets only tests that reach its line. Results are kept in
 ``build/mutation``: another run tries what has changed and what survived. The exit code is 1 where less than 85 % are
-killed or a survivor has no reason in ``survivors.toml``.
+killed, a survivor has no reason in ``survivors.toml``, or a test that killed one fails without it.
 """
 
 import argparse
 import hashlib
-import os
-import shlex
-import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import Manager, get_context
@@ -17,10 +14,10 @@ from pathlib import Path
 from queue import Queue
 
 import tomllib
-from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import TestOutcome, WorkItem, WorkResult
 
+from tests.mutation import trees
 from tests.mutation.reach import Reach
 from tests.mutation.sample import ROOMS, Mutant, sample
 
@@ -28,8 +25,6 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "mutation"
 REASONS = Path(__file__).with_name("survivors.toml")
 BAR = 0.85
-TIMEOUT = 600
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "build", "site", "__pycache__", ".*_cache", ".hypothesis")
 
 
 def main() -> int:
@@ -46,7 +41,10 @@ def main() -> int:
         reach = Reach.read(ROOT, options.coverage, options.times)
         _try({job: mutant for job, mutant in chosen.items() if job not in killed}, reach, session, options.workers)
         results = dict(session.results)
-    return report([(mutant, results[job]) for job, mutant in chosen.items()])
+    code = report([(mutant, results[job]) for job, mutant in chosen.items()])
+    unsound = trees.failing_anyway(trees.copy(ROOT, FOLDER / "tree0"), (results[job] for job in chosen))
+    print(*(f"fails without a mutant: {test}" for test in sorted(unsound)), sep="\n")
+    return int(code or bool(unsound))
 
 
 def _job(mutant: Mutant) -> str:
@@ -59,33 +57,18 @@ def _try(mutants: dict[str, Mutant], reach: Reach, session: WorkDB, workers: int
     known = {item.job_id for item in session.work_items}
     session.add_work_items(WorkItem.single(job, mutants[job].spec) for job in mutants.keys() - known)
     with Manager() as manager:
-        trees: Queue[Path] = manager.Queue()
+        copies: Queue[Path] = manager.Queue()
         for number in range(workers):
-            tree = FOLDER / f"tree{number}"
-            shutil.rmtree(tree, ignore_errors=True)
-            shutil.copytree(ROOT, tree, ignore=NOT_COPIED)
-            trees.put(tree)
+            copies.put(trees.copy(ROOT, FOLDER / f"tree{number}"))
         spawn = get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_enter, initargs=(trees,)) as pool:
-            running = {pool.submit(_meet, job, mutant, reach.tests(mutant)): job for job, mutant in mutants.items()}
+        with ProcessPoolExecutor(workers, mp_context=spawn, initializer=trees.enter, initargs=(copies,)) as pool:
+            running = {
+                pool.submit(trees.meet, mutant.spec, reach.tests(mutant)): job for job, mutant in mutants.items()
+            }
             for number, done in enumerate(as_completed(running), 1):
                 job, result = running[done], done.result()
                 session.set_result(job, result)
                 print(f"{number}/{len(running)} {_verdict(result):9} {mutants[job].key}", flush=True)
-
-
-def _enter(trees: Queue[Path]) -> None:
-    tree = trees.get()
-    os.chdir(tree)
-    os.environ["PYTHONPATH"] = str(tree)
-
-
-def _meet(job: str, mutant: Mutant, tests: list[str]) -> WorkResult:
-    names = FOLDER / f"{job}.tests"
-    names.write_text("\n".join(tests), encoding="utf-8")
-    quick = "-x -q --no-header --tb=line --hypothesis-profile=mutants-python -p no:cacheprovider"
-    command = f"{shlex.quote(sys.executable)} -m pytest {quick} @{names}" if tests else "true"
-    return mutate_and_test([mutant.spec], command, TIMEOUT)
 
 
 def _verdict(result: WorkResult) -> str:
