@@ -1,11 +1,14 @@
 """A small collection of scenes behind the explorer, and the page as tests use it: keys, pointers, what it shows."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import browser_common
 import pytest
@@ -163,9 +166,8 @@ class Page:
 
     def asked(self, path: str, **parameters: Any) -> Any:
         """An answer of the server, without the code of the page."""
-        import httpx
-
-        return httpx.get(f"{self.url}api/{path}", params=parameters, timeout=30).raise_for_status().json()
+        with urlopen(f"{self.url}api/{path}?{urlencode(parameters)}", timeout=60) as answer:
+            return json.load(answer)
 
     def rungs(self, lens: str, **query: str) -> list[dict[str, Any]]:
         """The items of a ladder, from the server."""
