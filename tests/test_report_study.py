@@ -135,7 +135,7 @@ def test_tables_of_the_terminal_show_means_over_seeds_beside_the_model_without_a
 
 
 def test_tables_of_the_terminal_mark_what_beats_every_other_geometry(study):
-    (first, second), metric = study.findings.geometries(study.cells[0].dim), study.contrasts[0].metric
+    metric = study.contrasts[0].metric
     marked = {}
     for sign in (-1, 1):
         ends = Interval(*sorted((0.1 * sign, 0.2 * sign)))

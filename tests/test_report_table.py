@@ -13,8 +13,8 @@ from hiergeo.evaluation import Comparison, Result
 from hiergeo.findings import Contrast
 from hiergeo.metrics import Interval
 from hiergeo.report import comparison_table, result_table
-from hiergeo.report.tables import comparison_tables
 from hiergeo.report.charts import ticks
+from hiergeo.report.tables import comparison_tables
 from hiergeo.report.words import label, listing, number, short_model
 
 
@@ -106,7 +106,7 @@ def test_a_table_too_wide_is_several_that_keep_every_geometry(pairs, width, part
     tables = list(comparison_tables(pairs, width))
     headings = [[str(column.header) for column in table.columns[1:]] for table in tables]
     assert [len(names) for names in headings] == parts
-    assert sum(headings, []) == GEOMETRIES
+    assert [name for names in headings for name in names] == GEOMETRIES
     assert [bool(str(table.caption)) for table in tables] == [False] * (len(parts) - 1) + [True]
     first = pairs.results[0]
     for table in tables:
