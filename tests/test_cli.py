@@ -1,6 +1,8 @@
 """The command line as a user meets it: outputs, exit codes, one sentence instead of a traceback."""
 
 import json
+import runpy
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -236,3 +238,11 @@ def test_data_has_no_options_that_do_nothing(run, verb, option):
     code, _, err = run("data", *verb, option, 1)
     assert code == 2
     assert option in err
+
+
+def test_the_module_is_the_command_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["hiergeo", "data", "check", "nosuch.csv"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("hiergeo", run_name="__main__")
+    assert stop.value.code == 2
+    assert "nosuch.csv" in capsys.readouterr().err

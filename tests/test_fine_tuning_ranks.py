@@ -195,6 +195,88 @@ def test_a_stranger_at_the_port_is_no_process_of_the_training(hello, said, envir
         assert line.recv(1) == b""
 
 
+@pytest.fixture
+def pair():
+    """Two processes of one training, with a line between them, as far as one process can play both."""
+    ends = socket.socketpair()
+    peers = [ranks.Peers(ranks.Place(rank, 2, rank, "there", 1), {1 - rank: line}) for rank, line in enumerate(ends)]
+    yield peers
+    for each in peers:
+        each.close()
+
+
+def test_the_end_of_a_process_is_news_to_the_other_and_its_leave_is_not(pair):
+    first, second = pair
+    first._begin_to_watch()
+    second.close()
+    assert first.lost(60)
+    assert first.gone == 1
+    assert first.sentence().startswith("process 1 of 2 processes at there:1 ended")
+
+
+def test_a_process_that_is_done_may_go(pair):
+    first, second = pair
+    first._begin_to_watch()
+    second.part()
+    second.close()
+    first._watch.join(60)
+    assert not first._watch.is_alive()
+    assert (first.lost(0), first.gone) == (False, None)
+
+
+def test_the_name_of_a_dead_process_is_passed_on(pair):
+    first, second = pair
+    second._begin_to_watch()
+    first._tell_all(7)
+    assert second.lost(60)
+    assert second.gone == 7
+
+
+def test_a_word_to_a_process_that_is_gone_says_which(pair):
+    first, second = pair
+    second.close()
+    first.lines[1].close()
+    with pytest.raises(UnavailableError, match="process 1 of"):
+        first._tell(1, first.lines[1], 5)
+
+
+@pytest.mark.parametrize(
+    ("error", "gone", "raised"),
+    [
+        (InputError("mine."), True, InputError),
+        (ValueError("a library"), False, ValueError),
+        (ValueError("a library"), True, UnavailableError),
+        (RuntimeError("[gloo] connection closed"), False, UnavailableError),
+        (RuntimeError("out of memory"), False, RuntimeError),
+    ],
+)
+def test_errors_of_libraries_are_those_of_a_dead_process_where_one_is_dead(pair, monkeypatch, error, gone, raised):
+    monkeypatch.setattr(ranks, "VERDICT", 0)
+    first, _ = pair
+    if gone:
+        first.gone = 1
+        first._lost.set()
+    with pytest.raises(raised) as caught, ranks._broken_off(first.here, first):
+        raise error
+    assert type(caught.value) is raised
+
+
+def test_words_come_whole_or_not_at_all():
+    one, other = socket.socketpair()
+    with one, other:
+        one.sendall(ranks.WORD.pack(-5)[:1])
+        one.sendall(ranks.WORD.pack(-5)[1:] + ranks.WORD.pack(70000))
+        assert (ranks._word(other), ranks._word(other)) == (-5, 70000)
+        one.sendall(b"\0\0")
+        one.close()
+        assert ranks._word(other) is None
+
+
+def test_one_process_joins_nobody(environment):
+    with ranks.joined("cpu"):
+        assert not ranks.dist.is_initialized()
+
+
 @pytest.mark.slow
 @gloo
 @pytest.mark.parametrize(
