@@ -1,13 +1,19 @@
 """The command line as a user meets it: outputs, exit codes, one sentence instead of a traceback."""
 
 import json
+import runpy
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hiergeo import datasets
+from hiergeo.cli import data
 from hiergeo.cli._io import load_data
-from hiergeo.datasets import scenes
+from hiergeo.datasets import Hierarchy, ImageRef, Row, hierarcaps, scenes
 from hiergeo.datasets.scenes import world
+from hiergeo.errors import UnavailableError
 
 
 def metrics(path: Path) -> dict:
@@ -85,6 +91,38 @@ def test_info_and_data_list(run, tmp_path):
     assert "torch" in printed
     assert json.loads(out.read_text())["info"]["kernels"]
     assert "scenes" in run("data", "list")[1]
+
+
+def test_datasets_are_listed_with_their_sizes_or_with_what_is_missing(run, tmp_path, monkeypatch):
+    chain = Row(0, ("a", "b", "c"), None, 0)
+    held = Hierarchy("scenes", "test", (chain, replace(chain, row_id=1)), (ImageRef(0, lambda: None),))
+
+    def load(name: str, split: str) -> Hierarchy:
+        if (name, split) == ("scenes", "test"):
+            return held
+        raise UnavailableError(f"no {split} here.")
+
+    monkeypatch.setattr(datasets, "load", load)
+    code, printed, _ = run("data", "list", "--json", tmp_path / "sizes.json")
+    assert code == 0
+    assert metrics(tmp_path / "sizes.json") == {"scenes/test": 2}
+    rows = [line.split() for line in printed.splitlines()]
+    assert ["scenes", "test", "2", "1", "3"] in rows
+    assert ["hierarcaps", "expanded-train", "-", "-", "-"] in rows
+    assert "hierarcaps expanded-train: no expanded-train here." in printed
+
+
+@pytest.mark.parametrize(("words", "kind"), [(("hierarcaps",), "own"), ((), "own"), (("hyperlex",), "public")])
+def test_a_dataset_is_fetched_from_where_it_is(run, tmp_path, monkeypatch, words, kind):
+    files = {"own": [tmp_path / "a.csv"], "public": [tmp_path / "b.txt", tmp_path / "c.txt"]}
+    monkeypatch.setattr(data, "PUBLIC", {"hyperlex": ()})
+    monkeypatch.setattr(data, "fetch_public", lambda name, progress: files["public"])
+    monkeypatch.setattr(hierarcaps, "fetch", lambda what, progress: files["own"])
+    code, printed, _ = run("data", "fetch", *words, "--json", tmp_path / "files.json")
+    assert code == 0
+    assert printed.startswith(f"{len(files[kind])} files in ")
+    told = json.loads((tmp_path / "files.json").read_text())
+    assert told == {"metrics": {"files": len(files[kind])}, "files": list(map(str, files[kind]))}
 
 
 def test_data_check_exits_with_2_on_defects(run, tmp_path):
@@ -200,3 +238,11 @@ def test_data_has_no_options_that_do_nothing(run, verb, option):
     code, _, err = run("data", *verb, option, 1)
     assert code == 2
     assert option in err
+
+
+def test_the_module_is_the_command_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["hiergeo", "data", "check", "nosuch.csv"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("hiergeo", run_name="__main__")
+    assert stop.value.code == 2
+    assert "nosuch.csv" in capsys.readouterr().err

@@ -15,7 +15,8 @@ import torch
 from explorer_served import build_items
 from serving_common import process
 
-from hiergeo import explorer
+from hiergeo import explorer, serving
+from hiergeo.cli.explore import tell_exported
 
 pytest.importorskip("uvicorn")
 
@@ -56,6 +57,56 @@ def test_what_cannot_be_explored_is_refused_in_a_sentence(run, folder, monkeypat
     assert printed == ""
     assert named in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "opened", "secret"),
+    [((), False, None), (("--open",), True, None), (("--no-open", "--token", TOKEN), False, TOKEN)],
+)
+def test_the_verb_serves_a_collection_at_the_address_it_prints(run, folder, monkeypatch, words, opened, secret) -> None:
+    from starlette.testclient import TestClient
+
+    seen, answers = [], []
+
+    def serve(app, bound, limits, ready):
+        ready(lambda: None)
+        client = TestClient(app, base_url=f"http://127.0.0.1:{bound.getsockname()[1]}")
+        answers.append((bound.getsockname()[1], client.get("/api/collection").status_code))
+
+    monkeypatch.setattr(serving, "serve", serve)
+    monkeypatch.setattr("webbrowser.open", seen.append)
+    code, out, err = run("explore", folder, "-g", "euclidean", "-g", "lorentz:-1", "--port", 0, *words)
+    ((port, status),) = answers
+    url = f"http://127.0.0.1:{port}" + (f"/#token={secret}" if secret else "")
+    assert (code, status) == (0, 401 if secret else 200)
+    assert out.startswith("Exploring 80 items (")
+    assert "lorentz:-1" in out
+    assert out.split()[-1] == url
+    assert seen == ([url] if opened else [])
+    assert all(line.startswith("Note: ") for line in err.splitlines())
+
+
+def test_the_demonstration_is_what_demo_opens(run, folder, monkeypatch) -> None:
+    asked = []
+
+    def opened(device: str) -> explorer.Collection:
+        asked.append(device)
+        return explorer.open_collection([folder])
+
+    monkeypatch.setattr(explorer, "open_demo", opened)
+    monkeypatch.setattr(serving, "serve", lambda app, bound, limits, ready: ready(lambda: None))
+    code, out, _ = run("explore", "--demo", "--no-open", "--port", 0, "--device", "cpu")
+    assert (code, asked) == (0, ["cpu"])
+    assert out.startswith("Exploring 80 items (")
+
+
+@pytest.mark.parametrize(("items", "pictures", "part"), [(50, 0, "50 of 1,200 items"), (1200, 7, "1,200 items")])
+def test_an_export_is_told_with_what_it_left_out(capsys, tmp_path, items, pictures, part) -> None:
+    tell_exported(explorer.Exported(tmp_path, items, 1200, 9, 2_340_000, pictures, 96, 80))
+    out, err = capsys.readouterr()
+    assert out.startswith(f"Exported {part}, 2.3 MB in 9 files")
+    assert ("pictures" in err) == (pictures > 0)
+    assert str(tmp_path) in err
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ import os
 
 import numpy as np
 import pytest
+import study_common
 from training_common import ITEMS, captions, chains
 
-from hiergeo import datasets
+from hiergeo import adapters, datasets
 from hiergeo.cli import study
 from hiergeo.storage.locks import locked
 
@@ -48,6 +49,16 @@ def test_a_study_as_csv(run, tmp_path, pages):
     found = {f"{row['geometry']}/d{row['dim']}/{row['metric']}": float(row["mean"]) for row in rows}
     assert found == pytest.approx(metrics, nan_ok=True)
     assert str(page) in err
+
+
+def test_a_split_is_embedded_by_the_model_that_the_study_is_of(tmp_path):
+    settings = study_common.StudySettings(device="cpu", batch_size=7)
+    found = study._chains("train", adapters.load("tiny", device="cpu"), "scenes", 6, False, settings)
+    rows = datasets.load("scenes", "train", count=6).rows
+    assert found.captions == {text for row in rows for text in (*row.positive, *row.negative)}
+    for row, places in zip(rows, found.positive, strict=True):
+        wanted = adapters.load("tiny", device="cpu").encode_text(list(row.positive))
+        np.testing.assert_allclose(found.text[places].numpy(), wanted.numpy(), atol=1e-5)
 
 
 def test_without_a_dimension_it_is_that_of_the_model():

@@ -4,9 +4,16 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from training_common import ITEMS, captions, chains, stored
 
 from hiergeo import adapters, datasets
+from hiergeo.cli import train
+from hiergeo.errors import InputError
+from hiergeo.evaluation import Result
+from hiergeo.metrics import Interval
+from hiergeo.training import EvalRecord, Summary
+from hiergeo.training.summary import Change
 
 
 @pytest.fixture
@@ -130,3 +137,69 @@ def test_divergence_leaves_the_last_good_head_and_exits_with_2(run, file, tmp_pa
     assert "with the batch of rows" in err
     assert "last good one" in err
     assert training.load_space(out).geometry.spec == "euclidean"
+
+
+def look(step: int, tau_d: float) -> EvalRecord:
+    return EvalRecord(step, {}, {"total": 0.5 + step}, tau_d, (0.1, 0.2), (-1.0,))
+
+
+def summary() -> Summary:
+    """Made-up numbers: only the baselines and metrics of the second result matter."""
+    result = Result({"tau_d": 0.75}, {"model": "made up"}, {}, {}, baselines={"tau_d": {"length": 0.625}})
+    changes = {"tau_d": Change(0.25, 0.75, Interval(0.4, 0.6)), "precision": Change(0.5, 0.375, Interval(-0.2, 0.1))}
+    return Summary(result, result, changes, {"similarity_change": 0.0625})
+
+
+def test_the_report_is_of_the_step_that_was_kept():
+    history = [look(0, 0.1), look(5, 0.8), look(10, 0.3)]
+    told = train.report(history, 5, "3 rows", {"steps": 10}, summary())
+    assert told["metrics"] == {
+        "validation_total": 5.5,
+        "validation_tau_d": 0.8,
+        "tau_d": 0.75,
+        "precision": 0.375,
+        "tau_d_before": 0.25,
+        "precision_before": 0.5,
+        "similarity_change": 0.0625,
+    }
+    assert told["intervals"] == {"tau_d": [0.4, 0.6], "precision": [-0.2, 0.1]}
+    assert told["baselines"] == {"tau_d": {"length": 0.625}}
+    assert [each["step"] for each in told["history"]] == [0, 5, 10]
+    alone = train.report(history, 10, None, {}, None)
+    assert (alone["metrics"], alone["intervals"]) == ({"validation_total": 10.5, "validation_tau_d": 0.3}, {})
+
+
+def test_what_changed_is_shown_before_and_after(capsys):
+    history = [look(0, 0.1), look(5, 0.8), look(10, 0.3)]
+    train.show(history, 5, "3 rows are test data.", summary(), "head: there")
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "validation tau_d 0.1000 0.8000" in lines
+    assert "tau_d 0.2500 0.7500 +0.4000 to +0.6000 0.6250" in lines
+    assert "precision 0.5000 0.3750 -0.2000 to +0.1000" in lines
+    assert any(line.endswith(" 0.0625") for line in lines)
+    assert lines[-2:] == ["Trained on test data: 3 rows are test data.", "head: there"]
+    train.show(history, 10, None, None, "head: there")
+    _, *others = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert others == ["validation tau_d 0.1000 0.3000", "head: there"]
+
+
+def test_labelled_images_are_those_of_a_folder_that_the_judge_can_see(tmp_path):
+    for name in ("red_circle", "blue_ring"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (32, 32), name.partition("_")[0]).save(tmp_path / name / "a.png")
+    judge = adapters.load("tiny", device="cpu")
+    assert train.labelled_images(None, judge) is None
+    found = train.labelled_images(str(tmp_path), judge)
+    assert (sorted(found.classes), len(found.images)) == (["blue ring", "red circle"], 2)
+    with pytest.raises(InputError, match="--evaluate"):
+        train.labelled_images(str(tmp_path), None)
+    with pytest.raises(InputError):
+        train.labelled_images(str(tmp_path), stored(tmp_path / "stored.npz"))
+
+
+@pytest.mark.parametrize(
+    ("data", "named", "split"),
+    [("hierarcaps", None, "expanded-train"), ("scenes", None, "train"), ("hierarcaps", "test", "test")],
+)
+def test_the_split_to_train_on(data, named, split):
+    assert train.chosen_split(data, named) == split

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from port_common import reserved_port
@@ -193,6 +194,86 @@ def test_a_stranger_at_the_port_is_no_process_of_the_training(hello, said, envir
             pass
     with strangers[0] as line, suppress(ConnectionResetError):
         assert line.recv(1) == b""
+
+
+@pytest.fixture
+def pair(monkeypatch):
+    """Two processes of one training, with a line between them, as far as one process can play both."""
+    monkeypatch.setattr(ranks, "GRACE", 600.0)  # whoever learns that the other is gone would end the tests
+    ends = socket.socketpair()
+    peers = [ranks.Peers(ranks.Place(rank, 2, rank, "there", 1), {1 - rank: line}) for rank, line in enumerate(ends)]
+    yield peers
+    for each in peers:
+        each.close()
+
+
+def test_the_end_of_a_process_is_news_to_the_other_and_its_leave_is_not(pair):
+    first, second = pair
+    first._begin_to_watch()
+    second.close()
+    assert first.lost(60)
+    assert first.gone == 1
+    assert first.sentence().startswith("process 1 of 2 processes at there:1 ended")
+
+
+def test_a_process_that_is_done_may_go(pair):
+    first, second = pair
+    first._begin_to_watch()
+    second.part()
+    second.close()
+    first._watch.join(60)
+    assert not first._watch.is_alive()
+    assert (first.lost(0), first.gone) == (False, None)
+
+
+def test_the_name_of_a_dead_process_is_passed_on(pair):
+    first, second = pair
+    second._begin_to_watch()
+    first._tell_all(7)
+    assert second.lost(60)
+    assert second.gone == 7
+
+
+def test_a_word_to_a_process_that_is_gone_says_which(pair):
+    first, second = pair
+    second.close()
+    first.lines[1].close()
+    with pytest.raises(UnavailableError, match="process 1 of"):
+        first._tell(1, first.lines[1], 5)
+
+
+@pytest.mark.parametrize(
+    ("error", "gone", "raised"),
+    [
+        (InputError("mine."), True, InputError),
+        (ValueError("a library"), False, ValueError),
+        (ValueError("a library"), True, UnavailableError),
+        (RuntimeError("[gloo] connection closed"), False, UnavailableError),
+        (RuntimeError("out of memory"), False, RuntimeError),
+    ],
+)
+def test_errors_of_libraries_are_those_of_a_dead_process_where_one_is_dead(pair, monkeypatch, error, gone, raised):
+    monkeypatch.setattr(ranks, "VERDICT", 0)
+    first, _ = pair
+    if gone:
+        first.gone = 1
+        first._lost.set()
+    with pytest.raises(raised) as caught, ranks._broken_off(first.here, first):
+        raise error
+    assert type(caught.value) is raised
+
+
+def test_words_come_whole_or_not_at_all():
+    sent = iter([ranks.WORD.pack(-5)[:1], ranks.WORD.pack(-5)[1:3], ranks.WORD.pack(-5)[3:], b"\0\0", b""])
+    line = SimpleNamespace(recv=lambda size: next(sent))
+    assert ranks._word(line) == -5
+    assert ranks._word(line) is None
+    assert list(sent) == []
+
+
+def test_one_process_joins_nobody(environment):
+    with ranks.joined("cpu"):
+        assert not ranks.dist.is_initialized()
 
 
 @pytest.mark.slow

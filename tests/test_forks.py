@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from native_problems import MISSING
+
+from hiergeo import _threads
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -99,3 +102,20 @@ def test_every_operation_runs_in_a_forked_child(native: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+def test_a_child_lets_torch_compute_on_one_thread(monkeypatch):
+    told, registered = [], []
+    monkeypatch.setattr(os, "register_at_fork", lambda **hooks: registered.append(hooks))
+    _threads.compute_alone_in_children()
+    ((name, hook),) = registered.pop().items()
+    assert name == "after_in_child"
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(set_num_threads=told.append))
+    hook()
+    assert told == [1]
+    monkeypatch.delitem(sys.modules, "torch")
+    hook()
+    assert told == [1]
+    monkeypatch.delattr(os, "register_at_fork")
+    _threads.compute_alone_in_children()
+    assert not registered

@@ -15,8 +15,10 @@ from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import embed
 from hiergeo.geometry import Space
 from hiergeo.metrics import Interval
-from hiergeo.report import curves, disk, write_study
+from hiergeo.report import curves, disk, study_tables, write_study
 from hiergeo.report.curves import representative, roc_figure, shown, validation_loss
+from hiergeo.report.tables import contrast_table
+from hiergeo.report.words import label
 from hiergeo.study import Study
 from hiergeo.training import HeadModel, from_hierarchy
 from hiergeo.training.chains import split_groups
@@ -106,6 +108,62 @@ def test_stars_are_the_winners_of_the_study(study, tmp_path):
         assert not won.findings.is_best(metric, second.geometry, second.dim)
     page = read(write_study(won, tmp_path / "page.html", images=1))
     assert len([cell for cell in page.having("td") if cell.get("class") == "best"]) == len(contested)
+
+
+def rows_of(table) -> list[list[str]]:
+    """The cells of a table of the terminal, row by row."""
+    return [list(map(str, row)) for row in zip(*(column.cells for column in table.columns), strict=True)]
+
+
+def written(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+def test_tables_of_the_terminal_show_means_over_seeds_beside_the_model_without_a_head(study):
+    table, *_ = study_tables(study)
+    rows = {row[0].partition("\n")[0]: row[1:] for row in rows_of(table)}
+    frozen = study.before["euclidean"].metrics
+    for metric in ("tau_d", "precision", "auroc", "similarity_change"):
+        before, *figures = rows[label(metric)]
+        assert before == (written(frozen[metric]) if metric in frozen else "-")
+        for cell, figure in zip(study.cells, figures, strict=True):
+            seeds = [run.metrics[metric] for run in cell.runs]
+            mean, spread = figure.split("\n")
+            assert mean.rstrip("*") == written(np.mean(seeds))
+            assert spread == f"±{written(np.std(seeds, ddof=1))}"
+    assert rows["learning rate"] == ["", "0.005", "0.005"]
+
+
+def test_tables_of_the_terminal_mark_what_beats_every_other_geometry(study):
+    metric = study.contrasts[0].metric
+    marked = {}
+    for sign in (-1, 1):
+        ends = Interval(*sorted((0.1 * sign, 0.2 * sign)))
+        won = replace(study.contrasts[0], simultaneous=ends, difference=0.15 * sign, test=None)
+        table, *others = study_tables(replace(study, findings=replace(study.findings, contrasts=(won,))))
+        assert len(others) == 1
+        *_, a, b = next(row for row in rows_of(table) if row[0].partition("\n")[0] == label(metric))
+        marked[sign] = ["*" in a, "*" in b]
+        assert sum("*" in cell for row in rows_of(table) for cell in row) == 1
+    assert marked == {1: [True, False], -1: [False, True]}
+    none = replace(study, findings=replace(study.findings, contrasts=()))
+    assert not any("*" in cell for table in study_tables(none) for row in rows_of(table) for cell in row)
+
+
+def test_only_decided_differences_have_a_table(study):
+    one, other, *_ = study.contrasts
+    decided = replace(
+        one, difference=-0.15, interval=Interval(-0.18, -0.12), simultaneous=Interval(-0.2, -0.1), test=None
+    )
+    open_still = replace(other, simultaneous=Interval(-0.1, 0.1))
+    findings = replace(study.findings, contrasts=(open_still, decided))
+    table = contrast_table(replace(study, findings=findings))
+    figures = ["−0.1500", "−0.1800 to −0.1200", "−0.2000 to −0.1000"]
+    assert rows_of(table) == [[str(one.dim), label(one.metric), one.a, one.b, *figures]]
+    (a,), (b,) = (column._cells for column in table.columns[2:4])
+    assert [str(name.style) for name in (a, b)] == ["", "bold"]
+    assert contrast_table(replace(study, findings=replace(findings, contrasts=(open_still,)))) is None
+    assert len(list(study_tables(replace(study, findings=replace(findings, contrasts=(open_still,)))))) == 1
 
 
 def test_changes_are_paired_with_the_frozen_model(study):

@@ -14,6 +14,7 @@ from hiergeo.findings import Contrast
 from hiergeo.metrics import Interval
 from hiergeo.report import comparison_table, result_table
 from hiergeo.report.charts import ticks
+from hiergeo.report.tables import comparison_tables
 from hiergeo.report.words import label, listing, number, short_model
 
 
@@ -94,6 +95,47 @@ def test_pairs_table_is_turned_and_loses_no_figure(pairs):
         for metric in result.intervals:
             if metric != "tau_d":
                 assert number(result.metrics[metric]) in text
+
+
+@pytest.mark.parametrize(
+    ("width", "parts"),
+    [(84, [4]), (83, [3, 1]), (70, [3, 1]), (69, [2, 2]), (56, [2, 2]), (55, [1, 1, 1, 1]), (10, [1, 1, 1, 1])],
+)
+def test_a_table_too_wide_is_several_that_keep_every_geometry(pairs, width, parts):
+    """Names take 24 columns and the edges 4; the widest figure is the 12 letters of "construction", and a gap is 2."""
+    tables = list(comparison_tables(pairs, width))
+    headings = [[str(column.header) for column in table.columns[1:]] for table in tables]
+    assert [len(names) for names in headings] == parts
+    assert [name for names in headings for name in names] == GEOMETRIES
+    assert [bool(str(table.caption)) for table in tables] == [False] * (len(parts) - 1) + [True]
+    first = pairs.results[0]
+    for table in tables:
+        place = GEOMETRIES.index(str(table.columns[1].header))
+        figures = dict(zip(map(str, table.columns[0].cells), map(str, table.columns[1].cells), strict=True))
+        found = next(each for name, each in figures.items() if name.partition("\n")[0] == label("auroc_margin"))
+        assert found.partition("\n")[0].rstrip("*") == number(pairs.results[place].metrics["auroc_margin"])
+    named = next(str(name) for name in tables[0].columns[0].cells if str(name).startswith(label("auroc") + "\n"))
+    assert named.endswith(number(first.baselines["auroc"]["length"]))
+
+
+def test_few_metrics_make_one_table_at_any_width(comparison):
+    (table,) = comparison_tables(comparison, 10)
+    assert [str(each) for each in table.columns[0].cells][: len(GEOMETRIES)] == GEOMETRIES
+
+
+def test_a_baseline_is_named_where_the_heading_cannot_name_it(comparison):
+    first = comparison.results[0]
+    known = {"tau_d": {"length": 0.25}, "precision": {"chance": 0.125}, "recall": {}}
+    table = result_table(replace(first, baselines=known))
+    rows = {str(name): str(beside) for name, beside in zip(table.columns[0].cells, table.columns[3].cells, strict=True)}
+    assert [rows[label(name)] for name in ("tau_d", "precision", "recall")] == [
+        "words alone 0.2500",
+        "chance 0.1250",
+        "-",
+    ]
+    alone = result_table(replace(first, baselines={"tau_d": {"length": 0.25}}))
+    assert [str(each) for each in alone.columns[3].cells][list(first.metrics).index("tau_d")] == "0.2500"
+    assert len(result_table(replace(first, baselines={})).columns) == 3
 
 
 def test_winner_is_marked_with_its_other_chart(comparison):

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from review_common import ROWS, built
 
-from hiergeo import datasets, review
+from hiergeo import datasets, review, serving
+from hiergeo.cli.review import tell
 from hiergeo.construction.card import Provenance, read_card, write_card
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.leakage import Leakage
@@ -21,7 +22,7 @@ from hiergeo.datasets import chains
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.review.decisions import FILE
 from hiergeo.review.desk import Desk, StaleError, version_of
-from hiergeo.review.export import cohen_kappa, export, summary
+from hiergeo.review.export import Agreement, Reviewed, cohen_kappa, export, summary
 from hiergeo.storage.locks import HeldError
 
 
@@ -280,3 +281,55 @@ def test_the_verb_exports(folder, run, tmp_path):
     assert code == 0
     assert "1 of 3 chains accepted" in out
     assert json.loads((tmp_path / "r.json").read_text())["metrics"]["accepted"] == 1
+
+
+def test_the_verb_says_what_a_review_came_to(capsys, tmp_path):
+    pairs = (
+        Agreement(("Anna", "Ben"), 4, 0.75, 0.5),
+        Agreement(("Anna", "Cleo"), 2, 1.0, math.nan),
+        Agreement(("Ben", "Cleo"), 0, math.nan, math.nan),
+    )
+    tell(Reviewed(tmp_path, 1200, 1000, 30, {"odd": 5, "": 7}, 188, 2, agreement=pairs))
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("1,000 of 1,200 chains accepted (30 of them edited)")
+    assert first.endswith(str(tmp_path / "reviewed.csv"))
+    assert lines[0] == "12 rejected, 188 undecided, 2 disputed"
+    assert [line.partition(":")[0] for line in lines[1:]] == ["Anna and Ben", "Anna and Cleo"]
+    assert ("4 chains, 75.0%" in lines[1], lines[1].endswith("0.50"), lines[2].endswith("not defined")) == (True,) * 3
+    tell(Reviewed(tmp_path, 2, 1, 0, {}, 1, 0))
+    assert "edited" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "opened", "secret"),
+    [((), False, None), (("--open",), True, None), (("--no-open", "--token", "x" * 20), False, "x" * 20)],
+)
+def test_the_verb_serves_the_page_at_the_address_it_prints(folder, run, monkeypatch, words, opened, secret):
+    pytest.importorskip("starlette")
+    from starlette.testclient import TestClient
+
+    seen, answers = [], []
+
+    def serve(app, bound, limits, ready):
+        ready(lambda: None)
+        client = TestClient(app, base_url=f"http://127.0.0.1:{bound.getsockname()[1]}")
+        answers.append((bound.getsockname()[1], client.get("/api/review?reviewer=Anna").status_code))
+
+    monkeypatch.setattr(serving, "serve", serve)
+    monkeypatch.setattr("webbrowser.open", seen.append)
+    code, out, _ = run("review", folder, "--port", 0, *words)
+    ((port, status),) = answers
+    url = f"http://127.0.0.1:{port}" + (f"/#token={secret}" if secret else "")
+    assert (code, status) == (0, 401 if secret else 200)
+    assert out.startswith("Reviewing 3 chains of ")
+    assert out.split()[-1] == url
+    assert seen == ([url] if opened else [])
+
+
+def test_the_verb_says_that_a_decision_was_cut_short(folder, run):
+    accept(Desk(folder), 0)
+    with (folder / FILE).open("a", encoding="utf-8") as journal:
+        journal.write('{"row": 1')
+    code, _, err = run("review", folder, "--export")
+    assert code == 0
+    assert "9 bytes was cut short" in err

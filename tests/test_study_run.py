@@ -1,5 +1,7 @@
 """A whole small study: the same batches for everyone, rows that are kept apart, pairs of seeds, runs that go wrong."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 
@@ -9,6 +11,7 @@ import torch
 from study_common import GEOMETRIES, SMALL, hierarchy, plan, study
 from training_common import chains, stored
 
+from hiergeo.cli.study import publish_study
 from hiergeo.geometry import parse
 from hiergeo.metrics import crossed_draws, percentile_interval
 from hiergeo.study import StudySettings, conduct, run_study
@@ -199,3 +202,30 @@ def test_leakage_is_carried_to_every_output(tmp_path):
     done = run_study(made, leaky, stored(tmp_path / "base.npz"), hierarchy(), StudySettings(samples=20))
     assert done.leakage == json.loads(done.to_json())["leakage"] == leaky.leakage
     assert "Trained on test data: 1 of 60 rows" in str(done.conclusion)
+
+
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_a_study_is_published_in_every_form(capsys, done, pages, tmp_path, form):
+    numbers, page = tmp_path / "study.json", tmp_path / "study.html"
+    publish_study(done, page, numbers, 3, 0, form)
+    out, err = capsys.readouterr()
+    seeds = {
+        f"{cell.geometry}/d{cell.dim}/{metric}": [run.metrics[metric] for run in cell.runs]
+        for cell in done.cells
+        for metric in cell.metrics
+    }
+    means = {name: np.mean(values) for name, values in seeds.items()}
+    assert json.loads(numbers.read_text())["metrics"] == pytest.approx(means, nan_ok=True)
+    assert pages == [page]
+    if form == "csv":
+        rows = list(csv.DictReader(io.StringIO(out)))
+        found = {f"{row['geometry']}/d{row['dim']}/{row['metric']}": float(row["mean"]) for row in rows}
+        assert found == pytest.approx(means, nan_ok=True)
+        assert str(page) in err
+        return
+    words = " ".join(out.split())
+    assert str(done.conclusion) in words
+    for (geometry, dim), verdict in done.verdicts.items():
+        assert f"{geometry}, dimension {dim}: {' '.join(str(verdict).split())}" in words
+    assert f"{means['euclidean/d4/tau_d']:.3f}".replace("-", "\u2212") in words
+    assert "Page: " in words
