@@ -6,6 +6,8 @@ from explorer_common import Page, fixtures
 
 pytest.importorskip("starlette")
 
+pytestmark = pytest.mark.slow  # a browser
+
 READY = {
     "ladder": ".stage .dot",
     "map": ".view.map canvas",
@@ -300,7 +302,6 @@ def test_a_composition_and_a_comparison_that_is_left_end_well(page):
     assert page.script("return document.querySelector('.moved').ariaBusy") is None
 
 
-@pytest.mark.slow
 def test_nothing_moves_for_those_who_ask_for_stillness(page):
     show(page, "tree", FULL)
     moving = "return getComputedStyle(document.querySelector('.walk .below')).animationName"

@@ -17,6 +17,8 @@ from hiergeo import explorer
 
 pytest.importorskip("starlette")
 
+pytestmark = pytest.mark.slow  # a browser
+
 LENSES = "012"
 
 DOTS = """return [...document.querySelectorAll('.stair .dot')].map((dot) =>

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from mapview_common import drawing, run, serving_files
 
+pytestmark = pytest.mark.slow  # a browser
+
 KAPPAS = [-1, 0, 1]
 IMPORT = "const maths = await import('/page/isometry.js');"
 TILES = """const { choose, squares, Loader, Pace } = await import('/page/levels.js');

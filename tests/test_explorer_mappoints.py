@@ -4,6 +4,8 @@ import pytest
 from browser_common import resize
 from mapview_common import STAGE, drag, drawing, fixtures, opened, press, rested, run, until
 
+pytestmark = pytest.mark.slow  # a browser
+
 address, browser, desk = fixtures()
 
 
@@ -121,7 +123,6 @@ def test_many_points_are_loaded_and_drawn_a_part_at_a_time(desk, address):
     rested(desk)
 
 
-@pytest.mark.slow
 def test_without_webgl_a_plain_canvas_draws_at_most_twenty_thousand_points(address):
     with drawing("--disable-3d-apis") as browser:
         resize(browser, 1280)

@@ -22,6 +22,8 @@ from mapview_common import (
     until,
 )
 
+pytestmark = pytest.mark.slow  # a browser
+
 address, browser, desk = fixtures()
 
 
@@ -294,7 +296,6 @@ def test_a_map_of_another_version_is_loaded_anew(desk, address):
     assert not desk.find_elements("css selector", ".map-waiting")
 
 
-@pytest.mark.slow
 def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose(browser, address):
     resize(browser, 390, 700)
     browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})

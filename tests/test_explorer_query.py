@@ -11,6 +11,8 @@ from hiergeo import explorer, search
 
 pytest.importorskip("starlette")
 
+pytestmark = pytest.mark.slow  # a browser
+
 collection, files, page = fixtures()
 
 WATCH = """window.sent = [];

@@ -22,6 +22,8 @@ from hiergeo.explorer import export_page
 from hiergeo.explorer.export import CAPTION
 from hiergeo.explorer.mapping import build_map
 
+pytestmark = pytest.mark.slow  # a browser
+
 __all__ = ["browser"]
 
 ASKED = [0, 9, 41, ROWS - 1]
@@ -230,7 +232,6 @@ def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
     assert {status for _, status in site.statuses} <= {200, 304}
 
 
-@pytest.mark.slow
 def test_what_is_hostile_in_captions_is_text(page, site) -> None:
     captions = [each["caption"] for each in asked(page, "return source.items(['1', '2', '3', '4'])")]
     assert captions[:2] + captions[3:] == [HOSTILE[1], HOSTILE[2], HOSTILE[4]]

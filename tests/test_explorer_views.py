@@ -13,6 +13,8 @@ from hiergeo import explorer, search
 
 pytest.importorskip("starlette")
 
+pytestmark = pytest.mark.slow  # a browser
+
 EDGES = """return [...document.querySelectorAll(arguments[0] + ' li')].map((each) => [
   each.querySelector('bdi').textContent,
   each.querySelector('.between b').textContent,
@@ -302,7 +304,6 @@ def test_what_was_asked_for_last_is_kept(page):
     assert held == [["b", "a"], ["c"], "secret"]
 
 
-@pytest.mark.slow
 def test_a_query_too_long_for_a_link_comes_back_by_the_history(page):
     long = "a ring " + "and a star " * 200
     value = "return document.getElementById('query').value"

@@ -176,6 +176,7 @@ def compiled(measure: Callable[..., object], backend: str = "aot_eager", **optio
     return torch.compile(measure, fullgraph=True, backend=backend, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("curvature", [-0.3, 0.7, "learnt"])
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_compiles_without_breaks_with_gradients(name: str, curvature: float | str) -> None:
@@ -193,6 +194,7 @@ def test_compiles_without_breaks_with_gradients(name: str, curvature: float | st
         assert torch.equal(eager, graph)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_searches_compile_without_breaks(name: str) -> None:
     x, y = points(5, seed=0), points(6, seed=1)
@@ -213,6 +215,7 @@ def test_members_and_ladders_compile_without_breaks() -> None:
         compiled(pairwise.ladder)(*climb[:3], -climb[3])
 
 
+@pytest.mark.slow
 def test_compiles_for_any_size_and_refuses_values() -> None:
     y = points(6, seed=1)
     measure = compiled(lambda x: pairwise.cone_margin(x, y, -0.3), dynamic=True)

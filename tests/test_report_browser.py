@@ -11,6 +11,8 @@ import hiergeo
 from hiergeo.auditing import AuditSettings
 from hiergeo.report import write_audit, write_page, write_study
 
+pytestmark = pytest.mark.slow  # a browser
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
@@ -174,7 +176,6 @@ def test_a_page_breaks_no_rule_of_access(browser, shorter, width, scheme):
     assert logged(browser) == []
 
 
-@pytest.mark.slow
 def test_the_page_of_a_study_breaks_no_rule_of_access(browser, address):
     """Its thousands of marks, all alike, are left out."""
     resize(browser, 390)

@@ -17,6 +17,8 @@ from suite_common import PLAN, plan, toys  # noqa: F401 - a fixture
 from hiergeo import suite
 from hiergeo.report import write_leaderboard, write_study
 
+pytestmark = pytest.mark.slow  # a browser
+
 SVG = "{http://www.w3.org/2000/svg}"
 FORMULA = '=HYPERLINK("http://example.org";"click")'
 TURNED = "\u202eabc <b>bold</b>, \u2067x"
@@ -203,7 +205,6 @@ def test_a_picture_that_cannot_be_made_is_told(page):
     assert "picture" in words
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("toys")
 def test_names_of_models_stay_text_in_what_is_saved(page, folder, tmp_path):
     turned = "<img src=x onerror=a> \u202ex"

@@ -9,7 +9,7 @@ from coverage import CoverageData
 
 from tests.mutation.sample import Mutant
 
-BUDGET = 90.0
+BUDGET = 45.0
 """Seconds of processor time that the tests of one mutant may take."""
 
 
