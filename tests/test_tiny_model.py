@@ -179,6 +179,16 @@ def test_images_prefer_true_captions_to_contradicting_ones(
     assert ((true > false).float().mean(0) > 0.75).all()
 
 
+def test_its_loss_is_the_cross_entropy_of_finding_each_other():
+    generator = np.random.default_rng(0)
+    images, texts, scale = generator.normal(size=(5, 3)), generator.normal(size=(5, 3)), 2.5
+    odds = np.exp(scale * images @ texts.T)
+    own = np.diag(odds)
+    expected = -(np.log(own / odds.sum(1)) + np.log(own / odds.sum(0))).mean() / 2
+    found = recipe.contrast(torch.tensor(images), torch.tensor(texts), torch.tensor(scale))
+    assert float(found) == pytest.approx(expected)
+
+
 @pytest.mark.slow
 def test_the_recipe_runs_as_a_program(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hiergeo.adapters.tiny.recipe", "--out", str(tmp_path / "made")]
