@@ -20,15 +20,19 @@ def test_the_head_of_the_demonstration_is_hyperbolic_and_on_the_bundled_model(mo
     assert not torch.equal(made.encode_text(["a circle"]), stored.encode_text(["a circle"]))
 
 
-def test_items_are_captions_with_the_first_scene_that_shows_them_and_pictures(monkeypatch, tmp_path: Path) -> None:
+def test_items_are_captions_with_the_first_scene_that_shows_them(monkeypatch) -> None:
+    monkeypatch.setattr(demo, "SCENES", 60)
+    items, rows = demo.demo_scenes(), scenes.load("test", count=60).rows
+    assert set(items.captions) == {caption for row in rows for caption in row.positive}
+    for caption, scene in zip(items.captions, items.illustrations, strict=True):
+        assert caption in rows[scene].positive
+        assert all(caption not in row.positive for row in rows[:scene])
+
+
+def test_the_index_holds_captions_and_pictures(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(demo, "SCENES", 4)
     monkeypatch.setattr(demo, "PICTURES", 3)
     items = demo.demo_scenes()
-    rows = scenes.load("test", count=4).rows
-    assert set(items.captions) == {caption for row in rows for caption in row.positive}
-    shows = dict(zip(items.captions, items.illustrations, strict=True))
-    assert all(caption in rows[scene].positive for caption, scene in shows.items())
-    assert all(caption not in row.positive for caption, scene in shows.items() for row in rows[:scene])
     model = adapters.load("tiny")
     demo.build_demo(tmp_path, [model], items)
     index = search.open(tmp_path / "0", model=model)
