@@ -140,6 +140,7 @@ mutants: $(VENV)/installed-test
 	$(BIN)/python -m tests.simt.mutants
 
 attack: $(VENV)/kernels
+	HIERGEO_CRASHES=all $(BIN)/python -m pytest --numprocesses 2 tests/durability
 	$(BIN)/python -m tests.attack --log build/attack.log
 
 sanitize: $(VENV)/installed-test

@@ -1,6 +1,7 @@
 """Which tests reach a mutant, by the line contexts of coverage."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,9 @@ from tests.mutation.sample import Mutant
 
 BUDGET = 45.0
 """Seconds of processor time that the tests of one mutant may take."""
+
+FILES = 8
+"""Test files that one mutant meets: collecting more takes longer than running them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +32,7 @@ class Reach:
         return cls(root, data, json.loads(times.read_text(encoding="utf-8")))
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Tests that run the mutated lines, those named after the module first, then the quickest, within `BUDGET`.
+        """Tests that run the mutated lines: from the `FILES` of its name and with most of them, the quickest first.
 
         A line that runs at import alone belongs to every test that runs anything of its file.
         """
@@ -40,8 +44,12 @@ class Reach:
             inside = mutant.spec.definition_name and earlier
             reached = contexts[max(earlier)] if inside else set[str]().union(*contexts.values())
         module = mutant.spec.module_path.stem.strip("_")
+        known = reached & self.seconds.keys()
+        in_file = Counter(test.partition("::")[0] for test in known)
+        files = sorted(in_file, key=lambda file: (module not in file, -in_file[file], file))[:FILES]
         order = sorted(
-            reached & self.seconds.keys(), key=lambda test: (module not in test.split("::")[0], self.seconds[test])
+            (test for test in known if test.partition("::")[0] in files),
+            key=lambda test: (module not in test.partition("::")[0], self.seconds[test]),
         )
         spent, chosen = 0.0, []
         for test in order:
