@@ -27,7 +27,7 @@ help:
 	@echo "make demo      install into $(VENV) and compare geometries on the bundled model; opens a page"
 	@echo "make explore   install into $(VENV) and open the explorer on generated scenes"
 	@echo "make test      install into $(VENV) and run the quick tests: five minutes"
-	@echo "make test-all  run all tests, the CUDA kernels on an emulated GPU and the services included: fifteen minutes"
+	@echo "make test-all  run all tests, the CUDA kernels on an emulated GPU and the services included: twenty minutes"
 	@echo "make test-services  run the tests of Milvus, Ray and MTEB in $(SERVICES)"
 	@echo "make coverage  measure what the quick tests reach, room by room"
 	@echo "make lint      ruff and mypy"
