@@ -88,6 +88,8 @@ def test_what_is_known_of_metrics():
     assert not find_metric("tau_d_unseen").depends_on_curvature
     assert find_metric("recall").discrete
     assert not find_metric("auroc_margin").discrete
+    assert all(metric.control for name, metric in METRICS.items() if "equal_length" in name)
+    assert not find_metric("tau_d").control
     assert find_metric("score_ties").higher_is_better is None
     recall = find_metric("text_to_image_r7")
     assert (recall.name, recall.label, recall.unit) == ("text_to_image_r7", "text to image R@7", "captions")
