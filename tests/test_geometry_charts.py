@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Sphere
+from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Space, Sphere
 from hiergeo.errors import InputError
 from hiergeo.geometry import Geometry
 from hiergeo.geometry.charts import geoopt
@@ -146,3 +146,9 @@ def test_gradients_reach_points_and_curvature_through_the_charts() -> None:
 def test_extra_repr_is_the_spec() -> None:
     assert repr(Lorentz(-0.5)) == "Lorentz(lorentz:-0.5)"
     assert repr(PoincareBall(-0.5, learnable=True)) == "PoincareBall(poincare:-0.5)"
+
+
+@pytest.mark.parametrize("spec", ["euclidean", "lorentz:-0.7", "sphere:0.2", "product:lorentz:-1x4,euclidean:x2"])
+def test_a_batch_of_points_has_the_coordinates_of_its_rows(spec: str) -> None:
+    space, rows = Space(spec), torch.randn(2, 3, 6, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(space.to_ambient(rows), torch.stack([space.to_ambient(each) for each in rows]))
