@@ -32,7 +32,7 @@ class Reach:
         return cls(root, data, json.loads(times.read_text(encoding="utf-8")))
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Tests that run the mutated lines: from the `FILES` of its name and with most of them, the quickest first.
+        """Tests that run the mutated lines: from the `FILES` of its name, of its room and with most of them, the quickest first.
 
         A line that runs at import alone belongs to every test that runs anything of its file.
         """
@@ -46,7 +46,9 @@ class Reach:
         module = mutant.spec.module_path.stem.strip("_")
         known = reached & self.seconds.keys()
         in_file = Counter(test.partition("::")[0] for test in known)
-        files = sorted(in_file, key=lambda file: (module not in file, -in_file[file], file))[:FILES]
+        files = sorted(in_file, key=lambda file: (module not in file, mutant.room not in file, -in_file[file], file))[
+            :FILES
+        ]
         order = sorted(
             (test for test in known if test.partition("::")[0] in files),
             key=lambda test: (module not in test.partition("::")[0], self.seconds[test]),
