@@ -32,7 +32,7 @@ class Reach:
         return cls(root, data, json.loads(times.read_text(encoding="utf-8")))
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Tests that run the mutated lines: from the `FILES` of its name, of its room and with most of them, the quickest first.
+        """Tests that run the mutated lines: in `FILES` files of its name, its room and with most of them.
 
         A line that runs at import alone belongs to every test that runs anything of its file.
         """
