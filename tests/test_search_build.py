@@ -1,5 +1,8 @@
 """Building an index: streams of any kind, resumption, what is refused by its row, and what is left after a failure."""
 
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +15,7 @@ from hiergeo import search
 from hiergeo.errors import InputError, UnavailableError
 from hiergeo.geometry import Space
 from hiergeo.search.shards import read_record
+from hiergeo.search.sources import Batch
 from hiergeo.storage import archives
 
 CAPTIONS = [f"caption {i}" for i in range(200)]
@@ -225,3 +229,23 @@ def test_memory_holds_one_shard_whatever_the_number_of_items(tmp_path, monkeypat
     index = search.build(tmp_path / "i", None, embeddings=blocks(), space=Space("euclidean", False))
     assert len(index) == 1000
     assert all(shard.rows <= index.manifest.full == 64 for shard in index.manifest.shards)
+
+
+def test_every_part_of_a_batch_changes_its_hash():
+    """Resumed builds compare it, so that no shard is taken for one of other inputs."""
+
+    def digest(**changes: object) -> str:
+        made = hashlib.sha256()
+        replace(batch, **changes).hash_into(made)
+        return made.hexdigest()
+
+    batch = Batch(0, 2, ["a", "bc"], None, torch.zeros(2, 3), torch.tensor([0, 1]))
+    other = [
+        digest(captions=["ab", "c"]),
+        digest(embeddings=torch.eye(3)[:2]),
+        digest(ids=torch.tensor([0, 2])),
+        digest(embeddings=None),
+        digest(),
+    ]
+    assert len(set(other)) == len(other)
+    assert digest() == digest(start=7)
