@@ -169,6 +169,7 @@ def test_curvatures_are_clamped_in_place_and_reported() -> None:
     assert clamp_curvature(free) == pytest.approx((-0.7,), rel=1e-6)
     assert clamp_curvature(Lorentz(-99.0)) == clamp_curvature(torch.nn.Linear(2, 2)) == ()
     assert clamp_curvature(Lorentz(-99.0, learnable=True)) == pytest.approx((-10.0,), rel=1e-6)
+    assert clamp_curvature(Lorentz(-3.0, learnable=True), 0.5, 0.5) == pytest.approx((-0.5,), rel=1e-6)
     assert clamp_curvature(Lorentz(-0.001, learnable=True)) == pytest.approx((-0.1,), rel=1e-6)
 
 
