@@ -3,6 +3,7 @@
 import numpy as np
 
 from hiergeo.findings import (
+    Contrast,
     Cube,
     Entry,
     Findings,
@@ -12,7 +13,7 @@ from hiergeo.findings import (
     identity,
     small_samples,
 )
-from hiergeo.metrics import bootstrap_draws
+from hiergeo.metrics import Interval, bootstrap_draws
 
 
 def measured(geometry: str, rows: np.ndarray, metric: str = "recall", seed: int | None = None, samples=400) -> Entry:
@@ -42,3 +43,19 @@ def hits(count: int, extra: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]
     better = base.copy()
     better[np.flatnonzero(base == 0)[:extra]] = 1
     return base, better
+
+
+def trained(values: dict[str, list[float]], metrics: tuple[str, ...] = ("recall",)) -> Cube:
+    """Several seeds of every geometry, each a constant under resampling of the items, the same in every metric."""
+    return Cube(
+        tuple(
+            Entry("m", spec, 8, seed, dict.fromkeys(metrics, value), {name: np.full(200, value) for name in metrics})
+            for spec, each in values.items()
+            for seed, value in enumerate(each)
+        )
+    )
+
+
+def contrast(difference, half, wide, metric="auroc", a="euclidean", b="lorentz:-1"):
+    ends = [Interval(difference - reach, difference + reach) for reach in (half, wide)]
+    return Contrast(metric, 8, a, b, difference, *ends)

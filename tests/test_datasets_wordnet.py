@@ -12,7 +12,7 @@ from hiergeo.datasets import breeds, imagenet, wordnet
 from hiergeo.datasets.wordnet import contracted, load_wordnet, read_synsets, read_tree
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.metrics import Tree
-from hiergeo.storage.files import read_lines
+from hiergeo.storage.texts import read_lines
 
 TABLES = {
     wordnet.EDGES: "dog\tcanine\thyp\ncanine\tcarnivore\thyp\ncat\tcarnivore\thyp\n"

@@ -13,7 +13,8 @@ from hiergeo import _limits, datasets
 from hiergeo.cli.ladder import read_captions
 from hiergeo.datasets import hyperlex, mammals
 from hiergeo.errors import HiergeoError, InputError, UnavailableError
-from hiergeo.storage.files import Inflated, read_text, size_of
+from hiergeo.storage.files import size_of
+from hiergeo.storage.texts import Inflated, read_text
 
 HYPERLEX = "WORD1 WORD2 POS TYPE AVG_SCORE AVG_SCORE_0_10\ncafé drink N hyp-1 5.0 8.5\n"
 READERS = {

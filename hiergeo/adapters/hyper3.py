@@ -24,8 +24,8 @@ from hiergeo.adapters.specs import options_of
 from hiergeo.errors import InputError, reason
 from hiergeo.storage import tensors
 from hiergeo.storage.documents import Anything, Misfit, Number, OrNull, Record, Text
-from hiergeo.storage.files import read_text
 from hiergeo.storage.tensors import Shapes
+from hiergeo.storage.texts import read_text
 
 BACKBONES = {
     "vit_tiny_patch16_224": (192, 3),

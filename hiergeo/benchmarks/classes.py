@@ -19,7 +19,8 @@ from hiergeo.datasets.imagenet import WNID, load_classes, with_names
 from hiergeo.errors import InputError
 from hiergeo.evaluation.retrieval import EmbeddedLabels
 from hiergeo.geometry import Space
-from hiergeo.storage.files import path_of, read_lines
+from hiergeo.storage.files import path_of
+from hiergeo.storage.texts import read_lines
 
 AVERAGING = ("tangent", "normalised")
 """How the prompts of a class become one point.

@@ -13,7 +13,7 @@ from hiergeo.cli._terminal import console, counted, note
 from hiergeo.cli.plans import read_options
 from hiergeo.errors import InputError
 from hiergeo.storage.documents import parse_toml
-from hiergeo.storage.files import read_text
+from hiergeo.storage.texts import read_text
 
 if TYPE_CHECKING:
     from hiergeo.construction import BuildPlan, Built

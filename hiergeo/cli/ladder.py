@@ -16,7 +16,7 @@ from hiergeo.cli._terminal import console, note
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.errors import InputError
 from hiergeo.metrics import ladder as ladder_of
-from hiergeo.storage.files import read_text
+from hiergeo.storage.texts import read_text
 
 Pictures = Annotated[
     list[Path], typer.Argument(help="Image files.", metavar="IMAGE...", show_default=False, callback=options.path)

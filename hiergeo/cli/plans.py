@@ -16,7 +16,8 @@ import typer
 from hiergeo.cli.options import Verb, checked_path
 from hiergeo.errors import InputError, unknown_name
 from hiergeo.storage import documents
-from hiergeo.storage.files import atomic_write_text, read_text
+from hiergeo.storage.files import atomic_write_text
+from hiergeo.storage.texts import read_text
 
 OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite", "resume"})
 """Parameters that say where a result goes, and so are no part of the command that makes it again."""

@@ -16,7 +16,7 @@ from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console, counted
 from hiergeo.cli.index import Folder, app
 from hiergeo.search.stores.places import without_password
-from hiergeo.storage.files import read_lines
+from hiergeo.storage.texts import read_lines
 
 StoreSpec = Annotated[
     str,

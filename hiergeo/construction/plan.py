@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from hiergeo import _limits
 from hiergeo.errors import InputError, check_whole, unknown_name
 from hiergeo.storage.documents import Anything, Misfit, Number, Record, Schema, Text, Whole, parse_toml, toml_text
-from hiergeo.storage.files import path_of, read_text
+from hiergeo.storage.files import path_of
 from hiergeo.storage.secrets import entries, secret_in
+from hiergeo.storage.texts import read_text
 
 FILE = "plan.toml"
 """The plan in the folder of a build."""

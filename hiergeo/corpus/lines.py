@@ -9,7 +9,7 @@ from hiergeo import _limits
 from hiergeo.corpus.samples import Columns, Defect, Read, Sample, UnreadableError, image_file, opened
 from hiergeo.errors import reason
 from hiergeo.storage.documents import parse_json
-from hiergeo.storage.files import not_utf8
+from hiergeo.storage.texts import not_utf8
 
 MARK = b"\xef\xbb\xbf"
 """The byte order mark of UTF-8."""

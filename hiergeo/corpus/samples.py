@@ -11,7 +11,8 @@ from typing import BinaryIO, Literal, TypeAlias, get_args
 
 from hiergeo import _limits
 from hiergeo.errors import InputError, reason, unknown_name
-from hiergeo.storage.files import GZIP, Inflated, size_of
+from hiergeo.storage.files import size_of
+from hiergeo.storage.texts import GZIP, Inflated
 
 Items: TypeAlias = Literal["captions", "images", "pairs"]
 """What becomes an item of the index: captions (with the reference of their image), images (with their caption), or both

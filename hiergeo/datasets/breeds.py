@@ -10,7 +10,8 @@ import numpy as np
 from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError, UnavailableError, reason, unknown_name
 from hiergeo.storage import documents
-from hiergeo.storage.files import path_of, read_lines, read_text
+from hiergeo.storage.files import path_of
+from hiergeo.storage.texts import read_lines, read_text
 
 FOLDER = Path("breeds") / "imagenet_class_hierarchy" / "modified"
 """Folder of the hierarchy in the data home."""

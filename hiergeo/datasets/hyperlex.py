@@ -5,7 +5,8 @@ from pathlib import Path
 
 from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError
-from hiergeo.storage.files import path_of, read_lines
+from hiergeo.storage.files import path_of
+from hiergeo.storage.texts import read_lines
 
 FILE = Path("hyperlex") / "hyperlex-all.txt"
 """Path of the table in the data home."""

@@ -11,7 +11,8 @@ from hiergeo.datasets.hierarchy import Labelled
 from hiergeo.errors import InputError, UnavailableError, reason
 from hiergeo.storage import documents
 from hiergeo.storage.documents import ListOf, Misfit, Record, Text, Whole
-from hiergeo.storage.files import path_of, read_lines, read_text
+from hiergeo.storage.files import path_of
+from hiergeo.storage.texts import read_lines, read_text
 
 FILE = Path("imagenet_names") / "imagenet1k_classes.json"
 """Path of the list in the data home."""

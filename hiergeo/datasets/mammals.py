@@ -9,7 +9,8 @@ from torch import Tensor
 
 from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError
-from hiergeo.storage.files import path_of, read_text
+from hiergeo.storage.files import path_of
+from hiergeo.storage.texts import read_text
 
 FILE = Path("mammals") / "mammal_closure.tsv"
 """Path of the closure in the data home: one pair a line, descendant and ancestor separated by a tab."""

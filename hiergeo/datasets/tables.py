@@ -14,7 +14,8 @@ from typing import BinaryIO, TextIO, TypeVar
 from hiergeo import _limits
 from hiergeo._text import one_line, shortened
 from hiergeo.errors import InputError, UnavailableError, reason
-from hiergeo.storage.files import GZIP, Inflated, not_utf8, size_of
+from hiergeo.storage.files import size_of
+from hiergeo.storage.texts import GZIP, Inflated, not_utf8
 
 T = TypeVar("T")
 

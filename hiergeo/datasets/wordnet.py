@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hiergeo.datasets.download import data_home
 from hiergeo.errors import InputError, unknown_name
-from hiergeo.storage.files import path_of, read_lines
+from hiergeo.storage.files import path_of
+from hiergeo.storage.texts import read_lines
 
 FOLDER = Path("wordnet")
 """Folder of the tables in the data home."""

@@ -12,7 +12,8 @@ from hiergeo.adapters.head_files import HUB, read_head_config
 from hiergeo.errors import InputError, reason
 from hiergeo.storage import documents
 from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
-from hiergeo.storage.files import atomic_write_text, read_text
+from hiergeo.storage.files import atomic_write_text
+from hiergeo.storage.texts import read_text
 
 CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"
 """The files beside a head: its card, and what the card tells of its measurements and its audit."""

@@ -15,7 +15,8 @@ import typer
 
 from hiergeo.errors import HiergeoError, InputError
 from hiergeo.language.resource import RESOURCE, SEPARATOR, Section
-from hiergeo.storage.files import atomic_write, read_lines
+from hiergeo.storage.files import atomic_write
+from hiergeo.storage.texts import read_lines
 
 CURE = "name the folder of WordNet 3.0's files, such as /usr/share/wordnet of Debian's package wordnet-base"
 

@@ -10,7 +10,8 @@ from typing import Any
 from hiergeo import _limits
 from hiergeo.errors import HiergeoError, InputError, described, unknown_name
 from hiergeo.storage.documents import Flag, ListOf, Misfit, Record, Schema, Text, Whole, parse_toml
-from hiergeo.storage.files import path_of, read_text
+from hiergeo.storage.files import path_of
+from hiergeo.storage.texts import read_text
 from hiergeo.suite.plan import NATIVE, RECIPES, BenchmarkEntry, ModelEntry, SuitePlan, Training
 
 SHIPPED = ("demo", "paper")

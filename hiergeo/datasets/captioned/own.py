@@ -10,7 +10,7 @@ from hiergeo import _limits
 from hiergeo.datasets.captioned.collection import Captioned, file_ref, stripped
 from hiergeo.errors import InputError, reason, unknown_name
 from hiergeo.storage.documents import Anything, ListOf, Misfit, Record, Text, parse_json
-from hiergeo.storage.files import read_text
+from hiergeo.storage.texts import read_text
 
 CURE = "name a CSV or JSON Lines file of images and captions"
 

@@ -25,8 +25,9 @@ from hiergeo.datasets.hierarchy import ImageRef, Row
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.datasets.tables import read_table
 from hiergeo.errors import InputError, UnavailableError, unknown_name
-from hiergeo.storage.files import GZIP, atomic_write_text, remove_leftovers, sha256, size_of
+from hiergeo.storage.files import atomic_write_text, remove_leftovers, sha256, size_of
 from hiergeo.storage.locks import clear, locked
+from hiergeo.storage.texts import GZIP
 
 if TYPE_CHECKING:
     from PIL.Image import Image
