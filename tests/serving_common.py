@@ -102,3 +102,40 @@ def process(verb: str, *arguments: object, **environment: str) -> Iterator[tuple
             yield child, found[0]
         finally:
             child.kill()
+
+
+TOKEN = "a-token-of-enough-letters"
+WAYS_TO_SERVE = [((), False, None), (("--open",), True, None), (("--no-open", "--token", TOKEN), False, TOKEN)]
+"""Options of a verb that serves a page, whether it opens a browser, and the token that its address carries."""
+
+
+@dataclass
+class Visit:
+    """What a verb does that serves a page: the pages that it opens, its port, and the status of one request."""
+
+    opened: list[str]
+    port: int = 0
+    status: int = 0
+
+    def check(self, printed: str, opens: bool, token: str | None) -> None:
+        """The address that is printed last is the one that is opened, with the token that requests need."""
+        url = f"http://127.0.0.1:{self.port}" + (f"/#token={token}" if token else "")
+        assert printed.split()[-1] == url
+        assert self.opened == ([url] if opens else [])
+        assert self.status == (401 if token else 200)
+
+
+def visited(monkeypatch, path: str) -> Visit:
+    """Take one request in place of serving, once the verb says that it is ready."""
+    from starlette.testclient import TestClient
+
+    visit = Visit([])
+
+    def serve(app, bound, limits, ready):
+        ready(lambda: None)
+        visit.port = bound.getsockname()[1]
+        visit.status = TestClient(app, base_url=f"http://127.0.0.1:{visit.port}").get(path).status_code
+
+    monkeypatch.setattr(serving, "serve", serve)
+    monkeypatch.setattr("webbrowser.open", visit.opened.append)
+    return visit

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from review_common import ROWS, built
+from serving_common import WAYS_TO_SERVE, visited
 
-from hiergeo import datasets, review, serving
+from hiergeo import datasets, review
 from hiergeo.cli.review import tell
 from hiergeo.construction.card import Provenance, read_card, write_card
 from hiergeo.construction.drafts import Draft
@@ -300,30 +301,14 @@ def test_the_verb_says_what_a_review_came_to(capsys, tmp_path):
     assert "edited" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("words", "opened", "secret"),
-    [((), False, None), (("--open",), True, None), (("--no-open", "--token", "x" * 20), False, "x" * 20)],
-)
-def test_the_verb_serves_the_page_at_the_address_it_prints(folder, run, monkeypatch, words, opened, secret):
+@pytest.mark.parametrize(("words", "opens", "token"), WAYS_TO_SERVE)
+def test_the_verb_serves_the_page_at_the_address_it_prints(folder, run, monkeypatch, words, opens, token):
     pytest.importorskip("starlette")
-    from starlette.testclient import TestClient
-
-    seen, answers = [], []
-
-    def serve(app, bound, limits, ready):
-        ready(lambda: None)
-        client = TestClient(app, base_url=f"http://127.0.0.1:{bound.getsockname()[1]}")
-        answers.append((bound.getsockname()[1], client.get("/api/review?reviewer=Anna").status_code))
-
-    monkeypatch.setattr(serving, "serve", serve)
-    monkeypatch.setattr("webbrowser.open", seen.append)
+    visit = visited(monkeypatch, "/api/review?reviewer=Anna")
     code, out, _ = run("review", folder, "--port", 0, *words)
-    ((port, status),) = answers
-    url = f"http://127.0.0.1:{port}" + (f"/#token={secret}" if secret else "")
-    assert (code, status) == (0, 401 if secret else 200)
+    assert code == 0
     assert out.startswith("Reviewing 3 chains of ")
-    assert out.split()[-1] == url
-    assert seen == ([url] if opened else [])
+    visit.check(out, opens, token)
 
 
 def test_the_verb_says_that_a_decision_was_cut_short(folder, run):
