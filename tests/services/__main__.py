@@ -49,8 +49,10 @@ def main(*arguments: str) -> int:
 
 
 def pytest(arguments: tuple[str, ...], **settings: str) -> int:
-    words = [sys.executable, "-m", "pytest", str(Path(__file__).parent), *arguments]
-    return subprocess.run(words, env={**os.environ, **settings}).returncode
+    """A run with a temporary folder of its own: two runs that clear pytest's common one at a time break each other."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        words = [sys.executable, "-m", "pytest", str(Path(__file__).parent), "--basetemp", f"{folder}/run", *arguments]
+        return subprocess.run(words, env={**os.environ, **settings}).returncode
 
 
 def apart() -> bool:
