@@ -93,7 +93,7 @@ test-all: $(VENV)/kernels
 
 test-rest: $(VENV)/kernels
 	$(BIN)/python -m tests.simt --numprocesses 2
-	$(BIN)/python -m pytest --numprocesses 2 --slowest 20 $(MAIN)
+	$(BIN)/python -m pytest --numprocesses 2 --slowest=20 $(MAIN)
 
 test-services: $(SERVICES)/installed
 	PYTHONPATH="$(CURDIR)" $(SERVICES_BIN)/python -m tests.services --numprocesses 3 --dist loadscope
@@ -102,7 +102,7 @@ coverage: build/coverage.sqlite
 	$(BIN)/python -m tests.coverage_by_room build/coverage.sqlite
 
 build/coverage.sqlite: $(VENV)/installed-dev $(VENV)/kernels $(wildcard hiergeo/*.py hiergeo/*/*.py hiergeo/*/*/*.py tests/*.py tests/*/*.py)
-	COVERAGE_FILE=$@ $(BIN)/python -m pytest $(QUICK) --times build/times.json \
+	COVERAGE_FILE=$@ $(BIN)/python -m pytest $(QUICK) --times=build/times.json \
 		--cov=hiergeo --cov-branch --cov-context=test --cov-report=
 
 mutants-python: build/coverage.sqlite
