@@ -13,7 +13,7 @@ BUILDING := Installing torch and compiling the native kernels: one to three minu
 # Puts the folder itself on the path, where type checkers find it too.
 VISIBLE := --config-settings editable_mode=compat
 
-MAIN := --ignore-glob 'tests/test_*cuda*.py' --ignore tests/services
+MAIN := --ignore-glob 'tests/pairwise/test_*cuda*.py' --ignore tests/services
 QUICK := --numprocesses 2 -m 'not slow' --hypothesis-profile quick $(MAIN)
 
 instrumented = CXX="$(CXX)" CXXFLAGS="$(2)" LDFLAGS="$(2)" HIERGEO_NATIVE=1 HIERGEO_CUDA=0 \
@@ -92,21 +92,21 @@ test-all: $(VENV)/kernels
 	$(MAKE) --jobs 2 test-services test-rest
 
 test-rest: $(VENV)/kernels
-	$(BIN)/python -m tests.simt --numprocesses 2
+	$(BIN)/python -m tests.pairwise.simt --numprocesses 2
 	$(BIN)/python -m pytest --numprocesses 2 --slowest=20 $(MAIN)
 
 test-services: $(SERVICES)/installed
 	PYTHONPATH="$(CURDIR)" $(SERVICES_BIN)/python -m tests.services --numprocesses 3 --dist loadscope
 
 coverage: build/coverage.sqlite
-	$(BIN)/python -m tests.coverage_by_room build/coverage.sqlite
+	$(BIN)/python -m tests.tools.coverage_by_room build/coverage.sqlite
 
-build/coverage.sqlite: $(VENV)/installed-dev $(VENV)/kernels $(wildcard hiergeo/*.py hiergeo/*/*.py hiergeo/*/*/*.py tests/*.py tests/*/*.py)
+build/coverage.sqlite: $(VENV)/installed-dev $(VENV)/kernels $(shell find hiergeo tests -name "*.py")
 	COVERAGE_FILE=$@ $(BIN)/python -m pytest $(QUICK) --times=build/times.json \
 		--cov=hiergeo --cov-branch --cov-context=test --cov-report=
 
 mutants-python: build/coverage.sqlite
-	$(BIN)/python -m tests.mutation
+	$(BIN)/python -m tests.tools.mutation
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -134,10 +134,10 @@ native: $(VENV)/installed-test
 	HIERGEO_NATIVE=1 $(BIN)/python setup.py build_ext --inplace
 
 simt: $(VENV)/installed-test
-	$(BIN)/python -m tests.simt
+	$(BIN)/python -m tests.pairwise.simt
 
 mutants: $(VENV)/installed-test
-	$(BIN)/python -m tests.simt.mutants
+	$(BIN)/python -m tests.pairwise.simt.mutants
 
 attack: $(VENV)/kernels
 	HIERGEO_CRASHES=all $(BIN)/python -m pytest --numprocesses 2 tests/durability
@@ -147,14 +147,14 @@ sanitize: $(VENV)/installed-test
 	$(call instrumented,sanitize,$(SANITIZERS))
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(call kernels_of,sanitize) \
-		$(BIN)/python -m pytest --capture=sys tests/test_native*.py
+		$(BIN)/python -m pytest --capture=sys tests/pairwise/test_native*.py
 
 # setarch: ThreadSanitizer needs addresses where they are by default.
 threads: $(VENV)/installed-test
 	$(call instrumented,threads,$(THREADS))
 	LD_PRELOAD="$$($(CXX) -print-file-name=libtsan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 		TSAN_OPTIONS=exitcode=66 $(call kernels_of,threads) \
-		setarch -R $(BIN)/python -m pytest --capture=sys tests/test_native*.py
+		setarch -R $(BIN)/python -m pytest --capture=sys tests/pairwise/test_native*.py
 
 clean:
 	rm -rf $(VENV) $(SERVICES) build dist site *.egg-info hiergeo/*.so hiergeo/_build.json hiergeo-demo.html hiergeo-compare.html

@@ -41,9 +41,9 @@ from hiergeo.construction.making import judge_named
 from hiergeo.construction.output import DROPPED
 from hiergeo.construction.pooling import Pooled
 from hiergeo.datasets import Hierarchy, Row
+from hiergeo.evaluation.metrics import percentile_interval
+from hiergeo.evaluation.metrics.resampling import crossed_draws
 from hiergeo.geometry import parse
-from hiergeo.metrics import percentile_interval
-from hiergeo.metrics.resampling import crossed_draws
 from hiergeo.report import appraisal_tables, write_appraisal
 
 TEST, EXPANDED = "test", "expanded"

@@ -25,10 +25,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hiergeo import adapters, corpus
+from hiergeo import adapters
 from hiergeo.adapters import Model
-from hiergeo.corpus import readers
-from hiergeo.corpus.samples import Columns
+from hiergeo.search import corpus
+from hiergeo.search.corpus import readers
+from hiergeo.search.corpus.samples import Columns
 
 FORMATS = ("parquet", "csv", "jsonl.gz", "tar")
 

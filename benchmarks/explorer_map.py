@@ -18,10 +18,10 @@ import torch
 from benchmarks.search import sampled_memory, timed
 from benchmarks.search_data import Captions
 from hiergeo import Space, search
-from hiergeo.explorer.collection import collect
-from hiergeo.explorer.mapping import Map, build_map
-from hiergeo.explorer.moved import compare
-from hiergeo.explorer.survey import survey_of
+from hiergeo.report.explorer.collection import collect
+from hiergeo.report.explorer.mapping import Map, build_map
+from hiergeo.report.explorer.moved import compare
+from hiergeo.report.explorer.survey import survey_of
 
 SPECS = ("lorentz:-1", "euclidean")
 CORNERS = 64

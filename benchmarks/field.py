@@ -12,10 +12,10 @@ from benchmarks.controls.findings import Findings
 from benchmarks.peers import peer
 from hiergeo import adapters
 from hiergeo.adapters import Model
-from hiergeo.benchmarks import measure
 from hiergeo.evaluation import Result
+from hiergeo.evaluation.benchmarks import measure
+from hiergeo.evaluation.metrics import find_metric, percentile_interval
 from hiergeo.geometry import Space
-from hiergeo.metrics import find_metric, percentile_interval
 
 EUCLIDEAN, LORENTZ = "euclidean", "lorentz:-1"
 WORDS = ("angle", "margin", "radius", "cosine")

@@ -42,7 +42,7 @@ nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader
 step build 200 env HIERGEO_NATIVE=1 HIERGEO_CUDA=1 "$python" setup.py build_ext --inplace
 export HIERGEO_NATIVE=1
 step check 120 "$python" -m hiergeo info --check
-step tests 200 "$python" -m pytest -q -p no:cacheprovider tests/test_native_cuda*.py tests/test_cuda_accuracy.py
+step tests 200 "$python" -m pytest -q -p no:cacheprovider tests/pairwise/test_native_cuda*.py tests/pairwise/test_cuda_accuracy.py
 if command -v compute-sanitizer >/dev/null; then
   export -f sanitize
   export python

@@ -24,9 +24,9 @@ from torch.nn.functional import normalize
 from benchmarks import machine, memory, report, textbook
 from benchmarks.timing import seconds
 from hiergeo import Lorentz, Space
+from hiergeo._core.errors import HiergeoError
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.datasets import data_home
-from hiergeo.errors import HiergeoError
 from hiergeo.losses import max_margin_loss
 from hiergeo.training import Recipe, from_file
 from hiergeo.training.trainer import adam

@@ -1,4 +1,5 @@
-"""How well `hiergeo.language` reads captions: heads, kinds and speed, on captions with ever more general texts.
+"""How well `hiergeo.construction.language` reads captions: heads, kinds and speed, on captions with
+ever more general texts.
 
     python -m benchmarks.language
 
@@ -11,7 +12,7 @@ import time
 
 from benchmarks.report import table
 from hiergeo import datasets
-from hiergeo.language import head_noun, lexicon, looks_english, parse
+from hiergeo.construction.language import head_noun, lexicon, looks_english, parse
 
 
 def related(one: str, other: str) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.commands import spend
-from hiergeo.storage import archives
+from hiergeo._core.storage import archives
 
 DIM, TIERS, IMAGES = 384, 4, 1000
 CHAINS = 250_000

@@ -25,9 +25,9 @@ from benchmarks.report import NONE, table
 from hiergeo import adapters, datasets, training
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.adapters.head import HeadModel
-from hiergeo.auditing.confounds import Estimate, LengthFacts, LengthSettings, Order, length_controls
 from hiergeo.datasets import Hierarchy
-from hiergeo.findings.exports import json_text
+from hiergeo.evaluation.auditing.confounds import Estimate, LengthFacts, LengthSettings, Order, length_controls
+from hiergeo.evaluation.findings.exports import json_text
 from hiergeo.geometry import parse
 
 COLUMNS = (

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from hiergeo.errors import HiergeoError
+from hiergeo._core.errors import HiergeoError
 
 TURN = 5.0
 """Seconds after which arms take turns, so that what else the machine does meets them alike."""

@@ -21,7 +21,7 @@ from benchmarks.cases import SCALES, Case, memory_cases
 from benchmarks.competitors import Competitor, native
 from benchmarks.peers import Missing
 from benchmarks.problem import FLOAT, Problem, Shape
-from hiergeo.errors import UnavailableError
+from hiergeo._core.errors import UnavailableError
 
 FEW = 8
 """Points of each side in the call that warms up, if there are as many."""

@@ -26,9 +26,9 @@ from benchmarks import machine
 from hiergeo import Space, adapters, datasets
 from hiergeo.datasets import Hierarchy, ImageRef, Row
 from hiergeo.evaluation import Embedded, View, embed
+from hiergeo.evaluation.metrics import any_hit, ladder, ladder_scores
 from hiergeo.evaluation.protocols import protocol_named, walk
 from hiergeo.geometry import Located
-from hiergeo.metrics import any_hit, ladder, ladder_scores
 from hiergeo.pairwise.reference import best_within, shells
 
 GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25", "product:lorentz:-1x{0},euclidean:x{0}")

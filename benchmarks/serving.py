@@ -22,8 +22,9 @@ import torch
 
 from benchmarks.load import Load, Server, closed, compared, server, shuffled
 from benchmarks.peers import peer
-from hiergeo import adapters, search, serving
+from hiergeo import adapters, search
 from hiergeo.datasets import data_home
+from hiergeo.search import serving
 
 ROWS, LADDER_ROWS, LADDERS = 85_034, 52_401, 300
 K, STEPS = 10, 50

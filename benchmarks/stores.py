@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 
 from benchmarks.report import table
 from hiergeo import search
-from hiergeo.errors import HiergeoError
+from hiergeo._core.errors import HiergeoError
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Index, Rows, Store
 from hiergeo.search.store import shell_of

@@ -23,14 +23,14 @@ from torch import Tensor
 from benchmarks.report import table
 from hiergeo import adapters, datasets, search, training
 from hiergeo.adapters.head import HeadModel
-from hiergeo.benchmarks.wordnet import found_ancestors
 from hiergeo.datasets.lvis import PROMPT, load_lvis
 from hiergeo.datasets.wordnet import load_wordnet
+from hiergeo.evaluation.benchmarks.wordnet import found_ancestors
+from hiergeo.evaluation.metrics.resampling import bootstrap_mean
 from hiergeo.geometry import Space, parse
 from hiergeo.geometry.space import By
-from hiergeo.metrics.resampling import bootstrap_mean
-from hiergeo.taxonomy import TreeSettings, grow, judge, known_truth
-from hiergeo.taxonomy.linking import link
+from hiergeo.search.taxonomy import TreeSettings, grow, judge, known_truth
+from hiergeo.search.taxonomy.linking import link
 from hiergeo.training import SHARPEN, Chains, Recipe
 
 GEOMETRIES = ("euclidean", "lorentz:-0.1", "lorentz:-1", "lorentz:-4", "sphere:0.25")

@@ -12,7 +12,7 @@ from benchmarks.competitors import BASELINE, Competitor, native
 from benchmarks.ours import INTO, STORED
 from benchmarks.peers import Missing, Run
 from benchmarks.problem import Problem, Shape
-from hiergeo.errors import UnavailableError
+from hiergeo._core.errors import UnavailableError
 
 SLOW, TOO_SLOW = 2.0, 20.0
 """Seconds: what takes longer is timed once; what takes longer still is estimated from a part of the rows."""

@@ -21,7 +21,8 @@ from selenium import webdriver
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 
-from hiergeo import explorer, serving
+from hiergeo.report import explorer
+from hiergeo.search import serving
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 

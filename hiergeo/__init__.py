@@ -3,56 +3,64 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from hiergeo._threads import compute_alone_in_children
+from hiergeo._core.threads import compute_alone_in_children
 from hiergeo._version import __version__
 
 if TYPE_CHECKING:
-    from hiergeo import (
-        adapters,
-        auditing,
-        benchmarks,
-        cones,
-        datasets,
-        errors,
-        findings,
-        geometry,
-        info,
-        interop,
-        losses,
-        metrics,
-        pairwise,
-        plot,
-        report,
-        search,
-        study,
-        suite,
-        taxonomy,
-        testing,
-        training,
-    )
-    from hiergeo.auditing import Audit, audit
-    from hiergeo.evaluation import Comparison, Result, compare, evaluate
+    from hiergeo import adapters, datasets, evaluation, geometry, losses, pairwise, report, search, testing, training
+    from hiergeo._core import errors
+    from hiergeo._core.polar import Polar
+    from hiergeo.cli import installation as info
+    from hiergeo.evaluation import Comparison, Result, auditing, benchmarks, compare, evaluate, findings, metrics
+    from hiergeo.evaluation.auditing import Audit, audit
     from hiergeo.geometry import Euclidean, Lorentz, PoincareBall, Product, Space, Sphere
     from hiergeo.pairwise import backend
-    from hiergeo.polar import Polar
+    from hiergeo.report import interop, plot
+    from hiergeo.search import taxonomy
+    from hiergeo.training import study, suite
 
-HOMES = {
-    "Audit": "auditing",
+OBJECTS = {
+    "Audit": "evaluation.auditing",
     "Comparison": "evaluation",
     "Euclidean": "geometry",
     "Lorentz": "geometry",
     "PoincareBall": "geometry",
-    "Polar": "polar",
+    "Polar": "_core.polar",
     "Product": "geometry",
     "Result": "evaluation",
     "Space": "geometry",
     "Sphere": "geometry",
-    "audit": "auditing",
+    "audit": "evaluation.auditing",
     "backend": "pairwise",
     "compare": "evaluation",
     "evaluate": "evaluation",
 }
 """Public name -> the module that it is of. Modules are imported when something of them is first asked for."""
+
+MODULES = {
+    "adapters": "adapters",
+    "auditing": "evaluation.auditing",
+    "benchmarks": "evaluation.benchmarks",
+    "datasets": "datasets",
+    "errors": "_core.errors",
+    "evaluation": "evaluation",
+    "findings": "evaluation.findings",
+    "geometry": "geometry",
+    "info": "cli.installation",
+    "interop": "report.interop",
+    "losses": "losses",
+    "metrics": "evaluation.metrics",
+    "pairwise": "pairwise",
+    "plot": "report.plot",
+    "report": "report",
+    "search": "search",
+    "study": "training.study",
+    "suite": "training.suite",
+    "taxonomy": "search.taxonomy",
+    "testing": "testing",
+    "training": "training",
+}
+"""Public module -> the room that it stands in."""
 
 __all__ = [
     "Audit",
@@ -72,10 +80,10 @@ __all__ = [
     "backend",
     "benchmarks",
     "compare",
-    "cones",
     "datasets",
     "errors",
     "evaluate",
+    "evaluation",
     "findings",
     "geometry",
     "info",
@@ -95,10 +103,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in HOMES:
-        found = getattr(import_module(f"hiergeo.{HOMES[name]}"), name)
-    elif name in __all__ or name in ("evaluation", "polar"):
-        found = import_module(f"hiergeo.{name}")
+    if name in OBJECTS:
+        found = getattr(import_module(f"hiergeo.{OBJECTS[name]}"), name)
+    elif name in MODULES:
+        found = import_module(f"hiergeo.{MODULES[name]}")
     else:
         raise AttributeError(f"module 'hiergeo' has no attribute '{name}'")
     globals()[name] = found

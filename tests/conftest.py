@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from hiergeo import cli
 
-pytest_plugins = ("tests.processor_time",)
+pytest_plugins = ("tests.tools.processor_time",)
 
 settings.register_profile("hiergeo", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("hiergeo"), max_examples=30)
@@ -24,7 +24,7 @@ torch.set_num_threads(1)
 
 REMEDIES = (
     ("real data", "set HIERGEO_DATA_HOME to a folder with HierarCaps (hiergeo data fetch hierarcaps)"),
-    ("CUDA", "`python -m tests.simt` emulates a GPU; pytest on a machine with one runs them there"),
+    ("CUDA", "`python -m tests.pairwise.simt` emulates a GPU; pytest on a machine with one runs them there"),
     ("Chromium", "apt-get install chromium chromium-driver"),
     ("native kernels", "install g++ and run `make native`"),
     ("hiergeo[test]", "pip install 'hiergeo[test]'"),

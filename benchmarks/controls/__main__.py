@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.peers import Missing
-from hiergeo.errors import HiergeoError
+from hiergeo._core.errors import HiergeoError
 
 CONTROLS = ("mammals", "hyperlex", "lvis", "audit", "pictures")
 

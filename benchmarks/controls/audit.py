@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.controls.findings import Findings
-from hiergeo.auditing import Audit, AuditSettings, audit
 from hiergeo.datasets import mammals
 from hiergeo.datasets.hierarchy import Hierarchy, Row, distinct
 from hiergeo.evaluation import Embedded
+from hiergeo.evaluation.auditing import Audit, AuditSettings, audit
 from hiergeo.geometry import parse
 from hiergeo.training import FreeRecipe, embed_graph
 

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from hiergeo import pairwise
-from hiergeo.metrics import auroc
+from hiergeo._core.polar import Polar
+from hiergeo.evaluation.metrics import auroc
 from hiergeo.pairwise import rows
-from hiergeo.polar import Polar
 from hiergeo.training import FreeEmbedding
 
 ALPHA = 1000.0

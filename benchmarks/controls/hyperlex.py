@@ -14,8 +14,8 @@ from benchmarks.controls.findings import Findings
 from benchmarks.peers import peer
 from hiergeo import adapters
 from hiergeo.datasets import hyperlex
+from hiergeo.evaluation.metrics import auroc, bootstrap_draws, percentile_interval
 from hiergeo.geometry import Space, parse
-from hiergeo.metrics import auroc, bootstrap_draws, percentile_interval
 
 GEOMETRIES = ("euclidean", "lorentz:-1", "sphere:0.25")
 SAMPLES, QUICK_SAMPLES = 1000, 20

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from benchmarks.controls.findings import Findings
+from hiergeo._core.errors import UnavailableError
 from hiergeo.datasets import data_home
-from hiergeo.errors import UnavailableError
+from hiergeo.evaluation.metrics import Ranking, bootstrap_draws, percentile_interval
 from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.metrics import Ranking, bootstrap_draws, percentile_interval
 from hiergeo.training import RE, Chains, Recipe, train_head
 from hiergeo.training.trainer import SHARPEN
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from benchmarks.controls.direction import aurocs
 from benchmarks.controls.findings import Findings
 from hiergeo.datasets import mammals
+from hiergeo.evaluation.metrics import reconstruction
 from hiergeo.geometry import parse
-from hiergeo.metrics import reconstruction
 from hiergeo.training import FreeRecipe, embed_graph
 
 SINGLE = ("euclidean", "lorentz:-1", "poincare:-1")

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.controls.findings import Cell, Findings
-from hiergeo import adapters, benchmarks, datasets, evaluate
+from hiergeo import adapters, datasets, evaluate
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.storage import archives
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy, data_home
 from hiergeo.datasets.captioned.stored import FLICKR8K
-from hiergeo.errors import InputError, UnavailableError
-from hiergeo.evaluation import Result
-from hiergeo.metrics import percentile_interval
-from hiergeo.storage import archives
+from hiergeo.evaluation import Result, benchmarks
+from hiergeo.evaluation.metrics import percentile_interval
 
 LIT = Path("embeddings") / "hierarcaps_minilm_lit.npz"
 TRAINING = Path("embeddings") / "hierarcaps_train_split_minilm.npz"

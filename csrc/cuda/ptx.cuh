@@ -1,6 +1,6 @@
 // What C++ cannot express: dynamic shared memory, asynchronous copies, matrix fragments and tensor cores, one thin wrapper
 // each. Everything else in this folder is plain CUDA C++. The tests replace this file and device.cuh, and run the rest as it
-// is (tests/simt).
+// is (tests/pairwise/simt).
 #pragma once
 
 #include <stdint.h>

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage import tensors
+from hiergeo._core.storage.files import atomic_write, atomic_write_text
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
 from hiergeo.adapters.towers import Tower
-from hiergeo.errors import InputError, reason
-from hiergeo.storage import tensors
-from hiergeo.storage.files import atomic_write, atomic_write_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
+from hiergeo._core.errors import InputError
 from hiergeo.adapters.transformer import Blocks, TextTransformer, causal_mask
-from hiergeo.errors import InputError
 
 VOCABULARY = 49408
 """Tokens of OpenAI's byte-pair encoding, the last two of which open and close a text."""

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import hub
-from hiergeo.errors import InputError
 
 MERU, MERU_CLIP, UNCHA, PHYCLIP = "meru", "meru-clip", "uncha", "phyclip"
 """Adapters of one layout of files."""

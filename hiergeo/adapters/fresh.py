@@ -8,11 +8,11 @@ import copy
 
 import torch
 
-from hiergeo import _limits
-from hiergeo._numerics import torch_defaults
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.numerics import torch_defaults
 from hiergeo.adapters.head import Head, HeadModel
 from hiergeo.adapters.model import Model, NetworkModel
-from hiergeo.errors import InputError, check_whole
 
 
 @torch_defaults()
@@ -29,7 +29,7 @@ def untrained(model: Model, seed: int) -> Model:
     Raises:
         InputError: a model without a network (stored embeddings), or one that cannot be built without its weights.
     """
-    check_whole("seed", seed, 0, _limits.SEED)
+    check_whole("seed", seed, 0, limits.SEED)
     name = f"{model.name} untrained, seed {seed}"
     if isinstance(model, HeadModel):
         base = untrained(model.base, seed)

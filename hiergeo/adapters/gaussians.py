@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import wide
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import wide
 
 
 class Gaussian(NamedTuple):

@@ -7,10 +7,10 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from hiergeo._numerics import torch_defaults, unit
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import torch_defaults, unit
 from hiergeo.adapters.model import Model, unit_rows
 from hiergeo.datasets.pictures import ImageLike
-from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 
 

@@ -17,15 +17,15 @@ from typing import Any
 
 import torch
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import documents, tensors
+from hiergeo._core.storage.documents import Anything, Flag, OrNull, Record, Text, Whole
+from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
+from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
 from hiergeo.adapters.hub import cached_if_unreachable, not_obtained
 from hiergeo.adapters.model import Model
-from hiergeo.errors import InputError
-from hiergeo.storage import documents, tensors
-from hiergeo.storage.documents import Anything, Flag, OrNull, Record, Text, Whole
-from hiergeo.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
-from hiergeo.storage.locks import locked
 
 CONFIG, WEIGHTS, HISTORY = "config.json", "head-{}.safetensors", "history-{}.json"
 """The files of a head; the last two are named by the first digits of their hashes."""
@@ -36,7 +36,7 @@ HUB = "hf-hub:"
 NUMBER_BYTES = 8
 """Bytes of a number among the weights, at most."""
 
-WIDTH = Whole(0, _limits.WIDTH)
+WIDTH = Whole(0, limits.WIDTH)
 HEX = Text("[0-9a-f]{64}")
 
 SCHEMA = Record(
@@ -138,7 +138,7 @@ def read_head_config(folder: Path | str) -> dict[str, Any]:
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
     config = documents.read(path, SCHEMA, hashed="history")
     numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
-    most = {"weights": _limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": _limits.JSON_BYTES}
+    most = {"weights": limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": limits.JSON_BYTES}
     for name in most.keys() & config.keys():
         file = path.parent / config[name]
         if not file.is_file() or file.stat().st_size > most[name] or sha256(file) != config.get(f"{name}_sha256"):
@@ -218,8 +218,8 @@ def _standing_on(place: Path | None, folder: str) -> Iterator[None]:
     above = _loading.get()
     if place is not None and place in above:
         raise InputError(f"the head in {folder} names itself as the model to stand on: write head:{folder}@SPEC.")
-    if len(above) >= _limits.HEADS_STACKED:
-        raise InputError(f"{folder} is the {len(above) + 1}th head on top of another: {_limits.HEADS_STACKED} at most.")
+    if len(above) >= limits.HEADS_STACKED:
+        raise InputError(f"{folder} is the {len(above) + 1}th head on top of another: {limits.HEADS_STACKED} at most.")
     token = _loading.set((*above, place))
     try:
         yield

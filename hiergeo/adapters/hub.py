@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from hiergeo import _extras, _limits
-from hiergeo._text import shortened
-from hiergeo.errors import InputError, UnavailableError, reason
-from hiergeo.storage import documents
-from hiergeo.storage.documents import Anything, ListOf, Misfit, Record, Text
-from hiergeo.storage.files import path_of, writing
+from hiergeo._core import extras, limits
+from hiergeo._core.errors import InputError, UnavailableError, reason
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Anything, ListOf, Misfit, Record, Text
+from hiergeo._core.storage.files import path_of, writing
+from hiergeo._core.text import shortened
 
 _switch = Lock()
 _blocks: list[bool] = []
@@ -58,7 +58,7 @@ def folder_of(source: str, instead: str) -> Path:
     folder = local_folder(source)
     if folder is not None:
         return folder
-    snapshot_download = _extras.require("huggingface_hub", "a model of the hub").snapshot_download
+    snapshot_download = extras.require("huggingface_hub", "a model of the hub").snapshot_download
     with cached_if_unreachable():
         try:
             return Path(snapshot_download(source, allow_patterns=SNAPSHOT))
@@ -191,10 +191,10 @@ def foreign_json(path: Path) -> Any:
     """The value of a JSON file that another library wrote.
 
     Raises:
-        InputError: it cannot be read, is no JSON, or is larger or nested deeper than `hiergeo._limits` allows.
+        InputError: it cannot be read, is no JSON, or is larger or nested deeper than `hiergeo._core.limits` allows.
     """
     try:
-        return documents.load_json(path, digits=_limits.FOREIGN_DIGITS)
+        return documents.load_json(path, digits=limits.FOREIGN_DIGITS)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be used: {reason(error)}.") from error
 
@@ -210,7 +210,7 @@ def check_config(config: Any, source: str) -> None:
         InputError: names the key.
     """
     level: list[tuple[str, Any]] = [("", config)]
-    for _ in range(_limits.JSON_DEPTH):
+    for _ in range(limits.JSON_DEPTH):
         inner: list[tuple[str, Any]] = []
         for key, value in level:
             if key == CODE and value:
@@ -223,7 +223,7 @@ def check_config(config: Any, source: str) -> None:
         level = inner
         if not level:
             return
-    raise InputError(f"{source} is nested deeper than {_limits.JSON_DEPTH}.")
+    raise InputError(f"{source} is nested deeper than {limits.JSON_DEPTH}.")
 
 
 def check_modules(path: Path) -> None:
@@ -258,6 +258,6 @@ def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> Non
 def _check_number(key: str, value: Any, source: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or key == UNLIMITED:
         return
-    most = _limits.LAYERS if REPEATED.fullmatch(key) else _limits.SETTING
+    most = limits.LAYERS if REPEATED.fullmatch(key) else limits.SETTING
     if abs(value) > most:
         raise InputError(f"{source} says that '{key}' is {shortened(str(value), 24)}: no model has more than {most:,}.")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hiergeo import _extras
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage.documents import Record, Text
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
 from hiergeo.adapters.specs import options_of
 from hiergeo.adapters.towers import Tower, on
-from hiergeo.errors import InputError, reason
-from hiergeo.storage.documents import Record, Text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -72,7 +72,7 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
         InputError: none of the families, no processor beside it, or weights that are missing, left over or misshapen.
         UnavailableError: transformers is not installed, or a download failed.
     """
-    transformers = _extras.require("transformers", "this model")
+    transformers = extras.require("transformers", "this model")
     model, options = options_of(rest, OPTIONS)
     folder = hub.local_folder(model)
     source = str(folder or model)

@@ -15,17 +15,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo import _extras, _limits
+from hiergeo._core import extras, limits
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage import tensors
+from hiergeo._core.storage.documents import Anything, Misfit, Number, OrNull, Record, Text
+from hiergeo._core.storage.tensors import Shapes
+from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, check_sizes
 from hiergeo.adapters.native import NativeModel, byte_pairs, check_installed, hyperbolic
 from hiergeo.adapters.pixels import IMAGES, STATISTICS, square
 from hiergeo.adapters.specs import options_of
-from hiergeo.errors import InputError, reason
-from hiergeo.storage import tensors
-from hiergeo.storage.documents import Anything, Misfit, Number, OrNull, Record, Text
-from hiergeo.storage.tensors import Shapes
-from hiergeo.storage.texts import read_text
 
 BACKBONES = {
     "vit_tiny_patch16_224": (192, 3),
@@ -133,10 +133,10 @@ def _config(folder: Path) -> dict[str, Any]:
 def _yaml(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path.parent} holds no config.json and no config.yaml: not a folder of hyper3-clip.")
-    yaml = _extras.require("yaml", "a configuration in YAML")
+    yaml = extras.require("yaml", "a configuration in YAML")
     text = read_text(path, "name a folder of hyper3-clip")
     try:
-        if len(text) > _limits.RECORD_CHARACTERS or any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
+        if len(text) > limits.RECORD_CHARACTERS or any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):
             raise InputError(f"{path} is no configuration of hyper3-clip: it is too long or refers to itself.")
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

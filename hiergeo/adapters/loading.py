@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import torch
 
-from hiergeo._devices import AUTO, resolve_device
-from hiergeo._numerics import torch_defaults
-from hiergeo._plugins import Plugins
+from hiergeo._core.devices import AUTO, resolve_device
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.plugins import Plugins
 from hiergeo.adapters.model import Model
-from hiergeo.errors import InputError
 
 ADAPTERS: Plugins[Callable[..., Model]] = Plugins(
     "adapter",

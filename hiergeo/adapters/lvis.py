@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import path_of, sha256
 from hiergeo.adapters.model import Model, refuse_unusable_rows, unit_rows
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.lvis import FILE, PROMPT, load_lvis
 from hiergeo.datasets.pictures import ImageLike
-from hiergeo.errors import InputError
-from hiergeo.storage.files import path_of, sha256
 
 HOME = "clip"
 """The rest of a spec that stands for the file in the data home."""

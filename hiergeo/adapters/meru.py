@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from hiergeo._core.storage.documents import Record, Text, Whole
+from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import families, hub
 from hiergeo.adapters.encoders import DualEncoder, Scales
 from hiergeo.adapters.meru_files import SUBSPACE_DIM, SUBSPACES, Checkpoint, Heads, read_checkpoint
@@ -23,8 +25,6 @@ from hiergeo.adapters.native import (
 from hiergeo.adapters.pixels import IMAGES, square
 from hiergeo.adapters.specs import fitting, options_of
 from hiergeo.geometry import Lorentz, Product, Space
-from hiergeo.storage.documents import Record, Text, Whole
-from hiergeo.storage.files import path_of
 
 SCHEMA = Record(
     optional={"heads": Whole(1, 1024), "text_heads": Whole(1, 1024), "images": Text("|".join(IMAGES))},

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import checkpoints, tensors
+from hiergeo._core.storage.tensors import Shapes
 from hiergeo.adapters import families, weights
 from hiergeo.adapters.encoders import TextSizes, VisionSizes, check_sizes
-from hiergeo.errors import InputError
-from hiergeo.storage import checkpoints, tensors
-from hiergeo.storage.tensors import Shapes
 
 SUBSPACES, SUBSPACE_DIM = 64, 8
 """Factors of PHyCLIP's product, and the dimension of each."""

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hiergeo import _limits
-from hiergeo._devices import resolve_device, resolve_dtype
-from hiergeo._numerics import torch_defaults, wide
-from hiergeo._progress import track
+from hiergeo._core import limits
+from hiergeo._core.devices import resolve_device, resolve_dtype
+from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.numerics import torch_defaults, wide
+from hiergeo._core.progress import track
 from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
-from hiergeo.errors import InputError, check_whole
 from hiergeo.geometry import Space
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Model(ABC):
         if not items:
             raise InputError(f"there is no {kind} to embed: the list is empty.")
         size = wanted.batch_size
-        check_whole("the batch size", size, 1, _limits.BATCH)
+        check_whole("the batch size", size, 1, limits.BATCH)
         whole, what = torch.empty(0, 0), f"the {kind} embeddings of {self.name}"
         for start in track(range(0, len(items), size), f"embedding {kind}s", enabled=progress):
             rows = self._checked_rows(rows_of, items[start : start + size], wanted.device)

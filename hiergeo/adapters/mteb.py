@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from hiergeo import _extras
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.adapters.hub import cached_if_unreachable, not_obtained, quiet_transformers
 from hiergeo.adapters.model import Model, weights_digest
 from hiergeo.datasets.pictures import ImageLike, check_images, open_rgb
-from hiergeo.errors import InputError, UnavailableError, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -126,7 +126,7 @@ def load_mteb(rest: str, *, device: torch.device) -> MtebModel:
         InputError: an unknown name, a model that is no encoder of texts, or one that runs code of its own.
         UnavailableError: mteb or a package that this model needs is not installed, or the weights cannot be had.
     """
-    mteb = _extras.require("mteb", "this model")
+    mteb = extras.require("mteb", "this model")
     name, _, revision = rest.partition("@")
     try:
         meta = mteb.get_model_meta(name, revision or None)

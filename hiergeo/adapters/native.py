@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo import _extras
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError
 from hiergeo.adapters.encoders import DualEncoder, Scales
 from hiergeo.adapters.model import NetworkModel
-from hiergeo.errors import InputError
 from hiergeo.geometry import Lorentz, Space
 
 if TYPE_CHECKING:
@@ -104,12 +104,12 @@ class NativeModel(NetworkModel):
 def check_installed() -> None:
     """Raise UnavailableError unless the packages that these towers and their vocabulary are of are installed."""
     for module in ("open_clip", "timm"):
-        _extras.require(module, "this model")
+        extras.require(module, "this model")
 
 
 def byte_pairs(context: int) -> Callable[[list[str]], Tensor]:
     """OpenAI's tokenizer: lower case, zero padding; of a text that is too long the last token becomes its end."""
-    tokenizer: Callable[[list[str]], Tensor] = _extras.require("open_clip.tokenizer", "this model").SimpleTokenizer(
+    tokenizer: Callable[[list[str]], Tensor] = extras.require("open_clip.tokenizer", "this model").SimpleTokenizer(
         context_length=context
     )
     return tokenizer

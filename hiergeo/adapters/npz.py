@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import archives
+from hiergeo._core.storage.archives import Array, Arrays
+from hiergeo._core.storage.files import path_of, sha256
 from hiergeo.adapters.model import ROWS_AT_ONCE, Model, refuse_unusable_rows, unit_rows
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import ImageLike
-from hiergeo.errors import InputError
-from hiergeo.storage import archives
-from hiergeo.storage.archives import Array, Arrays
-from hiergeo.storage.files import path_of, sha256
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo import _extras
+from hiergeo._core import extras
+from hiergeo._core.errors import HiergeoError, InputError, reason, unknown_name
+from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import hub, tiny
 from hiergeo.adapters import open_clip_checks as checks
 from hiergeo.adapters.clip import CONFIG, FOLDER, OpenClipModel
 from hiergeo.adapters.tiny.model import saved_tiny
-from hiergeo.errors import HiergeoError, InputError, reason, unknown_name
-from hiergeo.storage.files import path_of
 
 HUB = "hf-hub:"
 
@@ -51,7 +51,7 @@ def load_open_clip(rest: str, *, device: torch.device) -> OpenClipModel:
     saved = saved_tiny(name, path_of(rest.removeprefix(FOLDER)), device) if rest.startswith(FOLDER) else None
     if saved is not None:
         return saved
-    _extras.require("open_clip", "this model")
+    extras.require("open_clip", "this model")
     tiny.register()
     if rest.startswith(HUB):
         return _from_hub(name, rest, device)

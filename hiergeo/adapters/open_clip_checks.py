@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage import checkpoints, tensors
+from hiergeo._core.storage.tensors import Shapes
 from hiergeo.adapters import families
-from hiergeo.errors import InputError, reason
-from hiergeo.storage import checkpoints, tensors
-from hiergeo.storage.tensors import Shapes
 
 PREPROCESSING = {
     "image_mean": "mean",

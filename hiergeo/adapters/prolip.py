@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from torch import Tensor
 
-from hiergeo import _extras, _limits
+from hiergeo._core import extras, limits
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage import tensors
+from hiergeo._core.storage.documents import Anything, Flag, Misfit, Number, OrNull, Record, Schema, Text, Whole
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.gaussians import Gaussian
 from hiergeo.adapters.model import NetworkModel, unit_rows
@@ -19,18 +22,15 @@ from hiergeo.adapters.native import byte_pairs
 from hiergeo.adapters.pixels import STATISTICS, square
 from hiergeo.adapters.prolip_network import ProLip, TextPlan, VisionPlan
 from hiergeo.datasets.pictures import ImageLike
-from hiergeo.errors import InputError, reason
-from hiergeo.storage import tensors
-from hiergeo.storage.documents import Anything, Flag, Misfit, Number, OrNull, Record, Schema, Text, Whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SIDE = Whole(1, _limits.WIDTH)
+SIDE = Whole(1, limits.WIDTH)
 NORM = OrNull(Record({"eps": Number()}))
 
 SIZES: dict[str, Schema] = {
-    "layers": Whole(1, _limits.LAYERS),
+    "layers": Whole(1, limits.LAYERS),
     "width": SIDE,
     "mlp_ratio": Number(),
     "norm_kwargs": NORM,
@@ -215,8 +215,8 @@ def _tokenizer(folder: Path, config: dict[str, Any], context: int) -> Callable[[
         name = str(folder)
     if not name:
         return byte_pairs(context)
-    _extras.require("transformers", "this model")
-    _extras.require("open_clip", "this model")
+    extras.require("transformers", "this model")
+    extras.require("open_clip", "this model")
     from open_clip.tokenizer import HFTokenizer
 
     with hub.cached_if_unreachable(), hub.quiet_transformers():

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hiergeo import _extras
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError, reason
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
 from hiergeo.adapters.towers import Tower, on
-from hiergeo.errors import InputError, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,7 +54,7 @@ def load_sentence_transformers(rest: str, *, device: torch.device) -> SentenceTr
         InputError: the folder is no sentence-transformers model.
         UnavailableError: sentence-transformers is not installed, or a download failed.
     """
-    library = _extras.require("sentence_transformers", "this model")
+    library = extras.require("sentence_transformers", "this model")
     folder = hub.local_folder(rest)
     if folder and not (folder / "modules.json").is_file():
         raise _not_a_model(rest)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from hiergeo.errors import InputError, unknown_name
-from hiergeo.storage.documents import Misfit, Record
-from hiergeo.storage.files import path_of
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage.documents import Misfit, Record
+from hiergeo._core.storage.files import path_of
 
 DIGITS = 8
 """Digits of a whole number in a spec."""

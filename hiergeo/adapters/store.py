@@ -16,17 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo import _limits
-from hiergeo._numerics import torch_defaults
-from hiergeo._progress import track
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.progress import track
+from hiergeo._core.storage import archives, documents
+from hiergeo._core.storage.archives import Array
+from hiergeo._core.storage.documents import Record, Text
+from hiergeo._core.storage.files import refuse_existing, remove_leftovers, retire
+from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.model import Model
 from hiergeo.datasets.hierarchy import Hierarchy
-from hiergeo.errors import InputError, check_whole
-from hiergeo.storage import archives, documents
-from hiergeo.storage.archives import Array
-from hiergeo.storage.documents import Record, Text
-from hiergeo.storage.files import refuse_existing, remove_leftovers, retire
-from hiergeo.storage.locks import locked
 
 Item = TypeVar("Item")
 
@@ -77,7 +77,7 @@ def embed(
         raise InputError(f"embeddings are written as .npz, so name the file {out.with_suffix('.npz')}, not {out}.")
     if out.is_dir():
         raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
-    check_whole("the batch size", batch_size, 1, _limits.BATCH)
+    check_whole("the batch size", batch_size, 1, limits.BATCH)
     if not model.normalised:
         raise InputError(
             f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is."

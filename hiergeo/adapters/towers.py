@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from hiergeo import _extras
-from hiergeo._plugins import Plugins
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError
+from hiergeo._core.plugins import Plugins
 from hiergeo.adapters.model import Model, NetworkModel
-from hiergeo.errors import InputError
 
 SAMPLE = ("", "a photograph of two small dogs")
 """Captions of different lengths that show which weights an embedding depends on."""
@@ -124,7 +124,7 @@ def adapt(network: nn.Module, trained: Mapping[str, nn.Parameter], rank: int) ->
     """
     if rank < 1:
         raise InputError(f"the rank of low-rank adapters must be at least 1, not {rank}.")
-    peft = _extras.require("peft", "low-rank adaptation")
+    peft = extras.require("peft", "low-rank adaptation")
     layers = [name for name, layer in network.named_modules() if type(layer) is nn.Linear]
     layers = [name for name in layers if f"{name}.weight" in trained]
     if not layers:

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hiergeo import _limits
-from hiergeo.errors import InputError
-from hiergeo.storage.tensors import Shapes
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.tensors import Shapes
 
 
 def side(path: Path, found: Shapes, name: str, axis: int, ndim: int) -> int:
@@ -17,7 +17,7 @@ def side(path: Path, found: Shapes, name: str, axis: int, ndim: int) -> int:
     if name not in found:
         raise InputError(f"{path} is no whole checkpoint: the weight '{name}' is missing.")
     shape = found[name]
-    if len(shape) != ndim or not 0 < shape[axis] <= _limits.WIDTH:
+    if len(shape) != ndim or not 0 < shape[axis] <= limits.WIDTH:
         raise InputError(f"{path} is damaged: the weight '{name}' has shape {list(shape)}.")
     return shape[axis]
 
@@ -25,7 +25,7 @@ def side(path: Path, found: Shapes, name: str, axis: int, ndim: int) -> int:
 def blocks(path: Path, found: Shapes, prefix: str) -> int:
     """How many blocks weights of the names ``PREFIX0.``, ``PREFIX1.`` ... make. Raises InputError for gaps."""
     numbers = {int(match[1]) for name in found if (match := re.match(re.escape(prefix) + r"(\d{1,6})\.", name))}
-    if not numbers or len(numbers) > _limits.LAYERS or max(numbers) != len(numbers) - 1:
+    if not numbers or len(numbers) > limits.LAYERS or max(numbers) != len(numbers) - 1:
         raise InputError(f"{path} is no whole checkpoint: its blocks '{prefix}0', '{prefix}1' and so on have gaps.")
     return len(numbers)
 

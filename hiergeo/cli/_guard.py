@@ -26,10 +26,10 @@ from typing import Any
 
 import typer
 
-from hiergeo._text import one_line
+from hiergeo._core.errors import HiergeoError
+from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.text import one_line
 from hiergeo._version import __version__
-from hiergeo.errors import HiergeoError
-from hiergeo.storage.files import atomic_write_text
 
 USER, CRASHED, INTERRUPTED, TERMINATED, CLOSED = 2, 70, 130, 143, 141
 

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hiergeo import adapters, datasets
-from hiergeo._text import shortened
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.storage.files import atomic_write_text, refuse_special
+from hiergeo._core.storage.locks import locked
+from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
 from hiergeo.cli._terminal import note
 from hiergeo.cli.plans import KEY, running
 from hiergeo.datasets import Hierarchy, scenes
-from hiergeo.errors import InputError, UnavailableError
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import ConstantCurvature, Geometry, Space
-from hiergeo.storage.files import atomic_write_text, refuse_special
-from hiergeo.storage.locks import locked
 
 if TYPE_CHECKING:
     from hiergeo.evaluation import Comparison, Result
-    from hiergeo.study import Study
+    from hiergeo.training.study import Study
 
 ALIKE = 0.02
 """Relative difference up to which curvatures count as one, so that a rounded one can be named."""

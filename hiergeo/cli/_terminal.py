@@ -13,7 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from hiergeo._text import one_line, printable, tame
+from hiergeo._core.text import one_line, printable, tame
 
 WIDTHS = range(20, 1001)
 """Columns and lines that a terminal may claim to have."""

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from hiergeo.auditing import AuditSettings, audit
 from hiergeo.cli import options
 from hiergeo.cli._io import Asked, check_writable, load_data, sole_writer, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
+from hiergeo.evaluation.auditing import AuditSettings, audit
 
 Page = Annotated[
     Path | None, typer.Option("--html", help="Also write a page here.", metavar="FILE", callback=options.path)

@@ -9,12 +9,12 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from hiergeo.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
+from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo.cli import options
 from hiergeo.cli._io import Asked, check_writable, printed_alone, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
-from hiergeo.errors import HiergeoError, InputError, unknown_name
+from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, benchmark_named, measure
 
 Name = Annotated[str | None, typer.Argument(help="A benchmark; see --list.", metavar="NAME")]
 Model = Annotated[
@@ -58,9 +58,9 @@ def benchmark_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Measure a model on a benchmark: values, intervals, baselines, and figures of papers beside them."""
-    from hiergeo.interop.clip_benchmark import check_clip_benchmark, to_clip_benchmark
     from hiergeo.report import check_format
     from hiergeo.report.benchmarks import benchmark_markdown, benchmark_table, published_lines
+    from hiergeo.report.interop.clip_benchmark import check_clip_benchmark, to_clip_benchmark
 
     if format == CLIP_BENCHMARK:
         check_clip_benchmark(name or "")

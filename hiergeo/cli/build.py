@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import parse_toml
+from hiergeo._core.storage.texts import read_text
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console, counted, note
 from hiergeo.cli.plans import read_options
-from hiergeo.errors import InputError
-from hiergeo.storage.documents import parse_toml
-from hiergeo.storage.texts import read_text
 
 if TYPE_CHECKING:
     from hiergeo.construction import BuildPlan, Built

@@ -7,6 +7,7 @@ import typer
 from rich.text import Text
 
 from hiergeo import adapters
+from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._io import (
     Asked,
@@ -20,7 +21,6 @@ from hiergeo.cli._io import (
 )
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import Config
-from hiergeo.errors import InputError
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
 from hiergeo.evaluation.measuring import check

@@ -10,6 +10,8 @@ import typer
 from rich.table import Table
 
 from hiergeo import datasets
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, unknown_name
+from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console, note
@@ -18,8 +20,6 @@ from hiergeo.datasets import chains, hierarcaps, scenes
 from hiergeo.datasets.chain_checks import validate_chains
 from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.public import PUBLIC, fetch_public
-from hiergeo.errors import HiergeoError, InputError, UnavailableError, unknown_name
-from hiergeo.storage.files import path_of
 
 PARTS = list(hierarcaps.PARTS)
 SPLITS = {"hierarcaps": tuple(hierarcaps.SPLITS), "scenes": (*scenes.SPLITS, scenes.BALANCED)}

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import _limits, adapters, datasets
+from hiergeo import adapters, datasets
+from hiergeo._core import limits
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console
@@ -35,7 +36,7 @@ Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
 
 def demo_command(
     html: options.Html = Path("hiergeo-demo.html"),
-    rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1, max=_limits.SCENES)] = 500,
+    rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1, max=limits.SCENES)] = 500,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,

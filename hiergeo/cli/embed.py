@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from hiergeo import adapters
+from hiergeo._core.errors import UnavailableError
+from hiergeo._core.storage.files import writing
 from hiergeo.cli import embed_shards, options
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
-from hiergeo.errors import UnavailableError
-from hiergeo.storage.files import writing
 
 AGAIN = "finished batches are kept, run the same command again to go on"
 

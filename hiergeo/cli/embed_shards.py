@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hiergeo._core.errors import InputError
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import Asked, check_writable, write_json
 from hiergeo.cli._terminal import console, counted, note
-from hiergeo.errors import InputError
 
 if TYPE_CHECKING:
-    from hiergeo.corpus import Summary
+    from hiergeo.search.corpus import Summary
 
 PANEL = "With --shards"
 
@@ -137,7 +137,7 @@ def embed_shards(
         batch_size: None is the model's own choice.
         chosen: the values of `OWN`, by name; None for a default.
     """
-    from hiergeo import corpus
+    from hiergeo.search import corpus
 
     if out.is_file():
         raise InputError(f"{out} is a file: name a folder for the index.")

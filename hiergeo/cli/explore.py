@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import explorer, serving
+from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import Config
 from hiergeo.cli.serve import Host, Insecure, Token, check_reach, check_token
-from hiergeo.errors import InputError
-from hiergeo.serving.server import url_of
+from hiergeo.report import explorer
+from hiergeo.search import serving
+from hiergeo.search.serving.server import url_of
 
 Sources = Annotated[
     list[Path] | None,

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage.documents import load_json
 from hiergeo.cli import options
-from hiergeo.errors import InputError, reason
-from hiergeo.storage.documents import load_json
 
 app = typer.Typer(help="Describe trained heads, and share them on the Hugging Face hub.", no_args_is_help=True)
 
@@ -32,7 +32,7 @@ def card_command(
     folder: Folder, metrics: Measured = None, audit: Audited = None, name: Name = None, license: Licence = None
 ) -> None:
     """Write the model card README.md of a head, with metrics and an audit if there are any."""
-    from hiergeo.interop import write_card
+    from hiergeo.report.interop import write_card
 
     result = None if metrics is None else _object(metrics)
     verdict: Any = audit
@@ -49,7 +49,7 @@ def push_command(
     license: Licence = None,
 ) -> None:
     """Upload a head with its card to the Hugging Face hub, where you are logged in."""
-    from hiergeo.interop import push_to_hub
+    from hiergeo.report.interop import push_to_hub
 
     print(push_to_hub(folder, repository, private=private, license=license))
 

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from hiergeo import adapters
+from hiergeo._core.errors import LISTED, InputError, UnavailableError
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import Asked, check_writable, note_geometry, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.plans import PlannedVerb
-from hiergeo.errors import LISTED, InputError, UnavailableError
 from hiergeo.geometry import Space
 
 app = typer.Typer(help="Build, extend and check indexes of captions and images.", no_args_is_help=True)

@@ -13,7 +13,7 @@ from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console
-from hiergeo.info import collect
+from hiergeo.cli.installation import collect
 
 Check = Annotated[
     bool,

@@ -9,14 +9,14 @@ from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo import adapters
-from hiergeo._text import caption, isolated
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.texts import read_text
+from hiergeo._core.text import caption, isolated
 from hiergeo.cli import options
 from hiergeo.cli._io import Asked, check_writable, load_data, note_geometry, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.datasets.hierarchy import distinct
-from hiergeo.errors import InputError
-from hiergeo.metrics import ladder as ladder_of
-from hiergeo.storage.texts import read_text
+from hiergeo.evaluation.metrics import ladder as ladder_of
 
 Pictures = Annotated[
     list[Path], typer.Argument(help="Image files.", metavar="IMAGE...", show_default=False, callback=options.path)

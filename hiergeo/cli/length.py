@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from hiergeo.auditing import LengthSettings, length_controls
+from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._io import Asked, check_writable, load_data, write_json
 from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
-from hiergeo.errors import InputError
 from hiergeo.evaluation import Compute
+from hiergeo.evaluation.auditing import LengthSettings, length_controls
 
 Copies = Annotated[int, typer.Option(help="Untrained copies of the network; 0 for none.", metavar="N", min=0)]
 Filler = Annotated[

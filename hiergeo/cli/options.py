@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from hiergeo import _limits, training
-from hiergeo._devices import AUTO as AUTO
-from hiergeo._devices import resolve_device, resolve_dtype
+from hiergeo import training
+from hiergeo._core import limits
+from hiergeo._core.devices import AUTO as AUTO
+from hiergeo._core.devices import resolve_device, resolve_dtype
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import path_of
 from hiergeo.cli._terminal import note
-from hiergeo.errors import InputError
 from hiergeo.geometry import MIN_RADIUS
-from hiergeo.storage.files import path_of
 
 
 class Verb(TyperCommand):
@@ -133,7 +134,7 @@ MeasuredGeometries = Annotated[
 Protocol = Annotated[str, typer.Option("--protocol", "-p", help="re, traversal, pairs, hyper3 or pep.", metavar="NAME")]
 Steps = Annotated[
     int,
-    typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1, max=_limits.PROTOCOL_STEPS),
+    typer.Option(help="Thresholds of re, points of traversal.", metavar="N", min=1, max=limits.PROTOCOL_STEPS),
 ]
 Root = Annotated[
     str | None,
@@ -158,9 +159,9 @@ MinRadius = Annotated[
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result here.", metavar="FILE", callback=path)]
 Seed = Annotated[
     int,
-    typer.Option(help="Seed of whatever is drawn at random.", metavar="N", min=0, max=_limits.SEED),
+    typer.Option(help="Seed of whatever is drawn at random.", metavar="N", min=0, max=limits.SEED),
 ]
-Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=_limits.RESAMPLES)]
+Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=limits.RESAMPLES)]
 Device = Annotated[
     str,
     typer.Option(
@@ -174,7 +175,7 @@ BatchSize = Annotated[
         help="Captions or images that are embedded at a time. (by default the model's own choice)",
         metavar="N",
         min=1,
-        max=_limits.BATCH,
+        max=limits.BATCH,
     ),
 ]
 SkipDamaged = Annotated[

@@ -13,11 +13,11 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.storage.texts import read_text
 from hiergeo.cli.options import Verb, checked_path
-from hiergeo.errors import InputError, unknown_name
-from hiergeo.storage import documents
-from hiergeo.storage.files import atomic_write_text
-from hiergeo.storage.texts import read_text
 
 OUTPUTS = frozenset({"format", "html", "json", "log", "open_page", "out", "overwrite", "resume"})
 """Parameters that say where a result goes, and so are no part of the command that makes it again."""

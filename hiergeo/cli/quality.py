@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage.files import path_of
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, sole_writer, write_json
 from hiergeo.cli._terminal import console
@@ -12,9 +14,7 @@ from hiergeo.cli.plans import Config
 from hiergeo.construction.appraisal import appraise, hierarcaps_baselines, read_dropped
 from hiergeo.construction.card import split_sha256, update_card
 from hiergeo.datasets import DATASETS
-from hiergeo.errors import InputError, unknown_name
 from hiergeo.evaluation import Compute
-from hiergeo.storage.files import path_of
 
 HIERARCAPS = "hierarcaps"
 """The one reference."""

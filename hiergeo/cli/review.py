@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import review, serving
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.explore import Open
 from hiergeo.cli.serve import Host, Insecure, Port, Token, check_reach, check_token
-from hiergeo.serving.server import url_of
+from hiergeo.report import review
+from hiergeo.search import serving
+from hiergeo.search.serving.server import url_of
 
 Folder = Annotated[
     Path, typer.Argument(help="Folder of a build.", metavar="DIR", show_default=False, callback=options.path)

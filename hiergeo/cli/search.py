@@ -9,13 +9,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hiergeo import _limits
-from hiergeo._text import caption, isolated, shortened
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo._core.text import caption, isolated, shortened
 from hiergeo.cli import options
 from hiergeo.cli._io import SPEC_SHOWN, check_writable, write_json
 from hiergeo.cli._terminal import Screen, console, counted
 from hiergeo.cli.plans import finite
-from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open
 from hiergeo.search.groups import Result
@@ -69,7 +69,7 @@ Geometry = Annotated[
 ]
 Steps = Annotated[
     int | None,
-    typer.Option(help="Thresholds of a ladder. (by default 50)", metavar="N", min=1, max=_limits.PROTOCOL_STEPS),
+    typer.Option(help="Thresholds of a ladder. (by default 50)", metavar="N", min=1, max=limits.PROTOCOL_STEPS),
 ]
 MinRadius = Annotated[
     float | None,

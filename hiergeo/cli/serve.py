@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import adapters, search, serving
+from hiergeo import adapters, search
+from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import Config
-from hiergeo.errors import InputError
-from hiergeo.serving.server import LOOPBACK, is_loopback, url_of
+from hiergeo.search import serving
+from hiergeo.search.serving.server import LOOPBACK, is_loopback, url_of
 
 LIMITS = serving.Limits()
 

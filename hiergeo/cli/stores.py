@@ -10,13 +10,13 @@ import torch
 import typer
 from rich.table import Table
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.storage.texts import read_lines
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, write_json
 from hiergeo.cli._terminal import console, counted
 from hiergeo.cli.index import Folder, app
 from hiergeo.search.stores.places import without_password
-from hiergeo.storage.texts import read_lines
 
 StoreSpec = Annotated[
     str,
@@ -73,7 +73,7 @@ def audit_command(
     check_writable(json)
     index = search.open(path, device=device)
     if queries is None:
-        embedded = sampled(index.store, index.space.root, min(sample, _limits.BATCH))
+        embedded = sampled(index.store, index.space.root, min(sample, limits.BATCH))
     else:
         texts = [line for line in read_lines(queries, "give a text file with a query on each line") if line.strip()]
         embedded = index.encoder.encode(texts) if texts else torch.empty(0, index.manifest.frame.dim)

@@ -6,16 +6,17 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.text import Text
 
-from hiergeo import _limits, adapters, training
-from hiergeo._devices import resolve_dtype
+from hiergeo import adapters, training
+from hiergeo._core import limits
+from hiergeo._core.devices import resolve_dtype
+from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, printed_alone, sole_writer, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import PlanFile
-from hiergeo.errors import check_whole
-from hiergeo.study import Plan, Study, StudySettings, run_study
 from hiergeo.training import Chains, Recipe
+from hiergeo.training.study import Plan, Study, StudySettings, run_study
 
 DEFAULTS = Recipe()
 SEEDS = 5
@@ -55,7 +56,7 @@ class Heads(NamedTuple):
 
     def plan(self, dim: int) -> Plan:
         """The plan of a study; `dim` where no dimension was asked for."""
-        check_whole("--seeds", self.seeds, 1, _limits.SEEDS)
+        check_whole("--seeds", self.seeds, 1, limits.SEEDS)
         losses, dims = training.parse_losses(self.losses), tuple(self.dims or [dim])
         if self.losses == options.LOSSES:
             losses = options.fitting(losses, dim, dims)

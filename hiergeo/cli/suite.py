@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage.files import atomic_write_text
 from hiergeo.cli import options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import check_writable
 from hiergeo.cli._terminal import console, note
-from hiergeo.errors import InputError, unknown_name
-from hiergeo.findings import listing
-from hiergeo.storage.files import atomic_write_text
+from hiergeo.evaluation.findings import listing
 
 if TYPE_CHECKING:
-    from hiergeo.suite import Leaderboard, Place
-    from hiergeo.suite.board import Board, Row
+    from hiergeo.training.suite import Leaderboard, Place
+    from hiergeo.training.suite.board import Board, Row
 
 PAGE = "leaderboard.html"
 """The page in the folder of a suite."""
@@ -69,8 +69,8 @@ def suite_command(
     device: Device = None,
 ) -> None:
     """Measure every model of a plan in each of its spaces on every benchmark; interrupted, it goes on with --resume."""
-    from hiergeo import suite
     from hiergeo.report import write_leaderboard
+    from hiergeo.training import suite
 
     if plan is None and not demo:
         raise InputError("name the plan of the suite, or --demo for the one that runs on bundled data.")
@@ -95,8 +95,8 @@ def suite_command(
 
 def table_command(folder: Folder, format: Format = "md", out: File = None) -> None:
     """The table of a suite, of whatever cells are there, with paired differences and published figures."""
-    from hiergeo import suite
     from hiergeo.report import write_leaderboard
+    from hiergeo.training import suite
 
     form = {"markdown": "md", "tex": "latex"}.get(format, format)
     if form not in FORMATS:
@@ -127,7 +127,7 @@ def _show(table: "Leaderboard") -> None:
     from rich import box
     from rich.table import Table
 
-    from hiergeo.suite.text import heading
+    from hiergeo.training.suite.text import heading
 
     screen = console()
     for start in range(0, len(table.boards), ACROSS):

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from hiergeo import _limits, datasets
+from hiergeo import datasets
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.cli._terminal import console
 from hiergeo.datasets import Labelled
-from hiergeo.errors import InputError
 from hiergeo.evaluation.retrieval import check_labels
 from hiergeo.training import EvalRecord, Summary
 
@@ -26,7 +27,7 @@ ZeroShot = Annotated[
 ]
 TrainingSeed = Annotated[
     int,
-    typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0, max=_limits.SEED),
+    typer.Option(help="Seed of weights, batches, validation and resampling.", metavar="N", min=0, max=limits.SEED),
 ]
 
 

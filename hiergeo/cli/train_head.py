@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
-from hiergeo import _limits, adapters, training
+from hiergeo import adapters, training
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
 from hiergeo.adapters.head_files import check_free
 from hiergeo.cli import options
 from hiergeo.cli import train as shared
 from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli.plans import Config, remove_plan, write_plan
-from hiergeo.errors import InputError
 from hiergeo.evaluation import Compute
 from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.storage.locks import locked
 from hiergeo.training import Recipe
 
 DEFAULTS = Recipe()
@@ -36,7 +37,7 @@ Dim = Annotated[
     int | None, typer.Option(help="Dimensions of the head's embeddings.  [those of the model]", metavar="N", min=1)
 ]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Learning rate of Adam.", metavar="X")]
-BatchSize = Annotated[int, typer.Option(help="Chains a step.", metavar="N", min=1, max=_limits.BATCH)]
+BatchSize = Annotated[int, typer.Option(help="Chains a step.", metavar="N", min=1, max=limits.BATCH)]
 Every = Annotated[int, typer.Option(help="Steps between looks at the validation rows.", metavar="N", min=1)]
 Patience = Annotated[
     int,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hiergeo import Space, adapters, training
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.cli import options
 from hiergeo.cli import train as shared
@@ -14,7 +15,6 @@ from hiergeo.cli._io import check_writable, load_data, write_json
 from hiergeo.cli.plans import Config, PlannedVerb, write_plan
 from hiergeo.cli.train_head import head_command, learnable_geometry
 from hiergeo.datasets import Hierarchy, Labelled, hierarcaps
-from hiergeo.errors import InputError
 from hiergeo.training import FineTuned, Summary, TowerRecipe
 from hiergeo.training.re.processes import is_writer, local
 from hiergeo.training.re.ranks import joined

@@ -12,19 +12,19 @@ from rich.text import Text
 from rich.tree import Tree
 
 from hiergeo import search
-from hiergeo._text import caption
+from hiergeo._core.errors import unknown_name
+from hiergeo._core.storage.files import refuse_existing
+from hiergeo._core.text import caption
 from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, sole_writer, write_json
 from hiergeo.cli._terminal import console, counted, note
 from hiergeo.cli.plans import Config
 from hiergeo.datasets.wordnet import load_wordnet
-from hiergeo.errors import unknown_name
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
-from hiergeo.storage.files import refuse_existing
-from hiergeo.taxonomy import Judgement, Taxonomy, TreeSettings, export, grow, judge, wordnet_truth
-from hiergeo.taxonomy.exports import FORMATS, check_format, left_out
-from hiergeo.taxonomy.growing import MOST_PARENTS
+from hiergeo.search.taxonomy import Judgement, Taxonomy, TreeSettings, export, grow, judge, wordnet_truth
+from hiergeo.search.taxonomy.exports import FORMATS, check_format, left_out
+from hiergeo.search.taxonomy.growing import MOST_PARENTS
 
 DEFAULTS = TreeSettings()
 SHOWN_ROOTS, SHOWN_CHILDREN, SHOWN_DEPTH = 12, 4, 3

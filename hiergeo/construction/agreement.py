@@ -6,13 +6,13 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from hiergeo import language
+from hiergeo._core.errors import InputError
+from hiergeo.construction import language
 from hiergeo.construction.drafts import normalised
 from hiergeo.construction.pooling import Ratio, by_tier, coco_image, groups_of
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarchy import distinct
-from hiergeo.errors import InputError
-from hiergeo.metrics.length import chain_lengths
+from hiergeo.evaluation.metrics.length import chain_lengths
 
 CONTENT = frozenset({"ADJ", "NOUN", "NUM", "PART", "VERB"})
 """Tags of words that say what is described."""

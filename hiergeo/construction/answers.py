@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-from hiergeo import _limits
-from hiergeo.errors import InputError
-from hiergeo.storage.documents import HASH, content_sha256, parse_json, signed
-from hiergeo.storage.files import retire, writing
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import HASH, content_sha256, parse_json, signed
+from hiergeo._core.storage.files import retire, writing
 
 FOLDER = "answers"
 """The folder of answers in that of a build's work."""
@@ -67,10 +67,10 @@ class Answers:
 
         Raises:
             UnavailableError: it cannot be written.
-            InputError: it is longer than `hiergeo._limits` allows.
+            InputError: it is longer than `hiergeo._core.limits` allows.
         """
         line = signed({"key": key, "value": value}, None).encode()
-        if len(line) > _limits.RECORD_CHARACTERS:
+        if len(line) > limits.RECORD_CHARACTERS:
             raise InputError(f"an answer of {len(line):,} bytes is too long to be kept.")
         with self._lock:
             self._known[key] = value
@@ -117,7 +117,7 @@ def _opened(path: Path) -> int:
 def _entry(line: bytes) -> tuple[str, Any] | None:
     """The key and the value in a line; None for one that is empty, half written or damaged."""
     try:
-        held = parse_json(line) if len(line) <= _limits.RECORD_CHARACTERS else None
+        held = parse_json(line) if len(line) <= limits.RECORD_CHARACTERS else None
     except ValueError:
         return None
     if not isinstance(held, Mapping) or held.get(HASH) != content_sha256(held) or not isinstance(held.get("key"), str):

@@ -11,6 +11,7 @@ from typing import Literal, final
 import numpy as np
 
 from hiergeo import adapters, datasets
+from hiergeo._core.storage.files import size_of
 from hiergeo.adapters import Model
 from hiergeo.construction.grading import OWN_RULES, Quality, quality
 from hiergeo.construction.judging import Judge
@@ -21,11 +22,10 @@ from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.tables import parse_records, read_table, without_defects
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.embedded import ON_THE_CPU
+from hiergeo.evaluation.findings import listing
+from hiergeo.evaluation.findings.exports import json_text, number, signed
 from hiergeo.evaluation.length import LENGTH
-from hiergeo.findings import listing
-from hiergeo.findings.exports import json_text, number, signed
-from hiergeo.metrics.resampling import SMALL_SAMPLE
-from hiergeo.storage.files import size_of
+from hiergeo.evaluation.metrics.resampling import SMALL_SAMPLE
 
 CORRECTED, AUTOMATIC = "corrected", "expanded"
 """What the two baselines of HierarCaps are called: corrected by hand, and as machines wrote them."""

@@ -9,15 +9,15 @@ from typing import final
 
 import numpy as np
 
-from hiergeo._text import one_line
+from hiergeo._core.errors import InputError
+from hiergeo._core.text import one_line
 from hiergeo.construction.drafts import Draft, normalised
+from hiergeo.construction.language import looks_english
 from hiergeo.construction.plan import BuildPlan
-from hiergeo.corpus import readers, sources
-from hiergeo.corpus.samples import EMPTY, MISSING, Columns, Defect, Read
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.chains import is_address
-from hiergeo.errors import InputError
-from hiergeo.language import looks_english
+from hiergeo.search.corpus import readers, sources
+from hiergeo.search.corpus.samples import EMPTY, MISSING, Columns, Defect, Read
 
 READ = "read"
 """The name of the first stage."""
@@ -110,7 +110,7 @@ EMPTY_INPUT = "there are no captions: the input is empty."
 
 
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
-    """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.corpus` reads them.
+    """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.search.corpus` reads them.
 
     Args:
         inputs: the path.

@@ -15,18 +15,18 @@ from typing import Any, final
 
 import numpy as np
 
+from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Anything, ListOf, Record, Text, Whole
+from hiergeo._core.storage.files import atomic_write_text, sha256, size_of
+from hiergeo._core.storage.locks import locked
 from hiergeo._version import __version__
 from hiergeo.construction.card_text import readme
 from hiergeo.construction.leakage import Leakage, leakage, reference
-from hiergeo.corpus.adopting import patiently
 from hiergeo.datasets import chains
 from hiergeo.datasets.chains import Chain
-from hiergeo.errors import HiergeoError, InputError
-from hiergeo.metrics.length import word_count
-from hiergeo.storage import documents
-from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
-from hiergeo.storage.files import atomic_write_text, sha256, size_of
-from hiergeo.storage.locks import locked
+from hiergeo.evaluation.metrics.length import word_count
+from hiergeo.search.corpus.adopting import patiently
 
 JSON, README, LEAKS = "card.json", "README.md", "leakage.csv"
 

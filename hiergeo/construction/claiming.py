@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from hiergeo._core.errors import InputError, warn
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Record, Text
+from hiergeo._core.storage.files import atomic_write_text, check_folder, retire, size_of, sync_folder
+from hiergeo._core.storage.locks import locked
 from hiergeo.construction import card, output
 from hiergeo.construction.plan import FILE, BuildPlan, read_plan
 from hiergeo.construction.shards import FOLDER, HEX
-from hiergeo.corpus.adopting import patiently
-from hiergeo.corpus.shares import Share
 from hiergeo.datasets import chains
-from hiergeo.errors import InputError, warn
-from hiergeo.storage import documents
-from hiergeo.storage.documents import Record, Text
-from hiergeo.storage.files import atomic_write_text, check_folder, retire, size_of, sync_folder
-from hiergeo.storage.locks import locked
+from hiergeo.search.corpus.adopting import patiently
+from hiergeo.search.corpus.shares import Share
 
 INPUT = "input.json"
 """The file in the folder of the work that names the input."""

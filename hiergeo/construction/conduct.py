@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import path_of
 from hiergeo.construction import captions as captions_
 from hiergeo.construction import card, output, splitting
 from hiergeo.construction.answers import FOLDER as ANSWERS
@@ -17,10 +19,8 @@ from hiergeo.construction.passes import Passes, StageRun
 from hiergeo.construction.plan import BuildPlan
 from hiergeo.construction.shards import Work, hash_of
 from hiergeo.construction.stages import THRESHOLDS, stages
-from hiergeo.corpus.shares import Share
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import InputError
-from hiergeo.storage.files import path_of
+from hiergeo.search.corpus.shares import Share
 
 
 class NothingLeftError(InputError):
@@ -89,8 +89,8 @@ def build(
     for byte, whenever the same plan runs on the same captions with a backend that always gives the same answers.
 
     Args:
-        captions: a file, a folder or a pattern of CSV, TSV, JSON Lines, Parquet, text and what else `hiergeo.corpus`
-            reads; or a dataset, whose most specific captions are taken.
+        captions: a file, a folder or a pattern of CSV, TSV, JSON Lines, Parquet, text and what else
+            `hiergeo.search.corpus` reads; or a dataset, whose most specific captions are taken.
         out: folder of the result.
         plan: settings; by default those of `BuildPlan`.
         overwrite: go on in a folder that was begun with another plan or other captions; stages that do not depend on

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
-from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
 
 TEXTS = ListOf(OrNull(Text()))
 SCORES = ListOf(OrNull(Number()))

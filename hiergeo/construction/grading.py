@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 
-from hiergeo import _limits, adapters
-from hiergeo._progress import track
+from hiergeo import adapters
+from hiergeo._core import limits
+from hiergeo._core.errors import check_whole
+from hiergeo._core.progress import track
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
 from hiergeo.construction import agreement
@@ -18,15 +20,14 @@ from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Jud
 from hiergeo.construction.making import judge_named
 from hiergeo.construction.pooling import TIER, Difference, Pooled, Ratio, by_tier, interval
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import check_whole
 from hiergeo.evaluation import Compute, View, embed
 from hiergeo.evaluation.embedded import ON_THE_CPU
+from hiergeo.evaluation.findings.exports import json_text
 from hiergeo.evaluation.length import LENGTH, PairLengths, order_and_length
 from hiergeo.evaluation.measuring import native_space
+from hiergeo.evaluation.metrics import Interval, tau_d_rows
+from hiergeo.evaluation.metrics.length import chain_lengths, tier_pairs
 from hiergeo.evaluation.protocols import score_pairs
-from hiergeo.findings.exports import json_text
-from hiergeo.metrics import Interval, tau_d_rows
-from hiergeo.metrics.length import chain_lengths, tier_pairs
 
 PAIRS_AT_ONCE = 1 << 12
 """Pairs of texts that a judge is asked about at a time."""
@@ -152,8 +153,8 @@ def quality(
         InputError: settings out of range, an unknown judge or model, or a reference of other images.
         UnavailableError: a judge or model that cannot be run.
     """
-    check_whole("samples", samples, 1, _limits.RESAMPLES)
-    check_whole("seed", seed, 0, _limits.SEED)
+    check_whole("samples", samples, 1, limits.RESAMPLES)
+    check_whole("seed", seed, 0, limits.SEED)
     with ExitStack() as opened:
         asked = judge_named(judge) if isinstance(judge, str) else judge
         if isinstance(judge, str):

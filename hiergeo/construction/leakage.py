@@ -12,13 +12,13 @@ from typing import Any, final
 from urllib.parse import unquote, urlsplit
 
 from hiergeo import datasets
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.storage.files import atomic_write_text, sha256
 from hiergeo.construction.resemblance import NearTexts, near_pictures, thumbnails
 from hiergeo.datasets import Hierarchy, chains
 from hiergeo.datasets.addresses import SCHEME, coco_number, image_file
 from hiergeo.datasets.chains import Chain
 from hiergeo.datasets.hierarcaps.fetching import image_name
-from hiergeo.errors import InputError, UnavailableError
-from hiergeo.storage.files import atomic_write_text, sha256
 
 NUMBER, ADDRESS, FILE, BYTES, PICTURE = "coco number", "image address", "file name", "same picture", "similar picture"
 TEXT, NEAR_TEXT = "text", "similar text"

@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from hiergeo._plugins import Plugins
+from hiergeo._core.errors import HiergeoError, InputError, described, unknown_name
+from hiergeo._core.plugins import Plugins
 from hiergeo.construction.answers import Answers
 from hiergeo.construction.backends import BACKENDS, Backend
 from hiergeo.construction.judges import JUDGES, Judge
 from hiergeo.construction.plan import BuildPlan
-from hiergeo.errors import HiergeoError, InputError, described, unknown_name
 
 Made = TypeVar("Made", Backend, Judge)
 

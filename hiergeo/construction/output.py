@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias, final
 
+from hiergeo._core.storage.files import atomic_write
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft
 from hiergeo.construction.splitting import Split
-from hiergeo.storage.files import atomic_write
 
 TRAIN, TEST, EXPANDED, DROPPED = "train.csv", "test.csv", "test_expanded.csv", "dropped.csv"
 

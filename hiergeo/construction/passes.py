@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from hiergeo._progress import track
+from hiergeo._core.errors import InputError, UnavailableError, warn
+from hiergeo._core.progress import track
 from hiergeo.construction.answers import Answers
 from hiergeo.construction.backends import BACKENDS, Backend
 from hiergeo.construction.captions import READ, Captions, Survey
@@ -15,8 +16,7 @@ from hiergeo.construction.judges import JUDGES
 from hiergeo.construction.plan import BuildPlan
 from hiergeo.construction.shards import Head, Work, hash_of
 from hiergeo.construction.stages import Stage
-from hiergeo.corpus.shares import Share
-from hiergeo.errors import InputError, UnavailableError, warn
+from hiergeo.search.corpus.shares import Share
 
 VERSION = 1
 """Raised when a stage makes other drafts of the same input: stored shards do not fit any more."""

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from hiergeo import _limits
-from hiergeo.errors import InputError, check_whole, unknown_name
-from hiergeo.storage.documents import Anything, Misfit, Number, Record, Schema, Text, Whole, parse_toml, toml_text
-from hiergeo.storage.files import path_of
-from hiergeo.storage.secrets import entries, secret_in
-from hiergeo.storage.texts import read_text
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, check_whole, unknown_name
+from hiergeo._core.storage.documents import Anything, Misfit, Number, Record, Schema, Text, Whole, parse_toml, toml_text
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.secrets import entries, secret_in
+from hiergeo._core.storage.texts import read_text
 
 FILE = "plan.toml"
 """The plan in the folder of a build."""
@@ -86,8 +86,8 @@ class BuildPlan:
 
     def __post_init__(self) -> None:
         check_whole("tiers", self.tiers, *TIERS)
-        check_whole("most_characters", self.most_characters, 1, _limits.ITEM_CHARACTERS)
-        check_whole("seed", self.seed, 0, _limits.SEED)
+        check_whole("most_characters", self.most_characters, 1, limits.ITEM_CHARACTERS)
+        check_whole("seed", self.seed, 0, limits.SEED)
         check_whole("shard_rows", self.shard_rows, 1, MOST_SHARD_ROWS)
         for name in ("entailment", "contradiction", "test_fraction"):
             _check_share(name, getattr(self, name))

@@ -13,8 +13,8 @@ import numpy as np
 
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.addresses import UNNUMBERED
-from hiergeo.metrics import Interval, percentile_interval
-from hiergeo.metrics.resampling import resamples
+from hiergeo.evaluation.metrics import Interval, percentile_interval
+from hiergeo.evaluation.metrics.resampling import resamples
 
 SCENES = "scenes"
 """The dataset whose images are numbered as its rows are."""

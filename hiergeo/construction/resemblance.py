@@ -9,9 +9,9 @@ from typing import final
 
 import numpy as np
 
-from hiergeo._progress import track
+from hiergeo._core.errors import HiergeoError
+from hiergeo._core.progress import track
 from hiergeo.datasets.pictures import open_rgb
-from hiergeo.errors import HiergeoError
 
 WORD = re.compile(r"\w+")
 

@@ -8,11 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import HASH, ListOf, Number, Record, Text
+from hiergeo._core.storage.files import retire
 from hiergeo.construction.drafts import SCHEMA, Draft
-from hiergeo.errors import InputError
-from hiergeo.storage import documents
-from hiergeo.storage.documents import HASH, ListOf, Number, Record, Text
-from hiergeo.storage.files import retire
 
 FOLDER = "work"
 """The folder of the work in that of a build."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar, final
 
+from hiergeo._core.errors import InputError
 from hiergeo.construction.backends.base import Backend, Gap, Proposal
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import Draft, Drop, normalised
 from hiergeo.construction.filtering import Filter
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, Judge
 from hiergeo.construction.plan import BuildPlan
-from hiergeo.errors import InputError
 
 GENERALISE, CHECK_ENTAILMENT = "generalise", "check_entailment"
 CONTRADICT, CHECK_CONTRADICTION = "contradict", "check_contradiction"

@@ -7,12 +7,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from hiergeo._plugins import Plugins
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.plugins import Plugins
 from hiergeo.datasets.classification import labelled
 from hiergeo.datasets.controls import balanced_by_length, content_free, exchanged_words, shuffled_words
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
-from hiergeo.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     from hiergeo.datasets import chains, hierarcaps, scenes

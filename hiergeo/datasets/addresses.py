@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import open_rgb
-from hiergeo.errors import InputError, UnavailableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,7 +51,7 @@ def image_file(address: str, folder: Path) -> Path | None:
         None for an address that leads out of the folder, such as an absolute path or one with ``..``.
     """
     name = PurePosixPath(_path_in(address)).name
-    if not name or "\0" in address or len(address) > _limits.PATH_BYTES:
+    if not name or "\0" in address or len(address) > limits.PATH_BYTES:
         return None
     options = [folder / "images" / name, folder / name]
     if not SCHEME.match(address):

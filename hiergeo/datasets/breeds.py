@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hiergeo._core.errors import InputError, UnavailableError, reason, unknown_name
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.texts import read_lines, read_text
 from hiergeo.datasets.download import data_home
-from hiergeo.errors import InputError, UnavailableError, reason, unknown_name
-from hiergeo.storage import documents
-from hiergeo.storage.files import path_of
-from hiergeo.storage.texts import read_lines, read_text
 
 FOLDER = Path("breeds") / "imagenet_class_hierarchy" / "modified"
 """Folder of the hierarchy in the data home."""

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from hiergeo import _limits
-from hiergeo._progress import track
+from hiergeo._core import limits
+from hiergeo._core.errors import HiergeoError
+from hiergeo._core.progress import track
+from hiergeo._core.storage.files import size_of
 from hiergeo.datasets import chains
 from hiergeo.datasets.addresses import image_file
 from hiergeo.datasets.chains import Chain
@@ -14,8 +16,6 @@ from hiergeo.datasets.hierarcaps.tables import TEST, TRAIN
 from hiergeo.datasets.hierarchy import Row
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.datasets.tables import Defect, read_table
-from hiergeo.errors import HiergeoError
-from hiergeo.storage.files import size_of
 
 
 def validate_chains(address: str, *, images: bool = True, progress: bool = False) -> list[Defect]:
@@ -24,7 +24,7 @@ def validate_chains(address: str, *, images: bool = True, progress: bool = False
     Looked for: an unreadable file, missing columns, wrong or empty tiers, repeated rows, a tier that repeats its parent
     or its contradiction (up to case), files of a split that differ, and, where pictures are there, those that are
     missing, unreadable or outside the folder. A split without rows beside one with rows is none. After
-    `hiergeo._limits.DEFECTS` defects the search ends.
+    `hiergeo._core.limits.DEFECTS` defects the search ends.
 
     Args:
         address: the folder or the file.
@@ -42,7 +42,7 @@ def validate_chains(address: str, *, images: bool = True, progress: bool = False
     if not files:
         return [Defect(place.name, None, None, f"holds no chains: {chains.CURE}")]
     rows: list[Chain] = []
-    found = list(islice((each for file in files for each in _of_file(file, rows)), _limits.DEFECTS))
+    found = list(islice((each for file in files for each in _of_file(file, rows)), limits.DEFECTS))
     if place.is_dir() and not found:
         found += _of_splits(place)
     return found + (_of_images(rows, place.parent if place.is_file() else place, progress) if images else [])

@@ -13,7 +13,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import final
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, UnavailableError, unknown_name
+from hiergeo._core.storage.files import atomic_write_text, path_of, size_of
 from hiergeo.datasets.addresses import image_numbers, image_refs
 from hiergeo.datasets.hierarchy import LEAST_TIERS, Hierarchy, Row
 from hiergeo.datasets.tables import (
@@ -26,8 +28,6 @@ from hiergeo.datasets.tables import (
     read_table,
     without_defects,
 )
-from hiergeo.errors import InputError, UnavailableError, unknown_name
-from hiergeo.storage.files import atomic_write_text, path_of, size_of
 
 NAME = "chains"
 
@@ -235,7 +235,7 @@ def parse(table: Table) -> Iterator[Chain | Defect]:
             continue
         number = rest.get(ID, "").strip()
         yield Chain(
-            int(number) if number.isascii() and number.isdigit() and len(number) < _limits.JSON_DIGITS else row,
+            int(number) if number.isascii() and number.isdigit() and len(number) < limits.JSON_DIGITS else row,
             first,
             chains[1] if len(chains) > 1 else None,
             rest.get(IMAGE, "").strip(),

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+from hiergeo._core.errors import InputError, UnavailableError, reason
+from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.hierarchy import ImageRef, Labelled
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.datasets.scenes import lone_shapes
-from hiergeo.errors import InputError, UnavailableError, reason
-from hiergeo.storage.files import path_of
 
 PHOTO_TEMPLATES = ("a photo of a {}.", "a photo of one {}.", "a close-up photo of a {}.", "a picture of a {}.", "a {}.")
 """Prompts for photographs, in the style of CLIP's."""

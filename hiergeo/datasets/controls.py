@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import combinations
 from random import Random
 
+from hiergeo._core.errors import InputError
 from hiergeo.datasets.hierarchy import Hierarchy, Row
-from hiergeo.errors import InputError
 
 FILLERS = {"scenes": ("a", "shape")}
 """Words without content by dataset, which are repeated to any length; others use `FILLER`."""

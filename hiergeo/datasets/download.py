@@ -12,11 +12,11 @@ from email.message import Message
 from pathlib import Path
 from typing import IO
 
-from hiergeo import _limits
-from hiergeo._progress import track
+from hiergeo._core import limits
+from hiergeo._core.errors import HiergeoError, UnavailableError
+from hiergeo._core.progress import track
+from hiergeo._core.storage.files import atomic_write, path_of
 from hiergeo._version import __version__
-from hiergeo.errors import HiergeoError, UnavailableError
-from hiergeo.storage.files import atomic_write, path_of
 
 
 def data_home() -> Path:
@@ -49,7 +49,7 @@ def fetch(
     destination: Path | str,
     sha256: str | None = None,
     *,
-    most: int = _limits.DOWNLOAD_BYTES,
+    most: int = limits.DOWNLOAD_BYTES,
     check: Callable[[Path], None] | None = None,
     progress: bool = False,
 ) -> Path:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.texts import read_lines
 from hiergeo.datasets.download import data_home
-from hiergeo.errors import InputError
-from hiergeo.storage.files import path_of
-from hiergeo.storage.texts import read_lines
 
 FILE = Path("hyperlex") / "hyperlex-all.txt"
 """Path of the table in the data home."""

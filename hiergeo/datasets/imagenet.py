@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hiergeo._core.errors import InputError, UnavailableError, reason
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import ListOf, Misfit, Record, Text, Whole
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.texts import read_lines, read_text
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarchy import Labelled
-from hiergeo.errors import InputError, UnavailableError, reason
-from hiergeo.storage import documents
-from hiergeo.storage.documents import ListOf, Misfit, Record, Text, Whole
-from hiergeo.storage.files import path_of
-from hiergeo.storage.texts import read_lines, read_text
 
 FILE = Path("imagenet_names") / "imagenet1k_classes.json"
 """Path of the list in the data home."""

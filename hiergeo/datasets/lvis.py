@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import archives
+from hiergeo._core.storage.archives import Array
+from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.download import data_home
-from hiergeo.errors import InputError
-from hiergeo.storage import archives
-from hiergeo.storage.archives import Array
-from hiergeo.storage.files import path_of
 
 FILE = Path("clip_lvis") / "lvis1203_clip_vitb32_text.npz"
 """Path of the embeddings in the data home."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.texts import read_text
 from hiergeo.datasets.download import data_home
-from hiergeo.errors import InputError
-from hiergeo.storage.files import path_of
-from hiergeo.storage.texts import read_text
 
 FILE = Path("mammals") / "mammal_closure.tsv"
 """Path of the closure in the data home: one pair a line, descendant and ancestor separated by a tab."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 import numpy as np
 import torch
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.storage.files import size_of
 from hiergeo.datasets.hierarchy import ImageRef
-from hiergeo.errors import HiergeoError, InputError
-from hiergeo.storage.files import size_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -64,7 +64,8 @@ def open_rgb(image: ImageLike, least: int | None = None) -> "Image":
 
     Raises:
         InputError: the file is missing, truncated, no image or of another format; the picture has no pixels, more than
-            `hiergeo._limits` allows, or one side that is over a hundred times the other; the array is of another kind.
+            `hiergeo._core.limits` allows, or one side that is over a hundred times the other; the array is of another
+            kind.
     """
 
     def use(opened: "Image") -> "Image":
@@ -99,7 +100,7 @@ def _read(image: ImageLike, label: str, use: Callable[["Image"], Any]) -> Any:
     except Image.UnidentifiedImageError as error:
         raise InputError(f"cannot read {label} as an image: it is damaged or none of {', '.join(FORMATS)}.") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"cannot use {label}: it has more than {_limits.IMAGE_PIXELS:,} pixels, scale it.") from error
+        raise InputError(f"cannot use {label}: it has more than {limits.IMAGE_PIXELS:,} pixels, scale it.") from error
     except MemoryError as error:
         raise InputError(f"cannot read {label} as an image: there is not enough memory for it.") from error
     except Exception as error:  # damage surfaces in Pillow's decoders as any exception there is
@@ -117,8 +118,8 @@ def _opened(image: ImageLike, label: str) -> "Iterator[Image]":
         size = size_of(image)
         if size is None:
             raise InputError(f"there is no image file {label}.")
-        if size > _limits.IMAGE_BYTES:
-            raise InputError(f"cannot use {label}: it has {size:,} bytes, an image may have {_limits.IMAGE_BYTES:,}.")
+        if size > limits.IMAGE_BYTES:
+            raise InputError(f"cannot use {label}: it has {size:,} bytes, an image may have {limits.IMAGE_BYTES:,}.")
         with Counted(io.FileIO(image)) as file, Image.open(file, formats=FORMATS) as opened:
             yield opened
     else:
@@ -133,7 +134,7 @@ class Counted(io.BufferedReader):
         pieces: reads that are allowed.
     """
 
-    def __init__(self, raw: io.RawIOBase | io.BytesIO, pieces: int = _limits.IMAGE_PIECES) -> None:
+    def __init__(self, raw: io.RawIOBase | io.BytesIO, pieces: int = limits.IMAGE_PIECES) -> None:
         super().__init__(cast(io.RawIOBase, raw))
         self._left = pieces
 
@@ -160,15 +161,15 @@ def _check_size(image: "Image", label: str) -> None:
     short, long = sorted(image.size)
     if short < 1:
         raise InputError(f"cannot use {label}: it has no pixels ({image.width} x {image.height}).")
-    if long > _limits.IMAGE_SIDE or short * long > _limits.IMAGE_PIXELS:
+    if long > limits.IMAGE_SIDE or short * long > limits.IMAGE_PIXELS:
         raise InputError(
             f"cannot use {label}: {image.width} x {image.height} pixels are more than the "
-            f"{_limits.IMAGE_PIXELS:,} in all, or {_limits.IMAGE_SIDE:,} a side, that are read: scale it."
+            f"{limits.IMAGE_PIXELS:,} in all, or {limits.IMAGE_SIDE:,} a side, that are read: scale it."
         )
-    if long > _limits.IMAGE_ASPECT * short:
+    if long > limits.IMAGE_ASPECT * short:
         raise InputError(
             f"cannot use {label}: of {image.width} x {image.height} pixels one side is over "
-            f"{_limits.IMAGE_ASPECT} times the other: crop it."
+            f"{limits.IMAGE_ASPECT} times the other: crop it."
         )
 
 

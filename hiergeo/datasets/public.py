@@ -7,12 +7,12 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage.files import atomic_write, retire, sha256, size_of
+from hiergeo._core.storage.locks import locked
 from hiergeo.datasets import breeds, download, hyperlex
 from hiergeo.datasets.download import data_home
-from hiergeo.errors import InputError, unknown_name
-from hiergeo.storage.files import atomic_write, retire, sha256, size_of
-from hiergeo.storage.locks import locked
 
 SOURCE = "https://raw.githubusercontent.com"
 
@@ -107,7 +107,7 @@ def _member(archive: Path, digest: str) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as held:
             for info in held.infolist():
-                if info.file_size <= _limits.TEXT_BYTES and not info.is_dir():
+                if info.file_size <= limits.TEXT_BYTES and not info.is_dir():
                     content = held.read(info)
                     if hashlib.sha256(content).hexdigest() == digest:
                         return content

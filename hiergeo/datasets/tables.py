@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
 
-from hiergeo import _limits
-from hiergeo._text import one_line, shortened
-from hiergeo.errors import InputError, UnavailableError, reason
-from hiergeo.storage.files import size_of
-from hiergeo.storage.texts import GZIP, Inflated, not_utf8
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, UnavailableError, reason
+from hiergeo._core.storage.files import size_of
+from hiergeo._core.storage.texts import GZIP, Inflated, not_utf8
+from hiergeo._core.text import one_line, shortened
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ def read_table(path: Path, cure: str) -> Table:
 
     Raises:
         UnavailableError: there is no such file, or it cannot be read.
-        InputError: it is truncated, undecodable, no CSV, has no records, or inflates beyond `hiergeo._limits`.
+        InputError: it is truncated, undecodable, no CSV, has no records, or inflates beyond `hiergeo._core.limits`.
     """
     records = _records(path, cure)
     header = next(records, None)
@@ -116,10 +116,10 @@ class _Lines:
         self.records = self.characters = 0
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._text.readline(_limits.RECORD_CHARACTERS + 1):
+        while line := self._text.readline(limits.RECORD_CHARACTERS + 1):
             self.characters += len(line)
-            if self.characters > _limits.RECORD_CHARACTERS:
-                longest = f"{_limits.RECORD_CHARACTERS:,}"
+            if self.characters > limits.RECORD_CHARACTERS:
+                longest = f"{limits.RECORD_CHARACTERS:,}"
                 raise self._refusal(f"it has more than {longest} characters, as if a quote were missing")
             if not line.isascii():
                 self._check_encoding(line)
@@ -151,7 +151,7 @@ def _inflated(path: Path, packed: BinaryIO, size: int) -> Inflated:
     def refusal(problem: str = "inflates as no real table does") -> InputError:
         return InputError(f"{path} {problem}: {INTACT}, or save it without compression if it is right.")
 
-    most = max(_limits.TABLE_BYTES, _limits.TABLE_RATIO * size)
+    most = max(limits.TABLE_BYTES, limits.TABLE_RATIO * size)
     packed.seek(-min(size, LENGTH.size), io.SEEK_END)
     tail = packed.read(LENGTH.size)
     packed.seek(0)

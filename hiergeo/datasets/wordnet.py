@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.storage.texts import read_lines
 from hiergeo.datasets.download import data_home
-from hiergeo.errors import InputError, unknown_name
-from hiergeo.storage.files import path_of
-from hiergeo.storage.texts import read_lines
 
 FOLDER = Path("wordnet")
 """Folder of the tables in the data home."""

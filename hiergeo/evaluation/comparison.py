@@ -8,17 +8,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from hiergeo import _limits, adapters, datasets
-from hiergeo._devices import AUTO, resolve_device
-from hiergeo._numerics import torch_defaults
-from hiergeo._progress import track
+from hiergeo import adapters, datasets
+from hiergeo._core import limits
+from hiergeo._core.devices import AUTO, resolve_device
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.progress import track
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Compute, Embedded
-from hiergeo.evaluation.measuring import Settings, as_space, check, check_fit, embed_for, measure
-from hiergeo.evaluation.result import Result
-from hiergeo.findings import (
+from hiergeo.evaluation.findings import (
     Conclusion,
     Cube,
     Findings,
@@ -29,9 +28,11 @@ from hiergeo.findings import (
     identity,
     small_samples,
 )
-from hiergeo.findings.exports import json_text
+from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.measuring import Settings, as_space, check, check_fit, embed_for, measure
+from hiergeo.evaluation.metrics import RADIAL, Interval, find_metric, percentile_interval
+from hiergeo.evaluation.result import Result
 from hiergeo.geometry import Geometry, Space, parse
-from hiergeo.metrics import RADIAL, Interval, find_metric, percentile_interval
 
 SAME_RADIUS = 1e-5
 """Relative difference up to which radii in float32 count as equal."""
@@ -165,8 +166,8 @@ def compare(
         raise InputError("a comparison takes a list of geometries: use evaluate for a single one.")
     chosen = [as_space(space) for space in spaces]
     specs = [space.geometry.spec for space in chosen]
-    if len(specs) > _limits.GEOMETRIES:
-        raise InputError(f"a comparison takes at most {_limits.GEOMETRIES} geometries, not {len(specs)}.")
+    if len(specs) > limits.GEOMETRIES:
+        raise InputError(f"a comparison takes at most {limits.GEOMETRIES} geometries, not {len(specs)}.")
     if not specs or len(set(specs)) < len(specs):
         raise InputError(f"a comparison needs different geometries, not {', '.join(specs) or 'none'}.")
     compute = Compute(resolve_device(device), dtype, batch_size)

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo._devices import AUTO, resolve_device
+from hiergeo._core.devices import AUTO, resolve_device
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.datasets.hierarchy import distinct
-from hiergeo.errors import InputError
 
 
 class Compute(NamedTuple):

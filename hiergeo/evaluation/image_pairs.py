@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.metrics import Ranking, Roc, pep_scores
+from hiergeo.evaluation.metrics.length import chain_lengths
 from hiergeo.evaluation.protocols import Protocol, View, located_rows
 from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Located, Space
 from hiergeo.geometry.points import row_by_row
-from hiergeo.metrics import Ranking, Roc, pep_scores
-from hiergeo.metrics.length import chain_lengths
 
 NEGATIVES = 100
 """Captions of other images that each image is paired with, at most."""
@@ -123,7 +123,7 @@ Score = Callable[[Located, Located], Tensor]
 
 
 def probability(space: Space) -> Score:
-    """The score of `hiergeo.metrics.pep_scores`, by the exterior angle at the caption."""
+    """The score of `hiergeo.evaluation.metrics.pep_scores`, by the exterior angle at the caption."""
 
     def score(captions: Located, images: Located) -> Tensor:
         angle = space.exterior_angle(captions, images).double().cpu()

@@ -1,7 +1,7 @@
 """What the lengths of captions alone achieve in each protocol, and what a model achieves where lengths cannot help.
 
 Every result carries these baselines, since specific captions are longer: whatever grows with the number of words orders
-tiers, climbs ladders and tells a child from an unrelated text. See `hiergeo.metrics.length` for the definitions.
+tiers, climbs ladders and tells a child from an unrelated text. See `evaluation.metrics.length` for the definitions.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation.metrics import Ranking, any_hit, ladder, ladder_scores, tau_d
+from hiergeo.evaluation.metrics.length import chain_lengths, tier_pairs, word_count
+from hiergeo.evaluation.metrics.matching import CHANCE, MatchedRanking
 from hiergeo.evaluation.result import Statistic
 from hiergeo.geometry import Located, Points, Space
-from hiergeo.metrics import Ranking, any_hit, ladder, ladder_scores, tau_d
-from hiergeo.metrics.length import chain_lengths, tier_pairs, word_count
-from hiergeo.metrics.matching import CHANCE, MatchedRanking
 
 LENGTH = "length"
 """Name of the baseline that counts words."""

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo import _limits, adapters, datasets
-from hiergeo._devices import AUTO, resolve_device
-from hiergeo._numerics import torch_defaults
+from hiergeo import adapters, datasets
+from hiergeo._core import limits
+from hiergeo._core.devices import AUTO, resolve_device
+from hiergeo._core.errors import check_whole
+from hiergeo._core.numerics import torch_defaults
 from hiergeo._version import __version__
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import check_whole
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded, embed
 from hiergeo.evaluation.protocols import PROTOCOLS, View, located_rows, pair_scores, protocol_named, radial_order
 from hiergeo.evaluation.result import Result
@@ -134,9 +135,9 @@ def described_compute(embeddings: Tensor) -> dict[str, str | int | float]:
 def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
     """Raise InputError for settings out of range, before anything is loaded."""
     PROTOCOLS.check(protocol)
-    check_whole("steps", steps, 1, _limits.PROTOCOL_STEPS)
-    check_whole("samples", samples, 1, _limits.RESAMPLES)
-    check_whole("seed", seed, 0, _limits.SEED)
+    check_whole("steps", steps, 1, limits.PROTOCOL_STEPS)
+    check_whole("samples", samples, 1, limits.RESAMPLES)
+    check_whole("seed", seed, 0, limits.SEED)
 
 
 def check_fit(model: Model, hierarchy: Hierarchy, space: Space, protocol: str) -> None:
@@ -177,7 +178,7 @@ def native_space(model: Model) -> Space:
 
 
 def diagnose(view: View, seed: int) -> dict[str, float]:
-    """Numbers behind a `hiergeo.findings.SpaceVerdict`.
+    """Numbers behind a `hiergeo.evaluation.findings.SpaceVerdict`.
 
     `radius_mean_tierI`, `radius_std_tierI` per tier; `radius_spread`, the largest over the smallest tier mean;
     `in_cone` and `in_cone_random`, the shares of (parent, child) pairs and of random pairs inside cones;

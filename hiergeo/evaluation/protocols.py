@@ -10,19 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import wide
-from hiergeo._plugins import Plugins
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import wide
+from hiergeo._core.plugins import Plugins
+from hiergeo._core.polar import Polar
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.evaluation.length import PairLengths, ladders_by_length, matched_by_length, order_and_length
+from hiergeo.evaluation.metrics import Ranking, Roc, any_hit, ladder, ladder_scores, tau_d_rows, tied_share
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Euclidean, Located, Points, Space
 from hiergeo.geometry.points import row_by_row
 from hiergeo.geometry.streams import is_whole
-from hiergeo.metrics import Ranking, Roc, any_hit, ladder, ladder_scores, tau_d_rows, tied_share
-from hiergeo.polar import Polar
 
 
 @dataclass(frozen=True, eq=False)

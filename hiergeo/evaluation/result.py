@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hiergeo._progress import track
-from hiergeo.findings import Entry, SpaceVerdict, order_beyond_length
-from hiergeo.findings.exports import json_text
-from hiergeo.metrics import Interval, Roc, bootstrap_draws, percentile_interval
+from hiergeo._core.progress import track
+from hiergeo.evaluation.findings import Entry, SpaceVerdict, order_beyond_length
+from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.metrics import Interval, Roc, bootstrap_draws, percentile_interval
 
 Counts = np.ndarray
 

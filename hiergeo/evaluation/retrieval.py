@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._devices import resolve_device
-from hiergeo._numerics import torch_defaults
+from hiergeo._core.devices import resolve_device
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import HeadModel
 from hiergeo.datasets import Labelled
-from hiergeo.errors import InputError
 from hiergeo.evaluation.embedded import ON_THE_CPU, Compute, Embedded
+from hiergeo.evaluation.metrics import ZeroShot, accuracies
 from hiergeo.geometry import Points, Space
-from hiergeo.metrics import ZeroShot, accuracies
 
 
 @dataclass(frozen=True)

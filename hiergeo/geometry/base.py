@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from hiergeo import pairwise
-from hiergeo._numerics import unit, wide
-from hiergeo.errors import InputError
-from hiergeo.polar import Polar
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import unit, wide
+from hiergeo._core.polar import Polar
 
 
 class Geometry(nn.Module, abc.ABC):

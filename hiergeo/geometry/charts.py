@@ -7,12 +7,12 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from hiergeo import _extras
-from hiergeo._numerics import wide
-from hiergeo.errors import InputError
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import wide
+from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import ConstantCurvature, Curved, first_row, rays, to_ray
 from hiergeo.pairwise.checks import check_reach
-from hiergeo.polar import Polar
 
 REACH = {torch.float32: 6.0, torch.float64: 26.0}
 """Largest s r whose coordinates still tell it to about 5e-5: further out the ball has no room left between numbers."""
@@ -181,7 +181,7 @@ def geoopt() -> Any:
     """The geoopt module. Raises UnavailableError where it is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return _extras.require("geoopt", "a Riemannian manifold")
+        return extras.require("geoopt", "a Riemannian manifold")
 
 
 def exact(curvature: float) -> Tensor:

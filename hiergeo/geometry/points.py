@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, readable, wants_derivative, wide
-from hiergeo.errors import InputError, warn
+from hiergeo._core.errors import InputError, warn
+from hiergeo._core.numerics import compute_dtype, readable, wants_derivative, wide
+from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import Geometry, to_norm, to_ray
-from hiergeo.polar import Polar
 
 Curvatures = list[float | Tensor]
 

@@ -6,7 +6,7 @@ from typing import Literal, final
 
 from torch import nn
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 from hiergeo.geometry.base import ConstantCurvature, Geometry
 from hiergeo.pairwise.checks import check_combine
 

@@ -6,16 +6,17 @@ from typing import Literal, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from hiergeo import _limits, pairwise
-from hiergeo._numerics import readable, wide
-from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo import pairwise
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo._core.numerics import readable, wide
+from hiergeo._core.polar import Polar
 from hiergeo.geometry.base import ConstantCurvature, Geometry
 from hiergeo.geometry.points import Curvatures, Points, check_located, factor_lengths, lift, warn_if_widening
 from hiergeo.geometry.spec import parse
 from hiergeo.geometry.streams import best, closest, is_whole, parts, total
 from hiergeo.pairwise import rows
 from hiergeo.pairwise.checks import check_reach
-from hiergeo.polar import Polar
 
 Located = Tensor | Points
 """Embeddings (..., N, D), or the points that `Space.points` made of them."""
@@ -325,7 +326,7 @@ class Space(nn.Module):
             raise InputError("there are no candidates to climb: give at least one.")
         radius = wide(self.radius(y).detach())
         if isinstance(thresholds, int):
-            check_whole("thresholds", thresholds, 1, _limits.PROTOCOL_STEPS)
+            check_whole("thresholds", thresholds, 1, limits.PROTOCOL_STEPS)
             ends = float(radius.min()), float(radius.max())
             thresholds = torch.linspace(*ends, thresholds, dtype=radius.dtype, device=radius.device)
 

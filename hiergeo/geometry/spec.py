@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Literal
 
-from hiergeo import _limits
-from hiergeo._plugins import Plugins
-from hiergeo.errors import InputError
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo._core.plugins import Plugins
 from hiergeo.geometry.base import Geometry
 from hiergeo.geometry.charts import Euclidean, Lorentz, PoincareBall, Sphere
 from hiergeo.geometry.product import Product
@@ -72,8 +72,8 @@ def _made(name: str, constructor: Callable[..., Geometry], *curvature: float) ->
 def _product(spec: str, items: list[str]) -> Product:
     combine: Literal["l1", "l2"] = "l1" if items[-1] == "l1" else "l2"
     items = items[:-1] if items[-1] in ("l1", "l2") else items
-    if len(items) > _limits.FACTORS:
-        raise InputError(f"a product of {len(items)} factors is too long: {_limits.FACTORS} at most.")
+    if len(items) > limits.FACTORS:
+        raise InputError(f"a product of {len(items)} factors is too long: {limits.FACTORS} at most.")
     factors = []
     for item in items:
         factor, cross, dim = item.rpartition("x")

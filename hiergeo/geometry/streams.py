@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
-from hiergeo._progress import track
+from hiergeo._core.progress import track
 from hiergeo.geometry.points import Points
 
 PART = 1 << 16

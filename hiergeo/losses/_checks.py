@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import readable
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import readable
 from hiergeo.geometry.points import check_rows_of_floats
 
 Reduction = Literal["mean", "sum", "none"]

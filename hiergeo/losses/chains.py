@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, wide
+from hiergeo._core.numerics import compute_dtype, wide
 from hiergeo.geometry import Space
 from hiergeo.losses._checks import (
     Reduction,

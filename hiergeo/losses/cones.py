@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import wide
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import wide
 from hiergeo.geometry import Space
 from hiergeo.losses._checks import (
     Reduction,

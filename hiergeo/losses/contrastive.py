@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.losses._checks import Reduction, check_embeddings, check_equal_shapes, check_number, check_reduction
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 from hiergeo.geometry import Curved
 
 LEAST, MOST = 0.1, 10.0

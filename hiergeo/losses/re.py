@@ -7,8 +7,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, unit, wide
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import compute_dtype, unit, wide
 from hiergeo.geometry import Euclidean, Geometry, Space
 from hiergeo.losses._checks import (
     Reduction,

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype
+from hiergeo._core.numerics import compute_dtype
+from hiergeo._core.polar import Polar
 from hiergeo.pairwise import reference
 from hiergeo.pairwise.interface import Backend, Factor
 from hiergeo.pairwise.quantity import QUANTITIES, unchecked_aperture
-from hiergeo.polar import Polar
 
 MIN_RADIUS = 0.1
 DISTANCES = ("distance", "distance_l1")

@@ -11,9 +11,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import readable
-from hiergeo.errors import InputError
-from hiergeo.polar import Polar
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import readable
+from hiergeo._core.polar import Polar
 
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 """The dtypes of directions and of stored results."""

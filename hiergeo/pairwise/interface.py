@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from hiergeo._core.polar import Polar
 from hiergeo.pairwise.quantity import Quantity
-from hiergeo.polar import Polar
 
 
 class Factor(NamedTuple):

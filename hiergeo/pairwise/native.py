@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import pair_dtype
+from hiergeo._core.numerics import pair_dtype
+from hiergeo._core.polar import Polar
 from hiergeo.pairwise import reference
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.pairwise.settings import LIBRARY, SIMD, TileProduct, is_library_named, tile_product, word
-from hiergeo.polar import Polar
 
 BUILD = Path(__file__).parents[1] / "_build.json"
 """Record of the build: "reason" says why no library was built, "cuda_reason" why it has no CUDA kernels."""

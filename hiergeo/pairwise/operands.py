@@ -7,12 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import pair_dtype, scalar, wants_derivative
+from hiergeo._core.numerics import pair_dtype, scalar, wants_derivative
+from hiergeo._core.polar import Polar
 from hiergeo.pairwise import checks
 from hiergeo.pairwise.interface import Backend, Factor
 from hiergeo.pairwise.quantity import named, unchecked_aperture
 from hiergeo.pairwise.resolver import resolve
-from hiergeo.polar import Polar
 
 Points = Polar | Sequence[Polar]
 """Points of one space, or of a product: their polar form in each factor."""

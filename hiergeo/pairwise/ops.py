@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from hiergeo._numerics import pair_dtype, saturated, widest
+from hiergeo._core.numerics import pair_dtype, saturated, widest
 from hiergeo.pairwise import checks, tiles, transforms
 from hiergeo.pairwise.interface import Gradients
 from hiergeo.pairwise.operands import POINTS, Problem, checked, computed, cone_shape, problem

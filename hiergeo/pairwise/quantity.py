@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import compute_dtype, readable, wide
-from hiergeo.errors import unknown_name
+from hiergeo._core.errors import unknown_name
+from hiergeo._core.numerics import compute_dtype, readable, wide
 from hiergeo.pairwise.checks import as_number, check_min_radius
 from hiergeo.pairwise.triangle import Partials, Triangle
 

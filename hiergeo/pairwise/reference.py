@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import pair_dtype, wide, widest
+from hiergeo._core.numerics import pair_dtype, wide, widest
+from hiergeo._core.polar import Polar
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import ENERGY as CONE
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity, hinge
 from hiergeo.pairwise.tiles import GradientSums, Pairs, problems, values
-from hiergeo.polar import Polar
 
 __all__ = [
     "backward",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from hiergeo.errors import UnavailableError, warn
+from hiergeo._core.errors import UnavailableError, warn
 from hiergeo.pairwise import native, reference, settings
 from hiergeo.pairwise.agreement import Case
 from hiergeo.pairwise.interface import Backend

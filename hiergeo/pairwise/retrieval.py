@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple, overload
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import wide
+from hiergeo._core.numerics import wide
+from hiergeo._core.polar import Polar
 from hiergeo.pairwise import checks, search_checks, search_ops
 from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
 from hiergeo.pairwise.scores import DISTANCES
-from hiergeo.polar import Polar
 
 By = Literal["distance", "margin", "angle"]
 Side = Literal["children", "parents"]

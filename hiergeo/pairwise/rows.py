@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from hiergeo._numerics import pair_dtype, saturated, scalar, unit, wide, widest
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import pair_dtype, saturated, scalar, unit, wide, widest
+from hiergeo._core.polar import Polar
 from hiergeo.pairwise import checks, transforms
 from hiergeo.pairwise.operands import POINTS
 from hiergeo.pairwise.quantity import Quantity, named
 from hiergeo.pairwise.sides import Opening, profile, row_opening
 from hiergeo.pairwise.triangle import Triangle
-from hiergeo.polar import Polar
 
 BLOCK = 1 << 15
 """Numbers in the rows that are processed at a time on the CPU, so that intermediate results stay in its caches."""

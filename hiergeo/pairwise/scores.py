@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from hiergeo._numerics import pair_dtype, readable, wide
+from hiergeo._core.numerics import pair_dtype, readable, wide
 from hiergeo.pairwise import checks, ops, rows, search_ops
 from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
 from hiergeo.pairwise.quantity import least, named

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 from hiergeo.pairwise.checks import REALS, check_dtype, check_float, check_operand
 
 MOST_NEIGHBOURS = 1024

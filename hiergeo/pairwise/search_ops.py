@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.library import custom_op
 
-from hiergeo._numerics import compute_dtype
+from hiergeo._core.numerics import compute_dtype
 from hiergeo.pairwise import checks, search_checks, transforms
 from hiergeo.pairwise.operands import FACTORS, POINTS, checked, checked_product, computed, cone_shape, product_shape
 from hiergeo.pairwise.quantity import named

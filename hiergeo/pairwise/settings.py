@@ -14,7 +14,7 @@ from typing import Literal, final, get_args
 
 import torch
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 
 NATIVE, SIMD, SCREEN, PRODUCT = "HIERGEO_NATIVE", "HIERGEO_SIMD", "HIERGEO_SCREEN", "HIERGEO_PRODUCT"
 

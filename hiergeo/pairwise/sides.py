@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import wide
+from hiergeo._core.numerics import wide
 
 SERIES_BELOW = 1e-2
 """Below this |K| r^2 the bow is computed by a series, since its closed form cancels."""

@@ -8,12 +8,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import pair_dtype, saturated, unit, wide
+from hiergeo._core.numerics import pair_dtype, saturated, unit, wide
+from hiergeo._core.polar import Polar
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import Quantity
 from hiergeo.pairwise.sides import Opening, Profile, pair_opening, profile
 from hiergeo.pairwise.triangle import Partials, Triangle
-from hiergeo.polar import Polar
 
 TILE_PAIRS = 1 << 17
 """Pairs in a tile. A pair costs at most about 400 bytes of temporaries, a tile thus about 50 MiB."""

@@ -15,8 +15,8 @@ from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
 from torch.library import CustomOpDef
 
-from hiergeo._numerics import no_second_order, pair_dtype, saturated, widest
-from hiergeo.errors import UnavailableError
+from hiergeo._core.errors import UnavailableError
+from hiergeo._core.numerics import no_second_order, pair_dtype, saturated, widest
 
 OPERATORS = torch.ops.hiergeo
 

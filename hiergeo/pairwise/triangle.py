@@ -20,7 +20,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from hiergeo._numerics import bounded
+from hiergeo._core.numerics import bounded
 from hiergeo.pairwise.sides import Opening, Profile
 
 FAR = 40.0

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiergeo._text import caption
-from hiergeo.auditing import Audit, Controlled
+from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.text import caption
+from hiergeo.evaluation.auditing import Audit, Controlled
 from hiergeo.report import summary
 from hiergeo.report.assets import downloading
 from hiergeo.report.charts import Chart, Line, draw
 from hiergeo.report.page import environment
 from hiergeo.report.words import label, number, short_model
-from hiergeo.storage.files import atomic_write_text
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from hiergeo._text import caption
-from hiergeo.benchmarks import Benchmark, Published
+from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
-from hiergeo.findings.exports import markdown_table
-from hiergeo.metrics import find_metric
+from hiergeo.evaluation.benchmarks import Benchmark, Published
+from hiergeo.evaluation.findings.exports import markdown_table
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report.words import label, number, short_model
 
 if TYPE_CHECKING:

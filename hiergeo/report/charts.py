@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hiergeo.findings.exports import minus
+from hiergeo.evaluation.findings.exports import minus
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.metrics import Roc, mean_roc
 from hiergeo.geometry import Space, parse
-from hiergeo.metrics import Roc, mean_roc
 from hiergeo.report.charts import WIDTH, Chart, Line, draw
-from hiergeo.study import Cell, HeadRun, Study
 from hiergeo.training import EvalRecord
+from hiergeo.training.study import Cell, HeadRun, Study
 from hiergeo.training.summary import behind_head
 
 

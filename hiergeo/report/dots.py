@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hiergeo._text import shortened
-from hiergeo.metrics import Interval
+from hiergeo._core.text import shortened
+from hiergeo.evaluation.metrics import Interval
 from hiergeo.report.charts import Scale
 from hiergeo.report.words import label, measure, number
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from hiergeo.errors import unknown_name
+from hiergeo._core.errors import unknown_name
 from hiergeo.evaluation import Comparison, Result
-from hiergeo.findings import Cube, Findings, SpaceFacts
-from hiergeo.findings.exports import markdown_table
+from hiergeo.evaluation.findings import Cube, Findings, SpaceFacts
+from hiergeo.evaluation.findings.exports import markdown_table
 from hiergeo.report.words import label, number
-from hiergeo.study import Study
+from hiergeo.training.study import Study
 
 Reported = Result | Comparison | Study
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo.datasets import ImageRef
 from hiergeo.datasets.pictures import open_rgb
-from hiergeo.errors import HiergeoError, InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import Embedded
-from hiergeo.metrics import ladder_precision_recall
+from hiergeo.evaluation.metrics import ladder_precision_recall
 
 SIDE = 192
 """Longest side of a thumbnail in pixels; it is shown at 128 pixels or less, so that it is sharp on dense displays."""

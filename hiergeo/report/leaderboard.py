@@ -5,18 +5,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from hiergeo._text import caption
-from hiergeo.findings import Contrast, Findings
-from hiergeo.findings.exports import number
+from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.text import caption
+from hiergeo.evaluation.findings import Contrast, Findings
+from hiergeo.evaluation.findings.exports import number
 from hiergeo.report import summary
 from hiergeo.report.assets import downloading
 from hiergeo.report.page import Section, environment
-from hiergeo.storage.files import atomic_write_text
 
 if TYPE_CHECKING:
-    from hiergeo.suite import Leaderboard
-    from hiergeo.suite.board import Board, Row
-    from hiergeo.suite.plan import ModelEntry
+    from hiergeo.training.suite import Leaderboard
+    from hiergeo.training.suite.board import Board, Row
+    from hiergeo.training.suite.plan import ModelEntry
 
 
 def write_leaderboard(table: "Leaderboard", path: Path) -> Path:

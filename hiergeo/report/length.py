@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from hiergeo._text import caption
-from hiergeo.auditing import LengthFacts
-from hiergeo.auditing.confounds import Estimate, Order
+from hiergeo._core.text import caption
+from hiergeo.evaluation.auditing import LengthFacts
+from hiergeo.evaluation.auditing.confounds import Estimate, Order
 from hiergeo.report.words import number, short_model
 
 if TYPE_CHECKING:

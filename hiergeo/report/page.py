@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiergeo._limits import CAPTION_CHARACTERS
-from hiergeo._text import caption, shortened, tame
+from hiergeo._core.limits import CAPTION_CHARACTERS
+from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.comparison import SAME_RADIUS
-from hiergeo.metrics import find_metric
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.report import curves, disk, summary
 from hiergeo.report.assets import downloading, script
 from hiergeo.report.ladders import check_image_count, exhibits
@@ -25,9 +26,8 @@ from hiergeo.report.words import (
     protocol_name,
     short_model,
 )
-from hiergeo.storage.files import atomic_write_text
-from hiergeo.study import Study
-from hiergeo.study.result import DRIFT
+from hiergeo.training.study import Study
+from hiergeo.training.study.result import DRIFT
 
 if TYPE_CHECKING:
     from jinja2 import Environment

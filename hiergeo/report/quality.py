@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiergeo._text import caption
+from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.text import caption
 from hiergeo.construction.appraisal import Appraisal
 from hiergeo.construction.grading import Quality
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
@@ -18,7 +19,6 @@ from hiergeo.report.page import environment
 from hiergeo.report.summary import PLOTS, Summary
 from hiergeo.report.tables import MARK
 from hiergeo.report.words import label, number, short_model
-from hiergeo.storage.files import atomic_write_text
 
 if TYPE_CHECKING:
     from rich.table import Table

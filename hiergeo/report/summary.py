@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hiergeo.auditing import Audit
-from hiergeo.findings import Contrast, Findings
-from hiergeo.metrics import Interval, find_metric
+from hiergeo.evaluation.auditing import Audit
+from hiergeo.evaluation.findings import Contrast, Findings
+from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report.dots import Dot, DotPlot, dot_plot
-from hiergeo.study import Study
+from hiergeo.training.study import Study
 
 if TYPE_CHECKING:
-    from hiergeo.suite import Leaderboard
-    from hiergeo.suite.board import Board
+    from hiergeo.training.suite import Leaderboard
+    from hiergeo.training.suite.board import Board
 
 PLOTS = 3
 """Plots of a picture."""

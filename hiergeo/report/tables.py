@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hiergeo.evaluation import Comparison, Result
+from hiergeo.evaluation.findings import Score
 from hiergeo.evaluation.length import LENGTH
-from hiergeo.findings import Score
 from hiergeo.report.words import BASELINES, baseline, baseline_heading, label, listing, number, setting_line
-from hiergeo.study import Study
-from hiergeo.study.result import DRIFT
+from hiergeo.training.study import Study
+from hiergeo.training.study.result import DRIFT
 
 if TYPE_CHECKING:
     from rich.table import Table

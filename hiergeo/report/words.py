@@ -2,12 +2,12 @@
 
 import re
 
-from hiergeo._text import caption
+from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
+from hiergeo.evaluation.findings import listing
+from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.length import LENGTH
-from hiergeo.findings import listing
-from hiergeo.findings.exports import number
-from hiergeo.metrics import find_metric
+from hiergeo.evaluation.metrics import find_metric
 
 __all__ = [
     "baseline",

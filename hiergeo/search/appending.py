@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 from hiergeo.geometry import Geometry, parse
 from hiergeo.search.layout import DTYPES, SHARD_CHARACTERS, SHARDS, Manifest, Shard
 from hiergeo.search.quantiles import shell_edges, with_bounds

@@ -34,9 +34,9 @@ import torch
 from torch import Tensor
 
 from hiergeo import pairwise
+from hiergeo._core.polar import Polar
 from hiergeo.geometry.space import By, Side
 from hiergeo.pairwise import rows
-from hiergeo.polar import Polar
 
 ANGLE_ERROR = 2e-4
 """Radians by which an angle or margin of the engine may be wrong, of float16 directions included."""

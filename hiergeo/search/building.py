@@ -11,9 +11,13 @@ from typing import Any, cast, final
 from torch import Tensor
 
 from hiergeo import adapters
-from hiergeo._progress import track
+from hiergeo._core.errors import InputError, unknown_name, warn
+from hiergeo._core.progress import track
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import ListOf, Record, Text, Whole
+from hiergeo._core.storage.files import path_of, retire
+from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
-from hiergeo.errors import InputError, unknown_name, warn
 from hiergeo.geometry import Space
 from hiergeo.search import layout, snapshots
 from hiergeo.search.appending import Writer, join
@@ -24,10 +28,6 @@ from hiergeo.search.rows import Frame
 from hiergeo.search.sources import Batch, Captions, Embeddings, Images, Inputs
 from hiergeo.search.stored import Stored
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.storage import documents
-from hiergeo.storage.documents import ListOf, Record, Text, Whole
-from hiergeo.storage.files import path_of, retire
-from hiergeo.storage.locks import locked
 
 AGAIN = "give the same inputs and settings to go on"
 

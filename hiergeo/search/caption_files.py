@@ -6,10 +6,10 @@ from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
-from hiergeo.errors import InputError, UnavailableError, reason
+from hiergeo._core.errors import InputError, UnavailableError, reason
+from hiergeo._core.storage.files import path_of, size_of
 from hiergeo.search import layout
 from hiergeo.search.shards import arrow
-from hiergeo.storage.files import path_of, size_of
 
 
 def columns_in(file: Path | str, images: Path | None) -> dict[str, Iterator[Any]]:

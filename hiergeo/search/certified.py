@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hiergeo.errors import InputError, UnavailableError, reason
+from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.search.bounds import DISTANCE_ERROR, least_cost, least_distance
 from hiergeo.search.rows import Rows
 from hiergeo.search.store import MOST_CANDIDATES, Candidates, Store, StoreFacts

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hiergeo.errors import HiergeoError, reason
+from hiergeo._core.errors import HiergeoError, reason
 from hiergeo.search.appending import merged
 from hiergeo.search.layout import SHARDS, Shard, read_root
 from hiergeo.search.quantiles import with_bounds

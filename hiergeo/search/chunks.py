@@ -18,7 +18,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from hiergeo.errors import UnavailableError
+from hiergeo._core.errors import UnavailableError
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import Codes
 

@@ -5,8 +5,8 @@ from itertools import chain
 
 from torch import Tensor
 
-from hiergeo._progress import track
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.progress import track
 from hiergeo.geometry import Space
 from hiergeo.search import appending, checking, compaction, snapshots
 from hiergeo.search.appending import Added, Labelled

@@ -7,8 +7,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
-from hiergeo.errors import InputError
 from hiergeo.geometry import Space
 from hiergeo.search.layout import DTYPES, Manifest
 from hiergeo.search.rows import Rows

@@ -5,9 +5,9 @@ from typing import Any, Literal, cast, final
 
 from torch import Tensor
 
-from hiergeo._devices import resolve_device
+from hiergeo._core.devices import resolve_device
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
-from hiergeo.errors import InputError
 from hiergeo.geometry import Points, Space
 from hiergeo.geometry.space import By
 from hiergeo.search import layout

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo import _limits
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.files import atomic_write, atomic_write_text, make_folder, writing
 from hiergeo.geometry import Space
 from hiergeo.search.rows import Frame, root_sha256
-from hiergeo.storage import documents
-from hiergeo.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
-from hiergeo.storage.files import atomic_write, atomic_write_text, make_folder, writing
 
 MANIFEST = "index.json"
 ROOT = "root.f32"
@@ -264,10 +264,10 @@ def commit(folder: Path, manifest: Manifest) -> None:
         UnavailableError: it cannot be written, or would be longer than what is read; the index is as before.
     """
     text = documents.signed({"version": VERSION, **asdict(manifest)}, None)
-    if len(text) > _limits.JSON_BYTES:
+    if len(text) > limits.JSON_BYTES:
         raise UnavailableError(
             f"{folder} would have {len(manifest.shards):,} shards, more than {MANIFEST} can list in "
-            f"{_limits.JSON_BYTES:,} bytes: compact it, or merge small inputs."
+            f"{limits.JSON_BYTES:,} bytes: compact it, or merge small inputs."
         )
     atomic_write_text(folder / MANIFEST, text)
 

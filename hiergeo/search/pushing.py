@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.nn.functional import normalize
 
-from hiergeo._progress import track
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.progress import track
 from hiergeo.search.rows import Rows
 from hiergeo.search.store import Store, StoreFacts, open_store
 from hiergeo.search.stores.exact import ExactStore

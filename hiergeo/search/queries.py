@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hiergeo import adapters
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import Model
-from hiergeo.errors import InputError
 from hiergeo.search.layout import ModelFacts
 
 if TYPE_CHECKING:

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hiergeo.errors import HiergeoError, InputError
+from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import ListOf, Number, OrNull, Record, Text, Whole
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.answers import Answer, Climb, Hit, Recall
@@ -21,8 +23,6 @@ from hiergeo.search.pushing import record_path
 from hiergeo.search.requests import Kind, Request
 from hiergeo.search.store import Store, shell_of
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.storage import documents
-from hiergeo.storage.documents import ListOf, Number, OrNull, Record, Text, Whole
 
 Ask = Callable[[Sequence[Request]], Sequence[Answer | Climb | int]]
 """What answers requests: `Index.search`."""

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from hiergeo import _limits
-from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.queries import Query
@@ -67,7 +67,7 @@ class Request:
         if isinstance(self.thresholds, Tensor):
             _check_thresholds(self.thresholds)
         else:
-            check_whole("thresholds", self.thresholds, 1, _limits.PROTOCOL_STEPS)
+            check_whole("thresholds", self.thresholds, 1, limits.PROTOCOL_STEPS)
         if not self.low <= self.high:
             raise InputError(f"the range of radii from {self.low:g} to {self.high:g} is empty: low must be <= high.")
         if self.within is not None and not self.within >= 0:

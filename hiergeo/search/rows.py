@@ -7,9 +7,9 @@ from hashlib import sha256
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.polar import Polar
 from hiergeo.geometry import Geometry, Points, Space
-from hiergeo.polar import Polar
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.files import sync_folder, temporary, writing
 from hiergeo.geometry import Geometry
 from hiergeo.search import screen
 from hiergeo.search.layout import Shard
@@ -32,8 +34,6 @@ from hiergeo.search.shards import (
     arrow,
 )
 from hiergeo.search.sweep import lexicographic
-from hiergeo.storage import documents
-from hiergeo.storage.files import sync_folder, temporary, writing
 
 PIECE = 8 * ROW_GROUP
 """Rows that are written at a time."""

@@ -26,14 +26,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo import _extras
-from hiergeo.errors import UnavailableError, reason
+from hiergeo._core import extras
+from hiergeo._core.errors import UnavailableError, reason
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.files import sha256
 from hiergeo.search.chunks import Stretch
 from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import CODES, FITS, Codes
-from hiergeo.storage import documents
-from hiergeo.storage.files import sha256
 
 DIRECTIONS, RADII, RADIUS, IDS = "directions", "radii.f32", "radius.f32", "ids.i64"
 SORTED, PLACES, CAPTIONS, RECORD = "sorted.i64", "places.i32", "captions.parquet", "shard.json"
@@ -103,8 +103,8 @@ def arrow() -> Any:
     Raises:
         UnavailableError: it is not installed.
     """
-    _extras.require("pyarrow.parquet", "an index")
-    return _extras.require("pyarrow", "an index")
+    extras.require("pyarrow.parquet", "an index")
+    return extras.require("pyarrow", "an index")
 
 
 def read_record(folder: Path) -> Shard:

@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import final
 
+from hiergeo._core.storage.files import remove_leftovers
+from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo.search import layout
 from hiergeo.search.layout import BUILD, MANIFEST, SHARDS, Manifest, Retired, Shard
 from hiergeo.search.shards import DamagedError, OpenShard, check_sizes, has_form
-from hiergeo.storage.files import remove_leftovers
-from hiergeo.storage.locks import HeldError, locked
 
 try:
     import fcntl

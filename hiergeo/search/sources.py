@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError, reason
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage.files import path_of
 from hiergeo.search import layout
 from hiergeo.search.caption_files import columns_in
 from hiergeo.search.queries import SUFFIXES
 from hiergeo.search.shards import Labels
 from hiergeo.search.stored import Stored, read_stored
-from hiergeo.storage.files import path_of
 
 ID = 1 << 63
 """Ids are below it."""

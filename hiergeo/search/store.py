@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo._plugins import Plugins
-from hiergeo.errors import InputError, check_whole
+from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.plugins import Plugins
 from hiergeo.search.rows import Frame, Rows
 
 MOST_CANDIDATES = 16_384

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import archives
+from hiergeo._core.storage.archives import Array
 from hiergeo.search.layout import ModelFacts
-from hiergeo.storage import archives
-from hiergeo.storage.archives import Array
 
 ARRAYS = {
     "text": Array("f", (2, 3)),

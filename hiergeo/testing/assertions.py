@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.testing import oracle
 

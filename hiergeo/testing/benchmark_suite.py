@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from hiergeo.adapters import Model
-from hiergeo.benchmarks import BENCHMARKS, Benchmark, Published, measure
 from hiergeo.evaluation import Result
+from hiergeo.evaluation.benchmarks import BENCHMARKS, Benchmark, Published, measure
 from hiergeo.testing.assertions import assert_refused
 from hiergeo.testing.protocol_suites import Hashed
 

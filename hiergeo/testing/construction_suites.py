@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hiergeo._plugins import Plugins
+from hiergeo._core.plugins import Plugins
 from hiergeo.construction.backends import BACKENDS, Backend, Gap, Proposal
 from hiergeo.construction.judges import JUDGES, Judge
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT

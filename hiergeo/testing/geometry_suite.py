@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hiergeo import pairwise
+from hiergeo._core.polar import Polar
 from hiergeo.geometry import ConstantCurvature, Space, parse
-from hiergeo.polar import Polar
 from hiergeo.testing import oracle
 from hiergeo.testing.assertions import assert_bars, curvature_of, slope
 from hiergeo.testing.samples import bar_rows, frame, special_points

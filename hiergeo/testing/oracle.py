@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hiergeo.polar import Polar
+from hiergeo._core.polar import Polar
 
 
 def opening(x: Polar, y: Polar) -> Tensor:

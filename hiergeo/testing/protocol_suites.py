@@ -14,14 +14,14 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from hiergeo import datasets
+from hiergeo._core.errors import InputError
 from hiergeo.adapters import ImageLike, Model
 from hiergeo.datasets import Hierarchy, ImageRef
-from hiergeo.errors import InputError
 from hiergeo.evaluation import PROTOCOLS, Embedded, Protocol, View, embed
+from hiergeo.evaluation.metrics import Metric, find_metric
+from hiergeo.evaluation.metrics.registry import Unit
 from hiergeo.evaluation.result import Outcome, Statistic
 from hiergeo.geometry import Space, parse
-from hiergeo.metrics import Metric, find_metric
-from hiergeo.metrics.registry import Unit
 
 DIM = 8
 

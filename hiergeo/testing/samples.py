@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from hiergeo.polar import Polar
+from hiergeo._core.polar import Polar
 
 NEAREST = 1e-5
 """Smallest angle to a common line among the pairs of the accuracy bars."""

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hiergeo import _extras
-from hiergeo.polar import Polar
+from hiergeo._core import extras
+from hiergeo._core.polar import Polar
 from hiergeo.testing.samples import frame
 
-_extras.require("hypothesis", "hiergeo.testing.strategies")
+extras.require("hypothesis", "hiergeo.testing.strategies")
 from hypothesis import strategies as st  # noqa: E402 - where it is missing the line above says what to install
 
 KINDS = (

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hiergeo import datasets
-from hiergeo._devices import resolve_device, resolve_dtype
-from hiergeo._numerics import torch_defaults
+from hiergeo._core.devices import resolve_device, resolve_dtype
+from hiergeo._core.errors import InputError, warn
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.storage import archives
+from hiergeo._core.storage.archives import Array
 from hiergeo.adapters import Model
 from hiergeo.adapters.model import unit_rows
 from hiergeo.datasets import Hierarchy, Row
 from hiergeo.datasets.hierarcaps import check_no_leakage
-from hiergeo.errors import InputError, warn
-from hiergeo.metrics.length import word_count
-from hiergeo.storage import archives
-from hiergeo.storage.archives import Array
+from hiergeo.evaluation.metrics.length import word_count
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from hiergeo import _limits
-from hiergeo._numerics import torch_defaults
-from hiergeo._progress import track
-from hiergeo.errors import InputError, check_positive, check_whole
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, check_positive, check_whole
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.polar import Polar
+from hiergeo._core.progress import track
 from hiergeo.geometry import Geometry, Points, Space
 from hiergeo.geometry.charts import geoopt
-from hiergeo.polar import Polar
 from hiergeo.training.trainer import adam, sgd
 
 OPTIMISERS = {"adam": adam, "sgd": sgd}
@@ -57,11 +57,11 @@ class FreeRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_whole("epochs", self.epochs, 1, _limits.TRAINING_STEPS)
-        check_whole("batch", self.batch, 1, _limits.BATCH)
-        check_whole("negatives", self.negatives, 1, _limits.BATCH)
-        check_whole("burn_in", self.burn_in, 0, _limits.TRAINING_STEPS)
-        check_whole("seed", self.seed, 0, _limits.SEED)
+        check_whole("epochs", self.epochs, 1, limits.TRAINING_STEPS)
+        check_whole("batch", self.batch, 1, limits.BATCH)
+        check_whole("negatives", self.negatives, 1, limits.BATCH)
+        check_whole("burn_in", self.burn_in, 0, limits.TRAINING_STEPS)
+        check_whole("seed", self.seed, 0, limits.SEED)
         check_positive("learning_rate", self.learning_rate)
         check_positive("spread", self.spread)
         if self.optimiser not in OPTIMISERS:

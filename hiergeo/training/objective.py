@@ -7,8 +7,8 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from hiergeo._plugins import Plugins
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.plugins import Plugins
 from hiergeo.geometry import Space
 from hiergeo.losses import (
     adaptive_entailment_loss,

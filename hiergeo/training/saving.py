@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from hiergeo._core.errors import InputError
 from hiergeo._version import __version__
 from hiergeo.adapters.head_files import read_head_config, write_head
-from hiergeo.errors import InputError
 from hiergeo.geometry import Space, parse
 from hiergeo.training.chains import Chains
 from hiergeo.training.trainer import Trained

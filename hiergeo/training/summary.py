@@ -7,19 +7,16 @@ from typing import TypeGuard
 import numpy as np
 from torch import Tensor
 
-from hiergeo._numerics import torch_defaults
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import torch_defaults
 from hiergeo.adapters import Model
 from hiergeo.adapters.head import Head, HeadModel, through
 from hiergeo.datasets import Hierarchy, Labelled
-from hiergeo.errors import InputError
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.embedded import AUTOMATIC, Compute, Embedded
 from hiergeo.evaluation.length import LENGTH
 from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
-from hiergeo.evaluation.result import mean_of
-from hiergeo.evaluation.retrieval import check_labels, embed_labels, retrieve
-from hiergeo.geometry import Space
-from hiergeo.metrics import (
+from hiergeo.evaluation.metrics import (
     Interval,
     paired_difference,
     percentile_interval,
@@ -27,7 +24,10 @@ from hiergeo.metrics import (
     tau_d,
     tau_d_rows,
 )
-from hiergeo.metrics.length import chain_lengths
+from hiergeo.evaluation.metrics.length import chain_lengths
+from hiergeo.evaluation.result import mean_of
+from hiergeo.evaluation.retrieval import check_labels, embed_labels, retrieve
+from hiergeo.geometry import Space
 
 KS = (1, 5, 10)
 """The k of the recalls that are reported."""

@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hiergeo import _limits
-from hiergeo._devices import AUTO
-from hiergeo._numerics import torch_defaults
-from hiergeo._progress import track
+from hiergeo._core import limits
+from hiergeo._core.devices import AUTO
+from hiergeo._core.errors import InputError, check_positive, check_whole
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.progress import track
+from hiergeo._core.storage.documents import ListOf, Number, Record, Whole
 from hiergeo.adapters.head import Head, HeadShape
-from hiergeo.errors import InputError, check_positive, check_whole
+from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
 from hiergeo.geometry.charts import geoopt
 from hiergeo.losses import check_curvature, clamp_curvature
-from hiergeo.metrics import tau_d
-from hiergeo.storage.documents import ListOf, Number, Record, Whole
 from hiergeo.training.chains import Chains, chunks, split_groups
 from hiergeo.training.objective import Batch, Objective
 
@@ -43,7 +43,7 @@ NUMBERS = Record(rest=Number(finite=False))
 
 SCHEMA = Record(
     {
-        "step": Whole(0, _limits.TRAINING_STEPS),
+        "step": Whole(0, limits.TRAINING_STEPS),
         "training": NUMBERS,
         "validation": Record({"total": Number(finite=False)}, rest=Number(finite=False)),
         "tau_d": Number(finite=False),
@@ -143,15 +143,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         Objective(self.losses)
-        check_whole("hidden", self.hidden, 0, _limits.WIDTH)
-        check_whole("steps", self.steps, 1, _limits.TRAINING_STEPS)
-        check_whole("batch", self.batch, 1, _limits.BATCH)
-        check_whole("every", self.every, 1, _limits.TRAINING_STEPS)
-        check_whole("seed", self.seed, 0, _limits.SEED)
+        check_whole("hidden", self.hidden, 0, limits.WIDTH)
+        check_whole("steps", self.steps, 1, limits.TRAINING_STEPS)
+        check_whole("batch", self.batch, 1, limits.BATCH)
+        check_whole("every", self.every, 1, limits.TRAINING_STEPS)
+        check_whole("seed", self.seed, 0, limits.SEED)
         if self.outputs is not None:
-            check_whole("outputs", self.outputs, 1, _limits.WIDTH)
+            check_whole("outputs", self.outputs, 1, limits.WIDTH)
         if self.patience is not None:
-            check_whole("patience", self.patience, 1, _limits.TRAINING_STEPS)
+            check_whole("patience", self.patience, 1, limits.TRAINING_STEPS)
         check_positive("the learning rate", self.learning_rate)
         if not 0 < self.validation < 1:
             raise InputError(f"the share of validation rows must be between 0 and 1, not {self.validation:g}.")

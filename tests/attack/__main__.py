@@ -6,8 +6,6 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from tests.attack import apart, bombs
 from tests.attack.trial import BAD, Tally
 

@@ -231,7 +231,7 @@ def _lines(folder: Path) -> dict[str, Deed]:
 
 
 def _line(words: list[str], folder: Path) -> None:
-    from hiergeo.errors import InputError
+    from hiergeo._core.errors import InputError
 
     code = run(words, folder)
     if code == 2:

@@ -18,12 +18,10 @@ import time
 from pathlib import Path
 from random import Random
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import corpus_common
 import numpy as np
 
-from hiergeo.storage import archives
+from hiergeo._core.storage import archives
+from tests.search.corpus import corpus_common
 
 ROWS, INPUTS = 3000, 8
 """Captions of an input, and inputs."""

@@ -11,18 +11,18 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-from search_common import DIM, embeddings
 
-from hiergeo.errors import UnavailableError
+from hiergeo._core.errors import UnavailableError
+from hiergeo._core.storage import archives
 from hiergeo.search import layout, snapshots
 from hiergeo.search.checking import check
 from hiergeo.search.rows import Rows
 from hiergeo.search.stores.exact import ExactStore
-from hiergeo.storage import archives
 from tests.attack.kills import before_operation, counted, die, ended, launched, timed, undisturbed
 from tests.attack.mishaps import disk, may_mount, mount, sentence
 from tests.attack.trial import Attack, Family, Hung, Silent
 from tests.attack.verbs import cleared, run
+from tests.search.search_common import DIM, embeddings
 
 ROWS = 300
 """Items of the index; a shard holds 64."""

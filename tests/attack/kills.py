@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 from tests.attack.trial import Attack, Family, Hung, Silent
 from tests.attack.verbs import VERBS, Verb, cleared, listing, prepare, run
-from tests.port_common import reserved_port
+from tests.search.serving.port_common import reserved_port
 
 WRITES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
 """Audited events that change a file system; `open` is one where it opens for writing."""

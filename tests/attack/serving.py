@@ -11,18 +11,13 @@ import json
 import random
 import re
 import socket
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from serving_common import build_index, served
-
-from hiergeo import serving
+from hiergeo.search import serving
+from tests.search.serving.serving_common import build_index, served
 
 VERBS = ("children", "parents", "neighbours", "ladder", "count")
 PATHS = (*(f"/api/{verb}" for verb in VERBS), "/api/add", "/api/health", "/api/openapi.json", "/metrics")

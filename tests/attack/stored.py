@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from training_common import captions, chains, stored
 
 from hiergeo import adapters, datasets, geometry, training
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import archives, tensors
 from hiergeo.adapters import tiny
 from hiergeo.adapters.head_files import read_head_config
-from hiergeo.errors import InputError
-from hiergeo.storage import archives, tensors
 from hiergeo.training.re import checkpoints
 from tests.attack.mutants import damaged_archive, damaged_bytes, damaged_json
 from tests.attack.trial import Attack, Family, Silent
+from tests.training.training_common import captions, chains, stored
 
 SCENES = 12
 """Scenes of a dataset under attack."""

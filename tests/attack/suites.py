@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from random import Random
 
-from hiergeo import suite
+from hiergeo.training import suite
 
 
 def main() -> int:

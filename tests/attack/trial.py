@@ -12,8 +12,8 @@ from pathlib import Path
 from random import Random
 from types import FrameType
 
-from hiergeo import _limits
-from hiergeo.errors import HiergeoError
+from hiergeo._core import limits
+from hiergeo._core.errors import HiergeoError
 
 VERDICTS = ("accepted", "refused", "crashed", "hung", "silent")
 BAD = VERDICTS[2:]
@@ -81,7 +81,7 @@ def judge(attack: Attack, seed: str, patience: float = 30.0) -> tuple[str, str]:
 
 def fault_of(sentence: str) -> str | None:
     """What is wrong with the form of an error: it has to be one printable line that ends, and not a page long."""
-    if len(sentence) > _limits.MESSAGE_CHARACTERS + 200:
+    if len(sentence) > limits.MESSAGE_CHARACTERS + 200:
         return f"{len(sentence)} characters"
     strange = [letter for letter in sentence if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")]
     if strange:

@@ -10,24 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import corpus_common
 import numpy as np
 import torch
-from construction_toys import ToyBackend, ToyJudge
-from training_common import captions, chains
 from typer.main import get_command
 
 from hiergeo import adapters, cli
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import archives, documents, tensors
+from hiergeo._core.storage.documents import Anything, Record
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import read_head_config, write_head
 from hiergeo.construction import card
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.judges import JUDGES
 from hiergeo.datasets import scenes
-from hiergeo.errors import InputError
-from hiergeo.storage import archives, documents, tensors
-from hiergeo.storage.documents import Anything, Record
 from tests.attack import mirror
+from tests.construction.construction_toys import ToyBackend, ToyJudge
+from tests.search.corpus import corpus_common
+from tests.training.training_common import captions, chains
 
 SMALL = {"train": 40, "validation": 20, "test": 20}
 """Scenes of a split under attack."""
@@ -136,7 +136,7 @@ def _head(out: Path) -> str | None:
 
 def _base(out: Path) -> Path:
     """Embeddings for a head to stand on, beside the folder that is looked at."""
-    from training_common import stored
+    from tests.training.training_common import stored
 
     path = out.parent / "base-of-heads.npz"
     if not path.exists():

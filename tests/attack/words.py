@@ -10,15 +10,15 @@ from random import Random
 from unittest import mock
 
 import torch
-from fuzz_calls import Fuzzer
-from fuzz_operators import examine
-from native_problems import MISSING
 
 from hiergeo import adapters, cli, geometry
-from hiergeo._text import shortened
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.text import shortened
 from tests.attack.mutants import WORDS
 from tests.attack.trial import Attack, Family, Silent, fault_of
+from tests.pairwise.fuzz_calls import Fuzzer
+from tests.pairwise.fuzz_operators import examine
+from tests.pairwise.native_problems import MISSING
 
 GEOMETRIES = (
     "euclidean lorentz lorentz:-1 poincare:-0.5 sphere:0.25 product:lorentz:-1x2,euclidean:x2 "

@@ -13,7 +13,7 @@ import pytest
 
 from durability.recording import Recorder, Recording
 from durability.replay import Crash, crashes, rebuild
-from hiergeo.errors import HiergeoError
+from hiergeo._core.errors import HiergeoError
 
 REFUSED = "refused in a sentence"
 """What is seen of a folder that does not open, and says so."""

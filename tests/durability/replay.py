@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from durability.recording import Content, Mark, Names, Recording, Sync
-from hiergeo.storage.files import HOST
+from hiergeo._core.storage.files import HOST
 
 Tree: TypeAlias = Mapping[str, bytes | None]
 """Path -> content of a file, None for a folder; a folder comes before what is in it."""

@@ -8,31 +8,31 @@ from typing import Any
 
 import pytest
 import torch
-import tower_common
-from corpus_common import Quick
-from search_common import HashModel, embeddings
 from torch import Tensor
-from training_common import DIM as TRAINED
-from training_common import stored
 
 from durability.promises import REFUSED, Subject, quick
-from hiergeo import adapters, construction, corpus, datasets, search
+from hiergeo import adapters, construction, datasets, search
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import atomic_write_text
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import write_head
 from hiergeo.construction import BuildPlan
 from hiergeo.datasets import Hierarchy, Row, chains
 from hiergeo.datasets.chains import Chain
-from hiergeo.errors import InputError
-from hiergeo.explorer import cache, export
-from hiergeo.review import Desk
-from hiergeo.search import layout
+from hiergeo.report.explorer import cache, export
+from hiergeo.report.review import Desk
+from hiergeo.search import corpus, layout
 from hiergeo.search.appending import adopt
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
-from hiergeo.storage.files import atomic_write_text
 from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
+from tests.search.corpus.corpus_common import Quick
+from tests.search.search_common import HashModel, embeddings
+from tests.training import tower_common
+from tests.training.training_common import DIM as TRAINED
+from tests.training.training_common import stored
 
 
 def captions(start: int, stop: int) -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from corpus_common import Quick
+
+from tests.search.corpus.corpus_common import Quick
 
 
 class Gate(Quick):

@@ -10,13 +10,13 @@ from typing import ClassVar
 
 import pytest
 import torch
-from milvus_contract import check_contract
-from stores_common import EDGES, FRAME, OpenedBySpec
 from torch.nn.functional import normalize
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 from hiergeo.search import Frame, Rows
 from hiergeo.search.store import open_store, shell_of
+from tests.search.milvus_contract import check_contract
+from tests.search.stores_common import EDGES, FRAME, OpenedBySpec
 
 pymilvus = pytest.importorskip("pymilvus", reason="needs pymilvus: run `make test-services`")
 pytest.importorskip("milvus_lite", reason="needs Milvus Lite: run `make test-services`")

@@ -3,7 +3,7 @@
 import pytest
 
 from hiergeo import adapters
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
 from hiergeo.testing import AdapterConformance
 
 mteb = pytest.importorskip("mteb", reason="needs mteb: run `make test-services`")

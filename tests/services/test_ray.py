@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from corpus_common import inputs, stored
-from suite_common import numbers
 
-from hiergeo import suite
-from hiergeo.corpus import Options, embed
+from hiergeo.search.corpus import Options, embed
+from hiergeo.training import suite
+from tests.search.corpus.corpus_common import inputs, stored
+from tests.training.suite.suite_common import numbers
 
 ray = pytest.importorskip("ray", reason="needs ray: run `make test-services`")
 
@@ -21,10 +21,10 @@ PATIENCE = 400
 
 PLUGINS = """[hiergeo.adapters]
 gate = gate:load
-toy = suite_common:toy
+toy = tests.training.suite.suite_common:toy
 
 [hiergeo.benchmarks]
-radius = suite_common:Radius
+radius = tests.training.suite.suite_common:Radius
 """
 
 PLAN = """

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
+from hiergeo._core.storage import tensors
+from hiergeo._core.storage.files import sha256
 from hiergeo.adapters import clip, hub, tiny, weights
 from hiergeo.adapters.clip import OpenClipModel
 from hiergeo.adapters.pixels import square
 from hiergeo.adapters.tiny.network import CLIP, preprocessing
-from hiergeo.storage import tensors
-from hiergeo.storage.files import sha256
 
 
 def load_tiny(*, device: torch.device) -> OpenClipModel:

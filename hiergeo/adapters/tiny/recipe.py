@@ -21,8 +21,10 @@ import typer
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
-from hiergeo import _extras
-from hiergeo._progress import track
+from hiergeo._core import extras
+from hiergeo._core.progress import track
+from hiergeo._core.storage import tensors
+from hiergeo._core.storage.files import atomic_write, atomic_write_text
 from hiergeo.adapters.byte_pairs import BytePairs
 from hiergeo.adapters.pixels import STATISTICS
 from hiergeo.adapters.pixels import normalised as scaled
@@ -30,8 +32,6 @@ from hiergeo.adapters.tiny import CONFIG, MERGES, WEIGHTS
 from hiergeo.adapters.tiny.network import CLIP
 from hiergeo.datasets import scenes
 from hiergeo.datasets.hierarchy import ImageRef
-from hiergeo.storage import tensors
-from hiergeo.storage.files import atomic_write, atomic_write_text
 
 ARCHITECTURE: dict[str, Any] = {
     "embed_dim": 64,
@@ -162,7 +162,7 @@ MERGE_COUNT = 400
 
 def learn_merges(captions: Iterable[str]) -> list[str]:
     """Byte-pair merges, most frequent first, each as ``left right``; the last piece of a word ends in ``</w>``."""
-    tokenizers = _extras.require("tokenizers", "a new vocabulary")
+    tokenizers = extras.require("tokenizers", "a new vocabulary")
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(end_of_word_suffix="</w>"))
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     trainer = tokenizers.trainers.BpeTrainer(

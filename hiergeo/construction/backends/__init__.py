@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hiergeo._plugins import Plugins
+from hiergeo._core.plugins import Plugins
 from hiergeo.construction.backends.base import Backend, Gap, Proposal
 
 BACKENDS: Plugins[Callable[..., Backend]] = Plugins(

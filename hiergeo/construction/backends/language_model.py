@@ -6,14 +6,14 @@ from hashlib import sha256
 from json import dumps
 from typing import Any, Protocol, final
 
+from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.storage.documents import Number, Record, Schema, Whole
 from hiergeo.adapters.specs import fitting
 from hiergeo.construction.backends import prompts
 from hiergeo.construction.backends.base import Backend, Gap, Proposal
 from hiergeo.construction.backends.prompts import Question
 from hiergeo.construction.backends.reading import Unreadable, read_reply
 from hiergeo.construction.engines.base import Engine, Prompt, Reply, Sampling
-from hiergeo.errors import InputError, check_whole
-from hiergeo.storage.documents import Number, Record, Schema, Whole
 
 RETRY_TEMPERATURE = 0.7
 """The least temperature of a question that is asked again: at 0 the answer would be the same."""

@@ -4,12 +4,12 @@ import re
 import unicodedata
 from typing import final
 
-from hiergeo._text import shortened
+from hiergeo._core.storage.documents import parse_json
+from hiergeo._core.text import shortened
 from hiergeo.construction.backends.prompts import CAPTION, Question
 from hiergeo.construction.captions import SEPARATOR
 from hiergeo.construction.drafts import normalised
 from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Reply
-from hiergeo.storage.documents import parse_json
 
 SHOWN = 200
 """Characters of an answer that `Unreadable` quotes."""

@@ -11,13 +11,13 @@ from functools import lru_cache
 from itertools import islice, pairwise
 from typing import Any, final
 
+from hiergeo._core.errors import InputError
 from hiergeo.construction.backends.base import Backend, Gap, Proposal
-from hiergeo.errors import InputError
-from hiergeo.language import edits, things
-from hiergeo.language.entailment import relation
-from hiergeo.language.ladder import Ladder, ladders
-from hiergeo.language.phrases import looks_english, parse
-from hiergeo.language.resource import RESOURCE
+from hiergeo.construction.language import edits, things
+from hiergeo.construction.language.entailment import relation
+from hiergeo.construction.language.ladder import Ladder, ladders
+from hiergeo.construction.language.phrases import looks_english, parse
+from hiergeo.construction.language.resource import RESOURCE
 
 VERSION = 2
 """Raised whenever the same caption may get other texts."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
-from hiergeo.errors import InputError
-from hiergeo.storage.documents import Misfit, Record, Text, Whole
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import Misfit, Record, Text, Whole
 
 STOPPED, TRUNCATED, REFUSED = "stop", "length", "refused"
 """How a reply ended: by itself, at the limit of tokens, or because the model or its endpoint declined."""

@@ -8,11 +8,11 @@ from typing import Any, final
 
 import torch
 
-from hiergeo import _extras
-from hiergeo._devices import resolve_device
+from hiergeo._core import extras
+from hiergeo._core.devices import resolve_device
+from hiergeo._core.errors import InputError, reason, unknown_name
+from hiergeo._core.storage import files
 from hiergeo.adapters import hub
-from hiergeo.errors import InputError, reason, unknown_name
-from hiergeo.storage import files
 
 ENDINGS = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja")
 """Endings of the files that a model is made of."""
@@ -41,7 +41,7 @@ class LocalModel:
             raise InputError("name the model: transformers:FOLDER or transformers:ORG/NAME.")
         if dtype not in DTYPES:
             raise unknown_name("dtype", dtype, DTYPES)
-        self._transformers = _extras.require("transformers", "a local model")
+        self._transformers = extras.require("transformers", "a local model")
         self.source, self._kind = source, kind
         self.device = resolve_device(device)
         self.dtype = "float32" if dtype == "auto" and self.device.type == "cpu" else dtype

@@ -13,12 +13,8 @@ from queue import SimpleQueue
 from typing import Any, final
 from urllib.parse import urlsplit
 
-from hiergeo._text import shortened
-from hiergeo.construction.engines import transport
-from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply
-from hiergeo.construction.engines.transport import Answer, Transport
-from hiergeo.errors import InputError, UnavailableError, check_positive, check_whole, unknown_name
-from hiergeo.storage.documents import (
+from hiergeo._core.errors import InputError, UnavailableError, check_positive, check_whole, unknown_name
+from hiergeo._core.storage.documents import (
     Anything,
     Flag,
     ListOf,
@@ -31,6 +27,10 @@ from hiergeo.storage.documents import (
     Whole,
     parse_json,
 )
+from hiergeo._core.text import shortened
+from hiergeo.construction.engines import transport
+from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply
+from hiergeo.construction.engines.transport import Answer, Transport
 
 PUBLIC = "https://api.openai.com/v1"
 """The endpoint that is meant unless another is named."""

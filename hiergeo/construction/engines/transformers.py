@@ -9,11 +9,11 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from hiergeo import _extras
+from hiergeo._core import extras
+from hiergeo._core.errors import UnavailableError, check_whole
+from hiergeo._core.storage.documents import Schema, Text, Whole
 from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply
 from hiergeo.construction.engines.local import DTYPES, LocalModel
-from hiergeo.errors import UnavailableError, check_whole
-from hiergeo.storage.documents import Schema, Text, Whole
 
 OPTIONS: Mapping[str, Schema] = {
     "device": Text(r"\S+"),
@@ -45,7 +45,7 @@ class TransformersEngine(Engine):
 
     def __init__(self, model: str, *, device: str = "auto", dtype: str = "auto", batch_size: int = 8) -> None:
         check_whole("batch_size", batch_size, 1, 4096)
-        self._grammar: Any = _extras.require("xgrammar", "a local language model")
+        self._grammar: Any = extras.require("xgrammar", "a local language model")
         self._model = LocalModel(model, "AutoModelForCausalLM", device, dtype)
         self._batch_size = batch_size
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, final
 
-from hiergeo import _extras
-from hiergeo.errors import UnavailableError, reason, warn
+from hiergeo._core import extras
+from hiergeo._core.errors import UnavailableError, reason, warn
 
 BODY_BYTES = 1 << 22
 """Bytes of an answer; a longer one is refused."""
@@ -100,7 +100,7 @@ class Transport:
     """
 
     def __init__(self, address: str, key: str, timeout: float, attempts: int) -> None:
-        openai = _extras.require("openai", "the backend openai")
+        openai = extras.require("openai", "the backend openai")
         self.address, self._key, self._timeout, self._attempts = address, key, timeout, attempts
         self._told, self._lock = False, threading.Lock()
         self._errors: tuple[type[Exception], type[Exception]] = (openai.APIStatusError, openai.APIConnectionError)

@@ -8,10 +8,10 @@ from functools import cached_property
 from json import dumps
 from typing import Any, final
 
-from hiergeo import _extras
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError, UnavailableError, check_whole, reason
+from hiergeo._core.storage.documents import Schema, Text, Whole, parse_json
 from hiergeo.construction.engines.base import REFUSED, STOPPED, TRUNCATED, Engine, Prompt, Reply
-from hiergeo.errors import InputError, UnavailableError, check_whole, reason
-from hiergeo.storage.documents import Schema, Text, Whole, parse_json
 
 OPTIONS: Mapping[str, Schema] = {"engine": Text(), "at_once": Whole(1, 1 << 20)}
 """Options of `VLLMEngine`."""
@@ -39,7 +39,7 @@ class VLLMEngine(Engine):
     def __init__(self, model: str, *, engine: str = "{}", at_once: int = 1024) -> None:
         check_whole("at_once", at_once, 1, 1 << 20)
         self._arguments = _arguments(model, engine)
-        self._vllm: Any = _extras.require("vllm", "the backend vllm")
+        self._vllm: Any = extras.require("vllm", "the backend vllm")
         self._model, self._at_once = model, at_once
 
     @property
@@ -108,8 +108,8 @@ class RayEngine(Engine):
         check_whole("replicas", replicas, 1, 4096)
         check_whole("batch_size", batch_size, 1, 1 << 16)
         self._arguments = _arguments(model, engine)
-        self._data: Any = _extras.require("ray.data", "the backend ray")
-        self._llm: Any = _extras.require("ray.data.llm", "the backend ray")
+        self._data: Any = extras.require("ray.data", "the backend ray")
+        self._llm: Any = extras.require("ray.data.llm", "the backend ray")
         self._model, self._replicas, self._batch_size = model, replicas, batch_size
 
     @property

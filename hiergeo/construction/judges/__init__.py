@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hiergeo._plugins import Plugins
+from hiergeo._core.plugins import Plugins
 from hiergeo.construction.judging import Judge
 
 JUDGES: Plugins[Callable[..., Judge]] = Plugins(

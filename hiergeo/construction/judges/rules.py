@@ -9,9 +9,9 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from hiergeo._core.errors import InputError
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
-from hiergeo.errors import InputError
-from hiergeo.language.entailment import VERSION, relation
+from hiergeo.construction.language.entailment import VERSION, relation
 
 CONFIDENCE = 0.98
 """Probability of the relation that the rules find; the other two share the rest equally."""
@@ -21,7 +21,7 @@ COLUMNS = {"entailment": ENTAILMENT, "neutral": NEUTRAL, "contradiction": CONTRA
 
 @final
 class RulesJudge(Judge):
-    """Natural logic over captions (see `hiergeo.language.entailment`).
+    """Natural logic over captions (see `hiergeo.construction.language.entailment`).
 
     Args:
         spec: what follows the colon of its name: nothing.

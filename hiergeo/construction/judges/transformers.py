@@ -7,9 +7,9 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from hiergeo._core.errors import InputError, UnavailableError, check_whole, warn
 from hiergeo.construction.engines.local import LocalModel
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL, Judge
-from hiergeo.errors import InputError, UnavailableError, check_whole, warn
 
 COLUMNS: Mapping[str, int] = {
     "entailment": ENTAILMENT,

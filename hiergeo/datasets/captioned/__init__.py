@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.captioned.coco import coco_folder, karpathy
 from hiergeo.datasets.captioned.collection import Captioned
 from hiergeo.datasets.captioned.own import caption_table
 from hiergeo.datasets.captioned.stored import FLICKR8K, scene_captions, scene_parts, stored_captions
 from hiergeo.datasets.download import data_home
-from hiergeo.errors import InputError, unknown_name
-from hiergeo.storage.files import path_of
 
 __all__ = [
     "SOURCES",

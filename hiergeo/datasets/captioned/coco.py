@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from hiergeo._core.errors import InputError, UnavailableError, unknown_name
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Anything, ListOf, Record, Text, Whole
 from hiergeo.datasets.captioned.collection import Captioned, file_ref, stripped
-from hiergeo.errors import InputError, UnavailableError, unknown_name
-from hiergeo.storage import documents
-from hiergeo.storage.documents import Anything, ListOf, Record, Text, Whole
 
 OBTAIN = (
     "get val2017.zip and annotations_trainval2017.zip from https://cocodataset.org and unpack both there (val2017/ and "

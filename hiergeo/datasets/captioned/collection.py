@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from hiergeo._core.errors import InputError
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import open_rgb
-from hiergeo.errors import InputError
 
 
 @dataclass(frozen=True, repr=False)

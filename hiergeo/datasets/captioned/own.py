@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, reason, unknown_name
+from hiergeo._core.storage.documents import Anything, ListOf, Misfit, Record, Text, parse_json
+from hiergeo._core.storage.texts import read_text
 from hiergeo.datasets.captioned.collection import Captioned, file_ref, stripped
-from hiergeo.errors import InputError, reason, unknown_name
-from hiergeo.storage.documents import Anything, ListOf, Misfit, Record, Text, parse_json
-from hiergeo.storage.texts import read_text
 
 CURE = "name a CSV or JSON Lines file of images and captions"
 
@@ -96,8 +96,8 @@ def _json_lines(path: Path, image_column: str, caption_column: str) -> Iterator[
     for number, line in enumerate(read_text(path, CURE).split("\n"), 1):
         if not line.strip():
             continue
-        if len(line) > _limits.RECORD_CHARACTERS:
-            raise InputError(f"{path}, line {number}: a line may have {_limits.RECORD_CHARACTERS:,} characters.")
+        if len(line) > limits.RECORD_CHARACTERS:
+            raise InputError(f"{path}, line {number}: a line may have {limits.RECORD_CHARACTERS:,} characters.")
         try:
             held = parse_json(line.encode())
             schema.check(held, "")

@@ -4,11 +4,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.storage import archives
+from hiergeo._core.storage.archives import Array
 from hiergeo.datasets import scenes
 from hiergeo.datasets.captioned.collection import Captioned, file_ref
-from hiergeo.errors import InputError, UnavailableError
-from hiergeo.storage import archives
-from hiergeo.storage.archives import Array
 
 FLICKR8K = Path("clip_flickr8k") / "flickr8k100_clip_vitb32.npz"
 """Path in the data home of the embeddings of 100 Flickr8k images and their 500 captions by CLIP ViT-B/32."""

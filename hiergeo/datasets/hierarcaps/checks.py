@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hiergeo import _limits
-from hiergeo._progress import track
+from hiergeo._core import limits
+from hiergeo._core.errors import HiergeoError, UnavailableError
+from hiergeo._core.progress import track
+from hiergeo._core.storage.files import path_of, sha256
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarcaps.fetching import image_name, open_image
 from hiergeo.datasets.hierarcaps.splits import SPLITS, TRAINING, Split, belongs, find_split
@@ -24,8 +26,6 @@ from hiergeo.datasets.hierarcaps.tables import (
 )
 from hiergeo.datasets.hierarchy import Row
 from hiergeo.datasets.tables import Defect, read_table
-from hiergeo.errors import HiergeoError, UnavailableError
-from hiergeo.storage.files import path_of, sha256
 
 DIGEST = 16
 """Bytes of the hash by which rows are compared."""
@@ -109,7 +109,8 @@ def validate(
     Looked for: an unreadable file, other bytes than the published ones, missing columns, wrong or empty tiers, images
     that are no MS-COCO image, repeated rows, a tier that repeats its parent or its contradiction (up to case), test
     images in training data, missing and unreadable image files, test images other than the published ones. The file is
-    walked through once, and of its rows only hashes are held; after `hiergeo._limits.DEFECTS` defects the search ends.
+    walked through once, and of its rows only hashes are held; after `hiergeo._core.limits.DEFECTS` defects the search
+    ends.
 
     Args:
         what: the name of a split, or the path of a file (a string with a suffix or a folder is a path).
@@ -128,7 +129,7 @@ def validate(
     try:
         for defect in _defects(path, split, images, progress):
             found.append(defect)
-            if len(found) == _limits.DEFECTS:
+            if len(found) == limits.DEFECTS:
                 found.append(Defect(path.name, None, None, f"there are {len(found):,} defects; the search ends here"))
                 break
     except HiergeoError as error:

@@ -6,8 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hiergeo import _limits
-from hiergeo._progress import track
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, UnavailableError, unknown_name
+from hiergeo._core.progress import track
+from hiergeo._core.storage.files import atomic_write_text, remove_leftovers, sha256, size_of
+from hiergeo._core.storage.locks import clear, locked
+from hiergeo._core.storage.texts import GZIP
 from hiergeo.datasets import download
 from hiergeo.datasets.download import data_home
 from hiergeo.datasets.hierarcaps.tables import (
@@ -24,10 +28,6 @@ from hiergeo.datasets.hierarcaps.tables import (
 from hiergeo.datasets.hierarchy import ImageRef, Row
 from hiergeo.datasets.pictures import open_rgb
 from hiergeo.datasets.tables import read_table
-from hiergeo.errors import InputError, UnavailableError, unknown_name
-from hiergeo.storage.files import atomic_write_text, remove_leftovers, sha256, size_of
-from hiergeo.storage.locks import clear, locked
-from hiergeo.storage.texts import GZIP
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,7 +86,7 @@ class _Item:
     path: Path
     url: str
     sha256: str | None
-    most: int = _limits.DOWNLOAD_BYTES
+    most: int = limits.DOWNLOAD_BYTES
 
     @property
     def is_complete(self) -> bool:
@@ -102,7 +102,7 @@ def _items(part: str, home: Path, source: str) -> Iterator[_Item]:
     for image_id, digest in sorted(test_images().items()):
         name = image_name(image_id)
         path = folder(home) / "images" / name
-        yield _Item(path, f"{source}/assets/test_imgs/{name}", digest, most=_limits.IMAGE_BYTES)
+        yield _Item(path, f"{source}/assets/test_imgs/{name}", digest, most=limits.IMAGE_BYTES)
 
 
 def _refuse_altered(items: list[_Item]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo.datasets import chains
 from hiergeo.datasets.controls import balanced_by_length
 from hiergeo.datasets.download import data_home
@@ -23,7 +24,6 @@ from hiergeo.datasets.hierarcaps.tables import (
 )
 from hiergeo.datasets.hierarchy import Hierarchy, Row
 from hiergeo.datasets.tables import read_table, without_defects
-from hiergeo.errors import InputError, UnavailableError, unknown_name
 
 NAME = "hierarcaps"
 

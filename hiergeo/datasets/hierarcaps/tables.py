@@ -7,10 +7,10 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.texts import read_text
 from hiergeo.datasets.hierarchy import Row
 from hiergeo.datasets.tables import Defect, Table, chain, chain_problems, parse_records, quoted
-from hiergeo.errors import InputError
-from hiergeo.storage.texts import read_text
 
 OBTAIN = "run `hiergeo data fetch hierarcaps`, or set HIERGEO_DATA_HOME to the folder that holds hierarcaps/"
 """What to do about a file that is not there."""

@@ -5,12 +5,12 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.errors import check_whole, unknown_name
 from hiergeo.datasets.hierarchy import Hierarchy, ImageRef, Labelled, Row
 from hiergeo.datasets.scenes.balanced import balanced_chain, sample_balanced
 from hiergeo.datasets.scenes.drawing import picture
 from hiergeo.datasets.scenes.world import KINDS, SPLITS, Scene, chain, phrase, sample
-from hiergeo.errors import check_whole, unknown_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,7 +47,7 @@ def load(split: str = "test", *, count: int | None = None, seed: int = 0, balanc
     if split not in SPLITS:
         raise unknown_name("split of scenes", split, [*SPLITS, BALANCED])
     count = COUNTS[split] if count is None else count
-    check_whole("count", count, 1, _limits.SCENES)
+    check_whole("count", count, 1, limits.SCENES)
     rows, images = zip(*(_row(split, seed, row_id, balanced) for row_id in range(count)), strict=True)
     return Hierarchy("scenes", f"{name}, balanced" if balanced and name != BALANCED else name, rows, images)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hiergeo.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked, check_new, check_rows, shell_of
 

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiergeo.errors import InputError
+from hiergeo._core.errors import InputError
+from hiergeo._core.polar import Polar
 from hiergeo.geometry import Points, Space, parse
-from hiergeo.polar import Polar
 from hiergeo.search import appending, layout
 from hiergeo.search.chunks import Stretch, resident, stream
 from hiergeo.search.layout import DTYPES, SHARDS, Manifest, Shard

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
-from hiergeo import _extras
-from hiergeo.errors import InputError
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError
 from hiergeo.search.rows import Frame, Rows
 from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked, check_new, check_rows, shell_of
 
@@ -152,7 +152,7 @@ class FaissStore(Store):
 
 
 def _imported() -> Any:
-    return _extras.require("faiss", "the store faiss")
+    return extras.require("faiss", "the store faiss")
 
 
 def _within(rows: Rows, low: float, high: float) -> Tensor:

@@ -20,8 +20,8 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from hiergeo import _extras
-from hiergeo.errors import InputError, UnavailableError, described
+from hiergeo._core import extras
+from hiergeo._core.errors import InputError, UnavailableError, described
 from hiergeo.search.rows import Frame
 from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore
 from hiergeo.search.stores.places import Place, calling, without_password
@@ -298,7 +298,7 @@ def _connected(place: Place, timeout: int) -> Any:
 
 
 def _imported() -> Any:
-    pymilvus = _extras.require("pymilvus", "the store milvus")
+    pymilvus = extras.require("pymilvus", "the store milvus")
     for name in (
         "pymilvus.decorators",
         "pymilvus.client.connection_manager",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from hiergeo.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
-from hiergeo.storage.files import path_of
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, unknown_name
+from hiergeo._core.storage.files import path_of
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import documents
+from hiergeo._core.storage import tensors as tensor_files
+from hiergeo._core.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.files import atomic_write, sha256, writing
 from hiergeo._version import __version__
-from hiergeo.errors import InputError
-from hiergeo.storage import documents
-from hiergeo.storage import tensors as tensor_files
-from hiergeo.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
-from hiergeo.storage.files import atomic_write, sha256, writing
 from hiergeo.training.trainer import SCHEMA as LOOK
 
 WEIGHT, GENERATOR = "weight/", "generator"
@@ -93,7 +93,7 @@ NAME = r"step-\d{8}\.(safetensors|json)"
 KEPT = 2
 """Number of newest checkpoints that are kept, besides the best ones that they name."""
 
-STEP = Whole(0, _limits.TRAINING_STEPS)
+STEP = Whole(0, limits.TRAINING_STEPS)
 SCALER = Record(
     {
         "scale": Number(),

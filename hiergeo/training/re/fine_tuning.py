@@ -11,17 +11,11 @@ from typing import Any
 
 import torch
 
-from hiergeo._numerics import torch_defaults
-from hiergeo._progress import track
-from hiergeo._version import __version__
-from hiergeo.adapters import Model
-from hiergeo.adapters.towers import Tower, tower_of
-from hiergeo.datasets import Hierarchy
-from hiergeo.errors import InputError
-from hiergeo.geometry import Geometry, parse
-from hiergeo.losses import check_curvature
-from hiergeo.storage import documents
-from hiergeo.storage.files import (
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.progress import track
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.files import (
     atomic_write_text,
     remove_leftovers,
     retire,
@@ -30,7 +24,13 @@ from hiergeo.storage.files import (
     temporary,
     writing,
 )
-from hiergeo.storage.locks import locked
+from hiergeo._core.storage.locks import locked
+from hiergeo._version import __version__
+from hiergeo.adapters import Model
+from hiergeo.adapters.towers import Tower, tower_of
+from hiergeo.datasets import Hierarchy
+from hiergeo.geometry import Geometry, parse
+from hiergeo.losses import check_curvature
 from hiergeo.training.re import checkpoints
 from hiergeo.training.re.processes import accelerated, is_writer
 from hiergeo.training.re.recipe import CaptionChains, TowerRecipe, caption_chains

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo import _extras
-from hiergeo._devices import AUTO, resolve_device
-from hiergeo.errors import InputError, UnavailableError, reason, unknown_name
+from hiergeo._core import extras
+from hiergeo._core.devices import AUTO, resolve_device
+from hiergeo._core.errors import InputError, UnavailableError, reason, unknown_name
 from hiergeo.training.re.ranks import joined, place
 
 LOGS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",)}
@@ -52,7 +52,7 @@ def accelerated(
         UnavailableError: accelerate, or the package of the log, is not installed; another process is gone.
     """
     check_log(log)
-    accelerate = _extras.require("accelerate", "training a tower")
+    accelerate = extras.require("accelerate", "training a tower")
     if amp == "fp16" and device.type == "cpu":
         raise InputError("float16 needs a GPU: use --amp bf16, or none, on the CPU.")
     with joined(str(device)), warnings.catch_warnings():

@@ -21,8 +21,8 @@ from typing import NoReturn
 
 import torch.distributed as dist
 
-from hiergeo import _limits
-from hiergeo.errors import HiergeoError, InputError, UnavailableError, reason
+from hiergeo._core import limits
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, reason
 
 MEETING = 30.0
 """Seconds that processes wait for each other at the start."""
@@ -84,8 +84,8 @@ def place() -> Place:
     Raises:
         InputError: one of them is no number, out of range, or missing beside the others.
     """
-    size, rank = _number("WORLD_SIZE", 1, _limits.PROCESSES), _number("RANK", 0, _limits.PROCESSES)
-    local = _number("LOCAL_RANK", 0, _limits.PROCESSES)
+    size, rank = _number("WORLD_SIZE", 1, limits.PROCESSES), _number("RANK", 0, limits.PROCESSES)
+    local = _number("LOCAL_RANK", 0, limits.PROCESSES)
     if size is None and rank is None and local is None:
         return Place()
     if size is None or rank is None:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo import _limits
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
-from hiergeo.errors import InputError, check_positive, check_whole, unknown_name
 from hiergeo.training.chains import Chains, from_hierarchy
 from hiergeo.training.objective import RE, Objective
 
@@ -67,13 +67,13 @@ PRECISIONS = ("no", "bf16", "fp16")
 """Precisions of the network's computation; losses and weights are always float32."""
 
 LARGEST = {
-    "batch": _limits.BATCH,
-    "accumulate": _limits.BATCH,
-    "epochs": _limits.TRAINING_STEPS,
-    "steps": _limits.TRAINING_STEPS,
-    "lora": _limits.WIDTH,
-    "every": _limits.TRAINING_STEPS,
-    "patience": _limits.TRAINING_STEPS,
+    "batch": limits.BATCH,
+    "accumulate": limits.BATCH,
+    "epochs": limits.TRAINING_STEPS,
+    "steps": limits.TRAINING_STEPS,
+    "lora": limits.WIDTH,
+    "every": limits.TRAINING_STEPS,
+    "patience": limits.TRAINING_STEPS,
 }
 """Whole numbers of a recipe, from 1 to these."""
 
@@ -120,7 +120,7 @@ class TowerRecipe:
         for name, most in LARGEST.items():
             if (value := getattr(self, name)) is not None or name in ("batch", "accumulate", "epochs", "every"):
                 check_whole(name, value, 1, most)
-        check_whole("seed", self.seed, 0, _limits.SEED)
+        check_whole("seed", self.seed, 0, limits.SEED)
         check_positive("the learning rate", self.learning_rate)
         if not 0 <= self.weight_decay < math.inf:
             raise InputError(f"the weight decay must be a number >= 0, not {self.weight_decay:g}.")

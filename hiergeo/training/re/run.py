@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from hiergeo._core.errors import InputError
 from hiergeo.adapters.towers import Tower
-from hiergeo.errors import InputError
+from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
 from hiergeo.losses import batch_hard, batch_hard_over_ranks, clamp_curvature
-from hiergeo.metrics import tau_d
 from hiergeo.training.chains import chunks, split_groups
 from hiergeo.training.objective import Batch, Objective
 from hiergeo.training.re import checkpoints

@@ -1,0 +1,100 @@
+"""The errors hiergeo raises on purpose, one clear sentence each, and the checks that modules of all layers share."""
+
+import difflib
+import math
+import operator
+import sys
+import warnings
+from collections.abc import Iterable
+
+from hiergeo._core.text import one_line, shortened
+
+
+class HiergeoError(Exception):
+    """Base of every error that is meant to be read by the user; the command line prints it and exits with 2.
+
+    Args:
+        message: what is wrong and what to do. It may quote anything: what cannot be printed in one line is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+class InputError(HiergeoError, ValueError):
+    """The caller's data or argument cannot be used as given."""
+
+
+class UnavailableError(HiergeoError, RuntimeError):
+    """Something needed from outside (a file, a package, a download) cannot be had."""
+
+
+LISTED = 12
+"""How many known names an error lists before it only counts."""
+
+QUOTED = 60
+"""Characters of a value that an error quotes."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") -> InputError:
+    """The error for a name that is not in `known`, suggesting the nearest one when there is one.
+
+    Args:
+        kind: what it should be the name of, such as ``geometry``.
+        name: the name.
+        known: the names that there are.
+        where: where it stands, such as `` in plan.toml``.
+    """
+    names = {option.casefold(): option for option in sorted(known)}
+    near = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
+    if near:
+        return InputError(f"unknown {kind} '{name}'{where}: did you mean '{names[near[0]]}'?")
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return InputError(f"unknown {kind} '{name}'{where} (known: {', '.join(list(names.values())[:LISTED])}{more}).")
+
+
+def described(error: BaseException) -> str:
+    """An error of somebody else's code for the end of a sentence: its type and what it says."""
+    said = str(error).strip().rstrip(".")
+    return f"{type(error).__name__}, {said}" if said else type(error).__name__
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line outside of hiergeo that led here, however deep in the package the cause was found."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "hiergeo":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, for the end of a sentence: its first line, without a full stop.
+
+    Of an error of the system these are the words for its number, without the file name; of one without words its type.
+    """
+    said = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    return said.splitlines()[0].rstrip(".:")
+
+
+def check_whole(name: str, value: object, least: int, most: int) -> None:
+    """Raise InputError, naming the argument, unless `value` is a whole number in [least, most]."""
+    try:
+        inside = not isinstance(value, bool) and least <= operator.index(value) <= most  # type: ignore[arg-type]
+    except TypeError:
+        inside = False
+    if not inside:
+        raise InputError(f"{name} must be a whole number from {least} to {most}, not {_quoted(value)}.")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise InputError, naming the argument, unless `value` is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise InputError(f"{name} must be a finite number > 0, not {_quoted(value)}.")
+
+
+def _quoted(value: object) -> str:
+    """A value as a message quotes it; a number of more digits than Python writes is named so."""
+    try:
+        return shortened(repr(value), QUOTED)
+    except ValueError:
+        return "a number of thousands of digits"

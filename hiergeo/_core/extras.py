@@ -1,0 +1,82 @@
+"""Optional packages: which extra of hiergeo brings each of them, and the error where one is missing."""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple
+
+from hiergeo._core.errors import UnavailableError, reason
+
+
+class Package(NamedTuple):
+    """An optional package.
+
+    Attributes:
+        module: what is imported.
+        distribution: what is installed.
+        extra: of hiergeo, which brings it.
+    """
+
+    module: str
+    distribution: str
+    extra: str
+
+    @property
+    def cure(self) -> str:
+        """The command that installs it."""
+        return f"pip install 'hiergeo[{self.extra}]'"
+
+    def version(self) -> str | None:
+        """The version that is installed, if it is."""
+        try:
+            return version(self.distribution)
+        except PackageNotFoundError:
+            return None
+
+
+PACKAGES = (
+    Package("open_clip", "open_clip_torch", "openclip"),
+    Package("timm", "timm", "openclip"),
+    Package("transformers", "transformers", "hf"),
+    Package("tokenizers", "tokenizers", "hf"),
+    Package("huggingface_hub", "huggingface-hub", "hf"),
+    Package("yaml", "PyYAML", "hf"),
+    Package("xgrammar", "xgrammar", "llm"),
+    Package("sentence_transformers", "sentence-transformers", "sentence-transformers"),
+    Package("mteb", "mteb", "mteb"),
+    Package("geoopt", "geoopt", "geoopt"),
+    Package("accelerate", "accelerate", "train"),
+    Package("peft", "peft", "train"),
+    Package("pyarrow", "pyarrow", "search"),
+    Package("starlette", "starlette", "serve"),
+    Package("uvicorn", "uvicorn", "serve"),
+    Package("prometheus_client", "prometheus-client", "serve"),
+    Package("faiss", "faiss-cpu", "faiss"),
+    Package("pymilvus", "pymilvus", "milvus"),
+    Package("ray", "ray", "ray"),
+    Package("openai", "openai", "openai"),
+    Package("vllm", "vllm", "vllm"),
+    Package("pandas", "pandas", "pandas"),
+    Package("matplotlib", "matplotlib", "plot"),
+    Package("hypothesis", "hypothesis", "test"),
+)
+
+MODULES = {package.module: package for package in PACKAGES}
+
+
+def require(module: str, what: str) -> Any:
+    """Import an optional package that `what` needs.
+
+    Args:
+        module: one of `MODULES`, or a module inside one.
+        what: what needs it, for the beginning of a sentence.
+
+    Raises:
+        UnavailableError: it cannot be imported; names the extra that brings it.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = MODULES[module.partition(".")[0]]
+        absent = isinstance(error, ModuleNotFoundError) and error.name == package.module
+        broken = "" if absent else f", which cannot be imported ({reason(error)})"
+        raise UnavailableError(f"{what} needs {package.distribution}{broken}: {package.cure}.") from error

@@ -1,0 +1,127 @@
+"""Dtypes and machine constants of the numerics contract, and what autograd allows at the moment."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+from torch._C._functorch import TransformType
+from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
+from torch.autograd import forward_ad
+
+from hiergeo._core.errors import UnavailableError
+
+
+@contextmanager
+def torch_defaults() -> Iterator[None]:
+    """Make float32 and the CPU torch's defaults in a `with` block, as networks expect, whatever the caller set.
+
+    Defaults of torch are those of the whole process: they are set only if the caller has changed them.
+    """
+    dtype = torch.get_default_dtype()
+    elsewhere = torch.get_default_device().type != "cpu"
+    if dtype != torch.float32:
+        torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu") if elsewhere else nullcontext():
+            yield
+    finally:
+        if dtype != torch.float32:
+            torch.set_default_dtype(dtype)
+
+
+def compute_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype pair results are computed in: float64 for float64, float32 for everything narrower."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def pair_dtype(ux: Tensor, uy: Tensor) -> torch.dtype:
+    """The dtype that pairs of directions `ux` and `uy` are computed in."""
+    return compute_dtype(torch.promote_types(ux.dtype, uy.dtype))
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """The widest float of a device: float64, or float32 on Apple GPUs, which have none."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def wide(x: Tensor) -> Tensor:
+    """`x` in the widest float of its device."""
+    return x.to(widest(x.device))
+
+
+def scalar(value: float | Tensor, device: torch.device) -> Tensor:
+    """`value` as a 0-dim tensor: a tensor moved to `device`, a number as float64."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    return torch.tensor(value, dtype=torch.float64, device="cpu")
+
+
+def bounded(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """`x` clamped so that a sum over 2^32 such values is still finite in `dtype`."""
+    ceiling = torch.finfo(dtype).max / 2**32
+    return x.clamp(-ceiling, ceiling)
+
+
+def saturated(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """`x` in `dtype`, where numbers beyond its range become its largest; NaN stays NaN."""
+    largest = min(torch.finfo(dtype).max, torch.finfo(x.dtype).max)
+    return x.clamp(-largest, largest).to(dtype)
+
+
+def unit(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of `x` divided by their norms, and the norms, (..., D) -> (..., D), (...); zero rows stay zero.
+
+    Equal rows give equal results, however they lie in memory: norms are summed in one order. Rows whose squares leave
+    the range of the dtype are multiplied by a power of two first.
+    """
+    x = x.contiguous()
+    power = math.frexp(torch.finfo(x.dtype).max)[1] // 5
+    rough = torch.linalg.vector_norm(x.detach(), dim=-1, keepdim=True)
+    factor = torch.ones_like(rough).masked_fill(rough > 2.0 ** (2 * power), 2.0 ** (-3 * power))
+    factor = factor.masked_fill(rough < 2.0 ** (-2 * power), 2.0 ** (3 * power))
+    norm = torch.linalg.vector_norm(x * factor, dim=-1, keepdim=True)
+    zero = norm == 0
+    return x * factor.masked_fill(zero, 1.0) / norm.masked_fill(zero, 1.0), (norm / factor).squeeze(-1)
+
+
+def readable(x: Tensor) -> bool:
+    """Whether Python may branch on the values of `x` now.
+
+    Not while `torch.compile` or `torch.export` traces, inside a transform of `torch.func`, or while a CUDA graph is
+    captured. Checks of values are skipped there; the operators repeat those that guard their own operands.
+    """
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    return not (x.is_cuda and torch.cuda.is_current_stream_capturing())
+
+
+def wants_derivative(*operands: Tensor) -> bool:
+    """Whether what is computed from `operands` may have to carry a derivative, backward or forward."""
+    if forward_ad._current_level >= 0:
+        return True
+    if not torch.is_grad_enabled():
+        return False
+    if not torch._C._are_functorch_transforms_active():
+        return any(x.requires_grad for x in operands)
+    if torch.compiler.is_compiling():
+        return True  # which transforms are running cannot be traced
+    if any(part.key() != TransformType.Vmap for part in retrieve_all_functorch_interpreters()):
+        return True
+    return any(_unmapped(x).requires_grad for x in operands)
+
+
+def _unmapped(x: Tensor) -> Tensor:
+    """The tensor that `vmap` maps over: the mapped one does not say whether it requires a gradient."""
+    while torch._C._functorch.is_batchedtensor(x):
+        x = torch._C._functorch.get_unwrapped(x)
+    return x
+
+
+def no_second_order(*_: object) -> NoReturn:
+    """Refuse the derivative of a derivative."""
+    raise UnavailableError(
+        "second derivatives of angles and distances are not available: leave out create_graph, hessians and the like."
+    )

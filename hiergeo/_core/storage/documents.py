@@ -1,0 +1,324 @@
+"""JSON documents and their schemas: what values must be, declared as data, and files that hold them."""
+
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage.files import atomic_write_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SHOWN = 40
+"""Most characters of a wrong value that a message shows."""
+
+
+class Misfit(Exception):
+    """A value that does not fit its schema; the message says where it is, what it is and what was expected."""
+
+    def __init__(self, where: str, value: object, wanted: str) -> None:
+        shown = repr(value) if isinstance(value, str | int | float | bool | None) else f"a {type(value).__name__}"
+        shown = shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 3]}..."
+        super().__init__(f"{where or 'the whole'} is {shown}, not {wanted}")
+
+
+class Schema(Protocol):
+    """Interface of schemas: `check` raises `Misfit` for values that do not fit."""
+
+    def check(self, value: object, where: str) -> None:
+        """Raise `Misfit` unless `value`, found at `where`, fits."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string that a regular expression matches whole."""
+
+    pattern: str = r"(?s:.*)"
+
+    def check(self, value: object, where: str) -> None:
+        """Raise `Misfit` unless it is one."""
+        if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
+            raise Misfit(where, value, "a string" if self.pattern == Text.pattern else f"of the form {self.pattern}")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """True or false."""
+
+    def check(self, value: object, where: str) -> None:
+        """Raise `Misfit` unless it is one."""
+        if not isinstance(value, bool):
+            raise Misfit(where, value, "true or false")
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An integer within bounds, both included."""
+
+    low: int = -(1 << 63)
+    high: int = (1 << 63) - 1
+
+    def check(self, value: object, where: str) -> None:
+        """Raise `Misfit` unless it is one."""
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            raise Misfit(where, value, f"a whole number from {self.low} to {self.high}")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number, finite unless NaN and the infinities are asked for."""
+
+    finite: bool = True
+
+    def check(self, value: object, where: str) -> None:
+        """Raise `Misfit` unless it is one."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or (self.finite and not math.isfinite(value)):
+            raise Misfit(where, value, "a finite number" if self.finite else "a number")
+
+
+@dataclass(frozen=True)
+class OrNull:
+    """Null, or a value that fits another schema."""
+
+    schema: Schema
+
+    def check(self, value: object, where: str) -> None:
+        """Raise `Misfit` unless it is either."""
+        if value is not None:
+            self.schema.check(value, where)
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list whose every item fits."""
+
+    item: Schema
+
+    def check(self, value: object, where: str) -> None:
+        """Raise `Misfit` unless it is one."""
+        if not isinstance(value, list):
+            raise Misfit(where, value, "a list")
+        for index, item in enumerate(value):
+            self.item.check(item, f"{where}[{index}]")
+
+
+@dataclass(frozen=True)
+class Anything:
+    """Any value whose numbers are finite."""
+
+    def check(self, value: object, where: str) -> None:
+        """Raise `Misfit` for NaN or an infinity anywhere in it."""
+        if isinstance(value, dict):
+            Record(rest=self).check(value, where)
+        elif isinstance(value, list):
+            ListOf(self).check(value, where)
+        elif isinstance(value, float):
+            Number().check(value, where)
+
+
+@dataclass(frozen=True)
+class Record:
+    """An object with certain keys.
+
+    Attributes:
+        required: the keys that it must have.
+        optional: the keys that it may have.
+        rest: what the values of other keys have to be; None refuses other keys.
+    """
+
+    required: Mapping[str, Schema] = field(default_factory=dict)
+    optional: Mapping[str, Schema] = field(default_factory=dict)
+    rest: Schema | None = None
+
+    def check(self, value: object, where: str) -> None:
+        """Raise `Misfit` unless it is one."""
+        if not isinstance(value, dict):
+            raise Misfit(where, value, "an object")
+        for name in self.required:
+            if name not in value:
+                raise Misfit(f"{where}.{name}".lstrip("."), "missing", "there")
+        known = {**self.required, **self.optional}
+        for name, held in value.items():
+            schema = known.get(name, self.rest)
+            if schema is None:
+                raise Misfit(f"{where}.{name}".lstrip("."), held, "a key that belongs there")
+            schema.check(held, f"{where}.{name}".lstrip("."))
+
+
+HASH = "content_sha256"
+"""The key that holds the hash of all others."""
+
+
+def write(path: Path | str, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
+    """Write an object and the hash of its content to `path`, whole or not at all.
+
+    Args:
+        path: the file.
+        values: JSON values by name.
+        indent: spaces a level; None writes a single line, for what is long and often written.
+
+    Raises:
+        UnavailableError: the file cannot be written; what was there is kept.
+    """
+    atomic_write_text(path, signed(values, indent))
+
+
+def signed(values: Mapping[str, Any], indent: int | None = 2) -> str:
+    """The text of an object that carries the hash of its content as its last key."""
+    held = json.loads(json.dumps(dict(values)))
+    return json.dumps({**held, HASH: content_sha256(held)}, indent=indent) + "\n"
+
+
+def content_sha256(values: Mapping[str, Any]) -> str:
+    """SHA-256 over the keys and values of an object, whatever their order and spacing; the hash itself is left out."""
+    told = {name: value for name, value in values.items() if name != HASH}
+    return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read(path: Path | str, schema: Schema, *, hashed: bool | str = False) -> dict[str, Any]:
+    """The object in a JSON file, checked against a schema, without its hash.
+
+    Args:
+        path: the file.
+        schema: what the object has to be.
+        hashed: refuse a file that is not, byte for byte, as `write` makes it; a string does so for files that have this
+            key. Otherwise only a hash that is there is verified.
+
+    Raises:
+        InputError: the file is missing or cannot be read, larger or nested deeper than `hiergeo._core.limits` allows,
+            no JSON, holds a key twice, was altered since its hash was taken, or does not fit the schema.
+    """
+    path = Path(path)
+    try:
+        content = _content(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is no file of hiergeo: {error}.") from error
+    try:
+        values = parse_json(content)
+        stored = values.pop(HASH, None) if isinstance(values, dict) else None
+        schema.check(values, "")
+    except (Misfit, ValueError) as error:
+        raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
+    strict = hashed in values if isinstance(hashed, str) else hashed
+    if not (_as_written(content, values) if strict else stored in (None, content_sha256(values))):
+        raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
+    return values
+
+
+def load_json(path: Path, *, digits: int = limits.JSON_DIGITS) -> Any:
+    """The value of a JSON file that hiergeo did not write.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: as `parse_json`, or it is longer than `hiergeo._core.limits` allows.
+    """
+    return parse_json(_content(path), digits=digits)
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        content = handle.read(limits.JSON_BYTES + 1)
+    if len(content) > limits.JSON_BYTES:
+        raise ValueError(f"it is longer than {limits.JSON_BYTES:,} bytes")
+    return content
+
+
+def _as_written(content: bytes, values: Mapping[str, Any]) -> bool:
+    return content == signed(values, 2 if content.startswith(b"{\n") else None).encode()
+
+
+def parse_json(content: bytes, *, digits: int = limits.JSON_DIGITS) -> Any:
+    """The value of JSON in UTF-8.
+
+    Raises:
+        ValueError: no JSON, a key twice in one object, lists and objects nested deeper or whole numbers longer than
+            `hiergeo._core.limits` allows.
+    """
+
+    def whole(written: str) -> int:
+        if len(written.lstrip("-")) > digits:
+            raise ValueError(f"a whole number has {len(written)} digits")
+        return int(written)
+
+    try:
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_int=whole)
+    except RecursionError:
+        _refuse_depth()
+    _check_depth(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return held
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(limits.JSON_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    _refuse_depth()
+
+
+def _refuse_depth() -> NoReturn:
+    raise ValueError(f"lists and objects are nested deeper than {limits.JSON_DEPTH}") from None
+
+
+def parse_toml(text: str, where: object) -> dict[str, Any]:
+    """The table in the text of a TOML file.
+
+    Args:
+        text: of the file.
+        where: its path or name, for the error.
+
+    Raises:
+        InputError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+        told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
+        raise InputError(f"{where} is no TOML: {told}.") from error
+
+
+def toml_text(table: Mapping[str, Any]) -> str:
+    """The text of a TOML file: values one a line, then the tables of the table, each under its name."""
+    plain = [f"{_toml_key(name)} = {_toml(value)}\n" for name, value in table.items() if not isinstance(value, Mapping)]
+    inner = [f"\n[{_toml_key(name)}]\n{toml_text(held)}" for name, held in table.items() if isinstance(held, Mapping)]
+    return "".join((*plain, *inner))
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f"))

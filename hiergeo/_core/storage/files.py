@@ -1,0 +1,316 @@
+"""Files: paths as people write them, and files and folders written at once and durably."""
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, reason
+from hiergeo._core.limits import NAME_BYTES, PATH_BYTES
+
+
+def path_of(name: str | os.PathLike[str]) -> Path:
+    """The path that a user named, with the home folder in place of ``~`` or ``~user``.
+
+    Raises:
+        InputError: it is empty, holds a null character, is longer than file systems allow, names a user who is not
+            there, or goes through links that lead around in a circle.
+    """
+    text = os.fspath(name)
+    if not text:
+        raise InputError("a path is empty: name a file or folder.")
+    if "\0" in text:
+        raise InputError(f"the path '{text}' holds a null character, which no file name can.")
+    try:
+        path = Path(text).expanduser()
+        longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+        length = len(os.fsencode(path))
+    except RuntimeError:
+        raise InputError(f"there is no home folder for '{Path(text).parts[0]}': write the path in full.") from None
+    except UnicodeEncodeError:
+        raise InputError(f"the path '{text}' holds characters that no file name can.") from None
+    if longest > NAME_BYTES or length > PATH_BYTES:
+        raise InputError(
+            f"the path '{text}' is too long: a name may have {NAME_BYTES} bytes and a path {PATH_BYTES} in all."
+        )
+    try:
+        path.resolve()
+    except (RuntimeError, OSError) as error:  # a RuntimeError until Python 3.12
+        raise InputError(f"the path '{text}' leads nowhere: {error}.") from error
+    return path
+
+
+def size_of(path: Path | str) -> int | None:
+    """The size of a file in bytes, None if it does not exist.
+
+    Raises:
+        InputError: it is a folder, a device or a pipe, or the system does not let it be looked at.
+    """
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
+    except ValueError as error:
+        raise InputError(f"cannot read {path}: this is no path of a file.") from error
+    if stat.S_ISREG(found.st_mode):
+        return found.st_size
+    kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or pipe"
+    raise InputError(f"{path} is {kind}: name a file.")
+
+
+STEM = 80
+"""Longest name that temporary files repeat in full; longer ones are replaced by a hash."""
+
+
+def _default_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+MODE = _default_mode()
+"""The mode of a new file, read once: asking for the umask sets it for a moment."""
+
+
+def _host() -> str:
+    """The name of the machine, shortened, and a hash of what tells apart machines and containers of one name."""
+    name = socket.gethostname()
+    known = [name]
+    with suppress(OSError):
+        known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+    with suppress(OSError):
+        known.append(os.readlink("/proc/self/ns/pid"))
+    short = re.sub(r"[^A-Za-z0-9]+", "-", name)[:24].strip("-") or "host"
+    return f"{short}-{hashlib.sha256(' '.join(known).encode()).hexdigest()[:8]}"
+
+
+HOST = _host()
+"""Name of where process numbers of this process count, in characters that any file system accepts: on this machine
+since it was started, in this container."""
+
+
+LEFTOVER = re.compile(rf"\..+\.{re.escape(HOST)}-(\d{{1,9}})-[0-9a-f]{{8}}\.part")
+"""The names that `temporary` gives."""
+
+_tidied: set[Path] = set()
+
+
+@contextmanager
+def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
+    """A binary file handle whose content appears at `path` only when the block ends without an error, and durably.
+
+    Raises:
+        UnavailableError: the folder cannot be written or the disk is full; `path` is left as it was.
+    """
+    with writing(path):
+        path = Path(path).resolve()
+        refuse_special(path)
+        make_folder(path.parent)
+        _tidy(path.parent)
+        scratch = temporary(path)
+        try:
+            with scratch.open("xb") as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            scratch.chmod(MODE)
+            scratch.replace(path)
+        finally:
+            with suppress(OSError):
+                scratch.unlink()
+        sync_folder(path.parent)
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """Turn errors of the system while writing `path` into an UnavailableError of one sentence."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or f"{error} (is the disk full?)"
+        raise UnavailableError(f"cannot write {path}: {reason}.") from error
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, HiergeoError) or not _unusable(path):
+            raise
+        raise UnavailableError(f"cannot write {path}: this is no path of a file.") from error
+
+
+def atomic_write_text(path: Path | str, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    with atomic_write(path) as handle:
+        handle.write(text.encode("utf-8"))
+
+
+def check_folder(folder: Path, what: str) -> None:
+    """Refuse a folder that cannot be written or made, before the work whose results go there.
+
+    Args:
+        folder: it need not be there yet.
+        what: goes there, such as ``the index``.
+
+    Raises:
+        InputError: it, or what it would be in, is a file.
+        UnavailableError: it cannot be written.
+    """
+    nearest = next(place for place in (folder, *folder.resolve().parents) if place.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{nearest} is a file: name a folder for {what}.")
+    if not os.access(nearest, os.W_OK):
+        raise UnavailableError(f"cannot write {folder}: {nearest} is not a folder you can write to.")
+
+
+UNSYNCED = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
+"""Errors of folders that cannot be synchronised: one that may be written but not read, file systems that never do."""
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that may be there already, and those that it is in, durably.
+
+    Raises:
+        UnavailableError, OSError: it cannot be made.
+    """
+    new = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for place in reversed(new):
+        sync_folder(place.parent)
+
+
+def sync_folder(path: Path | str) -> None:
+    """Make the names in a folder durable: what was created, renamed or removed in it survives a power failure.
+
+    Raises:
+        UnavailableError: the disk fails.
+    """
+    if os.name != "posix":
+        return
+    with writing(path):
+        try:
+            _sync(path)
+        except OSError as error:
+            if error.errno not in UNSYNCED:
+                raise
+
+
+def sync_files(folder: Path) -> None:
+    """Make durable what is in a folder, whoever wrote it, with all folders in it.
+
+    Raises:
+        UnavailableError: the disk fails.
+    """
+    if os.name != "posix":
+        return
+    with writing(folder):
+        for place, _, names in os.walk(folder):
+            for name in names:
+                _sync(Path(place, name))
+            sync_folder(place)
+
+
+def _sync(path: Path | str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def retire(path: Path | str) -> None:
+    """Delete a file or a folder that may be absent; a folder is first renamed, so that it is there whole or not at all.
+
+    Raises:
+        UnavailableError: it cannot be deleted.
+    """
+    with writing(path):
+        path = Path(path).absolute()
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path.rename(temporary(path)), ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path | str) -> None:
+    """Delete temporary files and folders that dead processes of this machine left in a folder."""
+    with suppress(OSError):
+        for path in Path(folder).iterdir():
+            found = LEFTOVER.fullmatch(path.name)
+            if found and not is_running(int(found[1])):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+
+
+def temporary(path: Path) -> Path:
+    """An unused name beside `path`, made of the host, the process and a number."""
+    return path.with_name(f"{hidden(path)}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine exists; True if the system does not tell."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def refuse_special(path: Path) -> None:
+    """Raise UnavailableError for a path that cannot be replaced by a file: a folder, a device, a pipe."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device or pipe"
+        raise UnavailableError(f"cannot write {path}: it is {kind}, name a file.")
+
+
+def refuse_existing(path: Path | str, overwrite: bool) -> None:
+    """Raise InputError if the result of long work exists already and must not be replaced."""
+    with writing(path):
+        if not overwrite and Path(path).exists():
+            raise InputError(f"{path} is there already: replace it (--overwrite), or choose another name.")
+
+
+def sha256(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _tidy(folder: Path) -> None:
+    """Remove leftovers from a folder, once in each process."""
+    if folder not in _tidied:
+        _tidied.add(folder)
+        remove_leftovers(folder)
+
+
+def hidden(path: Path) -> str:
+    """Prefix of the names of helper files of `path`: a dot and its name, or a hash of a long name."""
+    name = path.name
+    short = name if len(os.fsencode(name)) <= STEM else f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+    return f".{short}"
+
+
+def _unusable(path: Path | str) -> bool:
+    """Whether the system cannot use the path at all: a zero byte, characters it cannot encode, circular links."""
+    try:
+        Path(path).resolve()
+    except (ValueError, RuntimeError):
+        return True
+    except OSError:
+        return False
+    return False

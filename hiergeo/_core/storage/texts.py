@@ -1,0 +1,102 @@
+"""Text files of others, gzipped or not, read under caps."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, final
+
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, UnavailableError, reason
+from hiergeo._core.storage.files import size_of
+
+GZIP = b"\x1f\x8b"
+"""First bytes of a gzip file."""
+
+
+def read_text(path: Path | str, cure: str) -> str:
+    """The text of a UTF-8 file, without its byte order mark; one that is compressed with gzip is inflated.
+
+    Args:
+        path: the file.
+        cure: what to do where there is none, such as "write one caption a line".
+
+    Raises:
+        UnavailableError: there is no such file, or it cannot be read.
+        InputError: it is a folder, a device or a pipe, larger than `hiergeo._core.limits` allows, damaged,
+            or no UTF-8 text.
+    """
+    size = size_of(path)
+    if size is None:
+        raise UnavailableError(f"{path} is not there: {cure}.")
+    if size > limits.TEXT_BYTES:
+        raise InputError(f"{path} has {size:,} bytes: a text may have {limits.TEXT_BYTES:,}.")
+    try:
+        with open(path, "rb") as handle:
+            raw = handle.read(limits.TEXT_BYTES)
+    except OSError as error:
+        raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
+    raw = _inflated(path, raw) if raw.startswith(GZIP) else raw
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}, line {raw.count(10, 0, error.start) + 1}: {not_utf8(raw)}; save the file as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise InputError(f"{path} holds null characters: save it as UTF-8 text.")
+    return text
+
+
+def read_lines(path: Path | str, cure: str) -> list[str]:
+    """The lines of a text, without their ends: a line feed, a carriage return, or both, and no other character.
+
+    Raises:
+        UnavailableError, InputError: as `read_text`.
+    """
+    lines = io.StringIO(read_text(path, cure), newline=None).read().split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _inflated(path: Path | str, packed: bytes) -> bytes:
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        raw = inflater.decompress(packed, limits.TEXT_BYTES + 1)
+    except zlib.error as error:
+        raise InputError(f"{path} is damaged ({error}): replace it by an intact copy.") from error
+    if len(raw) > limits.TEXT_BYTES:
+        raise InputError(f"{path} inflates to more than {limits.TEXT_BYTES:,} bytes, which no text may have.")
+    if not inflater.eof or inflater.unused_data:
+        raise InputError(f"{path} is truncated or holds more than one gzip member: replace it by an intact copy.")
+    return raw
+
+
+@final
+class Inflated(io.RawIOBase):
+    """The content of a gzip file as a stream, counted while it is read.
+
+    Args:
+        packed: the file, at its beginning.
+        most: bytes that it may inflate to.
+        refusal: makes the error that is raised beyond that.
+    """
+
+    def __init__(self, packed: BinaryIO, most: int, refusal: Callable[[], Exception]) -> None:
+        self._inside, self._left, self._refusal = gzip.GzipFile(fileobj=packed), most, refusal
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = self._inside.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise self._refusal()
+        return count
+
+
+def not_utf8(raw: bytes) -> str:
+    """The message for a file that is not UTF-8, given its first bytes."""
+    utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return f"the bytes are not UTF-8{' but UTF-16' if utf16 else ''}"

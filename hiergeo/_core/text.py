@@ -1,0 +1,92 @@
+"""Text from outside made fit to print: messages of one line, and captions that cannot reach beyond themselves.
+
+A message quotes file names, server phrases and errors of other libraries, so it has to be exact: what cannot be printed
+is shown as an escape. A caption is read by people, so it keeps its letters, and only what would disturb its
+surroundings is taken out.
+"""
+
+import unicodedata
+
+from hiergeo._core.limits import CAPTION_CHARACTERS, MESSAGE_CHARACTERS
+
+UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of Unicode that messages show as escapes: controls, marks of direction, lone surrogates, line ends."""
+
+JOINERS = "\u200c\u200d"
+"""Invisible, but part of the spelling: Persian words and composed emoji need them."""
+
+ISOLATE, END = "\u2068", "\u2069"
+"""What sets text apart from its surroundings, whatever its direction."""
+
+OPENING = "\u2066\u2067" + ISOLATE
+
+LEFT_TO_RIGHT_MARK = "\u200e"
+
+RIGHT_TO_LEFT = ("R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "PDF", "RLI", "LRI", "FSI", "PDI")
+"""Classes of characters that can move their neighbours."""
+
+ELLIPSIS = " … "
+
+
+def one_line(text: str) -> str:
+    """A message of one line: escapes for what cannot be printed, the middle left out beyond `MESSAGE_CHARACTERS`."""
+    return shortened("".join(map(_escaped, text.strip())), MESSAGE_CHARACTERS)
+
+
+def shortened(text: str, length: int) -> str:
+    """The text itself, or its beginning and its end, `length` characters in all."""
+    if len(text) <= length:
+        return text
+    kept = length - len(ELLIPSIS)
+    return text[: kept - kept // 2] + ELLIPSIS + text[len(text) - kept // 2 :]
+
+
+def printable(text: str) -> str:
+    """Text whose line ends are its only control characters: escapes for all else that cannot be printed."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "\n".join("".join(map(_escaped, line)) for line in text.split("\n"))
+
+
+def tame(text: str) -> str:
+    """A caption without control characters, whose marks of direction open and close in pairs."""
+    if text.isascii() and text.isprintable():
+        return text
+    kept, depth = [], 0
+    for character in text:
+        if character in OPENING:
+            depth += 1
+        elif character == END:
+            if depth == 0:
+                continue
+            depth -= 1
+        kept.append(_visible(character))
+    return "".join(kept) + END * depth
+
+
+def isolated(text: str) -> str:
+    """A caption for a terminal: `tame`, and set apart where it could turn what stands beside it."""
+    whole = tame(text)
+    if LEFT_TO_RIGHT_MARK in whole or any(unicodedata.bidirectional(each) in RIGHT_TO_LEFT for each in whole):
+        return f"{ISOLATE}{whole}{END}"
+    return whole
+
+
+def caption(text: str) -> str:
+    """A caption for a list in a terminal: `isolated`, its middle left out beyond `CAPTION_CHARACTERS`."""
+    return isolated(shortened(text, CAPTION_CHARACTERS))
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in UNPRINTABLE or character in JOINERS:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cs":
+        return "\N{REPLACEMENT CHARACTER}"
+    if category in ("Cc", "Zl", "Zp"):
+        return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
+    return character

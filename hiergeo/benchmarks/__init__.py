@@ -1,5 +1,0 @@
-"""The benchmarks of the field, each a task that gives numbers for any model in any space."""
-
-from hiergeo.benchmarks.base import BENCHMARKS, Benchmark, Published, Run, benchmark_named, measure
-
-__all__ = ["BENCHMARKS", "Benchmark", "Published", "Run", "benchmark_named", "measure"]

@@ -1,0 +1,88 @@
+"""The lexicon that comes with hiergeo: nouns of WordNet 3.0, what is above them, and the words of other classes.
+
+Made by `hiergeo.construction.language.recipe`; the licence of WordNet is beside it. Words are in lower case, and
+those of several parts have spaces: ``teddy bear``. Synsets are named as elsewhere by the first word, ``n``
+and the number of its sense: ``teddy_bear.n.01``.
+"""
+
+import lzma
+from enum import Enum
+from pathlib import Path
+from typing import final
+
+from hiergeo._core.errors import UnavailableError
+
+RESOURCE = Path(__file__).parent / "wordnet.txt.xz"
+
+SEPARATOR = "\n\f\n"
+"""What is between two sections."""
+
+
+class Section(Enum):
+    """Parts of the file, in order; each is lines."""
+
+    WORDS = "words of each noun synset, separated by commas"
+    SENSES = "for each word of a synset number of its sense if above 1, and after a colon its count if above 0"
+    PARENTS = "for each synset how many lines before it its hypernyms are"
+    VERBS = "verb and count, separated by a space"
+    ADVERBS = "adverb and count"
+    ADJECTIVES = "adjective and count"
+    ANTONYMS = "adjective and its antonyms"
+    NOUN_FORMS = "irregular plural and its singular"
+    VERB_FORMS = "irregular form and its verb"
+    ADJECTIVE_FORMS = "irregular form and its adjective"
+
+
+def read(path: Path = RESOURCE) -> dict[Section, list[str]]:
+    """The sections of a file.
+
+    Raises:
+        UnavailableError: it is missing or damaged.
+    """
+    try:
+        text = lzma.decompress(path.read_bytes()).decode("ascii").removesuffix("\n")
+        return dict(zip(Section, (part.split("\n") for part in text.split(SEPARATOR)), strict=True))
+    except (OSError, ValueError, EOFError, lzma.LZMAError) as error:
+        raise UnavailableError(f"the lexicon {path} cannot be read ({error}): install hiergeo anew.") from error
+
+
+@final
+class Nouns:
+    """Synsets of nouns and how they are related.
+
+    Args:
+        sections: those of a file.
+
+    Attributes:
+        senses: word -> its synsets, the most frequent sense first.
+        words: synset -> its words, in WordNet's order.
+        parents: synset -> its hypernyms, in WordNet's order.
+        counts: (word, synset) -> how often the word was tagged with it; missing where never.
+    """
+
+    def __init__(self, sections: dict[Section, list[str]]) -> None:
+        self.words: dict[str, tuple[str, ...]] = {}
+        self.counts: dict[tuple[str, str], int] = {}
+        self.senses: dict[str, tuple[str, ...]] = {}
+        ranks: dict[tuple[str, str], int] = {}
+        alone: list[tuple[str]] = []
+        for line, told in zip(sections[Section.WORDS], sections[Section.SENSES], strict=True):
+            numbers = told.split(",")
+            name = f"{line.partition(',')[0]}.n.{numbers[0].partition(':')[0] or '1':0>2}"
+            alone.append((name,))
+            self.words[name] = words = tuple(line.replace("_", " ").split(","))
+            for word, number in zip(words, numbers, strict=True):
+                self.senses[word] = self.senses[word] + alone[-1] if word in self.senses else alone[-1]
+                if number:
+                    rank, _, count = number.partition(":")
+                    ranks[word, name] = int(rank or 1)
+                    if count:
+                        self.counts[word, name] = int(count)
+        for word, found in self.senses.items():
+            if len(found) > 1:
+                by_rank = sorted((ranks.get((word, name), 1), place) for place, name in enumerate(found))
+                self.senses[word] = tuple(found[place] for _, place in by_rank)
+        self.parents: dict[str, tuple[str, ...]] = {}
+        for at, (name, line) in enumerate(zip(self.words, sections[Section.PARENTS], strict=True)):
+            steps = line.split(",") if line else []
+            self.parents[name] = sum((alone[at - int(step)] for step in steps), start=())

@@ -1,0 +1,23 @@
+"""Audits: whether the geometry does the work that a claim of hierarchy says it does. `hiergeo.audit` makes one."""
+
+from hiergeo.evaluation.auditing.assess import AuditSettings, audit
+from hiergeo.evaluation.auditing.attribution import PRIMARY
+from hiergeo.evaluation.auditing.confounds import LengthFacts, LengthSettings, length_controls
+from hiergeo.evaluation.auditing.depth import Depth, radial_depth
+from hiergeo.evaluation.auditing.record import Audit, Controlled
+from hiergeo.evaluation.auditing.verdicts import AuditVerdict, Finding
+
+__all__ = [
+    "PRIMARY",
+    "Audit",
+    "AuditSettings",
+    "AuditVerdict",
+    "Controlled",
+    "Depth",
+    "Finding",
+    "LengthFacts",
+    "LengthSettings",
+    "audit",
+    "length_controls",
+    "radial_depth",
+]

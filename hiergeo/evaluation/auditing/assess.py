@@ -1,0 +1,260 @@
+"""Model x dataset x space -> one audit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hiergeo import datasets
+from hiergeo._core import limits
+from hiergeo._core.devices import AUTO, resolve_device
+from hiergeo._core.errors import InputError, check_whole
+from hiergeo._core.numerics import torch_defaults
+from hiergeo._core.progress import track
+from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation import Compute, Embedded, embed
+from hiergeo.evaluation.auditing.attribution import CONTROLS, PRIMARY, Attribution, attribute
+from hiergeo.evaluation.auditing.confounds import (
+    MOST_COPIES,
+    Estimate,
+    LengthFacts,
+    LengthSettings,
+    length_controls,
+    length_facts,
+    undefined_left_out,
+)
+from hiergeo.evaluation.auditing.depth import radial_depth
+from hiergeo.evaluation.auditing.operating import occupancy, operating_point, saturated_share
+from hiergeo.evaluation.auditing.record import Audit, Controlled
+from hiergeo.evaluation.auditing.subject import Subject, subject_of
+from hiergeo.evaluation.auditing.walks import Walk, walks
+from hiergeo.evaluation.measuring import as_space, described_compute, described_space, ready
+from hiergeo.evaluation.metrics import Interval, percentile_interval
+from hiergeo.evaluation.result import Statistic, mean_of
+from hiergeo.geometry import Geometry, Space
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """How to audit.
+
+    Attributes:
+        steps: points of a walk and thresholds of a ladder.
+        seed: of the bootstrap and of the random targets of walks.
+        samples: bootstrap resamples.
+        copies: untrained copies of the network, beside which captions without content and of shuffled words are
+            measured too (`length_controls`); 0 for none of these, which need the model, not its embeddings alone.
+    """
+
+    steps: int = 50
+    seed: int = 0
+    samples: int = 1000
+    copies: int = 0
+
+    def __post_init__(self) -> None:
+        check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
+        check_whole("seed", self.seed, 0, limits.SEED)
+        check_whole("samples", self.samples, 1, limits.RESAMPLES)
+        check_whole("copies", self.copies, 0, MOST_COPIES)
+
+
+@torch_defaults()
+def audit(
+    model: Model | Embedded | str,
+    data: Hierarchy | str | None = None,
+    space: Space | Geometry | str | None = None,
+    settings: AuditSettings | None = None,
+    *,
+    compute: Compute | None = None,
+    progress: bool = False,
+) -> Audit:
+    """Audit the hierarchy of a model: does the geometry do the work?
+
+    Args:
+        model: an adapter, the spec that loads one, or embeddings of a hierarchy, which are measured where they are.
+        data: a hierarchy, or the name of one (its test split); None for embeddings, which bring theirs.
+        space: a space, a geometry, or its spec; None is the model's own space (`Model.native_space`), and Euclidean
+            space where there is none. A space without a root of its own gets the model's.
+        settings: steps, seed, samples and copies; the defaults of `AuditSettings` when None.
+        compute: device, dtype and batch size of the embedding.
+        progress: show bars for work that outlasts a second.
+
+    Raises:
+        InputError: unknown names, data without two branches, embeddings that are not finite or do not fit, copies of
+            what has no network.
+        UnavailableError: data or weights that are not there.
+
+    Source of the questions: Kim, Kim and Jang, arXiv 2607.05268 (2026).
+    """
+    settings = AuditSettings() if settings is None else settings
+    if isinstance(model, Embedded):
+        _check_data(model, data)
+        if settings.copies:
+            raise InputError("untrained copies need the model, and these are its embeddings: leave copies at 0.")
+        chosen = as_space("euclidean" if space is None else space)
+        return assess(model, chosen, settings, progress=progress)
+    if data is None:
+        raise InputError("an audit of a model needs data: a hierarchy, or the name of one such as 'hierarcaps'.")
+    compute = compute or Compute(AUTO)
+    compute = compute._replace(device=resolve_device(compute.device))
+    loaded, chosen = ready(model, space, compute.device)
+    hierarchy = datasets.load(data) if isinstance(data, str) else data
+    chosen.geometry.parts(loaded.dim)
+    embedded = embed(loaded, hierarchy, negatives=True, compute=compute, progress=progress)
+    controls = None
+    if settings.copies:
+        how = LengthSettings(settings.copies, seed=settings.seed, samples=settings.samples)
+        controls = length_controls(loaded, hierarchy, chosen, how, compute=compute, progress=progress)
+        if not controls.untrained:
+            raise InputError(f"{loaded.name} is of stored embeddings, which no network made here: leave copies at 0.")
+    return assess(embedded, chosen, settings, controls, progress=progress)
+
+
+@torch.no_grad()
+def assess(
+    embedded: Embedded,
+    space: Space,
+    settings: AuditSettings,
+    controls: LengthFacts | None = None,
+    *,
+    progress: bool = False,
+) -> Audit:
+    """Audit embeddings on the device where they are; arguments as for `audit`, and the controls of length, if any."""
+    subject = subject_of(embedded, space)
+    made = _Numbers(settings, progress)
+    point = operating_point(subject)
+    made.numbers |= point.numbers
+    made.intervals["u_median"] = point.median
+    _add_cones(made, subject)
+    _add_depth(made, subject)
+    _add_length(made, subject, controls)
+    measured = attribute(subject, settings.steps, progress=progress)
+    attribution = _add_attribution(made, measured)
+    walked = _add_walks(made, walks(subject, settings.steps, settings.seed, progress=progress))
+    about: dict[str, str | int | float] = {
+        "model": embedded.model,
+        "dataset": embedded.hierarchy.name,
+        "split": embedded.hierarchy.split,
+        **described_space(subject.space, embedded.root),
+        "rows": len(embedded.hierarchy.rows),
+        "images": 0 if embedded.image is None else len(embedded.image),
+        "texts": len(embedded.texts),
+        "steps": settings.steps,
+        **described_compute(embedded.captions),
+        "seed": settings.seed,
+        "bootstrap_samples": settings.samples,
+        "copies": settings.copies,
+    }
+    return Audit(made.numbers, made.intervals, about, attribution, walked, PRIMARY, point.quantiles)
+
+
+class _Numbers:
+    """Numbers and their intervals as they are gathered; one bootstrap of the rows, or images, pairs them all."""
+
+    def __init__(self, settings: AuditSettings, progress: bool) -> None:
+        self.numbers: dict[str, float] = {}
+        self.intervals: dict[str, Interval] = {}
+        self.settings, self.progress = settings, progress
+
+    def add(self, name: str, statistic: Statistic) -> np.ndarray:
+        """A number with its interval; returns its bootstrap values."""
+        return self.add_drawn(name, statistic.value, statistic.draws(self.settings.samples, self.settings.seed))
+
+    def add_drawn(self, name: str, value: float, draws: np.ndarray) -> np.ndarray:
+        """A number whose bootstrap values are known."""
+        self.numbers[name] = value
+        self.intervals[name] = percentile_interval(draws)
+        return draws
+
+    def add_table(
+        self, prefix: str, native: dict[str, Statistic], controlled: dict[str, dict[str, Statistic]]
+    ) -> tuple[Controlled, ...]:
+        """Metrics, the same under controls, and the differences: ``M``, ``M_C`` and ``M_minus_C``."""
+        rows = []
+        for metric in track(list(native), "resampling", enabled=self.progress):
+            name = f"{prefix}{metric}"
+            draws = self.add(name, native[metric])
+            values = {}
+            for control, statistics in controlled.items():
+                others = self.add(f"{name}_{control}", statistics[metric])
+                values[control] = self.numbers[f"{name}_{control}"]
+                self.add_drawn(f"{name}_minus_{control}", self.numbers[name] - values[control], draws - others)
+            rows.append(Controlled(metric, self.numbers[name], values))
+        return tuple(rows)
+
+
+def _add_cones(made: _Numbers, subject: Subject) -> None:
+    held = occupancy(subject, progress=made.progress)
+    kept = ~np.isnan(held.true)
+    if not kept.any():
+        raise InputError(
+            "no caption can be matched to any child: all are children of the same parents. "
+            "Give chains of at least two branches."
+        )
+    true, matched, inactive = (values[kept] for values in held)
+    made.numbers["cone_saturated"] = saturated_share(subject)
+    made.add("cone_true", mean_of(true))
+    made.add("cone_random", mean_of(matched))
+    made.add("cone_gain", mean_of(true - matched))
+    made.add("cone_inactive", mean_of(inactive))
+    made.add("cone_misaligned", mean_of(1 - true))
+
+
+def _add_depth(made: _Numbers, subject: Subject) -> None:
+    depth = radial_depth(subject.radii)
+    made.numbers |= {
+        "depth_null": depth.null_mean,
+        "depth_null_std": depth.null_std,
+        "depth_p": depth.p_value,
+        "depth_sensitivity": depth.sensitivity,
+    }
+
+
+def _add_length(made: _Numbers, subject: Subject, controls: LengthFacts | None) -> None:
+    numbers, statistics = length_facts(subject)
+    made.numbers |= numbers
+    for name, statistic in statistics.items():
+        draws = undefined_left_out(statistic, made.settings.samples, made.settings.seed)
+        if len(draws):
+            made.add_drawn(name, statistic.value, draws)
+    if controls is not None:
+        for name, estimate in _controlled(controls):
+            made.numbers[name], made.intervals[name] = estimate.value, estimate.interval
+
+
+def _controlled(facts: LengthFacts) -> Iterator[tuple[str, Estimate]]:
+    """The controls of length that need the model."""
+    for name, order in (("length_content_free", facts.content_free), ("length_shuffled", facts.shuffled)):
+        if order is not None:
+            yield name, order.tau_d
+    yield "length_untrained", max(each.tau_d for each in facts.untrained)
+    if shares := [each.equal for each in facts.untrained if each.equal is not None]:
+        yield "right_equal_length_untrained", max(shares)
+
+
+def _add_attribution(made: _Numbers, measured: Attribution) -> tuple[Controlled, ...]:
+    rows = made.add_table("", measured.native, measured.controlled)
+    made.numbers["depth"] = made.numbers["tau_d"] - made.numbers["depth_null"]
+    made.intervals["depth"] = made.intervals["tau_d"]
+    made.numbers["native"] = made.numbers[PRIMARY]
+    made.intervals["native"] = made.intervals[PRIMARY]
+    for control in CONTROLS:
+        made.numbers[control] = made.numbers[f"{PRIMARY}_{control}"]
+        made.intervals[control] = made.intervals[f"{PRIMARY}_{control}"]
+    return rows
+
+
+def _add_walks(made: _Numbers, walked: dict[str, Walk]) -> tuple[Controlled, ...]:
+    scores = {
+        name: {score: mean_of(values) for score, values in walk._asdict().items()} for name, walk in walked.items()
+    }
+    return made.add_table("walk_", scores.pop("root"), scores)
+
+
+def _check_data(embedded: Embedded, data: Hierarchy | str | None) -> None:
+    own = embedded.hierarchy
+    if data is None or data == own or data == own.name:
+        return
+    raise InputError(f"these embeddings are of {own!r}, and the data to audit are {data!r}: leave the data out.")

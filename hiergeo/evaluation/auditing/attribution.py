@@ -1,0 +1,94 @@
+"""Attribution: metrics of hierarchy measured again from angles alone, from radii alone, and without curvature."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import torch
+
+from hiergeo.evaluation.auditing.subject import Subject, angles_alone, array, flattened, radii_alone
+from hiergeo.evaluation.metrics import Ranking, ladder, ladder_scores, tau_d_rows
+from hiergeo.evaluation.protocols import pair_scores
+from hiergeo.evaluation.result import Statistic, mean_of
+
+PRIMARY = "parent_mrr"
+"""Metric whose values under the controls a verdict is based on; every hierarchy has it."""
+
+CONTROLS: MappingProxyType[str, Callable[[Subject], Subject]] = MappingProxyType(
+    {"angle_only": angles_alone, "radius_only": radii_alone, "flat": flattened}
+)
+"""What each control makes of the points."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Metrics of the points as they are and under each control.
+
+    Attributes:
+        native: metric -> statistic of the points as they are.
+        controlled: control -> metric -> statistic over the same rows or images.
+    """
+
+    native: dict[str, Statistic]
+    controlled: dict[str, dict[str, Statistic]]
+
+
+def attribute(subject: Subject, steps: int, *, progress: bool = False) -> Attribution:
+    """Measure the subject and what every control makes of it; `steps` are the thresholds of ladders."""
+    controlled = {
+        name: hierarchy_metrics(change(subject), steps, progress=progress) for name, change in CONTROLS.items()
+    }
+    return Attribution(hierarchy_metrics(subject, steps, progress=progress), controlled)
+
+
+def hierarchy_metrics(subject: Subject, steps: int, *, progress: bool = False) -> dict[str, Statistic]:
+    """Every metric of hierarchy that the data allow.
+
+    `tau_d`; `parent_mrr` (see `parent_ranks`); with negative chains `auroc` and `average_precision` of children against
+    contradicting captions (p_i, n_i), by -Xi, by the radius of the child minus that of the parent where angles say
+    nothing (`radii_alone`), in a product by the cone margin; with images `precision` and `recall` of ladders.
+    """
+    found = {"tau_d": mean_of(tau_d_rows(subject.radii)), PRIMARY: mean_of(parent_mrr_rows(subject))}
+    if subject.embedded.contradicting is not None:
+        found |= _pair_metrics(subject)
+    if subject.image is not None:
+        indices = subject.space.ladder(subject.image, subject.text, steps, progress=progress)
+        ladders = [ladder(row, subject.embedded.texts) for row in indices.cpu().numpy()]
+        precision, recall = ladder_scores(ladders, subject.embedded.truths)
+        found |= {"precision": mean_of(precision), "recall": mean_of(recall)}
+    return found
+
+
+def _pair_metrics(subject: Subject) -> dict[str, Statistic]:
+    assert subject.embedded.contradicting is not None
+    parent, wrong = subject.parents, subject.embedded.contradicting[:, :-1]
+    score = subject.radius_score if subject.one_direction else subject.angle_score
+    ranking = Ranking(score(parent, subject.children), score(parent, wrong))
+    rows = len(parent)
+    return {
+        "auroc": Statistic(rows, ranking.auroc),
+        "average_precision": Statistic(rows, ranking.average_precision),
+    }
+
+
+def parent_mrr_rows(subject: Subject) -> np.ndarray:
+    """(n,) mean over the children of a row of 1 / (1 + rank of the parent): see `parent_ranks`."""
+    ranks = parent_ranks(subject)
+    return np.asarray((1 / (1 + ranks)).mean(axis=1), dtype=np.float64)
+
+
+def parent_ranks(subject: Subject) -> np.ndarray:
+    """(n, T - 1): how many other captions come before its parent when a child orders all captions by distance.
+
+    The captions are the distinct ones of the positive chains, without the child itself. Equal distances go to the lower
+    position; a parent that is the child's own caption has rank 0.
+    """
+    size = len(subject.embedded.texts)
+    pairs, pair_of = torch.unique(subject.children * size + subject.parents, return_inverse=True)
+    child, parent = pairs // size, pairs % size
+    ranks = subject.space.rank(subject.captions.rows(child), subject.text, parent, by="distance")
+    apart = pair_scores(subject.space.distance, subject.captions, child, parent)
+    itself = (child != parent) & ((apart > 0) | (child < parent))
+    others = (ranks - itself.long()).clamp_min(0).masked_fill(child == parent, 0)
+    return array(others[pair_of])

@@ -1,0 +1,192 @@
+"""The operating point: how far out captions lie in units of the curvature, and what their cones hold."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo._core.progress import track
+from hiergeo.evaluation.auditing.subject import Subject, array, spread_of
+from hiergeo.evaluation.measuring import bend
+from hiergeo.evaluation.metrics import Interval
+
+LOW, HIGH = 0.05, 0.95
+"""Quantiles reported beside the median."""
+
+REACH = 16
+"""Captions of its tier on either side of a child, in the order of radii, that it is compared with."""
+
+BLOCK = 1 << 14
+"""Rows whose matched pairs are held at a time."""
+
+
+class OperatingPoint(NamedTuple):
+    """Distribution of u = sqrt(|K|) r over the distinct captions, or other points.
+
+    Attributes:
+        numbers: see `point_of`.
+        median: distribution-free 95 % interval of the median, from order statistics.
+        quantiles: the 0, 1, ..., 100 % quantiles.
+    """
+
+    numbers: dict[str, float]
+    median: Interval
+    quantiles: tuple[float, ...]
+
+
+def operating_point(subject: Subject) -> OperatingPoint:
+    """The operating point of the captions of a subject, and `u_median_image`, that of its images."""
+    point = point_of([array(each.radius) for each in subject.text.factors], subject.curvatures)
+    if subject.image is not None:
+        of_images = _spans([array(each.radius) for each in subject.image.factors], subject.curvatures)
+        point.numbers["u_median_image"] = float(np.median(of_images.max(axis=1)))
+    return point
+
+
+def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float]) -> OperatingPoint:
+    """Distribution of u = sqrt(|K|) r over points, and the bend sn(r) / r - 1 that it makes.
+
+    In a product u of a point is its largest over the factors, and the bend that of the factor that bends most;
+    `u_median_factorI` and the like hold each factor's own.
+
+    Its numbers are `u_median`, `u_low`, `u_high` (5 and 95 %), `u_share_above_1`, `bend` at the median and `bend_high`
+    at the 95 % quantile.
+
+    Args:
+        radii: (U,) of the points in each factor, geodesic units.
+        curvatures: signed K of each factor.
+    """
+    spans = _spans(radii, curvatures)
+    largest = spans.max(axis=1)
+    numbers = {
+        "u_median": float(np.median(largest)),
+        "u_low": float(np.quantile(largest, LOW)),
+        "u_high": float(np.quantile(largest, HIGH)),
+        "u_share_above_1": float((largest > 1).mean()),
+    }
+    for name, level in (("bend", 0.5), ("bend_high", HIGH)):
+        bends = [_bend(k, np.quantile(u, level)) for k, u in zip(curvatures, spans.T, strict=True)]
+        numbers[name] = max(bends, key=abs)
+    if spans.shape[1] > 1:
+        for place, (curvature, u) in enumerate(zip(curvatures, spans.T, strict=True)):
+            numbers |= {
+                f"curvature_factor{place}": curvature,
+                f"u_median_factor{place}": float(np.median(u)),
+                f"u_high_factor{place}": float(np.quantile(u, HIGH)),
+                f"bend_factor{place}": _bend(curvature, np.median(u)),
+            }
+    else:
+        numbers["curvature"] = curvatures[0]
+    quantiles = np.quantile(largest, np.linspace(0, 1, 101))
+    return OperatingPoint(numbers, _median_interval(largest), tuple(map(float, quantiles)))
+
+
+def _spans(radii: Sequence[np.ndarray], curvatures: Sequence[float]) -> np.ndarray:
+    columns = [spread_of(radius, k) for radius, k in zip(radii, curvatures, strict=True)]
+    return np.stack(columns, axis=1)
+
+
+def _bend(curvature: float, u: float) -> float:
+    return bend(curvature, u / math.sqrt(abs(curvature))) if curvature else 0.0
+
+
+def _median_interval(values: np.ndarray) -> Interval:
+    half = 1.959963984540054 * math.sqrt(len(values)) / 2
+    ordered, middle = np.sort(values), (len(values) - 1) / 2
+    low, high = (int(np.clip(round(middle + side), 0, len(values) - 1)) for side in (-half, half))
+    return Interval(float(ordered[low]), float(ordered[high]))
+
+
+class Occupancy(NamedTuple):
+    """What the cones of parents hold, row by row; NaN where a row has no pair that can be matched.
+
+    Attributes:
+        true: (n,) share of the children of a row that lie in their parent's cone.
+        matched: (n,) the same for matched captions.
+        inactive: (n,) chance that a child lies in the cone and so does a caption matched to it.
+    """
+
+    true: np.ndarray
+    matched: np.ndarray
+    inactive: np.ndarray
+
+
+def saturated_share(subject: Subject) -> float:
+    """Share of the captions whose cone is a half-space, in [0, 1]; in a product, a half-space in every factor."""
+    radii = [array(point.radius) for point in subject.text.factors]
+    return float(half_spaces(radii, subject.curvatures, subject.space.min_radius).mean())
+
+
+def half_spaces(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radius: float) -> np.ndarray:
+    """Which points (U,) have a half-space as cone, in every factor, bool.
+
+    The half aperture is asin(min(1, 2 k / (s sn(r)))) for K != 0 and asin(min(1, 2 k / r)) for K = 0, k being the
+    minimum radius of the space. So a cone is saturated where sinh(u) <= 2 k for K < 0, sin(u) <= 2 k for K > 0, and
+    r <= 2 k for K = 0.
+
+    Args:
+        radii: (U,) of the points in each factor, geodesic units.
+        curvatures: signed K of each factor.
+        min_radius: k.
+    """
+    whole = np.ones(len(radii[0]), dtype=bool)
+    for curvature, radius in zip(curvatures, radii, strict=True):
+        u = spread_of(radius, curvature)
+        size = radius if curvature == 0 else np.sinh(np.minimum(u, 700)) if curvature < 0 else np.sin(u)
+        whole &= size <= 2 * min_radius
+    return whole
+
+
+def occupancy(subject: Subject, *, progress: bool = False) -> Occupancy:
+    """Whether cones hold the true children and captions matched to them.
+
+    The captions matched to a child are those of its own tier, of any row, that are nearest to it in the order of their
+    radii, `REACH` on either side (near an end more on the other side, so that there are 2 `REACH` where the tier has so
+    many); captions that are children of the same parent in some row, and the parent itself, are left out. All of them
+    count alike, so nothing is drawn at random. A pair of a parent and a child without any matched caption is left out.
+    """
+    chains = subject.embedded.chains
+    size = len(subject.embedded.texts)
+    known = torch.unique(torch.cat([subject.parents.flatten() * size + subject.children.flatten()]))
+    columns: dict[str, list[np.ndarray]] = {"true": [], "matched": [], "inactive": []}
+    radius = subject.text.radius
+    for tier in range(1, chains.shape[1]):
+        members = torch.unique(chains[:, tier])
+        ordered = members[torch.argsort(radius[members], stable=True)]
+        place = torch.empty(size, dtype=torch.int64, device=chains.device)
+        place[ordered] = torch.arange(len(ordered), device=chains.device)
+        found = [
+            _tier_occupancy(subject, rows[:, tier - 1], rows[:, tier], ordered, place, known)
+            for rows in track(chains.split(BLOCK), f"cones of tier {tier - 1}", enabled=progress)
+        ]
+        for name, values in zip(columns, map(np.concatenate, zip(*found, strict=True)), strict=True):
+            columns[name].append(values)
+    return Occupancy(*(_row_mean(np.stack(values, axis=1)) for values in columns.values()))
+
+
+def _tier_occupancy(
+    subject: Subject, parent: Tensor, child: Tensor, ordered: Tensor, place: Tensor, known: Tensor
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    width = min(2 * REACH + 1, len(ordered))
+    start = (place[child] - REACH).clamp(0, len(ordered) - width)
+    other = ordered[start[:, None] + torch.arange(width, device=child.device)]
+    keys = parent[:, None] * len(subject.embedded.texts) + other
+    fair = ~torch.isin(keys, known) & (other != parent[:, None])
+    row, column = fair.nonzero(as_tuple=True)
+    inside = np.zeros(fair.shape)
+    at = array(row).astype(np.int64), array(column).astype(np.int64)
+    inside[at] = subject.inside(parent[row], other[row, column])
+    count = array(fair.sum(1))
+    matched = np.where(count > 0, inside.sum(1) / np.maximum(count, 1), np.nan)
+    true = np.where(count > 0, subject.inside(parent, child), np.nan)
+    return true, matched, true * matched
+
+
+def _row_mean(values: np.ndarray) -> np.ndarray:
+    """Means over the second axis without NaN; NaN where there is nothing else."""
+    present = ~np.isnan(values)
+    count = present.sum(axis=1)
+    return np.where(count > 0, np.where(present, values, 0.0).sum(axis=1) / np.maximum(count, 1), np.nan)

@@ -1,0 +1,85 @@
+"""The record of an audit: its numbers, intervals, settings and verdict."""
+
+from dataclasses import dataclass
+
+from hiergeo.evaluation.auditing.verdicts import AuditVerdict, verdict
+from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.metrics import Interval
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """One metric as measured and under controls.
+
+    Attributes:
+        metric: its name.
+        native: its value.
+        controls: control -> value under it.
+    """
+
+    metric: str
+    native: float
+    controls: dict[str, float]
+
+
+@dataclass(frozen=True, repr=False)
+class Audit:
+    """Whether the geometry of a space does the work that a claim of hierarchy says it does.
+
+    Attributes:
+        numbers: flat object name -> number; `docs/audit.md` defines every one.
+        intervals: name -> 95 % interval, for numbers that have one. Those of ``A_minus_B`` are paired.
+        settings: model, data, space, seed and versions.
+        attribution: hierarchy metrics as measured and from angles alone, radii alone and without curvature.
+        walks: scores of the walk to the root and of the control walks.
+        primary: the metric that `native`, `angle_only`, `radius_only` and `flat` are values of.
+        u_quantiles: the 0, 1, ..., 100 % quantiles of u over the distinct captions.
+    """
+
+    numbers: dict[str, float]
+    intervals: dict[str, Interval]
+    settings: dict[str, str | int | float]
+    attribution: tuple[Controlled, ...]
+    walks: tuple[Controlled, ...]
+    primary: str
+    u_quantiles: tuple[float, ...]
+
+    def __repr__(self) -> str:
+        about = " ".join(str(self.settings.get(name, "?")) for name in ("model", "dataset", "split", "geometry"))
+        return f"<Audit {about}: {self.findings.headline}>"
+
+    @property
+    def findings(self) -> AuditVerdict:
+        """The typed findings."""
+        return verdict(self.numbers, self.intervals)
+
+    @property
+    def verdict(self) -> str:
+        """The findings in words: a headline and one line a finding."""
+        return str(self.findings)
+
+    def as_dict(self) -> dict[str, object]:
+        """What `to_json` writes."""
+        return {
+            "numbers": self.numbers,
+            "intervals": {name: list(interval) for name, interval in self.intervals.items()},
+            "verdict": self.verdict,
+            "case": self.findings.case,
+            "findings": [
+                {"kind": each.kind, "works": each.works, "effect": each.effect, "sentence": each.sentence}
+                for each in self.findings.findings
+            ],
+            "primary": self.primary,
+            "attribution": [_row(each) for each in self.attribution],
+            "walks": [_row(each) for each in self.walks],
+            "u_quantiles": list(self.u_quantiles),
+            "settings": self.settings,
+        }
+
+    def to_json(self) -> str:
+        """The audit as a JSON object whose first key, ``numbers``, is a flat object name -> number."""
+        return json_text(self.as_dict())
+
+
+def _row(each: Controlled) -> dict[str, object]:
+    return {"metric": each.metric, "native": each.native, **each.controls}

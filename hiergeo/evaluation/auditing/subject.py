@@ -1,0 +1,186 @@
+"""What an audit examines: the captions and images of a hierarchy as points of one space, and altered copies of them."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import wide
+from hiergeo._core.polar import Polar
+from hiergeo.evaluation import Embedded
+from hiergeo.evaluation.protocols import pair_scores
+from hiergeo.geometry import Euclidean, Geometry, Points, Product, Space
+
+EXACT = 1 << 14
+"""Captions up to which points are float64 whatever the dtype of the embeddings."""
+
+Alter = Callable[[Points], Points]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The points under audit.
+
+    Attributes:
+        embedded: the embeddings they come from.
+        space: the space, around its root.
+        captions: (V, D) points of `embedded.captions`, in float64 where there are at most `EXACT` of them.
+        image: (m, D) points of `embedded.image` in the same dtype, or None.
+        one_direction: whether all points lie in one direction, so that angles tell no more than signs.
+    """
+
+    embedded: Embedded
+    space: Space
+    captions: Points
+    image: Points | None
+    one_direction: bool = False
+
+    @property
+    def text(self) -> Points:
+        """(U, D) points of the distinct captions of the positive chains."""
+        return self.captions.rows(slice(0, len(self.embedded.texts)))
+
+    @property
+    def parents(self) -> Tensor:
+        """(n, T - 1) positions of tiers 0 to T - 2 of the chains."""
+        return self.embedded.chains[:, :-1]
+
+    @property
+    def children(self) -> Tensor:
+        """(n, T - 1) positions of tiers 1 to T - 1 of the chains."""
+        return self.embedded.chains[:, 1:]
+
+    @property
+    def radii(self) -> np.ndarray:
+        """(n, T) radii of the chains, geodesic units."""
+        return array(self.text.radius[self.embedded.chains])
+
+    @property
+    def curvatures(self) -> list[float]:
+        """Signed K of every factor."""
+        return [factor.value for factor, _ in self.space.geometry.parts(self.captions.dim)]
+
+    def angle_score(self, x: Tensor, y: Tensor) -> np.ndarray:
+        """-Xi of captions at positions `x` over those at `y`, the shape of both; in a product the cone margin."""
+        single = len(self.captions.factors) == 1
+
+        def score(a: Points | Tensor, b: Points | Tensor) -> Tensor:
+            return -self.space.exterior_angle(a, b) if single else self.space.margin(a, b)
+
+        return array(pair_scores(score, self.captions, x, y))
+
+    def radius_score(self, x: Tensor, y: Tensor) -> np.ndarray:
+        """Radius of the captions at `y` minus that of those at `x`, the shape of both."""
+        radius = self.captions.radius
+        return array(radius[y] - radius[x])
+
+    def inside(self, x: Tensor, y: Tensor) -> np.ndarray:
+        """1 where the cone of the caption at `x` holds the caption at `y`, else 0; the shape of both."""
+        return array(pair_scores(self.space.entails, self.captions, x, y))
+
+    def altered(self, change: Alter, space: Space | None = None) -> "Subject":
+        """The subject with its points changed, in its own space or another one."""
+        image = None if self.image is None else change(self.image)
+        return replace(self, captions=change(self.captions), image=image, space=self.space if space is None else space)
+
+
+def subject_of(embedded: Embedded, space: Space) -> Subject:
+    """The subject of embeddings in a space.
+
+    Raises:
+        InputError: embeddings with NaN or Inf, captions that are missing, images that do not fit.
+    """
+    _check(embedded)
+    rooted = space.rooted(embedded.root)
+    exact = len(embedded.captions) <= EXACT
+
+    def points(rows: Tensor) -> Points:
+        return rooted.points(wide(rows) if exact else rows)
+
+    image = None if embedded.image is None or not len(embedded.image) else points(embedded.image)
+    return Subject(embedded, rooted, points(embedded.captions), image)
+
+
+def angles_alone(subject: Subject) -> Subject:
+    """Every point keeps its direction; its radius becomes the median radius of the captions, factor by factor.
+
+    Points at the root, which have no direction, stay there. In a single space -Xi and minus the distance then order
+    pairs as the cosine of their directions does.
+    """
+    common = [float(np.median(array(point.radius))) or 1.0 for point in subject.text.factors]
+
+    def change(points: Points) -> Points:
+        factors = (
+            Polar(point.direction, torch.where(point.radius > 0, radius, point.radius))
+            for point, radius in zip(points.factors, common, strict=True)
+        )
+        return Points(points.geometry, tuple(factors))
+
+    return subject.altered(change)
+
+
+def radii_alone(subject: Subject) -> Subject:
+    """Every point keeps its radius; all directions become one, factor by factor."""
+
+    def change(points: Points) -> Points:
+        factors = []
+        for point in points.factors:
+            direction = torch.zeros_like(point.direction)
+            direction[..., 0] = (point.radius > 0).to(direction.dtype)
+            factors.append(Polar(direction, point.radius))
+        return Points(points.geometry, tuple(factors))
+
+    return replace(subject.altered(change), one_direction=True)
+
+
+def flattened(subject: Subject) -> Subject:
+    """The same radii and directions with K = 0 in every factor."""
+    flat = flat_geometry(subject.space.geometry)
+    rooted = subject.space
+    space = Space(flat, "none" if rooted.root is None else rooted.root, min_radius=rooted.min_radius)
+    return subject.altered(lambda points: Points(flat, points.factors), space)
+
+
+def flat_geometry(geometry: Geometry) -> Geometry:
+    """The geometry with every curvature 0; a product combines its factors as before."""
+    if isinstance(geometry, Product):
+        return Product([(Euclidean(), size) for _, size in geometry.factors], geometry.norm)
+    return Euclidean()
+
+
+def array(x: Tensor) -> np.ndarray:
+    """A tensor as a float64 array."""
+    return x.detach().cpu().double().numpy()
+
+
+def spread_of(radii: np.ndarray, curvature: float) -> np.ndarray:
+    """u = sqrt(|K|) r, the radius in units of the radius of curvature; dimensionless."""
+    return math.sqrt(abs(curvature)) * radii
+
+
+def _check(embedded: Embedded) -> None:
+    texts = set(embedded.texts)
+    for row in embedded.hierarchy.rows:
+        missing = [caption for caption in row.positive if caption not in texts]
+        if missing:
+            raise InputError(f"caption {missing[0]!r} of row {row.row_id} is not among the embedded texts.")
+    if len(texts) < len(embedded.texts):
+        raise InputError("the texts of the embeddings repeat: each distinct caption is embedded once.")
+    if len(embedded.captions) < len(texts):
+        raise InputError(f"{len(embedded.captions)} embeddings for {len(texts)} texts: there must be one each.")
+    images = len(embedded.hierarchy.images)
+    if embedded.image is not None and len(embedded.image) != images:
+        raise InputError(f"{len(embedded.image)} image embeddings for {images} images: there must be one each.")
+    named = {"captions": embedded.captions, "images": embedded.image, "root": embedded.root[None]}
+    for name, rows in named.items():
+        if rows is None:
+            continue
+        wrong = ~torch.isfinite(rows).all(-1)
+        if bool(wrong.any()):
+            raise InputError(f"the embeddings of {name} hold NaN or Inf, first in row {int(wrong.nonzero()[0])}.")

@@ -1,0 +1,333 @@
+"""What an audit amounts to: typed findings, each a sentence with its numbers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hiergeo.evaluation.auditing.attribution import PRIMARY
+from hiergeo.evaluation.findings import listing
+from hiergeo.evaluation.findings.contrasts import FLAT_BEND
+from hiergeo.evaluation.findings.exports import number
+from hiergeo.evaluation.findings.verdicts import HUGE, SUNK, TELLING
+from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.metrics.matching import CHANCE
+
+SIGNIFICANT = 0.01
+"""Largest p-value of a radial depth that counts as detected."""
+
+TINY = 1e-4
+"""p-values below this are told as such."""
+
+WORK = 0.01
+"""Smallest difference from a control that counts as work, or as harm."""
+
+FEWEST = 6
+"""Fewest pairs that can tell a share from one half: a coin orders 6 of 6 alike with p = 0.03, 5 of 5 with 0.06."""
+
+ATTRIBUTED: dict[str, tuple[str, ...]] = {
+    "flat": (PRIMARY, "auroc", "average_precision", "precision", "recall"),
+    "angle_only": (PRIMARY, "auroc", "average_precision", "recall"),
+    "radius_only": (PRIMARY, "auroc", "average_precision", "recall"),
+}
+"""Metrics that an effect rests on, by control.
+
+tau_d is left out because it is of radii alone, precision because a ladder over equal radii is a single caption.
+"""
+
+Kind = Literal["operating point", "cones", "depth", "walk", "curvature", "radii", "angles", "length"]
+Side = Literal["above", "below", "unclear"]
+Effect = Literal["work", "trade", "harm", "nothing"]
+Case = Literal["hyperbolic", "radial", "angular", "shuffled", "saturated"]
+
+
+SINGULAR: dict[Effect, str] = {
+    "work": "does work",
+    "trade": "trades one metric for another",
+    "harm": "does harm",
+    "nothing": "does no work",
+}
+PLURAL: dict[Effect, str] = {**SINGULAR, "work": "do work", "trade": "trade one metric for another"}
+PLURAL |= {"harm": "do harm", "nothing": "do no work"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that an audit found.
+
+    Attributes:
+        kind: what it is about.
+        works: whether that part of the geometry does what a claim of hierarchy needs; None where it was not measured.
+        sentence: in words, with numbers.
+        effect: of curvature, radii and angles: ``work`` where some metric gains by them and none loses, ``harm`` where
+            some lose and none gains, ``trade`` where both happen; None for the other kinds.
+    """
+
+    kind: Kind
+    works: bool | None
+    sentence: str
+    effect: Effect | None = None
+
+
+@dataclass(frozen=True)
+class AuditVerdict:
+    """All findings of an audit and what they amount to.
+
+    Attributes:
+        headline: one sentence.
+        findings: eight.
+        saturated: whether over half of the cones are half-spaces.
+    """
+
+    headline: str
+    findings: tuple[Finding, ...]
+    saturated: bool
+
+    def works(self, kind: Kind) -> bool:
+        """Whether the finding of that kind says that the geometry works; False where there is none."""
+        return any(bool(each.works) for each in self.findings if each.kind == kind)
+
+    def effect(self, kind: Kind) -> Effect:
+        """What the finding of that kind says of curvature, radii or angles."""
+        return next((each.effect for each in self.findings if each.kind == kind and each.effect), "nothing")
+
+    @property
+    def case(self) -> Case:
+        """One word for the whole.
+
+        ``shuffled``: radii do not follow the tiers more than chance; else ``hyperbolic``: curvature and radii do work;
+        ``saturated``: most cones are half-spaces; ``radial``: radii do work, or trade one metric for another;
+        ``angular``: they do not.
+        """
+        if not self.works("depth"):
+            return "shuffled"
+        if self.works("curvature") and self.works("radii"):
+            return "hyperbolic"
+        if self.saturated:
+            return "saturated"
+        return "radial" if self.effect("radii") in ("work", "trade") else "angular"
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The headline and one sentence a finding."""
+        return (self.headline, *(each.sentence for each in self.findings))
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Numbers of an audit and their intervals, by name."""
+
+    numbers: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+
+    @property
+    def flat(self) -> bool:
+        """Whether the space, or every factor of it, has K = 0."""
+        curvatures = [value for name, value in self.numbers.items() if name.startswith("curvature")]
+        return bool(curvatures) and not any(curvatures)
+
+    def told(self, name: str) -> str:
+        """A number with its interval where it has one."""
+        value = number(self.numbers[name])
+        if name not in self.intervals:
+            return value
+        low, high = (number(bound) for bound in self.intervals[name])
+        return f"{value} [{low}, {high}]"
+
+    def above(self, name: str, least: float = 0.0) -> bool:
+        """Whether a number is at least `least` and its interval lies above 0."""
+        return self.numbers[name] >= least and self.intervals[name].low > 0
+
+    def below(self, name: str, least: float = 0.0) -> bool:
+        """Whether a number is at most -`least` and its interval lies below 0."""
+        return self.numbers[name] <= -least and self.intervals[name].high < 0
+
+
+def verdict(numbers: Mapping[str, float], intervals: Mapping[str, Interval]) -> AuditVerdict:
+    """The verdict on the numbers of an audit."""
+    seen = Evidence(numbers, intervals)
+    findings = (operating_finding(seen), _cones(seen), _depth(seen), *_length(seen), *_walk(seen), *_attribution(seen))
+    judged = AuditVerdict("", findings, numbers["cone_saturated"] > SUNK)
+    return replace(judged, headline=_headline(judged, seen))
+
+
+def _headline(judged: AuditVerdict, seen: Evidence) -> str:
+    if not judged.works("depth"):
+        return "The geometry shows no hierarchy here: radii do not follow the tiers more than chance does."
+    radii, curvature = judged.effect("radii"), judged.effect("curvature")
+    if {radii, curvature} <= {"nothing", "harm"}:
+        said = "The geometry does no work here: radii follow the tiers, but angles alone serve as well"
+    elif seen.flat:
+        said = f"Here the radii {PLURAL[radii]}; the space has no curvature"
+    else:
+        said = f"Here the radii {PLURAL[radii]}, and the curvature {SINGULAR[curvature]}"
+    return f"{said}{_despite_length(seen)}."
+
+
+def _despite_length(seen: Evidence) -> str:
+    """What the headline adds where it is not shown that radii order tiers where length does not."""
+    told: tuple[tuple[str, dict[Side, str]], ...] = (
+        (
+            "right_equal_length",
+            {
+                "below": "among captions of equally many words radii order the tiers the wrong way round",
+                "unclear": "among captions of equally many words their order is not distinguishable from chance",
+            },
+        ),
+        (
+            "right_shorter",
+            {
+                "below": "where the more specific caption is shorter, radii follow the length",
+                "unclear": "the pairs whose more specific caption is shorter are too few to say which radii follow",
+            },
+        ),
+    )
+    for name, words in told:
+        side = _side(seen, name) if name in seen.numbers else "above"
+        if side != "above":
+            return f"; but {words[side]}{_of_pairs(seen, name)}"
+    if not _beats_untrained(seen):
+        return "; but among captions of equally many words an untrained copy orders the tiers as well"
+    return ""
+
+
+def _side(seen: Evidence, name: str) -> Side:
+    """On which side of one half a share of pairs lies; unclear where its interval holds one half or pairs are few."""
+    low, high = seen.intervals[name]
+    if low <= CHANCE <= high or seen.numbers.get(f"{name}_pairs", FEWEST) < FEWEST:
+        return "unclear"
+    return "above" if low > CHANCE else "below"
+
+
+def _of_pairs(seen: Evidence, name: str) -> str:
+    """The number of pairs that a share is of, in brackets."""
+    count = seen.numbers.get(f"{name}_pairs")
+    return "" if count is None else f" ({count:.0f} pair{'' if count == 1 else 's'})"
+
+
+def operating_finding(seen: Evidence, things: str = "captions") -> Finding:
+    """Whether curvature is felt where the points lie, from the numbers of `auditing.operating.point_of`."""
+    if seen.flat:
+        advice = "to learn what curvature does, measure a curved space, such as -g lorentz:-1"
+        return Finding(
+            "operating point", False, f"Operating point: none, the space has no curvature (K = 0); {advice}."
+        )
+    bend = seen.numbers["bend_high"]
+    size = f"{100 * abs(bend):.3g} %" if abs(bend) < HUGE else "over a thousand times"
+    flat = abs(bend) < FLAT_BEND
+    sentence = (
+        f"Operating point: median u = sqrt(|K|) r is {seen.told('u_median')}, {_percent(seen, 'u_share_above_1')} of "
+        f"{things} lie above 1; at the 95 % quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
+        f"ones by {size}{': effectively flat' if flat else ''}."
+    )
+    return Finding("operating point", not flat, sentence)
+
+
+def _cones(seen: Evidence) -> Finding:
+    works = seen.above("cone_gain", TELLING) and seen.numbers["cone_true"] >= 1 - SUNK
+    if seen.numbers["cone_saturated"] > SUNK:
+        state = "saturated"
+    elif seen.numbers["cone_true"] < 1 - SUNK:
+        state = "misaligned"
+    elif not seen.above("cone_gain", TELLING):
+        state = "inactive"
+    else:
+        state = "active"
+    sentence = (
+        f"Cones are {state}: they hold {_percent(seen, 'cone_true')} of children and "
+        f"{_percent(seen, 'cone_random')} of captions matched to them in tier and radius, a gain of "
+        f"{seen.told('cone_gain')}; {_percent(seen, 'cone_saturated')} are half-spaces."
+    )
+    return Finding("cones", works and state != "saturated", sentence)
+
+
+def _depth(seen: Evidence) -> Finding:
+    p = seen.numbers["depth_p"]
+    found = p <= SIGNIFICANT
+    chance = f"p = {p:.2g}" if p >= TINY else f"p < {TINY:g}"
+    sentence = (
+        f"Depth: tau_d exceeds its mean over shuffled tiers by {seen.told('depth')}, {chance}"
+        f"{'' if found else ', which is not significant at 1 %'}; the sample detects "
+        f"{number(seen.numbers['depth_sensitivity'])} with 80 % power."
+    )
+    return Finding("depth", found, sentence)
+
+
+def _length(seen: Evidence) -> Iterator[Finding]:
+    parts = [f"counting words gives tau_d {number(seen.numbers['length_tau_d'])}"]
+    if "right_equal_length" in seen.numbers:
+        told = seen.told("right_equal_length")
+        of = _of_pairs(seen, "right_equal_length")
+        parts.append(f"radii are right in {told} of the pairs of tiers with equally many words{of}, chance being 0.5")
+    if "right_shorter" in seen.numbers:
+        told, of = seen.told("right_shorter"), _of_pairs(seen, "right_shorter")
+        parts.append(f"in {told} where the more specific caption is shorter{of}")
+    if "length_untrained" in seen.numbers:
+        parts.append(
+            f"captions without content have tau_d {seen.told('length_content_free')}, with words shuffled "
+            f"{seen.told('length_shuffled')}, the best untrained copy {seen.told('length_untrained')}"
+        )
+    if "right_equal_length_untrained" in seen.numbers:
+        best = number(seen.numbers["right_equal_length_untrained"])
+        parts.append(f"at equally many words the best untrained copy is right in {best}")
+    known = [name for name in ("right_equal_length", "right_shorter") if name in seen.numbers]
+    holds = all(_side(seen, name) == "above" for name in known) if known else None
+    if "right_equal_length_untrained" in seen.numbers:
+        holds = bool(holds) and _beats_untrained(seen)
+    yield Finding("length", holds, f"Length: {'; '.join(parts)}.")
+
+
+def _beats_untrained(seen: Evidence) -> bool:
+    """Whether radii order tiers of equally many words better than every untrained copy, or there are no copies."""
+    best = seen.numbers.get("right_equal_length_untrained")
+    return best is None or seen.intervals["right_equal_length"].low > best
+
+
+def _walk(seen: Evidence) -> Iterator[Finding]:
+    names = [name for name in seen.numbers if name.startswith("walk_recall_minus_")]
+    beaten = [name for name in names if seen.above(name)]
+    against = "; ".join(
+        f"{name.removeprefix('walk_recall_minus_').replace('_', ' ')} {_signed(seen, name)}" for name in names
+    )
+    says = "beats every control" if len(beaten) == len(names) else f"beats {len(beaten)} of {len(names)} controls"
+    sentence = f"Walk: the walk to the root recalls {seen.told('walk_recall')} of the tiers and {says} ({against})."
+    yield Finding("walk", len(beaten) == len(names), sentence)
+
+
+def _attribution(seen: Evidence) -> Iterator[Finding]:
+    parts: tuple[tuple[Kind, str, str, dict[Effect, str]], ...] = (
+        ("curvature", "flat", "K = 0", SINGULAR),
+        ("radii", "angle_only", "angles alone", PLURAL),
+        ("angles", "radius_only", "radii alone", PLURAL),
+    )
+    for kind, control, named, verbs in parts:
+        if kind == "curvature" and seen.flat:
+            yield Finding(kind, False, "Curvature: not judged, the space has none (K = 0).", "nothing")
+            continue
+        differences = [f"{name}_minus_{control}" for name in ATTRIBUTED[control]]
+        differences = [name for name in differences if name in seen.numbers]
+        gains = [name for name in differences if seen.above(name, WORK)]
+        losses = [name for name in differences if seen.below(name, WORK)]
+        effect: Effect = "trade" if gains and losses else "work" if gains else "harm" if losses else "nothing"
+        told = [
+            f"{word} in {listing([_change(seen, name) for name in names])}"
+            for word, names in (("gain", gains), ("loss", losses))
+            if names
+        ] or [f"no change of {WORK:g} or more, {_change(seen, differences[0])}"]
+        sentence = f"{kind.capitalize()} {verbs[effect]}; against {named}: {'; '.join(told)}."
+        yield Finding(kind, effect == "work", sentence, effect)
+
+
+def _change(seen: Evidence, difference: str) -> str:
+    """The label of the metric of a difference, and the difference."""
+    return f"{find_metric(difference.partition('_minus_')[0]).label} ({_signed(seen, difference)})"
+
+
+def _percent(seen: Evidence, name: str) -> str:
+    return f"{100 * seen.numbers[name]:.1f} %"
+
+
+def _signed(seen: Evidence, name: str) -> str:
+    return ("+" if seen.numbers[name] > 0 else "") + seen.told(name)

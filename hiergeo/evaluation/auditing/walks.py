@@ -1,0 +1,149 @@
+"""Traversal under controls: the walk to the root against walks that know nothing of it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from hiergeo._core.numerics import wide
+from hiergeo._core.progress import track
+from hiergeo.evaluation.auditing.subject import Subject
+from hiergeo.evaluation.metrics import any_hit, ladder, ladder_scores
+from hiergeo.geometry import Euclidean
+
+WALKS_AT_ONCE = 256
+"""Walks whose points are held at a time."""
+
+MOST = 1000
+"""Images or rows that are walked from; more are sampled."""
+
+DRAWS = 4
+"""Random roots over which each walk is averaged."""
+
+UNIT = 1e-3
+"""Largest deviation of a norm from 1 at which embeddings count as normalised."""
+
+
+class Walk(NamedTuple):
+    """Captions met by one walk of every image, or of every row where there are no images.
+
+    Attributes:
+        precision: (m,) share of the captions met that are true.
+        recall: (m,) share of the tiers met.
+        any_hit: (m,) 1 where at least one true caption was met.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    any_hit: np.ndarray
+
+
+def walks(subject: Subject, steps: int, seed: int, *, progress: bool = False) -> dict[str, Walk]:
+    """The walk to the root, ``root``, and those of the controls.
+
+    A walk goes from an embedding e straight to a target t in `steps` points t + (1 - i / steps) (e - t), i = 0, 1, ...,
+    and meets the caption nearest to each point. With the root as target that is the radial geodesic of the space. In
+    Euclidean space points are renormalised first where the embeddings are, as the protocol ``traversal`` does. With
+    images, walks start at the caption nearest to each, and the truth is the chains of the image. Without, they start at
+    the most specific caption of each row, and the truth is the other captions of the rows that end in it; the start
+    does not count as met.
+
+    Targets: ``root``; ``random_root``, `DRAWS` random points as far from the origin of the embeddings as the root is
+    (scores are means over them; left out where the root is the origin); ``data_mean``, the mean of the captions;
+    ``random_direction``, e + |e - root| w with a random unit w for each start. Of more than `MOST` images or rows that
+    many are drawn.
+    """
+    starts, walk_of, truths = _starts(subject, seed)
+    text = subject.embedded.text
+    root = subject.space.root if subject.space.root is not None else torch.zeros_like(text[0])
+    found = {}
+    begun = text[starts]
+    for name, targets in _targets(begun, text, root, seed):
+        drawn = [
+            _scores(subject, begun, target, steps, walk_of, truths, f"walking: {name.replace('_', ' ')}", progress)
+            for target in targets
+        ]
+        found[name] = Walk(*(np.mean(values, axis=0) for values in zip(*drawn, strict=True)))
+    return found
+
+
+def _starts(subject: Subject, seed: int) -> tuple[Tensor, list[int], list[list[tuple[str, ...]]]]:
+    """Positions of distinct starts, the start of each walk, and the truth of each; at most `MOST` walks."""
+    embedded = subject.embedded
+    if embedded.image is not None and len(embedded.image):
+        kept = _drawn(len(embedded.image), seed)
+        _, begins = subject.space.nearest(embedded.image[kept.to(embedded.image.device)], embedded.text)
+        truths = [embedded.truths[place] for place in kept.tolist()]
+    else:
+        ends = embedded.chains[:, -1].tolist()
+        ancestors: dict[int, list[tuple[str, ...]]] = {}
+        for end, row in zip(ends, embedded.hierarchy.rows, strict=True):
+            ancestors.setdefault(end, []).append(row.positive[:-1])
+        kept = _drawn(len(ends), seed)
+        begins = embedded.chains[kept.to(embedded.chains.device), -1]
+        truths = [ancestors[ends[place]] for place in kept.tolist()]
+    starts, walk_of = torch.unique(begins, return_inverse=True)
+    return starts, walk_of.tolist(), truths
+
+
+def _drawn(count: int, seed: int) -> Tensor:
+    """All of `count` places, or `MOST` of them drawn at random, ascending."""
+    if count <= MOST:
+        return torch.arange(count)
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:MOST].sort().values
+
+
+def _targets(begun: Tensor, text: Tensor, root: Tensor, seed: int) -> Iterator[tuple[str, list[Tensor]]]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def rays(count: int) -> Tensor:
+        drawn = torch.randn(count, text.shape[1], generator=generator, dtype=torch.float64)
+        return normalize(drawn, dim=-1).to(text.dtype).to(text.device)
+
+    yield "root", [root]
+    drawn = rays(DRAWS)
+    if bool(root.any()):
+        yield "random_root", [root.norm() * ray for ray in drawn]
+    yield "data_mean", [wide(text).mean(0).to(text.dtype)]
+    yield "random_direction", [begun + (begun - root).norm(dim=-1, keepdim=True) * rays(len(begun))]
+
+
+def _scores(
+    subject: Subject,
+    begun: Tensor,
+    target: Tensor,
+    steps: int,
+    walk_of: list[int],
+    truths: list[list[tuple[str, ...]]],
+    label: str,
+    progress: bool,
+) -> Walk:
+    texts = subject.embedded.texts
+    met = _met(subject, begun, target.expand_as(begun), steps, label, progress)
+    if subject.image is None:
+        met = [[place for place in walk if place != walk[0]] for walk in met]
+    ladders = [ladder(met[walk], texts) for walk in walk_of]
+    return Walk(*ladder_scores(ladders, truths), any_hit(ladders, truths))
+
+
+def _met(subject: Subject, begun: Tensor, target: Tensor, steps: int, label: str, progress: bool) -> list[list[int]]:
+    """For each start the positions of the captions nearest to the points of its walk, in order."""
+    space, text = subject.space, subject.embedded.text
+    located = space.points(text)
+    left = 1 - torch.arange(steps, dtype=wide(begun).dtype, device=begun.device)[:, None] / steps
+    renormalise = isinstance(space.geometry, Euclidean) and _is_unit(text)
+    found: list[list[int]] = []
+    for start in track(range(0, len(begun), WALKS_AT_ONCE), label, enabled=progress):
+        e, t = (rows[start : start + WALKS_AT_ONCE, None, :] for rows in (begun, target))
+        line = t + left.to(e.dtype) * (e - t)
+        points = (normalize(line, dim=-1) if renormalise else line).flatten(0, 1)
+        _, nearest = space.nearest(points, located)
+        found += nearest.view(-1, steps).tolist()
+    return found
+
+
+def _is_unit(rows: Tensor) -> bool:
+    return bool(((rows.norm(dim=-1) - 1).abs() < UNIT).all())

@@ -1,0 +1,155 @@
+"""BREEDS: images of ImageNet classes, among names of superclasses and of their subclasses."""
+
+from dataclasses import replace
+from functools import cached_property
+from typing import final
+
+import numpy as np
+import torch
+
+from hiergeo import datasets
+from hiergeo._core.errors import InputError
+from hiergeo.adapters import Model
+from hiergeo.datasets.breeds import SPLITS, Superclass, load_breeds, split_named
+from hiergeo.datasets.scenes import taxonomy
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.benchmarks.base import Benchmark, Run
+from hiergeo.evaluation.benchmarks.classes import AVERAGING, Classified, check_items, embed_items, of_images
+from hiergeo.evaluation.benchmarks.options import check_choice, check_unused
+from hiergeo.evaluation.result import Outcome, mean_of
+from hiergeo.geometry import Space
+
+KS = {"superclass": (1, 5), "subclass": (1, 5), "both_levels": (2, 5, 10)}
+"""Cut-offs of each metric."""
+
+NAMING = "classes by their first name, with the wnid where two share it, superclasses by all names joined by 'or'"
+"""What stands in the prompts, as the protocol says."""
+
+DEFAULT = "entity13"
+"""The split of a folder of images, unless another one is named."""
+
+
+@final
+class Breeds(Benchmark):
+    """Recall@k of the superclass, of the subclass, and of both among the names of both levels.
+
+    ``superclass_rK``: the image's superclass is among the K nearest superclass names; ``subclass_rK`` the same of the
+    subclasses that were drawn; ``both_levels_rK``: the share of its two names that are among the K nearest names of
+    either level. The paper that measures recall on BREEDS does not say what its candidates are.
+
+    Args:
+        images: a folder with one subfolder a wnid, such as ImageNet's validation set; ``demo`` has the shapes of scenes
+            and their families instead.
+        split: ``entity13`` (the default), ``entity30``, ``living17`` or ``nonliving26``; ``demo`` has none.
+        averaging: of the prompts of a class, ``tangent`` or ``normalised``.
+
+    Source: Santurkar et al., BREEDS (ICLR 2021): levels of the corrected hierarchy, subclasses drawn with seed 2.
+    """
+
+    name = "breeds"
+    label = "BREEDS"
+    primary = "superclass_r1"
+    metrics = tuple(f"{name}_r{k}" for name, cuts in KS.items() for k in cuts)
+    images = True
+    needs = "a folder of ImageNet images, one subfolder a wnid (yours), and the hierarchy (`hiergeo data fetch breeds`)"
+
+    def __init__(self, images: str = "demo", split: str | None = None, averaging: str = "tangent") -> None:
+        check_choice("averaging", averaging, AVERAGING)
+        if images == "demo":
+            check_unused("demo", {"split": split is not None})
+        self.source, self.split, self.averaging = images, split or DEFAULT, averaging
+        split_named(self.split)
+
+    @cached_property
+    def superclasses(self) -> tuple[Superclass, ...]:
+        """Superclasses with the keys of their subclasses."""
+        if self.source == "demo":
+            kinds: dict[str, list[str]] = {}
+            for kind, family in taxonomy.edges():
+                if family != taxonomy.ROOT:
+                    kinds.setdefault(family, []).append(kind)
+            return tuple(Superclass(family, family, tuple(below)) for family, below in kinds.items())
+        return load_breeds().superclasses(SPLITS[self.split])
+
+    @cached_property
+    def items(self) -> Classified:
+        """The images of the subclasses."""
+        if self.source == "demo":
+            return of_images(datasets.labelled("scenes"))
+        wnids = [wnid for each in self.superclasses for wnid in each.subclasses]
+        names = load_breeds().classes
+        found = datasets.labelled(self.source, only=wnids)
+        return of_images(replace(found, classes=tuple(_class_name(names[wnid], wnid, names) for wnid in wnids)))
+
+    @property
+    def protocol(self) -> str:
+        what = "families of scenes' shapes" if self.source == "demo" else f"{self.split}, {self.source}, {NAMING}"
+        return (
+            f"{what}: {len(self.superclasses)} superclasses, {len(self.items.classes)} subclasses, "
+            f"{len(self.items.templates)} templates averaged by '{self.averaging}'"
+        )
+
+    def load(self) -> None:
+        _ = self.items
+
+    def check(self, model: Model, space: Space) -> None:
+        check_items(model, self._among()[2])
+
+    def run(self, model: Model, space: Space, how: Run) -> Result:
+        upper, lower, both = self._among()
+        embedded = embed_items(model, both, self.averaging, how)
+        rooted, many = space.rooted(embedded.root), len(upper.classes)
+        points, item = embedded.prompt.mean(1), rooted.points(embedded.image)
+
+        def ranks(first: int, last: int, labels: tuple[int, ...]) -> np.ndarray:
+            target = torch.tensor(labels).to(points.device)
+            found: np.ndarray = rooted.rank(item, points[first:last], target).cpu().numpy()
+            return found
+
+        high, low = ranks(0, many, upper.labels), ranks(many, len(points), lower.labels)
+        shifted = tuple(label + many for label in lower.labels)
+        pair = np.stack([ranks(0, len(points), upper.labels), ranks(0, len(points), shifted)])
+        outcome = level_recalls(
+            {"superclass": high[None], "subclass": low[None], "both_levels": pair}, many, len(points)
+        )
+        settings = {
+            **self.about(model, rooted, embedded.image),
+            "split": self.split if self.source != "demo" else "demo",
+            "items": len(self.items.items),
+        }
+        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
+
+    def _among(self) -> tuple[Classified, Classified, Classified]:
+        """The items among superclasses, among subclasses, and the names of both, superclasses first."""
+        items = self.items
+        upper_of = {key: place for place, each in enumerate(self.superclasses) for key in each.subclasses}
+        names = [each.name.replace(", ", " or ") for each in self.superclasses]
+        above = [upper_of[items.keys[label]] for label in items.labels]
+        upper = items.renamed(names, above)
+        return upper, items, items.renamed([*names, *items.classes], above)
+
+
+def level_recalls(ranks: dict[str, np.ndarray], upper: int, names: int) -> Outcome:
+    """Recall@k of the ranks (targets, n) of each metric of `KS`, and what a random order of the candidates gives.
+
+    Args:
+        ranks: how many candidates come before each target of an item.
+        upper: number of superclasses.
+        names: number of names of both levels.
+    """
+    candidates = {"superclass": upper, "subclass": names - upper, "both_levels": names}
+    statistics, baselines = {}, {}
+    for name, cuts in KS.items():
+        for k in cuts:
+            statistics[f"{name}_r{k}"] = mean_of((ranks[name] < k).mean(axis=0))
+            baselines[f"{name}_r{k}"] = {"chance": min(1.0, k / candidates[name])}
+    return Outcome(statistics, baselines=baselines)
+
+
+def _class_name(name: str, wnid: str, names: dict[str, str]) -> str:
+    """The first of a class's names; of those that two classes share, with the wnid behind it."""
+    first = name.split(",")[0].strip()
+    if not first:
+        raise InputError(f"the class {wnid} has no name.")
+    twice = sum(other.split(",")[0].strip() == first for other in names.values()) > 1
+    return f"{first} ({wnid})" if twice else first

@@ -1,0 +1,124 @@
+"""HierarCaps, and any other dataset of chains, by the protocols of `hiergeo.evaluation`."""
+
+from functools import cached_property
+from typing import final
+
+from hiergeo import datasets
+from hiergeo._core import limits
+from hiergeo._core.errors import check_whole
+from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.benchmarks.base import Benchmark, Published, Run
+from hiergeo.evaluation.measuring import Settings, check, check_fit, embed_for, measure
+from hiergeo.geometry import Space
+
+TABLE = "arXiv 2407.08521, table 1"
+
+PRIMARY = {"pairs": "auroc", "pep": "auroc", "hyper3": "auroc_margin"}
+"""What tables show first of protocols that are about pairs; by ``auroc_margin`` are the published figures of hyper3."""
+
+
+class ChainBenchmark(Benchmark):
+    """A benchmark of chains of captions.
+
+    Args:
+        data: a dataset of chains.
+        split: its split.
+        take: only the first rows; None takes all.
+
+    Raises:
+        InputError: fewer than one row.
+    """
+
+    def __init__(self, data: str, split: str, take: int | None = None) -> None:
+        if take is not None:
+            check_whole("take", take, 1, limits.SCENES)
+        self.data, self.split, self.rows = data, split, take
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """The chains, read when first needed."""
+        hierarchy = datasets.load(self.data, self.split)
+        return hierarchy if self.rows is None else hierarchy.take(self.rows)
+
+    @property
+    def source(self) -> str:
+        """Which rows of which data, in words."""
+        part = "" if self.rows is None else f", the first {self.rows:,} rows"
+        return f"{self.data} {self.split}{part}"
+
+    def load(self) -> None:
+        _ = self.hierarchy
+
+
+@final
+class HierarCaps(ChainBenchmark):
+    """Chains of captions from general to specific.
+
+    Args:
+        protocol: ``re``, ``traversal``, ``pairs``, ``hyper3``, ``pep`` or one of another package.
+        data: a dataset of chains.
+        split: its split.
+        steps: thresholds of ``re``, points of ``traversal``.
+        take: only the first rows; None takes all.
+    """
+
+    name = "hierarcaps"
+    label = "HierarCaps"
+    primary = "tau_d"
+    metrics = (
+        "tau_d",
+        "tau_d_equal_length",
+        "precision",
+        "recall",
+        "any_hit",
+        "auroc",
+        "auroc_equal_length",
+        "average_precision",
+        "auroc_margin",
+        "average_precision_margin",
+    )
+    needs = "HierarCaps (`hiergeo data fetch hierarcaps`), or another dataset of chains, such as scenes"
+    published: tuple[Published, ...] = (
+        Published("CLIP ViT-B/32", "precision", 0.14, TABLE),
+        Published("CLIP ViT-B/32", "recall", 0.36, TABLE),
+        Published("CLIP ViT-B/32", "tau_d", 0.89, TABLE),
+        Published("CLIP ViT-B/32 + RE", "precision", 0.15, TABLE),
+        Published("CLIP ViT-B/32 + RE", "recall", 0.47, TABLE),
+        Published("CLIP ViT-B/32 + RE", "tau_d", 0.99, TABLE),
+        Published("CLIP ViT-L/14", "recall", 0.37, TABLE),
+        Published("CLIP ViT-L/14", "tau_d", 0.88, TABLE),
+        Published("CLIP ViT-L/14 + RE", "recall", 0.44, TABLE),
+        Published("CLIP ViT-L/14 + RE", "tau_d", 0.97, TABLE),
+        Published("MERU", "precision", 0.11, TABLE),
+        Published("MERU", "recall", 0.11, TABLE),
+        Published("MERU", "tau_d", 0.79, TABLE),
+    )
+
+    def __init__(
+        self,
+        protocol: str = "re",
+        data: str = "hierarcaps",
+        split: str = "test",
+        steps: int = 50,
+        take: int | None = None,
+    ) -> None:
+        check(protocol, steps)
+        super().__init__(data, split, take)
+        self.measured, self.steps = protocol, steps
+        if (protocol, data, split, steps, take) != ("re", "hierarcaps", "test", 50, None):
+            self.published = ()
+        self.primary = PRIMARY.get(protocol, self.primary)
+
+    @property
+    def protocol(self) -> str:
+        return f"{self.measured}, {self.steps} steps, {self.source}"
+
+    def check(self, model: Model, space: Space) -> None:
+        check_fit(model, self.hierarchy, space, self.measured)
+
+    def run(self, model: Model, space: Space, how: Run) -> Result:
+        embedded = embed_for(self.measured, model, self.hierarchy, how.compute, progress=how.progress)
+        settings = Settings(self.measured, self.steps, how.seed, how.samples)
+        return measure(embedded, space, settings, progress=how.progress)

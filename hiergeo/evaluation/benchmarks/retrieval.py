@@ -1,0 +1,177 @@
+"""Image-text retrieval: recall at 1, 5 and 10 in both directions, with several captions an image."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+
+from hiergeo._core import limits
+from hiergeo._core.errors import UnavailableError, check_whole
+from hiergeo.adapters import Model
+from hiergeo.datasets.captioned import Captioned, load_captioned
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.benchmarks.base import Benchmark, Published, Run
+from hiergeo.evaluation.benchmarks.options import check_unused
+from hiergeo.evaluation.metrics import chance_recall
+from hiergeo.evaluation.result import Outcome, Statistic, mean_of
+from hiergeo.evaluation.retrieval import Match, match_pairs
+from hiergeo.geometry import Space
+
+KS = (1, 5, 10)
+"""Ranks that count as found."""
+
+HYCOCLIP, VAL2017 = "hycoclip model zoo", "COCO val2017"
+
+
+@final
+class Retrieval(Benchmark):
+    """Find the captions of an image and the image of a caption, by distance.
+
+    A query is a hit where any item that is paired with it is among the nearest K; recall is the mean over queries.
+    Captions of other images count as wrong even where they describe the image as well, or are the same text, as in all
+    published figures.
+
+    Args:
+        data: ``coco``, ``scenes``, ``clip_flickr8k`` or a path; see `hiergeo.datasets.captioned.load_captioned`.
+        split: such as ``val2017`` of a COCO folder, ``test`` of Karpathy's splits.
+        images: the folder of the images, where it is not beside the captions.
+        captions: how many captions each image must have; None takes any number.
+        first: use the first so many captions of each image; None is all.
+        take: use the first so many images; None is all.
+        image_column: of a CSV or JSON Lines table.
+        caption_column: of a CSV or JSON Lines table.
+    """
+
+    name = "retrieval"
+    label = "Retrieval"
+    primary = "image_to_text_r1"
+    metrics = tuple(f"{direction}_r{k}" for direction in ("image_to_text", "text_to_image") for k in KS)
+    images = True
+    needs = "COCO val2017 (`coco/` in the data home), Karpathy's splits, own CSV or JSON Lines files, or scenes"
+    published: tuple[Published, ...] = (
+        Published("CLIP ViT-B/32", "text_to_image_r1", 0.30, "arXiv 2407.08521", "COCO; split and captions not public"),
+        Published(
+            "CLIP ViT-B/32 + RE", "text_to_image_r1", 0.31, "arXiv 2407.08521", "COCO; split and captions not public"
+        ),
+        Published("CLIP ViT-B/16 (GRIT)", "image_to_text_r10", 0.815, HYCOCLIP, VAL2017),
+        Published("CLIP ViT-B/16 (GRIT)", "text_to_image_r10", 0.685, HYCOCLIP, VAL2017),
+        Published("MERU ViT-B/16 (GRIT)", "image_to_text_r10", 0.820, HYCOCLIP, VAL2017),
+        Published("MERU ViT-B/16 (GRIT)", "text_to_image_r10", 0.686, HYCOCLIP, VAL2017),
+        Published("HyCoCLIP ViT-B/16", "image_to_text_r10", 0.820, HYCOCLIP, VAL2017),
+        Published("HyCoCLIP ViT-B/16", "text_to_image_r10", 0.693, HYCOCLIP, VAL2017),
+        Published("MERU ViT-B/16 (RedCaps)", "text_to_image_r5", 0.332, "arXiv 2304.09172", VAL2017),
+        Published("MERU ViT-B/16 (RedCaps)", "image_to_text_r5", 0.418, "arXiv 2304.09172", VAL2017),
+    )
+
+    def __init__(
+        self,
+        data: str = "coco",
+        split: str | None = None,
+        images: str | None = None,
+        captions: int | None = None,
+        first: int | None = None,
+        take: int | None = None,
+        image_column: str = "image",
+        caption_column: str = "caption",
+    ) -> None:
+        for option, value in (("captions", captions), ("first", first), ("take", take)):
+            if value is not None:
+                check_whole(option, value, 1, limits.BATCH)
+        kind = kind_of(data)
+        tabular = {"image_column": image_column != "image", "caption_column": caption_column != "caption"}
+        check_unused(
+            data,
+            ({} if kind in ("coco", "karpathy", "scenes") else {"split": split is not None})
+            | ({"images": images is not None} if kind in ("scenes", "stored") else {})
+            | ({} if kind == "table" else tabular),
+        )
+        self._source = (data, split, images, image_column, caption_column)
+        self._announced, self._first, self._take = captions, first, take
+        self.published = tuple(each for each in self.published if first is take is None and is_of(each, data, split))
+
+    @cached_property
+    def captioned(self) -> Captioned:
+        """The images and captions, read when first needed."""
+        try:
+            found = load_captioned(*self._source)
+        except UnavailableError as error:
+            if self._source[0] != "coco":
+                raise
+            hint = "--set data=scenes takes generated pictures, which need no files"
+            raise UnavailableError(f"{str(error).rstrip('.')}; {hint}.") from error
+        return found.take(self._take).limited(first=self._first, announced=self._announced)
+
+    @property
+    def protocol(self) -> str:
+        data = self.captioned
+        cut = "" if self._first is None else f" (the first {self._first})"
+        part = "" if self._take is None else f", the first {len(data.images):,} images"
+        return f"{data.convention}{part}, {data.counts} captions an image{cut}, hit if any pair is in the top K"
+
+    def load(self) -> None:
+        _ = self.captioned
+
+    def check(self, model: Model, space: Space) -> None:
+        model.check_texts(self.captioned.texts)
+        model.check_images(self.captioned.images)
+
+    def run(self, model: Model, space: Space, how: Run) -> Result:
+        data = self.captioned
+        images = model.encode_image(data.images, **how.place, progress=how.progress)
+        texts = model.encode_text(data.texts, **how.place, progress=how.progress)
+        rooted = space.rooted(model.root(texts.device, texts.dtype))
+        owner = torch.tensor(data.owner).to(texts.device)
+        caption = torch.arange(len(owner)).to(texts.device)
+        match = match_pairs(rooted, rooted.points(images), rooted.points(texts), owner, caption)
+        settings = self.about(model, rooted, texts) | {
+            "data": data.name,
+            "split": data.split,
+            "images": len(data.images),
+            "texts": len(data.texts),
+        }
+        return caption_recalls(match, np.array(data.owner)).result(settings, how.seed, how.samples)
+
+
+def kind_of(data: str) -> str:
+    """What data by their name are: ``scenes``, ``stored`` embeddings, ``karpathy``, ``table``, or a folder ``coco``."""
+    if data == "scenes":
+        return data
+    endings = {".npz": "stored", ".json": "karpathy", ".csv": "table", ".jsonl": "table", ".ndjson": "table"}
+    return "stored" if data == "clip_flickr8k" else endings.get(Path(data).suffix, "coco")
+
+
+def is_of(figure: Published, data: str, split: str | None) -> bool:
+    """Whether a published figure is of such data: COCO val2017, or Karpathy's COCO where its split is unknown."""
+    if kind_of(data) == "coco":
+        return split in (None, "val2017")
+    return Path(data).name == "dataset_coco.json" and split in (None, "test") and figure.protocol != VAL2017
+
+
+def caption_recalls(match: Match, owner: np.ndarray) -> Outcome:
+    """Recalls in both directions with what chance gives; bootstrap resamples draw images with all their captions.
+
+    Args:
+        match: ranks of the first hits.
+        owner: (captions,) the image of each caption.
+    """
+    images, texts = len(match.image_to_text), len(match.text_to_image)
+    captions = np.bincount(owner, minlength=images)
+    statistics: dict[str, Statistic] = {}
+    baselines: dict[str, dict[str, float]] = {}
+    for k in KS:
+        statistics[f"image_to_text_r{k}"] = mean_of((match.image_to_text < k).astype(np.float64))
+        baselines[f"image_to_text_r{k}"] = {"chance": chance_recall(captions, texts, k)}
+    for k in KS:
+        statistics[f"text_to_image_r{k}"] = _clustered((match.text_to_image < k).astype(np.float64), owner, captions)
+        baselines[f"text_to_image_r{k}"] = {"chance": chance_recall([1], images, k)}
+    return Outcome(statistics, baselines=baselines)
+
+
+def _clustered(hits: np.ndarray, owner: np.ndarray, captions: np.ndarray) -> Statistic:
+    """The mean of hits, one a caption, under resampling of images."""
+    found = np.bincount(owner, weights=hits, minlength=len(captions))
+    if (captions == captions[0]).all():
+        return mean_of(found / captions)
+    return Statistic(len(captions), lambda counts: float(counts @ found / (counts @ captions)))

@@ -1,0 +1,171 @@
+"""Tree metrics of zero-shot predictions: how far in a hierarchy of classes do mistakes go?"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import final
+
+import numpy as np
+
+from hiergeo._core.errors import InputError
+from hiergeo.adapters import Model
+from hiergeo.datasets.scenes import taxonomy
+from hiergeo.datasets.wordnet import load_wordnet, read_tree
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.benchmarks.base import Published, Run
+from hiergeo.evaluation.benchmarks.classes import (
+    ClassifierBenchmark,
+    check_items,
+    embed_items,
+    predicted,
+)
+from hiergeo.evaluation.metrics import TREE_METRICS, Tree
+from hiergeo.evaluation.metrics.trees import quoted_names
+from hiergeo.evaluation.result import Outcome, mean_of
+from hiergeo.geometry import Space
+
+DOCS = "documentation of hyper3-clip"
+IMAGENET = "ImageNet val, imagenet_isa.txt, 7 templates"
+APPROXIMATE = "tree rebuilt from WordNet 3.0: approximate, exact figures need the file imagenet_isa.txt"
+
+
+@final
+class Trees(ClassifierBenchmark):
+    """TIE, LCA, Jaccard, hierarchical precision and recall of the nearest class (`hiergeo.evaluation.metrics.trees`).
+
+    Baselines: ``chance`` is a class drawn at random, ``shuffled`` the model's own predictions in random order, and
+    ``random_mistakes`` the model's accuracy with mistakes drawn at random among the other classes: what a model that
+    knows nothing of the hierarchy would score at this accuracy.
+
+    Args:
+        data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts).
+        tree: ``auto`` (the shapes of scenes for scenes, otherwise WordNet), ``wordnet``, ``demo`` (the shapes), or a
+            file of one ``parent child`` a line, such as ``imagenet_isa.txt``. WordNet knows classes by wnid, by synset
+            name, or by word, which is taken in its first sense.
+        averaging: of the prompts of a class, ``tangent`` or ``normalised``.
+        names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
+        templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
+    """
+
+    name = "trees"
+    label = "tree metrics"
+    primary = "tie"
+    metrics = (*TREE_METRICS, "zero_shot_accuracy")
+    needs = "a folder with one subfolder of images a class, and imagenet_isa.txt or WordNet; scenes needs none"
+    published: tuple[Published, ...] = (
+        Published("MERU ViT-B", "tie", 3.630, DOCS, IMAGENET),
+        Published("MERU ViT-B", "lca", 2.220, DOCS, IMAGENET),
+        Published("MERU ViT-B", "jaccard", 0.780, DOCS, IMAGENET),
+        Published("MERU ViT-B", "h_precision", 0.850, DOCS, IMAGENET),
+        Published("MERU ViT-B", "h_recall", 0.850, DOCS, IMAGENET),
+        Published("hyper3-clip", "tie", 3.160, DOCS, IMAGENET),
+        Published("hyper3-clip", "lca", 2.079, DOCS, IMAGENET),
+        Published("hyper3-clip", "jaccard", 0.818, DOCS, IMAGENET),
+        Published("PHyCLIP", "tie", 3.294, "PHyCLIP paper", "ImageNet val"),
+    )
+
+    def __init__(
+        self,
+        data: str = "scenes",
+        tree: str = "auto",
+        averaging: str = "tangent",
+        names: str = "",
+        templates: str = "",
+    ) -> None:
+        super().__init__(data, averaging, names, templates)
+        self.source = ("demo" if data == "scenes" else "wordnet") if tree == "auto" else tree
+        if self.source == "demo":
+            self.published = ()
+
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        """What the tree calls each class."""
+        return tuple(_synsets(self.items.keys)) if self.source == "wordnet" else self.items.keys
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The tree, which holds every class."""
+        if self.source == "wordnet":
+            return Tree(load_wordnet().tree(self.nodes))
+        tree = Tree(taxonomy.edges() if self.source == "demo" else read_tree(self.source))
+        tree.places(self.nodes)
+        return tree
+
+    @property
+    def protocol(self) -> str:
+        tree = APPROXIMATE if self.source == "wordnet" else f"tree {self.source}"
+        return (
+            f"{self.data}, {len(self.items.templates)} templates averaged by '{self.averaging}', nearest class; "
+            f"{tree} ({len(self.tree.nodes)} nodes)"
+        )
+
+    def load(self) -> None:
+        _ = self.tree
+
+    def check(self, model: Model, space: Space) -> None:
+        _ = self.tree
+        check_items(model, self.items)
+
+    def run(self, model: Model, space: Space, how: Run) -> Result:
+        embedded = embed_items(model, self.items, self.averaging, how)
+        rooted = space.rooted(embedded.root)
+        classes = self.tree.places(self.nodes)
+        outcome = mistakes(self.tree, classes, predicted(embedded, rooted), np.array(self.items.labels))
+        settings = {
+            **self.about(model, rooted, embedded.image),
+            "split": self.data,
+            "items": len(self.items.items),
+            "classes": len(self.items.classes),
+            "tree": self.source,
+        }
+        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
+
+
+def mistakes(tree: Tree, classes: np.ndarray, found: np.ndarray, labels: np.ndarray) -> Outcome:
+    """Tree metrics and accuracy of predictions, with what chance gives.
+
+    Args:
+        tree: a tree.
+        classes: (C,) the position of each class in `Tree.nodes`.
+        found: (n,) predicted classes.
+        labels: (n,) true classes.
+    """
+    count = len(classes)
+    right = (found == labels).astype(np.float64)
+    predictions, truths = (np.bincount(of, minlength=count) / len(of) for of in (found, labels))
+    values = tree.between(classes[found], classes[labels])
+    uniform = np.full(count, 1 / count)
+    by_chance = _expected(tree, classes, uniform, truths)
+    shuffled = _expected(tree, classes, predictions, truths)
+    exact = tree.between(classes[:1], classes[:1])
+    baselines = {"zero_shot_accuracy": {"chance": 1 / count, "shuffled": float(predictions @ truths)}}
+    for name in TREE_METRICS:
+        same, any_class = float(exact[name][0]), by_chance[name]
+        wrong = (any_class - same / count) / (1 - 1 / count)
+        at_random = float(right.mean()) * same + (1 - float(right.mean())) * wrong
+        baselines[name] = {"chance": any_class, "shuffled": shuffled[name], "random_mistakes": at_random}
+    statistics = {name: mean_of(values[name]) for name in TREE_METRICS}
+    return Outcome({**statistics, "zero_shot_accuracy": mean_of(right)}, baselines=baselines)
+
+
+def _expected(tree: Tree, classes: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Means of the metrics over predictions and truths drawn independently, with probabilities (C,) each."""
+    found = dict.fromkeys(TREE_METRICS, 0.0)
+    for place, weight in zip(np.flatnonzero(predicted), predicted[predicted > 0], strict=True):
+        values = tree.between(np.full(len(classes), classes[place]), classes)
+        for name in TREE_METRICS:
+            found[name] += float(weight * (true @ values[name]))
+    return found
+
+
+def _synsets(keys: Sequence[str]) -> list[str]:
+    """The classes as WordNet knows them: wnids and names of synsets as they are, other words by their first sense."""
+    wordnet = load_wordnet()
+    known = wordnet.names.keys() | wordnet.parents.keys()
+    found = [key if key in known else f"{key.replace(' ', '_')}.n.01" for key in keys]
+    missing = [key for key, name in zip(keys, found, strict=True) if name not in known]
+    if missing:
+        what = "one class is" if len(missing) == 1 else f"{len(missing)} classes are"
+        raise InputError(
+            f"{what} not in WordNet, {quoted_names(missing)}: call subfolders by wnid, or give a tree that has them."
+        )
+    return found

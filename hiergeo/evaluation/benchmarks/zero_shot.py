@@ -1,0 +1,106 @@
+"""Zero-shot classification of labelled images by prompts of class names."""
+
+from typing import final
+
+import numpy as np
+
+from hiergeo.adapters import Model
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.benchmarks.base import Published, Run
+from hiergeo.evaluation.benchmarks.classes import (
+    ClassifierBenchmark,
+    check_items,
+    embed_items,
+)
+from hiergeo.evaluation.result import Outcome, Statistic, mean_of
+from hiergeo.geometry import Space
+
+ZOO = "model zoo of HyCoCLIP"
+IMAGENET = "ImageNet val, 1,000 classes, 7 templates averaged in the tangent space"
+FIVE = 5
+
+
+@final
+class ZeroShotClassification(ClassifierBenchmark):
+    """Accuracy of the nearest class: per class and then averaged, over all items, and within the first five.
+
+    Baselines: ``chance`` is a class drawn at random, ``majority`` always the most frequent class, or the five of them.
+
+    Args:
+        data: ``scenes``, a folder with one subfolder of images a class, or ``imagenet-synonyms`` (texts: the other
+            names that WordNet has for ImageNet's classes, which a model without images can classify too).
+        averaging: of the prompts of a class, ``tangent`` or ``normalised`` (`benchmarks.classes.AVERAGING`).
+        names: a file of ``key<TAB>name`` lines where subfolders are not called by name; wnids of ImageNet need none.
+        templates: a file of one prompt a line with ``{}``, in place of those that belong to the data.
+    """
+
+    name = "zero_shot"
+    label = "zero-shot classification"
+    primary = "mean_per_class_accuracy"
+    metrics = ("mean_per_class_accuracy", "zero_shot_accuracy", "top5_accuracy")
+    needs = "a folder with one subfolder of images a class; scenes needs none"
+    published: tuple[Published, ...] = (
+        Published("CLIP ViT-S", "mean_per_class_accuracy", 0.367, ZOO, IMAGENET),
+        Published("MERU ViT-S", "mean_per_class_accuracy", 0.354, ZOO, IMAGENET),
+        Published("HyCoCLIP ViT-S", "mean_per_class_accuracy", 0.417, ZOO, IMAGENET),
+        Published("CLIP ViT-B", "mean_per_class_accuracy", 0.406, ZOO, IMAGENET),
+        Published("MERU ViT-B", "mean_per_class_accuracy", 0.401, ZOO, IMAGENET),
+        Published("HyCoCLIP ViT-B", "mean_per_class_accuracy", 0.458, ZOO, IMAGENET),
+    )
+
+    def __init__(self, data: str = "scenes", averaging: str = "tangent", names: str = "", templates: str = "") -> None:
+        super().__init__(data, averaging, names, templates)
+
+    @property
+    def protocol(self) -> str:
+        return f"{self.data}, {len(self.items.templates)} templates averaged by '{self.averaging}', nearest class"
+
+    def load(self) -> None:
+        _ = self.items
+
+    def check(self, model: Model, space: Space) -> None:
+        check_items(model, self.items)
+
+    def run(self, model: Model, space: Space, how: Run) -> Result:
+        embedded = embed_items(model, self.items, self.averaging, how)
+        rooted = space.rooted(embedded.root)
+        outcome = class_accuracies(embedded.ranks(rooted), np.array(self.items.labels), len(self.items.classes))
+        settings = {
+            **self.about(model, rooted, embedded.image),
+            "split": self.data,
+            "items": len(self.items.items),
+            "classes": len(self.items.classes),
+        }
+        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
+
+
+def class_accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:
+    """The metrics of zero-shot classification.
+
+    Args:
+        ranks: (n,) how many classes come before the true one.
+        labels: (n,) the true classes.
+        classes: how many there are.
+    """
+    hits = (ranks == 0).astype(np.float64)
+
+    there = np.bincount(labels, minlength=classes)
+    weights = 1 / there[labels]
+
+    def per_class(counts: np.ndarray) -> float:
+        """The mean over items weighted by one over the size of their class; classes that are not drawn do not count."""
+        return float((counts * weights) @ hits / (counts @ weights))
+
+    share = there / len(labels)
+    return Outcome(
+        {
+            "mean_per_class_accuracy": Statistic(len(hits), per_class),
+            "zero_shot_accuracy": mean_of(hits),
+            "top5_accuracy": mean_of((ranks < FIVE).astype(np.float64)),
+        },
+        baselines={
+            "mean_per_class_accuracy": {"chance": 1 / classes, "majority": 1 / np.count_nonzero(there)},
+            "zero_shot_accuracy": {"chance": 1 / classes, "majority": float(share.max())},
+            "top5_accuracy": {"chance": min(1.0, FIVE / classes), "majority": float(np.sort(share)[-FIVE:].sum())},
+        },
+    )

@@ -1,0 +1,56 @@
+"""Typed findings: the cube of numbers, contrasts between spaces, winners, verdicts and conclusions.
+
+Comparisons and studies compute these once; pages, tables and plots render them.
+"""
+
+from hiergeo.evaluation.findings.conclusions import (
+    Conclusion,
+    Standing,
+    conclude_comparison,
+    conclude_study,
+    listing,
+    order_beyond_length,
+    standings,
+    study_cautions,
+)
+from hiergeo.evaluation.findings.contrasts import (
+    ALPHA,
+    FLAT_BEND,
+    BeforeAfter,
+    Contrast,
+    SpaceFacts,
+    contrast_all,
+    identity,
+)
+from hiergeo.evaluation.findings.cube import COLUMNS, Cube, Entry, Score
+from hiergeo.evaluation.findings.overview import Caution, Findings, flat_spaces, small_samples
+from hiergeo.evaluation.findings.verdicts import HeadFacts, HeadsVerdict, SpaceVerdict
+
+__all__ = [
+    "ALPHA",
+    "COLUMNS",
+    "FLAT_BEND",
+    "BeforeAfter",
+    "Caution",
+    "Conclusion",
+    "Contrast",
+    "Cube",
+    "Entry",
+    "Findings",
+    "HeadFacts",
+    "HeadsVerdict",
+    "Score",
+    "SpaceFacts",
+    "SpaceVerdict",
+    "Standing",
+    "conclude_comparison",
+    "conclude_study",
+    "contrast_all",
+    "flat_spaces",
+    "identity",
+    "listing",
+    "order_beyond_length",
+    "small_samples",
+    "standings",
+    "study_cautions",
+]

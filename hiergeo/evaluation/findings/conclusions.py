@@ -1,0 +1,274 @@
+"""Conclusions of comparisons and studies: a headline and remarks, from typed findings alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hiergeo.evaluation.findings.contrasts import Contrast
+from hiergeo.evaluation.findings.exports import number, signed
+from hiergeo.evaluation.findings.overview import Caution, Findings
+from hiergeo.evaluation.findings.verdicts import HeadsVerdict
+from hiergeo.evaluation.metrics import Interval, find_metric
+
+REFERENCE = "euclidean"
+"""Geometry that others are compared with, where it takes part; otherwise the first one."""
+
+ENOUGH_SEEDS = 5
+"""Seeds from which on a study without decided differences may conclude that there is none."""
+
+WEAK = 0.4
+"""tau_d below which the order of the tiers is called weak."""
+
+NAMED = 3
+"""Metrics that a headline names; more are counted."""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What was found.
+
+    Attributes:
+        headline: one sentence.
+        remarks: further sentences.
+    """
+
+    headline: str
+    remarks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join((self.headline, *self.remarks))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one geometry stands against the reference at one dimension.
+
+    Attributes:
+        geometry: spec.
+        reference: spec of the reference.
+        dim: dimension.
+        better: contrasts that the geometry wins.
+        worse: contrasts that the reference wins.
+        count: contrasts between the two.
+    """
+
+    geometry: str
+    reference: str
+    dim: int
+    better: tuple[Contrast, ...]
+    worse: tuple[Contrast, ...]
+    count: int
+
+    def __str__(self) -> str:
+        if not self.better and not self.worse:
+            return f"{self.geometry} is no different in any of {self.count} metrics"
+        found = [
+            (f"{word} in {len(won)}", f"{'most in ' if len(won) > 1 else ''}{_label(most)}, by {_size(most)}")
+            for word, won in (("better", self.better), ("worse", self.worse))
+            if won and (most := max(won, key=lambda each: abs(each.difference)))
+        ]
+        (first, named), *others = found
+        of_all = f"{self.geometry} is {first} of {self.count} metrics, {named}"
+        return ", and ".join((of_all, *map(", ".join, others)))
+
+
+def conclude_comparison(findings: Findings) -> Conclusion:
+    """The conclusion on frozen embeddings: whether radii order the tiers, and which geometry is best in what."""
+    sentence = "; ".join((_orders(findings), *_best(findings)))
+    remarks = (*_without_length(findings), *_charts(findings, "so they tie"))
+    return Conclusion(f"{sentence[0].upper()}{sentence[1:]}.", remarks)
+
+
+def conclude_study(findings: Findings, leakage: str | None) -> Conclusion:
+    """The conclusion of a study. Only decided contrasts count as differences."""
+    headline, *remarks = (
+        *_overall(findings),
+        *_against_reference(findings),
+        *(caution.message for caution in findings.cautions if caution.kind not in ("small sample", "leakage")),
+        *_charts(findings, "so they are not compared with each other"),
+        *_shared(findings),
+        *([f"Trained on test data: {leakage.rstrip('.')}."] if leakage else []),
+    )
+    return Conclusion(headline, tuple(remarks))
+
+
+def standings(findings: Findings) -> tuple[Standing, ...]:
+    """Every geometry against the reference, dimension by dimension."""
+    found = []
+    for dim in findings.dims:
+        named = findings.geometries(dim)
+        reference = REFERENCE if REFERENCE in named else named[0]
+        held: dict[str, list[Contrast]] = {}
+        for each in findings.contrasts:
+            if each.dim == dim and reference in (each.a, each.b):
+                held.setdefault(each.b if each.a == reference else each.a, []).append(each)
+        for rival, contrasts in held.items():
+            better = tuple(each for each in contrasts if each.winner == rival)
+            worse = tuple(each for each in contrasts if each.winner == reference)
+            found.append(Standing(rival, reference, dim, better, worse, len(contrasts)))
+    return tuple(found)
+
+
+def study_cautions(
+    findings: Findings, verdicts: Sequence[HeadsVerdict], seeds: int, leakage: str | None
+) -> Iterator[Caution]:
+    """Reasons to read a study with care that come from its training."""
+    if findings.contrasts and not findings.decided and seeds < ENOUGH_SEEDS:
+        message = f"Intervals over so few seeds are wide: repeat the study with {ENOUGH_SEEDS} seeds or more."
+        yield Caution("few seeds", (), message)
+    winners = {(each.winner, each.dim) for each in findings.decided}
+    for each in verdicts:
+        if (each.geometry, each.dim) in winners and each.flat:
+            message = (
+                f"{each.geometry} is effectively flat at dimension {each.dim}, so its lead is not one of curvature."
+            )
+            yield Caution("flat", (each.geometry,), message)
+    for dim in findings.dims:
+        rates = {each.geometry: each.learning_rate for each in verdicts if each.dim == dim}
+        apart = _apart([each for each in findings.decided if each.dim == dim], rates)
+        if apart:
+            named = ", ".join(f"{name} ({rate:g})" for name, rate in rates.items() if name in apart)
+            message = (
+                f"At dimension {dim} the tuning chose different learning rates, {named}: the differences between these "
+                "may come from the rate and not from the geometry; repeat the study with a single rate to tell."
+            )
+            yield Caution("learning rates", tuple(name for name in rates if name in apart), message)
+    lost = {f"{each.geometry} at dimension {each.dim}": each.geometry for each in verdicts if each.collapsed}
+    if lost:
+        yield Caution("collapse", tuple(lost.values()), f"Heads show signs of collapse in {', '.join(lost)}.")
+    broken = {f"{each.geometry} at dimension {each.dim}": each.geometry for each in verdicts if each.broken}
+    if broken:
+        message = f"Training failed for some seeds of {', '.join(broken)}: see the verdicts."
+        yield Caution("training", tuple(broken.values()), message)
+    if leakage:
+        yield Caution("leakage", (), f"Trained on test data: {leakage.rstrip('.')}.")
+
+
+def _apart(decided: Sequence[Contrast], rates: Mapping[str, float]) -> set[str]:
+    """Geometries with a decided difference from one of another learning rate."""
+    return {name for each in decided if rates[each.a] != rates[each.b] for name in (each.a, each.b)}
+
+
+def _overall(findings: Findings) -> Iterator[str]:
+    total = len(findings.contrasts)
+    if not total:
+        yield "Nothing was compared: there are no two different spaces at one dimension."
+        return
+    if findings.decided:
+        yield f"{len(findings.decided)} of {total} differences between geometries hold simultaneously."
+        return
+    seeds = len(findings.cube.seeds)
+    found = f"Inconclusive, {seeds} seeds cannot tell" if seeds < ENOUGH_SEEDS else "No difference"
+    yield f"{found}: none of the {total} differences between geometries holds simultaneously with the others."
+    surest = max(findings.contrasts, key=_sureness)
+    difference, low, high = (signed(value, 4) for value in (surest.difference, *surest.interval))
+    yield (
+        f"The clearest, {surest.a} minus {surest.b} in {_label(surest)} at dimension {surest.dim}, is "
+        f"{difference} (95 % interval on its own {low} to {high})."
+    )
+
+
+def _against_reference(findings: Findings) -> Iterator[str]:
+    if not findings.decided:
+        return
+    found = standings(findings)
+    for dim in findings.dims:
+        at = [each for each in found if each.dim == dim]
+        if at:
+            yield f"Against {at[0].reference} at dimension {dim}: {'; '.join(map(str, at))}."
+
+
+def _charts(findings: Findings, hence: str) -> Iterator[str]:
+    for charts in findings.twins:
+        yield f"{listing(charts)} are one space in {len(charts)} charts, {hence}."
+
+
+def _shared(findings: Findings) -> Iterator[str]:
+    if findings.shared:
+        named = ", ".join(find_metric(metric).label for metric in sorted(findings.shared))
+        yield f"{named} cannot differ under these losses, which do not depend on curvature."
+
+
+def _orders(findings: Findings) -> str:
+    geometries: dict[str, list[str]] = {}
+    for space in findings.spaces:
+        score = findings.score("tau_d", space.geometry, space.dim)
+        if score is not None and score.interval is not None:
+            geometries.setdefault(order_of_tiers(score.value, score.interval), []).append(space.geometry)
+    if len(geometries) == 1:
+        return next(iter(geometries))
+    return "; ".join(f"{order} in {listing(names)}" for order, names in geometries.items())
+
+
+def order_of_tiers(tau_d: float, interval: Interval) -> str:
+    """Whether radii order the tiers, by tau_d and its 95 % interval."""
+    low, high = interval
+    if low <= 0 <= high:
+        return "radii do not order the tiers"
+    manner = " backwards" if high < 0 else " weakly" if tau_d < WEAK else ""
+    return f"radii order the tiers{manner}"
+
+
+def order_beyond_length(tau_d: float, interval: Interval) -> str:
+    """Whether radii order tiers of equally many words, in a sentence, by `tau_d_equal_length` and its interval."""
+    right, low, high = (f"{50 * (1 + value):.1f}" for value in (tau_d, *interval))
+    found = f"Of tiers of a chain with equally many words radii order {right} % rightly ({low} to {high} %)"
+    if interval.low > 0:
+        return f"{found}: the order is not one of length alone."
+    if interval.high < 0:
+        return f"{found}: worse than chance, so the order of the tiers is one of length."
+    return f"{found}, no better than chance: the length of captions may explain the order of the tiers."
+
+
+def _without_length(findings: Findings) -> Iterator[str]:
+    """The sentence on tiers of equal length, for every space that orders them in a way of its own."""
+    found: dict[str, None] = {}
+    for space in findings.spaces:
+        score = findings.score("tau_d_equal_length", space.geometry, space.dim)
+        if score is not None and score.interval is not None:
+            found[order_beyond_length(score.value, score.interval)] = None
+    if len(found) == 1:
+        yield next(iter(found))
+
+
+def _best(findings: Findings) -> Iterator[str]:
+    if len(findings.spaces) == 1:
+        return
+    (dim,) = findings.dims
+    by_leaders: dict[tuple[str, ...], list[str]] = {}
+    for metric in findings.metrics(dim):
+        known = find_metric(metric)
+        if known.depends_on_curvature and known.higher_is_better is not None and not known.control:
+            by_leaders.setdefault(findings.leaders(metric, dim), []).append(known.label)
+    count = sum(map(len, by_leaders.values()))
+    undecided = by_leaders.pop((), [])
+    for leaders, metrics in by_leaders.items():
+        verb = "is" if len(metrics) == 1 else "are"
+        yield f"{_named(metrics, count, 'all')} {verb} best in {listing(leaders)}"
+    if undecided:
+        yield f"no geometry is better in {_named(undecided, count, 'any of the')}"
+
+
+def _named(metrics: Sequence[str], count: int, all_of: str) -> str:
+    """The metrics by name while that reads well, then by how many of `count` they are."""
+    if len(metrics) <= NAMED:
+        return listing(metrics)
+    return f"{all_of} {count} metrics" if len(metrics) == count else f"{len(metrics)} of {count} metrics"
+
+
+def listing(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _label(contrast: Contrast) -> str:
+    return find_metric(contrast.metric).label
+
+
+def _size(contrast: Contrast) -> str:
+    return number(abs(contrast.difference), 4)
+
+
+def _sureness(contrast: Contrast) -> float:
+    """The size of the difference in widths of its interval."""
+    width = contrast.interval.high - contrast.interval.low
+    return abs(contrast.difference) / width if width else 0.0

@@ -1,0 +1,273 @@
+"""How spaces differ: paired differences with intervals and exact tests, and the rule that names a winner.
+
+A difference is decided when the simultaneous 95 % interval excludes 0 and, for discrete metrics, the exact sign test
+agrees after Holm's correction. Charts of one space are not compared with each other. Spaces that are effectively flat
+count as one space with Euclidean space and with one another: differences between them are shown and never decided.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from hiergeo._core.errors import HiergeoError
+from hiergeo.evaluation.findings.cube import Cube, Entry
+from hiergeo.evaluation.metrics import (
+    Interval,
+    SignTest,
+    crossed_draws,
+    find_metric,
+    holm,
+    percentile_interval,
+    sign_test,
+    simultaneous_intervals,
+)
+from hiergeo.geometry import parse
+
+FLAT_BEND = 0.02
+"""Relative excess of sn(r) over r, at the largest radius, below which a curved space measures like a flat one."""
+
+ALPHA = 0.05
+"""Largest adjusted p-value at which the sign test agrees that there is a difference."""
+
+Family = Literal["metric", "all"]
+"""Which differences hold simultaneously: those of one metric and dimension, or all of them."""
+
+
+@dataclass(frozen=True)
+class SpaceFacts:
+    """What matters of a space when it is compared with others.
+
+    Attributes:
+        geometry: spec.
+        dim: dimension of the embeddings.
+        identity: equal for charts of one space.
+        curved: whether some factor has a curvature.
+        bend: relative excess of sn(r) over r at the largest radius; over several seeds the largest in size.
+        adds_lengths: whether it is a product that adds the lengths of its factors (l1), which is no Euclidean space.
+    """
+
+    geometry: str
+    dim: int
+    identity: Hashable
+    curved: bool
+    bend: float
+    adds_lengths: bool = False
+
+    @property
+    def level(self) -> bool:
+        """Whether the space measures like Euclidean space at these radii."""
+        return not self.adds_lengths and (not self.curved or abs(self.bend) < FLAT_BEND)
+
+    @property
+    def flat(self) -> bool:
+        """Whether the space is curved, but too little to measure differently from a flat one at these radii."""
+        return self.curved and self.level
+
+    def counts_as_one_with(self, other: "SpaceFacts") -> bool:
+        """Whether neither can win against the other: charts of one space, or both flat."""
+        return self.identity == other.identity or (self.level and other.level)
+
+
+def identity(spec: str, *others: Hashable) -> Hashable:
+    """What charts of one space share: the curvatures, how a product combines its factors, and whatever is given.
+
+    A geometry that no spec names is a space of its own.
+    """
+    try:
+        geometry = parse(spec)
+    except HiergeoError:
+        return spec, *others
+    return geometry.isometry_class, *others
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The difference of two spaces in one metric at one dimension.
+
+    Attributes:
+        metric: name.
+        dim: dimension of both.
+        a: spec of one.
+        b: spec of the other.
+        difference: mean over seeds of a - b.
+        interval: its 95 % interval, paired by item, and by seed where there are seeds.
+        simultaneous: simultaneous 95 % interval over all differences of the family.
+        test: sign test of the differences by row, image or caption; None for metrics that are no discrete means.
+        adjusted_p: its p-value after Holm's correction over the family.
+        one_space: whether the two count as one space, because both are flat.
+    """
+
+    metric: str
+    dim: int
+    a: str
+    b: str
+    difference: float
+    interval: Interval
+    simultaneous: Interval
+    test: SignTest | None = None
+    adjusted_p: float | None = None
+    one_space: bool = False
+
+    @property
+    def undecided_because(self) -> Literal["interval", "sign test", "flat", "no merit"] | None:
+        """Why no winner is named; None where one is."""
+        low, high = self.simultaneous
+        if find_metric(self.metric).higher_is_better is None:
+            return "no merit"
+        if low <= 0 <= high or low == high:
+            return "interval"
+        if self.test is not None and not self._test_agrees(self.test):
+            return "sign test"
+        return "flat" if self.one_space else None
+
+    @property
+    def winner(self) -> str | None:
+        """Spec of the better space; None where the evidence does not decide."""
+        if self.undecided_because is not None:
+            return None
+        larger_wins = find_metric(self.metric).higher_is_better is True
+        return self.a if (self.difference > 0) == larger_wins else self.b
+
+    def seen_from(self, geometry: str) -> "Contrast":
+        """The same contrast with `geometry`, one of the two, as `a`."""
+        if geometry == self.a:
+            return self
+        test = self.test and self.test._replace(better=self.test.worse, worse=self.test.better)
+        return replace(
+            self,
+            a=self.b,
+            b=self.a,
+            difference=-self.difference,
+            interval=_mirrored(self.interval),
+            simultaneous=_mirrored(self.simultaneous),
+            test=test,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values; `together` is the simultaneous interval."""
+        whole = asdict(self)
+        whole["together"] = whole.pop("simultaneous")
+        whole["sign_test"] = None if self.test is None else self.test._asdict() | {"adjusted_p": self.adjusted_p}
+        del whole["test"], whole["adjusted_p"]
+        return whole | {"winner": self.winner, "undecided_because": self.undecided_because}
+
+    def _test_agrees(self, test: SignTest) -> bool:
+        assert self.adjusted_p is not None
+        return self.adjusted_p <= ALPHA and (test.better > test.worse) == (self.difference > 0)
+
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """One metric in one geometry before and after training.
+
+    Attributes:
+        metric: its name.
+        before: value of the frozen model.
+        after: mean over seeds.
+        interval: 95 % interval of after - before, paired by item, over items and seeds.
+    """
+
+    metric: str
+    before: float
+    after: float
+    interval: Interval
+
+    @classmethod
+    def of(cls, metric: str, before: Entry, after: Sequence[Entry]) -> "BeforeAfter | None":
+        """The change of a metric; None where it has no interval before or after."""
+        if metric not in before.draws or metric not in after[0].draws:
+            return None
+        draws = crossed_draws([each.draws[metric] - before.draws[metric] for each in after])
+        mean = float(np.mean([each.metrics[metric] for each in after]))
+        return cls(metric, before.metrics[metric], mean, percentile_interval(draws))
+
+    @property
+    def direction(self) -> Literal["better", "worse", "same"]:
+        """Whether the interval excludes 0, and on which side; "same" too for a metric without merit."""
+        low, high = self.interval
+        larger_is_better = find_metric(self.metric).higher_is_better
+        if larger_is_better is None or low <= 0 <= high:
+            return "same"
+        return "better" if (low > 0) == larger_is_better else "worse"
+
+
+def _mirrored(interval: Interval) -> Interval:
+    return Interval(-interval.high, -interval.low)
+
+
+class _Pair(NamedTuple):
+    metric: str
+    a: SpaceFacts
+    b: SpaceFacts
+    differences: tuple[float, ...]
+    draws: np.ndarray
+    test: SignTest | None
+
+
+def contrast_all(
+    cube: Cube, spaces: Sequence[SpaceFacts], *, without: frozenset[str], family: Family, seed: int
+) -> tuple[Contrast, ...]:
+    """Contrasts of every two spaces of one dimension in every metric with intervals that is no control.
+
+    Args:
+        cube: numbers of one model.
+        spaces: one for each geometry and dimension of the cube, in the order of its cells.
+        without: metrics that are left out because they cannot differ.
+        family: which differences the simultaneous intervals and adjusted p-values hold over.
+        seed: of the resampling of seeds.
+    """
+    pairs = list(_pairs(cube, spaces, without, seed))
+    families: dict[Hashable, list[int]] = {}
+    for place, pair in enumerate(pairs):
+        families.setdefault("all" if family == "all" else (pair.metric, pair.a.dim), []).append(place)
+    wide: dict[int, Interval] = {}
+    adjusted: dict[int, float] = {}
+    for places in families.values():
+        wide |= zip(places, simultaneous_intervals(np.stack([pairs[i].draws for i in places])), strict=True)
+        p_values = {i: test.p_value for i in places if (test := pairs[i].test) is not None}
+        if p_values:
+            adjusted |= zip(p_values, holm(list(p_values.values())).tolist(), strict=True)
+    return tuple(
+        Contrast(
+            metric=pair.metric,
+            dim=pair.a.dim,
+            a=pair.a.geometry,
+            b=pair.b.geometry,
+            difference=float(np.mean(pair.differences)),
+            interval=percentile_interval(pair.draws),
+            simultaneous=wide[place],
+            test=pair.test,
+            adjusted_p=adjusted.get(place),
+            one_space=pair.a.counts_as_one_with(pair.b),
+        )
+        for place, pair in enumerate(pairs)
+    )
+
+
+def _pairs(cube: Cube, spaces: Sequence[SpaceFacts], without: frozenset[str], seed: int) -> Iterator[_Pair]:
+    """Pairs of different spaces, each with its own stream of random numbers for the resampling of seeds."""
+    (model,) = cube.models
+    streams: dict[Hashable, int] = {}
+    for a, b in combinations(spaces, 2):
+        if a.dim != b.dim or a.identity == b.identity:
+            continue
+        runs = list(zip(cube.cells[model, a.geometry, a.dim], cube.cells[model, b.geometry, b.dim], strict=True))
+        for metric in runs[0][0].draws:
+            if metric not in runs[0][1].draws or metric in without or find_metric(metric).control:
+                continue
+            stream = streams.setdefault((metric, a.dim, a.identity, b.identity), len(streams))
+            draws = [x.draws[metric] - y.draws[metric] for x, y in runs]
+            paired = crossed_draws(draws, seed=(seed, stream)) if len(draws) > 1 else draws[0]
+            differences = tuple(x.metrics[metric] - y.metrics[metric] for x, y in runs)
+            yield _Pair(metric, a, b, differences, paired, _test(metric, runs))
+
+
+def _test(metric: str, runs: Sequence[tuple[Entry, Entry]]) -> SignTest | None:
+    """The sign test of item-wise differences, means over seeds."""
+    rowwise = all(metric in each.rows for pair in runs for each in pair)
+    if not (rowwise and find_metric(metric).discrete):
+        return None
+    return sign_test(np.mean([x.rows[metric] - y.rows[metric] for x, y in runs], axis=0))

@@ -1,0 +1,144 @@
+"""Scores as text: CSV, JSON, Markdown and LaTeX."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from hiergeo._core import extras
+from hiergeo.evaluation.metrics import find_metric
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One entry of a table: the value, what stands behind it in parentheses or after ±, and whether it is best."""
+
+    value: str = ""
+    detail: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: its corner, column heads, and rows of a label and figures."""
+
+    corner: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Figure, ...]], ...]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with a true minus sign."""
+    return minus(f"{value:.{digits}f}")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference: a figure with its sign, also where it is positive."""
+    return f"{'+' if value > 0 else ''}{number(value, digits)}"
+
+
+def minus(text: str) -> str:
+    """Digits with a true minus sign."""
+    return text.replace("-", "−")
+
+
+def markdown(grid: Grid) -> str:
+    """The table in Markdown; best figures are bold."""
+
+    def written(figure: Figure) -> str:
+        if figure.detail.startswith("±"):
+            text = f"{figure.value} {figure.detail}"
+            return f"**{text}**" if figure.best else text
+        return f"{f'**{figure.value}**' if figure.best else figure.value} {figure.detail}".strip()
+
+    rows = [(find_metric(name).label, *map(written, figures)) for name, figures in grid.rows]
+    return markdown_table((grid.corner, *grid.heads), rows)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, numbers aligned right."""
+    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def latex(grid: Grid) -> str:
+    """The table as a LaTeX tabular with booktabs rules; best figures are bold."""
+
+    def written(figure: Figure) -> str:
+        if not figure.value:
+            return "--"
+        value = rf"\mathbf{{{figure.value}}}" if figure.best else figure.value
+        if figure.detail.startswith("±"):
+            return rf"${value} \pm {figure.detail[2:]}$".replace("−", "-")
+        bounds = figure.detail.strip("()").replace(" to ", ",\\,")
+        return f"${value}$ {{\\small $[{bounds}]$}}".replace("−", "-") if bounds else f"${value}$".replace("−", "-")
+
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * len(grid.heads)}}}",
+        r"\toprule",
+        latex_row(map(latex_text, (grid.corner, *grid.heads))),
+        r"\midrule",
+        *(latex_row((_latex_label(name), *map(written, figures))) for name, figures in grid.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines)
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def latex_text(text: str) -> str:
+    """Text with LaTeX's special characters escaped."""
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def latex_row(entries: Iterable[str]) -> str:
+    r"""A row of a tabular; it begins with an empty group, since ``\\`` and rules take ``[`` and ``*`` as arguments."""
+    return "{}" + " & ".join(entries) + r" \\"
+
+
+def _latex_label(metric: str) -> str:
+    label = find_metric(metric).label
+    return r"$\tau_d$" + latex_text(label[5:]) if label.startswith("tau_d") else latex_text(label)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """CSV with a header; numbers are written so that they read back exactly, None as an empty field."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([repr(float(cell)) if isinstance(cell, float) else cell for cell in row] for row in rows)
+    return text.getvalue().rstrip("\n")
+
+
+def json_text(value: Any) -> str:
+    """JSON in which NaN and infinities are null."""
+    return json.dumps(plain(value), indent=2)
+
+
+def plain(value: Any) -> Any:
+    """Nested dicts and sequences with null for numbers that JSON has not."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def pandas() -> ModuleType:
+    """The module pandas. Raises UnavailableError where it is not installed."""
+    module: ModuleType = extras.require("pandas", "to_pandas")
+    return module

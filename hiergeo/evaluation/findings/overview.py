@@ -1,0 +1,243 @@
+"""What a comparison or a study found, computed once: scores, leaders, contrasts and cautions."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from hiergeo.evaluation.findings import exports
+from hiergeo.evaluation.findings.contrasts import Contrast, SpaceFacts
+from hiergeo.evaluation.findings.cube import Cube, Score
+from hiergeo.evaluation.metrics import SMALL_SAMPLE, find_metric
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Kind = Literal["small sample", "few seeds", "flat", "learning rates", "collapse", "training", "leakage"]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A reason to read results with care.
+
+    Attributes:
+        kind: what it is about.
+        subjects: metrics or geometries that it concerns.
+        message: one sentence.
+    """
+
+    kind: Kind
+    subjects: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Numbers of one model and what they say about its spaces.
+
+    Attributes:
+        cube: the numbers.
+        spaces: one for each geometry and dimension, in the order of the cube's cells.
+        contrasts: differences of every two spaces that are not charts of one.
+        shared: metrics that are equal in all spaces by construction.
+        cautions: reasons for care.
+    """
+
+    cube: Cube
+    spaces: tuple[SpaceFacts, ...]
+    contrasts: tuple[Contrast, ...] = ()
+    shared: frozenset[str] = frozenset()
+    cautions: tuple[Caution, ...] = field(default=())
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Dimensions."""
+        return self.cube.dims
+
+    def geometries(self, dim: int) -> tuple[str, ...]:
+        """Geometries at a dimension."""
+        return tuple(each.geometry for each in self.spaces if each.dim == dim)
+
+    def metrics(self, dim: int) -> tuple[str, ...]:
+        """Metrics with intervals at a dimension, in the order in which they first appear."""
+        return self.cube.select(dim=dim).resampled
+
+    @cached_property
+    def twins(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of geometries that are charts of one space."""
+        groups: dict[object, dict[str, None]] = {}
+        for each in self.spaces:
+            groups.setdefault(each.identity, {})[each.geometry] = None
+        return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+    def charts(self, geometry: str) -> tuple[str, ...]:
+        """The geometry and the other charts of its space."""
+        return next((group for group in self.twins if geometry in group), (geometry,))
+
+    def score(self, metric: str, geometry: str, dim: int) -> Score | None:
+        """A metric in a geometry; None where it has no interval there."""
+        entries = self.cube.cells.get((self.cube.models[0], geometry, dim), ())
+        if not entries or metric not in entries[0].draws:
+            return None
+        return self.cube.score(metric, geometry, dim)
+
+    def is_best(self, metric: str, geometry: str, dim: int) -> bool:
+        """Whether the geometry leads in the metric."""
+        return geometry in self.leaders(metric, dim)
+
+    def span(self, metric: str, dim: int) -> tuple[float, float]:
+        """The smallest and the largest bound or seed value of a metric over all geometries of a dimension."""
+        scores = [score for geometry in self.geometries(dim) if (score := self.score(metric, geometry, dim))]
+        low = min(min(*_bounds(score), *score.seeds) for score in scores)
+        return low, max(max(*_bounds(score), *score.seeds) for score in scores)
+
+    def contrasts_of(self, metric: str, dim: int) -> tuple[Contrast, ...]:
+        """The contrasts of a metric at a dimension."""
+        return tuple(each for each in self.contrasts if (each.metric, each.dim) == (metric, dim))
+
+    def reach(self, metric: str, dim: int) -> float:
+        """The largest distance from 0 of any bound of those contrasts."""
+        return max(max(abs(bound) for bound in each.simultaneous) for each in self.contrasts_of(metric, dim)) or 1.0
+
+    def leaders(self, metric: str, dim: int) -> tuple[str, ...]:
+        """The geometries that win against every other space, all counting as one space; empty where none does."""
+        return self._leaders.get((metric, dim), ())
+
+    @property
+    def has_leaders(self) -> bool:
+        """Whether some geometry leads in some metric."""
+        return bool(self._leaders)
+
+    def winner(self, metric: str, dim: int) -> str | None:
+        """The leader with the best value; None where there is none."""
+        leaders = self.leaders(metric, dim)
+        return max(leaders, key=lambda spec: self._merit(metric, spec, dim)) if leaders else None
+
+    def closest_rival(self, metric: str, dim: int) -> Contrast | None:
+        """The geometry with the best value against the rival that it is least surely ahead of; None without rivals."""
+        held = self.contrasts_of(metric, dim)
+        if not held:
+            return None
+        named = dict.fromkeys(spec for spec in self.geometries(dim) for each in held if spec in (each.a, each.b))
+        best = max(named, key=lambda spec: self._merit(metric, spec, dim))
+        seen = [each.seen_from(best) for each in held if best in (each.a, each.b)]
+        others = [each for each in seen if not each.one_space] or seen
+        smaller_wins = find_metric(metric).higher_is_better is False
+        return min(others, key=lambda each: -each.interval.high if smaller_wins else each.interval.low)
+
+    def _merit(self, metric: str, geometry: str, dim: int) -> float:
+        """The value of a metric, turned round where smaller is better."""
+        value = self._value(metric, geometry, dim)
+        return -value if find_metric(metric).higher_is_better is False else value
+
+    @property
+    def decided(self) -> tuple[Contrast, ...]:
+        """The contrasts that name a winner."""
+        return tuple(each for each in self.contrasts if each.winner is not None)
+
+    def to_pandas(self) -> "DataFrame":
+        """Scores as a data frame, one row a geometry, dimension and metric; needs pandas."""
+        header, rows = self._long()
+        return exports.pandas().DataFrame(list(rows), columns=list(header))
+
+    def to_csv(self) -> str:
+        """Scores as CSV, one line a geometry, dimension and metric, unrounded; `best` is 1 for leaders.
+
+        Without seeds `low` and `high` bound the 95 % interval; with seeds: mean and standard deviation over them.
+        """
+        return exports.csv_text(*self._long())
+
+    def to_markdown(self) -> str:
+        """A table for each dimension, metrics down and geometries across; best figures are bold."""
+        return "\n\n".join(map(exports.markdown, self._grids()))
+
+    def to_latex(self) -> str:
+        """The same tables for LaTeX with the package booktabs."""
+        return "\n\n".join(map(exports.latex, self._grids()))
+
+    @cached_property
+    def _leaders(self) -> dict[tuple[str, int], tuple[str, ...]]:
+        """(metric, dim) -> leaders."""
+        places = dict.fromkeys((each.metric, each.dim) for each in self.contrasts)
+        return {place: found for place in places if (found := self._leading(*place))}
+
+    def _leading(self, metric: str, dim: int) -> tuple[str, ...]:
+        held = self.contrasts_of(metric, dim)
+        spaces = [each for each in self.spaces if each.dim == dim]
+        leading: set[str] = set()
+        for space in spaces:
+            own = [each for each in held if space.geometry in (each.a, each.b) and not each.one_space]
+            if own and all(each.winner == space.geometry for each in own):
+                leading |= set(self.charts(space.geometry))
+        return tuple(each.geometry for each in spaces if each.geometry in leading)
+
+    def _value(self, metric: str, geometry: str, dim: int) -> float:
+        score = self.score(metric, geometry, dim)
+        assert score is not None
+        return score.value
+
+    def _long(self) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
+        """Header and rows of the scores."""
+        if len(self.cube.seeds) > 1:
+            return ("dim", "geometry", "metric", "mean", "deviation", "best"), self._rows(several=True)
+        return ("geometry", "metric", "value", "low", "high", "best"), self._rows(several=False)
+
+    def _rows(self, *, several: bool) -> Iterator[tuple[object, ...]]:
+        for space in self.spaces:
+            for metric in self.cube.cells[self.cube.models[0], space.geometry, space.dim][0].metrics:
+                score = self.cube.score(metric, space.geometry, space.dim)
+                assert score is not None
+                best = int(self.is_best(metric, space.geometry, space.dim))
+                if several:
+                    yield space.dim, space.geometry, metric, score.value, score.spread, best
+                else:
+                    yield space.geometry, metric, score.value, *(score.interval or (None, None)), best
+
+    def _grids(self) -> Iterator[exports.Grid]:
+        model = self.cube.models[0]
+        best = {(model, spec, dim, name) for (name, dim), specs in self._leaders.items() for spec in specs}
+        return self.cube.grids(best, plain=len(self.cube.seeds) > 1 or len(self.spaces) == 1)
+
+
+def _bounds(score: Score) -> tuple[float, float]:
+    assert score.interval is not None
+    return score.interval
+
+
+def small_samples(cube: Cube) -> Iterator[Caution]:
+    """A caution about metrics that are measured on too few items for bootstrap intervals, if there are any."""
+    return few_items(pair for entry in cube.entries for pair in entry.items.items())
+
+
+def few_items(counts: Iterable[tuple[str, int]]) -> Iterator[Caution]:
+    """The caution of `small_samples` from metrics and the numbers of items that they are measured on."""
+    groups: dict[tuple[int, str], dict[str, None]] = {}
+    for metric, count in counts:
+        if count < SMALL_SAMPLE:
+            groups.setdefault((count, find_metric(metric).unit), {})[metric] = None
+    if groups:
+        named = (
+            f"{count} {unit} for {', '.join(find_metric(metric).label for metric in metrics)}"
+            for (count, unit), metrics in groups.items()
+        )
+        message = (
+            f"Small sample: {'; '.join(named)}. 95 % bootstrap intervals of fewer than {SMALL_SAMPLE} items hold less "
+            "than 95 % of the time (79 to 91 % at 10 items): differences are provisional."
+        )
+        subjects = tuple(dict.fromkeys(metric for metrics in groups.values() for metric in metrics))
+        yield Caution("small sample", subjects, message)
+
+
+def flat_spaces(spaces: Sequence[SpaceFacts]) -> Iterator[Caution]:
+    """One caution for each dimension at which several spaces count as one because they are flat."""
+    for dim in dict.fromkeys(each.dim for each in spaces):
+        level = [each for each in spaces if each.dim == dim and each.level]
+        flat = [each.geometry for each in level if each.flat]
+        if flat and len(level) > 1:
+            named = ", ".join(each.geometry for each in level)
+            yield Caution(
+                "flat",
+                tuple(flat),
+                f"{named} count as one space, and no winner is named among them: {' and '.join(flat)} "
+                f"{'is' if len(flat) == 1 else 'are'} effectively flat at these radii.",
+            )

@@ -1,0 +1,220 @@
+"""Verdicts on a space, or on the heads trained in it, from their diagnostics: typed, with sentences."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hiergeo.evaluation.findings.contrasts import FLAT_BEND
+from hiergeo.evaluation.findings.exports import minus
+
+HUGE = 1e3
+"""Relative excess of sn(r) over r above which its size is not printed."""
+
+TELLING = 0.05
+"""Smallest lead of children over random captions at which lying inside a cone is informative."""
+
+FLAT_SPREAD = 1.1
+"""Ratio of the largest to the smallest tier mean below which radii hardly distinguish tiers."""
+
+CROWDED = 0.9
+"""Share of random captions in each other's cones above which cone membership is uninformative."""
+
+SUNK = 0.5
+"""Share of captions whose cone is a half-space, because they are near the root, above which cones are uninformative."""
+
+
+@dataclass(frozen=True)
+class SpaceVerdict:
+    """What the diagnostics of one space say.
+
+    Attributes:
+        radius_spread: largest over smallest tier mean of the radii.
+        curvature: signed K; 0 for flat spaces and products.
+        bend: relative excess of sn(r) over r at the largest radius.
+        in_cone: share of children inside their parent's cone, in [0, 1].
+        in_cone_random: the same for random captions.
+    """
+
+    radius_spread: float
+    curvature: float
+    bend: float
+    in_cone: float
+    in_cone_random: float
+
+    @classmethod
+    def of(cls, diagnostics: Mapping[str, float]) -> "SpaceVerdict":
+        """The verdict on diagnostics as `hiergeo.evaluate` reports them."""
+        return cls(
+            radius_spread=diagnostics["radius_spread"],
+            curvature=diagnostics.get("curvature", 0.0),
+            bend=diagnostics.get("bend", 0.0),
+            in_cone=diagnostics["in_cone"],
+            in_cone_random=diagnostics["in_cone_random"],
+        )
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """One to three plain sentences."""
+        return tuple(self._said())
+
+    def __str__(self) -> str:
+        return " ".join(self.sentences)
+
+    def _said(self) -> Iterator[str]:
+        if self.radius_spread < FLAT_SPREAD:
+            yield (
+                f"Radii hardly differ between tiers (largest over smallest mean {self.radius_spread:.2f}): "
+                "there is little radial hierarchy to measure."
+            )
+        if self.curvature:
+            change = f"{100 * abs(self.bend):.3g} %" if abs(self.bend) < HUGE else "over a thousand times"
+            curvature = minus(f"{self.curvature:g}")
+            yield f"With K = {curvature} {circles(change, self.bend)}."
+        if self.in_cone == 0:
+            yield (
+                "Cones are uninformative here: at these radii they are too narrow to contain any caption's child. "
+                "Radii and angles can still order captions; training widens cones (hiergeo train head)."
+            )
+            return
+        inside, random = f"{100 * self.in_cone:.1f} %", f"{100 * self.in_cone_random:.1f} %"
+        shares = f"{inside} of children lie in their parent's cone, and so do {random} of random captions"
+        uninformative = self.in_cone - self.in_cone_random < TELLING
+        yield f"Cones are uninformative here: {shares}." if uninformative else f"{shares}."
+
+
+@dataclass(frozen=True)
+class HeadFacts:
+    """What a verdict reads of one trained head.
+
+    Attributes:
+        seed: seed of the head.
+        diagnostics: of the test data behind it.
+        curvature: signed K of every factor.
+        reach: sqrt(K) r of the caption farthest from the root where there is one factor with K > 0; 0 elsewhere.
+        problem: how its training failed, if it did.
+        kept_step: step of the state that was kept.
+    """
+
+    seed: int
+    diagnostics: Mapping[str, float]
+    curvature: tuple[float, ...]
+    reach: float
+    problem: str | None
+    kept_step: int
+
+
+@dataclass(frozen=True)
+class HeadsVerdict:
+    """Collapse, curvature and training of the heads of one geometry and dimension.
+
+    Attributes:
+        geometry: spec.
+        dim: dimension.
+        heads: one a seed.
+        learning_rate: what the tuning chose.
+        tried: the learning rates of the tuning; empty where there was none.
+    """
+
+    geometry: str
+    dim: int
+    heads: tuple[HeadFacts, ...]
+    learning_rate: float
+    tried: tuple[float, ...] = ()
+
+    @property
+    def collapse(self) -> dict[str, int]:
+        """Sign of collapse -> number of heads that show it, for signs that any head shows."""
+        found = [signs_of_collapse(head.diagnostics) for head in self.heads]
+        counted = {sign: sum(each[sign] for each in found) for sign in found[0]}
+        return {sign: count for sign, count in counted.items() if count}
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether any head lost its hierarchy."""
+        return bool(self.collapse)
+
+    @property
+    def curved(self) -> bool:
+        """Whether some factor has a curvature."""
+        return any(curvature != 0 for head in self.heads for curvature in head.curvature)
+
+    @property
+    def bend(self) -> float:
+        """The bend of largest size over the heads."""
+        return max((head.diagnostics["bend"] for head in self.heads), key=abs)
+
+    @property
+    def flat(self) -> bool:
+        """Whether every head measures like one in flat space although its geometry is curved."""
+        return self.curved and abs(self.bend) < FLAT_BEND
+
+    @property
+    def beyond_equator(self) -> bool:
+        """Whether points of some head lie beyond the equator of the sphere."""
+        return any(head.reach > math.pi / 2 for head in self.heads)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the training of some head failed."""
+        return any(head.problem for head in self.heads)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Plain sentences: collapse, curvature, tuning, problems."""
+        return (*self._collapse(), *self._curvature(), *self._tuning(), *self._problems())
+
+    def __str__(self) -> str:
+        return " ".join(self.sentences)
+
+    def _collapse(self) -> Iterator[str]:
+        if not self.collapse:
+            yield "No collapse."
+        for sign, count in self.collapse.items():
+            yield f"Collapse in {count} of {len(self.heads)} heads: {sign}."
+
+    def _curvature(self) -> Iterator[str]:
+        if not self.curved:
+            return
+        learnt = " and ".join(_span(values) for values in zip(*(head.curvature for head in self.heads), strict=True))
+        change = f"{abs(self.bend):.2%}" if abs(self.bend) < HUGE else "over a thousand times"
+        yield f"With K = {learnt} {circles(f'up to {change}', self.bend)}."
+        if self.beyond_equator:
+            yield "Points lie beyond the equator of the sphere, where cones widen again."
+
+    def _tuning(self) -> Iterator[str]:
+        for end, word in ((min, "smallest"), (max, "largest")):
+            if self.tried and self.learning_rate == end(self.tried):
+                yield f"Its learning rate, {self.learning_rate:g}, is the {word} of those that were tried."
+
+    def _problems(self) -> Iterator[str]:
+        for head in self.heads:
+            if head.problem:
+                yield f"Seed {head.seed}: {head.problem}; it counts with the state of step {head.kept_step}."
+
+
+def signs_of_collapse(diagnostics: Mapping[str, float]) -> dict[str, bool]:
+    """Signs of collapse in one head, each with whether it is present."""
+    return {
+        f"over {CROWDED:.0%} of random captions lie in each other's cones": diagnostics["in_cone_random"] > CROWDED,
+        f"over {SUNK:.0%} of captions are so near to the root that their cone is a half-space": (
+            diagnostics.get("aperture_root", 0.0) > SUNK
+        ),
+        f"radii hardly differ between tiers (largest over smallest mean below {FLAT_SPREAD:g})": (
+            diagnostics["radius_spread"] < FLAT_SPREAD
+        ),
+    }
+
+
+def circles(change: str, bend: float) -> str:
+    """The effect of the curvature at the largest radius, which differs from flat space by `change`, in words."""
+    longer, more = ("longer", "more") if bend > 0 else ("shorter", "less")
+    said = f"a circle of the largest radius is {change} {longer} than a flat one"
+    if abs(bend) < FLAT_BEND:
+        return f"{said}: effectively flat, treat it as Euclidean"
+    return f"{said}: specific captions have that much {more} room to spread"
+
+
+def _span(values: Sequence[float]) -> str:
+    """One number where all agree to three digits, else the two ends."""
+    ends = [minus(f"{value:.3g}") for value in (min(values), max(values))]
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"

@@ -1,0 +1,190 @@
+"""How far apart two classes of a tree are: the metrics of hierarchical classification.
+
+With A(x) the ancestors of a class x, without x and with the root, p the predicted class and t the true one:
+
+    tie          number of edges between p and t
+    lca          |A(p)| - |A(p) & A(t)| + 1: how many levels above p their lowest common ancestor is; 1 where p = t
+    jaccard      |A(p) & A(t)| / |A(p) | A(t)|
+    h_precision  |A(p) & A(t)| / |A(p)|
+    h_recall     |A(p) & A(t)| / |A(t)|
+
+The root has no ancestors: a fraction of nothing is 1 where p = t and 0 otherwise.
+
+Source: the evaluation of HyCoCLIP (Pal et al., ICLR 2025), which measures ImageNet predictions so.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, final
+
+import numpy as np
+
+from hiergeo._core.errors import InputError
+
+TREE_METRICS = ("tie", "lca", "jaccard", "h_precision", "h_recall")
+"""The metrics of `tree_scores`. Of `tie` and `lca` less is better."""
+
+SHOWN = 5
+"""Nodes that an error names before it only counts."""
+
+
+@final
+class Tree:
+    """A rooted tree of named nodes.
+
+    Args:
+        edges: pairs (child, parent) of names, which can be anything hashable; an edge may be repeated.
+
+    Attributes:
+        nodes: the names, in order of first appearance.
+        root: the name of the root.
+
+    Raises:
+        InputError: no edges, something that is no pair, a node with two parents, a cycle, or several roots; names them.
+    """
+
+    def __init__(self, edges: Iterable[Any]) -> None:
+        parent_of = _parents(edges)
+        self.nodes: tuple[Hashable, ...] = tuple(dict.fromkeys([*parent_of, *parent_of.values()]))
+        self._place = {node: place for place, node in enumerate(self.nodes)}
+        roots = [node for node in self.nodes if node not in parent_of]
+        if len(roots) > 1:
+            raise InputError(f"a tree has one root, and this one has {len(roots)}: {quoted_names(roots)}.")
+        above = [self._place[parent_of.get(node, node)] for node in self.nodes]
+        self._up, self._depth = _lifts(np.array(above, dtype=np.int64))
+        lost = np.flatnonzero(self._up[-1] != (self._place[roots[0]] if roots else -1))
+        if len(lost):
+            raise InputError(
+                f"the tree has a cycle: {quoted_names([self.nodes[self._up[-1][lost[0]]]])} is its own ancestor."
+            )
+        self.root = roots[0]
+
+    def __contains__(self, node: object) -> bool:
+        return node in self._place
+
+    def places(self, classes: Iterable[Hashable]) -> np.ndarray:
+        """Positions in `nodes`, (n,) int64. Raises InputError for classes that are not in the tree; names them."""
+        listed = _listed(classes, "classes")
+        missing = [each for each in dict.fromkeys(listed) if each not in self._place]
+        if missing:
+            raise InputError(f"{len(missing)} classes are not in the tree: {quoted_names(missing)}.")
+        return np.array([self._place[each] for each in listed], dtype=np.int64)
+
+    def depths(self, classes: Iterable[Hashable]) -> np.ndarray:
+        """Number of edges up to the root, (n,) int64. Raises InputError as `places`."""
+        return self._depth[self.places(classes)]
+
+    def compare(self, predicted: Iterable[Hashable], true: Iterable[Hashable]) -> dict[str, np.ndarray]:
+        """The metrics of each item, name -> (n,) float64, names as in `TREE_METRICS`.
+
+        Raises:
+            InputError: no items, predicted and true classes of different number, or classes that are not in the tree.
+        """
+        predicted, true = _listed(predicted, "predicted"), _listed(true, "true")
+        if len(predicted) != len(true):
+            raise InputError(
+                f"there are {len(predicted)} predicted and {len(true)} true classes: give as many of each."
+            )
+        if not predicted:
+            raise InputError("there are no predictions to score: predicted and true are empty.")
+        pairs = np.stack([self.places(predicted), self.places(true)])
+        distinct, which = np.unique(pairs, axis=1, return_inverse=True)
+        return {name: values[which.reshape(-1)] for name, values in self.between(*distinct).items()}
+
+    def between(self, p: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
+        """The same of positions in `nodes`, both (n,) int64."""
+        above, below, met = self._depth[p], self._depth[t], self._depth[self._meeting(p, t)]
+        common = np.minimum(met + 1, np.minimum(above, below)).astype(np.float64)
+        same = (p == t).astype(np.float64)
+
+        def share(of: np.ndarray) -> np.ndarray:
+            return np.divide(common, of, out=same.copy(), where=of > 0)
+
+        return {
+            "tie": (above + below - 2 * met).astype(np.float64),
+            "lca": above - common + 1,
+            "jaccard": share(above + below - common),
+            "h_precision": share(above),
+            "h_recall": share(below),
+        }
+
+    def _meeting(self, p: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """The lowest nodes that are above both or equal to one of them, by jumps of powers of two."""
+        deep, other = np.where(self._depth[p] >= self._depth[t], (p, t), (t, p))
+        ahead = self._depth[deep] - self._depth[other]
+        for power, jump in enumerate(self._up):
+            deep = np.where(ahead >> power & 1, jump[deep], deep)
+        for jump in reversed(self._up):
+            apart = jump[deep] != jump[other]
+            deep, other = np.where(apart, jump[deep], deep), np.where(apart, jump[other], other)
+        return np.where(deep == other, deep, self._up[0][deep])
+
+
+def tree_scores(
+    predicted: Iterable[Hashable], true: Iterable[Hashable], edges: Tree | Iterable[Any]
+) -> dict[str, float]:
+    """How far predictions miss in a tree: the means over items of the metrics of this module.
+
+    Args:
+        predicted: n classes, nodes of the tree.
+        true: n classes.
+        edges: pairs (child, parent), or a tree made of them.
+
+    Returns:
+        ``tie``, ``lca`` (both smaller is better), ``jaccard``, ``h_precision`` and ``h_recall`` in [0, 1].
+
+    Raises:
+        InputError: edges that are no tree, classes that are not in it, no items, or as many as differ.
+    """
+    tree = edges if isinstance(edges, Tree) else Tree(edges)
+    return {name: float(values.mean()) for name, values in tree.compare(predicted, true).items()}
+
+
+def _parents(edges: Iterable[Any]) -> dict[Hashable, Hashable]:
+    """Child -> parent."""
+    parent_of: dict[Hashable, Hashable] = {}
+    for number, edge in enumerate(_listed(edges, "edges")):
+        edge = edge.tolist() if isinstance(edge, np.ndarray) else edge
+        if isinstance(edge, str) or not isinstance(edge, Sequence) or len(edge) != 2:
+            raise InputError(f"edge {number} (the first is 0) is {edge!r}: give pairs (child, parent).")
+        child, parent = edge
+        try:
+            before = parent_of.setdefault(child, parent)
+            hash(parent)
+        except TypeError as error:
+            raise InputError(f"edge {number} (the first is 0) joins {edge!r}: names must be hashable.") from error
+        if before != parent:
+            raise InputError(
+                f"the node {quoted_names([child])} has two parents in the tree, {quoted_names([before, parent])}."
+            )
+    if not parent_of:
+        raise InputError("the tree has no edges: give pairs (child, parent).")
+    return parent_of
+
+
+def _listed(values: Any, what: str) -> list[Any]:
+    if isinstance(values, str | bytes) or not (hasattr(values, "tolist") or isinstance(values, Iterable)):
+        raise InputError(f"{what} must be a list, not {type(values).__name__}.")
+    found = values.tolist() if hasattr(values, "tolist") else list(values)
+    if not isinstance(found, list):
+        raise InputError(f"{what} must be a list, not a single value.")
+    try:
+        for value in found if what != "edges" else ():
+            hash(value)
+    except TypeError as error:
+        raise InputError(f"{what} must be a list of names, and one of them is a {type(value).__name__}.") from error
+    return found
+
+
+def _lifts(above: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Ancestors 1, 2, 4, ... steps up, at least as many steps as there are nodes, and the depth of every node."""
+    up, depth = [above], (above != np.arange(len(above))).astype(np.int64)
+    while 1 << (len(up) - 1) < len(above):
+        depth = depth + depth[up[-1]]
+        up.append(up[-1][up[-1]])
+    return up, depth
+
+
+def quoted_names(nodes: Sequence[Hashable]) -> str:
+    """The first `SHOWN` nodes in quotation marks, and how many more there are."""
+    more = f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else ""
+    return ", ".join(f"'{node}'" for node in nodes[:SHOWN]) + more

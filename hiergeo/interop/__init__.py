@@ -1,7 +1,0 @@
-"""Exchange with other tools: results in the shape of CLIP_benchmark, and heads on the Hugging Face hub."""
-
-from hiergeo.interop.cards import head_card, write_card
-from hiergeo.interop.clip_benchmark import to_clip_benchmark
-from hiergeo.interop.heads import from_pretrained, push_to_hub
-
-__all__ = ["from_pretrained", "head_card", "push_to_hub", "to_clip_benchmark", "write_card"]

@@ -1,0 +1,33 @@
+"""The explorer: a collection of captions and pictures, seen through several models and geometries, in a browser."""
+
+from hiergeo.report.explorer.app import create_explorer
+from hiergeo.report.explorer.collection import Collection, Lens, open_collection
+from hiergeo.report.explorer.demo import open_demo
+from hiergeo.report.explorer.export import Exported, check_target, export_page
+from hiergeo.report.explorer.mapping import Map, build_map
+from hiergeo.report.explorer.moved import compare
+from hiergeo.report.explorer.movers import Moved
+from hiergeo.report.explorer.service import Explorer
+from hiergeo.report.explorer.survey import Survey, survey_of
+from hiergeo.report.explorer.thumbnails import Thumbnails
+from hiergeo.report.explorer.tiers import Tiers
+
+__all__ = [
+    "Collection",
+    "Explorer",
+    "Exported",
+    "Lens",
+    "Map",
+    "Moved",
+    "Survey",
+    "Thumbnails",
+    "Tiers",
+    "build_map",
+    "check_target",
+    "compare",
+    "create_explorer",
+    "export_page",
+    "open_collection",
+    "open_demo",
+    "survey_of",
+]

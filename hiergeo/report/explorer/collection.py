@@ -1,0 +1,253 @@
+"""What is explored: the items of one or several indexes, seen through every model and geometry that is named."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hiergeo import datasets, search
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import path_of
+from hiergeo._core.text import shortened
+from hiergeo.datasets import Hierarchy
+from hiergeo.geometry import Space
+from hiergeo.report.explorer.conversion import index_of
+from hiergeo.report.explorer.thumbnails import Thumbnails, name_of_image
+from hiergeo.report.explorer.tiers import Tiers
+from hiergeo.search import Index
+from hiergeo.search.shards import Labels
+
+MOST_LENSES = 8
+"""Lenses of one collection."""
+
+OF_FILES = ("head", "hycoclip", "meru", "npz")
+"""Kinds of models whose spec is the path of a file or folder."""
+
+PATH = re.compile(r"^[/~.]|//|\\|/[~.]")
+"""What tells a path of this machine from the name of a model, such as ``openai/clip-vit-base-patch32``."""
+
+SHOWN = 60
+"""Characters of a caption that a message quotes."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """One index seen in one geometry.
+
+    Attributes:
+        key: its place in the collection, from "0" on, which names it in URLs.
+        title: such as "tiny · lorentz:-1"; unique in the collection.
+        source: name of its index, without the folders above it.
+        index: the items.
+        space: where they are measured.
+    """
+
+    key: str
+    title: str
+    source: str
+    index: Index
+    space: Space
+
+    @property
+    def spec(self) -> str:
+        """The geometry, as questions to the index name it."""
+        return self.space.geometry.spec
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """Items seen through one lens or several. All indexes hold the same items under the same ids.
+
+    Attributes:
+        title: what the collection is called.
+        lenses: at least one, at most `MOST_LENSES`.
+        tiers: of the captions; None if unknown.
+        hierarchy: the dataset that the captions are from; None if unknown.
+        pictures: of the items; None for a collection without.
+        examples: texts that are worth a first query.
+    """
+
+    title: str
+    lenses: tuple[Lens, ...]
+    tiers: Tiers | None = None
+    hierarchy: Hierarchy | None = None
+    pictures: Thumbnails | None = None
+    examples: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Index:
+        """The index that ids and captions are read from."""
+        return self.lenses[0].index
+
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        """The distinct indexes, in the order of the lenses."""
+        return tuple({id(lens.index): lens.index for lens in self.lenses}.values())
+
+    def lens(self, key: str) -> Lens | None:
+        """The lens of a key; None if there is none."""
+        return next((lens for lens in self.lenses if lens.key == key), None)
+
+
+def open_collection(
+    sources: Sequence[str | Path],
+    geometries: Sequence[str] = (),
+    *,
+    images: Path | None = None,
+    data: str | None = None,
+    split: str = "test",
+    device: str = "auto",
+) -> Collection:
+    """Open indexes as one collection.
+
+    Args:
+        sources: over the same items, each by another model or head: folders of indexes, or ``.npz`` files of embeddings
+            as ``hiergeo embed`` writes them, of which an index is made in the cache.
+        geometries: specs; every index is seen in each of them; without any, in its own geometry.
+        images: a folder below which pictures of the items may be shown; beside it, only those below the indexes are.
+        data: name of the dataset that gives the tiers of captions.
+        split: of that dataset.
+        device: where the models of the indexes embed queries.
+
+    Raises:
+        InputError: no source or too many lenses, indexes of different items, or a geometry that does not fit one.
+        UnavailableError: there is no index, or a shard of it is damaged.
+    """
+    if not sources:
+        raise InputError("there is nothing to explore: name the folder of an index or an .npz file, or --demo.")
+    named = [_opened(path_of(source), device) for source in sources]
+    return collect(named, geometries, images=images, data=data, split=split)
+
+
+def _opened(source: Path, device: str) -> tuple[str, Index]:
+    """An index with its name."""
+    if source.suffix.lower() == ".npz":
+        return source.stem, search.open(index_of(source), device=device)
+    return source.resolve().name, search.open(source, device=device)
+
+
+def collect(
+    named: Sequence[tuple[str, Index]],
+    geometries: Sequence[str] = (),
+    *,
+    images: Path | None = None,
+    data: str | None = None,
+    split: str = "test",
+) -> Collection:
+    """The collection of open indexes, each with its name; arguments and errors as for `open_collection`."""
+    lenses = lenses_of(named, geometries)
+    first = named[0][1]
+    if not len(first):
+        raise InputError(f"{named[0][0]} is empty: add items before exploring it.")
+    for name, other in named[1:]:
+        check_same(named[0], (name, other))
+    hierarchy = None if data is None else datasets.load(data, split)
+    return Collection(
+        " and ".join(dict.fromkeys(name for name, _ in named)),
+        lenses,
+        None if hierarchy is None else Tiers(hierarchy, first),
+        hierarchy,
+        Thumbnails([index for _, index in named], images),
+    )
+
+
+def lenses_of(named: Sequence[tuple[str, Index]], geometries: Sequence[str]) -> tuple[Lens, ...]:
+    """A lens for every index and geometry, with distinct titles.
+
+    Raises:
+        InputError: there would be too many, or a geometry does not fit an index.
+    """
+    count = len(named) * max(1, len(geometries))
+    if count > MOST_LENSES:
+        raise InputError(
+            f"{len(named)} sources in {len(geometries)} geometries are {count} views: at most {MOST_LENSES}."
+        )
+    seen = [(name, index, index.chosen(spec)) for name, index in named for spec in geometries]
+    seen = seen or [(name, index, index.space) for name, index in named]
+    models = [model_of(index) or name for name, index in named]
+    plain = len(set(models)) == len(models)
+    lenses: list[Lens] = []
+    titles: Counter[str] = Counter()
+    for place, (name, index, space) in enumerate(seen):
+        model = model_of(index)
+        who = (model or name) if plain else name if model is None or model == name else f"{name} ({model})"
+        title = f"{who} · {space.geometry.spec}"
+        titles[title] += 1
+        number = f" ({titles[title]})" if titles[title] > 1 else ""
+        lenses.append(Lens(str(place), title + number, name, index, space))
+    return tuple(lenses)
+
+
+def model_of(index: Index) -> str | None:
+    """What to call the model of an index: its spec, with the last part alone of a path in it; None if unknown."""
+    facts = index.encoder.facts
+    if facts is None:
+        return None
+    return "@".join(map(_shown, facts.name.split("@")))
+
+
+def _shown(spec: str) -> str:
+    kind, colon, rest = spec.partition(":")
+    if kind in OF_FILES:
+        return f"{kind}{colon}{_last(rest)}"
+    return ":".join(_last(part) if PATH.search(part) else part for part in spec.split(":"))
+
+
+def _last(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def check_same(one: tuple[str, Index], other: tuple[str, Index]) -> None:
+    """Raise InputError, naming the first difference, unless two indexes hold the same items under the same ids.
+
+    Items are the same if they have the same caption or, where both have none, the same name of an image: folders may
+    have been moved.
+    """
+    (name, first), (named, second) = one, other
+    ids, captions = _digests(first)
+    theirs, held = _digests(second)
+    if not np.array_equal(ids, theirs):
+        odd = int(np.setxor1d(ids, theirs)[0])
+        has, lacks = (name, named) if odd in ids else (named, name)
+        raise InputError(f"{has} holds an item {odd} and {lacks} does not: explore indexes of the same items together.")
+    differing = ids[captions != held]
+    if len(differing):
+        item = torch.from_numpy(differing[:1])
+        told = [shortened(_named(index.store.labels(item)), SHOWN) for index in (first, second)]
+        raise InputError(
+            f"item {int(item[0])} is '{told[0]}' in {name} and '{told[1]}' in {named}: "
+            f"explore indexes of the same items together."
+        )
+
+
+def _digests(index: Index) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Ids (n,), ascending, and a hash of what each is, (n,)."""
+    ids, digests = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    for some, labels in index.store.named():
+        ids.append(some)
+        digests.append(np.fromiter(map(_digest, labels.captions, labels.images), np.uint64, len(some)))
+    every = np.concatenate(ids)
+    order = every.argsort()
+    return every[order], np.concatenate(digests)[order]
+
+
+def _named(labels: Labels) -> str:
+    """What to call the one item of some labels."""
+    (caption,), (image,) = labels.captions, labels.images
+    return caption if caption is not None else "no caption" if image is None else name_of_image(image)
+
+
+def _digest(caption: str | None, image: str | None) -> int:
+    name = caption if caption is not None or image is None else name_of_image(image)
+    kind = b"\0" if name is None else b"\1" if caption is not None else b"\2"
+    raw = kind + (name or "").encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little")

@@ -1,0 +1,331 @@
+"""A collection as a folder that any web server serves: the page, and every answer about its items computed beforehand.
+
+| file | what |
+|---|---|
+| ``index.html``, ``page/`` | the page, which reads the files below ``data`` instead of asking a server |
+| ``data/collection.json`` | what is explored, and how it is stored |
+| ``data/items.json`` | ids and captions |
+| ``data/items.bin`` | uint32 numbers of pictures, int8 tiers, uint8 1 for an item of an image |
+| ``data/pictures/`` | small pictures, see `hiergeo.report.explorer.album` |
+| ``data/lens-KEY/`` | radii and half apertures, answers (see `hiergeo.report.explorer.packing`), map, tiles and audit |
+| ``data/moved-A-B.json`` | what two lenses see differently |
+| ``export.json`` | all files and their sizes |
+| ``README.md`` | what a Space of Hugging Face needs to know |
+
+The same collection gives the same bytes.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.progress import track
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Record, Whole
+from hiergeo._core.storage.files import (
+    make_folder,
+    path_of,
+    remove_leftovers,
+    retire,
+    sync_files,
+    sync_folder,
+    temporary,
+    writing,
+)
+from hiergeo._core.text import one_line, shortened
+from hiergeo.geometry import ConstantCurvature
+from hiergeo.report.explorer import album, packing, pages
+from hiergeo.report.explorer.collection import Collection, Lens
+from hiergeo.report.explorer.facts import collection_facts
+from hiergeo.report.explorer.items import read_items
+from hiergeo.report.explorer.mapping import build_map
+from hiergeo.report.explorer.moved import compare
+from hiergeo.report.explorer.survey import survey_of
+from hiergeo.report.explorer.thinning import thinned
+from hiergeo.search import Index
+from hiergeo.search.serving.limits import Limits
+
+ROOM = 2000
+"""Bytes for each item: 20 MB for 10,000 of them."""
+
+LEAST = 10_000
+"""Items whose room a smaller collection has as well."""
+
+CAPTION = 500
+"""Characters of a caption that are kept."""
+
+MOVERS, NEIGHBOURS = 50, 10
+"""Items of a comparison that are listed, and neighbours that are compared."""
+
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
+"""What the page may load: nothing but its own files."""
+
+NO_SCRIPT = '<noscript><p class="opening">The explorer needs JavaScript.</p></noscript>'
+
+SPACE = """---
+title: {title}
+sdk: static
+app_file: index.html
+---
+An explorer of embeddings in an entailment hierarchy, written by `hiergeo explore --export`. It needs no server: all of
+its answers are files. Any web server shows this folder; `python -m http.server` does so on your machine.
+"""
+"""README of a Space of Hugging Face."""
+
+NOBODY = 0xFFFFFFFF
+"""The number of the picture of an item without one."""
+
+RECORD, VERSION = "export.json", 1
+_SCHEMA = Record({"explorer": Whole(1), "files": Record(rest=Whole(0))})
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        folder: it.
+        items: that the page holds.
+        rows: items of the collection.
+        files: how many.
+        bytes: of all files.
+        pictures: how many the page holds.
+        side: longest side of the pictures, pixels; 0 without any.
+        quality: of the pictures; 0 without any.
+    """
+
+    folder: Path
+    items: int
+    rows: int
+    files: int
+    bytes: int
+    pictures: int
+    side: int
+    quality: int
+
+
+def export_page(
+    collection: Collection, folder: Path | str, *, limit: int | None = None, progress: bool = False
+) -> Exported:
+    """Write a collection as a folder for any web server; whole or not at all.
+
+    Args:
+        collection: to be shown.
+        folder: a new one, or an earlier export, which is replaced.
+        limit: items that are kept at most; None keeps all. A larger collection is thinned out evenly along the radius
+            of its first lens, so that its most general and most specific items stay, and answers are among those kept.
+        progress: draw a bar for work that outlasts a second.
+
+    Raises:
+        InputError: the folder holds something else, or there are too many items without a limit.
+        UnavailableError: the folder cannot be written; what was there is left as it was.
+    """
+    target = check_target(folder)
+    count = len(collection.first)
+    _check_count(count, limit)
+    with thinned(collection, count if limit is None else limit) as kept, _replaced(target) as scratch:
+        written = _Folder(scratch)
+        pictures = _write(kept, count, written, progress)
+        written.close()
+    return Exported(
+        target,
+        len(kept.first),
+        count,
+        len(written.sizes),
+        sum(written.sizes.values()),
+        len(pictures.pictures) if pictures else 0,
+        pictures.side if pictures else 0,
+        pictures.quality if pictures else 0,
+    )
+
+
+@final
+class _Folder:
+    """The files of an export while they are written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sizes: dict[str, int] = {}
+
+    def add(self, name: str, content: bytes) -> None:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self.sizes[name] = len(content)
+
+    def json(self, name: str, values: Any) -> None:
+        text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        self.add(f"data/{name}", text.encode("utf-8", "replace"))
+
+    def close(self) -> None:
+        """Write the record of all files, the last of them."""
+        documents.write(self.path / RECORD, {"explorer": VERSION, "files": dict(sorted(self.sizes.items()))})
+        self.sizes[RECORD] = (self.path / RECORD).stat().st_size
+
+
+def _write(collection: Collection, of: int, folder: _Folder, progress: bool) -> album.Album | None:
+    items = read_items(collection.first.store, collection.tiers)
+    captions, shown = _labels(collection.first, items.ids)
+    folder.json("items.json", {"ids": list(map(str, items.ids.tolist())), "captions": captions})
+    lenses = {}
+    for lens in track(collection.lenses, "lenses", enabled=progress):
+        lenses[lens.key] = {"thresholds": _write_lens(lens, collection, items.ids, folder)}
+    for a, b in permutations(collection.lenses, 2):
+        moved = compare(a, b, NEIGHBOURS, collection.tiers).as_dict(MOVERS)
+        folder.json(f"moved-{a.key}-{b.key}.json", _cut(moved))
+    _write_page(collection, folder)
+    kept = _write_pictures(collection, items.ids[shown].tolist(), folder)
+    numbers = {} if kept is None else kept.numbers
+    pictures = np.array([numbers.get(item, NOBODY) for item in items.ids.tolist()], "<u4")
+    columns = pictures, items.tier.astype("i1"), shown.astype("u1")
+    folder.add("data/items.bin", b"".join(column.tobytes() for column in columns))
+    stored = {
+        "chunk": packing.CHUNK,
+        "first": collection.lenses[0].key,
+        "k": packing.K,
+        "of": of,
+        "pictures": None if kept is None else {"chunk": album.CHUNK, "type": "image/webp", "side": kept.side},
+        "lenses": lenses,
+    }
+    folder.json("collection.json", _facts(collection) | {"orders": ["margin"], "stored": stored})
+    return kept
+
+
+def _write_lens(lens: Lens, collection: Collection, ids: NDArray[np.int64], folder: _Folder) -> list[float]:
+    """Write what a lens sees; returns the thresholds of its ladders."""
+    name = f"lens-{lens.key}"
+    points = lens.index.store.fetch(torch.from_numpy(ids)).points(lens.space.geometry)
+    single = isinstance(lens.space.geometry, ConstantCurvature)
+    aperture = lens.space.half_aperture(points) if single else torch.full_like(points.radius, torch.nan)
+    folder.add(
+        f"data/{name}/items.bin", b"".join(each.numpy().astype("<f4").tobytes() for each in (points.radius, aperture))
+    )
+    drawn = build_map(lens, collection.tiers)
+    folder.json(f"{name}/map.json", drawn.facts())
+    for level, x, y, _ in drawn.facts()["tiles"]:
+        folder.add(f"data/{name}/tiles/{level}-{x}-{y}.bin", drawn.tile(level, x, y))
+    folder.json(f"{name}/audit.json", survey_of(lens, collection.tiers, collection.hierarchy).as_dict())
+    packer = packing.Packer(lens, ids)
+    for number, content in enumerate(packer.chunks()):
+        folder.add(f"data/{name}/answers/{number:03d}.bin", content)
+    return packer.thresholds.tolist()
+
+
+def _write_pictures(collection: Collection, ids: Sequence[int], folder: _Folder) -> album.Album | None:
+    """Write the pictures of items in what room is left; None for a collection without."""
+    if collection.pictures is None or not len(ids):
+        return None
+    room = ROOM * max(LEAST, len(collection.first)) - sum(folder.sizes.values())
+    kept = album.album(collection.pictures, ids, room)
+    for number, content in enumerate(kept.files()):
+        folder.add(f"data/pictures/{number:03d}.bin", content)
+    return kept
+
+
+def _write_page(collection: Collection, folder: _Folder) -> None:
+    """Write the files of the page, which is told that it has no server, and the README of a Space."""
+    for name in sorted(pages.names() - {pages.INDEX}):
+        folder.add(f"page/{name}", pages.content(name))
+    html = pages.content(pages.INDEX).decode()
+    for old, new in (
+        ('data-source="live"', 'data-source="static"'),
+        (
+            '<meta charset="utf-8">',
+            f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        ),
+    ):
+        assert old in html
+        html = html.replace(old, new)
+    html = re.sub(r"<noscript>.*?</noscript>", NO_SCRIPT, html, flags=re.DOTALL)
+    folder.add("index.html", html.encode())
+    title = json.dumps(shortened(one_line(collection.title), 60), ensure_ascii=False)
+    folder.add("README.md", SPACE.format(title=title).encode("utf-8", "replace"))
+
+
+def _facts(collection: Collection) -> dict[str, Any]:
+    """What the server tells of a collection, as far as it holds without one: items are proposed, not texts."""
+    limits = Limits(k=packing.K, steps=packing.STEPS)
+    embeds = {lens.key: {"text": False, "image": False} for lens in collection.lenses}
+    return collection_facts(replace(collection, examples=()), limits, embeds)
+
+
+def _cut(value: Any) -> Any:
+    """A value of JSON whose captions are cut to `CAPTION` characters."""
+    if isinstance(value, dict):
+        return {name: _cut(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cut(held) for held in value]
+    return shortened(value, CAPTION) if isinstance(value, str) else value
+
+
+def _labels(index: Index, ids: NDArray[np.int64]) -> tuple[list[str | None], NDArray[np.bool_]]:
+    """Captions (n,), cut to `CAPTION` characters, and which items are of images (n,)."""
+    labels = index.store.labels(torch.from_numpy(ids))
+    captions = [None if caption is None else shortened(caption, CAPTION) for caption in labels.captions]
+    return captions, np.array([image is not None for image in labels.images], bool)
+
+
+def _check_count(count: int, limit: int | None) -> None:
+    if limit is not None and not 1 <= limit <= packing.MOST:
+        raise InputError(f"--limit must be a number of items from 1 to {packing.MOST:,}, not {limit:,}.")
+    if limit is None and count > packing.MOST:
+        raise InputError(
+            f"a page without a server holds up to {packing.MOST:,} items and this collection has {count:,}: keep some "
+            f"of them with --limit, such as --limit {LEAST}."
+        )
+
+
+def check_target(folder: Path | str) -> Path:
+    """The absolute path of a folder that an export can be written to: a new or empty one, or an export as it was.
+
+    Raises:
+        InputError: it is something else, or holds what no export wrote.
+    """
+    target = path_of(folder).absolute()
+    with writing(target):
+        if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+            return target
+        if not target.is_dir() or not (target / RECORD).is_file():
+            raise InputError(f"{target} is there already and is no export: choose another folder.")
+        known = documents.read(target / RECORD, _SCHEMA)["files"] | {RECORD: None}
+        for path in sorted(target.rglob("*")):
+            name = path.relative_to(target).as_posix()
+            if path.is_dir() and not path.is_symlink():
+                continue
+            if name not in known or (known[name] is not None and path.stat().st_size != known[name]):
+                raise InputError(
+                    f"{target} holds {name}, which its export did not write: choose another folder, or move it."
+                )
+    return target
+
+
+@contextmanager
+def _replaced(target: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `target` when the block ends without an error."""
+    with writing(target):
+        make_folder(target.parent)
+        remove_leftovers(target.parent)
+        scratch = temporary(target)
+        scratch.mkdir()
+        try:
+            yield scratch
+            sync_files(scratch)
+            check_target(target)
+            if target.exists():
+                retire(target)
+            scratch.rename(target)
+            sync_folder(target.parent)
+        finally:
+            with suppress(OSError):
+                shutil.rmtree(scratch)

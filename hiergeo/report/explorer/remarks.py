@@ -1,0 +1,173 @@
+"""What a survey of a space found, as sentences with their severity."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+from hiergeo.evaluation.auditing import Audit, AuditVerdict
+from hiergeo.evaluation.auditing.verdicts import Evidence, operating_finding
+from hiergeo.evaluation.findings.exports import number
+from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK
+from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
+
+Severity = Literal["fine", "note", "warning"]
+
+NARROW = 0.9
+"""Length of the mean direction from which on directions are called narrow: cosines are 0.81 on average."""
+
+EMPTY = 0.9
+"""Share of cones without another item from which on cones are called empty."""
+
+FOLLOWS = 0.25
+"""Share of the variance of the ranks of radii that the number of words explains, from which on there is a warning."""
+
+SHALLOW = 0.5
+"""Share of the variance of directions in the plane below which the map shows less than half of it."""
+
+CHANCE = f"numbers of fewer than {SMALL_SAMPLE} items can be chance"
+"""Why little is said of tiny collections."""
+
+
+@final
+@dataclass(frozen=True)
+class Remark:
+    """One finding.
+
+    Attributes:
+        kind: what it is about.
+        severity: ``fine``; ``note``: something to know; ``warning``: something that a claim of hierarchy fails on.
+        sentence: in words, with numbers.
+    """
+
+    kind: str
+    severity: Severity
+    sentence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"kind": self.kind, "severity": self.severity, "sentence": self.sentence}
+
+
+def remarks(
+    numbers: Mapping[str, float], intervals: Mapping[str, Interval], audit: Audit | None = None
+) -> Iterator[Remark]:
+    """What the numbers of a survey, and the audit if there is one, amount to.
+
+    See `hiergeo.report.explorer.survey.Survey` for their names.
+    """
+    seen = Evidence(numbers, intervals)
+    if numbers["items"] < SMALL_SAMPLE:
+        few = f"Too few items ({numbers['items']:,.0f}) to tell what a space is like: {CHANCE}."
+        yield Remark("items", "note", few)
+    if audit is not None:
+        yield _hierarchy(audit.findings, seen)
+    point = operating_finding(seen, "items")
+    yield Remark("curvature", "note" if seen.flat else "fine" if point.works else "warning", point.sentence)
+    yield _spread(seen)
+    if "cone_random" in numbers:
+        yield _cones(seen)
+    yield _directions(seen)
+    if "length_spearman" in numbers:
+        yield _length(seen)
+    elif numbers.get("word_counts") == 1:
+        yield Remark("length", "note", "Caption length: all captions have equally many words: nothing to control.")
+    if "tier_order" in numbers:
+        yield from _tiers(seen)
+    if numbers["copies"]:
+        share = numbers["copies"] / numbers["items"]
+        yield Remark(
+            "copies",
+            "note",
+            f"{numbers['copies']:,.0f} items ({100 * share:.1f} %) are copies: another one lies exactly there.",
+        )
+
+
+def _hierarchy(judged: AuditVerdict, seen: Evidence) -> Remark:
+    said, behind = judged.headline, "tier_order" in seen.numbers and _behind_words(seen)
+    if behind:
+        order, words = (number(seen.numbers[name]) for name in ("tier_order", "tier_order_words"))
+        said = f"{said} But radii order the tiers {behind} the number of words alone ({order} against {words})."
+    if judged.case in ("shuffled", "angular", "saturated"):
+        return Remark("hierarchy", "warning", said)
+    controlled = all(each.works is not False for each in judged.findings if each.kind == "length")
+    return Remark("hierarchy", "fine" if controlled and not behind else "note", said)
+
+
+def _behind_words(seen: Evidence) -> str | None:
+    """How radii order the tiers beside the number of words, in words; None where they do it better."""
+    order, words = seen.numbers["tier_order"], seen.numbers["tier_order_words"]
+    return "less well than" if order < words else "as well as" if order == words else None
+
+
+def _spread(seen: Evidence) -> Remark:
+    spread, by_tier = seen.numbers["radius_spread"], "tier_order" in seen.numbers
+    between = "tiers (largest over smallest mean" if by_tier else "items (95 % over 5 % quantile"
+    told = f"{spread:.2f}" if spread < HUGE else "over a thousand"
+    if spread < FLAT_SPREAD:
+        hardly = f"Radii hardly differ between {between} {told}): there is little radial hierarchy to see."
+        return Remark("radii", "warning", hardly)
+    return Remark("radii", "fine", f"Radii differ between {between} {told}).")
+
+
+def _cones(seen: Evidence) -> Remark:
+    inside, empty = seen.numbers["cone_random"], seen.numbers["cone_empty"]
+    held = f"the cone of an item holds {_percent(seen, 'cone_random')} of the others on average"
+    if seen.numbers["cone_saturated"] > SUNK:
+        share = f"{100 * seen.numbers['cone_saturated']:.1f} % of the cones are half-spaces"
+        return Remark("cones", "warning", f"Cones are saturated: {share}, and {held}.")
+    if inside > CROWDED:
+        return Remark("cones", "warning", f"Cones hold nearly everything: {held}, so that membership says nothing.")
+    if empty > EMPTY:
+        without = f"{_percent(seen, 'cone_empty')} of them hold no other item"
+        return Remark("cones", "warning", f"Cones are nearly empty: {without}; order items by margin or angle.")
+    return Remark("cones", "fine", f"Cones: {held}, and {_percent(seen, 'cone_empty')} of them hold no other item.")
+
+
+def _directions(seen: Evidence) -> Remark:
+    mean, share = seen.numbers["mean_direction"], seen.numbers["plane_share"]
+    shown = f"the plane of the map shows {100 * share:.1f} % of their variance around it"
+    told = f"the mean direction has length {number(mean)}, and {shown}"
+    if mean >= NARROW:
+        return Remark("directions", "warning", f"Directions are narrow: {told}.")
+    if share < SHALLOW:
+        return Remark("directions", "note", f"Directions: {told}; neighbours on the map need not be neighbours.")
+    return Remark("directions", "fine", f"Directions: {told}.")
+
+
+def _length(seen: Evidence) -> Remark:
+    (low, high), explained = seen.intervals["length_spearman"], seen.numbers["length_spearman"] ** 2
+    said = (
+        f"Caption length: radii and numbers of words have a rank correlation of {seen.told('length_spearman')}; length "
+        f"alone explains {100 * explained:.0f} % of the variance of the ranks of radii."
+    )
+    if low <= 0 <= high:
+        return Remark("length", "fine", said)
+    survives = "tier_order_equal_length" in seen.numbers and seen.above("tier_order_equal_length")
+    return Remark("length", "warning" if explained >= FOLLOWS and not survives else "note", said)
+
+
+def _tiers(seen: Evidence) -> Iterator[Remark]:
+    words, behind = number(seen.numbers["tier_order_words"]), _behind_words(seen)
+    told = f"radii order pairs of items of different tiers with {seen.told('tier_order')} (1 is right, 0 chance)"
+    severity: Severity = "warning" if not seen.above("tier_order") else "note" if behind else "fine"
+    beside = f", {behind} the number of words alone ({words})" if behind else f"; counting words does with {words}"
+    yield Remark("tiers", severity, f"Tiers: {told}{beside}.")
+    if "tier_order_equal_length" not in seen.numbers:
+        return
+    equal = f"{seen.told('tier_order_equal_length')}, over {seen.numbers['tier_pairs_equal_length']:,.0f} pairs"
+    if seen.above("tier_order_equal_length"):
+        yield Remark("tiers at equal length", "fine", f"Among captions of equally many words the order is {equal}.")
+    elif seen.below("tier_order_equal_length"):
+        said = f"Among captions of equally many words radii order the tiers the wrong way round ({equal})."
+        yield Remark("tiers at equal length", "warning", said)
+    else:
+        said = f"Among captions of equally many words their order is not distinguishable from chance ({equal})."
+        yield Remark("tiers at equal length", "warning", said)
+
+
+def _percent(seen: Evidence, name: str) -> str:
+    value = f"{100 * seen.numbers[name]:.1f} %"
+    if name not in seen.intervals:
+        return value
+    low, high = (f"{100 * bound:.1f}" for bound in seen.intervals[name])
+    return f"{value} [{low}, {high}]"

@@ -1,0 +1,296 @@
+"""A collection as a service: what its routes share, above one service of search for each index."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._version import __version__
+from hiergeo.geometry import Points
+from hiergeo.report.explorer.answers import Answers, finite, written
+from hiergeo.report.explorer.collection import Collection, Lens
+from hiergeo.report.explorer.facts import collection_facts
+from hiergeo.report.explorer.mapping import Map, build_map
+from hiergeo.report.explorer.moved import compare
+from hiergeo.report.explorer.prepared import Prepared
+from hiergeo.report.explorer.questions import Asked, Pair, Questions
+from hiergeo.report.explorer.recent import Recent
+from hiergeo.report.explorer.survey import survey_of
+from hiergeo.search import Item
+from hiergeo.search.groups import Result
+from hiergeo.search.serving import Service, Settings
+from hiergeo.search.serving.limits import Refused
+from hiergeo.search.serving.metrics import Metrics
+from hiergeo.search.serving.requests import Query, Verb
+from hiergeo.search.stores.exact import ExactStore
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+Done = TypeVar("Done")
+
+OPEN = frozenset({"/", "/page/*"})
+"""The page and its files, which hold nothing of a collection: a browser sends no token when it opens them."""
+
+ANSWERS = 1 << 25
+"""Bytes of answers that are kept."""
+
+SELECTED = 10_000
+"""Items of a selection that are listed."""
+
+
+@final
+class Explorer:
+    """A collection as a service.
+
+    Args:
+        collection: that is explored.
+        settings: of the server.
+
+    Attributes:
+        collection: that is explored.
+        settings: of the server.
+        metrics: of the server.
+        questions: what can be asked.
+        answers: how answers are written.
+    """
+
+    def __init__(self, collection: Collection, settings: Settings) -> None:
+        self.collection, self.settings = collection, dataclasses.replace(settings, open_paths=OPEN)
+        self.metrics = Metrics()
+        self.questions, self.answers = Questions(collection, settings.limits), Answers(collection)
+        self.started = time.monotonic()
+        self._prepared: Prepared | None = None
+        self._kept = Recent(ANSWERS)
+        self._facts: tuple[object, dict[str, Any]] | None = None
+        self._services = {id(index): Service(index, settings, self.metrics) for index in collection.indexes}
+
+    def warm_up(self) -> list[str]:
+        """Load the models of the indexes and make one sweep of each; an index whose model is away takes no texts.
+
+        Returns:
+            A sentence about every index that takes no texts, and one where pictures are known and none may be shown.
+        """
+        told = []
+        for key, service in self._services.items():
+            try:
+                service.engine.warm_up()
+            except HiergeoError as error:
+                settings = dataclasses.replace(self.settings, embeds=False)
+                self._services[key] = Service(service.index, settings, self.metrics)
+                told.append(f"texts and photos cannot be searched: {error}")
+            else:
+                if service.index.encoder.facts is None:
+                    told.append("texts and photos cannot be searched: an index does not say which model embedded it.")
+        if self.described()["pictures"] is False:
+            told.append("no picture of an item may be shown: name the folder of the pictures with --images.")
+        return told
+
+    def service(self, lens: Lens) -> Service:
+        """The service of the index of a lens, whose questions share sweeps."""
+        return self._services[id(lens.index)]
+
+    @property
+    def first(self) -> Service:
+        """The service of the index that ids and captions are read from."""
+        return self.service(self.collection.lenses[0])
+
+    def refresh(self) -> None:
+        """Take over what other processes have changed in any of the indexes."""
+        for service in self._services.values():
+            service.engine.refresh()
+
+    async def beside(self, task: Callable[[], Done]) -> Done:
+        """Run something that takes long, beside the event loop and the engines."""
+        return await self.first.beside(task)
+
+    async def ask(self, asked: Asked) -> list[Result]:
+        """The answers to a question.
+
+        Raises:
+            Refused: 404, it asks about an item that is not there; or as `Service.ask`.
+        """
+        await self.check_items(asked.lens, asked.question.queries)
+        return await self.service(asked.lens).ask(asked.question)
+
+    async def answered(self, verb: Verb, content: bytes) -> bytes:
+        """The answer to a GET in JSON; answers are kept for those who ask the same again of the same generation.
+
+        Args:
+            verb: what is asked.
+            content: the query string.
+
+        Raises:
+            Refused: as `Questions.of_query_string` and `ask`.
+        """
+        asked = self.questions.of_query_string(verb, content)
+        engine = self.service(asked.lens).engine
+        generation = engine.generation
+        key = asked.lens.key, generation, verb, content
+        known = None if generation is None else self._kept.get(key)
+        if known is None:
+            (given,) = await self.ask(asked)
+            known = written(self.answers.answer(asked.question.queries[0], given))
+            if generation is not None and generation == engine.generation:
+                self._kept.put(key, known)
+        return known
+
+    async def points(self, lens: Lens, queries: Sequence[Query]) -> Points:
+        """Queries as points of the space of a lens; errors as those of `ask`."""
+        await self.check_items(lens, queries)
+        return await self.service(lens).points(queries, lens.spec)
+
+    async def check_items(self, lens: Lens, queries: Sequence[Query]) -> None:
+        """Raise Refused, 404, for an item among the queries that the index of a lens does not hold any more."""
+        ids = torch.tensor([query.id for query in queries if isinstance(query, Item)], dtype=torch.int64)
+        if not len(ids):
+            return
+        await self.beside(self.service(lens).engine.refresh)
+        missing = ids[~lens.index.store.holds(ids)]
+        if len(missing):
+            raise Refused(404, f"there is no item {int(missing[0])}.", "item")
+
+    async def pairs(self, lens: Lens, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+        """Margin, angle and distance of pairs of queries, the first of each at the apex, and both radii."""
+        points = await self.points(lens, [query for pair in pairs for query in pair])
+        apex, other = points.rows(slice(0, None, 2)), points.rows(slice(1, None, 2))
+        space = lens.space
+        columns = {
+            "margin": space.margin(apex, other),
+            "angle": space.exterior_angle(apex, other),
+            "distance": space.distance(apex, other),
+            "general": apex.radius,
+            "specific": other.radius,
+        }
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+        return [dict(zip(columns, map(finite, row), strict=True)) for row in rows]
+
+    def items(self, ids: Tensor) -> list[dict[str, Any]]:
+        """Items by their ids (n,), with their radius in every lens, None in one whose index does not hold them.
+
+        Raises:
+            Refused: 404, no index holds one of them.
+        """
+        self.refresh()
+        stores = {id(index): index.store.pinned() for index in self.collection.indexes}
+        told: dict[str, dict[str, Any]] = {}
+        for lens in self.collection.lenses:
+            store = stores[id(lens.index)]
+            for item in self.through(lens, store, ids[store.holds(ids)]):
+                none = dict.fromkeys(each.key for each in self.collection.lenses)
+                told.setdefault(item["id"], item | {"radius": none})["radius"][lens.key] = item["radius"]
+        wanted = list(map(str, ids.tolist()))
+        missing = [item for item in wanted if item not in told]
+        if missing:
+            raise Refused(404, f"there is no item {missing[0]}.", "item")
+        return [told[item] for item in wanted]
+
+    def roots(self, lens: Lens, k: int) -> list[dict[str, Any]]:
+        """The k items of smallest radius."""
+        store = self.current(lens)
+        return self.through(lens, store, store.innermost(k))
+
+    def find(self, text: str, k: int) -> list[dict[str, Any]]:
+        """The k items of smallest radius whose caption contains a text."""
+        lens = self.collection.lenses[0]
+        store = self.current(lens)
+        return self.through(lens, store, store.matching(text, k))
+
+    def current(self, lens: Lens) -> ExactStore:
+        """The items of a lens as they are now, whatever changes while they are read."""
+        self.service(lens).engine.refresh()
+        return lens.index.store.pinned()
+
+    def through(self, lens: Lens, store: ExactStore, ids: Tensor) -> list[dict[str, Any]]:
+        """Items of a store by their ids (n,), with their radius in a lens."""
+        radii = store.fetch(ids).radius(lens.space.geometry).tolist()
+        told = self.answers.items(ids.numpy(), store.labels(ids))
+        return [item | {"radius": finite(radius)} for item, radius in zip(told, radii, strict=True)]
+
+    def picture(self, item: int, side: int) -> bytes:
+        """The picture of an item as a small JPEG file.
+
+        Raises:
+            Refused: 404, there is no such item, it has no picture that may be shown, or its file is damaged.
+        """
+        self.refresh()
+        try:
+            if self.collection.pictures is None:
+                raise InputError("the collection has no pictures.")
+            return self.collection.pictures.jpeg(item, side)
+        except InputError as error:
+            raise Refused(404, str(error), "item") from error
+
+    async def map(self, lens: Lens) -> Map:
+        """The map of a lens, which is made when it is first asked for."""
+        make = partial(build_map, lens, self.collection.tiers)
+        found: Map = await self._once(("map", *await self._seen(lens)), make, urgent=True)
+        return found
+
+    async def moved(self, a: Lens, b: Lens, k: int, count: int) -> dict[str, Any]:
+        """What moved between two lenses."""
+        make = partial(compare, a, b, k, self.collection.tiers)
+        found = await self._once(("moved", *await self._seen(a, b), k), make)
+        told: dict[str, Any] = found.as_dict(count)
+        return told
+
+    async def audit(self, lens: Lens) -> dict[str, Any]:
+        """What the space of a lens is like."""
+        make = partial(survey_of, lens, self.collection.tiers, self.collection.hierarchy)
+        found = await self._once(("audit", *await self._seen(lens)), make)
+        told: dict[str, Any] = found.as_dict()
+        return told
+
+    def selected(self, drawn: Map, lens: Lens, polygon: NDArray[np.float64]) -> dict[str, Any]:
+        """How many items lie within a polygon on the map of a lens, and those of smallest radius."""
+        store, ids = self.current(lens), torch.from_numpy(drawn.select(polygon))
+        ids = ids[store.holds(ids)]
+        return {"count": len(ids), "items": self.through(lens, store, ids[:SELECTED])}
+
+    def described(self) -> dict[str, Any]:
+        """What the page has to know of the collection; counted anew when an index has changed."""
+        self.refresh()
+        now = tuple(index.manifest.generation for index in self.collection.indexes)
+        if self._facts is None or self._facts[0] != now:
+            embeds = {lens.key: self.service(lens).engine.embeds() for lens in self.collection.lenses}
+            self._facts = now, collection_facts(self.collection, self.settings.limits, embeds)
+        return self._facts[1]
+
+    def health(self) -> dict[str, Any]:
+        """What the server says of its health."""
+        self.refresh()
+        return {
+            "status": "ok",
+            "version": __version__,
+            "items": len(self.collection.first),
+            "lenses": len(self.collection.lenses),
+            "uptime": round(time.monotonic() - self.started, 3),
+        }
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: "Starlette") -> AsyncIterator[None]:
+        """Run the queues of all services while the application runs."""
+        async with contextlib.AsyncExitStack() as stack:
+            self._prepared = Prepared(self.settings.limits.answer_seconds)
+            stack.callback(self._prepared.close)
+            for service in self._services.values():
+                await stack.enter_async_context(service.lifespan(app))
+            yield
+
+    async def _once(self, key: Hashable, make: Callable[[], Any], *, urgent: bool = False) -> Any:
+        if self._prepared is None:
+            raise Refused(503, "the lifespan of the application has not begun.")
+        return await self._prepared.get(key, make, urgent=urgent)
+
+    async def _seen(self, *lenses: Lens) -> tuple[tuple[str, int], ...]:
+        """Lenses and the generations of their indexes as they are now, on which all depends that is made of them."""
+        await self.beside(self.refresh)
+        return tuple((lens.key, lens.index.manifest.generation) for lens in lenses)

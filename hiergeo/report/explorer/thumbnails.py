@@ -1,0 +1,160 @@
+"""Small pictures of items by their ids: found below a few folders, decoded within limits, kept in memory."""
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import path_of
+from hiergeo.datasets.pictures import small_jpeg
+from hiergeo.report.explorer.recent import Recent
+from hiergeo.search import Index
+from hiergeo.search.queries import SUFFIXES
+
+SIDES = (64, 192)
+"""Longest sides of thumbnails, pixels."""
+
+KEPT = 1 << 26
+"""Bytes of thumbnails that are kept."""
+
+NUMBERED = "image-id:"
+"""Beginning of the reference of an image that is known by a number alone, such as those of COCO."""
+
+LISTED = 1 << 20
+"""Files of a folder of images that are looked at for their numbers."""
+
+TRIED = 1024
+"""Items whose pictures are looked for to know whether any may be shown."""
+
+
+@final
+class Thumbnails:
+    """Pictures of the items of a collection, scaled and written anew as JPEG; no file is ever given as it is.
+
+    An index says where its images lie, and an index may come from anybody. A picture is therefore shown only if its
+    file, once all links are followed, lies below the folder of an index or below a folder that the user has named. In
+    the latter a picture is found by what the index calls it, by its name alone, or by the number that its name ends in.
+
+    Args:
+        indexes: that name the images.
+        folder: below which they may lie too; None for none.
+        kept: bytes of thumbnails that are kept.
+
+    Raises:
+        InputError: the folder is none.
+    """
+
+    def __init__(self, indexes: Sequence[Index], folder: Path | None = None, kept: int = KEPT) -> None:
+        self._indexes, self._held = indexes, Recent(kept)
+        self._folder = None if folder is None else path_of(folder).resolve()
+        if self._folder is not None and not self._folder.is_dir():
+            raise InputError(f"{folder} is no folder of images: name one with --images.")
+        self._allowed = [index.store.folder.resolve() for index in indexes]
+        if self._folder is not None:
+            self._allowed.append(self._folder)
+        self._numbered: dict[int, list[Path]] | None = None
+
+    def jpeg(self, item: int, side: int) -> bytes:
+        """The picture of an item as a JPEG file whose longer side has at most `side` pixels.
+
+        Raises:
+            InputError: there is no such item, it has no picture that may be shown, or its file is damaged. The message
+                names no path.
+        """
+        path = self.path(item)
+        if path is None:
+            raise InputError(f"item {item} has no picture that can be shown.")
+        try:
+            key = path, path.stat().st_mtime_ns, side
+            content = self._held.get(key)
+            if content is None:
+                content = small_jpeg(path, side)
+                self._held.put(key, content)
+        except (InputError, OSError) as error:
+            raise InputError(f"the picture of item {item} cannot be read: its file is damaged.") from error
+        return content
+
+    def path(self, item: int) -> Path | None:
+        """The file of the picture of an item; None for an item without one that may be shown.
+
+        Raises:
+            InputError: there is no such item.
+        """
+        wanted, there = torch.tensor([item]), False
+        for index in self._indexes:
+            store = index.store.pinned()
+            if not store.holds(wanted):
+                continue
+            there = True
+            reference = store.labels(wanted).images[0]
+            if reference is not None:
+                for candidate in self._candidates(reference, index.store.folder):
+                    found = self._permitted(candidate)
+                    if found is not None:
+                        return found
+        if not there:
+            raise InputError(f"there is no item {item}.")
+        return None
+
+    def some(self, ids: NDArray[np.int64]) -> bool:
+        """Whether a picture of any of these items, ids (n,), may be shown, as `TRIED` of them, spread evenly, tell.
+
+        More items than that are taken to have some below a folder that is named.
+        """
+        for item in ids[:: max(1, -(-len(ids) // TRIED))].tolist():
+            with suppress(InputError):
+                if self.path(item) is not None:
+                    return True
+        return self._folder is not None and len(ids) > TRIED
+
+    def _candidates(self, reference: str, index: Path) -> list[Path]:
+        """Where the picture that an index refers to may be."""
+        if "\0" in reference:
+            return []
+        if reference.startswith(NUMBERED):
+            number = _number(reference)
+            return [] if number is None else self._by_number().get(number, [])
+        places = [index / reference]
+        if self._folder is not None:
+            places += [self._folder / reference, self._folder / os.path.basename(reference)]
+        return places
+
+    def _permitted(self, path: Path) -> Path | None:
+        """The file itself, if there is one below an allowed folder."""
+        try:
+            real = path.resolve(strict=True)
+            inside = any(real.is_relative_to(folder) for folder in self._allowed)
+            return real if inside and real.is_file() and real.suffix.lower() in SUFFIXES else None
+        except (OSError, RuntimeError, ValueError):
+            return None
+
+    def _by_number(self) -> dict[int, list[Path]]:
+        """The images of the named folder by the number that their names end in."""
+        if self._numbered is None:
+            found: dict[int, list[Path]] = {}
+            for place, path in enumerate(self._folder.rglob("*") if self._folder is not None else ()):
+                if place >= LISTED:
+                    break
+                number = _number(path.stem)
+                if number is not None and path.suffix.lower() in SUFFIXES:
+                    found.setdefault(number, []).append(path)
+            self._numbered = found
+        return self._numbered
+
+
+def name_of_image(reference: str) -> str:
+    """What an image is called wherever it lies: its number as a reference, otherwise the name of its file."""
+    return reference if reference.startswith(NUMBERED) else re.split(r"[/\\]", reference)[-1]
+
+
+def _number(name: str) -> int | None:
+    """The number at the end of a name; None if there is none."""
+    digits = re.search(r"[0-9]{1,18}\Z", name)
+    return None if digits is None else int(digits[0])

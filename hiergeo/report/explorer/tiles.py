@@ -1,0 +1,134 @@
+"""Points of a map as a pyramid of tiles, of which a browser loads those in sight, and the points in a polygon.
+
+The map is the square [-extent, extent]^2. The tile of level 0 is the whole, that of level L and place (x, y) the square
+of side 2 extent / 2^L whose lower left corner is (x, y) of these sides from that of the map. A tile holds up to
+`CAPACITY` of the points of its square that no coarser tile holds, chosen at random; finer tiles exist only below full
+ones. All tiles that meet a window, down to some level, are therefore a fair sample of the points in it.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiergeo._core.errors import InputError
+from hiergeo.report.explorer.items import Ids
+
+CAPACITY = 4096
+"""Points of one tile."""
+
+DEEPEST = 20
+"""Level whose tiles hold all that is left of their squares, more than `CAPACITY` where so many points coincide."""
+
+MOST_CORNERS = 512
+"""Corners of a polygon."""
+
+FAR = 1e100
+"""Largest coordinate of a corner."""
+
+Coordinates = NDArray[np.float32]
+Tile = tuple[int, int, int]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Pyramid:
+    """Which points each tile holds.
+
+    Attributes:
+        order: (n,) the points, tile after tile; those of one tile are in random order.
+        spans: level, x and y of every tile, and where it begins and ends in `order`; coarser tiles come first.
+    """
+
+    order: Ids
+    spans: dict[Tile, tuple[int, int]]
+
+    @property
+    def counts(self) -> list[list[int]]:
+        """[level, x, y, number of points] of every tile, coarser ones first."""
+        return [[*tile, stop - start] for tile, (start, stop) in self.spans.items()]
+
+
+def pyramid(x: Coordinates, y: Coordinates, extent: float, order: Ids, capacity: int = CAPACITY) -> Pyramid:
+    """Put every point into one tile.
+
+    Args:
+        x: (n,) within [-extent, extent].
+        y: likewise.
+        extent: half the side of the map, > 0.
+        order: (n,) the points at random: earlier ones go into coarser tiles.
+        capacity: points of one tile.
+    """
+    column, row = cells(x, extent, DEEPEST), cells(y, extent, DEEPEST)
+    left, taken = order, []
+    spans: dict[Tile, tuple[int, int]] = {}
+    start = 0
+    for level in range(DEEPEST + 1):
+        shift = DEEPEST - level
+        key = (row[left] >> shift) << level | column[left] >> shift
+        sorting = key.argsort(kind="stable")
+        left, key = left[sorting], key[sorting]
+        heads = np.flatnonzero(np.r_[True, key[1:] != key[:-1]][: len(key)])
+        sizes = np.diff(np.r_[heads, len(key)])
+        place = np.arange(len(key)) - np.repeat(heads, sizes)
+        here = place < (capacity if level < DEEPEST else len(key))
+        for code, size in zip(key[heads].tolist(), sizes.tolist(), strict=True):
+            stop = start + (min(size, capacity) if level < DEEPEST else size)
+            spans[level, code & (1 << level) - 1, code >> level] = start, stop
+            start = stop
+        taken.append(left[here])
+        left = left[~here]
+        if not len(left):
+            break
+    return Pyramid(np.concatenate(taken), spans)
+
+
+def cells(values: Coordinates, extent: float, level: int) -> Ids:
+    """Column, or row, of the tile of a level that holds each coordinate (n,); the upper edge belongs to the last."""
+    share = (values.astype(np.float64) + extent) / (2 * extent)
+    return np.clip(np.floor(np.ldexp(share, level)), 0, (1 << level) - 1).astype(np.int64)
+
+
+@final
+class Selector:
+    """Finds points in polygons; they are sorted once, so that an edge meets only those beside it.
+
+    Args:
+        x: (n,) float32.
+        y: (n,) float32.
+    """
+
+    def __init__(self, x: Coordinates, y: Coordinates) -> None:
+        self._order = y.argsort(kind="stable")
+        self._x, self._y = (values[self._order].astype(np.float64) for values in (x, y))
+
+    def inside(self, polygon: NDArray[np.float64]) -> Ids:
+        """The points within a polygon (m, 2), ascending.
+
+        A point is inside where a ray from it crosses the outline an odd number of times: a loop of an outline that
+        crosses itself is a hole.
+
+        Raises:
+            InputError: fewer than 3 corners, more than `MOST_CORNERS`, or one that is no number or beyond `FAR`.
+        """
+        odd = np.zeros(len(self._y), bool)
+        for (x1, y1), (x2, y2) in _edges(polygon):
+            if y1 == y2:
+                continue
+            part = slice(*self._y.searchsorted(np.array([min(y1, y2), max(y1, y2)])))
+            crossing = x1 + (self._y[part] - y1) / (y2 - y1) * (x2 - x1)
+            odd[part] ^= self._x[part] < crossing
+        return np.sort(self._order[odd])
+
+
+def _edges(polygon: NDArray[np.float64]) -> list[tuple[list[float], list[float]]]:
+    corners = np.asarray(polygon, dtype=np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 2 or not 3 <= len(corners) <= MOST_CORNERS:
+        raise InputError(f"a polygon has 3 to {MOST_CORNERS} corners (x, y), not an array {corners.shape}.")
+    if not (np.abs(corners) <= FAR).all():
+        raise InputError(
+            f"a corner of the polygon is not on the map: coordinates are numbers from -{FAR:g} to {FAR:g}."
+        )
+    points = corners.tolist()
+    return list(zip(points, points[1:] + points[:1], strict=True))

@@ -1,0 +1,7 @@
+"""Exchange with other tools: results in the shape of CLIP_benchmark, and heads on the Hugging Face hub."""
+
+from hiergeo.report.interop.cards import head_card, write_card
+from hiergeo.report.interop.clip_benchmark import to_clip_benchmark
+from hiergeo.report.interop.heads import from_pretrained, push_to_hub
+
+__all__ = ["from_pretrained", "head_card", "push_to_hub", "to_clip_benchmark", "write_card"]

@@ -1,0 +1,279 @@
+"""Model cards of heads: geometry, curvature, losses, data, metrics and the verdict of an audit, from stored files."""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.storage.texts import read_text
+from hiergeo._version import __version__
+from hiergeo.adapters.head_files import HUB, read_head_config
+
+CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"
+"""The files beside a head: its card, and what the card tells of its measurements and its audit."""
+
+HASHED = "SHA-256 of the weights"
+"""The row of a card by which it belongs to the weights of a head."""
+
+MEASURED = Record(
+    {"metrics": Record(rest=OrNull(Number()))},
+    {
+        "intervals": Record(rest=ListOf(OrNull(Number()))),
+        "baselines": Record(rest=Record(rest=OrNull(Number()))),
+        "settings": Record(rest=Anything()),
+    },
+    rest=Anything(),
+)
+"""The JSON of a result, as far as cards use it."""
+
+AUDITED = Record({"verdict": Text()}, {"settings": Record(rest=Anything())}, rest=Anything())
+"""The JSON of an audit, as far as cards use it."""
+
+TOLD = Record(
+    optional={
+        "losses": OrNull(Record(rest=Number())),
+        "curvature": OrNull(ListOf(Number())),
+        "data": OrNull(Record(optional={"origin": Text(), "rows": Whole(0)}, rest=Anything())),
+        "recipe": OrNull(Record(rest=Anything())),
+    },
+    rest=Anything(),
+)
+"""What cards tell of the configuration of a head, beyond what loading it needs."""
+
+WEIGHTS = "weights_sha256"
+"""The key by which a measurement belongs to the weights it was made of."""
+
+FILES = ("npz", "lvis", "meru", "hycoclip", "meru-clip", "uncha", "phyclip")
+"""Adapters whose specs name files; ``lvis:clip`` alone names none."""
+
+FOLDERS = ("hyper3", "prolip")
+"""Adapters whose specs name a folder, or a repository as ORG/NAME."""
+
+USE = """## Use
+
+```python
+import hiergeo
+
+model = hiergeo.interop.from_pretrained("{name}"{base})
+space = model.native_space()
+```
+"""
+
+
+class Told(Protocol):
+    """A result, an audit, or anything else that tells of itself in JSON."""
+
+    def to_json(self) -> str:
+        """A JSON object."""
+
+
+def write_card(
+    folder: Path | str,
+    result: Told | Mapping[str, Any] | None = None,
+    audit: str | Told | Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+    license: str | None = None,
+) -> Path:
+    """Store a measurement and an audit beside a head, and write its card from all that is stored; returns the card.
+
+    What is stored belongs to the weights that are there now; of a head that is trained anew it is not told any more.
+
+    Args:
+        folder: of the head.
+        result: of `evaluate` or `measure`, or its JSON as an object; None keeps what is stored.
+        audit: of `hiergeo.audit`, or its JSON as an object, or a verdict in words; None keeps what is stored.
+        name: of the repository, as for `head_card`.
+        license: identifier of the licence, as the hub knows it, such as ``cc-by-4.0``.
+
+    Raises:
+        InputError: there is no head, its files are damaged, or `result` or `audit` is no such object.
+        UnavailableError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    config = _checked_config(folder)
+    if result is not None:
+        _store(folder / EVALUATION, _object(result, "result"), MEASURED, "result", config[WEIGHTS])
+    if audit is not None:
+        told = {"verdict": audit} if isinstance(audit, str) else _object(audit, "audit")
+        _store(folder / AUDIT, told, AUDITED, "audit", config[WEIGHTS])
+    card = folder / CARD
+    atomic_write_text(card, head_card(folder, name, license=license))
+    return card
+
+
+def of_these_weights(path: Path, schema: Record, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is stored beside a head; None if nothing is, or if it is of other weights.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    held = documents.read(path, schema) if path.is_file() else None
+    return held if held and held.get(WEIGHTS) == config[WEIGHTS] else None
+
+
+def is_outdated(card: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a card was written here for other weights than those of the head; false for a card of one's own."""
+    named = re.search(rf"^\| {HASHED} \| ([0-9a-f]{{64}}) \|$", read_text(card, "write the card anew"), re.MULTILINE)
+    return named is not None and named[1] != config[WEIGHTS]
+
+
+def _checked_config(folder: Path) -> dict[str, Any]:
+    config = read_head_config(folder)
+    try:
+        TOLD.check(config, "")
+    except documents.Misfit as error:
+        raise InputError(f"the configuration of the head in {folder} cannot be told on a card: {error}.") from error
+    return config
+
+
+def _object(told: Told | Mapping[str, Any], what: str) -> dict[str, Any]:
+    if not isinstance(told, Mapping) and not hasattr(told, "to_json"):
+        raise InputError(f"the {what} of a card is an object of JSON or has a method 'to_json': {told!r} is neither.")
+    try:
+        values = json.loads(json.dumps(dict(told)) if isinstance(told, Mapping) else told.to_json())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"the {what} cannot be stored as JSON: {reason(error)}.") from error
+    if not isinstance(values, dict):
+        raise InputError(f"the {what} of a card is an object of JSON, not a {type(values).__name__}.")
+    return values
+
+
+def _store(path: Path, values: dict[str, Any], schema: Record, what: str, weights: str) -> None:
+    """Write what was measured, without the paths of this machine: the command and the spec of the model."""
+    try:
+        schema.check(values, "")
+    except documents.Misfit as error:
+        raise InputError(f"the {what} cannot be stored beside the head: {error}.") from error
+    shared = {name: value for name, value in values.items() if name not in (documents.HASH, "command", "settings")}
+    if "settings" in values:
+        shared["settings"] = {name: value for name, value in values["settings"].items() if name != "model"}
+    documents.write(path, {**shared, WEIGHTS: weights})
+
+
+def head_card(folder: Path | str, name: str | None = None, *, license: str | None = None) -> str:
+    """The model card of a stored head, in Markdown with the metadata that the Hugging Face hub reads.
+
+    Args:
+        folder: of the head.
+        name: of the repository, for the example; by default the folder's.
+        license: identifier of the licence, as the hub knows it.
+
+    Raises:
+        InputError: there is no head, its files are damaged, or its configuration is of another form than training
+            writes.
+    """
+    folder = Path(folder)
+    config = _checked_config(folder)
+    measured = of_these_weights(folder / EVALUATION, MEASURED, config)
+    audited = of_these_weights(folder / AUDIT, AUDITED, config)
+    base = config.get("base")
+    title = name or folder.resolve().name
+    argument = ', base="SPEC"' if base is None or names_a_path(base) else ""
+    parts = [
+        _metadata(config, license),
+        f"# {title}\n\nA head of hiergeo: a small network behind a frozen model, trained so that captions and what "
+        "they entail are ordered in the geometry below.",
+        _table(_facts(config)),
+        "## Metrics\n\n" + (_metrics(measured) if measured else "None were stored with this head."),
+        "## Audit\n\n" + (one_paragraph(audited["verdict"]) if audited else "No audit was stored with this head."),
+        USE.format(name=title, base=argument).strip(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def names_a_path(spec: str) -> bool:
+    """Whether the spec of a model leads to a file or folder, which other machines do not have."""
+    adapter, _, rest = spec.partition(":")
+    if adapter == "head" and rest.startswith(HUB):
+        return names_a_path(rest.partition("@")[2])
+    if adapter == "head" or (adapter in FILES and rest != "clip"):
+        return True
+    name, _, options = rest.partition("?")
+    values = [pair.partition("=")[2] for pair in options.split("&")]
+    return (adapter in FOLDERS and name.count("/") != 1) or any(map(_is_place, (name, *values)))
+
+
+def _is_place(name: str) -> bool:
+    looks = name.startswith((".", "/", "~", "local-dir:")) or "//" in name or "/." in name
+    return looks or (bool(name) and os.path.exists(name))
+
+
+def one_paragraph(text: str) -> str:
+    """Text without line breaks and without the characters that Markdown or HTML would interpret."""
+    plain = " ".join(text.split())
+    for letter in "\\`*_{}[]<>#|!":
+        plain = plain.replace(letter, f"\\{letter}" if letter not in "<>" else {"<": "&lt;", ">": "&gt;"}[letter])
+    return plain
+
+
+def _metadata(config: Mapping[str, Any], license: str | None) -> str:
+    lines = ["library_name: hiergeo", "tags:", "- hiergeo", "- hierarchy", "- vision-language"]
+    base = str(config.get("base") or "")
+    adapter, _, rest = base.partition(":")
+    if adapter in ("hf", "sentence-transformers", "mteb") and not names_a_path(base):
+        lines.append(f"base_model: {json.dumps(rest.partition('?')[0].partition('@')[0])}")
+    if license:
+        lines.append(f"license: {json.dumps(license)}")
+    return "\n".join(["---", *lines, "---"])
+
+
+def _facts(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    data, shape, recipe = config.get("data") or {}, config["shape"], config.get("recipe") or {}
+    curvature = config.get("curvature")
+    base = config.get("base")
+    told = {
+        "frozen model": "named by the user"
+        if base is None
+        else "stored on its author's machine"
+        if names_a_path(base)
+        else base,
+        "fingerprint of the frozen model": config.get("base_fingerprint"),
+        "geometry": config.get("geometry"),
+        "curvature at the end of the training": ", ".join(f"{k:.6g}" for k in curvature) if curvature else None,
+        "root": config.get("root"),
+        "losses": ", ".join(f"{name} x {weight:g}" for name, weight in (config.get("losses") or {}).items()) or None,
+        "training data": f"{data['origin']}, {data['rows']:,} rows" if {"origin", "rows"} <= set(data) else None,
+        "SHA-256 of the training data": data.get("sha256"),
+        "test data in the training": config.get("leakage") or ("none known" if data else None),
+        "shape": f"{shape['inputs']} -> {shape['outputs']}, hidden {shape['hidden']}, "
+        f"{'unit' if shape['unit'] else 'free'} norms",
+        "steps, batch, learning rate": ", ".join(
+            str(config[key]) for key in ("steps", "batch", "learning_rate") if key in config
+        )
+        or None,
+        "seed": config.get("seed", recipe.get("seed")),
+        HASHED: config["weights_sha256"],
+        "versions": f"hiergeo {config.get('hiergeo', __version__)}, torch {config.get('torch', 'unknown')}",
+    }
+    return [(name, one_paragraph(str(value))) for name, value in told.items() if value is not None]
+
+
+def _metrics(measured: Mapping[str, Any]) -> str:
+    settings, intervals = measured.get("settings", {}), measured.get("intervals", {})
+    rows = []
+    for name, value in measured["metrics"].items():
+        interval = intervals.get(name, [])
+        between = " to ".join(_number(end) for end in interval)
+        beside = ", ".join(
+            f"{key} {_number(held)}" for key, held in measured.get("baselines", {}).get(name, {}).items()
+        )
+        rows.append((one_paragraph(name), _number(value), between, one_paragraph(beside)))
+    head = _table(rows, ("metric", "value", "95 % interval", "baselines"))
+    about = ", ".join(str(settings[key]) for key in ("dataset", "split", "protocol", "geometry") if key in settings)
+    return f"{one_paragraph(about)}\n\n{head}" if about else head
+
+
+def _table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ("", "")) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

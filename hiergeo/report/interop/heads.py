@@ -1,0 +1,124 @@
+"""Heads on the Hugging Face hub: uploaded with their cards, and loaded by the name of the repository."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hiergeo._core.devices import AUTO, resolve_device
+from hiergeo._core.errors import InputError, UnavailableError, reason, warn
+from hiergeo._core.storage.files import path_of
+from hiergeo.adapters import load
+from hiergeo.adapters.head import HeadModel
+from hiergeo.adapters.head_files import CONFIG, HUB, read_head_config
+from hiergeo.report.interop.cards import (
+    AUDIT,
+    AUDITED,
+    CARD,
+    EVALUATION,
+    MEASURED,
+    is_outdated,
+    names_a_path,
+    of_these_weights,
+    write_card,
+)
+
+
+def push_to_hub(
+    folder: Path | str,
+    repo_id: str,
+    *,
+    private: bool = False,
+    token: str | None = None,
+    message: str = "Upload a head of hiergeo",
+    license: str | None = None,
+    api: Any = None,
+) -> str:
+    """Upload a stored head to a repository of the Hugging Face hub, which is made if need be; returns its address.
+
+    Uploaded are the configuration, weights and history of the head, its card (written where there is none, or one that
+    was written for other weights) and what `write_card` stored of these weights; nothing else that lies in the folder.
+
+    Args:
+        folder: of the head.
+        repo_id: ``ORG/NAME``.
+        private: make a new repository private.
+        token: of the hub; None is the one that is logged in.
+        message: of the commit.
+        license: identifier of the licence, for a card that is written now.
+        api: a `huggingface_hub.HfApi` to use in place of a new one.
+
+    Raises:
+        InputError: there is no head, its files are damaged, or the name is no ``ORG/NAME``.
+        UnavailableError: the hub cannot be reached or refuses.
+    """
+    folder = path_of(folder)
+    config = read_head_config(folder)
+    _check_repository(repo_id)
+    if config.get("base") and names_a_path(str(config["base"])):
+        warn(
+            f"the head stands on {config['base']}, a path that others do not have and that is uploaded with the "
+            "configuration: they load the head with base=SPEC."
+        )
+    card = folder / CARD
+    if not card.is_file() or is_outdated(card, config):
+        write_card(folder, name=repo_id, license=license)
+    told = {EVALUATION: MEASURED, AUDIT: AUDITED}
+    stored = [name for name, schema in told.items() if of_these_weights(folder / name, schema, config) is not None]
+    for name in told.keys() - set(stored):
+        if (folder / name).is_file():
+            warn(f"{folder / name} is not of the weights of this head and is not uploaded: write_card stores it anew.")
+    files = [CARD, *stored]
+    files += [CONFIG, config["weights"], *([config["history"]] if "history" in config else [])]
+    if api is None:
+        from huggingface_hub import HfApi
+
+        api = HfApi(token=token)
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo_id, folder_path=str(folder), allow_patterns=files, commit_message=message)
+    except Exception as error:  # clients of the hub raise errors of their own for "no route" and "no permission"
+        raise UnavailableError(f"cannot upload {folder} to {repo_id}: {reason(error)}.") from error
+    return f"https://huggingface.co/{repo_id}"
+
+
+def from_pretrained(
+    source: Path | str,
+    base: str | None = None,
+    *,
+    revision: str | None = None,
+    device: str | torch.device = AUTO,
+) -> HeadModel:
+    """Load a head from a folder or from a repository of the Hugging Face hub.
+
+    Args:
+        source: a folder, or ``ORG/NAME``; what exists as a folder is one.
+        base: the spec of the frozen model; by default the one that the head was trained on.
+        revision: of the repository.
+        device: where it runs.
+
+    Raises:
+        InputError: no head there, a revision of a folder, or as `hiergeo.adapters.load` of ``head:FOLDER@SPEC``.
+        UnavailableError: the repository cannot be had.
+    """
+    place = path_of(source)
+    local = place.is_dir()
+    if local and revision is not None:
+        raise InputError(f"{source} is a folder, which has no revisions: leave out revision={revision!r}.")
+    if not local:
+        _check_repository(str(source))
+    name = str(place) if local else f"{HUB}{source}" + (f":{revision}" if revision else "")
+    model = load(f"head:{name}" + (f"@{base}" if base else ""), device=resolve_device(device))
+    assert isinstance(model, HeadModel)
+    return model
+
+
+def _check_repository(repo_id: str) -> None:
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise InputError(f"'{repo_id}' is neither a folder nor the name of a repository (ORG/NAME).") from error
+    if repo_id.count("/") != 1:
+        raise InputError(f"'{repo_id}' is neither a folder nor the name of a repository (ORG/NAME).")

@@ -1,0 +1,129 @@
+"""Inputs spread over a cluster by Ray; every machine needs the inputs and the index at the same paths."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, final
+
+from hiergeo import adapters
+from hiergeo._core import extras
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described
+from hiergeo.search import layout
+from hiergeo.search.corpus.embedding import ItemEmbedder
+from hiergeo.search.corpus.records import Allowance, Done
+from hiergeo.search.corpus.sources import read_plan
+from hiergeo.search.corpus.work import Corpus, Failed, Met, Result, work
+
+RESTARTS = 10
+"""How often an actor is started anew after it died, and an input is tried again."""
+
+
+@final
+class Actor:
+    """A process of the cluster that holds the model and embeds one input after the other, as any worker does.
+
+    Args:
+        out: folder of the index.
+        base: what the names of inputs are relative to.
+        spec: of the model.
+        device: where it runs.
+        batch_size: as in `Options`.
+        max_poisoned: as in `Options`; of the inputs of this actor.
+    """
+
+    def __init__(
+        self, out: str, base: str, spec: str, device: str, batch_size: int | None, max_poisoned: float
+    ) -> None:
+        folder = Path(out)
+        plan = read_plan(folder)
+        assert plan is not None
+        self._corpus = Corpus(folder, Path(base), plan)
+        model = adapters.load(spec, device=device)
+        if model.fingerprint() != plan.model.fingerprint:
+            raise InputError(f"{spec} is another model on this machine: its fingerprint is {model.fingerprint()}.")
+        space = layout.space_of(folder, layout.read(folder))
+        self._embedder = ItemEmbedder(model, space, plan.dtype, plan.items, batch_size)
+        self._allowance = Allowance(max_poisoned)
+
+    def embed(self, number: int) -> dict[str, Any]:
+        """What became of an input: the fields of its result under the name of the class, or what stops the run."""
+        try:
+            (result,) = work(self._corpus, [number], self._embedder, self._allowance, lambda _: None)
+        except HiergeoError as error:
+            return {"stop": str(error), "kind": type(error).__name__}
+        return {type(result).__name__: asdict(result)}
+
+
+def spread(
+    corpus: Corpus,
+    numbers: Sequence[int],
+    spec: str,
+    device: str,
+    batch_size: int | None,
+    max_poisoned: float,
+    progress: Callable[[int], None],
+) -> Iterator[Result]:
+    """Embed inputs by actors of Ray; gives what became of each, as they end.
+
+    A running cluster is joined (``RAY_ADDRESS``, `ray.init`); where there is none, Ray starts on this machine. There is
+    one actor for each GPU where the cluster has some and the device is not the CPU, and otherwise for each CPU. An
+    actor that dies is started anew, and its input is embedded again.
+
+    Raises:
+        InputError: as `work`.
+        UnavailableError: as `work`, or actors die again and again.
+    """
+    ray = require()
+    if not numbers:
+        return
+    started = not ray.is_initialized()
+    if started:
+        ray.init(log_to_driver=False)
+    try:
+        gpus = int(ray.cluster_resources().get("GPU", 0)) if device != "cpu" else 0
+        many = gpus or int(ray.cluster_resources().get("CPU", 1))
+        wanted = {"num_cpus": 1, "num_gpus": 1 if gpus else 0, "max_restarts": RESTARTS, "max_task_retries": RESTARTS}
+        settings = (str(corpus.out.resolve()), str(corpus.base.resolve()), spec, device, batch_size, max_poisoned)
+        make = ray.remote(**wanted)(Actor)
+        actors = [make.remote(*settings) for _ in range(min(many, len(numbers)))]
+        waiting = list(reversed(numbers))
+        busy = {actor.embed.remote(waiting.pop()): actor for actor in actors}
+        while busy:
+            (ready,), _ = ray.wait(list(busy), num_returns=1)
+            actor = busy.pop(ready)
+            result = _result(ray, ready)
+            if waiting:
+                busy[actor.embed.remote(waiting.pop())] = actor
+            if isinstance(result, Done):
+                progress(result.rows)
+            yield result
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _result(ray: Any, ready: Any) -> Result:
+    try:
+        held = ray.get(ready)
+    except ray.exceptions.RayError as error:
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, HiergeoError):
+            raise type(cause)(str(cause)) from error
+        raise UnavailableError(f"an actor of Ray failed: {described(error)}.") from error
+    if "stop" in held:
+        kind = InputError if held["kind"] != "UnavailableError" else UnavailableError
+        raise kind(held["stop"])
+    if "Failed" in held:
+        return Failed(**held["Failed"])
+    return Done(**held["Done"]) if "Done" in held else Met(Done(**held["Met"]["done"]))
+
+
+def require() -> Any:
+    """The module ``ray``.
+
+    Raises:
+        UnavailableError: it is not installed.
+    """
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    return extras.require("ray", "--ray")

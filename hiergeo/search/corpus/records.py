@@ -1,0 +1,169 @@
+"""What is known of each input: the record that it is embedded, and the list of its poisoned rows."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import final
+
+from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Flag, ListOf, Number, Record, Text, Whole
+from hiergeo._core.storage.files import atomic_write_text, retire
+from hiergeo.search.corpus.samples import Defect
+
+INPUTS, POISONED = "inputs", "poisoned"
+"""Folders of records and of lists of poisoned rows in that of the index."""
+
+LISTED = 10_000
+"""Poisoned rows of one input that are listed one by one."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The record of an input that is embedded.
+
+    Attributes:
+        number: of the input.
+        items: in its shards.
+        rows: that were read, poisoned ones included.
+        poisoned: rows that were set aside.
+        complete: False where the file broke off, and an unknown number of rows with it.
+        seconds: that it took.
+        shards: their names.
+        adopted: whether they are a part of the index.
+    """
+
+    number: int
+    items: int
+    rows: int
+    poisoned: int
+    complete: bool
+    seconds: float
+    shards: tuple[str, ...]
+    adopted: bool = False
+
+
+_SCHEMA = Record(
+    {
+        "number": Whole(0),
+        "items": Whole(0),
+        "rows": Whole(0),
+        "poisoned": Whole(0),
+        "complete": Flag(),
+        "seconds": Number(),
+        "shards": ListOf(Text(r"[0-9]+-[0-9]+")),
+        "adopted": Flag(),
+    }
+)
+
+
+def place_of(out: Path, number: int) -> Path:
+    """Where the record of an input is; the lock of the input has this name too."""
+    return out / INPUTS / f"{number:06d}.json"
+
+
+def write_done(out: Path, done: Done) -> None:
+    """Store the record of an input, durably and at once."""
+    documents.write(place_of(out, done.number), asdict(done), indent=None)
+
+
+def read_done(path: Path) -> Done:
+    """A record.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    held = documents.read(path, _SCHEMA, hashed=True)
+    return Done(**{**held, "shards": tuple(held["shards"])})
+
+
+def all_done(out: Path) -> dict[int, Done]:
+    """The records of all inputs, by number."""
+    found = map(read_done, sorted((out / INPUTS).glob("[0-9]*.json")))
+    return {done.number: done for done in found}
+
+
+@final
+class Poison:
+    """Counts the rows of one input that are set aside, and lists the first of them and the one that ends the input.
+
+    Args:
+        name: of the input.
+
+    Attributes:
+        complete: whether the file was read to its end.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.defects: list[Defect] = []
+        self.rows = 0
+        self.complete = True
+
+    def add(self, found: Sequence[Defect]) -> int:
+        """Take defects in order of their rows; returns how many rows they are."""
+        count = sum(each.rows for each in found)
+        self.rows += count
+        room = max(0, LISTED - len(self.defects))
+        self.defects += [*found[:room], *(each for each in found[room:] if each.ends)]
+        self.complete &= not any(each.ends for each in found)
+        return count
+
+    def write(self, out: Path, number: int) -> None:
+        """Write the list, one JSON object a line; without anything to list, that of an earlier run is removed."""
+        place = _list_of(out, number)
+        if not self.defects:
+            retire(place)
+            return
+        lines: list[dict[str, str | int | bool]] = [
+            {"input": self.name, "row": each.row, "rows": each.rows, "reason": each.reason} for each in self.defects
+        ]
+        for line, each in zip(lines, self.defects, strict=True):
+            if each.ends:
+                line["ends"] = True
+        more = self.rows - sum(each.rows for each in self.defects)
+        if more > 0:
+            row = self.defects[:LISTED][-1].row + 1
+            lines.append({"input": self.name, "row": row, "rows": more, "reason": "further rows, not listed"})
+        atomic_write_text(place, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def listed(out: Path, number: int) -> tuple[int, bool]:
+    """What the list of an input tells: how many rows were set aside, and whether the file was read to its end.
+
+    Raises:
+        InputError: the list is damaged.
+    """
+    place = _list_of(out, number)
+    if not place.exists():
+        return 0, True
+    try:
+        lines = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
+        return sum(int(line["rows"]) for line in lines), not any(line.get("ends") for line in lines)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{place} is damaged ({reason(error)}): remove it.") from error
+
+
+def _list_of(out: Path, number: int) -> Path:
+    return out / POISONED / f"{number:05d}.jsonl"
+
+
+@final
+class Allowance:
+    """How many rows may be poisoned over all inputs of one worker.
+
+    Args:
+        share: of all rows, or of `LEAST` rows where there are fewer.
+    """
+
+    LEAST = 1000
+
+    def __init__(self, share: float) -> None:
+        self.share, self.rows, self.poisoned = share, 0, 0
+
+    def count(self, rows: int, poisoned: int) -> bool:
+        """Count rows and the poisoned ones among them; returns whether these are too many by now."""
+        self.rows += rows
+        self.poisoned += poisoned
+        return self.poisoned > self.share * max(self.rows, self.LEAST)

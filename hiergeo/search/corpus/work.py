@@ -1,0 +1,160 @@
+"""The share of one worker: each input is embedded under its own lock, recorded, and adopted into the index."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import retire
+from hiergeo._core.storage.locks import HeldError, locked
+from hiergeo.search import layout
+from hiergeo.search.corpus import readers
+from hiergeo.search.corpus.adopting import recovered
+from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
+from hiergeo.search.corpus.pipeline import Ahead, Parts, windows
+from hiergeo.search.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
+from hiergeo.search.corpus.samples import Defect, Sample, UnreadableError
+from hiergeo.search.corpus.sources import Plan
+from hiergeo.search.layout import SHARDS
+
+AHEAD = 2
+"""Windows that are read before they are needed."""
+
+WAIT = 1.0
+"""Seconds between looks at inputs that other processes are embedding."""
+
+Progress = Callable[[int], None]
+"""Called with the number of rows after each window."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An input of which nothing could be read.
+
+    Attributes:
+        number: of the input.
+        reason: one sentence.
+    """
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Met:
+    """An input that another process embedded meanwhile.
+
+    Attributes:
+        done: its record.
+    """
+
+    done: Done
+
+
+Result: TypeAlias = Done | Failed | Met
+"""What became of an input."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Where everything is, and what is made of it.
+
+    Attributes:
+        out: folder of the index.
+        base: what the names of inputs are relative to.
+        plan: of the index.
+    """
+
+    out: Path
+    base: Path
+    plan: Plan
+
+
+def work(
+    corpus: Corpus, numbers: Iterable[int], embedder: ItemEmbedder, allowance: Allowance, progress: Progress
+) -> Iterator[Result]:
+    """Embed inputs one after the other; gives what became of each.
+
+    An input that another process is embedding is left to it, and looked at again after all others.
+
+    Raises:
+        InputError: too many rows are poisoned; they are listed.
+        UnavailableError: something cannot be written.
+    """
+    waiting = list(numbers)
+    while waiting:
+        held = []
+        for number in waiting:
+            place = place_of(corpus.out, number)
+            try:
+                with locked(place):
+                    if place.exists():
+                        yield Met(read_done(place))
+                    else:
+                        yield embed_input(corpus, number, embedder, allowance, progress)
+            except HeldError:
+                held.append(number)
+            except UnreadableError as error:
+                yield Failed(number, str(error))
+        waiting = held
+        if waiting:
+            time.sleep(WAIT)
+
+
+def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: Allowance, progress: Progress) -> Done:
+    """Embed one input into shards of its own, which are not a part of the index yet; its lock is held.
+
+    Where the index holds the input already and its record alone is lost, the record is written again.
+
+    Raises:
+        UnreadableError: no row of it can be read.
+        InputError: too many rows are poisoned; they are listed.
+        UnavailableError: something cannot be written.
+    """
+    start = time.monotonic()
+    out, plan = corpus.out, corpus.plan
+    source = plan.inputs[number]
+    left = list((out / SHARDS).glob(f"{number:06d}-*"))
+    known = recovered(out, layout.read(out), number) if left else None
+    if known is not None:
+        return known
+    for shard in left:
+        retire(shard)
+    parts = Parts(out / SHARDS, number, plan.shard_rows, embedder.space.geometry)
+    poison = Poison(source.name)
+    rows = 0
+    found = windows(readers.read(corpus.base / source.name, plan.columns))
+    try:
+        with Ahead(found, AHEAD) as read:
+            for window in read:
+                samples = [each for each in window if isinstance(each, Sample)]
+                broken = [each for each in window if isinstance(each, Defect)]
+                if window[-1].row >= IMAGE_BIT:
+                    raise InputError(f"{source.name} has more than {IMAGE_BIT:,} rows: split it.")
+                items, unfit = embedder.embed(number, samples)
+                parts.add(items)
+                count = len(samples) + sum(each.rows for each in broken)
+                rows += count
+                if allowance.count(count, poison.add(sorted([*broken, *unfit], key=lambda each: each.row))):
+                    raise _too_many(out, allowance, poison)
+                progress(count)
+        shards = parts.finish()
+    finally:
+        parts.close()
+        poison.write(out, number)
+    seconds = round(time.monotonic() - start, 3)
+    names = tuple(shard.name for shard in shards)
+    done = Done(number, parts.items, rows, poison.rows, poison.complete, seconds, names)
+    write_done(out, done)
+    return done
+
+
+def _too_many(out: Path, allowance: Allowance, poison: Poison) -> InputError:
+    last = poison.defects[-1]
+    return InputError(
+        f"{allowance.poisoned:,} of {allowance.rows:,} rows are poisoned, more than the share of {allowance.share:g} "
+        f"that is allowed (--max-poisoned); the last is row {last.row} of {poison.name}: {last.reason}. "
+        f"All are listed in {out / POISONED}."
+    )

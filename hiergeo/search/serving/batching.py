@@ -1,0 +1,146 @@
+"""Questions that arrive together are answered in one sweep, on one thread, in the order in which they came."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar, final
+
+from hiergeo._core.errors import HiergeoError
+from hiergeo.search.groups import Result
+from hiergeo.search.serving.limits import LOG, UNFORESEEN, Refused, Settings
+from hiergeo.search.serving.metrics import Metrics
+from hiergeo.search.serving.requests import Question
+
+Outcome = list[Result] | HiergeoError
+"""What becomes of a question: an answer to each of its queries, or the error of all."""
+
+Done = TypeVar("Done")
+
+WINDOWS = 5
+"""Windows that a sweep waits for at most while questions keep arriving."""
+
+BUSY = "the server is busy and its queue is full: try again."
+
+
+@dataclass(eq=False)
+class _Waiting:
+    question: Question
+    outcome: "asyncio.Future[Outcome]"
+
+
+@final
+class Batcher:
+    """A queue of questions in front of an engine that answers many at a time.
+
+    A sweep begins once a batch is full, no question has arrived for `Settings.window` seconds, or `WINDOWS` such times
+    have passed. Everything that touches the index runs on one thread.
+
+    Args:
+        answer: gives an outcome to each of several questions; runs on the thread of the engine.
+        settings: of the server.
+        metrics: that are kept up to date.
+    """
+
+    def __init__(
+        self, answer: Callable[[Sequence[Question]], list[Outcome]], settings: Settings, metrics: Metrics
+    ) -> None:
+        self._answer, self._settings, self._metrics = answer, settings, metrics
+        self._queue: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._engine = ThreadPoolExecutor(1, "hiergeo-engine")
+
+    async def ask(self, question: Question) -> list[Result]:
+        """The answers to a question.
+
+        Raises:
+            Refused: 503 where the queue is full, 504 where the answer takes too long; the sweep goes on for others.
+            HiergeoError: the question cannot be answered.
+        """
+        limits = self._settings.limits
+        if self._length() + len(question.queries) > limits.waiting:
+            raise Refused(503, BUSY, retry_after=1)
+        pixels = question.pixels
+        if pixels and self._pixels() + pixels > limits.waiting_pixels:
+            raise Refused(503, BUSY, retry_after=1)
+        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._note_queue()
+        self._arrived.set()
+        try:
+            outcome = await asyncio.wait_for(waiting.outcome, limits.answer_seconds)
+        except asyncio.TimeoutError:
+            raise Refused(504, f"there is no answer after {limits.answer_seconds:g} seconds: ask for less.") from None
+        if isinstance(outcome, HiergeoError):
+            raise outcome
+        return outcome
+
+    async def work(self, task: Callable[[], Done]) -> Done:
+        """Run something else on the thread of the engine, between two sweeps."""
+        return await asyncio.get_running_loop().run_in_executor(self._engine, task)
+
+    async def run(self) -> None:
+        """Answer questions until the task is cancelled."""
+        while True:
+            if not self._queue:
+                self._arrived.clear()
+                await self._arrived.wait()
+            await self._gather()
+            batch = self._take()
+            if batch:
+                await self._sweep(batch)
+
+    def close(self) -> None:
+        """Wait for the sweep in progress and refuse what is still queued."""
+        for waiting in self._queue:
+            if not waiting.outcome.done():
+                waiting.outcome.set_result(Refused(503, "the server is being stopped.", retry_after=5))
+        self._queue.clear()
+        self._engine.shutdown(wait=True)
+
+    async def _gather(self) -> None:
+        """Wait while questions keep arriving: clients that have just been answered ask again at about the same time."""
+        for _ in range(WINDOWS if self._settings.window else 0):
+            before = self._length()
+            if before >= self._settings.batch:
+                return
+            await asyncio.sleep(self._settings.window)
+            if self._length() == before:
+                return
+
+    async def _sweep(self, batch: list[_Waiting]) -> None:
+        questions = [waiting.question for waiting in batch]
+        try:
+            outcomes = await self.work(lambda: self._answer(questions))
+        except Exception as error:
+            LOG.error("a sweep failed", exc_info=error)
+            outcomes = [Refused(500, UNFORESEEN) for _ in batch]
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if not waiting.outcome.done():
+                waiting.outcome.set_result(outcome)
+
+    def _take(self) -> list[_Waiting]:
+        """The first questions of the queue that fit into one sweep, without those that nobody waits for."""
+        batch: list[_Waiting] = []
+        size = 0
+        while self._queue:
+            waiting = self._queue[0]
+            gone = waiting.outcome.done()
+            if batch and not gone and size + len(waiting.question.queries) > self._settings.batch:
+                break
+            self._queue.popleft()
+            if not gone:
+                batch.append(waiting)
+                size += len(waiting.question.queries)
+        self._note_queue()
+        return batch
+
+    def _length(self) -> int:
+        return sum(len(waiting.question.queries) for waiting in self._queue if not waiting.outcome.done())
+
+    def _pixels(self) -> int:
+        return sum(waiting.question.pixels for waiting in self._queue)
+
+    def _note_queue(self) -> None:
+        self._metrics.waiting.set(self._length())

@@ -1,0 +1,107 @@
+"""What a server allows, and how it refuses the rest."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import final
+
+from hiergeo._core.errors import HiergeoError, InputError
+
+LOG = logging.getLogger("hiergeo.serving")
+
+GUARDED = ("/api", "/metrics")
+"""Paths that no setting opens to requests without the token."""
+
+UNFORESEEN = "the server met an error that nobody foresaw; its log says more."
+
+
+@final
+class Refused(HiergeoError):
+    """A request that gets an error instead of an answer.
+
+    Args:
+        status: of HTTP.
+        message: one sentence: what is wrong and what to do.
+        field: the parameter that is to blame; None where none is.
+        retry_after: seconds after which the same request may succeed.
+    """
+
+    def __init__(self, status: int, message: str, field: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.field, self.retry_after = status, field, retry_after
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request may ask for, and how many may wait.
+
+    Attributes:
+        body_bytes: of the body of a request.
+        image_bytes: of one image file.
+        image_pixels: of the images of one request, width times height.
+        waiting_pixels: of the images in the queue, beyond which requests with images get 503.
+        text_characters: of one text.
+        queries: of one request.
+        k: hits of one query; the engine takes 1,024.
+        steps: of one ladder.
+        hits: of one request, queries times k or steps.
+        added: items of one addition.
+        waiting: queries in the queue, beyond which requests get 503.
+        in_flight: requests that are read, queued or answered at a time, beyond which others get 503.
+        connections: that are open at a time.
+        answer_seconds: from the queue to the answer, beyond which a request gets 504.
+        read_seconds: in which a request must arrive.
+        stop_seconds: that requests in flight get when the server is stopped.
+    """
+
+    body_bytes: int = 1 << 24
+    image_bytes: int = 1 << 23
+    image_pixels: int = 1 << 25
+    waiting_pixels: int = 1 << 27
+    text_characters: int = 4096
+    queries: int = 64
+    k: int = 1024
+    steps: int = 1024
+    hits: int = 1 << 14
+    added: int = 4096
+    waiting: int = 512
+    in_flight: int = 256
+    connections: int = 1024
+    answer_seconds: float = 30.0
+    read_seconds: float = 10.0
+    stop_seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an index is served.
+
+    Attributes:
+        token: that requests must carry; None asks for none.
+        writable: whether items can be added.
+        open_paths: paths of pages and their files that are answered without the token, since a browser sends none when
+            it opens one; ``/static/*`` are all paths below. Their scripts send the token with what they ask.
+        hosts: names that the Host header may hold, lower case and without port; None allows every name. A server on
+            loopback names itself here, so that no web page can reach it under a name of its own.
+        store: spec of the store that is searched, such as ``milvus:http://localhost:19530``; None scans the index.
+        window: seconds without a new question after which a sweep begins; 0 begins it at once.
+        batch: queries that one sweep answers at most; 1 answers every request alone.
+        embeds: whether texts and images are taken; without them the model of the index is not loaded.
+        cached_texts: of which the embeddings are kept.
+        limits: of requests.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    writable: bool = False
+    open_paths: frozenset[str] = frozenset()
+    hosts: frozenset[str] | None = None
+    store: str | None = None
+    window: float = 0.002
+    batch: int = 64
+    embeds: bool = True
+    cached_texts: int = 10_000
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        for path in self.open_paths:
+            if not path.startswith("/") or path == "/*" or path.startswith(GUARDED):
+                raise InputError(f"{path!r} is no path of a page that can be open to all: name one outside of /api.")

@@ -1,0 +1,204 @@
+"""What stands in front of every route: hosts, tokens, bodies, headers, and errors of one sentence."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+from hiergeo._core.errors import HiergeoError
+from hiergeo.search.serving.limits import LOG, UNFORESEEN, Limits, Refused, Settings
+from hiergeo.search.serving.metrics import Metrics
+from hiergeo.search.serving.values import refusal_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+OPEN = "/api/health"
+"""The path that answers without a token, for probes."""
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""Headers of every response that does not set them itself."""
+
+
+@final
+class Protection:
+    """Middleware around all routes.
+
+    It refuses requests beyond `Limits.in_flight` except probes of health, for a host that is not served and without the
+    token, and everything that is no HTTP, such as WebSockets. It adds headers of security, turns every error into JSON
+    of one sentence, and counts and times all requests. A connection is closed after a response to a request whose body
+    has not been read.
+
+    Args:
+        app: the routes.
+        settings: of the server.
+        metrics: that are kept up to date.
+        routes: whose paths metrics name.
+    """
+
+    def __init__(self, app: "ASGIApp", settings: Settings, metrics: Metrics, routes: Sequence["BaseRoute"]) -> None:
+        self.app, self.settings, self.metrics, self.routes = app, settings, metrics, routes
+        self.paths = frozenset(getattr(route, "path", "") for route in routes)
+        self.in_flight = 0
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        path = self._route(scope)
+        start, status, arriving = time.perf_counter(), 0, _has_body(scope)
+
+        async def watched() -> "Message":
+            nonlocal arriving
+            message = await receive()
+            arriving = arriving and message.get("more_body", False)
+            return message
+
+        async def guarded(message: "Message") -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _set_headers(message, HEADERS | ({"Connection": "close"} if arriving else {}))
+            await send(message)
+
+        self.in_flight += 1
+        self.metrics.in_flight.set(self.in_flight)
+        try:
+            self._check(scope)
+            await self.app(scope, watched, guarded)
+        except Exception as error:
+            if not isinstance(error, HiergeoError):
+                LOG.error("a request failed", exc_info=error)
+            if status:
+                raise
+            refusal = refusal_of(error) if isinstance(error, HiergeoError) else Refused(500, UNFORESEEN)
+            await error_response(refusal)(scope, watched, guarded)
+        finally:
+            self.in_flight -= 1
+            self.metrics.in_flight.set(self.in_flight)
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self.metrics.requests.labels(path, method, str(status)).inc()
+            self.metrics.latency.labels(path).observe(time.perf_counter() - start)
+
+    def _check(self, scope: "Scope") -> None:
+        path = own_path(scope)
+        if path != OPEN and self.in_flight > self.settings.limits.in_flight:
+            raise Refused(503, "the server has too many requests at a time: try again.", retry_after=1)
+        hosts = self.settings.hosts
+        if hosts is not None and _host(scope) not in hosts:
+            raise Refused(400, f"the Host header names none of {', '.join(sorted(hosts))}: use one of these.", "Host")
+        if path != OPEN and not self._is_open(path) and not may_pass(scope, self.settings):
+            raise Refused(401, "the token is missing or wrong: send 'Authorization: Bearer TOKEN'.", "Authorization")
+
+    def _is_open(self, path: str) -> bool:
+        opened = self.settings.open_paths
+        return path in opened or any(each.endswith("/*") and path.startswith(each[:-1]) for each in opened)
+
+    def _route(self, scope: "Scope") -> str:
+        """The path of the route of a request, as it was declared; "other" for none."""
+        from starlette.routing import Match, Mount
+
+        path = own_path(scope)
+        if path in self.paths:
+            return path
+        for route in self.routes:
+            if route.matches(scope)[0] is not Match.NONE:
+                template = str(getattr(route, "path", "other"))
+                return f"{template}/{{path}}" if isinstance(route, Mount) else template
+        return "other"
+
+
+def own_path(scope: MutableMapping[str, Any]) -> str:
+    """The path of a request within the application, which may be mounted in another one."""
+    path, above = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(above) :] if above and path.startswith(f"{above}/") else path
+
+
+def may_pass(scope: MutableMapping[str, Any], settings: Settings) -> bool:
+    """Whether a request carries the token, if one is asked for; takes the same time whatever it carries."""
+    if settings.token is None:
+        return True
+    scheme, _, given = _header(scope, b"authorization").partition(b" ")
+    alike = hmac.compare_digest(given.strip(), settings.token.encode())
+    return alike and scheme.lower() == b"bearer"
+
+
+def error_response(refusal: Refused) -> "Response":
+    """The response to a refused request."""
+    from starlette.responses import JSONResponse
+
+    headers = {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse({"error": str(refusal), "field": refusal.field}, refusal.status, headers)
+
+
+async def body_of(request: "Request", limits: Limits) -> bytes:
+    """The body of a request.
+
+    Raises:
+        Refused: it is too long (413), or does not arrive in time (408).
+    """
+    from starlette.requests import ClientDisconnect
+
+    told = f"the body is longer than {limits.body_bytes:,} bytes: send less at a time."
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and len(length) < 20 and int(length) > limits.body_bytes:
+        raise Refused(413, told)
+
+    async def read() -> bytes:
+        parts, size = [], 0
+        async for part in request.stream():
+            size += len(part)
+            if size > limits.body_bytes:
+                raise Refused(413, told)
+            parts.append(part)
+        return b"".join(parts)
+
+    try:
+        return await asyncio.wait_for(read(), limits.read_seconds)
+    except asyncio.TimeoutError:
+        raise Refused(408, f"the body did not arrive within {limits.read_seconds:g} seconds: send it again.") from None
+    except ClientDisconnect:
+        raise Refused(400, "the connection was closed before the body had arrived.") from None
+
+
+def _header(scope: MutableMapping[str, Any], name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+def _host(scope: MutableMapping[str, Any]) -> str:
+    host = _header(scope, b"host").decode("latin-1").lower()
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
+
+
+def _has_body(scope: MutableMapping[str, Any]) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+
+
+def _set_headers(message: "Message", defaults: Mapping[str, str]) -> None:
+    from starlette.datastructures import MutableHeaders
+
+    headers = MutableHeaders(scope=message)
+    for name, value in defaults.items():
+        headers.setdefault(name, value)

@@ -1,0 +1,18 @@
+"""Taxonomies of corpora: generalisations of every item of an index, their confidence, exports and judgement."""
+
+from hiergeo.search.taxonomy.exports import FORMATS, export
+from hiergeo.search.taxonomy.growing import Taxonomy, TreeSettings, grow
+from hiergeo.search.taxonomy.judging import Judgement, Truth, judge, known_truth, wordnet_truth
+
+__all__ = [
+    "FORMATS",
+    "Judgement",
+    "Taxonomy",
+    "TreeSettings",
+    "Truth",
+    "export",
+    "grow",
+    "judge",
+    "known_truth",
+    "wordnet_truth",
+]

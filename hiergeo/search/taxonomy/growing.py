@@ -1,0 +1,191 @@
+"""A taxonomy of a corpus: every item of an index below its most specific generalisations."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, get_args
+
+import numpy as np
+
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, check_whole, unknown_name
+from hiergeo.geometry import Space
+from hiergeo.geometry.space import By
+from hiergeo.search import Index
+from hiergeo.search.shards import Labels
+from hiergeo.search.taxonomy.confidence import Null
+from hiergeo.search.taxonomy.linking import Links, link
+from hiergeo.search.taxonomy.reduction import depths, essential
+
+MOST_PARENTS = 64
+"""Candidate parents of an item, at most."""
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """How a taxonomy is made.
+
+    Attributes:
+        by: what candidate parents are chosen by: exterior "angle" at the parent, cone "margin" of the parent, or
+            "distance".
+        k: candidate parents of each item, 1 <= k <= 64. One makes a forest; more find more of the true ancestors, and
+            more false ones.
+        min_confidence: edges below it are cut, in [0, 1].
+        seed: of the random pairs that confidences are measured against.
+
+    Raises:
+        InputError: an unknown order, or a number out of range.
+    """
+
+    by: By = "angle"
+    k: int = 1
+    min_confidence: float = 0.995
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.by not in get_args(By):
+            raise unknown_name("order", str(self.by), get_args(By))
+        check_whole("k", self.k, 1, MOST_PARENTS)
+        check_whole("seed", self.seed, 0, limits.SEED)
+        if not 0 <= self.min_confidence <= 1:
+            raise InputError(f"the least confidence must be between 0 and 1, not {self.min_confidence:g}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Taxonomy:
+    """Items and their parents, which are all nearer to the root of the space, so that there is no cycle.
+
+    Places are positions in the order of items by radius, ties by id.
+
+    Attributes:
+        ids: (n,) int64.
+        radius: (n,) float32, geodesic units, ascending.
+        parent: (n, k) int64 places of the parents, best first; -1 where there are fewer. Items without parents are
+            roots.
+        score: (n, k) float32, margin, angle or distance of each edge; NaN where there is none.
+        confidence: (n, k) in [0, 1]; NaN where there is no edge.
+        labels: captions and images of the items.
+        settings: what made it.
+        geometry: spec of the space.
+        links: the candidates that its edges were taken from.
+        cut: edges below the least confidence.
+        redundant: edges that another parent makes superfluous.
+    """
+
+    ids: np.ndarray
+    radius: np.ndarray
+    parent: np.ndarray
+    score: np.ndarray
+    confidence: np.ndarray
+    labels: Labels
+    settings: TreeSettings
+    geometry: str
+    links: Links
+    cut: int
+    redundant: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def edges(self) -> int:
+        """How many there are."""
+        return int((self.parent >= 0).sum())
+
+    @cached_property
+    def roots(self) -> np.ndarray:
+        """Places of the items without parents."""
+        return np.flatnonzero(self.best < 0)
+
+    @cached_property
+    def best(self) -> np.ndarray:
+        """The place of the best parent of each item, (n,); -1 for roots. These edges alone make a forest."""
+        return self.parent[:, 0] if self.parent.size else np.full(len(self), -1)
+
+    @cached_property
+    def depth(self) -> np.ndarray:
+        """Edges from each item up to a root by best parents, (n,) int64."""
+        return depths(self.best)
+
+    @cached_property
+    def size(self) -> np.ndarray:
+        """How many items there are in the branch of each by best parents, itself included, (n,) int64."""
+        found = np.ones(len(self), dtype=np.int64)
+        for depth in range(int(self.depth.max(initial=0)), 0, -1):
+            items = np.flatnonzero(self.depth == depth)
+            np.add.at(found, self.best[items], found[items])
+        return found
+
+    def name(self, place: int) -> str:
+        """The caption of an item; the reference of its image, or its id, for one without."""
+        return self.labels.captions[place] or self.labels.images[place] or f"item {self.ids[place]}"
+
+    def about(self) -> dict[str, Any]:
+        """Settings and counts, in values of JSON."""
+        return {
+            "items": len(self),
+            "edges": self.edges,
+            "roots": len(self.roots),
+            "several_parents": int(((self.parent >= 0).sum(axis=1) > 1).sum()),
+            "depth": int(self.depth.max(initial=0)),
+            "cut": self.cut,
+            "redundant": self.redundant,
+            "geometry": self.geometry,
+            **asdict(self.settings),
+        }
+
+
+def grow(
+    index: Index,
+    settings: TreeSettings | None = None,
+    *,
+    space: Space | str | None = None,
+    progress: bool = False,
+) -> Taxonomy:
+    """The taxonomy of the items of an index.
+
+    Candidate parents are the items of smaller radius that entail an item best. Edges whose confidence is too low are
+    cut; of the others the transitive reduction remains.
+
+    Args:
+        index: of captions, images or both.
+        settings: how; the defaults of `TreeSettings` when None.
+        space: where, as for `Index.parents`.
+        progress: draw a bar for work that outlasts a second.
+
+    Raises:
+        InputError: the index is empty, or the space does not fit it.
+    """
+    settings, chosen, store = settings or TreeSettings(), index.chosen(space), index.store
+    if not len(index):
+        raise InputError("the index is empty: add items before asking for their taxonomy.")
+    links = link(store, chosen, settings.by, settings.k, progress=progress)
+    confidence = Null.of(store, chosen, links.order, settings.by, settings.seed).confidence(links)
+    labels = store.labels(links.order.ids)
+    return assemble(links, confidence, labels, settings, chosen.geometry.spec)
+
+
+def assemble(
+    links: Links, confidence: np.ndarray, labels: Labels, settings: TreeSettings, geometry: str = "euclidean"
+) -> Taxonomy:
+    """The taxonomy of candidate parents with their confidence (n, k): cut, reduced, and closed up to the left."""
+    parent = links.parent.numpy()
+    sure = (parent >= 0) & (confidence >= settings.min_confidence)
+    kept = essential(np.where(sure, parent, -1))
+    to_left = np.argsort(~kept, axis=1, kind="stable")
+
+    def closed(values: np.ndarray, nothing: float) -> np.ndarray:
+        return np.take_along_axis(np.where(kept, values, nothing), to_left, axis=1)
+
+    return Taxonomy(
+        links.order.ids.numpy(),
+        links.order.radius.numpy(),
+        closed(parent, -1).astype(np.int64),
+        closed(links.score.numpy(), np.nan),
+        closed(confidence, np.nan),
+        labels,
+        settings,
+        geometry,
+        links,
+        int((parent >= 0).sum() - sure.sum()),
+        int(sure.sum() - kept.sum()),
+    )

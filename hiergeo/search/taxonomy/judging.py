@@ -1,0 +1,212 @@
+"""How well a taxonomy agrees with a known one: pairs of an item and an ancestor that are true.
+
+Only items that the known taxonomy names are judged. Others may stand on the way from one judged item to another.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hiergeo._core.errors import InputError
+from hiergeo.datasets.wordnet import WordNet
+from hiergeo.evaluation.metrics.correlation import RankCorrelation
+from hiergeo.evaluation.metrics.resampling import Interval, bootstrap_statistic
+from hiergeo.search.taxonomy.growing import Taxonomy
+from hiergeo.search.taxonomy.reduction import depths, pairs_among
+
+DRAWS = 10
+"""Random taxonomies that a judgement is compared with."""
+
+ARTICLES = ("a ", "an ", "the ")
+
+Statistic = Callable[[np.ndarray], float]
+"""Takes how often each judged item counts, (q,)."""
+
+
+class Truth(NamedTuple):
+    """What is known of some items of a taxonomy.
+
+    Attributes:
+        items: (q,) int64 places, ascending.
+        pairs: (m, 2) int64 places (item, ancestor) of judged items: all pairs, not only direct ones.
+        depth: (q,) how deep each item stands in the known taxonomy.
+    """
+
+    items: np.ndarray
+    pairs: np.ndarray
+    depth: np.ndarray
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Agreement of a taxonomy with a known one.
+
+    Attributes:
+        scores: name -> value, as `judge` defines them.
+        intervals: name -> 95 % bootstrap interval over judged items.
+        random: name -> mean of the same with every parent exchanged for a random item of smaller radius.
+        counts: judged ``items``, ``children`` (those with true ancestors) and true ``pairs``.
+    """
+
+    scores: dict[str, float]
+    intervals: dict[str, Interval]
+    random: dict[str, float]
+    counts: dict[str, int]
+
+    def to_json(self) -> str:
+        """The judgement as JSON."""
+        rows = {
+            name: {"value": value, "interval": list(self.intervals[name]), "random": self.random[name]}
+            for name, value in self.scores.items()
+        }
+        return json.dumps({"metrics": rows, **self.counts}, indent=2)
+
+
+def judge(taxonomy: Taxonomy, truth: Truth, *, samples: int = 1000, seed: int = 0) -> Judgement:
+    """Compare a taxonomy with what is known of its items.
+
+    Scores, where "children" are the judged items with true ancestors:
+        ``first``: share of children whose best candidate parent is a true ancestor, before any candidate is cut.
+        ``within_K``: share of children that have one among their K candidates, K being at least 2.
+        ``parent``: share of children that have one among their parents in the taxonomy.
+        ``edge_precision``: share of the edges between judged items that are true pairs.
+        ``precision``, ``recall``, ``f1``: of all pairs of a judged item and a judged ancestor in the taxonomy.
+        ``depth``: Spearman's correlation of the depth by best parents with the known one.
+        ``depth_radius``: the same of the radius.
+
+    Intervals resample judged items with all their edges and ancestors. A share of nothing is 0.
+
+    Raises:
+        InputError: no true pair, or fewer than two judged items.
+    """
+    if len(truth.items) < 2 or not len(truth.pairs):
+        raise InputError(
+            f"{len(truth.items)} items are known, with {len(truth.pairs)} true pairs among them: nothing to judge."
+        )
+    generator = np.random.default_rng(seed)
+    radius, candidates = taxonomy.radius, taxonomy.links.parent.numpy()
+    found = statistics(candidates, taxonomy.parent, radius, truth)
+    drawn = []
+    for _ in range(DRAWS):
+        listed, kept = (random_parents(table, radius, generator) for table in (candidates, taxonomy.parent))
+        drawn.append(statistics(listed, kept, radius, truth))
+    rows, once = len(truth.items), np.ones(len(truth.items))
+    return Judgement(
+        {name: each(once) for name, each in found.items()},
+        {name: bootstrap_statistic(each, rows, samples=samples, seed=seed) for name, each in found.items()},
+        {name: float(np.mean([each[name](once) for each in drawn])) for name in found},
+        {"items": rows, "children": len(np.unique(truth.pairs[:, 0])), "pairs": len(truth.pairs)},
+    )
+
+
+def statistics(candidates: np.ndarray, parent: np.ndarray, radius: np.ndarray, truth: Truth) -> dict[str, Statistic]:
+    """The scores of `judge`, as functions of how often each judged item counts.
+
+    Args:
+        candidates: (n, K) int64 places of candidate parents, best first; -1 where there are fewer.
+        parent: (n, k) those of the taxonomy.
+        radius: (n,) of the items.
+        truth: what is known.
+    """
+    items, n = truth.items, len(parent)
+    true = _keys(truth.pairs, n)
+    above = _per_item(truth.pairs[:, 0], items)
+    has = (above > 0).astype(np.float64)
+    listed, kept = (_true_places(table, items, true) for table in (candidates, parent))
+    judged = np.isin(parent[items], items)
+    reached = pairs_among(parent, items)
+    ancestors = _per_item(reached[:, 0], items)
+    right = _per_item(reached[np.isin(_keys(reached, n), true), 0], items)
+    depth, known = depths(parent[:, 0])[items], truth.depth
+    return {
+        "first": _share(listed[:, :1].any(axis=1), has),
+        **({} if candidates.shape[1] < 2 else {f"within_{candidates.shape[1]}": _share(listed.any(axis=1), has)}),
+        "parent": _share(kept.any(axis=1), has),
+        "edge_precision": _share(kept.sum(axis=1), judged.sum(axis=1)),
+        "precision": _share(right, ancestors),
+        "recall": _share(right, above),
+        "f1": _share(2 * right, ancestors + above),
+        "depth": RankCorrelation(depth, known).rho,
+        "depth_radius": RankCorrelation(radius[items], known).rho,
+    }
+
+
+def random_parents(parent: np.ndarray, radius: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """As many distinct parents of each item as in `parent` (n, k), drawn from the items of smaller radius.
+
+    An item with more parents than there are items of smaller radius keeps as many as there are.
+    """
+    smaller = np.searchsorted(radius, radius, side="left")
+    drawn = np.full(parent.shape, -1, dtype=np.int64)
+    for place in range(parent.shape[1]):  # Floyd's sample: the newest number stands in for one that is drawn twice
+        last = smaller - np.minimum(smaller, parent.shape[1]) + place
+        one = (generator.random(len(parent)) * (last + 1)).astype(np.int64)
+        one = np.where((drawn[:, :place] == one[:, None]).any(axis=1), last, one)
+        drawn[:, place] = np.where(last < smaller, one, -1)
+    drawn = generator.permuted(drawn, axis=1)
+    drawn = np.take_along_axis(drawn, np.argsort(drawn < 0, axis=1, kind="stable"), axis=1)
+    slot = (np.cumsum(parent >= 0, axis=1) - 1).clip(0)
+    return np.where(parent >= 0, np.take_along_axis(drawn, slot, axis=1), -1)
+
+
+def wordnet_truth(taxonomy: Taxonomy, wordnet: WordNet) -> Truth:
+    """What WordNet knows of the items whose caption is a noun, an article before it aside, in its first sense.
+
+    Of items of one synset the one of the smallest radius is judged.
+    """
+    place: dict[str, int] = {}
+    for at, caption in enumerate(taxonomy.labels.captions):
+        synset = f"{_noun(caption or '')}.n.01"
+        if synset in wordnet.parents:
+            place.setdefault(synset, at)
+    return known_truth(list(place.values()), list(place), wordnet)
+
+
+def known_truth(places: Sequence[int], synsets: Sequence[str], wordnet: WordNet) -> Truth:
+    """What WordNet knows of items at some places, whose synsets are given; those that it does not have are left out."""
+    known = sorted((place, name) for place, name in zip(places, synsets, strict=True) if name in wordnet.parents)
+    items, names = np.array([place for place, _ in known], dtype=np.int64), [name for _, name in known]
+    pairs = np.array(wordnet.is_a(names), dtype=np.int64).reshape(-1, 2)
+    memo: dict[str, int] = {}
+    return Truth(items, items[pairs], np.array([_height(name, wordnet, memo) for name in names], dtype=np.int64))
+
+
+def _height(synset: str, wordnet: WordNet, memo: dict[str, int]) -> int:
+    """Edges up to the root of WordNet by the first hypernym of each synset."""
+    way = [synset]
+    while way[-1] not in memo and wordnet.parents[way[-1]]:
+        way.append(wordnet.parents[way[-1]][0])
+    top = memo.get(way[-1], 0)
+    memo.update((name, top + up) for up, name in enumerate(reversed(way)))
+    return memo[synset]
+
+
+def _noun(caption: str) -> str:
+    text = caption.strip().rstrip(".").casefold()
+    for article in ARTICLES:
+        text = text.removeprefix(article)
+    return "_".join(text.split())
+
+
+def _share(part: ArrayLike, whole: ArrayLike) -> Statistic:
+    above, below = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    return lambda counts: float(counts @ above) / max(float(counts @ below), 1.0)
+
+
+def _keys(pairs: np.ndarray, n: int) -> np.ndarray:
+    return pairs[:, 0] * n + pairs[:, 1]
+
+
+def _per_item(children: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """How many pairs each judged item has, (q,)."""
+    return np.bincount(np.searchsorted(items, children), minlength=len(items))
+
+
+def _true_places(table: np.ndarray, items: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Which entries of the rows of judged items are true ancestors, (q, k) bool."""
+    rows = table[items]
+    return (rows >= 0) & np.isin(items[:, None] * len(table) + rows, true)

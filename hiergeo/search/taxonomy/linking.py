@@ -1,0 +1,180 @@
+"""Candidate parents: for every item the k items of smaller radius that entail it best.
+
+Items are taken from the root outwards, a batch at a time, and the store is scanned up to the radius of the batch.
+Memory is bounded by a batch, a chunk of the scan and n x k numbers; the work is that of half of all pairs, n^2 / 2.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from hiergeo._core.progress import track
+from hiergeo.geometry import Points, Space
+from hiergeo.geometry.space import By
+from hiergeo.search import Rows, Store
+from hiergeo.search.sweep import Range, lexicographic, run
+
+BATCH = 1 << 14
+"""Items whose parents are searched in one pass over the store."""
+
+GROUP = 256
+"""Items that share one search: those of smaller radius than all of them are candidates of each."""
+
+CHUNK = 1 << 15
+"""Rows that are compared at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """All items from the root outwards; the place of an item is its position in this order.
+
+    Attributes:
+        ids: (n,) int64, sorted by radius, ties by id.
+        radius: (n,) float32, geodesic units, ascending.
+    """
+
+    ids: Tensor
+    radius: Tensor
+
+    def __post_init__(self) -> None:
+        ids, places = self.ids.sort()
+        object.__setattr__(self, "_sorted", (ids, places))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def places(self, ids: Tensor) -> Tensor:
+        """The places (m,) int64 of items that are in the order."""
+        known, places = self._sorted  # type: ignore[attr-defined]
+        return places[torch.searchsorted(known, ids)]
+
+    def rows(self, chunks: Iterable[Rows], places: Tensor) -> Rows:
+        """The items at some places (q,) int64, which ascend, from chunks that hold them and others."""
+        wanted = torch.zeros(len(self), dtype=torch.bool)
+        wanted[places] = True
+        kept, found = [], []
+        for rows in chunks:
+            here = self.places(rows.ids)
+            kept.append(rows.take(wanted[here]))
+            found.append(here[wanted[here]])
+        return Rows.cat(kept).take(torch.cat(found).argsort())
+
+    @classmethod
+    def of(cls, store: Store, space: Space) -> "Order":
+        """The order of the items of a store in a space of its frame."""
+        parts = [(rows.ids, rows.radius(space.geometry)) for rows in store.scan()]
+        ids = torch.cat([part for part, _ in parts]) if parts else torch.empty(0, dtype=torch.int64)
+        radius = torch.cat([part for _, part in parts]) if parts else torch.empty(0)
+        order = lexicographic(radius, ids)
+        return cls(ids[order], radius[order])
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """The candidate parents of every item, best first.
+
+    Attributes:
+        order: of the items; its places are used below.
+        parent: (n, k) int64 places, smaller than that of the item; -1 where there are fewer.
+        score: (n, k) float32: the margin, exterior angle or distance that parents were chosen by; NaN where there are
+            fewer.
+        by: which of the three.
+    """
+
+    order: Order
+    parent: Tensor
+    score: Tensor
+    by: By
+
+
+def link(store: Store, space: Space, by: By = "angle", k: int = 5, *, progress: bool = False) -> Links:
+    """Find the best parents of every item among those of strictly smaller radius.
+
+    Args:
+        store: where the items are.
+        space: of the frame of the store.
+        by: "margin" of the parent's cone over the item, largest first; "angle" at the parent or "distance", smallest
+            first. Ties go to the smaller radius, then to the lower id.
+        k: 1 <= k <= 1024 parents at most.
+        progress: draw a bar for work that outlasts a second.
+    """
+    order = Order.of(store, space)
+    parent = torch.full((len(order), k), -1)
+    score = torch.full((len(order), k), torch.nan)
+    for start in track(range(0, len(order), BATCH), "linking", enabled=progress):
+        stop = min(start + BATCH, len(order))
+        low, high = float(order.radius[start]), float(order.radius[stop - 1])
+        queries = order.rows(store.scan(low, high), torch.arange(start, stop))
+        above = Above(space, queries, order, start, by, k)
+        run(_chunks(store.scan(0.0, high)), [above])
+        parent[start:stop], score[start:stop] = above.parent, above.score
+    return Links(order, parent, score, by)
+
+
+@final
+class Above:
+    """A task of a sweep: the k best items of smaller radius for each of some items, as `link`.
+
+    Args:
+        space: where they are measured.
+        rows: Q items at places `start` to `start + Q`, in order.
+        order: of all items.
+        start: the first place.
+        by: as for `link`.
+        k: as for `link`.
+    """
+
+    def __init__(self, space: Space, rows: Rows, order: Order, start: int, by: By, k: int) -> None:
+        self.space, self.order, self.by, self.k = space, order, by, k
+        self.span = Range()
+        self.x = rows.points(space.geometry)
+        self.radius = order.radius[start : start + len(rows)]
+        self.parent = torch.full((len(rows), k), -1)
+        self.score = torch.full((len(rows), k), torch.nan)
+
+    def take(self, rows: Rows, points: Points) -> None:
+        if not len(rows):
+            return
+        radius, places = rows.radius(self.space.geometry), self.order.places(rows.ids)
+        for start in range(0, len(self.radius), GROUP):
+            group = slice(start, min(start + GROUP, len(self.radius)))
+            first, last = self.radius[group.start], self.radius[group.stop - 1]
+            inner, outer = (int(torch.searchsorted(radius, edge.contiguous())) for edge in (first, last))
+            x = self.x.rows(group)
+            if inner:
+                score, index = self.space.topk(x, points.rows(slice(0, inner)), self.k, self.by, "parents")
+                self._merge(group, score, places[index.clamp_min(0)].masked_fill(index < 0, -1))
+            if inner < outer:
+                between = slice(inner, outer)
+                score = pair_scores(self.space, points.rows(between), x, self.by).T.contiguous()
+                score[radius[between] >= self.radius[group, None]] = torch.nan
+                self._merge(group, score, places[between].expand_as(score).masked_fill(score.isnan(), -1))
+
+    def _merge(self, group: slice, score: Tensor, place: Tensor) -> None:
+        score = torch.cat([self.score[group], score], dim=1)
+        place = torch.cat([self.parent[group], place], dim=1)
+        worst = torch.where(score.isnan(), torch.inf, -goodness(score, self.by))
+        best = lexicographic(worst, place)[:, : self.k]
+        self.score[group], self.parent[group] = score.gather(1, best), place.gather(1, best)
+
+
+def pair_scores(space: Space, parents: Points, children: Points, by: By) -> Tensor:
+    """Margin or angle of every parent over every child, or their distance, (parents, children)."""
+    if by == "margin":
+        return space.pairwise_margin(parents, children)
+    return (space.pairwise_exterior_angle if by == "angle" else space.pairwise_distance)(parents, children)
+
+
+def goodness(score: Tensor, by: By) -> Tensor:
+    """Scores with the larger the better: margins as they are, angles and distances negated."""
+    return score if by == "margin" else -score
+
+
+def _chunks(scanned: Iterable[Rows]) -> Iterator[Rows]:
+    """Chunks of at most `CHUNK` rows, each sorted by radius and id as it comes."""
+    for rows in scanned:
+        for start in range(0, len(rows), CHUNK):
+            yield rows.take(slice(start, start + CHUNK))

@@ -1,7 +1,0 @@
-"""Studies: heads of several geometries trained alike on the same features, with intervals over items and seeds."""
-
-from hiergeo.study.conduct import run_study
-from hiergeo.study.plan import Plan, StudySettings
-from hiergeo.study.result import Cell, HeadRun, Study
-
-__all__ = ["Cell", "HeadRun", "Plan", "Study", "StudySettings", "run_study"]

@@ -1,0 +1,223 @@
+"""What a study returns: every head of every geometry on the same data, and what their differences amount to."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.findings import (
+    BeforeAfter,
+    Conclusion,
+    Contrast,
+    Cube,
+    Entry,
+    Findings,
+    HeadFacts,
+    HeadsVerdict,
+    SpaceFacts,
+    identity,
+)
+from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.metrics import Roc
+from hiergeo.geometry import parse
+from hiergeo.training import EvalRecord, Summary, Trained
+from hiergeo.training.study.plan import Plan, StudySettings
+
+DRIFT = ("similarity_change", "similarity_correlation")
+"""Metrics of how far a head moved the embeddings, which are no merit."""
+
+
+@dataclass(frozen=True)
+class HeadRun:
+    """One head.
+
+    Attributes:
+        seed: of its weights, batches and validation rows.
+        trained: the head, its geometry and its history.
+        summary: before and after on the test rows.
+        metrics: flat name -> value: those of `summary` behind the head, the drift, and those of the pairs protocol on
+            the chains that were set aside.
+        draws: metric -> (samples,) bootstrap values; every run resamples the same items.
+        problem: how the training failed, or why the head is not the trained one; None where all went well.
+        rows: metric -> value of each row, image or caption, where the metric is their mean.
+        items: metric -> number of rows, images or captions that were resampled.
+        rocs: name of an AUROC -> its ROC curve, from the same pairs.
+    """
+
+    seed: int
+    trained: Trained = field(repr=False)
+    summary: Summary = field(repr=False)
+    metrics: dict[str, float]
+    draws: dict[str, np.ndarray] = field(repr=False)
+    problem: str | None = None
+    rows: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    items: dict[str, int] = field(default_factory=dict, repr=False)
+    rocs: dict[str, Roc] = field(default_factory=dict, repr=False)
+
+    @property
+    def kept(self) -> EvalRecord:
+        """The record at the state that was kept."""
+        return next(look for look in self.trained.history if look.step == self.trained.best)
+
+    @property
+    def facts(self) -> HeadFacts:
+        """What a verdict reads of the head."""
+        after, curvature = self.summary.after, self.kept.curvature
+        reach = math.sqrt(max(curvature[0], 0)) * float(after.radii.max()) if len(curvature) == 1 else 0.0
+        return HeadFacts(self.seed, after.diagnostics, curvature, reach, self.problem, self.trained.best)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values: metrics, diagnostics, what was kept, and the records on the way."""
+        return {
+            "seed": self.seed,
+            "metrics": self.metrics,
+            "diagnostics": self.summary.after.diagnostics,
+            "kept_step": self.trained.best,
+            "problem": self.problem,
+            "history": [look.as_dict() for look in self.trained.history],
+        }
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One geometry at one dimension: a run for each seed, with the learning rate that the common budget chose.
+
+    Attributes:
+        geometry: spec.
+        dim: dimension of the head's embeddings.
+        learning_rate: the one of the plan's that did best on validation rows.
+        runs: one a seed, in the order of the plan's seeds.
+        tuning: learning rate -> AUROC of pairs, by the cone margin, on the validation rows of a seed that is not among
+            the plan's; NaN where training failed; empty where the plan has a single learning rate.
+    """
+
+    geometry: str
+    dim: int
+    learning_rate: float
+    runs: tuple[HeadRun, ...]
+    tuning: dict[float, float] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Mean of every metric over the runs."""
+        return {name: float(np.mean([run.metrics[name] for run in self.runs])) for name in self.runs[0].metrics}
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """Standard deviation of every metric over the runs, by their number less one."""
+        return {name: float(np.std([run.metrics[name] for run in self.runs], ddof=1)) for name in self.runs[0].metrics}
+
+    @property
+    def verdict(self) -> HeadsVerdict:
+        """Collapse, curvature and training of the heads."""
+        facts = tuple(run.facts for run in self.runs)
+        return HeadsVerdict(self.geometry, self.dim, facts, self.learning_rate, tuple(self.tuning))
+
+    @property
+    def space(self) -> SpaceFacts:
+        """What matters of the space when it is compared with others."""
+        geometry, verdict = parse(self.geometry), self.verdict
+        curved = any(float(factor.curvature) != 0 for factor, _ in geometry.parts(self.dim))
+        added = geometry.norm == "l1"
+        return SpaceFacts(self.geometry, self.dim, identity(self.geometry), curved, verdict.bend, added)
+
+    def entries(self, model: str) -> tuple[Entry, ...]:
+        """The runs as entries of a cube."""
+        return tuple(
+            Entry(model, self.geometry, self.dim, run.seed, run.metrics, run.draws, run.rows, run.items)
+            for run in self.runs
+        )
+
+
+@dataclass(frozen=True)
+class Study:
+    """Heads of several geometries, trained alike and measured on the same rows.
+
+    Attributes:
+        plan: what was asked for.
+        settings: how it was measured.
+        frozen: the test data as the frozen model embeds them.
+        before: geometry -> the result without a head, retrieval and pairs included; a product that does not fit the
+            frozen embeddings has the Euclidean one.
+        cells: geometries times dimensions, in the order of `Plan.cells`.
+        findings: scores, contrasts of every two different spaces, and cautions.
+        conclusion: whether a geometry helps; it may be that none does.
+        pairs: number of true pairs, and of false pairs of each kind, on the chains that were set aside.
+        leakage: what of the test data was trained on, where that was forced.
+    """
+
+    plan: Plan
+    settings: StudySettings
+    frozen: Embedded = field(repr=False)
+    before: dict[str, Result]
+    cells: tuple[Cell, ...]
+    findings: Findings
+    conclusion: Conclusion
+    pairs: int
+    leakage: str | None = None
+
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """Every two different spaces of one dimension, in every metric that could differ."""
+        return self.findings.contrasts
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """Metrics that are equal in all geometries by construction, and so have no contrasts."""
+        return self.findings.shared
+
+    @property
+    def twins(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of geometries that are charts of one space, and so have no contrasts with each other."""
+        return self.findings.twins
+
+    @property
+    def cube(self) -> Cube:
+        """All numbers, with `to_pandas`, `to_csv`, `to_markdown`, `to_latex` and `to_json`."""
+        return self.findings.cube
+
+    @cached_property
+    def verdicts(self) -> dict[tuple[str, int], HeadsVerdict]:
+        """(geometry, dim) -> verdict on collapse, curvature and training."""
+        return {(cell.geometry, cell.dim): cell.verdict for cell in self.cells}
+
+    def cell(self, geometry: str, dim: int) -> Cell:
+        """The heads of a geometry at a dimension."""
+        return next(each for each in self.cells if (each.geometry, each.dim) == (geometry, dim))
+
+    def change(self, metric: str, geometry: str, dim: int) -> BeforeAfter | None:
+        """A metric before and after training; None where it was not measured both times."""
+        name = self.frozen.model
+        return BeforeAfter.of(metric, self.before[geometry].entry(dim), self.cell(geometry, dim).entries(name))
+
+    def to_json(self) -> str:
+        """The means over seeds first, as ``GEOMETRY/dD/METRIC``; then contrasts, verdicts, every seed, and the plan."""
+        named = {f"{cell.geometry}/d{cell.dim}": cell for cell in self.cells}
+        flat = {f"{name}/{metric}": value for name, cell in named.items() for metric, value in cell.metrics.items()}
+        whole = {
+            "metrics": flat,
+            "intervals": [contrast.as_dict() for contrast in self.contrasts],
+            "conclusion": str(self.conclusion),
+            "cautions": [asdict(each) for each in self.findings.cautions],
+            "verdicts": {f"{geometry}/d{dim}": str(verdict) for (geometry, dim), verdict in self.verdicts.items()},
+            "same_by_construction": sorted(self.shared),
+            "twins": self.twins,
+            "leakage": self.leakage,
+            "before": {geometry: result.as_dict() for geometry, result in self.before.items()},
+            "cells": {
+                name: {
+                    "learning_rate": cell.learning_rate,
+                    "tuning": {f"{rate:g}": score for rate, score in cell.tuning.items()},
+                    "spread": cell.spread,
+                    "runs": [run.as_dict() for run in cell.runs],
+                }
+                for name, cell in named.items()
+            },
+            "plan": asdict(self.plan),
+            "settings": asdict(self.settings),
+        }
+        return json_text(whole)

@@ -1,0 +1,221 @@
+"""Cells of a suite: one model in one space on one benchmark, and the JSON file that holds what was measured."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import documents
+from hiergeo._core.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.text import one_line
+from hiergeo.evaluation import Result
+from hiergeo.evaluation.benchmarks import Benchmark, Published
+from hiergeo.evaluation.findings.exports import plain
+from hiergeo.evaluation.metrics import Interval, find_metric
+
+FOLDER = "cells"
+"""The folder of cells in that of a suite."""
+
+Status = Literal["done", "failed", "skipped"]
+
+DONE: Status = "done"
+FAILED: Status = "failed"
+SKIPPED: Status = "skipped"
+
+
+class Place(NamedTuple):
+    """Which cell: the names of model, space and benchmark in the plan."""
+
+    model: str
+    space: str
+    benchmark: str
+
+    @property
+    def file(self) -> str:
+        """The name of its file: readable, and different for every cell."""
+        told = "--".join(re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.")[:40] for part in self)
+        return f"{told}--{sha256(repr(tuple(self)).encode()).hexdigest()[:8]}.json"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a cell keeps of its benchmark.
+
+    Attributes:
+        label: name for tables.
+        primary: the metric that tables show first.
+        metrics: the metrics that tables show.
+        published: figures of papers.
+    """
+
+    label: str
+    primary: str
+    metrics: tuple[str, ...]
+    published: tuple[Published, ...] = ()
+
+    @classmethod
+    def of(cls, benchmark: Benchmark) -> "Task":
+        """The same of a benchmark."""
+        return cls(benchmark.label, benchmark.primary, tuple(benchmark.metrics), tuple(benchmark.published))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What became of a cell.
+
+    Attributes:
+        place: which one.
+        task: its benchmark.
+        protocol: how the numbers are made.
+        status: ``done``, ``failed``, or ``skipped`` where the benchmark does not apply to the model, or the model or
+            the data is optional and not there.
+        reason: why it failed or was skipped; empty where it was measured.
+        work: hash of everything that the numbers depend on; empty where it was not measured.
+        asked: hash of what the plan says of the cell.
+        fingerprint: of the model.
+        metrics: metric -> value; those of the task are finite.
+        intervals: metric -> its 95 % interval.
+        draws: metric -> (samples,) bootstrap values.
+        rows: metric -> (items,) value of each row, of metrics to which an exact test applies.
+        items: metric -> number of rows that were resampled.
+        baselines: metric -> baseline by name -> value.
+        diagnostics: numbers about the space.
+        settings: model, geometry, root, device, versions and what else the result stores.
+        seconds: that measuring took.
+    """
+
+    place: Place
+    task: Task
+    protocol: str
+    status: Status
+    reason: str = ""
+    work: str = ""
+    asked: str = ""
+    fingerprint: str = ""
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    draws: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    rows: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    items: Mapping[str, int] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    diagnostics: Mapping[str, float | None] = field(default_factory=dict)
+    settings: Mapping[str, str | int | float | None] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def without(self, status: Status, reason: str) -> "Cell":
+        """The same cell without numbers, for a reason."""
+        return replace(
+            self, status=status, reason=one_line(reason), work="", metrics={}, intervals={}, draws={}, rows={}, items={}
+        )
+
+    def measured(self, result: Result, seconds: float) -> "Cell":
+        """The cell with the numbers of a result.
+
+        It fails where a metric of its task, or a resample of one, is NaN or infinite; other such numbers are left out.
+        """
+        wrong = [name for name in self.task.metrics if not _finite(result, name)]
+        if wrong:
+            value = result.metrics[wrong[0]]
+            told = f"is {value}" if not math.isfinite(value) else "is NaN or infinite in some resamples"
+            return self.without(FAILED, f"{find_metric(wrong[0]).label} {told}")
+        draws = {name: held for name, held in result.draws.items() if np.isfinite(held).all()}
+        return replace(
+            self,
+            metrics=plain(result.metrics),
+            intervals={name: each for name, each in result.intervals.items() if np.isfinite(each).all()},
+            draws=draws,
+            rows={name: held for name, held in result.rows.items() if name in draws and find_metric(name).discrete},
+            items={name: count for name, count in result.items.items() if name in draws},
+            baselines=plain(result.baselines),
+            diagnostics=plain(result.diagnostics),
+            settings=plain(result.settings),
+            seconds=round(seconds, 3),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values; what people look for first."""
+        return {
+            "cell": self.place._asdict(),
+            "status": self.status,
+            "reason": self.reason,
+            "metrics": dict(self.metrics),
+            "intervals": {name: list(each) for name, each in self.intervals.items()},
+            "baselines": {name: dict(held) for name, held in self.baselines.items()},
+            "protocol": self.protocol,
+            "task": {**asdict(self.task), "published": [asdict(each) for each in self.task.published]},
+            "settings": dict(self.settings),
+            "diagnostics": dict(self.diagnostics),
+            "fingerprint": self.fingerprint,
+            "work": self.work,
+            "asked": self.asked,
+            "seconds": self.seconds,
+            "items": dict(self.items),
+            "rows": {name: held.tolist() for name, held in self.rows.items()},
+            "draws": {name: held.tolist() for name, held in self.draws.items()},
+        }
+
+
+def _finite(result: Result, name: str) -> bool:
+    """Whether a metric and its resamples are finite; true for one that the result does not have."""
+    value = result.metrics.get(name, 0.0)
+    return math.isfinite(value) and (name not in result.draws or bool(np.isfinite(result.draws[name]).all()))
+
+
+STRING, NUMBER, VALUE = Text(), Number(), OrNull(Number())
+PUBLISHED = Record({"model": STRING, "metric": STRING, "value": NUMBER, "source": STRING, "protocol": STRING})
+SCHEMA = Record(
+    {
+        "cell": Record({"model": STRING, "space": STRING, "benchmark": STRING}),
+        "status": Text(f"{DONE}|{FAILED}|{SKIPPED}"),
+        "reason": STRING,
+        "metrics": Record(rest=VALUE),
+        "intervals": Record(rest=ListOf(NUMBER)),
+        "baselines": Record(rest=Record(rest=VALUE)),
+        "protocol": STRING,
+        "task": Record({"label": STRING, "primary": STRING, "metrics": ListOf(STRING), "published": ListOf(PUBLISHED)}),
+        "settings": Record(rest=Anything()),
+        "diagnostics": Record(rest=VALUE),
+        "fingerprint": STRING,
+        "work": STRING,
+        "asked": STRING,
+        "seconds": NUMBER,
+        "items": Record(rest=Whole(1)),
+        "rows": Record(rest=ListOf(NUMBER)),
+        "draws": Record(rest=ListOf(NUMBER)),
+    }
+)
+"""What the file of a cell has to be."""
+
+
+def write_cell(out: Path, cell: Cell) -> None:
+    """Write the file of a cell, whole or not at all. Raises UnavailableError where it cannot be written."""
+    documents.write(out / FOLDER / cell.place.file, cell.as_dict(), indent=None)
+
+
+def read_cell(out: Path, place: Place) -> Cell | None:
+    """The cell of a suite's folder; None where there is none.
+
+    Raises:
+        InputError: its file is damaged, or of another cell.
+    """
+    path = out / FOLDER / place.file
+    if not path.exists():
+        return None
+    held = documents.read(path, SCHEMA, hashed=True)
+    found = Place(**held.pop("cell"))
+    draws, rows = ({name: np.array(each) for name, each in held[key].items()} for key in ("draws", "rows"))
+    if found != place or len({len(each) for each in draws.values()}) > 1 or not all(map(len, draws.values())):
+        raise InputError(f"{path} is damaged: it is of another cell, or its resamples do not fit each other.")
+    task = held.pop("task")
+    published = tuple(Published(**each) for each in task["published"])
+    whole = Task(task["label"], task["primary"], tuple(task["metrics"]), published)
+    if any(len(each) != 2 for each in held["intervals"].values()):
+        raise InputError(f"{path} is damaged: an interval has two bounds.")
+    held["intervals"] = {name: Interval(*each) for name, each in held["intervals"].items()}
+    return Cell(place=place, task=whole, **held | {"draws": draws, "rows": rows})

@@ -1,0 +1,400 @@
+"""Files that nobody vouches for: whatever a byte is changed to, what is read is right or refused in one sentence."""
+
+import io
+import json
+import struct
+import zipfile
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage import archives, documents, tensors
+from hiergeo._core.storage.archives import Array
+from hiergeo._core.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
+
+WANTED = {"rows": Array("f", (2,)), "names": Array("U", (1,))}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "stored.npz"
+
+
+def arrays() -> dict[str, np.ndarray]:
+    return {
+        "rows": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "names": np.array(["dog", "cat"]),
+        "other": np.arange(2),
+    }
+
+
+def same(found: dict[str, np.ndarray]) -> bool:
+    made = arrays()
+    return found.keys() == WANTED.keys() and all(np.array_equal(found[name], made[name]) for name in WANTED)
+
+
+def member(array: object, *, header: bytes | None = None) -> bytes:
+    """The bytes of an ``.npy`` file; `header` replaces the literal that describes it."""
+    out = io.BytesIO()
+    np.save(out, array)
+    content = out.getvalue()
+    if header is None:
+        return content
+    length = int.from_bytes(content[8:10], "little")
+    return content[:8] + len(header).to_bytes(2, "little") + header + content[10 + length :]
+
+
+def zipped(path: Path, members: dict[str, bytes] | list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items() if isinstance(members, dict) else members:
+            archive.writestr(name, content)
+
+
+def good() -> dict[str, bytes]:
+    return {f"{name}.npy": member(array) for name, array in arrays().items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_changed_byte_is_refused_or_without_effect(path, hashed):
+    """Every byte of an archive, its lowest and its highest bit flipped and set to 0 and 255."""
+    if hashed:
+        archives.write(path, arrays())
+    else:
+        np.savez(path, **arrays())
+    content = path.read_bytes()
+    assert same(archives.read(path, WANTED))
+    for place, byte in enumerate(content):
+        for changed in {byte ^ 1, byte ^ 128, 0, 255} - {byte}:
+            path.write_bytes(content[:place] + bytes([changed]) + content[place + 1 :])
+            with suppress(InputError):
+                assert same(archives.read(path, WANTED)), (place, changed)
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_what_is_cut_off_or_appended_is_refused(path, hashed):
+    if hashed:
+        archives.write(path, arrays())
+    else:
+        np.savez(path, **arrays())
+    content = path.read_bytes()
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError):
+            archives.read(path, WANTED)
+    for more in (b"\0", content, content[content.index(b"PK\1\2") :], b"x" * 99):
+        for whole in (content + more, more + content):
+            path.write_bytes(whole)
+            with pytest.raises(InputError):
+                archives.read(path, WANTED)
+
+
+@pytest.mark.parametrize("name", ["rows", "other"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_that_are_not_those_of_the_hash_are_refused(path, name, order):
+    """A sound archive of another content, in an array that is wanted and in one that is not."""
+    made = {key: np.asarray(array, order=order) for key, array in arrays().items()}
+    digest = np.array(archives.content_sha256(made))
+    np.savez(path, **made, **{archives.HASH: digest})
+    assert same(archives.read(path, WANTED))
+    np.savez(path, **made | {name: made[name] + 1}, **{archives.HASH: digest})
+    with pytest.raises(InputError, match=r"stored\.npz"):
+        archives.read(path, WANTED)
+
+
+def test_only_what_is_wanted_is_inflated(path, monkeypatch):
+    """An array that nobody wants is opened for its header alone, unless a hash covers it."""
+    zipped(path, good() | {"other.npy": member(np.ones(1 << 20))}, zipfile.ZIP_DEFLATED)
+    taken = []
+    read = zipfile.ZipExtFile.read
+
+    def counting(self: zipfile.ZipExtFile, n: int | None = -1) -> bytes:
+        block = read(self, n)
+        taken.append(len(block))
+        return block
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", counting)
+    assert same(archives.read(path, WANTED))
+    assert sum(taken) < 10_000
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "other.npy"])
+def test_a_bomb_is_refused_unread(path, name, monkeypatch):
+    monkeypatch.setattr(limits, "INFLATED_BYTES", 1 << 20)
+    zipped(path, good() | {name: member(np.zeros((1 << 10, 1 << 9)))}, zipfile.ZIP_DEFLATED)
+    with pytest.raises(InputError, match="inflate"):
+        archives.read(path, WANTED)
+
+
+def described(shape: object, descr: object = "<f4", fortran: object = False) -> bytes:
+    return repr({"descr": descr, "fortran_order": fortran, "shape": shape}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        described((2**64, 0)),
+        described((2**40, 0)),
+        described((True, 6)),
+        described((-2, -3)),
+        described((2, 4)),
+        described((6.0,)),
+        described((2, 3), "|O"),
+        described((2, 3), "<U0"),
+        described((2**60,), "<U0"),
+        described((2, 3), [("a", "<f4")]),
+        described((2, 3), "<c8"),
+        described((2, 3), "<f4", "yes"),
+        described((2,), ("<f4", (3,))),
+        b"(" * 9000,
+        b"{'descr': '\\d', 'shape': " * 50,
+        b"__import__('os').abort()\n",
+        b"",
+    ],
+)
+def test_headers_that_do_not_fit_are_refused(path, header):
+    zipped(path, good() | {"rows.npy": member(arrays()["rows"], header=header)})
+    with pytest.raises(InputError):
+        archives.read(path, WANTED)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        [("rows.npy", member(np.ones((2, 3), np.float32)))],
+        [("rows", member(np.ones((2, 3), np.float32)))],
+        [("notes.txt", b"hello")],
+        [("folder/", b"")],
+        [("plain.npy", b"no array")],
+        [("objects.npy", member(np.array([{}], dtype=object)))],
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_members_that_do_not_belong_are_refused(path, extra):
+    zipped(path, [*good().items(), *extra])
+    with pytest.raises(InputError):
+        archives.read(path, WANTED)
+
+
+def test_a_member_hidden_from_the_directory_is_found_out(path):
+    """The entry of the last array, and its count, taken out of the directory of an archive without a hash."""
+    np.savez(path, **arrays())
+    content = path.read_bytes()
+    start, last, end = content.index(b"PK\1\2"), content.rindex(b"PK\1\2"), content.rindex(b"PK\5\6")
+    tail = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 2, 2, last - start, start, 0)
+    path.write_bytes(content[:last] + tail)
+    assert end > last
+    with pytest.raises(InputError):
+        archives.read(path, WANTED)
+
+
+def test_fortran_order_foreign_bytes_and_other_kinds(path):
+    made = arrays()
+    np.savez(path, **made | {"rows": np.asfortranarray(made["rows"].astype(">f8"))})
+    found = archives.read(path, WANTED)
+    assert same(found)
+    assert found["rows"].dtype == np.float64
+    assert found["rows"].flags.c_contiguous
+    for wrong in (made["rows"].astype(int), made["rows"].astype(np.longdouble), made["rows"].astype(np.complex64)):
+        np.savez(path, **made | {"rows": wrong})
+        with pytest.raises(InputError, match="floating-point"):
+            archives.read(path, WANTED)
+    broken = np.array([0x110000, 0, 0], np.uint32).view("<U3")
+    for names in (broken, np.array([0xD800, 0, 0], np.uint32).view("<U3")):
+        np.savez(path, **made | {"names": names})
+        with pytest.raises(InputError, match="'names'"):
+            archives.read(path, WANTED)
+
+
+def test_encrypted_and_odd_compression_are_refused(path):
+    zipped(path, good(), zipfile.ZIP_LZMA)
+    with pytest.raises(InputError, match="compressed"):
+        archives.read(path, WANTED)
+    zipped(path, good())
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="encrypted"):
+        archives.read(path, WANTED)
+
+
+def test_streamed_archives_are_read(path):
+    """Written to a pipe, members are followed by a record of their size."""
+
+    class Pipe(io.RawIOBase):
+        def __init__(self) -> None:
+            self.content = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, block: object) -> int:
+            self.content += bytes(block)
+            return len(bytes(block))
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w") as archive:
+        for name, content in good().items():
+            archive.writestr(name, content)
+    path.write_bytes(pipe.content)
+    assert same(archives.read(path, WANTED))
+
+
+SCHEMA = Record({"name": Text(), "steps": ListOf(Number())}, {"width": Whole(0, 9), "on": OrNull(Flag())})
+VALUES = {"name": "Ä", "steps": [0.1, 2], "width": 3, "on": None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "a"}',
+        '{"name": null, "steps": []}',
+        '{"name": "a", "name": "a", "steps": []}',
+        '{"name": "a", "steps": [NaN]}',
+        '{"name": "a", "steps": [Infinity]}',
+        '{"name": "a", "steps": [1e999]}',
+        '{"name": "a", "steps": [true]}',
+        '{"name": "a", "steps": {}}',
+        '{"name": "a", "steps": [], "width": 10}',
+        '{"name": "a", "steps": [], "width": 3.0}',
+        '{"name": "a", "steps": [], "width": ' + "9" * 5000 + "}",
+        '{"name": "a", "steps": [], "on": 1}',
+        '{"name": "a", "steps": [], "more": 1}',
+        '{"name": "a", "steps": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"name": "a", "steps": ' + "[" * 40 + "]" * 40 + "}",
+        "[]",
+        "",
+        "\ufeff{}",
+    ],
+)
+def test_json_that_does_not_fit_is_refused(tmp_path, text):
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"a\.json"):
+        documents.read(tmp_path / "a.json", SCHEMA)
+
+
+def test_a_changed_byte_of_json_is_refused_or_without_effect(tmp_path):
+    path = tmp_path / "a.json"
+    documents.write(path, VALUES)
+    assert documents.read(path, SCHEMA, hashed=True) == VALUES
+    content = path.read_bytes()
+    for place, byte in enumerate(content):
+        for changed in {byte ^ 1, byte ^ 2, ord(" "), ord("9")} - {byte}:
+            path.write_bytes(content[:place] + bytes([changed]) + content[place + 1 :])
+            with suppress(InputError):
+                assert documents.read(path, SCHEMA, hashed=True) == VALUES, (place, changed)
+    path.write_text(json.dumps(VALUES))
+    assert documents.read(path, SCHEMA) == VALUES
+    with pytest.raises(InputError, match="altered"):
+        documents.read(path, SCHEMA, hashed=True)
+
+
+def test_json_whose_values_are_not_those_of_its_hash_is_refused(tmp_path):
+    path = tmp_path / "a.json"
+    documents.write(path, VALUES)
+    held = json.loads(path.read_text())
+    path.write_text(json.dumps({**held, "width": 4}))
+    with pytest.raises(InputError, match=r"a\.json"):
+        documents.read(path, SCHEMA)
+    path.write_text(json.dumps(dict(reversed(held.items()))))
+    assert documents.read(path, SCHEMA) == VALUES
+
+
+def test_json_of_any_size_is_refused_unread(tmp_path, monkeypatch):
+    documents.write(tmp_path / "a.json", VALUES)
+    monkeypatch.setattr(limits, "JSON_BYTES", 20)
+    with pytest.raises(InputError, match="longer"):
+        documents.read(tmp_path / "a.json", SCHEMA)
+    with pytest.raises(InputError, match="cannot read"):
+        documents.read(tmp_path, SCHEMA)
+
+
+def nested(levels: int) -> bytes:
+    return b"[" * levels + b"1" + b"]" * levels
+
+
+def test_json_may_be_as_deep_and_its_numbers_as_long_as_the_limits_say():
+    assert documents.parse_json(nested(limits.JSON_DEPTH))
+    assert documents.parse_json(b"[-123, 123]", digits=3) == [-123, 123]
+    for content in (nested(limits.JSON_DEPTH + 1), b"[1234]", b"[-1234]"):
+        with pytest.raises(ValueError):  # noqa: PT011
+            documents.parse_json(content, digits=3)
+
+
+def test_a_key_that_only_we_write_asks_for_a_hash(tmp_path):
+    path, ours = tmp_path / "a.json", VALUES | {"width": 9}
+    for values, refused in ((ours, True), ({name: ours[name] for name in ("name", "steps")}, False)):
+        path.write_text(json.dumps(values))
+        with pytest.raises(InputError) if refused else nullcontext():
+            assert documents.read(path, SCHEMA, hashed="width") == values
+    documents.write(path, ours)
+    assert documents.read(path, SCHEMA, hashed="width") == ours
+
+
+def test_an_archive_that_is_not_compressed_may_be_of_any_size(path, monkeypatch):
+    monkeypatch.setattr(limits, "INFLATED_BYTES", 10)
+    archives.write(path, arrays())
+    assert same(archives.read(path, WANTED))
+
+
+def test_a_header_of_tensors_has_a_limit(tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(save({"a": torch.zeros(2)}))
+    assert tensors.shapes(path) == {"a": (2,)}
+    monkeypatch.setattr(limits, "TENSOR_HEADER_BYTES", 20)
+    with pytest.raises(InputError, match=r"a\.safetensors"):
+        tensors.shapes(path)
+
+
+def header(text: str, data: bytes = b"\0" * 8) -> bytes:
+    return len(text).to_bytes(8, "little") + text.encode() + data
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff" * 8,
+        (1 << 60).to_bytes(8, "little") + b"{}",
+        header('{"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}}'),
+        header('{"a": {"dtype": "F32", "shape": [true, 2], "data_offsets": [0, 8]}}'),
+        header('{"a": {"dtype": "F32", "shape": [-2, -1], "data_offsets": [0, 8]}}'),
+        header('{"a": {"dtype": "F32", "shape": [18446744073709551616], "data_offsets": [0, 8]}}'),
+        header('{"a": {"dtype": "F99", "shape": [2], "data_offsets": [0, 8]}}'),
+        header('{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}'),
+        header('{"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}}'),
+        header('{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "a": 0}'),
+        header('{"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}'),
+        header("[" * 1000),
+        header("null"),
+    ],
+)
+def test_safetensors_that_do_not_parse_are_refused(tmp_path, content):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.safetensors"):
+        tensors.read(path)
+
+
+def test_safetensors_cut_off_and_changed(tmp_path):
+    path = tmp_path / "a.safetensors"
+    made = {"a": torch.arange(6.0).view(2, 3), "empty": torch.zeros(0, 3), "one": torch.tensor(1)}
+    content = save(made, metadata={"format": "pt"})
+    path.write_bytes(content)
+    assert tensors.shapes(path) == {"a": (2, 3), "empty": (0, 3), "one": ()}
+    assert all(torch.equal(tensor, made[name]) for name, tensor in tensors.read(path).items())
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError):
+            tensors.read(path)
+    for place in range(len(content) - 32):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with suppress(InputError):
+            tensors.check_fit(path, {"a": (2, 3), "empty": (0, 3), "one": ()}, tensors.shapes(path))
+            tensors.read(path)

@@ -1,0 +1,89 @@
+"""Text from outside in messages, terminals and pages."""
+
+import pickle
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
+from hiergeo._core.limits import MESSAGE_CHARACTERS
+from hiergeo._core.text import END, ISOLATE, OPENING, isolated, one_line, tame
+
+ANYTHING = st.text(st.characters(exclude_categories=()), max_size=50)
+MARKS = st.text(st.sampled_from(["a", "א", "\u202e", "\u202c", *OPENING, END, "\n", "\x1b", "\ud800"]), max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("character", "shown"),
+    [
+        ("\n", r"\n"),
+        ("\x1b", r"\x1b"),
+        ("\0", r"\x00"),
+        ("\x9b", r"\x9b"),
+        ("\u2028", r"\u2028"),
+        ("\u202e", r"\u202e"),
+        ("\u2067", r"\u2067"),
+        ("\u200f", r"\u200f"),
+        ("\u061c", r"\u061c"),
+        ("\udcff", r"\udcff"),
+        ("\U000e0041", r"\U000e0041"),
+    ],
+)
+def test_what_cannot_be_printed_is_escaped_in_messages(character, shown):
+    assert one_line(f"no file a{character}b") == f"no file a{shown}b"
+
+
+def test_letters_of_every_language_stay_in_messages():
+    words = "קבצים نامه\u200cها 漢字 👩\u200d🚀 C:\\new"
+    assert one_line(words) == words
+
+
+@given(ANYTHING)
+def test_messages_are_one_printable_line_and_stay_as_they_are(text):
+    line = one_line(text)
+    assert len(line.splitlines()) <= 1
+    assert one_line(line) == line
+    line.encode()
+
+
+def test_long_messages_keep_their_beginning_and_their_end():
+    line = one_line("cannot read " + "x" * 10**6 + ": give another file.")
+    assert len(line) == MESSAGE_CHARACTERS
+    assert line.startswith("cannot read ")
+    assert line.endswith(": give another file.")
+
+
+@pytest.mark.parametrize("kind", [HiergeoError, InputError, UnavailableError])
+def test_every_error_cleans_its_own_message(kind):
+    error = kind("bad name\n\x1b[31mred\u202e")
+    assert str(error) == r"bad name\n\x1b[31mred\u202e"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@given(MARKS)
+def test_captions_close_what_they_open(text):
+    depth = 0
+    for character in tame(text):
+        depth += (character in OPENING) - (character == END)
+        assert depth >= 0
+    assert depth == 0
+
+
+@given(ANYTHING)
+def test_captions_lose_controls_alone(text):
+    shown = tame(text)
+    assert not any(unicodedata.category(character) in ("Cc", "Cs") for character in shown)
+    letters = [character for character in text if unicodedata.category(character)[0] == "L"]
+    assert [character for character in shown if unicodedata.category(character)[0] == "L"] == letters
+
+
+@pytest.mark.parametrize("text", ["שלום", "left \u202eright", "\u2067open", "٣"])
+def test_captions_that_turn_their_neighbours_are_isolated_in_terminals(text):
+    assert isolated(text).startswith(ISOLATE)
+    assert isolated(text).endswith(END)
+
+
+def test_plain_captions_are_printed_as_they_are():
+    assert isolated("a dog, 3 cats") == "a dog, 3 cats"

@@ -1,0 +1,237 @@
+"""Files that are not what ``meru:`` and its relatives load: one sentence each, before anything is built."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hiergeo import adapters
+from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo.adapters import encoders
+from tests.adapters import meru_common as meru
+
+BLOCK = "visual.blocks.1.mlp.fc1.weight"
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return meru.state()
+
+
+@pytest.fixture
+def refuse(monkeypatch, weights, tmp_path):
+    """Write a checkpoint, load it, expect an InputError that says these things, with nothing built."""
+
+    def forbidden(*_):
+        raise AssertionError("a tower was built")
+
+    monkeypatch.setattr(encoders, "vision_tower", forbidden)
+
+    def check(changed, *said, adapter="meru", options=meru.OPTIONS):
+        file = changed if isinstance(changed, Path) else meru.write(tmp_path / "model.pth", {**weights, **changed})
+        with pytest.raises(InputError) as refused:
+            adapters.load(f"{adapter}:{file}{options}")
+        assert all(word in str(refused.value) for word in said), refused.value
+
+    return check
+
+
+def without(weights, *names):
+    return {name: weight for name, weight in weights.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "curv",
+        "textual_alpha",
+        "pixel_mean",
+        "visual.pos_embed",
+        BLOCK,
+        "textual.ln_final.bias",
+        "visual_proj.weight",
+    ],
+)
+def test_a_weight_that_is_missing_is_named(refuse, weights, tmp_path, name):
+    refuse(meru.write(tmp_path / "a.pth", without(weights, name)), name)
+
+
+def with_nan(weight):
+    changed = weight.clone()
+    changed.view(-1)[-1] = float("nan")
+    return changed
+
+
+def test_weights_that_do_not_fit_are_named(refuse, weights):
+    refuse({"visual.extra": torch.ones(3)}, "visual.extra")
+    refuse({BLOCK: torch.ones(256, 63)}, BLOCK, "63")
+    refuse({"curv": torch.ones(2)}, "curv")
+    refuse({"textual.token_embed.weight": torch.ones(100, meru.TEXT_WIDTH)}, "textual.token_embed.weight", "49408")
+    refuse({"visual.blocks.3.norm1.weight": torch.ones(64)}, "visual.blocks.")
+    refuse({BLOCK: with_nan(weights[BLOCK])}, BLOCK, "NaN")
+    refuse({BLOCK: weights[BLOCK].long()}, BLOCK, "int64")
+    refuse({"curv": torch.tensor(9.0)}, "curvature")
+    refuse({"curv": torch.tensor(float("nan"))}, "curv")
+    refuse({"visual_alpha": torch.tensor(100.0)}, "factor")
+    refuse({"textual.attn_mask": torch.ones(77, 77, dtype=torch.bool).triu(0)}, "textual.attn_mask")
+    refuse({"textual.posit_embed": torch.ones(5000, meru.TEXT_WIDTH)}, "5000")
+
+
+def test_shapes_that_the_file_has_no_bytes_for_are_refused(refuse, weights):
+    huge = torch.zeros(1).expand(1 << 20, 1 << 20)
+    refuse({BLOCK: huge}, BLOCK)
+    blown = {
+        name: torch.zeros(()).expand([side << 7 if side >= meru.WIDTH else side for side in weight.shape])
+        for name, weight in weights.items()
+        if name.startswith("visual")
+    }
+    refuse({"visual.cls_token": torch.zeros(()).expand(1, 1, 1 << 40)}, "visual.cls_token")
+    refuse(blown, "bytes", options="?heads=8&text_heads=2")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("", ("heads", "width 64")),
+        ("?heads=4", ("text_heads", "width 32")),
+        ("?heads=5&text_heads=2", ("heads=5", "64")),
+        ("?heads=0&text_heads=2", ("heads",)),
+        ("?heads=four", ("heads",)),
+        ("?head=4", ("did you mean 'heads'",)),
+        ("?images=stretch", ("images",)),
+    ],
+)
+def test_configurations_that_do_not_fit_are_refused(refuse, options, said):
+    refuse({}, *said, options=options)
+
+
+def test_heads_that_the_published_sizes_do_not_have_are_refused(refuse, tmp_path):
+    refuse(meru.write(tmp_path / "s.pth", meru.state(width=384)), "12 heads", options="?heads=6&text_heads=2")
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"head": 3}', '{"heads": "4"}', '{"images": null}'])
+def test_a_configuration_beside_the_file_is_checked(refuse, weights, tmp_path, content):
+    file = meru.write(tmp_path / "own.pth", weights)
+    file.with_suffix(".json").write_text(content)
+    refuse(file, "own.json")
+
+
+def others(folder: Path) -> dict[str, tuple[dict[str, torch.Tensor], str]]:
+    one = torch.ones(1)
+    return {
+        "open_clip": ({"visual.conv1.weight": one, "token_embedding.weight": one}, "open_clip:"),
+        "transformers": ({"text_model.embeddings.token_embedding.weight": one}, "hf:"),
+        "clip baseline": (without(meru.state(logit_scale=1.0)), "meru-clip:"),
+        "hyper3": ({"log_curv": one, "vision_encoder.backbone.cls_token": one}, "hyper3:"),
+        "prolip": ({"visual.unc_embedding": one, "visual.conv1.weight": one}, "prolip:"),
+        "uncha": ({**meru.state(), "textual.min_radius_head.0.bias": one}, "uncha:"),
+        "phyclip": ({**meru.state(), "curvs.0": one}, "phyclip:"),
+        "nothing": ({"a": one}, "lacks"),
+    }
+
+
+@pytest.mark.parametrize("kind", others(Path()))
+def test_other_families_are_refused_by_the_name_of_their_adapter(refuse, tmp_path, kind):
+    held, adapter = others(tmp_path)[kind]
+    refuse(meru.write(tmp_path / "model.pth", held), adapter)
+    torch.save({"state_dict": {f"module.{name}": weight for name, weight in held.items()}}, tmp_path / "bare.pth")
+    refuse(tmp_path / "bare.pth", adapter)
+
+
+def test_a_meru_is_refused_where_another_member_of_the_family_is_asked_for(refuse):
+    for adapter in ("meru-clip", "uncha", "phyclip"):
+        refuse({}, "meru:", adapter=adapter)
+
+
+def test_folders_are_refused_by_the_spec_that_loads_them(refuse, tmp_path):
+    for number, (name, config, spec) in enumerate(
+        (
+            ("config.json", {"vision_backbone": "x"}, "hyper3:"),
+            ("config.json", {"vision_cfg": {}, "text_cfg": {}}, "prolip:"),
+            ("config.json", {"model_type": "clip"}, "hf:"),
+            ("open_clip_config.json", {}, "open_clip:local-dir:"),
+        )
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / name).write_text(json.dumps(config))
+        refuse(folder, f"{spec}{folder}")
+    refuse(tmp_path, "folder")
+    refuse(tmp_path / "none.pth", "none.pth")
+
+
+class Evil:
+    def __reduce__(self):
+        return Path.touch, (Path("it-ran"),)
+
+
+def test_pickles_of_code_are_refused_unrun(refuse, weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": weights, "evil": Evil()}, tmp_path / "a.pth")
+    refuse(tmp_path / "a.pth", "pickled objects")
+    (tmp_path / "b.pth").write_bytes(pickle.dumps({"model": Evil()}))
+    refuse(tmp_path / "b.pth", "b.pth")
+    assert not (tmp_path / "it-ran").exists()
+
+
+@pytest.mark.parametrize(
+    "held", [{}, [], 3, {"model": {}}, {"model": {"a": 1}}, {"model": [1]}, {"model": None}, {1: 2}]
+)
+def test_content_that_is_no_state_dict_is_refused(refuse, tmp_path, held):
+    torch.save(held, tmp_path / "a.pth")
+    refuse(tmp_path / "a.pth", "a.pth")
+
+
+def test_damaged_files_give_one_sentence_or_a_model(weights, tmp_path):
+    """Cut off anywhere, random bytes, and bytes changed in the description of the weights."""
+    whole = meru.write(tmp_path / "whole.pth", weights).read_bytes()
+    generator = np.random.default_rng(0)
+    described = whole.find(b"iteration")
+    file = tmp_path / "a.pth"
+    for trial in range(40):
+        if trial < 14:
+            content = whole[: int(generator.integers(len(whole)))]
+        elif trial < 18:
+            content = generator.bytes(int(generator.integers(2000)))
+        else:
+            changed = bytearray(whole)
+            place = int(generator.integers(max(described, 2000))) if trial % 2 else len(whole) - trial * 7
+            changed[place] ^= 1 << int(generator.integers(8))
+            content = bytes(changed)
+        file.write_bytes(content)
+        try:
+            adapters.load(f"meru:{file}{meru.OPTIONS}")
+        except HiergeoError:
+            continue
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.complex64])
+def test_weights_that_are_no_dense_floating_numbers_are_refused(refuse, weights, dtype):
+    refuse({BLOCK: weights[BLOCK].to(dtype)}, BLOCK, str(dtype))
+    refuse({BLOCK: weights[BLOCK].to_sparse()}, BLOCK, "dense")
+    refuse({"textual.attn_mask": weights["textual.attn_mask"].to_sparse()}, "textual.attn_mask", "dense")
+    with_root = {**meru.state(logit_scale=1.0), "root": torch.ones(meru.DIM).to_sparse()}
+    refuse(with_root, "root", adapter="meru-clip")
+
+
+def test_weights_of_sixteen_bits_are_read(weights, tmp_path):
+    file = meru.write(tmp_path / "a.pth", {**weights, BLOCK: weights[BLOCK].bfloat16()})
+    model = adapters.load(f"meru:{file}{meru.OPTIONS}")
+    assert torch.equal(model.network.visual.blocks[1].mlp.fc1.weight, weights[BLOCK].bfloat16().float())
+
+
+def test_numbers_that_embeddings_cannot_be_made_with_are_refused(refuse):
+    for wrong in (0.0, -1.0):
+        refuse({"pixel_std": torch.tensor([0.2, wrong, 0.2]).view(3, 1, 1)}, "pixel_std")
+    for log in (80.0, -80.0):
+        refuse({"visual_alpha": torch.tensor(log)}, "factor")
+
+
+@pytest.mark.parametrize("adapter", ["meru", "hycoclip", "phyclip"])
+def test_a_path_without_a_name_is_refused(adapter):
+    for place in ("/", "."):
+        with pytest.raises(InputError, match="folder"):
+            adapters.load(f"{adapter}:{place}")

@@ -1,0 +1,99 @@
+"""The space that a model brings: where measurements use it, and what replaces it."""
+
+import json
+
+import pytest
+
+import hiergeo
+from hiergeo import adapters, datasets
+from hiergeo._core.errors import InputError
+from hiergeo.adapters.head import Head, HeadModel, HeadShape
+from hiergeo.adapters.head_files import write_head
+from hiergeo.cli._io import Asked, beside
+from hiergeo.evaluation import evaluate
+
+LEARNT = "lorentz:-0.31"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A head on the bundled model that says that it was trained in a hyperbolic space."""
+    dim = adapters.load("tiny").dim
+    where = tmp_path_factory.mktemp("native") / "head"
+    return write_head(where, Head(HeadShape(dim, dim)), {"base": "tiny", "geometry": LEARNT})
+
+
+def geometries(path):
+    return list(json.loads(path.read_text())["results"])
+
+
+def test_a_head_brings_the_geometry_it_was_trained_in():
+    tiny = adapters.load("tiny")
+    head = Head(HeadShape(tiny.dim, tiny.dim))
+    assert HeadModel(tiny, head).native_space() is None
+    own = HeadModel(tiny, head, trained_in=LEARNT).native_space()
+    assert own.geometry.spec == LEARNT
+    assert own.centre == "model"
+
+
+def test_measurements_use_it_unless_told_otherwise(folder):
+    data = datasets.load("scenes", "test", count=6)
+    head = adapters.load(f"head:{folder}")
+    own = evaluate(head, data, samples=5)
+    assert own.geometry == LEARNT
+    assert own.metrics == evaluate(head, data, LEARNT, samples=5).metrics
+    assert evaluate(head, data, "euclidean", samples=5).geometry == "euclidean"
+    assert evaluate("tiny", data, samples=5).geometry == "euclidean"
+
+
+@pytest.mark.parametrize(("options", "geometry"), [((), LEARNT), (("-g", "euclidean"), "euclidean")])
+def test_probe_measures_there(run, tmp_path, folder, options, geometry):
+    code, out, err = run(
+        "probe", "-m", f"head:{folder}", "-d", "scenes", "--rows", 5, "--json", tmp_path / "a.json", *options
+    )
+    assert code == 0, err
+    assert json.loads((tmp_path / "a.json").read_text())["settings"]["geometry"] == geometry
+    assert geometry in out
+    assert LEARNT in err
+
+
+def test_compare_adds_it_where_no_geometry_is_named(run, tmp_path, folder):
+    outputs = ("--json", tmp_path / "a.json", "--html", tmp_path / "a.html")
+    chosen = ("-d", "scenes", "--rows", 5, *outputs)
+    code, _, err = run("compare", "-m", f"head:{folder}", *chosen)
+    assert code == 0, err
+    assert geometries(tmp_path / "a.json") == [LEARNT, "euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
+    run("compare", "-m", f"head:{folder}", *chosen, "-g", "euclidean", "-g", "lorentz:-1")
+    assert geometries(tmp_path / "a.json") == ["euclidean", "lorentz:-1"]
+
+
+def test_options_change_the_root_and_the_cones_of_the_space_that_is_brought(folder):
+    head = adapters.load(f"head:{folder}")
+    space = Asked(None, "none", 0.2).space(head)
+    assert (space.geometry.spec, space.centre, space.min_radius) == (LEARNT, "none", 0.2)
+    assert Asked(None).space(adapters.load("tiny")).geometry.spec == "euclidean"
+    with pytest.raises(InputError, match="min_radius"):
+        Asked(None, None, 0.0).check()
+
+
+def test_roots_that_are_tensors_are_kept(monkeypatch):
+    root = adapters.load("tiny").root() / 2
+    tiny = adapters.load("tiny")
+    monkeypatch.setattr(type(tiny), "native_space", lambda self: hiergeo.Space("lorentz:-2", root, min_radius=0.3))
+    assert Asked(None, None, 0.2).space(tiny).root is root
+    assert Asked(None, "model").space(tiny).min_radius == 0.3
+
+
+def test_compared_geometries_share_the_root_and_the_cones_of_the_space_that_is_brought(monkeypatch):
+    own = hiergeo.Space("lorentz:-2", adapters.load("tiny").root() / 2, min_radius=0.3)
+    spaces = beside(own, ["euclidean", "lorentz:-2", "sphere:0.25"])
+    assert [space.geometry.spec for space in spaces] == ["lorentz:-2", "euclidean", "sphere:0.25"]
+    assert all(space.root is own.root and space.min_radius == 0.3 for space in spaces)
+    assert [space.centre for space in beside(hiergeo.Space("euclidean", "none"), ["lorentz:-1"])] == ["none", "none"]
+
+
+@pytest.mark.parametrize(("root", "name"), [("model", "model"), ("none", "none"), (0.0, "origin"), (0.5, "given")])
+def test_results_name_the_root(root, name):
+    tiny, data = adapters.load("tiny"), datasets.load("scenes", "test", count=4)
+    centre = tiny.root() * root if isinstance(root, float) else root
+    assert evaluate(tiny, data, hiergeo.Space("euclidean", centre), samples=5).settings["root"] == name

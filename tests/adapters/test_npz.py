@@ -1,0 +1,253 @@
+"""Stored embeddings: look-up, and one sentence for each way a file can be wrong."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hiergeo import adapters
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.archives import write
+from hiergeo.datasets.hierarchy import ImageRef
+
+DIM = 6
+
+
+@pytest.fixture
+def arrays() -> dict[str, np.ndarray]:
+    """Three rows of four tiers, the first tier shared, and two images; no row is of norm one."""
+    draws = np.random.default_rng(0)
+    text = draws.normal(size=(3, 4, DIM)).astype(np.float32)
+    text[:, 0] = text[0, 0]
+    caption = np.array([["animal", f"dog {row}", f"brown dog {row}", f"old brown dog {row}"] for row in range(3)])
+    return {
+        "text": text,
+        "caption": caption,
+        "root": draws.normal(size=DIM).astype(np.float32),
+        "image": draws.normal(size=(2, DIM)).astype(np.float32),
+        "image_id": np.array([139, 285]),
+    }
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "stored.npz"
+
+
+def _load(path: Path, arrays: dict[str, np.ndarray]) -> adapters.Model:
+    np.savez(path, **arrays)
+    return adapters.load(f"npz:{path}")
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    wide = rows.astype(np.float64)
+    return wide / np.sqrt((wide**2).sum(-1, keepdims=True))
+
+
+def test_texts_are_looked_up_by_stripped_string(path, arrays):
+    model = _load(path, arrays)
+    found = model.encode_text(["  brown dog 2 ", "animal", ""])
+    expected = _unit(np.stack([arrays["text"][2, 2], arrays["text"][1, 0], arrays["root"]]))
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-7)
+    np.testing.assert_allclose(model.root().numpy(), _unit(arrays["root"]), atol=1e-7)
+    assert (model.dim, model.has_images, model.name) == (DIM, True, f"npz:{path}")
+
+
+def test_images_are_looked_up_by_id_from_references_and_file_names(path, arrays):
+    model = _load(path, arrays)
+    reference = ImageRef(285, open=lambda: pytest.fail("a stored image was opened"), path=Path("absent/17.jpg"))
+    found = model.encode_image([reference, "x/COCO_val2014_000000000139.jpg", Path("285.png")])
+    np.testing.assert_allclose(found.numpy(), _unit(arrays["image"])[[1, 0, 1]], atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["holiday-2-139.jpg", "COCO_val2014_139_cut.jpg", "img139.png"])
+def test_a_guessed_id_is_said(path, arrays, name):
+    model = _load(path, arrays)
+    with pytest.warns(UserWarning, match=f"{name} was taken for image 139"):
+        model.encode_image([name])
+
+
+def test_flat_half_precision_and_extra_arrays_are_accepted(path, arrays):
+    flat = {
+        "text": arrays["text"].reshape(-1, DIM).astype(np.float16),
+        "caption": arrays["caption"].ravel(),
+        "root": arrays["root"].astype(np.float16),
+        "heldout": np.array([True]),
+    }
+    model = _load(path, flat)
+    assert not model.has_images
+    np.testing.assert_allclose(model.encode_text(["dog 1"])[0].numpy(), _unit(arrays["text"][1, 1]), atol=1e-3)
+    with pytest.raises(InputError, match="texts only"):
+        model.encode_image(["139.jpg"])
+
+
+def test_what_is_not_stored_is_counted_and_the_first_named(path, arrays):
+    model = _load(path, arrays)
+    with pytest.raises(InputError, match=r"lacks 2 of 3 texts; the first is 'cat'"):
+        model.encode_text(["animal", "cat", "mouse"])
+    with pytest.raises(InputError, match=r"lacks 1 of 2 images; the first is 7"):
+        model.encode_image(["COCO_139.jpg", "7.jpg"])
+    with pytest.raises(InputError, match=r"no\.jpg holds no COCO id"):
+        model.encode_image(["no.jpg"])
+    with pytest.raises(InputError, match="pass its path"):
+        model.encode_image([Image.new("RGB", (2, 2))])
+
+
+def _with(**changes: object):
+    def change(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        changed = {key: value(arrays[key]) if callable(value) else value for key, value in changes.items()}
+        return {key: value for key, value in {**arrays, **changed}.items() if value is not None}
+
+    return change
+
+
+def _put(value: float, *at: int):
+    def place(array: np.ndarray) -> np.ndarray:
+        array = array.copy()
+        array[at] = value
+        return array
+
+    return place
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (_with(text=None), "no array 'text'"),
+        (_with(caption=None), "no array 'caption'"),
+        (_with(root=None), "no array 'root'"),
+        (_with(image=None), "only one of 'image'"),
+        (_with(image_id=None), "only one of 'image'"),
+        (_with(text=lambda a: a[:0], caption=lambda a: a[:0]), r"'text' has shape \(0, 4, 6\)"),
+        (_with(text=lambda a: a[0, 0]), r"'text' has shape \(6,\)"),
+        (_with(text=lambda a: a.astype(np.int64)), "'text' holds int64"),
+        (_with(caption=lambda a: a[:2]), r"'caption' has shape \(2, 4\)"),
+        (_with(caption=np.zeros((3, 4))), "'caption' holds float64"),
+        (_with(root=lambda a: a[:5]), r"'root' has shape \(5,\)"),
+        (_with(root=_put(0, slice(None))), "root embeddings .* norm zero"),
+        (_with(text=_put(np.nan, 1, 2, 0)), "text embeddings .* rows 6 hold NaN"),
+        (_with(text=_put(0, 2, 3)), "text embeddings .* rows 11 have norm zero"),
+        (_with(image=_put(np.inf, 1, 0)), "image embeddings .* rows 1 hold NaN or Inf"),
+        (_with(image=lambda a: a[:, :5]), r"'image' has shape \(2, 5\)"),
+        (_with(image_id=lambda a: a[:1]), r"'image_id' has shape \(1,\)"),
+        (_with(image_id=lambda a: a.astype(float)), "'image_id' holds float64"),
+        (_with(caption=lambda a: a.astype(object)), "pickled objects"),
+        (_with(heldout=np.array([{}], dtype=object)), "pickled objects"),
+        (_with(caption=_put("animal ", 1, 1)), "two different embeddings of the text 'animal'"),
+        (_with(caption=_put("", 1, 1)), "two different embeddings of the text ''"),
+        (_with(image_id=np.array([139, 139])), "two different embeddings of the image 139"),
+    ],
+)
+def test_wrong_files_get_one_sentence(path, arrays, change, complaint):
+    with pytest.raises(InputError, match=complaint) as caught:
+        _load(path, change(arrays))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_truncated_files_are_refused(path, arrays, kept):
+    np.savez(path, **arrays)
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(InputError, match=r"stored\.npz is"):
+        adapters.load(f"npz:{path}")
+
+
+def test_a_flipped_byte_is_noticed(path, arrays):
+    np.savez(path, **arrays)
+    content = bytearray(path.read_bytes())
+    content[content.index(arrays["text"].tobytes()) + 9] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        adapters.load(f"npz:{path}")
+
+
+def test_the_content_hash_is_verified_when_there(path, arrays):
+    write(path, arrays)
+    adapters.load(f"npz:{path}")
+    with np.load(path) as archive:
+        stored = dict(archive)
+    stored["root"] = -stored["root"]
+    with pytest.raises(InputError, match="altered"):
+        _load(path, stored)
+
+
+@pytest.mark.parametrize("content", [b"plain text", b"\x80\x04N."])
+def test_other_files_are_refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"no \.npz archive"):
+        adapters.load(f"npz:{path}")
+
+
+def test_single_arrays_and_absent_files_are_refused(path, arrays):
+    with path.open("wb") as handle:
+        np.save(handle, arrays["text"])
+    with pytest.raises(InputError, match=r"no \.npz archive"):
+        adapters.load(f"npz:{path}")
+    with pytest.raises(InputError, match="there is no file"):
+        adapters.load(f"npz:{path}x")
+
+
+def test_a_file_without_a_root_and_a_folder_are_told_what_to_write(path, arrays):
+    with pytest.raises(InputError, match=r"stored\.npz@mean"):
+        _load(path, {name: array for name, array in arrays.items() if name != "root"})
+    with pytest.raises(InputError, match="is a folder"):
+        adapters.load(f"npz:{path.parent}")
+
+
+def test_the_fingerprint_tells_files_apart(path, arrays):
+    first = _load(path, arrays).fingerprint()
+    assert first == _load(path, arrays).fingerprint()
+    assert first != _load(path, {**arrays, "root": -arrays["root"]}).fingerprint()
+
+
+@pytest.mark.slow
+def test_real_embeddings_load_fast_and_without_model_packages(data_home):
+    file = data_home / "embeddings" / "hierarcaps_minilm_lit.npz"
+    heavy = ("open_clip", "transformers", "sentence_transformers", "PIL", "geoopt")
+    script = (
+        f"import sys; from hiergeo import adapters; m = adapters.load('npz:{file}'); "
+        f"assert m.dim == 384 and m.has_images; print([p for p in {heavy} if p in sys.modules])"
+    )
+    start = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert (
+        resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start < 20
+    )  # seconds of a processor; it takes some two
+
+
+def test_real_texts_and_images_come_back_in_order(data_home):
+    file = data_home / "embeddings" / "hierarcaps_minilm_lit.npz"
+    with np.load(file) as stored:
+        text, caption, image, image_id = (stored[k] for k in ("text", "caption", "image", "image_id"))
+    model = adapters.load(f"npz:{file}")
+    found = model.encode_text(caption[::-1].ravel().tolist())
+    assert torch.allclose(found, torch.from_numpy(text[::-1].copy()).reshape(-1, 384), atol=1e-5)
+    names = [f"COCO_val2014_{i:012d}.jpg" for i in image_id[:50]]
+    cosines = (model.encode_image(names).numpy() * _unit(image[:50])).sum(1)
+    np.testing.assert_allclose(cosines, 1, atol=1e-6)
+
+
+def test_the_mean_root_stands_in_for_a_stored_empty_caption(path, arrays):
+    np.savez(path, **_with(caption=_put("", 1, 1))(arrays))
+    model = adapters.load(f"npz:{path}@mean")
+    mean = _unit(_unit(arrays["text"].reshape(-1, DIM)).mean(0))
+    np.testing.assert_allclose(model.encode_text([""])[0].numpy(), mean, atol=1e-6)
+
+
+def test_files_of_one_name_are_not_the_same_image(path, arrays):
+    model = _load(path, {**arrays, "image_id": np.array(["x", "y.png"])})
+    found = model.encode_image(["dog/x.jpg", "dog/../dog/x.jpg", "y.png"])
+    np.testing.assert_allclose(found.numpy(), _unit(arrays["image"])[[0, 0, 1]], atol=1e-7)
+    with pytest.raises(InputError, match=r"dog/x\.jpg and cat/x\.png"):
+        model.encode_image(["dog/x.jpg", "cat/x.png"])
+    with pytest.raises(InputError, match="lacks 1 of 1 images"):
+        model.encode_image(["y.jpg"])
+    both = _load(path, {**arrays, "image_id": np.array(["x.jpg", "x.png"])})
+    np.testing.assert_allclose(both.encode_image(["x.png", "x.jpg"]).numpy(), _unit(arrays["image"])[[1, 0]], atol=1e-7)

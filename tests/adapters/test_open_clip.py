@@ -1,0 +1,315 @@
+"""OpenCLIP models: real code of open_clip on small random towers, and every configuration that must be refused."""
+
+import json
+import logging
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from hiergeo import adapters
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.adapters import hub
+from hiergeo.adapters import open_clip_checks as checks
+from hiergeo.adapters.head import Head, HeadShape
+from hiergeo.adapters.open_clip import OpenClipModel
+
+open_clip = pytest.importorskip("open_clip")
+
+CONFIG = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "patch_size": 16, "layers": 2, "width": 32, "head_width": 16},
+    "text_cfg": {"context_length": 12, "vocab_size": 49408, "layers": 2, "width": 32, "heads": 2},
+}
+NAMES = {"test-small": {}, "test-small-quickgelu": {"quick_gelu": True}, "test-wide": {"embed_dim": 24}}
+TEXTS = ["a dog", "", "a brown dog on a table"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def architectures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("configs")
+    for name, change in NAMES.items():
+        (folder / f"{name}.json").write_text(json.dumps({**CONFIG, **change}))
+    open_clip.add_model_config(folder)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, architectures) -> Path:
+    """Random weights, with larger ones in the blocks so that the two activations differ by far more than rounding."""
+    torch.manual_seed(0)
+    network = open_clip.create_model("test-small")
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if "mlp" in name:
+                weight.mul_(20)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_file(network.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def pictures() -> list[Image.Image]:
+    noise = np.random.default_rng(0).integers(0, 255, (2, 40, 60, 3), dtype=np.uint8)
+    return [Image.fromarray(pixels) for pixels in noise]
+
+
+@pytest.fixture
+def no_network(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # whatever the environment says
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
+
+
+def _direct(arch: str, checkpoint: Path, pictures: list[Image.Image]) -> tuple[torch.Tensor, torch.Tensor]:
+    network, _, transform = open_clip.create_model_and_transforms(arch)
+    network.load_state_dict(load_file(checkpoint))
+    network.eval()
+    with torch.no_grad():
+        text = network.encode_text(open_clip.get_tokenizer(arch)(TEXTS), normalize=True)
+        image = network.encode_image(torch.stack([transform(p) for p in pictures]), normalize=True)
+    return text, image
+
+
+@pytest.mark.parametrize("arch", ["test-small", "test-small-quickgelu"])
+def test_a_checkpoint_gives_what_open_clip_gives(arch, checkpoint, pictures):
+    model = adapters.load(f"open_clip:{arch}/{checkpoint}")
+    text, image = _direct(arch, checkpoint, pictures)
+    torch.testing.assert_close(model.encode_text(TEXTS, batch_size=2), text, atol=1e-6, rtol=0)
+    torch.testing.assert_close(model.encode_image(pictures, batch_size=1), image, atol=1e-6, rtol=0)
+    torch.testing.assert_close(model.root(), text[1], atol=1e-6, rtol=0)
+    assert (model.name, model.dim, model.has_images) == (f"open_clip:{arch}/{checkpoint}", 16, True)
+
+
+def test_the_activation_is_seen_in_embeddings_and_fingerprint(checkpoint):
+    plain = adapters.load(f"open_clip:test-small/{checkpoint}")
+    quick = adapters.load(f"open_clip:test-small-quickgelu/{checkpoint}")
+    assert (plain.encode_text(TEXTS) - quick.encode_text(TEXTS)).abs().max() > 1e-4
+    assert plain.fingerprint() != quick.fingerprint()
+    assert plain.fingerprint() == adapters.load(f"open_clip:test-small/{checkpoint}").fingerprint()
+
+
+def test_the_fingerprint_sees_one_changed_layer(checkpoint, tmp_path):
+    weights = load_file(checkpoint)
+    weights["text_projection"] += 1e-6
+    save_file(weights, tmp_path / "tuned.safetensors")
+    before, after = (adapters.load(f"open_clip:test-small/{p}") for p in (checkpoint, tmp_path / "tuned.safetensors"))
+    assert before.fingerprint() != after.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("arch", "trained_with_quick_gelu"), [("test-small", True), ("test-small", False), ("test-small-quickgelu", True)]
+)
+def test_a_tag_runs_the_activation_it_was_trained_with(
+    arch, trained_with_quick_gelu, checkpoint, pictures, monkeypatch, no_network
+):
+    published = {"file": str(checkpoint), "quick_gelu": trained_with_quick_gelu, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, arch, {"sometag": published})
+    model = adapters.load(f"open_clip:{arch}/sometag")
+    expected = "test-small-quickgelu" if trained_with_quick_gelu else "test-small"
+    text, image = _direct(expected, checkpoint, pictures)
+    torch.testing.assert_close(model.encode_text(TEXTS), text, atol=1e-6, rtol=0)
+    assert (model.encode_image(pictures) - image).abs().max() > 1e-3, "the tag's own mean and deviation were ignored"
+
+
+def test_a_wrong_activation_after_the_build_is_refused():
+    network = open_clip.create_model("test-small")
+    checks.refuse_wrong_activation(network, "test-small", quick_gelu=False)
+    with pytest.raises(InputError, match="built with GELU but its weights need QuickGELU"):
+        checks.refuse_wrong_activation(network, "test-small", quick_gelu=True)
+
+
+def test_every_published_tag_gets_its_activation():
+    """In open_clip's own table the activation asked for is QuickGELU exactly where tag or architecture say so."""
+    assert not checks.uses_quick_gelu("ViT-B-32")
+    assert checks.uses_quick_gelu("ViT-B-32-quickgelu")
+    assert open_clip.get_pretrained_cfg("ViT-B-32", "openai")["quick_gelu"]
+    assert not open_clip.get_pretrained_cfg("ViT-B-32", "laion2b_s34b_b79k").get("quick_gelu", False)
+
+
+def test_a_checkpoint_of_siglip_is_preprocessed_like_siglip():
+    assert checks.preprocessing_of("ViT-B-16-SigLIP") == {
+        "image_mean": (0.5, 0.5, 0.5),
+        "image_std": (0.5, 0.5, 0.5),
+        "image_interpolation": "bicubic",
+        "image_resize_mode": "squash",
+    }
+    assert checks.preprocessing_of("test-small") == {}
+    with pytest.warns(UserWarning, match="ViT-L-14 differ in preprocessing"):
+        chosen = checks.preprocessing_of("ViT-L-14")
+    assert chosen["image_mean"] == (0.48145466, 0.4578275, 0.40821073)
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ("ViT-B-33/openai", "unknown open_clip architecture 'ViT-B-33': did you mean"),
+        ("ViT-B-32/openia", "unknown tag of ViT-B-32 'openia': did you mean 'openai'"),
+        ("ViT-B-32-quickgelu/laion2b_s34b_b79k", r"write open_clip:ViT-B-32/laion2b_s34b_b79k"),
+        ("test-small", "random weights"),
+        ("test-small/", "random weights"),
+        ("test-small/openai", "publishes no weights of 'test-small'"),
+        ("test-small//absent.safetensors", "no checkpoint file"),
+        ("local-dir:/absent", "no open_clip_config.json"),
+    ],
+)
+def test_wrong_specs_are_refused(spec, complaint):
+    with pytest.raises(InputError, match=complaint):
+        adapters.load(f"open_clip:{spec}")
+
+
+def test_a_checkpoint_of_another_architecture_is_named_weight_by_weight(checkpoint, tmp_path):
+    with pytest.raises(
+        InputError, match=r"not a checkpoint of test-wide: .*is \[32, 16\] where \[32, 24\] is expected"
+    ):
+        adapters.load(f"open_clip:test-wide/{checkpoint}")
+    weights = load_file(checkpoint)
+    weights["head.weight"] = weights.pop("ln_final.weight")
+    save_file(weights, tmp_path / "renamed.safetensors")
+    with pytest.raises(InputError, match=r"ln_final\.weight is missing; head\.weight is not expected\.$"):
+        adapters.load(f"open_clip:test-small/{tmp_path / 'renamed.safetensors'}")
+    save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(InputError, match=r"is missing; .* and \d+ more\.$"):
+        adapters.load(f"open_clip:test-small/{tmp_path / 'foreign.safetensors'}")
+
+
+@pytest.mark.parametrize("weight", ["positional_embedding", "visual.positional_embedding"])
+def test_stretched_position_embeddings_are_refused(weight, checkpoint, tmp_path):
+    weights = load_file(checkpoint)
+    rows = {"positional_embedding": 8, "visual.positional_embedding": 10}[weight]
+    weights[weight] = torch.randn(rows, 32)
+    save_file(weights, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match=rf"image size or context length.*{weight} is \[{rows}, 32\]"):
+        adapters.load(f"open_clip:test-small/{tmp_path / 'other.safetensors'}")
+
+
+def test_training_checkpoints_load_and_pickles_of_code_are_refused(checkpoint, tmp_path):
+    wrapped = {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in load_file(checkpoint).items()}}
+    torch.save(wrapped, tmp_path / "epoch_3.pt")
+    same, plain = (adapters.load(f"open_clip:test-small/{p}") for p in (tmp_path / "epoch_3.pt", checkpoint))
+    assert torch.equal(same.encode_text(TEXTS), plain.encode_text(TEXTS))
+
+    torch.save({"state_dict": {}, "run": Path}, tmp_path / "code.pt")
+    with pytest.raises(InputError, match="could run code and are refused"):
+        adapters.load(f"open_clip:test-small/{tmp_path / 'code.pt'}")
+
+
+def test_damaged_checkpoints_are_refused(checkpoint, tmp_path):
+    whole = checkpoint.read_bytes()
+    torch.save(load_file(checkpoint), tmp_path / "whole.pt")
+    damaged = {
+        "cut.safetensors": whole[: len(whole) // 2],
+        "empty.safetensors": b"",
+        "cut.pt": (tmp_path / "whole.pt").read_bytes()[: len(whole) // 2],
+        "empty.pt": b"",
+        "text.pt": b"no checkpoint at all",
+        "list.pt": pickle.dumps([1, 2]),
+    }
+    for name, content in damaged.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=name) as caught:
+            adapters.load(f"open_clip:test-small/{tmp_path / name}")
+        assert "\n" not in str(caught.value)
+    torch.save({"state_dict": {}}, tmp_path / "none.pt")
+    with pytest.raises(InputError, match="holds no weights"):
+        adapters.load(f"open_clip:test-small/{tmp_path / 'none.pt'}")
+
+
+def test_a_folder_saved_by_open_clip_loads_and_one_without_weights_does_not(checkpoint, pictures, tmp_path):
+    preprocess = {"mean": [0.5] * 3, "std": [0.25] * 3}
+    (tmp_path / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": {**CONFIG, "quick_gelu": True}, "preprocess_cfg": preprocess})
+    )
+    with pytest.raises(InputError, match="cannot be loaded by open_clip: Required pretrained weights"):
+        adapters.load(f"open_clip:local-dir:{tmp_path}")
+    (tmp_path / "open_clip_model.safetensors").write_bytes(checkpoint.read_bytes())
+    model = adapters.load(f"open_clip:local-dir:{tmp_path}")
+    text, image = _direct("test-small-quickgelu", checkpoint, pictures)
+    torch.testing.assert_close(model.encode_text(TEXTS), text, atol=1e-6, rtol=0)
+    assert (model.encode_image(pictures) - image).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted", "instead"),
+    [
+        ("ViT-B-32/openai", "'openai' of open_clip's ViT-B-32", "open_clip:ViT-B-32-quickgelu//path"),
+        ("ViT-B-32/laion2b_s34b_b79k", "'laion2b_s34b_b79k'", "open_clip:ViT-B-32//path"),
+        ("hf-hub:hiergeo-tests/absent", "'hiergeo-tests/absent'", "open_clip:local-dir:"),
+    ],
+)
+def test_without_network_the_error_says_what_was_wanted_and_what_to_do(spec, wanted, instead, no_network):
+    from huggingface_hub import constants
+
+    with pytest.raises(UnavailableError) as caught:
+        adapters.load(f"open_clip:{spec}")
+    message = str(caught.value)
+    assert wanted in message
+    assert instead in message
+    assert "\n" not in message
+    assert constants.HF_HUB_OFFLINE is False
+
+
+def test_local_checkpoints_never_ask_the_network(checkpoint, monkeypatch):
+    monkeypatch.setattr(hub, "_answers", lambda endpoint: pytest.fail("the network was asked"))
+    adapters.load(f"open_clip:test-small/{checkpoint}").root()
+
+
+def test_loading_leaves_the_root_logger_alone(checkpoint):
+    before = list(logging.getLogger().handlers)
+    adapters.load(f"open_clip:test-small/{checkpoint}")
+    assert logging.getLogger().handlers == before
+
+
+def test_missing_and_damaged_pictures_are_refused_before_and_during_work(checkpoint, pictures, tmp_path):
+    model = adapters.load(f"open_clip:test-small/{checkpoint}")
+    pictures[0].save(tmp_path / "good.png")
+    with pytest.raises(InputError, match=r"1 of 2 image files do not exist; the first is .*absent\.jpg"):
+        model.encode_image([tmp_path / "good.png", tmp_path / "absent.jpg"])
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:500])
+    with pytest.raises(InputError, match=r"cannot read .*cut\.png"):
+        model.encode_image([str(tmp_path / "good.png"), str(tmp_path / "cut.png")])
+    grey = model.encode_image([pictures[0].convert("L"), pictures[0].convert("P")])
+    assert grey.isfinite().all()
+
+
+def test_an_untrained_copy_has_an_untrained_text_tower(tmp_path):
+    """A text tower of transformers that its configuration says to be pretrained."""
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    text = transformers.RobertaModel(transformers.RobertaConfig(vocab_size=50, max_position_embeddings=20, **sizes))
+    text.save_pretrained(tmp_path / "text")
+    config = {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 32, "patch_size": 16, "width": 64, "layers": 1},
+        "text_cfg": {
+            "hf_model_name": str(tmp_path / "text"),
+            "hf_model_pretrained": True,
+            "hf_pooler_type": "mean_pooler",
+        },
+    }
+    network = open_clip.CustomTextCLIP(**config)
+    network.visual.preprocess_cfg = {}
+    parts = {"tokenizer": None, "transform": None, "config": config}
+    model = OpenClipModel("open_clip:mine", network, torch.device("cpu"), **parts)
+    learnt = text.embeddings.word_embeddings.weight
+    assert torch.equal(model.network.text.transformer.embeddings.word_embeddings.weight, learnt)
+    made = adapters.untrained(model, 0)
+    assert not torch.allclose(made.network.text.transformer.embeddings.word_embeddings.weight, learnt, atol=1e-3)
+    assert config["text_cfg"]["hf_model_pretrained"] is True
+    (tmp_path / "text" / "config.json").unlink()
+    with pytest.raises(InputError, match="open_clip:mine cannot be built"):
+        adapters.untrained(model, 0)
+
+
+def test_an_untrained_copy_leaves_the_generators_of_accelerators_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("an accelerator was seeded"))
+    model = adapters.load("tiny", device="cpu")
+    before = torch.get_rng_state()
+    adapters.untrained(model, 3)
+    Head(HeadShape(3, 2), 3)
+    assert torch.equal(torch.get_rng_state(), before)

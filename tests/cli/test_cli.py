@@ -1,0 +1,248 @@
+"""The command line as a user meets it: outputs, exit codes, one sentence instead of a traceback."""
+
+import json
+import runpy
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hiergeo import datasets
+from hiergeo._core.errors import UnavailableError
+from hiergeo.cli import data
+from hiergeo.cli._io import load_data
+from hiergeo.datasets import Hierarchy, ImageRef, Row, hierarcaps, scenes
+from hiergeo.datasets.scenes import world
+
+
+def metrics(path: Path) -> dict:
+    return json.loads(path.read_text())["metrics"]
+
+
+def test_demo_writes_a_page_with_pictures_and_a_json(run, tmp_path):
+    page, numbers = tmp_path / "demo.html", tmp_path / "demo.json"
+    code, out, _ = run("demo", "--rows", 30, "--html", page, "--json", numbers, "--no-open")
+    assert code == 0
+    assert "lorentz:-1" in out
+    assert "data:image/" in page.read_text(encoding="utf-8")
+    assert 0 < metrics(numbers)["euclidean/recall"] <= 1
+
+
+def test_probe_is_the_same_twice(run, tmp_path):
+    results = []
+    for name in ("a.json", "b.json"):
+        code, *_ = run("probe", "-m", "tiny", "-d", "scenes", "--rows", 20, "--seed", 3, "--json", tmp_path / name)
+        assert code == 0
+        results.append((tmp_path / name).read_text())
+    assert results[0] == results[1]
+
+
+def test_compare_takes_several_geometries(run, tmp_path):
+    page = tmp_path / "page.html"
+    geometries = ["-g", "euclidean", "-g", "product:lorentz:-1x32,euclidean:x32", "-g", "sphere:0.25"]
+    code, out, _ = run("compare", "-m", "tiny", "-d", "scenes", "--rows", 20, *geometries, "--html", page)
+    assert code == 0
+    assert "product" in out
+    assert page.is_file()
+
+
+def test_ladder_of_a_picture_with_captions_of_ones_own(run, tmp_path):
+    from hiergeo.datasets import scenes
+
+    picture, captions, out = tmp_path / "scene.png", tmp_path / "captions.txt", tmp_path / "out.json"
+    row = scenes.load("test", count=1)
+    row.images[0].open().save(picture)
+    captions.write_text("\n".join(["", *row.rows[0].positive, row.rows[0].positive[0]]))
+    code, printed, _ = run("ladder", picture, "--captions", captions, "--json", out)
+    assert code == 0
+    ladder = json.loads(out.read_text())["ladders"][0]["ladder"]
+    assert ladder
+    assert set(ladder) <= set(row.rows[0].positive)
+    assert ladder[0] in printed
+
+
+def test_captions_are_printed_as_they_are(run, tmp_path):
+    from hiergeo.datasets import scenes
+
+    picture, captions = tmp_path / "[bold]scene.png", tmp_path / "captions.txt"
+    scenes.load("test", count=1).images[0].open().save(picture)
+    captions.write_text("[/red] a [circle] :smile:\n", encoding="utf-8-sig")
+    code, printed, _ = run("ladder", picture, "--captions", captions)
+    assert code == 0
+    assert "[bold]scene.png" in printed
+    assert "[/red] a [circle] :smile:" in printed
+
+
+def test_embed_then_probe_the_file(run, tmp_path):
+    stored, direct, again = tmp_path / "tiny.npz", tmp_path / "direct.json", tmp_path / "again.json"
+    data = ["-d", "scenes", "--rows", 20]
+    assert run("embed", "-m", "tiny", *data, "--out", stored)[0] == 0
+    assert run("probe", "-m", "tiny", *data, "--json", direct)[0] == 0
+    assert run("probe", "-m", f"npz:{stored}", *data, "--json", again)[0] == 0
+    assert metrics(direct) == metrics(again)
+
+
+@pytest.mark.slow
+def test_info_and_data_list(run, tmp_path):
+    out = tmp_path / "info.json"
+    code, printed, _ = run("info", "--json", out)
+    assert code == 0
+    assert "torch" in printed
+    assert json.loads(out.read_text())["info"]["kernels"]
+    assert "scenes" in run("data", "list")[1]
+
+
+def test_datasets_are_listed_with_their_sizes_or_with_what_is_missing(run, tmp_path, monkeypatch):
+    chain = Row(0, ("a", "b", "c"), None, 0)
+    held = Hierarchy("scenes", "test", (chain, replace(chain, row_id=1)), (ImageRef(0, lambda: None),))
+
+    def load(name: str, split: str) -> Hierarchy:
+        if (name, split) == ("scenes", "test"):
+            return held
+        raise UnavailableError(f"no {split} here.")
+
+    monkeypatch.setattr(datasets, "load", load)
+    code, printed, _ = run("data", "list", "--json", tmp_path / "sizes.json")
+    assert code == 0
+    assert metrics(tmp_path / "sizes.json") == {"scenes/test": 2}
+    rows = [line.split() for line in printed.splitlines()]
+    assert ["scenes", "test", "2", "1", "3"] in rows
+    assert ["hierarcaps", "expanded-train", "-", "-", "-"] in rows
+    assert "hierarcaps expanded-train: no expanded-train here." in printed
+
+
+@pytest.mark.parametrize(("words", "kind"), [(("hierarcaps",), "own"), ((), "own"), (("hyperlex",), "public")])
+def test_a_dataset_is_fetched_from_where_it_is(run, tmp_path, monkeypatch, words, kind):
+    files = {"own": [tmp_path / "a.csv"], "public": [tmp_path / "b.txt", tmp_path / "c.txt"]}
+    monkeypatch.setattr(data, "PUBLIC", {"hyperlex": ()})
+    monkeypatch.setattr(data, "fetch_public", lambda name, progress: files["public"])
+    monkeypatch.setattr(hierarcaps, "fetch", lambda what, progress: files["own"])
+    code, printed, _ = run("data", "fetch", *words, "--json", tmp_path / "files.json")
+    assert code == 0
+    assert printed.startswith(f"{len(files[kind])} files in ")
+    told = json.loads((tmp_path / "files.json").read_text())
+    assert told == {"metrics": {"files": len(files[kind])}, "files": list(map(str, files[kind]))}
+
+
+def test_data_check_exits_with_2_on_defects(run, tmp_path):
+    bad = tmp_path / "hierarcaps_test.csv"
+    url = "http://images.cocodataset.org/val2014/COCO_val2014_000000000042.jpg"
+    bad.write_text(f"id,captions,image_url\n0,a => b => c,{url}\n1,a => b => => d,{url}\n")
+    code, printed, _ = run("data", "check", bad, "--no-images")
+    assert code == 2
+    assert "data row 0" in printed
+    assert "data row 1" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["probe", "-m", "tinny", "--data", "scenes"], "did you mean 'tiny'?"),
+        (["probe", "-m", "tiny", "-d", "scene"], "did you mean 'scenes'?"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "lorenz:-1"], "did you mean 'lorentz'?"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "lorentz:1"], "needs a negative curvature"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "lorentz:x"], "is not a number"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "sphere:9", "--rows", "5"], "beyond the antipode"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-p", "pair"], "did you mean 'pairs'?"),
+        (["probe", "-m", "tiny", "-d", "scenes", "--device", "gpu"], "device 'gpu'"),
+        (["probe", "-m", "npz:nowhere.npz", "-d", "scenes"], "nowhere.npz"),
+        (["probe", "-m", "tiny", "-d", "scenes", "--root", "text"], "unknown root 'text'"),
+        (["probe", "-m", "tiny", "-d", "scenes", "--rows", "5", "-g", "product:lorentz:-1x3"], "have 3 dimensions"),
+        (["ladder", "nowhere.jpg", "-d", "scenes"], "nowhere.jpg"),
+        (["info", "--device", "nope"], "device 'nope'"),
+        (["probe", "-m", "tiny", "-d", "scenes", "--device", "meta"], "device 'meta' cannot be used here"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "product:lorentz:-1x²"], "needs a dimension"),
+        (["probe", "-m", "tiny", "-d", "scenes", "-g", "product:product:euclidean:x3"], "inside a product"),
+        (["data", "fetch", "imagenet"], "unknown downloadable dataset"),
+    ],
+)
+def test_bad_input_gets_one_sentence(run, arguments, said):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert said in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(run, tmp_path):
+    code, _, err = run("probe", "-m", "npz:nowhere", "--json", tmp_path)
+    assert code == 2
+    assert "is a folder" in err
+
+
+def test_two_outputs_in_one_file_are_refused(run, tmp_path):
+    same = tmp_path / "same"
+    code, _, err = run("compare", "-m", "tiny", "-d", "scenes", "--html", same, "--json", same)
+    assert code == 2
+    assert "two outputs" in err
+
+
+def test_an_output_that_is_no_file_is_refused(run):
+    code, _, err = run("info", "--json", "/dev/null")
+    assert code == 2
+    assert "a device or pipe" in err
+
+
+def test_a_link_is_followed(run, tmp_path):
+    (tmp_path / "link.json").symlink_to(tmp_path / "target.json")
+    assert run("info", "--json", tmp_path / "link.json")[0] == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert metrics(tmp_path / "target.json")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["probe"], ["prob"], ["probe", "-m", "tiny", "--rows", "0"], ["demo", "--rows", "x"]]
+)
+def test_usage_errors_are_one_sentence_that_names_the_help(run, arguments):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert "--help" in err
+
+
+@pytest.mark.slow
+def test_ladder_on_real_pictures_through_open_clip_by_path(run, data_home, tmp_path):
+    """A checkpoint named by architecture and path goes through open_clip's own loading code."""
+    from hiergeo.adapters import tiny
+
+    checkpoint = tmp_path / "saved.safetensors"
+    checkpoint.write_bytes(tiny.weights().read_bytes())
+    pictures = sorted((data_home / "hierarcaps" / "images").glob("*.jpg"))[:2]
+    code, printed, _ = run("ladder", *pictures, "-m", f"open_clip:{tiny.register()}/{checkpoint}", "-d", "hierarcaps")
+    assert code == 0
+    assert all(picture.name in printed for picture in pictures)
+
+
+def test_of_scenes_only_the_rows_that_are_asked_for_are_made(monkeypatch):
+    whole = load_data("scenes", "test", None)
+    made = []
+    sample = world.sample
+    monkeypatch.setattr(scenes, "sample", lambda *where: made.append(where) or sample(*where))
+    assert load_data("scenes", "test", 7).rows == whole.rows[:7]
+    assert len(made) == 7
+    assert load_data("scenes", "test", 5000).rows == whole.rows
+
+
+@pytest.mark.parametrize("verb", [("embed", "-m", "tiny", "-d", "scenes", "-o", "e.npz"), ("ladder", "photo.jpg")])
+def test_verbs_that_draw_nothing_take_no_seed(run, verb):
+    code, _, err = run(*verb, "--seed", 1)
+    assert code == 2
+    assert "--seed" in err
+
+
+@pytest.mark.parametrize("verb", [("list",), ("fetch",), ("check", "test")])
+@pytest.mark.parametrize("option", ["--seed", "--device"])
+def test_data_has_no_options_that_do_nothing(run, verb, option):
+    code, _, err = run("data", *verb, option, 1)
+    assert code == 2
+    assert option in err
+
+
+def test_the_module_is_the_command_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["hiergeo", "data", "check", "nosuch.csv"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("hiergeo", run_name="__main__")
+    assert stop.value.code == 2
+    assert "nosuch.csv" in capsys.readouterr().err

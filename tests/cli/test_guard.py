@@ -1,0 +1,371 @@
+"""How commands end: exit codes, one sentence, crash files, and terminals of every kind."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from hiergeo.cli import info
+from hiergeo.cli._terminal import console
+
+COMMAND = [sys.executable, "-c", "from hiergeo.cli import main; main()"]
+PROBE = ("probe", "-m", "tiny", "-d", "scenes", "--rows", 5)
+
+
+def started(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, check=False, env={**os.environ, **environment}, timeout=120
+    )
+
+
+@pytest.fixture
+def failing(monkeypatch, tmp_path):
+    """Make ``hiergeo info`` raise an error, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def with_error(error: BaseException) -> None:
+        def collect(_: str) -> dict[str, str]:
+            raise error
+
+        monkeypatch.setattr(info, "collect", collect)
+
+    return with_error
+
+
+def test_an_unforeseen_error_leaves_a_crash_file(run, failing, tmp_path):
+    failing(ZeroDivisionError("by\n\x1b[31mnought"))
+    code, _, err = run("info", "--seed", 7)
+    assert code == 70
+    assert err.count("\n") == 1
+    assert "\x1b" not in err
+    (crash,) = tmp_path.iterdir()
+    assert str(crash) in err
+    report = crash.read_text()
+    assert "Traceback" in report
+    assert "ZeroDivisionError" in report
+    assert "['info', '--seed', '7']" in report
+
+
+def test_a_crash_file_goes_elsewhere_where_the_folder_takes_none(run, monkeypatch, tmp_path):
+    elsewhere = tmp_path / "temp"
+    elsewhere.mkdir()
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
+    monkeypatch.setattr(info, "collect", lambda _: 1 / 0)
+    code, _, err = run("info")
+    monkeypatch.chdir(tmp_path)
+    assert code == 70
+    assert str(next(elsewhere.iterdir())) in err
+
+
+def test_a_traceback_is_never_lost(run, monkeypatch):
+    from hiergeo._core.errors import UnavailableError
+    from hiergeo.cli import _guard
+
+    def full(*_: object) -> None:
+        raise UnavailableError("the disk is full.")
+
+    monkeypatch.setattr(_guard, "atomic_write_text", full)
+    monkeypatch.setattr(info, "collect", lambda _: 1 / 0)
+    code, _, err = run("info")
+    assert code == 70
+    assert "Traceback" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError("cannot allocate 4 TiB"), 2, "4 TiB"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 2, "memory"),
+        (OSError(errno.ENOSPC, "No space left on device", "big.npz"), 2, "big.npz"),
+        (PermissionError(errno.EACCES, "Permission denied", "secret"), 2, "secret"),
+    ],
+)
+def test_what_is_nobodys_mistake_leaves_no_crash_file(run, failing, tmp_path, error, code, said):
+    failing(error)
+    got, _, err = run("info")
+    assert got == code
+    assert said in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target", "hint"),
+    [
+        (
+            ("embed", "-m", "tiny", "-d", "scenes", "--rows", 5, "--out", "out.npz"),
+            "hiergeo.adapters.embed",
+            "same command",
+        ),
+        (
+            ("train", "re", "-m", "tiny", "-d", "scenes", "--rows", 5, "--out", "out"),
+            "hiergeo.adapters.load",
+            "--resume",
+        ),
+        (("data", "fetch"), "hiergeo.datasets.hierarcaps.fetch", "same command"),
+    ],
+)
+def test_an_interrupt_says_how_to_go_on(run, monkeypatch, tmp_path, arguments, target, hint):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(target, interrupt)
+    code, _, err = run(*arguments)
+    assert code == 130
+    assert hint in err
+
+
+@pytest.mark.slow
+def test_sigterm_is_one_sentence():
+    code = (
+        "import signal, sys, hiergeo.cli.info as info\n"
+        "info.collect = lambda _: (print('up', flush=True), signal.pause())\n"
+        "sys.argv = ['hiergeo', 'info']\n"
+        "from hiergeo.cli import main\n"
+        "main()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 143
+    assert err.startswith(b"Error: ")
+    assert err.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("launched", [False, True])
+def test_the_handler_of_sigterm_is_put_back(run, monkeypatch, launched):
+    def mine(*_: object) -> None:
+        pass
+
+    seen = []
+    monkeypatch.setattr(info, "collect", lambda _: seen.append(signal.getsignal(signal.SIGTERM)) or {})
+    if launched:
+        monkeypatch.setenv("WORLD_SIZE", "2")
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        run("info")
+        seen.append(signal.getsignal(signal.SIGTERM))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [handler is mine for handler in seen] == [launched, True]
+
+
+@pytest.mark.slow
+def test_a_closed_pipe_needs_no_words():
+    command = f"{sys.executable} -c 'from hiergeo.cli import main; main()' info | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout in ("141\n", "0\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("streams", "said"), [(">&-", "standard output"), (">/dev/full", "No space")])
+def test_a_standard_output_that_takes_nothing_is_one_sentence(streams, said):
+    command = f"{sys.executable} -c 'from hiergeo.cli import main; main()' info {streams}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("streams", ["<&-", "2>&-", "<&- 2>&-"])
+def test_other_streams_may_be_closed(streams):
+    command = f"{sys.executable} -c 'from hiergeo.cli import main; main()' info {streams}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "torch" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "ascii", "COLUMNS": "0", "HOME": "", "XDG_CACHE_HOME": ""},
+        {
+            "LC_ALL": "C",
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
+            "COLUMNS": "-5",
+            "LINES": "abc",
+            "TERMINAL_WIDTH": "x",
+            "TERM": "nonsense",
+            "OMP_NUM_THREADS": "many",
+            "TMPDIR": "/nowhere",
+            "XDG_CACHE_HOME": "/dev/null",
+        },
+        {
+            "LC_ALL": "nonsense",
+            "COLUMNS": "9" * 30,
+            "NO_COLOR": "1",
+            "FORCE_COLOR": "1",
+            "HOME": "/dev/null",
+            "BROWSER": "/nowhere",
+        },
+    ],
+    ids=str,
+)
+def test_odd_surroundings_do_no_harm(environment):
+    done = started(["probe", "-m", "tiny", "-d", "scenes", "--rows", "5"], **environment)
+    assert done.returncode == 0, done.stderr
+    assert b"tau_d" in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "HIERGEO_DATA_HOME=~nosuchuser/data",
+        "HIERGEO_DATA_HOME=" + "x" * 5000,
+        "HIERGEO_DATA_HOME=a\nb",
+        "HIERGEO_NATIVE=maybe",
+        "HIERGEO_SIMD=sse9",
+        "HIERGEO_PRODUCT=fast",
+        "HIERGEO_SCREEN=fast",
+    ],
+    ids=lambda setting: setting[:40],
+)
+def test_settings_that_mean_nothing_are_one_sentence(run, monkeypatch, setting):
+    name, _, value = setting.partition("=")
+    monkeypatch.setenv(name, value)
+    data = "hierarcaps" if name == "HIERGEO_DATA_HOME" else "scenes"
+    code, _, err = run("probe", "-m", "tiny", "-d", data, "--rows", 5)
+    assert code == 2
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*PROBE, "--json", "x" * 300),
+        (*PROBE, "--json", "circle"),
+        ("data", "check", "circle"),
+        ("train", "head", *PROBE[1:], "--out", "circle"),
+        (*PROBE, "--json", "~nosuchuser/a.json"),
+        (*PROBE, "--json", ""),
+        (*PROBE, "--json", "-"),
+        (*PROBE, "--json", "a/" * 3000),
+        (*PROBE[:1], "-m", "npz:" + "x" * 5000, *PROBE[3:]),
+        (*PROBE[:1], "-m", "npz:~nosuchuser/x.npz", *PROBE[3:]),
+        (*PROBE[:1], "-m", "hf:~nosuchuser/x", *PROBE[3:]),
+        (*PROBE[:1], "-m", "hf:" + "/x" * 5000, *PROBE[3:]),
+        (*PROBE[:1], "-m", "open_clip:ViT-B-32//" + "x" * 5000, *PROBE[3:]),
+        (*PROBE[:1], "-m", "head:~nosuchuser", *PROBE[3:]),
+        (*PROBE[:1], "-m", "head:" + "x" * 5000, *PROBE[3:]),
+        (*PROBE[:1], "-m", "", *PROBE[3:]),
+        (*PROBE, "--json", "/dev/null/x.json"),
+        ("embed", *PROBE[1:], "--out", "/"),
+        ("train", "head", *PROBE[1:], "--out", "/"),
+        ("ladder", "x" * 5000, "-d", "scenes"),
+        ("ladder", "", "-d", "scenes"),
+        ("data", "check", "x" * 5000),
+    ],
+    ids=lambda arguments: " ".join(map(str, arguments))[:60],
+)
+def test_odd_paths_are_one_sentence(run, monkeypatch, tmp_path, arguments):
+    monkeypatch.chdir(tmp_path)
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    code, _, err = run(*arguments)
+    circle.unlink()
+    assert code == 2
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*PROBE, "--steps", 10**12),
+        (*PROBE, "--seed", 10**30),
+        ("ladder", "picture.png", "-d", "scenes", "--steps", 10**20),
+        ("info", "--seed", 2**63),
+        ("compare", *PROBE[1:], *(word for k in range(1, 10**4) for word in ("-g", f"lorentz:-{k}"))),
+        (*PROBE, "--rows", "9" * 5000),
+        (*PROBE, "-g", "product:euclidean:x" + "9" * 5000),
+        (*PROBE, "-g", "lorentz:-1e400"),
+        (*PROBE, "-g", "lorentz:nan"),
+        ("demo", "--rows", 10**15, "--no-open"),
+        ("embed", *PROBE[1:], "--out", "a.npz", "--batch-size", 10**20),
+        ("train", "head", *PROBE[1:], "--out", "a", "--hidden", 10**20),
+        ("train", "head", *PROBE[1:], "--out", "a", "--steps", 10**12),
+        ("train", "head", *PROBE[1:], "--out", "a", "--dim", 10**12),
+        ("train", "head", *PROBE[1:], "--out", "a", "--loss", "order=nan"),
+        ("train", "re", *PROBE[1:], "--out", "a", "--lora", 10**14),
+        ("train", "re", *PROBE[1:], "--out", "a", "--batch", 10**14),
+        ("train", "re", *PROBE[1:], "--out", "a", "--epochs", 10**14),
+        ("train", "re", *PROBE[1:], "--out", "a", "--lr", "nan"),
+        ("study", *PROBE[1:], "--train", "train", "--seeds", 10**12),
+        ("study", *PROBE[1:], "--train", "train", "--dim", 10**12),
+        ("study", *PROBE[1:], "--train", "train", "--learning-rate", "inf"),
+    ],
+    ids=lambda arguments: " ".join(map(str, arguments))[:80],
+)
+def test_numbers_beyond_any_machine_are_refused_before_the_work(run, monkeypatch, tmp_path, arguments):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", [["-g", "euclidean", "--geometry", "sphere:0.25"], ["--rows", 4]])
+def test_an_option_given_twice_is_refused(run, option):
+    code, _, err = run(*PROBE, *option)
+    assert code == 2
+    assert "2 times" in err
+
+
+def test_version_and_help(run):
+    from hiergeo import __version__
+
+    assert __version__ in run("--version")[1]
+    code, out, _ = run("probe", "-h")
+    assert code == 0
+    assert "--geometry" in out
+
+
+def test_warnings_of_other_libraries_do_not_flood(run, monkeypatch):
+    def collect(_: str) -> dict[str, int]:
+        for number in range(20):
+            warnings.warn_explicit(f"old {number}\n\x1b[1m", UserWarning, "/site-packages/other.py", number + 1)
+        return {"torch threads": 1}
+
+    monkeypatch.setattr(info, "collect", collect)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        _, _, err = run("info")
+    assert "old 0" in err
+    assert err.count("\n") == 4
+    assert "\x1b" not in err
+
+
+def test_nothing_printed_is_read_as_markup(capsys):
+    console().print("[/red] [bold]x :smile:")
+    assert capsys.readouterr().out == "[/red] [bold]x :smile:\n"
+
+
+def test_the_console_is_made_in_one_place():
+    package = Path(info.__file__).parents[1]
+    made = re.compile(r"(?<!class )\b(Console|Screen)\(")
+    makers = {file.name for file in package.rglob("*.py") if made.search(file.read_text(encoding="utf-8"))}
+    assert makers == {"_terminal.py", "_progress.py"}

@@ -1,0 +1,80 @@
+"""``hiergeo serve``: what is served, to whom and within which limits, is what the command line says."""
+
+import pytest
+
+from hiergeo import search
+from hiergeo.search import serving
+from tests.search.serving.serving_common import build_vectors
+
+pytest.importorskip("starlette")
+
+TOKEN = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("serve") / "index"
+    build_vectors(place)
+    return place
+
+
+@pytest.fixture
+def served(run, monkeypatch):
+    """Give the application, and the limits, that a command would serve."""
+    given = []
+    monkeypatch.setattr(serving, "serve", lambda app, bound, limits, ready: given.append((app, limits)))
+
+    def call(*arguments):
+        assert run("serve", *arguments, "--port", 0)[0] == 0
+        return given.pop()
+
+    return call
+
+
+def test_every_setting_is_the_one_that_is_named(served, folder):
+    numbers = ("--window", 7, "--batch-size", 3, "--timeout", 4.5, "--queue", 99)
+    app, limits = served(folder, *numbers, "--token", TOKEN, "--writable")
+    settings = app.state.service.settings
+    assert (settings.window, settings.batch) == (pytest.approx(0.007), 3)
+    assert (limits.answer_seconds, limits.waiting) == (4.5, 99)
+    assert settings.limits == limits
+    assert (settings.token, settings.writable, settings.embeds) == (TOKEN, True, True)
+
+
+def test_a_server_is_closed_unless_it_is_opened(served, folder):
+    app, limits = served(folder)
+    settings = app.state.service.settings
+    assert (settings.writable, settings.token, settings.store) == (False, None, None)
+    assert limits == serving.Limits()
+    assert {"localhost", "127.0.0.1"} <= settings.hosts
+    assert served(folder, "--host", "0.0.0.0", "--insecure")[0].state.service.settings.hosts is None
+
+
+def test_embeddings_alone_are_taken_on_request(served, tmp_path):
+    from starlette.testclient import TestClient
+
+    search.build(tmp_path / "index", "tiny", ["a red square", "a shape"])
+    for words, status in (((), 200), (("--embeddings-only",), 400)):
+        app, _ = served(tmp_path / "index", *words)
+        with TestClient(app, base_url="http://localhost") as http:
+            assert http.get("/api/count?q=a").status_code == status
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_shards_are_left_out_on_request_alone(run, served, tmp_path):
+    index = build_vectors(tmp_path / "index")
+    index.add(embeddings=index.store.fetch(index.store.innermost(1)).direction.float())
+    (tmp_path / "index" / "shards" / index.manifest.shards[1].name / "directions").write_bytes(b"")
+    assert run("serve", tmp_path / "index", "--port", 0)[0] == 2
+    app, _ = served(tmp_path / "index", "--skip-damaged")
+    assert len(app.state.service.index) == 60
+
+
+@pytest.mark.parametrize("words", [("--store", "faiss:flat", "--writable"), ("--queue", 63), ("--window", -1)])
+def test_what_does_not_fit_is_refused(run, folder, words):
+    assert run("serve", folder, "--port", 0, *words)[0] == 2
+
+
+def test_a_store_is_searched_where_one_is_named(served, folder):
+    pytest.importorskip("faiss")
+    assert served(folder, "--store", "faiss:flat")[0].state.service.settings.store == "faiss:flat"

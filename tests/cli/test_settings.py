@@ -1,0 +1,116 @@
+"""What a verb is told reaches the function that does its work."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+
+import pytest
+import torch
+from PIL import Image
+
+from hiergeo import search
+from hiergeo._core.errors import InputError
+from hiergeo.evaluation.auditing import AuditSettings, LengthSettings
+from hiergeo.search.taxonomy import TreeSettings
+
+DATA = ("-m", "tiny", "-d", "scenes", "--rows", 5)
+
+
+@pytest.fixture
+def called(run, monkeypatch, tmp_path) -> Callable:
+    """The arguments, by name, with which a verb calls a function, which then ends the verb."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(target: str, *words: object) -> Mapping[str, object]:
+        module, _, name = target.rpartition(":")
+        home, given = importlib.import_module(module), []
+        signature = inspect.signature(getattr(home, name))
+
+        def noted(*arguments: object, **named: object) -> None:
+            bound = signature.bind(*arguments, **named)
+            bound.apply_defaults()
+            given.append(bound.arguments)
+            raise InputError("this is all that a test wants to know.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(home, name, noted)
+            assert run(*words)[0] == 2
+        return given.pop()
+
+    return call
+
+
+def test_a_probe_has_the_settings_that_are_named(called):
+    numbers = ("--steps", 7, "--seed", 5, "--batch-size", 2, "--min-radius", 0.3)
+    found = called("hiergeo.cli.probe:evaluate", "probe", *DATA, "--protocol", "traversal", "--root", "none", *numbers)
+    assert (found["protocol"], found["steps"], found["seed"], found["batch_size"]) == ("traversal", 7, 5, 2)
+    assert (found["space"].root, found["space"].min_radius) == (None, 0.3)
+    assert len(found["dataset"].rows) == 5
+
+
+def test_a_comparison_has_the_settings_that_are_named(called):
+    numbers = ("--steps", 7, "--seed", 5, "--batch-size", 2, "--min-radius", 0.3)
+    words = ("compare", *DATA, "--protocol", "traversal", "-g", "lorentz:-2", "-g", "sphere:0.1", *numbers)
+    found = called("hiergeo.cli.compare:run", *words)
+    assert (found["protocol"], found["steps"], found["seed"], found["batch_size"]) == ("traversal", 7, 5, 2)
+    (spaces,) = (value for value in found.values() if isinstance(value, list))
+    assert [space.geometry.spec for space in spaces] == ["lorentz:-2", "sphere:0.1"]
+    assert {space.min_radius for space in spaces} == {0.3}
+
+
+def test_an_audit_has_the_settings_that_are_named(called):
+    numbers = ("--steps", 7, "--seed", 5, "--samples", 9, "--copies", 2, "--min-radius", 0.3, "--batch-size", 2)
+    found = called("hiergeo.cli.audit:audit", "audit", *DATA, *numbers)
+    assert found["settings"] == AuditSettings(steps=7, seed=5, samples=9, copies=2)
+    assert (found["space"].min_radius, found["compute"].batch_size) == (0.3, 2)
+
+
+def test_controls_of_length_have_the_settings_that_are_named(called):
+    numbers = ("--copies", 2, "--filler", "some  thing", "--seed", 5, "--samples", 9, "--batch-size", 2)
+    found = called("hiergeo.cli.length:length_controls", "length", *DATA, *numbers)
+    assert found["settings"] == LengthSettings(copies=2, filler=("some", "thing"), seed=5, samples=9)
+    assert found["compute"].batch_size == 2
+
+
+def test_quality_has_the_settings_that_are_named(called):
+    words = ("quality", "scenes", "--rows", 5, "--judge", "rules", "-m", "tiny", "--seed", 5, "--samples", 9)
+    found = called("hiergeo.cli.quality:appraise", *words, "--batch-size", 2)
+    assert (found["judge"], found["model"], found["seed"], found["samples"]) == ("rules", "tiny", 5, 9)
+    assert (found["compute"].batch_size, len(found["chains"].rows)) == (2, 5)
+
+
+def test_a_taxonomy_has_the_settings_that_are_named(called, tmp_path):
+    search.build(tmp_path / "index", None, embeddings=torch.eye(4), space="euclidean")
+    words = ("--by", "angle", "-k", 3, "--min-confidence", 0.25, "--seed", 5, "-g", "lorentz:-1")
+    found = called("hiergeo.cli.tree:grow", "tree", tmp_path / "index", *words)
+    assert found["settings"] == TreeSettings("angle", 3, 0.25, 5)
+    assert found["space"] == "lorentz:-1"
+
+
+@pytest.mark.parametrize(("words", "overwrite"), [((), False), (("--overwrite",), True)])
+def test_embeddings_are_made_as_is_named(called, words, overwrite):
+    found = called("hiergeo.adapters:embed", "embed", *DATA, "--out", "out.npz", "--batch-size", 3, *words)
+    assert (found["batch_size"], found["overwrite"]) == (3, overwrite)
+
+
+@pytest.mark.parametrize(("words", "images"), [((), True), (("--no-images",), False)])
+def test_images_are_opened_unless_they_are_not_wanted(called, tmp_path, words, images):
+    for target, what in (("hiergeo.cli.data:validate_chains", f"chains:{tmp_path}"), ("hierarcaps:validate", "test")):
+        module = target if target.startswith("hiergeo") else f"hiergeo.datasets.{target}"
+        assert called(module, "data", "check", what, *words)["images"] == images
+
+
+def test_parts_are_fetched_that_are_named(called):
+    words = ("data", "fetch", "--part", "test", "--part", "val")
+    assert list(called("hiergeo.datasets.hierarcaps:fetch", *words)["what"]) == ["test", "val"]
+
+
+def test_a_ladder_has_as_many_steps_as_are_named(run, tmp_path):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    (tmp_path / "captions.txt").write_text("a shape\na red shape\na red circle\na big red circle\n")
+    lengths = []
+    for words in (("--steps", 1), ()):
+        code, printed, _ = run("ladder", tmp_path / "red.png", "--captions", tmp_path / "captions.txt", *words)
+        assert code == 0
+        lengths.append(printed.count("──"))
+    assert lengths[0] == 1 < lengths[1]

@@ -1,0 +1,126 @@
+"""``hiergeo study``: from chains to tables, JSON and a page."""
+
+import csv
+import io
+import json
+import os
+
+import numpy as np
+import pytest
+
+from hiergeo import adapters, datasets
+from hiergeo._core.storage.locks import locked
+from hiergeo.cli import study
+from tests.training.study import study_common
+from tests.training.training_common import ITEMS, captions, chains
+
+FEW = ["--rows", 30, "--steps", 4, "--hidden", 0, "--seeds", 2, "--loss", "mean=1", "--loss", "order=20"]
+SCENES = ["study", "--model", "tiny", "-d", "scenes"]
+
+
+@pytest.mark.slow
+def test_a_study_of_a_model(run, tmp_path, pages):
+    numbers, page = tmp_path / "study.json", tmp_path / "study.html"
+    geometries = ["-g", "euclidean", "-g", "lorentz:-1"]
+    options = ["--dim", 4, "--learning-rate", 0.01, "--learn-curvature", "--json", numbers, "--html", page]
+    code, printed, _ = run(*SCENES, "--train", "train", *FEW, *geometries, *options)
+    assert code == 0
+    report = json.loads(numbers.read_text())
+    assert next(iter(report)) == "metrics"
+    assert {"euclidean/d4/tau_d", "lorentz:-1/d4/auroc"} <= set(report["metrics"])
+    assert report["plan"]["seeds"] == [0, 1]
+    assert report["plan"]["recipe"]["steps"] == 4
+    assert report["plan"]["learnable"] is True
+    words = " ".join(printed.split())
+    assert report["conclusion"] in words
+    assert "Dimension 4: means over 2 seeds" in words
+    assert "lorentz:-1, dimension 4: " in words
+    assert pages == [page]
+
+
+@pytest.mark.slow
+def test_a_study_as_csv(run, tmp_path, pages):
+    numbers, page = tmp_path / "study.json", tmp_path / "study.html"
+    options = ["--dim", 4, "--learning-rate", 0.01, "--json", numbers, "--html", page, "--format", "csv"]
+    code, printed, err = run(*SCENES, "--train", "train", *FEW, "-g", "euclidean", "-g", "lorentz:-1", *options)
+    assert code == 0
+    metrics = json.loads(numbers.read_text())["metrics"]
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    found = {f"{row['geometry']}/d{row['dim']}/{row['metric']}": float(row["mean"]) for row in rows}
+    assert found == pytest.approx(metrics, nan_ok=True)
+    assert str(page) in err
+
+
+def test_a_split_is_embedded_by_the_model_that_the_study_is_of(tmp_path):
+    settings = study_common.StudySettings(device="cpu", batch_size=7)
+    found = study._chains("train", adapters.load("tiny", device="cpu"), "scenes", 6, False, settings)
+    rows = datasets.load("scenes", "train", count=6).rows
+    assert found.captions == {text for row in rows for text in (*row.positive, *row.negative)}
+    for row, places in zip(rows, found.positive, strict=True):
+        wanted = adapters.load("tiny", device="cpu").encode_text(list(row.positive))
+        np.testing.assert_allclose(found.text[places].numpy(), wanted.numpy(), atol=1e-5)
+
+
+def test_without_a_dimension_it_is_that_of_the_model():
+    heads = study.Heads(["euclidean", "lorentz:-1"], None, 2, [0.01], ["mean=1"], 0, 400, 128, False, True)
+    plan = heads.plan(24)
+    assert plan.dims == (24,)
+    assert plan.recipe.every == 50
+    assert not plan.recipe.unit
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--dim", 4], "'--train'"),
+        (["--train", "train", "--dtype", "float8"], "float8"),
+        (["--train", "train", "--seeds", 1], "intervals over seeds need at least 2"),
+        (
+            ["--train", "train", "--dim", 8, "-g", "product:lorentz:-1x2,euclidean:x2"],
+            "which is none of the study's (8)",
+        ),
+        (["--train", "trian"], "did you mean 'train'"),
+        (["--train", "nowhere.npz"], "nowhere.npz"),
+        (["--train", "train", "--loss", "ordr=1"], "did you mean 'order'"),
+        (["--train", "train", "-g", "euclidean", "-g", "euclidean"], "different geometries"),
+    ],
+)
+def test_bad_input_gets_one_sentence(run, tmp_path, pages, arguments, said):
+    code, _, err = run(*SCENES, "--rows", 20, "--html", tmp_path / "page.html", *arguments)
+    assert code == 2
+    assert said in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert not pages
+    assert not list(tmp_path.iterdir())
+
+
+def test_leakage_is_refused_unless_it_is_forced(run, tmp_path, pages, data_home):
+    made = chains()
+    arrays = {name: getattr(made, name).numpy() for name in ("text", "positive", "negative", "root")}
+    ids = np.arange(ITEMS)
+    ids[0] = datasets.load("hierarcaps", "test").images[0].image_id
+    np.savez(tmp_path / "chains.npz", **arrays, caption=np.array(captions()), image_id=ids)
+    code, _, err = run(*SCENES, "--rows", 20, "--train", tmp_path / "chains.npz")
+    assert code == 2
+    assert "1 of 60 rows describe test images" in err
+    code, _, err = run(*SCENES, "--rows", 20, "--train", tmp_path / "chains.npz", "--force")
+    assert code == 2
+    assert "use one model" in err
+
+
+@pytest.mark.parametrize("verb", [("compare",), ("study", "--train", "train", "--seeds", 2, "--learning-rate", 1e-3)])
+def test_a_page_is_written_by_one_command_at_a_time(run, tmp_path, verb):
+    page = tmp_path / "page.html"
+    arguments = (*verb, "-m", "tiny", "-d", "scenes", "--rows", 20, "--html", page)
+    with locked(page):
+        code, _, err = run(*arguments)
+    assert code == 2
+    assert f"{page} is being written by process {os.getpid()}" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_compare_points_to_the_verb(run):
+    code, _, err = run("compare", "-m", "tiny", "--train", "chains.npz")
+    assert code == 2
+    assert "hiergeo study --train chains.npz" in err

@@ -1,0 +1,78 @@
+"""``hiergeo train re``: from a model and chains to a folder that other verbs and the model's own library load."""
+
+import json
+import pickle
+
+import pytest
+
+from hiergeo import adapters
+from tests.training.tower_common import SHORT
+from tests.training.training_common import stored
+
+FEW = ["-d", "scenes", "--rows", 60, "--lr", SHORT["learning_rate"], "--steps", 4, "--every", 2]
+
+
+@pytest.mark.slow
+def test_train_evaluate_resume_probe(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("hiergeo.datasets.scenes.COUNTS", {"train": 60, "validation": 20, "test": 40})
+    out, numbers, probed = tmp_path / "tower", tmp_path / "train.json", tmp_path / "probe.json"
+    asked = ["train", "re", "-m", "tiny", *FEW, "--out", out, "--json", numbers]
+    code, printed, _ = run(*asked, "--evaluate")
+    assert code == 0
+    assert f"open_clip:local-dir:{out}/model" in printed
+    report = json.loads(numbers.read_text())
+    assert next(iter(report)) == "metrics"
+    assert {"tau_d", "tau_d_before", "image_to_text_r1", "text_to_image_r10", "similarity_change"} <= set(
+        report["metrics"]
+    )
+    assert report["settings"]["losses"] == {"prior": 10.0, "mean": 1.0, "hard": 1.0}
+    code, _, err = run(*asked)
+    assert code == 2
+    assert "holds a training: go on with it, --resume" in err
+    assert run(*asked, "--resume")[0] == 0
+    assert run("probe", "-m", report["settings"]["spec"], "-d", "scenes", "--json", probed)[0] == 0
+    assert json.loads(probed.read_text())["metrics"]["tau_d"] == pytest.approx(report["metrics"]["tau_d"], abs=1e-4)
+
+
+@pytest.mark.filterwarnings("always:.*rows are left out")
+def test_chains_of_ones_own(run, tmp_path, data_home):
+    file = data_home / "hierarcaps" / "hierarcaps_train_sample100.csv"
+    code, _, err = run("train", "re", "-m", "tiny", "--train", file, "--steps", 1, "--out", tmp_path / "a")
+    assert code == 0
+    assert "3 of 100 rows are left out" in err
+    assert adapters.load(f"open_clip:local-dir:{tmp_path / 'a' / 'model'}").dim == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-m", "npz:BASE"], "has no text tower to train"),
+        (["-m", "tiny", "--log", "tensorbord"], "did you mean 'tensorboard'"),
+        (["-m", "tiny", "--amp", "fp16"], "float16 needs a GPU"),
+        (["-m", "tiny", "--loss", "ordr"], "did you mean 'order'"),
+        (["-m", "tiny", "--batch", 100], "lower the batch"),
+        (["-m", "open_clip:hiergeo-tiny/PICKLE"], "holds pickled objects other than tensors"),
+    ],
+)
+def test_bad_input_gets_one_sentence(run, tmp_path, arguments, said):
+    stored(tmp_path / "base.npz")
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(print))
+    names = {
+        "npz:BASE": f"npz:{tmp_path}/base.npz",
+        "open_clip:hiergeo-tiny/PICKLE": f"open_clip:hiergeo-tiny/{tmp_path}/evil.pt",
+    }
+    code, _, err = run("train", "re", *FEW, *(names.get(str(a), a) for a in arguments), "--out", tmp_path / "a")
+    assert code == 2
+    assert said in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "a").exists()
+
+
+def test_divergence_leaves_the_last_good_tower_and_exits_with_2(run, tmp_path):
+    wild = ["-d", "scenes", "--rows", 60, "--steps", 4, "--every", 2, "--lr", "1e30", "--loss", "mean=1"]
+    code, _, err = run("train", "re", "-m", "tiny", *wild, "--out", tmp_path / "a")
+    assert code == 2
+    assert "with the batch of rows" in err
+    assert "the last good one" in err
+    assert (tmp_path / "a" / "model" / "open_clip_model.safetensors").is_file()

@@ -1,0 +1,253 @@
+"""The bundled lexicon against WordNet's own files, an independent table, and cases worked by hand."""
+
+import lzma
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hiergeo._core.errors import HiergeoError, UnavailableError
+from hiergeo.construction.language import everyday, lexicon, recipe, resource
+from hiergeo.datasets.wordnet import load_wordnet
+
+DICT = Path("/usr/share/wordnet")
+
+
+@pytest.fixture(scope="module")
+def wordnet_files() -> Path:
+    if not (DICT / "data.noun").is_file():
+        pytest.skip(f"needs WordNet's files in {DICT}: apt-get install wordnet-base")
+    return DICT
+
+
+def test_the_lexicon_is_what_its_recipe_makes(wordnet_files):
+    assert recipe.make(wordnet_files).encode() == lzma.decompress(resource.RESOURCE.read_bytes())
+    assert resource.RESOURCE.stat().st_size < 800_000
+
+
+FILES = {
+    "data.noun": [
+        "  1 a licence, indented by two spaces",
+        "00000001 03 n 01 entity 0 000 | all there is",
+        "00000002 05 n 01 animal 0 001 @ 00000001 n 0000 | alive | moving",
+        "00000003 05 n 02 Dog 0 house_dog 0 001 @ 00000002 n 0000 | barks",
+        "00000004 05 n 01 fido 0 001 @i 00000003 n 0000 | a certain dog",
+        "00000005 05 n 01 fido_junior 0 001 @ 00000004 n 0000 | below a certain dog",
+        "00000006 06 n 01 dog 1 001 @ 00000001 n 0000 | a clamp",
+    ],
+    "index.noun": [
+        "entity n 1 0 1 0 00000001",
+        "animal n 1 1 @ 1 1 00000002",
+        "dog n 2 1 @ 2 1 00000003 00000006",
+        "house_dog n 1 1 @ 1 0 00000003",
+        "fido n 1 1 @ 1 0 00000004",
+        "fido_junior n 1 1 @ 1 0 00000005",
+    ],
+    "data.adj": [
+        "00000011 00 a 01 hot 0 001 ! 00000012 a 0101 | not cold",
+        "00000012 00 a 02 cold 0 frigid(p) 0 001 ! 00000011 a 0101 | not hot",
+        "00000013 00 s 01 boiling 0 001 & 00000011 a 0000 | very hot",
+    ],
+    "index.adj": [
+        "boiling a 1 1 & 1 1 00000013",
+        "cold a 1 1 ! 1 1 00000012",
+        "frigid a 1 0 1 0 00000012",
+        "hot a 1 1 ! 1 1 00000011",
+    ],
+    "index.verb": ["run v 1 0 1 1 00000021", "run_away v 1 0 1 1 00000022"],
+    "index.adv": ["fast r 1 0 1 0 00000031"],
+    "cntlist.rev": [
+        "animal%1:05:00:: 1 7",
+        "dog%1:06:00:: 2 3",
+        "run%2:38:00:: 1 9",
+        "run%2:38:01:: 2 2",
+        "hot%3:00:00:: 1 4",
+        "cold%3:00:00:: 1 5",
+        "boiling%5:00:00:hot:00 1 1",
+    ],
+    "noun.exc": ["oxen ox", "dog dog", "passers_by passer_by"],
+    "verb.exc": ["ran run"],
+    "adj.exc": ["hotter hot"],
+}
+"""WordNet in the small; its format is in wndb(5WN)."""
+
+
+def test_a_lexicon_made_by_hand(tmp_path):
+    for name, lines in FILES.items():
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    made = recipe.make(tmp_path)
+    assert dict(zip(resource.Section, made.removesuffix("\n").split(resource.SEPARATOR), strict=True)) == {
+        resource.Section.WORDS: "entity\nanimal\ndog,house_dog\ndog",
+        resource.Section.SENSES: "\n:7\n,\n2:3",
+        resource.Section.PARENTS: "\n1\n1\n3",
+        resource.Section.VERBS: "run 11",
+        resource.Section.ADVERBS: "fast",
+        resource.Section.ADJECTIVES: "boiling 1\ncold 5\nfrigid\nhot 4",
+        resource.Section.ANTONYMS: "boiling cold\ncold hot\nhot cold",
+        resource.Section.NOUN_FORMS: "oxen ox",
+        resource.Section.VERB_FORMS: "ran run",
+        resource.Section.ADJECTIVE_FORMS: "hotter hot",
+    }
+    recipe.main(tmp_path, tmp_path / "made.xz")
+    assert lzma.decompress((tmp_path / "made.xz").read_bytes()).decode() == made
+
+
+def test_counts_are_those_of_the_files(wordnet_files):
+    """Read another way: by patterns in the lines, and totals of the counts instead of words one by one."""
+    text = re.sub(r" \| .*", "", (wordnet_files / "data.noun").read_text())
+    lines = re.findall(r"^(\d{8}) (.*)$", text, re.MULTILINE)
+    instances = {offset for offset, line in lines if " @i " in line}
+    above = {offset: set(re.findall(r" @ (\d{8})", line)) for offset, line in lines if offset not in instances}
+    kept = {offset: parents - instances for offset, parents in above.items() if not parents or parents - instances}
+    known = lexicon()
+    assert len(known._nouns.parents) == len(kept)
+    assert sum(map(len, known._nouns.parents.values())) == sum(map(len, kept.values()))
+    tagged = (wordnet_files / "cntlist.rev").read_text()
+    for kind, table in (("2", known.verbs), ("4", known.adverbs), ("[35]", known.adjectives)):
+        single = re.findall(rf"^([^_%]+)%{kind}:\S+ \d+ (\d+)$", tagged, re.MULTILINE)
+        assert sum(table.values()) == sum(int(count) for word, count in single if word in table)
+
+
+def test_ancestors_are_those_of_an_independent_table(data_home):
+    table = load_wordnet(data_home / "wordnet")
+    known = lexicon()
+    assert known._nouns.parents.keys() <= table.parents.keys()
+    for synset in list(known._nouns.parents)[::10]:
+        assert set(known.ancestors(synset)) == table.ancestors(synset), synset
+    assert len(table.parents) - len(known._nouns.parents) == 7730 + 14
+
+
+@pytest.mark.parametrize(
+    ("word", "context", "sense"),
+    [
+        ("table", (), "table.n.02"),
+        ("dog", (), "dog.n.01"),
+        ("Dog", (), "dog.n.01"),
+        ("man", (), "man.n.01"),
+        ("bus", (), "bus.n.01"),
+        ("teddy bear", (), "teddy.n.01"),
+        ("kite", (), "kite.n.03"),
+        ("tennis", (), "tennis.n.01"),
+        ("plate", (), "plate.n.04"),
+        ("plate", ("batter",), "home_plate.n.01"),
+        ("mouse", ("keyboard",), "mouse.n.04"),
+        ("mouse", ("cheese",), "mouse.n.01"),
+        ("hot dog", (), "hotdog.n.02"),
+        ("glass", ("wine",), "glass.n.02"),
+    ],
+)
+def test_senses_of_captions(word, context, sense):
+    assert lexicon().sense(word, context) == sense
+
+
+@pytest.mark.parametrize("word", ["", "qwxz", "the", "☃", "london"])
+def test_what_is_no_noun_has_no_sense(word):
+    known = lexicon()
+    assert known.sense(word) is None
+    assert known.kinds(word) == ()
+    assert not known.is_a(word, "animal")
+
+
+KINDS = {
+    "dog": "animal",
+    "kitten": "cat",
+    "giraffe": "mammal",
+    "bird": "animal",
+    "bee": "insect",
+    "cow": "animal",
+    "man": "person",
+    "girl": "child",
+    "surfer": "athlete",
+    "chef": "person",
+    "crowd": "people",
+    "friend": "person",
+    "pizza": "food",
+    "cake": "dessert",
+    "banana": "fruit",
+    "broccoli": "vegetable",
+    "coffee": "drink",
+    "bus": "vehicle",
+    "train": "vehicle",
+    "airplane": "aircraft",
+    "bicycle": "vehicle",
+    "boat": "vehicle",
+    "bench": "furniture",
+    "chair": "seat",
+    "desk": "table",
+    "shirt": "clothing",
+    "hammer": "tool",
+    "kite": "toy",
+    "kitchen": "room",
+    "house": "building",
+    "street": "road",
+    "beach": "place",
+    "laptop": "computer",
+    "tennis": "sport",
+    "surfing": "sport",
+    "tennis racket": "racket",
+    "clock tower": "tower",
+    "phone": "device",
+}
+
+
+@pytest.mark.parametrize("word", KINDS)
+def test_kinds_are_everyday_words(word):
+    known = lexicon()
+    found = known.kinds(word)
+    assert KINDS[word] in found
+    assert not {"entity", "object", "whole", "artifact", "container"} & set(found)
+    assert all(known.is_a(word, kind) for kind in found)
+    assert not any(known.is_a(kind, word) for kind in found)
+
+
+def test_tables_of_senses_name_senses_of_their_words():
+    known = lexicon()
+    chosen = [*everyday.USUAL.items(), *((word, sense) for word, (sense, _) in everyday.USUAL_NEAR.items())]
+    assert all(sense in known.nouns(word) for word, sense in chosen)
+    for table in (everyday.ALSO, everyday.EXCEPT):
+        assert all(known.words(each) for synset, others in table.items() for each in (synset, *others))
+    assert all(parents <= set(known.parents(synset)) for synset, parents in everyday.EXCEPT.items())
+    assert all(known.words(synset) for synset in everyday.CONCRETE)
+
+
+def test_relations_of_a_synset():
+    known = lexicon()
+    assert known.parents("dog.n.01") == ("canine.n.02", "domestic_animal.n.01")
+    assert "puppy.n.01" in known.children("dog.n.01")
+    assert known.words("dog.n.01") == ("dog", "domestic dog", "canis familiaris")
+    assert known.count("dog.n.01") == 42
+    assert known.ancestors("entity.n.01") == ()
+    assert known.antonyms("large")[0] == "small"
+    assert known.antonyms("huge")[0] == "small"
+    assert "lion" in known.siblings("tiger.n.02")
+
+
+def test_classes_of_words():
+    known = lexicon()
+    assert known.is_noun("Teddy  bear")
+    assert known.is_verb("ride")
+    assert known.is_adjective("red")
+    assert not known.is_verb("giraffe")
+
+
+@given(st.lists(st.sampled_from(["00001740", "03", "n", "01", "dog", "0", "1", "@", "|", "%", "!", "\n"]), max_size=30))
+def test_files_of_another_kind_are_refused(words):
+    with TemporaryDirectory() as folder:
+        for name in ("data.noun", "index.noun", "cntlist.rev"):
+            (Path(folder) / name).write_text(" ".join(words))
+        with pytest.raises(HiergeoError):
+            recipe.make(Path(folder))
+
+
+@pytest.mark.parametrize("harm", ["missing", "cut", "other"])
+def test_a_damaged_lexicon_says_so(tmp_path, harm):
+    path = tmp_path / "words.xz"
+    if harm == "cut":
+        path.write_bytes(resource.RESOURCE.read_bytes()[:1000])
+    if harm == "other":
+        path.write_bytes(lzma.compress(b"words"))
+    with pytest.raises(UnavailableError, match=r"words\.xz"):
+        resource.read(path)

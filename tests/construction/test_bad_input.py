@@ -1,0 +1,259 @@
+"""What a build refuses, before any work and in one sentence, and what it drops row by row."""
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
+from hiergeo._core.storage.locks import HeldError, locked
+from hiergeo.construction import BuildPlan, NothingLeftError, build
+from hiergeo.construction.backends import BACKENDS
+from hiergeo.construction.judges import JUDGES
+from hiergeo.datasets import chains
+from tests.construction.construction_toys import ToyBackend, ToyJudge, toy_plan
+
+GOOD = "caption,image\na dog runs over the grass,1.jpg\na cat on a red sofa,2.jpg\n"
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)  # type: ignore[arg-type]
+    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
+
+
+def written(folder: Path, content: str | bytes, name: str = "captions.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "told", "named"),
+    [
+        ("", {}, "no captions"),
+        ("caption,image\n", {}, "no captions"),
+        ("title,image\na dog,1.jpg\n", {}, "title"),
+        ("title,image\na dog,1.jpg\n", {"caption_column": "titel"}, "title"),
+        (GOOD, {"image_column": "imag"}, "image"),
+        (GOOD.encode("utf-16"), {}, "UTF-16"),
+    ],
+)
+def test_files_without_captions_are_refused(
+    content: str | bytes, told: dict[str, Any], named: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=named):
+        build(written(tmp_path, content), tmp_path / "out", toy_plan(**told))
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_that_are_not_there_or_of_no_format(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.csv"):
+        build(tmp_path / "none.csv", tmp_path / "out", toy_plan())
+    with pytest.raises(InputError, match=r"captions\.doc"):
+        build(written(tmp_path, GOOD, "captions.doc"), tmp_path / "out", toy_plan())
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"backend": "toi"}, "toy"),
+        ({"judge": "rule"}, "rules"),
+        ({"backend_options": {"pauze": 1}}, "pause"),
+        ({"judge_options": {"sur": 1}}, "sure"),
+        ({"backend_options": {"answers": "x"}}, "answers"),
+        ({"judge_options": {"sure": "much"}}, "judge 'toy'"),
+    ],
+)
+def test_backends_judges_and_options_that_are_not_there(settings: dict[str, Any], named: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=named):
+        build(written(tmp_path, GOOD), tmp_path / "out", toy_plan(**settings))
+    assert not (tmp_path / "out").exists()
+
+
+def test_captions_that_cannot_be_used_are_dropped_one_by_one(tmp_path: Path) -> None:
+    rows = ["", "word " * 2000, "a dog => runs", "dog", "a\x00b", "ein Hund auf einer Wiese", "a dog on the grass"]
+    with (tmp_path / "captions.csv").open("w", newline="") as handle:
+        csv.writer(handle).writerows([["caption"], *([row] for row in rows), ["a", "b"]])
+    built = build(tmp_path / "captions.csv", tmp_path / "out", toy_plan(test_fraction=0))
+    with (tmp_path / "out" / "dropped.csv").open(newline="") as handle:
+        reasons = {int(row["row"]): row["reason"] for row in csv.DictReader(handle)}
+    assert built.rows == len(rows) + 1
+    assert built.train == 2
+    assert reasons[1] == "too long"
+
+
+@pytest.mark.parametrize("image", ["d\ne.jpg", "d\re.jpg"])
+def test_images_that_files_of_chains_cannot_hold_are_dropped_when_they_are_read(image: str, tmp_path: Path) -> None:
+    rows = [("a dog runs over the grass", "1.jpg"), ("a cat sleeps on a red sofa", image)]
+    told = "\n".join(json.dumps({"caption": caption, "image": name}) for caption, name in rows)
+    built = build(written(tmp_path, told, "captions.jsonl"), tmp_path / "out", toy_plan(test_fraction=0))
+    assert built.dropped == {("read", "unusable image"): 1}
+    assert (tmp_path / "out" / "train.csv").read_text().splitlines()[1].endswith(",1.jpg")
+    assert chains.write_train(tmp_path / "again.csv", chains.read_split(tmp_path / "out", "train")) == built.train == 1
+
+
+def test_an_endpoint_that_is_down_leaves_the_work_and_says_how_to_go_on(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    with pytest.raises(UnavailableError, match=r"does not answer.*0 of 1 shards are done.*generalise.*same command"):
+        build(path, tmp_path / "out", toy_plan(backend="toy:down"))
+    assert (tmp_path / "out" / "work" / "read" / "00000.json").is_file()
+    assert not (tmp_path / "out" / "train.csv").exists()
+
+
+def test_code_of_others_that_fails_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:
+        value = "elsewhere:Broken"
+
+        def load(self) -> Any:
+            return ToyBackend
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.delitem(BACKENDS.own, "toy")  # type: ignore[arg-type]
+    monkeypatch.setattr(BACKENDS, "foreign", lambda: {"toy": Entry()})
+    monkeypatch.setattr(ToyBackend, "contradict", broken)
+    with pytest.raises(UnavailableError, match="'toy' failed in the stage contradict: ZeroDivisionError"):
+        build(written(tmp_path, GOOD), tmp_path / "out", toy_plan())
+
+
+@pytest.mark.parametrize(
+    ("settings", "stage", "setting"),
+    [
+        ({"entailment": 0.95}, "check_entailment", "entailment is 0.95"),
+        ({"contradiction": 0.95}, "check_contradiction", "contradiction is 0.95"),
+        ({"most_characters": 5}, "read", "most_characters is 5"),
+        ({"tiers": 8}, "generalise", "too few words"),
+    ],
+)
+def test_a_plan_that_drops_everything_names_the_stage_and_its_setting(
+    settings: dict[str, Any], stage: str, setting: str, tmp_path: Path
+) -> None:
+    with pytest.raises(NothingLeftError, match=f"(?s){stage} dropped 2 .*{setting}"):
+        build(written(tmp_path, GOOD), tmp_path / "out", toy_plan(**settings))
+    assert (tmp_path / "out" / "dropped.csv").read_text().count(f",{stage},") == 2
+    assert (tmp_path / "out" / "work" / "filter" / "00000.json").is_file()
+
+
+def test_thresholds_that_a_judge_cannot_reach_are_refused_before_work(tmp_path: Path) -> None:
+    source = written(tmp_path, GOOD)
+    with pytest.raises(InputError, match=r"contradiction is 1 .*0\.98"):
+        build(source, tmp_path / "out", BuildPlan(contradiction=1.0))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_another_plan_or_input_is_refused_with_the_difference(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    build(path, tmp_path / "out", toy_plan())
+    before = (tmp_path / "out" / "train.csv").read_bytes()
+    with pytest.raises(InputError, match=r"tiers was 4, now 3; seed was 0, now 7"):
+        build(path, tmp_path / "out", toy_plan(tiers=3, seed=7))
+    other = written(tmp_path, GOOD.replace("dog", "cow"), "others.csv")
+    with pytest.raises(InputError, match=r"captions\.csv', now 'others\.csv"):
+        build(other, tmp_path / "out", toy_plan())
+    assert (tmp_path / "out" / "train.csv").read_bytes() == before
+    assert build(other, tmp_path / "out", toy_plan(), overwrite=True).rows == 2
+
+
+def test_folders_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    (tmp_path / "out").mkdir()
+    written(tmp_path / "out", "mine", "train.csv")
+    with pytest.raises(InputError, match=r"train\.csv"):
+        build(path, tmp_path / "out", toy_plan())
+    assert (tmp_path / "out" / "train.csv").read_text() == "mine"
+    with pytest.raises(InputError, match="is a file"):
+        build(path, path, toy_plan())
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, GOOD)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UnavailableError, match="write"):
+        build(path, tmp_path / "shut" / "out", toy_plan())
+    assert not (tmp_path / "shut").exists()
+
+
+def test_two_builds_in_one_folder_are_kept_apart(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    with locked(tmp_path / "out" / "work"), pytest.raises(HeldError, match="out"):
+        build(path, tmp_path / "out", toy_plan())
+    with locked(tmp_path / "out" / "work" / "share-0-of-2"), pytest.raises(HeldError, match="share-0-of-2"):
+        build(path, tmp_path / "out", toy_plan())
+    assert build(path, tmp_path / "out", toy_plan()).rows == 2
+
+
+@pytest.mark.parametrize("content", ["", "tiers = ", "tires = 3"])
+def test_a_damaged_plan_in_the_folder_is_told(content: str, tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    build(path, tmp_path / "out", toy_plan())
+    (tmp_path / "out" / "plan.toml").write_text(content)
+    with pytest.raises(InputError, match="plan"):
+        build(path, tmp_path / "out", toy_plan())
+    assert build(path, tmp_path / "out", toy_plan(), overwrite=True).rows == 2
+
+
+@pytest.mark.slow
+@given(st.binary(max_size=300), st.sampled_from(["csv", "tsv", "jsonl", "txt", "csv.gz", "parquet"]))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_are_captions_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes, kind: str) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    path = written(folder, b'caption\n{"caption": "a"}\n' + content, f"captions.{kind}")
+    try:
+        built = build(path, folder / "out", BuildPlan(backend="toy", judge="toy", tiers=2))
+    except HiergeoError:
+        return
+    assert built.rows == built.train + built.test + sum(built.dropped.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ((), "captions"),
+        (("CSV", "--data", "scenes"), "both"),
+        (("CSV", "--split", "train"), "--data"),
+        (("CSV", "--rows", "3"), "--data"),
+        (("CSV", "--backend-option", "pause"), "NAME=VALUE"),
+        (("CSV", "--backend-option", "api_key=sk-1"), "environment variable"),
+        (("CSV", "--backend-option", "pauze=1"), "pause"),
+        (("CSV", "--backend", "wordnett"), "wordnet"),
+        (("CSV", "--growth", "big"), "growth"),
+        (("CSV", "--caption-column", "captin"), "caption"),
+        (("CSV", "--shard", "3/2"), "3/2"),
+        (("CSV", "--entailment", "0.99"), "check_entailment"),
+        (("--data", "scenez"), "scenes"),
+        (("CSV", "--config", "PLAN"), "tiers"),
+    ],
+)
+def test_the_command_line_names_what_is_wrong(words: tuple[str, ...], named: str, run: Any, tmp_path: Path) -> None:
+    places = {"CSV": written(tmp_path, GOOD), "PLAN": written(tmp_path, "tires = 3", "p.toml")}
+    told = [places.get(word, word) for word in words]
+    toys = () if "--backend" in words else ("--backend", "toy")
+    code, _, err = run("build", *told, "--out", tmp_path / "out", *toys, "--judge", "toy")
+    assert code == 2
+    assert named in err
+    assert len(err.splitlines()) == 1
+
+
+def test_the_command_line_builds_from_a_plan_and_tells_the_numbers(run: Any, tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD + "two words,3.jpg\n")
+    plan = written(tmp_path, 'test-fraction = 1\n[backend]\nname = "toy"\nseed = 3\n[judge]\nname = "toy"\n', "p.toml")
+    code, out, err = run("build", path, "--out", tmp_path / "out", "--config", plan, "--json", tmp_path / "a.json")
+    assert code == 0, err
+    held = json.loads((tmp_path / "a.json").read_text())
+    assert held["metrics"]["test"] == 2
+    assert held["metrics"]["dropped/generalise/too few words"] == 1
+    assert held["plan"]["backend"] == {"name": "toy", "seed": 3}
+    assert "too few words" in out
+    assert "hiergeo review" in out
+    stored = tmp_path / "out" / "plan.toml"
+    for again in (stored, tmp_path / "a.json"):
+        words = (path,) if again is stored else ()
+        code, _, err = run("build", *words, "--out", tmp_path / "out", "--config", again)
+        assert code == 0, err

@@ -1,0 +1,239 @@
+"""Builds from captions to files: nothing vanishes, results are the same again, and only what changed is made anew."""
+
+import csv
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hiergeo import datasets
+from hiergeo.construction import Built, build
+from hiergeo.construction.backends import BACKENDS
+from hiergeo.construction.judges import JUDGES
+from tests.construction.construction_toys import ToyBackend, ToyJudge, toy_plan
+
+CAPTIONS = """caption,image_url
+a dog runs over the wet grass,http://x/1.jpg
+a dog runs over the wet grass.,http://x/1.jpg
+a dog runs over the wet grass,http://x/2.jpg
+two words,http://x/3.jpg
+,http://x/4.jpg
+an old man on a red bicycle,http://x/5.jpg
+a => b is not a caption,http://x/6.jpg
+a cat sleeps on the sofa,
+"""
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)  # type: ignore[arg-type]
+    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    path = tmp_path / "captions.csv"
+    path.write_text(CAPTIONS)
+    return path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def test_captions_become_chains_with_negatives(captions: Path, tmp_path: Path) -> None:
+    built = build(captions, tmp_path / "out", toy_plan())
+    assert isinstance(built, Built)
+    rows = [*table(tmp_path / "out" / "train.csv"), *table(tmp_path / "out" / "test_expanded.csv")]
+    assert built.train + built.test == len(rows) == 4
+    chains = {row["positive"]: row["negative"] for row in rows}
+    assert chains["a => a cat => a cat sleeps => a cat sleeps on the sofa"] == (
+        "no a => no a cat => no a cat sleeps => no a cat sleeps on the sofa"
+    )
+    test = table(tmp_path / "out" / "test.csv")
+    assert [row["captions"] for row in test] == [
+        row["positive"] for row in table(tmp_path / "out" / "test_expanded.csv")
+    ]
+
+
+def test_what_is_dropped_is_listed_with_stage_and_reason(captions: Path, tmp_path: Path) -> None:
+    built = build(captions, tmp_path / "out", toy_plan())
+    found = {int(row["row"]): (row["stage"], row["reason"]) for row in table(tmp_path / "out" / "dropped.csv")}
+    assert found == {
+        1: ("read", "duplicate"),
+        3: ("generalise", "too few words"),
+        4: ("read", "empty"),
+        6: ("read", "holds =>"),
+    }
+    assert built.rows == built.train + built.test + len(found)
+    assert built.dropped == {("read", "duplicate"): 1, ("read", "empty"): 1, ("read", "holds =>"): 1} | {
+        ("generalise", "too few words"): 1
+    }
+
+
+def test_the_same_build_twice_gives_the_same_bytes(captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "one", toy_plan())
+    build(captions, tmp_path / "other", toy_plan())
+    assert files(tmp_path / "one") == files(tmp_path / "other")
+    for name, content in files(tmp_path / "one").items():
+        assert str(tmp_path).encode() not in content, f"{name} holds a path of this machine"
+
+
+def test_a_finished_build_is_kept_when_it_is_given_again(captions: Path, tmp_path: Path) -> None:
+    first = build(captions, tmp_path / "out", toy_plan())
+    before = files(tmp_path / "out")
+    again = build(captions, tmp_path / "out", toy_plan())
+    assert all(run.made == 0 for run in again.stages)
+    assert again.metrics == first.metrics
+    assert files(tmp_path / "out") == before
+
+
+def made_in(built: Built) -> set[str]:
+    return {run.name for run in built.stages if run.made}
+
+
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        ({"growth": "strict"}, {"filter"}),
+        ({"test_fraction": 0.9, "seed": 0}, set()),
+        ({"contradiction": 0.6}, {"check_contradiction", "complete"}),
+        ({"entailment": 0.6}, {"check_entailment", "complete"}),
+        ({"title": "Dogs"}, set()),
+    ],
+)
+def test_a_change_of_the_plan_keeps_what_does_not_depend_on_it(
+    change: dict[str, Any], stages: set[str], captions: Path, tmp_path: Path
+) -> None:
+    build(captions, tmp_path / "out", toy_plan())
+    changed = build(captions, tmp_path / "out", toy_plan(**change), overwrite=True)
+    assert made_in(changed) == stages
+    build(captions, tmp_path / "fresh", toy_plan(**change))
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+
+
+def test_another_backend_makes_everything_but_reading_anew(captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "out", toy_plan())
+    changed = build(captions, tmp_path / "out", toy_plan(backend_options={"seed": 5}), overwrite=True)
+    assert "read" not in made_in(changed)
+    assert {"generalise", "contradict", "complete"} <= made_in(changed)
+
+
+def test_captions_that_were_appended_leave_whole_shards_as_they_are(captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "out", toy_plan())
+    captions.write_text(f"{CAPTIONS}a man rides a horse,http://x/9.jpg\na bird in a tree,http://x/10.jpg\n")
+    grown = build(captions, tmp_path / "out", toy_plan())
+    counts = {run.name: (run.made, run.kept) for run in grown.stages}
+    assert counts["generalise"] == (2, 2)
+    build(captions, tmp_path / "fresh", toy_plan())
+    assert files(tmp_path / "out") == files(tmp_path / "fresh")
+    captions.write_text(CAPTIONS)
+    build(captions, tmp_path / "out", toy_plan())
+    assert not (tmp_path / "out" / "work" / "filter" / "00003.json").exists()
+
+
+@pytest.mark.parametrize("stage", ["read", "generalise", "complete", "filter"])
+@pytest.mark.parametrize("damage", ["cut", "altered", "gone", "empty"])
+def test_damaged_shards_are_made_again(stage: str, damage: str, captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "out", toy_plan())
+    before = files(tmp_path / "out")
+    place = tmp_path / "out" / "work" / stage / "00001.json"
+    content = place.read_bytes()
+    if damage == "gone":
+        place.unlink()
+    else:
+        changed = {"cut": content[:-30], "altered": content.replace(b"bicycle", b"bicicle"), "empty": b""}[damage]
+        place.write_bytes(changed)
+    (tmp_path / "out" / "work" / "filter" / "00001.json").unlink(missing_ok=True)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        build(captions, tmp_path / "out", toy_plan(title="x"), overwrite=True)
+    assert any("again" in str(each.message) for each in told) == (
+        (damage in ("cut", "empty") and stage != "filter") or (damage == "altered" and stage == "complete")
+    )
+    after = files(tmp_path / "out")
+    for name in ("train.csv", "test.csv", "test_expanded.csv", "dropped.csv"):
+        assert after[name] == before[name], name
+
+
+def test_shares_of_the_shards_add_up_to_the_whole(captions: Path, tmp_path: Path) -> None:
+    whole = build(captions, tmp_path / "whole", toy_plan())
+    parts = [build(captions, tmp_path / "out", toy_plan(), shard=f"{part}/2") for part in range(2)]
+    assert not any(part.finished for part in parts)
+    last = build(captions, tmp_path / "out", toy_plan())
+    assert not made_in(last)
+    assert last.metrics == whole.metrics
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_a_dataset_gives_its_finest_captions(tmp_path: Path) -> None:
+    scenes = datasets.load("scenes", "test", count=20)
+    built = build(scenes, tmp_path / "out", toy_plan(test_fraction=1.0))
+    rows = table(tmp_path / "out" / "test.csv")
+    finest = {row.row_id: row.positive[-1] for row in scenes.rows}
+    assert built.test == len(rows) == 20
+    assert all(row["captions"].split(" => ")[-1] == finest[int(row["id"])] for row in rows)
+    assert {row["image_url"] for row in rows} == {f"scenes:{n}" for n in range(20)}
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0])
+def test_a_split_may_be_empty(fraction: float, captions: Path, tmp_path: Path) -> None:
+    built = build(captions, tmp_path / "out", toy_plan(test_fraction=fraction))
+    assert (built.train, built.test) == ((4, 0) if fraction == 0 else (0, 4))
+
+
+@pytest.mark.parametrize("tiers", [2, 3, 5])
+def test_chains_have_as_many_texts_as_the_plan_says(tiers: int, captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "out", toy_plan(tiers=tiers))
+    rows = [*table(tmp_path / "out" / "train.csv"), *table(tmp_path / "out" / "test_expanded.csv")]
+    assert rows
+    assert all(len(row[side].split(" => ")) == tiers for row in rows for side in ("positive", "negative"))
+
+
+def test_a_folder_of_files_is_one_input_with_rows_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "in" / "more").mkdir(parents=True)
+    (tmp_path / "in" / "a.csv").write_text("caption,image\na dog runs over the grass,dog.jpg\n,empty.jpg\n")
+    lines = ['{"text": "a cat sleeps on the sofa", "image": "cat.jpg"}', "", '{"text": 3}']
+    (tmp_path / "in" / "more" / "b.jsonl").write_text("\n".join(lines))
+    built = build(tmp_path / "in", tmp_path / "in" / "out", toy_plan(test_fraction=1))
+    rows = {int(row["id"]): row["image_url"] for row in table(tmp_path / "in" / "out" / "test.csv")}
+    assert rows == {0: "dog.jpg", 2: "more/cat.jpg"}
+    assert {int(row["row"]) for row in table(tmp_path / "in" / "out" / "dropped.csv")} == {1, 4}
+    assert built.rows == 4
+
+
+def test_captions_lose_their_line_ends_and_keep_their_letters(tmp_path: Path) -> None:
+    path = tmp_path / "captions.csv"
+    path.write_text('caption\n"  a dog\nruns  over\tthe ""wet"" gräss  "\n', encoding="utf-8")
+    build(path, tmp_path / "out", toy_plan(test_fraction=0))
+    (row,) = table(tmp_path / "out" / "train.csv")
+    assert row["positive"].split(" => ")[-1] == 'a dog runs over the "wet" gräss'
+
+
+def test_the_card_tells_the_plan_the_backend_and_what_a_model_is_told(
+    captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ToyBackend, "instructions", lambda _, tiers: {"generalise": f"Write {tiers - 1} texts."})
+    built = build(captions, tmp_path / "out", toy_plan(title="Dogs"))
+    held = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert held["prompts"] == {"generalise": "Write 3 texts."}
+    assert held["backend"] == {"name": "toy", "rest": "", "seed": 0}
+    assert held["plan"]["title"] == held["title"] == "Dogs"
+    assert held["dropped"]["generalise"] == {"too few words": 1}
+    assert dict(built.card).items() <= held.items()
+
+
+def test_captions_of_another_language_are_dropped_on_request(tmp_path: Path) -> None:
+    path = tmp_path / "captions.txt"
+    path.write_text(
+        "a brown dog runs over the grass\nein brauner Hund rennt \u00fcber die Wiese hinter dem Haus\n", "utf-8"
+    )
+    assert not build(path, tmp_path / "any", toy_plan()).dropped
+    assert build(path, tmp_path / "en", toy_plan(language="en")).dropped == {("read", "not English"): 1}

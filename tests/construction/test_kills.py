@@ -1,0 +1,50 @@
+"""Builds that are killed at random steps end in the same bytes, and ask for nothing twice that was answered."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.construction.endpoint_kills import CONCURRENCY
+
+KILLS = int(os.environ.get("HIERGEO_KILLS", "3"))
+"""Steps at which a build is killed."""
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="builds are killed in forked processes")
+
+
+def killed(script: str, folder: Path) -> dict[str, Any]:
+    """What a script of these tests tells of its builds; one that ends before its step is not killed."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.construction.{script}", str(folder), str(KILLS), "0"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert 1 <= told["killed"] <= KILLS
+    return told
+
+
+@pytest.mark.slow
+def test_killed_builds_go_on_to_the_same_bytes(tmp_path: Path) -> None:
+    told = killed("construction_kills", tmp_path)
+    assert told["equal"], f"files differ: {told}"
+    assert {"train.csv", "test.csv", "test_expanded.csv", "dropped.csv", "plan.toml"} <= set(told["files"])
+    assert told["again"] <= KILLS, "more was asked for again than the calls in flight"
+    assert not told["left"], "temporary files or answers are left"
+
+
+@pytest.mark.slow
+def test_killed_builds_by_an_endpoint_lose_no_answer(tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+    told = killed("endpoint_kills", tmp_path)
+    assert told["differing"] == []
+    assert told["new"] == 0
+    assert told["again"] <= KILLS * CONCURRENCY

@@ -1,0 +1,196 @@
+"""A build in a folder that holds another: no mix of two inputs or splits, whenever it dies, and no review lost."""
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.locks import HeldError
+from hiergeo.construction import build
+from hiergeo.construction.backends import BACKENDS
+from hiergeo.construction.card import read_card, update_card
+from hiergeo.construction.judges import JUDGES
+from hiergeo.construction.passes import Passes
+from hiergeo.datasets import chains
+from hiergeo.report import review
+from hiergeo.report.review.desk import Desk
+from tests.construction.construction_toys import ToyBackend, ToyJudge, toy_plan
+
+SPLITS = ("train.csv", "test.csv", "test_expanded.csv")
+
+
+class Death(BaseException):
+    """What ends a build in the middle, as a kill would."""
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKENDS.own, "toy", ToyBackend)  # type: ignore[arg-type]
+    monkeypatch.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
+
+
+def written(path: Path, animal: str = "dog", rows: int = 8) -> Path:
+    lines = (f"a {animal} number {n} runs over the grass,http://x/{n}.jpg\n" for n in range(rows))
+    path.write_text("caption,image_url\n" + "".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Captions, and what was built of them."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(BACKENDS.own, "toy", ToyBackend)  # type: ignore[arg-type]
+        patched.setitem(JUDGES.own, "toy", ToyJudge)  # type: ignore[arg-type]
+        build(written(folder / "captions.csv"), folder / "out", toy_plan())
+    return folder
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    return written(tmp_path / "captions.csv")
+
+
+@pytest.fixture
+def out(made: Path, captions: Path) -> Path:
+    """The folder of a build of the captions."""
+    return Path(shutil.copytree(made / "out", captions.parent / "out"))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def dies_after(end: str, *build_of: Any, **settings: Any) -> None:
+    """Build, and die as soon as a file whose path ends so is there."""
+    real = Path.replace
+
+    def replace(source: Path, target: Path) -> Path:
+        done = real(source, target)
+        if Path(target).as_posix().endswith(end):
+            raise Death
+        return done
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        with pytest.raises(Death):
+            build(*build_of, **settings)
+
+
+@pytest.mark.parametrize("dead_at", ["plan.toml", "splits.json", "test_expanded.csv", "/test.csv"])
+def test_a_build_that_dies_leaves_no_mix_of_two_plans(dead_at: str, captions: Path, out: Path) -> None:
+    former = files(out)
+    dies_after(dead_at, captions, out, toy_plan(test_fraction=0.3), overwrite=True)
+    left = files(out)
+    assert "card.json" not in left
+    assert left["plan.toml"] != former["plan.toml"]
+    assert not any(left[name] == former[name] for name in SPLITS if name in left)
+
+
+def test_a_build_that_died_while_it_replaced_another_goes_on(captions: Path, out: Path) -> None:
+    dies_after("/test.csv", captions, out, toy_plan(test_fraction=0.3), overwrite=True)
+    build(captions, out, toy_plan(test_fraction=0.3))
+    build(captions, out.with_name("fresh"), toy_plan(test_fraction=0.3))
+    assert files(out) == files(out.with_name("fresh"))
+
+
+def test_two_deaths_after_captions_changed_leave_no_mix(captions: Path, out: Path) -> None:
+    written(captions, "cat")
+    for dead_at in ("filter/00002.json", "/test.csv"):
+        dies_after(dead_at, captions, out, toy_plan())
+        assert not any(b"dog" in files(out).get(name, b"") for name in SPLITS)
+
+
+def test_captions_that_another_process_replaced_are_not_built(
+    captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Passes.run
+
+    def run(self: Passes, share: object) -> None:
+        monkeypatch.setattr(Passes, "run", real)
+        other = written(tmp_path / "captions.csv", "horse")
+        build(other, tmp_path / "out", toy_plan(), shard="1/2", overwrite=True)
+        written(captions)
+        real(self, share)
+
+    monkeypatch.setattr(Passes, "run", run)
+    with pytest.warns(UserWarning, match="made again"):
+        build(captions, tmp_path / "out", toy_plan(), shard="0/2")
+    build(captions, tmp_path / "out", toy_plan())
+    assert not any(b"horse" in files(tmp_path / "out")[name] for name in SPLITS)
+
+
+def test_a_share_of_other_captions_is_refused(captions: Path, tmp_path: Path) -> None:
+    build(captions, tmp_path / "out", toy_plan(), shard="0/2")
+    written(captions, "horse")
+    with pytest.raises(InputError, match=r"other captions.*captions\.csv"):
+        build(captions, tmp_path / "out", toy_plan(), shard="1/2")
+    assert build(captions, tmp_path / "out", toy_plan(), shard="1/2", overwrite=True).rows == 8
+
+
+def test_captions_that_change_while_they_are_read_are_told(
+    captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Passes.read
+
+    def read(self: Passes, survey: object) -> None:
+        written(captions, "horse")
+        real(self, survey)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Passes, "read", read)
+    with pytest.raises(InputError, match="while it was read"):
+        build(captions, tmp_path / "out", toy_plan())
+
+
+def accepted(folder: Path) -> None:
+    with review.open_desk(folder) as desk:
+        for row in range(len(desk.rows)):
+            desk.decide(row, desk.standing(row).version, "Ann", "accept")
+        review.export(desk)
+
+
+def test_a_review_and_a_build_exclude_each_other(captions: Path, out: Path) -> None:
+    before = files(out)
+    with review.open_desk(out):
+        for shard in (None, "0/2"):
+            with pytest.raises(HeldError, match="decisions"):
+                build(captions, out, toy_plan(test_fraction=0.3), overwrite=True, shard=shard)
+    assert files(out) == before
+
+
+def test_reviewed_chains_do_not_outlive_their_split(captions: Path, out: Path) -> None:
+    accepted(out)
+    decisions, held = (out / "decisions.jsonl").read_bytes(), (out / "reviewed.csv").read_bytes()
+    build(captions, out, toy_plan(title="Dogs"), overwrite=True)
+    assert (out / "reviewed.csv").read_bytes() == held
+    written(captions, rows=9)
+    whole = files(out)
+    with pytest.raises(InputError, match="review"):
+        build(captions, out, toy_plan(title="Dogs"))
+    assert files(out) == whole
+    with pytest.warns(UserWarning, match=r"reviewed\.csv.*decisions\.jsonl is kept"):
+        build(captions, out, toy_plan(test_fraction=0.3), overwrite=True)
+    assert not any(name.startswith("reviewed") for name in files(out))
+    assert (out / "decisions.jsonl").read_bytes() == decisions
+
+
+def test_a_review_of_replaced_chains_is_not_exported(captions: Path, out: Path) -> None:
+    desk = Desk(out)
+    desk.decide(0, desk.standing(0).version, "Ann", "accept")
+    build(captions, out, toy_plan(test_fraction=0.3), overwrite=True)
+    with pytest.raises(InputError, match="replaced"):
+        review.export(desk)
+    assert not (out / "reviewed.csv").exists()
+
+
+def test_the_card_counts_reviewed_images_that_are_in_train(out: Path) -> None:
+    accepted(out)
+    assert read_card(out)["images_in_train_and_reviewed"] == 0
+    with (out / "train.csv").open("a", newline="") as handle:
+        row = chains.read_split(out, "reviewed")[0]
+        csv.writer(handle).writerow((" => ".join(row.positive), " => ".join(row.negative or ()), row.image))
+    assert update_card(out)["images_in_train_and_reviewed"] == 1
+    assert "train and reviewed: 1" in (out / "README.md").read_text()

@@ -1,0 +1,246 @@
+"""Whatever a backend and a judge answer: no caption vanishes, and what is kept is what the plan asks for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiergeo._core.errors import InputError
+from hiergeo.construction import BuildPlan
+from hiergeo.construction.backends import Backend, Gap, Proposal
+from hiergeo.construction.captions import SEPARATOR
+from hiergeo.construction.drafts import Draft, normalised
+from hiergeo.construction.filtering import Filter
+from hiergeo.construction.judges import Judge
+from hiergeo.construction.stages import stages
+
+TEXTS = ["dog", "Dog.", "a dog", "a dog runs", "a brown dog runs", "cat", "", " ", "a => b", "x" * 50, "a\ncat"]
+
+
+class Random_(Backend):
+    """Answers drawn from a few texts, many of them of no use."""
+
+    name = "random"
+    identity = property(lambda self: {"name": self.name})  # type: ignore[assignment]
+
+    def __init__(self, seed: int) -> None:
+        self.draw = Random(seed)
+
+    def _proposal(self, texts: int) -> Proposal:
+        if self.draw.random() < 0.2:
+            return Proposal(reason="refused", detail="drawn")
+        counts = (texts if self.draw.random() < 0.9 else texts + 1 for _ in range(self.draw.randrange(4)))
+        return Proposal(tuple(tuple(self.draw.choices(TEXTS, k=count)) for count in counts))
+
+    def generalise(self, captions: Sequence[str], tiers: int) -> list[Proposal]:
+        return [self._proposal(tiers - 1) for _ in captions]
+
+    def contradict(self, chains: Sequence[tuple[str, ...]]) -> list[Proposal]:
+        assert all(all(chain) for chain in chains)
+        return [self._proposal(len(chain)) for chain in chains]
+
+    def complete(self, gaps: Sequence[Gap]) -> list[Proposal]:
+        assert all(gap.missing and gap.positive[-1] for gap in gaps)
+        return [self._proposal(len(gap.missing)) for gap in gaps]
+
+
+class Drawn(Judge):
+    """A probability that is fixed by the pair."""
+
+    name = "drawn"
+    identity = property(lambda self: {"name": self.name})  # type: ignore[assignment]
+
+    def chance(self, premise: str, hypothesis: str) -> tuple[float, float, float]:
+        draw = Random(f"{premise}|{hypothesis}")
+        parts = [draw.random() ** 3 + 1e-3 for _ in range(3)]
+        return tuple(part / sum(parts) for part in parts)  # type: ignore[return-value]
+
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        return np.array([self.chance(*pair) for pair in pairs]).reshape(-1, 3)
+
+
+@given(
+    st.lists(st.sampled_from(["a brown dog runs fast", "a cat", "two men on a beach", "dog"]), max_size=12),
+    st.integers(0, 10**6),
+    st.integers(2, 5),
+    st.sampled_from(["strict", "weak", "any"]),
+    st.floats(0, 0.6),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_draft_vanishes_and_what_is_kept_holds_the_plan(
+    captions: list[str], seed: int, tiers: int, growth: str, least: float
+) -> None:
+    plan = BuildPlan(tiers=tiers, growth=growth, entailment=least, contradiction=least / 2, most_characters=40)
+    judge = Drawn()
+    drafts = [Draft.begin(row, caption, "", tiers) for row, caption in enumerate(captions)]
+    drafts = [draft.drop("read", "empty") if draft.row % 5 == 4 else draft for draft in drafts]
+    before = drafts
+    for stage in stages(plan, Random_(seed), judge):
+        after = stage(drafts)
+        assert [(draft.row, draft.caption) for draft in after] == [(draft.row, draft.caption) for draft in drafts]
+        gone = {draft.row: draft for draft in drafts if draft.dropped}
+        assert all(draft == gone[draft.row] for draft in after if draft.row in gone)
+        assert [Draft.of_dict(draft.as_dict()) for draft in after] == after
+        drafts = after
+    assert len(drafts) == len(before)
+    for draft in drafts:
+        if draft.dropped is not None:
+            assert draft.dropped.reason
+            assert draft.dropped.stage in ("read", *(stage.name for stage in stages(plan, Random_(0), judge)))
+            continue
+        assert draft.positive[-1] == draft.caption
+        texts = [str(text) for text in (*draft.positive, *draft.negative)]
+        assert None not in draft.positive + draft.negative
+        assert all(text and text == " ".join(text.split()) and SEPARATOR not in text for text in texts)
+        assert max(map(len, texts)) <= 40
+        assert len({normalised(str(text)) for text in draft.positive}) == tiers
+        lengths = [len(str(text).split()) for text in draft.positive]
+        steps = np.diff(lengths)
+        assert growth == "any" or bool((steps >= (1 if growth == "strict" else 0)).all())
+        for tier, (positive, negative) in enumerate(zip(draft.positive, draft.negative, strict=True)):
+            chance = judge.chance(str(positive), str(negative))[2]
+            assert chance >= least / 2
+            assert draft.contradiction[tier] == chance
+            assert normalised(str(positive)) != normalised(str(negative))
+            if tier:
+                chance = judge.chance(str(positive), str(draft.positive[tier - 1]))[0]
+                assert chance >= least
+                assert draft.entailment[tier - 1] == chance
+
+
+class Told(Random_):
+    """Answers that a test gives."""
+
+    def __init__(self, *answers: Proposal) -> None:
+        super().__init__(0)
+        self.answers = list(answers)
+
+    def _proposal(self, texts: int) -> Proposal:
+        return self.answers.pop(0)
+
+
+class Subset(Judge):
+    """A text entails what its words hold, and contradicts everything else."""
+
+    name = "subset"
+    identity = property(lambda self: {"name": self.name})  # type: ignore[assignment]
+
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        held = np.array([set(h.split()) <= set(p.split()) for p, h in pairs], float).reshape(-1)
+        return np.stack([held, 0 * held, 1 - held], axis=1)
+
+
+def ran(*answers: Proposal, judge: Judge | None = None, **told: Any) -> Draft:
+    plan = BuildPlan(**{"tiers": 3, **told})
+    (draft,) = [Draft.begin(0, "a brown dog", "", 3)]
+    for stage in stages(plan, Told(*answers), judge or Subset()):
+        (draft,) = stage([draft])
+    return draft
+
+
+NEGATIVE = Proposal((("cat", "cat food", "a brown cat"),))
+
+
+def test_the_first_candidate_that_passes_is_taken() -> None:
+    offered = Proposal((("cat", "brown dog"), ("dog", "brown dog"), ("brown", "a brown")))
+    draft = ran(offered, NEGATIVE)
+    assert draft.positive == ("dog", "brown dog", "a brown dog")
+    assert draft.negative == NEGATIVE.candidates[0]
+    assert {"stage": "check_entailment", "candidate": 1} in draft.notes
+
+
+def test_what_failed_is_completed_and_judged_again() -> None:
+    filled = Proposal((("cat", "x", "y", "z"), ("dog", "no", "none", "nothing")))
+    draft = ran(Proposal((("cat", "brown dog"),)), filled)
+    assert draft.positive == ("dog", "brown dog", "a brown dog")
+    assert draft.negative == ("no", "none", "nothing")
+    assert {"stage": "complete", "filled": [["positive", 0], *(["negative", tier] for tier in range(3))]} in draft.notes
+
+
+def test_only_the_negative_that_failed_is_asked_for_again() -> None:
+    draft = ran(
+        Proposal((("dog", "brown dog"),)),
+        Proposal((("cat", "dog", "a brown cat"),)),
+        Proposal((("white dog",),)),
+    )
+    assert draft.negative == ("cat", "white dog", "a brown cat")
+
+
+@pytest.mark.parametrize(
+    ("answers", "stage", "reason"),
+    [
+        ([Proposal(reason="no noun"), Proposal(reason="no noun")], "generalise", "no noun"),
+        ([Proposal((("cat", "brown dog"),)), Proposal(reason="no answer")], "check_entailment", "not entailed"),
+        ([Proposal((("dog", "Dog ."),)), Proposal(reason="none")], "check_entailment", "repeats another text"),
+        ([Proposal((("dog", "brown dog"),)), Proposal(reason="none"), Proposal(reason="x")], "contradict", "none"),
+        (
+            [Proposal((("dog", "brown dog"),)), Proposal((("dog", "cat", "cow"),)), Proposal(reason="x")],
+            "check_contradiction",
+            "repeats another text",
+        ),
+        (
+            [Proposal((("dog", "brown dog"),)), Proposal((("brown dog", "brown", "cow"),)), Proposal((("dog",),))],
+            "check_contradiction",
+            "not contradicted",
+        ),
+        ([Proposal((("a", "a => b"),)), Proposal(reason="x")], "generalise", "unusable texts"),
+        ([Proposal((("brown dog", "dog"),)), Proposal(reason="x")], "check_entailment", "not entailed"),
+    ],
+)
+def test_a_draft_is_dropped_for_what_failed_first(answers: list[Proposal], stage: str, reason: str) -> None:
+    draft = ran(*answers)
+    assert draft.dropped is not None
+    assert (draft.dropped.stage, draft.dropped.reason) == (stage, reason)
+
+
+def test_words_have_to_grow_as_the_plan_says() -> None:
+    answers = (Proposal((("dog", "brown"),)), NEGATIVE)
+
+    class Any_(Subset):
+        def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+            return np.full((len(pairs), 3), [0.5, 0.0, 0.5])
+
+    assert ran(*answers, judge=Any_(), growth="weak").dropped is None
+    strict = ran(*answers, judge=Any_(), growth="strict").dropped
+    assert strict is not None
+    assert (strict.stage, strict.reason) == ("filter", "does not grow")
+
+
+@pytest.mark.parametrize(
+    ("most", "negative", "reason"),
+    [
+        (11, ("cat", "cat food", "a brown cat"), None),
+        (10, ("cat", "cat food", "a brown cat"), "too long"),
+        (99, ("cat", "Cat.", "a brown cat"), "repeated tier"),
+        (99, ("Dog.", "cow", "a brown cat"), "negative equals positive"),
+    ],
+)
+def test_the_last_check_drops_what_is_too_long_or_repeated(most, negative, reason) -> None:
+    draft = replace(
+        Draft.begin(0, "a brown dog", "", 3), positive=("dog", "brown dog", "a brown dog"), negative=negative
+    )
+    (found,) = Filter(BuildPlan(tiers=3, most_characters=most)).run([draft])
+    assert (found.dropped and found.dropped.reason) == reason
+
+
+def test_backends_and_judges_that_lose_an_item_are_refused() -> None:
+    class Loses(Told):
+        def generalise(self, captions: Sequence[str], tiers: int) -> list[Proposal]:
+            return []
+
+    class Blind(Subset):
+        def probabilities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+            return np.zeros((1, 2))
+
+    (first, second, *_) = stages(BuildPlan(tiers=3), Loses(), Blind())
+    draft = Draft.begin(0, "a brown dog", "", 3)
+    with pytest.raises(InputError, match="0 proposals for 1"):
+        first([draft])
+    (first, second, *_) = stages(BuildPlan(tiers=3), Told(Proposal((("dog", "brown dog"),))), Blind())
+    with pytest.raises(InputError, match="subset"):
+        second(first([draft]))

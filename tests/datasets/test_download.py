@@ -1,0 +1,316 @@
+"""Downloads from a local server: whole and checked, or nothing at all."""
+
+import contextlib
+import gzip
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.storage import files
+from hiergeo._core.storage.locks import locked
+from hiergeo.datasets import download, hierarcaps
+from hiergeo.datasets.hierarcaps import fetching
+from hiergeo.datasets.hierarcaps.fetching import image_name
+
+BODY = bytes(range(256)) * 3000
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, and misbehaves in the manner that the first part of the path names."""
+
+    def do_GET(self):
+        match self.path.split("/")[1]:
+            case "broken":
+                self.begin(200, "Content-Length", len(BODY))
+                self.wfile.write(BODY[:1000])
+            case "unmeasured":
+                self.begin(200)
+                self.wfile.write(BODY[:1000])
+            case "huge":
+                self.begin(200, "Content-Length", 1 << 50)
+            case "endless":
+                self.begin(200)
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.wfile.write(BODY)
+            case "dripping":
+                self.begin(200, "Content-Length", len(BODY))
+                with contextlib.suppress(OSError):
+                    for byte in BODY:
+                        self.wfile.write(bytes([byte]))
+                        self.wfile.flush()
+                        time.sleep(0.02)
+            case "elsewhere":
+                self.begin(302, "Location", f"http://127.0.0.1:{self.server.server_port}/file.bin")
+            case "disk":
+                self.begin(302, "Location", f"file://{self.server.site}/file.bin")
+            case "slow":
+                content = (self.server.site / self.path.removeprefix("/slow/")).read_bytes()
+                self.begin(200, "Content-Length", len(content))
+                with contextlib.suppress(OSError):
+                    for start in range(0, len(content), 1 << 14):
+                        self.wfile.write(content[start : start + (1 << 14)])
+                        time.sleep(0.002)
+            case "rude":
+                self.wfile.write(b"HTTP/1.0 418 \x1b[31mred\x07\r\n\r\n")
+            case "garbage":
+                self.wfile.write(b"\x1b[31m\xff\r\n\r\n")
+            case _:
+                super().do_GET()
+
+    def begin(self, code, name="X", value=""):
+        self.send_response(code)
+        self.send_header(name, str(value))
+        self.end_headers()
+
+    def log_message(self, format, *args):
+        self.server.requested.append(self.path)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "file.bin").write_bytes(BODY)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(site))) as running:
+        running.requested = []
+        running.site = site
+        running.url = f"http://127.0.0.1:{running.server_port}"
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_whole_and_checked(server, tmp_path, progress):
+    destination = tmp_path / "new" / "folder" / "file.bin"
+    digest = hashlib.sha256(BODY).hexdigest()
+    assert download.fetch(f"{server.url}/file.bin", destination, digest, progress=progress) == destination
+    assert destination.read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    ("path", "digest", "words"),
+    [
+        ("/file.bin", "0" * 64, "instead of 0000"),
+        ("/absent.bin", None, "404"),
+        ("/broken/file.bin", None, f"broke off after 1000 of {len(BODY)} bytes"),
+        ("/unmeasured/file.bin", None, "does not say how long"),
+        ("/unmeasured/file.bin", "0" * 64, "instead of 0000"),
+        ("/huge/file.bin", None, "announces 1,125,899,906,842,624 bytes"),
+        ("/endless/file.bin", "0" * 64, "sends more than the 1,000,000 bytes"),
+        ("/elsewhere/file.bin", None, "redirects to an address that is not https"),
+        ("/disk/file.bin", None, "the server answers 302"),
+        ("/rude/file.bin", None, r"the server answers 418 \(I'm a Teapot\)"),
+        ("/garbage/file.bin", None, "no connection"),
+    ],
+)
+def test_a_failure_says_what_where_and_how_else_and_leaves_the_old_file(server, tmp_path, path, digest, words):
+    target = tmp_path / "target"
+    target.mkdir()
+    destination = target / "file.bin"
+    destination.write_bytes(b"old")
+    with pytest.raises(UnavailableError, match=words) as failure:
+        download.fetch(server.url + path, destination, digest, most=1_000_000)
+    assert str(failure.value).isprintable()
+    assert server.url + path in str(failure.value)
+    assert str(destination) in str(failure.value)
+    assert str(failure.value).count(". ") == 0
+    assert [(file.name, file.read_bytes()) for file in target.iterdir()] == [("file.bin", b"old")]
+
+
+def test_what_comes_without_a_length_is_accepted_by_its_hash(server, tmp_path):
+    digest = hashlib.sha256(BODY[:1000]).hexdigest()
+    path = download.fetch(f"{server.url}/unmeasured/file.bin", tmp_path / "file.bin", digest)
+    assert path.read_bytes() == BODY[:1000]
+
+
+def test_a_server_that_hardly_sends_anything_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "PATIENCE", 0.2)
+    with pytest.raises(UnavailableError, match="too slowly"):
+        download.fetch(f"{server.url}/dripping/file.bin", tmp_path / "target" / "file.bin")
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/file.bin", "nowhere/file.bin", "file:///etc/hostname", "ftp://127.0.0.1/x", "data:,x"]
+)
+def test_no_connection(tmp_path, monkeypatch, url):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(UnavailableError, match="no connection"):
+        download.fetch(url, tmp_path / "file.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+ROW = "animal => dog => wet dog => A wet dog.,food => cat => dry dog => A dry dog {}.,http://x.org/1\n"
+TRAIN = "positive,negative,image_url\n" + "".join(map(ROW.format, range(300)))
+PICTURES = {139: b"a picture", 776: b"another picture"}
+
+
+@pytest.fixture
+def mirror(server, monkeypatch):
+    """A server that holds a train file and the two images of a small test split, laid out as the repository."""
+    monkeypatch.setattr(fetching, "TRAIN_ROWS", 300)
+    hashes = {image: hashlib.sha256(content).hexdigest() for image, content in PICTURES.items()}
+    monkeypatch.setattr(fetching, "test_images", lambda: hashes)
+    (server.site / "data").mkdir()
+    (server.site / "data" / "hierarcaps_test.csv").write_bytes(b"id,captions,image_url\n")
+    (server.site / "data" / "hierarcaps_train.csv.gz").write_bytes(gzip.compress(TRAIN.encode()))
+    images = server.site / "assets" / "test_imgs"
+    images.mkdir(parents=True)
+    for image, content in PICTURES.items():
+        (images / image_name(image)).write_bytes(content)
+    return server
+
+
+def test_train_is_recorded_at_first_download_and_checked_from_then_on(mirror, tmp_path):
+    home = tmp_path / "home"
+    (path,) = hierarcaps.fetch(home, ["train"], source=mirror.url)
+    record = path.with_name("hierarcaps_train.csv.gz.sha256")
+    assert record.read_text().split() == [hashlib.sha256(path.read_bytes()).hexdigest(), path.name]
+    assert hierarcaps.load("train", home=home).rows[0].positive == ("animal", "dog", "wet dog", "A wet dog.")
+    assert hierarcaps.validate("train", home=home) == []
+
+    requested = len(mirror.requested)
+    hierarcaps.fetch(home, ["train"], source=mirror.url)
+    assert len(mirror.requested) == requested
+
+    path.write_bytes(gzip.compress(TRAIN.replace("wet", "dry").encode()))
+    with pytest.raises(InputError, match="differs from the published"):
+        hierarcaps.fetch(home, ["train"], source=mirror.url)
+    assert any("sha256" in defect.problem for defect in hierarcaps.validate("train", home=home))
+
+    path.unlink()
+    (mirror.site / "data" / path.name).write_bytes(gzip.compress(TRAIN.replace("dog", "pet").encode()))
+    with pytest.raises(UnavailableError, match="instead of"):
+        hierarcaps.fetch(home, ["train"], source=mirror.url)
+    assert not path.exists()
+
+    record.write_text("\x1b[31m nonsense")
+    with pytest.raises(InputError, match="holds no SHA-256"):
+        hierarcaps.fetch(home, ["train"], source=mirror.url)
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (b"<html>Please log in.</html>", "is no gzip file"),
+        (gzip.compress(b"<html>Please log in.</html>"), "has a header but no rows"),
+        (gzip.compress(TRAIN.encode())[:-20], "truncated"),
+        (gzip.compress(TRAIN.replace("positive", "caption").encode()), "column positive: missing"),
+        (gzip.compress(TRAIN[: len(TRAIN) // 2].encode()), "1[0-9][0-9] rows of four tiers"),
+        (gzip.compress((TRAIN + "a => b,c,d\n" * 9).encode()), "300 rows of four tiers and 9 others"),
+    ],
+    ids=["login page", "gzipped login page", "cut", "columns", "half", "odd rows"],
+)
+def test_what_is_no_training_table_is_neither_kept_nor_recorded(mirror, tmp_path, sent, words):
+    home = tmp_path / "home"
+    (mirror.site / "data" / "hierarcaps_train.csv.gz").write_bytes(sent)
+    with pytest.raises(UnavailableError, match=words) as refused:
+        hierarcaps.fetch(home, ["train"], source=mirror.url)
+    assert ".part" not in str(refused.value)
+    assert not list((home / "hierarcaps").iterdir())
+
+    path = home / "hierarcaps" / "hierarcaps_train.csv.gz"
+    path.write_bytes(sent)
+    with pytest.raises(InputError, match=words):
+        hierarcaps.fetch(home, ["train"], source=mirror.url)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_few_odd_rows_are_no_reason_to_refuse_it(mirror, tmp_path):
+    (mirror.site / "data" / "hierarcaps_train.csv.gz").write_bytes(gzip.compress((TRAIN + "a => b,c,d\n").encode()))
+    assert hierarcaps.fetch(tmp_path, ["train"], source=mirror.url)[0].exists()
+
+
+def test_a_test_file_of_other_bytes_is_refused(mirror, tmp_path):
+    with pytest.raises(UnavailableError, match="instead of 3474564194"):
+        hierarcaps.fetch(tmp_path / "home", ["test"], source=mirror.url)
+    assert not list((tmp_path / "home").rglob("*.csv"))
+
+
+def test_images_of_the_test_split_are_fetched_once_and_by_their_hashes(mirror, tmp_path):
+    served, home = mirror.site / "assets" / "test_imgs", tmp_path / "home"
+    last = image_name(776)
+    (served / last).write_bytes(b"<html>Please log in.</html>")
+    with pytest.raises(UnavailableError, match=f"{last}.*instead of"):
+        hierarcaps.fetch(home, ["images"], source=mirror.url)
+    assert [path.name for path in (home / "hierarcaps" / "images").iterdir()] == [image_name(139)]
+
+    (served / last).write_bytes(PICTURES[776])
+    mirror.requested.clear()
+    paths = hierarcaps.fetch(home, ["images"], source=mirror.url)
+    assert [path.read_bytes() for path in paths] == list(PICTURES.values())
+    assert mirror.requested == [f"/assets/test_imgs/{last}"]
+
+    paths[0].write_bytes(b"<html>Please log in.</html>")
+    with pytest.raises(InputError, match=f"{image_name(139)} differs from the published"):
+        hierarcaps.fetch(home, ["images"], source=mirror.url)
+
+
+def test_leftovers_are_removed_and_two_downloads_do_not_meet(mirror, tmp_path):
+    images = tmp_path / "hierarcaps" / "images"
+    images.mkdir(parents=True)
+    dead = images / f".{image_name(139)}.{files.HOST}-999999999-0123abcd.part"
+    dead.write_bytes(b"half")
+    with locked(tmp_path / "hierarcaps"), pytest.raises(UnavailableError, match="is being written by"):
+        hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
+    hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
+    assert sorted(path.name for path in images.iterdir()) == [image_name(139), image_name(776)]
+
+
+@pytest.mark.slow
+def test_a_download_that_is_killed_leaves_nothing_that_the_next_one_takes(mirror, tmp_path):
+    """The process dies once so many files were asked for, wherever it is by then."""
+    images = mirror.site / "assets" / "test_imgs"
+    numbers = range(1000, 1012)
+    contents = {number: os.urandom(1 << 16) for number in numbers}
+    for number, content in contents.items():
+        (images / image_name(number)).write_bytes(content)
+    hashes = {number: hashlib.sha256(content).hexdigest() for number, content in contents.items()}
+    code = (
+        "import sys, json, pathlib\n"
+        "from hiergeo.datasets import hierarcaps\n"
+        "from hiergeo.datasets.hierarcaps import fetching\n"
+        "hashes = {int(number): digest for number, digest in json.loads(sys.argv[1]).items()}\n"
+        "fetching.test_images = lambda: hashes\n"
+        "print('ready', flush=True)\n"
+        "hierarcaps.fetch(pathlib.Path(sys.argv[2]), ['images'], source=sys.argv[3])\n"
+    )
+    command = [sys.executable, "-c", code, json.dumps(hashes), str(tmp_path / "home"), f"{mirror.url}/slow"]
+    folder = tmp_path / "home" / "hierarcaps"
+    for asked in (0, 1, 4):
+        mirror.requested.clear()
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            while len(mirror.requested) < asked and child.poll() is None:
+                time.sleep(0.001)
+            child.kill()
+        for path in (folder / "images").glob("C*.jpg"):
+            assert path.read_bytes() == contents[int(path.stem[-12:])]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
+    assert sorted(path.name for path in (folder / "images").iterdir()) == sorted(map(image_name, numbers))
+    assert [path.name for path in folder.parent.iterdir()] == ["hierarcaps"]
+
+
+def test_what_is_there_needs_no_writing(mirror, tmp_path, monkeypatch):
+    hierarcaps.fetch(tmp_path, ["images"], source=mirror.url)
+    monkeypatch.setattr(fetching, "locked", lambda path: pytest.fail("took a lock"))
+    assert len(hierarcaps.fetch(tmp_path, ["images", "images"], source=mirror.url)) == 2
+
+
+def test_unknown_part(tmp_path):
+    with pytest.raises(InputError, match="did you mean 'images'"):
+        hierarcaps.fetch(tmp_path, ["image"])

@@ -1,0 +1,122 @@
+"""`hiergeo audit`: its table, its JSON, its page, and models that are audited through it."""
+
+import json
+
+import pytest
+
+import hiergeo
+from hiergeo._core.errors import InputError
+from hiergeo.datasets import content_free, shuffled_words
+from hiergeo.evaluation import embed
+from hiergeo.evaluation.auditing import AuditSettings
+from hiergeo.report import write_audit
+from tests.report.page_common import read, scripts
+
+VERB = ["audit", "-m", "tiny", "-d", "scenes", "--rows", 24, "--samples", 20, "--steps", 5]
+
+
+@pytest.fixture(scope="module")
+def audit():
+    scenes = hiergeo.datasets.load("scenes", count=24)
+    return hiergeo.audit("tiny", scenes, "product:lorentz:-1x32,euclidean:x32", AuditSettings(steps=5, samples=20))
+
+
+def test_the_verb_writes_what_python_gives(run, tmp_path):
+    json_file, page = tmp_path / "audit.json", tmp_path / "audit.html"
+    code, printed = run(*VERB, "-g", "lorentz:-1", "--json", json_file, "--html", page)[:2]
+    assert code == 0
+    told = json.loads(json_file.read_text())
+    scenes = hiergeo.datasets.load("scenes", count=24)
+    same = hiergeo.audit("tiny", scenes, "lorentz:-1", AuditSettings(steps=5, samples=20))
+    assert told["numbers"] == pytest.approx(same.numbers)
+    assert told["verdict"] == same.verdict
+    assert {"auroc_flat", "recall_angle_only", "walk_recall_data_mean"} < set(told["numbers"])
+    assert same.findings.headline in " ".join(printed.split())
+    assert same.findings.headline in read(page).text
+
+
+@pytest.mark.slow
+def test_controls_of_length_that_need_the_model(run, tmp_path):
+    file, page = tmp_path / "audit.json", tmp_path / "audit.html"
+    assert run(*VERB, "--copies", 2, "--json", file, "--html", page)[0] == 0
+    told = json.loads(file.read_text())
+    scenes = hiergeo.datasets.load("scenes", count=24)
+    free, mixed = (hiergeo.evaluate("tiny", made, samples=5) for made in (content_free(scenes), shuffled_words(scenes)))
+    tiny = hiergeo.adapters.load("tiny")
+    copies = [hiergeo.evaluate(hiergeo.adapters.untrained(tiny, seed), scenes, samples=5) for seed in (0, 1)]
+    wanted = {
+        "length_content_free": free.metrics["tau_d"],
+        "length_shuffled": mixed.metrics["tau_d"],
+        "length_untrained": max(each.metrics["tau_d"] for each in copies),
+        "right_equal_length_untrained": max((1 + each.metrics["tau_d_equal_length"]) / 2 for each in copies),
+    }
+    for name, value in wanted.items():
+        assert told["numbers"][name] == pytest.approx(value)
+        assert told["intervals"][name][0] <= value <= told["intervals"][name][1]
+        assert f"{value:.3f}".replace("-", "−") in read(page).text
+    assert "untrained copy" in told["verdict"]
+
+
+def test_embeddings_have_no_untrained_copies(tmp_path):
+    tiny, scenes = hiergeo.adapters.load("tiny"), hiergeo.datasets.load("scenes", count=8)
+    hiergeo.adapters.embed(tiny, scenes, tmp_path / "e.npz")
+    held = embed(tiny, scenes, negatives=True)
+    for model, data in ((held, None), (f"npz:{tmp_path / 'e.npz'}", scenes)):
+        with pytest.raises(InputError, match="copies"):
+            hiergeo.audit(model, data, "euclidean", AuditSettings(steps=5, samples=5, copies=1))
+
+
+def test_an_audit_is_made_again_from_its_json(run, tmp_path):
+    first, again = tmp_path / "a.json", tmp_path / "b.json"
+    assert run(*VERB, "--seed", 3, "--json", first)[0] == 0
+    assert run("audit", "--config", first, "--json", again)[0] == 0
+    assert json.loads(first.read_text())["numbers"] == json.loads(again.read_text())["numbers"]
+
+
+def test_the_page_holds_every_number_of_the_tables(audit, tmp_path):
+    path = write_audit(audit, tmp_path / "page.html")
+    page = read(path)
+    assert len(scripts(path)) == 2
+    for row in (*audit.attribution, *audit.walks):
+        for value in (row.native, *row.controls.values()):
+            assert f"{value:.3f}".replace("-", "−") in page.text
+    assert "factor 2, K = 0" in page.text
+    for finding in audit.findings.findings:
+        assert finding.sentence in page.text
+
+
+def test_a_page_escapes_names_from_outside(audit, tmp_path):
+    audit.settings["model"] = "<b>npz:x</b>"
+    assert "<b>npz" not in (write_audit(audit, tmp_path / "page.html")).read_text()
+
+
+def test_a_model_is_audited_in_its_own_space(tmp_path):
+    class Native(type(hiergeo.adapters.load("tiny"))):
+        def native_space(self):
+            return hiergeo.Space("lorentz:-0.5", min_radius=0.2)
+
+    model = hiergeo.adapters.load("tiny")
+    model.__class__ = Native
+    found = hiergeo.audit(model, hiergeo.datasets.load("scenes", count=8), None, AuditSettings(steps=3, samples=5))
+    assert found.settings["geometry"] == "lorentz:-0.5"
+    assert found.settings["min_radius"] == 0.2
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--samples", 0], ["-g", "lorentz:1"], ["-d", "scene"], ["--json", "x", "--html", "x"]]
+)
+def test_bad_input_is_refused_before_work(run, wrong):
+    assert run(*VERB, *wrong)[0] == 2
+
+
+def test_real_embeddings_score_as_the_protocols_score_them(data_home):
+    model, chains = (
+        f"npz:{data_home}/embeddings/hierarcaps_minilm_lit.npz",
+        hiergeo.datasets.load("hierarcaps").take(120),
+    )
+    numbers = hiergeo.audit(model, chains, "euclidean", AuditSettings(samples=20)).numbers
+    ladders, walks = (hiergeo.evaluate(model, chains, "euclidean", name, samples=2) for name in ("re", "traversal"))
+    for name in ("tau_d", "precision", "recall"):
+        assert numbers[name] == pytest.approx(ladders.metrics[name], rel=1e-12), name
+    for name in ("precision", "recall", "any_hit"):
+        assert numbers[f"walk_{name}"] == pytest.approx(walks.metrics[name], rel=1e-12), name

@@ -1,0 +1,108 @@
+"""Options of benchmarks: types, options without effect, and the data that published figures are of."""
+
+import json
+
+import pytest
+
+from hiergeo._core.errors import InputError
+from hiergeo.evaluation.benchmarks import benchmark_named, measure
+from hiergeo.report.benchmarks import published_lines
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "named"),
+    [
+        ("hyperlex", {"data": 3}, "data"),
+        ("hyperlex", {"missing": ["skip"]}, "missing"),
+        ("breeds", {"split": ["x"]}, "split"),
+        ("breeds", {"images": None}, "images"),
+        ("retrieval", {"split": 3}, "split"),
+        ("zero_shot", {"averaging": {}}, "averaging"),
+        ("hierarcaps", {"protocol": 1}, "protocol"),
+        ("audit", {"data": b"scenes"}, "data"),
+    ],
+)
+def test_an_option_of_another_type_is_named(name, options, named):
+    with pytest.raises(InputError, match=f"option {named} of {name}"):
+        measure("tiny", name, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "named"),
+    [
+        ("zero_shot", {"names": "a.tsv"}, "names"),
+        ("zero_shot", {"names": "a.tsv", "data": "imagenet-synonyms"}, "names"),
+        ("trees", {"names": "a.tsv"}, "names"),
+        ("breeds", {"split": "living17"}, "split"),
+        ("himo", {"images": "a"}, "images"),
+        ("himo", {"parts_key": "a"}, "parts_key"),
+        ("retrieval", {"data": "scenes", "images": "a"}, "images"),
+        ("retrieval", {"data": "a.npz", "images": "a"}, "images"),
+        ("retrieval", {"data": "clip_flickr8k", "split": "test"}, "split"),
+        ("retrieval", {"data": "a.csv", "split": "test"}, "split"),
+        ("retrieval", {"data": "coco", "caption_column": "text"}, "caption_column"),
+    ],
+)
+def test_an_option_without_effect_is_refused(name, options, named):
+    with pytest.raises(InputError, match=f"option {named} has no effect"):
+        benchmark_named(name, **options)
+
+
+def test_options_that_have_an_effect_are_taken():
+    for options in ({"data": "scenes", "split": "train"}, {"data": "a.csv", "images": "b", "image_column": "c"}):
+        benchmark_named("retrieval", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "shown"),
+    [
+        ("zero_shot", {}, 0),
+        ("zero_shot", {"data": "imagenet-synonyms"}, 0),
+        ("zero_shot", {"data": "not/here/val"}, 6),
+        ("zero_shot", {"data": "not/here/val", "averaging": "normalised"}, 0),
+        ("trees", {}, 0),
+        ("trees", {"data": "imagenet-synonyms"}, 0),
+        ("trees", {"data": "not/here/val", "tree": "demo"}, 0),
+        ("trees", {"data": "not/here/val", "tree": "imagenet_isa.txt"}, 9),
+        ("hyperlex", {}, 3),
+        ("hyperlex", {"data": "demo"}, 0),
+        ("hyperlex", {"missing": "skip"}, 0),
+        ("retrieval", {}, 10),
+        ("retrieval", {"take": 100}, 0),
+        ("retrieval", {"first": 1}, 0),
+        ("retrieval", {"split": "train2017"}, 0),
+        ("hierarcaps", {}, 13),
+        ("hierarcaps", {"steps": 20}, 0),
+    ],
+)
+def test_published_figures_need_their_data_and_options(name, options, shown):
+    assert len(benchmark_named(name, **options).published) == shown
+
+
+def test_published_figures_are_marked_and_name_their_source():
+    lines = published_lines(benchmark_named("hyperlex").published)
+    assert all(line.startswith("published, not measured here") and "2407.08521" in line for line in lines)
+    assert len(lines) == 3
+
+
+def test_a_folder_of_other_classes_has_no_published_figures(tmp_path):
+    for name in ("cat", "n02084071"):
+        (tmp_path / name).mkdir()
+    assert not benchmark_named("zero_shot", data=str(tmp_path)).published
+    for number in range(999):
+        (tmp_path / f"n{number:08d}").mkdir()
+    assert len(benchmark_named("zero_shot", data=str(tmp_path)).published) == 6
+
+
+@pytest.mark.parametrize("data", ["a.csv", "coco", "clip_flickr8k", "a.npz", "scene"])
+def test_himo_takes_no_independent_captions(data):
+    with pytest.raises(InputError, match="JSON Lines"):
+        benchmark_named("himo", data=data)
+
+
+def test_himo_refuses_an_image_on_two_lines(tmp_path):
+    path = tmp_path / "a.jsonl"
+    lines = [{"image": name, "parts": ["a dog", "at night"]} for name in ("a.png", "b.png", "./a.png")]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(InputError, match=r"line 3: line 1 has a\.png"):
+        benchmark_named("himo", data=str(path)).load()

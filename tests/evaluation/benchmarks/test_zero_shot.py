@@ -1,0 +1,195 @@
+"""Zero-shot classification: the metric, labelled images, classes lifted from the tangent space, before and after."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from torch.nn.functional import normalize
+
+from hiergeo import Euclidean, Lorentz, Space, Sphere, adapters, datasets
+from hiergeo._core.errors import InputError
+from hiergeo.adapters.head import HeadShape
+from hiergeo.datasets import Labelled
+from hiergeo.datasets.scenes import lone_shapes
+from hiergeo.evaluation import classify
+from hiergeo.evaluation.metrics import zero_shot, zero_shot_hits
+from hiergeo.evaluation.retrieval import EmbeddedLabels, check_labels, embed_labels
+from hiergeo.training import Head, HeadModel, summarise
+
+CHANCE = 1 / 11
+"""Of eleven kinds of shapes; one standard deviation is 0.014 on the lone shapes of the test split."""
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return adapters.load("tiny")
+
+
+def photographs(folder, classes=("cat", "polar_bear"), count=2):
+    from PIL import Image
+
+    for place, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for item in range(count):
+            Image.new("RGB", (8, 8), (40 * place, 9 * item, 0)).save(folder / name / f"{item}.png")
+    return folder
+
+
+def test_accuracies_are_those_of_sklearn():
+    generator = np.random.default_rng(0)
+    distance, labels = generator.random((60, 5)), generator.integers(0, 4, 60)
+    found, nearest = zero_shot(distance, labels), distance.argmin(1)
+    assert found.accuracy == pytest.approx(accuracy_score(labels, nearest))
+    assert found.mean_per_class == pytest.approx(
+        balanced_accuracy_score(labels[np.isin(labels, nearest)], nearest[np.isin(labels, nearest)])
+        if set(nearest) <= set(labels)
+        else np.mean([(nearest[labels == c] == c).mean() for c in set(labels)])
+    )
+
+
+def test_a_tie_is_a_miss():
+    assert zero_shot_hits([[1.0, 2.0], [1.0, 1.0], [3.0, 0.5]], [0, 0, 1]).tolist() == [1, 0, 1]
+    assert zero_shot([[1.0, 2.0], [2.0, 1.0], [0.0, 1.0]], [0, 0, 1]) == pytest.approx((1 / 3, 1 / 4))
+
+
+def test_labels_that_are_no_classes_are_refused():
+    for labels in ([0, 2], [0], [-1, 0], [0.0, 1.0]):
+        with pytest.raises(InputError, match="labels must be 2 integers from 0 to 1"):
+            zero_shot_hits([[1.0, 2.0], [2.0, 1.0]], labels)
+
+
+@pytest.mark.parametrize("geometry", [Euclidean(), Lorentz(-1.3), Sphere(0.2)])
+def test_classes_are_means_of_tangent_vectors_lifted(geometry):
+    """Against geoopt: logarithms of the prompts at the root, their mean, and its exponential."""
+    torch.manual_seed(0)
+    prompt, image, root = (normalize(torch.randn(*shape), dim=-1).double() for shape in ((3, 4, 5), (6, 5), (5,)))
+    embedded = EmbeddedLabels(prompt, image, (0,) * 6, root)
+    tangent = (prompt - root).mean(1)
+    space = Space(geometry)
+    expected = space.pairwise_distance(image - root, tangent)
+    for label in range(3):
+        ranks = replace(embedded, labels=(label,) * 6).ranks(space)
+        assert ranks.tolist() == (expected < expected[:, label, None]).sum(1).tolist()
+    if isinstance(geometry, Lorentz):
+        manifold = geometry.manifold()
+        points = [manifold.expmap0(torch.nn.functional.pad(v, (1, 0))) for v in (image - root, tangent)]
+        torch.testing.assert_close(manifold.dist(points[0][:, None], points[1]), expected, rtol=1e-7, atol=1e-7)
+
+
+def test_lone_shapes_are_what_the_scenes_show():
+    found = lone_shapes()
+    assert len(found.images) == len(found.labels)
+    assert 300 < len(found.images) < 500
+    hierarchy = datasets.load("scenes")
+    for image, label in list(zip(found.images, found.labels, strict=True))[:40]:
+        assert f"{found.classes[label]} in the" in hierarchy.rows[image.image_id].positive[3]
+    assert datasets.labelled("scenes") == found
+    with pytest.raises(InputError, match=r"^the class '\w+' of scenes has no images: leave it out\.$"):
+        lone_shapes(count=5)
+
+
+@pytest.mark.slow
+def test_the_tiny_model_tells_shapes(tiny):
+    for geometry in (Euclidean(), Lorentz(-1)):
+        found = classify(tiny, datasets.labelled("scenes"), Space(geometry))
+        assert found.accuracy > CHANCE + 0.15
+        assert found.mean_per_class == pytest.approx(found.accuracy, abs=0.1)
+
+
+def test_prompts_are_rows_of_their_class_and_images_those_of_the_set(tiny):
+    all_shapes = lone_shapes()
+    first = [all_shapes.labels.index(label) for label in range(len(all_shapes.classes))]
+    some = {name: tuple(getattr(all_shapes, name)[place] for place in first) for name in ("images", "labels")}
+    labelled = replace(all_shapes, **some)
+    embedded = embed_labels(tiny, labelled)
+    assert embedded.prompt.shape == (len(labelled.classes), len(labelled.templates), tiny.dim)
+    prompts = [template.format(labelled.classes[1]) for template in labelled.templates]
+    torch.testing.assert_close(embedded.prompt[1], tiny.encode_text(prompts))
+    torch.testing.assert_close(embedded.image, tiny.encode_image(labelled.images))
+    torch.testing.assert_close(embedded.root, tiny.root())
+
+
+def test_a_model_of_texts_alone_cannot_classify(tmp_path):
+    np.savez(tmp_path / "texts.npz", text=np.eye(4, 8), caption=["a", "b", "c", "d"], root=np.eye(8)[7])
+    with pytest.raises(InputError, match="texts only"):
+        check_labels(adapters.load(f"npz:{tmp_path / 'texts.npz'}"), lone_shapes())
+
+
+def test_a_folder_of_images(tmp_path):
+    (photographs(tmp_path / "animals") / "cat" / ".hidden").write_text("")
+    found = datasets.labelled(tmp_path / "animals")
+    assert (found.name, found.classes, found.labels) == ("animals", ("cat", "polar bear"), (0, 0, 1, 1))
+    assert found.prompts[:2] == ("a photo of a cat.", "a photo of one cat.")
+    assert found.images[3].open().size == (8, 8)
+    assert datasets.labelled(tmp_path / "animals", ["{}"]).prompts == ("cat", "polar bear")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda folder: (folder / "dog").mkdir(), "the class 'dog' of animals has no images"),
+        (lambda folder: (folder / "cat" / "x.jpg").write_bytes(b"\xff\xd8"), r"cannot read .*x\.jpg as an image"),
+        (
+            lambda folder: [p.unlink() for p in folder.glob("cat/*")] + [(folder / "cat").rmdir()],
+            "at least two classes",
+        ),
+    ],
+)
+def test_folders_that_are_refused(tmp_path, break_it, said):
+    break_it(photographs(tmp_path / "animals"))
+    with pytest.raises(InputError, match=said):
+        datasets.labelled(tmp_path / "animals")
+
+
+def test_sets_that_are_refused(tmp_path):
+    with pytest.raises(InputError, match="there is no folder"):
+        datasets.labelled(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"the template 'a photo' must hold \{\} once"):
+        datasets.labelled("scenes", ["a photo"])
+    with pytest.raises(InputError, match="no prompt templates"):
+        datasets.labelled("scenes", [])
+    with pytest.raises(InputError, match="a label below 2 for each"):
+        Labelled("two", (), (1,), ("a", "b"), ("{}",))
+
+
+@pytest.mark.slow
+def test_a_head_is_judged_before_and_after(tiny):
+    turned = Head(HeadShape(tiny.dim, tiny.dim))
+    with torch.no_grad():
+        turned.linear.weight.copy_(torch.linalg.qr(torch.randn(tiny.dim, tiny.dim))[0])
+        turned.linear.bias.add_(0.3)
+    test, space, shapes = datasets.load("scenes").take(20), Space(Lorentz(-1)), datasets.labelled("scenes")
+    same, other = (
+        summarise(HeadModel(tiny, head), test, space, zero_shot=shapes, samples=50).changes["zero_shot_accuracy"]
+        for head in (Head(HeadShape(tiny.dim, tiny.dim)), turned)
+    )
+    assert same.before == same.after == pytest.approx(classify(tiny, shapes, space).accuracy)
+    assert same.difference == (0, 0)
+    assert other.before == same.before
+    assert other.difference.low <= other.after - other.before <= other.difference.high
+    assert not math.isclose(other.after, other.before)
+
+
+@pytest.mark.slow
+def test_on_the_command_line(run, tmp_path):
+    numbers = tmp_path / "train.json"
+    common = ["train", "head", "-m", "tiny", "-d", "scenes", "--rows", 40, "--steps", 3, "--hidden", 0]
+    common += ["--out", tmp_path / "head", "--json", numbers]
+    code, printed, _ = run(*common, "--evaluate", "tiny", "--zero-shot", "scenes")
+    assert code == 0
+    assert "zero-shot accuracy" in printed
+    report = json.loads(numbers.read_text())
+    assert CHANCE + 0.15 < report["metrics"]["zero_shot_accuracy_before"] <= 1
+    assert len(report["intervals"]["zero_shot_accuracy"]) == 2
+    for given, said in (
+        (["--zero-shot", "scenes"], "ask for that with --evaluate"),
+        (["--evaluate", "tiny", "--zero-shot", tmp_path / "nowhere"], "there is no folder"),
+    ):
+        code, _, err = run(*common, "--overwrite", *given)
+        assert code == 2
+        assert said in err
+        assert err.count("\n") == 1

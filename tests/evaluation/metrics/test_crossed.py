@@ -1,0 +1,114 @@
+"""Intervals over items and seeds: against resampling spelt out, Student's t, and how often they hold."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from hiergeo._core.errors import InputError
+from hiergeo.evaluation.metrics import crossed_draws, percentile_interval, resamples, simultaneous_intervals
+
+
+@cache
+def counted(items: int, samples: int, seed: int) -> np.ndarray:
+    """(samples, items), the share of each item in each resample."""
+    return np.stack(list(resamples(items, samples, seed))) / items
+
+
+def of_items(values: np.ndarray, samples: int = 400, seed: int = 0) -> np.ndarray:
+    """Means of (seeds, items) values over resampled items, (seeds, samples)."""
+    return values @ counted(values.shape[1], samples, seed).T
+
+
+def test_against_every_draw_spelt_out() -> None:
+    generator = np.random.default_rng(3)
+    values = generator.normal(size=(4, 7))
+    items = list(resamples(7, 50, seed=9))
+    draws = crossed_draws(of_items(values, 50, seed=9), seed=2)
+    replay = np.random.default_rng([2, 4])
+    seeds = replay.multinomial(4, [0.25] * 4, size=50)
+    widths = np.sqrt(4 / replay.chisquare(3, size=50))
+    for draw, item_counts, seed_counts, width in zip(draws, items, seeds, widths, strict=True):
+        drawn_items = [i for i, count in enumerate(item_counts) for _ in range(count)]
+        drawn_seeds = [s for s, count in enumerate(seed_counts) for _ in range(count)]
+        both = np.mean([values[s, i] for s in drawn_seeds for i in drawn_items])
+        items_alone = np.mean([values[s, i] for s in range(4) for i in drawn_items])
+        assert draw == pytest.approx(items_alone + width * (both - items_alone))
+
+
+def test_seeds_that_agree_leave_the_interval_of_the_items() -> None:
+    draws = of_items(np.repeat(np.random.default_rng(0).normal(size=(1, 30)), 5, axis=0))
+    assert crossed_draws(draws) == pytest.approx(draws[0])
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_items_that_agree_leave_about_the_interval_of_student(seeds: int) -> None:
+    ratios = []
+    for at in range(60):
+        values = np.random.default_rng(at).normal(size=(seeds, 1))
+        low, high = percentile_interval(crossed_draws(np.repeat(values, 4000, axis=1), seed=at))
+        spread = values.std(ddof=1) / np.sqrt(seeds)
+        ratios.append((high - low) / (2 * stats.t.ppf(0.975, seeds - 1) * spread))
+    assert np.mean(ratios) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("of_seed", "of_item", "of_both", "least", "most"),
+    [(1, 0, 0.1, 0.92, 0.98), (0.02, 1, 0.1, 0.92, 0.98), (0.1, 1, 0.3, 0.92, 0.98), (0, 0, 1, 0.95, 1)],
+    ids=["seeds differ", "items differ", "both differ", "noise: conservative"],
+)
+def test_the_interval_of_no_difference_holds_0_about_95_times_in_100(of_seed, of_item, of_both, least, most) -> None:
+    generator = np.random.default_rng(7)
+    held = []
+    for at in range(400):
+        values = of_seed * generator.normal(size=(5, 1)) + of_item * generator.normal(size=(1, 80))
+        values = values + of_both * generator.normal(size=(5, 80))
+        low, high = percentile_interval(crossed_draws(of_items(values), seed=at))
+        held.append(low <= 0 <= high)
+    assert least <= np.mean(held) <= most
+
+
+@pytest.mark.parametrize(("of_seed", "of_item"), [(0.3, 1.0), (1.0, 0.0)], ids=["both differ", "seeds differ"])
+def test_chance_is_not_called_a_win_among_many_differences(of_seed: float, of_item: float) -> None:
+    """20 differences of nothing: single intervals miss 0 somewhere in most studies, those together in about 5 %."""
+    generator = np.random.default_rng(5)
+    alone, together = [], []
+    for at in range(200):
+        values = of_seed * generator.normal(size=(20, 5, 1)) + of_item * generator.normal(size=(20, 1, 60))
+        draws = np.stack([crossed_draws(of_items(each), seed=(at, place)) for place, each in enumerate(values)])
+        alone.append(any(not low <= 0 <= high for low, high in map(percentile_interval, draws)))
+        together.append(any(not low <= 0 <= high for low, high in simultaneous_intervals(draws)))
+    assert np.mean(alone) > 0.4
+    assert np.mean(together) < 0.1
+
+
+def test_together_is_the_factor_of_sidak_for_independent_numbers() -> None:
+    draws = np.random.default_rng(0).normal(size=(10, 20_000))
+    wanted = stats.norm.ppf(1 - (1 - 0.95**0.1) / 2)
+    for low, high in simultaneous_intervals(draws):
+        assert (high - low) / 2 == pytest.approx(wanted, rel=0.03)
+
+
+def test_of_resamples_the_share_of_the_level_lies_in_every_interval_at_once() -> None:
+    draws = np.random.default_rng(0).normal(size=(3, 4000))
+    ends = np.array(simultaneous_intervals(draws, level=0.5))
+    inside = ((ends[:, :1] <= draws) & (draws <= ends[:, 1:])).all(axis=0)
+    assert inside.mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_numbers_that_go_together_cost_nothing_and_constants_stay() -> None:
+    row = np.random.default_rng(0).normal(size=999)
+    same = simultaneous_intervals(np.stack([row, 5 * row, np.full(999, 3.0)]))
+    assert same[0] == pytest.approx(percentile_interval(row), rel=0.05)
+    assert same[1] == pytest.approx(tuple(5 * end for end in same[0]))
+    assert same[2] == (3, 3)
+
+
+def test_refusals() -> None:
+    with pytest.raises(InputError, match="at least 2"):
+        crossed_draws(np.zeros((1, 10)))
+    with pytest.raises(InputError, match="NaN"):
+        crossed_draws(np.full((2, 3), np.nan))
+    with pytest.raises(InputError, match="level"):
+        simultaneous_intervals(np.zeros((1, 10)), level=1)

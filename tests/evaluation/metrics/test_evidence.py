@@ -1,0 +1,114 @@
+"""Exact tests and their correction, mean ROC curves, and what the registry says of metrics."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.evaluation.metrics import METRICS, Metric, Ranking, Roc, find_metric, holm, mean_roc, sign_test
+from hiergeo.evaluation.metrics.registry import PLUGINS
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"), [(5, 0), (0, 1), (7, 7), (12, 3), (60, 41), (2000, 1800), (40_000, 40_500)]
+)
+def test_the_sign_test_is_the_exact_binomial_test(better, worse):
+    found = sign_test(np.r_[np.full(better, 0.25), np.full(worse, -1.0), np.zeros(9)])
+    assert (found.better, found.worse, found.tied) == (better, worse, 9)
+    assert found.p_value == pytest.approx(binomtest(better, better + worse).pvalue, rel=1e-7)
+
+
+def test_ties_alone_are_no_evidence_and_rounding_is_a_tie():
+    assert sign_test([0.0, 1e-17, -1e-17]) == (0, 0, 3, 1.0)
+    assert sign_test(np.full(100_000, 1.0)).p_value == 0.0
+    with pytest.raises(InputError, match="differences"):
+        sign_test([])
+
+
+def test_the_sign_test_rejects_at_most_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    rejected = [sign_test(generator.choice([-1, 0, 1], size=25)).p_value <= 0.05 for _ in range(2000)]
+    assert 0.01 < np.mean(rejected) <= 0.05
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
+    assert holm([0.2]) == pytest.approx([0.2])
+
+
+def test_holm_keeps_the_family_wise_error():
+    """Ten true hypotheses: uncorrected, some is rejected in 40 % of cases, corrected in at most 5 %."""
+    p_values = np.random.default_rng(0).random((2000, 10))
+    assert np.mean((p_values <= 0.05).any(axis=1)) > 0.3
+    assert np.mean([(holm(row) <= 0.05).any() for row in p_values]) <= 0.06
+
+
+def at(roc: Roc, places: np.ndarray) -> np.ndarray:
+    """True positive rates at places where no curve rises vertically."""
+    return np.interp(places, roc.false_positive_rate, roc.true_positive_rate)
+
+
+def test_the_mean_roc_curve_is_the_mean_at_each_rate_and_encloses_the_mean_area():
+    generator = np.random.default_rng(0)
+    curves, areas = [], []
+    for count in (5, 17, 30):
+        positive, negative = generator.integers(2, 9, count), generator.integers(0, 7, count + 4)
+        labels = np.r_[np.ones(count), np.zeros(count + 4)]
+        scores = np.r_[positive, negative]
+        false, true, _ = roc_curve(labels, scores, drop_intermediate=False)
+        curve = Ranking(positive, negative).roc()
+        assert curve.false_positive_rate == pytest.approx(false)
+        assert curve.true_positive_rate == pytest.approx(true)
+        curves.append(curve)
+        areas.append(roc_auc_score(labels, scores))
+    mean = mean_roc(curves)
+    width, height = np.diff(mean.false_positive_rate), mean.true_positive_rate
+    assert (width * (height[1:] + height[:-1])).sum() / 2 == pytest.approx(np.mean(areas), abs=1e-12)
+    places = generator.random(50)
+    assert at(mean, places) == pytest.approx(np.mean([at(curve, places) for curve in curves], axis=0))
+    assert (np.diff(height) >= -1e-12).all()
+    with pytest.raises(InputError, match="at least one curve"):
+        mean_roc([])
+
+
+def test_the_mean_of_one_curve_is_the_curve():
+    step = Roc(np.array([0.0, 0.0, 1.0]), np.array([0.0, 0.6, 1.0]))
+    mean = mean_roc([step])
+    assert mean.false_positive_rate.tolist() == [0, 0, 1, 1]
+    assert mean.true_positive_rate.tolist() == [0, 0.6, 1, 1]
+
+
+def test_what_is_known_of_metrics():
+    assert all(name == each.name for name, each in METRICS.items())
+    assert not find_metric("tau_d").depends_on_curvature
+    assert not find_metric("tau_d_unseen").depends_on_curvature
+    assert find_metric("recall").discrete
+    assert not find_metric("auroc_margin").discrete
+    assert all(metric.control for name, metric in METRICS.items() if "equal_length" in name)
+    assert not find_metric("tau_d").control
+    assert find_metric("score_ties").higher_is_better is None
+    recall = find_metric("text_to_image_r7")
+    assert (recall.name, recall.label, recall.unit) == ("text_to_image_r7", "text to image R@7", "captions")
+    assert find_metric("nobody knows") == Metric("nobody knows", "nobody knows")
+
+
+@pytest.mark.parametrize(
+    ("made", "error"),
+    [(Metric("lift", "lift", False), None), (lambda: Metric("lift", "lift", False), None), (int, "int")],
+)
+def test_metrics_of_other_packages(monkeypatch, made, error):
+    entry = SimpleNamespace(name="lift", value="package:lift", load=lambda: made)
+    monkeypatch.setattr(PLUGINS, "foreign", lambda: {"lift": entry})
+    find_metric.cache_clear()
+    try:
+        if error is None:
+            assert find_metric("lift").higher_is_better is False
+        else:
+            with pytest.raises(UnavailableError, match=f"'lift' is a {error}"):
+                find_metric("lift")
+    finally:
+        find_metric.cache_clear()

@@ -1,0 +1,184 @@
+"""The HierarCaps tasks of hyper3-clip and ARGENT: their pairs, their scores, and AUROC and AP of these."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+import hiergeo
+from hiergeo._core.errors import InputError
+from hiergeo.datasets import Hierarchy
+from hiergeo.evaluation.image_pairs import image_pairs
+from hiergeo.evaluation.metrics import auroc, average_precision, cone_scores, pep_scores
+from tests.datasets.pictures_common import Given, chains
+
+ROWS = [[f"thing {i % 3}", f"kind {i}", f"small kind {i}", f"one small kind {i} in a picture"] for i in range(130)]
+ANGLES = st.lists(st.floats(0, math.pi), min_size=1, max_size=30)
+
+
+def oracle_pairs(hierarchy: Hierarchy, most: int) -> list[tuple[int, str, int]]:
+    """(image, caption, label) as the published evaluation lists them, one image a row."""
+    listed = []
+    finest = [row.positive[-1] for row in hierarchy.rows]
+    for i, row in enumerate(hierarchy.rows):
+        listed += [(i, caption, 1) for caption in row.positive]
+        others = [caption for j, caption in enumerate(finest) if j != i and caption not in set(row.positive)]
+        listed += [(i, caption, 0) for caption in others[:most]]
+    return listed
+
+
+def oracle_angle(x: np.ndarray, y: np.ndarray, curvature: float) -> float:
+    """The exterior angle at x from the triangle of the root, x and y, in float64."""
+    r, q = np.linalg.norm(x), np.linalg.norm(y)
+    cos = float(x @ y / (r * q))
+    if curvature == 0:
+        return math.acos(max(-1.0, min(1.0, float((y - x) @ x / (np.linalg.norm(y - x) * r)))))
+    s = math.sqrt(-curvature)
+    sin = math.sqrt(max(0.0, 1 - cos * cos))
+    across = math.sinh(s * q) * sin
+    along = math.cosh(s * r) * math.sinh(s * q) * cos - math.sinh(s * r) * math.cosh(s * q)
+    return math.atan2(across, along)
+
+
+def oracle_distance(x: np.ndarray, y: np.ndarray, curvature: float) -> float:
+    """The third side of that triangle."""
+    if curvature == 0:
+        return float(np.linalg.norm(x - y))
+    s, r, q = math.sqrt(-curvature), np.linalg.norm(x), np.linalg.norm(y)
+    cos = float(x @ y / (r * q))
+    return math.acosh(math.cosh(s * r) * math.cosh(s * q) - math.sinh(s * r) * math.sinh(s * q) * cos) / s
+
+
+@pytest.mark.parametrize("curvature", [0.0, -0.05])
+@pytest.mark.parametrize("protocol", ["hyper3", "pep"])
+@pytest.mark.parametrize("rows", [30, pytest.param(130, marks=pytest.mark.slow)])
+def test_both_tasks_against_sklearn(protocol: str, curvature: float, rows: int):
+    hierarchy, model = chains(ROWS[:rows]), Given(reach=3)
+    spec = "euclidean" if curvature == 0 else f"lorentz:{curvature}"
+    result = hiergeo.evaluate(model, hierarchy, spec, protocol=protocol, samples=5, device="cpu")
+    root = model.vector("")
+    truth, probability, margin, radii, apart = [], [], [], [], []
+    for image, caption, label in oracle_pairs(hierarchy, 100):
+        text, picture = model.vector(caption) - root, model.vector(f"image {image}") - root
+        angle, radius = oracle_angle(text, picture, curvature), float(np.linalg.norm(text))
+        ratio = 0.2 / (radius if curvature == 0 else math.sinh(math.sqrt(-curvature) * radius))
+        truth.append(label)
+        probability.append(max(1 - 2 * angle / math.pi, 0))
+        margin.append(math.asin(min(1, ratio)) - angle)
+        radii.append(radius)
+        apart.append(oracle_distance(text, picture, curvature))
+    assert len(truth) == rows * (4 + min(100, rows - 1))
+    assert len({round(p, 6) for p in probability}) > rows / 2
+    expected = {
+        "auroc": roc_auc_score(truth, probability),
+        "average_precision": average_precision_score(truth, probability),
+    }
+    if protocol == "hyper3":
+        expected["auroc_margin"] = roc_auc_score(truth, margin)
+        expected["average_precision_margin"] = average_precision_score(truth, margin)
+    for name, value in expected.items():
+        assert result.metrics[name] == pytest.approx(value, abs=2e-5), name  # embeddings are float32
+    if protocol == "hyper3":
+        finest = [
+            place for place, (_, caption, _) in enumerate(oracle_pairs(hierarchy, 100)) if caption.startswith("one")
+        ]
+        labels = [truth[place] for place in finest]
+        expected["auroc_finest"] = roc_auc_score(labels, [probability[place] for place in finest])
+        expected["auroc_finest_margin"] = roc_auc_score(labels, [margin[place] for place in finest])
+        expected["auroc_text_alone"] = roc_auc_score(truth, [-radius for radius in radii])
+        expected["auroc_distance"] = roc_auc_score(truth, [-far for far in apart])
+        expected["average_precision_distance"] = average_precision_score(truth, [-far for far in apart])
+        expected["auroc_finest_distance"] = roc_auc_score(labels, [-apart[place] for place in finest])
+    for name, value in expected.items():
+        assert result.metrics[name] == pytest.approx(value, abs=2e-5), name
+    ties = {name.replace("auroc", "score_ties") for name in ("auroc", "auroc_margin", "auroc_distance")}
+    ties &= {name.replace("auroc", "score_ties") for name in expected}
+    assert {name for name in result.metrics if "ties" in name} == ties
+    assert {name for name in result.metrics if name.startswith(("auroc", "average"))} == set(expected)
+    zeros = np.array(probability) == 0
+    label = np.array(truth, dtype=bool)
+    tied = (zeros & label).sum() * (zeros & ~label).sum() / (label.sum() * (~label).sum())
+    assert result.metrics["score_ties"] == pytest.approx(tied, abs=1e-3)
+
+
+def test_scores_by_their_definition():
+    angles = [0, math.pi / 8, math.pi / 4, math.pi / 2, 2.0, math.pi]
+    np.testing.assert_allclose(pep_scores(angles), [1, 0.75, 0.5, 0, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(cone_scores([0.3, 0.1], [0.1, 0.4]), [0.2, -0.3], atol=1e-15)
+
+
+@given(ANGLES, ANGLES)
+def test_rankings_of_probabilities_are_those_of_sklearn(positive: list[float], negative: list[float]):
+    true, false = pep_scores(positive), pep_scores(negative)
+    assert ((true >= 0) & (true <= 1)).all()
+    labels = [1] * len(true) + [0] * len(false)
+    scores = np.concatenate([true, false])
+    assert auroc(true, false) == pytest.approx(roc_auc_score(labels, scores), abs=1e-9)
+    assert average_precision(true, false) == pytest.approx(average_precision_score(labels, scores), abs=1e-9)
+
+
+@pytest.mark.parametrize("angle", [[], [math.nan], [-0.1], [3.2], ["a"]])
+def test_what_is_no_angle_is_refused(angle: list[float]):
+    with pytest.raises((InputError, ValueError)):
+        pep_scores(angle)
+
+
+def test_the_negatives_are_the_first_captions_of_other_images_in_file_order():
+    pairs = image_pairs(chains(ROWS))
+    assert pairs.positive == [tuple(row) for row in ROWS]
+    assert pairs.negative[0] == tuple(row[-1] for row in ROWS[1:101])
+    assert pairs.negative[120] == tuple(row[-1] for row in ROWS[:100])
+
+
+def test_there_are_at_most_as_many_negatives_as_asked_for():
+    assert image_pairs(chains(ROWS), 2).negative[1] == (ROWS[0][-1], ROWS[2][-1])
+
+
+def test_a_caption_of_the_own_chain_is_no_negative():
+    rows = [["a", "b"], ["c", "b"], ["d", "a"], ["e", "f"]]
+    pairs = image_pairs(chains(rows))
+    assert pairs.negative == [("f",), ("a",), ("b",), ("b",)]  # the row that has fewest sets the number
+    same_image = image_pairs(chains(rows, images=[0, 0, 1, 2]))
+    assert same_image.negative[1] == ("a",)
+
+
+def test_length_alone_is_a_baseline():
+    result = hiergeo.evaluate(Given(), chains(ROWS), protocol="hyper3", samples=2, device="cpu")
+    positive = [-len(caption.split()) for row in ROWS for caption in row]
+    negative = [-len(ROWS[0][-1].split())] * 13_000
+    labels = [1] * len(positive) + [0] * len(negative)
+    assert result.baselines["auroc"]["length"] == pytest.approx(roc_auc_score(labels, positive + negative), abs=1e-9)
+    assert result.baselines["average_precision_margin"]["chance"] == pytest.approx(4 / 104)
+
+
+@pytest.mark.parametrize("protocol", ["hyper3", "pep"])
+def test_without_images_or_negatives_there_is_nothing_to_pair(protocol: str):
+    texts = Hierarchy("made", "test", chains(ROWS).rows)
+    with pytest.raises(InputError, match="made has none"):
+        hiergeo.evaluate(Given(), texts, protocol=protocol, device="cpu")
+    with pytest.raises(InputError, match="captions of other images"):
+        hiergeo.evaluate(Given(), chains([["a", "b"]]), protocol=protocol, device="cpu")
+
+
+def test_a_product_is_scored_by_its_margin_alone():
+    product = "product:euclidean:x3,lorentz:-1x3"
+    found = hiergeo.evaluate(Given(), chains(ROWS), product, protocol="hyper3", samples=2, device="cpu").metrics
+    assert "auroc_margin" in found
+    assert "auroc" not in found
+    with pytest.raises(InputError, match="hyper3"):
+        hiergeo.evaluate(Given(), chains(ROWS), product, protocol="pep", device="cpu")
+
+
+def test_scores_take_tensors_of_any_kind_and_refuse_shapes_that_do_not_fit():
+    angles = torch.tensor([0.5, 1.0])
+    for tensor in (angles.bfloat16(), angles.clone().requires_grad_()):
+        np.testing.assert_allclose(pep_scores(tensor), 1 - 2 * angles.numpy() / np.pi, atol=1e-6)
+        np.testing.assert_allclose(cone_scores(tensor, tensor), 0)
+    with pytest.raises(InputError, match=r"\(3,\).*\(2,\)"):
+        cone_scores(np.ones(3), np.ones(2))
+    with pytest.raises(InputError, match="array of numbers"):
+        pep_scores(["steep"])

@@ -1,0 +1,130 @@
+"""Baselines by length in results: against loops over captions, and printed beside every metric that has one."""
+
+import json
+
+import numpy as np
+import pytest
+
+import hiergeo
+from hiergeo import adapters, datasets
+from hiergeo.evaluation.embedded import embed
+from hiergeo.evaluation.length import nearest_within
+from hiergeo.evaluation.metrics import find_metric, ladder_scores
+from hiergeo.report import result_table
+from hiergeo.report.words import baseline, baseline_heading
+
+SPACES = ("euclidean", "lorentz:-1", "product:lorentz:-1x32,euclidean:x32")
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return datasets.load("scenes", count=60)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return adapters.load("tiny", device="cpu")
+
+
+def words(caption):
+    return len(caption.split())
+
+
+def test_the_baseline_of_tau_d_counts_words(model, scenes):
+    result = hiergeo.evaluate(model, scenes, samples=20)
+    signs = [
+        np.sign(words(row.positive[j]) - words(row.positive[i]))
+        for row in scenes.rows
+        for i in range(4)
+        for j in range(i + 1, 4)
+    ]
+    assert result.baselines["tau_d"]["length"] == pytest.approx(np.mean(signs), abs=1e-12)
+    assert result.baselines["tau_d_equal_length"]["length"] == 0
+    assert json.loads(result.to_json())["baselines"]["tau_d"]["length"] == result.baselines["tau_d"]["length"]
+
+
+def test_equal_length_counts_the_pairs_of_tiers_with_as_many_words(model, scenes):
+    result = hiergeo.evaluate(model, scenes, samples=20)
+    pairs = [
+        np.sign(radius[j] - radius[i])
+        for row, radius in zip(scenes.rows, result.radii, strict=True)
+        for i in range(4)
+        for j in range(i + 1, 4)
+        if words(row.positive[i]) == words(row.positive[j])
+    ]
+    assert len(pairs) > 5
+    assert result.metrics["tau_d_equal_length"] == pytest.approx(np.mean(pairs), abs=1e-12)
+    low, high = result.intervals["tau_d_equal_length"]
+    assert -1 <= low <= result.metrics["tau_d_equal_length"] <= high <= 1
+
+
+@pytest.mark.parametrize("spec", SPACES)
+def test_ladders_by_length_against_brute_force(model, scenes, spec):
+    embedded = embed(model, scenes)
+    space = hiergeo.Space(spec, embedded.root)
+    counts = np.array([words(text) for text in embedded.texts])
+    met = nearest_within(embedded.image, embedded.text, counts, space, 9)
+    distance = space.pairwise_distance(embedded.image, embedded.text).double().numpy()
+    limits = np.linspace(counts.min(), counts.max(), 9)
+    allowed = np.where(counts <= limits[:, None, None], distance, np.inf)
+    chosen = np.take_along_axis(distance, met, axis=1)
+    assert np.allclose(chosen, allowed.min(axis=-1).T, rtol=1e-6)
+    result = hiergeo.evaluate(model, scenes, spec, steps=9, samples=5)
+    ladders = [list(dict.fromkeys(embedded.texts[i] for i in row)) for row in met]
+    expected = [scores.mean() for scores in ladder_scores(ladders, embedded.truths)]
+    found = [result.baselines[name]["length"] for name in ("precision", "recall")]
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_pairs_carry_their_baseline(model, scenes):
+    result = hiergeo.evaluate(model, scenes, "lorentz:-1", "pairs", samples=20)
+    true, false = [], []
+    for row in scenes.rows:
+        for i in range(3):
+            true.append(words(row.positive[i + 1]) - words(row.positive[i]))
+            false.append(words(row.negative[i]) - words(row.positive[i]))
+    wins = np.subtract.outer(true, false)
+    expected = ((wins > 0) + (wins == 0) / 2).mean()
+    assert result.baselines["auroc"]["length"] == pytest.approx(expected, abs=1e-12)
+    assert result.baselines["auroc_margin"] == result.baselines["auroc"]
+    for name in (f"auroc{score}{kind}" for score in ("", "_margin") for kind in ("", "_sibling")):
+        assert result.baselines[f"{name}_equal_length"] == {"length": 0.5}
+        assert find_metric(f"{name}_equal_length").control
+        assert f"{name}_equal_length" in result.intervals
+
+
+def test_controls_are_not_contrasted(model, scenes):
+    comparison = hiergeo.compare(model, scenes, ["euclidean", "lorentz:-1"], "pairs", samples=20)
+    contrasted = {each.metric for each in comparison.findings.contrasts}
+    assert "auroc_margin" in contrasted
+    assert not any(find_metric(name).control for name in contrasted)
+    assert comparison.findings.score("auroc_margin_equal_length", "lorentz:-1", 64) is not None
+
+
+def test_data_without_tiers_of_equal_length_has_no_such_metric(model):
+    rows = (datasets.Row(0, ("a shape", "a red circle")), datasets.Row(1, ("a shape", "a blue square")))
+    result = hiergeo.evaluate(model, datasets.Hierarchy("two", "test", rows), samples=5)
+    assert "tau_d_equal_length" not in result.metrics
+    assert result.baselines["tau_d"]["length"] == 1
+
+
+def test_tables_show_the_baseline_beside_the_value(model, scenes):
+    result = hiergeo.evaluate(model, scenes, samples=20)
+    assert baseline_heading(result) == "words alone"
+    assert baseline(result, "tau_d") == ("words alone", result.baselines["tau_d"]["length"])
+    assert baseline(result, "tied_share") is None
+    table = result_table(result)
+    assert [column.header for column in table.columns][-1] == "words alone"
+
+
+@pytest.mark.parametrize("verb", ["probe", "compare"])
+def test_the_command_line_prints_it(run, verb, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(verb, "--model", "tiny", "--data", "scenes", "--rows", 40, "--json", "r.json")
+    assert code == 0
+    assert "words alone" in out
+    whole = json.loads((tmp_path / "r.json").read_text())
+    results = whole["results"].values() if verb == "compare" else [whole]
+    assert all(each["baselines"]["recall"]["length"] > 0 for each in results)
+    if verb == "compare":
+        assert "words alone" in (tmp_path / "hiergeo-compare.html").read_text()

@@ -1,0 +1,218 @@
+"""Spaces: the lift around a root, the same radii in every geometry, and every refusal."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+
+from hiergeo import Euclidean, Lorentz, PoincareBall, Polar, Product, Space, Sphere, pairwise
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.geometry import Geometry
+from hiergeo.losses import max_margin_loss
+from hiergeo.testing import oracle
+from hiergeo.testing.strategies import embeddings
+
+GEOMETRIES = (Euclidean(), Lorentz(-0.3), PoincareBall(-2.3), Sphere(0.05))
+
+
+def points(n: int, seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(n, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+@given(embeddings(5))
+def test_radii_are_norms_and_the_same_in_every_geometry(v: Tensor) -> None:
+    norms = torch.linalg.vector_norm(v.double(), dim=-1)
+    for geometry in GEOMETRIES:
+        radius = Space(geometry).radius(v)
+        assert radius.dtype == torch.float32
+        torch.testing.assert_close(radius.double(), norms, rtol=1e-6, atol=0)
+        direction = Space(geometry).polar(v).direction
+        torch.testing.assert_close(direction.norm(dim=-1), (norms > 0).float())
+        assert torch.equal(Space(geometry).radius(v), Space(Euclidean()).radius(v))
+
+
+@pytest.mark.slow
+@given(embeddings(4))
+def test_values_and_gradients_are_finite_for_any_embeddings(v: Tensor) -> None:
+    for geometry in GEOMETRIES:
+        space, x = Space(geometry), v.clone().requires_grad_()
+        for measure in (space.distance, space.exterior_angle, space.pairwise_distance):
+            value = measure(x, x.flip(0)) if measure != space.pairwise_distance else measure(x, x)
+            (gradient,) = torch.autograd.grad(value.sum(), x)
+            assert bool(value.isfinite().all())
+            assert bool(gradient.isfinite().all())
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_measures_are_those_of_the_oracle_around_the_root(geometry: Geometry) -> None:
+    x, y, (root,) = points(6, 0), points(6, 1), points(1, 2)
+    space, k = Space(geometry, root), float(geometry.curvature)
+    p, q = (rays(e.double() - root.double()) for e in (x, y))
+    torch.testing.assert_close(space.exterior_angle(x, y).double(), oracle.exterior_angle(p, q, k), rtol=0, atol=2e-6)
+    torch.testing.assert_close(space.distance(x, y).double(), oracle.distance(p, q, k), rtol=2e-6, atol=0)
+    torch.testing.assert_close(space.half_aperture(x).double(), oracle.half_aperture(p.radius, k), rtol=2e-6, atol=0)
+    margin = oracle.margin(p, q, k, 0.3)
+    torch.testing.assert_close(space.margin(x, y, 0.3).double(), margin, rtol=0, atol=2e-6)
+    torch.testing.assert_close(space.pairwise_margin(x, y, 0.3).diagonal().double(), margin, rtol=0, atol=2e-6)
+    torch.testing.assert_close(space.margin(x, y, 0.3).double(), margin, rtol=0, atol=2e-6)
+    torch.testing.assert_close(space.energy(x, y, 0.3).double(), (-margin).clamp_min(0), rtol=0, atol=2e-6)
+    assert space.entails(x, y, 0.3).tolist() == (margin >= 0).tolist()
+    assert bool(space.entails(x, x).all())
+    assert bool(space.entails(root[None], x).all())
+
+
+def rays(v: Tensor) -> Polar:
+    return Polar(v, torch.linalg.vector_norm(v, dim=-1))
+
+
+def test_space_and_pairwise_are_one_law() -> None:
+    x, y = points(6, 0), points(4, 1)
+    space = Space(Lorentz(-0.3))
+    a, b = space.polar(x), space.polar(y)
+    assert torch.equal(space.pairwise_distance(x, y), pairwise.distance(a, b, -0.3))
+    assert torch.equal(space.pairwise_margin(x, y, 0.2), pairwise.cone_margin(a, b, -0.3, 0.2))
+
+
+def test_small_differences_to_the_root_keep_their_digits() -> None:
+    """The tangent vector is taken in float64: float32 embeddings next to the root are not rounded again."""
+    root = torch.tensor([1.0, 1.0])
+    x = torch.nextafter(root, 2 * root)[None]
+    expected = math.hypot(*(x[0].double() - 1).tolist())
+    assert float(Space(Euclidean(), root).radius(x)) == pytest.approx(expected, rel=1e-7)
+
+
+def test_roots() -> None:
+    (root,) = points(1, 2)
+    assert Space(Euclidean()).rooted(root).root is root
+    own = Space(Euclidean(), points(1, 3)[0])
+    assert own.rooted(root) is own
+    none = Space(Euclidean(), False)
+    assert none.rooted(root) is none
+    torch.testing.assert_close(none.radius(points(3, 0)), points(3, 0).norm(dim=-1))
+
+
+def test_leading_dimensions_and_broadcasting() -> None:
+    x, y = points(6, 0).reshape(2, 3, 5), points(4, 1)
+    space = Space(Sphere(0.05))
+    assert space.pairwise_distance(x, y).shape == (2, 3, 4)
+    assert space.distance(x[:, :, None], y).shape == (2, 3, 4)
+    torch.testing.assert_close(space.distance(x[:, :, None], y), space.pairwise_distance(x, y))
+    assert space.distance(x[0, 0], y).shape == (4,)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_empty_embeddings(geometry: Geometry) -> None:
+    space, none = Space(geometry), torch.zeros(0, 5)
+    for measure in (space.distance, space.exterior_angle, space.margin):
+        assert measure(none, none).shape == (0,)
+    assert space.pairwise_distance(none, points(3, 0)).shape == (0, 3)
+    assert space.radius(none).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [(torch.float64, torch.float64), (torch.bfloat16, torch.float32), (torch.float16, torch.float32)],
+)
+def test_dtypes(dtype: torch.dtype, expected: torch.dtype) -> None:
+    x = points(3, 0, dtype)
+    space = Space(Lorentz(-0.3))
+    assert {space.radius(x).dtype, space.distance(x, x).dtype, space.pairwise_margin(x, x).dtype} == {expected}
+
+
+def test_nan_and_inf_are_not_the_root() -> None:
+    x = points(3, 0)
+    x[0, 1], x[1, 1] = math.nan, math.inf
+    for geometry in GEOMETRIES[:3]:
+        space = Space(geometry)
+        assert float(space.radius(x)[0]) != 0
+        assert space.distance(x, points(3, 1)).isnan().tolist() == [True, True, False]
+        assert not space.entails(x, points(3, 1))[:2].any()
+
+
+def test_refusals() -> None:
+    x, (root,) = points(3, 0), points(1, 2)
+    with pytest.raises(InputError, match=r"^embeddings have dimension 5 and the root has 4: they must be equal\.$"):
+        Space(Euclidean(), root[:4]).radius(x)
+    with pytest.raises(InputError, match=r"^x has dimension 5 and y has dimension 4: they must be equal\.$"):
+        Space(Euclidean()).distance(x, x[:, :4])
+    with pytest.raises(InputError, match=r"^embeddings must be a floating-point tensor \(\.\.\., D\), not torch.int64"):
+        Space(Euclidean()).radius(torch.ones(3, 5, dtype=torch.int64))
+    with pytest.raises(InputError, match=r"not torch.float32 of shape \(\)"):
+        Space(Euclidean()).radius(torch.tensor(1.0))
+    with pytest.raises(InputError, match=r"^root must be one vector \(D,\), not a tensor of shape \(1, 5\)\.$"):
+        Space(Euclidean(), root[None])
+    for odd in (math.nan, math.inf):
+        with pytest.raises(InputError, match=r"^root holds NaN or Inf: every coordinate must be finite\.$"):
+            Space(Euclidean(), torch.tensor([1.0, odd]))
+    far = torch.tensor([[1.0, 0.0], [3.0, 3.0]], requires_grad=True)
+    with pytest.raises(
+        InputError, match=r"^the radius of embedding 1 is 4\.243, beyond the antipode .* use a smaller curvature"
+    ):
+        Space(Sphere(0.7)).radius(far)
+
+
+def test_wide_cones_beyond_the_equator_are_warned_of() -> None:
+    x = torch.tensor([[2.0, 0.0]])
+    for measure in (Space(Sphere(0.7)).margin, Space(Sphere(0.7)).pairwise_margin):
+        with pytest.warns(UserWarning, match="beyond the equator of the sphere, where entailment cones widen again"):
+            measure(x, x)
+    Space(Sphere(0.5)).margin(x, x)
+    Space(Lorentz(-5.0)).margin(x, x)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda s, x: s.half_aperture(x),
+        lambda s, x: s.margin(x, x),
+        lambda s, x: s.pairwise_margin(x, x),
+        lambda s, x: s.entails(x, x),
+        lambda s, x: max_margin_loss(s, x, x),
+    ],
+)
+def test_the_warning_names_the_line_of_the_caller(measure: Callable[[Space, Tensor], Tensor]) -> None:
+    with pytest.warns(UserWarning, match="equator") as caught:
+        measure(Space(Sphere(0.7)), torch.tensor([[2.0, 0.0], [0.0, 2.0]]))
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_second_derivatives_are_refused_rather_than_wrong():
+    space = Space(Lorentz(-1.3))
+    x, y = torch.randn(2, 4, dtype=torch.float64)
+    with pytest.raises(UnavailableError, match="second derivatives"):
+        torch.autograd.functional.hessian(lambda point: space.distance(point, y), x)
+
+
+def test_a_parameter_as_root_is_trained():
+    root = torch.nn.Parameter(torch.zeros(3))
+    space = Space(Lorentz(-1.3), root)
+    space.radius(torch.ones(2, 3)).sum().backward()
+    assert [name for name, _ in space.named_parameters()] == ["root"]
+    assert torch.allclose(root.grad, torch.full((3,), -2 / 3**0.5))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Space(1.0), r"geometry must be "),
+        (lambda: Space("lorenz:-1"), r"lorentz"),
+        (lambda: Space("lorentz:-1", "origin"), r"root"),
+        (lambda: Space(Euclidean(), [0.0, 0.0]), "root must be a tensor .* not list"),
+        (lambda: Space(Euclidean(), True), "root must be a tensor .* not bool"),
+        (lambda: Space(Euclidean()).radius([[1.0]]), "must be a tensor .* not list"),
+        (
+            lambda: Space(Euclidean()).distance(torch.tensor(1.0), torch.tensor(1.0)),
+            r"not torch\.float32 of shape \(\)",
+        ),
+        (lambda: Space(Euclidean()).radius(torch.ones(2, 3).long()), r"floating-point tensor .* not torch\.int64"),
+        (lambda: Lorentz("minus one"), "negative curvature, not 'minus one'"),
+        (lambda: Product(["euclidean"]), r"pairs \(geometry, dimension\)"),
+        (lambda: Product([(Product([(Euclidean(), 1)]), 1)]), "no product among them"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_get_one_sentence(make, said):
+    with pytest.raises(InputError, match=said):
+        make()

@@ -1,0 +1,90 @@
+"""The package of docs/extending.md, written to a folder outside the checkout: its suites pass and its names work."""
+
+import configparser
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hiergeo import testing
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+SUITES = [name for name in testing.__all__ if name.endswith("Conformance")]
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def files() -> dict[str, str]:
+    """Name -> content of the files of the page, each named by its first line."""
+    found = re.findall(r"^```(?:python|toml)\n# (\S+)\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
+    return dict(found)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as if it were installed: its files, and its entry points in a dist-info folder beside it."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    for name, content in files().items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    info = folder / "my_package-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = configparser.ConfigParser()
+    points.read_dict(project["entry-points"])
+    with (info / "entry_points.txt").open("w") as handle:
+        points.write(handle)
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> str:
+    paths = os.pathsep.join((str(folder), str(ROOT)))
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_every_code_block_is_a_file() -> None:
+    assert len(re.findall(r"^```(?:python|toml)$", PAGE, flags=re.MULTILINE)) == len(files())
+
+
+def test_every_suite_is_shown_and_every_group_is_registered() -> None:
+    assert len(SUITES) == 11
+    for suite in SUITES:
+        assert f"({suite})" in PAGE, f"no example inherits {suite}"
+    groups = re.findall(r"`(hiergeo\.\w+)` \| `\w+Conformance`", PAGE)
+    assert len(groups) == len(SUITES)
+    assert all(f'entry-points."{group}"' in PAGE for group in groups)
+
+
+@pytest.mark.slow
+def test_the_suites_are_collected_and_pass(package: Path) -> None:
+    told = run(package, "-m", "pytest", "tests", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(package))
+    passed = set(re.findall(r"^PASSED \S+::(Test\w+)::", told, flags=re.MULTILINE))
+    shown = set(re.findall(r"^class (Test\w+)\(\w+Conformance\)", PAGE, flags=re.MULTILINE))
+    assert passed == shown
+    assert "failed" not in told.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_its_names_work_on_the_command_line(package: Path) -> None:
+    (commands,) = re.findall(r"^```console\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
+    lines = [line.removeprefix("$ hiergeo ") for line in commands.splitlines()]
+    first, *_ = (run(package, "-m", "hiergeo", *line.split()) for line in lines)
+    assert "most specific caption deepest" in first

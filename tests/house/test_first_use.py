@@ -1,0 +1,134 @@
+"""What a newcomer tries first: names under `hiergeo`, objects at the prompt, plug-ins that fail."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import hiergeo
+from hiergeo._core import plugins
+from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo.evaluation import Comparison, Result
+from hiergeo.evaluation.findings import SpaceVerdict
+from hiergeo.geometry import Space
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["report", "training", "study", "testing", "info", "datasets.hierarcaps"])
+def test_modules_are_there_without_an_import_of_their_own(name):
+    code = f"import hiergeo; print(hiergeo.{name}.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == f"hiergeo.{name}", done.stderr
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = hiergeo.nonsense
+
+
+def test_objects_are_short_at_the_prompt():
+    model = hiergeo.adapters.load("tiny")
+    comparison = hiergeo.compare(model, hiergeo.datasets.load("scenes", count=20), ["euclidean", "lorentz:-1"])
+    for shown in (model, comparison, comparison.embedded, comparison.embedded.hierarchy, comparison.results[0]):
+        assert len(repr(shown)) < 200
+        assert " at 0x" not in repr(shown)
+    assert "tiny" in repr(model)
+    assert "lorentz:-1" in repr(comparison)
+    assert f"{comparison.results[0].metrics['tau_d']:.4f}" in repr(comparison.results[0])
+
+
+def broken(*_: object, **__: object) -> None:
+    raise KeyError("weights\n")
+
+
+@pytest.mark.parametrize("stage", ["load", "call"])
+def test_a_plug_in_that_fails_is_named(monkeypatch, stage):
+    entry = SimpleNamespace(
+        name="frail", value="frail_package:make", group="any", load=broken if stage == "load" else lambda: broken
+    )
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: [entry])
+    for attempt in (lambda: hiergeo.adapters.load("frail:x"), lambda: hiergeo.geometry.parse("frail")):
+        with pytest.raises(HiergeoError, match=r"'frail'.*KeyError") as caught:
+            attempt()
+        assert isinstance(caught.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize(
+    ("inside", "chance", "telling"), [(0.0, 0.0, False), (0.054, 0.066, False), (0.5, 0.5, False), (0.5, 0.1, True)]
+)
+def test_a_verdict_says_whether_cones_tell_anything(inside, chance, telling):
+    verdict = SpaceVerdict.of({"radius_spread": 2.0, "in_cone": inside, "in_cone_random": chance})
+    assert ("uninformative" not in str(verdict)) == telling
+    assert ("%" in str(verdict)) == (inside > 0)
+
+
+@pytest.mark.slow
+def test_wider_cones_hold_more():
+    data = hiergeo.datasets.load("scenes", count=20)
+    model = hiergeo.adapters.load("tiny")
+    held = []
+    for least in (0.01, 0.1, 0.5):
+        result = hiergeo.evaluate(model, data, Space(hiergeo.Lorentz(-1.0), min_radius=least), "pairs")
+        assert result.settings["min_radius"] == least
+        held.append(result.diagnostics["in_cone"])
+    assert held == sorted(held)
+    assert held[0] < held[-1]
+
+
+def test_a_space_names_its_cones():
+    x, y = torch.tensor([[0.3, 0.1]]), torch.tensor([[0.6, 0.5]])
+    space = Space(hiergeo.Euclidean(), min_radius=0.15)
+    assert torch.equal(space.margin(x, y), Space(hiergeo.Euclidean()).margin(x, y, 0.15))
+    assert torch.allclose(space.pairwise_margin(x, y)[0], space.margin(x, y))
+    assert space.rooted(torch.zeros(2)).min_radius == 0.15
+    with pytest.raises(InputError, match="min_radius"):
+        Space(hiergeo.Euclidean(), min_radius=0.0)
+
+
+def test_tau_d_is_shared_only_where_it_is_one_number():
+    """Products round radii factor by factor, so that some are parted which tie in other geometries."""
+    radii = np.array([[0.5, 0.5, 0.6, 0.7]])
+    made = (made_of("euclidean", radii, 0.91), made_of("product:...", np.add(radii, [[0, 1e-9, 0, 0]]), 1.0))
+    assert Comparison(SimpleNamespace(), made).shared == frozenset()
+    made[1].metrics["tau_d"] = 0.91
+    assert Comparison(SimpleNamespace(), made).shared == {"tau_d"}
+
+
+def made_of(geometry: str, radii: np.ndarray, tau_d: float) -> Result:
+    return Result({"tau_d": tau_d}, {"geometry": geometry}, {}, {}, (), radii)
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory):
+    """A head of another dimension than its model, trained in a hyperbolic space with the default losses."""
+    folder = tmp_path_factory.mktemp("head") / "head"
+    arguments = ("train", "head", "-m", "tiny", "-d", "scenes", "--rows", "40", "-g", "lorentz:-1", "--dim", "8")
+    command = [sys.executable, "-m", "hiergeo", *arguments, "--steps", "3", "--out", str(folder)]
+    return folder, subprocess.run(command, capture_output=True, text=True, check=True)
+
+
+@pytest.mark.slow
+def test_default_losses_fit_the_dimension_that_was_asked_for(head):
+    _, done = head
+    assert done.stderr.count("\n") == 1
+    assert "prior" in done.stderr
+
+
+@pytest.mark.parametrize(("geometry", "noted"), [("euclidean", True), ("lorentz:-1", False), ("poincare:-1.01", False)])
+def test_a_head_measured_elsewhere_than_it_was_trained_is_noted(run, head, geometry, noted):
+    code, _, err = run("probe", "-m", f"head:{head[0]}", "-d", "scenes", "--rows", 20, "-g", geometry)
+    assert code == 0, err
+    assert ("trained in lorentz:-1" in err) == noted
+
+
+@pytest.mark.slow
+def test_the_bundled_model_warns_of_photos(run, tmp_path):
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "photo.png")
+    code, out, err = run("ladder", tmp_path / "photo.png", "-d", "scenes")
+    assert code == 0
+    assert "photo.png" in out
+    assert "tiny" in err

@@ -1,0 +1,199 @@
+"""Who may import whom, and that importing hiergeo brings nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import hiergeo
+
+PACKAGE = Path(hiergeo.__file__).parent
+FLOORS = (
+    ("_core", set()),
+    ("pairwise", {"_core"}),
+    ("geometry", {"pairwise"}),
+    ("losses", {"geometry"}),
+    ("datasets", {"geometry"}),
+    ("adapters", {"datasets"}),
+    ("evaluation", {"losses", "adapters"}),
+    ("training", {"evaluation"}),
+    ("search", {"evaluation"}),
+    ("construction", {"search"}),
+    ("report", {"training", "construction"}),
+    ("testing", {"report"}),
+    ("cli", {"testing"}),
+    ("__main__", {"cli"}),
+)
+"""From the ground up every room and the rooms that it stands on, whose own floors it may import too."""
+
+ALLOWED: dict[str, set[str]] = {}
+for room, beneath in FLOORS:
+    ALLOWED[room] = beneath.union(*(ALLOWED[below] for below in beneath), {"_version"})
+ALLOWED["pairwise"].add("_C")
+
+INSIDES_OF_PAIRWISE = {"hiergeo.pairwise", "hiergeo.pairwise.checks", "hiergeo.pairwise.rows"}
+"""What others may see of `pairwise`: its public functions, the row-wise law and the refusals."""
+
+HEAVY = (
+    "PIL",
+    "accelerate",
+    "faiss",
+    "ftfy",
+    "geoopt",
+    "huggingface_hub",
+    "jinja2",
+    "matplotlib",
+    "mteb",
+    "open_clip",
+    "openai",
+    "pandas",
+    "peft",
+    "prometheus_client",
+    "pyarrow",
+    "pymilvus",
+    "ray",
+    "regex",
+    "rich",
+    "safetensors",
+    "scipy",
+    "sentence_transformers",
+    "sklearn",
+    "starlette",
+    "timm",
+    "tokenizers",
+    "torchvision",
+    "transformers",
+    "typer",
+    "uvicorn",
+    "vllm",
+)
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path, at_module_level: bool = False) -> Iterator[str]:
+    """Dotted names of the modules that a file imports; `from hiergeo import x` is hiergeo.x where that is a module."""
+    tree = ast.parse(path.read_text())
+    for node in module_level(tree) if at_module_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if is_module(whole) else str(node.module)
+
+
+def module_level(tree: ast.Module) -> Iterator[ast.stmt]:
+    for node in tree.body:
+        guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if isinstance(node, ast.If | ast.Try) and not guarded:
+            yield from (child for child in ast.walk(node) if isinstance(child, ast.stmt))
+        else:
+            yield node
+
+
+def is_module(dotted: str) -> bool:
+    target = PACKAGE.parent.joinpath(*dotted.split("."))
+    files = (target.with_suffix(".py"), target.with_suffix(".pyi"), target / "__init__.py")
+    return dotted.startswith("hiergeo") and any(file.exists() for file in files)
+
+
+def part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_layers(path: Path) -> None:
+    own = part(path)
+    if own == "__init__":
+        return
+    for module in imports(path):
+        if module.startswith("hiergeo."):
+            other = module.split(".")[1]
+            assert other == own or other in ALLOWED[own], f"{own} must not import {module}"
+        assert module != "hiergeo" or own == "cli", f"{own} must name the module it imports from"
+
+
+@pytest.mark.slow
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and for type checkers included; a package is its `__init__`."""
+    names = {".".join(path.with_suffix("").relative_to(PACKAGE.parent).parts): path for path in modules()}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph = {name: {found for found in imports(path) if found in names} - {name} for name, path in names.items()}
+    for name in names:  # an import of a submodule runs the packages around it, which is no circle of its own
+        graph[name] -= {other for other in graph[name] if name.startswith(f"{other}.")}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_geometry_and_pairwise_know_nothing_of_each_others_insides() -> None:
+    for path in modules():
+        if part(path) != "pairwise":
+            inside = {module for module in imports(path) if module.startswith("hiergeo.pairwise")}
+            assert inside <= INSIDES_OF_PAIRWISE, f"{path.name} reaches into pairwise: {inside - INSIDES_OF_PAIRWISE}"
+
+
+def test_the_charts_know_nothing_of_spaces() -> None:
+    inside = {module for module in imports(PACKAGE / "geometry" / "charts.py") if module.startswith("hiergeo.geometry")}
+    assert inside == {"hiergeo.geometry.base"}
+
+
+@pytest.mark.slow
+def test_native_code_has_one_door() -> None:
+    doors = {"hiergeo.pairwise.native": {"resolver.py"}, "hiergeo._C": {"native.py"}}
+    for module, allowed in doors.items():
+        users = {path.name for path in modules() if module in imports(path)}
+        assert users == allowed, f"{module} is imported by {users}"
+
+
+@pytest.mark.slow
+def test_hypothesis_is_imported_by_the_strategies_alone() -> None:
+    users = {path.name for path in modules() if any(m.split(".")[0] == "hypothesis" for m in imports(path))}
+    assert users == {"strategies.py"}
+
+
+@pytest.mark.slow
+def test_nothing_heavy_at_module_level() -> None:
+    for path in modules():
+        commands = part(path) == "cli" or path.stem == "recipe"
+        found = {m.split(".")[0] for m in imports(path, at_module_level=True)} & set(HEAVY)
+        assert found <= ({"typer", "rich"} if commands else set()), f"{path.relative_to(PACKAGE)} imports {found}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["hiergeo", "hiergeo.cli", "hiergeo.testing"])
+def test_import_is_light(module: str) -> None:
+    code = f"import sys, {module}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", ["hiergeo", "hiergeo.cli.app"])
+def test_nothing_is_computed_with_before_it_is_asked_for(module: str) -> None:
+    """The overview, the version and the completion of the command line do not wait for torch."""
+    code = f"import sys, {module}; print(*(name for name in ('torch', 'numpy') if name in sys.modules))"
+    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+@pytest.mark.slow
+def test_strategies_say_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "from hiergeo._core.errors import UnavailableError\n"
+        "try:\n    import hiergeo.testing.strategies\n"
+        "except UnavailableError as error:\n    print(error)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "hiergeo.testing.strategies needs hypothesis: pip install 'hiergeo[test]'."
+
+
+def test_every_name_that_is_offered_exists() -> None:
+    assert all(hasattr(hiergeo, name) for name in hiergeo.__all__)
+    assert len(hiergeo.__all__) == len(set(hiergeo.__all__))

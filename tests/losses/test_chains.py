@@ -1,0 +1,196 @@
+"""The prior, the radius order, global transitivity and contrast: values by numpy and by hand, gradients, refusals."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import log_softmax
+from torch import Tensor
+
+from hiergeo import Euclidean, Lorentz, Space, Sphere
+from hiergeo._core.errors import InputError
+from hiergeo.evaluation.metrics import tau_d
+from hiergeo.geometry import Geometry
+from hiergeo.losses import contrastive_loss, prior_loss, radius_order_loss, transitivity_loss
+from tests.losses.losses_common import DIM, EVERY, PRODUCT, SINGLE, chains, nested, normal, oracle_angle
+
+ROOT = normal(DIM, seed=2) / 9
+
+
+def test_prior_by_hand() -> None:
+    e = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 0.0]], requires_grad=True)
+    frozen = torch.tensor([[5.0, 0.0], [0.0, -1.0], [1.0, 1.0], [1.0, 0.0]], requires_grad=True)
+    value = prior_loss(e, frozen)
+    assert float(value.detach()) == pytest.approx((1 - (1 - 1 + math.sqrt(0.5) + 0) / 4) / 2, rel=1e-6)
+    value.backward()
+    assert frozen.grad is None
+    assert bool(e.grad.isfinite().all())
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=20)
+def test_prior_is_zero_for_what_kept_its_direction_and_one_for_its_opposite(seed: int) -> None:
+    frozen = normal(5, 3, DIM, seed=seed)
+    assert float(prior_loss(2.5 * frozen, frozen)) == pytest.approx(0, abs=1e-15)
+    assert float(prior_loss(-frozen, frozen)) == pytest.approx(1, abs=1e-15)
+    assert 0 <= float(prior_loss(normal(5, 3, DIM, seed=seed + 1), frozen)) <= 1
+
+
+def test_radius_order_by_hand() -> None:
+    """Radii 1, 3, 2: the first step exceeds the margin, the second falls short of it by 1.5."""
+    chain = torch.tensor([[[1.0, 0.0], [0.0, 3.0], [2.0, 0.0]]])
+    assert float(radius_order_loss(Space(Euclidean()), chain, margin=0.5)) == pytest.approx(1.5 / 2)
+
+
+@pytest.mark.parametrize("geometry", EVERY)
+def test_radius_order_is_that_of_radii_and_the_same_in_every_geometry(geometry: Geometry) -> None:
+    chain = chains()
+    radius = np.linalg.norm((chain - ROOT).numpy(), axis=-1)
+    expected = np.maximum(0, radius[:, :-1] - radius[:, 1:] + 0.05).mean()
+    assert float(radius_order_loss(Space(geometry, ROOT), chain, 0.05)) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=10)
+def test_descending_the_radius_order_reaches_a_perfect_tau_d(seed: int) -> None:
+    chain = chains(4, 4, seed).requires_grad_()
+    space = Space(Lorentz(-0.7), ROOT)
+    optimizer = torch.optim.Adam([chain], lr=0.05)
+    for _ in range(200):
+        loss = radius_order_loss(space, chain)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert tau_d(space.radius(chain).detach()) == 1
+
+
+def authors_transitivity(chain: Tensor, root: Tensor, margin: float) -> float:
+    """The global term of RCME's training code in numpy: angles around the tier before, arccos of clipped cosines."""
+    e, r = chain.numpy(), root.numpy()
+
+    def angle(item: int, i: int, j: int) -> float:
+        origin = r if i == 0 else e[item, i - 1]
+        a, b = e[item, i] - origin, e[item, j] - e[item, i]
+        return float(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
+
+    terms = []
+    for item in range(e.shape[0]):
+        for i in range(1, e.shape[1] - 1):
+            cosines = [np.clip(np.cos(angle(item, k, k + 1)), 0, 1) for k in (i - 1, i)]
+            terms.append(max(0.0, angle(item, i - 1, i + 1) - np.arccos(cosines[0] * cosines[1]) + margin))
+    return float(np.mean(terms))
+
+
+def winding(items: int, tiers: int, seed: int) -> Tensor:
+    """Chains that walk on with turns of less than pi/2 and more, so that both sides of every hinge are met."""
+    steps = normal(items, 1, DIM, seed=seed) + 0.7 * normal(items, tiers, DIM, seed=seed + 1)
+    return steps.cumsum(1)
+
+
+@pytest.mark.parametrize("tiers", [3, 4, 7])
+@pytest.mark.parametrize("margin", [0.0, 0.3, math.pi / 2])
+def test_transitivity_in_flat_space_is_that_of_its_authors(tiers: int, margin: float) -> None:
+    for seed in range(5):
+        chain = winding(4, tiers, seed)
+        value = transitivity_loss(Space(Euclidean(), ROOT), chain, margin)
+        assert float(value) == pytest.approx(authors_transitivity(chain, ROOT, margin), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("geometry", SINGLE)
+def test_transitivity_takes_angles_around_the_tier_before(geometry: Geometry) -> None:
+    chain, k = winding(4, 3, 0) / 3, float(geometry.curvature)
+    a, b, c = chain.unbind(1)
+    first, second = oracle_angle(a, b, ROOT, k), oracle_angle(b, c, a, k)
+    both = torch.arccos(torch.cos(first).clamp_min(0) * torch.cos(second).clamp_min(0))
+    expected = (oracle_angle(a, c, ROOT, k) - both + 0.2).clamp_min(0).mean()
+    torch.testing.assert_close(transitivity_loss(Space(geometry, ROOT), chain, 0.2), expected)
+
+
+@pytest.mark.parametrize("geometry", EVERY)
+def test_transitivity_of_nested_chains_is_zero_with_finite_gradients(geometry: Geometry) -> None:
+    chain = nested(root=ROOT).float().requires_grad_()
+    loss = transitivity_loss(Space(geometry, ROOT.float()), chain)
+    assert float(loss.detach()) < 1e-5
+    assert bool(torch.autograd.grad(loss, chain)[0].isfinite().all())
+    straight = (torch.arange(1.0, 5.0)[:, None] * torch.eye(DIM)[0]).requires_grad_()
+    exact = transitivity_loss(Space(geometry), straight, margin=0.0)
+    assert float(exact.detach()) == 0
+    assert bool((torch.autograd.grad(exact, straight)[0] == 0).all())
+
+
+def distances(x: Tensor, y: Tensor, geometry: Geometry) -> np.ndarray:
+    space = Space(geometry, ROOT)
+    return np.array([[float(space.distance(a, b)) for b in y] for a in x])
+
+
+@pytest.mark.parametrize("geometry", EVERY)
+def test_contrast_is_symmetric_cross_entropy_of_distances(geometry: Geometry) -> None:
+    x, y = chains(1, 5)[0], chains(1, 5, seed=1)[0]
+    logits = -distances(x, y, geometry) / 0.2
+    expected = -(np.diag(log_softmax(logits, 1)).mean() + np.diag(log_softmax(logits, 0)).mean()) / 2
+    value = contrastive_loss(Space(geometry, ROOT), x, y, 0.2)
+    assert float(value) == pytest.approx(expected, rel=1e-9)
+    assert float(contrastive_loss(Space(geometry, ROOT), y, x, 0.2)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_contrast_by_hand() -> None:
+    """Two matched pairs 0 apart, their strangers 1 apart: log(1 + exp(-1/t)); all at one point: log 2."""
+    x = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+    space = Space(Euclidean())
+    assert float(contrastive_loss(space, x, x, 0.5)) == pytest.approx(math.log1p(math.exp(-2)), rel=1e-6)
+    assert float(contrastive_loss(space, x[:1].expand(2, 2), x[1:].expand(2, 2))) == pytest.approx(math.log(2))
+
+
+def test_contrast_learns_its_temperature() -> None:
+    x, y = chains(1, 5)[0], chains(1, 5, seed=1)[0]
+    log_temperature = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda t: contrastive_loss(Space(Lorentz(-0.7), ROOT), x, y, t.exp()), [log_temperature]
+    )
+
+
+@pytest.mark.parametrize("geometry", [Euclidean(), Lorentz(-0.7), PRODUCT])
+def test_gradients_against_finite_differences(geometry: Geometry) -> None:
+    root = ROOT.clone().requires_grad_()
+    one, other = (chains(2, 4, seed).requires_grad_() for seed in range(2))
+    bent = (winding(2, 4, 0) / 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda e: prior_loss(e, other.detach()), [one])
+    assert torch.autograd.gradcheck(lambda e, r: radius_order_loss(Space(geometry, r), e, 0.5), [one, root])
+    assert torch.autograd.gradcheck(lambda e, r: transitivity_loss(Space(geometry, r), e, 0.3), [bent, root])
+    assert torch.autograd.gradcheck(
+        lambda e, f, r: contrastive_loss(Space(geometry, r), e[0], f[0], 0.5), [one, other, root]
+    )
+
+
+def test_refusals() -> None:
+    chain, space = chains(), Space(Euclidean())
+    with pytest.raises(InputError, match=r"^embeddings of shape \(3, 4, 6\) and frozen of shape \(3, 3, 6\) must have"):
+        prior_loss(chain, chain[:, :3])
+    with pytest.raises(InputError, match=r"^frozen holds NaN or Inf, first in place \(0, 0\)"):
+        prior_loss(chain, chain / 0)
+    with pytest.raises(InputError, match=r"^chain has 1 tier\(s\) of shape \(3, 1, 6\): .* needs at least 2, from gen"):
+        radius_order_loss(space, chain[:, :1])
+    with pytest.raises(InputError, match=r"^chain has 2 tier\(s\) of shape \(3, 2, 6\): .* needs at least 3, from gen"):
+        transitivity_loss(space, chain[:, :2])
+    with pytest.raises(InputError, match=r"^chain must be chains \(\.\.\., T, D\), not shape \(6,\)\.$"):
+        radius_order_loss(space, chain[0, 0])
+    for loss in (radius_order_loss, transitivity_loss):
+        for margin in (-1.0, math.nan):
+            with pytest.raises(InputError, match=r"^margin must be a number >= 0, not "):
+                loss(space, chain, margin)
+    with pytest.raises(InputError, match=r"^chain has dimension 6 and root has dimension 5: they must be equal\.$"):
+        transitivity_loss(Space(Euclidean(), ROOT[:5]), chain)
+    with pytest.raises(InputError, match=r"beyond the antipode .* use a smaller curvature"):
+        transitivity_loss(Space(Sphere(0.5), False), 9 * chain)
+    with pytest.raises(InputError, match=r"^x of shape \(4, 6\) and y of shape \(3, 6\) must have the same shape\.$"):
+        contrastive_loss(space, chain[0], chain[0, :3])
+    with pytest.raises(InputError, match=r"^x and y must be \(N, D\), not shape \(3, 4, 6\)\.$"):
+        contrastive_loss(space, chain, chain)
+    for temperature in (0.0, -1.0, math.nan, torch.tensor(0.0, requires_grad=True)):
+        with pytest.raises(InputError, match=r"^temperature must be a number > 0, not "):
+            contrastive_loss(space, chain[0], chain[1], temperature)
+    with pytest.raises(InputError, match=r"^temperature must be a float or a 0-dim tensor, not a tensor of shape \(2,"):
+        contrastive_loss(space, chain[0], chain[1], torch.ones(2))

@@ -1,0 +1,315 @@
+"""The RE loss against the authors' formulas rewritten in extended precision, by hand, and in every geometry."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hiergeo import Euclidean, Lorentz, Space
+from hiergeo._core.errors import InputError
+from hiergeo.geometry import Geometry
+from hiergeo.losses import batch_hard, prior_loss, re_loss
+from hiergeo.testing.strategies import embeddings
+from tests.losses.losses_common import DIM, EVERY, PRODUCT, SINGLE, chains, nested, normal, oracle_angle, rotation
+
+
+def turned(base: Tensor, root: Tensor, angle: np.ndarray, seed: int) -> Tensor:
+    """Points (b, d) seen from `base` (b, d) at the given exterior angles around the root."""
+    ahead = torch.nn.functional.normalize(base - root, dim=-1)
+    side = normal(*base.shape, seed=seed)
+    side = torch.nn.functional.normalize(side - (side * ahead).sum(-1, keepdim=True) * ahead, dim=-1)
+    t = torch.as_tensor(angle)[:, None]
+    return base + (0.2 + 0.1 * torch.arange(len(base), dtype=torch.float64)[:, None]) * (
+        torch.cos(t) * ahead + torch.sin(t) * side
+    )
+
+
+def hostile_batch(items: int, tiers: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Chains whose exterior angles lie in [1e-3, pi - 1e-3], many of them close to either end."""
+    rng = np.random.default_rng(seed)
+    root = normal(DIM, seed=seed)
+    positive, negative = [root + normal(items, DIM, seed=seed + 1)], []
+    for tier in range(tiers):
+        small = np.exp(rng.uniform(np.log(1.1e-3), 0, (2, items)))
+        angle = np.where(rng.random((2, items)) < 0.5, small, math.pi - small)
+        negative.append(turned(positive[-1], root, angle[0], seed + 10 * tier + 2))
+        positive.append(turned(positive[-1], root, angle[1], seed + 10 * tier + 3))
+    return torch.stack(positive[:-1], 1), torch.stack(negative, 1), root
+
+
+def authors_loss(positive: Tensor, negative: Tensor, root: Tensor, frozen: Tensor | None) -> tuple[float, ...]:
+    """(prior, mean, hard) as their training code has them, item by item in extended precision."""
+    p, n, r = (np.asarray(t.detach(), dtype=np.longdouble) for t in (positive, negative, root))
+
+    def angle(e: np.ndarray, other: np.ndarray) -> np.longdouble:
+        a, b = e - r, other - e
+        return np.arccos(np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b)))
+
+    items, tiers = p.shape[:2]
+    big_p = [angle(p[k, i], p[k, i + 1]) for i in range(tiers - 1) for k in range(items)]
+    big_n = [-angle(p[k, i], n[k, i]) for i in range(tiers - 1) for k in range(items)]
+    angles = np.array([*big_p, *(-value for value in big_n)])
+    assert angles.min() >= 1e-3
+    assert angles.max() <= math.pi - 1e-3
+    i, j = int(np.argmax(big_p)), int(np.argmax(big_n))
+    hard = (big_p[i] + big_n[i]) + (big_p[j] + big_n[j])
+    prior = np.longdouble(0)
+    if frozen is not None:
+        f = np.asarray(frozen, dtype=np.longdouble)
+        e = np.concatenate((p, n))
+        cosines = (e * f).sum(-1) / np.sqrt((e * e).sum(-1) * (f * f).sum(-1))
+        prior = (1 - cosines.mean()) / 2
+    return prior, sum(big_p) / len(big_p) + sum(big_n) / len(big_n), hard
+
+
+@pytest.mark.parametrize("tiers", [2, 3, 4, 7])
+@pytest.mark.parametrize("seed", range(6))
+def test_equals_the_authors_formulas(tiers: int, seed: int) -> None:
+    positive, negative, root = hostile_batch(5, tiers, seed)
+    frozen = normal(10, tiers, DIM, seed=seed + 99)
+    prior, mean, hard = authors_loss(positive, negative, root, frozen)
+    loss = re_loss(positive, negative, root, (frozen[:5], frozen[5:]), weights=(10, 2, 3))
+    for value, expected in zip(loss, (10 * prior + 2 * mean + 3 * hard, prior, mean, hard), strict=True):
+        assert abs(float(value) - float(expected)) <= 1e-12 * max(1, abs(float(expected)))
+
+
+@pytest.mark.parametrize("geometry", SINGLE)
+def test_in_every_geometry_it_is_made_of_its_exterior_angles(geometry: Geometry) -> None:
+    positive, negative, root = chains(), chains(seed=1), normal(DIM, seed=2) / 9
+    k = float(geometry.curvature)
+    p = oracle_angle(positive[:, :-1], positive[:, 1:], root, k).T.flatten()
+    n = -oracle_angle(positive[:, :-1], negative[:, :-1], root, k).T.flatten()
+    loss = re_loss(positive, negative, root, geometry=geometry)
+    torch.testing.assert_close(loss.mean, p.mean() + n.mean())
+    torch.testing.assert_close(loss.hard, (p + n)[p.argmax()] + (p + n)[n.argmax()])
+    torch.testing.assert_close(loss.total, loss.mean + loss.hard)
+
+
+def test_in_a_product_the_largest_angle_of_the_factors_counts() -> None:
+    positive, negative, root = chains(), chains(seed=1), normal(DIM, seed=2) / 9
+    worst = [
+        torch.stack(
+            [
+                oracle_angle(positive[:, :-1, s], other[..., s], root[s], float(geometry.curvature))
+                for geometry, s in PRODUCT.parts(DIM)
+            ]
+        ).amax(0)
+        for other in (positive[:, 1:], negative[:, :-1])
+    ]
+    loss = re_loss(positive, negative, root, geometry=PRODUCT)
+    torch.testing.assert_close(loss.mean, worst[0].mean() - worst[1].mean())
+    torch.testing.assert_close(loss.hard, batch_hard(worst[0].T, -worst[1].T))
+
+
+def test_one_triplet_by_hand() -> None:
+    """Root (0, 0), p0 = (1, 0): p1 = (1, 1) turns by pi/2, n0 = (2, 0) lies straight behind, a turn of 0."""
+    positive = torch.tensor([[[1.0, 0.0], [1.0, 1.0]]], dtype=torch.float64)
+    negative = torch.tensor([[[2.0, 0.0], [5.0, 5.0]]], dtype=torch.float64)
+    frozen = (positive, -negative)
+    loss = re_loss(positive, negative, torch.zeros(2, dtype=torch.float64), frozen)
+    expected = (10 * 0.5 + math.pi / 2 + math.pi, 0.5, math.pi / 2, math.pi)
+    assert [float(value) for value in loss] == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize("geometry", [None, Lorentz(-0.7), PRODUCT])
+def test_gradients_against_finite_differences(geometry: Geometry | None) -> None:
+    inputs = [t.requires_grad_() for t in (chains(2, 3), chains(2, 3, seed=1), normal(DIM, seed=2) / 9)]
+    frozen = (chains(2, 3, seed=3), chains(2, 3, seed=4))
+    assert torch.autograd.gradcheck(lambda p, n, r: re_loss(p, n, r, frozen, geometry=geometry).total, inputs)
+
+
+def test_the_prior_sends_no_gradient_to_the_frozen_model() -> None:
+    """By hand: for unit e and f the gradient of (1 - cos) / 2 is -(f - (e f) e) / 2 at e; f has none."""
+    e, f = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in ([[1.0, 0.0]], [[0.6, 0.8]]))
+    at_e, at_f = torch.autograd.grad(prior_loss(e, f), (e, f), allow_unused=True)
+    assert at_f is None
+    assert at_e.tolist() == [pytest.approx([0.0, -0.4])]
+    batch = (chains(), chains(seed=1), normal(DIM, seed=2))
+    frozen = tuple(chains(seed=seed).requires_grad_() for seed in (3, 4))
+    batch[0].requires_grad_()
+    re_loss(*batch, frozen, weights=(1, 0, 0)).total.backward()
+    assert batch[0].grad is not None
+    assert [each.grad for each in frozen] == [None, None]
+
+
+def test_a_learnable_curvature_gets_a_gradient() -> None:
+    geometry = Lorentz(-0.7, learnable=True).double()
+    (gradient,) = torch.autograd.grad(
+        re_loss(chains(), chains(seed=1), normal(DIM, seed=2) / 9, geometry=geometry).total, [geometry.log_magnitude]
+    )
+    ends = [
+        float(re_loss(chains(), chains(seed=1), normal(DIM, seed=2) / 9, geometry=Lorentz(-0.7 * math.exp(h))).total)
+        for h in (1e-5, -1e-5)
+    ]
+    assert float(gradient) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)
+
+
+@pytest.mark.parametrize("term", ["prior", "mean", "hard"])
+def test_a_term_of_weight_zero_is_not_computed(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = (chains(), chains(seed=1), normal(DIM, seed=2), (chains(seed=3), chains(seed=4)))
+    whole = re_loss(*batch)
+    names = ("prior", "mean", "hard")
+    weights = tuple(0 if name == term else weight for name, weight in zip(names, (10, 1, 1), strict=True))
+
+    def refuse(*_: Tensor) -> Tensor:
+        raise AssertionError(f"{term} was computed")
+
+    if term == "prior":
+        monkeypatch.setattr("hiergeo.losses.re.prior_loss", refuse)
+    loss = re_loss(*batch, weights=weights, mine=refuse if term == "hard" else batch_hard)
+    assert float(getattr(loss, term)) == 0
+    for name, weight in zip(names, weights, strict=True):
+        assert weight == 0 or torch.equal(getattr(loss, name), getattr(whole, name))
+    torch.testing.assert_close(
+        loss.total,
+        whole.total - {"prior": 10, "mean": 1, "hard": 1}[term] * getattr(whole, term),
+        rtol=1e-12,
+        atol=1e-12,
+    )
+
+
+def test_the_prior_alone_takes_no_angle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Space, "exterior_angle", None)
+    frozen = (chains(seed=3), chains(seed=4))
+    loss = re_loss(chains(), chains(seed=1), normal(DIM), frozen, weights=(1, 0, 0))
+    assert torch.equal(loss.total, loss.prior)
+
+
+@given(st.integers(0, 2**31), st.permutations(range(4)))
+@settings(max_examples=25)
+def test_the_order_of_items_and_the_orientation_do_not_matter(seed: int, order: list[int]) -> None:
+    positive, negative, root = chains(4, 3, seed), chains(4, 3, seed + 1), normal(DIM, seed=seed + 2) / 9
+    turn = rotation(seed)
+    for geometry in EVERY:
+        loss = re_loss(positive, negative, root, geometry=geometry)
+        permuted = re_loss(positive[order], negative[order], root, geometry=geometry)
+        torch.testing.assert_close(tuple(permuted), tuple(loss))
+        if geometry is not PRODUCT:
+            rotated = [root + (e - root) @ turn for e in (positive, negative)]
+            torch.testing.assert_close(tuple(re_loss(*rotated, root, geometry=geometry)), tuple(loss))
+
+
+@pytest.mark.parametrize("geometry", SINGLE)
+def test_nested_chains_with_negatives_towards_the_root_reach_the_least_loss(geometry: Geometry) -> None:
+    root = normal(DIM, seed=5)
+    positive = nested(root=root)
+    negative = root + 0.2 * (positive - root)
+    loss = re_loss(positive, negative, root, geometry=geometry)
+    assert float(loss.mean) == pytest.approx(-math.pi, abs=1e-6)
+    assert float(loss.hard) == pytest.approx(-2 * math.pi, abs=1e-6)
+
+
+@pytest.mark.slow
+@given(embeddings(DIM, rows=12), st.integers(0, 2))
+@settings(max_examples=40)
+def test_values_and_gradients_are_finite_in_float32(points: Tensor, special: int) -> None:
+    """Coincident tiers, points at the root, tiny and opposite ones; the root among the points."""
+    positive, negative = points.reshape(2, 2, 3, DIM).clone()
+    if special == 1:
+        positive[0, 1] = positive[0, 0]
+    if special == 2:
+        negative[1, 0] = -positive[1, 0]
+    assume(not bool((positive == negative).all(-1).any()))
+    for geometry in EVERY:
+        inputs = [t.clone().requires_grad_() for t in (positive, negative, torch.zeros(DIM))]
+        loss = re_loss(*inputs, frozen=(negative, positive), geometry=geometry)
+        assert all(term.dtype == torch.float32 and bool(term.isfinite()) for term in loss)
+        for gradient in torch.autograd.grad(loss.total, inputs):
+            assert bool(gradient.isfinite().all())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_narrow_embeddings_are_computed_in_float32(dtype: torch.dtype) -> None:
+    batch = [t.to(dtype) for t in (chains(), chains(seed=1), normal(DIM, seed=2))]
+    loss = re_loss(*batch, frozen=(batch[1], batch[0]))
+    exact = re_loss(*(t.double() for t in batch), frozen=(batch[1].double(), batch[0].double()))
+    for value, expected in zip(loss, exact, strict=True):
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_root_may_be_a_parameter_of_a_training_loop() -> None:
+    torch.manual_seed(0)
+    head, root = torch.nn.Linear(DIM, DIM), torch.nn.Parameter(torch.zeros(DIM))
+    optimizer = torch.optim.Adam([*head.parameters(), root], lr=0.02)
+    positive, negative = chains(dtype=torch.float32), chains(seed=1, dtype=torch.float32)
+    history = []
+    for _ in range(40):
+        loss = re_loss(head(positive), head(negative), root, (positive, negative), weights=(1, 1, 1))
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        history.append(float(loss.total.detach()))
+    assert history[-1] < history[0] - 1
+    assert bool(root.abs().sum() > 0)
+
+
+def altered(chain: Tensor, item: int, tier: int, value: object) -> Tensor:
+    other = chain.clone()
+    other[item, tier] = value
+    return other
+
+
+def test_refusals() -> None:
+    positive, negative, root = chains(), chains(seed=1), normal(DIM)
+    refused = {
+        r"^positive has 1 tier\(s\) of shape \(3, 1, 6\): a chain \(\.\.\., T, D\) needs at least 2, from gen": (
+            positive[:, :1],
+            negative[:, :1],
+        ),
+        r"^the negative of item 2, tier 1 \(counted from 0\) is identical to its positive, and so are 0 more: ": (
+            positive,
+            altered(negative, 2, 1, positive[2, 1]),
+        ),
+        r"^the negative of item 0, tier 3 \(counted from 0\) is identical .* and so are 0 more: ": (
+            positive,
+            altered(negative, 0, 3, positive[0, 3]),
+        ),
+        r"^positive of shape \(3, 4, 6\) and negative of shape \(2, 4, 6\) must have the same shape\.$": (
+            positive,
+            negative[:2],
+        ),
+        r"^positive holds NaN or Inf, first in place \(1, 2\): leave such rows out\.$": (
+            altered(positive, 1, 2, math.nan),
+            negative,
+        ),
+        r"^negative holds NaN or Inf, first in place \(0, 0\): ": (positive, altered(negative, 0, 0, math.inf)),
+        r"^positive and negative must be batches of chains \(b, T, d\), not shape \(4, 6\)\.$": (
+            positive[0],
+            negative[0],
+        ),
+        r"^positive is empty \(shape \(0, 4, 6\)\): there is no loss of nothing\.$": (positive[:0], negative[:0]),
+        r"^positive must be a floating-point tensor": (positive.long(), negative.long()),
+        r"^positive must be a tensor \(\.\.\., D\), not list: ": (positive.tolist(), negative),
+    }
+    for message, (p, n) in refused.items():
+        with pytest.raises(InputError, match=message):
+            re_loss(p, n, root)
+    with pytest.raises(InputError, match=r"^embeddings have dimension 6 and the root has 5: they must be equal\.$"):
+        re_loss(positive, negative, root[:5])
+    with pytest.raises(InputError, match=r"^root holds NaN or Inf"):
+        re_loss(positive, negative, root * math.nan)
+    for frozen, message in (
+        ((positive, negative[:2]), r"frozen\[1\] of shape \(2, 4, 6\) must have the same shape"),
+        ((positive, negative * math.nan), r"^frozen\[1\] holds NaN or Inf, first in place \(0, 0\)"),
+        ((positive,), r"^frozen must be the pair \(positive, negative\) of the frozen model, not 1 items\.$"),
+    ):
+        with pytest.raises(InputError, match=message):
+            re_loss(positive, negative, root, frozen)
+    for weights in ((1, 1), (1, -1, 1), (math.nan, 1, 1), (1, math.inf, 1)):
+        with pytest.raises(InputError, match=r"^weights must be 3 numbers >= 0, \(prior, mean, hard\), not \("):
+            re_loss(positive, negative, root, weights=weights)
+
+
+def test_euclidean_space_is_the_default() -> None:
+    batch = (chains(), chains(seed=1), normal(DIM, seed=2))
+    assert torch.equal(re_loss(*batch).total, re_loss(*batch, geometry=Euclidean()).total)
+    space = Space(Euclidean(), batch[2])
+    assert float(re_loss(*batch).mean) == pytest.approx(
+        float(space.exterior_angle(batch[0][:, :-1], batch[0][:, 1:]).mean())
+        - float(space.exterior_angle(batch[0][:, :-1], batch[1][:, :-1]).mean())
+    )

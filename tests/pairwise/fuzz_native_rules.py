@@ -1,0 +1,166 @@
+"""The rules of `fuzz_rules` for the operators of `torch.ops.hiergeo_native`."""
+
+import math
+from collections.abc import Iterable
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from hiergeo.pairwise.quantity import QUANTITIES
+from tests.pairwise.fuzz_rules import (
+    CODES,
+    DISTANCES,
+    FLOATS,
+    MARGIN,
+    MOST,
+    ORDERED,
+    POINTS,
+    Operands,
+    Rule,
+    Shape,
+    Shapes,
+    apart,
+    combined,
+    factors,
+    is_huge,
+    one_a_factor,
+    plain,
+    totals,
+    within,
+)
+
+
+def _rows(u: Tensor, dims: int) -> bool:
+    return plain(u, FLOATS) and u.ndim == dims and (u.shape[-1] < 2 or u.stride(-1) == 1)
+
+
+def _one_width(directions: Iterable[Tensor]) -> bool:
+    """Whether all directions are float64, or none is."""
+    return len({u.dtype == torch.float64 for u in directions}) == 1
+
+
+def _native_points(o: Operands) -> Shape | None:
+    """The shape (B, N, M) of the pairs of one space, or of one factor."""
+    ux, rx, uy, ry = (o[name] for name in POINTS[:4])
+    if not (_rows(ux, 3) and _rows(uy, 3) and _one_width((ux, uy)) and ux.shape[::2] == uy.shape[::2]):
+        return None
+    doubles = all(plain(r, (torch.float64,), tuple(u.shape[:2])) for u, r in ((ux, rx), (uy, ry)))
+    return (*rx.shape, ry.shape[1]) if doubles and math.isfinite(o["curvature"]) else None
+
+
+def _native_conic(o: Operands, quantity: int = 3) -> Shape | None:
+    shape = _native_points(o)
+    if shape is None or quantity not in CODES or not 0 <= o["product"] <= 2:
+        return None
+    aperture = o["aperture"]
+    missing = QUANTITIES[CODES[quantity]].cone is not None
+    fits = not missing if aperture is None else plain(aperture, (torch.float64,), shape[:2])
+    return shape if fits else None
+
+
+def _native_product(o: Operands, quantities: Iterable[str], swap: bool = False) -> Shape | None:
+    """The shape (B, N, M) of the pairs of a product of spaces, for one of the quantities."""
+    parts, quantity = factors(o), CODES.get(o["quantity"])
+    if parts is None or quantity not in quantities or not one_a_factor(o, quantity, len(parts)):
+        return None
+    shape = combined([_native_points(part) for part in parts])
+    if shape is None or not _one_width([*o["ux"], *o["uy"]]) or not 0 <= o["product"] <= 2:
+        return None
+    apexes = tuple(o["ry" if swap else "rx"][0].shape)
+    return shape if all(plain(psi, (torch.float64,), apexes) for psi in o["aperture"]) else None
+
+
+def _store(o: Operands) -> Shapes | None:
+    shape = _native_product(o, QUANTITIES)
+    return [shape] if shape is not None and plain(o["out"], FLOATS, shape) and apart(o["out"]) else None
+
+
+def _backward(o: Operands) -> Shapes | None:
+    shape = _native_conic(o, o["quantity"])
+    compute = torch.float64 if o["ux"].dtype == torch.float64 else torch.float32
+    if shape is None or not plain(o["upstream"], (compute,), shape):
+        return None
+    return [*(tuple(o[name].shape) for name in POINTS[:4]), shape[:2], shape[:1]]
+
+
+def _native_reduced(results: int) -> Rule:
+    def rule(o: Operands) -> Shapes | None:
+        shape = _native_conic(o)
+        return None if shape is None else [shape[:2]] * results
+
+    return rule
+
+
+def _energy_total(o: Operands) -> Shapes | None:
+    shapes = totals(o, _native_conic(o))
+    if shapes is None or not o["gradients"]:
+        return shapes
+    *found, by_curvature, by_aperture = shapes
+    return [*found, by_aperture, by_curvature]
+
+
+def _members(o: Operands) -> Shapes | None:
+    shape = _native_conic(o)
+    return [(shape[1] + 1,), None] if shape is not None and shape[0] == 1 else None
+
+
+def _count(o: Operands) -> Shapes | None:
+    reach = o["reach"]
+    shape = _native_product(o, (MARGIN,) if reach is None else DISTANCES)
+    if shape is None:
+        return None
+    return [shape[:2]] if reach is None or plain(reach, (torch.float64,), shape[:2]) else None
+
+
+def _smallest(o: Operands) -> Shapes | None:
+    shape = _native_product(o, ORDERED, o["swap"])
+    return [(*shape[:2], o["k"])] * 2 if shape is not None and 1 <= o["k"] <= MOST else None
+
+
+def _rank(o: Operands) -> Shapes | None:
+    shape, target = _native_product(o, ORDERED, o["swap"]), o["target"]
+    if shape is None or not plain(target, (torch.int64,), shape[:2]):
+        return None
+    return [shape[:2]] if is_huge(target) or within(target, shape[2]) else None
+
+
+def _prefixes(o: Operands, candidates: int) -> bool:
+    """Whether `order` names candidates, and `ends` ascends within its length."""
+    order, ends = o["order"], o["ends"]
+    if any(not plain(steps, (torch.int64,)) or steps.ndim != 1 for steps in (order, ends)):
+        return False
+    if is_huge(order) or is_huge(ends):
+        return True
+    return within(order, candidates) and all(a <= b for a, b in pairwise([0, *ends.tolist(), len(order)]))
+
+
+def _nearest_ladder(o: Operands) -> Shapes | None:
+    shape = _native_product(o, DISTANCES)
+    if shape is None or shape[0] != 1 or not _prefixes(o, shape[2]):
+        return None
+    return [(shape[1], len(o["ends"]))] * 2
+
+
+def _native_ladder(o: Operands) -> Shapes | None:
+    q, c, norms = o["queries"], o["candidates"], o["norms"]
+    if not (_rows(q, 2) and _rows(c, 2) and _one_width((q, c)) and q.shape[1] == c.shape[1]):
+        return None
+    if (norms is not None and not plain(norms, (torch.float64,), (len(c),))) or not 0 <= o["product"] <= 2:
+        return None
+    return [(len(q), len(o["ends"]))] * 2 if _prefixes(o, len(c)) else None
+
+
+NATIVE_SHAPES: dict[str, Rule] = {
+    "store": _store,
+    "backward": _backward,
+    "count": _count,
+    "members": _members,
+    "smallest": _smallest,
+    "rank": _rank,
+    "nearest_ladder": _nearest_ladder,
+    "energy_sum": _native_reduced(1),
+    "energy_total": _energy_total,
+    "energy_min": _native_reduced(2),
+    "ladder": _native_ladder,
+}

@@ -1,0 +1,153 @@
+"""Random calls of every operator, right and wrong: a program, so that a crash ends it and not the tests.
+
+An operator must return results of the shapes that its operands promise, which agree with the reference, or raise an
+error that names an operand. `fuzz_rules` says independently of the operators which operands are right. Every call is
+described in a file before it is made, in case nothing comes back.
+
+    python -m tests.pairwise.fuzz_operators SEED CALLS LOG
+"""
+
+import math
+import os
+import resource
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hiergeo._core.errors import HiergeoError
+from hiergeo._core.polar import Polar
+from hiergeo.pairwise import kernel_info
+from hiergeo.pairwise.interface import Factor
+from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.resolver import REFERENCE
+from tests.pairwise.fuzz_calls import Call, Fuzzer
+from tests.pairwise.fuzz_native_rules import NATIVE_SHAPES
+from tests.pairwise.fuzz_rules import CODES, SHAPES
+
+MEMORY = ("allocate memory", "bad_alloc", "API call failed", "overflow", "too large", "invalid argument", "numel")
+"""What an error may speak of instead of an operand where sizes are huge."""
+
+
+def outcome(call: Call) -> tuple[list[Tensor] | None, Exception | None]:
+    """The results of a call, and the error that it raised instead."""
+    try:
+        results = call.operator(*call.operands.values())
+    except (HiergeoError, RuntimeError, MemoryError) as error:
+        return None, error
+    if results is None:
+        return [call.operands["out"]], None
+    return [results] if isinstance(results, Tensor) else list(results), None
+
+
+def examine(call: Call) -> str | None:
+    """What is wrong with how a call ended, or None."""
+    os.environ["HIERGEO_NATIVE"] = "1"
+    results, error = outcome(call)
+    if call.traced:
+        return "accepted, though operands are on two devices" if error is None and call.scattered else None
+    right = (NATIVE_SHAPES if call.native else SHAPES)[call.name](call.operands)
+    if error is not None:
+        if right is not None and not call.huge:
+            return f"refused, though every operand is right: {error!r}"
+        return None if names_an_operand(error, call) else f"the error names no operand: {error!r}"
+    if right is None:
+        return "accepted, though an operand is wrong"
+    shapes = [tuple(result.shape) for result in results or []]
+    if any(shape != promised for shape, promised in zip(shapes, right, strict=True) if promised is not None):
+        return f"results of the shapes {shapes}, not {right}"
+    if call.huge or not call.comparable:
+        return None
+    return disagreement(call, [result.clone() for result in results or []])
+
+
+def names_an_operand(error: Exception, call: Call) -> bool:
+    """Whether an error names an operand of a call, or torch knows no such kind of tensor here."""
+    if isinstance(error, NotImplementedError):
+        return True
+    wanted = (*call.operands, "x", "y", "results")
+    words = f" {error} ".replace(".", " ").replace(",", " ").replace(":", " ")
+    return any(f" {name} " in words for name in wanted) or (call.huge and any(word in words for word in MEMORY))
+
+
+def disagreement(call: Call, results: Sequence[Tensor]) -> str | None:
+    """How results differ from those of the reference; indices may differ where scores tie, and are not compared."""
+    if call.native:
+        expected = referred(call)
+    else:
+        os.environ["HIERGEO_NATIVE"] = "0"
+        expected, error = outcome(call)
+        if expected is None:
+            return f"the reference refuses it: {error!r}"
+    for result, wanted in zip(results, expected, strict=True):
+        if result.shape != wanted.shape and not call.name.endswith("members"):
+            return f"a result of the shape {tuple(result.shape)}, not {tuple(wanted.shape)}"
+        if result.is_floating_point() and (error := difference(result, wanted)):
+            return error
+    return None
+
+
+def difference(result: Tensor, wanted: Tensor) -> str | None:
+    tolerance = 2e-2 if torch.finfo(result.dtype).eps > 1e-5 else 2e-3
+    result, wanted = result.double(), wanted.double()
+    size = max(1.0, float(wanted.abs().nan_to_num(posinf=1.0).max())) if wanted.numel() else 1.0
+    if torch.allclose(result, wanted, rtol=tolerance, atol=tolerance * size, equal_nan=True):
+        return None
+    return f"differs from the reference by {float((result - wanted).abs().nan_to_num().max()):.3g}"
+
+
+def referred(call: Call) -> list[Tensor]:
+    """What the reference gives for the operands of a native operator."""
+    given = dict(call.operands)
+    given.pop("product")
+    if "quantity" in given:
+        given["quantity"] = QUANTITIES[CODES[given["quantity"]]]
+    if call.name == "store":
+        given["out"] = torch.empty_like(given["out"], memory_format=torch.contiguous_format)
+    if isinstance(given.get("ux"), list):
+        points, cones = [given.pop(name) for name in ("ux", "rx", "uy", "ry", "curvature")], given.pop("aperture")
+        parts = zip(*points, cones or [None] * len(points[0]), strict=True)
+        given["factors"] = [Factor(Polar(ux, rx), Polar(uy, ry), k, psi) for ux, rx, uy, ry, k, psi in parts]
+    elif "ux" in given:
+        given |= {"x": Polar(given.pop("ux"), given.pop("rx")), "y": Polar(given.pop("uy"), given.pop("ry"))}
+    found = getattr(REFERENCE, call.name)(**given)
+    if call.name == "store":
+        return [given["out"]]
+    if call.name == "backward":
+        return [found.ux, found.rx, found.uy, found.ry, found.aperture, found.curvature]
+    if call.name == "energy_total":
+        total, g = found
+        empty = total.new_empty(len(total), 0)
+        return [total, *([empty] * 6 if g is None else [g.ux, g.rx, g.uy, g.ry, g.aperture, g.curvature])]
+    if call.name == "energy_min":
+        return [found[0].nan_to_num(nan=math.inf), found[1]]
+    return [found] if isinstance(found, Tensor) else list(found)
+
+
+def main(seed: int, calls: int, log: Path) -> int:
+    """Makes the calls; the exit status is 0 where all of them ended well."""
+    torch.set_num_threads(1)
+    warnings.simplefilter("error")
+    if "libasan" not in os.environ.get("LD_PRELOAD", ""):
+        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    assert "native" in kernel_info()["kernels"], kernel_info()
+    fuzzer = Fuzzer(seed)
+    for number in range(calls):
+        call = fuzzer.call()
+        log.write_text(f"seed {seed}, call {number}: {call}\n")
+        signal.alarm(60)
+        wrong = examine(call)
+        signal.alarm(0)
+        if wrong is not None:
+            print(f"seed {seed}, call {number}: {call}\n{wrong}")
+            return 1
+    print(f"{calls} calls")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))

@@ -1,0 +1,115 @@
+"""Break the CUDA kernels in one place at a time and see that tests notice.
+
+``python -m tests.pairwise.simt.mutants [NAME ...]``
+
+Prints a line per mutant: which check found it, or why none can. The exit code is 1 if a mutant lives that changes
+results or is a race on a GPU, or if one that passes for equivalent is noticed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.pairwise.simt.build import FOLDER, KERNELS, variant
+from tests.pairwise.simt.mutations import IN_TILES, Mutant
+from tests.pairwise.simt.mutations_of_operations import IN_OPERATIONS
+
+MUTANTS = (*IN_TILES, *IN_OPERATIONS)
+
+TESTS = (
+    "tests/pairwise/test_native_cuda.py",
+    "tests/pairwise/test_native_cuda_search.py",
+    "tests/pairwise/test_cuda_emulated.py",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the tests say of a mutant: the first complaint, or nothing if all pass."""
+
+    mutant: Mutant
+    complaint: str
+
+    @property
+    def right(self) -> bool:
+        return bool(self.complaint) != bool(self.mutant.equivalent)
+
+    def __str__(self) -> str:
+        if self.complaint and self.mutant.equivalent:
+            return f"NOT EQUIVALENT  {self.mutant.name}: {self.complaint}"
+        if self.complaint:
+            return f"caught      {self.mutant.name}: {self.complaint}"
+        return (
+            f"equivalent  {self.mutant.name}: {self.mutant.equivalent}"
+            if self.right
+            else f"LIVES       {self.mutant.name}"
+        )
+
+
+def mutated(mutant: Mutant, folder: Path) -> Path:
+    """A copy of the kernels with the mutant in it.
+
+    Raises:
+        ValueError: the text that the mutant replaces is not there exactly once.
+    """
+    tree = shutil.copytree(KERNELS, folder / "csrc")
+    path = tree / "cuda" / mutant.file
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        raise ValueError(f"'{mutant.name}': {mutant.file} has its text {text.count(mutant.old)} times, not once")
+    path.write_text(text.replace(mutant.old, mutant.new))
+    return tree
+
+
+def verdict(mutant: Mutant) -> Verdict:
+    """Build the mutant and run the tests that concern it.
+
+    Raises:
+        BuildError: it does not compile.
+        ValueError: as `mutated`.
+    """
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
+        folder = Path(name)
+        kernels = variant(mutated(mutant, folder), mutant.units, folder / "_kernels.so")
+        words = ("-x", "-q", "--tb=short", "-p", "no:cacheprovider", "--hypothesis-profile=mutants", "-k", mutant.tests)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *TESTS, *words],
+            env={**os.environ, "HIERGEO_KERNELS": str(kernels), "HIERGEO_NATIVE": "1"},
+            capture_output=True,
+            text=True,
+        )
+    shutil.rmtree(FOLDER / "objects" / folder, ignore_errors=True)
+    if done.returncode == 0:
+        return Verdict(mutant, "")
+    if done.returncode != 1:
+        raise RuntimeError(f"'{mutant.name}': pytest ended with {done.returncode}\n{done.stdout}{done.stderr}")
+    return Verdict(mutant, complaint(done.stdout))
+
+
+def complaint(report: str) -> str:
+    """The machine's message, else the failed test."""
+    machine = re.search(r"CUDA: (?:block \d+(?:, thread \d+)?:? )?(.+?)(?:: \d+ bytes| \(|, a kernel|$)", report, re.M)
+    failed = re.search(r"^FAILED .*::(\S+)", report, re.M)
+    test = failed[1] if failed else "?"
+    return f"{machine[1]} [{test}]" if machine else f"wrong results [{test}]"
+
+
+def main(*names: str) -> int:
+    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    wrong = 0
+    for mutant in chosen:
+        found = verdict(mutant)
+        wrong += not found.right
+        print(found, flush=True)
+    print(f"{len(chosen)} mutants, {wrong} unexpected")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

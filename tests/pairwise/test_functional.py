@@ -1,0 +1,400 @@
+"""Transforms of `torch.func`, forward-mode AD and `torch.compile` over spaces and pair operations.
+
+Oracles are central differences in float64 and derivatives of 50 digits by mpmath.
+"""
+
+import math
+from collections.abc import Callable
+
+import mpmath
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from hiergeo import Euclidean, Lorentz, Polar, Space, Sphere, losses, pairwise
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.geometry import Geometry
+from hiergeo.pairwise import ops, rows
+from tests.losses.losses_common import DIM, EVERY, LOSSES, PRODUCT, SINGLE, Loss, chains, normal
+
+Measure = Callable[[Space, Tensor, Tensor], Tensor]
+ROOT = normal(DIM, seed=2) / 9
+X, Y, TANGENT = normal(4, DIM), normal(4, DIM, seed=1), normal(4, DIM, seed=3)
+
+
+def of_points(measure: Callable[..., Tensor], **options: float) -> Measure:
+    """A pair operation of one space as a function of embeddings."""
+
+    def of(space: Space, x: Tensor, y: Tensor) -> Tensor:
+        return measure(space.polar(x), space.polar(y), space.geometry.curvature, **options)
+
+    return of
+
+
+EVERYWHERE: dict[str, Measure] = {
+    "radius": lambda s, x, _: s.radius(x),
+    "exterior_angle": lambda s, x, y: s.exterior_angle(x, y),
+    "distance": lambda s, x, y: s.distance(x, y),
+    "margin": lambda s, x, y: s.margin(x, y),
+    "energy": lambda s, x, y: s.energy(x, y),
+    "pairwise_exterior_angle": lambda s, x, y: s.pairwise_exterior_angle(x, y),
+    "pairwise_distance": lambda s, x, y: s.pairwise_distance(x, y),
+    "pairwise_margin": lambda s, x, y: s.pairwise_margin(x, y),
+    "energy_sum": lambda s, x, y: s.energy_sum(x, y),
+    "energy_min": lambda s, x, y: s.energy_min(x, y)[0],
+}
+OF_ONE_SPACE: dict[str, Measure] = {
+    "half_aperture": lambda s, x, _: s.half_aperture(x),
+    "pairwise.energy": of_points(pairwise.energy),
+    "pairwise.energy_total": of_points(pairwise.energy_total),
+    "pairwise.hinge_total": of_points(pairwise.hinge_total, margin=0.7),
+}
+ROW_BY_ROW = ("radius", "exterior_angle", "distance", "margin", "energy", "half_aperture")
+CASES = [
+    *((geometry, name) for geometry in SINGLE for name in {**EVERYWHERE, **OF_ONE_SPACE}),
+    *((PRODUCT, name) for name in EVERYWHERE),
+]
+every_case = pytest.mark.parametrize(("geometry", "name"), CASES, ids=lambda part: getattr(part, "spec", part))
+
+
+def measured(geometry: Geometry, name: str) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """A measure as a function of x, and of y."""
+    space, measure = Space(geometry, ROOT), {**EVERYWHERE, **OF_ONE_SPACE}[name]
+    return lambda x: measure(space, x, Y), lambda y: measure(space, X, y)
+
+
+def central(f: Callable[[Tensor], Tensor], at: Tensor, along: Tensor, step: float = 1e-6) -> Tensor:
+    with torch.no_grad():
+        return (f(at + step * along) - f(at - step * along)) / (2 * step)
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+
+
+@every_case
+def test_derivatives_are_central_differences(geometry: Geometry, name: str) -> None:
+    for f, at in zip(measured(geometry, name), (X, Y), strict=True):
+        expected = central(f, at, TANGENT)
+        value, pushed = torch.func.jvp(f, (at,), (TANGENT,))
+        close(value, f(at))
+        close(pushed, expected)
+        with forward_ad.dual_level():
+            dual = f(forward_ad.make_dual(at, TANGENT))
+            tangent = forward_ad.unpack_dual(dual).tangent
+            close(torch.zeros_like(expected) if tangent is None else tangent, expected)
+        weight = normal(*expected.shape, seed=5)
+        _, pull = torch.func.vjp(f, at)
+        close((pull(weight)[0] * TANGENT).sum(), (weight * expected).sum())
+        (gradient,) = torch.autograd.functional.vjp(f, at, weight)[1:]
+        close(torch.func.grad(lambda x, f=f, w=weight: (f(x) * w).sum())(at), gradient)
+
+
+@every_case
+def test_jacobians_and_vmap(geometry: Geometry, name: str) -> None:
+    f, _ = measured(geometry, name)
+    backward, forward = torch.func.jacrev(f)(X), torch.func.jacfwd(f)(X)
+    close(forward, backward)
+    close((backward * TANGENT).sum((-1, -2)), central(f, X, TANGENT))
+    batch = torch.stack((X, X + 0.1 * TANGENT))
+    close(torch.vmap(f)(batch), torch.stack([f(x) for x in batch]))
+    each = torch.vmap(torch.func.grad(lambda x: f(x).sum()))(batch)
+    whole = torch.func.grad(lambda x: torch.vmap(f)(x).sum())(batch)
+    for found in (each, whole):
+        close(found, torch.stack([torch.func.grad(lambda x: f(x).sum())(x) for x in batch]))
+    moved = torch.func.jvp(torch.vmap(f), (batch,), (torch.stack((TANGENT, TANGENT)),))[1]
+    close(moved, torch.stack([central(f, x, TANGENT) for x in batch]))
+
+
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_gradients_of_a_product_pass_through_vmap(name: str) -> None:
+    """By plain autograd, outside of `vmap`: a mapped tensor does not say that it requires a gradient."""
+    f, _ = measured(PRODUCT, name)
+    batch = torch.stack((X, X + 0.1 * TANGENT)).requires_grad_()
+    (mapped,) = torch.autograd.grad(torch.vmap(f)(batch).sum(), batch)
+    (each,) = torch.autograd.grad(torch.stack([f(x) for x in batch]).sum(), batch)
+    close(mapped, each)
+
+
+@pytest.mark.slow
+@every_case
+def test_compiles_without_breaks(geometry: Geometry, name: str) -> None:
+    f, _ = measured(geometry, name)
+    torch.compiler.reset()
+    graph = torch.compile(f, fullgraph=True, backend="aot_eager")
+    results = []
+    for run in (f, graph):
+        x = X.clone().requires_grad_()
+        value = run(x)
+        results.append((value, *torch.autograd.grad(value.sum(), x)))
+    for one, other in zip(*results, strict=True):
+        close(one, other)
+
+
+@pytest.mark.slow
+def test_transforms_compile_without_breaks() -> None:
+    space = Space(Lorentz(-0.7), ROOT)
+    for transformed in (
+        torch.func.grad(lambda x: space.distance(x, Y).sum()),
+        torch.func.grad(lambda x: space.pairwise_margin(x, Y).sum()),
+        torch.vmap(torch.func.grad(lambda x: space.exterior_angle(x, Y[0]))),
+        lambda x: torch.func.jvp(lambda x: space.margin(x, Y), (x,), (TANGENT,))[1],
+    ):
+        torch.compiler.reset()
+        close(torch.compile(transformed, fullgraph=True, backend="aot_eager")(X), transformed(X))
+
+
+@pytest.mark.parametrize("geometry", [Lorentz(-0.7, learnable=True), Sphere(0.05, learnable=True)])
+@pytest.mark.parametrize("name", {**EVERYWHERE, **OF_ONE_SPACE})
+def test_derivatives_by_the_curvature_and_the_root(name: str, geometry: Geometry) -> None:
+    measure = {**EVERYWHERE, **OF_ONE_SPACE}[name]
+    space = Space(geometry.double(), ROOT)
+
+    def at(root: Tensor, log_magnitude: Tensor) -> Tensor:
+        state = {"root": root, "geometry.log_magnitude": log_magnitude}
+        return torch.func.functional_call(Wrapped(space, measure), {f"space.{k}": v for k, v in state.items()}, (X, Y))
+
+    here = ROOT, space.geometry.log_magnitude.detach()
+    along = normal(DIM, seed=4), torch.tensor(0.8, dtype=torch.float64)
+    step = 1e-6
+    expected = (
+        at(*(h + step * a for h, a in zip(here, along, strict=True)))
+        - at(*(h - step * a for h, a in zip(here, along, strict=True)))
+    ) / (2 * step)
+    close(torch.func.jvp(at, here, along)[1], expected)
+    weight = normal(*expected.shape, seed=5)
+    found = torch.func.grad(lambda *here: (at(*here) * weight).sum(), argnums=(0, 1))(*here)
+    close(sum((f * a).sum() for f, a in zip(found, along, strict=True)), (weight * expected).sum())
+    by_root = torch.func.jacfwd(at, argnums=0)(*here)
+    close(by_root, torch.func.jacrev(at, argnums=0)(*here))
+
+
+class Wrapped(torch.nn.Module):
+    """A measure of two sets of embeddings, for `functional_call`."""
+
+    def __init__(self, space: Space, measure: Measure) -> None:
+        super().__init__()
+        self.space, self.measure = space, measure
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.measure(self.space, x, y)
+
+
+@pytest.mark.parametrize("curvature", [-1.3, 0.0, 0.4])
+@pytest.mark.parametrize("law", ["exterior_angle", "distance"])
+def test_the_tangent_of_a_triangle_in_fifty_digits(law: str, curvature: float) -> None:
+    """x on an axis at the radius a, y at the radius b and the angle t, all three moving."""
+    at, along = (0.7, 1.1, 0.9), (0.3, -0.2, 0.5)
+
+    sign = (curvature > 0) - (curvature < 0)
+
+    def exact(a: mpmath.mpf, b: mpmath.mpf, t: mpmath.mpf) -> mpmath.mpf:
+        s = mpmath.sqrt(abs(mpmath.mpf(curvature))) or 1
+        sine = {-1: mpmath.sinh, 0: lambda v: v, 1: mpmath.sin}[sign]
+        cs = {-1: lambda r: mpmath.cosh(s * r), 0: lambda r: 1, 1: lambda r: mpmath.cos(s * r)}[sign]
+        inverse = {-1: mpmath.asinh, 0: lambda v: v, 1: mpmath.asin}[sign]
+
+        def sn(r: mpmath.mpf) -> mpmath.mpf:
+            return sine(s * r) / s
+
+        across, ahead = sn(b) * mpmath.sin(t), cs(a) * sn(b) * mpmath.cos(t) - sn(a) * cs(b)
+        if law == "exterior_angle":
+            return mpmath.atan2(across, ahead)
+        half = mpmath.sqrt(sn((a - b) / 2) ** 2 + sn(a) * sn(b) * mpmath.sin(t / 2) ** 2)
+        return 2 * inverse(s * half) / s
+
+    with mpmath.workdps(50):
+        slope = mpmath.diff(lambda h: exact(*(p + h * d for p, d in zip(at, along, strict=True))), 0)
+
+    def moved(a: Tensor, b: Tensor, t: Tensor) -> list[Tensor]:
+        x = Polar(torch.stack((torch.ones_like(t), 0 * t))[None], a[None])
+        y = Polar(torch.stack((torch.cos(t), torch.sin(t)))[None], b[None])
+        return [getattr(module, law)(x, y, curvature).squeeze() for module in (rows, pairwise)]
+
+    here, there = ([torch.tensor(v, dtype=torch.float64) for v in values] for values in (at, along))
+    for tangent in torch.func.jvp(moved, tuple(here), tuple(there))[1]:
+        assert float(tangent) == pytest.approx(float(slope), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted({*EVERYWHERE, *OF_ONE_SPACE} - {"radius", "half_aperture"}))
+def test_second_derivatives_are_refused_by_every_transform(name: str) -> None:
+    """Radii and apertures are made of torch's own operators, which have second derivatives."""
+    f, _ = measured(Lorentz(-0.7), name)
+
+    def total(x: Tensor) -> Tensor:
+        return f(x).square().sum()
+
+    gradient = torch.func.grad(total)
+    for transformed in (
+        torch.func.grad(lambda x: gradient(x).sum()),
+        torch.func.hessian(total),
+        torch.func.jacfwd(torch.func.jacfwd(total)),
+        lambda x: torch.func.jvp(gradient, (x,), (TANGENT,)),
+        torch.vmap(torch.func.hessian(lambda x: total(x.expand(4, -1)))),
+    ):
+        with pytest.raises(UnavailableError, match=r"^second derivatives"):
+            transformed(X)
+
+
+STEPS = torch.linspace(0.5, 1, 4)
+"""Radii of four candidates."""
+
+
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        ("pair_smallest", lambda x, y: pairwise.topk(x, y, -0.7, 2)[0]),
+        ("pair_smallest", lambda x, y: pairwise.cone_topk(x, y, -0.7, 2)[0]),
+        ("pair_ladder", lambda x, y: pairwise.nearest_ladder(x, y, -0.7, STEPS, STEPS[:1], return_scores=True)[1]),
+        ("ladder", lambda x, y: pairwise.ladder(x[0], y[0], STEPS, STEPS[:1], return_scores=True)[1]),
+    ],
+)
+def test_searches_refuse_tangents(name: str, search: Callable[[Polar, Polar], Tensor]) -> None:
+    def of(x: Tensor) -> Tensor:
+        return search(Polar(x, torch.ones(4).double()), Polar(Y, torch.ones(4).double()))
+
+    with pytest.raises(UnavailableError, match=rf"^hiergeo::{name} has no derivative"):
+        torch.func.jvp(of, (X,), (TANGENT,))
+    assert bool(torch.func.jvp(lambda x: of(x.detach()) + x.sum(), (X,), (TANGENT,))[1].isfinite().all())
+
+
+def test_results_in_out_refuse_tangents() -> None:
+    out, radius = torch.empty(4, 4, dtype=torch.float64), torch.ones(4, dtype=torch.float64)
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(X, TANGENT)
+        with pytest.raises(UnavailableError, match="has no derivative"):
+            ops.pair_store_out(x, radius, Y, radius, torch.tensor(-0.7), None, "distance", out)
+
+
+def test_points_beyond_the_antipode_are_refused_where_python_cannot_look() -> None:
+    space = Space(Sphere(1.0))
+    far = torch.tensor([[9.0, 0.0], [1.0, 0.0]])
+    for run in (
+        torch.compile(lambda x: space.distance(x, x.flip(0)), fullgraph=True, backend="aot_eager"),
+        torch.vmap(lambda x: space.distance(x, x.flip(0))),
+        torch.func.grad(lambda x: space.margin(x, x.flip(0)).sum()),
+    ):
+        with pytest.raises(InputError, match="beyond the antipode"):
+            run(far)
+
+
+def re_loss(space: Space, x: Tensor, y: Tensor) -> Tensor:
+    positive, negative = (torch.stack((part[:2], part[2:]), 1) for part in (x, y))
+    frozen = torch.stack((Y[:2], X[2:]), 1), torch.stack((X[:2], Y[2:]), 1)
+    return losses.re_loss(positive, negative, space.root, frozen, geometry=space.geometry).total
+
+
+def adaptive_with_weights_at_x(space: Space, x: Tensor, y: Tensor) -> Tensor:
+    """The loss whose derivative the adaptive one has: its weights are numbers without gradient."""
+    apart = Space(space.geometry, ROOT).distance(X, y)
+    near = (0.2 - space.radius(x)).clamp_min(0)
+    return (apart / (apart + 0.1) * space.exterior_angle(x, y) + near).mean()
+
+
+FUNCTIONS: dict[str, Loss] = {
+    **LOSSES,
+    "rows without a reduction": lambda s, x, y: losses.entailment_loss(s, x, y, reduction="none").square().sum(),
+    "parents without a reduction": lambda s, x, y: (
+        losses.max_margin_loss(s, x, y, 0.7, reduction="none").square().sum()
+    ),
+    "prior": lambda _, x, y: losses.prior_loss(x, y),
+    "re": re_loss,
+}
+every_loss = pytest.mark.parametrize("loss", FUNCTIONS.values(), ids=FUNCTIONS)
+
+
+@every_loss
+@pytest.mark.parametrize("geometry", EVERY, ids=lambda geometry: geometry.spec)
+def test_derivatives_of_losses(loss: Loss, geometry: Geometry) -> None:
+    """By x and by the root, at points of no kink: forward, backward, mapped."""
+
+    def of(x: Tensor, root: Tensor) -> Tensor:
+        return loss(Space(geometry, root), x, Y)
+
+    def differenced(x: Tensor, root: Tensor) -> Tensor:
+        same = adaptive_with_weights_at_x if loss is losses.adaptive_entailment_loss else loss
+        return same(Space(geometry, root), x, Y)
+
+    at, along = (X, ROOT), (TANGENT, normal(DIM, seed=4))
+    step = 1e-6
+    with torch.no_grad():
+        ahead, behind = ([p + s * d for p, d in zip(at, along, strict=True)] for s in (step, -step))
+        expected = (differenced(*ahead) - differenced(*behind)) / (2 * step)
+    close(torch.func.jvp(of, at, along)[1], expected)
+    gradients = torch.func.grad(of, argnums=(0, 1))(*at)
+    close(sum((g * d).sum() for g, d in zip(gradients, along, strict=True)), expected)
+    close(torch.func.jacrev(of, argnums=1)(*at), gradients[1])
+    batch = torch.stack((X, X + 0.1 * TANGENT))
+    close(torch.vmap(of, in_dims=(0, None))(batch, ROOT), torch.stack([of(x, ROOT) for x in batch]))
+    mapped = torch.vmap(torch.func.grad(of), in_dims=(0, None))(batch, ROOT)
+    close(mapped, torch.stack([torch.func.grad(of)(x, ROOT) for x in batch]))
+
+
+@pytest.mark.slow
+@every_loss
+@pytest.mark.parametrize("geometry", [Lorentz(-0.7, learnable=True), PRODUCT], ids=lambda geometry: geometry.spec)
+def test_losses_compile_without_breaks(loss: Loss, geometry: Geometry) -> None:
+    space = Space(geometry, torch.nn.Parameter(ROOT.clone()))
+    torch.compiler.reset()
+    results = []
+    for run in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):
+        x = X.clone().requires_grad_()
+        learnt = [x, *space.parameters()]
+        value = run(space, x, Y)
+        results.append([value, *torch.autograd.grad(value, learnt, allow_unused=True)])
+    for one, other in zip(*results, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            close(one, other)
+
+
+def test_a_learnt_temperature_compiles_and_is_differentiated_forward() -> None:
+    space, (x,), (y,) = Space(Lorentz(-0.7)), chains(1, 5), chains(1, 5, seed=1)
+
+    def of(t: Tensor) -> Tensor:
+        return losses.contrastive_loss(space, x, y, t.exp())
+
+    t = torch.tensor(-0.4, dtype=torch.float64)
+    expected = central(of, t, torch.ones_like(t))
+    close(torch.func.jvp(of, (t,), (torch.ones_like(t),))[1], expected)
+    torch.compiler.reset()
+    close(torch.compile(torch.func.grad(of), fullgraph=True, backend="aot_eager")(t), expected)
+
+
+NO_NUMBER = (1, 3)
+
+
+@every_case
+def test_a_row_with_nan_spoils_its_own_gradients_only(geometry: Geometry, name: str) -> None:
+    space, measure = Space(geometry, torch.nn.Parameter(ROOT.clone())), {**EVERYWHERE, **OF_ONE_SPACE}[name]
+    kept = [i for i in range(len(X)) if i not in NO_NUMBER]
+    by_row = name in ROW_BY_ROW
+    results = []
+    for odd in (True, False):
+        x, y = X.clone(), Y.clone()
+        if odd:
+            x[NO_NUMBER[0], 2], x[NO_NUMBER[1], 0] = math.nan, math.inf
+        else:
+            x, y = x[kept], y[kept] if by_row else y
+        x.requires_grad_(), y.requires_grad_()
+        value = measure(space, x, y)
+        found = torch.autograd.grad(value.sum(), (x, y, space.root), allow_unused=True)
+        results.append([torch.zeros(1) if part is None else part for part in found])
+    (by_x, by_y, by_root), (alone_x, alone_y, _) = results
+    assert bool(by_x[list(NO_NUMBER)].isnan().any(-1).all())
+    close(by_x[kept], alone_x)
+    if by_y.ndim == 2:
+        close(by_y[kept] if by_row else by_y, alone_y)
+        assert bool(by_y.isfinite().all())
+    assert bool(by_root.isfinite().all())
+
+
+def test_a_space_without_curvature_gives_the_tangent_of_the_plane() -> None:
+    """x = (1, 0) turns by -t towards y = x + (cos t, sin t) as y moves along (-sin t, cos t)."""
+    t = 0.8
+    along = torch.tensor([[-math.sin(t), math.cos(t)]], dtype=torch.float64)
+    x, y = (torch.tensor([p], dtype=torch.float64) for p in ([1.0, 0.0], [1 + math.cos(t), math.sin(t)]))
+    angle, moved = torch.func.jvp(lambda y: Space(Euclidean()).exterior_angle(x, y), (y,), (along,))
+    assert float(angle) == pytest.approx(t)
+    assert float(moved) == pytest.approx(1.0)

@@ -1,0 +1,297 @@
+"""Native kernels against the reference, function by function of a backend, at every SIMD level of this machine.
+
+Angles may differ by the accuracy bars, counts and members only where a margin is within a hair of 0, the best k
+only among scores that tie within it.
+"""
+
+import math
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hiergeo import Polar, pairwise
+from hiergeo.pairwise.interface import Factor, Gradients
+from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.testing.assertions import ANGLE_MOST, ANGLE_WORST, DISTANCE_WORST
+from tests.pairwise.native_problems import FLOATS, MISSING, OWN, SIZES, Problem, at, levels, problems
+
+pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
+
+TIE = 1e-5
+"""Margins this close to 0, and scores this close to each other, may fall either way."""
+
+EXACT = 1e-8
+"""How far float64 angles may differ; close to a common line the arctangent of two small legs enlarges roundings."""
+
+every_level = pytest.mark.parametrize("level", levels())
+
+
+@every_level
+def test_the_level_asked_for_runs(level: str) -> None:
+    with at(level):
+        assert pairwise.kernel_info()["SIMD"] == level.removesuffix(OWN)
+
+
+def assert_angles(native: Tensor, reference: Tensor) -> None:
+    """The accuracy bars between two results; a thousandth of few pairs is one."""
+    assert torch.equal(native.isnan(), reference.isnan())
+    error = (native.double() - reference.double()).abs().nan_to_num(nan=0.0)
+    worst = EXACT if native.dtype == torch.float64 else ANGLE_WORST
+    assert not bool((error > worst).any()), f"the largest difference is {float(error.max()):.2g} rad"
+    assert int((error > ANGLE_MOST).sum()) <= 1 + error.numel() // 1000
+
+
+@every_level
+@pytest.mark.parametrize("quantity", ["exterior_angle", "cone_margin", "energy"])
+def test_stored_angles(quantity: str, level: str) -> None:
+    @given(problems())
+    def agree(problem: Problem) -> None:
+        with at(level):
+            assert_angles(problem.stored(NATIVE, quantity), problem.stored(REFERENCE, quantity))
+
+    agree()
+
+
+@every_level
+@given(problem=problems())
+def test_stored_distances(level: str, problem: Problem) -> None:
+    with at(level):
+        native, reference = (problem.stored(backend, "distance").double() for backend in (NATIVE, REFERENCE))
+    assert torch.equal(native.isnan(), reference.isnan())
+    reach = problem.x.radius.double().unsqueeze(-1) + problem.y.radius.double().unsqueeze(-2)
+    error = ((native - reference).abs() - 2e-7 * reach).nan_to_num(nan=0.0)
+    assert not bool((error > DISTANCE_WORST * reference).any()), f"a difference of {float(error.max()):.2g}"
+
+
+@every_level
+@given(problem=problems(), dtype=st.sampled_from(FLOATS))
+@settings(max_examples=40)
+def test_stored_dtypes_and_strides(level: str, problem: Problem, dtype: torch.dtype) -> None:
+    """A result in another dtype is the same one rounded, and nothing beside it is written."""
+    b, n, m = *problem.x.radius.shape, problem.y.radius.shape[-1]
+    frame = torch.full((b, n + 2, m + 3), -1.0, dtype=dtype)
+    for name, quantity in QUANTITIES.items():
+        inner = frame[:, 1 : n + 1, 2 : m + 2]
+        with at(level):
+            NATIVE.store([problem.factor(name)], quantity, inner)
+            whole = problem.stored(NATIVE, name)
+        torch.testing.assert_close(inner, whole.to(dtype), rtol=0, atol=0, equal_nan=True)
+        inner.fill_(-1.0)
+        assert bool((frame == -1).all())
+
+
+def in_doubt(problem: Problem) -> Tensor:
+    """Pairs whose margin is too close to 0 to tell membership, (B, N, M)."""
+    return problem.stored(REFERENCE, "cone_margin").abs() <= TIE
+
+
+@every_level
+@given(problem=problems())
+def test_counts(level: str, problem: Problem) -> None:
+    operands = ([problem.factor("cone_margin")], QUANTITIES["cone_margin"], None)
+    with at(level):
+        native, reference = (backend.count(*operands) for backend in (NATIVE, REFERENCE))
+    assert native.dtype == torch.int64
+    assert native.shape == reference.shape
+    assert bool(((native - reference).abs() <= in_doubt(problem).sum(-1)).all())
+
+
+@every_level
+@given(problem=problems(batches=(1,)))
+def test_members(level: str, problem: Problem) -> None:
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
+    matrices = []
+    for backend in (NATIVE, REFERENCE):
+        with at(level):
+            crow, columns = backend.members(*operands)
+        assert crow.dtype == columns.dtype == torch.int64
+        row = torch.repeat_interleave(torch.arange(len(crow) - 1), crow.diff())
+        place = row * problem.y.radius.shape[-1] + columns
+        assert bool((place.diff() > 0).all()), "columns ascend within a row"
+        matrix = torch.zeros(in_doubt(problem)[0].shape, dtype=torch.bool)
+        matrices.append(matrix.index_put((row, columns), torch.tensor(True)))
+    native, reference = matrices
+    assert not bool((native ^ reference)[~in_doubt(problem)[0]].any())
+
+
+@every_level
+@given(problem=problems(), data=st.data(), by_margin=st.booleans(), swap=st.booleans())
+def test_smallest(level: str, problem: Problem, data: st.DataObject, by_margin: bool, swap: bool) -> None:
+    k = data.draw(st.integers(1, problem.y.radius.shape[-1] + 3))
+    quantity = "cone_margin" if by_margin else "exterior_angle"
+    operands = ([problem.factor(quantity, swap)], QUANTITIES[quantity], k, swap)
+    with at(level):
+        (values, indices), (expected, _) = (backend.smallest(*operands) for backend in (NATIVE, REFERENCE))
+    assert indices.dtype == torch.int64
+    assert values.dtype == expected.dtype
+    torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
+    assert torch.equal(indices < 0, expected.isnan())
+    assert bool((values.diff(dim=-1).nan_to_num(nan=0.0) >= 0).all())
+    scores = torch.nn.functional.pad(problem.scores(quantity, swap), (0, 1))
+    found = scores.gather(-1, indices.clamp_min(0)).masked_fill(indices < 0, math.nan)
+    torch.testing.assert_close(found, values, rtol=0, atol=TIE, equal_nan=True)
+    for row in indices.flatten(0, 1).tolist():
+        chosen = [index for index in row if index >= 0]
+        assert len(set(chosen)) == len(chosen)
+
+
+@every_level
+def test_exact_ties_go_to_the_lower_index(level: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    few = torch.randn(1, 5, 24, generator=generator), 0.5 + torch.rand(1, 5, generator=generator)
+    place = torch.randint(5, (700,), generator=generator)
+    x = Polar(torch.randn(1, 9, 24, generator=generator), 0.2 + torch.rand(1, 9, generator=generator))
+    y = Polar(few[0][:, place], few[1][:, place])
+    with at(level):
+        _, indices = NATIVE.smallest([Factor(x, y, -0.3)], QUANTITIES["exterior_angle"], 300, False)
+        _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros(1, 9))
+    for row in indices[0]:
+        groups = place[row]
+        for group in groups.unique():
+            chosen = row[groups == group]
+            assert chosen.tolist() == torch.nonzero(place == group)[: len(chosen), 0].tolist()
+    first = torch.tensor([int(torch.nonzero(place == group)[0]) for group in range(5)])
+    assert torch.equal(least[0], first[place[least[0]]])
+
+
+@every_level
+@given(problem=problems())
+def test_energy_sums(level: str, problem: Problem) -> None:
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
+    with at(level):
+        native, reference = (backend.energy_sum(*operands) for backend in (NATIVE, REFERENCE))
+    assert native.dtype == torch.float64
+    torch.testing.assert_close(native, reference, rtol=1e-5, atol=TIE, equal_nan=True)
+
+
+@every_level
+@given(problem=problems())
+def test_least_energies(level: str, problem: Problem) -> None:
+    assume(problem.y.radius.shape[-1] > 0)
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
+    with at(level):
+        (values, indices), (expected, places) = (backend.energy_min(*operands) for backend in (NATIVE, REFERENCE))
+    assert values.dtype == expected.dtype
+    torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
+    assert torch.equal(indices < 0, places < 0)
+    energy = problem.stored(REFERENCE, "energy").gather(-1, indices.clamp_min(0).unsqueeze(-1))[..., 0]
+    torch.testing.assert_close(energy.masked_fill(indices < 0, math.nan), values, rtol=0, atol=TIE, equal_nan=True)
+
+
+UPSTREAMS = ("dense", "one number a row", "one number", "transposed")
+
+
+def _upstream(kind: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    b, n, m = shape
+    generator = torch.Generator().manual_seed(0)
+    if kind == "one number a row":
+        return torch.rand(b, n, 1, generator=generator, dtype=dtype).expand(shape)
+    if kind == "one number":
+        return torch.ones((), dtype=dtype).expand(shape)
+    if kind == "transposed":
+        return torch.rand(b, m, n, generator=generator, dtype=dtype).mT
+    return torch.rand(shape, generator=generator, dtype=dtype)
+
+
+def assert_gradients(native: Gradients, reference: Gradients, problem: Problem) -> None:
+    """Within 1e-4 of the largest (1e-9 in float64); the one by K is a difference of numbers of the order of r^2."""
+    share = 1e-4 if problem.dtype == torch.float32 else 1e-9
+    radii = torch.cat((problem.x.radius.flatten(), problem.y.radius.flatten())).double()
+    floors = {"curvature": 0.1 * float(radii.square().max()) if len(radii) else 0.0}
+    for name, one, other in zip(native._fields, native, reference, strict=True):
+        largest = float(other.abs().max()) if other.numel() else 0.0
+        difference = (one - other).abs()
+        assert one.shape == other.shape
+        assert one.dtype == other.dtype
+        assert not bool((difference > share * max(largest, floors.get(name, 1e-3))).any()), f"{name}: {difference}"
+        assert bool(one.isfinite().all()), name
+
+
+@every_level
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_gradients(quantity: str, level: str) -> None:
+    @given(problems(hard=False), st.sampled_from(UPSTREAMS))
+    @settings(max_examples=60)
+    def agree(problem: Problem, kind: str) -> None:
+        assume(quantity != "energy" or not bool(in_doubt(problem).any()))
+        conic = QUANTITIES[quantity].cone is not None
+        upstream = _upstream(kind, in_doubt(problem).shape, problem.dtype)
+        operands = (problem.x, problem.y, problem.curvature, QUANTITIES[quantity], problem.aperture if conic else None)
+        with at(level):
+            native, reference = (backend.backward(upstream, *operands) for backend in (NATIVE, REFERENCE))
+        assert_gradients(native, reference, problem)
+
+    agree()
+
+
+@every_level
+@given(problem=problems(dtypes=(torch.float32, torch.float64)))
+@settings(max_examples=60)
+def test_gradients_at_hard_points_are_finite(level: str, problem: Problem) -> None:
+    odd = [bool(field.isnan().any()) for field in (*problem.x, *problem.y)]
+    assume(not any(odd))
+    upstream = _upstream("dense", in_doubt(problem).shape, problem.dtype)
+    for quantity in QUANTITIES.values():
+        cone = problem.aperture if quantity.cone else None
+        with at(level):
+            gradients = NATIVE.backward(upstream, problem.x, problem.y, problem.curvature, quantity, cone)
+        assert all(bool(part.isfinite().all()) for part in gradients)
+
+
+@st.composite
+def climbs(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Queries, candidates that repeat and may be NaN or zero, an order of some of them, ends that may repeat."""
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    q, m, t = draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES)), draw(st.sampled_from((0, 1, 2, 5, 50)))
+    dim, dtype = draw(st.sampled_from((1, 3, 16, 65))), draw(st.sampled_from(FLOATS))
+    queries, candidates = (torch.randn(size, dim, generator=generator) for size in (q, m))
+    repeats = torch.randint(0, max(1, m), (m // 3,), generator=generator)
+    candidates[torch.arange(m // 3)] = candidates[repeats]
+    candidates[torch.rand(m, generator=generator) < 0.05] = draw(st.sampled_from((0.0, math.nan)))
+    order = torch.randperm(m, generator=generator)[: draw(st.integers(0, m))]
+    ends = torch.randint(0, len(order) + 1, (t,), generator=generator).sort().values
+    order = order[: int(ends[-1]) if t else 0]
+    if draw(st.booleans()):
+        candidates = candidates.mT.contiguous().mT
+    return queries.to(dtype), candidates.to(dtype), order, ends
+
+
+@every_level
+@given(climb=climbs())
+def test_ladders(level: str, climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+    queries, candidates, order, ends = climb
+    with at(level):
+        (native, cosines), (reference, expected) = (
+            backend.ladder(queries, candidates, None, order, ends) for backend in (NATIVE, REFERENCE)
+        )
+    torch.testing.assert_close(cosines, expected, rtol=0, atol=1e-6, equal_nan=True)
+    assert native.dtype == torch.int64
+    assert torch.equal(native < 0, reference < 0)
+    q, c = (torch.nn.functional.normalize(t.double(), dim=-1) for t in (queries, candidates))
+    cosine = (q @ c.mT).nan_to_num(nan=-math.inf)
+    if native.numel() and len(candidates):
+        chosen, best = (cosine.gather(1, found.clamp_min(0)) for found in (native, reference))
+        assert bool(((best - chosen)[native >= 0] <= 1e-6).all())
+    admitted = torch.zeros(len(candidates), dtype=torch.int64).index_put((order,), torch.arange(1, len(order) + 1))
+    for column, end in enumerate(ends.tolist()):
+        found = native[:, column]
+        assert bool((admitted[found[found >= 0]] <= end).all())
+        assert bool((admitted[found[found >= 0]] > 0).all())
+
+
+@every_level
+def test_ladder_ties_go_to_the_lower_index(level: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    place = torch.randint(0, 20, (1003,), generator=generator)
+    candidates = torch.randn(20, 384, generator=generator)[place]
+    order, ends = torch.randperm(1003, generator=generator), torch.tensor([400, 1003])
+    with at(level):
+        found, _ = NATIVE.ladder(torch.randn(200, 384, generator=generator), candidates, None, order, ends)
+    for column, end in enumerate(ends.tolist()):
+        within = torch.zeros(1003, dtype=torch.bool).index_put((order[:end],), torch.tensor(True))
+        first = [int(torch.nonzero((place == group) & within)[0]) for group in range(20)]
+        assert torch.equal(torch.tensor(first)[place[found[:, column]]], found[:, column])

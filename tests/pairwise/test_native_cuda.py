@@ -1,0 +1,377 @@
+"""CUDA kernels against the reference on the same device, on a GPU or emulated (`python -m tests.pairwise.simt`)."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hiergeo import Polar, pairwise
+from hiergeo.pairwise.interface import Factor
+from hiergeo.pairwise.quantity import QUANTITIES
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.testing import oracle
+from hiergeo.testing.assertions import DISTANCE_WORST, assert_bars
+from hiergeo.testing.samples import bar_block
+from tests.pairwise.cuda_common import DEVICE, moved, needs_kernels, on_device, random_points, sized
+from tests.pairwise.native_problems import FLOATS, Problem, problems
+from tests.pairwise.test_native_agreement import TIE, UPSTREAMS, _upstream, assert_angles, assert_gradients, climbs
+
+pytestmark = needs_kernels
+
+ANGLE = QUANTITIES["exterior_angle"]
+NARROW = (torch.float32, torch.bfloat16, torch.float16)
+OPERATIONS = (
+    *("store", "count", "smallest", "energy_sum", "energy_total", "energy_min", "ladder", "backward"),
+    *("product", "count_within", "rank", "nearest_ladder"),
+)
+"""Those that never wait for the device."""
+
+
+# Hard points are of float32 and narrower: where two float64 rays coincide up to a rounding, angles of equal radii jump.
+cuda_problems = st.one_of(problems(dtypes=NARROW), problems(dtypes=FLOATS, hard=False)).map(moved)
+
+
+@pytest.mark.parametrize("quantity", ["exterior_angle", "cone_margin", "energy"])
+def test_stored_angles(quantity: str) -> None:
+    @given(cuda_problems)
+    def agree(problem: Problem) -> None:
+        assert_angles(problem.stored(NATIVE, quantity), problem.stored(REFERENCE, quantity))
+
+    agree()
+
+
+@given(cuda_problems)
+def test_stored_distances(problem: Problem) -> None:
+    native, reference = (problem.stored(backend, "distance").double() for backend in (NATIVE, REFERENCE))
+    assert torch.equal(native.isnan(), reference.isnan())
+    reach = problem.x.radius.double().unsqueeze(-1) + problem.y.radius.double().unsqueeze(-2)
+    error = ((native - reference).abs() - 2e-7 * reach).nan_to_num(nan=0.0)
+    assert not bool((error > DISTANCE_WORST * reference).any()), f"a difference of {float(error.max()):.2g}"
+
+
+@given(cuda_problems, st.sampled_from(FLOATS))
+@settings(max_examples=40)
+def test_stored_dtypes_and_strides(problem: Problem, dtype: torch.dtype) -> None:
+    """A result in another dtype is the same one rounded, and nothing beside it is written."""
+    b, n, m = *problem.x.radius.shape, problem.y.radius.shape[-1]
+    frame = torch.full((b, n + 2, m + 3), -1.0, dtype=dtype, device=DEVICE)
+    inner = frame[:, 1 : n + 1, 2 : m + 2]
+    for name, quantity in QUANTITIES.items():
+        NATIVE.store([problem.factor(name)], quantity, inner)
+        whole = problem.stored(NATIVE, name).to(dtype)
+        torch.testing.assert_close(inner, whole, rtol=0, atol=0, equal_nan=True)
+        inner.fill_(-1.0)
+        assert bool((frame == -1).all())
+
+
+CELLS = [(k, dim) for k in (-4.0, -1.0, -0.3, 0.0, 0.25, 0.7) for dim in (48, 512)]
+
+
+@pytest.mark.parametrize(("curvature", "dim"), CELLS)
+def test_accuracy_bars(curvature: float, dim: int) -> None:
+    x, y = bar_block(curvature, dim, 250, torch.Generator().manual_seed(dim))
+    there = [Polar(*(field.to(DEVICE) for field in side)) for side in (x, y)]
+    measures = (pairwise.exterior_angle, pairwise.cone_margin, pairwise.distance)
+    measured = [measure(*there, curvature).cpu() for measure in measures]
+    angle, distance = (
+        oracle.every_pair(measure, x, y, curvature) for measure in (oracle.exterior_angle, oracle.distance)
+    )
+    assert_bars(*measured, (angle, oracle.half_aperture(x.radius, curvature).unsqueeze(-1) - angle, distance))
+
+
+@pytest.mark.parametrize("scale", [1e-35, 1e-30, 1e30, 1e37])
+def test_extreme_norms(scale: float) -> None:
+    """Rows whose squares are beyond the range of float32 count as any other ray."""
+    x, y = random_points(33, 20, 0), random_points(140, 20, 1)
+    plain = Problem(x, y, -0.7)
+    direction = torch.where(torch.arange(33, device=DEVICE)[:, None] % 3 == 0, x.direction * scale, x.direction)
+    scaled = Problem(Polar(direction, x.radius), y, -0.7)
+    assert_angles(scaled.stored(NATIVE, "exterior_angle"), plain.stored(NATIVE, "exterior_angle"))
+
+
+@given(cuda_problems)
+def test_counts(problem: Problem) -> None:
+    operands = ([problem.factor("cone_margin")], QUANTITIES["cone_margin"], None)
+    native, reference = (backend.count(*operands) for backend in (NATIVE, REFERENCE))
+    doubt = problem.stored(REFERENCE, "cone_margin").abs() <= TIE
+    assert bool(((native - reference).abs() <= doubt.sum(-1)).all())
+
+
+@given(st.one_of(problems(dtypes=NARROW, batches=(1,)), problems(hard=False, batches=(1,))).map(moved))
+def test_members(problem: Problem) -> None:
+    crow, columns = NATIVE.members(problem.x, problem.y, problem.curvature, problem.aperture)
+    row = torch.repeat_interleave(torch.arange(len(crow) - 1, device=DEVICE), crow.diff())
+    margin = problem.stored(REFERENCE, "cone_margin")[0]
+    assert bool(((row * margin.shape[1] + columns).diff() > 0).all()), "columns ascend within a row"
+    found = torch.zeros(margin.shape, dtype=torch.bool, device=DEVICE)
+    found[row, columns] = True
+    assert not bool((found ^ (margin >= 0))[~(margin.abs() <= TIE)].any())
+
+
+@given(cuda_problems, st.data(), st.booleans(), st.booleans())
+def test_smallest(problem: Problem, data: st.DataObject, by_margin: bool, swap: bool) -> None:
+    quantity, k = "cone_margin" if by_margin else "exterior_angle", data.draw(st.integers(1, 140))
+    operands = ([problem.factor(quantity, swap)], QUANTITIES[quantity], k, swap)
+    (values, indices), (expected, _) = (backend.smallest(*operands) for backend in (NATIVE, REFERENCE))
+    torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
+    assert torch.equal(indices < 0, expected.isnan())
+    scores = torch.nn.functional.pad(problem.scores(quantity, swap), (0, 1))
+    found = scores.gather(-1, indices.clamp_min(0)).masked_fill(indices < 0, math.nan)
+    torch.testing.assert_close(found.to(values.dtype), values, rtol=0, atol=TIE, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_ties_go_to_the_lower_index(dtype: torch.dtype) -> None:
+    x, few = random_points(9, 24, 0, dtype), random_points(5, 24, 1, dtype)
+    place = torch.randint(5, (sized(20_000, 2000),), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    y = Polar(few.direction[:, place], few.radius[:, place])
+    order = torch.randperm(len(place), generator=torch.Generator().manual_seed(1)).to(DEVICE)
+    first = torch.stack([torch.nonzero(place == group)[0, 0] for group in range(5)])
+    _, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, sized(1024, 300), False)
+    _, least = NATIVE.energy_min(x, y, -0.3, torch.zeros_like(x.radius))
+    ends = torch.tensor([len(place)], device=DEVICE)
+    best, _ = NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)
+    for found in (indices[..., 0], least, best.mT):
+        assert torch.equal(found[0], first[place[found[0]]])
+    for row in indices[0]:
+        for group in place[row].unique():
+            chosen = row[place[row] == group]
+            assert torch.equal(chosen, torch.nonzero(place == group)[: len(chosen), 0])
+
+
+@pytest.mark.parametrize("k", [1, 7, 300])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_few_rows_are_searched_in_parts(rows: int, k: int) -> None:
+    """Several blocks share a row; among equal columns the lowest win, whichever part they are in."""
+    columns = sized(300_000, 1500)
+    x, few = random_points(rows, 24, 0), random_points(400, 24, 1)
+    place = torch.randint(400, (columns,), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    y = Polar(few.direction[:, place], few.radius[:, place])
+    values, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, k, False)
+    angle = Problem(x, y, -0.3).stored(NATIVE, "exterior_angle")
+    expected, order = angle.sort(dim=-1, stable=True)
+    assert torch.equal(values, expected[..., :k])
+    assert torch.equal(indices, order[..., :k])
+
+
+@given(cuda_problems)
+def test_energies(problem: Problem) -> None:
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture)
+    native, reference = (backend.energy_sum(*operands) for backend in (NATIVE, REFERENCE))
+    torch.testing.assert_close(native, reference, rtol=1e-5, atol=TIE, equal_nan=True)
+    assume(problem.y.radius.shape[-1] > 0)
+    (values, indices), (expected, places) = (backend.energy_min(*operands) for backend in (NATIVE, REFERENCE))
+    torch.testing.assert_close(values, expected, rtol=0, atol=TIE, equal_nan=True)
+    assert torch.equal(indices < 0, places < 0)
+    energy = problem.stored(REFERENCE, "energy").gather(-1, indices.clamp_min(0).unsqueeze(-1))[..., 0]
+    torch.testing.assert_close(energy.masked_fill(indices < 0, math.nan), values, rtol=0, atol=TIE, equal_nan=True)
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_gradients(quantity: str) -> None:
+    @given(problems(hard=False).map(moved), st.sampled_from(UPSTREAMS))
+    @settings(max_examples=60)
+    def agree(problem: Problem, kind: str) -> None:
+        margin = problem.stored(REFERENCE, "cone_margin")
+        assume(quantity != "energy" or not bool((margin.abs() <= TIE).any()))
+        cone = problem.aperture if QUANTITIES[quantity].cone else None
+        upstream = on_device(_upstream(kind, margin.shape, problem.dtype))
+        operands = (upstream, problem.x, problem.y, problem.curvature, QUANTITIES[quantity], cone)
+        native, reference = (backend.backward(*operands) for backend in (NATIVE, REFERENCE))
+        assert_gradients(native, reference, problem)
+
+    agree()
+
+
+@given(cuda_problems, st.sampled_from((None, 0.1, 1.3)), st.booleans())
+def test_totals(problem: Problem, margin: float | None, gradients: bool) -> None:
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, gradients)
+    (native, _), (reference, _) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
+    pairs = max(1, problem.y.radius.shape[-1] * problem.x.radius.shape[-1])
+    torch.testing.assert_close(native, reference, rtol=1e-5, atol=TIE * pairs, equal_nan=True)
+
+
+@given(problems(hard=False).map(moved), st.sampled_from((None, 0.1, 1.3)))
+@settings(max_examples=60)
+def test_gradients_of_totals(problem: Problem, margin: float | None) -> None:
+    energy = problem.stored(REFERENCE, "energy")
+    kinks = [problem.stored(REFERENCE, "cone_margin"), *([] if margin is None else [energy - margin])]
+    assume(not any(bool((kink.abs() <= TIE).any()) for kink in kinks))
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, True)
+    (_, native), (_, reference) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
+    assert native is not None
+    assert reference is not None
+    assert_gradients(native, reference, problem)
+
+
+@pytest.mark.parametrize("margin", [None, 1.3])
+def test_a_point_that_is_no_number_spoils_the_total_and_its_own_gradients(margin: float | None) -> None:
+    x, y = random_points(150, 16, 0), random_points(140, 16, 1)
+    odd = Polar(x.direction.clone(), x.radius.clone())
+    odd.direction[0, 7, 3], odd.radius[0, 140] = math.nan, math.inf
+    rest = [i for i in range(150) if i not in (7, 140)]
+    few = Polar(x.direction[:, rest].contiguous(), x.radius[:, rest].contiguous())
+    (value, found), (_, alone) = (
+        NATIVE.energy_total(a, y, -0.7, pairwise.half_aperture(a.radius, -0.7), margin, True) for a in (odd, few)
+    )
+    assert bool(value.isnan())
+    assert bool(found.ux[0, [7, 140]].isnan().all())
+    assert not bool(found.aperture[0, [7, 140]].any())
+    for name, one, other in zip(found._fields, found, alone, strict=True):
+        there = one[:, rest] if name in ("ux", "rx", "aperture") else one
+        torch.testing.assert_close(there, other, rtol=1e-5, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("quantity", ["exterior_angle", "distance"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_gradients_of_nearly_collinear_pairs(sign: int, quantity: str) -> None:
+    """A bundle of rays 1e-4 wide: each pair pulls by about 1e4 times a ray, and the rays nearly cancel."""
+    x, y = random_points(40, 16, 0), random_points(300, 16, 1)
+    axis = torch.nn.functional.normalize(torch.ones(16, device=DEVICE), dim=0)
+    x, y = Polar(axis + 1e-4 * x.direction, x.radius), Polar(sign * (axis + 1e-4 * y.direction), y.radius)
+    upstream = torch.rand(1, 40, 300, device=DEVICE)
+    operands = (upstream, x, y, -0.7, QUANTITIES[quantity], None)
+    native, reference = (backend.backward(*operands) for backend in (NATIVE, REFERENCE))
+    for one, other in zip(native[:4], reference[:4], strict=True):
+        assert float((one - other).abs().max()) <= 1e-3 * float(other.abs().max())
+
+
+@given(climbs())
+def test_ladders(climb: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+    queries, candidates, order, ends = map(on_device, climb)
+    (native, cosines), (reference, expected) = (
+        backend.ladder(queries, candidates, None, order, ends) for backend in (NATIVE, REFERENCE)
+    )
+    assert torch.equal(native < 0, reference < 0)
+    torch.testing.assert_close(cosines, expected, rtol=0, atol=1e-6, equal_nan=True)
+    if native.numel() and len(candidates):
+        q, c = (torch.nn.functional.normalize(t.double(), dim=-1) for t in (queries, candidates))
+        cosine = (q @ c.mT).nan_to_num(nan=-math.inf)
+        chosen, best = (cosine.gather(1, found.clamp_min(0)) for found in (native, reference))
+        assert bool(((best - chosen)[native >= 0] <= 1e-6).all())
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_problems_of_many_chunks(dtype: torch.dtype) -> None:
+    """Rows, columns and thresholds beyond what one chunk, one span and one scan hold."""
+    rows, columns, k = sized(700, 150), sized(40_000, 1500), sized(1000, 400)
+    x, y = random_points(rows, 40, 0, dtype), random_points(columns, 40, 1, dtype)
+    problem = Problem(x, y, -0.3)
+    operands = (x, y, -0.3, problem.aperture)
+    margin = problem.stored(REFERENCE, "cone_margin")
+    counts = NATIVE.count([problem.factor("cone_margin")], QUANTITIES["cone_margin"], None)
+    assert bool(((counts - (margin >= 0).sum(-1)).abs() <= (margin.abs() <= TIE).sum(-1)).all())
+    crow, _ = NATIVE.members(*operands)
+    assert torch.equal(crow.diff(), counts[0])
+    torch.testing.assert_close(NATIVE.energy_sum(*operands), REFERENCE.energy_sum(*operands), rtol=1e-5, atol=TIE)
+    values, indices = NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, k, False)
+    angle = problem.stored(REFERENCE, "exterior_angle")
+    torch.testing.assert_close(values, angle.sort(-1).values[..., :k], rtol=0, atol=TIE)
+    torch.testing.assert_close(angle.gather(-1, indices), values, rtol=0, atol=TIE)
+    order, ends = torch.randperm(columns).to(DEVICE), torch.arange(0, columns + 1, columns // 500, device=DEVICE)
+    best, _ = NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)
+    q, c = (torch.nn.functional.normalize(t.direction[0].double(), dim=-1) for t in (x, y))
+    prefix = (q @ c[order].mT).cummax(-1).values[:, ends[1:] - 1]
+    assert bool((best[:, 0] == -1).all())
+    assert bool(((q @ c.mT).gather(1, best[:, 1:]) >= prefix - 1e-6).all())
+    upstream = torch.ones((), dtype=problem.dtype, device=DEVICE).expand(margin.shape)
+    slopes = (upstream, x, y, -0.3, QUANTITIES["distance"], None)
+    assert_gradients(NATIVE.backward(*slopes), REFERENCE.backward(*slopes), problem)
+    for gradients in (False, True):
+        totals = [backend.energy_total(*operands, 1.3, gradients) for backend in (NATIVE, REFERENCE)]
+        torch.testing.assert_close(totals[0][0], totals[1][0], rtol=1e-5, atol=TIE)
+
+
+def many_problems(count: int) -> tuple[Polar, Polar]:
+    """A batch of problems of one pair each."""
+    x, y = random_points(count, 3, 0), random_points(count, 3, 1)
+    return tuple(Polar(side.direction[0, :, None], side.radius[0, :, None]) for side in (x, y))
+
+
+def test_more_problems_than_a_short_integer_counts() -> None:
+    problem = Problem(*many_problems(sized(66_000, 200)), -0.7)
+    assert_angles(problem.stored(NATIVE, "exterior_angle"), problem.stored(REFERENCE, "exterior_angle"))
+
+
+def operation(name: str, x: Polar, y: Polar, dtype: torch.dtype) -> Callable[[], list[Tensor]]:
+    """One call of a native operation on given points, as a list of its results."""
+    psi, wide = pairwise.half_aperture(x.radius, -0.3), torch.float64 if dtype == torch.float64 else torch.float32
+    shape = (*x.radius.shape, y.radius.shape[-1])
+    out, upstream = torch.empty(shape, dtype=wide, device=DEVICE), torch.ones(shape, dtype=wide, device=DEVICE)
+    order, ends = torch.arange(shape[-1], device=DEVICE), torch.tensor([3, shape[-1]], device=DEVICE)
+    two, distance = [Factor(x, y, k) for k in (-0.3, 0.2)], QUANTITIES["distance"]
+    reach, target = x.radius + 1, (torch.arange(shape[1], device=DEVICE) % shape[2]).expand(shape[:2])
+
+    def store(factors: list[Factor], quantity: str) -> list[Tensor]:
+        NATIVE.store(factors, QUANTITIES[quantity], out)
+        return [out.clone()]
+
+    return {
+        "store": lambda: store([Factor(x, y, -0.3, psi)], "energy"),
+        "product": lambda: store(two, "distance"),
+        "count_within": lambda: [NATIVE.count(two, distance, reach)],
+        "rank": lambda: [NATIVE.rank(two, distance, target, False)],
+        "nearest_ladder": lambda: list(NATIVE.nearest_ladder(two, distance, order, ends)),
+        "count": lambda: [NATIVE.count([Factor(x, y, -0.3, psi)], QUANTITIES["cone_margin"], None)],
+        "smallest": lambda: list(NATIVE.smallest([Factor(x, y, -0.3)], ANGLE, 5, False)),
+        "energy_sum": lambda: [NATIVE.energy_sum(x, y, -0.3, psi)],
+        "energy_total": lambda: totalled(x, y, psi),
+        "energy_min": lambda: list(NATIVE.energy_min(x, y, -0.3, psi)),
+        "ladder": lambda: list(NATIVE.ladder(x.direction[0], y.direction[0], None, order, ends)),
+        "backward": lambda: list(NATIVE.backward(upstream, x, y, -0.3, QUANTITIES["energy"], psi)),
+    }[name]
+
+
+def totalled(x: Polar, y: Polar, psi: Tensor) -> list[Tensor]:
+    alone, _ = NATIVE.energy_total(x, y, -0.3, psi, 1.3, False)
+    total, gradients = NATIVE.energy_total(x, y, -0.3, psi, 1.3, True)
+    assert gradients is not None
+    return [alone, total, *gradients]
+
+
+def same(one: list[Tensor], other: list[Tensor]) -> bool:
+    return all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_same_bits_every_time(name: str, dtype: torch.dtype) -> None:
+    x, y = random_points(sized(300, 150), 96, 0, dtype), random_points(sized(5000, 600), 96, 1, dtype)
+    run = operation(name, x, y, dtype)
+    first = run()
+    assert all(same(first, run()) for _ in range(5))
+
+
+def test_training_step_through_the_public_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = random_points(60, 32, 0), random_points(90, 32, 1)
+    leaves = [field.requires_grad_() for side in (x, y) for field in (side.direction[0], side.radius[0].float())]
+
+    def gradients(native: str) -> tuple[Tensor, ...]:
+        monkeypatch.setenv("HIERGEO_NATIVE", native)
+        loss = pairwise.energy_mean(Polar(*leaves[:2]), Polar(*leaves[2:]), -0.3).sum()
+        return torch.autograd.grad(loss, leaves)
+
+    for one, other in zip(gradients("1"), gradients("0"), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * float(other.abs().max()))
+
+
+def test_tf32_on_request() -> None:
+    """Stored values follow torch's setting to 10 bits; searches do not."""
+    x, y = random_points(sized(300, 130), 512, 0), random_points(sized(1000, 150), 512, 1)
+    problem = Problem(x, y, -0.7)
+    exact = problem.stored(NATIVE, "exterior_angle")
+    best = NATIVE.smallest([Factor(x, y, -0.7)], ANGLE, 10, False)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        rounded = problem.stored(NATIVE, "exterior_angle")
+        again = NATIVE.smallest([Factor(x, y, -0.7)], ANGLE, 10, False)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+    difference = (rounded - exact).abs()
+    assert 1e-6 < float(difference.mean()) < 1e-3
+    assert float(difference.max()) < 1e-2
+    assert all(torch.equal(a, b) for a, b in zip(best, again, strict=True))

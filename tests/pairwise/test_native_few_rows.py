@@ -1,0 +1,129 @@
+"""Few rows against many columns, which are then multiplied where they lie: the same results, in bounded memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from hiergeo import Polar, pairwise
+from hiergeo.testing import oracle
+from tests.pairwise.native_problems import FLOATS, MISSING, at, levels
+
+pytestmark = pytest.mark.skipif(MISSING is not None, reason=f"no native kernels: {MISSING}")
+
+ROWS = (1, 2, 5, 8)
+"""At most so many rows that columns are not copied for them."""
+
+MANY = 9
+COLUMNS, DIM = 333, 77
+
+every_level = pytest.mark.parametrize("level", levels())
+every_dtype = pytest.mark.parametrize("dtype", FLOATS)
+
+
+def some(count: int, seed: int, dtype: torch.dtype, tiny: bool = False) -> Polar:
+    """Points in all directions; where `tiny`, of norms near the ends of the range of the dtype."""
+    generator = torch.Generator().manual_seed(seed)
+    direction = torch.randn(count, DIM, generator=generator, dtype=torch.float64)
+    if tiny:
+        least, most = (3e-3, 100.0) if dtype == torch.float16 else (1e-36, 1e35)
+        direction[::3] *= least
+        direction[1::3] *= most
+    radius = 0.05 + 1.4 * torch.rand(count, generator=generator, dtype=torch.float64)
+    return Polar(direction.to(dtype), radius.to(torch.promote_types(dtype, torch.float32)))
+
+
+@every_level
+@every_dtype
+@pytest.mark.parametrize("rows", ROWS)
+def test_stored_values(level: str, dtype: torch.dtype, rows: int) -> None:
+    x, y = some(rows, 0, dtype), some(COLUMNS, 1, dtype, tiny=True)
+    truth = oracle.every_pair(oracle.exterior_angle, x, y, -0.7)
+    with at(level):
+        assert float((pairwise.exterior_angle(x, y, -0.7).double() - truth).abs().max()) < 5e-6
+
+
+@every_level
+@every_dtype
+@pytest.mark.parametrize("rows", ROWS)
+def test_searches_do_not_depend_on_the_number_of_rows(level: str, dtype: torch.dtype, rows: int) -> None:
+    x, y = some(MANY, 2, dtype), some(COLUMNS, 3, dtype, tiny=True)
+    thresholds, target = torch.linspace(0.2, 1.4, 5), torch.arange(MANY) * 11
+
+    def found(count: int) -> tuple[Tensor, ...]:
+        part = Polar(x.direction[:count], x.radius[:count])
+        return (
+            *pairwise.cone_topk(part, y, -0.7, 6),
+            *pairwise.topk(part, y, 0.0, 6),
+            pairwise.rank(part, y, -0.7, target[:count], "margin"),
+            pairwise.ladder(part.direction, y.direction, y.radius, thresholds),
+            pairwise.nearest_ladder(part, y, 0.0, y.radius, thresholds),
+        )
+
+    with at(level):
+        for few, many in zip(found(rows), found(MANY), strict=True):
+            assert torch.equal(few, many[:rows])
+
+
+@every_level
+@every_dtype
+@pytest.mark.parametrize("rows", [1, 8, MANY])
+def test_prepared_norms(level: str, dtype: torch.dtype, rows: int) -> None:
+    x, y = some(rows, 4, dtype).direction, some(COLUMNS, 5, dtype, tiny=True)
+    candidates = y.direction.clone()
+    candidates[7], candidates[8, 3] = 0, torch.nan
+    norms, order = torch.linalg.vector_norm(candidates.double(), dim=-1), torch.argsort(y.radius)
+    thresholds = torch.linspace(0.2, 1.4, 5)
+    with at(level):
+        plain, cosines = pairwise.ladder(x, candidates, y.radius, thresholds, return_scores=True)
+        known = pairwise.ladder(x, candidates, y.radius, thresholds, order=order, norms=norms, return_scores=True)
+    assert torch.equal(known[0], plain)
+    torch.testing.assert_close(known[1], cosines, rtol=0, atol=2e-7)
+
+
+@every_level
+def test_points_that_are_not_numbers_or_at_the_root(level: str) -> None:
+    x, y = some(2, 6, torch.float32), some(40, 7, torch.float32)
+    y.direction[3], y.radius[3] = 0, 0
+    y.direction[5, 2] = torch.nan
+    y.radius[6] = torch.nan
+    with at(level):
+        angles = pairwise.exterior_angle(x, y, -1.0)
+        assert angles.isnan().any(0).nonzero().flatten().tolist() == [5, 6]
+        torch.testing.assert_close(angles[:, 3], torch.full((2,), torch.pi))
+        _, indices = pairwise.topk(x, y, -1.0, 40)
+        assert indices[:, :38].sort(-1).values.tolist() == 2 * [[j for j in range(40) if j not in (5, 6)]]
+        assert (indices[:, 38:] == -1).all()
+
+
+MEMORY = """
+import sys
+sys.path.append({root!r})
+import torch
+from benchmarks.memory import reset_peak, resident
+from hiergeo import Polar, pairwise
+x, y = (Polar(torch.randn(count, 512).to(torch.float16), torch.rand(count)) for count in (1, 60_000))
+radius, thresholds = y.radius, torch.linspace(0.2, 0.9, 5)
+def search():
+    pairwise.cone_topk(x, y, -1.0, 10)
+    pairwise.ladder(x.direction, y.direction, radius, thresholds)
+few = Polar(y.direction[:4], y.radius[:4])
+pairwise.cone_topk(x, few, -1.0, 2)
+pairwise.ladder(x.direction, few.direction, few.radius, thresholds)
+reset_peak()
+before = resident("VmRSS")
+search()
+print(resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="this system does not tell peak memory")
+def test_one_query_copies_no_base() -> None:
+    """60,000 float16 candidates of 512 numbers are 61 MB, and 123 MB in float32."""
+    script = MEMORY.format(root=str(Path(__file__).parents[2]))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert int(done.stdout) < 16 * 2**20

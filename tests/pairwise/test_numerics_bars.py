@@ -1,0 +1,95 @@
+"""The accuracy bars of float32 results against the float64 oracle: row by row and for every pair of two sets."""
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch import Tensor
+
+from hiergeo import Polar, pairwise
+from hiergeo.pairwise import rows
+from hiergeo.testing import oracle
+from hiergeo.testing.assertions import assert_bars
+from hiergeo.testing.samples import bar_block, bar_rows
+from tests.pairwise.native_problems import MISSING, at, levels
+
+# Powers of four hide errors in s = sqrt(|K|), so -0.3 and 0.7 stand beside the stated curvatures.
+LARGE = 512
+CELLS = [(k, dim) for k in (-4.0, -1.0, -0.25, 0.0, 0.25) for dim in (48, LARGE)] + [(-0.3, 48), (0.7, 48)]
+BLOCKS, BLOCK = 60, 1_000
+SIDE = 250
+
+
+@pytest.mark.parametrize(
+    ("curvature", "dim"),
+    [pytest.param(*cell, marks=pytest.mark.slow) if cell[1] == LARGE else cell for cell in CELLS],
+)
+def test_row_by_row(curvature: float, dim: int) -> None:
+    generator = torch.Generator().manual_seed(dim)
+    measured: list[tuple[Tensor, ...]] = []
+    truths: list[tuple[Tensor, ...]] = []
+    for _ in range(BLOCKS):
+        x, y = bar_rows(curvature, dim, BLOCK, generator)
+        angle = rows.exterior_angle(x, y, curvature)
+        margin = pairwise.half_aperture(x.radius, curvature) - angle
+        measured.append((angle, margin, rows.distance(x, y, curvature)))
+        truths.append(truth(x, y, curvature))
+    assert BLOCKS * BLOCK >= 60_000
+    angle, truth_of = (tuple(torch.cat(part) for part in zip(*parts, strict=True)) for parts in (measured, truths))
+    assert_bars(*angle, truth_of)
+
+
+@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize(("curvature", "dim"), CELLS)
+def test_every_pair(curvature: float, dim: int, level: str) -> None:
+    x, y = bar_block(curvature, dim, SIDE, torch.Generator().manual_seed(dim))
+    truths = [truth(Polar(x.direction[i, None], x.radius[i, None]), y, curvature) for i in range(SIDE)]
+    assert SIDE * SIDE >= 60_000
+    measures = (pairwise.exterior_angle, pairwise.cone_margin, pairwise.distance)
+    with at(level) if MISSING is None else nullcontext():
+        measured = [measure(x, y, curvature) for measure in measures]
+    assert_bars(
+        *measured,
+        tuple(torch.stack(part) for part in zip(*truths, strict=True)),
+    )
+
+
+def truth(x: Polar, y: Polar, curvature: float) -> tuple[Tensor, Tensor, Tensor]:
+    angle = oracle.exterior_angle(x, y, curvature)
+    return angle, oracle.half_aperture(x.radius, curvature) - angle, oracle.distance(x, y, curvature)
+
+
+@pytest.mark.parametrize("curvature", [-0.3, 0.0, 0.7])
+def test_the_sample_holds_the_hard_cases(curvature: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = bar_rows(curvature, 48, 9000, generator)
+    block = bar_block(curvature, 48, SIDE, generator)
+    for theta, rx, ry in (
+        (oracle.opening(x, y), x.radius, y.radius),
+        (oracle.every_pair(oracle.opening, *block), block[0].radius[:, None], block[1].radius[None]),
+    ):
+        assert float((theta < 1e-3).double().mean()) > 0.02
+        assert float((theta > torch.pi - 1e-3).double().mean()) > 0.02
+        assert float((rx == ry).double().mean()) > 0.05
+        close = (rx - ry).abs() < 1e-3 * rx
+        assert float((close & (rx != ry)).double().mean()) > 0.02
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("curvature", [-2.3, 0.0, 0.4])
+def test_narrow_directions(curvature: float, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(1)
+    drawn = bar_block(curvature, 256, SIDE, generator)
+    x, y = (Polar(point.direction.to(dtype), point.radius) for point in drawn)
+    theta = oracle.every_pair(oracle.opening, x, y)
+    ordinary = (theta > 0.1) & (theta < torch.pi - 0.1)
+    assert float(ordinary.double().mean()) > 0.3
+    for measure, expected in (
+        (pairwise.exterior_angle, oracle.every_pair(oracle.exterior_angle, x, y, curvature)),
+        (pairwise.cone_margin, oracle.every_pair(oracle.margin, x, y, curvature)),
+    ):
+        result = measure(x, y, curvature)
+        assert result.dtype == torch.float32
+        assert float((result.double() - expected).abs()[ordinary].max()) <= 1e-4
+        narrow = measure(x, y, curvature, out_dtype=dtype)
+        assert torch.equal(narrow, result.to(dtype))

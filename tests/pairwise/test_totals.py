@@ -1,0 +1,228 @@
+"""Sums over all pairs, with gradients formed in the same sweep: by the oracle, at every level, NaN, repeatable."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hiergeo import Polar, pairwise
+from hiergeo._core.errors import InputError
+from hiergeo.pairwise import ops
+from hiergeo.pairwise.interface import Gradients
+from hiergeo.pairwise.resolver import NATIVE, REFERENCE
+from hiergeo.testing import oracle
+from tests.pairwise.native_problems import MISSING, Problem, at, levels, problems
+
+MARGINS = (None, 0.1, 1.3, 4.0)
+CURVATURES = (-1.3, 0.0, 0.05)
+TIE = 1e-5
+
+NATIVE_LEVELS = [] if MISSING else levels()
+
+every_level = pytest.mark.parametrize("level", ["reference", *NATIVE_LEVELS])
+every_native_level = pytest.mark.parametrize("level", NATIVE_LEVELS)
+
+
+def points(n: int, seed: int, dtype: torch.dtype = torch.float64, dim: int = 24) -> Polar:
+    generator = torch.Generator().manual_seed(seed)
+    direction = 0.5 + torch.randn(n, dim, generator=generator, dtype=torch.float64)
+    return Polar(direction.to(dtype), (0.3 + torch.rand(n, generator=generator, dtype=torch.float64)).to(dtype))
+
+
+def naive(x: Polar, y: Polar, curvature: float, margin: float | None) -> Tensor:
+    """The sum over the N x M energies of the oracle, in float64."""
+    wide_x, wide_y = (Polar(p.direction.double(), p.radius.double()) for p in (x, y))
+    angle = oracle.exterior_angle(Polar(wide_x.direction[:, None], wide_x.radius[:, None]), wide_y, curvature)
+    energy = (angle - oracle.half_aperture(wide_x.radius, curvature, 0.1)[:, None]).clamp_min(0)
+    return energy.sum() if margin is None else (margin - energy).clamp_min(0).sum()
+
+
+def total(x: Polar, y: Polar, curvature: float | Tensor, margin: float | None) -> Tensor:
+    if margin is None:
+        return pairwise.energy_total(x, y, curvature)
+    return pairwise.hinge_total(x, y, curvature, margin)
+
+
+@every_level
+@pytest.mark.parametrize("margin", MARGINS)
+@pytest.mark.parametrize("curvature", CURVATURES)
+def test_values_and_gradients_by_the_oracle(level: str, curvature: float, margin: float | None) -> None:
+    for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-5)):
+        found, expected = [], []
+        for measure, results in ((total, found), (naive, expected)):
+            parts = [part.requires_grad_() for part in (*points(70, 0, dtype), *points(131, 1, dtype))]
+            with pytest.MonkeyPatch.context() as patch, at("" if level == "reference" else level):
+                patch.setenv("HIERGEO_NATIVE", "0" if level == "reference" else "1")
+                value = measure(Polar(*parts[:2]), Polar(*parts[2:]), curvature, margin)
+                results += [value.detach(), *torch.autograd.grad(3 * value, parts)]
+        for one, other in zip(found, expected, strict=True):
+            bar = tolerance * float(other.double().abs().max())
+            torch.testing.assert_close(one.double(), other.double(), rtol=0, atol=bar)
+
+
+def test_by_hand() -> None:
+    """At r = 1 with k = 1/4 the half aperture is pi/6; turns of pi/2 exceed it by pi/3, on the ray there is none."""
+    x = torch.eye(2, dtype=torch.float64)
+    y = torch.tensor([[3.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    px, py = (Polar(p, p.norm(dim=-1)) for p in (x, y))
+    behind = math.pi / 2 + math.atan2(1, 3) - math.pi / 6
+    energies = [0, math.pi / 3, behind, math.pi / 3]
+    assert float(pairwise.energy_total(px, py, 0.0, 0.25)) == pytest.approx(sum(energies), rel=1e-12)
+    widened = sum(max(0.0, energy - 0.2) for energy in energies)
+    assert float(pairwise.energy_total(px, py, 0.0, 0.25, widening=0.2)) == pytest.approx(widened, rel=1e-12)
+    lacking = sum(max(0.0, 1.2 - energy) for energy in energies)
+    assert float(pairwise.hinge_total(px, py, 0.0, 1.2, 0.25)) == pytest.approx(lacking, rel=1e-12)
+
+
+def agreeing(problem: Problem, margin: float | None) -> bool:
+    """Whether no pair lies at a kink, where either slope is right."""
+    energy = problem.stored(REFERENCE, "energy")
+    kinks = [problem.stored(REFERENCE, "cone_margin"), *([] if margin is None else [energy - margin])]
+    return not any(bool((kink.abs() <= TIE).any()) for kink in kinks)
+
+
+@every_native_level
+@given(problem=problems(), margin=st.sampled_from(MARGINS), gradients=st.booleans())
+@settings(max_examples=60)
+def test_native_sums_are_those_of_the_reference(
+    level: str, problem: Problem, margin: float | None, gradients: bool
+) -> None:
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, gradients)
+    with at(level):
+        (found, _), (expected, _) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
+    assert found.dtype == torch.float64
+    pairs = max(1, problem.y.radius.shape[-1] * problem.x.radius.shape[-1])
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=TIE * pairs, equal_nan=True)
+
+
+@every_native_level
+@given(problem=problems(hard=False), margin=st.sampled_from(MARGINS))
+@settings(max_examples=60)
+def test_native_gradients_are_those_of_the_reference(level: str, problem: Problem, margin: float | None) -> None:
+    assume(agreeing(problem, margin))
+    operands = (problem.x, problem.y, problem.curvature, problem.aperture, margin, True)
+    with at(level):
+        (_, one), (_, other) = (backend.energy_total(*operands) for backend in (NATIVE, REFERENCE))
+    assert one is not None
+    assert other is not None
+    share = 1e-4 if problem.dtype == torch.float32 else 1e-9
+    for name, found, expected in zip(Gradients._fields, one, other, strict=True):
+        assert found.shape == expected.shape
+        assert found.dtype == expected.dtype
+        largest = float(expected.abs().max()) if expected.numel() else 0.0
+        radii = torch.cat((problem.x.radius.flatten(), problem.y.radius.flatten())).double()
+        floor = 0.1 * float(radii.square().max()) if name == "curvature" and len(radii) else 1e-3
+        assert not bool(((found - expected).abs() > share * max(largest, floor)).any()), name
+
+
+@every_level
+@pytest.mark.parametrize("margin", [None, 1.3])
+def test_a_point_that_is_not_a_number_spoils_the_sum_and_its_own_gradients(level: str, margin: float | None) -> None:
+    x, y = points(40, 0, torch.float32), points(50, 1, torch.float32)
+    odd = Polar(x.direction.clone(), x.radius.clone()), Polar(y.direction.clone(), y.radius.clone())
+    odd[0].direction[7, 3], odd[1].radius[11] = math.nan, math.inf
+    aperture = pairwise.half_aperture(odd[0].radius, -0.7)
+    aperture[9] = math.nan
+    kept_x, kept_y = (torch.tensor([i for i in range(n) if i not in out]) for n, out in ((40, (7, 9)), (50, (11,))))
+    rest = Polar(*(part[kept_x] for part in x)), Polar(*(part[kept_y] for part in y))
+    backend = REFERENCE if level == "reference" else NATIVE
+    results = []
+    for (a, b), psi in ((odd, aperture), (rest, aperture[kept_x])):
+        batched = [Polar(p.direction[None], p.radius[None]) for p in (a, b)]
+        with at("" if level == "reference" else level):
+            results.append(backend.energy_total(*batched, -0.7, psi[None], margin, True))
+    (value, found), (whole, alone) = results
+    assert bool(value.isnan())
+    assert bool(whole.isfinite())
+    for name, one, other in zip(Gradients._fields, found, alone, strict=True):
+        kept = {"ux": kept_x, "rx": kept_x, "uy": kept_y, "ry": kept_y, "aperture": kept_x}.get(name)
+        torch.testing.assert_close(one if kept is None else one[:, kept], other, rtol=1e-5, atol=1e-5, msg=name)
+    assert bool(found.ux[0, 7].isnan().all())
+    assert bool(found.ry[0, 11].isnan())
+    assert not bool(found.ux[0, 9].any()), "a half aperture that is not a number leaves its point alone"
+    assert not bool(found.aperture[0, [7, 9]].any())
+
+
+@pytest.mark.parametrize("level", [level for level in NATIVE_LEVELS if level != "baseline"])
+def test_results_are_the_same_with_any_threads(level: str) -> None:
+    """But for torch's product, which multiplies at the baseline and sums as its threads have it."""
+    x, y = points(700, 0, torch.float32), points(1100, 1, torch.float32)
+    threads, runs = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            parts = [part.clone().requires_grad_() for part in (*x, *y)]
+            with at(level):
+                value = pairwise.hinge_total(Polar(*parts[:2]), Polar(*parts[2:]), -0.7, 1.3)
+                runs.append([value.detach(), *torch.autograd.grad(value, parts)])
+    finally:
+        torch.set_num_threads(threads)
+    for run in runs[1:]:
+        assert all(torch.equal(one, other) for one, other in zip(run, runs[0], strict=True))
+
+
+def test_one_sweep_gives_value_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    whole = REFERENCE.energy_total
+    monkeypatch.setenv("HIERGEO_NATIVE", "0")
+    monkeypatch.setattr(REFERENCE, "energy_total", lambda *a: (asked.append(a[-1]), whole(*a))[1])
+    parts = [part.requires_grad_() for part in (*points(5, 0), *points(6, 1))]
+    ends = Polar(*parts[:2]), Polar(*parts[2:])
+    pairwise.hinge_total(*ends, -0.3, 1.3).backward()
+    assert asked == [True]
+    with torch.no_grad():
+        pairwise.hinge_total(*ends, -0.3, 1.3)
+    assert asked == [True, False]
+
+
+def test_gradients_that_were_not_asked_for_are_formed_when_they_are_needed() -> None:
+    """As under a transform of functions, which tells the operator nothing of what it will want."""
+    parts = [*points(5, 0), *points(6, 1)]
+    k = torch.tensor(-0.3, dtype=torch.float64)
+    results = []
+    for asked in (False, True):
+        learnt = [part.clone().requires_grad_() for part in (*parts, k, pairwise.half_aperture(parts[1], -0.3))]
+        value = ops.energy_total(*learnt, 0.9, asked)[0]
+        results.append(torch.autograd.grad(2 * value, learnt))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
+
+
+@every_level
+def test_no_pairs_sum_to_nothing(level: str) -> None:
+    x, none = points(5, 0), points(0, 1)
+    with pytest.MonkeyPatch.context() as patch, at("" if level == "reference" else level):
+        patch.setenv("HIERGEO_NATIVE", "0" if level == "reference" else "1")
+        for ends in ((x, none), (none, x)):
+            parts = [part.clone().requires_grad_() for p in ends for part in p]
+            value = pairwise.hinge_total(Polar(*parts[:2]), Polar(*parts[2:]), -0.3, 1.0)
+            assert float(value.detach()) == 0
+            assert not any(bool(g.any()) for g in torch.autograd.grad(value, parts))
+        batches = Polar(x.direction.expand(2, 3, 5, 24), x.radius.expand(2, 3, 5))
+        assert pairwise.energy_total(batches, none, -0.3).tolist() == [[0.0] * 3] * 2
+
+
+def test_large_gradients_of_narrow_directions_are_finite() -> None:
+    x = Polar(points(5, 0).direction.half() * 2e-3, points(5, 0).radius.float())
+    leaf = x.direction.requires_grad_()
+    value = pairwise.energy_total(Polar(leaf, x.radius), points(6, 1, torch.float32), -0.3)
+    (gradient,) = torch.autograd.grad(1e30 * value, leaf)
+    assert gradient.dtype == torch.float16
+    assert bool(gradient.isfinite().all())
+
+
+def test_operators_refuse_gradients_that_do_not_fit() -> None:
+    x, y = points(5, 0), points(6, 1)
+    k, psi = torch.tensor(-0.3), pairwise.half_aperture(x.radius, -0.3)
+    _, *found = ops.energy_total(*x, *y, k, psi, None, True)
+    one = torch.ones((), dtype=torch.float64)
+    for wrong in (found[:5], [*found[:5], found[5][1:]], [found[0].float(), *found[1:]]):
+        with pytest.raises(InputError, match=r"^found must "):
+            ops.energy_total_backward(*x, *y, k, psi, None, one, wrong)
+    with pytest.raises(InputError, match=r"^upstream must have the shape \(\)"):
+        ops.energy_total_backward(*x, *y, k, psi, None, torch.ones(5), found)
+    with pytest.raises(InputError, match=r"^margin must be a number > 0"):
+        ops.energy_total(*x, *y, k, psi, -1.0, True)

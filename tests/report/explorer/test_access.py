@@ -1,0 +1,315 @@
+"""The whole explorer without a mouse, on a phone, by light and dark, enlarged, and as axe-core reads it."""
+
+import pytest
+
+from tests.report import browser_common
+from tests.report.explorer.explorer_common import Page, fixtures
+
+pytest.importorskip("starlette")
+
+pytestmark = pytest.mark.slow  # a browser
+
+READY = {
+    "ladder": ".stage .dot",
+    "map": ".view.map canvas",
+    "tree": ".node.current",
+    "compare": ".sorted tbody tr",
+    "audit": ".numbers-table",
+}
+"""What every view shows once it is there."""
+
+TABBABLE = """const kinds = 'a[href], button, input, select, textarea, summary, [tabindex]';
+const reached = (each) => each.tabIndex >= 0 && !each.disabled && each.checkVisibility({visibilityProperty: true});
+return [...document.querySelectorAll(kinds)]
+  .filter((each) => reached(each) && !(each.type === 'radio' && !each.checked) && !window.visited.has(each))
+  .map((each) => each.outerHTML.slice(0, 120))"""
+"""What the tab key should reach and did not."""
+
+VISIT = """const each = document.activeElement;
+if (each === document.body || each === document.documentElement || window.visited.has(each)) return null;
+window.visited.add(each);
+const outlined = (element) => getComputedStyle(element).outlineStyle !== 'none';
+const drawn = each.closest('.switch') && each.matches('input') ? each.nextElementSibling : each;
+const box = drawn.getBoundingClientRect();
+return [each.outerHTML.slice(0, 120), outlined(drawn), box.width > 0 && box.height > 0]"""
+"""The element that has the focus, whether it is outlined, and whether it can be seen; null once it came round."""
+
+SPILT = """return [...document.querySelectorAll('.panel.chart text')].filter((each) => {
+  const [text, panel] = [each, each.closest('svg')].map((element) => element.getBoundingClientRect());
+  return text.left < panel.left - 1 || text.right > panel.right + 1 || text.bottom > panel.bottom + 1;
+}).map((each) => each.textContent)"""
+"""Texts of plots that leave their plot."""
+
+FULL = "&q=a+ring&item=3"
+"""A query and an item in focus."""
+
+LIVE = "return document.getElementById('live').textContent"
+
+
+collection, files, page = fixtures()
+
+
+def show(page: Page, view: str, fragment: str = "", width: int = 1280) -> None:
+    page.open(f"view={view}{fragment}", width)
+    settle(page, view)
+
+
+def settle(page: Page, view: str) -> None:
+    """Wait until a view is there and still."""
+    page.until("return document.querySelector(arguments[0])", READY[view])
+    page.rest()
+    page.until("return document.getAnimations().every((each) => each.playState !== 'running')")
+
+
+def media(page: Page, **features: str) -> None:
+    told = [{"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in features.items()]
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": told})
+
+
+def focused(page: Page, selector: str) -> bool:
+    return page.script("return document.activeElement.matches(arguments[0])", selector)
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press the tab key until the focus is on what a selector names."""
+    for _ in range(60):
+        if focused(page, selector):
+            return
+        page.press("TAB")
+    raise AssertionError(f"the tab key does not reach {selector}")
+
+
+@pytest.mark.parametrize("view", READY)
+def test_axe_finds_nothing_and_nothing_is_cut(page, view):
+    show(page, view)
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        assert faults(page, width, scheme) == []
+    page.script("location.hash = location.hash + arguments[0]", FULL)
+    settle(page, view)
+    page.script("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    for width, scheme in ((390, "light"), (1280, "dark")):
+        assert faults(page, width, scheme) == []
+    browser_common.resize(page.browser, 640)
+    assert page.size() == (640, 640)  # a screen of 1280 at twice the size
+    media(page)
+
+
+def faults(page: Page, width: int, scheme: str) -> list[str]:
+    """What axe-core finds at a width and in light or dark; before that, nothing is wider than its place."""
+    browser_common.resize(page.browser, width)
+    media(page, color_scheme=scheme)
+    assert page.size() == (width, width)
+    assert page.script(SPILT) == []
+    return browser_common.violations(page.browser)
+
+
+@pytest.mark.parametrize("view", READY)
+def test_the_tab_key_reaches_everything_and_comes_out_again(page, view):
+    show(page, view, FULL)
+    page.script("window.visited = new Set()")
+    for _ in range(120):
+        page.press("TAB")
+        found = page.script(VISIT)
+        if found is None:
+            break
+        assert found[1:] == [True, True], found[0]
+    else:
+        raise AssertionError("the focus does not leave the page")
+    assert page.script(TABBABLE) == []
+
+
+def test_a_query_is_asked_and_every_view_opened_by_keys(page):
+    show(page, "ladder")
+    tab_to(page, "#query")
+    page.script("document.activeElement.select()")
+    page.press("a blue star", "ENTER")
+    page.until("return new URLSearchParams(location.hash.slice(1)).get('q') === 'a blue star'")
+    page.until("return document.getElementById('live').textContent")
+    tab_to(page, "#tab-ladder")
+    entries = page.script("return history.length")
+    for view in list(READY)[1:]:
+        page.press("ARROW_RIGHT")
+        page.until("return document.querySelector(arguments[0])?.checkVisibility()", READY[view])
+        assert focused(page, f"#tab-{view}")
+        assert page.hash()["view"] == view
+    page.press("ARROW_RIGHT")
+    assert focused(page, "#tab-ladder")
+    assert page.script("return history.length") == entries
+
+
+def test_the_tree_is_walked_by_arrow_keys(page):
+    show(page, "tree", FULL)
+    tab_to(page, ".node.current")
+    page.press("ARROW_RIGHT")
+    assert focused(page, ".below li:first-child .node")
+    page.press("ARROW_DOWN")
+    assert focused(page, ".below li:nth-child(2) .node")
+    page.press("ARROW_UP", "ARROW_LEFT")
+    assert focused(page, ".node.current")
+    page.press("ARROW_LEFT")
+    assert focused(page, ".above li:first-child .node")
+    page.press("ARROW_RIGHT", "ARROW_DOWN")
+    assert focused(page, ".beside li:first-child .node")
+    page.press("ARROW_RIGHT", "END")
+    assert focused(page, ".below li:last-child .node")
+    name = page.script("return document.activeElement.querySelector('bdi').textContent")
+    page.press("ENTER")
+    page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", name)
+    page.until("return document.activeElement.matches('.node.current')")
+    page.until("return document.getElementById('live').textContent.startsWith(arguments[0].slice(0, 30))", name)
+    assert page.script("return document.querySelectorAll('.node[tabindex=\"0\"]').length") == 1
+
+
+def test_tables_are_sorted_turned_and_saved_by_keys(page, files):
+    show(page, "compare")
+    tab_to(page, ".sorted thead th:nth-child(3) button")
+    page.press("ENTER")
+    assert page.script("return document.activeElement.closest('th').getAttribute('aria-sort')") == "descending"
+    assert page.script(LIVE).startswith("Sorted by ")
+    page.press("ENTER")
+    assert page.script("return document.activeElement.closest('th').getAttribute('aria-sort')") == "ascending"
+    tab_to(page, ".pager button:nth-child(2)")
+    page.press("ENTER")
+    assert page.script(LIVE).startswith("13–24 of ")
+    while focused(page, ".pager button:nth-child(2)"):
+        page.press("ENTER")
+    assert page.script("return document.querySelector('.pager button:nth-child(2)').disabled")
+    assert focused(page, ".pager button:first-child")
+    tab_to(page, "[aria-labelledby=compare-movers] .downloads button")
+    page.press("ENTER")
+    assert browser_common.saved(files, "items-that-moved-most.csv").stat().st_size > 500
+    page.until("return document.getElementById('live').textContent.startsWith('Saved items-that-moved-most.csv')")
+
+
+def test_choices_keep_the_focus_that_changes_them(page):
+    show(page, "tree", FULL)
+    tab_to(page, "input[name=tree-by]")
+    page.press("ARROW_RIGHT")
+    page.until("return new URLSearchParams(location.hash.slice(1)).get('by') === 'angle'")
+    page.rest()
+    assert focused(page, "input[value=angle]")
+    show(page, "compare")
+    tab_to(page, ".compare select")
+    page.press("ARROW_DOWN")
+    page.until("return new URLSearchParams(location.hash.slice(1)).get('against') === '1,1'")
+    assert focused(page, ".compare select")
+
+
+def press_on(page: Page, selector: str) -> None:
+    """Press Enter on what a selector names."""
+    page.script("document.querySelector(arguments[0]).focus()", selector)
+    assert focused(page, selector)
+    page.press("ENTER")
+
+
+def test_the_focus_goes_on_where_a_press_removes_what_was_pressed(page):
+    show(page, "ladder", "&q=a+small+dotted+star")
+    page.until("return document.querySelector('.parents button')")
+    heading = "return document.activeElement.matches('.column:nth-child(2) > h2')"
+    press_on(page, ".column:nth-child(2) .parents button")
+    page.until(heading)
+    press_on(page, ".column:first-child .step[data-id] button")
+    step = page.hash()["item"]
+    press_on(page, ".chosen .close")
+    assert focused(page, f".step[data-id='{step}'] button")
+    press_on(page, ".column:first-child .step[data-id] button")
+    press_on(page, ".chosen .actions .button")
+    page.until("return document.activeElement.matches('.column:first-child > h2')")
+    press_on(page, ".column:first-child .step[data-id] button")
+    press_on(page, ".chosen .actions .button:nth-child(3)")
+    assert focused(page, "#panel-tree")
+    settle(page, "tree")
+    press_on(page, ".below > .button")
+    page.until("return document.activeElement.matches('.below li:nth-child(9) .node')")
+    show(page, "compare", FULL)
+    press_on(page, ".pair .side button")
+    page.until("return document.activeElement.matches('.answers h2')")
+
+
+def test_text_that_is_not_sent_stays_when_something_else_changes(page):
+    show(page, "map", "&q=a+ring")
+    page.script("document.getElementById('query').value = 'not yet'")
+    page.script("window.asked = performance.getEntriesByType('resource').length")
+    page.click(".map-choice input[value=flat] + span")
+    page.until("return new URLSearchParams(location.hash.slice(1)).get('chart') === 'flat'")
+    assert page.script("return document.getElementById('query').value") == "not yet"
+    page.script("history.replaceState(null, '', '#view=map&q=a+ring'); dispatchEvent(new PopStateEvent('popstate'))")
+    assert page.script("return document.getElementById('query').value") == "not yet"
+    later = "return performance.getEntriesByType('resource').slice(window.asked).map((each) => each.name)"
+    assert [url for url in page.script(later) if url.endswith("/api/places")] == []
+
+
+def test_what_failed_is_asked_again(page):
+    show(page, "ladder", "&q=a+ring")
+    page.script("window.real = fetch; window.fetch = () => Promise.reject(new TypeError('gone'))")
+    page.press("/", "a star", "ENTER")
+    page.until("return document.querySelectorAll('.column .failed button').length === 2")
+    for view in list(READY)[1:]:
+        page.click(f"#tab-{view}")
+        page.until("return document.querySelector(`#panel-${arguments[0]} .failed button`)?.checkVisibility()", view)
+    page.script("window.fetch = real")
+    for view in list(READY)[1:]:
+        page.click(f"#tab-{view}")
+        page.script("document.querySelector(`#panel-${arguments[0]} .failed button`)?.click()", view)
+        settle(page, view)
+        page.until("return !document.querySelector(`#panel-${arguments[0]} .failed:not([hidden])`)", view)
+    page.click("#tab-ladder")
+    page.click(".ask .go")
+    page.until("return document.querySelectorAll('.column .stage').length === 2")
+
+
+def test_a_view_that_could_not_be_loaded_is_loaded_again(page):
+    page.browser.execute_cdp_cmd("Network.enable", {})
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/audit.js"]})
+    page.open("q=a+ring")
+    page.click("#tab-audit")
+    page.until("return document.querySelector('#panel-audit .failed button')")
+    assert "Audit" in page.texts("#panel-audit .failed")[0]
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    press_on(page, "#panel-audit .failed button")
+    settle(page, "audit")
+    assert focused(page, "#panel-audit")
+    assert page.texts("#panel-audit > .failed") == []
+
+
+def test_what_is_chosen_is_seen_in_forced_colours(page):
+    show(page, "map", FULL)
+    colours = [{"name": "forced-colors", "value": "active"}]
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": colours})
+    look = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+    for chosen, other, part in (
+        (".map-choice :checked + span", ".map-choice input:not(:checked) + span", "backgroundColor"),
+        ("#tab-map", "#tab-tree", "borderBottomColor"),
+    ):
+        assert page.script(look, chosen, part) != page.script(look, other, part)
+    media(page)
+
+
+def test_a_composition_and_a_comparison_that_is_left_end_well(page):
+    show(page, "compare", FULL)
+    escape = "new KeyboardEvent('keydown', {key: 'Escape', isComposing: true, bubbles: true})"
+    page.script(f"document.getElementById('query').dispatchEvent({escape})")
+    assert page.script("return document.getElementById('query').value") == "a ring"
+    page.script("window.real = fetch; window.fetch = () => new Promise(() => {})")
+    for choice in ("01", "11"):
+        for side, key in enumerate(choice[::-1] if choice == "01" else choice):
+            page.script(
+                "const select = document.querySelectorAll('.compare select')[arguments[0]];"
+                "select.value = arguments[1]; select.dispatchEvent(new Event('change'))",
+                side,
+                key,
+            )
+    page.until("return document.querySelector('.moved .empty')?.textContent.includes('two different')")
+    assert page.script("return document.querySelector('.moved').ariaBusy") is None
+
+
+def test_nothing_moves_for_those_who_ask_for_stillness(page):
+    show(page, "tree", FULL)
+    moving = "return getComputedStyle(document.querySelector('.walk .below')).animationName"
+    assert page.script(moving) == "arrive"
+    media(page, reduced_motion="reduce")
+    assert page.script(moving) == "none"
+    page.click(".below .node")
+    page.until("return document.querySelectorAll('.crumbs li').length === 3")
+    assert page.script("return document.getAnimations().length") == 0
+    media(page)

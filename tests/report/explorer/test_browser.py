@@ -1,0 +1,338 @@
+"""The shell and the ladders of the explorer in headless Chromium: queries, state, hostile captions, sizes, files."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+
+from hiergeo.report import explorer
+from tests.report import browser_common
+from tests.report.explorer.explorer_common import HOSTILE, STEPS, TITLE, Page, explored, small_collection
+
+pytest.importorskip("starlette")
+
+pytestmark = pytest.mark.slow  # a browser
+
+LENSES = "012"
+
+DOTS = """return [...document.querySelectorAll('.stair .dot')].map((dot) =>
+  [dot.dataset.id, Number(dot.getAttribute('cy'))])"""
+
+POINTED = "new PointerEvent('pointerover', {bubbles: true})"
+
+BOXES = """return [...document.querySelectorAll('.column:first-child .step')].map((step) => {
+  const box = step.getBoundingClientRect();
+  return [box.top, box.bottom];
+})"""
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    small = small_collection(tmp_path_factory.mktemp("small") / "items", HOSTILE)
+    third = explorer.Lens("2", "third", "scenes", small.first, small.first.chosen("sphere:0.1"))
+    return replace(small, lenses=(*small.lenses, third))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def page(collection, files) -> Iterator[Page]:
+    with explored(collection) as url, browser_common.chromium(files) as browser:
+        yield Page(browser, url)
+
+
+@pytest.fixture(autouse=True)
+def logged(page) -> Iterator[None]:
+    """No test leaves an error on the console, but for those of files that it blocks itself."""
+    browser_common.logged(page.browser)
+    yield
+    assert [message for message in browser_common.logged(page.browser, "SEVERE") if "/page/" not in message] == []
+
+
+def test_the_first_screen_shows_a_ladder_in_every_space(page, collection):
+    browser_common.requests(page.browser)
+    page.open()
+    example = collection.examples[0]
+    assert page.script("return document.getElementById('query').value") == example
+    assert page.script(STEPS) == [[hit["id"] for hit in page.rungs(lens, q=example)] for lens in LENSES]
+    assert page.texts(".column > h2") == ["tiny · euclidean", TITLE, "third"]
+    assert browser_common.logged(page.browser) == []
+    assert [url for url in browser_common.requests(page.browser) if not url.startswith(page.url)] == []
+    assert page.browser.title == "small scenes · hiergeo explorer"
+
+
+def test_a_text_is_asked_by_keys_alone(page):
+    page.open()
+    page.press("/", "a ring", "ENTER")
+    page.until("return document.querySelector('.step.query .words')?.textContent === 'a ring'")
+    page.rest()
+    assert page.hash()["q"] == "a ring"
+    hits = page.rungs("0", q="a ring")
+    assert page.script(STEPS)[0] == [hit["id"] for hit in hits]
+    numbers = page.texts(".column:first-child .step[data-id] .numbers")
+    for hit, text in zip(hits, numbers, strict=True):
+        assert f"r {hit['radius']:.2f}" in text
+        assert ("✓ entails" in text) == (hit["margin"] >= 0)
+        assert f"{abs(hit['margin']):.2f}" in text
+    assert "1 step" in page.texts("#live")[0] or "steps" in page.texts("#live")[0]
+    page.press("ESCAPE")
+    page.until("return !document.querySelector('.empty').hidden")
+    assert "q" not in page.hash()
+
+
+def test_marks_of_differences_agree_with_the_answers(page, collection):
+    for text in (collection.examples[0], "a small dotted star"):
+        page.open(urlencode({"q": text}))
+        ladders = [[hit["id"] for hit in page.rungs(lens, q=text)] for lens in LENSES]
+        count = Counter(each for ladder in ladders for each in ladder)
+        lone = page.script("return [...document.querySelectorAll('.step.only')].map((each) => each.dataset.id)")
+        assert sorted(lone) == sorted(each for each, times in count.items() if times == 1)
+        said = page.texts(".reading b")[0]
+        assert str(len(count)) in said
+        assert page.texts(".step.only .mark") == ["only here"] * len(lone)
+
+
+def test_dots_stand_at_their_radii_on_one_axis(page, collection):
+    page.open(urlencode({"q": collection.examples[0]}))
+    radii = {hit["id"]: hit["radius"] for lens in LENSES for hit in page.rungs(lens, q=collection.examples[0])}
+    points = [(radii[each], at) for each, at in page.script(DOTS)]
+    (r0, y0), (r1, y1) = min(points), max(points)
+    for radius, at in points:
+        assert at == pytest.approx(y0 + (radius - r0) * (y1 - y0) / (r1 - r0), abs=0.2)
+    assert all(below[0] >= above[1] for above, below in pairwise(page.script(BOXES)))
+
+
+def test_labels_are_as_near_to_their_steps_as_they_can_be_without_overlapping(page):
+    generator = np.random.default_rng(0)
+    cases = []
+    for count in (1, 2, 5, 12):
+        heights = generator.integers(20, 60, count).astype(float)
+        room = float(heights.sum() + 8 * (count - 1) + generator.integers(0, 200))
+        cases.append([np.sort(generator.uniform(0, room, count)).tolist(), heights.tolist(), 8, room])
+    found = page.browser.execute_async_script(
+        "const [cases, done] = arguments;"
+        "import('/page/stairs.js').then(({spread}) => done(cases.map((each) => spread(...each))))",
+        cases,
+    )
+    for (wanted, heights, gap, room), tops in zip(cases, found, strict=True):
+        before = np.concatenate([[0], np.cumsum(np.array(heights) + gap)[:-1]])
+        target = np.array(wanted) - np.array(heights) / 2 - before
+        best = [
+            max(min(target[low : high + 1].mean() for high in range(place, len(target))) for low in range(place + 1))
+            for place in range(len(target))
+        ]
+        free = room - before[-1] - heights[-1]
+        np.testing.assert_allclose(tops, np.clip(best, 0, free) + before, atol=1e-6)
+
+
+def test_a_step_is_chosen_and_climbed_from(page):
+    page.open(urlencode({"q": "a small dotted star"}))
+    hits = page.rungs("0", q="a small dotted star")
+    page.click(".column:first-child .step button", 1)
+    page.until("return !document.querySelector('.chosen').hidden")
+    assert page.texts(".chosen .full")[0] == hits[1]["caption"]
+    assert page.hash()["item"] == hits[1]["id"]
+    page.click(".chosen .actions .button")
+    page.until("return document.querySelector('.ask .subject').textContent.includes(arguments[0])", hits[1]["caption"])
+    page.rest()
+    assert page.hash()["from"] == hits[1]["id"]
+    assert page.script(STEPS)[0] == [hit["id"] for hit in page.rungs("0", item=hits[1]["id"])]
+    page.script("history.back()")
+    page.until("return document.getElementById('query').value === 'a small dotted star'")
+    page.script("history.forward()")
+    page.until("return document.getElementById('query').value === ''")
+
+
+def test_an_item_that_is_no_step_has_its_radius_beside_the_ladders(page):
+    steps = {hit["id"] for lens in LENSES for hit in page.rungs(lens, q="a ring")}
+    other = next(str(item) for item in range(20) if str(item) not in steps)
+    page.open(f"q=a+ring&item={other}")
+    (item,) = page.asked("items", ids=other)["items"]
+    page.until("return document.querySelector('.measures')?.textContent.includes('radius')")
+    assert page.texts(".measures dd span") == [f"radius {item['radius'][lens]:.3f}" for lens in LENSES]
+    page.script("document.querySelector('.step button').focus()")
+    page.press("ESCAPE")
+    page.until("return document.querySelector('.chosen').hidden")
+
+
+def test_a_phone_shows_one_ladder_at_a_time(page):
+    page.open("q=a+ring", 390)
+    seen = (
+        "return [...document.querySelectorAll('.column')].map((each) => Math.round(each.getBoundingClientRect().left))"
+    )
+    assert page.script(seen)[0] == 16
+    assert page.script(seen)[1] >= 370
+    page.click(".switcher button", 1)
+    page.until(f"{seen}[1] === 16")
+    page.until("return document.querySelectorAll('.switcher button')[1].getAttribute('aria-pressed') === 'true'")
+
+
+def test_the_way_back_up_lists_more_general_items_by_their_cones(page):
+    page.open("q=a+small+dotted+star&lenses=1")
+    page.until("return document.querySelector('.parents button')")
+    answer = page.asked("parents", lens="1", q="a small dotted star", k=16, by="margin")
+    general = [hit for hit in answer["hits"] if hit["radius"] < answer["query"]["radius"]][:6]
+    ids = page.script("return [...document.querySelectorAll('.parents li')].map((each) => each.dataset.id)")
+    assert ids == [hit["id"] for hit in general]
+    page.click(".parents button")
+    page.until("return new URLSearchParams(location.hash.slice(1)).get('from') === arguments[0]", ids[0])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["q=", "lenses=9,,x&view=nothing&zoom=-1&at=a,b&turn=NaN", "%E0%A4%A&&&===", "item=1e9&from=-1&against=0", "q=%00"],
+)
+def test_broken_state_falls_back_to_the_defaults(page, broken):
+    page.open(broken)
+    assert page.script("return document.querySelector('[role=tab][aria-selected=true]').textContent") == "Ladder"
+    assert len(page.script(STEPS)) == len(LENSES)
+
+
+def test_state_goes_through_the_url_and_back(page):
+    page.open("q=a+ring&lenses=1&by=angle&colour=kind&chart=flat&at=0.25,-0.5&turn=1.5&zoom=2&against=1,0")
+    page.script("document.querySelector('.examples button').click()")
+    page.until("return document.getElementById('query').value !== 'a ring'")
+    kept = page.hash()
+    kept.pop("q")
+    wanted = {"lenses": "1", "by": "angle", "colour": "kind", "chart": "flat", "turn": "1.5", "zoom": "2"}
+    assert kept == wanted | {"at": "0.25,-0.5", "against": "1,0"}
+    page.script("history.back()")
+    page.until("return document.getElementById('query').value === 'a ring'")
+
+
+def test_models_in_one_geometry_are_compared_before_geometries_of_one_model(page):
+    page.open()
+    code = """return import('./page/state.js').then(({ createState }) => arguments[0].map((lenses) => createState({
+      tiers: null, lenses: lenses.map(([source, geometry], key) => ({ key: String(key), source, geometry })),
+    }).get().against))"""
+    one, other = ["one", "euclidean"], ["other", "euclidean"]
+    curved = ["one", "lorentz:-1"]
+    assert page.script(code, [[one, curved, other], [one, curved], [curved, one, other], [one]]) == [
+        ["0", "2"], ["0", "1"], ["1", "2"], ["0", "0"],
+    ]  # fmt: skip
+
+
+def test_tabs_go_by_arrow_keys(page):
+    page.open("q=a+ring")
+    page.script("document.getElementById('tab-ladder').focus()")
+    page.press("END")
+    assert page.script("return document.activeElement.id") == "tab-audit"
+    page.press("ARROW_RIGHT")
+    assert page.script("return document.activeElement.id") == "tab-ladder"
+    assert page.script("return document.querySelectorAll('[role=tabpanel]:not([hidden])').length") == 1
+
+
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_hostile_captions_are_text_and_no_line_is_wider_than_the_screen(page, collection, width):
+    page.open("q=a+ring", width)
+    for word in ("onerror", "esrever", "very long", "wwww", "HYPERLINK"):
+        (found,) = page.asked("find", text=word, k=1)["items"]
+        caption, item = found["caption"], found["id"]
+        assert caption in HOSTILE
+        page.script("location.hash = arguments[0]", f"from={item}&item={item}")
+        page.until("return document.querySelector('.chosen .full')?.textContent === arguments[0]", caption)
+        page.until(f"{STEPS}[0].at(-1) === arguments[0]", item)
+        assert page.size() == (width, width)
+        assert page.browser.title == "small scenes · hiergeo explorer"
+    assert page.script("return document.querySelectorAll('main b b, main script, img[src=x]').length") == 0
+
+
+def test_a_cut_caption_is_shown_whole_on_focus(page):
+    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
+    page.open(f"from={item}")
+    page.script("document.querySelector('.step:has(.cut) button').focus()")
+    assert len(page.texts("#tip:not([hidden])")[0]) > 1000
+    hidden = "return document.getElementById('tip').hidden"
+    page.script(f"document.querySelector('h1').dispatchEvent({POINTED})")
+    assert not page.script(hidden), "the pointer rests elsewhere"
+    page.script("document.activeElement.blur()")
+    assert page.script(hidden)
+
+
+def test_a_caption_that_is_shown_on_focus_moves_with_what_it_belongs_to(page):
+    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
+    page.open(f"from={item}")
+    page.script("document.body.style.paddingBottom = '3000px'")
+    page.script("document.querySelector('.step:has(.cut) button').focus({preventScroll: true})")
+    apart = """const [tip, owner] = [document.getElementById('tip'), document.activeElement].map((each) =>
+      each.getBoundingClientRect()); return Math.round(tip.top - owner.top)"""
+    before = page.script(apart)
+    page.browser.execute_async_script(
+        """addEventListener('scroll', () => requestAnimationFrame(() => arguments[0]()), {once: true});
+        scrollBy({top: 40, behavior: 'instant'})"""
+    )
+    assert page.texts("#tip:not([hidden])")
+    assert page.script(apart) == before
+    page.script("document.activeElement.blur()")
+
+
+def test_a_caption_that_is_pointed_at_goes_when_the_page_scrolls(page):
+    item = page.asked("find", text="very long", k=1)["items"][0]["id"]
+    page.open(f"from={item}")
+    page.script(f"document.querySelector('.step:has(.cut) button').dispatchEvent({POINTED})")
+    assert page.texts("#tip:not([hidden])")
+    page.script("document.dispatchEvent(new Event('scroll'))")
+    assert not page.texts("#tip:not([hidden])")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_is_readable(page, scheme):
+    browser_common.colours(page.browser, scheme)
+    page.open("q=a+small+dotted+star&item=3")
+    assert page.script(browser_common.CONTRAST) == []
+    browser_common.colours(page.browser, "light")
+
+
+def test_the_theme_is_kept(page):
+    page.open("q=a+ring")
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    light = page.script(paper)
+    page.click(".theme label", 2)
+    dark = page.script(paper)
+    assert dark != light
+    page.open("q=a+ring")
+    assert page.script(paper) == dark
+    page.click(".theme label", 0)
+    assert page.script(paper) == light
+
+
+def test_ladders_are_saved_as_a_table_and_as_drawings(page, files):
+    text = "a small dotted star"
+    page.open(urlencode({"q": text}))
+    for kind in range(3):
+        page.click(".offers button", kind)
+    name = "ladder-a-small-dotted-star"
+    table = browser_common.saved(files, f"{name}.csv").read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(table, newline="")))
+    hits = [hit for lens in LENSES for hit in page.rungs(lens, q=text)]
+    assert [row["id"] for row in rows] == [hit["id"] for hit in hits]
+    assert [float(row["margin"]) for row in rows] == [hit["margin"] for hit in hits]
+    drawing = browser_common.saved(files, f"{name}.svg").read_text(encoding="utf-8")
+    assert drawing.count("<circle") == len(hits)
+    assert browser_common.saved(files, f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_server_that_is_gone_and_a_view_that_fails_are_told_in_a_sentence(page):
+    page.open("q=a+ring")
+    page.script("window.fetch = () => Promise.reject(new TypeError('gone'))")
+    page.press("/", "a star", "ENTER")
+    page.until("return document.querySelectorAll('.column .failed').length === 3")
+    assert "does not answer" in page.texts(".column .failed")[0]
+    page.browser.execute_cdp_cmd("Network.enable", {})
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/page/tree.js"]})
+    page.open("q=a+ring")
+    page.click("#tab-tree")
+    page.until("return document.querySelector('#panel-tree .failed')")
+    assert "Tree" in page.texts("#panel-tree .failed")[0]
+    page.click("#tab-ladder")
+    assert page.script("return document.querySelector('.stage').checkVisibility()")
+    page.browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})

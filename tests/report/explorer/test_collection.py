@@ -1,0 +1,227 @@
+"""A collection: indexes of the same items, seen through models and geometries, with tiers and pictures."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hiergeo import search
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.datasets import scenes
+from hiergeo.report.explorer import Thumbnails, create_explorer, open_collection
+from hiergeo.report.explorer.cache import kept
+from hiergeo.report.explorer.collection import collect
+from hiergeo.report.explorer.facts import collection_facts
+from hiergeo.report.explorer.recent import ENTRY
+from hiergeo.search.layout import ModelFacts
+
+CAPTIONS = ["animal", "dog", "small dog", "a small dog on a red sofa"]
+
+
+@pytest.fixture
+def build(tmp_path) -> Callable[..., Path]:
+    def build(name: str, captions=CAPTIONS, seed: int = 0, **more) -> Path:
+        embeddings = torch.randn(len(captions), 4, generator=torch.Generator().manual_seed(seed))
+        search.build(tmp_path / name, None, captions, embeddings=embeddings, **more)
+        return tmp_path / name
+
+    return build
+
+
+def test_every_source_in_every_geometry_is_a_lens(build) -> None:
+    collection = open_collection([build("one"), build("two", seed=1)], ["euclidean", "lorentz:-1"])
+    assert [lens.key for lens in collection.lenses] == ["0", "1", "2", "3"]
+    assert [(lens.source, lens.spec) for lens in collection.lenses] == [
+        (name, spec) for name in ("one", "two") for spec in ("euclidean", "lorentz:-1")
+    ]
+    assert len({lens.title for lens in collection.lenses}) == 4
+    assert len(collection.indexes) == 2
+    assert collection.lens("2") is collection.lenses[2]
+    assert collection.lens("4") is None
+
+
+def test_without_a_geometry_an_index_is_seen_in_its_own(build) -> None:
+    assert open_collection([build("one", space="sphere:0.25")]).lenses[0].spec == "sphere:0.25"
+
+
+def test_titles_are_distinct_when_a_source_is_named_twice(build) -> None:
+    folder = build("one")
+    titles = [lens.title for lens in open_collection([folder, folder, folder]).lenses]
+    assert len(set(titles)) == 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("tiny", "tiny"),
+        ("hf:openai/clip-vit-base-patch32", "hf:openai/clip-vit-base-patch32"),
+        ("hf:/home/me/models/clip", "hf:clip"),
+        ("open_clip:ViT-B-32/openai", "open_clip:ViT-B-32/openai"),
+        ("open_clip:ViT-B-32//home/me/secret.safetensors", "open_clip:secret.safetensors"),
+        ("open_clip:local-dir:/home/me/model", "open_clip:local-dir:model"),
+        ("head:me/heads/mine@open_clip:ViT-B-32/openai", "head:mine@open_clip:ViT-B-32/openai"),
+        ("head:heads/mine", "head:mine"),
+        ("npz:./data/stored.npz", "npz:stored.npz"),
+        ("hf:C:\\Users\\me\\model", "hf:C:model"),
+    ],
+)
+def test_a_model_is_named_without_the_folders_of_this_machine(build, spec, told) -> None:
+    index = search.open(build("one"))
+    index.encoder.facts = ModelFacts(spec, "0" * 16, True)
+    assert collect([("one", index)], []).lenses[0].title == f"{told} · euclidean"
+
+
+@pytest.mark.parametrize(
+    ("captions", "named"), [([*CAPTIONS[:2], "a cat", CAPTIONS[3]], "item 2"), (CAPTIONS[:3], "item 3")]
+)
+def test_other_items_are_refused_by_the_first_difference(build, captions, named) -> None:
+    with pytest.raises(InputError, match=named):
+        open_collection([build("one"), build("two", captions)])
+
+
+def test_images_without_captions_are_compared_by_name(build, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
+
+    def stored(name: str, order: list[int]) -> Path:
+        arrays = {"image": np.eye(4, dtype=np.float32)[order], "image_id": np.array([5, 7, 9])[order]}
+        np.savez(tmp_path / name, text=np.eye(4, dtype=np.float32), captions=np.array(CAPTIONS), **arrays)
+        return tmp_path / name
+
+    with pytest.raises(InputError, match="item 4 is 'image-id:5' in one and 'image-id:9' in two"):
+        open_collection([stored("one.npz", [0, 1, 2]), stored("two.npz", [2, 1, 0])])
+    indexes = [search.open(build(f"here{seed}", seed=seed)) for seed in (0, 1)]
+    for index, folder in zip(indexes, ("old", "new"), strict=True):
+        index.add(embeddings=torch.ones(1, 4), images=[picture(tmp_path / folder / "a.png")])
+    assert len(collect([("old", indexes[0]), ("new", indexes[1])]).lenses) == 2
+
+
+def test_the_cache_is_for_its_user_alone(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HIERGEO_CACHE_HOME", str(tmp_path / "cache"))
+    folder = kept("made", lambda place: (place / "file").touch())
+    assert [path.stat().st_mode & 0o777 for path in (folder, folder.parent)] == [0o700, 0o700]
+    assert kept("made", lambda place: None) == folder
+    if os.getuid():
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+    else:
+        os.chown(folder, 12345, -1)
+    with pytest.raises(UnavailableError, match="another user"):
+        kept("made", lambda place: None)
+
+
+def test_what_cannot_be_explored_is_refused(build, tmp_path) -> None:
+    with pytest.raises(InputError, match="nothing"):
+        open_collection([])
+    with pytest.raises(InputError, match="9"):
+        open_collection([build("one")], ["euclidean"] * 9)
+    with pytest.raises(InputError, match="geometry"):
+        open_collection([tmp_path / "one"], ["lorenz:-1"])
+    with pytest.raises(UnavailableError, match="nowhere"):
+        open_collection([tmp_path / "nowhere"])
+    with pytest.raises(InputError, match="--images"):
+        open_collection([tmp_path / "one"], images=tmp_path / "nowhere")
+
+
+def test_tiers_are_those_of_the_chains(build) -> None:
+    chains = [chain for row in scenes.load("test").rows for chain in (row.positive, row.negative)]
+    captions = [*dict.fromkeys(caption for chain in chains[:60] for caption in chain), "a caption of no scene"]
+    counts = [[sum(chain[tier] == caption for chain in chains) for tier in range(4)] for caption in captions]
+    tiers = open_collection([build("one", captions)], data="scenes").tiers
+    assert tiers is not None
+    assert len(tiers.names) == 4
+    found = tiers.of(torch.arange(len(captions)))
+    assert found.tolist() == [count.index(max(count)) if max(count) else -1 for count in counts]
+    assert set(found.tolist()) == {-1, 0, 1, 2, 3}
+
+
+def picture(path: Path, side: int = 300) -> Path:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (side, side // 2), "red").save(path)
+    return path
+
+
+def size(content: bytes) -> tuple[int, int]:
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.format == "JPEG"
+        return opened.size
+
+
+def test_pictures_are_shown_from_the_named_folder_alone(build, tmp_path) -> None:
+    photos = tmp_path / "photos"
+    index = build("one", images=[picture(photos / f"{i}.png") for i in range(4)])
+    alone = open_collection([index])
+    assert alone.pictures.path(0) is None
+    assert collection_facts(alone)["pictures"] is False
+    assert collection_facts(open_collection([build("two")]))["pictures"] is None, "there are none to be shown"
+    assert any("--images" in each for each in create_explorer(alone).state.explorer.warm_up())
+    shown = open_collection([index], images=photos)
+    assert collection_facts(shown)["pictures"] is True
+    pictures = shown.pictures
+    assert size(pictures.jpeg(3, 192)) == (192, 96)
+    assert size(pictures.jpeg(3, 64)) == (64, 32)
+    with pytest.raises(InputError, match="item 4"):
+        pictures.jpeg(4, 64)
+
+
+def test_what_leads_out_of_the_folders_is_no_picture(build, tmp_path) -> None:
+    photos, secret = tmp_path / "photos", picture(tmp_path / "secret" / "secret.png")
+    picture(photos / "inside.png")
+    os.symlink(secret, photos / "link.png")
+    os.symlink(secret.parent, photos / "below")
+    os.mkfifo(photos / "pipe.png")
+    (photos / "text.txt").write_text("no picture")
+    lies = ["link.png", "below/secret.png", str(secret), "../secret/secret.png", "pipe.png", "text.txt", "/dev/zero"]
+    lies += ["", ".", "\0", "image-id:", "image-id:9" * 50, "x" * 5000]
+    index = build("one", [f"item {i}" for i in range(len(lies) + 1)], images=[*lies, "inside.png"])
+    pictures = open_collection([index], images=photos).pictures
+    assert [pictures.path(item) for item in range(len(lies))] == [None] * len(lies)
+    assert pictures.path(len(lies)) == (photos / "inside.png").resolve()
+
+
+def test_pictures_are_found_by_their_numbers(build, tmp_path) -> None:
+    path = picture(tmp_path / "photos" / "deep" / "COCO_val2014_000000000139.jpg")
+    index = build("one", images=["image-id:139", "image-id:140", "x", "y"])
+    pictures = open_collection([index], images=tmp_path / "photos").pictures
+    assert pictures.path(0) == path.resolve()
+    assert pictures.path(1) is None
+
+
+def test_a_broken_file_is_an_error_that_names_no_path(build, tmp_path) -> None:
+    path = picture(tmp_path / "photos" / "a.png")
+    path.write_bytes(path.read_bytes()[:60])
+    index = build("one", CAPTIONS[:1], images=[path])
+    with pytest.raises(InputError, match="item 0") as caught:
+        open_collection([index], images=tmp_path / "photos").pictures.jpeg(0, 64)
+    assert "photos" not in str(caught.value)
+
+
+def test_the_picture_of_a_deleted_item_is_gone_and_that_of_another_file_is_new(build, tmp_path) -> None:
+    photos = tmp_path / "photos"
+    index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
+    pictures = Thumbnails([index], photos)
+    assert size(pictures.jpeg(1, 64)) == size(pictures.jpeg(2, 64)) == (64, 32)
+    index.delete([1])
+    with pytest.raises(InputError, match="item 1"):
+        pictures.jpeg(1, 64)
+    picture(photos / "2.png", 30)
+    assert size(pictures.jpeg(2, 64)) == (30, 15)
+
+
+def test_thumbnails_are_kept_within_their_bytes(build, tmp_path) -> None:
+    photos = tmp_path / "photos"
+    index = search.open(build("one", images=[picture(photos / f"{i}.png") for i in range(4)]))
+    one = len(Thumbnails([index], photos).jpeg(0, 64))
+    pictures = Thumbnails([index], photos, kept=2 * (one + ENTRY))
+    first = pictures.jpeg(0, 64)
+    assert pictures.jpeg(0, 64) is first
+    pictures.jpeg(1, 64)
+    pictures.jpeg(2, 64)
+    assert pictures.jpeg(0, 64) is not first

@@ -1,0 +1,46 @@
+"""The demonstration and the head that it shows, in the small."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from hiergeo import adapters, search
+from hiergeo.datasets import scenes
+from hiergeo.report.explorer import demo, recipe
+from hiergeo.training import Recipe
+
+
+def test_the_head_of_the_demonstration_is_hyperbolic_and_on_the_bundled_model(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(recipe, "RECIPE", Recipe(hidden=0, steps=2))
+    recipe.make(tmp_path / "head", rows=12)
+    made, stored = (adapters.load(f"head:{folder}") for folder in (tmp_path / "head", demo.TRAINED))
+    assert made.native_space().geometry.spec == stored.native_space().geometry.spec == recipe.GEOMETRY
+    assert made.dim == stored.dim
+    assert not torch.equal(made.encode_text(["a circle"]), stored.encode_text(["a circle"]))
+
+
+def test_items_are_captions_with_the_first_scene_that_shows_them(monkeypatch) -> None:
+    monkeypatch.setattr(demo, "SCENES", 60)
+    items, rows = demo.demo_scenes(), scenes.load("test", count=60).rows
+    assert set(items.captions) == {caption for row in rows for caption in row.positive}
+    for caption, scene in zip(items.captions, items.illustrations, strict=True):
+        assert caption in rows[scene].positive
+        assert all(caption not in row.positive for row in rows[:scene])
+
+
+def test_the_index_holds_captions_and_pictures(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(demo, "SCENES", 4)
+    monkeypatch.setattr(demo, "PICTURES", 3)
+    items = demo.demo_scenes()
+    model = adapters.load("tiny")
+    demo.build_demo(tmp_path, [model], items)
+    index = search.open(tmp_path / "0", model=model)
+    assert len(index) == len(items.captions) + 3
+    caption = items.captions[-1]
+    assert index.neighbours(caption, 1).hits[0].caption == caption
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
+        f"scene-00{scene}.png" for scene in range(4)
+    ]
+    with Image.open(tmp_path / "pictures" / "scene-000.png") as picture:
+        assert picture.size == (demo.SIDE, demo.SIDE)

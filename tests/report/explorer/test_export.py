@@ -1,0 +1,149 @@
+"""A collection as a folder of files: whole or not at all, the same bytes every time, and the answers of a server."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.files import temporary
+from hiergeo.report.explorer import export_page, packing
+from hiergeo.report.explorer.export import RECORD
+from hiergeo.report.explorer.thinning import by_radius
+from hiergeo.search.stores.exact import ExactStore
+from tests.report.explorer.explorer_exported import ROWS, build, files
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("export"))
+
+
+def test_the_same_collection_gives_the_same_bytes(collection, tmp_path) -> None:
+    first, second = (export_page(collection, tmp_path / name) for name in ("one", "two"))
+    one = files(first.folder)
+    assert one == files(second.folder)
+    assert (first.items, first.files, first.pictures) == (ROWS, len(one), ROWS // 9 + 1)
+    assert first.bytes == sum(map(len, one.values()))
+    assert json.loads(one[RECORD])["files"] == {name: len(held) for name, held in one.items() if name != RECORD}
+    assert not [path for path in tmp_path.iterdir() if path.name not in ("one", "two")]
+
+
+def test_an_earlier_export_is_replaced_and_nothing_else(collection, tmp_path) -> None:
+    target = tmp_path / "page"
+    target.mkdir()
+    export_page(collection, target)
+    (target / "index.html").unlink()
+    before = files(target)
+    (target / ".git").mkdir()
+    export_page(collection, target)
+    assert files(target).keys() == before.keys() | {"index.html"}
+    (target / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"notes\.txt"):
+        export_page(collection, target)
+    (target / "notes.txt").unlink()
+    (target / "README.md").write_text("mine")
+    with pytest.raises(InputError, match=r"README\.md"):
+        export_page(collection, target)
+    assert (target / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_no_export_is_refused(collection, tmp_path, kind) -> None:
+    target = tmp_path / "other"
+    if kind == "file":
+        target.write_text("mine")
+    else:
+        target.mkdir()
+        (target / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match="other"):
+        export_page(collection, target)
+    assert len(list(tmp_path.rglob("*"))) == (1 if kind == "file" else 2)
+
+
+def test_what_ends_half_way_leaves_nothing_that_looks_complete(collection, tmp_path, monkeypatch) -> None:
+    target = tmp_path / "page"
+    export_page(collection, target)
+    before = files(target)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / temporary(target).name.replace(f"-{os.getpid()}-", f"-{dead.pid}-")
+    (left / "data").mkdir(parents=True)
+    monkeypatch.setattr(packing.Packer, "chunks", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_page(collection, target)
+    assert files(target) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["page"]
+
+
+def test_items_are_put_in_order_without_reading_their_directions(collection, monkeypatch) -> None:
+    radii = collection.first.store.fetch(torch.arange(ROWS)).radii[:, 0]
+    monkeypatch.setattr(ExactStore, "scan", None)
+    assert by_radius(collection).tolist() == radii.argsort(stable=True).tolist()
+
+
+def test_a_part_is_kept_evenly_and_answers_are_among_it(collection, tmp_path) -> None:
+    found = export_page(collection, tmp_path / "part", limit=20)
+    held = files(found.folder)
+    kept = list(map(int, json.loads(held["data/items.json"])["ids"]))
+    rows = collection.first.store.fetch(torch.arange(ROWS))
+    order = rows.radii[:, 0].argsort(stable=True).tolist()
+    assert (found.items, found.rows, len(kept)) == (20, ROWS, 20)
+    assert kept == sorted(kept)
+    assert {order[0], order[-1]} < set(kept)
+    assert np.diff(sorted(order.index(item) for item in kept)).max() <= ROWS / 19 + 1
+    place = kept.index(order[40]) if order[40] in kept else 7
+    distances = collection.lenses[1].space.pairwise_distance(
+        *(
+            collection.first.store.fetch(torch.tensor(ids)).points(collection.lenses[1].space.geometry)
+            for ids in ([kept[place]], kept)
+        )
+    )
+    nearest = distances[0].argsort(stable=True)[: packing.K].tolist()
+    n, k, *_ = np.frombuffer(held["data/lens-1/answers/000.bin"], "<u4", 4)
+    content = held["data/lens-1/answers/000.bin"]
+    rungs = int(np.frombuffer(content, "<u4", 4)[2])
+    at = 16 + 4 * n + 3 * 8 * n * k + 8 * rungs + 4 * (n + 1)
+    hits = np.frombuffer(content[at : at + 6 * n * k], "<u2").reshape(3, n, k)
+    assert hits[2, place].tolist() == nearest
+
+
+@pytest.mark.parametrize("limit", [0, -1, packing.MOST + 1])
+def test_limits_out_of_range_are_refused(collection, tmp_path, limit) -> None:
+    with pytest.raises(InputError, match="--limit"):
+        export_page(collection, tmp_path / "page", limit=limit)
+    assert not (tmp_path / "page").exists()
+
+
+def test_a_collection_too_large_is_refused_by_the_option_that_helps(collection, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(packing, "MOST", ROWS - 1)
+    with pytest.raises(InputError, match="--limit"):
+        export_page(collection, tmp_path / "page")
+    assert export_page(collection, tmp_path / "page", limit=ROWS - 1).items == ROWS - 1
+
+
+def test_the_command_exports_and_says_what(run, collection, tmp_path) -> None:
+    sources = [collection.first.store.folder, "--images", collection.first.store.folder.parent / "photos"]
+    target = tmp_path / "page"
+    code, printed, told = run("explore", *sources, "-g", "lorentz:-1", "--export", target, "--limit", 30)
+    assert code == 0, told
+    assert "30 of 80 items" in printed
+    assert str(target) in printed
+    assert "192 pixels" in told
+    lenses = json.loads((target / "data" / "collection.json").read_text())["lenses"]
+    assert [(lens["geometry"], lens["rows"], lens["embeds"]["text"]) for lens in lenses] == [("lorentz:-1", 30, False)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"), [(("--limit", 5), "--export"), (("--export", "things.csv"), "things.csv")]
+)
+def test_what_the_command_cannot_export_is_refused(run, collection, tmp_path, monkeypatch, arguments, named) -> None:
+    (tmp_path / "things.csv").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    code, printed, told = run("explore", collection.first.store.folder, *arguments)
+    assert (code, printed) == (2, "")
+    assert named in told

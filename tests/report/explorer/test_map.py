@@ -1,0 +1,193 @@
+"""Maps of indexes: positions against the definition in 50 digits, payloads, and collections of every special kind."""
+
+import math
+import struct
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+
+from hiergeo import Space, search
+from hiergeo._core.errors import InputError
+from hiergeo.report.explorer.collection import Lens
+from hiergeo.report.explorer.items import IMAGE
+from hiergeo.report.explorer.mapping import Map, build_map
+from hiergeo.search import Index
+
+DIM = 8
+SPACES = ("euclidean", "lorentz:-1", "poincare:-0.25", "sphere:0.3")
+
+
+def lens(index: Index, spec: str | None = None) -> Lens:
+    return Lens("0", "test", "test", index, index.chosen(spec))
+
+
+def built(folder: Path, rows: torch.Tensor, space: Space | str = "euclidean", **settings: object) -> Index:
+    return search.build(folder / "index", None, embeddings=rows, space=space, **settings)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    torch.manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(500, DIM) + 0.5, dim=1) * torch.rand(500, 1) * 4
+    rows[7] = 0
+    return built(tmp_path_factory.mktemp("map"), rows, dtype="float32", captions=[f"word {i}" for i in range(500)])
+
+
+def position(direction: list[float], radius: float, axes: np.ndarray, curvature: float) -> tuple[float, float]:
+    """Where an item lies, from the definition."""
+    with mpmath.workdps(50):
+        cast = [
+            mpmath.fsum(mpmath.mpf(u) * mpmath.mpf(a) for u, a in zip(direction, axis, strict=True)) for axis in axes.T
+        ]
+        half = mpmath.sqrt(abs(curvature)) * mpmath.mpf(radius) / 2
+        away = mpmath.mpf(radius) if curvature == 0 else mpmath.tanh(half) if curvature < 0 else mpmath.tan(half)
+        length = mpmath.hypot(*cast)
+        return tuple(float(away * part / length) if length else 0.0 for part in cast)
+
+
+@pytest.mark.parametrize("spec", SPACES)
+def test_positions_are_those_of_the_definition(index, spec):
+    made = build_map(lens(index, spec))
+    rows = index.store.fetch(torch.arange(500))
+    curvature = Space(spec).geometry.value
+    places = made.places(np.arange(500))
+    for item in range(0, 500, 13):
+        truth = position(rows.direction[item].tolist(), float(rows.radii[item, 0]), made.plane.axes, curvature)
+        assert places[item] == pytest.approx(truth, rel=1e-6, abs=1e-7)
+    facts = made.facts()
+    assert facts["kappa"] == np.sign(curvature)
+    assert facts["scale"] == pytest.approx(math.sqrt(abs(curvature)) / 2 or 1)
+    assert facts["reach"] == pytest.approx(np.linalg.norm(places, axis=1).max(), rel=1e-6)
+    assert facts["low"] == 0
+    assert facts["high"] == pytest.approx(float(rows.radii.max()))
+    assert all(0 < circle["radius"] <= facts["high"] for circle in facts["circles"])
+    assert np.abs(places).max() == facts["extent"]
+
+
+def test_queries_lie_where_equal_items_do(index):
+    made, space = build_map(lens(index, "lorentz:-1")), index.chosen("lorentz:-1")
+    rows = index.store.fetch(torch.arange(500))
+    assert made.places(rows.points(space.geometry)) == pytest.approx(made.places(np.arange(500)), abs=1e-6)
+    with pytest.raises(InputError, match="500"):
+        made.places(np.array([3, 500]))
+
+
+def read(payload: bytes) -> dict[str, np.ndarray]:
+    """A tile as a reader of its description takes it apart."""
+    count, nothing = struct.unpack_from("<II", payload)
+    assert nothing == 0
+    at, columns = 8, {}
+    for name, kind in (("id", "<u8"), ("x", "<f4"), ("y", "<f4"), ("radius", "<f4"), ("tier", "i1"), ("kind", "u1")):
+        columns[name] = np.frombuffer(payload, kind, count, at)
+        at += count * np.dtype(kind).itemsize
+    assert at == len(payload)
+    return columns
+
+
+def test_tiles_hold_every_item_once(tmp_path):
+    torch.manual_seed(1)
+    rows = torch.randn(9000, 4)
+    ids = torch.randperm(1 << 20)[:9000] + (1 << 60)
+    index = built(tmp_path, rows, ids=ids)
+    made = build_map(lens(index, "lorentz:-1"))
+    listed = made.facts()["tiles"]
+    assert listed[0] == [0, 0, 0, 4096]
+    assert sum(count for *_, count in listed) == 9000
+    held = [read(made.tile(*tile)) for *tile, _ in listed]
+    assert [len(tile["id"]) for tile in held] == [count for *_, count in listed]
+    seen = np.concatenate([tile["id"] for tile in held])
+    assert np.array_equal(np.sort(seen), np.sort(ids.numpy()))
+    radius = np.concatenate([tile["radius"] for tile in held])
+    away = np.hypot(*(np.concatenate([tile[name] for tile in held]) for name in "xy"))
+    assert away == pytest.approx(np.tanh(radius / 2), rel=1e-5)
+    assert radius[seen.argsort()] == pytest.approx(rows.norm(dim=1).numpy()[ids.argsort().numpy()], rel=1e-3)
+    places = made.places(seen.astype(np.int64))
+    assert [np.concatenate([tile[name] for tile in held]).tolist() for name in "xy"] == places.T.tolist()
+    with pytest.raises(InputError, match="no tile"):
+        made.tile(0, 1, 0)
+
+
+def test_a_selection_holds_all_items_by_radius(index):
+    made = build_map(lens(index, "poincare:-0.25"))
+    square = np.array([(-0.5, -0.2), (0.4, -0.2), (0.4, 0.6), (-0.5, 0.6)])
+    found = made.select(square)
+    x, y = made.places(np.arange(500)).T
+    truth = [i for i in range(500) if -0.5 < x[i] < 0.4 and -0.2 < y[i] < 0.6]
+    assert sorted(found.tolist()) == truth
+    radii = index.store.fetch(torch.from_numpy(found)).radii[:, 0]
+    assert bool((radii.diff() >= 0).all())
+
+
+SPECIAL = {
+    "one item": torch.tensor([[1.0, 0, 0, 0]]),
+    "one item at the root": torch.zeros(1, 4),
+    "two items": torch.tensor([[1.0, 0, 0, 0], [0, 2.0, 0, 0]]),
+    "opposite items": torch.tensor([[1.0, 0, 0, 0], [-1.0, 0, 0, 0]]),
+    "all at the root": torch.zeros(40, 4),
+    "all equal": torch.tensor([[0.3, -0.4, 0.1, 0.9]]).repeat(40, 1),
+    "one direction": torch.arange(40.0)[:, None] * torch.tensor([[0.3, -0.4, 0.1, 0.9]]) / 20,
+    "far apart": torch.randn(40, 4, generator=torch.Generator().manual_seed(0)) * torch.logspace(-30, 1, 40)[:, None],
+    "one dimension": torch.tensor([[1.0], [2.0], [-0.5]]),
+}
+
+
+def sound(made: Map, count: int) -> None:
+    facts = made.facts()
+    assert facts["count"] == count
+    assert np.isfinite([facts[name] for name in ("scale", "reach", "low", "high", "share", "extent")]).all()
+    assert 0 <= facts["share"] <= 1 + 1e-9
+    assert 0 <= facts["mean_direction"] <= 1 + 1e-9
+    places = made.places(np.arange(count))
+    assert np.isfinite(places).all()
+    assert (np.abs(places) <= facts["extent"]).all()
+    if facts["kappa"] < 0:
+        assert (np.hypot(made.x, made.y) < 1).all()
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_special_collections_have_a_map(tmp_path, name):
+    index = built(tmp_path, SPECIAL[name])
+    for spec in ("euclidean", "lorentz:-1", "sphere:0.01"):
+        made = build_map(lens(index, spec))
+        sound(made, len(SPECIAL[name]))
+    if name == "all equal":
+        assert len(np.unique(made.places(np.arange(40)), axis=0)) == 1
+        assert made.plane.share == 0
+
+
+def test_far_points_stay_inside_the_disk(tmp_path):
+    index = built(
+        tmp_path, torch.nn.functional.normalize(torch.randn(60, 4), dim=1) * torch.linspace(0, 60, 60)[:, None]
+    )
+    made = build_map(lens(index, "lorentz:-1"))
+    sound(made, 60)
+    assert "rim" in made.facts()["note"]
+    assert "antipode" in build_map(lens(index, "sphere:0.0026")).facts()["note"]
+
+
+def test_products_show_their_combined_radius(tmp_path):
+    torch.manual_seed(2)
+    rows = torch.randn(80, 6)
+    index = built(tmp_path, rows, "product:lorentz:-1x4,euclidean:x2,l1")
+    made = build_map(lens(index))
+    combined = rows[:, :4].norm(dim=1) + rows[:, 4:].norm(dim=1)
+    assert np.linalg.norm(made.places(np.arange(80)), axis=1) == pytest.approx(combined.numpy(), rel=1e-3)
+    assert made.facts()["kappa"] == 0
+    assert "product" in made.facts()["note"]
+    sound(made, 80)
+
+
+def test_deleted_items_are_not_on_the_map_and_pictures_are_marked(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    index = built(tmp_path, torch.eye(4)[:2], images=[tmp_path / "a.png"] * 2)
+    index.add(captions=["a dog", "a cat"], embeddings=torch.eye(4)[2:])
+    made = build_map(lens(index))
+    assert made.kind[made.ids.argsort()].tolist() == [IMAGE, IMAGE, 0, 0]
+    assert (made.tier == -1).all()
+    index.delete([3])
+    assert sorted(build_map(lens(index)).ids.tolist()) == [0, 1, 2]

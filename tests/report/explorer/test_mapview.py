@@ -1,0 +1,328 @@
+"""The map of the explorer in headless Chromium: by mouse, by fingers, by keyboard."""
+
+import csv
+import io
+import struct
+
+import pytest
+
+from tests.report.browser_common import colours, resize, violations
+from tests.report.explorer.mapview_common import (
+    STAGE,
+    click,
+    drag,
+    fixtures,
+    lone_point,
+    mouse,
+    opened,
+    press,
+    rested,
+    run,
+    saved,
+    touch,
+    until,
+)
+
+pytestmark = pytest.mark.slow  # a browser
+
+address, browser, desk = fixtures()
+
+
+def test_dragging_moves_by_an_isometry_and_the_wheel_magnifies_about_the_pointer(desk, address):
+    opened(desk, address, [-1])
+    at = f"{STAGE} const at = camera.base([given[1], given[2]]); return [...at, camera.zoom]"
+    held = run(desk, at, 0, 300, 260)
+    drag(desk, [(300, 260), (320, 250), (420, 200)])
+    assert run(desk, at, 0, 420, 200)[:2] == pytest.approx(held[:2], abs=1e-6)
+    mouse(desk, "mouseWheel", 420, 200, deltaX=0, deltaY=-240)
+    until(desk, f"{STAGE} return camera.zoom > 1.5")
+    assert run(desk, at, 0, 420, 200)[:2] == pytest.approx(held[:2], abs=2e-3)  # wheels turn at whole pixels
+    rested(desk)
+    kept = until(desk, "return location.hash.includes('at=') && location.hash.includes('zoom=') && location.hash")
+    before = run(desk, f"{STAGE} return [...camera.centre, camera.zoom, camera.isometry.turn]")
+    opened(desk, address, [-1], suffix=kept)
+    assert run(desk, f"{STAGE} return [...camera.centre, camera.zoom, camera.isometry.turn]") == pytest.approx(
+        before, rel=1e-4, abs=1e-5
+    )
+    press(desk, "0")
+    assert run(desk, f"{STAGE} return [...camera.centre, camera.zoom]") == [0, 0, 1]
+
+
+def test_the_history_brings_back_where_the_map_looked(desk, address):
+    opened(desk, address, [-1], 200)
+    centre = f"{STAGE} return camera.centre"
+    desk.execute_script("app.state.set({ item: '5' })")
+    press(desk, "0")
+    until(desk, "return shown.settling === 0")
+    drag(desk, [(300, 260), (320, 250), (420, 200)])
+    moved = run(desk, centre)
+    until(desk, "return location.hash.includes('at=') && shown.settling === 0")
+    desk.back()
+    until(desk, f"{centre}.join() === '0,0' && !location.hash.includes('at=')")
+    desk.forward()
+    until(desk, "return location.hash.includes('at=')")
+    assert run(desk, centre) == pytest.approx(moved, rel=1e-5, abs=1e-5)
+
+
+def test_going_back_gives_up_a_movement_that_the_url_does_not_have_yet(desk, address):
+    opened(desk, address, [-1], 200)
+    found = run(
+        desk,
+        f"""{STAGE} app.state.set({{ by: 'angle' }}, {{ push: true }});
+        stage.drag([300, 260], [420, 200]);
+        await new Promise((done) => {{ addEventListener('popstate', done, {{ once: true }}); history.back(); }});
+        await new Promise((done) => setTimeout(done, 500));
+        return [location.hash.includes('at='), camera.centre]""",
+    )
+    assert found == [False, [0, 0]]
+
+
+def test_what_is_under_the_pointer_is_named_and_a_click_chooses_it_in_every_space(desk, address):
+    opened(desk, address, [-1, 0], 400)
+    found, x, y = lone_point(desk)
+    mouse(desk, "mouseMoved", x + 2, y - 2)
+    shown = "const card = document.querySelector('.map-card:not([hidden])'); return card && card.textContent"
+    item = run(desk, "return app.source.item(Number(given[0]))", found)
+    card = until(desk, shown)
+    assert (item["caption"] or f"image {found}") in card
+    assert f"radius {item['radius']['0']:.3f}" in card
+    assert desk.find_elements("css selector", ".map-card img[src*=alert], .map-card script") == []
+    click(desk, x, y)
+    assert run(desk, "return app.state.get().item") == found
+    until(desk, "return document.querySelectorAll('.map-chosen').length === 2")
+    assert len(desk.find_elements("css selector", ".map-link.parent")) == 16
+    rings = run(
+        desk,
+        """return [...shown.panels.values()].map(({ stage }, lens) => {
+          const { x, y } = app.source.maps[lens].points[Number(given[0])],
+            ring = stage.overlay.front.querySelector('.map-chosen');
+          const [u, v] = stage.camera.onScreen([x, y]);
+          return Math.hypot(u - ring.getAttribute('cx'), v - ring.getAttribute('cy'));
+        })""",
+        found,
+    )
+    assert max(rings) < 0.2
+    spaces = "return [...document.querySelectorAll('.map-radii dt')].map((each) => each.textContent)"
+    assert run(desk, spaces) == ["made up · -1", "made up · 0"]
+    desk.execute_script("app.state.set({ lenses: ['0'] })")
+    until(desk, f"{spaces}.join() === 'made up · -1'")
+    desk.execute_script("app.state.set({ lenses: ['0', '1'] })")
+    rested(desk)
+    double = {"clickCount": 2}
+    for kind in ("mousePressed", "mouseReleased"):
+        mouse(desk, kind, x, y, **double)
+    until(
+        desk,
+        f"""{STAGE} const {{ x, y }} = app.source.maps[0].points[given[1]]; const [u, v] = camera.onScreen([x, y]);
+          return Math.hypot(u - camera.width / 2, v - camera.height / 2) < 1""",
+        0,
+        int(found),
+    )
+
+
+def test_the_ladder_of_the_query_is_drawn_along_geodesics_from_the_root(desk, address):
+    opened(desk, address, [-1], 400, suffix="#from=37")
+    until(
+        desk,
+        """return document.querySelectorAll('.map-rung').length === 3 &&
+          document.querySelectorAll('.map-query').length === 1""",
+    )
+    start, end, stops = run(
+        desk,
+        f"""{STAGE} const path = document.querySelector('.map-path').getAttribute('d');
+        const stops = path.match(/-?[\\d.]+ -?[\\d.]+/g).map((pair) => pair.split(' ').map(Number));
+        const {{ x, y }} = app.source.maps[0].points[37];
+        return [camera.onScreen([0, 0]), camera.onScreen([x, y]), stops]""",
+    )
+    assert stops[0] == pytest.approx(start, abs=0.1)
+    assert stops[-1] == pytest.approx(end, abs=0.1)
+    assert len(stops) > 40
+
+
+def test_an_item_that_is_chosen_elsewhere_comes_into_sight(desk, address):
+    opened(desk, address, [-1], 400, suffix="#at=2,0&zoom=6")
+    far = run(desk, "return app.source.maps[0].points.filter(({ x }) => x < -0.7)[0].id")
+    seen = f"{STAGE} const {{ x, y }} = app.source.maps[0].points[given[1]]; return stage.holds([x, y])"
+    assert not run(desk, seen, 0, far)
+    desk.execute_script("app.state.set({ item: arguments[0] })", str(far))
+    until(desk, seen, 0, far)
+
+
+def test_every_item_in_sight_is_reached_by_keyboard_from_the_root_outwards_and_spoken(desk, address):
+    opened(desk, address, [-1], 200)
+    press(desk, "nnnp")
+    said = until(
+        desk,
+        "return told.said.at(-1)?.includes('2 of 200 in sight') && told.said",
+    )
+    point = run(desk, "return [...app.source.maps[0].points].sort((a, b) => a.radius - b.radius)[1]")
+    name = run(desk, "return app.source.item(given[0]).caption ?? `image ${given[0]}`", point["id"])
+    assert said[-1].startswith(name)
+    assert f"radius {point['radius']:.3f}" in said[-1]
+    press(desk, ["Enter"])
+    assert run(desk, "return app.state.get().item") == str(point["id"])
+    zoom = run(desk, f"{STAGE} return camera.zoom")
+    press(desk, ["+", "ArrowRight", "ArrowUp"])
+    centre = run(desk, f"{STAGE} return [...camera.centre, camera.zoom]")
+    assert min(centre[:2]) > 0
+    assert centre[2] > zoom
+
+
+@pytest.mark.parametrize("mode", ["rectangle", "lasso"])
+def test_a_region_is_selected_listed_and_saved_without_formulas(desk, address, mode):
+    opened(desk, address, [-1, 0], 1500, suffix="#at=0.6,0.2")
+    desk.execute_script("document.querySelector(`input[name=map-drag][value=${arguments[0]}]`).click()", mode)
+    corners = [(60.0, 60.0), (280.0, 60.0), (280.0, 250.0), (60.0, 250.0)]
+    drag(desk, [corners[0], (70.0, 70.0), corners[2]] if mode == "rectangle" else [*corners, (60.0, 70.0)])
+    title = until(desk, "return told.said.find((text) => text.endsWith('selected'))")
+    inside = run(
+        desk,
+        f"""{STAGE} const within = ([u, v]) => u > 60 && u < 280 && v > 60 && v < 250;
+        const inside = app.source.maps[0].points.filter(({{ x, y }}) => within(camera.onScreen([x, y])));
+        return inside.map(({{ id }}) => String(id))""",
+    )
+    assert len(inside) > 50
+    assert int(title.split()[0].replace(",", "")) == pytest.approx(len(inside), abs=3)
+    desk.execute_script("document.querySelector('.map-selection .button').click()")
+    rows = list(csv.DictReader(io.StringIO(saved(desk, "csv").decode(), newline="")))
+    assert len(set(inside) ^ {row["id"] for row in rows}) <= 3
+    assert list(rows[0]) == ["id", "caption", "tier", "kind", "radius"]
+    assert {(row["caption"] == "", row["kind"]) for row in rows} == {(True, "image"), (False, "caption")}
+    captions = {row["caption"].split(" ")[0] for row in rows if row["caption"]}
+    assert captions >= {"'=cmd|'", "<img"}
+    assert any('"woof", twice' in row["caption"] for row in rows)
+    until(desk, "return document.querySelectorAll('.map-region').length === 1")
+    desk.execute_script("document.querySelectorAll('.map-selection .button')[1].click()")
+    until(desk, "return !document.querySelector('.map-region')")
+
+
+def test_the_nearest_points_are_selected_without_a_pointer(desk, address):
+    opened(desk, address, [0], 800)
+    desk.execute_script(
+        "document.querySelector('.map-number').value = 25; document.querySelector('.map-nearest button').click()"
+    )
+    until(desk, "return told.said.includes('25 items selected')")
+    listed = [item.text for item in desk.find_elements("css selector", ".map-list li")]
+    nearest = run(desk, "return app.source.maps[0].points.map(({ radius }) => radius).sort((a, b) => a - b)[24]")
+    assert len(listed) == 25
+    assert max(float(text.split()[-1]) for text in listed) == pytest.approx(nearest, abs=1e-3)
+    assert run(desk, "return document.activeElement.textContent") == "25 items selected"
+
+
+def test_pictures_are_saved_as_they_are_seen(desk, address):
+    opened(desk, address, [1], 500, suffix="#item=3")
+    until(desk, "return Boolean(document.querySelector('.map-chosen'))")
+    desk.execute_script("for (const button of document.querySelectorAll('.map-foot button')) button.click()")
+    png, svg = saved(desk, "png"), saved(desk, "svg").decode()
+    side = run(desk, f"{STAGE} return camera.width")
+    assert struct.unpack(">II", png[16:24])[0] == 2 * round(side)
+    marks = run(
+        desk,
+        """const drawing = new DOMParser().parseFromString(given[0], 'image/svg+xml');
+        if (drawing.querySelector('parsererror')) throw new Error(drawing.documentElement.textContent);
+        return [...drawing.querySelectorAll('path[fill-opacity="0.85"]')].reduce((sum,
+          path) => sum + path.getAttribute('d').split('Z').length - 1, 0)""",
+        svg,
+    )
+    assert marks == 500
+    assert "root" in svg
+    assert "var(" not in svg
+    assert "class=" not in svg
+
+
+def test_colours_and_charts_follow_the_controls_and_the_theme(desk, address):
+    opened(desk, address, [-1], 300)
+    names = "return [...document.querySelectorAll('.map-legend li')].map((item) => item.textContent)"
+    assert run(desk, names)[:4] == ["most general", "general", "specific", "most specific"]
+    desk.execute_script("document.querySelector('input[name=map-colour][value=radius]').click()")
+    assert run(desk, f"{STAGE} return [stage.style.by, app.state.get().colour]") == ["radius", "radius"]
+    assert run(desk, names)[0].split() == ["radius", "0.06", "2.97"]
+    desk.execute_script("document.querySelector('input[name=map-chart][value=flat]').click()")
+    assert run(desk, f"{STAGE} return [camera.chart, location.hash.includes('chart=flat')]") == ["flat", True]
+    desk.execute_script("document.documentElement.dataset.theme = 'dark'")
+    until(desk, f"{STAGE} return Math.abs(stage.style.steps[0][0] - 0x6f / 255) < 0.01")
+    assert "13.7" not in desk.find_element("css selector", ".map-note:last-child").text
+    assert "14 %" in desk.find_element("css selector", ".map-note:last-child").text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_map_keeps_the_rules_of_access(desk, address, scheme):
+    colours(desk, scheme)
+    opened(desk, address, [-1, 1], 300, suffix="#item=3&from=37")
+    desk.execute_script("document.querySelector('.map-nearest button').click()")
+    until(desk, "return Boolean(document.querySelector('.map-chosen')) && told.said.length > 0")
+    assert violations(desk) == []
+    colours(desk, "light")
+
+
+def test_stages_move_together_where_they_are_asked_to(desk, address):
+    opened(desk, address, [-1, 0])
+    centres = "return [...shown.panels.values()].map(({ stage }) => stage.camera.centre)"
+    drag(desk, [(200, 200), (240, 210), (280, 200)])
+    one, other = run(desk, centres)
+    assert one == pytest.approx(other)
+    desk.execute_script("document.querySelector('.map-joint input').click()")
+    drag(desk, [(200, 200), (160, 190), (150, 200)])
+    moved, still = run(desk, centres)
+    assert still == pytest.approx(other)
+    assert moved != pytest.approx(one)
+
+
+def test_a_map_that_cannot_be_had_says_why_and_is_asked_for_again(desk, address):
+    opened(desk, address, [-1, 0], 200, suffix="#lenses=0")
+    run(
+        desk,
+        """const { map } = app.source.constructor.prototype; app.source.map = async () => { delete app.source.map;
+          throw new Error('The map is being made.'); }; app.state.set({ lenses: ['0', '1'] }); return 1""",
+    )
+    until(desk, "return document.querySelector('.map-waiting')?.textContent.startsWith('The map is being made.')")
+    desk.execute_script("document.querySelector('.map-waiting button').click()")
+    rested(desk)
+    assert len(desk.find_elements("css selector", ".map-stage")) == 2
+
+
+def test_a_map_of_another_version_is_loaded_anew(desk, address):
+    opened(desk, address, [-1, 0], 200, suffix="#lenses=0")
+    run(
+        desk,
+        """app.source.tile = async (...asked) => { delete app.source.tile; window.asked = asked;
+          throw Object.assign(new Error('The map has changed.'), { status: 409 }); };
+        const { map } = app.source.constructor.prototype; window.loaded = 0;
+        app.source.map = (lens) => { window.loaded += 1; return map.call(app.source, lens); };
+        app.state.set({ lenses: ['1'] }); return 1""",
+    )
+    until(desk, "return window.loaded === 2")
+    rested(desk)
+    assert desk.execute_script("return [asked.length, document.querySelectorAll('.map-stage').length]") == [5, 1]
+    assert not desk.find_elements("css selector", ".map-waiting")
+
+
+def test_on_a_phone_one_finger_scrolls_two_move_the_map_and_taps_show_and_choose(browser, address):
+    resize(browser, 390, 700)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+    try:
+        opened(browser, address, [-1, 0], 120)
+        assert run(browser, "return document.documentElement.scrollWidth") == 390
+        look = f"{STAGE} return [...camera.centre, camera.zoom]"
+        touch(browser, "touchStart", (120, 150), (200, 150))
+        for wider in (10, 20, 30):
+            touch(browser, "touchMove", (120 - wider, 150), (200 + wider, 150))
+        touch(browser, "touchEnd")
+        assert run(browser, look)[2] == pytest.approx(140 / 80, rel=0.02)
+        press(browser, "0")
+        rested(browser)
+        found, x, y = lone_point(browser)
+        for choice in (None, found):
+            touch(browser, "touchStart", (x, y))
+            touch(browser, "touchEnd")
+            until(browser, "return Boolean(document.querySelector('.map-card:not([hidden])'))")
+            assert run(browser, "return app.state.get().item") == choice
+            run(browser, "await new Promise((done) => setTimeout(done, 400)); return 1")
+        touch(browser, "touchStart", (150, 300))
+        for y in (280, 240, 200, 150):
+            touch(browser, "touchMove", (150, y))
+        touch(browser, "touchEnd")
+        until(browser, "return window.scrollY > 60")
+        assert run(browser, look) == [0, 0, 1]
+    finally:
+        browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})

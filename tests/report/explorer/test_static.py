@@ -1,0 +1,243 @@
+"""The exported page in headless Chromium, below a path of a plain web server: its answers are those of the API."""
+
+import functools
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+pytest.importorskip("selenium")
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from hiergeo._core.text import shortened
+from hiergeo.report.explorer import export_page
+from hiergeo.report.explorer.export import CAPTION
+from hiergeo.report.explorer.mapping import build_map
+from tests.report.explorer.explorer_exported import HOSTILE, ROWS, build
+from tests.report.explorer.explorer_served import browser as client_of
+from tests.report.test_browser import browser, resize
+
+pytestmark = pytest.mark.slow  # a browser
+
+__all__ = ["browser"]
+
+ASKED = [0, 9, 41, ROWS - 1]
+
+ASK = """
+const done = arguments[arguments.length - 1];
+const plain = (_, each) => {
+  if (typeof each === "bigint") return String(each);
+  return ArrayBuffer.isView(each) ? [...each] : each;
+};
+const told = (value) => done(JSON.stringify(value, plain));
+import("./page/static.js")
+  .then(async ({ StaticSource }) => {
+    const source = new StaticSource(new URL(".", document.baseURI).href);
+    await source.collection();
+    CODE
+  })
+  .then((value) => told({ value }), (error) => told({ error: error.message }));
+"""
+
+
+@dataclass
+class Site:
+    """An exported page on a server, and the live answers of the same collection."""
+
+    url: str
+    collection: object
+    live: object
+    statuses: list[tuple[str, int]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("static")
+    collection = build(folder / "data")
+    export_page(collection, folder / "web" / "me" / "space")
+    statuses: list[tuple[str, int]] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_request(self, code="-", size="-") -> None:
+            statuses.append((self.path, int(code)))
+
+    handler = functools.partial(Handler, directory=str(folder / "web"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, client_of(collection) as live:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/me/space/"
+        yield Site(url, collection, live, statuses)
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def page(browser, site):
+    resize(browser, 1280)
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.get(f"{site.url}#from=9")
+    browser.set_script_timeout(60)
+    return browser
+
+
+def asked(page, code: str):
+    """What a piece of code that uses `source` gives."""
+    answer = run(page, code)
+    assert "value" in answer, answer
+    return answer["value"]
+
+
+def run(page, code: str) -> dict:
+    return json.loads(page.execute_async_script(ASK.replace("CODE", code)))
+
+
+def same(static, live) -> None:
+    """Assert that two JSON values are equal, numbers up to rounding of float32."""
+    if isinstance(live, float):
+        assert static == pytest.approx(live, rel=3e-7, abs=3e-7)
+    elif isinstance(live, list):
+        assert len(static) == len(live)
+        for one, other in zip(static, live, strict=True):
+            same(one, other)
+    elif isinstance(live, dict):
+        assert static.keys() >= live.keys()
+        for name, value in live.items():
+            same(static[name], value)
+    elif isinstance(live, str):
+        assert static == shortened(live, CAPTION)
+    else:
+        assert static == live
+
+
+@pytest.mark.parametrize("verb", ["ladder", "children", "parents", "neighbours"])
+@pytest.mark.parametrize("lens", ["0", "1"])
+def test_answers_about_items_are_those_of_the_api(page, site, verb, lens) -> None:
+    code = f"return Promise.all({ASKED}.map((id) => source.ask('{verb}', '{lens}', {{item: String(id)}}, {{k: 10}})))"
+    for item, static in zip(ASKED, asked(page, code), strict=True):
+        live = site.live.get(f"/api/{verb}?lens={lens}&item={item}").json()
+        for name in ("query", "scored"):
+            live.pop(name)
+        same(static, live)
+
+
+def test_counts_and_orders_are_those_of_the_api(page, site) -> None:
+    more = (f"source.ask('children', '1', {{item: '41'}}, {{by: '{by}', k: 4}})" for by in ("distance", "angle"))
+    count, *lists = asked(page, f"return Promise.all([source.ask('count', '1', {{item: '41'}}), {', '.join(more)}])")
+    assert count["count"] == site.live.get("/api/count?lens=1&item=41").json()["count"]
+    for by, static in zip(("distance", "angle"), lists, strict=True):
+        same(static["hits"], site.live.get(f"/api/children?lens=1&item=41&by={by}&k=4").json()["hits"])
+
+
+def test_tiles_places_and_selections_are_those_of_the_map(page, site) -> None:
+    for lens in site.collection.lenses:
+        drawn = build_map(lens, site.collection.tiers)
+        facts = asked(page, f"return source.map('{lens.key}')")
+        same(facts, drawn.facts())
+        level, x, y, count = facts["tiles"][0]
+        tile = asked(
+            page,
+            f"return source.bytes('lens-{lens.key}/tiles/{level}-{x}-{y}.bin').then((held) => new Uint8Array(held))",
+        )
+        assert bytes(tile) == drawn.tile(level, x, y)
+        assert count == ROWS
+        e = drawn.extent
+        polygon = [[-e, -e], [0.1 * e, -e], [0.3 * e, e], [-e, 0.7 * e]]
+        found = asked(page, f"return source.select('{lens.key}', {polygon})")
+        assert [int(each["id"]) for each in found["items"]] == drawn.select(polygon).tolist()
+        assert 0 < found["count"] < ROWS
+        (place,) = asked(page, f"return source.places('{lens.key}', [{{item: '41'}}])")
+        assert [place["x"], place["y"]] == pytest.approx(drawn.places([41])[0].tolist(), rel=1e-6)
+
+
+def test_captions_are_found_and_pictures_shown(page, site) -> None:
+    found = asked(page, "return source.find('THING 5', 50)")
+    assert {each["caption"] for each in found} == {"thing 5", *(f"thing 5{i}" for i in range(10))}
+    radii = [each["radius"] for each in found]
+    assert radii == sorted(radii)
+    chosen = asked(page, "return source.ask('ladder', '0', {text: ' Thing 41'})")
+    assert chosen["query"]["caption"] == "thing 41"
+    size = """
+        const image = new Image();
+        image.src = await source.thumbnail("9", 64);
+        await image.decode();
+        return [image.naturalWidth, image.naturalHeight];
+    """
+    assert asked(page, size) == [100, 80]
+    for code, named in (
+        ("source.thumbnail('10', 64)", "picture"),
+        ("source.ask('ladder', '0', {text: 'nowhere to be found'})", "caption"),
+        ("source.ask('ladder', '0', {item: '5000'})", "item"),
+        ("source.ask('parents', '0', {item: '5'}, {by: 'angle'})", "margin"),
+        ("source.ask('ladder', '../0', {item: '5'})", "space"),
+        ("source.ask('ladder', '0', {photo: new Blob([])})", "photos"),
+    ):
+        assert named in run(page, f"return {code}")["error"]
+
+
+@pytest.mark.parametrize(
+    ("code", "path", "name"),
+    [
+        ("source.items(['7', '3', '9'])", "items?ids=7,3,9", "items"),
+        ("source.roots('1', 12)", "roots?lens=1&k=12", "items"),
+        ("source.find('Thing 4', 7)", "find?text=Thing%204&k=7", "items"),
+        ("source.find('E\u0301', 7)", "find?text=E%CC%81&k=7", "items"),
+        ("source.moved('1', '0', {count: 5})", "moved?a=1&b=0&k=10&count=5", None),
+        ("source.audit('1')", "audit?lens=1", None),
+    ],
+)
+def test_what_is_no_search_is_that_of_the_api(page, site, code, path, name) -> None:
+    live = site.live.get(f"/api/{path}")
+    assert live.status_code == 200
+    static, told = asked(page, f"return {code}"), live.json() if name is None else live.json()[name]
+    assert told
+    same(static, told)
+
+
+def test_pairs_have_their_numbers_where_a_list_holds_them(page, site) -> None:
+    child = site.live.get("/api/children?lens=1&item=5&k=1").json()["hits"][0]
+    stored, unknown = asked(
+        page, f"return source.pairs('1', [[{{item: '5'}}, {{item: '{child['id']}'}}], [{{item: '79'}}, {{item: '0'}}]])"
+    )
+    for name in ("margin", "angle", "distance"):
+        same(stored[name], child[name])
+    assert unknown["specific"] < unknown["general"]
+
+
+def test_the_page_shows_a_ladder_and_asks_nobody_else(page, site) -> None:
+    page.get("about:blank")
+    page.get_log("browser"), page.get_log("performance")
+    page.get(f"{site.url}#from=9")
+    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".step"))
+    assert page.execute_script("return window.hostile") is None
+    assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")
+    told = page.find_element(By.ID, "main").text
+    assert "thing 9" in told
+    for view in ("map", "tree", "compare", "audit"):
+        page.find_element(By.ID, f"tab-{view}").click()
+        panel = page.find_element(By.ID, f"panel-{view}")
+        WebDriverWait(page, 60).until(lambda _, panel=panel: panel.text.strip())
+        assert not [each.text for each in panel.find_elements(By.CSS_SELECTOR, ".failed") if each.is_displayed()]
+    told = [entry for entry in page.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    assert not [entry["message"] for entry in told if entry["source"] != "rendering"]  # of drawing without a GPU
+    urls = [
+        message["message"]["params"]["request"]["url"]
+        for message in (json.loads(entry["message"]) for entry in page.get_log("performance"))
+        if message["message"]["method"] == "Network.requestWillBeSent"
+    ]
+    assert urls
+    assert not [url for url in urls if not url.startswith((site.url, "blob:", "data:"))]
+    assert {status for _, status in site.statuses} <= {200, 304}
+
+
+def test_what_is_hostile_in_captions_is_text(page, site) -> None:
+    captions = [each["caption"] for each in asked(page, "return source.items(['1', '2', '3', '4'])")]
+    assert captions[:2] + captions[3:] == [HOSTILE[1], HOSTILE[2], HOSTILE[4]]
+    assert len(captions[2]) == 500
+    page.get("about:blank")
+    page.get(f"{site.url}#from=2&by=angle")
+    WebDriverWait(page, 60).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".step"))
+    assert page.execute_script("return window.hostile") is None
+    assert not page.find_elements(By.CSS_SELECTOR, ".failed:not([hidden])")

@@ -1,0 +1,102 @@
+"""Tiles of a map, by their definition; points in polygons, against winding numbers."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiergeo._core.errors import InputError
+from hiergeo.report.explorer import tiles
+from hiergeo.report.explorer.items import shuffled
+
+CAPACITY = 3
+
+coordinates = st.one_of(st.floats(-1, 1, width=32), st.sampled_from([-1.0, 0.0, 0.5, 1.0]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(coordinates, coordinates), max_size=60), st.sampled_from([1.0, 1.5]), st.integers(0, 2**40))
+def test_every_point_is_in_one_tile_of_its_square_below_full_ones(points, extent, first):
+    x, y = np.array(points, np.float32).reshape(-1, 2).T
+    ids = np.arange(first, first + len(x))
+    tree = tiles.pyramid(x, y, extent, shuffled(ids), CAPACITY)
+    assert sorted(tree.order.tolist()) == list(range(len(x)))
+    ends = [0]
+    for (level, column, row), (start, stop) in tree.spans.items():
+        assert start == ends[-1] < stop
+        ends.append(stop)
+        assert stop - start <= CAPACITY or level == tiles.DEEPEST
+        side = 2 * extent / 2**level
+        for point in tree.order[start:stop]:
+            for value, place in ((x[point], column), (y[point], row)):
+                low = -extent + place * side
+                assert low <= value < low + side or (value == extent and place == 2**level - 1)
+        if level:
+            above = tree.spans[level - 1, column // 2, row // 2]
+            assert above[1] - above[0] == CAPACITY
+    assert ends[-1] == len(x)
+    assert tree.counts == [[*tile, stop - start] for tile, (start, stop) in tree.spans.items()]
+
+
+def test_points_that_coincide_go_down_to_the_deepest_tile():
+    count = CAPACITY * tiles.DEEPEST + 10
+    spot = np.full(count, 0.3, np.float32)
+    tree = tiles.pyramid(spot, -spot, 1.0, np.arange(count), CAPACITY)
+    assert [held for *_, held in tree.counts] == [CAPACITY] * tiles.DEEPEST + [10]
+
+
+def test_coarse_tiles_are_a_fair_sample_and_the_same_for_the_same_ids():
+    generator = np.random.default_rng(0)
+    x, y = generator.uniform(-1, 1, (2, 40_000)).astype(np.float32)
+    ids = generator.choice(1 << 62, 40_000, replace=False)
+    tree = tiles.pyramid(x, y, 1.0, shuffled(ids))
+    whole = tree.order[slice(*tree.spans[0, 0, 0])]
+    quadrants = Counter((bool(x[i] > 0), bool(y[i] > 0)) for i in whole)
+    assert all(abs(count - 1024) < 150 for count in quadrants.values())
+    other = generator.permutation(len(ids))
+    again = tiles.pyramid(x[other], y[other], 1.0, shuffled(ids[other]))
+    assert again.counts == tree.counts
+    assert np.array_equal(ids[other][again.order], ids[tree.order])
+
+
+def winding(point: tuple[float, float], polygon: list[tuple[float, float]]) -> int:
+    """How often an outline turns around a point: the sum of the angles that its edges are seen at, over 2 pi."""
+    seen = [math.atan2(y - point[1], x - point[0]) for x, y in polygon]
+    turns = [math.remainder(b - a, 2 * math.pi) for a, b in zip(seen, seen[1:] + seen[:1], strict=True)]
+    return round(sum(turns) / (2 * math.pi))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 40))
+def test_points_in_polygons_are_those_with_an_odd_winding_number(seed, corners):
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(2, 120)).astype(np.float32)
+    polygon = generator.normal(size=(corners, 2))
+    found = tiles.Selector(x, y).inside(polygon)
+    outline = [tuple(corner) for corner in polygon.tolist()]
+    truth = [i for i in range(120) if winding((float(x[i]), float(y[i])), outline) % 2]
+    assert found.tolist() == truth
+
+
+def test_squares_side_by_side_hold_every_point_once():
+    grid = np.linspace(-1, 1, 9, dtype=np.float32)
+    x, y = (values.ravel() for values in np.meshgrid(grid[:-1], grid[:-1]))
+    selector = tiles.Selector(x, y)
+    held = []
+    for left in (-1, 0):
+        for low in (-1, 0):
+            corners = [(left, low), (left + 1, low), (left + 1, low + 1), (left, low + 1)]
+            held += selector.inside(np.array(corners, float)).tolist()
+    assert sorted(held) == list(range(64))
+
+
+@pytest.mark.parametrize(
+    "polygon",
+    [[(0, 0), (1, 1)], [(0, 0)] * 513, [(0, 0), (1, math.nan), (1, 0)], [(0, 0), (1, 1e300), (1, 0)], [0, 1, 2]],
+)
+def test_polygons_that_are_none_are_refused(polygon):
+    with pytest.raises(InputError, match="polygon"):
+        tiles.Selector(np.zeros(1, np.float32), np.zeros(1, np.float32)).inside(np.array(polygon, float))

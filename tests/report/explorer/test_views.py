@@ -1,0 +1,331 @@
+"""The tree, the comparison and the audit of the explorer in headless Chromium, against the index itself."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hiergeo import search
+from hiergeo.report import explorer
+from tests.report import browser_common
+from tests.report.explorer.explorer_common import HOSTILE, TITLE, Page, explored, fixtures
+
+pytest.importorskip("starlette")
+
+pytestmark = pytest.mark.slow  # a browser
+
+EDGES = """return [...document.querySelectorAll(arguments[0] + ' li')].map((each) => [
+  each.querySelector('bdi').textContent,
+  each.querySelector('.between b').textContent,
+  ...[...each.querySelectorAll('.between span')].map((span) => span.textContent.split(' ')[1].replace('−', '-'))])"""
+"""Caption, word, margin and angle of every edge on one side of the tree."""
+
+STYLES = """const edges = [...document.querySelectorAll('.edges path')];
+return [...document.querySelectorAll('.above li, .below li')].map((each, index) => [
+  each.querySelector('.between b').textContent[0], getComputedStyle(edges[index]).strokeDasharray !== 'none'])"""
+"""Sign of every edge, and whether its line is dashed."""
+
+COLUMN = """return [...document.querySelectorAll('.sorted tbody tr')].map((row) =>
+  row.children[arguments[0]].textContent.replace('−', '-'))"""
+"""Texts of a column of the table of what moved."""
+
+
+SIDE = """const side = document.querySelectorAll('.pair')[arguments[0]].querySelectorAll('.side')[arguments[1]];
+return [...side.querySelectorAll('li')].map((each) => [
+  each.querySelector('bdi').textContent, each.classList.contains('only')])"""
+"""Captions of one list of the answers in both spaces, and whether each is in that space alone."""
+
+OPENED = """for (const each of document.querySelectorAll('.company')) each.open = true;
+return [...document.querySelectorAll('.company')].every((each) => each.querySelector('dd'))"""
+"""Open what changed around every item; whether the lists are there."""
+
+COMPANY = """return [...document.querySelectorAll('.company dd')].map((each) => [
+  each.querySelector('bdi').textContent, each.querySelector('img') !== null])"""
+"""Name of every item in the lists that are open, and whether it has a picture."""
+
+UNIT = """const panel = document.querySelectorAll('.survey')[1].querySelector('.panel');
+const at = (name) => Number(panel.querySelector(name).getAttribute('x1'));
+const base = panel.querySelector('.base');
+return [at('.mark'), Number(base.getAttribute('x1')), Number(base.getAttribute('x2'))]"""
+"""Place of the mark u = 1 in the histogram of the second space, and the ends of the axis."""
+
+
+PLACES = """const panel = document.querySelector('.moved .panel');
+const lines = [...panel.querySelectorAll('.diagonal')].flatMap((line) =>
+  ['x1', 'x2', 'y1', 'y2'].map((name) => Number(line.getAttribute(name))));
+const place = (dot) => [
+  (dot.getAttribute('cx') - lines[0]) / (lines[1] - lines[0]),
+  (dot.getAttribute('cy') - lines[2]) / (lines[3] - lines[2])];
+"""
+"""Places of dots between the ends of the diagonal, from (0, 0) to (1, 1)."""
+
+DOTS = f"{PLACES} return [...panel.querySelectorAll('.dots circle')].map(place)"
+
+RING = f"{PLACES} const ring = panel.querySelector('.ring'); return [ring.getAttribute('visibility'), ...place(ring)]"
+
+
+collection, files, page = fixtures()
+
+
+def show(page: Page, fragment: str, ready: str, width: int = 1280) -> None:
+    """Open a state of the page, and wait for what a selector names."""
+    page.open(fragment, width)
+    page.until("return document.querySelector(arguments[0])", ready)
+    page.rest()
+
+
+def named(hit: dict, longest: int) -> str:
+    """How a list of the page calls an item."""
+    return cut(hit["caption"] or f"image {hit['id']}", longest)
+
+
+def cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest].rstrip()}…"
+
+
+def captions(page: Page, side: str) -> list[str]:
+    return page.texts(f".{side} li bdi")
+
+
+def radii(collection) -> dict[int, float]:
+    """Radius by id, from the stored rows."""
+    store = collection.first.store
+    ids = torch.cat([torch.as_tensor(part) for part, _ in store.named()])
+    return dict(zip(ids.tolist(), store.fetch(ids).radii[:, 0].tolist(), strict=True))
+
+
+def item(collection, caption: str) -> int:
+    return next(
+        int(some[place])
+        for some, labels in collection.first.store.named()
+        for place, each in enumerate(labels.captions)
+        if each == caption
+    )
+
+
+@pytest.mark.parametrize(("lens", "by"), [(0, "margin"), (1, "angle"), (1, "distance")])
+def test_edges_of_the_tree_are_those_of_the_index(page, collection, lens, by):
+    focus = item(collection, collection.examples[0])
+    show(page, f"view=tree&item={focus}&lenses={lens}&by={by}", ".node.current")
+    for side, verb in (("above", "parents"), ("below", "children")):
+        hits = [hit for hit in page.asked(verb, lens=lens, item=focus, k=9, by=by)["hits"] if hit["id"] != str(focus)]
+        told = [[named(hit, 90), "✓ entailed" if hit["margin"] >= 0 else "✗ not entailed"] for hit in hits]
+        shown = page.script(EDGES, f".{side}")
+        assert [each[:2] for each in shown] == told[:8]
+        assert [[float(number) for number in each[2:]] for each in shown] == [
+            pytest.approx([hit["margin"], hit["angle"]], abs=0.0051) for hit in hits[:8]
+        ]
+    drawn = {tuple(each) for each in page.script(STYLES)}
+    assert drawn == {("✓", False), ("✗", True)} if by == "margin" else drawn <= {("✓", False), ("✗", True)}
+
+
+def test_the_walk_goes_down_up_and_back(page, collection):
+    show(page, f"view=tree&item={item(collection, collection.examples[0])}", ".node.current")
+    start = page.texts(".node.current bdi")[0]
+    down = captions(page, "below")[0]
+    page.click(".below .node")
+    page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", down)
+    assert page.texts(".crumbs li") == ["Root", cut(start, 40), cut(down, 40)]
+    page.browser.back()
+    page.until("return document.querySelector('.node.current bdi').textContent === arguments[0]", start)
+    assert page.texts(".crumbs li") == ["Root", cut(start, 40)]
+    page.click(".crumbs button")
+    page.until("return document.querySelector('.below h2').textContent === 'Most general items'")
+    order = sorted(radii(collection).items(), key=lambda each: (each[1], each[0]))
+    shown = page.texts(".below .radius")
+    assert [float(text.split()[-1]) for text in shown] == [pytest.approx(radius, abs=0.006) for _, radius in order[:8]]
+    assert "item" not in page.hash()
+
+
+def test_more_items_come_and_the_edges_are_saved(page, collection, files):
+    focus = item(collection, collection.examples[0])
+    show(page, f"view=tree&item={focus}", ".node.current")
+    page.click(".below > .button")
+    page.until("return document.querySelectorAll('.below li').length === 16")
+    page.click(".tree .downloads .button")
+    with browser_common.saved(files, "edges-of-the-tree.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    below = [row for row in rows if row["general_id"] == str(focus)]
+    hits = [hit for hit in page.asked("children", lens=0, item=focus, k=17)["hits"] if hit["id"] != str(focus)][:16]
+    assert [row["specific_id"] for row in below] == [hit["id"] for hit in hits]
+    assert [float(row["margin_rad"]) for row in below] == pytest.approx([hit["margin"] for hit in hits])
+    assert [row["entailed"] for row in below] == [str(hit["margin"] >= 0).lower() for hit in hits]
+    assert {row["specific_id"] for row in rows if row["general_id"] != str(focus)} == {str(focus)}
+
+
+def test_a_text_and_its_item_stand_in_the_middle_alike(page, collection):
+    text = collection.examples[0]
+    show(page, f"view=tree&q={text.replace(' ', '+')}", ".node.current")
+    assert page.texts(".middle h2") == ["Your query"]
+    assert page.texts(".node.current bdi") == [text]
+    assert text not in captions(page, "above") + captions(page, "below")
+    count = page.asked("count", lens=0, q=text)["count"]
+    told = page.until("return document.querySelector('.held').textContent")
+    assert told == f"Its cone holds {count - 1} of {len(collection.first):,} items.", "the caption itself is counted"
+
+
+def test_hostile_captions_are_text_and_cut(page, collection):
+    for hostile in (HOSTILE[0], HOSTILE[1], HOSTILE[3]):
+        show(page, f"view=tree&item={item(collection, hostile)}", ".node.current")
+        shown = page.texts(".node.current bdi")[0]
+        assert hostile.startswith(shown.removesuffix("…"))
+        assert len(shown) <= 281
+        if len(hostile) > len(shown):
+            page.click(".middle summary")
+            assert page.texts(".middle details p") == [hostile]
+        wide, room = page.size()
+        assert wide == room
+    assert page.browser.title == "small scenes · hiergeo explorer"
+
+
+def test_two_spaces_are_compared(page, collection):
+    show(page, "view=compare", ".sorted tbody tr")
+    moved = page.asked("moved", a=0, b=1)
+    assert page.texts(".moved .lede") == [moved["sentences"][0]]
+    assert page.texts(".found-more li") == moved["sentences"][1:]
+    page.until("return document.querySelectorAll('.moved .plot .bars').length === 2")
+    assert sum(moved["kept"]["neighbours"]) == moved["neighbours"]["items"]
+    assert page.texts(".compare option")[:2] == ["tiny · euclidean", TITLE]
+    shared = [int(text.split()[0]) for text in page.script(COLUMN, 2)]
+    assert shared == sorted(shared)
+    assert page.script(COMPANY) == []
+    page.until(OPENED)
+    around = {
+        (named(each, 60), each["image"])
+        for mover in moved["movers"]
+        for kind in ("neighbours", "children")
+        for sort in ("kept", "lost", "gained")
+        for each in mover[kind][sort]
+    }
+    shown = set(map(tuple, page.script(COMPANY)))
+    assert shown <= around
+    assert any(name.startswith("image ") and pictured for name, pictured in shown)
+    page.click(".sorted thead button", 0)
+    names = page.script("return [...document.querySelectorAll('.sorted tbody .link')].map((each) => each.textContent)")
+    assert names == sorted(names, key=str.casefold)
+    assert page.script("return document.querySelector('.sorted [aria-sort]').getAttribute('aria-sort')") == "ascending"
+    page.click(".pager button", 1)
+    assert page.texts(".pager .note")[0].startswith("13–24 of ")
+    for place, lens in enumerate("01"):
+        hits = page.asked("children", lens=lens, q=collection.examples[0], k=10)["hits"]
+        shown = page.script(SIDE, 1, place)
+        assert [caption for caption, _ in shown] == [named(hit, 110) for hit in hits]
+    first, second = ({caption for caption, _ in page.script(SIDE, 1, place)} for place in (0, 1))
+    assert {caption for caption, only in page.script(SIDE, 1, 0) if only} == first - second
+
+
+def test_two_models_are_compared_by_the_ranks_of_their_radii(page, tmp_path):
+    """Every item is a dot at its ranks, and the row under the mouse is ringed."""
+    generator = torch.Generator().manual_seed(5)
+    shape = torch.randn(40, 6, generator=generator)
+    points = [shape / shape.norm(dim=1, keepdim=True) * (0.1 + torch.rand(40, 1, generator=generator)) for _ in "ab"]
+    names = [f"item {place}" for place in range(40)]
+    for name, each in zip("ab", points, strict=True):
+        search.build(tmp_path / name, None, names, embeddings=each, space="euclidean", dtype="float32")
+    with explored(explorer.open_collection([tmp_path / "a", tmp_path / "b"])) as url:
+        other = Page(page.browser, url)
+        show(other, "view=compare", ".moved .dots circle")
+        places = np.array(sorted(other.script(DOTS)))
+        ranks = [(each.norm(dim=1).argsort().argsort() + 0.5) / 40 for each in points]
+        assert places == pytest.approx(np.array(sorted(torch.stack(ranks, 1).tolist())), abs=0.01)
+        moves = [abs(float(text)) for text in other.script(COLUMN, 1)]
+        assert moves == sorted(moves, reverse=True)
+        assert moves[0] == pytest.approx(float((ranks[1] - ranks[0]).abs().max()), abs=0.006)
+        assert other.script(RING)[0] == "hidden"
+        other.script("document.querySelector('.sorted tbody tr').dispatchEvent(new Event('pointerenter'))")
+        top = int((ranks[1] - ranks[0]).abs().argmax())
+        assert other.script(RING)[1:] == pytest.approx([float(each[top]) for each in ranks], abs=0.01)
+
+
+def test_the_audit_tells_what_the_survey_found(page, collection, files):
+    show(page, "view=audit", ".numbers-table")
+    page.until("return document.querySelectorAll('.survey .bars').length >= 6")
+    for place, key in enumerate("01"):
+        found = page.asked("audit", lens=key)
+        told = page.script(
+            "return [...document.querySelectorAll('.survey')[arguments[0]].querySelectorAll('.finding')]"
+            ".map((each) => [each.dataset.severity, each.textContent])",
+            place,
+        )
+        words = {"fine": "✓ Fine: ", "note": "○ Note: ", "warning": "▲ Warning: "}
+        assert told == [[each["severity"], words[each["severity"]] + each["sentence"]] for each in found["findings"]]
+    mark, low, high = page.script(UNIT)
+    edges = page.asked("audit", lens=1)["radius"]["edges"]
+    assert (mark - low) / (high - low) == pytest.approx((1 - edges[0]) / (edges[-1] - edges[0]), abs=0.01)
+    page.click(".survey:nth-child(2) .downloads .button", 0)
+    with browser_common.saved(files, "radii-in-b-markup-b-model.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    counts = sum(int(row[name]) for row in rows for name in row if name not in ("from", "to"))
+    assert counts == sum(tier["items"] for tier in page.asked("audit", lens=1)["tiers"])
+
+
+def test_a_plot_is_saved_as_a_picture(page, files):
+    show(page, "view=audit&lenses=1", ".survey .bars")
+    page.click(".survey .downloads .button", 2)
+    picture = Image.open(browser_common.saved(files, "radii-in-b-markup-b-model.png")).convert("RGB")
+    width = page.script("return document.querySelector('.survey .panel').getBoundingClientRect().width")
+    assert picture.width == pytest.approx(2 * width, abs=2)
+    assert width == page.script("return document.querySelector('.survey .panel').viewBox.baseVal.width"), "stretched"
+    colours = {colour for _, colour in picture.getcolors(1 << 20)}
+    assert len(colours) > 20
+    page.click(".survey .downloads .button", 1)
+    drawn = browser_common.saved(files, "radii-in-b-markup-b-model.svg").read_text(encoding="utf-8")
+    assert "geodesic units" in drawn
+    assert "var(" not in drawn
+    assert "<script" not in drawn
+
+
+def test_a_number_below_zero_is_written_so(page):
+    page.open("q=a+ring")
+    written = page.browser.execute_async_script(
+        "const done = arguments[0];"
+        "import('/page/dom.js').then(({signed}) => done([-0.003, 0, 0.003, -1.5, null].map((each) => signed(each))))"
+    )
+    assert written == ["−0.00", "+0.00", "+0.00", "−1.50", "–"]
+
+
+def test_what_was_asked_for_last_is_kept(page):
+    page.open("q=a+ring")
+    held = page.browser.execute_async_script(
+        """const done = arguments[0];
+        import('/page/source.js').then(async ({ Kept, takeToken }) => {
+          const dropped = [];
+          const kept = new Kept(2, (made) => dropped.push(made));
+          const ask = (name) => kept.once(name, () => name);
+          await Promise.all(['a', 'b', 'a', 'c'].map(ask));
+          await kept.once('d', () => Promise.reject(new Error('no'))).catch(() => {});
+          await new Promise((rest) => setTimeout(rest));
+          const page = { location: new URL('http://x/#token=secret'), history: { replaceState() {} },
+            get sessionStorage() { throw new DOMException('denied', 'SecurityError'); } };
+          done([dropped, [...kept.held.keys()], takeToken(page)]);
+        })"""
+    )
+    assert held == [["b", "a"], ["c"], "secret"]
+
+
+def test_a_query_too_long_for_a_link_comes_back_by_the_history(page):
+    long = "a ring " + "and a star " * 200
+    value = "return document.getElementById('query').value"
+    show(page, "q=a+star", ".stage")
+    page.script(
+        "const box = document.getElementById('query'); box.value = arguments[0]; box.form.requestSubmit()", long
+    )
+    page.until("return history.state?.text")
+    assert "q" not in page.hash()
+    page.script("history.pushState = () => { throw new DOMException('too many', 'SecurityError'); }")
+    page.click("#tab-tree")  # refused by the history, shown all the same
+    page.until("return !document.getElementById('panel-tree').hidden")
+    page.script("delete history.pushState")
+    page.browser.refresh()
+    page.rest()
+    assert page.script(value) == long.strip()
+    page.give("drop", "picture.png")
+    page.until("return history.state?.load")
+    page.browser.refresh()
+    page.rest()
+    page.give("drop", "other.png")
+    page.until("return document.querySelector('.ask .subject').textContent.includes('other.png')")
+    page.browser.back()
+    page.until("return !document.querySelector('.ask .subject').textContent.includes('other.png')")

@@ -1,0 +1,247 @@
+"""Exchange with other tools: results for CLIP_benchmark, cards of heads, and heads on the hub."""
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from hiergeo import Lorentz, adapters, audit, datasets
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.adapters.head import Head, HeadShape
+from hiergeo.adapters.head_files import write_head
+from hiergeo.cli.app import app
+from hiergeo.evaluation import Result, benchmarks
+from hiergeo.evaluation.auditing import AuditSettings
+from hiergeo.report import interop
+from hiergeo.report.interop.cards import one_paragraph
+from hiergeo.training import save_head, train_head
+from tests.datasets.pictures_common import Given
+from tests.training.training_common import FAST, captions, chains, stored
+
+JSON = st.recursive(
+    st.none() | st.floats() | st.text(max_size=5) | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+VERDICT = "The geometry does <b>no</b> work here; | depth is within the null."
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("heads") / "a head"
+    return save_head(train_head(chains(), Lorentz(-0.5, learnable=True), FAST), chains(), folder)
+
+
+@pytest.fixture
+def head(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "head"))
+
+
+class Hub:
+    """What `push_to_hub` asks of `huggingface_hub.HfApi`; a repository is a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.made = root, dict[str, bool]()
+
+    def create_repo(self, repo_id: str, *, private: bool, exist_ok: bool) -> None:
+        self.made[repo_id] = private
+
+    def upload_folder(self, *, repo_id: str, folder_path: str, allow_patterns: list[str], commit_message: str) -> None:
+        target = self.root / repo_id
+        target.mkdir(parents=True)
+        for name in allow_patterns:
+            shutil.copy(Path(folder_path) / name, target / name)
+
+
+def result(**changes: Any) -> Result:
+    settings = {"model": "open_clip:ViT-B-32/openai", "dataset": "retrieval", "data": "coco", "split": "val2017"}
+    settings |= {"geometry": "lorentz:-1", "protocol": "COCO val2017"}
+    metrics = {"image_to_text_r1": 0.5, "text_to_image_r10": 0.75}
+    return Result(changes.pop("metrics", metrics), {**settings, **changes}, {}, {})
+
+
+def test_a_retrieval_becomes_a_row_of_clip_benchmark():
+    made = interop.to_clip_benchmark(result())
+    assert made["metrics"] == {"text_retrieval_recall@1": 0.5, "image_retrieval_recall@10": 0.75}
+    assert (made["model"], made["pretrained"], made["language"]) == ("ViT-B-32", "openai", "en")
+    assert (made["dataset"], made["task"]) == ("mscoco_captions2017", "zeroshot_retrieval")
+    row = {**made["metrics"], **{name: value for name, value in made.items() if name != "metrics"}}
+    assert all(isinstance(value, str | float) for value in row.values())  # as `clip_benchmark build` flattens it
+    written = io.StringIO()
+    csv.DictWriter(written, fieldnames=sorted(row)).writerow(row)
+    assert interop.to_clip_benchmark(result(model="tiny", data="own"), dataset="wds/own")["dataset"] == "wds/own"
+    assert interop.to_clip_benchmark(result(model="hf:a/b"))["model"] == "hf:a/b"
+    accuracies = {"zero_shot_accuracy": 0.5, "top5_accuracy": 0.75, "mean_per_class_accuracy": 0.25, "other": 1.0}
+    made = interop.to_clip_benchmark(result(dataset="zero_shot", metrics=accuracies, data="scenes"))
+    assert made["metrics"] == {"acc1": 0.5, "acc5": 0.75, "mean_per_class_recall": 0.25}
+    assert (made["task"], made["dataset"]) == ("zeroshot_classification", "scenes")
+    with pytest.raises(InputError, match="hyperlex"):
+        interop.to_clip_benchmark(result(dataset="hyperlex"))
+
+
+def test_the_command_line_prints_it():
+    words = ["benchmark", "retrieval", "--model", "tiny", "--set", "data=scenes", "--set", "take=12", "--samples", "2"]
+    run = CliRunner().invoke(app, [*words, "--format", "clip-benchmark"], catch_exceptions=False)
+    made = json.loads(run.stdout)
+    assert 0.5 < made["metrics"]["text_retrieval_recall@1"] <= made["metrics"]["text_retrieval_recall@10"] == 1
+    assert made["dataset"] == "scenes"
+
+
+def test_a_card_tells_what_the_head_is(head: Path):
+    result = benchmarks.measure(Given(), "retrieval", data="scenes", take=9, samples=5)
+    card = interop.write_card(head, result, VERDICT, name="org/shapes", license="cc-by-4.0").read_text()
+    _, front, body = card.split("---\n", 2)
+    about = yaml.safe_load(front)
+    assert (about["library_name"], about["license"]) == ("hiergeo", "cc-by-4.0")
+    config = json.loads((head / "config.json").read_text())
+    assert one_paragraph(config["data"]["sha256"]) in body
+    assert "lorentz:-0." in body
+    assert f"{config['curvature'][0]:.6g}" in body
+    for loss, weight in config["losses"].items():
+        assert one_paragraph(f"{loss} x {weight:g}") in body
+    low, high = result.intervals["image_to_text_r5"]
+    chance = result.baselines["image_to_text_r5"]["chance"]
+    value = result.metrics["image_to_text_r5"]
+    assert f"| {value:.4f} | {low:.4f} to {high:.4f} | chance {chance:.4f} |" in body
+    assert "&lt;b&gt;no&lt;/b&gt; work here; \\| depth" in body
+    assert 'from_pretrained("org/shapes", base="SPEC")' in body
+    again = interop.write_card(head).read_text()  # what is stored stays
+    assert "work here" in again
+    assert f"{value:.4f}" in again
+
+
+def test_an_audit_stands_in_the_card(head: Path, tmp_path: Path):
+    found = audit("tiny", datasets.load("scenes", count=12), "lorentz:-1", AuditSettings(samples=10))
+    card = interop.write_card(head, audit=found).read_text()
+    assert one_paragraph(found.verdict) in card
+    kept = json.loads((head / "audit.json").read_text())
+    assert kept["numbers"] == pytest.approx(found.numbers)
+    assert "model" not in kept["settings"]
+
+
+def test_a_card_without_measurements_says_so(head: Path):
+    card = interop.head_card(head)
+    assert "None were stored" in card
+    assert "No audit was stored" in card
+
+
+def test_a_head_goes_to_the_hub_and_comes_back(head: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    model = stored(tmp_path / "stored.npz")
+    (head / "secret.txt").write_text("not for others")
+    hub = Hub(tmp_path / "hub")
+    assert interop.push_to_hub(head, "org/shapes", private=True, api=hub).endswith("/org/shapes")
+    assert hub.made == {"org/shapes": True}
+    uploaded = tmp_path / "hub" / "org" / "shapes"
+    assert {path.suffix for path in uploaded.iterdir()} == {".json", ".safetensors", ".md"}
+    assert 'from_pretrained("org/shapes"' in (uploaded / "README.md").read_text()
+
+    def snapshot_download(name: str, revision: str | None, allow_patterns: list[str]) -> str:
+        assert revision in (None, "v1")
+        return str(tmp_path / "hub" / name)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    local = interop.from_pretrained(head, base=model.name, device="cpu")
+    remote = interop.from_pretrained("org/shapes", base=model.name, revision="v1", device="cpu")
+    named = adapters.load(f"head:hf-hub:org/shapes@{model.name}", device="cpu")
+    expected = local.encode_text(captions()[:5])
+    for again in (remote, named):
+        torch.testing.assert_close(again.encode_text(captions()[:5]), expected)
+        space = again.native_space()
+        assert space is not None
+        assert space.geometry.spec.startswith("lorentz:-0.")
+
+
+def test_a_card_of_ones_own_is_kept(head: Path, tmp_path: Path):
+    (head / "README.md").write_text("mine")
+    interop.push_to_hub(head, "org/shapes", api=Hub(tmp_path / "hub"))
+    assert (tmp_path / "hub" / "org" / "shapes" / "README.md").read_text() == "mine"
+
+
+def test_paths_of_others_are_told_before_they_are_uploaded(tmp_path: Path):
+    folder = write_head(tmp_path / "head", Head(HeadShape(3, 3)), {"base": "npz:/home/me/a.npz"})
+    with pytest.warns(UserWarning, match="/home/me"):
+        interop.push_to_hub(folder, "org/shapes", api=Hub(tmp_path / "hub"))
+    assert "/home/me" not in (folder / "README.md").read_text()
+    public = write_head(tmp_path / "public", Head(HeadShape(3, 3)), {"base": "hf:org/clip"})
+    card = interop.head_card(public)
+    assert yaml.safe_load(card.split("---\n")[1])["base_model"] == "org/clip"
+    assert "from_pretrained" in card
+    assert "SPEC" not in card
+
+
+def test_what_cannot_be_shared_is_refused(head: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="no head"):
+        interop.push_to_hub(tmp_path, "org/shapes", api=Hub(tmp_path))
+    for name in ("shapes", "org/shapes/x", "org/sh apes", ""):
+        with pytest.raises(InputError, match="ORG/NAME"):
+            interop.push_to_hub(head, name, api=Hub(tmp_path))
+    with pytest.raises(InputError, match="ORG/NAME"):
+        interop.from_pretrained("no such folder")
+    with pytest.raises(InputError, match="revisions"):
+        interop.from_pretrained(head, revision="main")
+    with pytest.raises(InputError, match="metrics"):
+        interop.write_card(head, {"values": {}})
+    with pytest.raises(InputError, match="verdict"):
+        interop.write_card(head, audit={"numbers": {}})
+
+    class Closed(Hub):
+        def create_repo(self, repo_id: str, *, private: bool, exist_ok: bool) -> None:
+            raise ConnectionError("no route to the hub")
+
+    with pytest.raises(UnavailableError, match="no route"):
+        interop.push_to_hub(head, "org/shapes", api=Closed(tmp_path))
+    (head / "evaluation.json").write_text("{")
+    with pytest.raises(InputError, match=r"evaluation\.json"):
+        interop.head_card(head)
+
+
+def test_a_repository_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UnavailableError, match="org/none"):
+        interop.from_pretrained("org/none")
+
+
+def test_the_command_line_writes_cards(head: Path, tmp_path: Path):
+    measured = tmp_path / "measured.json"
+    measured.write_text(result().to_json())
+    audited = tmp_path / "audit.json"
+    audited.write_text(json.dumps({"numbers": {"u_median": 0.25}, "verdict": "flat"}))
+    run = CliRunner().invoke(app, ["head", "card", str(head), "--metrics", str(measured), "--audit", str(audited)])
+    assert (run.exit_code, run.stdout.strip()) == (0, str(head / "README.md"))
+    card = (head / "README.md").read_text()
+    assert "flat" in card
+    assert "0.7500" in card
+    assert json.loads((head / "audit.json").read_text())["numbers"] == {"u_median": 0.25}
+
+
+@given(JSON)
+def test_any_json_becomes_a_card_or_is_refused(value: Any):
+    with TemporaryDirectory() as folder:
+        write_head(folder, Head(HeadShape(2, 2)), {"base": "tiny"})
+        for given in ({"metrics": value}, {"metrics": {"a": 1.0}, "intervals": value, "settings": value}):
+            try:
+                card = interop.write_card(folder, given, {"verdict": value}).read_text()
+            except InputError:
+                continue
+            assert card.startswith("---\n")
+
+
+@given(st.text(max_size=80))
+def test_no_text_breaks_a_table(text: str):
+    plain = one_paragraph(text)
+    assert len(plain.splitlines()) <= 1
+    assert plain.replace("\\|", "").count("|") == 0
+    assert "<" not in plain

@@ -1,0 +1,251 @@
+"""The HTML page: it parses, stands alone, shows every figure, and survives whatever captions and images bring."""
+
+import base64
+import io
+import re
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import hiergeo
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.adapters import Model
+from hiergeo.datasets import Hierarchy, ImageRef, Row
+from hiergeo.evaluation import Comparison
+from hiergeo.report import write_page
+from hiergeo.report.ladders import Exhibit, disagreement, exhibits
+from tests.report.page_common import Page, read, scripts
+
+GEOMETRIES = ["euclidean", "lorentz:-0.7", "poincare:-0.7", "sphere:0.3"]
+HOSTILE = "<script>alert('x')</script> & \"quotes\""
+
+
+class Handmade(Model):
+    """Captions of more words lie farther out; directions come from the words themselves."""
+
+    name = "handmade"
+    preprocessing = "none"
+
+    def __init__(self, has_images: bool = True) -> None:
+        self.has_images = has_images
+
+    def fingerprint(self) -> str:
+        return "handmade"
+
+    def check_texts(self, texts):
+        pass
+
+    def check_images(self, images):
+        pass
+
+    def text_rows(self, texts):
+        return torch.stack([_row(text) for text in texts])
+
+    def image_rows(self, images):
+        return torch.stack([_row(f"picture {image.image_id} of a thing") for image in images])
+
+
+def _row(text: str) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(zlib.crc32(text.encode()))
+    reach = 0.05 * (1 + len(text)) ** 0.5 * (0.3 + torch.rand(1, generator=generator))
+    return torch.eye(12)[0] + reach * torch.randn(12, generator=generator)
+
+
+def hierarchy(count: int = 9, *, images: bool = True, negatives: bool = False) -> Hierarchy:
+    rows, refs = [], []
+    for i in range(count):
+        chain = ("thing", f"thing {i % 3}", f"small thing {i}", f"a small thing {i} {HOSTILE}")
+        wrong = ("idea", f"idea {i % 3}", f"big idea {i}", f"a big idea {i} of no use")
+        rows.append(Row(i, chain, wrong if negatives else None, image_id=i if images else None))
+        refs.append(ImageRef(i, lambda i=i: Image.new("RGB", (300, 200), (20 * i, 90, 160))))
+    return Hierarchy("toys", "test", tuple(rows), tuple(refs) if images else ())
+
+
+def shown_of(comparison: Comparison, count: int, seed: int) -> list[Exhibit]:
+    by_geometry = {result.geometry: result for result in comparison.results}
+    return exhibits(comparison.embedded, by_geometry, count, seed)
+
+
+def compared(protocol: str = "re", model: Model | None = None, data: Hierarchy | None = None) -> Comparison:
+    return hiergeo.compare(
+        model or Handmade(), data or hierarchy(), GEOMETRIES, protocol=protocol, steps=10, samples=60, seed=3
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return compared()
+
+
+@pytest.fixture
+def written(comparison, tmp_path) -> Path:
+    return write_page(comparison, tmp_path / "page.html", images=4, seed=1)
+
+
+@pytest.fixture
+def page(written) -> Page:
+    return read(written)
+
+
+def test_page_needs_nothing_from_outside(page):
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"link", "iframe", "object"}
+    sources = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
+    outside = [source for source in sources if not source.startswith(("data:", "#"))]
+    assert outside == ["https://arxiv.org/abs/2407.08521"]
+
+
+def test_page_escapes_captions_and_writes_them_out(page, written):
+    assert HOSTILE in page.text
+    assert len(scripts(written)) == len(page.having("script")) == 2
+
+
+def test_table_shows_every_figure_with_its_interval(comparison, page):
+    for result in comparison.results:
+        assert result.geometry in page.text
+        assert result.verdict in page.text
+        for metric in ("precision", "recall"):
+            low, high = result.intervals[metric]
+            assert f"{result.metrics[metric]:.3f}" in page.text
+            assert f"[{low:.3f}, {high:.3f}]" in page.text
+
+
+def test_tau_d_stands_once(comparison, page):
+    tau = comparison.results[0]
+    cells = [attributes for attributes in page.having("td") if "colspan" in attributes]
+    assert [cell["colspan"] for cell in cells] == ["4"]
+    assert [float(cell["data-value"]) for cell in cells] == [tau.metrics["tau_d"]]
+    assert "same by construction" in page.text
+    low, high = tau.intervals["tau_d"]
+    assert page.text.count(f"{tau.metrics['tau_d']:.3f} [{low:.3f}, {high:.3f}]") == 2  # in the lede and in the table
+
+
+def test_histograms_count_every_chain_once_a_tier(comparison, page):
+    bars = [path["data-counts"] for path in page.having("path") if "data-counts" in path]
+    assert len(bars) == 4 * len(GEOMETRIES)
+    assert [sum(map(int, counts.split())) for counts in bars] == [len(comparison.results[0].radii)] * len(bars)
+
+
+def test_histogram_outline_has_one_step_a_bin(page):
+    bars = [path for path in page.having("path") if "data-counts" in path]
+    for path in bars:
+        counts = np.array(path["data-counts"].split(), dtype=float)
+        tops = np.array(re.findall(r"V([\d.]+)H", path["d"]), dtype=float)
+        heights = float(path["d"].split()[1].split("V")[0]) - tops
+        assert heights / heights.max() == pytest.approx(counts / counts.max(), abs=0.01)
+
+
+def test_circle_growth_is_drawn_where_it_belongs(comparison, page):
+    ends = re.findall(r"to (\d+\.\d\d)", page.text)
+    reach = float(np.max([result.radii for result in comparison.results]))
+    s, t = 0.7**0.5, 0.3**0.5
+    expected = [reach, np.sinh(s * reach) / s, np.sinh(s * reach) / s, np.sin(t * reach) / t]
+    assert [float(end) for end in ends] == pytest.approx(expected, abs=0.006)
+
+
+def test_ladders_show_thumbnails_and_mark_true_captions(comparison, page):
+    images = page.having("img")
+    assert len(images) == 4
+    for image in images:
+        assert HOSTILE in image["alt"]
+        picture = Image.open(io.BytesIO(base64.b64decode(image["src"].partition("base64,")[2])))
+        assert picture.size == (192, 128)
+    shown = shown_of(comparison, 4, seed=1)
+    rungs = [rung for exhibit in shown for ladder in exhibit.ladders for rung in ladder.rungs]
+    marked = [item for item in page.having("li") if "true" in item.get("class", "").split()]
+    assert 0 < sum(rung.true for rung in rungs) < len(rungs)
+    assert len(marked) == sum(rung.true for rung in rungs)
+
+
+def test_exhibits_are_drawn_by_seed(comparison):
+    drawn = [{each.image_id for each in shown_of(comparison, 4, seed)} for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len(drawn[0]) == 4
+    assert {each.image_id for each in shown_of(comparison, 50, seed=1)} == set(range(9))
+
+
+def test_exhibits_put_disagreement_first_and_know_what_is_true(comparison):
+    euclidean, lorentz, *_ = comparison.results
+    climbs = [("thing", "thing 1"), ("thing",), ("nothing", "thing 2")] + [("thing",)] * 6
+    others = [("thing", "thing 1"), ("thing", "idea"), ("small thing 2",)] + [("thing",)] * 6
+    told = (replace(euclidean, ladders=tuple(climbs)), replace(lorentz, ladders=tuple(others)))
+    shown = shown_of(replace(comparison, results=told), 9, seed=0)
+    assert [each.image_id for each in shown] == [2, 1, 0, 3, 4, 5, 6, 7, 8]
+    rungs = [[(rung.caption, rung.true, rung.common) for rung in ladder.rungs] for ladder in shown[0].ladders]
+    assert rungs == [[("nothing", False, False), ("thing 2", True, False)], [("small thing 2", True, False)]]
+    assert [ladder.precision for ladder in shown[0].ladders] == [0.5, 1.0]
+    assert [ladder.recall for ladder in shown[1].ladders] == [0.25, 0.25]
+    assert [rung.common for rung in shown[1].ladders[1].rungs] == [True, False]
+
+
+def test_disagreement_is_the_share_not_met_by_all():
+    assert disagreement([("a", "b"), ("b", "c")]) == pytest.approx(2 / 3)
+    assert disagreement([("a", "b"), ("b", "a", "b")]) == 0
+    assert disagreement([(), ()]) == 0
+
+
+def test_page_says_that_two_charts_are_one_space(page):
+    assert "lorentz:-0.7 and poincare:-0.7 are one space in 2 charts" in page.text
+
+
+def test_an_unreadable_image_leaves_a_sentence_in_its_place(tmp_path):
+    def fail():
+        raise UnavailableError("image <7> is not there.")
+
+    rows = hierarchy(3)
+    broken = Hierarchy("toys", "test", rows.rows, (ImageRef(0, fail), *rows.images[1:]))
+    page = read(write_page(compared(data=broken), tmp_path / "page.html"))
+    assert len(page.having("img")) == 2
+    assert "No picture: image <7> is not there." in page.text
+
+
+def test_text_only_model_gets_a_page_without_ladders(tmp_path):
+    page = read(write_page(compared(model=Handmade(has_images=False)), tmp_path / "page.html"))
+    assert "no images were embedded" in page.text
+    assert page.having("img") == []
+
+
+def test_traversal_page_shows_ladders_and_any_hit(tmp_path):
+    page = read(write_page(compared("traversal"), tmp_path / "page.html", images=2))
+    assert len(page.having("img")) == 2
+    assert "any hit" in page.text
+
+
+def test_pairs_page_turns_the_table_and_explains_the_missing_ladders(tmp_path):
+    comparison = compared("pairs", data=hierarchy(negatives=True))
+    page = read(write_page(comparison, tmp_path / "page.html"))
+    assert "AUROC (margin, sibling)" in page.text
+    assert "it makes no ladders" in page.text
+    assert [cell["colspan"] for cell in page.having("td") if "colspan" in cell] == ["4"]
+    assert page.having("img") == []
+
+
+def test_page_needs_at_least_one_image_and_writes_nothing_otherwise(comparison, tmp_path):
+    with pytest.raises(InputError, match="at least 1 image"):
+        write_page(comparison, tmp_path / "page.html", images=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_real_comparison(data_home, tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(data_home))
+    npz = data_home / "embeddings" / "hierarcaps_minilm_lit.npz"
+    spaces = ["euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25"]
+    comparison = hiergeo.compare(f"npz:{npz}", "hierarcaps", spaces, samples=200)
+    path = write_page(comparison, tmp_path / "page.html")
+    page = read(path)
+    assert "Radii order the tiers; precision is best in lorentz:-1; recall is best in sphere:0.25." in page.text
+    assert "precision lorentz:-1 over poincare:-0.5" in page.text
+    assert "0.718" in page.text
+    assert "0.159" in page.text
+    assert "0.403" in page.text
+    assert len(page.having("img")) == 12
+    assert page.text.count(str(npz.parent)) == 1  # in the settings, not in the headings
+    bars = [path["data-counts"] for path in page.having("path") if "data-counts" in path]
+    assert {sum(map(int, counts.split())) for counts in bars} == {1000}
+    assert path.stat().st_size < 1_000_000

@@ -1,0 +1,99 @@
+"""Results as CSV and Markdown, and tables of any width: every figure is the result's, whole and in one piece."""
+
+import csv
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from hiergeo._core.errors import InputError
+from hiergeo.report import as_csv, as_json, as_latex, as_markdown, check_format, comparison_tables
+from hiergeo.report.words import number
+from tests.report.test_page import compared, hierarchy
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return compared("pairs", data=hierarchy(negatives=True))
+
+
+def test_csv_has_every_figure_unrounded(pairs):
+    rows = list(csv.DictReader(io.StringIO(as_csv(pairs))))
+    found = {(row["geometry"], row["metric"]): row for row in rows}
+    assert len(found) == len(rows) == sum(len(result.metrics) for result in pairs.results)
+    for result in pairs.results:
+        for name, value in result.metrics.items():
+            row = found[result.geometry, name]
+            assert float(row["value"]) == value
+            if name in result.intervals:
+                assert (float(row["low"]), float(row["high"])) == tuple(result.intervals[name])
+            else:
+                assert (row["low"], row["high"]) == ("", "")
+            assert row["best"] == str(int(pairs.findings.is_best(name, result.geometry, pairs.dim)))
+
+
+def test_csv_of_one_result_is_that_of_a_comparison_of_one(pairs):
+    result = pairs.results[1]
+    alone, whole = as_csv(result).splitlines(), as_csv(pairs).splitlines()
+    assert alone[0] == whole[0]
+    assert {line.rpartition(",")[0] for line in alone[1:]} <= {line.rpartition(",")[0] for line in whole}
+
+
+def test_markdown_is_one_table(pairs):
+    lines = as_markdown(pairs).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert len(lines) == 2 + len(pairs.findings.metrics(pairs.dim))
+    for result in pairs.results:
+        assert result.geometry in lines[0]
+        assert number(result.metrics["auroc"]) in as_markdown(pairs)
+    assert "tau_d" in as_markdown(pairs.results[0])
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(InputError, match="markdown"):
+        check_format("markdwon")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_no_figure_is_broken_whatever_the_width(pairs, width):
+    console = Console(file=io.StringIO(), width=width)
+    for table in comparison_tables(pairs, width):
+        console.print(table)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    for result in pairs.results:
+        for name, (low, high) in result.intervals.items():
+            if name != "tau_d":
+                assert number(result.metrics[name]) in text
+                assert f"{number(low)}–{number(high)}" in text
+
+
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [("csv", "geometry,metric,"), ("markdown", "| metric |"), ("latex", r"\begin{tabular}"), ("json", "{")],
+)
+def test_verbs_print_it_alone(run, tmp_path, form, start):
+    code, out, err = run("probe", "-m", "tiny", "-d", "scenes", "--rows", 10, "--format", form)
+    assert code == 0
+    assert out.startswith(start)
+    assert form == "json" or out.count("\n") <= 12
+    page = tmp_path / "page.html"
+    spaces = ("-g", "euclidean", "-g", "lorentz:-1")
+    code, out, err = run(
+        "compare", "-m", "tiny", "-d", "scenes", "--rows", 10, *spaces, "--html", page, "--format", form
+    )
+    assert code == 0
+    assert out.startswith(start)
+    assert "lorentz:-1" in out
+    assert str(page) in err
+
+
+def test_latex_and_json_have_the_same_figures(pairs):
+    text = as_latex(pairs)
+    assert text.count(r"\\") == 1 + len(pairs.findings.metrics(pairs.dim))
+    for result in pairs.results:
+        for name in result.draws:
+            assert f"{result.metrics[name]:.3f}" in text
+    assert as_latex(pairs.results[0]).startswith(r"\begin{tabular}{lr}")
+    assert json.loads(as_json(pairs))["results"][pairs.results[0].geometry]["metrics"] == pairs.results[0].metrics

@@ -1,0 +1,159 @@
+"""Figures draw what the objects say: data, labels, units; and they say what is missing."""
+
+import sys
+from dataclasses import replace
+
+import matplotlib.figure
+import numpy as np
+import pytest
+
+import hiergeo
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.report import disk, plot
+from hiergeo.report.curves import shown
+from hiergeo.report.disk import drawn_rows
+from hiergeo.training.study import Study
+from tests.datasets.scenes_common import scenes_study
+
+SPACES = ("euclidean", "lorentz:-1", "sphere:0.25")
+
+
+@pytest.fixture(scope="module")
+def comparison() -> hiergeo.Comparison:
+    return hiergeo.compare("tiny", hiergeo.datasets.load("scenes", count=60), SPACES, steps=20, samples=100)
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return scenes_study()
+
+
+def saved(figure: matplotlib.figure.Figure, tmp_path) -> matplotlib.figure.Figure:
+    """The figure, drawn once so that its layout is known to work."""
+    figure.savefig(tmp_path / "figure.png", dpi=50)
+    assert (tmp_path / "figure.png").stat().st_size > 1000
+    return figure
+
+
+def test_radii(comparison, tmp_path):
+    figure = saved(plot.radii(comparison), tmp_path)
+    assert [axes.get_title("left") for axes in figure.axes] == list(SPACES)
+    for axes, result in zip(figure.axes, comparison.results, strict=True):
+        outlines = [patch for patch in axes.patches if patch.get_label().startswith("tier")]
+        assert [patch.get_label() for patch in outlines] == [f"tier {tier}" for tier in range(4)]
+        for patch, tier in zip(outlines, result.radii.T, strict=True):
+            values, edges, _ = patch.get_data()
+            assert values.tolist() == np.histogram(tier, edges)[0].tolist()
+            assert values.sum() == len(result.radii)
+        assert axes.get_xlabel() == "radius r (geodesic units)"
+        assert axes.get_ylabel() == "chains"
+    assert len(plot.radii(comparison.results[0]).axes) == 1
+    assert len(plot.radii({"a": comparison.results[0], "b": comparison.results[1]}).axes) == 2
+
+
+@pytest.mark.slow
+def test_radii_of_a_study(study):
+    titles = [axes.get_title("left") for axes in plot.radii(study).axes]
+    assert titles == ["before, euclidean", "after, euclidean", "after, lorentz:-1"]
+
+
+def test_ladders_have_a_thumbnail_and_every_caption(comparison, tmp_path):
+    figure = saved(plot.ladders(comparison, images=2, seed=1), tmp_path)
+    assert sum(len(axes.images) for axes in figure.axes) == 2
+    place = int(figure.axes[0].get_title("left").removeprefix("image "))
+    where = [image.image_id for image in comparison.embedded.hierarchy.images].index(place)
+    for axes, result in zip(figure.axes[1:4], comparison.results, strict=True):
+        drawn_captions = [text.get_text() for text in axes.texts]
+        assert len(drawn_captions) == len(result.ladders[where])
+        for text, caption in zip(drawn_captions, result.ladders[where], strict=True):
+            assert caption.startswith(text.rstrip("…"))
+
+
+def test_ladders_need_images(comparison):
+    pairs = hiergeo.compare("tiny", hiergeo.datasets.load("scenes", count=20), ["euclidean"], "pairs", samples=10)
+    with pytest.raises(InputError, match="no ladders"):
+        plot.ladders(pairs)
+
+
+def test_disk_keeps_radii(comparison, tmp_path):
+    figure = saved(plot.disk(comparison), tmp_path)
+    rows = drawn_rows(comparison.embedded, 0)
+    charts = (lambda r: r, lambda r: np.tanh(r / 2), lambda r: np.tan(r / 4))
+    for axes, result, chart in zip(figure.axes, comparison.results, charts, strict=True):
+        away = np.stack([np.hypot(*np.asarray(points.get_offsets()).T) for points in axes.collections[:4]])
+        true = chart(result.radii[rows].T)
+        assert away / away.max() == pytest.approx(true / true.max(), abs=1e-5)
+        assert 80 < away.max() < 100
+        assert axes.get_aspect() == 1
+
+
+@pytest.mark.parametrize("tiers", [2, 3, 6])
+def test_any_number_of_tiers_is_drawn(tiers, tmp_path):
+    scenes = hiergeo.datasets.load("scenes", count=30)
+    rows = tuple(replace(row, positive=(row.positive * 2)[:tiers], negative=None) for row in scenes.rows)
+    if tiers > 4:
+        rows = tuple(replace(row, positive=(*row.positive[:4], *row.positive[:2])) for row in rows)
+    found = hiergeo.compare(
+        "tiny", replace(scenes, rows=rows), ["euclidean", "lorentz:-1"], steps=5, samples=20, progress=False
+    )
+    figure = saved(plot.disk(found), tmp_path)
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == [*(f"tier {tier}" for tier in range(tiers)), "image"]
+    saved(plot.radii(found), tmp_path)
+    views = disk.views({"space": (found.embedded, hiergeo.Space("lorentz:-1", found.embedded.root))}, [0, 1])
+    kinds = [point.kind for point in views[0].points]
+    assert sorted(kinds) == sorted([*range(tiers), disk.IMAGE] * 2)
+
+
+def test_roc_encloses_the_area_of_the_table(study, tmp_path):
+    figure = saved(plot.roc(study), tmp_path)
+    (axes,) = figure.axes
+    (dim,) = study.findings.dims
+    lines = {line.get_label().rpartition(":")[0]: line for line in axes.lines[1:]}
+    for geometry in study.findings.geometries(dim):
+        line = lines[f"{geometry}, after"]
+        x, y = line.get_data()
+        area = (np.diff(x) * (y[1:] + y[:-1])).sum() / 2
+        assert area == pytest.approx(study.findings.score("auroc_margin", geometry, dim).value, abs=1e-12)
+        assert line.get_label().endswith(f"{area:.3f}")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("false positive rate", "true positive rate")
+
+
+def test_learning_curves(study, tmp_path):
+    figure = saved(plot.learning_curves(study), tmp_path)
+    first = next(axes for axes in figure.axes if axes.get_title("left") == "validation loss: total")
+    history = study.cells[0].runs[0].trained.history
+    lines = [line for line in first.lines if len(line.get_xdata()) == len(history)]
+    assert lines[0].get_xdata().tolist() == [look.step for look in history]
+    assert lines[0].get_ydata().tolist() == [look.validation["total"] for look in history]
+    assert first.get_xlabel() == "training step"
+    titles = [axes.get_title("left") for axes in figure.axes]
+    assert "curvature K" in titles
+    assert titles[-2:] == ["mean radius, euclidean", "mean radius, lorentz:-1"]
+
+
+def test_forest(comparison, study, tmp_path):
+    figure = saved(plot.forest(comparison), tmp_path)
+    assert [axes.get_title("left") for axes in figure.axes] == ["precision", "recall"]
+    for axes, metric in zip(figure.axes, ("precision", "recall"), strict=True):
+        contrasts = comparison.findings.contrasts_of(metric, comparison.dim)
+        drawn_ends = [tuple(line.get_xdata()) for line in axes.lines]
+        for each in contrasts:
+            assert {tuple(each.simultaneous), tuple(each.interval), (each.difference,)} <= set(drawn_ends)
+        assert [text.get_text() for text in axes.get_yticklabels()] == [f"{each.a} − {each.b}" for each in contrasts]
+    assert [axes.get_title("left") for axes in plot.forest(study, metrics=["auroc"]).axes] == ["AUROC"]
+    with pytest.raises(InputError, match="tau_d"):
+        plot.forest(comparison, metrics=["tau_d"])
+    with pytest.raises(InputError, match="dim must be one of 64"):
+        plot.forest(comparison, dim=3)
+
+
+def test_the_head_that_is_drawn_is_that_of_the_page(study):
+    assert len(plot.disk(study).axes) == len(shown(study)) + 1
+
+
+def test_figures_leave_pyplot_alone_and_name_what_is_missing(comparison, monkeypatch):
+    assert "matplotlib.pyplot" not in sys.modules
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(UnavailableError, match=r"hiergeo\[plot\]"):
+        plot.radii(comparison)

@@ -1,0 +1,300 @@
+"""The report of a study: it stands alone, escapes what captions bring, and draws what was measured."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from hiergeo import adapters, datasets
+from hiergeo._core.errors import InputError
+from hiergeo.evaluation.embedded import embed
+from hiergeo.evaluation.metrics import Interval
+from hiergeo.geometry import Space
+from hiergeo.report import curves, disk, study_tables, write_study
+from hiergeo.report.curves import representative, roc_figure, shown, validation_loss
+from hiergeo.report.tables import contrast_table
+from hiergeo.report.words import label
+from hiergeo.training import HeadModel, from_hierarchy
+from hiergeo.training.chains import split_groups
+from hiergeo.training.study import Study
+from tests.datasets.scenes_common import HOSTILE, scenes_study
+from tests.report.page_common import Page, read, scripts
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return scenes_study()
+
+
+@pytest.fixture(scope="module")
+def path(study, tmp_path_factory) -> Path:
+    return write_study(study, tmp_path_factory.mktemp("study") / "study.html", images=3, seed=1)
+
+
+@pytest.fixture(scope="module")
+def page(path) -> Page:
+    return read(path)
+
+
+def test_page_needs_nothing_from_outside(page, path):
+    assert not {tag for tag, _ in page.tags} & {"link", "iframe", "object"}
+    sources = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
+    assert [each for each in sources if not each.startswith(("data:", "#"))] == ["https://arxiv.org/abs/2407.08521"]
+    assert path.stat().st_size < 1_000_000
+
+
+def test_captions_are_escaped_and_the_policy_runs_two_scripts_alone(page, path):
+    assert HOSTILE in page.text
+    assert len(scripts(path)) == len(page.having("script")) == 3
+
+
+def test_sections_come_with_the_conclusion_first(study, page, path):
+    text = path.read_text(encoding="utf-8")
+    headings = re.findall(r"<h[12][^>]*>([^<]+)</h", text)
+    assert study.conclusion.headline == headings[0]
+    assert headings[1:] == [
+        "Geometries side by side",
+        "What training changed and what it kept",
+        "The learned space, around its root",
+        "Ladders before and after",
+        "Radii, tier by tier",
+        "Telling children from contradicting captions",
+        "How the heads learned",
+        "What each geometry amounts to",
+        "How to read this",
+        "Settings",
+    ]
+    for sentence in study.conclusion.remarks:
+        assert sentence in page.text
+    for verdict in study.verdicts.values():
+        assert str(verdict) in page.text
+    assert "Trained on test data" not in page.text
+
+
+def test_leakage_is_stamped_above_everything(study, tmp_path):
+    leaked = replace(study, leakage="12 rows <describe> test images.")
+    text = write_study(leaked, tmp_path / "page.html", images=1).read_text(encoding="utf-8")
+    assert text.index("Trained on test data") < text.index("<h1>")
+    assert "12 rows &lt;describe&gt; test images." in text
+
+
+def test_every_figure_of_the_table_is_there(study, page):
+    findings = study.findings
+    (dim,) = findings.dims
+    metrics = findings.metrics(dim)
+    assert {"tau_d", "precision", "recall", "auroc", "image_to_text_r1"} <= set(metrics)
+    for metric in metrics:
+        low, high = findings.span(metric, dim)
+        for geometry in findings.geometries(dim):
+            score = findings.score(metric, geometry, dim)
+            assert score.value == pytest.approx(np.mean(score.seeds))
+            assert low <= score.interval.low <= score.interval.high <= high
+            assert f"{score.value:.3f}".replace("-", "−") in page.text
+    assert len([item for item in page.having("span") if item.get("class") == "forest"]) == len(study.contrasts)
+
+
+def test_stars_are_the_winners_of_the_study(study, tmp_path):
+    clear = Interval(0.1, 0.2)
+    contrasts = tuple(replace(each, simultaneous=clear, difference=0.15, test=None) for each in study.contrasts)
+    won = replace(study, findings=replace(study.findings, contrasts=contrasts))
+    first, second = won.cells
+    contested = {each.metric for each in study.contrasts}
+    assert contested
+    for metric in contested:
+        assert won.findings.leaders(metric, first.dim) == (first.geometry,)
+        assert not won.findings.is_best(metric, second.geometry, second.dim)
+    page = read(write_study(won, tmp_path / "page.html", images=1))
+    assert len([cell for cell in page.having("td") if cell.get("class") == "best"]) == len(contested)
+
+
+def rows_of(table) -> list[list[str]]:
+    """The cells of a table of the terminal, row by row."""
+    return [list(map(str, row)) for row in zip(*(column.cells for column in table.columns), strict=True)]
+
+
+def written(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+def test_tables_of_the_terminal_show_means_over_seeds_beside_the_model_without_a_head(study):
+    table, *_ = study_tables(study)
+    rows = {row[0].partition("\n")[0]: row[1:] for row in rows_of(table)}
+    frozen = study.before["euclidean"].metrics
+    for metric in ("tau_d", "precision", "auroc", "similarity_change"):
+        before, *figures = rows[label(metric)]
+        assert before == (written(frozen[metric]) if metric in frozen else "-")
+        for cell, figure in zip(study.cells, figures, strict=True):
+            seeds = [run.metrics[metric] for run in cell.runs]
+            mean, spread = figure.split("\n")
+            assert mean.rstrip("*") == written(np.mean(seeds))
+            assert spread == f"±{written(np.std(seeds, ddof=1))}"
+    assert rows["learning rate"] == ["", "0.005", "0.005"]
+
+
+def test_tables_of_the_terminal_mark_what_beats_every_other_geometry(study):
+    metric = study.contrasts[0].metric
+    marked = {}
+    for sign in (-1, 1):
+        ends = Interval(*sorted((0.1 * sign, 0.2 * sign)))
+        won = replace(study.contrasts[0], simultaneous=ends, difference=0.15 * sign, test=None)
+        table, *others = study_tables(replace(study, findings=replace(study.findings, contrasts=(won,))))
+        assert len(others) == 1
+        *_, a, b = next(row for row in rows_of(table) if row[0].partition("\n")[0] == label(metric))
+        marked[sign] = ["*" in a, "*" in b]
+        assert sum("*" in cell for row in rows_of(table) for cell in row) == 1
+    assert marked == {1: [True, False], -1: [False, True]}
+    none = replace(study, findings=replace(study.findings, contrasts=()))
+    assert not any("*" in cell for table in study_tables(none) for row in rows_of(table) for cell in row)
+
+
+def test_only_decided_differences_have_a_table(study):
+    one, other, *_ = study.contrasts
+    decided = replace(
+        one, difference=-0.15, interval=Interval(-0.18, -0.12), simultaneous=Interval(-0.2, -0.1), test=None
+    )
+    open_still = replace(other, simultaneous=Interval(-0.1, 0.1))
+    findings = replace(study.findings, contrasts=(open_still, decided))
+    table = contrast_table(replace(study, findings=findings))
+    figures = ["−0.1500", "−0.1800 to −0.1200", "−0.2000 to −0.1000"]
+    assert rows_of(table) == [[str(one.dim), label(one.metric), one.a, one.b, *figures]]
+    (a,), (b,) = (column._cells for column in table.columns[2:4])
+    assert [str(name.style) for name in (a, b)] == ["", "bold"]
+    assert contrast_table(replace(study, findings=replace(findings, contrasts=(open_still,)))) is None
+    assert len(list(study_tables(replace(study, findings=replace(findings, contrasts=(open_still,)))))) == 1
+
+
+def test_changes_are_paired_with_the_frozen_model(study):
+    dim = study.cells[0].dim
+    assert all(study.change(name, "euclidean", dim) for name in ("tau_d", "image_to_text_r1", "text_to_image_r10"))
+    for cell in study.cells:
+        still = replace(
+            study,
+            before={cell.geometry: _as_before(cell)},
+            cells=(replace(cell, runs=(cell.runs[0], replace(cell.runs[0], seed=9))),),
+        )
+        change = still.change("tau_d", cell.geometry, dim)
+        assert change.before == pytest.approx(change.after)
+        assert change.interval == (0, 0)
+        assert change.direction == "same"
+
+
+def _as_before(cell):
+    run = cell.runs[0]
+    return replace(run.summary.after, metrics=run.metrics, draws=run.draws)
+
+
+def test_the_middle_head_stands_for_its_seeds(study):
+    cell = study.cells[0]
+    by_loss = sorted(cell.runs, key=validation_loss)
+    assert representative(cell) is by_loss[0]
+    assert representative(replace(cell, runs=(by_loss[1], *by_loss, by_loss[1]))) is by_loss[1]
+
+
+def test_heads_embed_the_test_data_as_their_model_does(study):
+    head = shown(study)[1]
+    model = HeadModel(adapters.load("tiny"), head.run.trained.head)
+    again = embed(model, study.frozen.hierarchy)
+    assert head.embedded.text.numpy() == pytest.approx(again.text.numpy(), abs=1e-6)
+    assert head.embedded.root.numpy() == pytest.approx(again.root.numpy(), abs=1e-6)
+    measured = head.run.summary.after.diagnostics["curvature"]
+    assert float(head.space.geometry.curvature.detach()) == pytest.approx(measured)
+
+
+def test_roc_curves_are_of_the_pairs_of_the_table(study, page):
+    """The area under each drawn curve is the AUROC of the table, and both print the same digits."""
+    (dim,) = study.findings.dims
+    roc = roc_figure(study, dim)
+    assert list(roc.areas) == list(study.findings.geometries(dim))
+    for geometry, (before, after) in roc.areas.items():
+        assert before == study.before[geometry].metrics["auroc_margin"]
+        assert after == study.findings.score("auroc_margin", geometry, dim).value
+        for curve, area in zip(roc.curves[geometry], (before, after), strict=True):
+            width, height = np.diff(curve.false_positive_rate), curve.true_positive_rate
+            assert (width * (height[1:] + height[:-1])).sum() / 2 == pytest.approx(area, abs=1e-12)
+    assert roc.pairs == study.pairs > 0
+
+
+@pytest.mark.slow
+def test_roc_curves_are_those_of_sklearn(study):
+    chains = from_hierarchy(datasets.load("scenes", "train").take(120), adapters.load("tiny"))
+    _, rows = split_groups(chains, study.plan.set_aside, min(study.plan.seeds))
+    aside, run = chains.take(rows), study.cells[1].runs[0]
+    model = HeadModel(adapters.load("tiny"), run.trained.head)
+    space = Space(run.trained.geometry, model.through(chains.root[None])[0])
+    positive, negative = (
+        model.through(aside.text[each].flatten(0, 1)).view(*each.shape, -1) for each in (aside.positive, aside.negative)
+    )
+    scores = [
+        space.margin(positive[:, :-1].flatten(0, 1), other.flatten(0, 1)).detach().double().numpy()
+        for other in (positive[:, 1:], negative[:, :-1])
+    ]
+    truth = np.r_[np.ones(scores[0].size), np.zeros(scores[1].size)]
+    assert run.metrics["auroc_margin"] == pytest.approx(roc_auc_score(truth, np.concatenate(scores)), abs=2e-3)
+    assert scores[0].size == study.pairs
+
+
+def test_learning_curves_have_a_line_a_seed_and_one_for_the_mean(study):
+    made = curves.loss_curves(study.cells)
+    assert [each.title for each in made][:1] == ["validation loss: total"]
+    for chart in curves.charted(made):
+        kinds = [css.split()[1] for css, _ in chart.paths]
+        assert kinds == ["seed"] * 4 + ["mean"] * 2
+        assert len(chart.dots) == 4
+    assert [len(each.lines) for each in curves.curvature_curves(study.cells)] == [3]
+    assert [len(each.lines) for each in curves.radius_curves(study.cells)] == [12, 12]
+
+
+def test_disk_keeps_radii_and_agrees_with_the_chart_of_the_ball(study):
+    import geoopt
+    import torch
+
+    head = shown(study)[1]
+    (view,) = disk.views({"lorentz": (head.embedded, head.space)}, disk.drawn_rows(study.frozen, 0))
+    assert view.chart == "poincare"
+    curvature = float(head.space.geometry.curvature.detach())
+    ball = geoopt.PoincareBall(c=-curvature)
+    for point in view.points[::7]:
+        position = torch.tensor([point.x, point.y], dtype=torch.float64) / disk.RIM / view.magnified
+        assert float(ball.dist0(position / (-curvature) ** 0.5)) == pytest.approx(point.radius, rel=1e-5)
+    captions = [point for point in view.points if point.kind != disk.IMAGE]
+    radii = head.run.summary.after.radii.ravel()
+    assert [point.radius for point in captions] == pytest.approx(radii, rel=1e-5)
+    assert max(np.hypot(point.x, point.y) for point in view.points) < disk.RIM
+
+
+def test_page_draws_every_chain_of_the_disk(study, page):
+    marks = [mark for mark in page.having("use") if "data-chain" in mark]
+    assert len(marks) == 3 * 5 * 60
+    assert {int(mark["data-chain"]) for mark in marks} == set(range(60))
+
+
+def test_text_only_data_have_a_page_without_pictures(study, tmp_path):
+    frozen = replace(study.frozen, image=None)
+    runs = [tuple(replace(run, summary=_without_ladders(run.summary)) for run in cell.runs) for cell in study.cells]
+    cells = tuple(replace(cell, runs=each) for cell, each in zip(study.cells, runs, strict=True))
+    page = read(write_study(replace(study, frozen=frozen, cells=cells), tmp_path / "page.html"))
+    assert page.having("img") == []
+    assert "no images were embedded" in page.text
+
+
+def _without_ladders(summary):
+    return replace(summary, before=replace(summary.before, ladders=()), after=replace(summary.after, ladders=()))
+
+
+def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
+    findings = study.findings
+    first = replace(findings, cube=findings.cube.select(geometry="euclidean"), spaces=findings.spaces[:1], contrasts=())
+    alone = replace(study, cells=study.cells[:1], findings=first)
+    page = read(write_study(alone, tmp_path / "page.html", images=1))
+    assert "Differences, pair by pair" not in page.text
+    assert "marked best" not in page.text
+    assert "Curvatures were fixed" in page.text
+
+
+def test_page_needs_at_least_one_image_and_writes_nothing_otherwise(study, tmp_path):
+    with pytest.raises(InputError, match="at least 1 image"):
+        write_study(study, tmp_path / "page.html", images=0)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,71 @@
+"""``hiergeo embed --shards``: what it prints, stores and refuses, and Ray beside plain workers."""
+
+import json
+
+import pytest
+
+from hiergeo.search.corpus import report
+from hiergeo.search.corpus.report import estimates
+from tests.search.corpus.corpus_common import captions, inputs, parquet, samples, stored, tar
+
+
+def test_few_rows_estimate_nothing():
+    assert estimates(9_999, 100.0, None) == ()
+    assert [each.hours for each in estimates(10_000, 1e4, None)] == pytest.approx([1e4 / 3600, 1e5 / 3600])
+
+
+def test_files_become_an_index(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "LEAST", 1)
+    made = inputs(tmp_path / "in")
+    words = ("embed", "-m", "tiny", "--shards", tmp_path / "in", "--out", tmp_path / "ix", "--price-per-hour", 3)
+    code, out, err = run(*words, "--json", tmp_path / "a.json")
+    assert code == 0, err
+    held = json.loads((tmp_path / "a.json").read_text())
+    assert held["metrics"]["items"] == sum(map(len, made.values())) == len(stored(tmp_path / "ix"))
+    assert held["metrics"]["embedded"] == len(made)
+    day, long = held["estimates"]
+    assert long["price"] == pytest.approx(10 * day["price"]) == pytest.approx(3 * long["hours"])
+    assert long["hours"] == pytest.approx(1e9 / held["metrics"]["rows_per_second"] / 3600)
+    assert "1,000,000,000" in out
+    assert held["command"]["options"]["shards"] == str(tmp_path / "in")
+    log = (tmp_path / "ix" / "logs" / "worker-0-of-1.log").read_text().splitlines()
+    assert len(log) == len(made)
+    code, out, _ = run(*words)
+    assert code == 0
+    assert f"{len(made)} were there" in out
+
+
+def test_broken_inputs_end_with_1(run, tmp_path):
+    inputs(tmp_path / "in")
+    path = tar(tmp_path / "in" / "f.tar", samples(9))
+    path.write_bytes(path.read_bytes()[:4000])
+    parquet(tmp_path / "in" / "g.parquet", captions(3)).write_bytes(b"PAR1")
+    code, _, err = run("embed", "-m", "tiny", "--shards", tmp_path / "in", "-o", tmp_path / "ix", "--max-poisoned", 0.5)
+    assert code == 1
+    assert "g.parquet was left out" in err
+    assert "f.tar broke off" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--worker", "0/2"), "--shards"),
+        (("--column", "x"), "--shards"),
+        (("--ray",), "--shards"),
+        (("--shards", "IN", "--data", "scenes"), "--data"),
+        (("--shards", "IN", "--overwrite"), "--overwrite"),
+        (("--shards", "IN", "--items", "both"), "both"),
+        (("--shards", "IN", "--dtype", "int8"), "int8"),
+        (("--shards", "IN", "--worker", "9/2"), "9/2"),
+        (("--shards", "IN", "-g", "euclid"), "euclidean"),
+        (("--shards", "IN/*.pdf",), "pdf"),
+        (("--shards", "IN", "--price-per-hour", "-1"), "price"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(run, tmp_path, words, named):
+    (tmp_path / "a.txt").write_text("a dog")
+    words = [word.replace("IN", str(tmp_path)) for word in words]
+    code, _, err = run("embed", "-m", "tiny", "-o", tmp_path / "ix", *words)
+    assert code == 2
+    assert named in err
+    assert not (tmp_path / "ix").exists()

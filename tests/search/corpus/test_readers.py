@@ -1,0 +1,352 @@
+"""Readers of inputs: every format as it is written by others, and files that are damaged or hostile."""
+
+import gzip
+import io
+import json
+import os
+import tarfile
+import tracemalloc
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError
+from hiergeo.search.corpus import Options, embed, readers, sources
+from hiergeo.search.corpus.samples import Columns, Defect, Sample, UnreadableError
+from tests.search.corpus.corpus_common import NAMES, Quick, captions, inputs, parquet, picture, samples, tar
+
+TEXTS, IMAGES, PAIRS = Columns(), Columns("images"), Columns("pairs")
+
+
+def read(path: Path, columns: Columns = TEXTS) -> list[Sample | Defect]:
+    return list(readers.read(path, columns))
+
+
+def texts(path: Path, columns: Columns = TEXTS) -> dict[int, str | None]:
+    return {each.row: each.caption for each in read(path, columns) if isinstance(each, Sample)}
+
+
+def defects(path: Path, columns: Columns = TEXTS) -> dict[int, str]:
+    return {each.row: each.reason for each in read(path, columns) if isinstance(each, Defect)}
+
+
+def test_every_format_gives_its_captions(tmp_path):
+    for name, wanted in inputs(tmp_path).items():
+        assert texts(tmp_path / name) == dict(enumerate(wanted))
+
+
+def test_csv_cells_hold_line_ends_quotes_and_commas(tmp_path):
+    (tmp_path / "a.csv").write_bytes(
+        '\ufeffCaption,Image\r\n"two\nlines, ""quoted""",a.png\r\n\r\nplain,\r\n'.encode() + b"\xff,b\n,c\nx\n"
+    )
+    held = read(tmp_path / "a.csv")
+    assert held[0] == Sample(0, 'two\nlines, "quoted"', None, str(tmp_path / "a.png"))
+    assert held[1] == Sample(1, "plain")
+    assert [type(each) for each in held[2:]] == [Defect, Defect, Defect]
+    assert "UTF-8" in held[2].reason
+    assert "empty" in held[3].reason
+    assert "1 cells for 2" in held[4].reason
+
+
+def test_a_missing_quote_costs_one_record_and_says_which_lines(tmp_path):
+    lines = ["caption", "a dog", '"never closed', *(f"line {i} {'x' * 90}" for i in range(3000)), "the end"]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    held = read(tmp_path / "a.csv")
+    broken = [each for each in held if isinstance(each, Defect)]
+    assert len(broken) == 1
+    assert "lines 3 to" in broken[0].reason
+    assert "quote" in broken[0].reason
+    assert held[0] == Sample(0, "a dog")
+    assert held[-1].caption == "the end"
+
+
+def test_tables_of_tabulators_and_named_columns(tmp_path):
+    (tmp_path / "a.tsv").write_text("url\ttitle\nhttps://x/1.jpg\ta dog\n")
+    assert read(tmp_path / "a.tsv", Columns(caption="title")) == [Sample(0, "a dog", None, "https://x/1.jpg")]
+    with pytest.raises(UnreadableError, match="did you mean 'title'"):
+        read(tmp_path / "a.tsv", Columns(caption="titel"))
+    assert "address" in defects(tmp_path / "a.tsv", Columns("images", caption="title"))[0]
+
+
+def test_lines_of_json(tmp_path):
+    lines = [
+        b'{"text": "a dog", "image": "a.png"}',
+        b"",
+        b'{"text": "broken',
+        b"[1]",
+        b'{"text": 3}',
+        b'{"text": null}',
+        b'{"text": "\xff"}',
+        b'{"text": "\\ud800"}',
+        b'{"text": "nul \\u0000"}',
+        b'{"text": ' + b"[" * 100_000 + b"}",
+        b'{"text": "ok", "n": ' + b"9" * 5000 + b"}",
+        b'{"text": "' + b"x" * 10_000_000 + b'"}',
+        b'{"text": "the end", "other": 1}',
+    ]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
+    assert texts(tmp_path / "a.jsonl") == {0: "a dog", 12: "the end"}
+    assert sorted(defects(tmp_path / "a.jsonl")) == list(range(2, 12))
+    assert read(tmp_path / "a.jsonl", IMAGES)[0] == Sample(0, "a dog", tmp_path / "a.png", str(tmp_path / "a.png"))
+
+
+def test_names_of_images_that_are_no_names(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"caption,image\none,\xff.png\ntwo," + b"A" * 9000 + b"\nthree,\n")
+    assert [each.reference for each in read(tmp_path / "a.csv")] == [f"{tmp_path}/\\udcff.png", None, None]
+    (tmp_path / "b.jsonl").write_bytes(b'{"text": "one", "image": "\\ud800.png"}')
+    assert [each.reference for each in read(tmp_path / "b.jsonl")] == [f"{tmp_path}/\\ud800.png"]
+    assert embed(tmp_path / "a.csv", tmp_path / "ix", Quick()).items == 3
+    options = Options(items="images")
+    assert embed(tmp_path / "a.csv", tmp_path / "iy", Quick(), options=options).poisoned == 3
+
+
+def test_lines_of_text(tmp_path):
+    (tmp_path / "a.txt").write_bytes("\ufeffa dog\r\n\n  \ncafé\n".encode() + b"caf\xe9\nx\0y\n" + "犬".encode())
+    assert texts(tmp_path / "a.txt") == {0: "a dog", 3: "café", 6: "犬"}
+    assert sorted(defects(tmp_path / "a.txt")) == [4, 5]
+    (tmp_path / "b.txt").write_text("a dog", "utf-16")
+    with pytest.raises(UnreadableError, match="UTF-16"):
+        read(tmp_path / "b.txt")
+
+
+def test_parquet_columns_and_images(tmp_path):
+    data = [picture(1), None, picture(2)]
+    held = {"TEXT": ["a", "b", None], "image": [{"bytes": d, "path": f"{i}.png"} for i, d in enumerate(data)]}
+    pq.write_table(pa.table(held), tmp_path / "a.parquet")
+    found = read(tmp_path / "a.parquet", IMAGES)
+    assert [each.image for each in found] == [data[0], tmp_path / "1.png", data[2]]
+    assert [type(each) for each in read(tmp_path / "a.parquet", PAIRS)] == [Sample, Sample, Defect]
+    pq.write_table(pa.table({"n": [1, 2], "text": [3, 4]}), tmp_path / "b.parquet")
+    with pytest.raises(UnreadableError, match="not strings"):
+        read(tmp_path / "b.parquet")
+    with pytest.raises(UnreadableError, match="caption"):
+        read(tmp_path / "a.parquet", Columns(caption="caption"))
+
+
+def test_parquet_strings_that_are_no_utf8(tmp_path):
+    column = pa.array([b"a dog", b"\xff\xfe", b"a cat"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    assert texts(tmp_path / "a.parquet") == {0: "a dog", 2: "a cat"}
+    assert "UTF-8" in defects(tmp_path / "a.parquet")[1]
+
+
+def test_a_damaged_row_group_is_set_aside(tmp_path):
+    path = parquet(tmp_path / "a.parquet", captions(200), 50)
+    column = pq.ParquetFile(path).metadata.row_group(2).column(0)
+    raw = bytearray(path.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    raw[start : start + column.total_compressed_size] = os.urandom(column.total_compressed_size)
+    path.write_bytes(raw)
+    held = read(path)
+    (broken,) = (each for each in held if isinstance(each, Defect))
+    assert (broken.row, broken.rows, broken.ends) == (100, 50, False)
+    wanted = dict(enumerate(captions(200)))
+    assert texts(path) == {row: text for row, text in wanted.items() if not 100 <= row < 150}
+
+
+def test_a_dictionary_of_long_strings_is_not_expanded(tmp_path):
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 4000 + [1], pa.int32()), ["x" * 5_000_000, "a dog"])
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    tracemalloc.start()
+    held = read(tmp_path / "a.parquet")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [type(each) for each in held] == [Defect] * 4000 + [Sample]
+    assert peak < 50e6
+
+
+def test_webdataset(tmp_path):
+    members = [
+        ("a/1.jpg", picture(1)),
+        ("a/1.txt", b"one\n"),
+        ("a/1.json", b'{"caption": "other"}'),
+        ("a/2.JPG", picture(2)),
+        ("a/2.json", b'{"caption": "two"}'),
+        ("b/2.png", picture(3)),
+        ("b/2.txt", "drei ä".encode()),
+        ("3.json", b"{broken"),
+        ("4.txt", b"\xff"),
+        ("5.jpg", picture(5)),
+        ("6.txt", b"six"),
+    ]
+    tar(tmp_path / "a.tar", members)
+    assert texts(tmp_path / "a.tar") == {0: "one", 1: "two", 2: "drei ä", 6: "six"}
+    assert sorted(defects(tmp_path / "a.tar")) == [3, 4, 5]
+    found = {each.row: each for each in read(tmp_path / "a.tar", IMAGES) if isinstance(each, Sample)}
+    assert {row: (each.caption, each.reference) for row, each in found.items()} == {
+        0: ("one", f"{tmp_path}/a.tar#a/1.jpg"),
+        1: ("two", f"{tmp_path}/a.tar#a/2.JPG"),
+        2: ("drei ä", f"{tmp_path}/a.tar#b/2.png"),
+        5: (None, f"{tmp_path}/a.tar#5.jpg"),
+    }
+    assert found[2].image == picture(3)
+
+
+def test_hostile_members_of_an_archive(tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("do not read")
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for kind, name, target in (
+            (tarfile.SYMTYPE, "1.txt", str(secret)),
+            (tarfile.LNKTYPE, "2.txt", "../secret.txt"),
+            (tarfile.CHRTYPE, "3.txt", ""),
+            (tarfile.FIFOTYPE, "4.txt", ""),
+            (tarfile.DIRTYPE, "5.txt", ""),
+            (tarfile.REGTYPE, "/absolute/6.txt", ""),
+            (tarfile.REGTYPE, "../../7.txt", ""),
+            (tarfile.REGTYPE, "x" * 3000 + ".txt", ""),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            data = b"a dog" if kind == tarfile.REGTYPE else b""
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    assert texts(tmp_path / "a.tar") == {0: "a dog", 1: "a dog", 2: "a dog"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "secret.txt"]
+
+
+def test_a_name_of_gigabytes_is_refused(tmp_path):
+    info = tarfile.TarInfo("name")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1 << 32
+    path = tar(tmp_path / "a.tar", [("1.txt", b"a dog"), ("2.txt", b"a dog")])
+    path.write_bytes(path.read_bytes()[:2048] + info.tobuf() + bytes(4096))
+    held = read(path)
+    assert held[0] == Sample(0, "a dog")
+    assert held[1].ends
+
+
+@pytest.mark.parametrize(("end", "whole"), [(700, None), (2048 + 100, 1), (2048 + 600, 2), (4096, 3)])
+def test_a_truncated_archive_ends_with_a_defect(tmp_path, end, whole):
+    """The sample that was being read is set aside too: it may lack files."""
+    path = tar(tmp_path / "a.tar", [(f"{i}.txt", b"a dog") for i in range(9)])
+    path.write_bytes(path.read_bytes()[:end])
+    if whole is None:
+        with pytest.raises(UnreadableError, match="truncated"):
+            read(path)
+        return
+    held = read(path)
+    assert [each.caption for each in held[:-1]] == ["a dog"] * whole
+    assert isinstance(held[-1], Defect)
+    assert held[-1].ends
+
+
+def test_a_damaged_header_does_not_end_an_archive_in_silence(tmp_path):
+    path = tar(tmp_path / "a.tar", [(f"{i}.txt", b"a dog") for i in range(9)])
+    raw = bytearray(path.read_bytes())
+    raw[3 * 1024 + 150] ^= 0xFF
+    path.write_bytes(raw)
+    held = read(path)
+    assert held[-1].ends
+    assert [each.row for each in held] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "a.txt.gz", "a.tar.gz"])
+def test_bombs_of_gzip(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(limits, "INFLATED_BYTES", 1 << 22)
+    with gzip.open(tmp_path / name, "wb") as handle:
+        for _ in range(16):
+            handle.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        held = read(tmp_path / name)
+        assert all(isinstance(each, Defect) for each in held)
+    except UnreadableError:
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12e6
+
+
+def test_truncated_gzip_ends_with_a_defect(tmp_path):
+    rows = captions(4000)
+    packed = gzip.compress("".join(json.dumps({"text": text}) + "\n" for text in rows).encode())
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    held = read(tmp_path / "a.jsonl.gz")
+    assert held[-1].ends
+    assert 100 < len(held) < 4000
+    assert all(each.caption == rows[each.row] for each in held[:-1] if isinstance(each, Sample))
+
+
+def test_a_folder_of_images(tmp_path):
+    for name in ("b.png", "a.jpg"):
+        (tmp_path / name).write_bytes(picture(3))
+    (tmp_path / "a.txt").write_text("a dog")
+    (tmp_path / "notes.md").write_text("no input")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    held = read(tmp_path, IMAGES)
+    assert held == [
+        Sample(0, "a dog", tmp_path / "a.jpg", str(tmp_path / "a.jpg")),
+        Sample(1, None, tmp_path / "b.png", str(tmp_path / "b.png")),
+    ]
+    assert texts(tmp_path) == {0: "a dog"}
+
+
+def test_listing(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / ".hidden").mkdir()
+    for name in ("b.csv", "A.CSV.GZ", "deep/er/c.parquet", ".hidden/d.csv", "e.md", "deep/f.tar"):
+        (tmp_path / name).write_bytes(b"1")
+    (tmp_path / "deep" / "loop").symlink_to(tmp_path)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.png").write_bytes(picture(1))
+
+    def names(place: Path | str, columns: Columns = TEXTS) -> list[str]:
+        return [each.name for each in sources.listing(place, columns, tmp_path / "ix").sources]
+
+    assert names(tmp_path) == ["A.CSV.GZ", "b.csv", "deep/er/c.parquet", "deep/f.tar"]
+    assert names(tmp_path, IMAGES) == ["A.CSV.GZ", "b.csv", "deep/er/c.parquet", "deep/f.tar", "images"]
+    assert names(tmp_path / "b.csv") == ["b.csv"]
+    assert names(f"{tmp_path}/**/*.[pt]a*") == ["deep/er/c.parquet", "deep/f.tar"]
+    assert names(tmp_path / "images", IMAGES) == ["."]
+    with pytest.raises(InputError, match=r"e\.md"):
+        names(tmp_path / "e.md")
+
+
+FORMATS = [*NAMES, "f.tar"]
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("intact")
+    inputs(folder)
+    tar(folder / "f.tar", samples(6))
+    return {name: (folder / name).read_bytes() for name in FORMATS}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_damage_raises_one_error_or_gives_rows(intact, tmp_path_factory, name, data):
+    """Whatever is cut off, changed or put in: nothing but an UnreadableError comes out, and rows count upwards."""
+    raw = bytearray(intact[name])
+    if data.draw(st.booleans()):
+        raw = raw[: data.draw(st.integers(0, len(raw)))]
+    for _ in range(data.draw(st.integers(0, 4))):
+        place = data.draw(st.integers(0, max(len(raw) - 1, 0)))
+        raw[place : place + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=40))
+    path = tmp_path_factory.mktemp("damaged") / name
+    path.write_bytes(raw)
+    try:
+        held = read(path, PAIRS if name == "f.tar" else TEXTS)
+    except UnreadableError:
+        return
+    rows = [each.row for each in held]
+    assert rows == sorted(set(rows))
+    assert all(np.isin([each.ends for each in held[:-1] if isinstance(each, Defect)], [False]))
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl", "a.txt", "a.tar", "a.csv.gz"])
+@given(raw=st.binary(max_size=2000))
+@settings(max_examples=30)
+def test_random_bytes(tmp_path_factory, name, raw):
+    path = tmp_path_factory.mktemp("random") / name
+    path.write_bytes(raw)
+    with suppress(UnreadableError):
+        read(path)

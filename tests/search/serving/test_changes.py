@@ -1,0 +1,142 @@
+"""What a server does when its index changes: durable additions, failures that pass, another index in its place."""
+
+import shutil
+from http.client import HTTPConnection
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from hiergeo import search
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.geometry import Space
+from hiergeo.search import serving
+from hiergeo.search.serving import engine
+from hiergeo.search.snapshots import writer
+from tests.search.serving.serving_common import build_index, build_vectors, served
+
+pytest.importorskip("uvicorn")
+
+WRITABLE = serving.Settings(writable=True)
+
+
+def failing_once(index, monkeypatch) -> list[int]:
+    """Lets the next refresh of an index fail; gives the calls."""
+    calls, whole = [], index.store.refresh
+
+    def refresh() -> None:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise UnavailableError("too many open files")
+        whole()
+
+    monkeypatch.setattr(index.store, "refresh", refresh)
+    return calls
+
+
+def test_an_addition_is_stored_once_and_confirmed_though_it_cannot_be_read_back(tmp_path, monkeypatch) -> None:
+    index = build_vectors(tmp_path / "index")
+    monkeypatch.setattr(engine, "AGAIN", 0.0)
+    with served(index, WRITABLE) as running, serving.Client(running.url, retries=2) as client:
+        failing_once(index, monkeypatch)
+        assert client.add(embeddings=torch.full((1, 6), 0.7)) == 61
+        assert len(search.open(tmp_path / "index")) == 61
+        assert client.neighbours(torch.full((6,), 0.7), 1).hits[0].id == 60
+        assert client.health()["rows"] == 61
+
+
+@pytest.mark.parametrize(("ids", "sent"), [(None, 1), ([900], 3)])
+def test_an_addition_without_ids_is_sent_once(tmp_path, monkeypatch, ids, sent) -> None:
+    client = serving.Client("http://127.0.0.1:1", retries=2)
+    exchanges = []
+    monkeypatch.setattr(client, "_exchange", lambda *each: exchanges.append(each) or (503, 0.0, b'{"error": "busy"}'))
+    with pytest.raises(UnavailableError, match="busy"):
+        client.add(["a"], ids=ids)
+    assert len(exchanges) == sent
+
+
+def test_a_busy_server_is_asked_again_later_and_later(monkeypatch) -> None:
+    busy = [(503, after, b"{}") for after in (0.0, 0.0, 3.0, 0.0)]
+    exchanges, waits = iter([*busy, (200, 0.0, b'{"status": "ok"}')]), []
+    client = serving.Client("http://127.0.0.1:1", timeout=5, retries=4)
+    monkeypatch.setattr(client, "_exchange", lambda *_: next(exchanges))
+    monkeypatch.setattr("hiergeo.search.serving.client.time", SimpleNamespace(sleep=waits.append))
+    assert client.health() == {"status": "ok"}
+    assert waits == pytest.approx([0.1, 0.2, 3.0, 5.0])  # as the server says, never longer than one answer may take
+
+
+def test_the_client_asks_where_and_as_long_as_it_is_told(monkeypatch) -> None:
+    asked = []
+
+    class Connection(HTTPConnection):
+        def __init__(self, *address, timeout) -> None:
+            asked.append((*address, timeout))
+            super().__init__(*address, timeout=timeout)
+
+        def request(self, method, path, *_) -> None:
+            asked.append((method, path))
+            raise OSError
+
+    monkeypatch.setattr("hiergeo.search.serving.client.HTTPConnection", Connection)
+    with pytest.raises(UnavailableError):
+        serving.Client("http://there:81/below/", timeout=0.5).health()
+    assert asked == [("there", 81, 0.5), ("GET", "/below/api/health")]
+
+
+def test_a_failure_to_read_changes_passes_without_another_write(tmp_path, monkeypatch) -> None:
+    index = build_vectors(tmp_path / "index")
+    monkeypatch.setattr(engine, "AGAIN", 0.0)
+    with served(index) as running, serving.Client(running.url) as client:
+        calls = failing_once(index, monkeypatch)
+        search.open(tmp_path / "index").add(embeddings=torch.ones(1, 6))
+        rows = [client.neighbours(torch.ones(6), 1).rows for _ in range(3)]
+    assert rows == [60, 61, 61]
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("space", "named"),
+    [
+        (Space("lorentz:-1", False), "geometry"),
+        (Space("euclidean", False, min_radius=0.3), "min_radius"),
+        (Space("euclidean", torch.ones(6) / 10), "root"),
+    ],
+)
+def test_another_index_in_the_same_place_is_refused(tmp_path, space, named) -> None:
+    index = build_vectors(tmp_path / "index")
+    before = index.neighbours(torch.ones(6), 3)
+    with served(index) as running, serving.Client(running.url) as client:
+        assert client.neighbours(torch.ones(6), 3) == before
+        shutil.rmtree(tmp_path / "index")
+        other = search.build(tmp_path / "index", None, embeddings=torch.eye(6), space=space)
+        assert len(other) == 6
+        assert client.neighbours(torch.ones(6), 3) == before
+        failed = running.service.metrics.registry.get_sample_value("hiergeo_refreshes_total", {"result": "failed"})
+        assert failed == 1
+    with pytest.raises(InputError, match=named):
+        index.refresh()
+
+
+def test_an_index_of_another_model_in_the_same_place_is_refused(tmp_path) -> None:
+    index = build_index(tmp_path / "index")
+    shutil.rmtree(tmp_path / "index")
+    root = index.space.root
+    search.build(tmp_path / "index", None, embeddings=torch.eye(64), space=Space("euclidean", root))
+    with pytest.raises(InputError, match="model"):
+        index.refresh()
+    assert index.manifest.model.name == "tiny"
+
+
+def test_refusals_tell_clients_no_paths_and_no_processes(tmp_path, caplog) -> None:
+    index = build_vectors(tmp_path / "index")
+    with served(index, WRITABLE) as running, serving.Client(running.url, retries=0) as client:
+        with writer(tmp_path / "index"), pytest.raises(UnavailableError) as held:
+            client.add(embeddings=torch.ones(1, 6))
+        (tmp_path / "index" / "index.json").write_text("{")
+        with pytest.raises(UnavailableError) as damaged:
+            client.add(embeddings=torch.ones(1, 6))
+        assert len(client.neighbours(torch.ones(6), 2).hits) == 2
+    for told in (str(held.value), str(damaged.value)):
+        assert str(tmp_path) not in told
+        assert "process" not in told
+    assert str(tmp_path) in caplog.text

@@ -1,0 +1,59 @@
+"""What answers in a server: embeddings of texts that are kept, and an index that cannot be read for a while."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from tests.search.search_common import HashModel
+from tests.search.serving.serving_common import build_vectors
+
+pytest.importorskip("prometheus_client")
+
+from hiergeo import search
+from hiergeo._core.errors import UnavailableError
+from hiergeo.search.serving import engine
+from hiergeo.search.serving.engine import IndexService
+from hiergeo.search.serving.limits import Settings
+from hiergeo.search.serving.metrics import Metrics
+from hiergeo.search.serving.requests import Addition, Question
+
+
+def test_of_the_texts_that_are_known_the_one_that_was_asked_for_longest_ago_is_forgotten(tmp_path) -> None:
+    model = HashModel()
+    service = IndexService(search.build(tmp_path / "i", model, ["a", "b"]), Settings(cached_texts=2), Metrics())
+    counts = []
+    for text in "xyxzxy":
+        before = model.embedded
+        service.answer([Question("count", (text,))])
+        counts.append(model.embedded - before)
+    assert counts == [1, 1, 0, 1, 0, 1]
+
+
+def test_captions_are_embedded_in_slices_each_at_its_place(tmp_path) -> None:
+    model = HashModel()
+    service = IndexService(search.build(tmp_path / "i", model, ["a"]), Settings(), Metrics())
+    captions = [f"caption {i}" for i in range(2 * engine.SLICE + 5)]
+    rows = service.embed(Addition(list(captions), None, None, None))
+    assert torch.equal(rows, torch.cat([model.encode_text([each]) for each in captions]))
+
+
+def test_changes_that_cannot_be_read_are_looked_at_again_after_a_while(tmp_path, monkeypatch) -> None:
+    index = build_vectors(tmp_path / "i")
+    service, now, tried = IndexService(index, Settings(), Metrics()), [100.0], []
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    search.open(tmp_path / "i").add(embeddings=torch.ones(1, 6))
+
+    def refuse() -> None:
+        tried.append(now[0])
+        raise UnavailableError("too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index.store, "refresh", refuse)
+        for later in (0.0, 0.5, 0.99):
+            now[0] = 100.0 + later * engine.AGAIN
+            assert not service.refresh()
+    assert tried == [100.0]
+    now[0] = 100.0 + engine.AGAIN
+    assert service.refresh()
+    assert len(index) == 61

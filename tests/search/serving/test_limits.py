@@ -1,0 +1,347 @@
+"""What one request may cost, what it must hold, and what an application around the service may do with it."""
+
+import asyncio
+import base64
+import contextlib
+import dataclasses
+import io
+import json
+import socket
+import struct
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hiergeo._core.errors import InputError
+from hiergeo.search import Index, serving
+from hiergeo.search.serving.batching import Batcher
+from hiergeo.search.serving.limits import Limits, Refused, Settings
+from hiergeo.search.serving.metrics import Metrics
+from hiergeo.search.serving.protection import Protection, body_of
+from hiergeo.search.serving.requests import Question
+from tests.search.serving.serving_common import PATIENCE, build_index, served, until
+
+pytest.importorskip("uvicorn")
+
+TOKEN = "0123456789abcdef"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    return build_index(tmp_path_factory.mktemp("limits") / "index")
+
+
+def browser(app):
+    from starlette.testclient import TestClient
+
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def png(mode: str = "1", side: int = 64) -> bytes:
+    from PIL import Image
+
+    held = io.BytesIO()
+    Image.new(mode, (side, side)).save(held, "PNG")
+    return held.getvalue()
+
+
+def test_the_pixels_of_all_images_of_a_request_are_limited_before_one_is_decoded(index, monkeypatch) -> None:
+    image = {"image": base64.b64encode(png()).decode()}
+    limits = dataclasses.replace(Limits(), image_pixels=3 * 64 * 64)
+    with browser(serving.create_app(index, Settings(limits=limits))) as http:
+        assert http.post("/api/count", json={"queries": [image] * 3}).status_code == 200
+        monkeypatch.setattr("hiergeo.search.serving.values.open_rgb", lambda _: pytest.fail("an image was decoded"))
+        refused = http.post("/api/count", json={"queries": [image] * 4})
+    assert (refused.status_code, refused.json()["field"]) == (413, "queries")
+
+
+def test_pixels_in_the_queue_are_limited() -> None:
+    from PIL import Image
+
+    async def main() -> None:
+        batcher = Batcher(lambda _: [], Settings(limits=dataclasses.replace(Limits(), waiting_pixels=100)), Metrics())
+        question = Question("count", (Image.new("RGB", (8, 8)),))
+        first = asyncio.create_task(batcher.ask(question))
+        await asyncio.sleep(0)
+        with pytest.raises(Refused) as refusal:
+            await batcher.ask(question)
+        assert refusal.value.status == 503
+        batcher.close()
+        with pytest.raises(Refused):
+            await first
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "status"),
+    [
+        ("children", {"queries": ["abcde"] * 3, "k": 2}, 200),
+        ("children", {"queries": ["abcdef"]}, 422),
+        ("children", {"queries": ["a"] * 4, "k": 1}, 422),
+        ("children", {"queries": ["a"] * 3, "k": 3}, 422),
+        ("ladder", {"queries": ["a"] * 3, "steps": 2}, 200),
+        ("ladder", {"queries": ["a"] * 3, "steps": 3}, 422),
+        ("count", {"queries": ["a"] * 3}, 200),
+    ],
+)
+def test_a_request_may_ask_for_as_much_as_the_limits_say(index, verb, body, status) -> None:
+    limits = dataclasses.replace(Limits(), text_characters=5, queries=3, hits=6)
+    with browser(serving.create_app(index, Settings(limits=limits))) as http:
+        assert http.post(f"/api/{verb}", json={"k": 1, **body} if verb == "children" else body).status_code == status
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize(("size", "status"), [(100, 200), (101, 413)])
+def test_a_body_may_be_as_long_as_the_limit_says_whether_or_not_its_length_is_declared(
+    index, declared, size, status
+) -> None:
+    body = json.dumps({"queries": ["a"]}).encode().ljust(size)
+    content = body if declared else iter([body[:60], body[60:]])
+    limits = dataclasses.replace(Limits(), body_bytes=100)
+    with browser(serving.create_app(index, Settings(limits=limits))) as http:
+        response = http.post("/api/count", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code == status
+
+
+def test_a_body_that_is_declared_too_long_is_refused_unread() -> None:
+    from starlette.requests import Request
+
+    async def receive():
+        pytest.fail("the body was read")
+
+    limits = dataclasses.replace(Limits(), body_bytes=100)
+    headers = [(b"content-length", b"101")]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    with pytest.raises(Refused) as refusal:
+        asyncio.run(body_of(request, limits))
+    assert refusal.value.status == 413
+
+
+def test_every_answer_tells_browsers_to_keep_and_frame_nothing(index) -> None:
+    with browser(serving.create_app(index, Settings(token=TOKEN))) as http:
+        answers = [http.get(path, headers=BEARER) for path in ("/api/count?q=a", "/api/health", "/nowhere", "/metrics")]
+        answers += [http.get("/api/count?q=a"), http.post("/api/count", content=b"{")]
+    for answer in answers:
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        policy = answer.headers["content-security-policy"]
+        assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy.split("; "))
+
+
+def test_a_form_has_one_image(index) -> None:
+    part = b'--X\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + png() + b"\r\n"
+    with browser(serving.create_app(index)) as http:
+        for count, status in ((1, 200), (2, 400)):
+            content, kind = part * count + b"--X--\r\n", {"Content-Type": "multipart/form-data; boundary=X"}
+            assert http.post("/api/count", content=content, headers=kind).status_code == status
+
+
+def test_so_many_requests_are_answered_at_a_time_and_no_more() -> None:
+    gate, statuses = asyncio.Event(), {}
+
+    async def application(scope, receive, send) -> None:
+        if scope["path"] == "/slow":
+            await gate.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    protected = Protection(application, Settings(limits=dataclasses.replace(Limits(), in_flight=2)), Metrics(), [])
+
+    async def ask(path: str, name: str) -> None:
+        async def send(message) -> None:
+            statuses.setdefault(name, message.get("status"))
+
+        await protected({"type": "http", "method": "GET", "path": path, "headers": []}, None, send)
+
+    async def main() -> None:
+        slow = asyncio.create_task(ask("/slow", "first"))
+        await asyncio.sleep(0)
+        await ask("/quick", "second")
+        other = asyncio.create_task(ask("/slow", "third"))
+        await asyncio.sleep(0)
+        await ask("/quick", "fourth")
+        await ask("/api/health", "health")
+        gate.set()
+        await asyncio.gather(slow, other)
+        await ask("/quick", "later")
+
+    asyncio.run(main())
+    assert statuses == {"first": 200, "second": 200, "third": 200, "fourth": 503, "health": 200, "later": 200}
+
+
+def test_a_picture_of_hundreds_of_thousands_of_chunks_is_refused_soon(index) -> None:
+    whole = png()
+    chunk = struct.pack(">I", 0) + b"abCd" + struct.pack(">I", zlib.crc32(b"abCd"))
+    content = whole[:33] + chunk * 650_000 + whole[33:]
+    body = b'--X\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + content + b"\r\n--X--\r\n"
+    with browser(serving.create_app(index)) as http:
+        start = time.process_time()
+        response = http.post("/api/count", content=body, headers={"Content-Type": "multipart/form-data; boundary=X"})
+        assert response.status_code == 400
+        assert time.process_time() - start < 2.5
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/add", {"captions": ["a"], "ids": [(1 << 62) + 1]}, "ids[0]"),
+        ("/api/children", {"queries": ["a"], "k": 10**25}, "k"),
+        ("/api/children", {"queries": [[10**60] + [0] * 63]}, "queries[0]"),
+        ("/api/children", {"queries": [[3.4e38] * 64]}, "queries[0]"),
+    ],
+)
+def test_numbers_that_are_too_large_are_named(index, path, body, field) -> None:
+    with browser(serving.create_app(index, Settings(writable=True))) as http:
+        response = http.post(path, json=body)
+        assert (response.status_code, response.json()["field"]) == (400, field)
+        assert http.post("/api/children", json={"queries": [[10**19] + [0] * 63]}).status_code == 200
+
+
+def test_a_query_whose_norm_is_infinite_is_refused_by_the_index(index) -> None:
+    with pytest.raises(InputError, match="norm"):
+        index.children(torch.full((64,), 3.4e38))
+
+
+def test_health_answers_while_as_many_requests_as_may_be_are_in_flight(index) -> None:
+    limits = dataclasses.replace(Limits(), in_flight=1)
+    head = (
+        b"POST /api/count HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    )
+    with (
+        served(index, Settings(limits=limits)) as running,
+        serving.Client(running.url, retries=0) as client,
+        socket.create_connection(("127.0.0.1", running.port)) as slow,
+    ):
+        slow.sendall(head)
+        until(lambda: running.measured("requests_in_flight") == 1)
+        assert client.health()["status"] == "ok"
+
+
+def test_questions_of_clients_that_have_gone_are_not_answered(index) -> None:
+    with served(index, Settings(window=0.0, batch=1)) as running:
+        whole, answered, gate = running.service.engine.answer, [], threading.Event()
+
+        def held_up(questions):
+            answered.extend(text for question in questions for text in question.queries)
+            assert gate.wait(PATIENCE)
+            return whole(questions)
+
+        running.service._batcher._answer = held_up
+        with contextlib.ExitStack() as clients:
+            for place in range(10):
+                client = clients.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+                client.sendall(f"GET /api/count?q=x{place} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            until(lambda: len(answered) == 1 and running.measured("queue_queries") == 9)
+        until(lambda: running.measured("requests_in_flight") == 0)
+        gate.set()
+        with serving.Client(running.url) as client:
+            client.count("y")
+        assert len(answered) == 2
+        assert answered[1] == "y"
+
+
+def test_pages_are_protected_named_in_metrics_and_open_where_a_setting_says_so(index) -> None:
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route, WebSocketRoute
+    from starlette.websockets import WebSocketDisconnect
+
+    async def page(_):
+        return PlainTextResponse("page")
+
+    async def talk(_):
+        pytest.fail("a WebSocket was opened")
+
+    routes = [Route("/", page), Route("/item/{id}", page), WebSocketRoute("/talk", talk)]
+    routes.append(Mount("/static", routes=[Route("/{name}", page)]))
+    settings = Settings(token=TOKEN, open_paths=frozenset({"/", "/static/*"}))
+    with browser(serving.create_app(index, settings, routes=routes)) as http:
+        with pytest.raises(WebSocketDisconnect), http.websocket_connect("/talk", headers=BEARER):
+            pass
+        paths = ("/", "/static/a.js", "/item/1", "/api/count?q=a", "/static/../api/count?q=a", "/static", "/statics")
+        assert [http.get(path).status_code for path in paths] == [200, 200, 401, 401, 401, 401, 401]
+        assert [http.get(f"/item/{place}", headers=BEARER).status_code for place in range(3)] == [200] * 3
+        text = http.get("/metrics", headers=BEARER).text
+    assert 'route="/item/{id}",status="200"} 3.0' in text
+    assert 'route="/static/{path}",status="200"} 1.0' in text
+    for path in ("/*", "/api/*", "/metrics", "page"):
+        with pytest.raises(InputError, match="path"):
+            Settings(open_paths=frozenset({path}))
+
+
+def test_an_application_around_it_enters_its_lifespan(index) -> None:
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    app = serving.create_app(index, Settings(token=TOKEN))
+    with browser(Starlette(routes=[Mount("/h", app)])) as http:
+        assert http.get("/h/api/health").json() == {"status": "ok"}
+        assert http.get("/h/metrics").status_code == 401
+        refused = http.get("/h/api/count?q=a", headers=BEARER)
+        assert (refused.status_code, "lifespan" in refused.json()["error"]) == (503, True)
+        text = http.get("/h/metrics", headers=BEARER).text
+        assert 'route="/api/health",status="200"} 1.0' in text
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_):
+        async with app.state.service.lifespan(app):
+            yield
+
+    with browser(Starlette(routes=[Mount("/h", app)], lifespan=lifespan)) as http:
+        assert http.get("/h/api/count?q=a", headers=BEARER).status_code == 200
+
+
+def test_the_document_names_every_refusal_and_describes_health_and_additions(index) -> None:
+    with browser(serving.create_app(index, Settings(writable=True))) as http:
+        document, health = http.get("/api/openapi.json").json(), http.get("/api/health").json()
+        added = http.post("/api/add", json={"captions": ["a new shape"]}).json()
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    assert all({"401", "403", "405", "500", "503"} <= set(each["responses"]) for each in operations)
+    for path, method, told in (("/api/health", "get", health), ("/api/add", "post", added)):
+        answer = document["paths"][path][method]["responses"]["200"]["content"]["application/json"]
+        assert set(answer["schema"]["properties"]) == set(told)
+
+
+def test_the_client_sends_pictures_as_the_index_sees_them_and_names_what_it_cannot_send(index) -> None:
+    from PIL import Image
+
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:20], pixels[:, :10] = 255, (255, 0, 0)
+    exif, held = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(held, "JPEG", exif=exif)
+    with served(index, Settings(writable=True)) as running, serving.Client(running.url) as client:
+        for picture in (Image.open(held), Image.new("CMYK", (32, 32)), Image.new("HSV", (32, 32), (9, 200, 90))):
+            ours, theirs = client.neighbours(picture, 3), index.neighbours(picture, 3)
+            assert [hit.id for hit in ours.hits] == [hit.id for hit in theirs.hits]
+            assert ours.radius == pytest.approx(theirs.radius, abs=1e-5)
+        assert len(client.neighbours("a", np.int64(3)).hits) == 3
+        for query in (5, None, [0.1, 0.2], torch.zeros(1, 2, 64), Image.new("F", (8, 8)), Path("nowhere.png")):
+            with pytest.raises(InputError):
+                client.neighbours(query, 1)
+        for call in (
+            lambda: client.neighbours("a", 2.5),
+            lambda: client.count("a", geometry=object()),
+            lambda: client.add("abc"),
+            lambda: client.add(["a"], embeddings=object()),
+            lambda: client.add(["a"], ids=[0.5]),
+        ):
+            with pytest.raises(InputError):
+                call()
+        row = index.encoder.model.encode_text(["a new star"]).numpy()
+        assert client.add(["a new star"], embeddings=row) == len(index)
+
+
+@pytest.mark.parametrize("verb", ["children", "parents", "neighbours", "ladder"])
+def test_a_store_that_is_none_is_refused(index, verb) -> None:
+    with pytest.raises(InputError, match="store"):
+        getattr(index, verb)("a", store=3)

@@ -1,0 +1,319 @@
+"""The HTTP service gives the answers of its index, to GET, POST and its client, within its limits."""
+
+import base64
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.search import Index, serving
+from tests.search.serving.port_common import reserved_port
+from tests.search.serving.serving_common import build_index, build_vectors, served
+
+pytest.importorskip("starlette")
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    return build_index(tmp_path_factory.mktemp("served") / "index")
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    return build_vectors(tmp_path_factory.mktemp("vectors") / "index")
+
+
+@pytest.fixture(scope="module")
+def server(index):
+    with served(index) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with serving.Client(server.url) as client:
+        yield client
+
+
+def browser(index: Index, **settings):
+    from starlette.testclient import TestClient
+
+    return TestClient(serving.create_app(index, serving.Settings(**settings)))
+
+
+def png(size: tuple[int, int] = (8, 8)) -> bytes:
+    from PIL import Image
+
+    held = io.BytesIO()
+    Image.new("RGB", size, "red").save(held, "PNG")
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("geometry", [None, "lorentz:-1"])
+@pytest.mark.parametrize("by", ["margin", "angle", "distance"])
+def test_hits_are_those_of_the_index(client, index, geometry, by) -> None:
+    for verb in ("children", "parents"):
+        ours = getattr(client, verb)("a red square", 5, by=by, geometry=geometry)
+        assert ours == getattr(index, verb)("a red square", 5, by=by, space=geometry)
+
+
+def test_neighbours_ladders_and_counts_are_those_of_the_index(client, index) -> None:
+    texts = ["a red square", "", "two circles"]
+    for ours, theirs in (
+        (client.neighbours(texts, 3), index.neighbours(texts, 3)),
+        (client.ladder(texts, 7), index.ladder(texts, 7)),
+    ):
+        assert [[hit.id for hit in each.hits] for each in ours] == [[hit.id for hit in each.hits] for each in theirs]
+        for one, other in zip(ours, theirs, strict=True):  # texts embedded in another batch differ in their last digits
+            near = [[hit.radius, hit.margin, hit.angle, hit.distance] for hit in one.hits]
+            assert near == [
+                pytest.approx([hit.radius, hit.margin, hit.angle, hit.distance], abs=2e-3) for hit in other.hits
+            ]
+    assert client.count(texts) == index.count(texts)
+    assert client.count(texts[0], geometry="lorentz:-1") == index.count(texts[0], space="lorentz:-1")
+
+
+def test_children_agree_with_the_formula_in_float64(vectors) -> None:
+    x = torch.tensor([0.9, -0.3, 0.2, 0.1, 0.4, -0.6])
+    with served(vectors) as running, serving.Client(running.url) as client:
+        hits = client.children(x, 60).hits
+    rows = vectors.store.fetch(torch.arange(60))
+    y = rows.direction.double().numpy() * rows.radii.double().numpy() / rows.direction.norm(dim=1)[:, None].numpy()
+    apex = x.double().numpy()
+    towards = y - apex
+    cosine = towards @ apex / np.linalg.norm(towards, axis=1) / np.linalg.norm(apex)
+    margin = np.arcsin(min(1.0, 2 * 0.1 / np.linalg.norm(apex))) - np.arccos(cosine)
+    assert [hit.id for hit in hits] == np.argsort(-margin).tolist()
+    np.testing.assert_allclose([hit.margin for hit in hits], np.sort(margin)[::-1], atol=5e-6)
+
+
+def test_a_get_gives_one_answer_and_a_post_a_list(server, index) -> None:
+    with browser(index) as http:
+        one = http.get("/api/children", params={"q": "a red square", "k": 2}).json()
+        several = http.post(
+            "/api/children", json={"queries": ["a red square", {"text": "a red square"}], "k": 2}
+        ).json()
+    assert several["answers"] == [one, one]
+    assert one == index.children("a red square", 2).as_dict()
+
+
+def test_images_come_in_forms_and_in_base64_and_through_the_client(client, index, tmp_path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "red.png"
+    path.write_bytes(png())
+    wanted = index.children(path, 3)
+    with browser(index) as http:
+        form = http.post("/api/children", files=None, **form_of(png(), k="3"))
+        plain = http.post("/api/children", json={"queries": [{"image": base64.b64encode(png()).decode()}], "k": 3})
+    assert form.json()["answers"] == plain.json()["answers"] == [wanted.as_dict()]
+    assert client.children(path, 3) == client.children(Image.open(path), 3) == wanted
+
+
+def form_of(image: bytes, **fields: str) -> dict:
+    parts = [f'--XX\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()]
+    head = b'--XX\r\nContent-Disposition: form-data; name="image"; filename="../../etc/passwd"\r\n\r\n'
+    return {
+        "content": b"".join([*parts, head, image, b"\r\n--XX--\r\n"]),
+        "headers": {"Content-Type": "multipart/form-data; boundary=XX"},
+    }
+
+
+def test_a_text_is_never_a_path(client, index, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "red.png"
+    path.write_bytes(png())
+    asked = client.neighbours(str(path), 1)
+    assert asked == index.neighbours(index.encoder.model.encode_text([str(path)])[0], 1)
+    assert asked != index.neighbours(path, 1)
+
+
+def test_queries_that_arrive_together_share_a_sweep(index) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with served(index, serving.Settings(window=0.2)) as running, serving.Client(running.url) as client:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda k: client.children("a red square", k), range(1, 9)))
+        queries, sweeps = running.measured("batch_queries_sum"), running.measured("batch_queries_count")
+    assert [len(answer.hits) for answer in answers] == list(range(1, 9))
+    assert queries == 8
+    assert sweeps < 8
+
+
+def test_a_question_that_the_engine_refuses_spoils_no_other(vectors) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    queries = [torch.ones(6) if place != 3 else "a text that no model embeds" for place in range(6)]
+    with served(vectors, serving.Settings(window=0.2)) as running, serving.Client(running.url) as client:
+        with ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(client.children, query, 2) for query in queries]
+        failed = [place for place, each in enumerate(asked) if isinstance(each.exception(), InputError)]
+        assert all(len(each.result().hits) == 2 for place, each in enumerate(asked) if place != 3)
+    assert failed == [3]
+
+
+def test_health_and_metrics_tell_what_is_served(client, server, index) -> None:
+    facts = client.health()
+    assert (facts["status"], facts["rows"], facts["model"], facts["dim"]) == ("ok", len(index), "tiny", 64)
+    assert facts["geometry"] == "euclidean"
+    client.count("x")
+    with pytest.raises(InputError):
+        client.children("x", 0)
+    with browser(index) as http:
+        http.get("/api/count", params={"q": "x"})
+        http.get("/nowhere")
+        text = http.get("/metrics").text
+    assert 'hiergeo_requests_total{method="GET",route="/api/count",status="200"} 1.0' in text
+    assert 'hiergeo_requests_total{method="GET",route="other",status="404"} 1.0' in text
+    assert f"hiergeo_index_rows {float(len(index))}" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "field"),
+    [
+        ("/api/children?q=a&k=0", 400, "k"),
+        ("/api/children?q=a&k=1025", 400, "k"),
+        ("/api/children?q=a&k=-99999999999999999999", 400, "k"),
+        ("/api/children?q=a&k=1e3", 400, "k"),
+        ("/api/children?q=a&by=cosine", 400, "by"),
+        ("/api/children?k=3", 400, "q"),
+        ("/api/children?q=a&q=b", 400, "q"),
+        ("/api/children?q=a&colour=red", 400, "colour"),
+        ("/api/children?q=%ff%fe", 400, None),
+        ("/api/children?q", 400, None),
+        ("/api/neighbours?q=a&by=margin", 400, "by"),
+        ("/api/ladder?q=a&steps=100000", 400, "steps"),
+        ("/api/count?q=a&geometry=cube", 400, "geometry"),
+        ("/api/count?q=a&geometry=product:lorentz:-1x2,euclidean:x2", 400, "geometry"),
+        ("/api/count?q=a&geometry=lorentz:nan", 400, "geometry"),
+        (f"/api/count?q={'a' * 5000}", 422, "q"),
+        ("/api/nothing", 404, None),
+        ("/api/../../etc/passwd", 404, None),
+    ],
+)
+def test_bad_parameters_are_named(index, path, status, field) -> None:
+    with browser(index) as http:
+        response = http.get(path)
+    assert (response.status_code, response.json()["field"]) == (status, field)
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "Traceback" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "field"),
+    [
+        (b"{", "application/json", 400, None),
+        (b"[1]", "application/json", 400, "the body"),
+        (b"\xff", "application/json", 400, None),
+        (b"[" * 100_000, "application/json", 400, None),
+        (b'{"queries": []}', "application/json", 422, "queries"),
+        (b'{"queries": ["a"], "queries": ["b"]}', "application/json", 400, None),
+        (b'{"queries": ["\\ud800"]}', "application/json", 400, "queries[0]"),
+        (b'{"queries": [7]}', "application/json", 400, "queries[0]"),
+        (b'{"queries": [[1, 2]]}', "application/json", 400, "queries[0]"),
+        (b'{"queries": [{"text": "a", "image": ""}]}', "application/json", 400, "queries[0]"),
+        (b'{"queries": [{"image": "AAAA"}]}', "application/json", 400, "queries[0].image"),
+        (b'{"queries": [{"image": "?"}]}', "application/json", 400, "queries[0].image"),
+        (b'{"queries": ["a"], "k": true}', "application/json", 400, "k"),
+        (b'{"queries": ["a"], "k": 1.5}', "application/json", 400, "k"),
+        (b'{"queries": ["a"]}', "text/plain", 415, None),
+        (json.dumps({"queries": ["a"] * 65}).encode(), "application/json", 422, "queries"),
+        (json.dumps({"queries": ["a"] * 17, "k": 1024}).encode(), "application/json", 422, "k"),
+        (json.dumps({"queries": [[float("nan")] * 64]}).encode(), "application/json", 400, "queries[0]"),
+        (json.dumps({"queries": [[1e300] * 64]}).encode(), "application/json", 400, "queries[0]"),
+        (b"--XX--", "multipart/form-data; boundary=XX", 400, "image"),
+        (b"--XX", "multipart/form-data", 400, None),
+        (form_of(b"no image")["content"], "multipart/form-data; boundary=XX", 400, "image"),
+        (form_of(png(), hue="1")["content"], "multipart/form-data; boundary=XX", 400, "hue"),
+        (b" " * ((1 << 24) + 1), "application/json", 413, None),
+    ],
+)
+def test_bad_bodies_are_refused(index, content, kind, status, field) -> None:
+    with browser(index) as http:
+        response = http.post("/api/children", content=content, headers={"Content-Type": kind})
+    assert (response.status_code, response.json()["field"]) == (status, field), response.text
+
+
+def test_large_images_are_refused_before_they_are_decoded(index) -> None:
+    limits = dataclasses.replace(serving.Limits(), image_pixels=100, image_bytes=1000)
+    with browser(index, limits=limits) as http:
+        assert http.post("/api/children", **form_of(png((11, 11)))).status_code == 413
+        assert http.post("/api/children", **form_of(png() + bytes(1000))).status_code == 413
+
+
+def test_the_token_opens_everything_and_only_health_is_open(index) -> None:
+    token = "0123456789abcdef"
+    with browser(index, token=token) as http:
+        assert http.get("/api/health").json() == {"status": "ok"}
+        for header in ({}, {"Authorization": f"Bearer {token}x"}, {"Authorization": token}):
+            refused = http.get("/api/count?q=a", headers=header)
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+            assert http.get("/metrics", headers=header).status_code == 401
+        for scheme, status in (("Basic", 401), ("Token", 401), ("bearer", 200)):
+            header = {"Authorization": f"{scheme} {token}"}
+            assert http.get("/api/count?q=a", headers=header).status_code == status
+        passed = {"Authorization": f"Bearer {token}"}
+        assert http.get("/api/count?q=a", headers=passed).status_code == 200
+        assert http.get("/api/health", headers=passed).json()["rows"] == len(index)
+    with served(index, serving.Settings(token=token)) as running:
+        with serving.Client(running.url, token) as client:
+            assert client.count("") == len(index)
+        with serving.Client(running.url, "another token...") as client, pytest.raises(InputError, match="token"):
+            client.count("")
+    assert token not in repr(serving.Settings(token=token))
+
+
+def test_a_foreign_host_is_refused(index) -> None:
+    with browser(index, hosts=frozenset({"localhost"})) as http:
+        assert http.get("/api/health", headers={"Host": "evil.example"}).status_code == 400
+        assert http.get("/api/health", headers={"Host": "LOCALHOST:8080"}).status_code == 200
+
+
+def test_an_index_of_unknown_origin_takes_embeddings_alone(vectors) -> None:
+    with browser(vectors) as http:
+        assert http.get("/api/children?q=a").status_code == 400
+        assert http.post("/api/children", json={"queries": [[1.0] * 6]}).status_code == 200
+
+
+def test_the_client_names_what_it_cannot_reach() -> None:
+    with reserved_port() as port, pytest.raises(UnavailableError, match=str(port)):
+        serving.Client(f"http://127.0.0.1:{port}").health()
+    with pytest.raises(InputError):
+        serving.Client("ftp://here")
+    with pytest.raises(InputError):
+        serving.Client("http://here:port")
+
+
+def test_further_routes_stand_behind_the_same_protection(index) -> None:
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+    from starlette.testclient import TestClient
+
+    async def page(request):
+        return PlainTextResponse("page", headers={"Content-Security-Policy": "default-src 'self'"})
+
+    async def broken(request):
+        raise RuntimeError("a secret")
+
+    settings = serving.Settings(token="0123456789abcdef")
+    app = serving.create_app(index, settings, routes=[Route("/", page), Route("/broken", broken)])
+    with TestClient(app) as http:
+        assert http.get("/").status_code == 401
+        http.headers["Authorization"] = "Bearer 0123456789abcdef"
+        response = http.get("/")
+        assert (response.text, response.headers["content-security-policy"]) == ("page", "default-src 'self'")
+        failed = http.get("/broken")
+        assert failed.status_code == 500
+        assert "secret" not in failed.text
+
+
+def test_a_store_is_searched_where_one_is_named(vectors) -> None:
+    pytest.importorskip("faiss")
+    with browser(vectors, store="faiss:flat") as http:
+        answer = http.post("/api/children", json={"queries": [[1.0] * 6], "k": 5}).json()["answers"][0]
+    wanted = vectors.children(torch.ones(6), 5)
+    assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in wanted.hits]
+    assert answer["guarantee"] == "certified"

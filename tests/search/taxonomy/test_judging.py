@@ -1,0 +1,185 @@
+"""Judgements against definitions by hand, and the verb ``hiergeo tree``."""
+
+import json
+import math
+from collections import Counter
+
+import networkx as nx
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from hiergeo._core.errors import InputError
+from hiergeo.datasets.wordnet import WordNet
+from hiergeo.search import taxonomy as package
+from hiergeo.search.taxonomy import Truth, judge, known_truth, wordnet_truth
+from hiergeo.search.taxonomy.judging import random_parents, statistics
+from tests.search.taxonomy.taxonomy_common import index_of, taxonomy_of
+
+WORDS = WordNet(
+    {
+        "entity.n.01": (),
+        "animal.n.01": ("entity.n.01",),
+        "dog.n.01": ("animal.n.01", "entity.n.01"),
+        "hot_dog.n.01": ("entity.n.01",),
+        "puppy.n.01": ("dog.n.01",),
+    },
+    {},
+)
+NAMES = ["entity", "An animal", "something else", "a dog", "The hot  dog.", "puppy", "a puppy"]
+PARENTS = [[], [0], [1], [2], [3, 1], [3, 4], [5]]
+
+
+def test_what_wordnet_knows_of_captions():
+    truth = wordnet_truth(taxonomy_of(PARENTS, NAMES), WORDS)
+    assert truth.items.tolist() == [0, 1, 3, 4, 5]
+    assert truth.depth.tolist() == [0, 1, 2, 1, 3]
+    pairs = {(1, 0), (3, 1), (3, 0), (4, 0), (5, 3), (5, 1), (5, 0)}
+    assert set(map(tuple, truth.pairs.tolist())) == pairs
+    some = known_truth([4, 2, 0], ["puppy.n.01", "unknown.n.01", "dog.n.01"], WORDS)
+    assert (some.items.tolist(), some.pairs.tolist()) == ([0, 4], [[4, 0]])
+
+
+def test_scores_are_those_of_the_definitions():
+    taxonomy = taxonomy_of(PARENTS, NAMES)
+    truth = wordnet_truth(taxonomy, WORDS)
+    found = judge(taxonomy, truth, samples=50)
+    # candidates in order: animal -> entity; dog -> something else; hot dog -> dog, animal; puppy -> dog, hot dog
+    assert found.scores["first"] == pytest.approx(2 / 4)
+    assert found.scores["within_2"] == pytest.approx(2 / 4)
+    # reduced: hot dog -> dog alone; puppy -> hot dog alone, which leads to dog
+    assert found.scores["parent"] == pytest.approx(1 / 4)
+    assert found.scores["edge_precision"] == pytest.approx(1 / 3)
+    above = {1: {0}, 3: {1, 0}, 4: {3, 1, 0}, 5: {4, 3, 1, 0}}
+    true = {1: {0}, 3: {1, 0}, 4: {0}, 5: {3, 1, 0}}
+    both = sum(len(above[i] & true[i]) for i in above)
+    assert found.scores["precision"] == pytest.approx(both / 10)
+    assert found.scores["recall"] == pytest.approx(both / 7)
+    assert found.scores["f1"] == pytest.approx(2 * both / 17)
+    assert found.scores["depth"] == pytest.approx(spearmanr([0, 1, 3, 4, 5], truth.depth).statistic)
+    assert found.counts == {"items": 5, "children": 4, "pairs": 7}
+    assert all(found.intervals[name].low <= value + 1e-9 for name, value in found.scores.items() if name != "depth")
+    assert json.loads(found.to_json())["metrics"]["f1"]["value"] == found.scores["f1"]
+
+
+def test_a_perfect_taxonomy_has_perfect_scores():
+    graph = nx.balanced_tree(2, 4, create_using=nx.DiGraph)
+    parents = [list(graph.predecessors(i)) for i in range(len(graph))]
+    taxonomy = taxonomy_of(parents)
+    pairs = [(i, above) for i in graph for above in nx.ancestors(graph, i)]
+    truth = Truth(np.arange(len(graph)), np.array(pairs), taxonomy.depth)
+    found = judge(taxonomy, truth, samples=20)
+    assert set(found.scores.values()) - {found.scores["depth_radius"]} == {1.0}
+    assert found.random["f1"] < 0.7
+
+
+def test_scores_of_resampled_items_are_those_of_repeated_items():
+    taxonomy = taxonomy_of(PARENTS, NAMES)
+    found = statistics(taxonomy.links.parent.numpy(), taxonomy.parent, taxonomy.radius, wordnet_truth(taxonomy, WORDS))
+    counts = np.array([0, 0, 2, 1, 2])
+    assert found["recall"](counts) == pytest.approx((2 * 2 + 1 + 2 * 3) / (2 * 2 + 1 + 2 * 3))
+    assert found["first"](counts) == pytest.approx(2 / 5)
+    assert found["edge_precision"](np.array([5, 0, 0, 0, 0])) == 0
+
+
+def test_random_parents_have_smaller_radii_and_the_same_number():
+    radius = np.array([0.0, 1, 1, 2, 3], np.float32)
+    table = np.array([[-1, -1], [0, -1], [0, -1], [2, 1], [3, 0]])
+    generator = np.random.default_rng(0)
+    seen = set()
+    for _ in range(200):
+        drawn = random_parents(table, radius, generator)
+        assert ((drawn >= 0) == (table >= 0)).all()
+        assert (radius[drawn[1:, 0]] < radius[1:]).all()
+        seen |= {int(drawn[4, 0])}
+    assert seen == {0, 1, 2, 3}
+
+
+def test_random_parents_are_distinct_and_every_set_of_them_is_as_likely():
+    radius, generator = np.arange(5, dtype=np.float32), np.random.default_rng(0)
+    table = np.array([[-1, -1, -1], [-1, 0, -1], [1, -1, 0], [2, 1, -1], [3, 2, -1]])
+    counts = Counter()
+    for _ in range(2400):
+        drawn = random_parents(table, radius, generator)
+        assert ((drawn >= 0) == (table >= 0)).all()
+        assert set(drawn[2, [0, 2]]) == {0, 1}
+        counts[tuple(drawn[4, :2].tolist())] += 1
+    assert set(counts) == {(one, other) for one in range(4) for other in range(4) if one != other}
+    assert min(counts.values()) > 140
+    assert max(counts.values()) < 260
+
+
+def test_nothing_to_judge_is_refused():
+    with pytest.raises(InputError, match="nothing to judge"):
+        judge(taxonomy_of([[], [0]], ["x y z", "q"]), wordnet_truth(taxonomy_of([[], [0]], ["x y z", "q"]), WORDS))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    index_of(tmp_path / "index", x, captions=[f"caption \u202e{i}" for i in range(40)])
+    return tmp_path / "index"
+
+
+@pytest.mark.parametrize("form", package.FORMATS)
+def test_the_verb_writes_every_format(run, folder, tmp_path, form):
+    out, told = tmp_path / "tree", tmp_path / "told.json"
+    code, printed, noted = run(
+        "tree", folder, "--format", form, "-o", out, "-k", 4, "--min-confidence", 0, "--json", told, "-g", "lorentz:-1"
+    )
+    assert code == 0
+    assert out.stat().st_size > 1000
+    held = json.loads(told.read_text())
+    assert (held["taxonomy"]["items"], held["taxonomy"]["geometry"]) == (40, "lorentz:-1")
+    assert held["command"]["verb"] == "tree"
+    assert f"{held['taxonomy']['edges']:,} edges" in printed
+    assert ("left out" in noted) == (form == "newick")
+    assert run("tree", folder, "-o", out)[0] == 2
+    code, printed, noted = run("tree", folder, "--format", form, "-k", 4, "--min-confidence", 0, "-g", "lorentz:-1")
+    assert (code, printed) == (0, out.read_text())
+    assert ("left out" in noted) == (form == "newick")
+
+
+def test_the_verb_shows_the_largest_branches(run, folder):
+    code, printed, _ = run("tree", folder, "--min-confidence", 0)
+    assert code == 0
+    assert "\u202e" not in printed.replace("\u2068", "").split("caption")[0]
+    assert "40 items" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--by", "angel"], "angle"),
+        (["--format", "xml"], "json"),
+        (["--against", "wordnets"], "wordnet"),
+        (["-g", "hyperbolic"], "hyperbolic"),
+        (["-k", 0], "-k"),
+        (["--min-confidence", 2], "--min-confidence"),
+        (["--out", "/dev/null/file"], "/dev/null"),
+    ],
+)
+def test_the_verb_refuses_what_it_does_not_know(run, folder, options, named):
+    code, printed, error = run("tree", folder, *options)
+    assert (code, printed) == (2, "")
+    assert named in error
+
+
+def test_real_names_of_lvis_stand_below_true_ancestors(data_home, run, tmp_path):
+    from hiergeo import adapters, search
+    from hiergeo.datasets.lvis import load_lvis
+    from hiergeo.datasets.wordnet import load_wordnet
+
+    lvis = load_lvis()
+    index = search.build(tmp_path / "lvis", adapters.load("lvis:clip"), captions=[f"a {word}" for word in lvis.words])
+    found = package.grow(index, package.TreeSettings(k=10))
+    truth = known_truth(np.argsort(found.ids).tolist(), lvis.synsets, load_wordnet())
+    judged = judge(found, truth, samples=20)
+    assert judged.counts["pairs"] == len(lvis.pairs)
+    assert judged.scores["first"] == pytest.approx(0.515, abs=0.01)
+    assert judged.scores["within_10"] == pytest.approx(0.739, abs=0.01)
+    assert judged.random["first"] < 0.02
+    assert all(math.isfinite(value) for value in judged.scores.values())
+    code, printed, _ = run("tree", tmp_path / "lvis", "--against", "wordnet", "--samples", 20)
+    assert code == 0
+    assert "true pairs" in printed

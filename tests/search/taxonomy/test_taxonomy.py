@@ -1,0 +1,257 @@
+"""Taxonomies against definitions: parents by brute force in float64, reductions by networkx."""
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import rankdata
+
+from hiergeo import search
+from hiergeo._core.errors import InputError
+from hiergeo.geometry import Space
+from hiergeo.search.taxonomy import TreeSettings, grow, linking
+from hiergeo.search.taxonomy.confidence import Null
+from hiergeo.search.taxonomy.linking import Links, Order, link
+from hiergeo.search.taxonomy.reduction import depths, essential, levels, pairs_among
+from tests.search.taxonomy.taxonomy_common import edges, index_of, taxonomy_of
+
+BYS = ("angle", "margin", "distance")
+
+
+def rising(draw: st.DrawFn, most: int = 40) -> np.ndarray:
+    """A table of parents (n, k), each of a smaller place, none twice in a row."""
+    n, k = draw(st.integers(1, most)), draw(st.integers(1, 5))
+    table = np.full((n, k), -1)
+    for place in range(1, n):
+        above = draw(st.lists(st.integers(0, place - 1), unique=True, max_size=min(k, place)))
+        table[place, : len(above)] = above
+    return table
+
+
+tables = st.composite(rising)()
+
+
+def graph_of(parent: np.ndarray) -> nx.DiGraph:
+    child, slot = np.nonzero(parent >= 0)
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(len(parent)))
+    graph.add_edges_from(zip(child.tolist(), parent[child, slot].tolist(), strict=True))
+    return graph
+
+
+def scores(x: np.ndarray, by: str, curvature: float = 0.0, least: float = 0.1) -> np.ndarray:
+    """Angle, margin or distance of every parent over every child, (parents, children) float64, by definition."""
+    s = np.sqrt(-curvature)
+    r = np.linalg.norm(x, axis=1)
+    sn = r if curvature == 0 else np.sinh(s * r) / s
+    cs = np.ones_like(r) if curvature == 0 else np.cosh(s * r)
+    cos = np.clip(x @ x.T / np.maximum(np.outer(r, r), 1e-300), -1, 1)
+    sin = np.sqrt(1 - cos**2)
+    xi = np.arctan2(sn[None] * sin, cs[:, None] * sn[None] * cos - sn[:, None] * cs[None])
+    xi[r == 0] = 0
+    if by == "angle":
+        return xi
+    if by == "distance":
+        half = (r[:, None] - r[None]) / 2
+        d = (half if curvature == 0 else np.sinh(s * half) / s) ** 2 + np.outer(sn, sn) * (1 - cos) / 2
+        return 2 * (np.sqrt(d) if curvature == 0 else np.arcsinh(s * np.sqrt(d)) / s)
+    wide = 2 * least / np.maximum(r, 1e-300) if curvature == 0 else 2 * least / np.maximum(s * sn, 1e-300)
+    return np.arcsin(np.minimum(1, wide))[:, None] - xi
+
+
+@pytest.mark.parametrize("by", BYS)
+@pytest.mark.parametrize(("geometry", "curvature"), [("euclidean", 0.0), ("lorentz:-1", -1.0)])
+def test_parents_are_the_best_of_all_items_of_smaller_radius(tmp_path, monkeypatch, by, geometry, curvature):
+    monkeypatch.setattr(linking, "BATCH", 23)
+    monkeypatch.setattr(linking, "GROUP", 7)
+    monkeypatch.setattr(linking, "CHUNK", 16)
+    x = np.random.default_rng(3).normal(size=(60, 5)).astype(np.float32)
+    x[40:44] = x[40] * np.linspace(0.5, 0.9, 4, dtype=np.float32)[:, None]
+    index = index_of(tmp_path / "i", x, geometry)
+    found = link(index.store, index.space, by, 4)
+
+    value = scores(x.astype(np.float64), by, curvature) * (-1 if by == "margin" else 1)
+    radius = np.linalg.norm(x.astype(np.float64), axis=1)
+    ids = found.order.ids.numpy()
+    assert (ids == np.argsort(radius)).all()
+    for place, item in enumerate(ids):
+        smaller = np.flatnonzero(radius < radius[item])
+        best = np.sort(value[smaller, item])[:4]
+        kept = found.parent[place] >= 0
+        assert int(kept.sum()) == len(best)
+        parents = ids[found.parent[place][kept].numpy()]
+        assert (radius[parents] < radius[item]).all()
+        np.testing.assert_allclose(value[parents, item], best, atol=2e-5)
+        np.testing.assert_allclose(np.abs(found.score[place][kept].numpy()), np.abs(best), atol=2e-5)
+
+
+def test_products_and_their_radii_are_linked_alike(tmp_path):
+    x = np.random.default_rng(1).normal(size=(30, 6)).astype(np.float32)
+    spec = "product:lorentz:-1x3,euclidean:x3"
+    index = index_of(tmp_path / "i", x, spec)
+    found = link(index.store, index.space, "margin", 2)
+    margin = index.space.pairwise_margin(torch.from_numpy(x), torch.from_numpy(x)).numpy()
+    radius = index.space.radius(torch.from_numpy(x)).numpy()
+    ids = found.order.ids.numpy()
+    for place in range(1, 30):
+        allowed = np.where(radius < radius[ids[place]], margin[:, ids[place]], -np.inf)
+        assert found.score[place, 0] == pytest.approx(allowed.max(), abs=1e-5)
+
+
+def test_duplicates_and_items_at_the_root_are_no_parents_of_each_other(tmp_path):
+    x = np.zeros((6, 3), np.float32)
+    x[2:4] = (1, 0, 0)
+    x[4:] = (2, 0, 0)
+    taxonomy = grow(index_of(tmp_path / "i", x), TreeSettings(k=5, min_confidence=0))
+    assert edges(taxonomy) == {(2, 0), (2, 1), (3, 0), (3, 1), (4, 2), (4, 3), (5, 2), (5, 3)}
+    ties = link(search.open(tmp_path / "i").store, Space("euclidean", "none"), "distance", 1)
+    assert ties.parent[:, 0].tolist() == [-1, -1, 0, 0, 2, 2]
+
+
+def test_one_item_is_a_root_and_an_empty_index_is_refused(tmp_path):
+    taxonomy = grow(index_of(tmp_path / "one", np.ones((1, 3), np.float32)))
+    assert (len(taxonomy), taxonomy.edges, taxonomy.roots.tolist()) == (1, 0, [0])
+    index = index_of(tmp_path / "none", np.ones((1, 3), np.float32))
+    index.store.delete(torch.tensor([0]))
+    with pytest.raises(InputError, match="empty"):
+        grow(search.open(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("by", BYS)
+def test_the_order_of_items_does_not_matter(tmp_path, by):
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(50, 4)).astype(np.float32)
+    mixed = generator.permutation(50)
+    asked = TreeSettings(by, 3, 0.6)
+    one = grow(index_of(tmp_path / "a", x), asked)
+    other = grow(index_of(tmp_path / "b", x[mixed], ids=torch.from_numpy(mixed)), asked)
+    assert edges(one) == edges(other)
+    assert [one.name(i) for i in range(50)] == [f"item {i}" for i in one.ids.tolist()]
+
+
+@settings(max_examples=25)
+@given(tables)
+def test_the_reduction_is_that_of_networkx(parent):
+    kept = np.where(essential(parent), parent, -1)
+    assert set(graph_of(kept).edges) == set(nx.transitive_reduction(graph_of(parent)).edges)
+
+
+@settings(max_examples=25)
+@given(tables, st.data())
+def test_ancestors_and_levels_are_those_of_networkx(parent, data):
+    graph = graph_of(parent)
+    items = np.array(sorted(data.draw(st.sets(st.integers(0, len(parent) - 1), min_size=1))))
+    expected = {(i, above) for i in items.tolist() for above in nx.descendants(graph, i) if above in items}
+    assert set(map(tuple, pairs_among(parent, items).tolist())) == expected
+    height = dict.fromkeys(graph, 0)
+    for node in reversed(list(nx.topological_sort(graph))):
+        height[node] = max((height[above] + 1 for above in graph.successors(node)), default=0)
+    assert levels(parent).tolist() == [height[node] for node in range(len(parent))]
+    best = parent[:, 0]
+    assert depths(best).tolist() == [len(nx.descendants(graph_of(parent[:, :1]), i)) for i in range(len(parent))]
+
+
+def test_ancestors_reach_across_blocks(monkeypatch):
+    monkeypatch.setattr("hiergeo.search.taxonomy.reduction.WORDS", 1)
+    chain = np.full((300, 2), -1)
+    chain[1:, 0] = np.arange(299)
+    chain[5:, 1] = 2
+    kept = essential(chain)
+    assert kept[:, 1].sum() == 0
+    assert kept[1:, 0].all()
+    assert len(pairs_among(chain, np.array([0, 70, 299]))) == 3
+
+
+def test_parents_that_do_not_rise_are_refused():
+    with pytest.raises(ValueError, match="smaller place"):
+        essential(np.array([[1], [-1]]))
+
+
+@pytest.mark.parametrize("by", BYS)
+def test_confidence_is_the_share_of_pairs_at_matched_radii_that_do_no_better(tmp_path, by, monkeypatch):
+    monkeypatch.setattr("hiergeo.search.taxonomy.confidence.BINS", 2)
+    x = np.random.default_rng(2).normal(size=(41, 4)).astype(np.float32)
+    index = index_of(tmp_path / "i", x)
+    links = link(index.store, index.space, by, 3)
+    found = Null.of(index.store, index.space, links.order, by).confidence(links)
+
+    ordered = x[links.order.ids.numpy()].astype(np.float64)
+    good = scores(ordered, by) * (1 if by == "margin" else -1)
+    half = np.arange(41) >= 20
+    for child in range(41):
+        for slot, parent in enumerate(links.parent[child].tolist()):
+            if parent < 0:
+                assert np.isnan(found[child, slot])
+                continue
+            null = [
+                good[p, c]
+                for c in np.flatnonzero(half == half[child])
+                for p in np.flatnonzero(half == half[parent])
+                if p < c
+            ]
+            expected = np.mean(np.array(null) <= good[parent, child] + 1e-6)
+            assert found[child, slot] == pytest.approx(expected, abs=1.5 / len(null))
+
+
+def test_confidence_grows_with_the_score_at_equal_radii(tmp_path):
+    x = np.random.default_rng(7).normal(size=(200, 6)).astype(np.float32)
+    index = index_of(tmp_path / "i", x)
+    links = link(index.store, index.space, "margin", 1)
+    null = Null.of(index.store, index.space, links.order, "margin")
+    order = Order(torch.arange(2), torch.tensor([links.order.radius[40], links.order.radius[150]]))
+    margins = torch.linspace(-3, 1, 50)
+    found = [
+        null.confidence(Links(order, torch.tensor([[-1], [0]]), torch.tensor([[torch.nan], [m]]), "margin"))[1, 0]
+        for m in margins.tolist()
+    ]
+    assert (np.diff(found) >= 0).all()
+    assert (found[0], found[-1]) == (0.0, 1.0)
+
+
+def test_edges_below_the_least_confidence_are_cut_before_the_reduction():
+    parents, sure = [[], [0], [1, 0]], [[], [0.9], [0.2, 0.8]]
+    taxonomy = taxonomy_of(parents, confidence=sure, settings=TreeSettings(min_confidence=0.8))
+    assert edges(taxonomy) == {(11, 10), (12, 10)}
+    assert (taxonomy.cut, taxonomy.redundant, taxonomy.confidence[2, 0]) == (1, 0, 0.8)
+    whole = taxonomy_of(parents, confidence=sure, settings=TreeSettings(min_confidence=0.0))
+    assert (edges(whole), whole.redundant) == ({(11, 10), (12, 11)}, 1)
+
+
+@settings(max_examples=25)
+@given(tables)
+def test_branches_and_depths_are_those_of_best_parents(parent):
+    taxonomy = taxonomy_of([[p for p in row if p >= 0] for row in parent.tolist()])
+    best = graph_of(taxonomy.best[:, None])
+    assert taxonomy.size.tolist() == [1 + len(nx.ancestors(best, i)) for i in best]
+    assert taxonomy.depth.tolist() == [len(nx.descendants(best, i)) for i in best]
+    assert all(above < child for child, above in graph_of(taxonomy.parent).edges)
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [({"by": "margins"}, "margin"), ({"k": 0}, "k"), ({"k": True}, "k"), ({"min_confidence": 1.5}, "confidence")],
+)
+def test_settings_out_of_range_are_refused(asked, named):
+    with pytest.raises(InputError, match=named):
+        TreeSettings(**asked)
+
+
+def test_a_space_of_another_root_is_refused(tmp_path):
+    index = index_of(tmp_path / "i", np.eye(3, dtype=np.float32))
+    with pytest.raises(InputError, match="root"):
+        grow(index, space=Space("euclidean", torch.ones(3)))
+
+
+def test_null_of_ranks_agrees_with_scipy():
+    scores_ = torch.tensor([0.1, 0.2, 0.2, 0.4])
+    null = Null({(0, 0): scores_}, torch.empty(0))
+    order = Order(torch.arange(5), torch.arange(5).float())
+    links = Links(
+        order,
+        torch.tensor([[-1], [0], [0], [0], [0]]),
+        torch.cat([torch.tensor([[torch.nan]]), scores_[:, None]]),
+        "margin",
+    )
+    assert null.confidence(links)[1:, 0].tolist() == (rankdata(scores_.numpy(), "max") / 4).tolist()

@@ -1,0 +1,245 @@
+"""The front door of search: all kinds of questions against brute force over all pairs."""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+
+from hiergeo import Space, search
+from hiergeo._core.errors import InputError
+from hiergeo.search import Request, layout
+from hiergeo.search.stores.faiss import FaissStore
+
+SPACES = ("euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.2")
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> search.Index:
+    torch.manual_seed(0)
+    rows = torch.randn(700, 12) * torch.rand(700, 1).add(0.1)
+    folder = tmp_path_factory.mktemp("index") / "items"
+    return search.build(folder, None, [f"caption {i}" for i in range(700)], embeddings=rows, space="euclidean")
+
+
+def stored(index: search.Index) -> tuple[torch.Tensor, torch.Tensor]:
+    """Directions of norm one and radii of the items in the order of their ids, float64."""
+    rows = index.store.fetch(torch.arange(len(index)))
+    direction = rows.direction.double()
+    return direction / direction.norm(dim=1, keepdim=True), rows.radii[:, 0].double()
+
+
+def rounded(query: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A query as the index compares it: float16 direction, float32 radius."""
+    direction = (query / query.norm()).half().double()
+    return direction / direction.norm(), query.double().norm().float().double()
+
+
+def triangle(space: str, rx: torch.Tensor, ry: torch.Tensor, cosine: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Exterior angle at x and distance from the laws of sines and cosines, in float64."""
+    k = Space(space).geometry.value
+    s, sine = math.sqrt(abs(k)) or 1.0, (1 - cosine**2).clamp_min(0).sqrt()
+    if k == 0:
+        return torch.atan2(ry * sine, ry * cosine - rx), (rx**2 + ry**2 - 2 * rx * ry * cosine).clamp_min(0).sqrt()
+    sn, cs = (torch.sinh, torch.cosh) if k < 0 else (torch.sin, torch.cos)
+    angle = torch.atan2(sn(s * ry) * sine, cs(s * rx) * sn(s * ry) * cosine - sn(s * rx) * cs(s * ry))
+    if k < 0:
+        length = torch.acosh((cs(s * rx) * cs(s * ry) - sn(s * rx) * sn(s * ry) * cosine).clamp_min(1))
+    else:
+        length = torch.acos((cs(s * rx) * cs(s * ry) + sn(s * rx) * sn(s * ry) * cosine).clamp(-1, 1))
+    return angle, length / s
+
+
+def aperture(space: str, r: torch.Tensor) -> torch.Tensor:
+    k = Space(space).geometry.value
+    s = math.sqrt(abs(k)) or 1.0
+    sn = r if k == 0 else torch.sinh(s * r) if k < 0 else torch.sin(s * r)
+    return torch.asin((0.2 / sn).clamp_max(1))
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_kind_of_question_agrees_with_brute_force(index: search.Index, space: str) -> None:
+    u, r = stored(index)
+    queries = torch.randn(5, 12) * 0.7
+    children, by_angle = index.children(queries, 7, space=space), index.children(queries, 7, by="angle", space=space)
+    parents, near = index.parents(queries, 7, space=space), index.neighbours(queries, 7, space=space)
+    counts, ladders = index.count(queries, space=space), index.ladder(queries, 20, space=space)
+    within = index.count(queries, within=0.9, space=space)
+    steps = torch.linspace(float(r.min()), float(r.max()), 20, dtype=torch.float64)
+    for i, query in enumerate(queries):
+        direction, radius = rounded(query)
+        cosine = u @ direction
+        angle, distance = triangle(space, radius.expand_as(r), r, cosine)
+        inward, _ = triangle(space, r, radius.expand_as(r), cosine)
+        margin, outward = aperture(space, radius) - angle, aperture(space, r) - inward
+        for answer, score in (
+            (children[i], -margin),
+            (by_angle[i], angle),
+            (parents[i], -outward),
+            (near[i], distance),
+        ):
+            assert answer.guarantee == "exact"
+            assert answer.scored == answer.rows == len(index)
+            found = score[torch.tensor([hit.id for hit in answer.hits])]
+            assert found == pytest.approx(score.sort().values[:7].tolist(), abs=2e-5)
+        assert [hit.margin for hit in children[i].hits] == pytest.approx(
+            margin.sort(descending=True).values[:7].tolist(), abs=2e-5
+        )
+        assert [hit.angle for hit in parents[i].hits] == pytest.approx(
+            inward[torch.tensor([hit.id for hit in parents[i].hits])].tolist(), abs=2e-5
+        )
+        assert int((margin > 1e-5).sum()) <= counts[i] <= int((margin > -1e-5).sum())
+        assert int((distance < 0.9 - 1e-5).sum()) <= within[i] <= int((distance < 0.9 + 1e-5).sum())
+        for rung, threshold in zip(ladders[i].rungs, steps, strict=True):
+            allowed = torch.where(r <= threshold + 1e-7, distance, torch.inf)
+            assert rung.hit is not None
+            assert float(distance[rung.hit.id]) == pytest.approx(float(allowed.min()), abs=2e-5)
+            assert rung.hit.distance == pytest.approx(float(allowed.min()), abs=2e-5)
+            assert rung.hit.margin == pytest.approx(float(outward[rung.hit.id]), abs=2e-5)
+            assert rung.hit.angle == pytest.approx(float(inward[rung.hit.id]), abs=2e-5)
+
+
+def test_requests_of_all_kinds_share_one_pass(index: search.Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries = torch.randn(3, 12) * 0.7
+    requests = [
+        Request("children", queries[0], k=3),
+        Request("count", queries[1]),
+        Request("children", queries[1], k=9),
+        Request("ladder", queries[2], thresholds=4, space="lorentz:-1"),
+        Request("neighbours", queries[0], k=5, low=0.5, high=1.0),
+        Request("parents", queries[2], k=2, by="angle"),
+        Request("count", queries[2], within=0.8),
+    ]
+    monkeypatch.setattr(index, "screen", "never")
+    alone = [index.search([request])[0] for request in requests]
+    passes, scan = [], index.store.stream
+    monkeypatch.setattr(index.store, "stream", lambda *ends, **how: passes.append(1) or scan(*ends, **how))
+    assert index.search(requests) == alone
+    assert len(passes) == 1
+    assert alone[0] == index.children(queries[0], 3)
+    assert all(0.5 <= hit.radius <= 1.0 for hit in alone[4].hits)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("parents", {"min_radius": 0.6}),
+        ("parents", {"by": "angle"}),
+        ("children", {"space": "lorentz:-1"}),
+        ("children", {"low": 0.9}),
+        ("children", {"high": 0.9}),
+        ("children", {"k": 3}),
+        ("count", {"min_radius": 0.2}),
+        ("count", {"within": 1.5}),
+        ("ladder", {"thresholds": 7}),
+    ],
+)
+def test_requests_that_differ_in_one_setting_are_answered_each_by_its_own(
+    index: search.Index, kind: Literal["children", "parents", "count", "ladder"], settings: dict[str, object]
+) -> None:
+    query = torch.randn(12, generator=torch.Generator().manual_seed(1)) * 0.1
+    requests = [Request(kind, query), Request(kind, query, **settings)]
+    alone = [index.search([request])[0] for request in requests]
+    assert index.search(requests) == alone
+    assert index.search(requests[::-1]) == alone[::-1]
+    assert alone[0] != alone[1]
+
+
+def test_fewer_items_than_asked_for(index: search.Index) -> None:
+    assert len(index.children(torch.randn(12), 1024).hits) == len(index)
+    assert index.children(torch.randn(12), low=500.0).hits == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"kind": "siblings"}, "siblings"),
+        ({"k": 1025}, "k"),
+        ({"k": 0}, "k"),
+        ({"by": "cosine"}, "cosine"),
+        ({"low": 2.0, "high": 1.0}, "empty"),
+        ({"low": math.nan}, "empty"),
+        ({"thresholds": 0}, "thresholds"),
+        ({"thresholds": torch.tensor([2.0, 1.0])}, "ascend"),
+        ({"within": -1.0}, "within"),
+        ({"min_radius": 0.0}, "min_radius"),
+    ],
+)
+def test_requests_that_cannot_be_answered_are_refused(asked: dict[str, object], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        Request(**{"kind": "children", "query": torch.ones(12), **asked})
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        (torch.full((12,), math.nan), "NaN"),
+        (torch.ones(11), "dimension 11"),
+        (torch.ones(12, dtype=torch.int64), "floating-point"),
+        ("a text", "model"),
+        ([], "no query"),
+    ],
+)
+def test_queries_that_the_index_cannot_take_are_refused(index: search.Index, query: object, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        index.children(query)
+
+
+def test_an_index_without_items_is_refused(tmp_path: Path) -> None:
+    layout.commit(tmp_path, layout.Manifest(search.Frame((4,), "l2", None), "float16", "euclidean", 0.1, None))
+    empty = search.open(tmp_path)
+    with pytest.raises(InputError, match="empty"):
+        empty.children(torch.ones(4))
+
+
+def test_deleted_items_are_neither_found_nor_counted(tmp_path: Path) -> None:
+    rows = torch.randn(300, 6) * 0.4
+    whole = search.build(tmp_path / "whole", None, embeddings=rows, space="euclidean")
+    fewer = search.build(tmp_path / "fewer", None, embeddings=rows[::3], ids=torch.arange(0, 300, 3), space="euclidean")
+    whole.store.delete(torch.tensor([i for i in range(300) if i % 3]))
+    queries = torch.randn(4, 6) * 0.3
+    for ask in (search.Index.children, search.Index.parents, search.Index.neighbours, search.Index.ladder):
+        assert ask(whole, queries) == ask(fewer, queries)
+    assert whole.count(queries) == fewer.count(queries)
+    assert whole.count(queries, within=0.5) == fewer.count(queries, within=0.5)
+
+
+@pytest.mark.parametrize("space", ["euclidean", "lorentz:-1", "sphere:0.2", "product:lorentz:-1x8,euclidean:x8"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("screen", ["never", "always"])
+def test_an_item_asked_for_by_its_own_embedding_entails_itself(
+    tmp_path: Path, space: str, dtype: str, screen: Literal["never", "always"]
+) -> None:
+    torch.manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(400, 16), dim=1)
+    rows[200::100] = rows[0]
+    index = search.build(tmp_path / "index", None, embeddings=rows, space=Space(space, rows.mean(0)), dtype=dtype)
+    index.screen = screen
+    ids = list(range(0, 200, 40))
+    for answers in (index.children(rows[ids]), index.children(rows[ids], by="angle"), index.neighbours(rows[ids])):
+        assert [answer.hits[0].id for answer in answers] == ids
+        assert all(answer.hits[0].angle == answer.hits[0].distance == 0 for answer in answers)
+    assert [hit.id for hit in index.children(rows[0], 3, by="angle").hits] == [0, 200, 300]
+    assert all(count >= 1 for count in index.count(rows[ids]))
+    assert index.count(rows[ids], within=0.0) == [3, 1, 1, 1, 1]
+
+
+def test_ranges_are_compared_in_float64_by_every_road(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(50, 8), dim=1) * torch.linspace(0.1, 0.9, 50)[:, None]
+    index = search.build(tmp_path / "index", None, embeddings=rows, space="euclidean")
+    radius = float(torch.cat([each.radii[:, 0] for each in index.store.scan()]).sort().values[20])
+    engine = FaissStore("flat", index.manifest.frame, index.manifest.edges)
+    index.push(engine)
+    for end, below in ((radius - 1e-10, 20), (radius, 21), (radius + 1e-10, 21)):
+        assert index.store.count(0, end) == engine.count(0, end) == below
+        assert sum(len(each) for each in engine.scan(0, end)) == below
+        assert index.store.count(end) == engine.count(end) == 50 - below + (end == radius)
+        for index.screen in ("never", "always"):
+            for store in (None, engine):
+                asked = Request("neighbours", rows[20], 50, high=end, store=store)
+                assert len(index.search([asked])[0].hits) == below
+                assert len(index.search([asked, Request("neighbours", rows[20], 1)])[0].hits) == below
+                upper = Request("neighbours", rows[20], 50, low=end, store=store)
+                assert len(index.search([upper, Request("count", rows[20])])[0].hits) == 50 - below + (end == radius)

@@ -1,0 +1,349 @@
+"""What keeps an index whole: lost records and files, damage, other users, sizes, and who changes what meanwhile."""
+
+import errno
+import gzip
+import json
+import os
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from hiergeo import search
+from hiergeo._core import limits
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.geometry import parse
+from hiergeo.search import appending, building, layout, pushing, shard_writer
+from hiergeo.search import index as index_module
+from hiergeo.search.corpus import Options, adopting, conduct, embed, pipeline, readers, sources
+from hiergeo.search.corpus.samples import Columns, Defect
+from hiergeo.search.rows import Frame, Rows
+from hiergeo.search.shard_writer import write_shard
+from hiergeo.search.shards import Labels
+from tests.search.corpus.corpus_common import Quick, captions, picture, poisoned, stored, tar, vector
+
+
+def texts(folder, **made):
+    folder.mkdir(exist_ok=True)
+    for name, lines in made.items():
+        (folder / f"{name}.txt").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_lost_record_is_written_again(tmp_path, compacted):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(30, 1)), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    held = stored(out)
+    if compacted:
+        search.open(out, model=Quick()).compact()
+    for number in range(2):
+        (out / "inputs" / f"{number:06d}.json").unlink()
+    summary = embed(inputs, out, Quick())
+    assert (summary.items, summary.finished) == (0, True)
+    assert stored(out) == held
+    assert [json.loads((out / "inputs" / f"{n:06d}.json").read_text())["items"] for n in range(2)] == [50, 30]
+    (out / "inputs" / "000000.json").unlink()
+    texts(inputs, x=captions(40, 2))
+    with pytest.raises(InputError, match=r"x\.txt"):
+        embed(inputs, out, Quick())
+    assert stored(out) == held
+
+
+def test_a_record_that_is_lost_meanwhile_does_not_cost_its_shards(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
+    embed(inputs, out, Quick())
+    held = stored(out)
+    (out / "inputs" / "000000.json").unlink()
+    texts(inputs, x=captions(40, 2))
+    monkeypatch.setattr(conduct, "survey", lambda _: {})
+    embed(inputs, out, Quick())
+    assert stored(out) == held
+    assert search.open(out, model=Quick()).check().defects == ()
+
+
+def test_items_added_before_an_input_is_adopted_do_not_pass_for_it(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
+    with monkeypatch.context() as patch:
+        patch.setattr(conduct.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            embed(inputs, out, Quick())
+    index = search.open(out, model=Quick())
+    index.add(["my own"])
+    with pytest.raises(InputError, match="7"):
+        index.add(["another"], ids=[7])
+    embed(inputs, out, Quick())
+    held = stored(out)
+    assert sorted(held)[:50] == list(range(50))
+    assert len(held) == 51
+
+
+def test_an_input_that_another_worker_adopted_and_a_compaction_merged(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50), y=captions(50, 1)), tmp_path / "ix"
+    finish = adopting.Adopter.finish
+
+    def late(self):
+        appending.adopt(out, [name for done in self._waiting.values() for name in done.shards])
+        search.open(out, model=Quick()).compact()
+        finish(self)
+
+    monkeypatch.setattr(adopting.Adopter, "finish", late)
+    assert embed(inputs, out, Quick()).finished
+    assert len(stored(out)) == 100
+
+
+def test_a_shard_whose_scratch_folder_is_removed_is_not_acknowledged(tmp_path, monkeypatch):
+    signed = shard_writer.documents.signed
+
+    def robbed(values):
+        for scratch in tmp_path.glob(".*.part"):
+            shutil.rmtree(scratch)
+        return signed(values)
+
+    monkeypatch.setattr(shard_writer.documents, "signed", robbed)
+    rows = Rows(torch.arange(3), torch.eye(3, 8).half(), torch.ones(3, 1))
+    with pytest.raises(UnavailableError):
+        write_shard(tmp_path / "000000-0000", rows, Labels.none(3), parse("euclidean"))
+    assert not (tmp_path / "000000-0000").exists()
+
+
+def test_a_record_of_shards_that_are_cut_short_is_given_up(tmp_path, monkeypatch):
+    inputs, out = texts(tmp_path / "in", x=captions(50)), tmp_path / "ix"
+    with monkeypatch.context() as patch:
+        patch.setattr(conduct.Adopter, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            embed(inputs, out, Quick())
+    os.truncate(out / "shards" / "000000-0000" / "ids.i64", 8)
+    assert embed(inputs, out, Quick()).items == 50
+    assert search.open(out, model=Quick()).check().defects == ()
+
+
+def test_compaction_refuses_a_shard_with_a_flipped_bit(tmp_path):
+    index = search.build(tmp_path / "ix", Quick(), captions(200))
+    index.add(captions(100, 1))
+    place = tmp_path / "ix" / "shards" / index.manifest.shards[0].name / "directions"
+    raw = bytearray(place.read_bytes())
+    raw[100] ^= 0x40
+    place.write_bytes(raw)
+    with pytest.raises(UnavailableError, match=index.manifest.shards[0].name):
+        index.compact()
+    assert search.open(tmp_path / "ix", model=Quick()).check().damaged == (index.manifest.shards[0].name,)
+
+
+def test_an_input_that_breaks_off_behind_many_defects_is_incomplete(tmp_path):
+    raw = b'{"caption":"one"}\n' + b"{bad\n" * 10_050 + b"".join(b'{"caption":"c %d"}\n' % i for i in range(9000))
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(raw)[:-3000])
+    summary = embed(tmp_path / "x.jsonl.gz", tmp_path / "ix", Quick(), options=Options(max_poisoned=1.0))
+    assert summary.incomplete == ("x.jsonl.gz",)
+    assert any("cannot be read" in reason for _, _, reason in poisoned(tmp_path / "ix"))
+
+
+def test_the_list_of_poisoned_rows_goes_with_them(tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"caption":"a"}\n' + "{bad\n" * 30)
+    with pytest.raises(InputError):
+        embed(tmp_path / "x.jsonl", tmp_path / "ix", Quick())
+    (tmp_path / "x.jsonl").write_text('{"caption":"a"}\n')
+    embed(tmp_path / "x.jsonl", tmp_path / "ix", Quick())
+    assert poisoned(tmp_path / "ix") == []
+
+
+def test_the_reader_file_of_another_user_stops_no_writer(tmp_path, monkeypatch):
+    index = search.build(tmp_path / "ix", Quick(), captions(3))
+    opened = os.open
+
+    def foreign(path, flags, *rest, **more):
+        if "readers" in str(path) and flags & os.O_RDWR and os.path.exists(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", foreign)
+    for _ in range(2):
+        assert index.add(["more"]).rows == 1
+    assert len(search.open(tmp_path / "ix", model=Quick())) == 5
+
+
+def test_a_manifest_that_could_not_be_read_is_not_committed(tmp_path, monkeypatch):
+    index = search.build(tmp_path / "ix", Quick(), captions(3))
+    monkeypatch.setattr(limits, "JSON_BYTES", (tmp_path / "ix" / "index.json").stat().st_size + 100)
+    with pytest.raises(UnavailableError, match="2 shards"):
+        index.add(["more"])
+    assert len(search.open(tmp_path / "ix", model=Quick())) == 3
+
+
+def test_an_append_opens_no_shard_of_other_ids(tmp_path, monkeypatch):
+    index = search.build(tmp_path / "ix", Quick(), captions(3))
+    index.add(["more"])
+    opened = []
+    real = appending.OpenShard
+
+    def noted(folder, manifest, shard):
+        opened.append(shard.name)
+        return real(folder, manifest, shard)
+
+    monkeypatch.setattr(appending, "OpenShard", noted)
+    before = {shard.name for shard in index.manifest.shards}
+    index.add(["and more"])
+    assert before.isdisjoint(opened)
+    with pytest.raises(InputError, match="1"):
+        index.add(["again"], ids=[1])
+
+
+def test_an_index_copied_without_empty_folders(tmp_path):
+    search.build(tmp_path / "ix", Quick(), [])
+    (tmp_path / "ix" / "shards").rmdir()
+    assert search.open(tmp_path / "ix", model=Quick()).add(["x"]).rows == 1
+
+
+@pytest.mark.parametrize(("dim", "rows"), [(2, 1 << 19), (32, 1 << 19), (384, (1 << 28) // 768)])
+def test_rows_of_a_full_shard(dim, rows):
+    assert layout.Manifest(Frame((dim,), "l2", None), "float16", "euclidean", 0.1, None).full == rows
+
+
+def test_long_captions_fill_a_shard(tmp_path, monkeypatch):
+    for module in (appending, pipeline):
+        monkeypatch.setattr(module, "SHARD_CHARACTERS", 1000)
+    monkeypatch.setattr(pipeline, "WINDOW", 10)
+    monkeypatch.setattr(layout, "BATCH", 10)
+    index = search.build(tmp_path / "ix", Quick(), ["x" * 99 + str(i) for i in range(40)])
+    assert len(index.manifest.shards) == 4
+    texts(tmp_path / "in", x=["x" * 99 + str(i) for i in range(40)])
+    embed(tmp_path / "in", tmp_path / "other", Quick())
+    assert len(search.open(tmp_path / "other").manifest.shards) == 4
+
+
+def test_images_of_one_name_and_names_of_several_dots(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.jpg", "a.png", "cat.jpg", "cat.large.jpg"):
+        (folder / name).write_bytes(picture(3))
+    (folder / "cat.txt").write_text("a cat")
+    (folder / "cat.large.txt").write_text("a large cat")
+    found = list(readers.read(folder, Columns("images")))
+    assert [(each.row, getattr(each, "caption", None)) for each in found] == [
+        (0, None),
+        (1, None),
+        (2, "a cat"),
+        (3, "a large cat"),
+    ]
+    assert isinstance(found[1], Defect)
+    assert "a.png" in found[1].reason
+
+
+def test_images_without_captions_in_a_table(tmp_path):
+    (tmp_path / "a.png").write_bytes(picture(3))
+    (tmp_path / "t.csv").write_text("image,caption\na.png,red\na.png, \n")
+    summary = embed(tmp_path / "t.csv", tmp_path / "ix", Quick(), options=Options(items="images"))
+    assert (summary.items, summary.poisoned) == (2, 0)
+    assert [caption for _, _, caption, _ in stored(tmp_path / "ix").values()] in (["red", None], [None, "red"])
+
+
+@pytest.mark.parametrize("order", [("jpg", "json", "txt"), ("jpg", "txt", "json"), ("txt", "jpg", "json")])
+@pytest.mark.parametrize(
+    ("column", "held", "caption"),
+    [
+        (None, b'{"caption":"short","long":"long"}', "from txt"),
+        ("long", b'{"caption":"short","long":"long"}', "long"),
+        (None, b"[1]", "from txt"),
+        (None, b"{broken", "from txt"),
+    ],
+)
+def test_captions_of_a_webdataset_whatever_the_order(tmp_path, order, column, held, caption):
+    data = {"jpg": picture(1), "json": held, "txt": b"from txt"}
+    members = [(f"./._001.{order[0]}", b"xx"), *((f"./001.{kind}", data[kind]) for kind in order), ("README", b"x")]
+    (found,) = readers.read(tar(tmp_path / "f.tar", members), Columns("pairs", column))
+    assert found.caption == caption
+    assert found.image == data["jpg"]
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_missing_image_in_a_table_is_missing_in_its_row_alone(tmp_path, missing, kind, beside):
+    (tmp_path / "h.png").write_bytes(picture(3))
+    images = ["h.png", "h.png", "h.png"]
+    images[missing] = None
+    table = tmp_path / f"t.{kind}"
+    if kind == "csv":
+        table.write_text(
+            "caption,image\n" + "".join(f"c{i}{',' + name if name else ''}\n" for i, name in enumerate(images))
+        )
+    else:
+        pq.write_table(pa.table({"caption": ["c0", "c1", "c2"], "image": images}), table)
+    index = search.build(tmp_path / "ix", Quick(), table, tmp_path if beside else None)
+    labels = index.store.labels(torch.arange(3))
+    assert labels.captions == ["c0", "c1", "c2"]
+    assert [image is None for image in labels.images] == [name is None for name in images]
+
+
+def test_a_search_during_which_another_thread_deletes(tmp_path, monkeypatch):
+    index = search.build(tmp_path / "ix", Quick(), captions(50))
+    query = Quick().encode_text(["red"])[0]
+    before = index.neighbours(query, 10)
+    run = index_module.run
+
+    def interrupted(*arguments):
+        counts = run(*arguments)
+        index.delete([hit.id for hit in before.hits])
+        return counts
+
+    monkeypatch.setattr(index_module, "run", interrupted)
+    assert index.neighbours(query, 10).hits == before.hits
+    assert len(index) == 40
+
+
+def test_a_build_that_goes_on_with_replaced_pictures_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "BATCH", 2)
+    monkeypatch.setattr(layout, "SHARD_BYTES", 1)
+
+    class Paths(Quick):
+        def image_rows(self, images):
+            return torch.stack([vector(path.read_bytes().hex()) for path in images])
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(6):
+        (folder / f"{i}.png").write_bytes(picture(i))
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "join", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            search.build(tmp_path / "ix", Paths(), None, folder)
+    (folder / "3.png").write_bytes(picture(99, (8, 8)))
+    with pytest.raises(InputError, match="unfinished build"):
+        search.build(tmp_path / "ix", Paths(), None, folder)
+
+
+def test_a_pattern_names_a_file_once(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    texts(tmp_path / "a" / "b", x=["one", "two"])
+    found = sources.listing(str(tmp_path / "**" / "**" / "*.txt"), Columns(), tmp_path / "none")
+    assert [source.name for source in found.sources] == ["a/b/x.txt"]
+
+
+def test_where_rows_are_compared_is_chosen_when_an_index_is_opened(tmp_path):
+    search.build(tmp_path / "ix", Quick(), captions(3))
+    assert search.open(tmp_path / "ix", model=Quick(), compute="cpu").device.type == "cpu"
+    with pytest.raises((InputError, UnavailableError)):
+        search.open(tmp_path / "ix", model=Quick(), compute="nowhere")
+
+
+def test_a_store_is_closed_before_it_is_opened_with_the_shells_of_a_compaction(tmp_path, monkeypatch):
+    index = search.build(tmp_path / "ix", Quick(), captions(300))
+    open_now = []
+
+    class Store:
+        def __init__(self, spec, _frame, edges):
+            assert spec not in open_now  # as engines that lock their folder
+            open_now.append(spec)
+            self.spec, self.edges = spec, edges
+
+        def close(self):
+            open_now.remove(self.spec)
+
+    monkeypatch.setattr(pushing, "open_store", Store)
+    first = index.engines.opened("engine:place")
+    index.add(captions(200, 1))
+    assert index.engines.opened("engine:place") is first
+    index.compact()
+    assert index.engines.opened("engine:place").edges == index.manifest.edges != first.edges

@@ -1,0 +1,219 @@
+"""Milvus as a store, over a double of its client and server; `tests/services` has Milvus itself."""
+
+import contextlib
+import sys
+import types
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hiergeo import search
+from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
+from hiergeo.search import Frame, Rows, Store
+from hiergeo.search.store import open_store
+from hiergeo.search.stores.engine import between_radii
+from tests.search import milvus_double as double
+from tests.search.milvus_contract import check_contract
+from tests.search.stores_common import EDGES, FRAME, OpenedBySpec, rows
+
+HERE = "http://double:19530"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> double.Server:
+    """The double in place of pymilvus, with one empty server."""
+    module = types.ModuleType("pymilvus")
+    module.MilvusClient, module.DataType = double.MilvusClient, double.DataType  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pymilvus", module)
+    monkeypatch.setattr(double, "SERVERS", {HERE: double.Server()})
+    return double.SERVERS[HERE]
+
+
+@pytest.fixture
+def store(server: double.Server) -> Store:
+    found = open_store(f"milvus:{HERE}", FRAME, EDGES)
+    found.add(rows(60))
+    return found
+
+
+class TestMilvusDouble(OpenedBySpec):
+    @pytest.fixture(autouse=True)
+    def _server(self, server: double.Server) -> None:
+        self.opened = {}
+
+    def place(self) -> str:
+        return f"milvus:{HERE}?collection=c{uuid.uuid4().hex}"
+
+
+def test_the_double_limits_and_tells_what_a_server_does(server: double.Server) -> None:
+    check_contract(double.MilvusClient(uri=HERE), double.DataType)
+
+
+def test_rows_that_were_just_written_are_seen_only_by_strong_reads(server: double.Server, store: Store) -> None:
+    loose = open_store(f"milvus:{HERE}?consistency=Eventually", FRAME, EDGES)
+    server.collections["hiergeo"].unseen.append(
+        ("shell_0", [{"id": 900, "shell": 0, "radius": 0.1, "direction": [1, 0, 0, 0]}])
+    )
+    query = torch.tensor([[1.0, 0, 0, 0]])
+    assert 900 not in loose.candidates(query, 0, 10).ids
+    assert 900 in store.candidates(query, 0, 10).ids
+
+
+def test_a_shell_that_fails_is_asked_again_and_then_named(server: double.Server, store: Store) -> None:
+    query = torch.tensor([[1.0, 0, 0, 0]])
+    server.fail = [double.MilvusException(1, "node went away")]
+    assert int((store.candidates(query, 1, 5).ids >= 0).sum()) == 5
+    server.fail = [double.MilvusException(1, "node went away")] * 2
+    with pytest.raises(UnavailableError, match=r"shell 1.*node went away"):
+        store.candidates(query, 1, 5)
+
+
+def test_fewer_hits_than_there_are_items_are_an_error_of_an_exhaustive_index(
+    server: double.Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = double.MilvusClient.search
+    monkeypatch.setattr(double.MilvusClient, "search", lambda *a, **k: [hits[:2] for hits in search(*a, **k)])
+    with pytest.raises(UnavailableError, match=r"shell 1.*2 of 5"):
+        store.candidates(torch.tensor([[1.0, 0, 0, 0]]), 1, 5)
+    loose = open_store(f"milvus:{HERE}?collection=other&index=HNSW", FRAME, EDGES)
+    loose.add(rows(60))
+    assert (loose.candidates(torch.tensor([[1.0, 0, 0, 0]]), 1, 5).ids >= 0).sum() == 2
+
+
+def test_a_scan_that_loses_rows_is_an_error(
+    server: double.Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = double.MilvusClient.query
+
+    def short(self: Any, name: str, filter: str, output_fields: list[str], **rest: Any) -> Any:
+        found = query(self, name, filter, output_fields, **rest)
+        return found if "count(*)" in output_fields else found[1:]
+
+    monkeypatch.setattr(double.MilvusClient, "query", short)
+    with pytest.raises(UnavailableError, match="60"):
+        list(store.scan())
+
+
+def test_queries_and_candidates_beyond_a_message_are_asked_in_parts(server: double.Server, store: Store) -> None:
+    queries = torch.nn.functional.normalize(torch.randn(9_000, 4, generator=torch.Generator().manual_seed(1)), dim=1)
+    server.calls.clear()
+    whole = store.candidates(queries, 1, 3)
+    assert server.calls.count("search") == 3
+    assert torch.equal(whole.ids[4_090:4_100], store.candidates(queries[4_090:4_100], 1, 3).ids)
+
+
+def test_a_collection_of_another_index_is_refused(server: double.Server, store: Store) -> None:
+    for frame, edges in (
+        (Frame((4,), "l2", "0" * 64), EDGES),
+        (Frame((5,), "l2", None), EDGES),
+        (FRAME, (0.5, 1.1)),
+        (FRAME, (0.5,)),
+    ):
+        with pytest.raises(InputError, match="another collection"):
+            open_store(f"milvus:{HERE}", frame, edges)
+    with pytest.raises(InputError, match="HNSW"):
+        open_store(f"milvus:{HERE}?index=HNSW", FRAME, EDGES)
+    server.collections["hiergeo"].properties = {}
+    with pytest.raises(InputError, match="not made by hiergeo"):
+        open_store(f"milvus:{HERE}", FRAME, EDGES)
+
+
+def test_a_collection_whose_maker_was_killed_is_made_again(server: double.Server, store: Store) -> None:
+    del server.collections["hiergeo"].properties["hiergeo.card"]
+    again = open_store(f"milvus:{HERE}", FRAME, EDGES)
+    assert again.describe().rows == 0
+    again.add(rows(10))
+    assert again.count() == 10
+
+
+@pytest.mark.parametrize(
+    "card", ["", "[]", "{", '{"hiergeo": 1}', '{"hiergeo": 9, "frame": 0, "edges": 0}', "null", "9" * 5000]
+)
+def test_a_damaged_card_is_refused(server: double.Server, store: Store, card: str) -> None:
+    server.collections["hiergeo"].properties["hiergeo.card"] = card
+    with pytest.raises(InputError, match="push"):
+        open_store(f"milvus:{HERE}", FRAME, EDGES)
+
+
+@pytest.mark.parametrize(
+    ("spec", "word"),
+    [
+        ("milvus:", "milvus:http://"),
+        ("milvus:http://nobody:19530", "nobody"),
+        (f"milvus:{HERE}?colection=x", "collection"),
+        (f"milvus:{HERE}?collection=a b", "a b"),
+        (f"milvus:{HERE}?index=IVFFLAT", "IVF_FLAT"),
+        (f"milvus:{HERE}?index=IVF_FLAT&nlist=0", "nlist"),
+        (f"milvus:{HERE}?consistency=strong", "Strong"),
+        (f"milvus:{HERE}?timeout=soon", "timeout"),
+    ],
+)
+def test_specs_that_cannot_be_opened_name_what_is_wrong(server: double.Server, spec: str, word: str) -> None:
+    with pytest.raises(HiergeoError, match=word):
+        open_store(spec, FRAME, EDGES).add(rows(3))
+
+
+def test_servers_that_are_too_old_are_named_with_what_is_needed(server: double.Server) -> None:
+    server.version = "v2.2.16"
+    with pytest.raises(UnavailableError, match=r"2\.2\.16.*2\.3"):
+        open_store(f"milvus:{HERE}", FRAME, EDGES)
+    server.version = "something"
+    with pytest.raises(UnavailableError, match="something"):
+        open_store(f"milvus:{HERE}", FRAME, EDGES)
+
+
+def test_a_missing_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pymilvus", None)
+    for spec in (f"milvus:{HERE}", "milvus:./x.db"):
+        with pytest.raises(UnavailableError, match=r"hiergeo\[milvus\]"):
+            open_store(spec, FRAME, EDGES)
+
+
+def test_ids_that_engines_cannot_hold_are_refused(store: Store) -> None:
+    for bad in (-1, 2**63 - 1):
+        with pytest.raises(InputError, match=str(bad)[:6]):
+            store.add(Rows(torch.tensor([bad]), torch.eye(4)[:1], torch.ones(1, 1)))
+
+
+@given(st.text(max_size=40), st.sampled_from(["milvus:", f"milvus:{HERE}?"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_written_as_a_spec_opens_or_is_refused(server: double.Server, words: str, start: str) -> None:
+    with contextlib.suppress(HiergeoError):
+        open_store(start + words, FRAME, EDGES).close()
+
+
+def test_passwords_in_addresses_stay_out_of_messages(server: double.Server) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        open_store("milvus:http://me:secret@nobody:19530", FRAME, EDGES)
+    assert "secret" not in str(caught.value)
+
+
+@given(st.floats(0, 1e4), st.floats(0, 1e4), st.lists(st.floats(0, 1e4, width=32), min_size=1, max_size=30))
+def test_widened_ranges_admit_the_same_radii(low: float, high: float, radii: list[float]) -> None:
+    for a, b in ((low, high), (radii[0], radii[-1]), (low, float("inf"))):
+        below, above = between_radii(a, b)
+        held = np.array([*radii, np.nextafter(np.float32(radii[0]), np.float32(0))], np.float32).astype(np.float64)
+        for wrong in (held, np.nextafter(held, -np.inf), np.nextafter(held, np.inf)):
+            assert (((wrong >= below) & (wrong <= above)) == ((held >= a) & (held <= b))).all() or a > b
+
+
+def test_an_index_is_pushed_from_the_command_line_and_searched_through_the_server(
+    server: double.Server, run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    embeddings = torch.randn(300, 8, generator=torch.Generator().manual_seed(1))
+    index = search.build(tmp_path / "i", None, embeddings=embeddings, space="lorentz:-1")
+    assert run("index", "push", tmp_path / "i", "--store", f"milvus:{HERE}")[0] == 0
+    assert "flush" in server.calls, "segments that are not sealed have no index"
+    answer, exact = (index.parents(embeddings[7], k=5, store=store) for store in (f"milvus:{HERE}", None))
+    assert answer.guarantee == "certified"
+    assert [hit.id for hit in answer.hits] == [hit.id for hit in exact.hits]
+    for spec, word in (("milvus:http://nobody:19530", "nobody"), (f"milvus:{HERE}?indx=FLAT", "index")):
+        code, _, said = run("index", "push", tmp_path / "i", "--store", spec)
+        assert (code, word in said, said.strip().count("\n") < 4) == (2, True, True), said

@@ -1,0 +1,167 @@
+"""The suites of protocols and metrics: our own pass, broken ones fail."""
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from hiergeo.evaluation import Protocol, View
+from hiergeo.evaluation.metrics import Metric, find_metric
+from hiergeo.evaluation.protocols import protocol_named
+from hiergeo.evaluation.result import Outcome, Statistic, mean_of
+from hiergeo.testing import (
+    MetricConformance,
+    ProtocolConformance,
+)
+from tests.testing.conformance_common import failures
+
+
+class TestPairs(ProtocolConformance):
+    def make(self) -> Protocol:
+        return protocol_named("pairs")
+
+
+class TestRadialLadder(ProtocolConformance):
+    def make(self) -> Protocol:
+        return protocol_named("re")
+
+
+class TestTraversal(ProtocolConformance):
+    def make(self) -> Protocol:
+        return protocol_named("traversal")
+
+
+class Depth(Protocol):
+    """The share of chains whose last caption lies further out than the first."""
+
+    name, images = "depth", False
+
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        return Outcome({"depth": mean_of((view.radii[:, -1] > view.radii[:, 0]).astype(float))})
+
+
+class Nameless(Depth):
+    name = ""
+
+
+class Nan(Depth):
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        return Outcome({}, {"depth": math.nan})
+
+
+class Drawn(Depth):
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        return Outcome({}, {"depth": float(torch.rand(()))})
+
+
+class FirstRow(Depth):
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        return Outcome({}, {"depth": float(view.radii[0, -1])})
+
+
+class Vandal(Depth):
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        found = super().run(view, steps, progress)
+        view.embedded.captions.mul_(0.5)
+        return found
+
+
+class Careless(Depth):
+    images, negatives = True, True
+
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        if view.embedded.negative is None or view.embedded.image is None:
+            return Outcome({}, {"depth": math.nan})
+        return super().run(view, steps, progress)
+
+
+class Misfit(Depth):
+    def run(self, view: View, steps: int, progress: bool) -> Outcome:
+        values = view.radii[:, -1]
+        return Outcome({"depth": Statistic(len(values), lambda counts: float(counts @ values), values)})
+
+
+BROKEN_PROTOCOLS: dict[type[Protocol], set[str]] = {
+    Depth: set(),
+    Nameless: {"test_it_describes_itself"},
+    Nan: {"test_it_measures_finite_numbers", "test_what_it_cannot_measure_is_refused_before_any_work"},
+    Drawn: {"test_the_same_data_give_the_same_numbers", "test_the_order_of_rows_does_not_matter"},
+    FirstRow: {"test_the_order_of_rows_does_not_matter"},
+    Vandal: {"test_it_leaves_embeddings_as_they_were"},
+    Careless: {"test_what_it_cannot_measure_is_refused_before_any_work"},
+    Misfit: {"test_statistics_can_be_resampled"},
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_PROTOCOLS)
+def test_the_protocol_suite_finds_what_is_broken(kind: type[Protocol]) -> None:
+    class Suite(ProtocolConformance):
+        def make(self) -> Protocol:
+            return kind()
+
+    found = failures(Suite())
+    assert BROKEN_PROTOCOLS[kind] <= found
+    assert bool(found) == bool(BROKEN_PROTOCOLS[kind])
+
+
+class TestTauD(MetricConformance):
+    def make(self) -> Metric:
+        return find_metric("tau_d")
+
+
+class TestRecall(MetricConformance):
+    def make(self) -> Metric:
+        return find_metric("recall")
+
+    def protocol(self) -> Protocol:
+        return protocol_named("re")
+
+
+class TestAuroc(MetricConformance):
+    def make(self) -> Metric:
+        return find_metric("auroc")
+
+    def protocol(self) -> Protocol:
+        return protocol_named("pairs")
+
+
+class TestAveragePrecision(MetricConformance):
+    def make(self) -> Metric:
+        return find_metric("average_precision_margin")
+
+    def protocol(self) -> Protocol:
+        return protocol_named("pairs")
+
+
+TRUE = Metric("depth", "depth", depends_on_curvature=False, discrete=True)
+RECORD, NAME, CURVATURE, RESAMPLED = (
+    "test_the_record_is_well_formed",
+    "test_its_name_finds_it",
+    "test_it_depends_on_the_curvature_as_it_says",
+    "test_it_is_measured_and_resampled_as_it_says",
+)
+BROKEN_METRICS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "sound": ({}, set()),
+    "name": ({"name": "Depth of it"}, {RECORD, CURVATURE, RESAMPLED}),
+    "label": ({"label": " "}, {RECORD}),
+    "curvature": ({"depends_on_curvature": True}, {CURVATURE}),
+    "unit": ({"unit": "none", "discrete": False}, {RESAMPLED}),
+    "unknown unit": ({"unit": "pages"}, {RECORD}),
+}
+
+
+@pytest.mark.parametrize("defect", BROKEN_METRICS)
+def test_the_metric_suite_finds_what_is_broken(defect: str) -> None:
+    changes, expected = BROKEN_METRICS[defect]
+
+    class Suite(MetricConformance):
+        def make(self) -> Metric:
+            return dataclasses.replace(TRUE, **changes)
+
+        def protocol(self) -> Protocol:
+            return Depth()
+
+    assert failures(Suite()) - {NAME} == expected
+    assert NAME in failures(Suite()), "the record is not registered"

@@ -1,0 +1,204 @@
+"""The suites of adapters and text towers: our own pass, broken ones fail."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from hiergeo import adapters
+from hiergeo.adapters import Model, Tower, tower_of
+from hiergeo.testing import (
+    AdapterConformance,
+    TowerConformance,
+)
+from tests.testing.conformance_common import failures
+from tests.training.training_common import captions, stored
+
+SHAPES = ("a shape", "a red shape", "a red circle", "a small red circle on a white background", "two shapes")
+
+
+class TestTiny(AdapterConformance):
+    spec = "tiny"
+    texts = SHAPES
+
+    def make(self) -> Model:
+        return adapters.load("tiny", device="cpu")
+
+
+class TestTinyTower(TowerConformance):
+    texts = SHAPES
+
+    def make(self) -> Model:
+        return adapters.load("tiny", device="cpu")
+
+
+class TestStored(AdapterConformance):
+    texts = captions()[:8]
+    reads_files = False
+
+    @pytest.fixture(autouse=True)
+    def file(self, tmp_path: Any) -> None:
+        self.path = tmp_path / "stored.npz"
+        stored(self.path)
+
+    def make(self) -> Model:
+        return adapters.load(f"npz:{self.path}")
+
+    def images(self) -> list[Any]:
+        return [f"{number}.jpg" for number in range(3)]
+
+
+class Constant(Model):
+    """Embeds everything alike."""
+
+    name, has_images, preprocessing = "constant", False, "none"
+
+    def fingerprint(self) -> str:
+        return "0"
+
+    def check_texts(self, texts: Any) -> None: ...
+
+    def check_images(self, images: Any) -> None: ...
+
+    def text_rows(self, texts: Any) -> Tensor:
+        return torch.ones(len(texts), 4)
+
+    def image_rows(self, images: Any) -> Tensor:
+        raise NotImplementedError
+
+
+class Hashed(Constant):
+    """Embeds texts one by one, as random vectors that depend on the text alone."""
+
+    def text_rows(self, texts: Any) -> Tensor:
+        seeds = (sum(map(ord, text)) * 31 + len(text) for text in texts)
+        return torch.stack([torch.randn(4, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+class Batched(Hashed):
+    def text_rows(self, texts: Any) -> Tensor:
+        return super().text_rows(texts) + 0.1 * len(texts)
+
+
+class Random(Hashed):
+    def text_rows(self, texts: Any) -> Tensor:
+        return super().text_rows(texts) + 1e-9 * torch.randn(1)
+
+
+class Restless(Hashed):
+    asked = 0
+
+    def fingerprint(self) -> str:
+        Restless.asked += 1
+        return str(self.asked)
+
+    def text_rows(self, texts: Any) -> Tensor:
+        torch.set_grad_enabled(False)
+        return super().text_rows(texts)
+
+
+class OtherRoot(Hashed):
+    def root(self, *_: Any) -> Tensor:
+        return torch.ones(4) / 2
+
+
+class Anonymous(Hashed):
+    name = ""
+
+
+BROKEN_MODELS: dict[type[Model], set[str]] = {
+    Hashed: set(),
+    Constant: {"test_different_texts_are_told_apart", "test_the_root_is_the_empty_caption"},
+    Batched: {"test_texts_do_not_depend_on_their_batch", "test_the_root_is_the_empty_caption"},
+    Random: {"test_embedding_leaves_torch_as_it_was"},
+    Restless: {"test_embedding_leaves_torch_as_it_was", "test_its_fingerprint_is_that_of_the_weights"},
+    OtherRoot: {"test_the_root_is_the_empty_caption"},
+    Anonymous: {"test_it_describes_itself"},
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_MODELS)
+def test_the_adapter_suite_finds_what_is_broken(kind: type[Model]) -> None:
+    class Suite(AdapterConformance):
+        def make(self) -> Model:
+            return kind()
+
+    try:
+        assert failures(Suite()) == BROKEN_MODELS[kind]
+    finally:
+        torch.set_grad_enabled(True)
+
+
+class Blind(Hashed):
+    """Says that it sees, and embeds every picture alike, in another dimension than texts."""
+
+    has_images = True
+
+    def image_rows(self, images: Any) -> Tensor:
+        return torch.ones(len(images), 3)
+
+
+def test_the_adapter_suite_looks_at_images() -> None:
+    class Suite(AdapterConformance):
+        def make(self) -> Model:
+            return Blind()
+
+    assert failures(Suite()) == {
+        "test_images_become_rows_of_the_same_space",
+        "test_different_images_are_told_apart",
+        "test_files_are_read_as_pictures_are",
+    }
+
+
+def sabotaged(change: Callable[[Tower], None]) -> type[TowerConformance]:
+    class Suite(TowerConformance):
+        texts: ClassVar[Any] = SHAPES
+
+        def make(self) -> Model:
+            return adapters.load("tiny", device="cpu")
+
+        def tower(self, model: Model) -> Tower:
+            tower = tower_of(model)
+            change(tower)
+            return tower
+
+    return Suite
+
+
+def shift(tower: Tower) -> None:
+    forward = type(tower).forward
+    object.__setattr__(tower, "forward", lambda **tokens: forward(tower, **tokens) + 0.05)
+
+
+def freeze(tower: Tower) -> None:
+    for weight in tower.network.parameters():
+        weight.requires_grad_(False)
+
+
+def overreach(tower: Tower) -> None:
+    tower.network.visual.requires_grad_(True)
+
+
+def forget(tower: Tower) -> None:
+    export = type(tower).export
+    fresh = tower_of(adapters.load("tiny", device="cpu"))
+    object.__setattr__(tower, "export", lambda folder, place: export(fresh, folder, place))
+
+
+BROKEN_TOWERS: dict[Callable[[Tower], None], set[str]] = {
+    shift: {"test_it_embeds_as_the_model_does", "test_what_is_exported_loads_as_what_was_trained"},
+    freeze: {
+        "test_gradients_reach_what_is_trained_and_nothing_else",
+        "test_training_leaves_the_frozen_model_as_it_was",
+        "test_what_is_exported_loads_as_what_was_trained",
+    },
+    overreach: {"test_gradients_reach_what_is_trained_and_nothing_else"},
+    forget: {"test_what_is_exported_loads_as_what_was_trained"},
+}
+
+
+@pytest.mark.parametrize("change", BROKEN_TOWERS)
+def test_the_tower_suite_finds_what_is_broken(change: Callable[[Tower], None]) -> None:
+    assert failures(sabotaged(change)()) == BROKEN_TOWERS[change]

@@ -1,0 +1,26 @@
+"""What the tests of studies share: a small study on embeddings whose hierarchy a head can learn."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from hiergeo.datasets import Hierarchy, ImageRef, Row
+from hiergeo.training.study import Plan, Study, StudySettings, run_study
+from tests.training.training_common import FAST, ITEMS, captions, chains, stored
+
+SMALL = replace(FAST, losses={"mean": 1.0, "order": 5.0}, hidden=0, steps=12, every=6)
+GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-1", "product:lorentz:-1x2,euclidean:x2")
+
+
+def plan(**changes: object) -> Plan:
+    settings = {"geometries": GEOMETRIES, "dims": (4,), "seeds": (0, 1), "learning_rates": (0.02,), "recipe": SMALL}
+    return Plan(**(settings | changes))
+
+
+def hierarchy() -> Hierarchy:
+    words = captions()
+    rows = tuple(Row(item, tuple(words[item * 4 : item * 4 + 4]), None, item) for item in range(ITEMS))
+    return Hierarchy("made up", "test", rows, tuple(ImageRef(item, lambda: None) for item in range(ITEMS)))
+
+
+def study(folder: Path, **changes: object) -> Study:
+    return run_study(plan(**changes), chains(), stored(folder / "base.npz"), hierarchy(), StudySettings(samples=100))

@@ -1,0 +1,231 @@
+"""A whole small study: the same batches for everyone, rows that are kept apart, pairs of seeds, runs that go wrong."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hiergeo.cli.study import publish_study
+from hiergeo.evaluation.metrics import crossed_draws, percentile_interval
+from hiergeo.geometry import parse
+from hiergeo.training import HeadModel, trainer
+from hiergeo.training.chains import split_groups
+from hiergeo.training.study import StudySettings, conduct, run_study
+from hiergeo.training.study.bench import Bench
+from tests.training.study.study_common import GEOMETRIES, SMALL, hierarchy, plan, study
+from tests.training.training_common import chains, stored
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    return study(tmp_path_factory.mktemp("study"), learnable=True)
+
+
+def cell(study, geometry):
+    return next(cell for cell in study.cells if cell.geometry == geometry)
+
+
+@pytest.mark.slow
+def test_every_cell_has_a_run_a_seed(done):
+    assert [(cell.geometry, cell.dim) for cell in done.cells] == [(spec, 4) for spec in GEOMETRIES]
+    for each in done.cells:
+        assert [run.seed for run in each.runs] == [0, 1]
+        assert {run.trained.head.shape.outputs for run in each.runs} == {4}
+        assert all(run.trained.history[-1].step == SMALL.steps for run in each.runs)
+        assert all(
+            run.metrics[name] == pytest.approx(run.summary.after.metrics[name])
+            for run in each.runs
+            for name in run.draws
+        )
+    assert set(done.before) == set(GEOMETRIES)
+    assert done.before["euclidean"].metrics["image_to_text_r1"] == 1
+
+
+def test_what_is_measured(done):
+    names = set(cell(done, "euclidean").runs[0].metrics)
+    assert {"tau_d", "precision", "recall", "image_to_text_r1", "text_to_image_r10", "similarity_change"} <= names
+    pairs = {f"auroc{score}{kind}" for score in ("", "_margin") for kind in ("", "_sibling")}
+    assert pairs <= names
+    assert pairs & set(cell(done, GEOMETRIES[3]).runs[0].metrics) == {"auroc_margin", "auroc_margin_sibling"}
+
+
+@pytest.mark.slow
+def test_curvature_is_learnt_and_reported_over_time(done):
+    for run in cell(done, "lorentz:-1").runs:
+        seen = [look.curvature[0] for look in run.trained.history]
+        assert seen[0] == pytest.approx(-1)
+        assert len(set(seen)) == len(seen)
+    assert {look.curvature for run in cell(done, "euclidean").runs for look in run.trained.history} == {(0.0,)}
+
+
+def test_charts_of_one_space_are_one_and_win_nothing(done):
+    assert done.twins == (("lorentz:-1", "poincare:-1"),)
+    one, other = cell(done, "lorentz:-1").metrics, cell(done, "poincare:-1").metrics
+    assert one == pytest.approx(other, abs=1e-6, nan_ok=True)
+    assert not any({each.a, each.b} == {"lorentz:-1", "poincare:-1"} for each in done.contrasts)
+    assert "one space in 2 charts" in str(done.conclusion)
+
+
+def test_contrasts_are_paired_by_seed_and_item(done):
+    """From the runs alone, by hand."""
+    contrast = next(
+        each for each in done.contrasts if (each.metric, each.a, each.b) == ("auroc", "euclidean", "lorentz:-1")
+    )
+    pairs = list(zip(cell(done, "euclidean").runs, cell(done, "lorentz:-1").runs, strict=True))
+    assert contrast.difference == pytest.approx(np.mean([a.metrics["auroc"] - b.metrics["auroc"] for a, b in pairs]))
+    differences = [a.draws["auroc"] - b.draws["auroc"] for a, b in pairs]
+    streams = (crossed_draws(differences, seed=(0, stream)) for stream in range(len(done.contrasts)))
+    assert contrast.interval in map(percentile_interval, streams)
+    assert contrast.simultaneous.low <= contrast.interval.low <= contrast.interval.high <= contrast.simultaneous.high
+
+
+@pytest.mark.slow
+def test_the_same_seed_sees_the_same_batches_in_every_geometry(tmp_path, monkeypatch):
+    seen: dict[tuple[str, int], list[tuple[int, ...]]] = {}
+    losses = trainer._Run.losses
+
+    def recorded(self, rows):
+        if torch.is_grad_enabled():
+            key = self.geometry.spec.partition(":")[0], self.recipe.seed
+            seen.setdefault(key, []).append(tuple(rows.tolist()))
+        return losses(self, rows)
+
+    monkeypatch.setattr(trainer._Run, "losses", recorded)
+    study(tmp_path)
+    for seed in (0, 1):
+        batches = [seen[geometry, seed] for geometry in ("euclidean", "lorentz", "poincare", "product")]
+        assert len(batches[0]) == SMALL.steps
+        assert all(each == batches[0] for each in batches)
+    assert seen["euclidean", 0] != seen["euclidean", 1]
+
+
+@pytest.mark.slow
+def test_heads_never_see_the_pairs_they_are_measured_on_and_tuning_never_the_test_rows(tmp_path, monkeypatch):
+    trained_on, judged = [], []
+    train, score = conduct.train_head, conduct.pairs_behind_head
+
+    def recorded(data, geometry, recipe, **where):
+        trained_on.append((recipe.seed, set(data.positive[:, 0].tolist())))
+        return train(data, geometry, recipe, **where)
+
+    def judge(data, model, space):
+        judged.append(set(data.positive[:, 0].tolist()))
+        return score(data, model, space)
+
+    monkeypatch.setattr(conduct, "train_head", recorded)
+    monkeypatch.setattr(conduct, "pairs_behind_head", judge)
+    done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), learning_rates=(0.001, 0.02))
+    made = chains()
+    _, aside = split_groups(made, 0.1, 0)
+    measured = set(made.positive[aside, 0].tolist())
+    assert measured
+    assert all(rows.isdisjoint(measured) for _, rows in trained_on)
+    assert sorted({seed for seed, _ in trained_on}) == [0, 1, 2]
+    assert len(judged) == 4
+    assert all(rows < trained_on[0][1] for rows in judged)
+    for each in done.cells:
+        assert set(each.tuning) == {0.001, 0.02}
+        assert each.tuning[each.learning_rate] == max(each.tuning.values())
+
+
+def test_losses_that_see_no_curvature_train_one_head_and_name_what_cannot_differ(tmp_path):
+    done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), recipe=replace(SMALL, losses={"order": 1.0}))
+    flat, curved = (each.runs[0].trained.head.state_dict() for each in done.cells)
+    assert all(torch.equal(flat[name], curved[name]) for name in flat)
+    assert "tau_d" in done.shared
+    assert not any(each.metric == "tau_d" for each in done.contrasts)
+    assert "tau_d (equal length) cannot differ" in str(done.conclusion)
+
+
+def test_a_rate_at_which_training_breaks_is_not_chosen(tmp_path):
+    wild = replace(SMALL, losses={"order": 1.0}, unit=False, hidden=16, every=1)
+    done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), recipe=wild, learning_rates=(1e30, 0.02))
+    assert {each.learning_rate for each in done.cells} == {0.02}
+    assert np.isnan(done.cells[0].tuning[1e30])
+    assert json.loads(done.to_json())["cells"]["euclidean/d4"]["tuning"]["1e+30"] is None
+
+
+def test_a_run_that_diverges_counts_with_its_last_good_state_and_is_named(tmp_path):
+    wild = replace(SMALL, losses={"order": 1.0}, unit=False, hidden=16, every=1)
+    done = study(tmp_path, geometries=("euclidean", "lorentz:-1"), recipe=wild, learning_rates=(1e30,))
+    for each in done.cells:
+        assert all("at step" in run.problem for run in each.runs)
+        assert np.isfinite(list(each.metrics.values())).all()
+    assert "with the batch of rows" in str(done.verdicts["euclidean", 4])
+    assert "counts with the state of step 0" in str(done.verdicts["euclidean", 4])
+    assert "Training failed for some seeds of euclidean at dimension 4" in str(done.conclusion)
+
+
+def test_a_head_beyond_the_antipode_counts_as_untrained(tmp_path, done):
+    model, made = stored(tmp_path / "base.npz"), chains()
+    bench = Bench(model, done.frozen, made, conduct.Settings("re", 10, 0, 20))
+    sphere = parse("sphere:0.25")
+    trained = trainer.train_head(made, sphere, replace(SMALL, unit=False, outputs=12, steps=1))
+    before = bench.without_head("sphere:0.25")
+    fine = bench.run(trained, before, sphere)
+    assert fine.problem is None
+    trained.head.linear.weight.data *= 100
+    lost = bench.run(trained, before, sphere)
+    assert "the untrained head was measured instead" in lost.problem
+    assert lost.metrics["auroc"] == pytest.approx(before.metrics["auroc"], abs=1e-6)
+    assert HeadModel(model, lost.trained.head).through(made.root[None])[0] == pytest.approx(made.root, abs=1e-6)
+
+
+def test_json_has_the_means_over_seeds_first(done):
+    whole = json.loads(done.to_json())
+    assert next(iter(whole)) == "metrics"
+    values = [run.metrics["recall"] for run in cell(done, "lorentz:-1").runs]
+    assert whole["metrics"]["lorentz:-1/d4/recall"] == pytest.approx(sum(values) / 2)
+    assert whole["cells"]["lorentz:-1/d4"]["spread"]["recall"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert len(whole["intervals"]) == len(done.contrasts)
+    run = whole["cells"]["lorentz:-1/d4"]["runs"][1]
+    assert run["seed"] == 1
+    assert len(run["history"]) == 3
+    assert whole["plan"]["recipe"]["losses"] == SMALL.losses
+    assert whole["leakage"] is None
+    assert whole["verdicts"]["euclidean/d4"] == str(done.verdicts["euclidean", 4])
+
+
+@pytest.mark.slow
+def test_the_same_study_twice_is_the_same(tmp_path, done):
+    one, two = json.loads(study(tmp_path, learnable=True).to_json()), json.loads(done.to_json())
+    assert all(one[part] == two[part] for part in ("metrics", "intervals", "verdicts", "conclusion"))
+
+
+def test_leakage_is_carried_to_every_output(tmp_path):
+    leaky = replace(chains(), leakage="1 of 60 rows describe test images.")
+    made = plan(geometries=("euclidean", "lorentz:-1"))
+    done = run_study(made, leaky, stored(tmp_path / "base.npz"), hierarchy(), StudySettings(samples=20))
+    assert done.leakage == json.loads(done.to_json())["leakage"] == leaky.leakage
+    assert "Trained on test data: 1 of 60 rows" in str(done.conclusion)
+
+
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_a_study_is_published_in_every_form(capsys, done, pages, tmp_path, form):
+    numbers, page = tmp_path / "study.json", tmp_path / "study.html"
+    publish_study(done, page, numbers, 3, 0, form)
+    out, err = capsys.readouterr()
+    seeds = {
+        f"{cell.geometry}/d{cell.dim}/{metric}": [run.metrics[metric] for run in cell.runs]
+        for cell in done.cells
+        for metric in cell.metrics
+    }
+    means = {name: np.mean(values) for name, values in seeds.items()}
+    assert json.loads(numbers.read_text())["metrics"] == pytest.approx(means, nan_ok=True)
+    assert pages == [page]
+    if form == "csv":
+        rows = list(csv.DictReader(io.StringIO(out)))
+        found = {f"{row['geometry']}/d{row['dim']}/{row['metric']}": float(row["mean"]) for row in rows}
+        assert found == pytest.approx(means, nan_ok=True)
+        assert str(page) in err
+        return
+    words = " ".join(out.split())
+    assert str(done.conclusion) in words
+    for (geometry, dim), verdict in done.verdicts.items():
+        assert f"{geometry}, dimension {dim}: {' '.join(str(verdict).split())}" in words
+    assert f"{means['euclidean/d4/tau_d']:.3f}".replace("-", "\u2212") in words
+    assert "Page: " in words

@@ -1,0 +1,154 @@
+"""Plans of suites: what they mean, and that everything else is refused in one sentence before work starts."""
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo.training import Recipe, TowerRecipe, suite
+from hiergeo.training.suite.reading import SHIPPED, of_table, parse_plan
+from tests.training.suite.suite_common import PLAN, plan, toys  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+
+def test_cells_are_models_by_benchmarks_by_spaces():
+    cells = plan().cells
+    assert len(cells) == len(set(cells)) == (2 + 2 + 1) * 2
+    assert cells[0] == ("a", "native", "radius")
+    assert [cell[1:] for cell in cells if cell.model == "c"] == [("euclidean", "radius"), ("euclidean", "higher bar")]
+
+
+def test_files_of_cells_differ_where_names_are_alike():
+    names = (("a/b", "x", "y"), ("a b", "x", "y"), ("a", "b x", "y"), ("a", "b", "x y"), ("é", "?", "*"))
+    places = {suite.Place(*name) for name in names}
+    assert len({place.file for place in places}) == len(places)
+    assert all("/" not in place.file for place in places)
+
+
+def test_a_stored_plan_is_the_same_plan():
+    train = '{ kind = "re", data = "scenes", steps = 3, losses = ["re"] }'
+    made = plan(PLAN + f'[[models]]\nspec = "tiny"\ntrain = {train}\n')
+    assert of_table(made.as_table()).as_table() == made.as_table()
+    assert of_table(made.as_table()).cells == made.cells
+    assert isinstance(made.models[-1].train.recipe, TowerRecipe)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_plans_are_found_by_name(name):
+    assert suite.read_plan(name).as_table() == suite.read_plan(f"{name}.toml").as_table()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_stored_plan_asks_for_the_same_cells(name):
+    found = suite.read_plan(name)
+    stored = of_table(json.loads(json.dumps(found.as_table(), sort_keys=True)))
+    asked = [found.asked(place) for place in found.cells]
+    assert [stored.asked(place) for place in stored.cells] == asked
+    assert len(set(asked)) == len(asked)
+
+
+def test_a_folder_of_that_name_does_not_hide_a_shipped_plan_and_a_file_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert suite.read_plan("demo").as_table() == suite.shipped_plan("demo").as_table()
+    (tmp_path / "paper").write_text(PLAN)
+    assert suite.read_plan("paper").as_table() != suite.shipped_plan("paper").as_table()
+    with pytest.raises(InputError, match="demo"):
+        suite.shipped_plan("dmo")
+
+
+def test_the_demo_tunes_and_trains_in_three_geometries():
+    trainings = [model.train for model in suite.read_plan("demo").models if model.train]
+    heads = {train.geometry.partition(":")[0] for train in trainings if isinstance(train.recipe, Recipe)}
+    assert len(heads) == 3
+    assert any(isinstance(train.recipe, TowerRecipe) for train in trainings)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("samples", "sample", "samples"),
+        ('spec = "toy:a"', 'specs = "toy:a"', "spec"),
+        ('spec = "toy:a"', "", "models.spec"),
+        ('spec = "toy:a"', 'spec = "toi:a"', "toy"),
+        ('spec = "toy:a"', "spec = 3", "models.spec"),
+        ('name = "b"', 'name = "a"', "collide"),
+        ('name = "b"', 'name = "a · lorentz:-1"', "rows are called 'a · lorentz:-1'"),
+        ("bar = 1.5", "bar = 1.4", "with their defaults"),
+        ('title = "higher bar"\nbar = 1.5', 'title = "twin"', "collide"),
+        ('title = "higher bar"', 'title = "radius"', "collide"),
+        ('["native", "lorentz:-1"]', '["lorentz:-1", "lorentz:-1.0"]', "collide"),
+        ('["native", "lorentz:-1"]', '["lorenz:-1"]', "lorentz"),
+        ('["native", "lorentz:-1"]', '"native"', "spaces"),
+        ('["native", "lorentz:-1"]', "[]", "space"),
+        ('name = "radius"\ntitle', 'name = "radios"\ntitle', "radius"),
+        ("bar = 1.5", "baa = 1.5", "bar"),
+        ("bar = 1.5", "bar = [1]", "higher bar"),
+        ("samples = 60", "samples = true", "samples"),
+        ("samples = 60", "samples = 0", "samples"),
+        ('device = "cpu"', 'dtype = "float31"', "float32"),
+        ('spec = "toy:b"', 'spec = "toy:{package}"', "package"),
+        ('spec = "toy:b"', 'spec = "toy:b"\ntrain = "head"', "train"),
+        ('spec = "toy:b"', 'spec = "toy:b"\ntrain = {kind = "heads", data = "scenes"}', "head"),
+        ('spec = "toy:b"', 'spec = "toy:b"\ntrain = {kind = "head", data = "scene"}', "scenes"),
+        ('spec = "toy:b"', 'spec = "toy:b"\ntrain = {kind = "head", data = "scenes", step = 3}', "steps"),
+        ('spec = "toy:b"', 'spec = "toy:b"\ntrain = {kind = "head", data = "scenes", steps = "many"}', "steps"),
+        ('spec = "toy:b"', 'spec = "toy:b"\ntrain = {kind = "head", data = "scenes", hidden = [1]}', "hidden"),
+        ("[[benchmarks]]", "[benchmarks.x]\n[[benchmarked]]", "benchmarks"),
+    ],
+)
+def test_what_is_wrong_is_named(old, new, named):
+    assert old in PLAN
+    with pytest.raises(InputError, match=named):
+        parse_plan(PLAN.replace(old, new))
+
+
+def test_a_plan_without_models_or_benchmarks():
+    with pytest.raises(InputError, match="models"):
+        parse_plan("")
+    with pytest.raises(InputError, match="benchmarks"):
+        parse_plan('[[models]]\nspec = "tiny"')
+
+
+def test_an_unknown_plan(tmp_path):
+    with pytest.raises(HiergeoError, match=r"papers\.toml"):
+        suite.read_plan(tmp_path / "papers.toml")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["title", "seed", "samples", "device", "dtype", "spaces", "models", "benchmarks", "batch_size"])
+ENTRY = st.dictionaries(
+    st.sampled_from(["name", "spec", "spaces", "train", "optional", "package", "published", "title", "bar"]), VALUES
+)
+
+
+class TestFuzz:
+    @settings(max_examples=80, deadline=None)
+    @given(st.dictionaries(KEYS, VALUES | st.lists(ENTRY, max_size=2)))
+    def test_tables(self, table):
+        with_hiergeo_errors(lambda: of_table(table).check())
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.integers(0, len(PLAN) - 1), st.integers(0, 40), st.text(max_size=6))
+    def test_texts(self, start, length, instead):
+        with_hiergeo_errors(lambda: parse_plan(PLAN[:start] + instead + PLAN[start + length :]))
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.binary(max_size=40))
+    def test_bytes(self, tmp_path_factory, content):
+        path = tmp_path_factory.mktemp("plan") / "plan.toml"
+        path.write_bytes(content)
+        with_hiergeo_errors(lambda: suite.read_plan(path))
+
+
+def with_hiergeo_errors(deed):
+    with suppress(HiergeoError):
+        deed()

@@ -1,0 +1,333 @@
+"""Running suites: cells that are finished, resumed, shared out, damaged, and that fail alone."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hiergeo import audit, datasets
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.storage.locks import locked
+from hiergeo.evaluation.auditing import AuditSettings
+from hiergeo.evaluation.benchmarks import measure
+from hiergeo.training import suite
+from hiergeo.training.suite.conduct import Shard
+from tests.attack.kills import before_operation, counted, die, undisturbed
+from tests.training.suite.suite_common import PLAN, TEXTS, Toy, numbers, plan, register, toys  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
+
+
+class TestNumbers:
+    def test_cells_hold_what_the_benchmark_gives(self, tmp_path):
+        table = suite.run(plan(), tmp_path / "out")
+        for place, cell in table.cells.items():
+            space = "euclidean" if place.space == "native" else place.space
+            bar = 1.5 if place.benchmark == "higher bar" else 1.4
+            alone = measure(f"toy:{place.model}", "radius", space, bar=bar, samples=60, device="cpu")
+            assert cell.metrics == alone.metrics
+            assert np.array_equal(cell.draws["share"], alone.draws["share"])
+            assert cell.baselines == alone.baselines
+
+    def test_each_text_is_embedded_once_a_model(self, tmp_path):
+        suite.run(plan(), tmp_path / "out")
+        roots = 3 + 3  # the empty caption, by the model itself
+        assert Toy.embedded <= 3 * len(TEXTS) + roots
+
+    def test_a_second_run_embeds_nothing(self, tmp_path):
+        suite.run(plan(), tmp_path / "out")
+        before, Toy.embedded = files(tmp_path / "out"), 0
+        suite.run(plan(), tmp_path / "out", resume=True)
+        assert Toy.embedded == 0
+        assert files(tmp_path / "out") == before
+
+
+class TestResume:
+    def test_a_folder_that_is_taken_is_refused(self, tmp_path):
+        suite.run(plan(), tmp_path / "out")
+        with pytest.raises(InputError, match="--resume"):
+            suite.run(plan(), tmp_path / "out")
+        with pytest.raises(InputError, match="another suite"):
+            suite.run(plan(Toys="Others"), tmp_path / "out", shard="1/1000")
+
+    def test_only_what_changed_is_measured_again(self, tmp_path):
+        out = tmp_path / "out"
+        suite.run(plan(), out)
+        before = {name: (out / "cells" / name).stat().st_mtime_ns for name in files(out)}
+        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, resume=True)
+        changed = {name for name in before if (out / "cells" / name).stat().st_mtime_ns != before[name]}
+        assert changed == {place.file for place in plan().cells if place.benchmark == "higher bar"}
+
+    def test_a_file_that_an_option_names_is_part_of_the_work(self, tmp_path):
+        data, out = tmp_path / "data.csv", tmp_path / "out"
+        text = PLAN.replace("bar = 1.5", f'raises = "{data}"')
+        data.write_text("one")
+        suite.run(plan(text), out)
+        before = files(out)
+        data.write_text("another")
+        suite.run(plan(text), out, resume=True)
+        after = files(out)
+        assert {name for name in before if before[name] != after[name]} == {
+            place.file for place in plan().cells if place.benchmark == "higher bar"
+        }
+
+    def test_the_files_of_a_folder_that_an_option_names_are_part_of_the_work(self, tmp_path):
+        folder, out = tmp_path / "data", tmp_path / "out"
+        (folder / "deep").mkdir(parents=True)
+        (folder / "deep" / "one.csv").write_text("one")
+        text = PLAN.replace("bar = 1.5", f'raises = "{folder}"')
+        suite.run(plan(text), out)
+        before = files(out)
+        suite.run(plan(text), out, resume=True)
+        assert files(out) == before
+        (folder / "deep" / "two.csv").write_text("two")
+        suite.run(plan(text), out, resume=True)
+        assert sum(before[name] != held for name, held in files(out).items()) == 5
+
+    def test_cells_of_an_earlier_plan_are_not_those_of_a_new_one(self, tmp_path):
+        out = tmp_path / "out"
+        suite.run(plan(), out)
+        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, resume=True, shard="1/1000")
+        table = suite.read(out)
+        old = {place for place in table.plan.cells if place.benchmark == "higher bar"}
+        assert set(table.missing) == old
+        assert all("earlier plan" in why for why in table.missing.values())
+        assert not old & set(table.cells)
+        suite.run(plan(**{"bar = 1.5": "bar = 1.3"}), out, resume=True)
+        assert not suite.read(out).missing
+
+    def test_what_the_plan_says_beside_the_numbers_leaves_cells_as_they_are(self, tmp_path):
+        out = tmp_path / "out"
+        suite.run(plan(), out)
+        before = files(out)
+        changed = plan(Toys="Others", **{'published = "Toy A"': 'spaces = ["native", "lorentz:-1", "lorentz:-2"]'})
+        suite.run(changed, out, resume=True, shard="1/1000")
+        assert files(out) == before
+        assert len(suite.read(out).cells) == len(before)
+
+    def test_an_option_written_with_its_default_is_the_same_work(self, tmp_path):
+        out = tmp_path / "out"
+        suite.run(plan(), out)
+        numbers_before, Toy.embedded = numbers(out), 0
+        suite.run(plan(**{"bar = 1.5": 'bar = 1.5\nraises = ""'}), out, resume=True)
+        assert (numbers(out), Toy.embedded) == (numbers_before, 0)
+
+    def test_shards_on_unlike_machines_share_a_folder(self, tmp_path):
+        out = tmp_path / "out"
+        suite.run(plan(), out, shard="1/2")
+        suite.run(plan(**{'device = "cpu"': 'device = "auto"\nbatch_size = 7'}), out, shard="2/2")
+        assert not suite.read(out).missing
+
+    @pytest.mark.parametrize("damage", [b"", b"{}", b'{"cell": 1}', None])
+    def test_a_damaged_cell_is_measured_again_aloud(self, tmp_path, damage):
+        out, place = tmp_path / "out", plan().cells[2]
+        suite.run(plan(), out)
+        before, path = numbers(out), out / "cells" / place.file
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b'"share": 0.', b'"share": 1.', 1) if damage is None else damage)
+        assert place in suite.read(out).damaged
+        assert "damaged" in suite.read(out).to_markdown()
+        with pytest.warns(UserWarning, match="damaged"):
+            suite.run(plan(), out, resume=True)
+        assert numbers(out) == before
+
+
+class TestFailures:
+    @pytest.mark.parametrize(("option", "reason"), [("broken", "nan"), ("raises", "stumbled")])
+    def test_one_cell_fails_alone_and_the_table_says_why(self, tmp_path, option, reason):
+        table = suite.run(plan(**{"bar = 1.5": f'{option} = "toy:b"'}), tmp_path / "out")
+        wrong = {place for place in plan().cells if place.model == "b" and place.benchmark == "higher bar"}
+        assert set(table.failed) == wrong
+        assert all(reason in why for why in table.failed.values())
+        assert reason in table.to_markdown()
+        assert "failed" in table.to_csv()
+        assert len(table.boards[1].measured) == 3
+
+    def test_a_failed_cell_is_tried_again(self, tmp_path):
+        suite.run(plan(**{"bar = 1.5": 'raises = "toy:b"'}), tmp_path / "out")
+        assert not suite.run(plan(), tmp_path / "out", resume=True).failed
+
+    def test_a_model_that_cannot_be_loaded_fails_its_own_cells(self, tmp_path):
+        table = suite.run(plan(**{'"toy:b"': '"npz:nowhere.npz"'}), tmp_path / "out")
+        assert {place.model for place in table.failed} == {"b"}
+        assert all("nowhere.npz" in why for why in table.failed.values())
+
+    def test_finished_cells_of_a_model_that_is_gone_are_kept(self, tmp_path, monkeypatch):
+        before = suite.run(plan(), tmp_path / "out").to_csv()
+        monkeypatch.setattr(Toy, "fingerprint", lambda _: 1 / 0)
+        with pytest.warns(UserWarning, match="kept unchecked"):
+            assert suite.run(plan(), tmp_path / "out", resume=True).to_csv() == before
+        assert suite.run(plan(**{"samples = 60": "samples = 61"}), tmp_path / "out", resume=True).failed
+
+    def test_an_optional_model_is_skipped(self, tmp_path):
+        package = 'spec = "npz:{package}/x.npz"\npackage = "no_such_package"\noptional = true'
+        table = suite.run(plan(**{'spec = "toy:b"': package}), tmp_path / "out")
+        assert not table.failed
+        assert {place.model for place in table.missing} == {"b"}
+        assert all("no_such_package" in why for why in table.missing.values())
+        needed = suite.run(plan(**{'spec = "toy:b"': package.removesuffix("\noptional = true")}), tmp_path / "needed")
+        assert all("optional = true" in why for why in needed.missing.values())
+        assert needed.failed
+
+
+class TestShards:
+    @given(st.integers(1, 30), st.integers(0, 40))
+    def test_every_cell_is_in_exactly_one(self, total, count):
+        cells = [suite.Place(str(number), "", "") for number in range(count)]
+        shares = [Shard(number + 1, total).of(cells) for number in range(total)]
+        assert [cell for share in shares for cell in share] == cells
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+    @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "-1/2", "a/b", "1/2/3", ""])
+    def test_what_is_no_shard(self, text, tmp_path):
+        with pytest.raises(InputError, match="shard"):
+            suite.run(plan(), tmp_path / "out", shard=text)
+
+    def test_shards_together_give_the_table(self, tmp_path):
+        suite.run(plan(), tmp_path / "whole")
+        for number in (3, 1, 2):
+            suite.run(plan(), tmp_path / "parts", shard=(number, 3))
+        assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
+
+    def test_who_may_run_beside_whom(self, tmp_path):
+        out = tmp_path / "out"
+        out.mkdir()
+        with locked(out / "shard-1-of-2"):
+            suite.run(plan(), out, shard="2/2")
+            for other in (None, "1/2", "2/3"):
+                with pytest.raises(UnavailableError, match="being written"):
+                    suite.run(plan(), out, shard=other, resume=True)
+        assert len(suite.run(plan(), out, resume=True).cells) == len(plan().cells)
+
+
+@pytest.mark.slow
+def test_deaths_at_any_file_operation_leave_the_same_table(tmp_path):
+    """20 runs are killed before one of their file operations, up to three times each, and resumed."""
+    suite.run(plan(), tmp_path / "whole")
+    wanted, random = numbers(tmp_path / "whole"), Random(0)
+
+    def measured(out: Path) -> int:
+        register(dict.__setitem__)
+        suite.run(plan(), out, resume=True)
+        return 0
+
+    assert undisturbed(counted(lambda: measured(tmp_path / "counted"), tmp_path / "count")).code == 0
+    operations = int((tmp_path / "count").read_text())
+    for trial in range(20):
+        out = tmp_path / f"out{trial}"
+        for _ in range(random.randint(1, 3)):
+            end = undisturbed(before_operation(random.randint(1, operations), die, lambda out=out: measured(out)))
+            assert end.code in (0, -9), end.said
+        assert undisturbed(lambda out=out: measured(out)).code == 0
+        assert numbers(out) == wanted
+        assert set(files(out)) == set(files(tmp_path / "whole"))
+        assert not [path for path in out.rglob(".*") if path.suffix in (".part", ".lock")]
+
+
+class TestRay:
+    def test_tasks_give_the_table(self, tmp_path, monkeypatch):
+        calls = []
+        monkeypatch.setitem(sys.modules, "ray", stub(calls))
+        suite.run(plan(), tmp_path / "whole")
+        suite.run(plan(), tmp_path / "spread", ray=True)
+        assert numbers(tmp_path / "spread") == numbers(tmp_path / "whole")
+        assert len(calls) == 3 * 2, "one task a model and benchmark"
+
+    def test_what_fails_in_a_task_fails_alone(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "ray", stub([]))
+        table = suite.run(plan(**{"bar = 1.5": 'raises = "toy:b"'}), tmp_path / "out", ray=True)
+        assert {place.model for place in table.failed} == {"b"}
+
+    def test_it_needs_ray_and_takes_no_shard(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "ray", None)
+        with pytest.raises(UnavailableError, match="ray"):
+            suite.run(plan(), tmp_path / "out", ray=True)
+        with pytest.raises(InputError, match="shard"):
+            suite.run(plan(), tmp_path / "out", ray=True, shard="1/2")
+
+
+def stub(calls: list[object]) -> SimpleNamespace:
+    """A module like ray whose tasks run at once, with arguments that went through JSON as they would through a wire."""
+
+    def remote(**_: object):
+        def wrapped(function):
+            def call(*arguments: object) -> object:
+                calls.append(arguments)
+                return function(*json.loads(json.dumps(arguments)))
+
+            return SimpleNamespace(remote=call)
+
+        return wrapped
+
+    return SimpleNamespace(
+        is_initialized=lambda: False,
+        init=lambda **_: None,
+        shutdown=lambda: None,
+        remote=remote,
+        wait=lambda tasks, num_returns: (tasks[:num_returns], tasks[num_returns:]),
+        get=lambda tasks: tasks,
+        cluster_resources=lambda: {"CPU": 2.0},
+    )
+
+
+def test_trained_models_are_trained_once(tmp_path, recwarn):
+    text = """
+samples = 20
+device = "cpu"
+[[models]]
+name = "head"
+spec = "tiny"
+[models.train]
+kind = "head"
+data = "scenes"
+rows = 40
+geometry = "lorentz:-1"
+learn_curvature = true
+steps = 3
+hidden = 0
+[[models]]
+name = "tower"
+spec = "tiny"
+train = { kind = "re", data = "scenes", rows = 24, steps = 2, losses = ["re"], learning_rate = 1e-4 }
+[[benchmarks]]
+name = "radius"
+bar = 1.0
+"""
+    out = tmp_path / "out"
+    table = suite.run(plan(text), out)
+    assert not table.missing
+    geometry = table.cells[suite.Place("head", "native", plan(text).benchmarks[0].name)].settings["geometry"]
+    assert str(geometry).startswith("lorentz:-")
+    stamps = {path: path.stat().st_mtime_ns for path in (out / "models").rglob("*") if path.is_file()}
+    (out / "cells" / table.plan.cells[0].file).unlink()
+    before = numbers(out)
+    os.rename(out, tmp_path / "moved")
+    suite.run(plan(text), tmp_path / "moved", resume=True)
+    moved = {tmp_path / "moved" / path.relative_to(out): stamp for path, stamp in stamps.items()}
+    assert {path: path.stat().st_mtime_ns for path in moved} == moved
+    assert len(numbers(tmp_path / "moved")) > len(before)
+
+
+def test_an_audit_is_a_column_with_a_verdict(tmp_path):
+    text = PLAN.replace('title = "higher bar"\nbar = 1.5', "").replace(
+        '[[benchmarks]]\nname = "radius"', '[[benchmarks]]\nname = "audit"\ndata = "scenes"\ntake = 12', 1
+    )
+    table = suite.run(plan(text.replace('name = "c"', 'name = "broken"')), tmp_path / "out")
+    board = table.boards[0]
+    alone = audit("toy:a", datasets.load("scenes", count=12), "lorentz:-1", AuditSettings(samples=60))
+    row = table.rows[1]
+    assert board.verdicts[row] == alone.findings.headline
+    assert board.value(row, "cone_gain") == pytest.approx(alone.numbers["cone_gain"])
+    assert board.interval(row, "cone_gain") == pytest.approx(alone.intervals["cone_gain"])
+    assert alone.findings.headline.split(",")[0] in table.to_markdown()

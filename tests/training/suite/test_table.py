@@ -1,0 +1,261 @@
+"""The table of a suite: paired differences, published figures and baselines, in every format and by command."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from hiergeo._core.errors import InputError
+from hiergeo.cli.app import app
+from hiergeo.report import write_leaderboard
+from hiergeo.training import suite
+from hiergeo.training.suite.board import Board, Row
+from hiergeo.training.suite.cells import Cell
+from hiergeo.training.suite.leaderboard import Leaderboard
+from tests.report.browser_common import CONTRAST, chromium, colours, resize, violations
+from tests.report.page_common import read as read_page
+from tests.report.page_common import scripts
+from tests.training.suite.suite_common import PLAN, plan, register, toys  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.usefixtures("toys")
+
+ROWS = [Row("a", "native"), Row("a", "lorentz:-1"), Row("b", "native"), Row("b", "lorentz:-1"), Row("c", "euclidean")]
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    suite.run(plan(**{"bar = 1.5": 'broken = "toy:c"'}), tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def board(out) -> Board:
+    return suite.read(out).boards[0]
+
+
+def draws(board: Board, row: Row) -> np.ndarray:
+    return np.asarray(board.cells[row].draws["share"])
+
+
+class TestDifferences:
+    def test_they_are_paired_and_hold_simultaneously(self, board):
+        """Westfall and Young's single-step max-T, written out anew."""
+        found = {(each.a, each.b): each for each in board.contrasts("share")}
+        pairs = [(a, b) for place, a in enumerate(ROWS) for b in ROWS[place + 1 :]]
+        paired = np.stack([draws(board, a) - draws(board, b) for a, b in pairs])
+        low, high = np.quantile(paired, [0.025, 0.975], axis=1)
+        middle, half = (low + high) / 2, (high - low) / 2
+        sized = half > 0
+        worst = (np.abs(paired[sized] - middle[sized, None]) / half[sized, None]).max(axis=0)
+        factor = max(1.0, np.quantile(worst, 0.95))
+        assert len(found) == len(pairs)
+        for (a, b), m, h in zip(pairs, middle, half, strict=True):
+            each = found[str(a), str(b)]
+            assert each.difference == pytest.approx(board.value(a, "share") - board.value(b, "share"))
+            assert each.simultaneous == pytest.approx((m - factor * h, m + factor * h))
+
+    def test_the_space_of_a_frozen_model_does_not_decide_a_radius(self, board):
+        each = next(each for each in board.contrasts("share") if (each.a, each.b) == ("a", "a · lorentz:-1"))
+        assert each.difference == 0
+        assert each.winner is None
+
+    @pytest.mark.parametrize("change", [{"protocol": "another"}, {"items": {"share": 39, "mean_radius": 39}}])
+    def test_rows_over_other_items_or_by_another_protocol_are_not_compared(self, board, change):
+        cells = dict(board.cells)
+        cells[ROWS[4]] = replace(cells[ROWS[4]], **change)
+        told = Board(board.name, cells).contrasts("share")
+        assert len(told) == 6
+        assert not any("c" in (each.a, each.b) for each in told)
+
+    def test_a_clear_winner_is_best(self, board):
+        cells = dict(board.cells)
+        best = cells[ROWS[4]]
+        rows = np.ones_like(best.rows["share"]) if "share" in best.rows else None
+        cells[ROWS[4]] = replace(
+            best,
+            metrics={**best.metrics, "share": 1.0},
+            draws={**best.draws, "share": np.full(60, 1.0)},
+            rows={} if rows is None else {"share": rows},
+        )
+        made = Board(board.name, cells)
+        assert made.is_best(ROWS[4], "share")
+        assert not any(made.is_best(row, "share") for row in ROWS[:4])
+
+    def test_one_caution_a_benchmark_names_all_metrics_of_few_items(self, board):
+        few = {row: replace(cell, items={"share": 12, "mean_radius": 12}) for row, cell in board.cells.items()}
+        (caution,) = Board(board.name, few).cautions
+        assert set(caution.subjects) == {"share", "mean_radius"}
+
+
+def with_tie(cell: Cell) -> Cell:
+    """A cell whose second metric is TIE."""
+    values = {"share": cell.metrics.get("share", 0.0), "tie": cell.metrics.get("mean_radius", 0.0)}
+    return replace(cell, task=replace(cell.task, metrics=("share", "tie")), metrics=values, draws={}, intervals={})
+
+
+def lines(out: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(suite.read(out).to_csv())))
+
+
+class TestFormats:
+    def test_csv_holds_every_number(self, out):
+        found = lines(out)
+        kinds = [each["kind"] for each in found]
+        assert kinds.count("measured") == (5 + 4) * 2
+        assert kinds.count("difference") == (10 + 6) * 2
+        assert kinds.count("published") == 2
+        assert kinds.count("baseline") == 2
+        assert kinds.count("failed") == 1
+        held = json.loads((out / "cells" / suite.Place("b", "native", "radius").file).read_text())
+        line = next(e for e in found if (e["kind"], e["model"], e["space"]) == ("measured", "b", "native"))
+        assert float(line["value"]) == held["metrics"][line["metric"]]
+        assert [float(line["low"]), float(line["high"])] == pytest.approx(held["intervals"][line["metric"]])
+
+    def test_published_figures_stand_beside_measured_ones_with_their_source(self, out, board):
+        assert board.beside(ROWS[0], "share").value == 0.25
+        assert board.beside(ROWS[2], "share") is None
+        text = suite.read(out).to_markdown()
+        assert "(published 0.25)" in text
+        assert "a paper, table 1 (another bar)" in text
+        assert next(each for each in lines(out) if each["kind"] == "published")["source"] == "a paper, table 1"
+
+    def test_baselines_protocols_and_reasons_are_told(self, out):
+        text = suite.read(out).to_markdown()
+        for words in ("baseline: chance", "radius above 1.4", "share is nan", "simultaneous"):
+            assert words in text
+
+    def test_latex_has_a_tabular_a_benchmark(self, out):
+        text = suite.read(out).to_latex()
+        assert text.count(r"\begin{tabular}") == text.count(r"\bottomrule") == 2
+        assert all(line.count("&") == 3 for line in text.splitlines() if line.endswith(r"\\"))
+
+    def test_latex_rows_begin_with_a_group_and_reasons_are_comments(self, tmp_path):
+        text = PLAN.replace('name = "a"', 'name = "[2em] <a>|"').replace('name = "b"', 'name = "*b"')
+        found = suite.run(plan(text.replace("bar = 1.5", 'broken = "toy:c"')), tmp_path / "out").to_latex()
+        rows = [line for line in found.splitlines() if line.endswith(r"\\")]
+        assert all(line.startswith("{}") for line in rows)
+        assert any(line.startswith(r"{}[2em] \textless{}a\textgreater{}\textbar{} &") for line in rows)
+        (reason,) = (line for line in found.splitlines() if "share is nan" in line)
+        assert reason.startswith("% c · euclidean · higher bar")
+
+    def test_the_page_is_whole(self, out, tmp_path):
+        page = read_page(write_leaderboard(suite.read(out), tmp_path / "page.html"))
+        for words in ("radius above 1.4", "published 0.25", "chance", "share is nan", "Toys"):
+            assert words in page.text
+
+    def test_metrics_of_which_less_is_better_have_an_arrow(self, out, tmp_path):
+        held = suite.read(out)
+        table = Leaderboard(held.plan, {place: with_tie(cell) for place, cell in held.cells.items()})
+        assert "| TIE ↓ |" in table.to_markdown()
+        assert r"TIE $\downarrow$" in table.to_latex()
+        assert "↓" not in table.to_csv()
+        page = read_page(write_leaderboard(table, tmp_path / "page.html"))
+        assert page.text.count("less is better") >= 2
+
+    def test_names_from_outside_stay_text(self, tmp_path):
+        name = "<script>alert(1)</script> | $x_1$ & **b**"
+        text = PLAN.replace('name = "b"', f"name = '{name}'").replace("higher bar", f"{name}!")
+        table = suite.run(plan(text), tmp_path / "out")
+        path = write_leaderboard(table, tmp_path / "page.html")
+        page = read_page(path)
+        assert len(scripts(path)) == 2
+        assert "<script>alert(1)</script>" in page.text
+        assert "<script>alert" not in table.to_markdown()
+        assert r"\$x\_1\$ \& **b**" in table.to_latex()
+
+    def test_what_is_left_at_equal_lengths_stands_beside_the_rest(self, tmp_path):
+        chains = 'name = "hierarcaps"\ndata = "scenes"\ntake = 20\nprotocol = "pairs"'
+        text = f'samples = 5\ndevice = "cpu"\n[[models]]\nspec = "tiny"\n[[benchmarks]]\n{chains}'
+        (heads,) = (
+            line for line in suite.run(plan(text), tmp_path / "out").to_markdown().splitlines() if "AP |" in line
+        )
+        for name in ("tau_d", "AUROC"):
+            assert f"| {name} | {name} (equal length) |" in heads
+
+    def test_a_suite_that_has_only_begun(self, tmp_path):
+        table = suite.run(plan(), tmp_path / "out", shard="1/10")
+        assert len(table.missing) == len(plan().cells) - 1
+        assert "not measured yet" in table.to_markdown()
+        assert table.to_latex()
+        read_page(write_leaderboard(table, tmp_path / "page.html"))
+        empty = Leaderboard(plan(), {})
+        assert empty.to_markdown()
+        assert empty.to_latex()
+        read_page(write_leaderboard(empty, tmp_path / "page.html"))
+
+    def test_a_folder_without_a_suite(self, tmp_path):
+        with pytest.raises(InputError, match="no suite"):
+            suite.read(tmp_path)
+
+
+class TestCommandLine:
+    def run(self, *words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, list(words))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+    def test_suite_and_table(self, tmp_path):
+        file, out = tmp_path / "plan.toml", tmp_path / "out"
+        file.write_text(PLAN)
+        code, _ = self.run("suite", str(file), "--out", str(out))
+        assert code == 0
+        assert (out / "leaderboard.html").is_file()
+        assert self.run("suite", str(file), "--out", str(out), "--resume")[0] == 0
+        for form, words in (("md", "| model | space |"), ("csv", "kind,benchmark"), ("latex", r"\toprule")):
+            assert words in self.run("table", str(out), "--format", form)[1]
+            self.run("table", str(out), "--format", form, "--out", str(tmp_path / form))
+            assert words in (tmp_path / form).read_text()
+        (out / "leaderboard.html").unlink()
+        assert self.run("table", str(out), "--format", "html")[0] == 0
+        assert (out / "leaderboard.html").is_file()
+
+    def test_a_failed_cell_is_an_exit_code(self, tmp_path):
+        file = tmp_path / "plan.toml"
+        file.write_text(PLAN.replace("bar = 1.5", 'broken = "toy:c"'))
+        assert self.run("suite", str(file), "--out", str(tmp_path / "out"))[0] == 1
+
+    def test_nothing_to_resume_is_told(self, tmp_path):
+        file = tmp_path / "plan.toml"
+        file.write_text(PLAN)
+        for said in (True, False):
+            told = self.run("suite", str(file), "--out", str(tmp_path / "new"), "--resume")[1]
+            assert ("nothing to resume" in " ".join(told.split())) == said
+
+    def test_what_is_refused(self, tmp_path):
+        (tmp_path / "taken").touch()
+        for words, named in (
+            (["suite"], "--demo"),
+            (["suite", "paper", "--demo"], "not both"),
+            (["suite", "--demo", "--out", str(tmp_path / "taken")], "name a folder"),
+            (["suite", "papr.toml"], "papr"),
+            (["suite", "demo", "--shard", "5/2"], "shard"),
+            (["table", str(tmp_path), "--format", "markdwn"], "md"),
+        ):
+            with pytest.raises((InputError, RuntimeError), match=named):
+                self.run(*words)
+
+
+@pytest.mark.slow
+def test_the_page_needs_no_width_and_has_contrast(tmp_path):
+    entry = "[[benchmarks]]\nname = 'radius'\ntitle = 'Benchmark {0}'\nbar = 1.{0}\n"
+    more = "".join(entry.format(place) for place in range(60, 68))
+    text = f"{PLAN}{more}".replace('name = "c"', f'name = "{"long" * 2000}"')
+    page = write_leaderboard(suite.run(plan(text), tmp_path / "out"), tmp_path / "page.html")
+    hidden = """const scroll = document.querySelector('.overview').parentElement;
+    return [scroll.scrollWidth - scroll.clientWidth, scroll.getBoundingClientRect().right > innerWidth]"""
+    with chromium() as browser:
+        for scheme in ("light", "dark"):
+            colours(browser, scheme)
+            for width in (390, 1280):
+                resize(browser, width)
+                browser.get(page.as_uri())
+                assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+                assert browser.execute_script(hidden) == [0, False]
+                assert browser.execute_script(CONTRAST) == []
+        assert violations(browser) == []

@@ -1,0 +1,149 @@
+"""What may be trained on: chains that teach something, and none of the test data."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from hiergeo import adapters, datasets
+from hiergeo._core.errors import InputError
+from hiergeo.datasets import Hierarchy, Row
+from hiergeo.training import from_file, from_hierarchy, held_out_images, rows_without
+from tests.training.training_common import DIM, ITEMS, TIERS, captions, chains, embeddings, stored
+
+
+def arrays(**changes):
+    rows, root = embeddings()
+    index = np.arange(rows[..., 0].numel(), dtype=np.int32).reshape(2, ITEMS, -1)
+    whole = {"text": rows.flatten(0, 2).numpy(), "root": root.numpy(), "positive": index[0], "negative": index[1]}
+    return {name: array for name, array in (whole | changes).items() if array is not None}
+
+
+def save(path, **changes):
+    np.savez(path, **arrays(**changes))
+    return path
+
+
+def test_a_file_gives_the_chains_it_holds(tmp_path):
+    read, made = from_file(save(tmp_path / "a.npz")), chains()
+    torch.testing.assert_close(read.text, made.text)
+    assert torch.equal(read.positive, made.positive)
+    assert torch.equal(read.negative, made.negative)
+    assert len(read.group.unique()) == ITEMS
+    assert read.leakage is None
+
+
+def test_the_hash_tells_files_apart(tmp_path):
+    one, same = (from_file(save(tmp_path / name)) for name in ("a.npz", "b.npz"))
+    other = from_file(save(tmp_path / "c.npz", positive=arrays()["positive"][::-1]))
+    assert one.sha256 == same.sha256 != other.sha256
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"negative": None}, "no array 'negative'"),
+        ({"positive": np.zeros((0, 4), int), "negative": np.zeros((0, 4), int)}, "is empty"),
+        ({"positive": np.zeros((3, 1), int), "negative": np.ones((3, 1), int)}, "1 tier: at least 2"),
+        ({"positive": np.array([[0, 1]] * 3), "negative": np.array([[2, 3]] * 3)}, "one and the same row 3 times"),
+        ({"positive": np.array([[0, 1], [4, 5]]), "negative": np.array([[2, 3], [6, 5]])}, "1 rows with a negative id"),
+        ({"positive": np.array([[0, 9999]]), "negative": np.array([[2, 3]])}, "beyond its"),
+        ({"positive": np.array([[0, 1]])}, "both must be"),
+        ({"positive": np.zeros((3, 4))}, "not integers"),
+        ({"root": np.ones(DIM + 1, np.float32)}, "not .U, D. and .D,."),
+        ({"text": np.full((480, DIM), np.nan, np.float32)}, "NaN or Inf"),
+        ({"image_id": np.arange(3)}, "not one for each"),
+    ],
+)
+def test_refused_files(tmp_path, changes, said):
+    with pytest.raises(InputError, match=said):
+        from_file(save(tmp_path / "a.npz", **changes))
+
+
+def test_a_dataset_is_embedded_once():
+    scenes, model = datasets.load("scenes", "train", count=12), adapters.load("tiny")
+    made = from_hierarchy(scenes, model)
+    assert made.positive.shape == (12, 4)
+    assert made.base == ("tiny", model.fingerprint())
+    row = scenes.rows[3]
+    torch.testing.assert_close(made.text[made.positive[3]], model.encode_text(row.positive), atol=1e-5, rtol=0)
+    torch.testing.assert_close(made.text[made.negative[3]], model.encode_text(row.negative), atol=1e-5, rtol=0)
+
+
+def test_rows_without_negatives_are_refused():
+    scenes = datasets.load("scenes", "train", count=4)
+    rows = tuple(dataclasses.replace(row, negative=None) for row in scenes.rows)
+    with pytest.raises(InputError, match="no negative chains"):
+        from_hierarchy(Hierarchy("scenes", "train", rows), adapters.load("tiny"))
+
+
+def test_test_images_are_refused_unless_forced_and_then_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
+    ids = np.arange(ITEMS)
+    ids[:2] = 139, 776
+    path = save(tmp_path / "a.npz", image_id=ids)
+    with pytest.raises(InputError, match=f"2 of {ITEMS} rows describe test images"):
+        from_file(path)
+    assert "2 of 60 rows describe test images" in from_file(path, force=True).leakage
+    assert from_file(save(tmp_path / "b.npz", image_id=np.arange(ITEMS))).leakage is None
+
+
+def test_chains_without_images_are_compared_by_their_captions_where_the_test_split_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("HIERGEO_DATA_HOME", str(tmp_path))
+    path = save(tmp_path / "a.npz", caption=np.array(captions()))
+    with pytest.warns(UserWarning, match="cannot be compared with the test captions"):
+        assert from_file(path).leakage is None
+    tested = " => ".join(captions()[:TIERS])
+    table = tmp_path / "hierarcaps" / "hierarcaps_test.csv"
+    table.parent.mkdir()
+    url = "http://images.cocodataset.org/val2014/COCO_val2014_000000000139.jpg"
+    table.write_text(f"captions,image_url\n{tested},{url}\n")
+    with pytest.raises(InputError, match=f"1 of {ITEMS} rows describe test images"):
+        from_file(path)
+    spaced = save(tmp_path / "b.npz", caption=np.array([f" {caption}\n" for caption in captions()]))
+    with pytest.raises(InputError, match=f"1 of {ITEMS} rows describe test images"):
+        from_file(spaced)
+
+
+@pytest.mark.parametrize("wrong", [-1, 1 << 40], ids=["negative", "beyond"])
+def test_positions_that_point_nowhere_are_refused_with_captions_too(tmp_path, wrong):
+    positive = arrays()["positive"].astype(np.int64)
+    positive[0, 0] = wrong
+    with pytest.raises(InputError, match="point beyond"):
+        from_file(save(tmp_path / "a.npz", positive=positive, caption=np.array(captions())))
+
+
+def test_held_out_images_are_those_that_the_file_marks(tmp_path):
+    path = tmp_path / "model.npz"
+    stored(path)
+    assert held_out_images(path) is None
+    with np.load(path) as old:
+        whole = {name: old[name] for name in old.files if name != "content_sha256"}
+    np.savez(path, **whole, heldout=np.arange(ITEMS) < 3)
+    assert held_out_images(path) == {0, 1, 2}
+    np.savez(path, **whole, heldout=np.ones(4, bool))
+    with pytest.raises(InputError, match="held-out"):
+        held_out_images(path)
+
+
+def test_rows_without_trained_captions():
+    scenes = datasets.load("scenes", "test", count=5)
+    assert not rows_without(frozenset(scenes.texts), scenes).any()
+    assert rows_without(frozenset([scenes.rows[0].positive[3]]), scenes).sum() == sum(
+        scenes.rows[0].positive[3] not in row.positive for row in scenes.rows
+    )
+
+
+def test_rows_that_a_model_cuts_before_they_differ_are_left_out():
+    long = " ".join(["red"] * 40)
+    rows = [
+        Row(0, ("shape", "red shape", f"{long} circle"), ("dot", "blue shape", f"{long} square")),
+        Row(1, ("shape", "red shape", "a red circle"), ("dot", "blue shape", "a red square")),
+    ]
+    tiny = adapters.load("tiny")
+    with pytest.warns(UserWarning, match="1 of 2 rows"):
+        kept = from_hierarchy(Hierarchy("mine", "train", tuple(rows)), tiny)
+    assert kept.positive.tolist() == [[0, 1, 3]]
+    with pytest.raises(InputError, match="every row"):
+        from_hierarchy(Hierarchy("mine", "train", tuple(rows[:1])), tiny)
