@@ -1,4 +1,4 @@
-"""CLIPs with the interface of open_clip, its own and the bundled one, and their text towers for training."""
+"""CLIPs of open_clip, and their text towers for training."""
 
 import copy
 import inspect

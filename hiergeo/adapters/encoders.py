@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, final
+from typing import Any, Literal, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
 from hiergeo._core.errors import InputError
-from hiergeo.adapters.transformer import Blocks, TextTransformer, causal_mask
 
 VOCABULARY = 49408
 """Tokens of OpenAI's byte-pair encoding, the last two of which open and close a text."""
@@ -191,7 +190,7 @@ class DualEncoder(nn.Module):
             self.visual_proj = _projection(weights, "visual_proj")
             self.textual_proj = _projection(weights, "textual_proj")
         self.load_state_dict({name: weight.clone() for name, weight in weights.items()}, strict=True, assign=True)
-        self.textual.attn_mask = causal_mask(text.context)
+        self.textual.attn_mask = self.textual.build_causal_mask()
         self.register_buffer("visual_scale", scales.visual)
         self.register_buffer("textual_scale", scales.textual)
         self.register_buffer("reach", reach)
@@ -250,10 +249,20 @@ def vision_tower(sizes: VisionSizes, start: bool = False) -> nn.Module:
     )
 
 
-def text_tower(sizes: TextSizes, quick_gelu: bool) -> TextTransformer:
-    """The text tower: CLIP's causal transformer."""
-    blocks = Blocks(sizes.width, sizes.layers, sizes.heads, sizes.hidden, quick_gelu=quick_gelu)
-    return TextTransformer(blocks, sizes.context, VOCABULARY)
+def text_tower(sizes: TextSizes, quick_gelu: bool) -> Any:
+    """The text tower: open_clip's causal transformer without a projection, with the weights that it starts from."""
+    from open_clip.transformer import QuickGELU, TextTransformer
+
+    return TextTransformer(
+        sizes.context,
+        VOCABULARY,
+        sizes.width,
+        sizes.heads,
+        sizes.layers,
+        sizes.hidden / sizes.width,
+        proj_type="none",
+        act_layer=QuickGELU if quick_gelu else nn.GELU,
+    )
 
 
 def _projection(weights: Mapping[str, Tensor], name: str) -> nn.Linear:

@@ -23,8 +23,7 @@ from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, check_sizes
-from hiergeo.adapters.native import NativeModel, byte_pairs, check_installed, hyperbolic
-from hiergeo.adapters.pixels import IMAGES, STATISTICS, square
+from hiergeo.adapters.native import IMAGES, STATISTICS, NativeModel, byte_pairs, hyperbolic, square
 from hiergeo.adapters.specs import options_of
 
 BACKBONES = {
@@ -76,11 +75,10 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
     by default the shorter side is resized and the centre cropped.
 
     Raises:
-        UnavailableError: open_clip is not installed, or a download failed.
+        UnavailableError: a download failed.
         InputError: no such folder, another family (the right adapter is named), a configuration that does not fit, or
             weights that are missing, left over, misshapen or not finite.
     """
-    check_installed()
     source, options = options_of(rest, Record(optional={"images": Text("|".join(IMAGES))}))
     folder = hub.folder_of(source, "hyper3:/path/to/folder")
     config = _config(folder)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiergeo._core import extras
 from hiergeo._core.errors import InputError
 from hiergeo.adapters.encoders import DualEncoder, Scales
 from hiergeo.adapters.model import NetworkModel
@@ -34,6 +33,18 @@ CURVATURES = (0.01, 100.0)
 
 FACTORS = (1e-12, 1e4)
 """Range of a factor of the features in files that can be used: training starts near 0.04 and MERU stops it at 1."""
+
+
+STATISTICS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""Normalisation of pixels -> mean and standard deviation."""
+
+IMAGES = {"crop": "shortest", "squash": "squash"}
+"""How pictures become square -> open_clip's word for it: by the shorter side and a crop at the centre, or both sides
+alike (retrieval)."""
 
 
 class Native(NamedTuple):
@@ -101,18 +112,27 @@ class NativeModel(NetworkModel):
         return rows
 
 
-def check_installed() -> None:
-    """Raise UnavailableError unless the packages that these towers and their vocabulary are of are installed."""
-    for module in ("open_clip", "timm"):
-        extras.require(module, "this model")
-
-
 def byte_pairs(context: int) -> Callable[[list[str]], Tensor]:
     """OpenAI's tokenizer: lower case, zero padding; of a text that is too long the last token becomes its end."""
-    tokenizer: Callable[[list[str]], Tensor] = extras.require("open_clip.tokenizer", "this model").SimpleTokenizer(
-        context_length=context
-    )
+    from open_clip.tokenizer import SimpleTokenizer
+
+    tokenizer: Callable[[list[str]], Tensor] = SimpleTokenizer(context_length=context)
     return tokenizer
+
+
+def square(side: int, mean: Sequence[float], std: Sequence[float], images: str) -> Callable[["Image"], Tensor]:
+    """Pictures to pixels (3, side, side): resized by bicubic interpolation, as one of `IMAGES` says, and normalised."""
+    from open_clip.transform import image_transform
+
+    transform: Callable[[Image], Tensor] = image_transform(
+        side,
+        is_train=False,
+        mean=tuple(mean),
+        std=tuple(std),
+        resize_mode=IMAGES[images],
+        interpolation="bicubic",
+    )
+    return transform
 
 
 def hyperbolic(path: Path, log_curvature: float, log_visual: float, log_textual: float, dim: int) -> Native:

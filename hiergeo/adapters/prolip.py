@@ -18,8 +18,7 @@ from hiergeo._core.storage.documents import Anything, Flag, Misfit, Number, OrNu
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.gaussians import Gaussian
 from hiergeo.adapters.model import NetworkModel, unit_rows
-from hiergeo.adapters.native import byte_pairs
-from hiergeo.adapters.pixels import STATISTICS, square
+from hiergeo.adapters.native import STATISTICS, byte_pairs, square
 from hiergeo.adapters.prolip_network import ProLip, TextPlan, VisionPlan
 from hiergeo.datasets.pictures import ImageLike
 
@@ -155,7 +154,7 @@ def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:
     Raises:
         InputError: no such folder, another family (the right adapter is named), a configuration that does not fit or
             that no published model has, or weights that are missing, left over, misshapen or not finite.
-        UnavailableError: a download failed, or open_clip or transformers is not installed.
+        UnavailableError: a download failed, or transformers is not installed.
     """
     folder = hub.folder_of(rest, "prolip:/path/to/folder")
     config = _config(folder)
@@ -216,7 +215,6 @@ def _tokenizer(folder: Path, config: dict[str, Any], context: int) -> Callable[[
     if not name:
         return byte_pairs(context)
     extras.require("transformers", "this model")
-    extras.require("open_clip", "this model")
     from open_clip.tokenizer import HFTokenizer
 
     with hub.cached_if_unreachable(), hub.quiet_transformers():
