@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiergeo._core import extras, limits
+from hiergeo._core import limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
 from hiergeo._core.storage.documents import Anything, Misfit, Number, OrNull, Record, Text
@@ -131,7 +131,8 @@ def _config(folder: Path) -> dict[str, Any]:
 def _yaml(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path.parent} holds no config.json and no config.yaml: not a folder of hyper3-clip.")
-    yaml = extras.require("yaml", "a configuration in YAML")
+    import yaml
+
     text = read_text(path, "name a folder of hyper3-clip")
     try:
         if len(text) > limits.RECORD_CHARACTERS or any(isinstance(e, yaml.AliasEvent) for e in yaml.parse(text)):

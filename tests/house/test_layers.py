@@ -33,7 +33,6 @@ FLOORS = (
 ALLOWED: dict[str, set[str]] = {}
 for room, beneath in FLOORS:
     ALLOWED[room] = beneath.union(*(ALLOWED[below] for below in beneath), {"_version"})
-ALLOWED["pairwise"].add("_C")
 
 INSIDES_OF_PAIRWISE = {"hiergeo.pairwise", "hiergeo.pairwise.checks", "hiergeo.pairwise.rows"}
 """What others may see of `pairwise`: its public functions, the row-wise law and the refusals."""
@@ -146,10 +145,7 @@ def test_the_charts_know_nothing_of_spaces() -> None:
 
 @pytest.mark.slow
 def test_native_code_has_one_door() -> None:
-    doors = {"hiergeo.pairwise.native": {"resolver.py"}, "hiergeo._C": {"native.py"}}
-    for module, allowed in doors.items():
-        users = {path.name for path in modules() if module in imports(path)}
-        assert users == allowed, f"{module} is imported by {users}"
+    assert {path.name for path in modules() if "hiergeo.pairwise.native" in imports(path)} == {"resolver.py"}
 
 
 @pytest.mark.slow
