@@ -22,7 +22,7 @@ from hiergeo._core.storage.documents import Anything, Misfit, Number, OrNull, Re
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import families, hub, weights
-from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, check_sizes
+from hiergeo.adapters.encoders import DualEncoder, TextSizes, VisionSizes, check_sizes, tower_shapes
 from hiergeo.adapters.native import IMAGES, STATISTICS, NativeModel, byte_pairs, hyperbolic, square
 from hiergeo.adapters.specs import options_of
 
@@ -199,14 +199,13 @@ def _sizes(file: Path, config: Mapping[str, Any], found: Shapes) -> tuple[Vision
 
 def _check_layout(file: Path, vision: VisionSizes, text: TextSizes, found: Shapes) -> None:
     dim, w = weights.side(file, found, "visual_proj.weight", 0, 2), text.width
-    textual = {f"textual.{name}": shape for name, shape in text.weights().items() if "in_proj" not in name}
+    towers = {name: shape for name, shape in tower_shapes(vision, text).items() if "in_proj" not in name}
     for layer in range(text.layers):
         for part in "qkv":
             name = f"textual.transformer.resblocks.{layer}.self_attn.{part}_proj"
-            textual |= {f"{name}.weight": (w, w), f"{name}.bias": (w,)}
+            towers |= {f"{name}.weight": (w, w), f"{name}.bias": (w,)}
     expected = {
-        **{f"visual.{name}": shape for name, shape in vision.weights().items()},
-        **textual,
+        **towers,
         "visual_proj.weight": (dim, vision.width),
         "visual_proj.bias": (dim,),
         "textual_proj.weight": (dim, w),

@@ -13,15 +13,11 @@ from torch import Tensor
 
 from hiergeo._core.errors import HiergeoError, InputError, unknown_name
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.text import shortened
 from hiergeo.adapters import hub, tiny
 from hiergeo.adapters import open_clip_checks as checks
 from hiergeo.adapters.clip import CONFIG, FOLDER, OpenClipModel
 
 HUB = "hf-hub:"
-
-SHOWN = 200
-"""Characters of an error of open_clip that are passed on."""
 
 
 @contextmanager
@@ -105,7 +101,7 @@ def _from_file(name: str, arch: str, path: Path, device: torch.device) -> OpenCl
         except HiergeoError:
             raise
         except Exception as error:  # a foreign checkpoint fails anywhere in open_clip's conversions
-            raise checks.wrong_checkpoint(arch, path, shapes, error) from error
+            raise checks.wrong_checkpoint(arch, path, error) from error
     checks.refuse_resized(model.network, arch, path, shapes)
     return model
 
@@ -143,8 +139,7 @@ def _from_folder(name: str, rest: str, device: torch.device) -> OpenClipModel:
     except HiergeoError:
         raise
     except Exception as error:  # a foreign folder fails anywhere in open_clip's conversions
-        said = shortened(" ".join(str(error).split()), SHOWN)
-        raise InputError(f"{folder} cannot be loaded by open_clip: {said.rstrip('.')}.") from error
+        raise InputError(f"{folder} cannot be loaded by open_clip: {checks.said(error)}.") from error
 
 
 def _build(
