@@ -41,6 +41,7 @@ PACKAGES = (
     Package("mteb", "mteb", "mteb"),
     Package("accelerate", "accelerate", "train"),
     Package("peft", "peft", "train"),
+    Package("fastapi", "fastapi", "serve"),
     Package("starlette", "starlette", "serve"),
     Package("uvicorn", "uvicorn", "serve"),
     Package("prometheus_client", "prometheus-client", "serve"),
@@ -48,7 +49,6 @@ PACKAGES = (
     Package("pymilvus", "pymilvus", "milvus"),
     Package("ray", "ray", "ray"),
     Package("openai", "openai", "openai"),
-    Package("vllm", "vllm", "vllm"),
     Package("pandas", "pandas", "pandas"),
     Package("hypothesis", "hypothesis", "test"),
 )

@@ -82,7 +82,7 @@ def test_each_package_is_in_the_extra_that_messages_name(package):
 
 
 def test_all_holds_what_a_user_installs_on_one_machine():
-    clusters = {"milvus", "mteb", "ray", "vllm"}
+    clusters = {"milvus", "mteb", "ray"}
     work = {"all", "bench", "dev", "docs", "test", "test-services"}
     extras = set(tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"])
     for extra in extras - clusters - work:
