@@ -23,7 +23,8 @@ _switch = RLock()
 """Held while `HF_HUB_OFFLINE` is turned, which is one for the whole process."""
 
 SNAPSHOT = ["*.json", "*.safetensors", "*.yaml", "*.model", "*.txt", "*.jinja", "*.md"]
-"""Files of a model that are downloaded: configuration, weights, tokenizer, chat template and card."""
+"""Files of a model that are downloaded: configuration, weights, tokenizer, chat template and card. Weights in pickles
+(``*.bin``) are taken only where there are no others."""
 
 PATIENCE = 4.0
 """Seconds to wait for the hub to answer at all."""
@@ -69,7 +70,10 @@ def snapshot(repository: str, wanted: str, instead: str, revision: str | None = 
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=SNAPSHOT))
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=SNAPSHOT))
+        if not any(folder.rglob("*.safetensors")):
+            folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[*SNAPSHOT, "*.bin"]))
+        return folder
     except Exception as error:  # the hub's errors are many
         raise not_obtained(wanted, instead, error) from error
 

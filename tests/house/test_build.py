@@ -229,6 +229,13 @@ def test_only_what_changed_is_compiled_again(project):
 
 
 @needs_compiler
+@pytest.mark.skipif(Path(sys.executable).with_name("ninja").exists(), reason="needs a Python without ninja beside it")
+def test_without_ninja_the_package_has_no_kernels(project):
+    reason = "no ninja was found: pip install ninja"
+    assert build(project, CXX=str(shutil.which(CXX)), PATH="/nowhere") == {"native": False, "reason": reason, **NOTHING}
+
+
+@needs_compiler
 def test_a_failure_leaves_no_older_kernels_behind(project, objects):
     build(project, "--inplace", "--build-temp", objects, **NO_CUDA)
     for place in (project, project / "out"):
