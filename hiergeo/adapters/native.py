@@ -8,7 +8,7 @@ are the model's space.
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo.adapters.encoders import DualEncoder, Scales
-from hiergeo.adapters.model import NetworkModel
+from hiergeo.adapters.model import ClipModel
 from hiergeo.geometry import Lorentz, Space
 
 if TYPE_CHECKING:
@@ -62,18 +62,16 @@ class Native(NamedTuple):
 
 
 @final
-class NativeModel(NetworkModel):
+class NativeModel(ClipModel):
     """A dual encoder with the space it was trained in.
 
     Args:
         name: the spec that loads the model.
         network: the towers.
         device: where they run.
-        tokenizer: texts -> (B, context) tokens.
-        transform: a picture -> (3, side, side) pixels.
-        preprocessing: how pictures reach the model, in words.
         space: the native space, or None.
         normalised: whether rows are brought to norm one, as those of a CLIP.
+        prepared: how inputs reach the towers, as `ClipModel` takes it.
     """
 
     def __init__(
@@ -82,15 +80,11 @@ class NativeModel(NetworkModel):
         network: DualEncoder,
         device: torch.device,
         *,
-        tokenizer: Callable[[list[str]], Tensor],
-        transform: Callable[["Image"], Tensor],
-        preprocessing: str,
         space: Space | None,
         normalised: bool = False,
+        **prepared: Any,
     ) -> None:
-        super().__init__(name, network, device, preprocessing, str(network.plan))
-        self.tokenizer = tokenizer
-        self.transform = transform
+        super().__init__(name, network, device, settings=str(network.plan), **prepared)
         self.normalised = normalised
         self._space = space
 
@@ -101,15 +95,6 @@ class NativeModel(NetworkModel):
     def native_space(self) -> Space | None:
         """The space that the model was trained in, with its learnt curvature; None for a CLIP without a stored root."""
         return self._space
-
-    def embed_texts(self, texts: list[str]) -> Tensor:
-        rows: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device))
-        return rows
-
-    def embed_pictures(self, pictures: Sequence["Image"]) -> Tensor:
-        pixels = torch.stack([self.transform(picture) for picture in pictures])
-        rows: Tensor = self.network.encode_image(pixels.to(self.device))
-        return rows
 
 
 def byte_pairs(context: int) -> Callable[[list[str]], Tensor]:

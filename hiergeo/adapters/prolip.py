@@ -17,7 +17,7 @@ from hiergeo._core.storage import tensors
 from hiergeo._core.storage.documents import Anything, Flag, Misfit, Number, OrNull, Record, Schema, Text, Whole
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.gaussians import Gaussian
-from hiergeo.adapters.model import NetworkModel, unit_rows
+from hiergeo.adapters.model import ClipModel, NetworkModel, unit_rows
 from hiergeo.adapters.native import STATISTICS, byte_pairs, square
 from hiergeo.adapters.prolip_network import ProLip, TextPlan, VisionPlan
 from hiergeo.datasets.pictures import ImageLike
@@ -88,31 +88,20 @@ class _Joint(NetworkModel):
         self.model = model
 
     def embed_texts(self, texts: list[str]) -> Tensor:
-        return torch.cat(self.network.encode_text(self.model.tokenizer(texts).to(self.device)), dim=-1)
+        return torch.cat(self.network.encode_text(self.model.tokens(texts)), dim=-1)
 
     def embed_pictures(self, pictures: list["Image"]) -> Tensor:
         return torch.cat(self.network.encode_image(self.model.pixels(pictures)), dim=-1)
 
 
 @final
-class ProLipModel(NetworkModel):
+class ProLipModel(ClipModel):
     """A ProLIP: rows are the unit means of its Gaussians, which `encode_text_gaussian` gives whole."""
 
-    def __init__(
-        self,
-        name: str,
-        network: ProLip,
-        device: torch.device,
-        *,
-        tokenizer: Callable[[list[str]], Tensor],
-        transform: Callable[["Image"], Tensor],
-        preprocessing: str,
-    ) -> None:
+    def __init__(self, name: str, network: ProLip, device: torch.device, *, tokenizer: Any, **prepared: Any) -> None:
         words = getattr(tokenizer, "tokenizer", None)
         told = "byte pairs" if words is None else hub.tokenizer_digest(words)
-        super().__init__(name, network, device, preprocessing, f"{network.plan} {told}")
-        self.tokenizer = tokenizer
-        self.transform = transform
+        super().__init__(name, network, device, tokenizer=tokenizer, settings=f"{network.plan} {told}", **prepared)
 
     def rebuilt_network(self) -> ProLip:
         vision, text, dim = self.network.plan
@@ -133,16 +122,12 @@ class ProLipModel(NetworkModel):
         return Gaussian(unit_rows(mean, f"the means of {self.name}").to(rows.dtype), log_variance)
 
     def embed_texts(self, texts: list[str]) -> Tensor:
-        mean: Tensor = self.network.encode_text(self.tokenizer(texts).to(self.device)).mean
+        mean: Tensor = self.network.encode_text(self.tokens(texts)).mean
         return mean
 
     def embed_pictures(self, pictures: list["Image"]) -> Tensor:
         mean: Tensor = self.network.encode_image(self.pixels(pictures)).mean
         return mean
-
-    def pixels(self, pictures: list["Image"]) -> Tensor:
-        """(B, 3, side, side) normalised pixels, on the device of the network."""
-        return torch.stack([self.transform(picture) for picture in pictures]).to(self.device)
 
 
 def load_prolip(rest: str, *, device: torch.device) -> ProLipModel:

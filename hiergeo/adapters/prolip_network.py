@@ -35,15 +35,14 @@ class Plan:
         """A LayerNorm of a width."""
         return nn.LayerNorm(width, eps=self.eps)
 
-    def blocks(self) -> nn.Module:
+    def blocks(self) -> Any:
         """The transformer, that of open_clip."""
         from open_clip.transformer import QuickGELU, Transformer
 
         activation = QuickGELU if self.quick_gelu else nn.GELU
-        blocks: nn.Module = Transformer(
+        return Transformer(
             self.width, self.layers, self.heads, self.mlp_ratio, act_layer=activation, norm_layer=self.norm
         )
-        return blocks
 
 
 @dataclass(frozen=True)

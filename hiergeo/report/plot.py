@@ -6,11 +6,13 @@ it, and a notebook shows it. Needs the extra ``plot``.
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 
+from hiergeo._core import extras
 from hiergeo._core.errors import InputError
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.embedded import Embedded
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SERIES = ("#1b4f9c", "#b04a00", "#1f7a4d", "#8b2f8f", "#6d5f00", "#5c6068")
 """Colours of geometries, in order."""
@@ -46,6 +50,16 @@ CAPTION = 44
 INK, SOFT, TRUE = "#1d1f23", "#8a8e96", "#7a4b00"
 
 
+def _needs_matplotlib(draw: Callable[P, T]) -> Callable[P, T]:
+    @wraps(draw)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        extras.require("matplotlib.figure", "a figure")
+        return draw(*args, **kwargs)
+
+    return checked
+
+
+@_needs_matplotlib
 def radii(source: Result | Comparison | Study | Mapping[str, Result]) -> "Figure":
     """Distribution of radii by tier, one panel a space, all with the same bins and axes.
 
@@ -65,6 +79,7 @@ def radii(source: Result | Comparison | Study | Mapping[str, Result]) -> "Figure
     return figure
 
 
+@_needs_matplotlib
 def ladders(source: Comparison | Study, *, images: int = 4, seed: int = 0) -> "Figure":
     """Ladders of single images with thumbnails, general captions at the bottom; true captions are bold.
 
@@ -94,6 +109,7 @@ def ladders(source: Comparison | Study, *, images: int = 4, seed: int = 0) -> "F
     return figure
 
 
+@_needs_matplotlib
 def disk(source: Comparison | Study, *, seed: int = 0) -> "Figure":
     """Captions on disks around the root: radii are exact, directions are projected.
 
@@ -117,6 +133,7 @@ def disk(source: Comparison | Study, *, seed: int = 0) -> "Figure":
     return figure
 
 
+@_needs_matplotlib
 def roc(study: Study, *, dim: int | None = None) -> "Figure":
     """ROC curves by the cone margin before and after training; the area under a curve is the AUROC of the table.
 
@@ -141,6 +158,7 @@ def roc(study: Study, *, dim: int | None = None) -> "Figure":
     return figure
 
 
+@_needs_matplotlib
 def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
     """Validation losses, tau_d, learnt curvatures and mean radii against the step; thin lines are single seeds.
 
@@ -176,6 +194,7 @@ def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
     return figure
 
 
+@_needs_matplotlib
 def forest(
     source: Comparison | Study | Findings, *, metrics: Sequence[str] | None = None, dim: int | None = None
 ) -> "Figure":
