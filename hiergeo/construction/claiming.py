@@ -44,7 +44,7 @@ def sole_builder(folder: Path, share: Share) -> Iterator[None]:
 
     Raises:
         InputError: a file is in the way.
-        HeldError: another build or a review holds it, who is named.
+        HeldError: another build or a review holds it.
         UnavailableError: the folder cannot be written.
     """
     check_folder(folder, "the build")
@@ -66,7 +66,7 @@ def beginning(folder: Path, share: Share) -> Iterator[None]:
     """Hold the whole folder while its input is read, waiting for others who hold a share and do so too.
 
     Raises:
-        HeldError: a review holds it, who is named.
+        HeldError: a review holds it.
     """
     if share.total == 1:
         yield

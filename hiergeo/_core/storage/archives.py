@@ -1,4 +1,4 @@
-"""Arrays in ``.npz`` files: written with a hash of their content, read under a schema and never beyond what it names."""
+"""Arrays in ``.npz`` files: written with a hash of their content, read under a schema, never beyond what it names."""
 
 import hashlib
 import math

@@ -25,6 +25,8 @@ class HeldError(UnavailableError):
 def locked(path: Path | str) -> Iterator[None]:
     """Hold the lock of `path`, a file or a folder that may not be there yet, against processes and threads alike.
 
+    Lock files that killed processes left beside it are removed.
+
     Raises:
         InputError: the path is the root of a file system.
         HeldError: another process or thread holds it.
@@ -37,6 +39,7 @@ def locked(path: Path | str) -> Iterator[None]:
         place = place.with_name(f"{hidden(place)}.lock")
         make_folder(place.parent)
         lock = _acquired(place, path)
+        clear(place.parent)
     try:
         yield
     finally:
