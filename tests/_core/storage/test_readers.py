@@ -4,18 +4,21 @@ import io
 import json
 import zipfile
 from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 import torch
+from pydantic import Field
 from safetensors.torch import save
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives, documents, tensors
 from hiergeo._core.storage.archives import Array
-from hiergeo._core.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT
 
 WANTED = {"rows": Array("f", (2,)), "names": Array("U", (1,))}
 
@@ -233,14 +236,29 @@ def test_streamed_archives_are_read(path):
     assert same(archives.read(path, WANTED))
 
 
-SCHEMA = Record({"name": Text(), "steps": ListOf(Number())}, {"width": Whole(0, 9), "on": OrNull(Flag())})
+@dataclass(frozen=True)
+class Document:
+    __pydantic_config__ = STRICT
+
+    name: str
+    steps: tuple[float, ...]
+    width: Annotated[int, Field(ge=0, le=9)] = 0
+    on: bool | None = None
+
+
 VALUES = {"name": "Ä", "steps": [0.1, 2], "width": 3, "on": None}
+
+
+def read(path: Path, **options: Any) -> dict[str, Any]:
+    held = asdict(documents.read(path, Document, **options))
+    return held | {"steps": list(held["steps"])}
 
 
 @pytest.mark.parametrize(
     "text",
     [
         '{"name": "a"}',
+        '{"name": "\\ud800", "steps": []}',
         '{"name": null, "steps": []}',
         '{"name": "a", "name": "a", "steps": []}',
         '{"name": "a", "steps": [NaN]}',
@@ -263,23 +281,23 @@ VALUES = {"name": "Ä", "steps": [0.1, 2], "width": 3, "on": None}
 def test_json_that_does_not_fit_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"a\.json"):
-        documents.read(tmp_path / "a.json", SCHEMA)
+        documents.read(tmp_path / "a.json", Document)
 
 
 def test_a_changed_byte_of_json_is_refused_or_without_effect(tmp_path):
     path = tmp_path / "a.json"
     documents.write(path, VALUES)
-    assert documents.read(path, SCHEMA, hashed=True) == VALUES
+    assert read(path, hashed=True) == VALUES
     content = path.read_bytes()
     for place, byte in enumerate(content):
         for changed in {byte ^ 1, byte ^ 2, ord(" "), ord("9")} - {byte}:
             path.write_bytes(content[:place] + bytes([changed]) + content[place + 1 :])
             with suppress(InputError):
-                assert documents.read(path, SCHEMA, hashed=True) == VALUES, (place, changed)
+                assert read(path, hashed=True) == VALUES, (place, changed)
     path.write_text(json.dumps(VALUES))
-    assert documents.read(path, SCHEMA) == VALUES
+    assert read(path) == VALUES
     with pytest.raises(InputError, match="altered"):
-        documents.read(path, SCHEMA, hashed=True)
+        documents.read(path, Document, hashed=True)
 
 
 def test_json_whose_values_are_not_those_of_its_hash_is_refused(tmp_path):
@@ -288,18 +306,18 @@ def test_json_whose_values_are_not_those_of_its_hash_is_refused(tmp_path):
     held = json.loads(path.read_text())
     path.write_text(json.dumps({**held, "width": 4}))
     with pytest.raises(InputError, match=r"a\.json"):
-        documents.read(path, SCHEMA)
+        documents.read(path, Document)
     path.write_text(json.dumps(dict(reversed(held.items()))))
-    assert documents.read(path, SCHEMA) == VALUES
+    assert read(path) == VALUES
 
 
 def test_json_of_any_size_is_refused_unread(tmp_path, monkeypatch):
     documents.write(tmp_path / "a.json", VALUES)
     monkeypatch.setattr(limits, "JSON_BYTES", 20)
     with pytest.raises(InputError, match="longer"):
-        documents.read(tmp_path / "a.json", SCHEMA)
+        documents.read(tmp_path / "a.json", Document)
     with pytest.raises(InputError, match="cannot read"):
-        documents.read(tmp_path, SCHEMA)
+        documents.read(tmp_path, Document)
 
 
 def nested(levels: int) -> bytes:
@@ -319,24 +337,15 @@ def test_a_key_that_only_we_write_asks_for_a_hash(tmp_path):
     for values, refused in ((ours, True), ({name: ours[name] for name in ("name", "steps")}, False)):
         path.write_text(json.dumps(values))
         with pytest.raises(InputError) if refused else nullcontext():
-            assert documents.read(path, SCHEMA, hashed="width") == values
+            assert read(path, hashed="width").items() >= values.items()
     documents.write(path, ours)
-    assert documents.read(path, SCHEMA, hashed="width") == ours
+    assert read(path, hashed="width") == ours
 
 
 def test_an_archive_that_is_not_compressed_may_be_of_any_size(path, monkeypatch):
     monkeypatch.setattr(limits, "INFLATED_BYTES", 10)
     archives.write(path, arrays())
     assert same(archives.read(path, WANTED))
-
-
-def test_a_header_of_tensors_has_a_limit(tmp_path, monkeypatch):
-    path = tmp_path / "a.safetensors"
-    path.write_bytes(save({"a": torch.zeros(2)}))
-    assert tensors.shapes(path) == {"a": (2,)}
-    monkeypatch.setattr(limits, "TENSOR_HEADER_BYTES", 20)
-    with pytest.raises(InputError, match=r"a\.safetensors"):
-        tensors.shapes(path)
 
 
 def header(text: str, data: bytes = b"\0" * 8) -> bytes:
