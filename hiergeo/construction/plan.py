@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, FiniteFloat
+from pydantic import BaseModel, Field, FiniteFloat, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_whole, unknown_name
@@ -138,14 +138,19 @@ class _Part(Open):
 
     name: Name = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
 
 class _Plan(BaseModel):
     """A whole file; `BuildPlan` checks the ranges of its settings."""
 
     model_config = STRICT
 
-    backend: Name | _Part = _Part()
-    judge: Name | _Part = _Part()
+    backend: _Part = _Part()
+    judge: _Part = _Part()
     tiers: int = 0
     entailment: float = 0
     contradiction: float = 0
@@ -186,12 +191,11 @@ def of_table(table: Mapping[str, Any], where: object = "the plan") -> BuildPlan:
         told = validated(_Plan, dict(table))
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error
-    settings = told.model_dump(exclude_unset=True, exclude=set(TABLES))
+    settings = {name: value for name, value in table.items() if name not in TABLES}
     for part in told.model_fields_set & set(TABLES):
         held = getattr(told, part)
-        name = held if isinstance(held, str) else held.name
-        settings |= {part: name} if name else {}
-        settings |= {} if isinstance(held, str) else {f"{part}_options": held.__pydantic_extra__}
+        settings |= {part: held.name} if held.name else {}
+        settings[f"{part}_options"] = held.__pydantic_extra__
     return BuildPlan(**settings)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as digest_of
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from hiergeo._core.errors import InputError
@@ -93,6 +94,10 @@ KEPT = 2
 """Number of newest checkpoints that are kept, besides the best ones that they name."""
 
 
+Scale = Literal["scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"]
+"""The state of float16's loss scaling."""
+
+
 @dataclass(frozen=True)
 class _Described:
     """The JSON part of a checkpoint."""
@@ -105,7 +110,7 @@ class _Described:
     best: Count
     sha256: Sha256
     run: dict[str, Json]
-    scaler: dict[str, int | float] | None
+    scaler: Annotated[dict[Scale, int | float], Field(min_length=len(get_args(Scale)))] | None
     looks: tuple[EvalRecord, ...]
     curve: dict[str, list[AnyFloat]]
 
@@ -129,7 +134,7 @@ class Checkpoint:
     run: Mapping[str, Any]
     looks: tuple[EvalRecord, ...]
     curve: dict[str, list[float]]
-    scaler: dict[str, Any] | None
+    scaler: Mapping[str, Any] | None
     tensors: Mapping[str, Tensor]
 
 
