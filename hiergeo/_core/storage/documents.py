@@ -67,13 +67,12 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
     return TypeAdapter(kind)
 
 
-def validated(kind: type[T], values: object, whole: str = "the whole") -> T:
+def validated(kind: type[T], values: object) -> T:
     """Values of JSON or TOML as an object of the type that declares what they must be; no type is converted.
 
     Args:
         kind: a type that pydantic knows: a dataclass with `STRICT` or `OPEN`, a model, a dictionary, a list.
         values: dictionaries, lists and single values; for a tuple in `kind` stands a list.
-        whole: what an error calls all of it.
 
     Raises:
         ValueError: they do not fit; a sentence that names the first field that does not.
@@ -81,7 +80,7 @@ def validated(kind: type[T], values: object, whole: str = "the whole") -> T:
     try:
         return _adapter(kind).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
-        raise ValueError(sentence(error, whole) + _suggestion(kind, error)) from error
+        raise ValueError(sentence(error) + _suggestion(kind, error)) from error
 
 
 def _suggestion(kind: type[Any], error: ValidationError) -> str:

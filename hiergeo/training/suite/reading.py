@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from hiergeo._core import limits
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.documents import STRICT, Open, parse_toml, validated
 from hiergeo._core.storage.files import path_of
@@ -67,7 +68,7 @@ class _Training(Open):
     kind: Literal["head", "re"]
     data: Name
     split: Name = "train"
-    rows: int | None = None
+    rows: Annotated[int, Field(ge=1, le=limits.COUNT)] | None = None
     geometry: Name = "euclidean"
     learn_curvature: bool = False
 
