@@ -56,7 +56,7 @@ def test_options_of_any_kind_give_options_or_one_sentence(text):
         _, options = options_of(f"model.pth?{text}", Options)
     except InputError:
         return
-    assert set(options) <= set(Options.__dataclass_fields__)
+    assert set(options) <= set(Options.model_fields)
 
 
 @FEW
