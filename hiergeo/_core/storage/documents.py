@@ -60,7 +60,7 @@ class Open(BaseModel):
     """Base of documents that may hold other keys beside those that they declare, which are kept."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
-    __pydantic_extra__: dict[str, Json]
+    __pydantic_extra__: dict[str, Json] = Field(init=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON values that it was made of."""
@@ -72,7 +72,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -86,8 +86,9 @@ def validated(kind: type[T], values: object) -> T:
     Raises:
         ValueError: they do not fit; a sentence that names the first field that does not.
     """
+    adapter: TypeAdapter[T] = _adapter(kind)
     try:
-        return _adapter(kind).validate_json(json.dumps(values, default=str), strict=True)
+        return adapter.validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         raise ValueError(sentence(error) + _suggestion(kind, error)) from error
 
