@@ -86,7 +86,7 @@ def validated(kind: type[T], values: object) -> T:
     Raises:
         ValueError: they do not fit; a sentence that names the first field that does not.
     """
-    adapter: TypeAdapter[T] = _adapter(kind)
+    adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]
     try:
         return adapter.validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
@@ -98,7 +98,7 @@ def _suggestion(kind: type[Any], error: ValidationError) -> str:
     first = error.errors()[0]
     if first["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
         return ""
-    schema = _adapter(kind).json_schema()
+    schema = _adapter(kind).json_schema()  # type: ignore[arg-type]
     parts = [schema, *schema.get("$defs", {}).values()]
     known = {name for part in parts for name in part.get("properties", {})}
     near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
