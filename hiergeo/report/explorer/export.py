@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Record, Whole
+from hiergeo._core.storage.documents import Count, Document, Positive
 from hiergeo._core.storage.files import (
     make_folder,
     path_of,
@@ -87,7 +87,13 @@ NOBODY = 0xFFFFFFFF
 """The number of the picture of an item without one."""
 
 RECORD, VERSION = "export.json", 1
-_SCHEMA = Record({"explorer": Whole(1), "files": Record(rest=Whole(0))})
+
+
+class _Record(Document):
+    """What `RECORD` holds."""
+
+    explorer: Positive
+    files: dict[str, Count]
 
 
 @dataclass(frozen=True)
@@ -298,7 +304,7 @@ def check_target(folder: Path | str) -> Path:
             return target
         if not target.is_dir() or not (target / RECORD).is_file():
             raise InputError(f"{target} is there already and is no export: choose another folder.")
-        known = documents.read(target / RECORD, _SCHEMA)["files"] | {RECORD: None}
+        known = {**documents.read(target / RECORD, _Record).files, RECORD: None}
         for path in sorted(target.rglob("*")):
             name = path.relative_to(target).as_posix()
             if path.is_dir() and not path.is_symlink():
