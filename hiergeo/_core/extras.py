@@ -47,6 +47,7 @@ PACKAGES = (
     Package("accelerate", "accelerate", "train"),
     Package("peft", "peft", "train"),
     Package("pyarrow", "pyarrow", "search"),
+    Package("fastapi", "fastapi", "serve"),
     Package("starlette", "starlette", "serve"),
     Package("uvicorn", "uvicorn", "serve"),
     Package("prometheus_client", "prometheus-client", "serve"),

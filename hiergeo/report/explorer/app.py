@@ -4,32 +4,38 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from pydantic import create_model
 
+from hiergeo._core import extras
 from hiergeo._core.errors import InputError
-from hiergeo.report.explorer import pages
+from hiergeo.report.explorer import schemas
 from hiergeo.report.explorer.answers import finite, written
 from hiergeo.report.explorer.collection import Collection
-from hiergeo.report.explorer.openapi import document
+from hiergeo.report.explorer.pages import PAGE
+from hiergeo.report.explorer.questions import ItemId
 from hiergeo.report.explorer.service import Explorer
 from hiergeo.search.serving import Settings
-from hiergeo.search.serving.application import Said, application, check_installed, unless_gone
 from hiergeo.search.serving.limits import Refused
-from hiergeo.search.serving.protection import body_of
 from hiergeo.search.serving.requests import VERBS, Verb
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from fastapi import FastAPI
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
 
-Endpoint = Callable[["Request"], Awaitable["Response"]]
+Endpoint = Callable[..., Awaitable["Response"]]
 
 PRIVATE = "private, max-age=300"
 """Of thumbnails: a browser keeps them for five minutes, a proxy never."""
 
+TILE = """The items of one tile of a map, little endian: uint32 count, uint32 0, uint64 ids[count], float32 x[count],
+float32 y[count], float32 radius[count], int8 tier[count] (-1 unknown), uint8 kind[count] (0 caption, 1 image)."""
 
-def create_explorer(collection: Collection, settings: Settings | None = None) -> "Starlette":
+
+def create_explorer(collection: Collection, settings: Settings | None = None) -> "FastAPI":
     """The application that lets a browser explore a collection; `app.state.explorer` is its `Explorer`.
 
     Args:
@@ -37,121 +43,140 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
         settings: of the server; its open paths are those of the page, and nothing can be added.
 
     Raises:
-        UnavailableError: starlette or prometheus-client is not installed.
+        UnavailableError: fastapi or prometheus-client is not installed.
     """
-    check_installed()
+    extras.require("fastapi", "a server")
     from starlette.responses import Response
-    from starlette.routing import Route
+
+    from hiergeo.search.serving.application import application
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread
 
     explorer = Explorer(collection, settings or Settings())
+    questions = explorer.questions
 
-    async def thumbnail(request: "Request") -> "Response":
-        item, side = explorer.questions.of_thumbnail(request.path_params["item"], request.scope["query_string"])
-        held = await explorer.beside(partial(explorer.picture, item, side))
-        return Response(held, media_type="image/jpeg", headers={"Cache-Control": PRIVATE})
+    async def thumbnail(request: "Request", item: int, values: Any) -> "Response":
+        content = await run_in_thread(partial(explorer.picture, item, int(values.side)))
+        return Response(content, media_type="image/jpeg", headers={"Cache-Control": PRIVATE})
 
-    async def page(request: "Request") -> "Response":
-        return pages.page_file(request, request.path_params.get("name", pages.INDEX))
-
-    routes = [
-        Route("/", page),
-        Route("/page/{name}", page),
-        Route("/api/thumbnail/{item}", thumbnail),
-        *(Route(f"/api/{verb}", _asked(explorer, verb), methods=["GET", "POST"]) for verb in VERBS),
-        *(Route(f"/api/{name}", endpoint) for name, endpoint in _got(explorer).items()),
-        *(Route(f"/api/{name}", endpoint, methods=["POST"]) for name, endpoint in _posted(explorer).items()),
-    ]
-    said = Said(explorer.health, partial(document, explorer.questions, explorer.settings))
-    app = application(routes, explorer.settings, explorer.metrics, said, explorer.lifespan)
+    picture = StrictRoute(
+        "GET",
+        "/api/thumbnail/{item}",
+        thumbnail,
+        "A small picture of an item.",
+        model=questions.thumbnail,
+        media="image/jpeg",
+        named={"item": ItemId},
+    )
+    routes = [*PAGE.routes(), picture]
+    routes += [route for verb in VERBS for route in _asked(explorer, verb)]
+    routes += [*_got(explorer), *_posted(explorer)]
+    app = application(
+        "hiergeo explorer",
+        routes,
+        explorer.settings,
+        explorer.metrics,
+        explorer.health,
+        schemas.Health,
+        explorer.lifespan,
+    )
     app.state.explorer = explorer
     return app
 
 
-def _asked(explorer: Explorer, verb: Verb) -> Endpoint:
+def _asked(explorer: Explorer, verb: Verb) -> list["BaseRoute"]:
     """What answers one kind of search: a GET one query, a POST several."""
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    async def answer(request: "Request") -> "Response":
-        if request.method == "POST":
-            content = await body_of(request, explorer.settings.limits)
-            kind = request.headers.get("content-type", "")
-            asked = await explorer.beside(partial(explorer.questions.of_body, verb, kind, content))
-            given = await unless_gone(request, explorer.ask(asked))
-            pairs = zip(asked.question.queries, given, strict=True)
-            return _written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]})
-        return _json(await unless_gone(request, explorer.answered(verb, request.scope["query_string"])))
+    async def one(request: "Request", values: Any) -> "Response":
+        asked = explorer.questions.of_one(verb, values)
+        return _json(await unless_gone(request, explorer.answered(asked, values.model_dump_json())))
 
-    return answer
+    async def several(request: "Request", values: Any) -> "Response":
+        asked = await run_in_thread(partial(explorer.questions.of_several, verb, values))
+        given = await unless_gone(request, explorer.ask(asked))
+        pairs = zip(asked.question.queries, given, strict=True)
+        return _written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]})
+
+    about, path, told, questions = VERBS[verb][0], f"/api/{verb}", schemas.TOLD[verb], explorer.questions
+    listed = create_model(f"{verb}_answers", answers=(list[told], ...))
+    return [
+        StrictRoute("GET", path, one, about, model=questions.asked, told=told),
+        StrictRoute(
+            "POST", path, several, f"{about} Several queries.", model=questions.several, told=listed, forms=True
+        ),
+    ]
 
 
-def _got(explorer: Explorer) -> dict[str, Endpoint]:
-    """What answers the GETs that are no searches, by name."""
+def _got(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers the GETs that are no searches."""
     from starlette.responses import Response
 
-    def values(request: "Request", name: str) -> dict[str, Any]:
-        return explorer.questions.of_get(name, request.scope["query_string"])
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    async def collection(_: "Request") -> "Response":
-        return _written(await explorer.beside(explorer.described))
+    lens = explorer.questions.lens
 
-    async def items(request: "Request") -> "Response":
-        ids = torch.tensor(values(request, "items")["ids"], dtype=torch.int64)
-        return _written({"items": await explorer.beside(partial(explorer.items, ids))})
+    async def collection(request: "Request") -> "Response":
+        return _written(await run_in_thread(explorer.described))
 
-    async def roots(request: "Request") -> "Response":
-        found = values(request, "roots")
-        return _written({"items": await explorer.beside(partial(explorer.roots, **found))})
+    async def items(request: "Request", values: Any) -> "Response":
+        ids = torch.tensor(values.ids, dtype=torch.int64)
+        return _written({"items": await run_in_thread(partial(explorer.items, ids))})
 
-    async def find(request: "Request") -> "Response":
-        found = values(request, "find")
-        return _written({"items": await explorer.beside(partial(explorer.find, **found))})
+    async def roots(request: "Request", values: Any) -> "Response":
+        return _written({"items": await run_in_thread(partial(explorer.roots, lens(values), values.k))})
 
-    async def drawn(request: "Request") -> "Response":
-        lens = values(request, "map")["lens"]
-        return _written((await unless_gone(request, explorer.map(lens))).facts())
+    async def find(request: "Request", values: Any) -> "Response":
+        return _written({"items": await run_in_thread(partial(explorer.find, values.text, values.k))})
 
-    async def tile(request: "Request") -> "Response":
-        found = values(request, "tile")
-        whole, version = await unless_gone(request, explorer.map(found.pop("lens"))), found.pop("version")
-        if version not in (None, whole.version):
+    async def drawn(request: "Request", values: Any) -> "Response":
+        return _written((await unless_gone(request, explorer.map(lens(values)))).facts())
+
+    async def tile(request: "Request", values: Any) -> "Response":
+        whole = await unless_gone(request, explorer.map(lens(values)))
+        if values.version not in (None, whole.version):
             raise Refused(409, "the items have changed, and the map with them: ask for /api/map again.", "version")
         try:
-            return Response(whole.tile(**found), media_type="application/octet-stream")
+            content = whole.tile(values.level, values.x, values.y)
         except InputError as error:
             raise Refused(404, str(error), "level") from error
+        return Response(content, media_type="application/octet-stream")
 
-    async def moved(request: "Request") -> "Response":
-        found = values(request, "moved")
-        return _written(await unless_gone(request, explorer.moved(**found)))
+    async def moved(request: "Request", values: Any) -> "Response":
+        a, b = (explorer.collection.lens(key) for key in (values.a, values.b))
+        return _written(await unless_gone(request, explorer.moved(a, b, values.k, values.count)))
 
-    async def audit(request: "Request") -> "Response":
-        lens = values(request, "audit")["lens"]
-        return _written(await unless_gone(request, explorer.audit(lens)))
+    async def audit(request: "Request", values: Any) -> "Response":
+        return _written(await unless_gone(request, explorer.audit(lens(values))))
 
-    return {
-        "audit": audit,
-        "collection": collection,
-        "items": items,
-        "roots": roots,
-        "find": find,
-        "map": drawn,
-        "tile": tile,
-        "moved": moved,
-    }
+    told: list[tuple[str, Endpoint, str, dict[str, Any]]] = [
+        ("collection", collection, "What is explored: lenses, numbers of items, proposals for a first query.", {}),
+        ("items", items, "Items by their ids, with their radius in every lens.", {"told": schemas.SeenItems}),
+        ("roots", roots, "The items of smallest radius.", {"told": schemas.Items}),
+        ("find", find, "The items of smallest radius whose caption contains a text.", {"told": schemas.Items}),
+        ("map", drawn, "How the map of a lens is drawn, and which tiles it has.", {}),
+        ("tile", tile, TILE, {"media": "application/octet-stream"}),
+        ("moved", moved, "What differs between two lenses.", {}),
+        ("audit", audit, "What the space of a lens is like.", {}),
+    ]
+    got = explorer.questions.got
+    return [
+        StrictRoute("GET", f"/api/{name}", answer, about, model=got.get(name), **more)
+        for name, answer, about, more in told
+    ]
 
 
-def _posted(explorer: Explorer) -> dict[str, Endpoint]:
-    """What answers the POSTs that are no searches, by name."""
+def _posted(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers the POSTs that are no searches."""
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    async def read(request: "Request", reader: Callable[[str, bytes], Any]) -> Any:
-        content = await body_of(request, explorer.settings.limits)
-        return await explorer.beside(partial(reader, request.headers.get("content-type", ""), content))
+    questions = explorer.questions
 
-    async def pairs(request: "Request") -> "Response":
-        lens, given = await read(request, explorer.questions.of_pairs)
-        return _written({"pairs": await unless_gone(request, explorer.pairs(lens, given))})
+    async def pairs(request: "Request", values: Any) -> "Response":
+        given = await run_in_thread(partial(questions.of_pairs, values))
+        return _written({"pairs": await unless_gone(request, explorer.pairs(questions.lens(values), given))})
 
-    async def places(request: "Request") -> "Response":
-        lens, queries = await read(request, explorer.questions.of_places)
+    async def places(request: "Request", values: Any) -> "Response":
+        queries, lens = await run_in_thread(partial(questions.of_places, values)), questions.lens(values)
         points = await unless_gone(request, explorer.points(lens, queries))
         placed = (await unless_gone(request, explorer.map(lens))).places(points)
         told = zip(placed.tolist(), points.radius.tolist(), strict=True)
@@ -159,12 +184,20 @@ def _posted(explorer: Explorer) -> dict[str, Endpoint]:
             {"places": [{"x": finite(x), "y": finite(y), "radius": finite(radius)} for (x, y), radius in told]}
         )
 
-    async def select(request: "Request") -> "Response":
-        lens, polygon = await read(request, explorer.questions.of_select)
+    async def select(request: "Request", values: Any) -> "Response":
+        lens, polygon = questions.lens(values), np.array(values.polygon, np.float64)
         drawn = await unless_gone(request, explorer.map(lens))
-        return _written(await explorer.beside(partial(explorer.selected, drawn, lens, polygon)))
+        return _written(await run_in_thread(partial(explorer.selected, drawn, lens, polygon)))
 
-    return {"pairs": pairs, "places": places, "select": select}
+    told: list[tuple[str, Endpoint, str, Any]] = [
+        ("pairs", pairs, "Margin, angle and distance of pairs of queries.", schemas.Pairs),
+        ("places", places, "Where queries lie on a map.", schemas.Places),
+        ("select", select, "The items within a polygon on a map, smallest radius first.", schemas.Selected),
+    ]
+    return [
+        StrictRoute("POST", f"/api/{name}", answer, about, model=questions.posted[name], told=model)
+        for name, answer, about, model in told
+    ]
 
 
 def _written(value: Any) -> "Response":
