@@ -1,12 +1,10 @@
 """The application of the explorer: the routes to a collection, and the page."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from pydantic import create_model
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError
@@ -17,6 +15,7 @@ from hiergeo.report.explorer.pages import PAGE
 from hiergeo.report.explorer.questions import ItemId
 from hiergeo.report.explorer.service import Explorer
 from hiergeo.search.serving import Settings
+from hiergeo.search.serving.answers import schema
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.requests import VERBS, Verb
 
@@ -26,7 +25,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-Endpoint = Callable[..., Awaitable["Response"]]
+Task = Callable[[Any], Coroutine[Any, Any, dict[str, Any]]]
+
+JPEG, BYTES = "image/jpeg", "application/octet-stream"
 
 PRIVATE = "private, max-age=300"
 """Of thumbnails: a browser keeps them for five minutes, a proxy never."""
@@ -46,33 +47,12 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
         UnavailableError: fastapi or prometheus-client is not installed.
     """
     extras.require("fastapi", "a server")
-    from starlette.responses import Response
-
     from hiergeo.search.serving.application import application
-    from hiergeo.search.serving.routes import StrictRoute, run_in_thread
 
     explorer = Explorer(collection, settings or Settings())
-    questions = explorer.questions
-
-    async def thumbnail(request: "Request", item: int, values: Any) -> "Response":
-        content = await run_in_thread(partial(explorer.picture, item, int(values.side)))
-        return Response(content, media_type="image/jpeg", headers={"Cache-Control": PRIVATE})
-
-    picture = StrictRoute(
-        "GET",
-        "/api/thumbnail/{item}",
-        thumbnail,
-        "A small picture of an item.",
-        model=questions.thumbnail,
-        media="image/jpeg",
-        named={"item": ItemId},
-    )
-    routes = [*PAGE.routes(), picture]
-    routes += [route for verb in VERBS for route in _asked(explorer, verb)]
-    routes += [*_got(explorer), *_posted(explorer)]
     app = application(
         "hiergeo explorer",
-        routes,
+        [*PAGE.routes(), *_files(explorer), *_searches(explorer), *_others(explorer)],
         explorer.settings,
         explorer.metrics,
         explorer.health,
@@ -83,125 +63,111 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
     return app
 
 
-def _asked(explorer: Explorer, verb: Verb) -> list["BaseRoute"]:
-    """What answers one kind of search: a GET one query, a POST several."""
+def _searches(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers searches: a GET one query, a POST several."""
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    async def one(request: "Request", values: Any) -> "Response":
-        asked = explorer.questions.of_one(verb, values)
-        return _json(await unless_gone(request, explorer.answered(asked, values.model_dump_json())))
+    questions = explorer.questions
 
-    async def several(request: "Request", values: Any) -> "Response":
-        asked = await run_in_thread(partial(explorer.questions.of_several, verb, values))
-        given = await unless_gone(request, explorer.ask(asked))
-        pairs = zip(asked.question.queries, given, strict=True)
-        return _written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]})
+    def routes(verb: Verb) -> list["BaseRoute"]:
+        async def one(request: "Request", values: Any) -> "Response":
+            asked, key = questions.of_one(verb, values), request.scope["query_string"]
+            return _json(await unless_gone(request, explorer.answered(asked, key)))
 
-    about, path, told, questions = VERBS[verb][0], f"/api/{verb}", schemas.TOLD[verb], explorer.questions
-    listed = create_model(f"{verb}_answers", answers=(list[told], ...))
-    return [
-        StrictRoute("GET", path, one, about, model=questions.asked, told=told),
-        StrictRoute(
-            "POST", path, several, f"{about} Several queries.", model=questions.several, told=listed, forms=True
-        ),
-    ]
+        async def several(request: "Request", values: Any) -> "Response":
+            asked = await run_in_thread(partial(questions.of_several, verb, values))
+            given = await unless_gone(request, explorer.ask(asked))
+            pairs = zip(asked.question.queries, given, strict=True)
+            return _json(written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]}))
+
+        about, path, told = VERBS[verb][0], f"/api/{verb}", schemas.TOLD[verb]
+        listed, body = schema(f"{verb}_answers", answers=list[told]), questions.several  # type: ignore[valid-type]
+        return [
+            StrictRoute("GET", path, one, about, model=questions.one, told=told),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
+        ]
+
+    return [route for verb in VERBS for route in routes(verb)]
 
 
-def _got(explorer: Explorer) -> list["BaseRoute"]:
-    """What answers the GETs that are no searches."""
+def _files(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers with other files than JSON."""
     from starlette.responses import Response
 
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    lens = explorer.questions.lens
-
-    async def collection(request: "Request") -> "Response":
-        return _written(await run_in_thread(explorer.described))
-
-    async def items(request: "Request", values: Any) -> "Response":
-        ids = torch.tensor(values.ids, dtype=torch.int64)
-        return _written({"items": await run_in_thread(partial(explorer.items, ids))})
-
-    async def roots(request: "Request", values: Any) -> "Response":
-        return _written({"items": await run_in_thread(partial(explorer.roots, lens(values), values.k))})
-
-    async def find(request: "Request", values: Any) -> "Response":
-        return _written({"items": await run_in_thread(partial(explorer.find, values.text, values.k))})
-
-    async def drawn(request: "Request", values: Any) -> "Response":
-        return _written((await unless_gone(request, explorer.map(lens(values)))).facts())
+    async def thumbnail(request: "Request", item: int, values: Any) -> "Response":
+        content = await run_in_thread(partial(explorer.picture, item, int(values.side)))
+        return Response(content, media_type=JPEG, headers={"Cache-Control": PRIVATE})
 
     async def tile(request: "Request", values: Any) -> "Response":
-        whole = await unless_gone(request, explorer.map(lens(values)))
+        whole = await unless_gone(request, explorer.map(values.lens))
         if values.version not in (None, whole.version):
             raise Refused(409, "the items have changed, and the map with them: ask for /api/map again.", "version")
         try:
             content = whole.tile(values.level, values.x, values.y)
         except InputError as error:
             raise Refused(404, str(error), "level") from error
-        return Response(content, media_type="application/octet-stream")
+        return Response(content, media_type=BYTES)
 
-    async def moved(request: "Request", values: Any) -> "Response":
-        a, b = (explorer.collection.lens(key) for key in (values.a, values.b))
-        return _written(await unless_gone(request, explorer.moved(a, b, values.k, values.count)))
-
-    async def audit(request: "Request", values: Any) -> "Response":
-        return _written(await unless_gone(request, explorer.audit(lens(values))))
-
-    told: list[tuple[str, Endpoint, str, dict[str, Any]]] = [
-        ("collection", collection, "What is explored: lenses, numbers of items, proposals for a first query.", {}),
-        ("items", items, "Items by their ids, with their radius in every lens.", {"told": schemas.SeenItems}),
-        ("roots", roots, "The items of smallest radius.", {"told": schemas.Items}),
-        ("find", find, "The items of smallest radius whose caption contains a text.", {"told": schemas.Items}),
-        ("map", drawn, "How the map of a lens is drawn, and which tiles it has.", {}),
-        ("tile", tile, TILE, {"media": "application/octet-stream"}),
-        ("moved", moved, "What differs between two lenses.", {}),
-        ("audit", audit, "What the space of a lens is like.", {}),
-    ]
-    got = explorer.questions.got
+    models, named = explorer.questions.models, {"item": ItemId}
+    path, about = "/api/thumbnail/{item}", "A small picture of an item."
     return [
-        StrictRoute("GET", f"/api/{name}", answer, about, model=got.get(name), **more)
-        for name, answer, about, more in told
+        StrictRoute("GET", path, thumbnail, about, model=models["thumbnail"], media=JPEG, named=named),
+        StrictRoute("GET", "/api/tile", tile, TILE, model=models["tile"], media=BYTES),
     ]
 
 
-def _posted(explorer: Explorer) -> list["BaseRoute"]:
-    """What answers the POSTs that are no searches."""
+def _others(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers requests that are no searches with JSON."""
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    questions = explorer.questions
+    questions, models = explorer.questions, explorer.questions.models
 
-    async def pairs(request: "Request", values: Any) -> "Response":
+    async def drawn(values: Any) -> dict[str, Any]:
+        return (await explorer.map(values.lens)).facts()
+
+    async def pairs(values: Any) -> dict[str, Any]:
         given = await run_in_thread(partial(questions.of_pairs, values))
-        return _written({"pairs": await unless_gone(request, explorer.pairs(questions.lens(values), given))})
+        return {"pairs": await explorer.pairs(values.lens, given)}
 
-    async def places(request: "Request", values: Any) -> "Response":
-        queries, lens = await run_in_thread(partial(questions.of_places, values)), questions.lens(values)
-        points = await unless_gone(request, explorer.points(lens, queries))
-        placed = (await unless_gone(request, explorer.map(lens))).places(points)
-        told = zip(placed.tolist(), points.radius.tolist(), strict=True)
-        return _written(
-            {"places": [{"x": finite(x), "y": finite(y), "radius": finite(radius)} for (x, y), radius in told]}
-        )
+    async def places(values: Any) -> dict[str, Any]:
+        points = await explorer.points(values.lens, await run_in_thread(partial(questions.of_places, values)))
+        placed = (await explorer.map(values.lens)).places(points)
+        told = zip(*placed.T.tolist(), points.radius.tolist(), strict=True)
+        return {"places": [dict(zip(("x", "y", "radius"), map(finite, each), strict=True)) for each in told]}
 
-    async def select(request: "Request", values: Any) -> "Response":
-        lens, polygon = questions.lens(values), np.array(values.polygon, np.float64)
-        drawn = await unless_gone(request, explorer.map(lens))
-        return _written(await run_in_thread(partial(explorer.selected, drawn, lens, polygon)))
+    async def select(values: Any) -> dict[str, Any]:
+        found = await explorer.map(values.lens)
+        polygon = np.array(values.polygon, np.float64)
+        return await run_in_thread(partial(explorer.selected, found, values.lens, polygon))
 
-    told: list[tuple[str, Endpoint, str, Any]] = [
-        ("pairs", pairs, "Margin, angle and distance of pairs of queries.", schemas.Pairs),
-        ("places", places, "Where queries lie on a map.", schemas.Places),
-        ("select", select, "The items within a polygon on a map, smallest radius first.", schemas.Selected),
-    ]
+    def items(find: Callable[..., Any], *names: str) -> Task:
+        async def found(values: Any) -> dict[str, Any]:
+            return {"items": await run_in_thread(partial(find, *(getattr(values, name) for name in names)))}
+
+        return found
+
+    def route(name: str, about: str, task: Task, told: Any = dict[str, Any], method: str = "GET") -> "BaseRoute":
+        async def answer(request: "Request", values: Any = None) -> "Response":
+            return _json(written(await unless_gone(request, task(values))))
+
+        return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told)
+
+    about = "What is explored: lenses, numbers of items, proposals for a first query."
+    seen, found = items(explorer.items, "ids"), items(explorer.find, "text", "k")
     return [
-        StrictRoute("POST", f"/api/{name}", answer, about, model=questions.posted[name], told=model)
-        for name, answer, about, model in told
+        route("collection", about, lambda _: run_in_thread(explorer.described)),
+        route("items", "Items by their ids, with their radius in every lens.", seen, schemas.SeenItems),
+        route("roots", "The items of smallest radius.", items(explorer.roots, "lens", "k"), schemas.Items),
+        route("find", "The items of smallest radius whose caption contains a text.", found, schemas.Items),
+        route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
+        route("moved", "What differs between two lenses.", lambda given: explorer.moved(**dict(given))),
+        route("audit", "What the space of a lens is like.", lambda given: explorer.audit(given.lens)),
+        route("pairs", "Margin, angle and distance of pairs of queries.", pairs, schemas.PairNumbers, "POST"),
+        route("places", "Where queries lie on a map.", places, schemas.Placements, "POST"),
+        route("select", "The items within a polygon on a map.", select, schemas.Selected, "POST"),
     ]
-
-
-def _written(value: Any) -> "Response":
-    return _json(written(value))
 
 
 def _json(content: bytes) -> "Response":

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple, cast, final
+from typing import Annotated, Any, Literal, NamedTuple, final
 
+import torch
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 from torch import Tensor
@@ -51,11 +52,11 @@ def _id(value: object) -> int:
     return int(value)
 
 
-def _ids(value: str) -> list[int]:
+def _ids(value: str) -> Tensor:
     parts = value.split(",")
     if len(parts) > IDS:
         raise PydanticCustomError("too_long", "must be {most} ids at most, separated by commas", {"most": IDS})
-    return [_id(part) for part in parts]
+    return torch.tensor([_id(part) for part in parts], dtype=torch.int64)
 
 
 ItemId: Any = Annotated[int, BeforeValidator(_id), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,19}$"})]
@@ -79,58 +80,53 @@ class Questions:
         limits: of requests.
 
     Attributes:
-        asked: the model of one query; every verb takes all settings and uses those that it needs.
+        one: the model of one query; every verb takes all settings and uses those that it needs.
         several: the model of several queries.
-        got: models of the GETs that are no searches, by their names.
-        posted: models of the POSTs that are no searches, by their names.
+        models: of requests that are no searches, by their names.
     """
 
     def __init__(self, collection: Collection, limits: Limits) -> None:
-        self.collection, self.limits = collection, limits
+        self.limits = limits
         models = Models(limits, item=ItemId)
         keys: Any = Literal[tuple(each.key for each in collection.lenses)]
-        lens = keys, Field(collection.lenses[0].key, description="A model and a geometry, by their key.")
-        k, by, steps = (models.settings[name] for name in ("k", "by", "steps"))
-        one = models.text, Field(None, description="The query, a text.")
+        view: Any = Annotated[keys, AfterValidator(collection.lens)]
+        about = "A model and a geometry, by their key in /api/collection."
+        lens = view, Field(collection.lenses[0].key, validate_default=True, description=about)
+        settings = {"lens": lens, **{name: models.settings[name] for name in ("k", "by", "steps")}}
+        text = models.text, Field(None, description="The query, a text.")
         item = ItemId, Field(None, description="The query, an item of the collection by its id; instead of q.")
-        self.asked = _model("Asked", q=one, item=item, lens=lens, k=k, by=by, steps=steps)
-        self.several = _model("AskedSeveral", lens=lens, queries=models.queries, k=k, by=by, steps=steps)
-        whole = Annotated[Whole, Field(ge=0, le=1 << LEVELS)]
-        self.got = {
-            "items": _model("Ids", ids=(Annotated[str, AfterValidator(_ids)], Field(description="Ids of items."))),
-            "roots": _model("Roots", lens=lens, k=k),
-            "find": _model("Find", text=(models.text, Field(description="What captions contain.")), k=k),
-            "map": _model("Map", lens=lens),
-            "tile": _model(
-                "Tile",
-                lens=lens,
-                level=(Whole, Field(ge=0, le=LEVELS, description="Of the tile; 0 is the whole map.")),
-                x=(whole, Field(description="Its column.")),
-                y=(whole, Field(description="Its row.")),
-                version=(str | None, Field(None, max_length=64, description="Of the map, as /api/map has it.")),
-            ),
-            "moved": _model(
-                "Moved",
-                a=(keys, Field(description="One lens.")),
-                b=(keys, Field(description="The other lens.")),
-                k=(Whole, Field(10, ge=1, le=MOST_NEIGHBOURS, description="Neighbours that are compared.")),
-                count=(Whole, Field(MOVERS, ge=1, le=MOVERS, description="Items that are listed.")),
-            ),
-            "audit": _model("Audit", lens=lens),
-        }
-        sides: Any = Literal[tuple(map(str, SIDES))]
-        self.thumbnail = _model("Thumbnail", side=(sides, Field(str(SIDES[0]), description="Longest side, pixels.")))
-        pair = Annotated[list[models.query], Field(min_length=2, max_length=2)]
+        self.one = _model("Asked", **settings, q=text, item=item)
+        self.several = _model("AskedSeveral", **settings, queries=models.queries)
+        k, side = settings["k"], Literal[tuple(map(str, SIDES))]  # type: ignore[valid-type]
+        place = Annotated[Whole, Field(ge=0, le=1 << LEVELS)]
+        neighbours = Whole, Field(10, ge=1, le=MOST_NEIGHBOURS, description="Neighbours that are compared.")
+        pair = Annotated[list[models.query], Field(min_length=2, max_length=2)]  # type: ignore[name-defined]
         point = Annotated[list[Number], Field(min_length=2, max_length=2)]
-        self.posted = {
-            "pairs": _model("Pairs", lens=lens, pairs=models.several(pair, PAIRS, "The general query first.")),
-            "places": _model("Places", lens=lens, queries=models.queries),
-            "select": _model("Select", lens=lens, polygon=models.several(point, CORNERS, "Corners on the map.", 3)),
+        fields: dict[str, dict[str, Any]] = {
+            "items": {"ids": (Annotated[str, AfterValidator(_ids)], Field(description="Of items."))},
+            "roots": {"lens": lens, "k": k},
+            "find": {"text": (models.text, Field(description="What captions contain.")), "k": k},
+            "map": {"lens": lens},
+            "tile": {
+                "lens": lens,
+                "level": (Whole, Field(ge=0, le=LEVELS, description="Of the tile; 0 is the whole map.")),
+                "x": (place, Field(description="Its column.")),
+                "y": (place, Field(description="Its row.")),
+                "version": (str | None, Field(None, max_length=64, description="Of the map, as /api/map has it.")),
+            },
+            "moved": {
+                "a": (view, Field(description="One lens.")),
+                "b": (view, Field(description="The other lens.")),
+                "k": neighbours,
+                "count": (Whole, Field(MOVERS, ge=1, le=MOVERS, description="Items that are listed.")),
+            },
+            "audit": {"lens": lens},
+            "thumbnail": {"side": (side, Field(str(SIDES[0]), description="Longest side, pixels."))},
+            "pairs": {"lens": lens, "pairs": models.several(pair, PAIRS, "Pairs, the general query first.")},
+            "places": {"lens": lens, "queries": models.queries},
+            "select": {"lens": lens, "polygon": models.several(point, CORNERS, "Corners on the map.", 3)},
         }
-
-    def lens(self, values: Any) -> Lens:
-        """The lens that a request names."""
-        return cast(Lens, self.collection.lens(values.lens))
+        self.models = {name: _model(name.capitalize(), **each) for name, each in fields.items()}
 
     def of_one(self, verb: Verb, values: Any) -> Asked:
         """The question about one query; raises Refused."""
@@ -140,12 +136,12 @@ class Questions:
 
     def of_several(self, verb: Verb, values: Any) -> Asked:
         """The question about several queries, whose pictures are decoded; raises Refused."""
-        dim = self.lens(values).index.encoder.dim
+        dim = values.lens.index.encoder.dim
         return self._asked(verb, values, read_queries(values.queries, "queries", dim, self.limits))
 
     def of_pairs(self, values: Any) -> list[Pair]:
         """Pairs of queries, whose pictures are decoded; raises Refused."""
-        dim = self.lens(values).index.encoder.dim
+        dim = values.lens.index.encoder.dim
         given = [
             read_query(query, f"pairs[{row}][{side}]", dim, self.limits)
             for row, pair in enumerate(values.pairs)
@@ -163,12 +159,12 @@ class Questions:
 
     def of_places(self, values: Any) -> tuple[Query, ...]:
         """Queries to place on a map, whose pictures are decoded; raises Refused."""
-        given = read_queries(values.queries, "queries", self.lens(values).index.encoder.dim, self.limits)
+        given = read_queries(values.queries, "queries", values.lens.index.encoder.dim, self.limits)
         check_load(self.limits, given, "queries", 1)
         return decoded(given)
 
     def _asked(self, verb: Verb, values: Any, given: Sequence[Given]) -> Asked:
-        lens, name = self.lens(values), "steps" if verb == "ladder" else "k"
+        lens, name = values.lens, "steps" if verb == "ladder" else "k"
         check_load(self.limits, given, name, getattr(values, name))
         return Asked(lens, Question(verb, decoded(given), values.k, values.by, lens.spec, values.steps))
 

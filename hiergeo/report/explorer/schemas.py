@@ -2,130 +2,30 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
-
 from hiergeo.report.explorer.questions import QueryName
-from hiergeo.search.serving.answers import Number, Numbers, Trust
+from hiergeo.search.serving.answers import NUMBERS, TRUST, Number, schema
 
+ITEM: dict[str, Any] = {"id": str, "caption": str | None, "image": bool, "tier": int | None}
 
-class Item(BaseModel):
-    """An item of the collection."""
-
-    id: str
-    caption: str | None
-    image: bool
-    tier: int | None
-
-
-class Hit(Item, Numbers):
-    """An item that was found."""
-
-
-class Placed(Item):
-    """An item with its radius in a lens."""
-
-    radius: Number
-
-
-class Seen(Item):
-    """An item with its radius in every lens."""
-
-    radius: dict[str, Number]
-
-
-class Asked(BaseModel):
-    """What was asked about."""
-
-    kind: QueryName
-    radius: Number
-
-
-class Hits(Trust):
-    """The items found for one query, best first."""
-
-    query: Asked
-    hits: list[Hit]
-
-
-class Change(BaseModel):
-    """An item of a ladder, and the thresholds at which it is the nearest."""
-
-    first: Number = Field(alias="from")
-    last: Number = Field(alias="to")
-    hit: Hit
-
-
-class Rungs(Trust):
-    """The ladder of one query, from general to specific."""
-
-    query: Asked
-    rungs: list[Change]
-
-
-class Count(BaseModel):
-    """How many items a query entails."""
-
-    query: Asked
-    count: int
-
-
-class Pair(BaseModel):
-    """The numbers of a pair of queries."""
-
-    margin: Number
-    angle: Number
-    distance: Number
-    general: Number
-    specific: Number
-
-
-class Place(BaseModel):
-    """Where a query lies on a map."""
-
-    x: Number
-    y: Number
-    radius: Number
-
-
-class Pairs(BaseModel):
-    """Pairs in the order in which they were asked for."""
-
-    pairs: list[Pair]
-
-
-class Places(BaseModel):
-    """Places in the order in which they were asked for."""
-
-    places: list[Place]
-
-
-class Items(BaseModel):
-    """Items with their radius in a lens."""
-
-    items: list[Placed]
-
-
-class SeenItems(BaseModel):
-    """Items with their radius in every lens."""
-
-    items: list[Seen]
-
-
-class Selected(Items):
-    """The items within a polygon: how many they are, and those of smallest radius."""
-
-    count: int
-
-
-class Health(BaseModel):
-    """What the server says of itself; without the token the status alone."""
-
-    status: str
-    version: str = ""
-    items: int = 0
-    lenses: int = 0
-    uptime: float = 0.0
-
-
-TOLD: dict[str, Any] = {"children": Hits, "parents": Hits, "neighbours": Hits, "ladder": Rungs, "count": Count}
+Hit = schema("Hit", **ITEM, **NUMBERS)
+Query = schema("Asked", kind=QueryName, radius=Number)
+Change = schema("Change", **{"from": Number, "to": Number, "hit": Hit})
+Hits = schema("Hits", query=Query, hits=list[Hit], **TRUST)
+TOLD: dict[str, Any] = {
+    **dict.fromkeys(("children", "parents", "neighbours"), Hits),
+    "ladder": schema("Rungs", query=Query, rungs=list[Change], **TRUST),
+    "count": schema("Count", query=Query, count=int),
+}
 """The answer to one query of each verb."""
+
+Placed = list[schema("Placed", **ITEM, radius=Number)]  # type: ignore[misc]
+Seen = list[schema("Seen", **ITEM, radius=dict[str, Number])]  # type: ignore[misc]
+Pair = schema("Pair", **dict.fromkeys(("margin", "angle", "distance", "general", "specific"), Number))
+Place = schema("Place", x=Number, y=Number, radius=Number)
+
+Items = schema("Items", items=Placed)
+SeenItems = schema("SeenItems", items=Seen)
+PairNumbers = schema("PairNumbers", pairs=list[Pair])
+Placements = schema("Placements", places=list[Place])
+Selected = schema("Selected", count=int, items=Placed)
+Health = schema("Health", status=str, version=str, items=int, lenses=int, uptime=float)

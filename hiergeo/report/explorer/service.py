@@ -111,12 +111,12 @@ class Explorer:
         await self.check_items(asked.lens, asked.question.queries)
         return await self.service(asked.lens).ask(asked.question)
 
-    async def answered(self, asked: Asked, request: str) -> bytes:
+    async def answered(self, asked: Asked, request: bytes) -> bytes:
         """The answer to one query in JSON, which is kept for those who ask the same of the same generation.
 
         Args:
             asked: the question.
-            request: its parameters as text, by which answers are kept.
+                request: its query string, by which answers are kept.
 
         Raises:
             Refused: as `ask`.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import create_model
 
 from hiergeo.search import Recall
 from hiergeo.search.answers import Guarantee
@@ -10,81 +10,38 @@ from hiergeo.search.answers import Guarantee
 Number = float | None
 
 
-class Numbers(BaseModel):
-    """The numbers of an item that was found."""
-
-    radius: Number
-    margin: Number
-    angle: Number
-    distance: Number
+def schema(name: str, **fields: Any) -> Any:
+    """The model of an object of an answer, whose fields are always there."""
+    return create_model(name, **{field: (kind, ...) for field, kind in fields.items()})
 
 
-class Hit(Numbers):
-    """An item that was found."""
+NUMBERS: dict[str, Any] = dict.fromkeys(("radius", "margin", "angle", "distance"), Number)
+"""Of an item that was found."""
 
-    id: int
-    caption: str | None
-    image: str | None
+TRUST: dict[str, Any] = {"guarantee": Guarantee, "scored": int, "rows": int, "recall": Recall | None}
+"""How an answer was found."""
 
-
-class Trust(BaseModel):
-    """How an answer was found."""
-
-    guarantee: Guarantee
-    scored: int
-    rows: int
-    recall: Recall | None
-
-
-class Hits(Trust):
-    """The items found for one query, best first."""
-
-    radius: Number
-    hits: list[Hit]
-
-
-class Rung(BaseModel):
-    """One step of a ladder."""
-
-    threshold: Number
-    hit: Hit | None
-
-
-class Rungs(Trust):
-    """The ladder of one query, from general to specific."""
-
-    radius: Number
-    rungs: list[Rung]
-
-
-class Count(BaseModel):
-    """How many items a query entails."""
-
-    count: int
-
-
-class Added(BaseModel):
-    """What became of an addition."""
-
-    added: int
-    rows: int
-    generation: int
-
-
-class Health(BaseModel):
-    """What a server says of itself; without the token the status alone."""
-
-    status: str
-    version: str = ""
-    rows: int = 0
-    generation: int = 0
-    model: str | None = None
-    dim: int = 0
-    geometry: str = ""
-    embeds: bool = False
-    writable: bool = False
-    uptime: float = 0.0
-
-
-TOLD: dict[str, Any] = {"children": Hits, "parents": Hits, "neighbours": Hits, "ladder": Rungs, "count": Count}
+Hit = schema("Hit", id=int, caption=str | None, image=str | None, **NUMBERS)
+Hits = schema("Hits", hits=list[Hit], radius=Number, **TRUST)
+Rung = schema("Rung", threshold=Number, hit=Hit | None)
+TOLD: dict[str, Any] = {
+    **dict.fromkeys(("children", "parents", "neighbours"), Hits),
+    "ladder": schema("Rungs", rungs=list[Rung], radius=Number, **TRUST),
+    "count": schema("Count", count=int),
+}
 """The answer to one query of each verb."""
+
+Added = schema("Added", added=int, rows=int, generation=int)
+Health = schema(
+    "Health",
+    status=str,
+    version=str,
+    rows=int,
+    generation=int,
+    model=str | None,
+    dim=int,
+    geometry=str,
+    embeds=bool,
+    writable=bool,
+    uptime=float,
+)

@@ -106,6 +106,8 @@ class StrictRoute(APIRoute):
         )
         content = {"content": {media: {}}} if media != JSON else {"model": told}
         self.forms = forms
+        answers: dict[int | str, dict[str, Any]] = {200: {"description": "The answer.", **content}}
+        answers |= {status: {"description": words, "model": Failure} for status, words in REFUSALS.items()}
         super().__init__(
             path,
             endpoint,
@@ -113,8 +115,7 @@ class StrictRoute(APIRoute):
             response_model=None,
             summary=about,
             operation_id=f"{method.lower()}_{path.partition('{')[0].strip('/').rpartition('/')[2]}",
-            responses={200: {"description": "The answer.", **content}}
-            | {status: {"description": words, "model": Failure} for status, words in REFUSALS.items()},
+            responses=answers,
             openapi_extra=_form_schema(model) if forms else None,
         )
 
