@@ -48,7 +48,7 @@ PACKAGES = (
     Package("peft", "peft", "train"),
     Package("pyarrow", "pyarrow", "search"),
     Package("fastapi", "fastapi", "serve"),
-    Package("starlette", "starlette", "serve"),
+    Package("python_multipart", "python-multipart", "serve"),
     Package("uvicorn", "uvicorn", "serve"),
     Package("prometheus_client", "prometheus-client", "serve"),
     Package("faiss", "faiss-cpu", "faiss"),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiergeo._core import extras
 from hiergeo._core.errors import InputError
 from hiergeo.report.explorer import schemas
 from hiergeo.report.explorer.answers import finite, written
@@ -44,12 +43,11 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
         settings: of the server; its open paths are those of the page, and nothing can be added.
 
     Raises:
-        UnavailableError: fastapi or prometheus-client is not installed.
+        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
     """
-    extras.require("fastapi", "a server")
+    explorer = Explorer(collection, settings or Settings())
     from hiergeo.search.serving.application import application
 
-    explorer = Explorer(collection, settings or Settings())
     app = application(
         "hiergeo explorer",
         [*PAGE.routes(), *_files(explorer), *_searches(explorer), *_others(explorer)],

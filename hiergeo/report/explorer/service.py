@@ -92,11 +92,6 @@ class Explorer:
         """The service of the index of a lens, whose questions share sweeps."""
         return self._services[id(lens.index)]
 
-    @property
-    def first(self) -> Service:
-        """The service of the index that ids and captions are read from."""
-        return self.service(self.collection.lenses[0])
-
     def refresh(self) -> None:
         """Take over what other processes have changed in any of the indexes."""
         for service in self._services.values():
@@ -116,7 +111,7 @@ class Explorer:
 
         Args:
             asked: the question.
-                request: its query string, by which answers are kept.
+            request: its query string, by which answers are kept.
 
         Raises:
             Refused: as `ask`.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from hiergeo._core import extras
 from hiergeo._core.errors import InputError
 from hiergeo._version import __version__
 from hiergeo.datasets.pictures import small_jpeg
@@ -106,16 +105,15 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "FastAPI":
         settings: of the server; its open paths are those of the page.
 
     Raises:
-        UnavailableError: fastapi or prometheus-client is not installed.
+        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
     """
-    extras.require("fastapi", "a server")
+    served, metrics = replace(settings or Settings(), open_paths=OPEN), Metrics()
     from starlette.concurrency import run_in_threadpool
     from starlette.responses import JSONResponse, Response
 
     from hiergeo.search.serving.application import application
     from hiergeo.search.serving.routes import StrictRoute
 
-    served = replace(settings or Settings(), open_paths=OPEN)
     pictures = lru_cache(KEPT)(lambda path, _: small_jpeg(path, SIDE))
 
     async def overview(request: "Request", values: Reviewer) -> "Response":
@@ -156,7 +154,7 @@ def create_review(desk: Desk, settings: Settings | None = None) -> "FastAPI":
     def health() -> dict[str, Any]:
         return {"status": "ok", "version": __version__, "rows": len(desk.rows)}
 
-    app = application("hiergeo review", routes, served, Metrics(), health)
+    app = application("hiergeo review", routes, served, metrics, health)
     app.state.desk = desk
     return app
 

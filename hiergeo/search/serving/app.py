@@ -7,15 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
-from pydantic import create_model
-
-from hiergeo._core import extras
 from hiergeo._core.errors import HiergeoError
 from hiergeo._version import __version__
 from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
-from hiergeo.search.serving.answers import TOLD, Added, Health
+from hiergeo.search.serving.answers import TOLD, Added, Health, schema
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
@@ -141,15 +138,14 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         routes: more routes, such as those of a page, behind the same protection; WebSockets are refused.
 
     Raises:
-        UnavailableError: fastapi or prometheus-client is not installed.
+        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
     """
-    extras.require("fastapi", "a server")
+    service = Service(index, settings or Settings())
     from starlette.responses import JSONResponse
 
     from hiergeo.search.serving.application import application
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    service = Service(index, settings or Settings())
     limits, dim = service.settings.limits, index.encoder.dim
     models = Models(limits)
 
@@ -164,8 +160,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
             return JSONResponse({"answers": [plain(each) for each in given]})
 
         about, path, told = VERBS[verb][0], f"/api/{verb}", TOLD[verb]
-        listed = create_model(f"{verb}_answers", answers=(list[told], ...))  # type: ignore[valid-type]
-        body = models.asked(verb, queries=models.queries)
+        listed, body = schema(f"{verb}_answers", answers=list[told]), models.asked(verb, queries=models.queries)  # type: ignore[valid-type]
         return [
             StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=told),
             StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
@@ -177,9 +172,8 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
     about = "Add items; they are durable when the answer comes."
     own = [route for verb in VERBS for route in asked(verb)]
     own.append(StrictRoute("POST", "/api/add", add, about, model=models.addition(limits), told=Added))
-    app = application(
-        "hiergeo", [*own, *routes], service.settings, service.metrics, service.facts, Health, service.lifespan
-    )
+    every = [*own, *routes]
+    app = application("hiergeo", every, service.settings, service.metrics, service.facts, Health, service.lifespan)
     app.state.service = service
     return app
 

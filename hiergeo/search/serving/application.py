@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match
 
-from hiergeo._core.errors import HiergeoError
+from hiergeo._core.errors import QUOTED, HiergeoError
+from hiergeo._core.text import one_line, shortened
 from hiergeo._core.validation import field, sentence
 from hiergeo._version import __version__
 from hiergeo.search.serving.limits import Refused, Settings
@@ -94,7 +95,7 @@ async def _refused(_: Request, error: Exception) -> Response:
 async def _misfit(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    name = field(first["loc"][1:])
+    name = shortened(one_line(field(first["loc"][1:])), QUOTED)
     return error_response(Refused(STATUSES.get(first["type"], 400), sentence(error, "the body", skip=1), name or None))
 
 

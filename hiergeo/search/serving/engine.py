@@ -135,7 +135,7 @@ class IndexService:
         return {"added": count, "rows": before[0].rows + count, "generation": before[0].generation + 1}
 
     def _together(self, questions: Sequence[Question]) -> list[Outcome]:
-        with self._metrics.timed(self._metrics.embedding):
+        with self._metrics.embedding.time():
             embedded = iter(self._embedded([query for question in questions for query in question.queries]))
         requests = [
             Request(
@@ -150,7 +150,7 @@ class IndexService:
             for question in questions
             for _ in question.queries
         ]
-        with self._metrics.timed(self._metrics.sweep):
+        with self._metrics.sweep.time():
             found = self._swept(requests)
         self._metrics.scored.inc(max(getattr(each, "scored", len(self.index)) for each in found))
         answers = iter(found)

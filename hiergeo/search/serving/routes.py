@@ -137,7 +137,12 @@ class _Read(Request):
     def __init__(self, request: Request, query: Mapping[str, str], content: Any) -> None:
         headers = [each for each in request.scope["headers"] if each[0] != b"content-type"]
         super().__init__({**request.scope, "headers": [*headers, (b"content-type", JSON.encode())]}, request.receive)
-        self._query_params, self.content = QueryParams(query), content
+        self._query, self._value = QueryParams(query), content
+
+    @property
+    def query_params(self) -> QueryParams:
+        """The parameters of the query string, each once."""
+        return self._query
 
     async def body(self) -> bytes:
         """Something, since FastAPI asks for the JSON of a body that is not empty."""
@@ -145,7 +150,7 @@ class _Read(Request):
 
     async def json(self) -> Any:
         """The value of the body."""
-        return self.content
+        return self._value
 
 
 async def run_in_thread(task: Callable[[], Done]) -> Done:
