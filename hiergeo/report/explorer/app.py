@@ -14,7 +14,7 @@ from hiergeo.report.explorer.pages import PAGE
 from hiergeo.report.explorer.questions import ItemId
 from hiergeo.report.explorer.service import Explorer
 from hiergeo.search.serving import Settings
-from hiergeo.search.serving.answers import schema
+from hiergeo.search.serving.answers import list_of, schema
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.requests import VERBS, Verb
 
@@ -79,7 +79,7 @@ def _searches(explorer: Explorer) -> list["BaseRoute"]:
             return _json(written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]}))
 
         about, path, told = VERBS[verb][0], f"/api/{verb}", schemas.TOLD[verb]
-        listed, body = schema(f"{verb}_answers", answers=list[told]), questions.several  # type: ignore[valid-type]
+        listed, body = schema(f"{verb}_answers", answers=list_of(told)), questions.several
         return [
             StrictRoute("GET", path, one, about, model=questions.one, told=told),
             StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),

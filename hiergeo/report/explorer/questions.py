@@ -13,6 +13,7 @@ from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.moved import MOST_NEIGHBOURS, MOVERS
 from hiergeo.report.explorer.thumbnails import SIDES
 from hiergeo.search import Item
+from hiergeo.search.serving.answers import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.pictures import Encoded
 from hiergeo.search.serving.requests import (
@@ -100,7 +101,7 @@ class Questions:
         k, side = settings["k"], Literal[tuple(map(str, SIDES))]  # type: ignore[valid-type]
         place = Annotated[Whole, Field(ge=0, le=1 << LEVELS)]
         neighbours = Whole, Field(10, ge=1, le=MOST_NEIGHBOURS, description="Neighbours that are compared.")
-        pair = Annotated[list[models.query], Field(min_length=2, max_length=2)]  # type: ignore[name-defined]
+        pair = Annotated[list_of(models.query), Field(min_length=2, max_length=2)]
         point = Annotated[list[Number], Field(min_length=2, max_length=2)]
         fields: dict[str, dict[str, Any]] = {
             "items": {"ids": (Annotated[str, AfterValidator(_ids)], Field(description="Of items."))},

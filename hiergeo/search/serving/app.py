@@ -12,7 +12,7 @@ from hiergeo._version import __version__
 from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
-from hiergeo.search.serving.answers import TOLD, Added, Health, schema
+from hiergeo.search.serving.answers import TOLD, Added, Health, list_of, schema
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
@@ -160,7 +160,7 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
             return JSONResponse({"answers": [plain(each) for each in given]})
 
         about, path, told = VERBS[verb][0], f"/api/{verb}", TOLD[verb]
-        listed, body = schema(f"{verb}_answers", answers=list[told]), models.asked(verb, queries=models.queries)  # type: ignore[valid-type]
+        listed, body = schema(f"{verb}_answers", answers=list_of(told)), models.asked(verb, queries=models.queries)
         return [
             StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=told),
             StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),

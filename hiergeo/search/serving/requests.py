@@ -23,6 +23,7 @@ from torch import Tensor
 from hiergeo.geometry.space import By
 from hiergeo.search.queries import Item
 from hiergeo.search.requests import Kind as Verb
+from hiergeo.search.serving.answers import list_of
 from hiergeo.search.serving.limits import Limits, Refused
 from hiergeo.search.serving.pictures import Encoded, decode, read_header
 
@@ -190,7 +191,7 @@ class Models:
 
     def several(self, kind: Any, most: int, about: str, least: int = 1) -> Any:
         """The field of a list that must be given."""
-        return list[kind], Field(min_length=least, max_length=most, description=about)
+        return list_of(kind), Field(min_length=least, max_length=most, description=about)
 
     def asked(self, verb: Verb, **queries: Any) -> Any:
         """The model of a question with a field of its query or queries."""
@@ -206,7 +207,7 @@ class Models:
             "images": (self.text | None, "References to images, kept as they are."),
         }
         fields: dict[str, Any] = {
-            name: (list[kind], Field(None, min_length=1, max_length=limits.added, description=about))  # type: ignore[valid-type]
+            name: (list_of(kind), Field(None, min_length=1, max_length=limits.added, description=about))
             for name, (kind, about) in told.items()
         }
         return create_model("Addition", __base__=Strict, **fields)
