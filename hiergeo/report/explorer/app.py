@@ -117,7 +117,7 @@ def _files(explorer: Explorer) -> list["BaseRoute"]:
 
 
 def _others(explorer: Explorer) -> list["BaseRoute"]:
-    """What answers requests that are no searches with JSON."""
+    """What answers requests that are not searches with JSON."""
     from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
     questions, models = explorer.questions, explorer.questions.models

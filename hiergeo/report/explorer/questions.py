@@ -83,7 +83,7 @@ class Questions:
     Attributes:
         one: the model of one query; every verb takes all settings and uses those that it needs.
         several: the model of several queries.
-        models: of requests that are no searches, by their names.
+        models: of requests that are not searches, by their names.
     """
 
     def __init__(self, collection: Collection, limits: Limits) -> None:

@@ -22,7 +22,7 @@ from hiergeo.search.queries import Item
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.serving.batching import Outcome
-from hiergeo.search.serving.limits import LOG, UNFORESEEN, Refused, Settings
+from hiergeo.search.serving.limits import LOG, UNEXPECTED, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import Addition, Query, Question
 from hiergeo.search.shards import Labels
@@ -248,4 +248,4 @@ def _as_outcome(error: Exception) -> HiergeoError:
         LOG.error("the index cannot be read: %s", error)
         return Refused(503, "the index cannot be read: try again.", retry_after=5)
     LOG.error("a question failed", exc_info=error)
-    return Refused(500, UNFORESEEN)
+    return Refused(500, UNEXPECTED)

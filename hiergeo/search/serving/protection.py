@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage.locks import HeldError
-from hiergeo.search.serving.limits import LOG, UNFORESEEN, Refused, Settings
+from hiergeo.search.serving.limits import LOG, UNEXPECTED, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 
 OPEN = "/api/health"
@@ -86,7 +86,7 @@ class Protection:
                 LOG.error("a request failed", exc_info=error)
             if status:
                 raise
-            refusal = refusal_of(error) if isinstance(error, HiergeoError) else Refused(500, UNFORESEEN)
+            refusal = refusal_of(error) if isinstance(error, HiergeoError) else Refused(500, UNEXPECTED)
             await error_response(refusal)(scope, watched, guarded)
         finally:
             self.in_flight -= 1
