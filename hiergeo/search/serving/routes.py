@@ -7,6 +7,7 @@ OpenAPI.
 
 import asyncio
 import inspect
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,6 +24,8 @@ from starlette.responses import Response
 
 from hiergeo._core.storage.documents import parse_json
 from hiergeo.search.serving.limits import Limits, Refused
+
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # clients are told of damage in their forms
 
 Done = TypeVar("Done")
 
@@ -236,15 +239,21 @@ async def _content(request: Request, forms: bool) -> Any:
 
 @final
 class _InMemory(MultiPartParser):
+    """Keeps files in memory; `close` closes those of parts that were cut short, too."""
+
     spool_max_size = 1 << 62
+
+    def close(self) -> None:
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
 async def _form(request: Request, content: bytes) -> dict[str, Any]:
     async def stream() -> AsyncGenerator[bytes, None]:
         yield content
 
+    parser = _InMemory(request.headers, stream(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
     try:
-        parser = _InMemory(request.headers, stream(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
         form = await parser.parse()
     except MultiPartException as error:
         raise Refused(400, f"the form cannot be read: {error.message.rstrip('.')}.") from None
@@ -255,7 +264,7 @@ async def _form(request: Request, content: bytes) -> dict[str, Any]:
             raise Refused(400, "the form has no file 'image': send one.", "image")
         return {**values, "queries": [{"image": await image.read()}]}
     finally:
-        await form.close()
+        parser.close()
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
