@@ -98,10 +98,11 @@ class Questions:
         item = ItemId, Field(None, description="The query, an item of the collection by its id; instead of q.")
         self.one = _model("Asked", **settings, q=text, item=item)
         self.several = _model("AskedSeveral", **settings, queries=models.queries)
-        k, side = settings["k"], Literal[tuple(map(str, SIDES))]  # type: ignore[valid-type]
+        k = settings["k"]
+        side: Any = Literal[tuple(map(str, SIDES))]
         place = Annotated[Whole, Field(ge=0, le=1 << LEVELS)]
         neighbours = Whole, Field(10, ge=1, le=MOST_NEIGHBOURS, description="Neighbours that are compared.")
-        pair = Annotated[list_of(models.query), Field(min_length=2, max_length=2)]
+        pair: Any = Annotated[list_of(models.query), Field(min_length=2, max_length=2)]
         point = Annotated[list[Number], Field(min_length=2, max_length=2)]
         fields: dict[str, dict[str, Any]] = {
             "items": {"ids": (Annotated[str, AfterValidator(_ids)], Field(description="Of items."))},
@@ -148,9 +149,8 @@ class Questions:
             for row, pair in enumerate(values.pairs)
             for side, query in enumerate(pair)
         ]
-        count = len({each for each in given if isinstance(each, str)}) + sum(
-            isinstance(each, Encoded) for each in given
-        )
+        texts = {each for each in given if isinstance(each, str)}
+        count = len(texts) + sum(isinstance(each, Encoded) for each in given)
         if count > EMBEDDED:
             told = f"pairs hold {count:,} texts and pictures: send up to {EMBEDDED} at a time."
             raise Refused(422, told, "pairs")

@@ -237,6 +237,32 @@ def test_bad_bodies_are_refused(index, content, kind, status, field) -> None:
     assert (response.status_code, response.json()["field"]) == (status, field), response.text
 
 
+def test_a_refusal_is_short_whatever_was_sent(index) -> None:
+    with browser(index) as http:
+        for body in (
+            {"queries": ["a"], "x" * 10**6: 1},
+            {"queries": ["a"], "k": "y" * 10**6},
+            {"queries": [[0] * 10**6]},
+        ):
+            told = http.post("/api/children", json=body).json()
+            assert len(told["error"]) < 2000
+            assert len(told["field"]) <= 60
+
+
+def test_the_document_holds_the_bounds_that_requests_are_checked_against(index) -> None:
+    limits = dataclasses.replace(serving.Limits(), k=77, queries=3)
+    with browser(index, limits=limits) as http:
+        document = http.get("/api/openapi.json").json()
+    asked = document["paths"]["/api/children"]
+    bounds = {each["name"]: each["schema"] for each in asked["get"]["parameters"]}
+    assert (bounds["k"]["minimum"], bounds["k"]["maximum"], bounds["k"]["default"]) == (1, 77, 10)
+    assert set(asked["post"]["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
+    name = asked["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    body = document["components"]["schemas"][name]
+    assert body["properties"]["queries"]["maxItems"] == 3
+    assert body["additionalProperties"] is False
+
+
 def test_large_images_are_refused_before_they_are_decoded(index) -> None:
     limits = dataclasses.replace(serving.Limits(), image_pixels=100, image_bytes=1000)
     with browser(index, limits=limits) as http:
