@@ -4,15 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
 from hiergeo.evaluation.auditing import Audit, Controlled
-from hiergeo.report import summary
+from hiergeo.report import drawing, plot, summary
 from hiergeo.report.assets import downloading
-from hiergeo.report.charts import Chart, Line, draw
-from hiergeo.report.page import environment
+from hiergeo.report.page import environment, pictured
 from hiergeo.report.words import label, number, short_model
 
 if TYPE_CHECKING:
@@ -56,13 +53,13 @@ def write_audit(audit: Audit, path: Path) -> Path:
             conclusion=audit.findings,
             leakage=None,
             scripts=downloading(),
-            summary=summary.of_audit(audit, ATTRIBUTION),
+            summary=pictured(summary.of_audit(audit, ATTRIBUTION)),
             title=f"Audit of {caption(model)} on {caption(data)}",
             kicker=("audit", model, data, str(settings["geometry"])),
             attribution_controls=ATTRIBUTION,
             walk_controls=_present(WALKS, audit.walks),
             factors=[(place, audit.numbers[f"curvature_factor{place}"]) for place in range(count)],
-            chart=_chart(audit),
+            chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
             length=LENGTH,
             settings=[(name.replace("_", " "), value) for name, value in settings.items()],
         )
@@ -104,14 +101,3 @@ def _table(audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tu
 def _bounds(audit: Audit, name: str) -> str:
     low, high = audit.intervals[name]
     return f"{number(low)}–{number(high)}"
-
-
-def _chart(audit: Audit) -> Chart:
-    """The share of captions up to each u, with a line at u = 1 where that is in reach."""
-    u = np.array(audit.u_quantiles)
-    high = max(1.05, float(u[-1]) * 1.05)
-    curve = Line(
-        "curve mean series0", np.concatenate([[0.0], u, [high]]), np.concatenate([[0], np.linspace(0, 1, 101), [1]])
-    )
-    one = Line("chance", np.ones(2), np.array([0.0, 1.0]))
-    return draw("share of captions up to u", "u = √|K| r; the line marks 1", [one, curve], spans=((0, high), (0, 1)))

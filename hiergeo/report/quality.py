@@ -14,9 +14,8 @@ from hiergeo.construction.grading import Quality
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.pooling import TIER
 from hiergeo.report.assets import downloading
-from hiergeo.report.dots import Dot, dot_plot
-from hiergeo.report.page import environment
-from hiergeo.report.summary import PLOTS, Summary
+from hiergeo.report.page import environment, pictured
+from hiergeo.report.summary import PLOTS, Dot, DotPlot, Summary
 from hiergeo.report.tables import MARK
 from hiergeo.report.words import label, number, short_model
 
@@ -95,7 +94,7 @@ def write_appraisal(appraisal: Appraisal, path: Path) -> Path:
             conclusion=appraisal,
             leakage=None,
             scripts=downloading(),
-            summary=_summary(sets),
+            summary=pictured(_summary(sets)),
             title=f"Quality of {caption(_name(own))}",
             kicker=("quality", _name(own), f"judge {own.settings['judge']}", *_model(own)),
             sets=sets,
@@ -147,7 +146,7 @@ def _summary(sets: dict[str, Quality]) -> Summary:
             for name, each in sets.items()
             if metric in each.metrics
         ]
-        plots.append(dot_plot(metric, dots))
+        plots.append(DotPlot(metric, tuple(dots)))
     return Summary(tuple(plots), "Value and 95 % bootstrap interval over images, each metric on a scale of its own.")
 
 

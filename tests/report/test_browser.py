@@ -123,7 +123,7 @@ def test_pointing_shows_the_caption_and_the_image(page):
 
     mark = script(
         page,
-        """const marks = [...document.querySelectorAll('.view:not([hidden]) .points .tier3')];
+        """const marks = [...document.querySelectorAll('.view:not([hidden]) use.tier3[data-chain]')];
         const far = marks.find((mark) => mark.dataset.chain === arguments[0]);
         far.scrollIntoView({block: 'center'}); return far""",
         script(
@@ -180,5 +180,5 @@ def test_the_page_of_a_study_breaks_no_rule_of_access(browser, address):
     """Its thousands of marks, all alike, are left out."""
     resize(browser, 390)
     browser.get(address)
-    script(browser, "document.querySelectorAll('.points').forEach((each) => each.replaceChildren())")
+    script(browser, "document.querySelectorAll('use[data-chain]').forEach((each) => each.remove())")
     assert violations(browser) == []

@@ -14,7 +14,8 @@ from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
 from hiergeo.report import curves, disk, study_tables, write_study
-from hiergeo.report.curves import representative, roc_figure, shown, validation_loss
+from hiergeo.report.curves import roc_figure
+from hiergeo.report.shown import representative, shown, validation_loss
 from hiergeo.report.tables import contrast_table
 from hiergeo.report.words import label
 from hiergeo.training import HeadModel, from_hierarchy
@@ -239,10 +240,8 @@ def test_roc_curves_are_those_of_sklearn(study):
 def test_learning_curves_have_a_line_a_seed_and_one_for_the_mean(study):
     made = curves.loss_curves(study.cells)
     assert [each.title for each in made][:1] == ["validation loss: total"]
-    for chart in curves.charted(made):
-        kinds = [css.split()[1] for css, _ in chart.paths]
-        assert kinds == ["seed"] * 4 + ["mean"] * 2
-        assert len(chart.dots) == 4
+    for each in made:
+        assert [line.kept is None for line in each.lines] == [False] * 4 + [True] * 2
     assert [len(each.lines) for each in curves.curvature_curves(study.cells)] == [3]
     assert [len(each.lines) for each in curves.radius_curves(study.cells)] == [12, 12]
 
