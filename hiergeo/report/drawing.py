@@ -116,6 +116,7 @@ def svg(
             shape.attrib.update(given)
     root = ElementTree.Element("svg", {"class": css, "role": "img", "aria-label": label})
     root.set("viewBox", drawn.attrib["viewBox"])
+    ElementTree.SubElement(root, "title").text = label
     root.extend(_plain(part) for part in drawn if part.tag == f"{SVG}g" or part.find(f".//{SVG}clipPath") is not None)
     targets = set(re.findall(r"#(\w+)", " ".join(value for each in root.iter() for value in each.attrib.values())))
     for each in root.iter():

@@ -6,10 +6,10 @@ from typing import Any, final
 
 import numpy as np
 
+from hiergeo.evaluation.auditing.remarks import CHANCE
+from hiergeo.evaluation.auditing.survey import Measured
 from hiergeo.evaluation.metrics import SMALL_SAMPLE
-from hiergeo.report.explorer.items import Measured
 from hiergeo.report.explorer.neighbourhoods import Change, Named
-from hiergeo.report.explorer.remarks import CHANCE
 
 BINS = 40
 """Bins of the histogram of changes of rank, from -1 to 1."""

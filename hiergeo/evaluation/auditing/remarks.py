@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
-from hiergeo.evaluation.auditing import Audit, AuditVerdict
-from hiergeo.evaluation.auditing.verdicts import Evidence, operating_finding
+from hiergeo.evaluation.auditing.record import Audit
+from hiergeo.evaluation.auditing.verdicts import AuditVerdict, Evidence, operating_finding
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
@@ -53,7 +53,7 @@ def remarks(
 ) -> Iterator[Remark]:
     """What the numbers of a survey, and the audit if there is one, amount to.
 
-    See `hiergeo.report.explorer.survey.Survey` for their names.
+    See `hiergeo.evaluation.auditing.survey.Survey` for their names.
     """
     seen = Evidence(numbers, intervals)
     if numbers["items"] < SMALL_SAMPLE:
