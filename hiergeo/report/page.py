@@ -60,11 +60,6 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
     return path
 
 
-def write_study(study: Study, path: Path, *, images: int = 12, seed: int = 0) -> Path:
-    """The page of a study: see `write_page`."""
-    return write_page(study, path, images=images, seed=seed)
-
-
 def environment() -> "Environment":
     """Jinja templates of this package: text from outside stays text, and unknown names are errors.
 
@@ -213,17 +208,9 @@ def _of_study(study: Study) -> list[tuple[str, object]]:
     return found
 
 
-@dataclass(frozen=True)
-class Pictured:
-    """A summary whose plots are SVG."""
-
-    plots: "tuple[Markup, ...]"
-    caption: str
-
-
-def pictured(found: summary.Summary) -> Pictured:
-    """A summary drawn for a page."""
-    return Pictured(tuple(drawing.svg(plot.dots(each), str(each)) for each in found.plots), found.caption)
+def pictured(found: summary.Summary) -> dict[str, Any]:
+    """The SVG elements of a summary, and what they show in words."""
+    return {"plots": [drawing.svg(plot.dots(each), str(each)) for each in found.plots], "caption": found.caption}
 
 
 def _radii(source: Comparison | Study) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
-from hiergeo.report import write_audit, write_page, write_study
+from hiergeo.report import write_audit, write_page
 from tests.datasets.scenes_common import HOSTILE, scenes_study
 from tests.report.browser_common import CONTRAST, chromium, colours, logged, requests, resize, violations
 
@@ -22,7 +22,7 @@ def browser() -> Iterator:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> str:
-    path: Path = write_study(scenes_study(), tmp_path_factory.mktemp("study") / "study.html", images=2)
+    path: Path = write_page(scenes_study(), tmp_path_factory.mktemp("study") / "study.html", images=2)
     return path.as_uri()
 
 

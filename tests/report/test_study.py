@@ -13,7 +13,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
-from hiergeo.report import curves, disk, study_tables, write_study
+from hiergeo.report import curves, disk, study_tables, write_page
 from hiergeo.report.curves import roc_figure
 from hiergeo.report.shown import representative, shown, validation_loss
 from hiergeo.report.tables import contrast_table
@@ -32,7 +32,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def path(study, tmp_path_factory) -> Path:
-    return write_study(study, tmp_path_factory.mktemp("study") / "study.html", images=3, seed=1)
+    return write_page(study, tmp_path_factory.mktemp("study") / "study.html", images=3, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_sections_come_with_the_conclusion_first(study, page, path):
 
 def test_leakage_is_stamped_above_everything(study, tmp_path):
     leaked = replace(study, leakage="12 rows <describe> test images.")
-    text = write_study(leaked, tmp_path / "page.html", images=1).read_text(encoding="utf-8")
+    text = write_page(leaked, tmp_path / "page.html", images=1).read_text(encoding="utf-8")
     assert text.index("Trained on test data") < text.index("<h1>")
     assert "12 rows &lt;describe&gt; test images." in text
 
@@ -107,7 +107,7 @@ def test_stars_are_the_winners_of_the_study(study, tmp_path):
     for metric in contested:
         assert won.findings.leaders(metric, first.dim) == (first.geometry,)
         assert not won.findings.is_best(metric, second.geometry, second.dim)
-    page = read(write_study(won, tmp_path / "page.html", images=1))
+    page = read(write_page(won, tmp_path / "page.html", images=1))
     assert len([cell for cell in page.having("td") if cell.get("class") == "best"]) == len(contested)
 
 
@@ -274,7 +274,7 @@ def test_text_only_data_have_a_page_without_pictures(study, tmp_path):
     frozen = replace(study.frozen, image=None)
     runs = [tuple(replace(run, summary=_without_ladders(run.summary)) for run in cell.runs) for cell in study.cells]
     cells = tuple(replace(cell, runs=each) for cell, each in zip(study.cells, runs, strict=True))
-    page = read(write_study(replace(study, frozen=frozen, cells=cells), tmp_path / "page.html"))
+    page = read(write_page(replace(study, frozen=frozen, cells=cells), tmp_path / "page.html"))
     assert page.having("img") == []
     assert "no images were embedded" in page.text
 
@@ -287,7 +287,7 @@ def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
     findings = study.findings
     first = replace(findings, cube=findings.cube.select(geometry="euclidean"), spaces=findings.spaces[:1], contrasts=())
     alone = replace(study, cells=study.cells[:1], findings=first)
-    page = read(write_study(alone, tmp_path / "page.html", images=1))
+    page = read(write_page(alone, tmp_path / "page.html", images=1))
     assert "Differences, pair by pair" not in page.text
     assert "marked best" not in page.text
     assert "Curvatures were fixed" in page.text
@@ -295,5 +295,5 @@ def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
 
 def test_page_needs_at_least_one_image_and_writes_nothing_otherwise(study, tmp_path):
     with pytest.raises(InputError, match="at least 1 image"):
-        write_study(study, tmp_path / "page.html", images=0)
+        write_page(study, tmp_path / "page.html", images=0)
     assert list(tmp_path.iterdir()) == []

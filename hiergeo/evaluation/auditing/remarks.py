@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Literal, final
 
+from hiergeo.evaluation.auditing.judgement import AuditVerdict, Evidence, operating_finding
 from hiergeo.evaluation.auditing.record import Audit
-from hiergeo.evaluation.auditing.verdicts import AuditVerdict, Evidence, operating_finding
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
@@ -42,10 +42,6 @@ class Remark:
     kind: str
     severity: Severity
     sentence: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {"kind": self.kind, "severity": self.severity, "sentence": self.sentence}
 
 
 def remarks(

@@ -213,16 +213,6 @@ class TierRadii:
     quantiles: tuple[float, ...]
     counts: tuple[int, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "name": self.name,
-            "items": self.items,
-            "mean": self.mean,
-            "quantiles": list(self.quantiles),
-            "counts": list(self.counts),
-        }
-
 
 @final
 @dataclass(frozen=True)
@@ -295,8 +285,8 @@ class Survey:
                 "radius": {"edges": self.edges, "counts": self.counts, "quantiles": self.quantiles},
                 "u_quantiles": self.u_quantiles,
                 "cones": self.cones,
-                "tiers": [each.as_dict() for each in self.tiers],
-                "findings": [each.as_dict() for each in self.remarks],
+                "tiers": self.tiers,
+                "findings": self.remarks,
                 "audit": None if self.audit is None else self.audit.as_dict(),
             }
         )

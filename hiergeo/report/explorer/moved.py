@@ -136,7 +136,7 @@ def _tier_moves(items: Items, ranks: list[Floats], tiers: Tiers | None) -> Itera
     for tier, name in enumerate(() if tiers is None else tiers.names):
         held = items.tier == tier
         if held.any():
-            yield TierMove(name, int(held.sum()), (float(ranks[0][held].mean()), float(ranks[1][held].mean())))
+            yield TierMove(name, int(held.sum()), *(float(each[held].mean()) for each in ranks))
 
 
 @final
