@@ -22,7 +22,7 @@ STORES = {
     "losses": "the contrastive loss is a cross-entropy over all pairs of a batch",
     "training/free.py": "the distances of all nodes of a graph are what is asked for",
     "testing": "the conformance suite compares the operators with one another",
-    "taxonomy/linking.py": "bounded blocks: children with the items among whose radii theirs lie, and random pairs",
+    "search/taxonomy/linking.py": "bounded blocks: children with items of such radii, and random pairs",
 }
 """Where a matrix of pairs is the result itself, or a block of it."""
 
