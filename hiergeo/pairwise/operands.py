@@ -180,6 +180,13 @@ class Problem(NamedTuple):
     backend: PairBackend
     frame: PairFrame
 
+    @property
+    def cone(self) -> tuple[Polar, Polar, float, Tensor]:
+        """The points, the curvature and the half apertures of a problem in one space."""
+        x, y, curvature, aperture = self.factors[0]
+        assert aperture is not None, "operators refuse quantities of a cone without one"
+        return x, y, curvature, aperture
+
     def flat(self, operand: Tensor, trailing: int = 1) -> Tensor:
         """`operand` with its leading dimensions, all but the `trailing` ones, expanded and flattened."""
         batch = self.frame.x[:-2]

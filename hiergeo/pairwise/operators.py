@@ -115,7 +115,7 @@ def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | Non
         InputError: values out of range, or other operands that do not fit.
     """
     listed = isinstance(aperture, list)
-    apertures: list[Tensor] = aperture if listed else [] if aperture is None else [aperture]
+    apertures = aperture if isinstance(aperture, list) else [] if aperture is None else [aperture]
     if "out" not in rest and _plain(points.tensors(), apertures, rest.values()):  # torch counts versions of `out`
         work, frame = _IMPLEMENTATIONS[made], points.frame
         if apertures:

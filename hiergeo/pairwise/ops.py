@@ -111,8 +111,9 @@ def pair_forward(task: Problem, quantity: str, margin: float | None, summed: boo
     law = QUANTITIES[quantity]
     trailing = (2, 1, 2, 1, 0, 1)
     parts = [task.flat(to, n) for to, n in zip(tangents.values(), trailing, strict=True) if to is not None]
-    ((size, dtype),) = _pushed(task.frame, quantity, margin, summed, **tangents)
-    out = task.flat(task.empty(size, dtype), 1 if summed else 2)
+    frame = task.frame
+    out = task.empty(frame.rows, widest(frame.device)) if summed else task.empty(frame.pairs)
+    out = task.flat(out, 1 if summed else 2)
     tiles.tangent(task.factors[0], parts, law if margin is None else law.with_cone(hinge(margin)), out)
     return task.batched(out)
 
@@ -124,7 +125,7 @@ def _summed(frame: PairFrame) -> Forms:
 @operator("energy_sum", f"({POINTS}, Tensor aperture) -> Tensor", _summed, derive=transforms.differentiate_sum)
 def energy_sum(task: Problem) -> Tensor:
     """Sum over y of max(0, Xi - aperture), (..., N) float64."""
-    return task.batched(task.backend.energy_sum(*task.factors[0]))
+    return task.batched(task.backend.energy_sum(*task.cone))
 
 
 def _totalled(frame: PairFrame, margin: float | None, gradients: bool) -> Forms:
@@ -144,7 +145,7 @@ def energy_total(task: Problem, margin: float | None, gradients: bool) -> tuple[
 
     These are as those of `pair_backward`, formed in the same pass; without `gradients` empty, (..., 0).
     """
-    total, found = task.backend.energy_total(*task.factors[0], margin, gradients)
+    total, found = task.backend.energy_total(*task.cone, margin, gradients)
     nothing = (task.empty((*task.frame.batch, 0)) for _ in Gradients._fields)
     return task.batched(total), *(map(task.batched, found) if found else nothing)
 
@@ -168,7 +169,7 @@ def energy_total_backward(
 ) -> tuple[Tensor, ...]:
     """Gradients of `upstream` (...) times what `energy_total` sums; `found`: those of the sum, or empty."""
     if not found:
-        gradients: Any = task.backend.energy_total(*task.factors[0], margin, True)[1]
+        gradients: Any = task.backend.energy_total(*task.cone, margin, True)[1]
         found = list(map(task.batched, gradients))
     return tuple(_times(part, upstream) for part in found)
 
@@ -186,5 +187,5 @@ def _least(frame: PairFrame) -> Forms:
 @operator("energy_min", f"({POINTS}, Tensor aperture) -> (Tensor, Tensor)", _least, derive=transforms.differentiate_min)
 def energy_min(task: Problem) -> tuple[Tensor, Tensor]:
     """Least max(0, Xi - aperture) over y and the lowest index that reaches it, (..., N)."""
-    values, indices = task.backend.energy_min(*task.factors[0])
+    values, indices = task.backend.energy_min(*task.cone)
     return task.batched(values), task.batched(indices)

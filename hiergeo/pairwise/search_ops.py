@@ -46,7 +46,7 @@ def _members(frame: PairFrame) -> Forms:
 )
 def cone_members(task: Problem) -> tuple[Tensor, Tensor]:
     """Which y lie in the cone of each x: row offsets (N + 1,) and columns (nnz,), without leading dimensions."""
-    return task.backend.members(*task.factors[0])
+    return task.backend.members(*task.cone)
 
 
 def _smallest(frame: PairFrame, quantity: str, k: int, swap: bool) -> Forms:

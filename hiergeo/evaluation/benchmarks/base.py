@@ -133,7 +133,7 @@ class Benchmark(ABC):
         space: Space,
         embeddings: torch.Tensor,
         how: Run,
-        **facts: str | int | float,
+        **facts: Any,
     ) -> Result:
         """The result of an outcome, with the settings of `about` and further `facts`."""
         settings = {**self.about(model, space, embeddings), **facts}
