@@ -127,13 +127,7 @@ class Benchmark(ABC):
         }
 
     def result(
-        self,
-        outcome: Outcome,
-        model: Model,
-        space: Space,
-        embeddings: torch.Tensor,
-        how: Run,
-        **facts: Any,
+        self, outcome: Outcome, model: Model, space: Space, embeddings: torch.Tensor, how: Run, **facts: Any
     ) -> Result:
         """The result of an outcome, with the settings of `about` and further `facts`."""
         settings = {**self.about(model, space, embeddings), **facts}
