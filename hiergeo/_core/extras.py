@@ -42,7 +42,7 @@ PACKAGES = (
     Package("accelerate", "accelerate", "train"),
     Package("peft", "peft", "train"),
     Package("fastapi", "fastapi", "serve"),
-    Package("starlette", "starlette", "serve"),
+    Package("python_multipart", "python-multipart", "serve"),
     Package("uvicorn", "uvicorn", "serve"),
     Package("prometheus_client", "prometheus-client", "serve"),
     Package("faiss", "faiss-cpu", "faiss"),

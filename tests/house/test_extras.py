@@ -18,7 +18,7 @@ tomllib: ModuleType = pytest.importorskip("tomllib" if sys.version_info >= (3, 1
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
-BRINGS = {"tokenizers": "transformers", "starlette": "fastapi"}
+BRINGS = {"tokenizers": "transformers"}
 """What an extra names by another package that requires it."""
 
 BARE = """
