@@ -101,6 +101,27 @@ Data = Annotated[
 ]
 Split = Annotated[str, typer.Option(help="Split of the dataset.", metavar="NAME")]
 Rows = Annotated[int | None, typer.Option(help="Only the first N rows.", metavar="N", min=1)]
+Worker = Annotated[
+    str | None,
+    typer.Option(
+        "--worker",
+        help="Only the share of worker I of N, for many machines on one folder; auto: as Slurm, torchrun or Kubernetes "
+        "say. (by default all)",
+        metavar="I/N|auto",
+    ),
+]
+CaptionColumn = Annotated[
+    str | None,
+    typer.Option("--caption-column", help="The column of captions. (by default caption or text)", metavar="NAME"),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--image-column",
+        help="The column of images. (by default image, image_path, file_name, image_url or url)",
+        metavar="NAME",
+    ),
+]
 Geometry = Annotated[
     str,
     typer.Option(

@@ -16,10 +16,11 @@ from hiergeo.cli import options
 from hiergeo.cli._io import SPEC_SHOWN, check_writable, write_json
 from hiergeo.cli._terminal import Screen, console, counted
 from hiergeo.cli.plans import finite
+from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.geometry import Space
 from hiergeo.search import Answer, Climb, Hit, Request, open
 from hiergeo.search.groups import Result
-from hiergeo.search.queries import SUFFIXES, Query, is_image
+from hiergeo.search.queries import Query, is_image
 from hiergeo.search.requests import MOST_HITS, Kind
 from hiergeo.search.stores.places import without_password
 

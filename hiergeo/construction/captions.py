@@ -14,10 +14,10 @@ from hiergeo._core.text import one_line
 from hiergeo.construction.drafts import Draft, normalised
 from hiergeo.construction.language import looks_english
 from hiergeo.construction.plan import BuildPlan
-from hiergeo.datasets import Hierarchy
+from hiergeo.datasets import Hierarchy, reading
 from hiergeo.datasets.chains import is_address
-from hiergeo.search.corpus import readers, sources
-from hiergeo.search.corpus.samples import EMPTY, MISSING, Columns, Defect, Read
+from hiergeo.datasets.reading import Columns, Defect, Read
+from hiergeo.datasets.reading.samples import EMPTY, MISSING
 
 READ = "read"
 """The name of the first stage."""
@@ -110,7 +110,7 @@ EMPTY_INPUT = "there are no captions: the input is empty."
 
 
 def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
-    """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.search.corpus` reads them.
+    """The captions under a path: a file, a folder or a pattern of inputs, as `hiergeo.datasets.reading` reads them.
 
     Args:
         inputs: the path.
@@ -121,17 +121,17 @@ def of_file(inputs: Path | str, plan: BuildPlan, out: Path) -> Captions:
         InputError: there is no input, or the first one has not the columns that are asked for.
     """
     columns = Columns("captions", plan.caption_column, plan.image_column)
-    found = sources.listing(inputs, columns, out)
+    found = reading.listing(inputs, columns, out)
     for source in found.sources:
-        readers.peek(found.base / source.name, columns)
-    if not any(True for source in found.sources for _ in readers.read(found.base / source.name, columns)):
+        reading.peek(found.base / source.name, columns)
+    if not any(True for source in found.sources for _ in reading.read(found.base / source.name, columns)):
         raise InputError(EMPTY_INPUT)
 
     def drafts() -> Iterator[Draft]:
         start = 0
         for source in found.sources:
             ends = 0
-            for each in readers.read(found.base / source.name, columns):
+            for each in reading.read(found.base / source.name, columns):
                 ends = each.row + (each.rows if isinstance(each, Defect) else 1)
                 yield from _drafts(each, start, found.base, plan)
             start += ends

@@ -1,16 +1,15 @@
 """Reading ahead of the embedding, and writing behind it: each in a thread, with room for a few items in between."""
 
-import queue
-import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from itertools import repeat, takewhile
 from pathlib import Path
-from typing import Any, Generic, TypeVar, final
+from typing import final
 
+from hiergeo._core.ahead import ahead
+from hiergeo.datasets.reading import Read, Sample
 from hiergeo.geometry import Geometry
 from hiergeo.search.corpus.embedding import ItemRows
-from hiergeo.search.corpus.samples import Read, Sample
 from hiergeo.search.layout import SHARD_CHARACTERS, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.shard_writer import write_shard
@@ -19,7 +18,8 @@ from hiergeo.search.shards import Labels
 WINDOW, WINDOW_BYTES = 4096, 1 << 26
 """Samples, and bytes of them, that are embedded together, in batches of like length."""
 
-Item = TypeVar("Item")
+AHEAD = 2
+"""Windows that are read before they are needed."""
 
 
 def windows(found: Iterator[Read]) -> Iterator[list[Read]]:
@@ -36,57 +36,10 @@ def windows(found: Iterator[Read]) -> Iterator[list[Read]]:
         yield window
 
 
-@final
-class Ahead(Generic[Item]):
-    """Runs an iterator in a thread, a few items ahead of whoever iterates over it; its errors are passed on.
-
-    Args:
-        items: the iterator.
-        depth: items that wait at most.
-    """
-
-    _END: Any = object()
-
-    def __init__(self, items: Iterator[Item], depth: int) -> None:
-        self._items, self._waiting = items, queue.Queue[Any](depth)
-        self._over = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
-
-    def __enter__(self) -> Iterator[Item]:
-        self._thread.start()
-        return self._given()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        with suppress(queue.Empty):
-            while True:
-                self._waiting.get_nowait()
-        self._thread.join()
-        if isinstance(self._items, Generator):
-            self._items.close()
-
-    def _given(self) -> Iterator[Item]:
-        while (item := self._waiting.get()) is not self._END:
-            yield item
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            for item in self._items:
-                if not self._put(item):
-                    return
-        except BaseException as error:
-            self._error = error
-        self._put(self._END)
-
-    def _put(self, item: Any) -> bool:
-        while not self._over.is_set():
-            with suppress(queue.Full):
-                self._waiting.put(item, timeout=0.1)
-                return True
-        return False
+def read_ahead(found: Iterator[Read]) -> Iterator[list[Read]]:
+    """The `windows` of rows, read in a thread."""
+    made = windows(found)
+    yield from takewhile(bool, ahead(lambda _: next(made, []), repeat(None), AHEAD))
 
 
 @final

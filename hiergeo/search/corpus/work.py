@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -9,18 +10,15 @@ from typing import TypeAlias
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
+from hiergeo.datasets import reading
+from hiergeo.datasets.reading import Defect, Sample, UnreadableError
 from hiergeo.search import layout
-from hiergeo.search.corpus import readers
 from hiergeo.search.corpus.adopting import recovered
 from hiergeo.search.corpus.embedding import IMAGE_BIT, ItemEmbedder
-from hiergeo.search.corpus.pipeline import Ahead, Parts, windows
+from hiergeo.search.corpus.pipeline import Parts, read_ahead
 from hiergeo.search.corpus.records import POISONED, Allowance, Done, Poison, place_of, read_done, write_done
-from hiergeo.search.corpus.samples import Defect, Sample, UnreadableError
 from hiergeo.search.corpus.sources import Plan
 from hiergeo.search.layout import SHARDS
-
-AHEAD = 2
-"""Windows that are read before they are needed."""
 
 WAIT = 1.0
 """Seconds between looks at inputs that other processes are embedding."""
@@ -125,9 +123,8 @@ def embed_input(corpus: Corpus, number: int, embedder: ItemEmbedder, allowance: 
     parts = Parts(out / SHARDS, number, plan.shard_rows, embedder.space.geometry)
     poison = Poison(source.name)
     rows = 0
-    found = windows(readers.read(corpus.base / source.name, plan.columns))
     try:
-        with Ahead(found, AHEAD) as read:
+        with closing(read_ahead(reading.read(corpus.base / source.name, plan.columns))) as read:
             for window in read:
                 samples = [each for each in window if isinstance(each, Sample)]
                 broken = [each for each in window if isinstance(each, Defect)]
