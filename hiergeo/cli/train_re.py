@@ -17,7 +17,6 @@ from hiergeo.cli.train_head import head_command, learnable_geometry
 from hiergeo.datasets import Hierarchy, Labelled, hierarcaps
 from hiergeo.training import FineTuned, Summary, TowerRecipe
 from hiergeo.training.re.processes import is_writer, local
-from hiergeo.training.re.ranks import joined
 
 DEFAULTS = TowerRecipe()
 LOSSES = options.spelled(DEFAULTS.losses)
@@ -100,30 +99,29 @@ def re_command(
         patience=patience,
         seed=seed,
     )
-    with joined(local(device)):
-        before = adapters.load(model, device=local(device))
-        test = load_data(data, "test", None) if evaluate else None
-        labelled = shared.labelled_images(zero_shot, before if evaluate else None)
-        tuned = training.fine_tune(
-            before,
-            _chains(train, data, split, rows),
-            out,
-            learnable_geometry(geometry) if learn_curvature else geometry,
-            recipe,
-            resume=resume,
-            force=force,
-            log=log,
-            progress=True,
-        )
-        if not is_writer():
-            return
-        write_plan(out)
-        summary = None if test is None else _judged(before, tuned, test, labelled, seed, device)
-        told = tuned.history, tuned.best, tuned.config["leakage"]
-        write_json(json, jsonlib.dumps(shared.report(*told, tuned.config, summary), indent=2))
-        shared.show(*told, summary, f"Tower of step {tuned.best}: --model {tuned.spec}")
-        if tuned.diverged:
-            raise InputError(f"{tuned.diverged}; {out} holds the tower of step {tuned.best}, the last good one.")
+    before = adapters.load(model, device=local(device))
+    test = load_data(data, "test", None) if evaluate else None
+    labelled = shared.labelled_images(zero_shot, before if evaluate else None)
+    tuned = training.fine_tune(
+        before,
+        _chains(train, data, split, rows),
+        out,
+        learnable_geometry(geometry) if learn_curvature else geometry,
+        recipe,
+        resume=resume,
+        force=force,
+        log=log,
+        progress=True,
+    )
+    if not is_writer():
+        return
+    write_plan(out)
+    summary = None if test is None else _judged(before, tuned, test, labelled, seed, device)
+    told = tuned.history, tuned.best, tuned.config["leakage"]
+    write_json(json, jsonlib.dumps(shared.report(*told, tuned.config, summary), indent=2))
+    shared.show(*told, summary, f"Tower of step {tuned.best}: --model {tuned.spec}")
+    if tuned.diverged:
+        raise InputError(f"{tuned.diverged}; {out} holds the tower of step {tuned.best}, the last good one.")
 
 
 def _chains(train: Path | None, data: str, split: str | None, rows: int | None) -> Hierarchy:
