@@ -51,7 +51,6 @@ Patience = Annotated[
     int | None, typer.Option(help="Stop after so many validations without a better one.", metavar="N", min=1)
 ]
 Log = Annotated[str | None, typer.Option(help="Log losses to tensorboard or wandb.", metavar="NAME")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out, if there is one.")]
 Evaluate = Annotated[bool, typer.Option("--evaluate", help="Measure before and after on the test split.")]
 
 
@@ -76,10 +75,10 @@ def re_command(
     every: Every = DEFAULTS.every,
     patience: Patience = None,
     log: Log = None,
-    resume: Resume = False,
     evaluate: Evaluate = False,
     zero_shot: shared.ZeroShot = None,
     force: options.Force = False,
+    overwrite: options.Overwrite = False,
     json: options.Json = None,
     seed: shared.TrainingSeed = 0,
     device: options.Device = options.AUTO,
@@ -108,7 +107,7 @@ def re_command(
         out,
         learnable_geometry(geometry) if learn_curvature else geometry,
         recipe,
-        resume=resume,
+        overwrite=overwrite,
         force=force,
         log=log,
         progress=True,

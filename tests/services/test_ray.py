@@ -137,7 +137,7 @@ def test_a_suite_survives_the_death_of_its_driver(cluster: dict[str, str], tmp_p
     assert cells, "the first model was measured before the second reached the gate"
     (gate / "open").touch()
     plan = suite.read_plan(tmp_path / "plan.toml")
-    suite.run(plan, tmp_path / "ray", resume=True, ray=True)
+    suite.run(plan, tmp_path / "ray", ray=True)
     assert {path: path.stat().st_mtime_ns for path in cells} == cells, "finished cells are kept"
     suite.run(plan, tmp_path / "plain")
     assert numbers(tmp_path / "ray") == numbers(tmp_path / "plain")

@@ -178,7 +178,7 @@ class TestFormats:
             assert f"| {name} | {name} (equal length) |" in heads
 
     def test_a_suite_that_has_only_begun(self, tmp_path):
-        table = suite.run(plan(), tmp_path / "out", shard="1/10")
+        table = suite.run(plan(), tmp_path / "out", worker="1/10")
         assert len(table.missing) == len(plan().cells) - 1
         assert "not measured yet" in table.to_markdown()
         assert table.to_latex()
