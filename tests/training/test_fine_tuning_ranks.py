@@ -55,7 +55,7 @@ print("done")
 """
 """A training that stops in the victim at a stage of its life; other processes go on to what that stage is about."""
 
-TRAINING = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", "60", "--lr", "1e-4", "--every", "4"]
+TRAINING = ["train", "re", "-m", "tiny", "-d", "scenes", "--rows", "60", "--learning-rate", "1e-4", "--every", "4"]
 
 
 @pytest.fixture

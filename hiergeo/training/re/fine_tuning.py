@@ -160,9 +160,7 @@ def _train(run: Run, out: Path, begun: dict[str, Any], *, overwrite: bool, progr
     folder = out / CHECKPOINTS
     saved = None if overwrite else checkpoints.latest(folder)
     if saved is None and not overwrite and (out / CONFIG).exists():
-        raise InputError(
-            f"{out} holds a training without intact checkpoints: replace it (--overwrite), or choose another."
-        )
+        raise InputError(f"{out} holds a training without intact checkpoints: replace it (--overwrite).")
     run.accelerator.wait_for_everyone()
     if saved is not None:
         checkpoints.check_same(folder, saved.run, begun)

@@ -58,7 +58,7 @@ class TestResume:
         out, other = tmp_path / "out", plan(**{"bar = 1.5": "bar = 1.3"})
         suite.run(plan(), out)
         before = files(out)
-        with pytest.raises(InputError, match="5 cells of another plan.*--overwrite"):
+        with pytest.raises(InputError, match=r"5 cells of another plan.*--overwrite"):
             suite.run(other, out)
         (out / "plan.json").write_text("{}")
         with pytest.warns(UserWarning, match="damaged"), pytest.raises(InputError, match="--overwrite"):
