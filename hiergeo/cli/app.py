@@ -48,7 +48,7 @@ VERBS = {
     ),
     "embed": Verb(
         "embed:embed_command",
-        "Embed a dataset (--data) into one file, to be used as --model npz:FILE; or files (--shards) into an index.",
+        "Embed a dataset into one file, to be used as --model npz:FILE.",
         TRAIN,
     ),
     "train": Verb("train:app", "Sharpen the hierarchy of a model; describe and share trained heads.", TRAIN),

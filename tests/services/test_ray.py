@@ -108,7 +108,7 @@ def test_an_index_survives_the_death_of_an_actor_and_of_the_driver(
     cluster: dict[str, str], tmp_path: Path, gate: Path
 ) -> None:
     made = inputs(tmp_path / "in")
-    words = ["embed", "-m", f"gate:{gate}", "--shards", tmp_path / "in", "--out", tmp_path / "ray", "--device", "cpu"]
+    words = ["index", "build", tmp_path / "ray", "-m", f"gate:{gate}", "--shards", tmp_path / "in", "--device", "cpu"]
     with subprocess.Popen([sys.executable, "-m", "hiergeo", *map(str, words), "--ray"], env=cluster) as driver:
         try:
             before = waiting(gate, 2, driver)
