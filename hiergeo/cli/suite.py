@@ -38,7 +38,7 @@ Out = Annotated[
     ),
 ]
 Worker = Annotated[
-    str | None, typer.Option("--worker", help="Only part I of N of the cells, for many machines.", metavar="I/N")
+    str | None, typer.Option("--worker", help="Only part I of N of the cells, from 0, for many machines.", metavar="I/N")
 ]
 Ray = Annotated[bool, typer.Option("--ray", help="Spread the cells over a cluster of Ray.")]
 Demo = Annotated[bool, typer.Option("--demo", help="The plan demo: bundled models and data, without a network.")]

@@ -48,11 +48,11 @@ class Worker:
     """Who measures one part of the cells of a suite.
 
     Attributes:
-        number: which one, from 1.
+        number: which one, from 0.
         total: how many there are.
     """
 
-    number: int = 1
+    number: int = 0
     total: int = 1
 
     def __str__(self) -> str:
@@ -60,16 +60,16 @@ class Worker:
 
     @classmethod
     def parse(cls, text: str) -> "Worker":
-        """A worker as the command line writes it, such as ``2/8``. Raises InputError."""
+        """A worker as the command line writes it, such as ``0/8``. Raises InputError."""
         found = SHARE.fullmatch(text)
         worker = cls(*map(int, found.groups())) if found else cls(0, 0)
-        if not 1 <= worker.number <= worker.total:
-            raise InputError(f"a worker is written I/N with 1 <= I <= N, such as 2/8, not '{text}'.")
+        if not worker.number < worker.total:
+            raise InputError(f"a worker is written I/N with 0 <= I < N, such as 0/8, not '{text}'.")
         return worker
 
     def share(self, cells: Sequence[Place]) -> Sequence[Place]:
         """Its cells: neighbours, so that few workers need the same model; every cell is in exactly one share."""
-        start, end = (len(cells) * part // self.total for part in (self.number - 1, self.number))
+        start, end = (len(cells) * part // self.total for part in (self.number, self.number + 1))
         return cells[start:end]
 
 
@@ -92,7 +92,7 @@ def run(
         plan: a plan, its TOML file, or the name of one that is shipped: ``demo``, ``paper``.
         out: the folder of cells, cached embeddings and trained models; other machines can share it.
         overwrite: measure finished cells of another plan again, instead of refusing the folder.
-        worker: measure part I of N of the cells, ``"2/8"`` or ``(2, 8)``; None is all of them.
+        worker: measure part I of N of the cells, ``"0/8"`` or ``(0, 8)``; None is all of them.
         ray: spread the cells over a cluster of Ray (extra ``ray``).
         progress: draw a bar for work that outlasts a second.
 

@@ -129,8 +129,8 @@ class TestResume:
 
     def test_workers_on_unlike_machines_share_a_folder(self, tmp_path):
         out = tmp_path / "out"
-        suite.run(plan(), out, worker="1/2")
-        suite.run(plan(**{'device = "cpu"': 'device = "auto"\nbatch_size = 7'}), out, worker="2/2")
+        suite.run(plan(), out, worker="0/2")
+        suite.run(plan(**{'device = "cpu"': 'device = "auto"\nbatch_size = 7'}), out, worker="1/2")
         assert not suite.read(out).missing
 
     @pytest.mark.parametrize("damage", [b"", b"{}", b'{"cell": 1}', None])
@@ -189,27 +189,27 @@ class TestWorkers:
     @given(st.integers(1, 30), st.integers(0, 40))
     def test_every_cell_is_in_exactly_one(self, total, count):
         cells = [suite.Place(str(number), "", "") for number in range(count)]
-        shares = [Worker(number + 1, total).share(cells) for number in range(total)]
+        shares = [Worker(number, total).share(cells) for number in range(total)]
         assert [cell for share in shares for cell in share] == cells
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
-    @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "-1/2", "a/b", "1/2/3", ""])
+    @pytest.mark.parametrize("text", ["2/2", "3/2", "1", "1/0", "0/0", "-1/2", "a/b", "1/2/3", ""])
     def test_what_is_not_a_worker(self, text, tmp_path):
         with pytest.raises(InputError, match="worker"):
             suite.run(plan(), tmp_path / "out", worker=text)
 
     def test_workers_together_give_the_table(self, tmp_path):
         suite.run(plan(), tmp_path / "whole")
-        for number in (3, 1, 2):
+        for number in (2, 0, 1):
             suite.run(plan(), tmp_path / "parts", worker=(number, 3))
         assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
 
     def test_who_may_run_beside_whom(self, tmp_path):
         out = tmp_path / "out"
         out.mkdir()
-        with locked(out / "worker-1-of-2"):
-            suite.run(plan(), out, worker="2/2")
-            for other in (None, "1/2", "2/3"):
+        with locked(out / "worker-0-of-2"):
+            suite.run(plan(), out, worker="1/2")
+            for other in (None, "0/2", "1/3"):
                 with pytest.raises(UnavailableError, match="being written"):
                     suite.run(plan(), out, worker=other)
         assert len(suite.run(plan(), out).cells) == len(plan().cells)
@@ -258,7 +258,7 @@ class TestRay:
         with pytest.raises(UnavailableError, match="ray"):
             suite.run(plan(), tmp_path / "out", ray=True)
         with pytest.raises(InputError, match="worker"):
-            suite.run(plan(), tmp_path / "out", ray=True, worker="1/2")
+            suite.run(plan(), tmp_path / "out", ray=True, worker="0/2")
 
 
 def stub(calls: list[object]) -> SimpleNamespace:
