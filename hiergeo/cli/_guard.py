@@ -54,8 +54,8 @@ ENVIRONMENT = (
 AGAIN = {
     ("embed",): "finished batches are kept, run the same command again to go on",
     ("data", "fetch"): "whole files are kept, run the same command again to go on",
-    ("suite",): "finished cells are kept, run it again with --resume to go on",
-    ("train", "re"): "run it again with --resume to go on from the newest checkpoint",
+    ("suite",): "finished cells are kept, run the same command again to go on",
+    ("train", "re"): "checkpoints are kept, run the same command again to go on from the newest one",
 }
 """Verbs that can continue after an interruption, and how."""
 

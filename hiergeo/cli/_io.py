@@ -8,15 +8,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.table import Table
+
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage.files import atomic_write_text, refuse_special
 from hiergeo._core.storage.locks import locked
 from hiergeo._core.text import shortened
 from hiergeo.adapters import Model
-from hiergeo.cli._terminal import note
+from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import KEY, running
 from hiergeo.datasets import Hierarchy, scenes
+from hiergeo.evaluation.findings.exports import csv_text, latex_row, latex_text, markdown_table
 from hiergeo.evaluation.measuring import native_space
 from hiergeo.geometry import ConstantCurvature, Geometry, Space
 
@@ -70,6 +73,37 @@ def printed_alone(result: "Result | Comparison | Study", form: str) -> bool:
         return False
     print(formatted(result, form))
     return True
+
+
+def show(form: str, document: str, tables: Iterable[Table], *sentences: str) -> None:
+    """Print tables and sentences, or the numbers alone.
+
+    Args:
+        form: ``table``; ``json``, which prints the document; or ``csv``, ``markdown`` or ``latex``: the tables alone.
+        document: the result as JSON.
+        tables: for the terminal.
+        sentences: below them.
+    """
+    if form == "json":
+        print(document)
+    elif form == "table":
+        screen = console()
+        for each in (*tables, *sentences):
+            screen.print(each)
+    else:
+        print("\n\n".join(_written(table, form) for table in tables))
+
+
+def _written(table: Table, form: str) -> str:
+    columns = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+    header, *rows = zip(*columns, strict=True)
+    if form == "csv":
+        return csv_text(header, rows)
+    if form == "markdown":
+        return markdown_table(header, rows)
+    first, *others = (latex_row(map(latex_text, row)) for row in (header, *rows))
+    frame = rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", r"\toprule", first, r"\midrule"
+    return "\n".join((*frame, *others, r"\bottomrule", r"\end{tabular}"))
 
 
 def load_data(name: str, split: str, rows: int | None) -> Hierarchy:

@@ -7,7 +7,6 @@ import typer
 from rich.text import Text
 
 from hiergeo import adapters
-from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._io import (
     Asked,
@@ -26,7 +25,6 @@ from hiergeo.evaluation import compare as run
 from hiergeo.evaluation.measuring import check
 
 Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
-Train = Annotated[str | None, typer.Option("--train", hidden=True)]
 
 
 def compare_command(
@@ -48,16 +46,8 @@ def compare_command(
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
     batch_size: options.BatchSize = None,
-    train: Train = None,
 ) -> None:
     """Compare geometries on the same embeddings, with paired intervals, and write a page with pictures."""
-    from hiergeo.report import check_format
-
-    if train is not None:
-        raise InputError(
-            f"heads that are trained in every geometry have a verb of their own: hiergeo study --train {train}."
-        )
-    check_format(format)
     check_writable(json, html)
     check(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)

@@ -9,7 +9,7 @@ import typer
 
 from hiergeo import adapters
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
-from hiergeo.cli import options
+from hiergeo.cli import index_shards, options
 from hiergeo.cli._guard import WrongResults
 from hiergeo.cli._io import Asked, check_writable, note_geometry, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
@@ -72,12 +72,42 @@ def build_command(
     root: options.Root = None,
     min_radius: options.MinRadius = None,
     dtype: Dtype = "float16",
+    shards: index_shards.Shards = None,
+    worker: index_shards.Worker = None,
+    ray: index_shards.Ray = False,
+    caption_column: index_shards.Column = None,
+    image_column: index_shards.ImageColumn = None,
+    items: index_shards.Items = None,
+    batch_size: options.BatchSize = None,
+    shard_rows: index_shards.ShardRows = None,
+    max_poisoned: index_shards.MaxPoisoned = None,
+    price_per_hour: index_shards.Price = None,
     json: options.Json = None,
     device: options.Device = options.AUTO,
 ) -> None:
     """Build an index in one pass; an interrupted build goes on when the command is run again."""
     from hiergeo import search
 
+    large = {
+        "caption": caption_column,
+        "image": image_column,
+        "items": items,
+        "batch_size": batch_size,
+        "shard_rows": shard_rows,
+        "max_poisoned": max_poisoned,
+        "price_per_hour": price_per_hour,
+    }
+    if shards is not None:
+        if model is None or not captions is images is embeddings is root is min_radius is None:
+            raise InputError(
+                "--shards takes --model and --geometry alone: leave out --captions, --images, --embeddings, --root and "
+                "--min-radius."
+            )
+        more: dict[str, Any] = {"worker": worker, "ray": ray, "device": device, "json": json}
+        index_shards.build_from_shards(shards, out, model, geometry, large | {"dtype": dtype}, **more)
+        return
+    if ray or any(value is not None for value in (worker, *large.values())):
+        raise InputError("options of large collections go with --shards: name the files that are to be embedded.")
     check_writable(json)
     asked = Asked(geometry, root, min_radius)
     asked.check()

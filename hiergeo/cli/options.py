@@ -12,7 +12,7 @@ from hiergeo import training
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO as AUTO
 from hiergeo._core.devices import resolve_device, resolve_dtype
-from hiergeo._core.errors import InputError
+from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli._terminal import note
 from hiergeo.geometry import MIN_RADIUS
@@ -165,9 +165,24 @@ Root = Annotated[
         metavar="model|none",
     ),
 ]
+FORMATS = ("table", "csv", "markdown", "latex", "json")
+
+
+def known_format(name: str) -> str:
+    """The name of a format. Raises InputError for one that is not among `FORMATS`."""
+    if name not in FORMATS:
+        raise unknown_name("format", name, FORMATS)
+    return name
+
+
 Format = Annotated[
     str,
-    typer.Option("--format", help="table; or csv, markdown, latex or json alone on standard output.", metavar="NAME"),
+    typer.Option(
+        "--format",
+        help="table; or csv, markdown, latex or json alone on standard output.",
+        metavar="NAME",
+        callback=known_format,
+    ),
 ]
 MinRadius = Annotated[
     float | None,

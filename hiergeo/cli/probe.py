@@ -26,9 +26,8 @@ def probe_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Measure the hierarchy of a model: how radii order the tiers, how well ladders retrieve them."""
-    from hiergeo.report import check_format, result_table
+    from hiergeo.report import result_table
 
-    check_format(format)
     check_writable(json)
     check(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)

@@ -15,6 +15,7 @@ from hiergeo.cli import options
 from hiergeo.cli._io import check_writable, load_data, printed_alone, sole_writer, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.cli.plans import PlanFile
+from hiergeo.cli.train_common import Batch
 from hiergeo.training import Chains, Recipe
 from hiergeo.training.study import Plan, Study, StudySettings, run_study
 
@@ -36,7 +37,6 @@ Rates = Annotated[
     list[float], typer.Option("--learning-rate", help="A candidate of the tuning, once for each.", metavar="X")
 ]
 Steps = Annotated[int, typer.Option(help="The budget of steps of each head.", metavar="N", min=1)]
-BatchSize = Annotated[int, typer.Option(help="Chains a step.", metavar="N", min=1)]
 Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
 
 
@@ -50,7 +50,7 @@ class Heads(NamedTuple):
     losses: list[str]
     hidden: int
     steps: int
-    batch_size: int
+    batch: int
     learn_curvature: bool
     free_norms: bool
 
@@ -65,7 +65,7 @@ class Heads(NamedTuple):
             hidden=self.hidden,
             unit=not self.free_norms,
             steps=self.steps,
-            batch=self.batch_size,
+            batch=self.batch,
             every=min(DEFAULTS.every, self.steps),
         )
         plan = Plan(
@@ -95,7 +95,7 @@ def study_command(
     loss: options.Loss = options.LOSSES,
     hidden: options.Hidden = DEFAULTS.hidden,
     steps: Steps = DEFAULTS.steps,
-    batch_size: BatchSize = DEFAULTS.batch,
+    batch: Batch = DEFAULTS.batch,
     learn_curvature: options.LearnCurvature = False,
     free_norms: options.FreeNorms = False,
     force: options.Force = False,
@@ -106,22 +106,19 @@ def study_command(
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,
     dtype: options.Dtype = options.FLOAT32,
-    embed_batch_size: options.BatchSize = None,
+    batch_size: options.BatchSize = None,
 ) -> None:
     """Train small heads in several geometries on the same embeddings, and say whether the geometry makes a difference.
 
     Every geometry gets the same tuning and the same number of heads; intervals are over test rows and seeds.
     """
-    from hiergeo.report import check_format
-
-    check_format(format)
     check_writable(json, html)
     resolve_dtype(dtype)
-    heads = Heads(geometry, dim, seeds, learning_rate, loss, hidden, steps, batch_size, learn_curvature, free_norms)
+    heads = Heads(geometry, dim, seeds, learning_rate, loss, hidden, steps, batch, learn_curvature, free_norms)
     loaded = adapters.load(model, device=device)
     made = heads.plan(loaded.dim)
     test = load_data(data, split, rows)
-    settings = StudySettings(seed=seed, device=device, dtype=dtype, batch_size=embed_batch_size)
+    settings = StudySettings(seed=seed, device=device, dtype=dtype, batch_size=batch_size)
     chains = _chains(train, loaded, data, rows, force, settings)
     unseen, held_out = training.unseen_rows(chains.captions, test), training.held_out_of(loaded)
     with sole_writer(json, html):

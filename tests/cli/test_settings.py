@@ -67,7 +67,7 @@ def test_an_audit_has_the_settings_that_are_named(called):
 
 def test_controls_of_length_have_the_settings_that_are_named(called):
     numbers = ("--copies", 2, "--filler", "some  thing", "--seed", 5, "--samples", 9, "--batch-size", 2)
-    found = called("hiergeo.cli.length:length_controls", "length", *DATA, *numbers)
+    found = called("hiergeo.cli.audit:length_controls", "audit", "--length", *DATA, *numbers)
     assert found["settings"] == LengthSettings(copies=2, filler=("some", "thing"), seed=5, samples=9)
     assert found["compute"].batch_size == 2
 
@@ -110,7 +110,8 @@ def test_a_ladder_has_as_many_steps_as_are_named(run, tmp_path):
     (tmp_path / "captions.txt").write_text("a shape\na red shape\na red circle\na big red circle\n")
     lengths = []
     for words in (("--steps", 1), ()):
-        code, printed, _ = run("ladder", tmp_path / "red.png", "--captions", tmp_path / "captions.txt", *words)
+        captions = ("--captions", tmp_path / "captions.txt")
+        code, printed, _ = run("search", "--ladder", tmp_path / "red.png", "-m", "tiny", *captions, *words)
         assert code == 0
         lengths.append(printed.count("──"))
     assert lengths[0] == 1 < lengths[1]

@@ -118,9 +118,3 @@ def test_a_page_is_written_by_one_command_at_a_time(run, tmp_path, verb):
     assert code == 2
     assert f"{page} is being written by process {os.getpid()}" in err
     assert not list(tmp_path.iterdir())
-
-
-def test_compare_points_to_the_verb(run):
-    code, _, err = run("compare", "-m", "tiny", "--train", "chains.npz")
-    assert code == 2
-    assert "hiergeo study --train chains.npz" in err

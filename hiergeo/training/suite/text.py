@@ -1,32 +1,15 @@
 """The table of a suite as CSV, Markdown and LaTeX."""
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from hiergeo.evaluation.findings.exports import latex_row, latex_text, markdown_table, number, signed
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.training.suite.board import Board, Range, Row
-from hiergeo.training.suite.cells import Place
+from hiergeo.training.suite.cells import DONE
 
-
-class Tables(Protocol):
-    """What is written: see `hiergeo.training.suite.Leaderboard`."""
-
-    @property
-    def title(self) -> str:
-        """What it is called."""
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """Every model in each of its spaces."""
-
-    @property
-    def boards(self) -> tuple[Board, ...]:
-        """One a benchmark."""
-
-    @property
-    def missing(self) -> Mapping[Place, str]:
-        """Cells without numbers, and why."""
+if TYPE_CHECKING:
+    from hiergeo.training.suite.leaderboard import Leaderboard
 
 
 COLUMNS = (
@@ -55,7 +38,7 @@ READING = (
 )
 
 
-def records(table: Tables) -> Iterator[tuple[object, ...]]:
+def records(table: "Leaderboard") -> Iterator[tuple[object, ...]]:
     """The lines of the CSV."""
     for board in table.boards:
         yield from _measured(board)
@@ -86,7 +69,7 @@ def _measured(board: Board) -> Iterator[tuple[object, ...]]:
             yield "measured", board.name, *row, "", "", metric, value, *bounds, best, cell.protocol, ""
 
 
-def markdown(table: Tables) -> str:
+def markdown(table: "Leaderboard") -> str:
     """The whole table in Markdown."""
     parts = [f"# {_line(table.title)}", READING]
     if len(table.boards) > 1:
@@ -105,9 +88,53 @@ def heading(board: Board) -> str:
     return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).heading}"
 
 
-def _overview(table: Tables, row: Row) -> Iterator[str]:
+def _overview(table: "Leaderboard", row: Row) -> Iterator[str]:
     for board in table.boards:
-        yield _figure(board, row, board.task.primary) if board.task and row in board.cells else "not measured yet"
+        known = board.task and row in board.cells
+        yield _shown(_figure(board, row, board.task.primary)) if board.task and known else "not measured yet"
+
+
+class Figure(NamedTuple):
+    """What stands in a field of the table of a benchmark: a value as text, its interval, and whether it is best."""
+
+    value: str
+    interval: Interval | None = None
+    best: bool = False
+    beside: str = ""
+
+
+class Line(NamedTuple):
+    """A line of the table of a benchmark; `kind` is empty for measured rows, ``published`` or ``baseline``."""
+
+    kind: str
+    names: tuple[str, ...]
+    figures: tuple[Figure, ...]
+
+
+def _lines(board: Board) -> Iterator[Line]:
+    metrics = board.metrics
+    for row in board.cells:
+        yield Line("", row, tuple(_figure(board, row, metric) for metric in metrics))
+    for model, held in board.published.items():
+        values = {each.metric: f"{each.value:g}" for each in held}
+        yield Line("published", (model, ""), tuple(Figure(values.get(metric, "")) for metric in metrics))
+    for name, by_metric in board.baselines.items():
+        yield Line("baseline", (name, ""), tuple(Figure(_span(by_metric.get(metric))) for metric in metrics))
+
+
+def _figure(board: Board, row: Row, metric: str) -> Figure:
+    value, beside = board.value(row, metric), board.beside(row, metric)
+    if value is None:
+        return Figure("–" if board.cells[row].status == DONE else board.cells[row].status)
+    told = "" if beside is None else f" (published {beside.value:g})"
+    return Figure(number(value), board.interval(row, metric), board.is_best(row, metric), told)
+
+
+def _span(span: Range | None) -> str:
+    if span is None:
+        return ""
+    low, high = map(number, span)
+    return low if low == high else f"{low} to {high}"
 
 
 def _board(board: Board) -> Iterator[str]:
@@ -116,15 +143,13 @@ def _board(board: Board) -> Iterator[str]:
         of = "" if len(board.protocols) == 1 else f" ({', '.join(map(str, rows))})"
         yield f"Protocol{_line(of)}: {_line(protocol)}."
     metrics = board.metrics
-    lines = [(*map(_line, row), *(_figure(board, row, metric) for metric in metrics)) for row in board.cells]
-    lines += [
-        (f"*published: {_line(model)}*", "", *(_published(figures, metric) for metric in metrics))
-        for model, figures in ((model, {f.metric: f.value for f in held}) for model, held in board.published.items())
-    ]
-    lines += [
-        (f"*baseline: {_line(name)}*", "", *(_span(by_metric.get(metric)) for metric in metrics))
-        for name, by_metric in board.baselines.items()
-    ]
+    lines = []
+    for kind, (name, *rest), figures in _lines(board):
+        if kind:
+            italic = (f"*{each.value}*" if each.value else "" for each in figures)
+            lines.append((f"*{kind}: {_line(name)}*", "", *italic))
+        else:
+            lines.append((_line(name), *map(_line, rest), *map(_shown, figures)))
     yield markdown_table(("model", "space", *(find_metric(metric).heading for metric in metrics)), lines)
     if board.verdicts:
         yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
@@ -146,28 +171,9 @@ def _board(board: Board) -> Iterator[str]:
         yield _line(caution.message)
 
 
-def _figure(board: Board, row: Row, metric: str) -> str:
-    cell = board.cells[row]
-    if cell.status != "done":
-        return cell.status
-    value = board.value(row, metric)
-    if value is None:
-        return "–"
-    interval, beside = board.interval(row, metric), board.beside(row, metric)
-    shown = f"**{number(value)}**" if board.is_best(row, metric) else number(value)
-    bounds = "" if interval is None else f" {_bounds(interval)}"
-    return f"{shown}{bounds}{'' if beside is None else f' (published {beside.value:g})'}"
-
-
-def _published(figures: dict[str, float], metric: str) -> str:
-    return f"*{figures[metric]:g}*" if metric in figures else ""
-
-
-def _span(span: Range | None) -> str:
-    if span is None:
-        return ""
-    low, high = map(number, span)
-    return f"*{low}*" if low == high else f"*{low} to {high}*"
+def _shown(figure: Figure) -> str:
+    value = f"**{figure.value}**" if figure.best else figure.value
+    return f"{value}{'' if figure.interval is None else f' {_bounds(figure.interval)}'}{figure.beside}"
 
 
 def _bounds(interval: Interval) -> str:
@@ -180,7 +186,7 @@ def _line(words: object) -> str:
     return "".join(f"\\{letter}" if letter in "\\|*_`<>[]#" else letter for letter in told)
 
 
-def latex(table: Tables) -> str:
+def latex(table: "Leaderboard") -> str:
     """One tabular a benchmark, with booktabs rules; published figures are in italics, baselines below a rule.
 
     Cells without numbers are listed with their reasons in comments after the tables.
@@ -198,31 +204,25 @@ def _tabular(board: Board) -> str:
         r"\toprule",
         latex_row(("model", "space", *labels)),
         r"\midrule",
-        *(
-            latex_row((*map(latex_text, row), *(_latex(board, row, metric) for metric in metrics)))
-            for row in board.cells
-        ),
     ]
-    if board.published or board.baselines:
-        lines.append(r"\midrule")
-    for model, held in board.published.items():
-        figures = {each.metric: rf"\textit{{{each.value:g}}}" for each in held}
-        lines.append(
-            latex_row((rf"\textit{{published: {latex_text(model)}}}", "", *(figures.get(m, "") for m in metrics)))
-        )
-    for name, by_metric in board.baselines.items():
-        spans = (_span(by_metric.get(metric)).strip("*").replace("−", "$-$") for metric in metrics)
-        lines.append(latex_row((f"baseline: {latex_text(name)}", "", *spans)))
+    ruled = False
+    for kind, (name, *rest), figures in _lines(board):
+        if kind and not ruled:
+            lines.append(r"\midrule")
+            ruled = True
+        label = f"{kind}: {latex_text(name)}" if kind else latex_text(name)
+        italic = kind == "published"
+        entries = (rf"\textit{{{each.value}}}" if italic and each.value else _latex(each) for each in figures)
+        lines.append(latex_row((rf"\textit{{{label}}}" if italic else label, *map(latex_text, rest), *entries)))
     return "\n".join((*lines, r"\bottomrule", r"\end{tabular}"))
 
 
-def _latex(board: Board, row: Row, metric: str) -> str:
-    value, interval = board.value(row, metric), board.interval(row, metric)
-    if value is None:
-        return latex_text(board.cells[row].status) if board.cells[row].status != "done" else "--"
-    shown = rf"\mathbf{{{number(value)}}}" if board.is_best(row, metric) else number(value)
-    bounds = "" if interval is None else rf" {{\small $[{number(interval.low)},\,{number(interval.high)}]$}}"
-    return f"${shown}${bounds}".replace("−", "-")
+def _latex(figure: Figure) -> str:
+    if figure.interval is None and not figure.best:
+        return latex_text(figure.value).replace("–", "--").replace("−", "$-$")
+    shown = rf"\mathbf{{{figure.value}}}" if figure.best else figure.value
+    low, high = map(number, figure.interval or ())
+    return rf"${shown}$ {{\small $[{low},\,{high}]$}}".replace("−", "-")
 
 
 def _comment(words: str) -> str:

@@ -1,4 +1,4 @@
-"""``hiergeo embed --shards``: files of any number and size embedded into an index, by any number of workers."""
+"""``hiergeo index build --shards``: files of any number and size become an index, by any number of workers."""
 
 import json as jsonlib
 from pathlib import Path
@@ -41,9 +41,9 @@ Worker = Annotated[
         metavar="I/N|auto",
     ),
 ]
-Ray = Annotated[bool | None, _option("--ray", help="Spread the inputs over a cluster of Ray.", show_default=False)]
+Ray = Annotated[bool, _option("--ray", help="Spread the inputs over a cluster of Ray.")]
 Column = Annotated[
-    str | None, _option("--column", help="The column of captions. (by default caption or text)", metavar="NAME")
+    str | None, _option("--caption-column", help="The column of captions. (by default caption or text)", metavar="NAME")
 ]
 ImageColumn = Annotated[
     str | None,
@@ -56,19 +56,6 @@ ImageColumn = Annotated[
 Items = Annotated[
     str | None,
     _option("--items", help="What becomes an item: captions (the default), images, or pairs of both.", metavar="KIND"),
-]
-Geometry = Annotated[
-    str | None,
-    _option(
-        "--geometry",
-        "-g",
-        help="Where searches measure unless they name another space. (by default the space that the model brings, "
-        "euclidean for others)",
-        metavar="SPEC",
-    ),
-]
-Dtype = Annotated[
-    str | None, _option("--dtype", help="Of stored directions: float16 (the default) or float32.", metavar="NAME")
 ]
 ShardRows = Annotated[
     int | None,
@@ -89,78 +76,53 @@ Price = Annotated[
     _option("--price-per-hour", help="Of one worker: the estimate for 1e8 and 1e9 rows tells money too.", metavar="X"),
 ]
 
-OWN = (
-    "worker",
-    "ray",
-    "column",
-    "image_column",
-    "items",
-    "geometry",
-    "dtype",
-    "shard_rows",
-    "max_poisoned",
-    "price_per_hour",
-)
-"""Parameters that --shards alone takes."""
 
-OTHERS = ("data", "split", "rows", "overwrite")
-"""Parameters that it does not take."""
-
-
-def given(context: typer.Context, name: str) -> bool:
-    """Whether an option is on the command line or in the file of options, rather than left at its default."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
-
-
-def check(context: typer.Context, shards: str | None) -> None:
-    """Raise InputError for options that do not go together with --shards, or not without it."""
-    for name in OWN if shards is None else OTHERS:
-        if given(context, name):
-            option = f"--{name.replace('_', '-')}"
-            if shards is None:
-                raise InputError(f"{option} goes with --shards: name the files that are to be embedded.")
-            raise InputError(f"{option} names a dataset and does not go with --shards: leave it out.")
-
-
-def embed_shards(
-    model: str, out: Path, json: Path | None, device: str, shards: str, batch_size: int | None, chosen: dict[str, Any]
+def build_from_shards(
+    shards: str,
+    out: Path,
+    model: str,
+    geometry: str | None,
+    settings: dict[str, Any],
+    *,
+    worker: str | None,
+    ray: bool,
+    device: str,
+    json: Path | None,
 ) -> None:
     """Embed files into an index, print what was done and what a billion rows would take.
 
     Args:
-        model: its spec.
-        out: folder of the index.
-        json: where the summary goes.
-        device: where the model runs.
         shards: the inputs.
-        batch_size: None is the model's own choice.
-        chosen: the values of `OWN`, by name; None for a default.
+        out: folder of the index.
+        model: its spec.
+        geometry: where searches measure; None is the space that the model brings.
+        settings: fields of `hiergeo.search.corpus.Options`; None is a default.
+        worker: the part of the inputs; None is all of them.
+        ray: whether they are spread over a cluster.
+        device: where the model runs.
+        json: where the summary goes.
     """
     from hiergeo.search import corpus
 
     if out.is_file():
         raise InputError(f"{out} is a file: name a folder for the index.")
     check_writable(json, out / "index.json")
-    held = {name: value for name, value in chosen.items() if value is not None}
-    names = {"column": "caption", "image_column": "image", "items": "items", "dtype": "dtype"}
-    names |= {name: name for name in ("shard_rows", "max_poisoned", "price_per_hour")}
-    settings = {field: held[name] for name, field in names.items() if name in held}
-    asked = Asked(held.get("geometry"))
+    chosen = {name: value for name, value in settings.items() if value is not None}
+    asked = Asked(geometry)
     asked.check()
     summary = corpus.embed(
         shards,
         out,
         model,
-        asked.space if asked.geometry else None,
-        corpus.Options(batch_size=batch_size, **settings),
-        worker=held.get("worker"),
-        ray=bool(held.get("ray")),
+        asked.space if geometry else None,
+        corpus.Options(**chosen),
+        worker=worker,
+        ray=ray,
         device=device,
         progress=True,
     )
-    settings = {"model": model, "shards": shards, "out": str(out), **held}
-    write_json(json, jsonlib.dumps({**summary.as_dict(), "settings": settings}, indent=2))
+    told = {"model": model, "shards": shards, "out": str(out), "geometry": geometry, "worker": worker, **chosen}
+    write_json(json, jsonlib.dumps({**summary.as_dict(), "settings": told}, indent=2))
     _show(summary, out)
     if not summary.sound:
         raise WrongResults
