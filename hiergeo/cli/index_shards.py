@@ -29,30 +29,11 @@ Shards = Annotated[
     _option(
         "--shards",
         help="Embed these into an index: a file, a folder or a pattern of .parquet, .csv, .tsv, .jsonl, .tar "
-        "(WebDataset), .txt, or folders of images.",
+        "(WebDataset) or .txt, also compressed, or folders of images.",
         metavar="IN",
     ),
 ]
-Worker = Annotated[
-    str | None,
-    _option(
-        "--worker",
-        help="Embed only every N-th input, as worker I of N; auto: as Slurm, torchrun or Kubernetes say.",
-        metavar="I/N|auto",
-    ),
-]
 Ray = Annotated[bool, _option("--ray", help="Spread the inputs over a cluster of Ray.")]
-Column = Annotated[
-    str | None, _option("--caption-column", help="The column of captions. (by default caption or text)", metavar="NAME")
-]
-ImageColumn = Annotated[
-    str | None,
-    _option(
-        "--image-column",
-        help="The column of images: bytes or names of files. (by default image, image_path, file_name, image_url, url)",
-        metavar="NAME",
-    ),
-]
 Items = Annotated[
     str | None,
     _option("--items", help="What becomes an item: captions (the default), images, or pairs of both.", metavar="KIND"),

@@ -5,7 +5,7 @@ from hiergeo.training.suite.embedding_cache import Cached, cached
 from hiergeo.training.suite.leaderboard import Leaderboard, read
 from hiergeo.training.suite.plan import BenchmarkEntry, ModelEntry, SuitePlan, Training
 from hiergeo.training.suite.reading import parse_plan, read_plan, shipped_plan
-from hiergeo.training.suite.running import Worker, run
+from hiergeo.training.suite.running import run
 
 __all__ = [
     "BenchmarkEntry",
@@ -16,7 +16,6 @@ __all__ = [
     "Place",
     "SuitePlan",
     "Training",
-    "Worker",
     "cached",
     "parse_plan",
     "read",

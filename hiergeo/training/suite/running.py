@@ -9,18 +9,19 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from hiergeo._core import extras
 from hiergeo._core.devices import resolve_device
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError, described, warn
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
+from hiergeo._core.ray import cluster
+from hiergeo._core.shares import Share
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.files import sha256 as file_sha256
@@ -38,39 +39,14 @@ from hiergeo.training.suite.reading import of_table, read_plan
 MACHINE = frozenset({"device", "batch_size"})
 """Settings of a plan that may differ between the machines that share a folder: numbers are the same up to rounding."""
 
-SHARE = re.compile(r"(\d{1,6})/(\d{1,6})")
 LOCK = re.compile(r"\.worker-(\d+)-of-(\d+)\.lock")
 OPTIONAL = " (optional = true in the plan leaves out a model that is not here)"
 
 
-@dataclass(frozen=True)
-class Worker:
-    """Who measures one part of the cells of a suite.
-
-    Attributes:
-        number: which one, from 0.
-        total: how many there are.
-    """
-
-    number: int = 0
-    total: int = 1
-
-    def __str__(self) -> str:
-        return f"worker-{self.number}-of-{self.total}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Worker":
-        """A worker as the command line writes it, such as ``0/8``. Raises InputError."""
-        found = SHARE.fullmatch(text)
-        worker = cls(*map(int, found.groups())) if found else cls(0, 0)
-        if not worker.number < worker.total:
-            raise InputError(f"a worker is written I/N with 0 <= I < N, such as 0/8, not '{text}'.")
-        return worker
-
-    def share(self, cells: Sequence[Place]) -> Sequence[Place]:
-        """Its cells: neighbours, so that few workers need the same model; every cell is in exactly one share."""
-        start, end = (len(cells) * part // self.total for part in (self.number, self.number + 1))
-        return cells[start:end]
+def share_of(worker: Share, cells: Sequence[Place]) -> Sequence[Place]:
+    """The cells of a worker: neighbours, so that few workers need the same model; each cell is of exactly one."""
+    start, end = (len(cells) * part // worker.total for part in (worker.number, worker.number + 1))
+    return cells[start:end]
 
 
 @torch_defaults()
@@ -79,7 +55,7 @@ def run(
     out: Path | str,
     *,
     overwrite: bool = False,
-    worker: str | tuple[int, int] | None = None,
+    worker: str | None = None,
     ray: bool = False,
     progress: bool = False,
 ) -> Leaderboard:
@@ -92,7 +68,7 @@ def run(
         plan: a plan, its TOML file, or the name of one that is shipped: ``demo``, ``paper``.
         out: the folder of cells, cached embeddings and trained models; other machines can share it.
         overwrite: measure finished cells of another plan again, instead of refusing the folder.
-        worker: measure part I of N of the cells, ``"0/8"`` or ``(0, 8)``; None is all of them.
+        worker: ``I/N`` measures part I of N of the cells, ``auto`` asks Slurm, torchrun or Kubernetes; None is all.
         ray: spread the cells over a cluster of Ray (extra ``ray``).
         progress: draw a bar for work that outlasts a second.
 
@@ -101,14 +77,12 @@ def run(
         UnavailableError: another process measures the same cells into `out`, or it cannot be written.
     """
     plan = plan if isinstance(plan, SuitePlan) else read_plan(plan)
-    who = (
-        Worker() if worker is None else Worker.parse(worker if isinstance(worker, str) else "/".join(map(str, worker)))
-    )
+    who = Share.parse(worker)
     out = path_of(out)
     plan.check()
-    if ray and who != Worker():
+    if ray and who.total > 1:
         raise InputError("a cluster takes all cells of a suite: give a worker or Ray, not both.")
-    cells = who.share(plan.cells)
+    cells = share_of(who, plan.cells)
     with _sole_runner(out, who):
         _claim(plan, out, overwrite)
         if ray:
@@ -121,18 +95,18 @@ def run(
 
 
 @contextmanager
-def _sole_runner(out: Path, worker: Worker) -> Iterator[None]:
+def _sole_runner(out: Path, worker: Share) -> Iterator[None]:
     """Hold the lock of a worker; refuse workers of another partition that run in the same folder.
 
     Raises:
         HeldError: the share, or one that has cells in common with it, is being measured by another process.
     """
     with ExitStack() as locks:
-        locks.enter_context(locked(out / str(worker)))
+        locks.enter_context(locked(out / f"worker-{worker}"))
         for path in out.glob(".worker-*-of-*.lock"):
             found = LOCK.fullmatch(path.name)
             if found and int(found[2]) != worker.total:
-                with locked(out / str(Worker(int(found[1]), int(found[2])))):
+                with locked(out / f"worker-{Share(int(found[1]), int(found[2]))}"):
                     pass
         yield
 
@@ -322,21 +296,14 @@ def _listing(folder: Path) -> str:
 def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: bool) -> None:
     """Measure cells by Ray tasks: models are trained first, then every model and benchmark is one task.
 
-    A running cluster is joined (``RAY_ADDRESS``, `ray.init`); where there is none, Ray starts on this machine. Each
-    task asks for a GPU where the cluster has some and the plan's device is not the CPU. Every machine needs the
+    Each task asks for a GPU where the cluster has some and the plan's device is not the CPU. Every machine needs the
     suite's folder, at the same path.
 
     Raises:
         UnavailableError: Ray is not installed.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray = extras.require("ray", "--ray")
-    started = not ray.is_initialized()
-    if started:
-        ray.init(log_to_driver=False)
-    try:
-        gpus = int(plan.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0)
-        task = ray.remote(num_cpus=1, num_gpus=gpus)(_task)
+    with cluster(plan.device) as (ray, _, gpus):
+        task = ray.remote(num_cpus=1, num_gpus=int(gpus > 0))(_task)
         table, folder = plan.as_table(), str(out.resolve())
         trained = [([each.name], []) for each in plan.models if each.train is not None]
         groups = [([], list(map(tuple, held))) for _, held in groupby(cells, lambda cell: (cell.model, cell.benchmark))]
@@ -345,9 +312,6 @@ def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: boo
             for _ in track(list(left), label, enabled=progress):
                 done, left = ray.wait(left, num_returns=1)
                 ray.get(done)
-    finally:
-        if started:
-            ray.shutdown()
 
 
 def _task(table: dict[str, Any], out: str, models: list[str], cells: list[tuple[str, str, str]]) -> None:

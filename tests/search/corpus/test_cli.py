@@ -51,7 +51,7 @@ def test_broken_inputs_end_with_1(run, tmp_path):
     ("words", "named"),
     [
         (("--worker", "0/2"), "--shards"),
-        (("--caption-column", "x"), "--shards"),
+        (("--caption-column", "x"), "--captions"),
         (("--ray",), "--shards"),
         (("--shards", "IN", "--captions", "IN/a.txt"), "--captions"),
         (("--shards", "IN", "--root", "none"), "--shards"),
