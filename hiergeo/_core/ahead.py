@@ -15,16 +15,16 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item], depth: int,
     Args:
         function: called in threads.
         items: taken one by one, by the caller's thread.
-        depth: how many are worked on before they are needed.
+        depth: how many are worked on, from 1, while the next is taken or results are used.
         threads: how many there are.
     """
     pool = ThreadPoolExecutor(threads, "hiergeo-ahead")
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > depth:
+            if len(waiting) == depth:
                 yield waiting.popleft().result()
+            waiting.append(pool.submit(function, item))
         while waiting:
             yield waiting.popleft().result()
     finally:

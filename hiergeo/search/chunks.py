@@ -92,7 +92,7 @@ def stream(stretches: Iterable[Stretch], coded: bool = False, chunk_bytes: int =
         return piece
 
     pieces = (piece for stretch in stretches for piece in stretch.pieces(_rows_of(bulk(stretch), chunk_bytes)))
-    yield from ahead(bring, pieces, AHEAD)
+    yield from ahead(bring, pieces, AHEAD + 1)
 
 
 def _rows_of(bulk: Tensor, chunk_bytes: int) -> int:
