@@ -1,13 +1,10 @@
 """The captions that chains are built of: files of any format of a corpus, or the finest captions of a dataset."""
 
-from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import final
-
-import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.text import one_line
@@ -18,6 +15,7 @@ from hiergeo.datasets import Hierarchy, reading
 from hiergeo.datasets.chains import is_address
 from hiergeo.datasets.reading import Columns, Defect, Read
 from hiergeo.datasets.reading.samples import EMPTY, MISSING
+from hiergeo.datasets.repeats import Repeats
 
 READ = "read"
 """The name of the first stage."""
@@ -191,20 +189,11 @@ def _draft(row: int, caption: str, image: str, plan: BuildPlan) -> Draft:
 
 def _repeats(drafts: Iterator[Draft]) -> dict[int, int]:
     """Row -> the first row with the same caption and image, for rows that are not the first."""
-    digests, rows, read = array("Q"), array("q"), 0
+    repeats, read = Repeats(), 0
     for draft in drafts:
         read += 1
         if draft.dropped is None:
-            told = f"{normalised(draft.caption)}\0{draft.image}".encode()
-            digests.frombytes(blake2b(told, digest_size=16).digest())
-            rows.append(draft.row)
+            repeats.add(draft.row, normalised(draft.caption), draft.image)
     if not read:
         raise InputError(EMPTY_INPUT)
-    if not rows:
-        return {}
-    keys = np.frombuffer(digests, np.uint64).reshape(-1, 2)
-    order = np.lexsort((keys[:, 1], keys[:, 0]))
-    same = np.r_[False, (keys[order[1:]] == keys[order[:-1]]).all(axis=1)]
-    first = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
-    numbers = np.frombuffer(rows, np.int64)
-    return dict(zip(numbers[order[same]].tolist(), numbers[order[first[same]]].tolist(), strict=True))
+    return repeats.found()
