@@ -9,7 +9,7 @@ from hiergeo._core.errors import InputError
 from hiergeo.datasets.captioned.collection import Captioned, file_ref, stripped
 from hiergeo.datasets.hierarchy import ImageRef
 from hiergeo.datasets.pictures import decoded
-from hiergeo.datasets.reading import Columns, sound
+from hiergeo.datasets.reading import Columns, Sample, sound
 
 
 def caption_table(
@@ -41,18 +41,21 @@ def caption_table(
     size = 0
     for row in sound(path, Columns("pairs", caption_column, image_column, folder=images, several=True)):
         image = row.image if isinstance(row.image, Path) else sha256(row.image or b"").digest()
-        if once and image in found:
-            raise InputError(f"{path}, row {row.row}: an earlier row has {row.name} already: give each image one row.")
         if image not in found:
+            found[image] = _image(len(found), row), []
             size += len(row.image) if isinstance(row.image, bytes) else 0
-            if size > limits.DOWNLOAD_BYTES:
-                raise InputError(f"the images inside {path} have more than {limits.DOWNLOAD_BYTES:,} bytes: unpack it.")
-            number = len(found)
-            inside = row.image if isinstance(row.image, bytes) else b""
-            ref = file_ref(number, image) if isinstance(image, Path) else ImageRef(number, partial(decoded, inside))
-            found[image] = ref, []
+        elif once:
+            raise InputError(f"{path}, row {row.row}: an earlier row has {row.name} already: give each image one row.")
+        if size > limits.DOWNLOAD_BYTES:
+            raise InputError(f"the images inside {path} have more than {limits.DOWNLOAD_BYTES:,} bytes: unpack it.")
         found[image][1].extend(each for each in (row.caption, *row.others) if each is not None)
     if not found:
         raise InputError(f"{path} holds no images and captions: name a file, a folder or a pattern that does.")
     refs, captions = zip(*found.values(), strict=True)
     return Captioned(path.stem, "all", f"own data, {path.name}", refs, tuple(map(stripped, captions)))
+
+
+def _image(number: int, row: Sample) -> ImageRef:
+    if isinstance(row.image, Path):
+        return file_ref(number, row.image)
+    return ImageRef(number, partial(decoded, row.image or b""))

@@ -1,6 +1,6 @@
 """What stands before and behind the embedding: windows of rows that are read ahead, and groups of items as shards."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import repeat, takewhile
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def windows(found: Iterator[Read]) -> Iterator[list[Read]]:
         yield window
 
 
-def read_ahead(found: Iterator[Read]) -> Iterator[list[Read]]:
+def read_ahead(found: Iterator[Read]) -> Generator[list[Read], None, None]:
     """The `windows` of rows, read in a thread."""
     made = windows(found)
     yield from takewhile(bool, ahead(lambda _: next(made, []), repeat(None), AHEAD))
