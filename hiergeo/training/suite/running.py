@@ -305,11 +305,9 @@ def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: boo
     with cluster(plan.device) as (ray, _, gpus):
         task = ray.remote(num_cpus=1, num_gpus=int(gpus > 0))(_task)
         table, folder = plan.as_table(), str(out.resolve())
-        trained: list[tuple[list[str], list[Any]]] = [
-            ([each.name], []) for each in plan.models if each.train is not None
-        ]
+        trained: list[Any] = [([each.name], []) for each in plan.models if each.train is not None]
         grouped = groupby(cells, lambda cell: (cell.model, cell.benchmark))
-        groups: list[tuple[list[str], list[Any]]] = [([], list(map(tuple, held))) for _, held in grouped]
+        groups: list[Any] = [([], list(map(tuple, held))) for _, held in grouped]
         for label, work in (("training", trained), ("measuring", groups)):
             left = [task.remote(table, folder, *each) for each in work]
             for _ in track(list(left), label, enabled=progress):
