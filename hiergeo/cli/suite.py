@@ -37,9 +37,7 @@ Out = Annotated[
         "--out", "-o", help="The folder of cells, embeddings and trained models.", metavar="DIR", callback=options.path
     ),
 ]
-Worker = Annotated[
-    str | None, typer.Option("--worker", help="Only part I of N of the cells, from 0, for many machines.", metavar="I/N")
-]
+Worker = Annotated[str | None, typer.Option("--worker", help="Only part I of N of the cells, I from 0.", metavar="I/N")]
 Ray = Annotated[bool, typer.Option("--ray", help="Spread the cells over a cluster of Ray.")]
 Demo = Annotated[bool, typer.Option("--demo", help="The plan demo: bundled models and data, without a network.")]
 Device = Annotated[
