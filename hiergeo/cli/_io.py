@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.table import Table
+from rich.text import Text
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError
@@ -65,31 +66,38 @@ def write_json(path: Path | None, text: str) -> None:
         atomic_write_text(path, told + "\n")
 
 
-def printed_alone(result: "Result | Comparison | Study", form: str) -> bool:
-    """Print a result in another format than a table and return True; False where a table is wanted."""
-    from hiergeo.report import formatted
-
-    if form == "table":
-        return False
-    print(formatted(result, form))
-    return True
-
-
-def show(form: str, document: str, tables: Iterable[Table], *sentences: str) -> None:
+def show(
+    form: str,
+    told: "str | Result | Comparison | Study",
+    tables: Iterable[Table],
+    *sentences: str | Text | None,
+    page: Path | None = None,
+) -> None:
     """Print tables and sentences, or the numbers alone.
 
     Args:
-        form: ``table``; ``json``, which prints the document; or ``csv``, ``markdown`` or ``latex``: the tables alone.
-        document: the result as JSON.
+        form: ``table``; or ``json``, ``csv``, ``markdown`` or ``latex``: the numbers alone, unrounded where a result is
+            given, otherwise those of the tables.
+        told: the JSON of a result, or a result that has formats of its own.
         tables: for the terminal.
         sentences: below them.
+        page: where a page was written, which is said last.
     """
-    if form == "json":
-        print(document)
-    elif form == "table":
+    if form == "table":
         screen = console()
-        for each in (*tables, *sentences):
+        for each in (*tables, *filter(None, sentences)):
             screen.print(each)
+        if page is not None:
+            screen.print(f"Page: {page.absolute()}", soft_wrap=True)
+        return
+    if page is not None:
+        note(f"page: {page.absolute()}")
+    if not isinstance(told, str):
+        from hiergeo.report import formatted
+
+        print(formatted(told, form))
+    elif form == "json":
+        print(told)
     else:
         print("\n\n".join(_written(table, form) for table in tables))
 

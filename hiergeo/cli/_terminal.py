@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.filesize import decimal
 from rich.segment import Segment
 from rich.text import Text
 
@@ -83,10 +84,7 @@ def counted(count: int, noun: str, several: str = "") -> str:
 
 def sized(count: float) -> str:
     """A number of bytes in the unit that fits."""
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.2f} {name}"
-    return f"{count:.0f} bytes"
+    return decimal(int(count), precision=2)
 
 
 def console() -> Screen:

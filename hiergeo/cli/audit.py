@@ -8,7 +8,6 @@ import typer
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
 from hiergeo.cli._io import Asked, check_writable, load_data, show, sole_writer, write_json
-from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.auditing import AuditSettings, LengthSettings, audit, length_controls
@@ -87,6 +86,4 @@ def audit_command(
             if html is not None:
                 write_audit(found, html)
         write_json(json, document)
-    show(format, document, tables, *sentences)
-    if html is not None and format == "table":
-        console().print(f"Page: {html.absolute()}", soft_wrap=True)
+    show(format, document, tables, *sentences, page=html)

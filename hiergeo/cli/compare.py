@@ -14,11 +14,11 @@ from hiergeo.cli._io import (
     check_writable,
     load_data,
     note_geometry,
-    printed_alone,
+    show,
     sole_writer,
     write_json,
 )
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._terminal import console
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Comparison
 from hiergeo.evaluation import compare as run
@@ -72,12 +72,5 @@ def publish_comparison(
 
     write_json(json, comparison.to_json())
     write_page(comparison, html, images=images, seed=seed)
-    if printed_alone(comparison, form):
-        note(f"page: {html.absolute()}")
-        return
-    screen = console()
-    for table in comparison_tables(comparison, screen.width):
-        screen.print(table)
-    for result in comparison.results:
-        screen.print(Text.assemble((result.geometry, "bold"), f": {result.verdict}"))
-    screen.print(f"Page: {html.absolute()}", soft_wrap=True)
+    verdicts = (Text.assemble((each.geometry, "bold"), f": {each.verdict}") for each in comparison.results)
+    show(form, comparison, comparison_tables(comparison, console().width), *verdicts, page=html)

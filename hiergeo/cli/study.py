@@ -12,8 +12,7 @@ from hiergeo._core.devices import resolve_dtype
 from hiergeo._core.errors import check_whole
 from hiergeo.adapters import Model
 from hiergeo.cli import options
-from hiergeo.cli._io import check_writable, load_data, printed_alone, sole_writer, write_json
-from hiergeo.cli._terminal import console, note
+from hiergeo.cli._io import check_writable, load_data, show, sole_writer, write_json
 from hiergeo.cli.plans import PlanFile
 from hiergeo.cli.train_common import Batch
 from hiergeo.training import Chains, Recipe
@@ -146,15 +145,8 @@ def publish_study(done: Study, html: Path, json: Path | None, images: int, seed:
     from hiergeo.report import study_tables, write_study
 
     write_json(json, done.to_json())
-    if printed_alone(done, form):
-        write_study(done, html, images=images, seed=seed)
-        note(f"page: {html.absolute()}")
-        return
-    screen = console()
-    for table in study_tables(done):
-        screen.print(table)
-    for (geometry, dim), words in done.verdicts.items():
-        screen.print(Text.assemble((f"{geometry}, dimension {dim}", "bold"), f": {words}"))
-    screen.print(Text(f"\n{done.conclusion}"))
     write_study(done, html, images=images, seed=seed)
-    screen.print(f"Page: {html.absolute()}", soft_wrap=True)
+    verdicts = (
+        Text.assemble((f"{of}, dimension {dim}", "bold"), f": {told}") for (of, dim), told in done.verdicts.items()
+    )
+    show(form, done, study_tables(done), *verdicts, Text(f"\n{done.conclusion}"), page=html)

@@ -1,10 +1,12 @@
 """The table of a suite as CSV, Markdown and LaTeX."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from hiergeo.evaluation.findings.exports import latex_row, latex_text, markdown_table, number, signed
-from hiergeo.evaluation.metrics import Interval, find_metric
+from hiergeo.evaluation.findings import exports
+from hiergeo.evaluation.findings.exports import Figure, Grid, number, signed
+from hiergeo.evaluation.metrics import find_metric
 from hiergeo.training.suite.board import Board, Range, Row
 from hiergeo.training.suite.cells import DONE
 
@@ -31,6 +33,8 @@ COLUMNS = (
 
 A difference is of (model, space) minus (than_model, than_space), its bounds those of the simultaneous interval.
 """
+
+CORNER = "model and space"
 
 READING = (
     "Values with 95 % bootstrap intervals. Bold: better than every other row of the same protocol, by simultaneous "
@@ -73,8 +77,9 @@ def markdown(table: "Leaderboard") -> str:
     """The whole table in Markdown."""
     parts = [f"# {_line(table.title)}", READING]
     if len(table.boards) > 1:
-        header = ("model", "space", *(_line(heading(board)) for board in table.boards))
-        parts.append(markdown_table(header, ((*map(_line, row), *_overview(table, row)) for row in table.rows)))
+        rows = ((str(row), tuple(_first(board, row) for board in table.boards)) for row in table.rows)
+        heads = tuple(_line(heading(board)) for board in table.boards)
+        parts.append(exports.markdown(_escaped(Grid(CORNER, heads, tuple(rows)))))
     for board in table.boards:
         parts += _board(board)
     if table.missing:
@@ -83,58 +88,51 @@ def markdown(table: "Leaderboard") -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def latex(table: "Leaderboard") -> str:
+    """One tabular a benchmark, with booktabs rules; cells without numbers and their reasons as comments after them."""
+    parts = [f"{_protocols(board)}\n{exports.latex(grid(board))}" for board in table.boards]
+    if table.missing:
+        parts.append("\n".join(_comment(f"{' · '.join(place)}: {why}") for place, why in table.missing.items()))
+    return "\n\n".join(parts) + "\n"
+
+
 def heading(board: Board) -> str:
     """A benchmark and its first metric."""
     return board.name if board.task is None else f"{board.name}: {find_metric(board.task.primary).heading}"
 
 
-def _overview(table: "Leaderboard", row: Row) -> Iterator[str]:
-    for board in table.boards:
-        known = board.task and row in board.cells
-        yield _shown(_figure(board, row, board.task.primary)) if board.task and known else "not measured yet"
-
-
-class Figure(NamedTuple):
-    """What stands in a field of the table of a benchmark: a value as text, its interval, and whether it is best."""
-
-    value: str
-    interval: Interval | None = None
-    best: bool = False
-    beside: str = ""
-
-
-class Line(NamedTuple):
-    """A line of the table of a benchmark; `kind` is empty for measured rows, ``published`` or ``baseline``."""
-
-    kind: str
-    names: tuple[str, ...]
-    figures: tuple[Figure, ...]
-
-
-def _lines(board: Board) -> Iterator[Line]:
+def grid(board: Board, *, beside: bool = False) -> Grid:
+    """The rows of a benchmark, published figures and baselines; `beside` repeats published figures in their rows."""
     metrics = board.metrics
-    for row in board.cells:
-        yield Line("", row, tuple(_figure(board, row, metric) for metric in metrics))
+    rows = [(str(row), tuple(_figure(board, row, metric, beside=beside) for metric in metrics)) for row in board.cells]
     for model, held in board.published.items():
         values = {each.metric: f"{each.value:g}" for each in held}
-        yield Line("published", (model, ""), tuple(Figure(values.get(metric, "")) for metric in metrics))
+        rows.append((f"published: {model}", tuple(Figure(values.get(metric, "")) for metric in metrics)))
     for name, by_metric in board.baselines.items():
-        yield Line("baseline", (name, ""), tuple(Figure(_span(by_metric.get(metric))) for metric in metrics))
+        rows.append((f"baseline: {name}", tuple(_span(by_metric.get(metric)) for metric in metrics)))
+    return Grid(CORNER, tuple(find_metric(metric).heading for metric in metrics), tuple(rows))
 
 
-def _figure(board: Board, row: Row, metric: str) -> Figure:
-    value, beside = board.value(row, metric), board.beside(row, metric)
+def _first(board: Board, row: Row) -> Figure:
+    if board.task is None or row not in board.cells:
+        return Figure("not measured yet")
+    return _figure(board, row, board.task.primary, beside=True)
+
+
+def _figure(board: Board, row: Row, metric: str, *, beside: bool) -> Figure:
+    value, interval, published = board.value(row, metric), board.interval(row, metric), board.beside(row, metric)
     if value is None:
-        return Figure("–" if board.cells[row].status == DONE else board.cells[row].status)
-    told = "" if beside is None else f" (published {beside.value:g})"
-    return Figure(number(value), board.interval(row, metric), board.is_best(row, metric), told)
+        return Figure("" if board.cells[row].status == DONE else board.cells[row].status)
+    bounds = "" if interval is None else f"({' to '.join(map(number, interval))})"
+    told = f" (published {published.value:g})" if beside and published is not None else ""
+    return Figure(number(value), f"{bounds}{told}".strip(), board.is_best(row, metric))
 
 
-def _span(span: Range | None) -> str:
+def _span(span: Range | None) -> Figure:
     if span is None:
-        return ""
+        return Figure()
     low, high = map(number, span)
-    return low if low == high else f"{low} to {high}"
+    return Figure(low if low == high else f"{low} .. {high}")
 
 
 def _board(board: Board) -> Iterator[str]:
@@ -142,15 +140,7 @@ def _board(board: Board) -> Iterator[str]:
     for protocol, rows in board.protocols.items():
         of = "" if len(board.protocols) == 1 else f" ({', '.join(map(str, rows))})"
         yield f"Protocol{_line(of)}: {_line(protocol)}."
-    metrics = board.metrics
-    lines = []
-    for kind, (name, *rest), figures in _lines(board):
-        if kind:
-            italic = (f"*{each.value}*" if each.value else "" for each in figures)
-            lines.append((f"*{kind}: {_line(name)}*", "", *italic))
-        else:
-            lines.append((_line(name), *map(_line, rest), *map(_shown, figures)))
-    yield markdown_table(("model", "space", *(find_metric(metric).heading for metric in metrics)), lines)
+    yield exports.markdown(_escaped(grid(board, beside=True)))
     if board.verdicts:
         yield "\n".join(f"- {_line(row)}: {_line(verdict)}" for row, verdict in board.verdicts.items())
     sources = dict.fromkeys(
@@ -163,7 +153,8 @@ def _board(board: Board) -> Iterator[str]:
     if board.task is not None and (held := board.leading(board.task.primary)):
         yield f"Paired differences in {find_metric(board.task.primary).label}, with simultaneous 95 % intervals:"
         yield "\n".join(
-            f"- {_line(each.a)} minus {_line(each.b)}: {signed(each.difference)} {_bounds(each.simultaneous)}"
+            f"- {_line(each.a)} minus {_line(each.b)}: {signed(each.difference)} "
+            f"({' to '.join(map(number, each.simultaneous))})"
             f"{f' (**{_line(each.winner)}** is better)' if each.winner else ''}"
             for each in held
         )
@@ -171,13 +162,10 @@ def _board(board: Board) -> Iterator[str]:
         yield _line(caution.message)
 
 
-def _shown(figure: Figure) -> str:
-    value = f"**{figure.value}**" if figure.best else figure.value
-    return f"{value}{'' if figure.interval is None else f' {_bounds(figure.interval)}'}{figure.beside}"
-
-
-def _bounds(interval: Interval) -> str:
-    return f"[{number(interval.low)}, {number(interval.high)}]"
+def _escaped(table: Grid) -> Grid:
+    """The same table with labels as text in Markdown."""
+    rows = tuple((_line(label), figures) for label, figures in table.rows)
+    return replace(table, rows=rows)
 
 
 def _line(words: object) -> str:
@@ -186,43 +174,8 @@ def _line(words: object) -> str:
     return "".join(f"\\{letter}" if letter in "\\|*_`<>[]#" else letter for letter in told)
 
 
-def latex(table: "Leaderboard") -> str:
-    """One tabular a benchmark, with booktabs rules; published figures are in italics, baselines below a rule.
-
-    Cells without numbers are listed with their reasons in comments after the tables.
-    """
-    reasons = (_comment(f"{' · '.join(place)}: {why}") for place, why in table.missing.items())
-    return "\n\n".join((*map(_tabular, table.boards), *(["\n".join(reasons)] if table.missing else ()))) + "\n"
-
-
-def _tabular(board: Board) -> str:
-    metrics = board.metrics
-    labels = [latex_text(find_metric(metric).heading).replace("↓", r"$\downarrow$") for metric in metrics]
-    lines = [
-        _comment(f"{board.name}: {'; '.join(board.protocols)}"),
-        rf"\begin{{tabular}}{{ll{'r' * len(metrics)}}}",
-        r"\toprule",
-        latex_row(("model", "space", *labels)),
-        r"\midrule",
-    ]
-    ruled = False
-    for kind, (name, *rest), figures in _lines(board):
-        if kind and not ruled:
-            lines.append(r"\midrule")
-            ruled = True
-        label = f"{kind}: {latex_text(name)}" if kind else latex_text(name)
-        italic = kind == "published"
-        entries = (rf"\textit{{{each.value}}}" if italic and each.value else _latex(each) for each in figures)
-        lines.append(latex_row((rf"\textit{{{label}}}" if italic else label, *map(latex_text, rest), *entries)))
-    return "\n".join((*lines, r"\bottomrule", r"\end{tabular}"))
-
-
-def _latex(figure: Figure) -> str:
-    if figure.interval is None and not figure.best:
-        return latex_text(figure.value).replace("–", "--").replace("−", "$-$")
-    shown = rf"\mathbf{{{figure.value}}}" if figure.best else figure.value
-    low, high = map(number, figure.interval or ())
-    return rf"${shown}$ {{\small $[{low},\,{high}]$}}".replace("−", "-")
+def _protocols(board: Board) -> str:
+    return _comment(f"{board.name}: {'; '.join(board.protocols)}")
 
 
 def _comment(words: str) -> str:
