@@ -98,7 +98,7 @@ def build_command(
         "price_per_hour": price_per_hour,
     }
     if shards is not None:
-        if model is None or not captions is images is embeddings is root is min_radius is None:
+        if model is None or any(each is not None for each in (captions, images, embeddings, root, min_radius)):
             raise InputError(
                 "--shards takes --model and --geometry alone: leave out --captions, --images, --embeddings, --root and "
                 "--min-radius."
