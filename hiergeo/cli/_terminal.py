@@ -4,6 +4,7 @@ import codecs
 import os
 import sys
 import warnings
+import webbrowser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +86,12 @@ def counted(count: int, noun: str, several: str = "") -> str:
 def sized(count: float) -> str:
     """A number of bytes in the unit that fits."""
     return decimal(int(count), precision=2)
+
+
+def show_page(address: str, wanted: bool | None) -> None:
+    """Open a page in a browser; where nobody said whether it is wanted, only if a terminal is there."""
+    if sys.stdout.isatty() if wanted is None else wanted:
+        webbrowser.open(address)
 
 
 def console() -> Screen:

@@ -138,6 +138,21 @@ MeasuredGeometry = Annotated[
         metavar="SPEC",
     ),
 ]
+IndexGeometry = Annotated[
+    str | None,
+    typer.Option(
+        "--geometry",
+        "-g",
+        help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:... (by default the space of the index)",
+        metavar="SPEC",
+    ),
+]
+OpenPage = Annotated[
+    bool | None,
+    typer.Option(
+        "--open/--no-open", help="Open the page in a browser.  [default: when run from a terminal]", show_default=False
+    ),
+]
 Geometries = Annotated[
     list[str],
     typer.Option("--geometry", "-g", help="A geometry; give the option once for each.", metavar="SPEC"),

@@ -81,15 +81,6 @@ Order = Annotated[
         metavar="NAME",
     ),
 ]
-Geometry = Annotated[
-    str | None,
-    typer.Option(
-        "--geometry",
-        "-g",
-        help="euclidean, lorentz:-1, poincare:-0.5, sphere:0.25, product:... (by default the space of the index)",
-        metavar="SPEC",
-    ),
-]
 Steps = Annotated[
     int | None,
     typer.Option(help="Thresholds of a ladder. (by default 50)", metavar="N", min=1, max=limits.PROTOCOL_STEPS),
@@ -123,7 +114,7 @@ def search_command(
     count: Annotated[bool, typer.Option("--count", help="How many items each query entails.")] = False,
     k: Hits = None,
     by: Order = None,
-    geometry: Geometry = None,
+    geometry: options.IndexGeometry = None,
     steps: Steps = None,
     min_radius: MinRadius = None,
     within: Distance = None,

@@ -60,9 +60,7 @@ def audit_command(
     ] = 100,
     k: Annotated[int, typer.Option("-k", help="Hits of each query, thresholds of its ladder.", min=1, max=1024)] = 10,
     by: Annotated[str, typer.Option(help="Order: margin, angle or distance.", metavar="NAME")] = "margin",
-    geometry: Annotated[
-        str | None, typer.Option("--geometry", "-g", help="(by default the space of the index)", metavar="SPEC")
-    ] = None,
+    geometry: options.IndexGeometry = None,
     format: options.Format = "table",
     json: options.Json = None,
     device: options.Device = options.AUTO,

@@ -305,10 +305,10 @@ def _spread(plan: SuitePlan, out: Path, cells: Sequence[Place], *, progress: boo
     with cluster(plan.device) as (ray, _, gpus):
         task = ray.remote(num_cpus=1, num_gpus=int(gpus > 0))(_task)
         table, folder = plan.as_table(), str(out.resolve())
-        trained: list[Any] = [([each.name], []) for each in plan.models if each.train is not None]
-        grouped = groupby(cells, lambda cell: (cell.model, cell.benchmark))
-        groups: list[Any] = [([], list(map(tuple, held))) for _, held in grouped]
-        for label, work in (("training", trained), ("measuring", groups)):
+        trained: list[tuple[Any, Any]] = [([each.name], []) for each in plan.models if each.train is not None]
+        groups = groupby(cells, lambda cell: (cell.model, cell.benchmark))
+        measured: list[tuple[Any, Any]] = [([], [tuple(cell) for cell in held]) for _, held in groups]
+        for label, work in (("training", trained), ("measuring", measured)):
             left = [task.remote(table, folder, *each) for each in work]
             for _ in track(list(left), label, enabled=progress):
                 done, left = ray.wait(left, num_returns=1)
