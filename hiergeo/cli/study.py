@@ -72,7 +72,7 @@ def study_command(
     """
     check_writable(json, html)
     resolve_dtype(dtype)
-    check_whole("--seeds", seeds, 1, limits.SEEDS)
+    check_whole("--seeds", seeds, 1, limits.COUNT)
     loaded = adapters.load(model, device=device)
     dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
     if loss == options.LOSSES:
@@ -114,10 +114,10 @@ def _chains(source: str, model: Model, data: str, rows: int | None, force: bool,
 
 def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
     """Write the JSON, print tables, verdicts and the conclusion, write the page."""
-    from hiergeo.report import study_tables, write_study
+    from hiergeo.report import study_tables, write_page
 
     write_json(json, done.to_json())
-    write_study(done, html, images=images, seed=seed)
+    write_page(done, html, images=images, seed=seed)
     verdicts = (
         Text.assemble((f"{of}, dimension {dim}", "bold"), f": {told}") for (of, dim), told in done.verdicts.items()
     )
