@@ -122,7 +122,7 @@ def load_data(name: str, split: str, rows: int | None) -> Hierarchy:
     return hierarchy if rows is None else hierarchy.take(rows)
 
 
-class Asked(NamedTuple):
+class SpaceOptions(NamedTuple):
     """What ``--geometry``, ``--root`` and ``--min-radius`` say of a space; None is what the model brings.
 
     Attributes:

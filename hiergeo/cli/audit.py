@@ -7,7 +7,7 @@ import typer
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, load_data, show, sole_writer, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, load_data, show, sole_writer, write_json
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation import Compute
 from hiergeo.evaluation.auditing import AuditSettings, LengthSettings, audit, length_controls
@@ -71,7 +71,7 @@ def audit_command(
     if length:
         settings = LengthSettings(3 if copies is None else copies, filler=words, seed=seed, samples=samples)
     compute = Compute(**options.embedding(device, dtype, batch_size))
-    asked = Asked(geometry, root, min_radius)
+    asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)

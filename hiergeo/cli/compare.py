@@ -9,7 +9,7 @@ from rich.text import Text
 from hiergeo import adapters
 from hiergeo.cli import options
 from hiergeo.cli._io import (
-    Asked,
+    SpaceOptions,
     beside,
     check_writable,
     load_data,
@@ -51,12 +51,12 @@ def compare_command(
     check_writable(json, html)
     check(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
-    named = [Asked(spec, root, min_radius) for spec in geometry or options.COMPARED]
+    named = [SpaceOptions(spec, root, min_radius) for spec in geometry or options.COMPARED]
     for each in named:
         each.check()
     hierarchy = load_data(data, split, rows)
     loaded = adapters.load(model, device=device)
-    own = Asked(None, root, min_radius).space(loaded)
+    own = SpaceOptions(None, root, min_radius).space(loaded)
     spaces = [each.space(loaded) for each in named] if geometry else beside(own, options.COMPARED)
     note_geometry(loaded, spaces, named=True)
     with sole_writer(json, html):

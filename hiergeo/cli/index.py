@@ -11,7 +11,7 @@ from hiergeo import adapters
 from hiergeo._core.errors import LISTED, InputError, UnavailableError
 from hiergeo.cli import index_shards, options
 from hiergeo.cli._guard import WrongResults
-from hiergeo.cli._io import Asked, check_writable, note_geometry, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, note_geometry, write_json
 from hiergeo.cli._terminal import console, counted, note, sized
 from hiergeo.cli.plans import PlannedVerb
 from hiergeo.geometry import Space
@@ -112,7 +112,7 @@ def build_command(
         raise InputError("options of large collections go with --shards: name the files that are to be embedded.")
     files = _files(captions, caption_column, image_column)
     check_writable(json)
-    asked = Asked(geometry, root, min_radius)
+    asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
     if model is None and embeddings is None:
         raise InputError("name the model that embeds the items (--model), or give --embeddings.")

@@ -8,7 +8,7 @@ import typer
 
 from hiergeo._core.errors import InputError
 from hiergeo.cli._guard import WrongResults
-from hiergeo.cli._io import Asked, check_writable, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, write_json
 from hiergeo.cli._terminal import console, counted, note
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def build_from_shards(
         raise InputError(f"{out} is a file: name a folder for the index.")
     check_writable(json, out / "index.json")
     chosen = {name: value for name, value in settings.items() if value is not None}
-    asked = Asked(geometry)
+    asked = SpaceOptions(geometry)
     asked.check()
     summary = corpus.embed(
         shards,

@@ -12,7 +12,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.storage.texts import read_text
 from hiergeo._core.text import caption, isolated
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, load_data, note_geometry, write_json
+from hiergeo.cli._io import SpaceOptions, load_data, note_geometry, write_json
 from hiergeo.cli._terminal import console, note
 from hiergeo.datasets.hierarchy import distinct
 from hiergeo.evaluation.metrics import ladder as ladder_of
@@ -27,7 +27,7 @@ def print_ladders(
     images: Sequence[Path],
     model: str,
     texts: tuple[str, ...],
-    asked: Asked,
+    asked: SpaceOptions,
     *,
     steps: int,
     json: Path | None,

@@ -12,7 +12,7 @@ from hiergeo import training
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO as AUTO
 from hiergeo._core.devices import resolve_device, resolve_dtype
-from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.errors import InputError
 from hiergeo._core.storage.files import path_of
 from hiergeo.cli._terminal import note
 from hiergeo.geometry import MIN_RADIUS
@@ -180,13 +180,13 @@ Root = Annotated[
         metavar="model|none",
     ),
 ]
-FORMATS = ("table", "csv", "markdown", "latex", "json")
 
 
 def known_format(name: str) -> str:
-    """The name of a format. Raises InputError for one that is not among `FORMATS`."""
-    if name not in FORMATS:
-        raise unknown_name("format", name, FORMATS)
+    """The name of a format of `hiergeo.report`. Raises InputError for one that is not known."""
+    from hiergeo.report.formats import check_format
+
+    check_format(name)
     return name
 
 
@@ -212,7 +212,7 @@ Seed = Annotated[
     int,
     typer.Option(help="Seed of whatever is drawn at random.", metavar="N", min=0, max=limits.SEED),
 ]
-Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=limits.RESAMPLES)]
+Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=limits.COUNT)]
 Device = Annotated[
     str,
     typer.Option(
@@ -226,7 +226,7 @@ BatchSize = Annotated[
         help="Captions or images that are embedded at a time. (by default the model's own choice)",
         metavar="N",
         min=1,
-        max=limits.BATCH,
+        max=limits.COUNT,
     ),
 ]
 SkipDamaged = Annotated[

@@ -1,7 +1,7 @@
 """``hiergeo probe``: the hierarchy of one model in one geometry."""
 
 from hiergeo.cli import options
-from hiergeo.cli._io import Asked, check_writable, load_data, show, write_json
+from hiergeo.cli._io import SpaceOptions, check_writable, load_data, show, write_json
 from hiergeo.cli.plans import Config
 from hiergeo.evaluation.measuring import check, evaluate
 
@@ -30,7 +30,7 @@ def probe_command(
     check_writable(json)
     check(protocol, steps)
     wanted = options.embedding(device, dtype, batch_size)
-    asked = Asked(geometry, root, min_radius)
+    asked = SpaceOptions(geometry, root, min_radius)
     asked.check()
     hierarchy = load_data(data, split, rows)
     loaded, space = asked.load(model, device)

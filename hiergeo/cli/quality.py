@@ -68,7 +68,7 @@ def quality_command(
     batch_size: options.BatchSize = None,
 ) -> None:
     """Judge chains: entailment, contradiction, lengths, repeats, head nouns, and the order of a model's radii."""
-    from hiergeo.report import appraisal_tables, write_appraisal
+    from hiergeo.report.quality import appraisal_tables, write_appraisal
 
     check_writable(json, html)
     if reference not in (None, HIERARCAPS):

@@ -13,7 +13,7 @@ from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.text import caption, isolated, shortened
 from hiergeo.cli import options
-from hiergeo.cli._io import SPEC_SHOWN, Asked, check_writable, show, write_json
+from hiergeo.cli._io import SPEC_SHOWN, SpaceOptions, check_writable, show, write_json
 from hiergeo.cli._terminal import Screen, console, counted
 from hiergeo.cli.ladder import dataset_captions, print_ladders, read_captions
 from hiergeo.cli.plans import finite
@@ -147,7 +147,7 @@ def search_command(
             raise InputError("--model climbs a --ladder without an index: give both, and leave out --store.")
         texts = read_captions(captions) if captions else dataset_captions(data, split)
         images = [path, *map(Path, queries or []), *(image or [])]
-        print_ladders(images, model, texts, Asked(geometry, root), steps=steps or 50, json=json, device=device)
+        print_ladders(images, model, texts, SpaceOptions(geometry, root), steps=steps or 50, json=json, device=device)
         return
     asked: list[Query] = [asked_of(query) for query in queries or []]
     asked += image or []

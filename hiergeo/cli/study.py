@@ -1,7 +1,7 @@
 """``hiergeo study``: heads of several geometries, trained alike, measured and set against each other."""
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -39,47 +39,6 @@ Steps = Annotated[int, typer.Option(help="The budget of steps of each head.", me
 Images = Annotated[int, typer.Option(help="Image ladders on the page.", metavar="N", min=1)]
 
 
-class Heads(NamedTuple):
-    """What the options say of the heads; see there."""
-
-    geometries: list[str]
-    dims: list[int] | None
-    seeds: int
-    rates: list[float]
-    losses: list[str]
-    hidden: int
-    steps: int
-    batch: int
-    learn_curvature: bool
-    free_norms: bool
-
-    def plan(self, dim: int) -> Plan:
-        """The plan of a study; `dim` where no dimension was asked for."""
-        check_whole("--seeds", self.seeds, 1, limits.SEEDS)
-        losses, dims = training.parse_losses(self.losses), tuple(self.dims or [dim])
-        if self.losses == options.LOSSES:
-            losses = options.fitting(losses, dim, dims)
-        recipe = Recipe(
-            losses=losses,
-            hidden=self.hidden,
-            unit=not self.free_norms,
-            steps=self.steps,
-            batch=self.batch,
-            every=min(DEFAULTS.every, self.steps),
-        )
-        plan = Plan(
-            geometries=tuple(self.geometries),
-            dims=dims,
-            seeds=tuple(range(self.seeds)),
-            learning_rates=tuple(self.rates),
-            recipe=recipe,
-            learnable=self.learn_curvature,
-        )
-        if self.losses == options.LOSSES:
-            options.note_prior(losses, dim)
-        return plan
-
-
 def study_command(
     model: options.Model,
     train: Train,
@@ -113,9 +72,22 @@ def study_command(
     """
     check_writable(json, html)
     resolve_dtype(dtype)
-    heads = Heads(geometry, dim, seeds, learning_rate, loss, hidden, steps, batch, learn_curvature, free_norms)
+    check_whole("--seeds", seeds, 1, limits.COUNT)
     loaded = adapters.load(model, device=device)
-    made = heads.plan(loaded.dim)
+    dims, losses = tuple(dim or [loaded.dim]), training.parse_losses(loss)
+    if loss == options.LOSSES:
+        losses = options.fitting(losses, loaded.dim, dims)
+    every, unit = min(DEFAULTS.every, steps), not free_norms
+    made = Plan(
+        geometries=tuple(geometry),
+        dims=dims,
+        seeds=tuple(range(seeds)),
+        learning_rates=tuple(learning_rate),
+        recipe=Recipe(losses=losses, hidden=hidden, unit=unit, steps=steps, batch=batch, every=every),
+        learnable=learn_curvature,
+    )
+    if loss == options.LOSSES:
+        options.note_prior(losses, loaded.dim)
     test = load_data(data, split, rows)
     settings = StudySettings(seed=seed, device=device, dtype=dtype, batch_size=batch_size)
     chains = _chains(train, loaded, data, rows, force, settings)
@@ -142,10 +114,10 @@ def _chains(source: str, model: Model, data: str, rows: int | None, force: bool,
 
 def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
     """Write the JSON, print tables, verdicts and the conclusion, write the page."""
-    from hiergeo.report import study_tables, write_study
+    from hiergeo.report import study_tables, write_page
 
     write_json(json, done.to_json())
-    write_study(done, html, images=images, seed=seed)
+    write_page(done, html, images=images, seed=seed)
     verdicts = (
         Text.assemble((f"{of}, dimension {dim}", "bold"), f": {told}") for (of, dim), told in done.verdicts.items()
     )

@@ -57,7 +57,8 @@ File = Annotated[
 
 
 app = typer.Typer(
-    help="Measure every model of a plan in each of its spaces on every benchmark, or print the table.",
+    help="Measure every model of a plan in each of its spaces on every benchmark, or print the table.\n\n"
+    "hiergeo suite PLAN.toml is hiergeo suite run PLAN.toml.",
     cls=WithDefault,
 )
 

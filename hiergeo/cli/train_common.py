@@ -35,7 +35,7 @@ TrainingSeed = Annotated[
 
 
 LearningRate = Annotated[float, typer.Option(help="Learning rate of the optimiser.", metavar="X")]
-Batch = Annotated[int, typer.Option(help="Chains a batch.", metavar="N", min=1, max=limits.BATCH)]
+Batch = Annotated[int, typer.Option(help="Chains a batch.", metavar="N", min=1, max=limits.COUNT)]
 Every = Annotated[int, typer.Option(help="Steps between looks at the validation rows.", metavar="N", min=1)]
 Patience = Annotated[
     int, typer.Option(help="Stop after so many looks without a better one; 0 takes all the steps.", metavar="N", min=0)

@@ -72,6 +72,27 @@ def test_controls_of_length_have_the_settings_that_are_named(called):
     assert found["compute"].batch_size == 2
 
 
+def test_a_study_has_the_settings_that_are_named(called):
+    heads = (
+        "--train",
+        "train",
+        "--seeds",
+        2,
+        "--learning-rate",
+        0.01,
+        "--loss",
+        "mean=1",
+        "--batch",
+        16,
+        "--free-norms",
+    )
+    found = called("hiergeo.cli.study:run_study", "study", *DATA, *heads, "-g", "euclidean", "-g", "lorentz:-1")
+    plan = found["plan"]
+    assert (plan.dims, plan.seeds, plan.learning_rates) == ((64,), (0, 1), (0.01,))
+    assert plan.geometries == ("euclidean", "lorentz:-1")
+    assert (plan.recipe.every, plan.recipe.unit, plan.recipe.batch) == (50, False, 16)
+
+
 def test_quality_has_the_settings_that_are_named(called):
     words = ("quality", "scenes", "--rows", 5, "--judge", "rules", "-m", "tiny", "--seed", 5, "--samples", 9)
     found = called("hiergeo.cli.quality:appraise", *words, "--batch-size", 2)

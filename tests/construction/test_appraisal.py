@@ -11,7 +11,7 @@ from hiergeo.construction.appraisal import appraise, hierarcaps_baselines, read_
 from hiergeo.construction.backends import BACKENDS
 from hiergeo.construction.card import read_card
 from hiergeo.construction.judges import JUDGES
-from hiergeo.report import appraisal_tables, write_appraisal
+from hiergeo.report.quality import appraisal_tables, write_appraisal
 from tests.construction.construction_common import CONTRADICTS, ENTAILS, TableJudge, chains_of
 from tests.construction.construction_toys import ToyBackend, ToyJudge
 from tests.datasets.hierarcaps_common import TESTED, write_expanded, write_test

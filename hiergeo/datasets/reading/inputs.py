@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from hiergeo._core.errors import InputError, reason
+from hiergeo._core.storage.documents import STRICT, Int64
 from hiergeo._core.storage.files import path_of
 from hiergeo.datasets.pictures import SUFFIXES
 from hiergeo.datasets.reading.archives import read_folder, read_webdataset
@@ -94,9 +98,11 @@ class Source:
         modified: when it was changed last, in nanoseconds.
     """
 
+    __pydantic_config__ = STRICT
+
     name: str
-    bytes: int
-    modified: int
+    bytes: Annotated[int, Field(ge=-1)]
+    modified: Int64
 
 
 @dataclass(frozen=True)

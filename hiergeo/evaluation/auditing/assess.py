@@ -26,7 +26,7 @@ from hiergeo.evaluation.auditing.confounds import (
     undefined_left_out,
 )
 from hiergeo.evaluation.auditing.depth import radial_depth
-from hiergeo.evaluation.auditing.operating import occupancy, operating_point, saturated_share
+from hiergeo.evaluation.auditing.operating import occupancy, operating_point
 from hiergeo.evaluation.auditing.record import Audit, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import Walk, walks
@@ -56,7 +56,7 @@ class AuditSettings:
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.RESAMPLES)
+        check_whole("samples", self.samples, 1, limits.COUNT)
         check_whole("copies", self.copies, 0, MOST_COPIES)
 
 
@@ -194,7 +194,6 @@ def _add_cones(made: _Numbers, subject: Subject) -> None:
             "Give chains of at least two branches."
         )
     true, matched, inactive = (values[kept] for values in held)
-    made.numbers["cone_saturated"] = saturated_share(subject)
     made.add("cone_true", mean_of(true))
     made.add("cone_random", mean_of(matched))
     made.add("cone_gain", mean_of(true - matched))

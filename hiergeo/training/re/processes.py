@@ -47,8 +47,8 @@ def this_rank() -> Rank:
         InputError: one of them is not a number, out of range, or missing beside the others; MASTER_ADDR or MASTER_PORT
             is missing or not valid where there are several processes.
     """
-    size, rank = _number("WORLD_SIZE", 1, limits.PROCESSES), _number("RANK", 0, limits.PROCESSES)
-    local = _number("LOCAL_RANK", 0, limits.PROCESSES)
+    size, rank = _number("WORLD_SIZE", 1, limits.COUNT), _number("RANK", 0, limits.COUNT)
+    local = _number("LOCAL_RANK", 0, limits.COUNT)
     if size is None and rank is None and local is None:
         return Rank()
     if size is None or rank is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Anything, Record
+from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
 from hiergeo.evaluation.findings.exports import csv_text
 from hiergeo.training.suite import text
@@ -130,5 +130,4 @@ def read(out: Path | str) -> Leaderboard:
 
 def read_table(out: Path) -> dict[str, Any]:
     """The plan in the folder of a suite, as a table. Raises InputError where it is missing or damaged."""
-    table: dict[str, Any] = documents.read(out / PLAN, Record({"plan": Record(rest=Anything())}), hashed=True)["plan"]
-    return table
+    return documents.read(out / PLAN, dict[str, dict[str, Json]], hashed=True)["plan"]
