@@ -71,7 +71,7 @@ def show(
     told: "str | Result | Comparison | Study",
     tables: Iterable[Table],
     *sentences: str | Text | None,
-    page: Path | None = None,
+    paths: Iterable[str] = (),
 ) -> None:
     """Print tables and sentences, or the numbers alone.
 
@@ -81,17 +81,17 @@ def show(
         told: the JSON of a result, or a result that has formats of its own.
         tables: for the terminal.
         sentences: below them.
-        page: where a page was written, which is said last.
+        paths: lines of their own that name files: last and not wrapped, or notes where the numbers stand alone.
     """
     if form == "table":
         screen = console()
         for each in (*tables, *filter(None, sentences)):
             screen.print(each)
-        if page is not None:
-            screen.print(f"Page: {page.absolute()}", soft_wrap=True)
+        for line in paths:
+            screen.print(line, soft_wrap=True)
         return
-    if page is not None:
-        note(f"page: {page.absolute()}")
+    for line in paths:
+        note(line)
     if not isinstance(told, str):
         from hiergeo.report import formatted
 

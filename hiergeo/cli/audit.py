@@ -86,4 +86,4 @@ def audit_command(
             if html is not None:
                 write_audit(found, html)
         write_json(json, document)
-    show(format, document, tables, *sentences, page=html)
+    show(format, document, tables, *sentences, paths=[] if html is None else [f"Page: {html.absolute()}"])

@@ -73,4 +73,6 @@ def publish_comparison(
     write_json(json, comparison.to_json())
     write_page(comparison, html, images=images, seed=seed)
     verdicts = (Text.assemble((each.geometry, "bold"), f": {each.verdict}") for each in comparison.results)
-    show(form, comparison, comparison_tables(comparison, console().width), *verdicts, page=html)
+    show(
+        form, comparison, comparison_tables(comparison, console().width), *verdicts, paths=[f"Page: {html.absolute()}"]
+    )

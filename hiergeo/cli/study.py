@@ -121,4 +121,4 @@ def publish_study(done: Study, html: Path, json: Path | None, images: int, seed:
     verdicts = (
         Text.assemble((f"{of}, dimension {dim}", "bold"), f": {told}") for (of, dim), told in done.verdicts.items()
     )
-    show(form, done, study_tables(done), *verdicts, Text(f"\n{done.conclusion}"), page=html)
+    show(form, done, study_tables(done), *verdicts, Text(f"\n{done.conclusion}"), paths=[f"Page: {html.absolute()}"])

@@ -17,6 +17,7 @@ from hiergeo.cli._io import show, write_json
 from hiergeo.datasets import Labelled
 from hiergeo.evaluation.retrieval import check_labels
 from hiergeo.training import EvalRecord, Summary
+from hiergeo.training.trainer import at_step
 
 TrainingSplit = Annotated[
     str | None, typer.Option(help="Split to train on.  [expanded-train or train]", metavar="NAME")
@@ -61,11 +62,6 @@ def labelled_images(source: str | None, judge: Model | None) -> Labelled | None:
     return images
 
 
-def at(history: Sequence[EvalRecord], step: int) -> EvalRecord:
-    """The look of a step."""
-    return next(look for look in history if look.step == step)
-
-
 def publish(
     history: Sequence[EvalRecord],
     best: int,
@@ -79,7 +75,7 @@ def publish(
     """Write the JSON, metrics first, print before and after, and where the result is."""
     from hiergeo.report.words import baseline, baseline_heading, label, number
 
-    kept = at(history, best)
+    kept = at_step(history, best)
     validation = {f"validation_{name}": value for name, value in kept.validation.items()}
     document = {
         "metrics": validation | {"validation_tau_d": kept.tau_d} | ({} if summary is None else summary.metrics()),
@@ -101,4 +97,5 @@ def publish(
         difference = f"{low:+.4f} to {high:+.4f}"
         table.add_row(label(name), f"{change.before:.4f}", f"{change.after:.4f}", difference, beside)
     drift = [f"{label(name)} {value:.4f}" for name, value in ({} if summary is None else summary.drift).items()]
-    show(form, text, [table], *drift, *([f"Trained on test data: {leakage}"] if leakage else ()), result)
+    paths = [f"Trained on test data: {leakage}"] if leakage else []
+    show(form, text, [table], *drift, paths=[*paths, result])

@@ -35,7 +35,7 @@ from hiergeo.training.re import checkpoints
 from hiergeo.training.re.processes import accelerated, is_writer
 from hiergeo.training.re.recipe import CaptionChains, TowerRecipe, caption_chains
 from hiergeo.training.re.run import Run
-from hiergeo.training.trainer import Divergence, EvalRecord
+from hiergeo.training.trainer import Divergence, EvalRecord, at_step
 
 CHECKPOINTS, CONFIG, HISTORY, MODEL = "checkpoints", "config.json", "history.json", "model"
 """Names of the parts of a training's folder."""
@@ -228,12 +228,11 @@ def _identity(model: Model, data: CaptionChains, geometry: Geometry, settings: d
 
 
 def _findings(run: Run, tower: Tower, geometry: Geometry, diverged: str | None) -> dict[str, Any]:
-    kept = next(look for look in run.looks if look.step == run.best)
     return {
         "architecture": type(tower.network).__name__,
         "activations": tower.activations,
         "geometry": geometry.spec,
-        "curvature": list(kept.curvature),
+        "curvature": list(at_step(run.looks, run.best).curvature),
         "best_step": run.best,
         "last_step": len(next(iter(run.curve.values()), [])),
         "diverged": diverged,
