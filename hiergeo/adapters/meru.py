@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
-from hiergeo._core.storage.documents import Record, Text, Whole
+from hiergeo._core.storage.documents import Document
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import families, hub
 from hiergeo.adapters.encoders import DualEncoder, Scales
@@ -26,10 +27,15 @@ from hiergeo.adapters.pixels import IMAGES, square
 from hiergeo.adapters.specs import fitting, options_of
 from hiergeo.geometry import Lorentz, Product, Space
 
-SCHEMA = Record(
-    optional={"heads": Whole(1, 1024), "text_heads": Whole(1, 1024), "images": Text("|".join(IMAGES))},
-)
-"""The configuration in the spec or in the JSON file beside the checkpoint."""
+HeadCount = Annotated[int, Field(ge=1, le=1024)]
+
+
+class Options(Document):
+    """The configuration in the spec or in the JSON file beside the checkpoint."""
+
+    heads: HeadCount | None = None
+    text_heads: HeadCount | None = None
+    images: Annotated[str, Field(pattern=f"^({'|'.join(IMAGES)})$")] = "crop"
 
 
 def load_meru(rest: str, *, device: torch.device) -> NativeModel:
@@ -92,10 +98,10 @@ def configured(rest: str) -> tuple[Path, dict[str, Any]]:
     Raises:
         InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
     """
-    name, given = options_of(rest, SCHEMA)
+    name, given = options_of(rest, Options)
     path = path_of(name)
     beside = path.with_suffix(".json") if path.name else None
-    held = fitting(hub.foreign_json(beside), SCHEMA, str(beside)) if beside and beside.is_file() else {}
+    held = fitting(hub.foreign_json(beside), Options, str(beside)) if beside and beside.is_file() else {}
     return path, held | given
 
 

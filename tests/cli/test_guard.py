@@ -368,4 +368,4 @@ def test_the_console_is_made_in_one_place():
     package = Path(info.__file__).parents[1]
     made = re.compile(r"(?<!class )\b(Console|Screen)\(")
     makers = {file.name for file in package.rglob("*.py") if made.search(file.read_text(encoding="utf-8"))}
-    assert makers == {"_terminal.py", "progress.py"}
+    assert makers == {"_terminal.py", "_progress.py"}

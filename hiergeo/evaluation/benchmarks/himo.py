@@ -65,9 +65,9 @@ class HiMo(Benchmark):
         parts_key: str = "parts",
     ) -> None:
         if k is not None:
-            check_whole("k", k, 2, limits.BATCH)
+            check_whole("k", k, 2, limits.COUNT)
         if take is not None:
-            check_whole("take", take, 1, limits.BATCH)
+            check_whole("take", take, 1, limits.COUNT)
         check_choice("score", score, PAIR_SCORES)
         if data == "scenes":
             own_keys = {"image_key": image_key != "image", "parts_key": parts_key != "parts"}
@@ -124,13 +124,8 @@ class HiMo(Benchmark):
         if len(images) > 1:
             statistics["himo_other_image"] = mean_of(correlations(1))
         baselines = {"himo": {"chance": 0.0, "length": float(himo_rows(words).mean())}}
-        settings = self.about(model, rooted, texts) | {
-            "data": data.name,
-            "split": data.split,
-            "images": len(images),
-            "texts": len(texts),
-        }
-        return Outcome(statistics, baselines=baselines).result(settings, how.seed, how.samples)
+        facts = {"data": data.name, "split": data.split, "images": len(images), "texts": len(texts)}
+        return self.result(Outcome(statistics, baselines=baselines), model, rooted, texts, how, **facts)
 
     def _scores(self, space: Space, texts: Tensor, images: Tensor, owner: Tensor) -> np.ndarray:
         """(m,) the score of each text with its image (m,), float64."""

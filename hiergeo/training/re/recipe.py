@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo._core.storage.documents import STRICT
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.training.chains import Chains, from_hierarchy
@@ -67,8 +68,8 @@ PRECISIONS = ("no", "bf16", "fp16")
 """Precisions of the network's computation; losses and weights are always float32."""
 
 LARGEST = {
-    "batch": limits.BATCH,
-    "accumulate": limits.BATCH,
+    "batch": limits.COUNT,
+    "accumulate": limits.COUNT,
     "epochs": limits.TRAINING_STEPS,
     "steps": limits.TRAINING_STEPS,
     "lora": limits.WIDTH,
@@ -100,6 +101,8 @@ class TowerRecipe:
     Raises:
         InputError: a number out of range, or losses that `Objective` refuses.
     """
+
+    __pydantic_config__ = STRICT
 
     losses: Mapping[str, float] = field(default_factory=lambda: dict(RE))
     learning_rate: float = 1e-7

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field, FiniteFloat, PlainValidator
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Json, Positive, validated
 from hiergeo._core.text import one_line
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
@@ -54,6 +55,8 @@ class Task:
         published: figures of papers.
     """
 
+    __pydantic_config__ = STRICT
+
     label: str
     primary: str
     metrics: tuple[str, ...]
@@ -63,6 +66,10 @@ class Task:
     def of(cls, benchmark: Benchmark) -> "Task":
         """The same of a benchmark."""
         return cls(benchmark.label, benchmark.primary, tuple(benchmark.metrics), tuple(benchmark.published))
+
+
+Numbers = Annotated[np.ndarray, PlainValidator(lambda values: np.array(validated(tuple[FiniteFloat, ...], values)))]
+"""A row of finite numbers, in JSON a list."""
 
 
 @dataclass(frozen=True)
@@ -90,23 +97,25 @@ class Cell:
         seconds: that measuring took.
     """
 
-    place: Place
+    __pydantic_config__ = STRICT
+
+    place: Annotated[Place, Field(alias="cell")]
     task: Task
     protocol: str
     status: Status
     reason: str = ""
-    work: str = ""
-    asked: str = ""
-    fingerprint: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    draws: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
-    rows: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
-    items: Mapping[str, int] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    settings: Mapping[str, Json] = field(default_factory=dict)
     diagnostics: Mapping[str, float | None] = field(default_factory=dict)
-    settings: Mapping[str, str | int | float | None] = field(default_factory=dict)
+    fingerprint: str = ""
+    work: str = ""
+    asked: str = ""
     seconds: float = 0.0
+    items: Mapping[str, Positive] = field(default_factory=dict)
+    rows: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
+    draws: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
 
     def without(self, status: Status, reason: str) -> "Cell":
         """The same cell without numbers, for a reason."""
@@ -139,58 +148,17 @@ class Cell:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values; what people look for first."""
-        return {
-            "cell": self.place._asdict(),
-            "status": self.status,
-            "reason": self.reason,
-            "metrics": dict(self.metrics),
-            "intervals": {name: list(each) for name, each in self.intervals.items()},
-            "baselines": {name: dict(held) for name, held in self.baselines.items()},
-            "protocol": self.protocol,
-            "task": {**asdict(self.task), "published": [asdict(each) for each in self.task.published]},
-            "settings": dict(self.settings),
-            "diagnostics": dict(self.diagnostics),
-            "fingerprint": self.fingerprint,
-            "work": self.work,
-            "asked": self.asked,
-            "seconds": self.seconds,
-            "items": dict(self.items),
-            "rows": {name: held.tolist() for name, held in self.rows.items()},
-            "draws": {name: held.tolist() for name, held in self.draws.items()},
-        }
+        """JSON values."""
+        values = asdict(self)
+        place = values.pop("place")._asdict()
+        arrays = {key: {name: array.tolist() for name, array in values[key].items()} for key in ("rows", "draws")}
+        return {"cell": place, **values, **arrays}
 
 
 def _finite(result: Result, name: str) -> bool:
     """Whether a metric and its resamples are finite; true for one that the result does not have."""
     value = result.metrics.get(name, 0.0)
     return math.isfinite(value) and (name not in result.draws or bool(np.isfinite(result.draws[name]).all()))
-
-
-STRING, NUMBER, VALUE = Text(), Number(), OrNull(Number())
-PUBLISHED = Record({"model": STRING, "metric": STRING, "value": NUMBER, "source": STRING, "protocol": STRING})
-SCHEMA = Record(
-    {
-        "cell": Record({"model": STRING, "space": STRING, "benchmark": STRING}),
-        "status": Text(f"{DONE}|{FAILED}|{SKIPPED}"),
-        "reason": STRING,
-        "metrics": Record(rest=VALUE),
-        "intervals": Record(rest=ListOf(NUMBER)),
-        "baselines": Record(rest=Record(rest=VALUE)),
-        "protocol": STRING,
-        "task": Record({"label": STRING, "primary": STRING, "metrics": ListOf(STRING), "published": ListOf(PUBLISHED)}),
-        "settings": Record(rest=Anything()),
-        "diagnostics": Record(rest=VALUE),
-        "fingerprint": STRING,
-        "work": STRING,
-        "asked": STRING,
-        "seconds": NUMBER,
-        "items": Record(rest=Whole(1)),
-        "rows": Record(rest=ListOf(NUMBER)),
-        "draws": Record(rest=ListOf(NUMBER)),
-    }
-)
-"""What the file of a cell has to be."""
 
 
 def write_cell(out: Path, cell: Cell) -> None:
@@ -207,15 +175,8 @@ def read_cell(out: Path, place: Place) -> Cell | None:
     path = out / FOLDER / place.file
     if not path.exists():
         return None
-    held = documents.read(path, SCHEMA, hashed=True)
-    found = Place(**held.pop("cell"))
-    draws, rows = ({name: np.array(each) for name, each in held[key].items()} for key in ("draws", "rows"))
-    if found != place or len({len(each) for each in draws.values()}) > 1 or not all(map(len, draws.values())):
+    cell = documents.read(path, Cell, hashed=True)
+    lengths = {len(each) for each in cell.draws.values()}
+    if cell.place != place or len(lengths) > 1 or 0 in lengths:
         raise InputError(f"{path} is damaged: it is of another cell, or its resamples do not fit each other.")
-    task = held.pop("task")
-    published = tuple(Published(**each) for each in task["published"])
-    whole = Task(task["label"], task["primary"], tuple(task["metrics"]), published)
-    if any(len(each) != 2 for each in held["intervals"].values()):
-        raise InputError(f"{path} is damaged: an interval has two bounds.")
-    held["intervals"] = {name: Interval(*each) for name, each in held["intervals"].items()}
-    return Cell(place=place, task=whole, **held | {"draws": draws, "rows": rows})
+    return cell
