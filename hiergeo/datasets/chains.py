@@ -1,4 +1,4 @@
-"""Chains of one's own: folders that `hiergeo build` made, and CSV files in the formats of HierarCaps.
+"""Chains of one's own: folders that `hiergeo chains build` made, and CSV files in the formats of HierarCaps.
 
 A file has a row a chain: the columns ``positive``, perhaps ``negative`` and ``image_url`` (as HierarCaps' training
 file), or ``captions`` and perhaps ``image_url`` (as its test file). The texts of a chain are joined by ``=>``, general
@@ -38,7 +38,7 @@ FILES = {
 }
 """Split -> its file in a built folder, and the file of the same rows with negatives."""
 
-CURE = "name a folder made by `hiergeo build`, or a CSV file of chains"
+CURE = "name a folder made by `hiergeo chains build`, or a CSV file of chains"
 
 POSITIVE, NEGATIVE, CAPTIONS, IMAGE, ID = "positive", "negative", "captions", "image_url", "id"
 

@@ -116,6 +116,7 @@ class Trees(ClassifierBenchmark):
             "items": len(self.items.items),
             "classes": len(self.items.classes),
             "tree": self.source,
+            **({"wordnet": load_wordnet().described} if self.source == "wordnet" else {}),
         }
         return outcome.result(settings, how.seed, how.samples, progress=how.progress)
 

@@ -80,7 +80,7 @@ class WordNetIsA(Benchmark):
         *(f"isa_hits_r{k}" for k in KS),
         *(f"isa_hits_distance_r{k}" for k in KS),
     )
-    needs = "the names of LVIS (`clip_lvis/` in the data home), or WordNet's tables and a list of synsets"
+    needs = "the names of LVIS (`clip_lvis/` in the data home), or a list of synsets"
 
     def __init__(self, data: str = "lvis", prompt: str = "a {}", missing: str = "refuse") -> None:
         check_prompt(prompt)
@@ -136,6 +136,7 @@ class WordNetIsA(Benchmark):
             "names": len(names.words),
             "pairs": len(names.pairs),
             "children": len(np.unique(names.pairs[:, 0])),
+            **({} if self.data in ("demo", "lvis") else {"wordnet": load_wordnet().described}),
         }
         return outcome.result(settings, how.seed, how.samples, progress=how.progress)
 
