@@ -44,7 +44,7 @@ from hiergeo.datasets import Hierarchy, Row
 from hiergeo.evaluation.metrics import percentile_interval
 from hiergeo.evaluation.metrics.resampling import crossed_draws
 from hiergeo.geometry import parse
-from hiergeo.report import appraisal_tables, write_appraisal
+from hiergeo.report.quality import appraisal_tables, write_appraisal
 
 TEST, EXPANDED = "test", "expanded"
 """Splits of HierarCaps whose most specific captions are built from, and the folders of the results."""

@@ -53,19 +53,6 @@ VERBS = {
         "tree:tree_command",
         "Put every item of an index below its most specific generalisations: a taxonomy of one's own corpus.",
     ),
-    "build": Verb(
-        "build:build_command",
-        "Make a benchmark out of captions: chains from general to specific with contradicting negatives.",
-    ),
-    "quality": Verb(
-        "quality:quality_command",
-        "Judge chains: entailment, contradiction, lengths, repeats, head nouns, and the order of a model's radii.",
-    ),
-    "review": Verb(
-        "review:review_command",
-        "Check chains by hand in the browser, until SIGTERM or Ctrl-C; or export what was accepted.",
-        planned=False,
-    ),
     "embed": Verb(
         "embed:embed_command",
         "Embed a dataset (--data) into one file, to be used as --model npz:FILE; or files (--shards) into an index.",
@@ -86,6 +73,7 @@ VERBS = {
         "Print versions, kernels, devices, data and third-party plug-ins, for a bug report or a paper's appendix.",
         planned=False,
     ),
+    "chains": Verb("chains:app", "Make, judge, review and compare chains."),
     "data": Verb("data:app", "List, download and check datasets."),
     "train": Verb("train_re:app", "Sharpen the hierarchy of a model."),
     "head": Verb("heads:app", "Describe trained heads, and share them on the Hugging Face hub."),

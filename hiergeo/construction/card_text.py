@@ -158,7 +158,7 @@ def _leakage(card: Mapping[str, Any]) -> Iterator[str]:
     for name, why in held.get("unchecked", {}).items():
         yield f"**Not compared with {plain(name)}**: {plain(why)}"
     if not (compared or held.get("unchecked")):
-        yield "**Compared with no other set.** `hiergeo data leaks` does so."
+        yield "**Compared with no other set.** `hiergeo chains leaks` does so."
 
 
 def _quality(card: Mapping[str, Any]) -> Iterator[str]:

@@ -39,7 +39,7 @@ COLUMNS = ("split", "row", "kind", "against", "other_row", "detail")
 
 HIERARCAPS = "hierarcaps test"
 
-ABSENT = "it was not on the machine; where it is, hiergeo data leaks compares with it."
+ABSENT = "it was not on the machine; where it is, hiergeo chains leaks compares with it."
 """What a card says of a set that could not be compared; why is a matter of the machine."""
 
 

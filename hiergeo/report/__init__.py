@@ -6,12 +6,10 @@ from hiergeo.report.formats import FORMATS, as_csv, as_json, as_latex, as_markdo
 from hiergeo.report.leaderboard import write_leaderboard
 from hiergeo.report.length import length_table
 from hiergeo.report.page import write_page, write_study
-from hiergeo.report.quality import appraisal_tables, write_appraisal
 from hiergeo.report.tables import comparison_table, comparison_tables, result_table, study_tables
 
 __all__ = [
     "FORMATS",
-    "appraisal_tables",
     "as_csv",
     "as_json",
     "as_latex",
@@ -25,7 +23,6 @@ __all__ = [
     "length_table",
     "result_table",
     "study_tables",
-    "write_appraisal",
     "write_audit",
     "write_leaderboard",
     "write_page",

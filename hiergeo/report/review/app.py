@@ -234,7 +234,7 @@ def _document() -> dict[str, Any]:
     got = {"/api/review": "What is reviewed.", "/api/row/{row}": "A row.", "/api/picture/{row}": "Its picture, JPEG."}
     told: dict[str, Any] = {path: {"get": _operation(words)} for path, words in got.items()}
     told |= {f"/api/{name}": {"post": _operation(f"{name.capitalize()}; the body is JSON.")} for name in ASKED}
-    return {"openapi": "3.1.0", "info": {"title": "hiergeo review", "version": __version__}, "paths": told}
+    return {"openapi": "3.1.0", "info": {"title": "hiergeo chains review", "version": __version__}, "paths": told}
 
 
 def _operation(words: str) -> dict[str, Any]:
