@@ -1,0 +1,62 @@
+"""The errors of pydantic as one sentence, which names the field, what it must be and the value that it has."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from hiergeo._core.text import shortened
+
+SHOWN = 40
+"""Characters of a wrong value that a message quotes."""
+
+Place = Sequence[int | str]
+"""Keys and indexes from the outermost object to a value."""
+
+
+class ErrorList(Protocol):
+    """Interface of what holds errors of pydantic, such as `pydantic.ValidationError`."""
+
+    def errors(self) -> Sequence[Any]:
+        """One dictionary an error, with its type, place, message and input."""
+
+
+def sentence(error: ErrorList, whole: str = "the whole") -> str:
+    """The first error as one sentence, such as ``queries[0].k must be a valid integer, not 'x'.``
+
+    The ValueError of a validator keeps its own words after the name of the field: ``must be ...``, or a sentence.
+
+    Args:
+        error: of pydantic.
+        whole: name of the value that was validated, for an error that concerns no part of it.
+    """
+    first = error.errors()[0]
+    place, value, message = field(first["loc"]) or whole, first.get("input"), str(first["msg"])
+    if first["type"] == "missing":
+        return f"{place} is missing."
+    if first["type"] == "extra_forbidden":
+        return f"{place} is not a known name."
+    if first["type"] in ("model_type", "model_attributes_type", "dataclass_type", "dict_type"):
+        return f"{place} must be an object, not {quoted(value)}."
+    message = message.removeprefix("Value error, ").replace(" after validation", "").rstrip(".")
+    _, verb, wanted = f"Value {message}".partition(" must " if message.startswith("must ") else " should ")
+    if not verb:
+        return f"{place}: {message}."
+    return f"{place} must {wanted}." if ", not " in wanted else f"{place} must {wanted}, not {quoted(value)}."
+
+
+def field(place: Place) -> str:
+    """The name of a place: ``("queries", 0, "k")`` is ``queries[0].k``; empty for the whole."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place).removeprefix(".")
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it: a short one itself, a collection by its type and size."""
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, str):
+        return repr(shortened(value, SHOWN))
+    if not isinstance(value, int | float | None):
+        return "an object" if isinstance(value, dict) else f"of type {type(value).__name__}"
+    try:
+        return shortened(repr(value), SHOWN)
+    except ValueError:
+        return "a number of thousands of digits"
