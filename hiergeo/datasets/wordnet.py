@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hiergeo._core.errors import InputError, unknown_name
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.storage.texts import read_lines
+from hiergeo._core.storage.texts import read_columns
 from hiergeo.datasets import lexicon
 from hiergeo.datasets.download import data_home
 
@@ -159,12 +159,8 @@ def _read(folder: Path, stamps: tuple[object, ...]) -> WordNet:
 
 def _columns(path: Path, cure: str) -> list[tuple[str, str]]:
     """The first two columns of a table separated by tabs."""
-    found = []
-    for number, line in enumerate(read_lines(path, cure), 1):
-        cells = line.split("\t")
-        if len(cells) < 2 or not all(cells[:2]):
-            raise InputError(f"{path}, line {number}: expected two columns separated by a tab.")
-        found.append((cells[0], cells[1]))
+    expected = "two columns separated by a tab"
+    found = [(cells[0], cells[1]) for _, cells in read_columns(path, cure, expected, most=8)]
     if not found:
         raise InputError(f"{path} is empty.")
     return found
@@ -178,16 +174,12 @@ def read_tree(path: Path | str) -> tuple[Edge, ...]:
         InputError: it is no text, a line is no pair of names, or there are none.
     """
     path = path_of(path)
-    found = []
-    lines = read_lines(path, "write one `parent child` a line there")
-    for number, line in enumerate(lines, 1):
-        cells = line.split()
-        if cells and len(cells) != 2:
-            raise InputError(f"{path}, line {number}: expected `parent child`, two names separated by a blank.")
-        found += [(cells[1], cells[0])] if cells else []
+    expected = "`parent child`, two names separated by a blank"
+    lines = read_columns(path, "write one `parent child` a line there", expected, separator=None)
+    found = tuple((child, parent) for _, (parent, child) in lines)
     if not found:
         raise InputError(f"{path} holds no edges: write one `parent child` a line.")
-    return tuple(found)
+    return found
 
 
 def read_synsets(path: Path | str) -> list[tuple[str, str]]:
@@ -200,14 +192,9 @@ def read_synsets(path: Path | str) -> list[tuple[str, str]]:
         InputError: it is no text, a line has more columns or an empty one, or there are fewer than two lines.
     """
     path = path_of(path)
-    found = []
-    for number, line in enumerate(read_lines(path, "write one synset a line there"), 1):
-        cells = [cell.strip() for cell in line.split("\t")]
-        if not line.strip():
-            continue
-        if len(cells) > 2 or not all(cells):
-            raise InputError(f"{path}, line {number}: expected a synset, or a word and a synset separated by a tab.")
-        found.append((cells[0] if len(cells) == 2 else spoken([cells[0]])[0], cells[-1]))
+    expected = "a synset, or a word and a synset separated by a tab"
+    lines = read_columns(path, "write one synset a line there", expected, least=1)
+    found = [(cells[0] if len(cells) == 2 else spoken(cells)[0], cells[-1]) for _, cells in lines]
     if len(found) < 2:
         raise InputError(f"{path} needs at least two synsets.")
     return found
