@@ -1,6 +1,6 @@
 """The backend of language models: questions, an engine that answers them, answers that are kept, and proposals."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from json import dumps
@@ -14,7 +14,16 @@ from hiergeo.construction.backends import prompts
 from hiergeo.construction.backends.base import Backend, Gap, Proposal
 from hiergeo.construction.backends.prompts import Question
 from hiergeo.construction.backends.reading import Unreadable, read_reply
-from hiergeo.construction.engines.base import DEFAULT_SAMPLING, STRICT, Engine, Prompt, Reply, Sampling, checked
+from hiergeo.construction.engines.base import (
+    DEFAULT_SAMPLING,
+    STRICT,
+    Engine,
+    Prompt,
+    Reply,
+    Sampling,
+    checked,
+    names_of,
+)
 
 RETRY_TEMPERATURE = 0.7
 """The least temperature of a question that is asked again: at 0 the answer would be the same."""
@@ -211,18 +220,18 @@ def transformers_backend(
 
 
 def _backend(
-    engine: type[Engine],
+    make: Callable[..., Engine],
     model: str,
     options: Mapping[str, Any],
     theirs: Iterable[str],
     seed: int,
     answers: Store | None,
 ) -> LanguageModelBackend:
-    parts = [set(Sampling.__pydantic_fields__) - {"seed"}, set(Asking.__pydantic_fields__), set(theirs)]
+    source = f"the backend of '{model}'"
+    parts = [names_of(Sampling) - {"seed"}, names_of(Asking), set(theirs)]
     for name in options:
         if not any(name in part for part in parts):
-            raise unknown_name("option", name, set().union(*parts), f" of the backend '{engine.name}'")
+            raise unknown_name("option", name, set().union(*parts), f" of {source}")
     sampling, asking, rest = ({name: options[name] for name in options if name in part} for part in parts)
-    source = f"the backend '{engine.name}'"
     made = checked(Sampling, {"seed": seed, **sampling}, source), checked(Asking, asking, source)
-    return LanguageModelBackend(engine(model, **rest), answers, *made)
+    return LanguageModelBackend(make(model, **rest), answers, *made)

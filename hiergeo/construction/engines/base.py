@@ -50,6 +50,11 @@ class Sampling:
 DEFAULT_SAMPLING = Sampling()
 
 
+def names_of(kind: type[Any]) -> set[str]:
+    """The names of the fields of a class of pydantic."""
+    return set(kind.__pydantic_fields__)
+
+
 def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
     """An object of pydantic made of options.
 
@@ -61,7 +66,7 @@ def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
     Raises:
         InputError: an option that does not exist (the nearest one is suggested), or a value that does not fit.
     """
-    known = kind.__pydantic_fields__  # type: ignore[attr-defined]
+    known = names_of(kind)
     for name in options:
         if name not in known:
             raise unknown_name("option", name, known, f" of {source}")

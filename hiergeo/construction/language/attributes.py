@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import final
 
-
-def word_set(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
+from hiergeo.construction.language.grammar import word_set
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 """Number words; the index is the value."""

@@ -3,10 +3,7 @@
 Short tables that a person made, everything else is decided by counts (see `hiergeo.construction.language.lexicon`).
 """
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(word.strip() for word in text.split(","))
-
+from hiergeo.construction.language.grammar import phrase_set
 
 CONCRETE = {
     "physical_entity.n.01": 1.0,
@@ -139,12 +136,12 @@ EXCEPT: dict[str, frozenset[str]] = {
 }
 """Synset -> hypernyms that mislead: a car is no container to anybody."""
 
-EVERYDAY = _words(
+EVERYDAY = phrase_set(
     """
     aircraft, appliance, athlete, beverage, bicycle, cooking utensil, crockery, cutlery, dairy product, dessert,
-    drink, feline, fixture, food, footwear, fruit, hat, headdress, insect, jewelry, kitchen     utensil, kitchen
-    appliance, luggage, mammal, monkey, musical instrument, pastry, place, produce, racket, reptile, rodent, snack
-    food, sports equipment, tableware, toy, vegetable, watercraft
+    drink, feline, fixture, food, footwear, fruit, hat, headdress, insect, jewelry, luggage, mammal, monkey,
+    musical instrument, pastry, place, produce, racket, reptile, rodent, sports equipment, tableware, toy,
+    vegetable, watercraft
     """
 )
 """Words for kinds that are everyday ones although they are rarely in print."""
@@ -152,22 +149,22 @@ EVERYDAY = _words(
 FEWEST = 3
 """Times that other words for kinds were tagged at least."""
 
-TECHNICAL = _words(
+TECHNICAL = phrase_set(
     """
     abstraction, act, action, activity, address, adhesive, adult body, agent, area, arrangement, article, artifact,
     assembly, assets, atmosphere, attribute, baked goods, bar, base, being, block, bovid, case, causal agent, cause,
-    chemical, chordate, chromatic color, collection, commodity, communication, community, compound, concept, content,
-    control, conveyance, course, covering, creation, district, document, egotist, enclosure, end, energy, entity,
-    event, extremity, facility, female, fluid, force, form, formation, gas, gathering, group, guardian, hand,
-    happening, housing, icebox, idea, implement, indication, instrumentality, instrumentation, knowledge, laborer,
-    layer, level, line, living     thing, location, magnitude, male, material, matter, measure, mechanism, mercantile
-    establishment, motion, movement, natural object, niche, number, nutriment, object, obstruction, occurrence,
-    offspring, operator, order, organism, outlet, oxidation, part, passage, phenomenon, physical entity, pipe, place
-    of     business, placental, point, portion, position, possession, process, product, projection, property,
-    protection, psychological feature, quality, radiation, reaction, recreation, reflector, region, relation,
-    relative, representation, rod, section, set, shape, sheet, side, signal, skilled worker, social group, solid,
-    space, state, stick, strip, substance, support, surface, sustenance, system, thing, time, tract, traveler, tube,
-    unit, urban     area, use, vertebrate, victim, way, whole, work, workman, writing, young
+    chemical, chordate, chromatic color, collection, commodity, communication, community, compound, concept,
+    content, control, conveyance, course, covering, creation, district, document, egotist, enclosure, end, energy,
+    entity, event, extremity, facility, female, fluid, force, form, formation, gas, gathering, group, guardian,
+    hand, happening, housing, icebox, idea, implement, indication, instrumentality, instrumentation, knowledge,
+    laborer, layer, level, line, location, magnitude, male, material, matter, measure, mechanism, motion, movement,
+    natural object, niche, number, nutriment, object, obstruction, occurrence, offspring, operator, order, organism,
+    outlet, oxidation, part, passage, phenomenon, physical entity, pipe, placental, point, portion, position,
+    possession, process, product, projection, property, protection, psychological feature, quality, radiation,
+    reaction, recreation, reflector, region, relation, relative, representation, rod, section, set, shape, sheet,
+    side, signal, skilled worker, social group, solid, space, state, stick, strip, substance, support, surface,
+    sustenance, system, thing, time, tract, traveler, tube, unit, use, vertebrate, victim, way, whole, work,
+    workman, writing, young
     """
 )
 """Words for kinds that nobody names in a caption, though they are frequent in print."""
