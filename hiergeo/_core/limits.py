@@ -39,9 +39,6 @@ IMAGE_ASPECT = 100
 DOWNLOAD_BYTES = 1 << 32
 """Bytes of a downloaded file."""
 
-ARCHIVE_MEMBERS = 1024
-"""Arrays of an npz file."""
-
 ARRAY_SIDE = 1 << 48
 """Entries of an array along one of its dimensions."""
 

@@ -32,7 +32,7 @@ def sentence(error: ErrorList, whole: str = "the whole") -> str:
     place, value, message = field(first["loc"]) or whole, first.get("input"), str(first["msg"])
     if first["type"] == "missing":
         return f"{place} is missing."
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{place} is not a known name."
     if first["type"] in ("model_type", "model_attributes_type", "dataclass_type", "dict_type"):
         return f"{place} must be an object, not {quoted(value)}."

@@ -12,15 +12,17 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents, tensors
-from hiergeo._core.storage.documents import Anything, Flag, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Json, Open, Sha256
 from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
@@ -36,26 +38,34 @@ HUB = "hf-hub:"
 NUMBER_BYTES = 8
 """Bytes of a number among the weights, at most."""
 
-WIDTH = Whole(0, limits.WIDTH)
-HEX = Text("[0-9a-f]{64}")
+Width = Annotated[int, Field(ge=0, le=limits.WIDTH)]
 
-SCHEMA = Record(
-    {
-        "shape": Record({"inputs": WIDTH, "outputs": WIDTH, "hidden": WIDTH, "unit": Flag()}),
-        "weights": Text(r"head-[0-9a-f]{12}\.safetensors"),
-        "weights_sha256": HEX,
-    },
-    {
-        "base": OrNull(Text()),
-        "base_fingerprint": OrNull(Text()),
-        "leakage": OrNull(Text()),
-        "geometry": Text(),
-        "history": Text(r"history-[0-9a-f]{12}\.json"),
-        "history_sha256": HEX,
-    },
-    rest=Anything(),
-)
-"""What the configuration has to be before anything in it is used."""
+
+@dataclass(frozen=True)
+class _Shape:
+    """The sizes of a head."""
+
+    __pydantic_config__ = STRICT
+
+    inputs: Width
+    outputs: Width
+    hidden: Width
+    unit: bool
+
+
+class _Config(Open):
+    """What the configuration must be before anything in it is used."""
+
+    shape: _Shape
+    weights: Annotated[str, Field(pattern=r"^head-[0-9a-f]{12}\.safetensors$")]
+    weights_sha256: Sha256
+    base: str | None = None
+    base_fingerprint: str | None = None
+    leakage: str | None = None
+    geometry: str = ""
+    history: Annotated[str, Field(pattern=r"^history-[0-9a-f]{12}\.json$")] = ""
+    history_sha256: Sha256 = ""
+
 
 _loading: ContextVar[tuple[Path | None, ...]] = ContextVar("loading", default=())
 """The heads whose models are being loaded, from the topmost down; None for one whose model the user named."""
@@ -118,7 +128,7 @@ def check_free(folder: Path | str, overwrite: bool) -> None:
     refuse_existing(config, overwrite)
     if config.exists():
         try:
-            held = documents.read(config, Record(rest=Anything()))
+            held = documents.read(config, dict[str, Json])
         except InputError:
             return
         if "weights" not in held:
@@ -136,7 +146,7 @@ def read_head_config(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise InputError(f"{folder} holds no head: there is no {CONFIG} to read.")
-    config = documents.read(path, SCHEMA, hashed="history")
+    config = documents.read(path, _Config, hashed="history").as_dict()
     numbers = sum(map(math.prod, HeadShape(**config["shape"]).weights().values()))
     most = {"weights": limits.TENSOR_HEADER_BYTES + NUMBER_BYTES * numbers, "history": limits.JSON_BYTES}
     for name in most.keys() & config.keys():

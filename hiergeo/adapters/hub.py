@@ -5,17 +5,19 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from hiergeo._core import extras, limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Anything, ListOf, Misfit, Record, Text
+from hiergeo._core.storage.documents import OPEN, validated
 from hiergeo._core.storage.files import path_of, writing
 from hiergeo._core.text import shortened
 
@@ -183,8 +185,14 @@ BYTES_PER_WEIGHT = 4
 EXPANSION = 8
 """Times its stored size that a model may take in float32, which is 4 for weights of one byte."""
 
-MODULES = ListOf(Record({"type": Text(r"sentence_transformers\.[\w.]+")}, rest=Anything()))
-"""What ``modules.json`` of sentence-transformers may list: classes of that library."""
+
+@dataclass(frozen=True)
+class _Module:
+    """What ``modules.json`` of sentence-transformers may list: classes of that library."""
+
+    __pydantic_config__ = OPEN
+
+    type: Annotated[str, Field(pattern=r"^sentence_transformers\.[\w.]+$")]
 
 
 def foreign_json(path: Path) -> Any:
@@ -229,9 +237,9 @@ def check_config(config: Any, source: str) -> None:
 def check_modules(path: Path) -> None:
     """Refuse a ``modules.json`` that lists anything but classes of sentence-transformers, or is damaged."""
     try:
-        MODULES.check(foreign_json(path), "")
-    except Misfit as error:
-        raise InputError(f"{path} cannot be used: {error}.") from error
+        validated(list[_Module], foreign_json(path))
+    except ValueError as error:
+        raise InputError(f"{path} cannot be used: {error}") from error
 
 
 def check_size(build: Callable[[], nn.Module], folder: Path, source: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, reason
-from hiergeo._core.storage.documents import Record, Text
+from hiergeo._core.storage.documents import STRICT
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
 from hiergeo.adapters.specs import options_of
@@ -30,8 +31,13 @@ PADDING: dict[str, tuple[bool | str, int | None]] = {
 padding, so another choice would move every embedding and the root."""
 
 
-OPTIONS = Record(optional={"processor": Text()})
-"""What may stand behind the question mark of a spec."""
+@dataclass(frozen=True)
+class _Options:
+    """What may stand behind the question mark of a spec."""
+
+    __pydantic_config__ = STRICT
+
+    processor: str = ""
 
 
 class HuggingFaceModel(NetworkModel):
@@ -73,7 +79,7 @@ def load_huggingface(rest: str, *, device: torch.device) -> HuggingFaceModel:
         UnavailableError: transformers is not installed, or a download failed.
     """
     transformers = extras.require("transformers", "this model")
-    model, options = options_of(rest, OPTIONS)
+    model, options = options_of(rest, _Options)
     folder = hub.local_folder(model)
     source = str(folder or model)
     processor_source = _processor_source(options.get("processor", ""), source)

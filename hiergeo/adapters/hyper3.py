@@ -9,16 +9,18 @@ Hyper3Labs/hyper3-clip; no real checkpoint was at hand.
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from hiergeo._core import extras, limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import Anything, Misfit, Number, OrNull, Record, Text
+from hiergeo._core.storage.documents import OPEN, STRICT, validated
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import families, hub, weights
@@ -41,16 +43,28 @@ TEXT_HEAD = 64
 EPS = {"layer_norm": 1e-5, "default": 1e-6}
 """Configured LayerNorm of the image tower -> its epsilon: that of torch, or timm's own."""
 
-SCHEMA = Record(
-    {"vision_backbone": Text()},
-    {
-        "vision_norm_layer": OrNull(Text("layer_norm|default")),
-        "curv_init": Number(),
-        "text_model_name": Text(),
-        "image_normalization": Text("|".join(STATISTICS)),
-    },
-    rest=Anything(),
-)
+
+@dataclass(frozen=True)
+class _Config:
+    """The configuration, as far as it is used."""
+
+    __pydantic_config__ = OPEN
+
+    vision_backbone: str
+    vision_norm_layer: Literal["layer_norm", "default"] | None = None
+    curv_init: float = 1.0
+    text_model_name: str = ""
+    image_normalization: Annotated[str, Field(pattern=f"^({'|'.join(STATISTICS)})$")] = "imagenet"
+
+
+@dataclass(frozen=True)
+class _Options:
+    """Options in a spec."""
+
+    __pydantic_config__ = STRICT
+
+    images: Annotated[str, Field(pattern=f"^({'|'.join(IMAGES)})$")] = "crop"
+
 
 SCALARS = ("log_curv", "visual_alpha", "textual_alpha")
 
@@ -81,7 +95,7 @@ def load_hyper3(rest: str, *, device: torch.device) -> NativeModel:
             weights that are missing, left over, misshapen or not finite.
     """
     check_installed()
-    source, options = options_of(rest, Record(optional={"images": Text("|".join(IMAGES))}))
+    source, options = options_of(rest, _Options)
     folder = hub.folder_of(source, "hyper3:/path/to/folder")
     config = _config(folder)
     file = folder / "model.safetensors"
@@ -119,9 +133,9 @@ def _config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} is of another family than hyper3: loads: write {other}.")
     hub.check_config(held, f"the configuration in {folder}")
     try:
-        SCHEMA.check(held, "")
-    except Misfit as error:
-        raise InputError(f"the configuration in {folder} cannot be used: {error}.") from error
+        validated(_Config, held)
+    except ValueError as error:
+        raise InputError(f"the configuration in {folder} cannot be used: {error}") from error
     if held["vision_backbone"] not in BACKBONES:
         raise InputError(
             f"the configuration in {folder} names the image tower '{held['vision_backbone']}', and hyper3: builds "

@@ -1,12 +1,14 @@
 """MERU, HyCoCLIP, UNCHA, PHyCLIP and the CLIP baselines published with them, from their ``.pth`` files."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
-from hiergeo._core.storage.documents import Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import families, hub
 from hiergeo.adapters.encoders import DualEncoder, Scales
@@ -26,10 +28,18 @@ from hiergeo.adapters.pixels import IMAGES, square
 from hiergeo.adapters.specs import fitting, options_of
 from hiergeo.geometry import Lorentz, Product, Space
 
-SCHEMA = Record(
-    optional={"heads": Whole(1, 1024), "text_heads": Whole(1, 1024), "images": Text("|".join(IMAGES))},
-)
-"""The configuration in the spec or in the JSON file beside the checkpoint."""
+HeadCount = Annotated[int, Field(ge=1, le=1024)]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The configuration in the spec or in the JSON file beside the checkpoint."""
+
+    __pydantic_config__ = STRICT
+
+    heads: HeadCount | None = None
+    text_heads: HeadCount | None = None
+    images: Annotated[str, Field(pattern=f"^({'|'.join(IMAGES)})$")] = "crop"
 
 
 def load_meru(rest: str, *, device: torch.device) -> NativeModel:
@@ -92,10 +102,10 @@ def configured(rest: str) -> tuple[Path, dict[str, Any]]:
     Raises:
         InputError: an option that does not exist (the nearest is suggested), or a value that does not fit.
     """
-    name, given = options_of(rest, SCHEMA)
+    name, given = options_of(rest, Options)
     path = path_of(name)
     beside = path.with_suffix(".json") if path.name else None
-    held = fitting(hub.foreign_json(beside), SCHEMA, str(beside)) if beside and beside.is_file() else {}
+    held = fitting(hub.foreign_json(beside), Options, str(beside)) if beside and beside.is_file() else {}
     return path, held | given
 
 

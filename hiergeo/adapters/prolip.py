@@ -5,16 +5,18 @@ naver-ai/prolip (Chun et al., ICLR 2025); no real checkpoint was at hand.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from hiergeo._core import extras, limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import Anything, Flag, Misfit, Number, OrNull, Record, Schema, Text, Whole
+from hiergeo._core.storage.documents import OPEN, validated
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.gaussians import Gaussian
 from hiergeo.adapters.model import NetworkModel, unit_rows
@@ -26,37 +28,61 @@ from hiergeo.datasets.pictures import ImageLike
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SIDE = Whole(1, limits.WIDTH)
-NORM = OrNull(Record({"eps": Number()}))
+Side = Annotated[int, Field(ge=1, le=limits.WIDTH)]
 
-SIZES: dict[str, Schema] = {
-    "layers": Whole(1, limits.LAYERS),
-    "width": SIDE,
-    "mlp_ratio": Number(),
-    "norm_kwargs": NORM,
-}
 
-SCHEMA = Record(
-    {
-        "embed_dim": SIDE,
-        "vision_cfg": Record(
-            optional={**SIZES, "head_width": SIDE, "patch_size": SIDE, "image_size": SIDE, "no_ln_pre": Flag()},
-            rest=Anything(),
-        ),
-        "text_cfg": Record(
-            optional={
-                **SIZES,
-                "heads": SIDE,
-                "context_length": SIDE,
-                "vocab_size": Whole(1, 1 << 24),
-                "hf_tokenizer_name": OrNull(Text(r"[\w.-]+/[\w.-]+")),
-            },
-            rest=Anything(),
-        ),
-    },
-    {"quick_gelu": Flag()},
-    rest=Anything(),
-)
+@dataclass(frozen=True)
+class _Norm:
+    """Options of a LayerNorm."""
+
+    __pydantic_config__ = OPEN
+
+    eps: float
+
+
+@dataclass(frozen=True)
+class _Tower:
+    """What both towers may set."""
+
+    __pydantic_config__ = OPEN
+
+    layers: Annotated[int, Field(ge=1, le=limits.LAYERS)] = 1
+    width: Side = 1
+    mlp_ratio: float = 1.0
+    norm_kwargs: _Norm | None = None
+
+
+@dataclass(frozen=True)
+class _Vision(_Tower):
+    """The image tower."""
+
+    head_width: Side = 1
+    patch_size: Side = 1
+    image_size: Side = 1
+    no_ln_pre: bool = False
+
+
+@dataclass(frozen=True)
+class _Text(_Tower):
+    """The text tower."""
+
+    heads: Side = 1
+    context_length: Side = 1
+    vocab_size: Annotated[int, Field(ge=1, le=1 << 24)] = 1
+    hf_tokenizer_name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+
+
+@dataclass(frozen=True)
+class _Config:
+    """What a configuration must be before anything in it is used; defaults are those of `prolip_network`."""
+
+    __pydantic_config__ = OPEN
+
+    embed_dim: Side
+    vision_cfg: _Vision
+    text_cfg: _Text
+    quick_gelu: bool = False
+
 
 REQUIRED: tuple[tuple[str, str, object], ...] = (
     ("vision_cfg", "embed_unc", True),
@@ -191,9 +217,9 @@ def _config(folder: Path) -> dict[str, Any]:
     config = hub.foreign_json(path)
     hub.check_config(config, f"the configuration in {folder}")
     try:
-        SCHEMA.check(config, "")
-    except Misfit as error:
-        raise InputError(f"{path} cannot be used: {error}.") from error
+        validated(_Config, config)
+    except ValueError as error:
+        raise InputError(f"{path} cannot be used: {error}") from error
     for part, name, value in REQUIRED:
         if config[part].get(name, None if name == "embed_unc" else value) != value:
             raise InputError(f"{path}: '{part}.{name}' is not {value}, as in the ProLIP models that are published.")

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from hiergeo._core.errors import InputError, unknown_name
-from hiergeo._core.storage.documents import Misfit, Record
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import validated
 from hiergeo._core.storage.files import path_of
 
 DIGITS = 8
 """Digits of a whole number in a spec."""
 
 
-def options_of(rest: str, schema: Record) -> tuple[str, dict[str, Any]]:
+def options_of(rest: str, kind: type[Any]) -> tuple[str, dict[str, Any]]:
     """The path or name in the rest of a spec and the options behind its question mark: ``PATH?images=squash&heads=12``.
 
     Raises:
@@ -24,17 +24,13 @@ def options_of(rest: str, schema: Record) -> tuple[str, dict[str, Any]]:
         if key in given:
             raise InputError(f"'?{query}' in the model spec names the option '{key}' twice.")
         given[key] = int(value) if value.isascii() and value.isdigit() and len(value) <= DIGITS else value
-    return name, fitting(given, schema, f"'?{query}' in the model spec")
+    return name, fitting(given, kind, f"'?{query}' in the model spec")
 
 
-def fitting(options: Any, schema: Record, source: str) -> dict[str, Any]:
-    """Options that fit a schema; raises InputError, naming `source`, for others."""
-    if isinstance(options, dict):
-        for name in options:
-            if name not in schema.optional:
-                raise unknown_name("option", str(name), schema.optional, f" in {source}")
+def fitting(options: Any, kind: type[Any], source: str) -> dict[str, Any]:
+    """Options that fit a dataclass; raises InputError, naming `source`, for others."""
     try:
-        schema.check(options, "")
-    except Misfit as error:
-        raise InputError(f"{source} cannot be used: {error}.") from error
+        validated(kind, options)
+    except ValueError as error:
+        raise InputError(f"{source} cannot be used: {error}") from error
     return dict(options)

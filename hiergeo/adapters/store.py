@@ -22,7 +22,6 @@ from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
 from hiergeo._core.storage import archives, documents
 from hiergeo._core.storage.archives import Array
-from hiergeo._core.storage.documents import Record, Text
 from hiergeo._core.storage.files import refuse_existing, remove_leftovers, retire
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.model import Model
@@ -201,7 +200,7 @@ def _claim(partial: Path, asked: Mapping[str, str], overwrite: bool) -> None:
 def _differing(manifest: Path, asked: Mapping[str, str]) -> list[str]:
     """Settings that differ from those in a manifest; the name of the manifest itself if it is damaged."""
     try:
-        begun = documents.read(manifest, Record(rest=Text()), hashed=True)
+        begun = documents.read(manifest, dict[str, str], hashed=True)
     except InputError:
         return [MANIFEST]
     return [key for key, value in asked.items() if begun.get(key) != value]

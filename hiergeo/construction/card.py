@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from hashlib import sha256 as hashing
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, final
 
 import numpy as np
+from pydantic import Field
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Anything, ListOf, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Count, Json, Open, Sha256, validated
 from hiergeo._core.storage.files import atomic_write_text, sha256, size_of
 from hiergeo._core.storage.locks import locked
 from hiergeo._version import __version__
@@ -39,24 +40,35 @@ DATA = (*(name for names in chains.FILES.values() for name in names if name), "d
 
 NO_LICENCE = "unknown: the licences of the captions, of the images and of the model that wrote the texts decide"
 
-SCHEMA = Record(
-    {
-        "format": Whole(FORMAT, FORMAT),
-        "title": Text(),
-        "licence": Text(),
-        "source": Text(),
-        "data_sha256": Text(r"[0-9a-f]{64}"),
-        "files": Record(rest=Record({"bytes": Whole(0), "sha256": Text(r"[0-9a-f]{64}")})),
-        "splits": Record(
-            rest=Record({"rows": Whole(0), "images": Whole(0), "tiers": ListOf(Anything())}, rest=Anything())
-        ),
-        "images_in_train_and_test": Whole(0),
-        "dropped": Record(rest=Record(rest=Whole(0))),
-        "leakage": Record(rest=Anything()),
-        "quality": Record(rest=Record(rest=Anything())),
-    },
-    rest=Anything(),
-)
+
+@dataclass(frozen=True)
+class _File:
+    __pydantic_config__ = STRICT
+
+    bytes: Count
+    sha256: Sha256
+
+
+class _Split(Open):
+    rows: Count
+    images: Count
+    tiers: list[Json]
+
+
+class _Card(Open):
+    """What ``card.json`` must be."""
+
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
+    title: str
+    licence: str
+    source: str
+    data_sha256: Sha256
+    files: dict[str, _File]
+    splits: dict[str, _Split]
+    images_in_train_and_test: Count
+    dropped: dict[str, dict[str, Count]]
+    leakage: dict[str, Json]
+    quality: dict[str, dict[str, Json]]
 
 
 @final
@@ -205,7 +217,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def read_card(folder: Path) -> dict[str, Any]:
     """The card of a folder. Raises InputError if there is none or it is damaged."""
-    return documents.read(folder / JSON, SCHEMA, hashed=True)
+    return documents.read(folder / JSON, _Card, hashed=True).as_dict()
 
 
 def contents(folder: Path) -> dict[str, Any]:
@@ -343,9 +355,9 @@ class _Counts:
 def _write(folder: Path, card: dict[str, Any], leaks: Leakage | None) -> None:
     """Write the files of a card, `JSON` last: where it is, the others are."""
     try:
-        SCHEMA.check(card, "")
-    except documents.Misfit as error:
-        raise InputError(f"the card of {folder} cannot be written: {error}.") from error
+        validated(_Card, card)
+    except ValueError as error:
+        raise InputError(f"the card of {folder} cannot be written: {error}") from error
     if leaks is not None:
         leaks.write(folder / LEAKS)
     atomic_write_text(folder / README, readme(card))

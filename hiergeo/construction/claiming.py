@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 
 from hiergeo._core.errors import InputError, warn
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Record, Text
+from hiergeo._core.storage.documents import Sha256
 from hiergeo._core.storage.files import atomic_write_text, check_folder, retire, size_of, sync_folder
 from hiergeo._core.storage.locks import locked
 from hiergeo.construction import card, output
 from hiergeo.construction.plan import FILE, BuildPlan, read_plan
-from hiergeo.construction.shards import FOLDER, HEX
+from hiergeo.construction.shards import FOLDER
 from hiergeo.datasets import chains
 from hiergeo.search.corpus.adopting import patiently
 from hiergeo.search.corpus.shares import Share
@@ -33,10 +34,6 @@ SPLITS = (output.TRAIN, output.TEST, output.EXPANDED)
 REVIEWED = (*filter(None, chains.FILES["reviewed"]), SUMMARY)
 """Files that the export of a review makes."""
 
-_INPUT = Record({"name": Text()}, {"sha256": HEX})
-
-_KEY = Record({"key": HEX})
-
 
 @contextmanager
 def sole_builder(folder: Path, share: Share) -> Iterator[None]:
@@ -44,7 +41,7 @@ def sole_builder(folder: Path, share: Share) -> Iterator[None]:
 
     Raises:
         InputError: a file is in the way.
-        HeldError: another build or a review holds it, who is named.
+        HeldError: another build or a review holds it.
         UnavailableError: the folder cannot be written.
     """
     check_folder(folder, "the build")
@@ -66,7 +63,7 @@ def beginning(folder: Path, share: Share) -> Iterator[None]:
     """Hold the whole folder while its input is read, waiting for others who hold a share and do so too.
 
     Raises:
-        HeldError: a review holds it, who is named.
+        HeldError: a review holds it.
     """
     if share.total == 1:
         yield
@@ -95,7 +92,7 @@ def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share
     place, told = folder / FOLDER / INPUT, {"name": source, "sha256": content}
     try:
         before = read_plan(folder / FILE) if (folder / FILE).exists() else None
-        given = documents.read(place, _INPUT) if place.exists() else {}
+        given = documents.read(place, dict[Literal["name", "sha256"], str]) if place.exists() else {}
     except InputError:
         if not overwrite:
             raise
@@ -166,7 +163,7 @@ def make_room(folder: Path, key: str, overwrite: bool) -> None:
     """
     place = folder / FOLDER / KEY
     try:
-        same = documents.read(place, _KEY, hashed=True)["key"] == key
+        same = documents.read(place, dict[Literal["key"], Sha256], hashed=True) == {"key": key}
     except InputError:
         same = False
     if not same:

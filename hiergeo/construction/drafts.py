@@ -1,27 +1,9 @@
 """What is known of a caption while its chains are made: a draft, and why it was dropped."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
-from hiergeo._core.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
-
-TEXTS = ListOf(OrNull(Text()))
-SCORES = ListOf(OrNull(Number()))
-
-SCHEMA = Record(
-    {
-        "row": Whole(0),
-        "caption": Text(),
-        "image": Text(),
-        "positive": TEXTS,
-        "negative": TEXTS,
-        "entailment": SCORES,
-        "contradiction": SCORES,
-        "dropped": OrNull(Record({"stage": Text(), "reason": Text(), "detail": Text()})),
-        "notes": ListOf(Anything()),
-    }
-)
-"""What `Draft.as_dict` gives."""
+from hiergeo._core.storage.documents import STRICT, Count, Json
 
 
 @final
@@ -34,6 +16,8 @@ class Drop:
         reason: a few words that are the same for every caption dropped for it, such as ``not entailed``.
         detail: what was found, such as the texts and the score.
     """
+
+    __pydantic_config__ = STRICT
 
     stage: str
     reason: str
@@ -57,7 +41,9 @@ class Draft:
         notes: what stages want to remember, JSON values: which tiers were completed, what was refused before.
     """
 
-    row: int
+    __pydantic_config__ = STRICT
+
+    row: Count
     caption: str
     image: str
     positive: tuple[str | None, ...]
@@ -65,7 +51,7 @@ class Draft:
     entailment: tuple[float | None, ...] = ()
     contradiction: tuple[float | None, ...] = ()
     dropped: Drop | None = None
-    notes: tuple[Any, ...] = field(default=())
+    notes: tuple[Json, ...] = ()
 
     @classmethod
     def begin(cls, row: int, caption: str, image: str, tiers: int) -> "Draft":
@@ -86,19 +72,8 @@ class Draft:
         return replace(self, dropped=Drop(stage, reason, detail))
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values, from which `of_dict` makes the same draft."""
-        values = {name: getattr(self, name) for name in SCHEMA.required}
-        values["dropped"] = None if self.dropped is None else vars(self.dropped)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-    @classmethod
-    def of_dict(cls, values: dict[str, Any]) -> "Draft":
-        """The draft that `as_dict` told of."""
-        told: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-        }
-        dropped = told.pop("dropped")
-        return cls(**told, dropped=None if dropped is None else Drop(**dropped))
+        """Values of JSON by name; tuples stand for lists."""
+        return asdict(self)
 
 
 def normalised(text: str) -> str:

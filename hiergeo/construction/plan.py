@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, FiniteFloat, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_whole, unknown_name
-from hiergeo._core.storage.documents import Anything, Misfit, Number, Record, Schema, Text, Whole, parse_toml, toml_text
+from hiergeo._core.storage.documents import STRICT, Open, parse_toml, toml_text, validated
 from hiergeo._core.storage.files import path_of
-from hiergeo._core.storage.secrets import entries, secret_in
 from hiergeo._core.storage.texts import read_text
 
 FILE = "plan.toml"
@@ -34,7 +34,10 @@ TABLES = ("backend", "judge")
 ABOUT = ("title", "licence")
 """Settings that only the card of the data tells."""
 
-Value = TypeVar("Value")
+Scalar = str | bool | int | FiniteFloat
+
+Option = Scalar | list[Scalar]
+"""The value of an option."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,6 @@ class BuildPlan:
             raise unknown_name("language", str(self.language), LANGUAGES)
         for part in TABLES:
             _check_options(part, getattr(self, f"{part}_options"))
-        try:
-            Record(rest=Anything()).check(self.as_table(), "")
-        except Misfit as error:
-            raise InputError(f"the plan cannot be used: {error}.") from error
 
     def as_table(self) -> dict[str, Any]:
         """The table of the plan's TOML file, with every default; `of_table` makes the same plan of it."""
@@ -131,24 +130,40 @@ class BuildPlan:
 MOST_SHARD_ROWS = 100_000
 """Captions of a shard, which is held in memory with its texts."""
 
-NAME = Text(r"[^\x00-\x1f]*\S[^\x00-\x1f]*")
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
 
-SCHEMA: dict[str, Schema] = {
-    "tiers": Whole(),
-    "entailment": Number(),
-    "contradiction": Number(),
-    "growth": NAME,
-    "most_characters": Whole(),
-    "language": NAME,
-    "test_fraction": Number(),
-    "seed": Whole(),
-    "shard_rows": Whole(),
-    "caption_column": NAME,
-    "image_column": NAME,
-    "title": Text(),
-    "licence": Text(),
-}
-"""Settings that are single values; ranges are checked by `BuildPlan`."""
+
+class _Part(Open):
+    """A table ``[backend]`` or ``[judge]``; other keys are options."""
+
+    name: Name = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class _Plan(BaseModel):
+    """A whole file; `BuildPlan` checks the ranges of its settings."""
+
+    model_config = STRICT
+
+    backend: _Part = _Part()
+    judge: _Part = _Part()
+    tiers: int = 0
+    entailment: float = 0
+    contradiction: float = 0
+    growth: Name = ""
+    most_characters: int = 0
+    language: Name = ""
+    test_fraction: float = 0
+    seed: int = 0
+    shard_rows: int = 0
+    caption_column: Name | None = None
+    image_column: Name | None = None
+    title: str = ""
+    licence: str = ""
 
 
 def read_plan(path: Path | str) -> BuildPlan:
@@ -172,28 +187,16 @@ def of_table(table: Mapping[str, Any], where: object = "the plan") -> BuildPlan:
     Raises:
         InputError: an unknown setting (the nearest one is suggested) or a value that cannot be used.
     """
-    known = [*TABLES, *SCHEMA]
-    for name in table:
-        if name not in known:
-            raise unknown_name("setting", str(name), known, f" in {where}")
-    plain = {name: value for name, value in table.items() if name not in TABLES}
     try:
-        Record(optional=SCHEMA).check(plain, "")
-        for part in TABLES:
-            plain |= _part(part, table.get(part, {}))
-    except Misfit as error:
-        raise InputError(f"{where}: {error}.") from error
-    return BuildPlan(**plain)
-
-
-def _part(part: str, told: object) -> dict[str, Any]:
-    """The settings that a table of a backend or judge stands for."""
-    if isinstance(told, str):
-        told = {"name": told}
-    Record(optional={"name": NAME}, rest=Anything()).check(told, part)
-    held = dict(told) if isinstance(told, dict) else {}
-    named = {part: held.pop("name")} if "name" in held else {}
-    return {**named, f"{part}_options": held}
+        told = validated(_Plan, dict(table))
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
+    settings = {name: value for name, value in table.items() if name not in TABLES}
+    for part in told.model_fields_set & set(TABLES):
+        held = getattr(told, part)
+        settings |= {part: held.name} if held.name else {}
+        settings[f"{part}_options"] = held.__pydantic_extra__
+    return BuildPlan(**settings)
 
 
 def option_of(text: str, part: str) -> tuple[str, Any]:
@@ -220,25 +223,17 @@ def _check_share(name: str, value: object) -> None:
 
 def _check_options(part: str, options: Mapping[str, Any]) -> None:
     for name, value in options.items():
-        secret = secret_in(name, value)
-        if secret is not None:
-            held = "is a secret" if secret == name else f"holds a secret, '{secret}'"
+        if name == "api_key":
             raise InputError(
-                f"the option '{name}' of the {part} {held}, and plans are stored: leave it out and set the "
+                f"the option '{name}' of the {part} is a secret, and plans are stored: leave it out and set the "
                 "environment variable that the engine reads, such as OPENAI_API_KEY."
             )
-        for each in value if isinstance(value, list | tuple) else [value]:
-            if not isinstance(each, str | bool | int | float):
-                raise InputError(f"the option '{name}' of the {part} must be text, a number, a flag or a list of them.")
-        if any(isinstance(each, str) and _holds_password(each) for _, each in entries(name, value)):
-            raise InputError(f"the option '{name}' of the {part} holds a password: leave it out of the address.")
-
-
-def _holds_password(text: str) -> bool:
-    try:
-        return "://" in text and urlsplit(text).password is not None
-    except ValueError:
-        return False
+        try:
+            validated(Option, list(value) if isinstance(value, tuple) else value)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise InputError(
+                f"the option '{name}' of the {part} must be text, a number, a flag or a list of them."
+            ) from error
 
 
 def _changes(before: BuildPlan, now: BuildPlan) -> Iterator[tuple[str, Any, Any]]:

@@ -10,23 +10,18 @@ from typing import Any, final
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import HASH, ListOf, Number, Record, Text
+from hiergeo._core.storage.documents import HASH, STRICT, Sha256
 from hiergeo._core.storage.files import retire
-from hiergeo.construction.drafts import SCHEMA, Draft
+from hiergeo.construction.drafts import Draft
 
 FOLDER = "work"
 """The folder of the work in that of a build."""
-
-HEX = Text("[0-9a-f]{64}")
-
-_SCHEMA = Record({"key": HEX, "hash": HEX, "usage": Record(rest=Number()), "drafts": ListOf(Record(SCHEMA.required))})
 
 HEAD_BYTES, TAIL = 4096, len(f'"{HASH}": "') + 64 + len('"}\n')
 
 ENDS = re.compile(rf'"{HASH}": "[0-9a-f]{{64}}"}}\n'.encode())
 
 
-@final
 @dataclass(frozen=True)
 class Head:
     """What stands at the beginning of a stored shard.
@@ -37,9 +32,18 @@ class Head:
         usage: what the backend used for it.
     """
 
-    key: str
-    hash: str
+    __pydantic_config__ = STRICT
+
+    key: Sha256
+    hash: Sha256
     usage: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Stored(Head):
+    """A stored shard."""
+
+    drafts: list[Draft]
 
 
 @final
@@ -80,10 +84,10 @@ class Work:
         Raises:
             InputError: it is damaged or missing, or holds other drafts.
         """
-        held = documents.read(self.place(stage, number), _SCHEMA, hashed=True)
-        if wanted not in (None, held["hash"]):
+        held = documents.read(self.place(stage, number), _Stored, hashed=True)
+        if wanted not in (None, held.hash):
             raise InputError(f"{self.place(stage, number)} was replaced by another process.")
-        return [Draft.of_dict(each) for each in held["drafts"]]
+        return held.drafts
 
     def write(self, stage: str, number: int, key: str, drafts: Sequence[Draft], usage: Mapping[str, float]) -> Head:
         """Store a shard, durably and at once; returns its head.

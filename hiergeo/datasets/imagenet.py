@@ -2,13 +2,15 @@
 
 import re
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import ListOf, Misfit, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Count, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_columns, read_text
 from hiergeo.datasets.download import data_home
@@ -19,9 +21,21 @@ FILE = Path("imagenet_names") / "imagenet1k_classes.json"
 
 WNID = re.compile(r"n\d{8}")
 
-SCHEMA = ListOf(
-    Record({"index": Whole(0), "wnid": Text(WNID.pattern), "wordnet_lemmas": Text(r".*\S.*")}, rest=Text(r".*\S.*"))
-)
+Words = Annotated[str, Field(pattern=r"\S")]
+
+
+@dataclass(frozen=True)
+class _Class:
+    """A class in the list."""
+
+    __pydantic_config__ = STRICT
+
+    index: Count
+    wnid: Annotated[str, Field(pattern=f"^{WNID.pattern}$")]
+    wordnet_lemmas: Words
+    torchvision_name: Words | None = None
+
+
 CURE = "write a JSON list of objects with index, wnid, wordnet_lemmas and torchvision_name there"
 
 
@@ -52,17 +66,16 @@ def load_classes(path: Path | str | None = None) -> tuple[ImageNetClass, ...]:
     path = data_home() / FILE if path is None else path_of(path)
     read_text(path, CURE)
     try:
-        held: Any = documents.load_json(path)
-        SCHEMA.check(held, "")
+        held = validated(list[_Class], documents.load_json(path))
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
-    except (Misfit, ValueError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is no list of ImageNet classes ({str(error).rstrip('.')}): {CURE}.") from error
-    lemmas = [tuple(dict.fromkeys(map(str.strip, each["wordnet_lemmas"].split(",")))) for each in held]
-    names = [each.get("torchvision_name", own[0]) for each, own in zip(held, lemmas, strict=True)]
+    lemmas = [tuple(dict.fromkeys(map(str.strip, each.wordnet_lemmas.split(",")))) for each in held]
+    names = [each.torchvision_name or own[0] for each, own in zip(held, lemmas, strict=True)]
     count = Counter(names)
     return tuple(
-        ImageNetClass(each["wnid"], f"{name} ({each['wnid']})" if count[name] > 1 else name, own)
+        ImageNetClass(each.wnid, f"{name} ({each.wnid})" if count[name] > 1 else name, own)
         for each, name, own in zip(held, names, lemmas, strict=True)
     )
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast, final
@@ -14,7 +14,7 @@ from hiergeo import adapters
 from hiergeo._core.errors import InputError, unknown_name, warn
 from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import ListOf, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Count, Sha256
 from hiergeo._core.storage.files import path_of, retire
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
@@ -23,7 +23,7 @@ from hiergeo.search import layout, snapshots
 from hiergeo.search.appending import Writer, join
 from hiergeo.search.embedding import Embedder
 from hiergeo.search.index import Index
-from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, SHARD, Manifest, ModelFacts, Shard, shard_of
+from hiergeo.search.layout import BUILD, DTYPES, MANIFEST, Manifest, ModelFacts, Shard
 from hiergeo.search.rows import Frame
 from hiergeo.search.sources import Batch, Captions, Embeddings, Images, Inputs
 from hiergeo.search.stored import Stored
@@ -31,9 +31,17 @@ from hiergeo.search.stores.exact import ExactStore
 
 AGAIN = "give the same inputs and settings to go on"
 
-_STATE = Record(
-    {"plan": Text(r"[0-9a-f]{64}"), "rows": Whole(0), "inputs": Text(r"[0-9a-f]{64}"), "shards": ListOf(SHARD)}
-)
+
+@dataclass(frozen=True)
+class _State:
+    """What an unfinished build has done."""
+
+    __pydantic_config__ = STRICT
+
+    plan: Sha256
+    rows: Count
+    inputs: Sha256
+    shards: list[Shard]
 
 
 def build(
@@ -170,11 +178,10 @@ class _Work:
         if (self.folder / MANIFEST).exists():
             raise InputError(f"{self.folder} holds an index already: add to it, or choose another name.")
         if (self.folder / BUILD).exists():
-            held = documents.read(self.folder / BUILD, _STATE, hashed=True)
-            if held["plan"] != self.plan:
+            held = documents.read(self.folder / BUILD, _State, hashed=True)
+            if held.plan != self.plan:
                 raise InputError(f"{self.folder} holds an unfinished build of other settings: remove it, or {AGAIN}.")
-            self.rows, self.inputs = held["rows"], held["inputs"]
-            self.shards = [shard_of(shard) for shard in held["shards"]]
+            self.rows, self.inputs, self.shards = held.rows, held.inputs, held.shards
         else:
             layout.write_root(self.folder, space.root)
             self._save()
@@ -222,6 +229,5 @@ class _Work:
             self._save()
 
     def _save(self) -> None:
-        shards = [asdict(shard) for shard in self.shards]
-        told = {"plan": self.plan, "rows": self.rows, "inputs": self.inputs, "shards": shards}
-        documents.write(self.folder / BUILD, told, indent=None)
+        state = _State(self.plan, self.rows, self.inputs, self.shards)
+        documents.write(self.folder / BUILD, asdict(state), indent=None)

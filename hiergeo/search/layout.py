@@ -5,18 +5,19 @@ process killed at any moment leaves the index as it was.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Count, Int64, Positive, Sha256
 from hiergeo._core.storage.files import atomic_write, atomic_write_text, make_folder, writing
 from hiergeo.geometry import Space
 from hiergeo.search.rows import Frame, root_sha256
@@ -43,6 +44,9 @@ BATCH = 4096
 VERSION = 1
 """Of the layout; an index of another one is refused."""
 
+FILE = r"[0-9a-z][0-9a-z.-]{0,79}"
+"""The name of a file of a shard; no path leads out of it."""
+
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
@@ -55,6 +59,8 @@ class ModelFacts:
         fingerprint: of its weights.
         normalised: whether its embeddings have norm one.
     """
+
+    __pydantic_config__ = STRICT
 
     name: str
     fingerprint: str
@@ -79,17 +85,19 @@ class Shard:
         bounds: for each edge between shells, how many rows have a radius up to it, deleted ones included.
     """
 
-    name: str
-    rows: int
+    __pydantic_config__ = STRICT
+
+    name: Annotated[str, Field(pattern=r"^[0-9a-z-]{1,80}$")]
+    rows: Positive
     low: float
     high: float
-    first: int
-    last: int
-    sha256: dict[str, str]
-    bytes: dict[str, int]
-    deleted: int = 0
-    tombstones: str | None = None
-    bounds: tuple[int, ...] = ()
+    first: Int64
+    last: Int64
+    sha256: dict[str, Sha256]
+    bytes: dict[str, Count]
+    deleted: Count = 0
+    tombstones: Annotated[str, Field(pattern=f"^{FILE}$")] | None = None
+    bounds: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,10 @@ class Retired:
         since: the first generation that does not name it.
     """
 
-    path: str
-    since: int
+    __pydantic_config__ = STRICT
+
+    path: Annotated[str, Field(pattern=rf"^[0-9a-z-]{{1,80}}(/{FILE})?$")]
+    since: Count
 
 
 @dataclass(frozen=True)
@@ -121,19 +131,23 @@ class Manifest:
         next_id: larger than every id that there ever was, for items that bring none.
         retired: what was part of the index once; it is removed when no reader uses it.
         reserved: ids below it are those of the inputs of a corpus, which no item that is added may have.
+        version: of the layout.
     """
 
+    __pydantic_config__ = STRICT
+
     frame: Frame
-    dtype: str
+    dtype: Annotated[str, Field(pattern=r"^float(16|32)$")]
     geometry: str
     min_radius: float
     model: ModelFacts | None
     edges: tuple[float, ...] = ()
-    shards: tuple[Shard, ...] = field(default_factory=tuple)
-    generation: int = 0
-    next_id: int = 0
+    shards: tuple[Shard, ...] = ()
+    generation: Count = 0
+    next_id: Annotated[int, Field(ge=0, le=1 << 63)] = 0
     retired: tuple[Retired, ...] = ()
-    reserved: int = 0
+    reserved: Count = 0
+    version: Positive = VERSION
 
     @property
     def rows(self) -> int:
@@ -150,49 +164,6 @@ class Manifest:
         return replace(self, generation=self.generation + 1, **changes)
 
 
-FILE = r"[0-9a-z][0-9a-z.-]{0,79}"
-"""The name of a file of a shard; no path leads out of it."""
-
-SHARD = Record(
-    {
-        "name": Text(r"[0-9a-z-]{1,80}"),
-        "rows": Whole(1),
-        "low": Number(),
-        "high": Number(),
-        "first": Whole(),
-        "last": Whole(),
-        "sha256": Record(rest=Text(r"[0-9a-f]{64}")),
-        "bytes": Record(rest=Whole(0)),
-        "deleted": Whole(0),
-        "tombstones": OrNull(Text(FILE)),
-        "bounds": ListOf(Whole(0)),
-    }
-)
-_SCHEMA = Record(
-    {
-        "version": Whole(1),
-        "frame": Record(
-            {"dims": ListOf(Whole(1)), "norm": Text("l1|l2"), "root_sha256": OrNull(Text(r"[0-9a-f]{64}"))}
-        ),
-        "dtype": Text("float16|float32"),
-        "geometry": Text(),
-        "min_radius": Number(),
-        "model": OrNull(Record({"name": Text(), "fingerprint": Text(), "normalised": Flag()})),
-        "edges": ListOf(Number()),
-        "shards": ListOf(SHARD),
-        "generation": Whole(0),
-        "next_id": Whole(0, 1 << 63),
-        "retired": ListOf(Record({"path": Text(rf"[0-9a-z-]{{1,80}}(/{FILE})?"), "since": Whole(0)})),
-    },
-    {"reserved": Whole(0)},
-)
-
-
-def shard_of(values: dict[str, Any]) -> Shard:
-    """A shard as a document holds it, checked against `SHARD`."""
-    return Shard(**{**values, "bounds": tuple(values["bounds"])})
-
-
 def read(folder: Path) -> Manifest:
     """The manifest of an index.
 
@@ -205,26 +176,12 @@ def read(folder: Path) -> Manifest:
         if (folder / BUILD).is_file():
             raise UnavailableError(f"the index in {folder} is not complete: run the command that builds it again.")
         raise UnavailableError(f"{folder} holds no index: build one with 'hiergeo index build {folder}'.")
-    held = documents.read(path, _SCHEMA, hashed=True)
-    if held["version"] != VERSION:
+    manifest = documents.read(path, Manifest, hashed=True)
+    if manifest.version != VERSION:
         raise InputError(
-            f"{folder} is an index of layout {held['version']} and this version of hiergeo reads layout {VERSION}: "
-            f"build it again."
+            f"{folder} is an index of layout {manifest.version} and this version of hiergeo reads layout {VERSION}: "
+            "build it again."
         )
-    frame = Frame(tuple(held["frame"]["dims"]), held["frame"]["norm"], held["frame"]["root_sha256"])
-    manifest = Manifest(
-        frame,
-        held["dtype"],
-        held["geometry"],
-        float(held["min_radius"]),
-        None if held["model"] is None else ModelFacts(**held["model"]),
-        tuple(held["edges"]),
-        tuple(map(shard_of, held["shards"])),
-        held["generation"],
-        held["next_id"],
-        tuple(Retired(**gone) for gone in held["retired"]),
-        held.get("reserved", 0),
-    )
     _check_fit(path, manifest)
     return manifest
 
@@ -263,7 +220,7 @@ def commit(folder: Path, manifest: Manifest) -> None:
     Raises:
         UnavailableError: it cannot be written, or would be longer than what is read; the index is as before.
     """
-    text = documents.signed({"version": VERSION, **asdict(manifest)}, None)
+    text = documents.signed(asdict(manifest), None)
     if len(text) > limits.JSON_BYTES:
         raise UnavailableError(
             f"{folder} would have {len(manifest.shards):,} shards, more than {MANIFEST} can list in "

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Count, Positive
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.answers import Answer, Climb, Hit, Recall
@@ -49,40 +49,29 @@ class KindAudit:
         scored: rows that were scored, of those of the index.
     """
 
+    __pydantic_config__ = STRICT
+
     kind: Kind
     by: By
     geometry: str
     min_radius: float
-    k: int
+    k: Positive
     recall: Recall
     shells: tuple[Recall | None, ...]
     certified: float
     scored: float
 
 
-_RECALL = Record({"value": Number(), "low": Number(), "high": Number(), "queries": Whole(0)})
-_SCHEMA = Record(
-    {
-        "store": Text(),
-        "version": Text(),
-        "generation": Whole(0),
-        "audit": ListOf(
-            Record(
-                {
-                    "kind": Text("|".join(AUDITED)),
-                    "by": Text("margin|angle|distance"),
-                    "geometry": Text(),
-                    "min_radius": Number(),
-                    "k": Whole(1),
-                    "recall": _RECALL,
-                    "shells": ListOf(OrNull(_RECALL)),
-                    "certified": Number(),
-                    "scored": Number(),
-                }
-            )
-        ),
-    }
-)
+@dataclass(frozen=True)
+class _Document:
+    """The file of an audit."""
+
+    __pydantic_config__ = STRICT
+
+    store: str
+    version: str
+    generation: Count
+    audit: tuple[KindAudit, ...]
 
 
 def audit(ask: Ask, home: ExactStore, engine: Store, template: Request, queries: Tensor) -> tuple[KindAudit, ...]:
@@ -142,23 +131,23 @@ def recall_of(home: ExactStore, store: str, request: Request, space: Space) -> R
     if not path.is_file():
         return None
     try:
-        held = documents.read(path, _SCHEMA)
+        held = documents.read(path, _Document)
     except HiergeoError:
         return None
-    if held["generation"] != home.manifest.generation or request.low > 0 or request.high < math.inf:
+    if held.generation != home.manifest.generation or request.low > 0 or request.high < math.inf:
         return None
     ordered = request.kind in ("children", "parents")
     asked = request.thresholds if request.kind == "ladder" else request.k
-    for each in held["audit"]:
-        same = each["kind"] == request.kind and each["geometry"] == space.geometry.spec
-        same = same and isinstance(asked, int) and each["k"] == asked
+    for each in held.audit:
+        same = each.kind == request.kind and each.geometry == space.geometry.spec
+        same = same and isinstance(asked, int) and each.k == asked
         if ordered:
-            same = same and each["by"] == request.by
+            same = same and each.by == request.by
         if ordered and request.by == "margin":
             least = space.min_radius if request.min_radius is None else request.min_radius
-            same = same and each["min_radius"] == least
+            same = same and each.min_radius == least
         if same:
-            return Recall(**each["recall"])
+            return each.recall
     return None
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.polar import Polar
+from hiergeo._core.storage.documents import STRICT, Positive, Sha256
 from hiergeo.geometry import Geometry, Points, Space
 
 
@@ -25,9 +28,11 @@ class Frame:
         root_sha256: of the root's float32 bytes; None without a root.
     """
 
-    dims: tuple[int, ...]
-    norm: str
-    root_sha256: str | None
+    __pydantic_config__ = STRICT
+
+    dims: tuple[Positive, ...]
+    norm: Annotated[str, Field(pattern=r"^l[12]$")]
+    root_sha256: Sha256 | None
 
     @property
     def dim(self) -> int:

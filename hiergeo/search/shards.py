@@ -31,7 +31,7 @@ from hiergeo._core.errors import UnavailableError, reason
 from hiergeo._core.storage import documents
 from hiergeo._core.storage.files import sha256
 from hiergeo.search.chunks import Stretch
-from hiergeo.search.layout import SHARD, Manifest, Shard, shard_of
+from hiergeo.search.layout import Manifest, Shard
 from hiergeo.search.rows import Rows
 from hiergeo.search.screen import CODES, FITS, Codes
 
@@ -113,7 +113,7 @@ def read_record(folder: Path) -> Shard:
     Raises:
         InputError: there is none, or it is damaged.
     """
-    return shard_of(documents.read(folder / RECORD, SHARD, hashed=True))
+    return documents.read(folder / RECORD, Shard, hashed=True)
 
 
 @final

@@ -13,7 +13,7 @@ from hiergeo._core.devices import AUTO
 from hiergeo._core.errors import InputError, check_positive, check_whole
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
-from hiergeo._core.storage.documents import ListOf, Number, Record, Whole
+from hiergeo._core.storage.documents import STRICT, AnyFloat, Count
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.evaluation.metrics import tau_d
 from hiergeo.geometry import Geometry, Space
@@ -39,21 +39,6 @@ def divergence(what: str, step: int, rows: Tensor | None) -> Divergence:
     return Divergence(f"{what} at step {step}, with the batch of rows {named}{more}")
 
 
-NUMBERS = Record(rest=Number(finite=False))
-
-SCHEMA = Record(
-    {
-        "step": Whole(0, limits.TRAINING_STEPS),
-        "training": NUMBERS,
-        "validation": Record({"total": Number(finite=False)}, rest=Number(finite=False)),
-        "tau_d": Number(finite=False),
-        "radius": ListOf(Number(finite=False)),
-        "curvature": ListOf(Number(finite=False)),
-    }
-)
-"""Schema of the JSON values of an `EvalRecord`."""
-
-
 @dataclass(frozen=True)
 class EvalRecord:
     """One evaluation during training.
@@ -67,22 +52,18 @@ class EvalRecord:
         curvature: signed K of every factor.
     """
 
-    step: int
-    training: dict[str, float]
-    validation: dict[str, float]
-    tau_d: float
-    radius: tuple[float, ...]
-    curvature: tuple[float, ...]
+    __pydantic_config__ = STRICT
+
+    step: Count
+    training: dict[str, AnyFloat]
+    validation: dict[str, AnyFloat]
+    tau_d: AnyFloat
+    radius: tuple[AnyFloat, ...]
+    curvature: tuple[AnyFloat, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values by name."""
         return asdict(self)
-
-    @classmethod
-    def of_dict(cls, values: Mapping[str, Any]) -> "EvalRecord":
-        """The record from the values of `as_dict`."""
-        pairs = {name: tuple(values[name]) for name in ("radius", "curvature")}
-        return cls(**{**values, **pairs})
 
 
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
@@ -128,6 +109,8 @@ class Recipe:
     Raises:
         InputError: a number out of range, or losses that `Objective` refuses.
     """
+
+    __pydantic_config__ = STRICT
 
     losses: Mapping[str, float] = field(default_factory=lambda: dict(SHARPEN))
     hidden: int = 512

@@ -8,13 +8,13 @@ The model is a file of stored embeddings, which is loaded at once.
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -95,17 +95,15 @@ def _round(
 
 def _shoot(out: Path, random: Random) -> int:
     """Kill a process that is embedding an input; how many there were."""
-    holders = []
-    for lock in (out / "inputs").glob(".*.lock"):
-        try:
-            holders.append(int(json.loads(lock.read_text())["pid"]))
-        except (OSError, ValueError, KeyError):
-            continue
-    holders = [pid for pid in holders if Path(f"/proc/{pid}").exists() and pid != os.getpid()]
+    holders: set[int] = set()
+    for opened in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if (lock := opened.readlink()).suffix == ".lock" and lock.parent == (out / "inputs").resolve():
+                holders.add(int(opened.parts[2]))
     if not holders:
         return 0
     try:
-        os.kill(random.choice(holders), 9)
+        os.kill(random.choice(sorted(holders)), 9)
     except ProcessLookupError:
         return 0
     return 1

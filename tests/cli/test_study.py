@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 
 import numpy as np
 import pytest
@@ -116,7 +115,7 @@ def test_a_page_is_written_by_one_command_at_a_time(run, tmp_path, verb):
     with locked(page):
         code, _, err = run(*arguments)
     assert code == 2
-    assert f"{page} is being written by process {os.getpid()}" in err
+    assert f"{page} is being written by" in err
     assert not list(tmp_path.iterdir())
 
 

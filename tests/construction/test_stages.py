@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import validated
 from hiergeo.construction import BuildPlan
 from hiergeo.construction.backends import Backend, Gap, Proposal
 from hiergeo.construction.captions import SEPARATOR
@@ -85,7 +86,7 @@ def test_no_draft_vanishes_and_what_is_kept_holds_the_plan(
         assert [(draft.row, draft.caption) for draft in after] == [(draft.row, draft.caption) for draft in drafts]
         gone = {draft.row: draft for draft in drafts if draft.dropped}
         assert all(draft == gone[draft.row] for draft in after if draft.row in gone)
-        assert [Draft.of_dict(draft.as_dict()) for draft in after] == after
+        assert validated(list[Draft], [draft.as_dict() for draft in after]) == after
         drafts = after
     assert len(drafts) == len(before)
     for draft in drafts:

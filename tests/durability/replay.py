@@ -90,7 +90,7 @@ def rebuild(tree: Tree, folder: Path) -> Path:
         if content is None:
             place.mkdir()
         else:
-            place.write_bytes(content.replace(HOST.encode(), EARLIER.encode()) if path.endswith(".lock") else content)
+            place.write_bytes(content)
     return folder
 
 

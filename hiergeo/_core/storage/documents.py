@@ -1,26 +1,276 @@
-"""JSON documents and their schemas: what values must be, declared as data, and files that hold them."""
+"""JSON documents: what they must hold, declared as types, and files that hold them; TOML tables."""
 
+import difflib
 import json
-import math
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage.files import atomic_write_text
+from hiergeo._core.validation import sentence
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+T = TypeVar("T")
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""The ``__pydantic_config__`` of a dataclass that is a document: known keys alone, finite numbers."""
+
+OPEN = ConfigDict(extra="ignore", allow_inf_nan=False)
+"""The same of a document that may hold other keys."""
+
+
+def _finite(value: JsonValue) -> JsonValue:
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+Json = Annotated[JsonValue, AfterValidator(_finite)]
+"""Any value of JSON whose numbers are finite."""
+
+AnyFloat = Annotated[float, Field(allow_inf_nan=True)]
+"""A number, NaN and the infinities included."""
+
+Int64 = Annotated[int, Field(ge=-(1 << 63), le=(1 << 63) - 1)]
+Count = Annotated[int, Field(ge=0, le=(1 << 63) - 1)]
+Positive = Annotated[int, Field(ge=1, le=(1 << 63) - 1)]
+
+
+class Open(BaseModel):
+    """Base of documents that may hold other keys beside those that they declare, which are kept."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+    __pydantic_extra__: dict[str, Json]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON values that it was made of."""
+        return self.model_dump(exclude_unset=True)
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""Hexadecimal digits of a hash."""
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+def validated(kind: type[T], values: object, whole: str = "the whole") -> T:
+    """Values of JSON or TOML as an object of the type that declares what they must be; no type is converted.
+
+    Args:
+        kind: a type that pydantic knows: a dataclass with `STRICT` or `OPEN`, a model, a dictionary, a list.
+        values: dictionaries, lists and single values; for a tuple in `kind` stands a list.
+        whole: what an error calls all of it.
+
+    Raises:
+        ValueError: they do not fit; a sentence that names the first field that does not.
+    """
+    try:
+        return _adapter(kind).validate_json(json.dumps(values, default=str), strict=True)
+    except ValidationError as error:
+        raise ValueError(sentence(error, whole) + _suggestion(kind, error)) from error
+
+
+def _suggestion(kind: type[Any], error: ValidationError) -> str:
+    """The nearest known name, for a name that is not known."""
+    first = error.errors()[0]
+    if first["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
+        return ""
+    schema = _adapter(kind).json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    known = {name for part in parts for name in part.get("properties", {})}
+    near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+HASH = "content_sha256"
+"""The key that holds the hash of all others."""
+
+
+def write(path: Path | str, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
+    """Write an object and the hash of its content to `path`, whole or not at all.
+
+    Args:
+        path: the file.
+        values: JSON values by name.
+        indent: spaces a level; None writes a single line, for what is long and often written.
+
+    Raises:
+        UnavailableError: the file cannot be written; what was there is kept.
+    """
+    atomic_write_text(path, signed(values, indent))
+
+
+def signed(values: Mapping[str, Any], indent: int | None = 2) -> str:
+    """The text of an object that carries the hash of its content as its last key."""
+    held = json.loads(json.dumps(dict(values)))
+    return json.dumps({**held, HASH: content_sha256(held)}, indent=indent) + "\n"
+
+
+def content_sha256(values: Mapping[str, Any]) -> str:
+    """SHA-256 over the keys and values of an object, whatever their order and spacing; the hash itself is left out."""
+    told = {name: value for name, value in values.items() if name != HASH}
+    return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read(path: Path | str, kind: type[T], *, hashed: bool | str = False) -> T:
+    """The object in a JSON file, without its hash.
+
+    Args:
+        path: the file.
+        kind: what the object must be, see `validated`.
+        hashed: refuse a file that is not, byte for byte, as `write` makes it; a string does so for files that have this
+            key. Otherwise only a hash that is there is verified.
+
+    Raises:
+        InputError: the file is missing or cannot be read, larger or nested deeper than `hiergeo._core.limits` allows,
+            not JSON, holds a key twice, was altered since its hash was taken, or does not fit.
+    """
+    path = Path(path)
+    try:
+        content = _content(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}.") from error
+    except ValueError as error:
+        raise InputError(f"{path} was not written by hiergeo: {error}.") from error
+    try:
+        values = parse_json(content)
+        stored = values.pop(HASH, None) if isinstance(values, dict) else None
+        found = validated(kind, values)
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
+    strict = hashed in values if isinstance(hashed, str) else hashed
+    if not (_as_written(content, values) if strict else stored in (None, content_sha256(values))):
+        raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
+    return found
+
+
+def load_json(path: Path, *, digits: int = limits.JSON_DIGITS) -> Any:
+    """The value of a JSON file that hiergeo did not write.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: as `parse_json`, or it is longer than `hiergeo._core.limits` allows.
+    """
+    return parse_json(_content(path), digits=digits)
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        content = handle.read(limits.JSON_BYTES + 1)
+    if len(content) > limits.JSON_BYTES:
+        raise ValueError(f"it is longer than {limits.JSON_BYTES:,} bytes")
+    return content
+
+
+def _as_written(content: bytes, values: Mapping[str, Any]) -> bool:
+    return content == signed(values, 2 if content.startswith(b"{\n") else None).encode()
+
+
+def parse_json(content: bytes, *, digits: int = limits.JSON_DIGITS) -> Any:
+    """The value of JSON in UTF-8.
+
+    Raises:
+        ValueError: not JSON, a key twice in one object, lists and objects nested deeper or whole numbers longer than
+            `hiergeo._core.limits` allows.
+    """
+
+    def whole(written: str) -> int:
+        if len(written.lstrip("-")) > digits:
+            raise ValueError(f"a whole number has {len(written)} digits")
+        return int(written)
+
+    try:
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_int=whole)
+    except RecursionError:
+        _refuse_depth()
+    _check_depth(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return held
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(limits.JSON_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    _refuse_depth()
+
+
+def _refuse_depth() -> NoReturn:
+    raise ValueError(f"lists and objects are nested deeper than {limits.JSON_DEPTH}") from None
+
+
+def parse_toml(text: str, where: object) -> dict[str, Any]:
+    """The table in the text of a TOML file.
+
+    Args:
+        text: of the file.
+        where: its path or name, for the error.
+
+    Raises:
+        InputError: it is not valid TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+        told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
+        raise InputError(f"{where} is not valid TOML: {told}.") from error
+
+
+def toml_text(table: Mapping[str, Any]) -> str:
+    """The text of a TOML file: values one a line, then the tables of the table, each under its name."""
+    plain = [f"{_toml_key(name)} = {_toml(value)}\n" for name, value in table.items() if not isinstance(value, Mapping)]
+    inner = [f"\n[{_toml_key(name)}]\n{toml_text(held)}" for name, held in table.items() if isinstance(held, Mapping)]
+    return "".join((*plain, *inner))
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f"))
+
+
+# LEGACY
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
 SHOWN = 40
-"""Most characters of a wrong value that a message shows."""
 
 
 class Misfit(Exception):
@@ -153,172 +403,3 @@ class Record:
             if schema is None:
                 raise Misfit(f"{where}.{name}".lstrip("."), held, "a key that belongs there")
             schema.check(held, f"{where}.{name}".lstrip("."))
-
-
-HASH = "content_sha256"
-"""The key that holds the hash of all others."""
-
-
-def write(path: Path | str, values: Mapping[str, Any], *, indent: int | None = 2) -> None:
-    """Write an object and the hash of its content to `path`, whole or not at all.
-
-    Args:
-        path: the file.
-        values: JSON values by name.
-        indent: spaces a level; None writes a single line, for what is long and often written.
-
-    Raises:
-        UnavailableError: the file cannot be written; what was there is kept.
-    """
-    atomic_write_text(path, signed(values, indent))
-
-
-def signed(values: Mapping[str, Any], indent: int | None = 2) -> str:
-    """The text of an object that carries the hash of its content as its last key."""
-    held = json.loads(json.dumps(dict(values)))
-    return json.dumps({**held, HASH: content_sha256(held)}, indent=indent) + "\n"
-
-
-def content_sha256(values: Mapping[str, Any]) -> str:
-    """SHA-256 over the keys and values of an object, whatever their order and spacing; the hash itself is left out."""
-    told = {name: value for name, value in values.items() if name != HASH}
-    return sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def read(path: Path | str, schema: Schema, *, hashed: bool | str = False) -> dict[str, Any]:
-    """The object in a JSON file, checked against a schema, without its hash.
-
-    Args:
-        path: the file.
-        schema: what the object has to be.
-        hashed: refuse a file that is not, byte for byte, as `write` makes it; a string does so for files that have this
-            key. Otherwise only a hash that is there is verified.
-
-    Raises:
-        InputError: the file is missing or cannot be read, larger or nested deeper than `hiergeo._core.limits` allows,
-            no JSON, holds a key twice, was altered since its hash was taken, or does not fit the schema.
-    """
-    path = Path(path)
-    try:
-        content = _content(path)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {reason(error)}.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is no file of hiergeo: {error}.") from error
-    try:
-        values = parse_json(content)
-        stored = values.pop(HASH, None) if isinstance(values, dict) else None
-        schema.check(values, "")
-    except (Misfit, ValueError) as error:
-        raise InputError(f"{path} is damaged ({str(error).rstrip('.')}): restore the file or make it again.") from error
-    strict = hashed in values if isinstance(hashed, str) else hashed
-    if not (_as_written(content, values) if strict else stored in (None, content_sha256(values))):
-        raise InputError(f"{path} was altered or is damaged: its content does not match its {HASH}.")
-    return values
-
-
-def load_json(path: Path, *, digits: int = limits.JSON_DIGITS) -> Any:
-    """The value of a JSON file that hiergeo did not write.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: as `parse_json`, or it is longer than `hiergeo._core.limits` allows.
-    """
-    return parse_json(_content(path), digits=digits)
-
-
-def _content(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        content = handle.read(limits.JSON_BYTES + 1)
-    if len(content) > limits.JSON_BYTES:
-        raise ValueError(f"it is longer than {limits.JSON_BYTES:,} bytes")
-    return content
-
-
-def _as_written(content: bytes, values: Mapping[str, Any]) -> bool:
-    return content == signed(values, 2 if content.startswith(b"{\n") else None).encode()
-
-
-def parse_json(content: bytes, *, digits: int = limits.JSON_DIGITS) -> Any:
-    """The value of JSON in UTF-8.
-
-    Raises:
-        ValueError: no JSON, a key twice in one object, lists and objects nested deeper or whole numbers longer than
-            `hiergeo._core.limits` allows.
-    """
-
-    def whole(written: str) -> int:
-        if len(written.lstrip("-")) > digits:
-            raise ValueError(f"a whole number has {len(written)} digits")
-        return int(written)
-
-    try:
-        value = json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_int=whole)
-    except RecursionError:
-        _refuse_depth()
-    _check_depth(value)
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    held = dict(pairs)
-    if len(held) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
-    return held
-
-
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(limits.JSON_DEPTH + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return
-    _refuse_depth()
-
-
-def _refuse_depth() -> NoReturn:
-    raise ValueError(f"lists and objects are nested deeper than {limits.JSON_DEPTH}") from None
-
-
-def parse_toml(text: str, where: object) -> dict[str, Any]:
-    """The table in the text of a TOML file.
-
-    Args:
-        text: of the file.
-        where: its path or name, for the error.
-
-    Raises:
-        InputError: it is no TOML.
-    """
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
-        told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).rstrip(".")
-        raise InputError(f"{where} is no TOML: {told}.") from error
-
-
-def toml_text(table: Mapping[str, Any]) -> str:
-    """The text of a TOML file: values one a line, then the tables of the table, each under its name."""
-    plain = [f"{_toml_key(name)} = {_toml(value)}\n" for name, value in table.items() if not isinstance(value, Mapping)]
-    inner = [f"\n[{_toml_key(name)}]\n{toml_text(held)}" for name, held in table.items() if isinstance(held, Mapping)]
-    return "".join((*plain, *inner))
-
-
-def _toml_key(name: str) -> str:
-    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f"))

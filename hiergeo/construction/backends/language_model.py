@@ -1,28 +1,26 @@
 """The backend of language models: questions, an engine that answers them, answers that are kept, and proposals."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from json import dumps
 from typing import Annotated, Any, Protocol, final
 
-import pydantic
 from pydantic import Field
 
 from hiergeo._core.errors import unknown_name
+from hiergeo._core.storage.documents import STRICT
 from hiergeo.construction.backends import prompts
 from hiergeo.construction.backends.base import Backend, Gap, Proposal
 from hiergeo.construction.backends.prompts import Question
 from hiergeo.construction.backends.reading import Unreadable, read_reply
 from hiergeo.construction.engines.base import (
     DEFAULT_SAMPLING,
-    STRICT,
     Engine,
     Prompt,
     Reply,
     Sampling,
     checked,
-    names_of,
 )
 
 RETRY_TEMPERATURE = 0.7
@@ -57,7 +55,7 @@ class Forgetful:
 
 
 @final
-@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True)
 class Asking:
     """How often is asked, and what it costs.
 
@@ -66,10 +64,9 @@ class Asking:
         retries: times that an item is asked again, with another seed, while no answer could be read.
         prompt_price: of a million tokens that are read.
         completion_price: of a million tokens that are written.
-
-    Raises:
-        ValidationError: a value out of its range.
     """
+
+    __pydantic_config__ = STRICT
 
     candidates: Annotated[int, Field(ge=1, le=16)] = 1
     retries: Annotated[int, Field(ge=0, le=16)] = 2
@@ -207,7 +204,7 @@ def openai_backend(model: str, *, seed: int = 0, answers: Store | None = None, *
     """
     from hiergeo.construction.engines.openai import Endpoint, OpenAIEngine
 
-    return _backend(OpenAIEngine, model, options, Endpoint.model_fields, seed, answers)
+    return _backend(OpenAIEngine, model, options, _names(Endpoint), seed, answers)
 
 
 def transformers_backend(
@@ -219,6 +216,10 @@ def transformers_backend(
     return _backend(TransformersEngine, model, options, ("device", "dtype", "batch_size"), seed, answers)
 
 
+def _names(kind: type[Any]) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
 def _backend(
     make: Callable[..., Engine],
     model: str,
@@ -228,7 +229,7 @@ def _backend(
     answers: Store | None,
 ) -> LanguageModelBackend:
     source = f"the backend of '{model}'"
-    parts = [names_of(Sampling) - {"seed"}, names_of(Asking), set(theirs)]
+    parts = [_names(Sampling) - {"seed"}, _names(Asking), set(theirs)]
     for name in options:
         if not any(name in part for part in parts):
             raise unknown_name("option", name, set().union(*parts), f" of {source}")

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, final
 
-import pydantic
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from hiergeo._core.errors import InputError, unknown_name
-from hiergeo._core.validation import sentence
+from hiergeo._core.errors import InputError
+from hiergeo._core.storage.documents import STRICT, validated
 
 Made = TypeVar("Made")
 
@@ -22,12 +21,8 @@ REPLY_CHARACTERS = 1 << 17
 """Characters of a reply that are kept; a longer one counts as `TRUNCATED`."""
 
 
-STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-"""Numbers are no text and no flags, and options that do not exist are refused."""
-
-
 @final
-@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True)
 class Sampling:
     """How the next token is chosen.
 
@@ -36,10 +31,9 @@ class Sampling:
         top_p: the likeliest tokens whose probabilities sum to this are chosen from; in (0, 1].
         max_tokens: of a reply.
         seed: of the choice.
-
-    Raises:
-        ValidationError: a value out of its range.
     """
+
+    __pydantic_config__ = STRICT
 
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -50,13 +44,8 @@ class Sampling:
 DEFAULT_SAMPLING = Sampling()
 
 
-def names_of(kind: type[Any]) -> set[str]:
-    """The names of the fields of a class of pydantic."""
-    return set(kind.__pydantic_fields__)
-
-
 def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
-    """An object of pydantic made of options.
+    """A dataclass made of options.
 
     Args:
         kind: its class.
@@ -66,14 +55,10 @@ def checked(kind: type[Made], options: Mapping[str, Any], source: str) -> Made:
     Raises:
         InputError: an option that does not exist (the nearest one is suggested), or a value that does not fit.
     """
-    known = names_of(kind)
-    for name in options:
-        if name not in known:
-            raise unknown_name("option", name, known, f" of {source}")
     try:
-        return kind(**options)
-    except ValidationError as error:
-        raise InputError(f"{source}: {sentence(error)}") from None
+        return validated(kind, dict(options))
+    except ValueError as error:
+        raise InputError(f"{source}: {error}") from None
 
 
 @final
@@ -122,7 +107,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 @final
-@pydantic.dataclasses.dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True)
 class Reply:
     """What a model answered.
 
@@ -132,6 +117,8 @@ class Reply:
         prompt_tokens: tokens that were read.
         completion_tokens: tokens that were written.
     """
+
+    __pydantic_config__ = STRICT
 
     text: str
     finish: Literal["stop", "length", "refused"] = STOPPED
@@ -152,9 +139,10 @@ class Reply:
     def of_dict(cls, values: Any) -> "Reply | None":
         """The reply that `as_dict` told of; None for other values."""
         try:
-            return cls(**values)
-        except (TypeError, ValidationError):
+            reply = validated(cls, values)
+        except ValueError:
             return None
+        return reply if reply.as_dict() == values else None
 
 
 class Engine(ABC):

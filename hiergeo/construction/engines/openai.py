@@ -8,16 +8,16 @@ key comes out of an environment variable, and nothing that an endpoint sends is 
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Annotated, Any, Literal, final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
-from hiergeo._core.storage.documents import parse_json
+from hiergeo._core.storage.documents import STRICT, parse_json
 from hiergeo._core.text import shortened
 from hiergeo._core.validation import sentence
 from hiergeo.construction.engines import transport
@@ -85,7 +85,8 @@ class Models(BaseModel):
 
 
 @final
-class Endpoint(BaseModel):
+@dataclass(frozen=True)
+class Endpoint:
     """Where a model is, and how it is asked.
 
     Attributes:
@@ -101,7 +102,7 @@ class Endpoint(BaseModel):
         extra: more parameters of requests, a JSON object.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    __pydantic_config__ = STRICT
 
     base_url: Annotated[str, Field(pattern=r"^\S+$")] | None = None
     key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
@@ -110,7 +111,7 @@ class Endpoint(BaseModel):
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
     attempts: Annotated[int, Field(ge=1, le=100)] = 8
     check_model: bool = True
-    omit: list[Literal["temperature", "top_p", "max_tokens", "seed"]] = []
+    omit: tuple[Literal["temperature", "top_p", "max_tokens", "seed"], ...] = ()
     extra: str = "{}"
 
     @property

@@ -1,11 +1,14 @@
 """Captions in the layouts that papers evaluate retrieval on: COCO folders, and the splits of Karpathy and Fei-Fei."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Anything, ListOf, Record, Text, Whole
+from hiergeo._core.storage.documents import OPEN, Count
 from hiergeo.datasets.captioned.collection import Captioned, file_ref, stripped
 
 OBTAIN = (
@@ -14,36 +17,63 @@ OBTAIN = (
 )
 """Where to get the images and captions of COCO."""
 
-NAME = Text(r"[^/\\\0]+")
+Name = Annotated[str, Field(pattern=r"^[^/\\\x00]+$")]
 """The name of a file or folder."""
 
-COCO = Record(
-    {
-        "images": ListOf(Record({"id": Whole(0), "file_name": NAME}, rest=Anything())),
-        "annotations": ListOf(Record({"image_id": Whole(0), "caption": Text()}, rest=Anything())),
-    },
-    rest=Anything(),
-)
-"""The captions of COCO, as far as they are used."""
 
-KARPATHY = Record(
-    {
-        "images": ListOf(
-            Record(
-                {
-                    "split": Text(),
-                    "filename": NAME,
-                    "sentences": ListOf(Record({"raw": Text()}, rest=Anything())),
-                },
-                {"filepath": NAME, "cocoid": Whole(0), "imgid": Whole(0)},
-                rest=Anything(),
-            )
-        )
-    },
-    {"dataset": Text()},
-    rest=Anything(),
-)
-"""A file of Karpathy's splits (``dataset_coco.json``, ``dataset_flickr30k.json``), as far as it is used."""
+@dataclass(frozen=True)
+class _Image:
+    __pydantic_config__ = OPEN
+
+    id: Count
+    file_name: Name
+
+
+@dataclass(frozen=True)
+class _Annotation:
+    __pydantic_config__ = OPEN
+
+    image_id: Count
+    caption: str
+
+
+@dataclass(frozen=True)
+class _Coco:
+    """The captions of COCO, as far as they are used."""
+
+    __pydantic_config__ = OPEN
+
+    images: list[_Image]
+    annotations: list[_Annotation]
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    __pydantic_config__ = OPEN
+
+    raw: str
+
+
+@dataclass(frozen=True)
+class _Picture:
+    __pydantic_config__ = OPEN
+
+    split: str
+    filename: Name
+    sentences: list[_Sentence]
+    filepath: Name = ""
+    cocoid: Count | None = None
+    imgid: Count | None = None
+
+
+@dataclass(frozen=True)
+class _Karpathy:
+    """A file of Karpathy's splits (``dataset_coco.json``, ``dataset_flickr30k.json``), as far as it is used."""
+
+    __pydantic_config__ = OPEN
+
+    images: list[_Picture]
+    dataset: str = ""
 
 
 def coco_folder(folder: Path, split: str = "val2017", images: Path | None = None) -> Captioned:
@@ -62,25 +92,25 @@ def coco_folder(folder: Path, split: str = "val2017", images: Path | None = None
     path = folder / "annotations" / f"captions_{split}.json"
     if not path.is_file():
         raise UnavailableError(f"{path} is not there: {OBTAIN}.")
-    held = documents.read(path, COCO)
+    held = documents.read(path, _Coco)
     captions: dict[int, list[str]] = {}
-    for image in held["images"]:
-        if image["id"] in captions:
+    for image in held.images:
+        if image.id in captions:
             raise InputError(f"{path} lists the image {image['id']} twice.")
-        captions[image["id"]] = []
-    for place, annotation in enumerate(held["annotations"]):
-        if annotation["image_id"] not in captions:
+        captions[image.id] = []
+    for place, annotation in enumerate(held.annotations):
+        if annotation.image_id not in captions:
             raise InputError(
                 f"{path}: annotation {place} (the first is 0) describes the image {annotation['image_id']}, which is "
                 "not listed among the images."
             )
-        captions[annotation["image_id"]].append(annotation["caption"])
+        captions[annotation.image_id].append(annotation.caption)
     pictures = images or folder / split
     return Captioned(
         "coco",
         split,
         f"COCO {split}",
-        tuple(file_ref(image["id"], pictures / image["file_name"]) for image in held["images"]),
+        tuple(file_ref(image.id, pictures / image.file_name) for image in held.images),
         tuple(map(stripped, captions.values())),
     )
 
@@ -99,28 +129,27 @@ def karpathy(path: Path, split: str = "test", images: Path | None = None) -> Cap
 
     Source: Karpathy and Fei-Fei, Deep Visual-Semantic Alignments for Generating Image Descriptions (CVPR 2015).
     """
-    held = documents.read(path, KARPATHY)
-    splits = sorted({image["split"] for image in held["images"]})
+    held = documents.read(path, _Karpathy)
+    splits = sorted({image.split for image in held.images})
     if split not in splits:
         raise unknown_name("split", split, splits, f" of {path.name}")
-    chosen = [image for image in held["images"] if image["split"] == split]
-    name = held.get("dataset") or path.stem.removeprefix("dataset_")
+    chosen = [image for image in held.images if image.split == split]
+    name = held.dataset or path.stem.removeprefix("dataset_")
     folder = images or path.parent
     return Captioned(
         name,
         split,
         f"Karpathy {name} {split}, {len(chosen):,} images",
         tuple(file_ref(_number(image, place), _picture(folder, image)) for place, image in enumerate(chosen)),
-        tuple(stripped(sentence["raw"] for sentence in image["sentences"]) for image in chosen),
+        tuple(stripped(sentence.raw for sentence in image.sentences) for image in chosen),
     )
 
 
-def _number(image: dict[str, Any], place: int) -> int:
-    number: int = image.get("cocoid", image.get("imgid", place))
-    return number
+def _number(image: _Picture, place: int) -> int:
+    return next(number for number in (image.cocoid, image.imgid, place) if number is not None)
 
 
-def _picture(folder: Path, image: dict[str, Any]) -> Path:
+def _picture(folder: Path, image: _Picture) -> Path:
     """Where an image lies: in the folder that the file names, or directly in that of the images."""
-    named, direct = folder / image.get("filepath", "") / image["filename"], folder / image["filename"]
+    named, direct = folder / image.filepath / image.filename, folder / image.filename
     return direct if direct.is_file() and not named.is_file() else named

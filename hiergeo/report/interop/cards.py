@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import Field
+
 from hiergeo._core import markdown
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import Count, Json, Open, validated
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.storage.texts import read_text
 from hiergeo._version import __version__
@@ -22,30 +24,38 @@ CARD, EVALUATION, AUDIT = "README.md", "evaluation.json", "audit.json"
 HASHED = "SHA-256 of the weights"
 """The row of a card by which it belongs to the weights of a head."""
 
-MEASURED = Record(
-    {"metrics": Record(rest=OrNull(Number()))},
-    {
-        "intervals": Record(rest=ListOf(OrNull(Number()))),
-        "baselines": Record(rest=Record(rest=OrNull(Number()))),
-        "settings": Record(rest=Anything()),
-    },
-    rest=Anything(),
-)
-"""The JSON of a result, as far as cards use it."""
 
-AUDITED = Record({"verdict": Text()}, {"settings": Record(rest=Anything())}, rest=Anything())
-"""The JSON of an audit, as far as cards use it."""
+class Measured(Open):
+    """The JSON of a result, as far as cards use it."""
 
-TOLD = Record(
-    optional={
-        "losses": OrNull(Record(rest=Number())),
-        "curvature": OrNull(ListOf(Number())),
-        "data": OrNull(Record(optional={"origin": Text(), "rows": Whole(0)}, rest=Anything())),
-        "recipe": OrNull(Record(rest=Anything())),
-    },
-    rest=Anything(),
-)
-"""What cards tell of the configuration of a head, beyond what loading it needs."""
+    metrics: dict[str, float | None]
+    intervals: dict[str, list[float | None]] = Field(default_factory=dict)
+    baselines: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    settings: dict[str, Json] = Field(default_factory=dict)
+
+
+class Audited(Open):
+    """The JSON of an audit, as far as cards use it."""
+
+    verdict: str
+    settings: dict[str, Json] = Field(default_factory=dict)
+
+
+class _Data(Open):
+    """The data that a head was trained on."""
+
+    origin: str = ""
+    rows: Count = 0
+
+
+class _Told(Open):
+    """What cards tell of the configuration of a head, beyond what loading it needs."""
+
+    losses: dict[str, float] | None = None
+    curvature: list[float] | None = None
+    data: _Data | None = None
+    recipe: dict[str, Json] | None = None
+
 
 WEIGHTS = "weights_sha256"
 """The key by which a measurement belongs to the weights it was made of."""
@@ -92,22 +102,22 @@ def write_card(
     folder = Path(folder)
     config = _checked_config(folder)
     if result is not None:
-        _store(folder / EVALUATION, _object(result, "result"), MEASURED, "result", config[WEIGHTS])
+        _store(folder / EVALUATION, _object(result, "result"), Measured, "result", config[WEIGHTS])
     if audit is not None:
         told = {"verdict": audit} if isinstance(audit, str) else _object(audit, "audit")
-        _store(folder / AUDIT, told, AUDITED, "audit", config[WEIGHTS])
+        _store(folder / AUDIT, told, Audited, "audit", config[WEIGHTS])
     card = folder / CARD
     atomic_write_text(card, head_card(folder, name, license=license))
     return card
 
 
-def of_these_weights(path: Path, schema: Record, config: Mapping[str, Any]) -> dict[str, Any] | None:
+def of_these_weights(path: Path, kind: type[Open], config: Mapping[str, Any]) -> dict[str, Any] | None:
     """What is stored beside a head; None if nothing is, or if it is of other weights.
 
     Raises:
         InputError: the file is damaged.
     """
-    held = documents.read(path, schema) if path.is_file() else None
+    held = documents.read(path, kind).as_dict() if path.is_file() else None
     return held if held and held.get(WEIGHTS) == config[WEIGHTS] else None
 
 
@@ -120,9 +130,9 @@ def is_outdated(card: Path, config: Mapping[str, Any]) -> bool:
 def _checked_config(folder: Path) -> dict[str, Any]:
     config = read_head_config(folder)
     try:
-        TOLD.check(config, "")
-    except documents.Misfit as error:
-        raise InputError(f"the configuration of the head in {folder} cannot be told on a card: {error}.") from error
+        validated(_Told, config)
+    except ValueError as error:
+        raise InputError(f"the configuration of the head in {folder} cannot be told on a card: {error}") from error
     return config
 
 
@@ -138,12 +148,12 @@ def _object(told: HasJson | Mapping[str, Any], what: str) -> dict[str, Any]:
     return values
 
 
-def _store(path: Path, values: dict[str, Any], schema: Record, what: str, weights: str) -> None:
+def _store(path: Path, values: dict[str, Any], kind: type[Open], what: str, weights: str) -> None:
     """Write what was measured, without the paths of this machine: the command and the spec of the model."""
     try:
-        schema.check(values, "")
-    except documents.Misfit as error:
-        raise InputError(f"the {what} cannot be stored beside the head: {error}.") from error
+        validated(kind, values)
+    except ValueError as error:
+        raise InputError(f"the {what} cannot be stored beside the head: {error}") from error
     shared = {name: value for name, value in values.items() if name not in (documents.HASH, "command", "settings")}
     if "settings" in values:
         shared["settings"] = {name: value for name, value in values["settings"].items() if name != "model"}
@@ -164,8 +174,8 @@ def head_card(folder: Path | str, name: str | None = None, *, license: str | Non
     """
     folder = Path(folder)
     config = _checked_config(folder)
-    measured = of_these_weights(folder / EVALUATION, MEASURED, config)
-    audited = of_these_weights(folder / AUDIT, AUDITED, config)
+    measured = of_these_weights(folder / EVALUATION, Measured, config)
+    audited = of_these_weights(folder / AUDIT, Audited, config)
     base, told = config.get("base"), measured or {}
     settings = told.get("settings", {})
     return markdown.card(

@@ -13,10 +13,10 @@ from hiergeo.adapters.head import HeadModel
 from hiergeo.adapters.head_files import CONFIG, HUB, read_head_config
 from hiergeo.report.interop.cards import (
     AUDIT,
-    AUDITED,
     CARD,
     EVALUATION,
-    MEASURED,
+    Audited,
+    Measured,
     is_outdated,
     names_a_path,
     of_these_weights,
@@ -63,7 +63,7 @@ def push_to_hub(
     card = folder / CARD
     if not card.is_file() or is_outdated(card, config):
         write_card(folder, name=repo_id, license=license)
-    told = {EVALUATION: MEASURED, AUDIT: AUDITED}
+    told = {EVALUATION: Measured, AUDIT: Audited}
     stored = [name for name, schema in told.items() if of_these_weights(folder / name, schema, config) is not None]
     for name in told.keys() - set(stored):
         if (folder / name).is_file():

@@ -259,7 +259,7 @@ def open_desk(folder: Path | str, split: str = "test", images: Path | None = Non
     """The chains of a folder for review; nobody else can review or export them within the block.
 
     Raises:
-        HeldError: somebody else does, who is named.
+        HeldError: somebody else does.
         InputError: as `Desk`.
         UnavailableError: as `Desk`, or the folder cannot be written.
     """

@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import final
+from typing import Annotated, final
+
+from pydantic import Field
 
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Flag, ListOf, Number, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Count
 from hiergeo._core.storage.files import atomic_write_text, retire
 from hiergeo.search.corpus.samples import Defect
 
@@ -34,28 +36,16 @@ class Done:
         adopted: whether they are a part of the index.
     """
 
-    number: int
-    items: int
-    rows: int
-    poisoned: int
+    __pydantic_config__ = STRICT
+
+    number: Count
+    items: Count
+    rows: Count
+    poisoned: Count
     complete: bool
     seconds: float
-    shards: tuple[str, ...]
+    shards: tuple[Annotated[str, Field(pattern=r"^[0-9]+-[0-9]+$")], ...]
     adopted: bool = False
-
-
-_SCHEMA = Record(
-    {
-        "number": Whole(0),
-        "items": Whole(0),
-        "rows": Whole(0),
-        "poisoned": Whole(0),
-        "complete": Flag(),
-        "seconds": Number(),
-        "shards": ListOf(Text(r"[0-9]+-[0-9]+")),
-        "adopted": Flag(),
-    }
-)
 
 
 def place_of(out: Path, number: int) -> Path:
@@ -74,8 +64,7 @@ def read_done(path: Path) -> Done:
     Raises:
         InputError: it is damaged.
     """
-    held = documents.read(path, _SCHEMA, hashed=True)
-    return Done(**{**held, "shards": tuple(held["shards"])})
+    return documents.read(path, Done, hashed=True)
 
 
 def all_done(out: Path) -> dict[int, Done]:

@@ -5,11 +5,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Int64, Positive, Sha256
 from hiergeo._core.storage.files import path_of
 from hiergeo.search.corpus import readers
 from hiergeo.search.corpus.samples import Columns, Items
@@ -35,9 +37,11 @@ class Source:
         modified: when it was changed last, in nanoseconds.
     """
 
+    __pydantic_config__ = STRICT
+
     name: str
-    bytes: int
-    modified: int
+    bytes: Annotated[int, Field(ge=-1)]
+    modified: Int64
 
 
 @dataclass(frozen=True)
@@ -68,41 +72,28 @@ class Plan:
         image: the column of images.
         shard_rows: rows after which another shard is begun.
         inputs: the place of each is its number.
+        version: of the plan.
     """
 
+    __pydantic_config__ = STRICT
+
     model: ModelFacts
-    root_sha256: str | None
+    root_sha256: Sha256 | None
     geometry: str
     min_radius: float
-    dtype: str
+    dtype: Annotated[str, Field(pattern=r"^float(16|32)$")]
     items: Items
     caption: str | None
     image: str | None
-    shard_rows: int
+    shard_rows: Positive
     inputs: tuple[Source, ...]
+    version: Positive = VERSION
 
     @property
     def columns(self) -> Columns:
         """What is read of each input."""
         return Columns(self.items, self.caption, self.image)
 
-
-_SOURCE = Record({"name": Text(), "bytes": Whole(-1), "modified": Whole()})
-_SCHEMA = Record(
-    {
-        "version": Whole(1),
-        "model": Record({"name": Text(), "fingerprint": Text(), "normalised": Flag()}),
-        "root_sha256": OrNull(Text(r"[0-9a-f]{64}")),
-        "geometry": Text(),
-        "min_radius": Number(),
-        "dtype": Text("float16|float32"),
-        "items": Text("captions|images|pairs"),
-        "caption": OrNull(Text()),
-        "image": OrNull(Text()),
-        "shard_rows": Whole(1),
-        "inputs": ListOf(_SOURCE),
-    }
-)
 
 SETTINGS = {
     "root_sha256": "root",
@@ -201,18 +192,17 @@ def read_plan(out: Path) -> Plan | None:
     """
     if not (out / PLAN).is_file():
         return None
-    held = documents.read(out / PLAN, _SCHEMA, hashed=True)
-    version, model, inputs = held.pop("version"), held.pop("model"), held.pop("inputs")
-    if version != VERSION:
+    plan = documents.read(out / PLAN, Plan, hashed=True)
+    if plan.version != VERSION:
         raise InputError(
-            f"{out / PLAN} is of version {version} and this hiergeo reads {VERSION}: use the one it is of."
+            f"{out / PLAN} is of version {plan.version} and this hiergeo reads {VERSION}: use the one it is of."
         )
-    return Plan(ModelFacts(**model), inputs=tuple(Source(**each) for each in inputs), **held)
+    return plan
 
 
 def write_plan(out: Path, plan: Plan) -> None:
     """Store a plan, durably and at once."""
-    documents.write(out / PLAN, {"version": VERSION, **asdict(plan)}, indent=None)
+    documents.write(out / PLAN, asdict(plan), indent=None)
 
 
 def agreed(before: Plan | None, now: Plan, done: Iterable[int]) -> Plan:

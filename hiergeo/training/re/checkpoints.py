@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as digest_of
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage import tensors as tensor_files
-from hiergeo._core.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, AnyFloat, Count, Json, Sha256
 from hiergeo._core.storage.files import atomic_write, sha256, writing
 from hiergeo._version import __version__
-from hiergeo.training.trainer import SCHEMA as LOOK
+from hiergeo.training.trainer import EvalRecord
 
 WEIGHT, GENERATOR = "weight/", "generator"
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -93,30 +93,26 @@ NAME = r"step-\d{8}\.(safetensors|json)"
 KEPT = 2
 """Number of newest checkpoints that are kept, besides the best ones that they name."""
 
-STEP = Whole(0, limits.TRAINING_STEPS)
-SCALER = Record(
-    {
-        "scale": Number(),
-        "growth_factor": Number(),
-        "backoff_factor": Number(),
-        "growth_interval": Whole(1),
-        "_growth_tracker": Whole(0),
-    }
-)
-SCHEMA = Record(
-    {
-        "hiergeo": Text(),
-        "torch": Text(),
-        "step": STEP,
-        "best": STEP,
-        "sha256": Text("[0-9a-f]{64}"),
-        "run": Record(rest=Anything()),
-        "scaler": OrNull(SCALER),
-        "looks": ListOf(LOOK),
-        "curve": Record(rest=ListOf(Number(finite=False))),
-    }
-)
-"""Schema of the JSON part of a checkpoint."""
+
+Scale = Literal["scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"]
+"""The state of float16's loss scaling."""
+
+
+@dataclass(frozen=True)
+class _Described:
+    """The JSON part of a checkpoint."""
+
+    __pydantic_config__ = STRICT
+
+    hiergeo: str
+    torch: str
+    step: Count
+    best: Count
+    sha256: Sha256
+    run: dict[str, Json]
+    scaler: Annotated[dict[Scale, int | float], Field(min_length=len(get_args(Scale)))] | None
+    looks: tuple[EvalRecord, ...]
+    curve: dict[str, list[AnyFloat]]
 
 
 @dataclass(frozen=True)
@@ -127,7 +123,7 @@ class Checkpoint:
         step: steps taken.
         best: the step with the lowest validation loss so far.
         run: what is trained, on what and how, as JSON values; a training goes on only where all of it is the same.
-        looks: the looks so far, as JSON values.
+        looks: the looks so far.
         curve: name -> its value after every step so far.
         scaler: the state of float16's loss scaling; None without it.
         tensors: see `hiergeo.training.re.checkpoints`.
@@ -136,9 +132,9 @@ class Checkpoint:
     step: int
     best: int
     run: Mapping[str, Any]
-    looks: list[dict[str, Any]]
+    looks: tuple[EvalRecord, ...]
     curve: dict[str, list[float]]
-    scaler: dict[str, Any] | None
+    scaler: Mapping[str, Any] | None
     tensors: Mapping[str, Tensor]
 
 
@@ -160,7 +156,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
         "sha256": digest_of(content).hexdigest(),
         "run": dict(checkpoint.run),
         "scaler": checkpoint.scaler,
-        "looks": checkpoint.looks,
+        "looks": [look.as_dict() for look in checkpoint.looks],
         "curve": checkpoint.curve,
     }
     documents.write(described, told, indent=None)
@@ -175,21 +171,13 @@ def read(folder: Path, step: int) -> Checkpoint:
     """
     tensors, described = _paths(folder, step)
     told = _described(folder, step)
-    if not tensors.is_file() or sha256(tensors) != told["sha256"]:
+    if not tensors.is_file() or sha256(tensors) != told.sha256:
         raise InputError(f"{tensors} is missing or damaged.")
-    seen = [look["step"] for look in told["looks"]]
-    lengths = {len(values) for values in told["curve"].values()} or {0}
-    if seen != sorted(set(seen)) or step not in seen[-1:] or told["best"] not in seen or lengths != {step}:
+    seen = [look.step for look in told.looks]
+    lengths = {len(values) for values in told.curve.values()} or {0}
+    if seen != sorted(set(seen)) or step not in seen[-1:] or told.best not in seen or lengths != {step}:
         raise InputError(f"{described} is damaged: its looks and its curve do not fit step {step}.")
-    return Checkpoint(
-        step=step,
-        best=told["best"],
-        run=told["run"],
-        looks=told["looks"],
-        curve=told["curve"],
-        scaler=told["scaler"],
-        tensors=tensor_files.read(tensors),
-    )
+    return Checkpoint(step, told.best, told.run, told.looks, told.curve, told.scaler, tensor_files.read(tensors))
 
 
 def latest(folder: Path) -> Checkpoint | None:
@@ -241,13 +229,13 @@ def _paths(folder: Path, step: int) -> tuple[Path, Path]:
     return folder / f"step-{step:08d}.safetensors", folder / f"step-{step:08d}.json"
 
 
-def _described(folder: Path, step: int) -> dict[str, Any]:
+def _described(folder: Path, step: int) -> _Described:
     described = _paths(folder, step)[1]
     if not described.is_file():
         raise InputError(f"there is no checkpoint {described}.")
-    told = documents.read(described, SCHEMA, hashed=True)
-    if told["step"] != step:
-        raise InputError(f"{described} is damaged: it is of step {told['step']}.")
+    told = documents.read(described, _Described, hashed=True)
+    if told.step != step:
+        raise InputError(f"{described} is damaged: it is of step {told.step}.")
     return told
 
 
@@ -257,7 +245,7 @@ def _prune(folder: Path) -> None:
     kept = {path.name for step in newest for path in _paths(folder, step)}
     for step in newest:
         try:
-            best = _described(folder, step)["best"]
+            best = _described(folder, step).best
         except InputError:
             continue
         kept |= {path.name for path in _paths(folder, best)}

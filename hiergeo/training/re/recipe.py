@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_positive, check_whole, unknown_name
+from hiergeo._core.storage.documents import STRICT
 from hiergeo.adapters import Model
 from hiergeo.datasets import Hierarchy
 from hiergeo.training.chains import Chains, from_hierarchy
@@ -100,6 +101,8 @@ class TowerRecipe:
     Raises:
         InputError: a number out of range, or losses that `Objective` refuses.
     """
+
+    __pydantic_config__ = STRICT
 
     losses: Mapping[str, float] = field(default_factory=lambda: dict(RE))
     learning_rate: float = 1e-7

@@ -148,7 +148,7 @@ class Run:
             step=self.looks[-1].step,
             best=self.best,
             run=run,
-            looks=[look.as_dict() for look in self.looks],
+            looks=tuple(self.looks),
             curve=self.curve,
             scaler=None if scaler is None else scaler.state_dict(),
             tensors=checkpoints.collect(self.weights, self.adam),
@@ -159,7 +159,7 @@ class Run:
         checkpoints.restore(checkpoint.tensors, self.weights, self.adam)
         if checkpoint.scaler is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
-        self.looks = [EvalRecord.of_dict(look) for look in checkpoint.looks]
+        self.looks = list(checkpoint.looks)
         self.curve = {name: list(values) for name, values in checkpoint.curve.items()}
 
     def _losses(self, rows: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Anything, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT, Json, Positive
 from hiergeo._core.text import one_line
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
@@ -53,6 +53,8 @@ class Task:
         metrics: the metrics that tables show.
         published: figures of papers.
     """
+
+    __pydantic_config__ = STRICT
 
     label: str
     primary: str
@@ -167,30 +169,29 @@ def _finite(result: Result, name: str) -> bool:
     return math.isfinite(value) and (name not in result.draws or bool(np.isfinite(result.draws[name]).all()))
 
 
-STRING, NUMBER, VALUE = Text(), Number(), OrNull(Number())
-PUBLISHED = Record({"model": STRING, "metric": STRING, "value": NUMBER, "source": STRING, "protocol": STRING})
-SCHEMA = Record(
-    {
-        "cell": Record({"model": STRING, "space": STRING, "benchmark": STRING}),
-        "status": Text(f"{DONE}|{FAILED}|{SKIPPED}"),
-        "reason": STRING,
-        "metrics": Record(rest=VALUE),
-        "intervals": Record(rest=ListOf(NUMBER)),
-        "baselines": Record(rest=Record(rest=VALUE)),
-        "protocol": STRING,
-        "task": Record({"label": STRING, "primary": STRING, "metrics": ListOf(STRING), "published": ListOf(PUBLISHED)}),
-        "settings": Record(rest=Anything()),
-        "diagnostics": Record(rest=VALUE),
-        "fingerprint": STRING,
-        "work": STRING,
-        "asked": STRING,
-        "seconds": NUMBER,
-        "items": Record(rest=Whole(1)),
-        "rows": Record(rest=ListOf(NUMBER)),
-        "draws": Record(rest=ListOf(NUMBER)),
-    }
-)
-"""What the file of a cell has to be."""
+@dataclass(frozen=True)
+class _Stored:
+    """What the file of a cell holds."""
+
+    __pydantic_config__ = STRICT
+
+    cell: dict[str, str]
+    status: Status
+    reason: str
+    metrics: dict[str, float | None]
+    intervals: dict[str, tuple[float, float]]
+    baselines: dict[str, dict[str, float | None]]
+    protocol: str
+    task: Task
+    settings: dict[str, Json]
+    diagnostics: dict[str, float | None]
+    fingerprint: str
+    work: str
+    asked: str
+    seconds: float
+    items: dict[str, Positive]
+    rows: dict[str, list[float]]
+    draws: dict[str, list[float]]
 
 
 def write_cell(out: Path, cell: Cell) -> None:
@@ -207,15 +208,11 @@ def read_cell(out: Path, place: Place) -> Cell | None:
     path = out / FOLDER / place.file
     if not path.exists():
         return None
-    held = documents.read(path, SCHEMA, hashed=True)
-    found = Place(**held.pop("cell"))
-    draws, rows = ({name: np.array(each) for name, each in held[key].items()} for key in ("draws", "rows"))
-    if found != place or len({len(each) for each in draws.values()}) > 1 or not all(map(len, draws.values())):
+    stored = documents.read(path, _Stored, hashed=True)
+    draws, rows = ({name: np.array(each) for name, each in held.items()} for held in (stored.draws, stored.rows))
+    lengths = {len(each) for each in draws.values()}
+    if stored.cell != place._asdict() or len(lengths) > 1 or 0 in lengths:
         raise InputError(f"{path} is damaged: it is of another cell, or its resamples do not fit each other.")
-    task = held.pop("task")
-    published = tuple(Published(**each) for each in task["published"])
-    whole = Task(task["label"], task["primary"], tuple(task["metrics"]), published)
-    if any(len(each) != 2 for each in held["intervals"].values()):
-        raise InputError(f"{path} is damaged: an interval has two bounds.")
-    held["intervals"] = {name: Interval(*each) for name, each in held["intervals"].items()}
-    return Cell(place=place, task=whole, **held | {"draws": draws, "rows": rows})
+    intervals = {name: Interval(*each) for name, each in stored.intervals.items()}
+    same = {each.name: getattr(stored, each.name) for each in fields(stored) if each.name != "cell"}
+    return Cell(place=place, **same | {"draws": draws, "rows": rows, "intervals": intervals})

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hiergeo._core.errors import InputError, warn
 from hiergeo._core.numerics import torch_defaults
 from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Anything, Record
+from hiergeo._core.storage.documents import Json
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.locks import locked
 from hiergeo.training.suite.cells import FOLDER, Place
@@ -143,5 +143,4 @@ def is_begun(out: Path | str) -> bool:
 
 def read_table(out: Path) -> dict[str, Any]:
     """The plan in the folder of a suite, as a table. Raises InputError where it is missing or damaged."""
-    table: dict[str, Any] = documents.read(out / PLAN, Record({"plan": Record(rest=Anything())}), hashed=True)["plan"]
-    return table
+    return documents.read(out / PLAN, dict[Literal["plan"], dict[str, Json]], hashed=True)["plan"]

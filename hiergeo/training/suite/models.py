@@ -6,14 +6,14 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError, warn
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Record, Text
+from hiergeo._core.storage.documents import STRICT, Sha256
 from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo._version import __version__
@@ -30,7 +30,17 @@ CACHE, TRAINED = "cache", "models"
 HERE = "{folder}"
 """What stands for the folder of a trained model in the spec that loads it, so that a suite can be moved."""
 
-MARKER = Record({"work": Text("[0-9a-f]{64}"), "spec": Text(), "geometry": Text()})
+
+@dataclass(frozen=True)
+class _Marker:
+    """The record of a training that is done."""
+
+    __pydantic_config__ = STRICT
+
+    work: Sha256
+    spec: str
+    geometry: str
+
 
 PATIENCE = 0.5
 """Seconds between two attempts at a lock that another shard holds."""
@@ -75,8 +85,8 @@ def load_model(entry: ModelEntry, out: Path, device: str) -> Loaded:
         held = _finished(folder, _work(spec, entry.train))
         if held is None:
             held = _train(spec, entry.train, folder, out, device)
-    model = adapters.load(held["spec"].replace(HERE, str(folder.resolve())), device=device)
-    return Loaded(cached(model, out / CACHE), held["geometry"])
+    model = adapters.load(held.spec.replace(HERE, str(folder.resolve())), device=device)
+    return Loaded(cached(model, out / CACHE), held.geometry)
 
 
 def _package(name: str) -> str:
@@ -113,21 +123,21 @@ def _awaited(path: Path) -> Iterator[None]:
         yield
 
 
-def _finished(folder: Path, work: str) -> dict[str, Any] | None:
+def _finished(folder: Path, work: str) -> _Marker | None:
     """What is known of a training that is done; None where it is not, or its record is damaged."""
     marker = folder.with_suffix(".json")
     if not marker.exists():
         return None
     try:
-        held = documents.read(marker, MARKER, hashed=True)
+        held = documents.read(marker, _Marker, hashed=True)
     except InputError as error:
         warn(f"the record of a training is damaged, and it is done again: {error}")
         retire(folder)
         return None
-    return held if held["work"] == work and folder.is_dir() else None
+    return held if held.work == work and folder.is_dir() else None
 
 
-def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> dict[str, Any]:
+def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> _Marker:
     base = adapters.load(spec, device=device)
     geometry: Geometry = parse(train.geometry)
     geometry = geometry.learnable() if train.learn_curvature else geometry
@@ -145,12 +155,8 @@ def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> 
         found, learnt, diverged = f"head:{folder.resolve()}", trained.geometry.spec, trained.diverged
     if diverged:
         raise InputError(f"its training diverged: {diverged}.")
-    held = {
-        "work": _work(spec, train),
-        "spec": found.replace(str(folder.resolve()), HERE),
-        "geometry": learnt,
-    }
-    documents.write(folder.with_suffix(".json"), held)
+    held = _Marker(_work(spec, train), found.replace(str(folder.resolve()), HERE), learnt)
+    documents.write(folder.with_suffix(".json"), asdict(held))
     return held
 
 

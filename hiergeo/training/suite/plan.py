@@ -12,6 +12,7 @@ from typing import Any
 from hiergeo._core import limits
 from hiergeo._core.devices import AUTO, resolve_dtype
 from hiergeo._core.errors import HiergeoError, InputError, check_whole, described
+from hiergeo._core.storage.documents import validated
 from hiergeo.adapters import ADAPTERS
 from hiergeo.datasets import DATASETS
 from hiergeo.evaluation.benchmarks import Benchmark, benchmark_named
@@ -58,7 +59,10 @@ class Training:
         settings = dict(self.settings)
         if isinstance(losses := settings.get("losses"), list):
             settings["losses"] = parse_losses(losses)
-        return RECIPES[self.kind](**settings)
+        try:
+            return validated(RECIPES[self.kind], settings)
+        except ValueError as error:
+            raise InputError(f"the settings of a training cannot be used: {error}") from error
 
 
 @dataclass(frozen=True)

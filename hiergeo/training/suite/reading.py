@@ -1,23 +1,22 @@
 """Plans of suites as TOML: every key and type is checked, and what is wrong is named."""
 
-import dataclasses
 import json
-from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from hiergeo._core import limits
-from hiergeo._core.errors import HiergeoError, InputError, described, unknown_name
-from hiergeo._core.storage.documents import Flag, ListOf, Misfit, Record, Schema, Text, Whole, parse_toml
+from pydantic import BaseModel, Field
+
+from hiergeo._core.errors import InputError, unknown_name
+from hiergeo._core.storage.documents import STRICT, Open, parse_toml, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
-from hiergeo.training.suite.plan import NATIVE, RECIPES, BenchmarkEntry, ModelEntry, SuitePlan, Training
+from hiergeo.training.suite.plan import NATIVE, SETTINGS, BenchmarkEntry, ModelEntry, SuitePlan, Training
 
 SHIPPED = ("demo", "paper")
 """Names of the plans that come with the package."""
 
-NAME = Text(r"[^\x00-\x1f]*\S[^\x00-\x1f]*")
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*\S[^\x00-\x1f]*$")]
 
 
 def read_plan(plan: str | Path) -> SuitePlan:
@@ -57,111 +56,85 @@ def of_table(table: dict[str, Any], where: object = "the plan") -> SuitePlan:
         InputError: as of `read_plan`; `where` is named.
     """
     try:
-        return _plan(table, str(where))
-    except Misfit as error:
-        raise InputError(f"{where}: {error}.") from error
+        return _plan(validated(_Plan, table))
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
-OPTIONS: dict[str, Schema] = {
-    "title": NAME,
-    "seed": Whole(0, limits.SEED),
-    "samples": Whole(1, limits.RESAMPLES),
-    "device": NAME,
-    "dtype": NAME,
-    "batch_size": Whole(1, limits.BATCH),
-}
-SPACES = ListOf(NAME)
-MODEL: dict[str, Schema] = {
-    "spec": NAME,
-    "name": NAME,
-    "spaces": SPACES,
-    "optional": Flag(),
-    "package": Text(r"[A-Za-z_][A-Za-z0-9_.]*"),
-    "published": NAME,
-}
-BENCHMARK: dict[str, Schema] = {"name": NAME, "title": NAME, "optional": Flag()}
-TRAIN: dict[str, Schema] = {
-    "kind": NAME,
-    "data": NAME,
-    "split": NAME,
-    "rows": Whole(1, limits.SCENES),
-    "geometry": NAME,
-    "learn_curvature": Flag(),
-}
+class _Training(Open):
+    """A table ``train``; other keys are fields of the recipe."""
+
+    kind: Literal["head", "re"]
+    data: Name
+    split: Name = "train"
+    rows: int | None = None
+    geometry: Name = "euclidean"
+    learn_curvature: bool = False
 
 
-def _plan(table: dict[str, Any], where: str) -> SuitePlan:
-    _check_keys("key", table, [*OPTIONS, "spaces", "models", "benchmarks"], f" in {where}")
-    options = {key: value for key, value in table.items() if key in OPTIONS}
-    Record(optional=OPTIONS).check(options, "")
-    spaces = table.get("spaces", [NATIVE])
-    SPACES.check(spaces, "spaces")
-    models = tuple(_model(entry, spaces, where) for entry in _tables(table, "models"))
-    return SuitePlan(models, _benchmarks(_tables(table, "benchmarks"), where), **options)
+class _Model(BaseModel):
+    """A table ``[[models]]``."""
+
+    model_config = STRICT
+
+    spec: Name
+    name: Name | None = None
+    spaces: tuple[Name, ...] | None = None
+    train: _Training | None = None
+    optional: bool = False
+    package: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")] | None = None
+    published: Name | None = None
 
 
-def _tables(table: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    entries = table.get(key, [])
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise Misfit(key, entries, f"tables, written as [[{key}]]")
-    return entries
+class _Benchmark(Open):
+    """A table ``[[benchmarks]]``; other keys are options of the benchmark."""
+
+    name: Name
+    title: Name | None = None
+    optional: bool = False
 
 
-def _model(entry: dict[str, Any], spaces: list[str], where: str) -> ModelEntry:
-    _check_keys("key of a model", entry, [*MODEL, "train"], f" in {where}")
-    plain = {key: value for key, value in entry.items() if key != "train"}
-    Record({"spec": NAME}, MODEL).check(plain, "models")
-    train = entry.get("train")
-    if train is not None and not isinstance(train, dict):
-        raise Misfit("models.train", train, 'a table, such as {kind = "head", data = "scenes"}')
-    made = {key: value for key, value in plain.items() if key not in ("name", "spaces")}
-    return ModelEntry(
-        name=plain.get("name", plain["spec"]),
-        spaces=tuple(plain.get("spaces", spaces)),
-        train=None if train is None else _training(train, where),
-        **made,
+class _Plan(BaseModel):
+    """A whole file; `SuitePlan` checks the ranges of its settings."""
+
+    model_config = STRICT
+
+    title: Name = ""
+    seed: int = 0
+    samples: int = 0
+    device: Name = ""
+    dtype: Name = ""
+    batch_size: int | None = None
+    spaces: tuple[Name, ...] = (NATIVE,)
+    models: tuple[_Model, ...] = ()
+    benchmarks: tuple[_Benchmark, ...] = ()
+
+
+def _plan(told: _Plan) -> SuitePlan:
+    settings = told.model_dump(include=set(SETTINGS), exclude_unset=True)
+    models = (
+        ModelEntry(
+            name=each.name or each.spec,
+            spaces=told.spaces if each.spaces is None else each.spaces,
+            train=None if each.train is None else _training(each.train),
+            **each.model_dump(include={"spec", "optional", "package", "published"}),
+        )
+        for each in told.models
     )
+    return SuitePlan(tuple(models), tuple(map(_benchmark, told.benchmarks)), **settings)
 
 
-def _training(entry: dict[str, Any], where: str) -> Training:
-    held = {key: value for key, value in entry.items() if key in TRAIN}
-    Record({"kind": NAME, "data": NAME}, TRAIN).check(held, "models.train")
-    if held["kind"] not in RECIPES:
-        raise unknown_name("kind of training", held["kind"], RECIPES, f" in {where}")
-    recipe = RECIPES[held["kind"]]
-    _check_keys(
-        "setting of a training", entry, [*TRAIN, *(each.name for each in dataclasses.fields(recipe))], f" in {where}"
-    )
-    settings = {key: value for key, value in entry.items() if key not in TRAIN}
-    made = Training(**held, settings=settings)
-    try:
-        _ = made.recipe
-    except HiergeoError:
-        raise
-    except Exception as error:  # recipes check ranges, not types
-        raise InputError(f"{where}: a setting of models.train is of the wrong type: {described(error)}.") from error
+def _training(told: _Training) -> Training:
+    own = told.model_dump(include=set(_Training.model_fields))
+    made = Training(**own, settings=told.__pydantic_extra__)
+    _ = made.recipe
     return made
 
 
-def _benchmarks(entries: list[dict[str, Any]], where: str) -> tuple[BenchmarkEntry, ...]:
-    found = []
-    for entry in entries:
-        own = {key: value for key, value in entry.items() if key in BENCHMARK}
-        Record({"name": NAME}, BENCHMARK).check(own, "benchmarks")
-        kind = own["name"]
-        options = {key: value for key, value in entry.items() if key not in BENCHMARK}
-        told = ", ".join(f"{key}={_shown(value)}" for key, value in options.items())
-        name = own.get("title", f"{kind} ({told})" if told else kind)
-        found.append(BenchmarkEntry(name, kind, options, own.get("optional", False)))
-    return tuple(found)
-
-
-def _shown(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _check_keys(kind: str, entry: dict[str, Any], known: Iterable[str], where: str) -> None:
-    known = list(known)
-    for key in entry:
-        if key not in known:
-            raise unknown_name(kind, key, known, where)
+def _benchmark(told: _Benchmark) -> BenchmarkEntry:
+    options = told.__pydantic_extra__
+    shown = ", ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in options.items()
+    )
+    name = told.title or (f"{told.name} ({shown})" if shown else told.name)
+    return BenchmarkEntry(name, told.name, options, told.optional)

@@ -2,21 +2,23 @@
 
 import io
 import json
-import struct
 import zipfile
 from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 import torch
+from pydantic import Field
 from safetensors.torch import save
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives, documents, tensors
 from hiergeo._core.storage.archives import Array
-from hiergeo._core.storage.documents import Flag, ListOf, Number, OrNull, Record, Text, Whole
+from hiergeo._core.storage.documents import STRICT
 
 WANTED = {"rows": Array("f", (2,)), "names": Array("U", (1,))}
 
@@ -78,7 +80,7 @@ def test_a_changed_byte_is_refused_or_without_effect(path, hashed):
 
 
 @pytest.mark.parametrize("hashed", [True, False])
-def test_what_is_cut_off_or_appended_is_refused(path, hashed):
+def test_what_is_cut_off_is_refused_and_what_is_appended_changes_nothing(path, hashed):
     if hashed:
         archives.write(path, arrays())
     else:
@@ -91,8 +93,8 @@ def test_what_is_cut_off_or_appended_is_refused(path, hashed):
     for more in (b"\0", content, content[content.index(b"PK\1\2") :], b"x" * 99):
         for whole in (content + more, more + content):
             path.write_bytes(whole)
-            with pytest.raises(InputError):
-                archives.read(path, WANTED)
+            with suppress(InputError):
+                assert same(archives.read(path, WANTED))
 
 
 @pytest.mark.parametrize("name", ["rows", "other"])
@@ -169,27 +171,18 @@ def test_headers_that_do_not_fit_are_refused(path, header):
     [
         [("rows.npy", member(np.ones((2, 3), np.float32)))],
         [("rows", member(np.ones((2, 3), np.float32)))],
-        [("notes.txt", b"hello")],
-        [("folder/", b"")],
-        [("plain.npy", b"no array")],
-        [("objects.npy", member(np.array([{}], dtype=object)))],
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_members_that_do_not_belong_are_refused(path, extra):
+def test_two_arrays_of_one_name_are_refused(path, extra):
     zipped(path, [*good().items(), *extra])
     with pytest.raises(InputError):
         archives.read(path, WANTED)
 
 
-def test_a_member_hidden_from_the_directory_is_found_out(path):
-    """The entry of the last array, and its count, taken out of the directory of an archive without a hash."""
-    np.savez(path, **arrays())
-    content = path.read_bytes()
-    start, last, end = content.index(b"PK\1\2"), content.rindex(b"PK\1\2"), content.rindex(b"PK\5\6")
-    tail = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 2, 2, last - start, start, 0)
-    path.write_bytes(content[:last] + tail)
-    assert end > last
+@pytest.mark.parametrize("content", [b"", b"no array", member(np.array([{}, {}, {}], dtype=object))])
+def test_members_that_are_not_arrays_of_numbers_are_refused_unread(path, content):
+    zipped(path, good() | {"names.npy": content})
     with pytest.raises(InputError):
         archives.read(path, WANTED)
 
@@ -212,10 +205,7 @@ def test_fortran_order_foreign_bytes_and_other_kinds(path):
             archives.read(path, WANTED)
 
 
-def test_encrypted_and_odd_compression_are_refused(path):
-    zipped(path, good(), zipfile.ZIP_LZMA)
-    with pytest.raises(InputError, match="compressed"):
-        archives.read(path, WANTED)
+def test_encrypted_archives_are_refused(path):
     zipped(path, good())
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\1\2") + 8] |= 1
@@ -246,14 +236,29 @@ def test_streamed_archives_are_read(path):
     assert same(archives.read(path, WANTED))
 
 
-SCHEMA = Record({"name": Text(), "steps": ListOf(Number())}, {"width": Whole(0, 9), "on": OrNull(Flag())})
+@dataclass(frozen=True)
+class Document:
+    __pydantic_config__ = STRICT
+
+    name: str
+    steps: tuple[float, ...]
+    width: Annotated[int, Field(ge=0, le=9)] = 0
+    on: bool | None = None
+
+
 VALUES = {"name": "Ä", "steps": [0.1, 2], "width": 3, "on": None}
+
+
+def read(path: Path, **options: Any) -> dict[str, Any]:
+    held = asdict(documents.read(path, Document, **options))
+    return held | {"steps": list(held["steps"])}
 
 
 @pytest.mark.parametrize(
     "text",
     [
         '{"name": "a"}',
+        '{"name": "\\ud800", "steps": []}',
         '{"name": null, "steps": []}',
         '{"name": "a", "name": "a", "steps": []}',
         '{"name": "a", "steps": [NaN]}',
@@ -276,23 +281,23 @@ VALUES = {"name": "Ä", "steps": [0.1, 2], "width": 3, "on": None}
 def test_json_that_does_not_fit_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"a\.json"):
-        documents.read(tmp_path / "a.json", SCHEMA)
+        documents.read(tmp_path / "a.json", Document)
 
 
 def test_a_changed_byte_of_json_is_refused_or_without_effect(tmp_path):
     path = tmp_path / "a.json"
     documents.write(path, VALUES)
-    assert documents.read(path, SCHEMA, hashed=True) == VALUES
+    assert read(path, hashed=True) == VALUES
     content = path.read_bytes()
     for place, byte in enumerate(content):
         for changed in {byte ^ 1, byte ^ 2, ord(" "), ord("9")} - {byte}:
             path.write_bytes(content[:place] + bytes([changed]) + content[place + 1 :])
             with suppress(InputError):
-                assert documents.read(path, SCHEMA, hashed=True) == VALUES, (place, changed)
+                assert read(path, hashed=True) == VALUES, (place, changed)
     path.write_text(json.dumps(VALUES))
-    assert documents.read(path, SCHEMA) == VALUES
+    assert read(path) == VALUES
     with pytest.raises(InputError, match="altered"):
-        documents.read(path, SCHEMA, hashed=True)
+        documents.read(path, Document, hashed=True)
 
 
 def test_json_whose_values_are_not_those_of_its_hash_is_refused(tmp_path):
@@ -301,18 +306,18 @@ def test_json_whose_values_are_not_those_of_its_hash_is_refused(tmp_path):
     held = json.loads(path.read_text())
     path.write_text(json.dumps({**held, "width": 4}))
     with pytest.raises(InputError, match=r"a\.json"):
-        documents.read(path, SCHEMA)
+        documents.read(path, Document)
     path.write_text(json.dumps(dict(reversed(held.items()))))
-    assert documents.read(path, SCHEMA) == VALUES
+    assert read(path) == VALUES
 
 
 def test_json_of_any_size_is_refused_unread(tmp_path, monkeypatch):
     documents.write(tmp_path / "a.json", VALUES)
     monkeypatch.setattr(limits, "JSON_BYTES", 20)
     with pytest.raises(InputError, match="longer"):
-        documents.read(tmp_path / "a.json", SCHEMA)
+        documents.read(tmp_path / "a.json", Document)
     with pytest.raises(InputError, match="cannot read"):
-        documents.read(tmp_path, SCHEMA)
+        documents.read(tmp_path, Document)
 
 
 def nested(levels: int) -> bytes:
@@ -332,24 +337,15 @@ def test_a_key_that_only_we_write_asks_for_a_hash(tmp_path):
     for values, refused in ((ours, True), ({name: ours[name] for name in ("name", "steps")}, False)):
         path.write_text(json.dumps(values))
         with pytest.raises(InputError) if refused else nullcontext():
-            assert documents.read(path, SCHEMA, hashed="width") == values
+            assert read(path, hashed="width").items() >= values.items()
     documents.write(path, ours)
-    assert documents.read(path, SCHEMA, hashed="width") == ours
+    assert read(path, hashed="width") == ours
 
 
 def test_an_archive_that_is_not_compressed_may_be_of_any_size(path, monkeypatch):
     monkeypatch.setattr(limits, "INFLATED_BYTES", 10)
     archives.write(path, arrays())
     assert same(archives.read(path, WANTED))
-
-
-def test_a_header_of_tensors_has_a_limit(tmp_path, monkeypatch):
-    path = tmp_path / "a.safetensors"
-    path.write_bytes(save({"a": torch.zeros(2)}))
-    assert tensors.shapes(path) == {"a": (2,)}
-    monkeypatch.setattr(limits, "TENSOR_HEADER_BYTES", 20)
-    with pytest.raises(InputError, match=r"a\.safetensors"):
-        tensors.shapes(path)
 
 
 def header(text: str, data: bytes = b"\0" * 8) -> bytes:

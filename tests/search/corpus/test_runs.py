@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -275,7 +276,7 @@ def test_another_process_keeps_its_input(corpus, tmp_path, monkeypatch):
         waits.append(len(list((tmp_path / "ix" / "inputs").glob("*.json"))))
         other.__exit__(None, None, None)
 
-    monkeypatch.setattr(work.time, "sleep", wait)
+    monkeypatch.setattr(work, "time", SimpleNamespace(sleep=wait, monotonic=work.time.monotonic))
     embed(folder / "in", tmp_path / "ix", Quick())
     assert waits == [len(NAMES) - 1]
     assert stored(tmp_path / "ix") == held

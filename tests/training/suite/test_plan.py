@@ -73,9 +73,9 @@ def test_the_demo_tunes_and_trains_in_three_geometries():
     [
         ("samples", "sample", "samples"),
         ('spec = "toy:a"', 'specs = "toy:a"', "spec"),
-        ('spec = "toy:a"', "", "models.spec"),
+        ('spec = "toy:a"', "", r"models\[0\].spec"),
         ('spec = "toy:a"', 'spec = "toi:a"', "toy"),
-        ('spec = "toy:a"', "spec = 3", "models.spec"),
+        ('spec = "toy:a"', "spec = 3", r"models\[0\].spec"),
         ('name = "b"', 'name = "a"', "collide"),
         ('name = "b"', 'name = "a · lorentz:-1"', "rows are called 'a · lorentz:-1'"),
         ("bar = 1.5", "bar = 1.4", "with their defaults"),
