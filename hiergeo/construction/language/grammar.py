@@ -19,6 +19,17 @@ def table_lines(name: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
+def table_rows(table: str, kind: str) -> list[tuple[str, str]]:
+    """The lines ``KIND NAME: REST`` of a kind in a table, as (name, rest)."""
+    found = []
+    for line in table_lines(table):
+        head, _, rest = line.partition(": ")
+        of, _, name = head.partition(" ")
+        if of == kind:
+            found.append((name, rest))
+    return found
+
+
 DETERMINERS = word_set(
     """
     a an the this that these those some any each every both either neither another other my your his her its our
