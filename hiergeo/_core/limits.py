@@ -39,9 +39,6 @@ IMAGE_ASPECT = 100
 DOWNLOAD_BYTES = 1 << 32
 """Bytes of a downloaded file."""
 
-ARRAY_SIDE = 1 << 48
-"""Entries of an array along one of its dimensions."""
-
 INFLATED_BYTES = 1 << 28
 """Bytes that a compressed file may inflate to whatever its own size is."""
 
@@ -67,7 +64,7 @@ SETTING = 1 << 31
 """The largest whole number in the configuration of a model."""
 
 HEADS_STACKED = 8
-"""Heads that stand on each other, the configuration of each naming the next."""
+"""Maximum number of stacked heads, the configuration of each naming the next."""
 
 PICKLE_BYTES = 1 << 26
 """Bytes of the pickle that describes the tensors of a PyTorch checkpoint: 300,000 of them."""
@@ -75,8 +72,8 @@ PICKLE_BYTES = 1 << 26
 TRAINING_STEPS = 10**9
 """Steps, epochs or looks of a training."""
 
-BATCH = 1 << 20
-"""Items of a batch."""
+COUNT = 1_000_000
+"""Items of a batch, bootstrap resamples, generated scenes, seeds, processes: what one run handles at a time."""
 
 WIDTH = 1 << 16
 """Units of a layer: dimensions of a head's embeddings, its hidden width, the rank of an adapter."""
@@ -84,26 +81,14 @@ WIDTH = 1 << 16
 PROTOCOL_STEPS = 100_000
 """Thresholds of a ladder, points of a traversal."""
 
-RESAMPLES = 1_000_000
-"""Bootstrap resamples."""
-
 FACTORS = 1024
 """Factors of a product."""
 
 GEOMETRIES = 100
 """Geometries of a comparison or a study, dimensions and learning rates of a study."""
 
-SEEDS = 1000
-"""Seeds of a study."""
-
-SCENES = 1_000_000
-"""Generated scenes."""
-
 SEED = 2**63 - 1
 """The largest seed of a generator."""
-
-PROCESSES = 1 << 16
-"""Processes of a training."""
 
 MESSAGE_CHARACTERS = 1000
 """Characters of an error or a warning; of a longer one the middle is left out."""

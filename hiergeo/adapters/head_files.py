@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +21,7 @@ from pydantic import Field
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents, tensors
-from hiergeo._core.storage.documents import STRICT, Json, Open, Sha256
+from hiergeo._core.storage.documents import Document, Json, Open, Sha256
 from hiergeo._core.storage.files import atomic_write, path_of, refuse_existing, remove_leftovers, sha256
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters.head import Head, HeadModel, HeadShape
@@ -41,11 +40,8 @@ NUMBER_BYTES = 8
 Width = Annotated[int, Field(ge=0, le=limits.WIDTH)]
 
 
-@dataclass(frozen=True)
-class _Shape:
+class _Shape(Document):
     """The sizes of a head."""
-
-    __pydantic_config__ = STRICT
 
     inputs: Width
     outputs: Width

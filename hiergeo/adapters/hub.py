@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any
@@ -17,7 +16,7 @@ from torch import nn
 from hiergeo._core import extras, limits
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import OPEN, validated
+from hiergeo._core.storage.documents import Foreign, validated
 from hiergeo._core.storage.files import path_of, writing
 from hiergeo._core.text import shortened
 
@@ -186,11 +185,8 @@ EXPANSION = 8
 """Times its stored size that a model may take in float32, which is 4 for weights of one byte."""
 
 
-@dataclass(frozen=True)
-class _Module:
+class _Module(Foreign):
     """What ``modules.json`` of sentence-transformers may list: classes of that library."""
-
-    __pydantic_config__ = OPEN
 
     type: Annotated[str, Field(pattern=r"^sentence_transformers\.[\w.]+$")]
 

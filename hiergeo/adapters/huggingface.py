@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from hiergeo._core import extras
 from hiergeo._core.errors import InputError, reason
-from hiergeo._core.storage.documents import STRICT
+from hiergeo._core.storage.documents import Document
 from hiergeo.adapters import hub
 from hiergeo.adapters.model import NetworkModel
 from hiergeo.adapters.specs import options_of
@@ -31,11 +30,8 @@ PADDING: dict[str, tuple[bool | str, int | None]] = {
 padding, so another choice would move every embedding and the root."""
 
 
-@dataclass(frozen=True)
-class _Options:
+class _Options(Document):
     """What may stand behind the question mark of a spec."""
-
-    __pydantic_config__ = STRICT
 
     processor: str = ""
 

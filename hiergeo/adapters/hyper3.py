@@ -9,7 +9,6 @@ Hyper3Labs/hyper3-clip; no real checkpoint was at hand.
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,7 +19,7 @@ from torch import Tensor
 from hiergeo._core import extras, limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import OPEN, STRICT, validated
+from hiergeo._core.storage.documents import Document, Foreign, validated
 from hiergeo._core.storage.tensors import Shapes
 from hiergeo._core.storage.texts import read_text
 from hiergeo.adapters import families, hub, weights
@@ -44,11 +43,8 @@ EPS = {"layer_norm": 1e-5, "default": 1e-6}
 """Configured LayerNorm of the image tower -> its epsilon: that of torch, or timm's own."""
 
 
-@dataclass(frozen=True)
-class _Config:
+class _Config(Foreign):
     """The configuration, as far as it is used."""
-
-    __pydantic_config__ = OPEN
 
     vision_backbone: str
     vision_norm_layer: Literal["layer_norm", "default"] | None = None
@@ -57,11 +53,8 @@ class _Config:
     image_normalization: Annotated[str, Field(pattern=f"^({'|'.join(STATISTICS)})$")] = "imagenet"
 
 
-@dataclass(frozen=True)
-class _Options:
+class _Options(Document):
     """Options in a spec."""
-
-    __pydantic_config__ = STRICT
 
     images: Annotated[str, Field(pattern=f"^({'|'.join(IMAGES)})$")] = "crop"
 

@@ -1,14 +1,13 @@
 """MERU, HyCoCLIP, UNCHA, PHyCLIP and the CLIP baselines published with them, from their ``.pth`` files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 
-from hiergeo._core.storage.documents import STRICT
+from hiergeo._core.storage.documents import Document
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import families, hub
 from hiergeo.adapters.encoders import DualEncoder, Scales
@@ -31,11 +30,8 @@ from hiergeo.geometry import Lorentz, Product, Space
 HeadCount = Annotated[int, Field(ge=1, le=1024)]
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Document):
     """The configuration in the spec or in the JSON file beside the checkpoint."""
-
-    __pydantic_config__ = STRICT
 
     heads: HeadCount | None = None
     text_heads: HeadCount | None = None

@@ -186,7 +186,7 @@ class Model(ABC):
         if not items:
             raise InputError(f"there is no {kind} to embed: the list is empty.")
         size = wanted.batch_size
-        check_whole("the batch size", size, 1, limits.BATCH)
+        check_whole("the batch size", size, 1, limits.COUNT)
         whole, what = torch.empty(0, 0), f"the {kind} embeddings of {self.name}"
         for start in track(range(0, len(items), size), f"embedding {kind}s", enabled=progress):
             rows = self._checked_rows(rows_of, items[start : start + size], wanted.device)

@@ -5,7 +5,6 @@ naver-ai/prolip (Chun et al., ICLR 2025); no real checkpoint was at hand.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, final
 
@@ -16,7 +15,7 @@ from torch import Tensor
 from hiergeo._core import extras, limits
 from hiergeo._core.errors import InputError, reason
 from hiergeo._core.storage import tensors
-from hiergeo._core.storage.documents import OPEN, validated
+from hiergeo._core.storage.documents import Foreign, validated
 from hiergeo.adapters import families, hub, weights
 from hiergeo.adapters.gaussians import Gaussian
 from hiergeo.adapters.model import NetworkModel, unit_rows
@@ -31,20 +30,14 @@ if TYPE_CHECKING:
 Side = Annotated[int, Field(ge=1, le=limits.WIDTH)]
 
 
-@dataclass(frozen=True)
-class _Norm:
+class _Norm(Foreign):
     """Options of a LayerNorm."""
-
-    __pydantic_config__ = OPEN
 
     eps: float
 
 
-@dataclass(frozen=True)
-class _Tower:
+class _Tower(Foreign):
     """What both towers may set."""
-
-    __pydantic_config__ = OPEN
 
     layers: Annotated[int, Field(ge=1, le=limits.LAYERS)] = 1
     width: Side = 1
@@ -52,7 +45,6 @@ class _Tower:
     norm_kwargs: _Norm | None = None
 
 
-@dataclass(frozen=True)
 class _Vision(_Tower):
     """The image tower."""
 
@@ -62,7 +54,6 @@ class _Vision(_Tower):
     no_ln_pre: bool = False
 
 
-@dataclass(frozen=True)
 class _Text(_Tower):
     """The text tower."""
 
@@ -72,11 +63,8 @@ class _Text(_Tower):
     hf_tokenizer_name: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
 
 
-@dataclass(frozen=True)
-class _Config:
+class _Config(Foreign):
     """What a configuration must be before anything in it is used; defaults are those of `prolip_network`."""
-
-    __pydantic_config__ = OPEN
 
     embed_dim: Side
     vision_cfg: _Vision

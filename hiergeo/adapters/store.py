@@ -76,7 +76,7 @@ def embed(
         raise InputError(f"embeddings are written as .npz, so name the file {out.with_suffix('.npz')}, not {out}.")
     if out.is_dir():
         raise InputError(f"{out} is a folder: name a file to write the embeddings to.")
-    check_whole("the batch size", batch_size, 1, limits.BATCH)
+    check_whole("the batch size", batch_size, 1, limits.COUNT)
     if not model.normalised:
         raise InputError(
             f"{model.name} gives embeddings of free norms, and embedding files hold unit ones: use it as it is."

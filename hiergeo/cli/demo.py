@@ -36,7 +36,7 @@ Your own: hiergeo compare --model open_clip:ViT-B-32/openai --data hierarcaps"""
 
 def demo_command(
     html: options.Html = Path("hiergeo-demo.html"),
-    rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1, max=limits.SCENES)] = 500,
+    rows: Annotated[int, typer.Option(help="Scenes to draw.", metavar="N", min=1, max=limits.COUNT)] = 500,
     json: options.Json = None,
     seed: options.Seed = 0,
     device: options.Device = options.AUTO,

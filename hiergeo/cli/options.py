@@ -161,7 +161,7 @@ Seed = Annotated[
     int,
     typer.Option(help="Seed of whatever is drawn at random.", metavar="N", min=0, max=limits.SEED),
 ]
-Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=limits.RESAMPLES)]
+Samples = Annotated[int, typer.Option(help="Bootstrap resamples.", metavar="N", min=1, max=limits.COUNT)]
 Device = Annotated[
     str,
     typer.Option(
@@ -175,7 +175,7 @@ BatchSize = Annotated[
         help="Captions or images that are embedded at a time. (by default the model's own choice)",
         metavar="N",
         min=1,
-        max=limits.BATCH,
+        max=limits.COUNT,
     ),
 ]
 SkipDamaged = Annotated[

@@ -73,7 +73,7 @@ def audit_command(
     check_writable(json)
     index = search.open(path, device=device)
     if queries is None:
-        embedded = sampled(index.store, index.space.root, min(sample, limits.BATCH))
+        embedded = sampled(index.store, index.space.root, min(sample, limits.COUNT))
     else:
         texts = [line for line in read_lines(queries, "give a text file with a query on each line") if line.strip()]
         embedded = index.encoder.encode(texts) if texts else torch.empty(0, index.manifest.frame.dim)

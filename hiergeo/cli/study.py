@@ -56,7 +56,7 @@ class Heads(NamedTuple):
 
     def plan(self, dim: int) -> Plan:
         """The plan of a study; `dim` where no dimension was asked for."""
-        check_whole("--seeds", self.seeds, 1, limits.SEEDS)
+        check_whole("--seeds", self.seeds, 1, limits.COUNT)
         losses, dims = training.parse_losses(self.losses), tuple(self.dims or [dim])
         if self.losses == options.LOSSES:
             losses = options.fitting(losses, dim, dims)

@@ -37,7 +37,7 @@ Dim = Annotated[
     int | None, typer.Option(help="Dimensions of the head's embeddings.  [those of the model]", metavar="N", min=1)
 ]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Learning rate of Adam.", metavar="X")]
-BatchSize = Annotated[int, typer.Option(help="Chains a step.", metavar="N", min=1, max=limits.BATCH)]
+BatchSize = Annotated[int, typer.Option(help="Chains a step.", metavar="N", min=1, max=limits.COUNT)]
 Every = Annotated[int, typer.Option(help="Steps between looks at the validation rows.", metavar="N", min=1)]
 Patience = Annotated[
     int,

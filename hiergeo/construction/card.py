@@ -18,7 +18,7 @@ from pydantic import Field
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import STRICT, Count, Json, Open, Sha256, validated
+from hiergeo._core.storage.documents import Count, Document, Json, Open, Sha256, validated
 from hiergeo._core.storage.files import atomic_write_text, sha256, size_of
 from hiergeo._core.storage.locks import locked
 from hiergeo._version import __version__
@@ -41,10 +41,7 @@ DATA = (*(name for names in chains.FILES.values() for name in names if name), "d
 NO_LICENCE = "unknown: the licences of the captions, of the images and of the model that wrote the texts decide"
 
 
-@dataclass(frozen=True)
-class _File:
-    __pydantic_config__ = STRICT
-
+class _File(Document):
     bytes: Count
     sha256: Sha256
 

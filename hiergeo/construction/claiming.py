@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal
 
 from hiergeo._core.errors import InputError, warn
 from hiergeo._core.storage import documents
@@ -92,7 +91,7 @@ def claim(folder: Path, plan: BuildPlan, source: str, content: str, share: Share
     place, told = folder / FOLDER / INPUT, {"name": source, "sha256": content}
     try:
         before = read_plan(folder / FILE) if (folder / FILE).exists() else None
-        given = documents.read(place, dict[Literal["name", "sha256"], str]) if place.exists() else {}
+        given = documents.read(place, dict[str, str]) if place.exists() else {}
     except InputError:
         if not overwrite:
             raise
@@ -163,7 +162,7 @@ def make_room(folder: Path, key: str, overwrite: bool) -> None:
     """
     place = folder / FOLDER / KEY
     try:
-        same = documents.read(place, dict[Literal["key"], Sha256], hashed=True) == {"key": key}
+        same = documents.read(place, dict[str, Sha256], hashed=True) == {"key": key}
     except InputError:
         same = False
     if not same:

@@ -153,7 +153,7 @@ def quality(
         InputError: settings out of range, an unknown judge or model, or a reference of other images.
         UnavailableError: a judge or model that cannot be run.
     """
-    check_whole("samples", samples, 1, limits.RESAMPLES)
+    check_whole("samples", samples, 1, limits.COUNT)
     check_whole("seed", seed, 0, limits.SEED)
     with opened(judge, model, compute) as (asked, loaded):
         ratios = agreement.length_rates(chains) | agreement.distinctness_rates(chains) | agreement.word_rates(chains)

@@ -8,11 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, check_whole, unknown_name
-from hiergeo._core.storage.documents import STRICT, Open, parse_toml, toml_text, validated
+from hiergeo._core.storage.documents import Document, Open, parse_toml, toml_text, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
 
@@ -144,10 +144,8 @@ class _Part(Open):
         return {"name": value} if isinstance(value, str) else value
 
 
-class _Plan(BaseModel):
+class _Plan(Document):
     """A whole file; `BuildPlan` checks the ranges of its settings."""
-
-    model_config = STRICT
 
     backend: _Part = _Part()
     judge: _Part = _Part()

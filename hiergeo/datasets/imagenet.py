@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import STRICT, Count, validated
+from hiergeo._core.storage.documents import Count, Document, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_columns, read_text
 from hiergeo.datasets.download import data_home
@@ -24,11 +24,8 @@ WNID = re.compile(r"n\d{8}")
 Words = Annotated[str, Field(pattern=r"\S")]
 
 
-@dataclass(frozen=True)
-class _Class:
+class _Class(Document):
     """A class in the list."""
-
-    __pydantic_config__ = STRICT
 
     index: Count
     wnid: Annotated[str, Field(pattern=f"^{WNID.pattern}$")]

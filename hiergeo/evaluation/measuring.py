@@ -136,7 +136,7 @@ def check(protocol: str, steps: int, seed: int = 0, samples: int = 1) -> None:
     """Raise InputError for settings out of range, before anything is loaded."""
     PROTOCOLS.check(protocol)
     check_whole("steps", steps, 1, limits.PROTOCOL_STEPS)
-    check_whole("samples", samples, 1, limits.RESAMPLES)
+    check_whole("samples", samples, 1, limits.COUNT)
     check_whole("seed", seed, 0, limits.SEED)
 
 

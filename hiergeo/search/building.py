@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast, final
@@ -14,7 +14,7 @@ from hiergeo import adapters
 from hiergeo._core.errors import InputError, unknown_name, warn
 from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import STRICT, Count, Sha256
+from hiergeo._core.storage.documents import Count, Document, Sha256
 from hiergeo._core.storage.files import path_of, retire
 from hiergeo._core.storage.locks import locked
 from hiergeo.adapters import Model
@@ -32,11 +32,8 @@ from hiergeo.search.stores.exact import ExactStore
 AGAIN = "give the same inputs and settings to go on"
 
 
-@dataclass(frozen=True)
-class _State:
+class _State(Document):
     """What an unfinished build has done."""
-
-    __pydantic_config__ = STRICT
 
     plan: Sha256
     rows: Count
@@ -229,5 +226,5 @@ class _Work:
             self._save()
 
     def _save(self) -> None:
-        state = _State(self.plan, self.rows, self.inputs, self.shards)
-        documents.write(self.folder / BUILD, asdict(state), indent=None)
+        state = _State(plan=self.plan, rows=self.rows, inputs=self.inputs, shards=self.shards)
+        documents.write(self.folder / BUILD, state.model_dump(), indent=None)

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 
 from hiergeo._core.errors import HiergeoError, InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import STRICT, Count, Positive
+from hiergeo._core.storage.documents import STRICT, Count, Document, Positive
 from hiergeo.geometry import Space
 from hiergeo.geometry.space import By
 from hiergeo.search.answers import Answer, Climb, Hit, Recall
@@ -62,11 +62,8 @@ class KindAudit:
     scored: float
 
 
-@dataclass(frozen=True)
-class _Document:
+class _Document(Document):
     """The file of an audit."""
-
-    __pydantic_config__ = STRICT
 
     store: str
     version: str

@@ -58,8 +58,8 @@ class FreeRecipe:
 
     def __post_init__(self) -> None:
         check_whole("epochs", self.epochs, 1, limits.TRAINING_STEPS)
-        check_whole("batch", self.batch, 1, limits.BATCH)
-        check_whole("negatives", self.negatives, 1, limits.BATCH)
+        check_whole("batch", self.batch, 1, limits.COUNT)
+        check_whole("negatives", self.negatives, 1, limits.COUNT)
         check_whole("burn_in", self.burn_in, 0, limits.TRAINING_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
         check_positive("learning_rate", self.learning_rate)

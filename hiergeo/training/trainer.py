@@ -128,7 +128,7 @@ class Recipe:
         Objective(self.losses)
         check_whole("hidden", self.hidden, 0, limits.WIDTH)
         check_whole("steps", self.steps, 1, limits.TRAINING_STEPS)
-        check_whole("batch", self.batch, 1, limits.BATCH)
+        check_whole("batch", self.batch, 1, limits.COUNT)
         check_whole("every", self.every, 1, limits.TRAINING_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
         if self.outputs is not None:

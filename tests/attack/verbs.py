@@ -17,7 +17,7 @@ from typer.main import get_command
 from hiergeo import adapters, cli
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import archives, documents, tensors
-from hiergeo._core.storage.documents import Anything, Record
+from hiergeo._core.storage.documents import Json
 from hiergeo.adapters.head import Head, HeadShape
 from hiergeo.adapters.head_files import read_head_config, write_head
 from hiergeo.construction import card
@@ -148,8 +148,8 @@ def _tower(out: Path) -> str | None:
     folder = out / "tower"
     if not (folder / "config.json").exists():
         return None
-    config = documents.read(folder / "config.json", Record(rest=Anything()))
-    history = documents.read(folder / "history.json", Record(rest=Anything()))
+    config = documents.read(folder / "config.json", dict[str, Json])
+    history = documents.read(folder / "history.json", dict[str, Json])
     weights = tensors.read(folder / "model" / "open_clip_model.safetensors")
     if not bool(adapters.load(str(config["spec"])).encode_text(["a red square"]).isfinite().all()):
         raise InputError("the tower gives no numbers.")
@@ -200,7 +200,7 @@ def _chains(out: Path) -> str | None:
     folder = out / "chains"
     if not (folder / card.JSON).exists():
         return None
-    told = documents.read(folder / card.JSON, card.SCHEMA)["files"]
+    told = card.read_card(folder)["files"]
     for name, facts in told.items():
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != facts["sha256"]:
             raise InputError(f"{name} is not the file that the card tells of.")

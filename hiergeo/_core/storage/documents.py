@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, reason
@@ -27,16 +27,25 @@ T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 """The ``__pydantic_config__`` of a dataclass that is a document: known keys alone, finite numbers."""
 
-OPEN = ConfigDict(extra="ignore", allow_inf_nan=False)
-"""The same of a document that may hold other keys."""
+
+class Document(BaseModel):
+    """Base of documents that hold what they declare and nothing else."""
+
+    model_config = STRICT
 
 
-def _finite(value: JsonValue) -> JsonValue:
+class Foreign(BaseModel):
+    """Base of documents of others, whose other keys are passed over."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+def _finite(value: Any) -> Any:
     json.dumps(value, allow_nan=False)
     return value
 
 
-Json = Annotated[JsonValue, AfterValidator(_finite)]
+Json = Annotated[Any, AfterValidator(_finite)]
 """Any value of JSON whose numbers are finite."""
 
 AnyFloat = Annotated[float, Field(allow_inf_nan=True)]
@@ -51,7 +60,7 @@ class Open(BaseModel):
     """Base of documents that may hold other keys beside those that they declare, which are kept."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
-    __pydantic_extra__: dict[str, Json]
+    __pydantic_extra__: dict[str, Json] = Field(init=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON values that it was made of."""
@@ -63,25 +72,25 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def validated(kind: type[T], values: object, whole: str = "the whole") -> T:
+def validated(kind: type[T], values: object) -> T:
     """Values of JSON or TOML as an object of the type that declares what they must be; no type is converted.
 
     Args:
-        kind: a type that pydantic knows: a dataclass with `STRICT` or `OPEN`, a model, a dictionary, a list.
+        kind: a type that pydantic knows: a dataclass with `STRICT`, a `Document`, a dictionary, a list.
         values: dictionaries, lists and single values; for a tuple in `kind` stands a list.
-        whole: what an error calls all of it.
 
     Raises:
         ValueError: they do not fit; a sentence that names the first field that does not.
     """
+    adapter: TypeAdapter[T] = _adapter(kind)
     try:
-        return _adapter(kind).validate_json(json.dumps(values, default=str), strict=True)
+        return adapter.validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
-        raise ValueError(sentence(error, whole) + _suggestion(kind, error)) from error
+        raise ValueError(sentence(error) + _suggestion(kind, error)) from error
 
 
 def _suggestion(kind: type[Any], error: ValidationError) -> str:

@@ -1,6 +1,5 @@
 """Captions in the layouts that papers evaluate retrieval on: COCO folders, and the splits of Karpathy and Fei-Fei."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ from pydantic import Field
 
 from hiergeo._core.errors import InputError, UnavailableError, unknown_name
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import OPEN, Count
+from hiergeo._core.storage.documents import Count, Foreign
 from hiergeo.datasets.captioned.collection import Captioned, file_ref, stripped
 
 OBTAIN = (
@@ -21,43 +20,28 @@ Name = Annotated[str, Field(pattern=r"^[^/\\\x00]+$")]
 """The name of a file or folder."""
 
 
-@dataclass(frozen=True)
-class _Image:
-    __pydantic_config__ = OPEN
-
+class _Image(Foreign):
     id: Count
     file_name: Name
 
 
-@dataclass(frozen=True)
-class _Annotation:
-    __pydantic_config__ = OPEN
-
+class _Annotation(Foreign):
     image_id: Count
     caption: str
 
 
-@dataclass(frozen=True)
-class _Coco:
+class _Coco(Foreign):
     """The captions of COCO, as far as they are used."""
-
-    __pydantic_config__ = OPEN
 
     images: list[_Image]
     annotations: list[_Annotation]
 
 
-@dataclass(frozen=True)
-class _Sentence:
-    __pydantic_config__ = OPEN
-
+class _Sentence(Foreign):
     raw: str
 
 
-@dataclass(frozen=True)
-class _Picture:
-    __pydantic_config__ = OPEN
-
+class _Picture(Foreign):
     split: str
     filename: Name
     sentences: list[_Sentence]
@@ -66,11 +50,8 @@ class _Picture:
     imgid: Count | None = None
 
 
-@dataclass(frozen=True)
-class _Karpathy:
+class _Karpathy(Foreign):
     """A file of Karpathy's splits (``dataset_coco.json``, ``dataset_flickr30k.json``), as far as it is used."""
-
-    __pydantic_config__ = OPEN
 
     images: list[_Picture]
     dataset: str = ""

@@ -47,7 +47,7 @@ def load(split: str = "test", *, count: int | None = None, seed: int = 0, balanc
     if split not in SPLITS:
         raise unknown_name("split of scenes", split, [*SPLITS, BALANCED])
     count = COUNTS[split] if count is None else count
-    check_whole("count", count, 1, limits.SCENES)
+    check_whole("count", count, 1, limits.COUNT)
     rows, images = zip(*(_row(split, seed, row_id, balanced) for row_id in range(count)), strict=True)
     return Hierarchy("scenes", f"{name}, balanced" if balanced and name != BALANCED else name, rows, images)
 

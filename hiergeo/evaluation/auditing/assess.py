@@ -56,7 +56,7 @@ class AuditSettings:
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, 1, limits.PROTOCOL_STEPS)
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.RESAMPLES)
+        check_whole("samples", self.samples, 1, limits.COUNT)
         check_whole("copies", self.copies, 0, MOST_COPIES)
 
 

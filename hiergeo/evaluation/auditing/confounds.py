@@ -199,7 +199,7 @@ class LengthSettings:
     def __post_init__(self) -> None:
         check_whole("copies", self.copies, 0, MOST_COPIES)
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.RESAMPLES)
+        check_whole("samples", self.samples, 1, limits.COUNT)
 
 
 @torch.no_grad()

@@ -198,7 +198,7 @@ def measure(
         InputError: unknown names or options, or model, space and data that do not fit each other.
         UnavailableError: data or weights that are not there.
     """
-    check_whole("samples", samples, 1, limits.RESAMPLES)
+    check_whole("samples", samples, 1, limits.COUNT)
     check_whole("seed", seed, 0, limits.SEED)
     task = benchmark_named(benchmark, **options) if isinstance(benchmark, str) else benchmark
     if options and not isinstance(benchmark, str):

@@ -33,7 +33,7 @@ class ChainBenchmark(Benchmark):
 
     def __init__(self, data: str, split: str, take: int | None = None) -> None:
         if take is not None:
-            check_whole("take", take, 1, limits.SCENES)
+            check_whole("take", take, 1, limits.COUNT)
         self.data, self.split, self.rows = data, split, take
 
     @cached_property

@@ -65,9 +65,9 @@ class HiMo(Benchmark):
         parts_key: str = "parts",
     ) -> None:
         if k is not None:
-            check_whole("k", k, 2, limits.BATCH)
+            check_whole("k", k, 2, limits.COUNT)
         if take is not None:
-            check_whole("take", take, 1, limits.BATCH)
+            check_whole("take", take, 1, limits.COUNT)
         check_choice("score", score, PAIR_SCORES)
         if data == "scenes":
             own_keys = {"image_key": image_key != "image", "parts_key": parts_key != "parts"}

@@ -78,7 +78,7 @@ class Retrieval(Benchmark):
     ) -> None:
         for option, value in (("captions", captions), ("first", first), ("take", take)):
             if value is not None:
-                check_whole(option, value, 1, limits.BATCH)
+                check_whole(option, value, 1, limits.COUNT)
         kind = kind_of(data)
         tabular = {"image_column": image_column != "image", "caption_column": caption_column != "caption"}
         check_unused(

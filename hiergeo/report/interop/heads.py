@@ -7,6 +7,7 @@ import torch
 
 from hiergeo._core.devices import AUTO, resolve_device
 from hiergeo._core.errors import InputError, UnavailableError, reason, warn
+from hiergeo._core.storage.documents import Open
 from hiergeo._core.storage.files import path_of
 from hiergeo.adapters import load
 from hiergeo.adapters.head import HeadModel
@@ -63,7 +64,7 @@ def push_to_hub(
     card = folder / CARD
     if not card.is_file() or is_outdated(card, config):
         write_card(folder, name=repo_id, license=license)
-    told = {EVALUATION: Measured, AUDIT: Audited}
+    told: dict[str, type[Open]] = {EVALUATION: Measured, AUDIT: Audited}
     stored = [name for name, schema in told.items() if of_these_weights(folder / name, schema, config) is not None]
     for name in told.keys() - set(stored):
         if (folder / name).is_file():

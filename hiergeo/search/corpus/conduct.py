@@ -65,7 +65,7 @@ class Options:
             raise unknown_name("dtype of an index", self.dtype, DTYPES)
         check_whole("the number of rows of a shard", self.shard_rows, 1, 1 << 31)
         if self.batch_size is not None:
-            check_whole("the batch size", self.batch_size, 1, limits.BATCH)
+            check_whole("the batch size", self.batch_size, 1, limits.COUNT)
         if not isinstance(self.max_poisoned, int | float) or not 0 <= self.max_poisoned <= 1:
             raise InputError(f"the share of poisoned rows must be from 0 to 1, not {self.max_poisoned}.")
         if self.price_per_hour is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hiergeo._core.errors import InputError
-from hiergeo._core.limits import PROCESSES
+from hiergeo._core.limits import COUNT
 
 AUTO = "auto"
 
@@ -70,6 +70,6 @@ class Share:
 
     @classmethod
     def _checked(cls, number: int, total: int, text: str) -> "Share":
-        if not 1 <= total <= PROCESSES or number > total:
+        if not 1 <= total <= COUNT or number > total:
             raise InputError(f"worker '{text}' cannot be: of N workers I is from 0 to N - 1, or from 1 to N.")
         return cls(number % total, total)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as digest_of
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
 from hiergeo._core.storage import tensors as tensor_files
-from hiergeo._core.storage.documents import STRICT, AnyFloat, Count, Json, Sha256
+from hiergeo._core.storage.documents import AnyFloat, Count, Document, Json, Sha256
 from hiergeo._core.storage.files import atomic_write, sha256, writing
 from hiergeo._version import __version__
 from hiergeo.training.trainer import EvalRecord
@@ -94,15 +94,12 @@ KEPT = 2
 """Number of newest checkpoints that are kept, besides the best ones that they name."""
 
 
-Scale = Literal["scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"]
-"""The state of float16's loss scaling."""
+Scale = Annotated[str, Field(pattern="^(scale|growth_factor|backoff_factor|growth_interval|_growth_tracker)$")]
+"""A name in the state of float16's loss scaling."""
 
 
-@dataclass(frozen=True)
-class _Described:
+class _Described(Document):
     """The JSON part of a checkpoint."""
-
-    __pydantic_config__ = STRICT
 
     hiergeo: str
     torch: str
@@ -110,7 +107,7 @@ class _Described:
     best: Count
     sha256: Sha256
     run: dict[str, Json]
-    scaler: Annotated[dict[Scale, int | float], Field(min_length=len(get_args(Scale)))] | None
+    scaler: Annotated[dict[Scale, int | float], Field(min_length=5)] | None
     looks: tuple[EvalRecord, ...]
     curve: dict[str, list[AnyFloat]]
 

@@ -84,8 +84,8 @@ def place() -> Place:
     Raises:
         InputError: one of them is no number, out of range, or missing beside the others.
     """
-    size, rank = _number("WORLD_SIZE", 1, limits.PROCESSES), _number("RANK", 0, limits.PROCESSES)
-    local = _number("LOCAL_RANK", 0, limits.PROCESSES)
+    size, rank = _number("WORLD_SIZE", 1, limits.COUNT), _number("RANK", 0, limits.COUNT)
+    local = _number("LOCAL_RANK", 0, limits.COUNT)
     if size is None and rank is None and local is None:
         return Place()
     if size is None or rank is None:

@@ -68,8 +68,8 @@ PRECISIONS = ("no", "bf16", "fp16")
 """Precisions of the network's computation; losses and weights are always float32."""
 
 LARGEST = {
-    "batch": limits.BATCH,
-    "accumulate": limits.BATCH,
+    "batch": limits.COUNT,
+    "accumulate": limits.COUNT,
     "epochs": limits.TRAINING_STEPS,
     "steps": limits.TRAINING_STEPS,
     "lora": limits.WIDTH,

@@ -81,7 +81,7 @@ class Plan:
             raise InputError("intervals over seeds need at least 2 seeds (5 are recommended), not 1.")
         for dim in self.dims:
             check_whole("every dimension", dim, 1, limits.WIDTH)
-        check_whole("the number of seeds", len(self.seeds), FEWEST_SEEDS, limits.SEEDS)
+        check_whole("the number of seeds", len(self.seeds), FEWEST_SEEDS, limits.COUNT)
         if not 0 < self.set_aside < 1:
             raise InputError(f"the share that is set aside must be between 0 and 1, not {self.set_aside:g}.")
         for rate in self.learning_rates:

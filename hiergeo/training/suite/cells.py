@@ -3,16 +3,17 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field, FiniteFloat, PlainValidator
 
 from hiergeo._core.errors import InputError
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import STRICT, Json, Positive
+from hiergeo._core.storage.documents import STRICT, Json, Positive, validated
 from hiergeo._core.text import one_line
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
@@ -67,6 +68,10 @@ class Task:
         return cls(benchmark.label, benchmark.primary, tuple(benchmark.metrics), tuple(benchmark.published))
 
 
+Numbers = Annotated[np.ndarray, PlainValidator(lambda values: np.array(validated(tuple[FiniteFloat, ...], values)))]
+"""A row of finite numbers, in JSON a list."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """What became of a cell.
@@ -92,23 +97,25 @@ class Cell:
         seconds: that measuring took.
     """
 
-    place: Place
+    __pydantic_config__ = STRICT
+
+    place: Annotated[Place, Field(alias="cell")]
     task: Task
     protocol: str
     status: Status
     reason: str = ""
-    work: str = ""
-    asked: str = ""
-    fingerprint: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    draws: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
-    rows: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
-    items: Mapping[str, int] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    settings: Mapping[str, Json] = field(default_factory=dict)
     diagnostics: Mapping[str, float | None] = field(default_factory=dict)
-    settings: Mapping[str, str | int | float | None] = field(default_factory=dict)
+    fingerprint: str = ""
+    work: str = ""
+    asked: str = ""
     seconds: float = 0.0
+    items: Mapping[str, Positive] = field(default_factory=dict)
+    rows: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
+    draws: Mapping[str, Numbers] = field(default_factory=dict, repr=False)
 
     def without(self, status: Status, reason: str) -> "Cell":
         """The same cell without numbers, for a reason."""
@@ -141,57 +148,17 @@ class Cell:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values; what people look for first."""
-        return {
-            "cell": self.place._asdict(),
-            "status": self.status,
-            "reason": self.reason,
-            "metrics": dict(self.metrics),
-            "intervals": {name: list(each) for name, each in self.intervals.items()},
-            "baselines": {name: dict(held) for name, held in self.baselines.items()},
-            "protocol": self.protocol,
-            "task": {**asdict(self.task), "published": [asdict(each) for each in self.task.published]},
-            "settings": dict(self.settings),
-            "diagnostics": dict(self.diagnostics),
-            "fingerprint": self.fingerprint,
-            "work": self.work,
-            "asked": self.asked,
-            "seconds": self.seconds,
-            "items": dict(self.items),
-            "rows": {name: held.tolist() for name, held in self.rows.items()},
-            "draws": {name: held.tolist() for name, held in self.draws.items()},
-        }
+        """JSON values."""
+        values = asdict(self)
+        place = values.pop("place")._asdict()
+        arrays = {key: {name: array.tolist() for name, array in values[key].items()} for key in ("rows", "draws")}
+        return {"cell": place, **values, **arrays}
 
 
 def _finite(result: Result, name: str) -> bool:
     """Whether a metric and its resamples are finite; true for one that the result does not have."""
     value = result.metrics.get(name, 0.0)
     return math.isfinite(value) and (name not in result.draws or bool(np.isfinite(result.draws[name]).all()))
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """What the file of a cell holds."""
-
-    __pydantic_config__ = STRICT
-
-    cell: dict[str, str]
-    status: Status
-    reason: str
-    metrics: dict[str, float | None]
-    intervals: dict[str, tuple[float, float]]
-    baselines: dict[str, dict[str, float | None]]
-    protocol: str
-    task: Task
-    settings: dict[str, Json]
-    diagnostics: dict[str, float | None]
-    fingerprint: str
-    work: str
-    asked: str
-    seconds: float
-    items: dict[str, Positive]
-    rows: dict[str, list[float]]
-    draws: dict[str, list[float]]
 
 
 def write_cell(out: Path, cell: Cell) -> None:
@@ -208,11 +175,8 @@ def read_cell(out: Path, place: Place) -> Cell | None:
     path = out / FOLDER / place.file
     if not path.exists():
         return None
-    stored = documents.read(path, _Stored, hashed=True)
-    draws, rows = ({name: np.array(each) for name, each in held.items()} for held in (stored.draws, stored.rows))
-    lengths = {len(each) for each in draws.values()}
-    if stored.cell != place._asdict() or len(lengths) > 1 or 0 in lengths:
+    cell = documents.read(path, Cell, hashed=True)
+    lengths = {len(each) for each in cell.draws.values()}
+    if cell.place != place or len(lengths) > 1 or 0 in lengths:
         raise InputError(f"{path} is damaged: it is of another cell, or its resamples do not fit each other.")
-    intervals = {name: Interval(*each) for name, each in stored.intervals.items()}
-    same = {each.name: getattr(stored, each.name) for each in fields(stored) if each.name != "cell"}
-    return Cell(place=place, **same | {"draws": draws, "rows": rows, "intervals": intervals})
+    return cell

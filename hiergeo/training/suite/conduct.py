@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hiergeo._core.errors import InputError, warn
 from hiergeo._core.numerics import torch_defaults
@@ -143,4 +143,4 @@ def is_begun(out: Path | str) -> bool:
 
 def read_table(out: Path) -> dict[str, Any]:
     """The plan in the folder of a suite, as a table. Raises InputError where it is missing or damaged."""
-    return documents.read(out / PLAN, dict[Literal["plan"], dict[str, Json]], hashed=True)["plan"]
+    return documents.read(out / PLAN, dict[str, dict[str, Json]], hashed=True)["plan"]

@@ -6,14 +6,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from hiergeo import adapters, datasets
 from hiergeo._core.errors import InputError, UnavailableError, warn
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import STRICT, Sha256
+from hiergeo._core.storage.documents import Document, Sha256
 from hiergeo._core.storage.files import retire
 from hiergeo._core.storage.locks import HeldError, locked
 from hiergeo._version import __version__
@@ -31,11 +30,8 @@ HERE = "{folder}"
 """What stands for the folder of a trained model in the spec that loads it, so that a suite can be moved."""
 
 
-@dataclass(frozen=True)
-class _Marker:
+class _Marker(Document):
     """The record of a training that is done."""
-
-    __pydantic_config__ = STRICT
 
     work: Sha256
     spec: str
@@ -155,8 +151,8 @@ def _train(spec: str, train: Training, folder: Path, out: Path, device: str) -> 
         found, learnt, diverged = f"head:{folder.resolve()}", trained.geometry.spec, trained.diverged
     if diverged:
         raise InputError(f"its training diverged: {diverged}.")
-    held = _Marker(_work(spec, train), found.replace(str(folder.resolve()), HERE), learnt)
-    documents.write(folder.with_suffix(".json"), asdict(held))
+    held = _Marker(work=_work(spec, train), spec=found.replace(str(folder.resolve()), HERE), geometry=learnt)
+    documents.write(folder.with_suffix(".json"), held.model_dump())
     return held
 
 

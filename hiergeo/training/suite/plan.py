@@ -152,9 +152,9 @@ class SuitePlan:
 
     def __post_init__(self) -> None:
         check_whole("seed", self.seed, 0, limits.SEED)
-        check_whole("samples", self.samples, 1, limits.RESAMPLES)
+        check_whole("samples", self.samples, 1, limits.COUNT)
         if self.batch_size is not None:
-            check_whole("batch_size", self.batch_size, 1, limits.BATCH)
+            check_whole("batch_size", self.batch_size, 1, limits.COUNT)
         resolve_dtype(self.dtype)
         for entries, kind in ((self.models, "models"), (self.benchmarks, "benchmarks")):
             if not entries:

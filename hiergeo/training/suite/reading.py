@@ -5,10 +5,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from hiergeo._core import limits
 from hiergeo._core.errors import InputError, unknown_name
-from hiergeo._core.storage.documents import STRICT, Open, parse_toml, validated
+from hiergeo._core.storage.documents import Document, Open, parse_toml, validated
 from hiergeo._core.storage.files import path_of
 from hiergeo._core.storage.texts import read_text
 from hiergeo.training.suite.plan import NATIVE, SETTINGS, BenchmarkEntry, ModelEntry, SuitePlan, Training
@@ -67,15 +68,13 @@ class _Training(Open):
     kind: Literal["head", "re"]
     data: Name
     split: Name = "train"
-    rows: int | None = None
+    rows: Annotated[int, Field(ge=1, le=limits.COUNT)] | None = None
     geometry: Name = "euclidean"
     learn_curvature: bool = False
 
 
-class _Model(BaseModel):
+class _Model(Document):
     """A table ``[[models]]``."""
-
-    model_config = STRICT
 
     spec: Name
     name: Name | None = None
@@ -94,10 +93,8 @@ class _Benchmark(Open):
     optional: bool = False
 
 
-class _Plan(BaseModel):
+class _Plan(Document):
     """A whole file; `SuitePlan` checks the ranges of its settings."""
-
-    model_config = STRICT
 
     title: Name = ""
     seed: int = 0
