@@ -1,11 +1,13 @@
 """Evaluations through the engine: ``python -m benchmarks.road``.
 
-Three parts, each reported as ratios within the run:
+Four parts, each reported as ratios within the run:
 
 - protocols: ``re`` and ``traversal`` with embeddings in hand, beside the same protocols over stored distances, as
   version 0.1 computed them (by today's kernels). On the HierarCaps test split where HIERGEO_DATA_HOME has it, else on
   random embeddings of the same shape.
 - pool: ladders of 50 thresholds and nearest captions among 52,401 candidates, in every geometry, beside `torch.mm`.
+- door: one query against 500 items, the smallest search that people time: processor time of `Space.topk` of embeddings
+  and of points, beside the backend that it calls, its operands in hand, and `torch.cdist` with `topk`.
 - memory: what an evaluation of 10,000 images on 100,000 captions takes beyond its start, in a process of its own.
 """
 
@@ -29,9 +31,12 @@ from hiergeo.evaluation import Embedded, View, embed
 from hiergeo.evaluation.metrics import any_hit, ladder, ladder_scores
 from hiergeo.evaluation.protocols import protocol_named, walk
 from hiergeo.geometry import Located
+from hiergeo.pairwise.operands import pairs, problem
+from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import best_within, shells
 
 GEOMETRIES = ("euclidean", "lorentz:-1", "poincare:-0.5", "sphere:0.25", "product:lorentz:-1x{0},euclidean:x{0}")
+PARTS = ("protocols", "pool", "door", "memory")
 STEPS = 50
 STORED = 1 << 22
 """Distances that version 0.1 stored at a time."""
@@ -145,6 +150,40 @@ def pool(rounds: int, shape: Sequence[int]) -> None:
         )
 
 
+def door(rounds: int) -> None:
+    x, y, k = unit(1, 32, 1), unit(500, 32, 2), 10
+    print("door: Space.topk of 1 x 500 x 32")
+    for spec in ("euclidean", "lorentz:-1"):
+        space = Space(spec)
+        px, py = space.points(x), space.points(y)
+        points = pairs(px.factors, py.factors, [space.geometry.curvature])  # type: ignore[attr-defined]
+        task = problem(points.x, points.y, points.curvature, [], points.frame, False)
+        kernel, embeddings, lifted, plain = (
+            processor_time(rounds, way)
+            for way in (
+                lambda task=task: task.backend.smallest(task.factors, QUANTITIES["distance"], k, False),
+                lambda space=space: space.topk(x, y, k),
+                lambda space=space, px=px, py=py: space.topk(px, py, k),
+                lambda: torch.cdist(x, y).topk(k, largest=False),
+            )
+        )
+        print(
+            f"  {spec:12} backend {1e6 * kernel:4.0f} us, times that of embeddings {embeddings / kernel:4.1f}, "
+            f"of points {lifted / kernel:4.1f}, torch.cdist and topk {plain / kernel:4.1f}"
+        )
+
+
+def processor_time(rounds: int, way: Callable[[], object], calls: int = 200) -> float:
+    """The least processor time of a call over some rounds of calls, seconds."""
+    best = float("inf")
+    for _ in range(2 + rounds):
+        start = time.process_time()
+        for _ in range(calls):
+            way()
+        best = min(best, (time.process_time() - start) / calls)
+    return best
+
+
 def memory(shape: Sequence[int]) -> None:
     """Prints the growth of the high-water mark of this process over what it takes with the embeddings in hand."""
     embedded = made(*shape)
@@ -162,11 +201,11 @@ def memory(shape: Sequence[int]) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.road", description=__doc__)
-    parser.add_argument("parts", nargs="*", default=[], choices=[[], "protocols", "pool", "memory", "memory-child"])
+    parser.add_argument("parts", nargs="*", default=[], choices=[[], *PARTS, "memory-child"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="small sizes")
     args = parser.parse_args(words)
-    parts = args.parts or ["protocols", "pool", "memory"]
+    parts = args.parts or PARTS
     scale = 20 if args.quick else 1
     with torch.no_grad():
         if "memory-child" in parts:
@@ -177,6 +216,8 @@ def main(words: Sequence[str] | None = None) -> None:
             protocols(args.rounds)
         if "pool" in parts:
             pool(args.rounds, (POOL[0] // scale, POOL[1] // scale, POOL[2]))
+        if "door" in parts:
+            door(args.rounds)
     if "memory" in parts:
         sys.stdout.flush()
         quick = ["--quick"] if args.quick else []

@@ -76,6 +76,6 @@ def pages(monkeypatch):
     """Pages that would be written."""
     written = []
     monkeypatch.setattr(
-        "hiergeo.report.write_study", lambda study, path, *, images, seed: written.append(path), raising=False
+        "hiergeo.report.write_page", lambda study, path, *, images, seed: written.append(path), raising=False
     )
     return written

@@ -105,7 +105,7 @@ def wants_derivative(*operands: Tensor) -> bool:
     if not torch.is_grad_enabled():
         return False
     if not torch._C._are_functorch_transforms_active():
-        return any(x.requires_grad for x in operands)
+        return any([x.requires_grad for x in operands])  # noqa: C419 - a generator costs more than the sum of it
     if torch.compiler.is_compiling():
         return True  # which transforms are running cannot be traced
     if any(part.key() != TransformType.Vmap for part in retrieve_all_functorch_interpreters()):

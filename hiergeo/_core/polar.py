@@ -22,3 +22,12 @@ class Polar(NamedTuple):
     def known(self) -> Tensor:
         """Which points are numbers: neither direction nor radius holds NaN or Inf, (..., N)."""
         return torch.isfinite(self.direction).all(-1) & torch.isfinite(self.radius)
+
+
+class Lifted(tuple[Polar, ...]):
+    """Points in each factor of a space whose radii are >= 0 and whose zero directions have none, by construction.
+
+    Values of pairs of lifted points are not checked once more, unless a factor is a sphere.
+    """
+
+    __slots__ = ()

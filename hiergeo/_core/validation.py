@@ -19,7 +19,7 @@ class ErrorList(Protocol):
         """One dictionary an error, with its type, place, message and input."""
 
 
-def sentence(error: ErrorList, whole: str = "the whole") -> str:
+def sentence(error: ErrorList, whole: str = "the whole", skip: int = 0) -> str:
     """The first error as one sentence, such as ``queries[0].k must be a valid integer, not 'x'.``
 
     The ValueError of a validator keeps its own words after the name of the field: ``must be ...``, or a sentence.
@@ -27,16 +27,18 @@ def sentence(error: ErrorList, whole: str = "the whole") -> str:
     Args:
         error: of pydantic.
         whole: name of the value that was validated, for an error that concerns no part of it.
+        skip: leading keys of places that are left out, such as the ``body`` of FastAPI.
     """
     first = error.errors()[0]
-    place, value, message = field(first["loc"]) or whole, first.get("input"), str(first["msg"])
+    place, value = field(first["loc"][skip:]) or whole, first.get("input")
     if first["type"] == "missing":
         return f"{place} is missing."
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{place} is not a known name."
     if first["type"] in ("model_type", "model_attributes_type", "dataclass_type", "dict_type"):
         return f"{place} must be an object, not {quoted(value)}."
-    message = message.removeprefix("Value error, ").replace(" after validation", "").rstrip(".")
+    message = str(first["msg"]).removeprefix("Value error, ").partition(", unable")[0]
+    message = message.replace(" after validation", "").rstrip(".")
     _, verb, wanted = f"Value {message}".partition(" must " if message.startswith("must ") else " should ")
     if not verb:
         return f"{place}: {message}."

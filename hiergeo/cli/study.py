@@ -146,11 +146,11 @@ def _chains(source: str, model: Model, data: str, rows: int | None, force: bool,
 
 def publish_study(done: Study, html: Path, json: Path | None, images: int, seed: int, form: str = "table") -> None:
     """Write the JSON, print tables, verdicts and the conclusion, write the page."""
-    from hiergeo.report import study_tables, write_study
+    from hiergeo.report import study_tables, write_page
 
     write_json(json, done.to_json())
     if printed_alone(done, form):
-        write_study(done, html, images=images, seed=seed)
+        write_page(done, html, images=images, seed=seed)
         note(f"page: {html.absolute()}")
         return
     screen = console()
@@ -159,5 +159,5 @@ def publish_study(done: Study, html: Path, json: Path | None, images: int, seed:
     for (geometry, dim), words in done.verdicts.items():
         screen.print(Text.assemble((f"{geometry}, dimension {dim}", "bold"), f": {words}"))
     screen.print(Text(f"\n{done.conclusion}"))
-    write_study(done, html, images=images, seed=seed)
+    write_page(done, html, images=images, seed=seed)
     screen.print(f"Page: {html.absolute()}", soft_wrap=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hiergeo import pairwise
 from hiergeo._core.errors import InputError
-from hiergeo._core.numerics import unit, wide
+from hiergeo._core.numerics import unit, wants_derivative, wide
 from hiergeo._core.polar import Polar
 
 
@@ -179,6 +179,9 @@ def rays(point: Polar) -> Tensor:
 
 def to_ray(x: Tensor) -> Polar:
     """Directions and norms of the rows of `x`, differentiable everywhere (gradient 0 at a zero row); NaN stays NaN."""
+    if not wants_derivative(x):
+        norm = x.square().sum(-1).sqrt()
+        return Polar(x / norm.masked_fill(norm == 0, math.inf).unsqueeze(-1), norm)
     norm = to_norm(x)
     nonzero = norm != 0
     return Polar(torch.where(nonzero.unsqueeze(-1), x / torch.where(nonzero, norm, 1.0).unsqueeze(-1), 0.0), norm)

@@ -1,15 +1,15 @@
 """Points of a space: embeddings lifted to polar form once, however often they are then measured."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from hiergeo._core.errors import InputError, warn
-from hiergeo._core.numerics import compute_dtype, readable, wants_derivative, wide
-from hiergeo._core.polar import Polar
+from hiergeo._core.numerics import compute_dtype, readable, wants_derivative, widest
+from hiergeo._core.polar import Lifted, Polar
 from hiergeo.geometry.base import Geometry, to_norm, to_ray
 
 Curvatures = list[float | Tensor]
@@ -39,7 +39,10 @@ class Points:
     @property
     def dim(self) -> int:
         """The dimension of the space."""
-        return sum(point.direction.shape[-1] for point in self.factors)
+        dim = 0
+        for point in self.factors:
+            dim += point.direction.shape[-1]
+        return dim
 
     @property
     def radius(self) -> Tensor:
@@ -49,20 +52,20 @@ class Points:
     def rows(self, which: slice | Tensor) -> "Points":
         """Some of the points, by a slice of the N or by (n,) integers or booleans."""
         chosen = (Polar(point.direction[..., which, :], point.radius[..., which]) for point in self.factors)
-        return Points(self.geometry, tuple(chosen))
+        return Points(self.geometry, type(self.factors)(chosen))
 
 
 def lift(x: Tensor, root: Tensor | None, geometry: Geometry) -> Points:
     """The points of embeddings (..., N, D): in each factor the length and the direction of its part of x - root."""
-
-    def ray(part: slice, rows: Tensor) -> Polar:
-        return Polar(*(field.to(compute_dtype(x.dtype)) for field in to_ray(_tangent(rows, root, part))))
-
+    dtype = compute_dtype(x.dtype)
     factors = []
     for _, part in geometry.parts(x.shape[-1]):
-        rays = [ray(part, rows) for rows in _stretches(x)]
+        rays = []
+        for rows in (x,) if len(x) <= STRETCH else _stretches(x):
+            direction, radius = to_ray(_tangent(rows, root, part))
+            rays.append(Polar(direction.to(dtype), radius.to(dtype)))
         factors.append(rays[0] if len(rays) == 1 else Polar(*(torch.cat(field) for field in zip(*rays, strict=True))))
-    return Points(geometry, tuple(factors))
+    return Points(geometry, Lifted(factors))
 
 
 def factor_lengths(x: Tensor, root: Tensor | None, geometry: Geometry) -> list[Tensor]:
@@ -80,15 +83,16 @@ def row_by_row(measure: Callable[..., Tensor], *rows: Tensor) -> Tensor:
     return torch.cat([measure(*parts) for parts in zip(*(each.split(STRETCH) for each in rows), strict=True)])
 
 
-def _stretches(x: Tensor) -> Iterator[Tensor]:
-    return iter(x.split(STRETCH) if x.ndim == 2 and len(x) > STRETCH else (x,))
+def _stretches(x: Tensor) -> Sequence[Tensor]:
+    return x.split(STRETCH) if x.ndim == 2 and len(x) > STRETCH else (x,)
 
 
 def _tangent(x: Tensor, root: Tensor | None, part: slice) -> Tensor:
-    v = wide(x[..., part])
+    exact = widest(x.device)
+    v = (x if part == slice(0, x.shape[-1]) else x[..., part]).to(exact)
     if root is None:
         return v
-    origin = wide(root[part])
+    origin = root[part].to(exact)
     if wants_derivative(origin):  # a row with NaN or Inf gives the root no gradient
         origin = torch.where(torch.isfinite(v.detach()).all(-1, keepdim=True), origin, origin.detach())
     return v - origin
@@ -104,7 +108,8 @@ def check_rows_of_floats(name: str, x: Tensor) -> None:
 
 def check_located(x: Tensor, root: Tensor | None) -> None:
     """Raise InputError unless `x` holds embeddings (..., D) that fit the root."""
-    check_rows_of_floats("embeddings", x)
+    if not (isinstance(x, Tensor) and x.ndim and x.is_floating_point()):
+        check_rows_of_floats("embeddings", x)
     if root is None:
         return
     if x.shape[-1] != len(root):

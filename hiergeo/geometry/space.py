@@ -1,6 +1,6 @@
 """A space: a geometry with its root, which reads embeddings as points and measures them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, final
 
 import torch
@@ -105,7 +105,7 @@ class Space(nn.Module):
             return x
         check_located(x, self.root)
         points = lift(x, self.root, self.geometry)
-        self._check_reach(x, [point.radius for point in points.factors])
+        self._check_reach(x, points.factors)
         return points
 
     def polar(self, x: Located) -> Polar:
@@ -122,7 +122,7 @@ class Space(nn.Module):
             return [point.radius for point in x.factors]
         check_located(x, self.root)
         lengths = factor_lengths(x, self.root, self.geometry)
-        self._check_reach(x, lengths)
+        self._check_reach(x, [Polar(x, radius) for radius in lengths])
         return lengths
 
     def to_ambient(self, x: Located) -> Tensor:
@@ -240,6 +240,8 @@ class Space(nn.Module):
         x, least, norm = self.points(x), self._least(min_radius), self.geometry.norm
         if by == "margin" and side == "children":
             warn_if_widening(x, self._curvatures(x))
+        if is_whole(y):
+            return pairwise.topk(*self._pairs(x, y), k, by, side, least, combine=norm)
         found = (
             (start, pairwise.topk(*self._pairs(x, part), k, by, side, least, combine=norm))
             for start, part in parts(y, self.points)
@@ -332,9 +334,7 @@ class Space(nn.Module):
 
         def climb(start: int, part: Points) -> tuple[Tensor, Tensor]:
             within = radius[start : start + len(part)]
-            pairs = self._pairs(x, part)
-            indices, distances = pairwise.nearest_ladder(*pairs, within, thresholds, combine=norm, return_scores=True)
-            return distances, indices
+            return pairwise.nearest_ladder(*self._pairs(x, part), within, thresholds, combine=norm)
 
         return closest((start, climb(start, part)) for start, part in parts(y, self.points, "climbing", progress))
 
@@ -343,14 +343,15 @@ class Space(nn.Module):
     def _each(self, x: Located, y: Located, law: Callable[[Polar, Polar, float | Tensor], Tensor]) -> list[Tensor]:
         return [law(a, b, curvature) for a, b, curvature in zip(*self._pairs(x, y), strict=True)]
 
-    def _pairs(self, x: Located, y: Located) -> tuple[list[Polar], list[Polar], Curvatures]:
+    def _pairs(self, x: Located, y: Located) -> tuple[tuple[Polar, ...], tuple[Polar, ...], Curvatures]:
         """Points of x and of y and the curvature, in each factor."""
-        px, py = self.points(x), self.points(y)
-        if px.dim != py.dim:
+        px = x if isinstance(x, Points) else self.points(x)
+        py = y if isinstance(y, Points) else self.points(y)
+        if len(px.factors) > 1 and px.dim != py.dim:
             raise InputError(f"x has dimension {px.dim} and y has dimension {py.dim}: they must be equal.")
-        return list(px.factors), list(py.factors), self._curvatures(px)
+        return px.factors, py.factors, self._curvatures(px)
 
-    def _cones(self, x: Located, y: Located) -> tuple[list[Polar], list[Polar], Curvatures]:
+    def _cones(self, x: Located, y: Located) -> tuple[tuple[Polar, ...], tuple[Polar, ...], Curvatures]:
         """As `_pairs`, with a warning where cones of x widen."""
         x = self.points(x)
         warn_if_widening(x, self._curvatures(x))
@@ -360,11 +361,13 @@ class Space(nn.Module):
         return [factor for factor, _ in self.geometry.parts(dim)]
 
     def _curvatures(self, points: Points) -> Curvatures:
-        return [factor.curvature for factor in self._parts(points.dim)]
+        return [factor.curvature for factor, _ in self.geometry.parts(points.dim)]
 
-    def _check_reach(self, x: Tensor, lengths: list[Tensor]) -> None:
-        for factor, radius in zip(self._parts(x.shape[-1]), lengths, strict=True):
-            check_reach("embedding", radius, factor.curvature)
+    def _check_reach(self, x: Tensor, points: Sequence[Polar]) -> None:
+        for (factor, _), point in zip(self.geometry.parts(x.shape[-1]), points, strict=True):
+            curvature = factor.curvature
+            if isinstance(curvature, Tensor) or curvature > 0:
+                check_reach("embedding", point.radius, curvature)
 
     def _aperture(self, point: Polar, curvature: float | Tensor, min_radius: float | None) -> Tensor:
         return pairwise.half_aperture(point.radius, curvature, self._least(min_radius))

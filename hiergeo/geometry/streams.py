@@ -46,7 +46,7 @@ def best(found: Iterable[tuple[int, Found]], k: int, largest: bool) -> Found:
     """
     whole: Found | None = None
     for start, (values, indices) in found:
-        part = values, torch.where(indices < 0, indices, indices + start)
+        part = values, torch.where(indices < 0, indices, indices + start) if start else indices
         whole = part if whole is None else _better(whole, part, k, largest)
     assert whole is not None
     return whole
@@ -56,7 +56,7 @@ def closest(found: Iterable[tuple[int, Found]]) -> Found:
     """The smallest values of all parts and their indices, NaN and -1 where all are NaN; ties go to the lower index."""
     whole: Found | None = None
     for start, (values, indices) in found:
-        place = torch.where(indices < 0, indices, indices + start)
+        place = torch.where(indices < 0, indices, indices + start) if start else indices
         if whole is None:
             whole = values, place
             continue

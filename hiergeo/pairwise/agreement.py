@@ -14,7 +14,7 @@ from torch import Tensor
 from hiergeo._core.numerics import compute_dtype
 from hiergeo._core.polar import Polar
 from hiergeo.pairwise import reference
-from hiergeo.pairwise.interface import Backend, Factor
+from hiergeo.pairwise.interface import Factor, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES, unchecked_aperture
 
 MIN_RADIUS = 0.1
@@ -110,7 +110,7 @@ class Case:
         return Polar(direction, (0.2 + 1.2 * self.uniform(batch, size)) / scale)
 
 
-def store(backend: Backend, case: Case, device: torch.device) -> float:
+def store(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a stored value; for distances relative to 1 plus the distance."""
     errors = []
     for quantity in _offered(case):
@@ -120,7 +120,7 @@ def store(backend: Backend, case: Case, device: torch.device) -> float:
     return max(errors)
 
 
-def backward(backend: Backend, case: Case, device: torch.device) -> float:
+def backward(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a gradient, relative to the largest gradient by the same operand."""
     errors: list[float] = []
     upstream = case.normal(*case.shape).to(case.dtype)
@@ -133,7 +133,7 @@ def backward(backend: Backend, case: Case, device: torch.device) -> float:
     return max(errors)
 
 
-def count(backend: Backend, case: Case, device: torch.device) -> float:
+def count(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest distance from the boundary of a cone or ball of a pair that was counted wrongly."""
     factors = _moved(case.factors(), device)
     found = backend.count(factors, QUANTITIES["cone_margin"], None).cpu()
@@ -146,7 +146,7 @@ def count(backend: Backend, case: Case, device: torch.device) -> float:
     return max(errors)
 
 
-def members(backend: Backend, case: Case, device: torch.device) -> float:
+def members(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest margin of a pair that is wrongly a member or wrongly not."""
     (factor,) = _moved(_first(case), device)
     crow, columns = (part.cpu() for part in backend.members(*_with_aperture(factor)))
@@ -165,7 +165,7 @@ def members(backend: Backend, case: Case, device: torch.device) -> float:
     return _worst(margins[inside.view_as(margins) != (margins >= 0)])
 
 
-def smallest(backend: Backend, case: Case, device: torch.device) -> float:
+def smallest(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of one of the best k scores, as returned and as looked up by its index."""
     k = min(10, case.shape[2])
     errors: list[float] = []
@@ -181,7 +181,7 @@ def smallest(backend: Backend, case: Case, device: torch.device) -> float:
     return max(errors)
 
 
-def rank(backend: Backend, case: Case, device: torch.device) -> float:
+def rank(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The difference between the score of the target and the score at its returned rank."""
     errors: list[float] = []
     target = case.integers(case.shape[2], *case.shape[:2])
@@ -195,7 +195,7 @@ def rank(backend: Backend, case: Case, device: torch.device) -> float:
     return max(errors)
 
 
-def nearest_ladder(backend: Backend, case: Case, device: torch.device) -> float:
+def nearest_ladder(backend: PairBackend, case: Case, device: torch.device) -> float:
     """As `ladder`, of distances."""
     order, ends = _prefixes(case)
     errors = []
@@ -206,14 +206,14 @@ def nearest_ladder(backend: Backend, case: Case, device: torch.device) -> float:
     return max(errors)
 
 
-def energy_sum(backend: Backend, case: Case, device: torch.device) -> float:
+def energy_sum(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a mean energy."""
     (factor,) = _moved(case.factors(), device)
     means = backend.energy_sum(*_with_aperture(factor)) / case.shape[2]
     return _relative(means, case.scores("energy").mean(-1))
 
 
-def energy_total(backend: Backend, case: Case, device: torch.device) -> float:
+def energy_total(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a mean over all pairs, and of its gradients, relative to the largest by the same operand."""
     errors: list[float] = []
     (factor,), (moved,) = case.factors(), _moved(case.factors(), device)
@@ -225,7 +225,7 @@ def energy_total(backend: Backend, case: Case, device: torch.device) -> float:
     return max(errors)
 
 
-def energy_min(backend: Backend, case: Case, device: torch.device) -> float:
+def energy_min(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a least energy, as returned and as looked up by its index."""
     (factor,) = _moved(case.factors(), device)
     values, indices = (part.cpu() for part in backend.energy_min(*_with_aperture(factor)))
@@ -236,7 +236,7 @@ def energy_min(backend: Backend, case: Case, device: torch.device) -> float:
     return max(_relative(values, least), _relative(found, least))
 
 
-def ladder(backend: Backend, case: Case, device: torch.device) -> float:
+def ladder(backend: PairBackend, case: Case, device: torch.device) -> float:
     """The largest error of a best score within a threshold, as returned and as looked up by its index."""
     queries, candidates = (point.direction[0] for point in case.factors()[0][:2])
     order, ends = _prefixes(case)
@@ -247,7 +247,7 @@ def ladder(backend: Backend, case: Case, device: torch.device) -> float:
     return _ladder(indices, -cosines, -(q @ c.mT), order, ends)
 
 
-Kernel = Callable[[Backend, Case, torch.device], float]
+Kernel = Callable[[PairBackend, Case, torch.device], float]
 
 OF_PRODUCTS: dict[str, Kernel] = {
     "store": store,

@@ -25,8 +25,8 @@ FLATTEST = torch.finfo(torch.float32).tiny
 """A smaller |K| counts as 0: below it s r is less than 1e-9 for every radius up to 1e10."""
 
 
-def check_pair(x: Polar, y: Polar) -> torch.Size:
-    """The broadcast leading shape of x and y, or InputError unless their shapes, dtypes and devices fit."""
+def check_pair(x: Polar, y: Polar) -> None:
+    """Raise InputError unless the shapes, dtypes and devices of x and y fit, but for their leading dimensions."""
     _check_form("x", x)
     _check_form("y", y)
     if x.direction.shape[-1] != y.direction.shape[-1]:
@@ -35,11 +35,6 @@ def check_pair(x: Polar, y: Polar) -> torch.Size:
         )
     if x.direction.device != y.direction.device:
         raise InputError(f"x is on {x.direction.device} and y is on {y.direction.device}: move one of them.")
-    try:
-        return torch.broadcast_shapes(x.radius.shape[:-1], y.radius.shape[:-1])
-    except RuntimeError:
-        shapes = f"{tuple(x.radius.shape[:-1])} of x and {tuple(y.radius.shape[:-1])} of y"
-        raise InputError(f"the leading dimensions {shapes} do not broadcast.") from None
 
 
 def check_equal_batch(x: torch.Size, y: torch.Size) -> None:
@@ -54,26 +49,36 @@ def check_factors(*counts: int) -> None:
         raise InputError(f"a product needs points and a curvature for each of its factors, not {counts} of them.")
 
 
-def broadcast(batches: Sequence[torch.Size]) -> torch.Size:
-    """The broadcast of the leading dimensions of several factors, or InputError."""
+def broadcast(x: Sequence[Polar], y: Sequence[Polar]) -> torch.Size:
+    """The broadcast of the leading dimensions of x and y, in all factors, or InputError."""
+    batches = [p.radius.shape[:-1] for p in (*x, *y)]
+    if batches.count(batches[0]) == len(batches):
+        return batches[0]
     try:
         return torch.broadcast_shapes(*batches)
     except RuntimeError:
-        raise InputError(f"the leading dimensions {[tuple(b) for b in batches]} of factors do not broadcast.") from None
+        shapes = (f"{tuple(p.radius.shape[:-1])} of {name}" for name, side in (("x", x), ("y", y)) for p in side)
+        raise InputError(f"the leading dimensions {' and '.join(shapes)} do not broadcast.") from None
 
 
-def check_alike(shapes: Sequence[torch.Size], *sides: Sequence[Tensor]) -> None:
-    """Raise InputError unless all factors have pairs of one shape and, for x and for y, directions of one dtype."""
-    for f, shape in enumerate(shapes):
-        if shape != shapes[0]:
-            raise InputError(f"factor {f} holds pairs of shape {tuple(shape)}, the first one {tuple(shapes[0])}.")
-        for name, side in zip("xy", sides, strict=True):
-            if side[f].dtype != side[0].dtype:
+def check_alike(x: Sequence[Polar], y: Sequence[Polar], batches: bool = True) -> None:
+    """Raise InputError unless all factors have pairs of one shape and, for x and for y, directions of one dtype.
+
+    Without `batches` leading dimensions may differ.
+    """
+    for name, side in (("x", x), ("y", y)):
+        first = side[0]
+        for f, point in enumerate(side):
+            sizes = [tuple(p.radius.shape if batches else p.radius.shape[-1:]) for p in (point, first)]
+            if sizes[0] != sizes[1]:
+                raise InputError(f"factor {f} of {name} has the shape {sizes[0]} and the first one {sizes[1]}.")
+            if point.direction.dtype != first.direction.dtype:
+                dtypes = f"{point.direction.dtype}, that of the first {first.direction.dtype}"
+                raise InputError(f"{name}.direction of factor {f} is {dtypes}.")
+            if point.direction.device != first.direction.device:
                 raise InputError(
-                    f"{name}.direction of factor {f} is {side[f].dtype}, that of the first {side[0].dtype}."
+                    f"factor {f} is on {point.direction.device}, the first one on {first.direction.device}."
                 )
-            if side[f].device != side[0].device:
-                raise InputError(f"factor {f} is on {side[f].device} and the first one on {side[0].device}.")
 
 
 def check_curvature(curvature: float | Tensor) -> None:
@@ -93,8 +98,10 @@ def check_capturable(curvature: Tensor) -> None:
 
 def as_number(curvature: float | Tensor) -> float:
     """The value of `curvature`, or InputError unless it is one finite number; below `FLATTEST` it is 0."""
-    check_curvature(curvature)
-    value = curvature.detach().item() if isinstance(curvature, Tensor) else curvature
+    if isinstance(curvature, Tensor):
+        check_curvature(curvature)
+        curvature = curvature.detach().item()
+    value: float = curvature
     if not math.isfinite(value):
         raise InputError(f"curvature must be finite, not {value}.")
     return value if abs(value) >= FLATTEST else 0.0
@@ -105,7 +112,7 @@ def check_values(x: Polar, y: Polar, curvature: float) -> None:
 
     One number a point suffices to accept ordinary input; directions are read in full only where it does not.
     """
-    if bool(torch.stack([_suspicious(point, curvature) for point in (x, y)]).any()):
+    if bool(_suspicious(x, curvature) | _suspicious(y, curvature)):
         for name, point in (("x", x), ("y", y)):
             _check_point(name, point, curvature)
 
@@ -113,30 +120,14 @@ def check_values(x: Polar, y: Polar, curvature: float) -> None:
 def check_rows(ux: Tensor, rx: Tensor, uy: Tensor, ry: Tensor) -> None:
     """Raise InputError unless the points of a row-wise law fit each other."""
     for name, direction, radius in (("x", ux, rx), ("y", uy, ry)):
-        check_float(f"{name}.direction", direction)
-        check_operand(f"{name}.direction", direction, ux.shape, ux.device)
-        check_float(f"{name}.radius", radius)
-        check_operand(f"{name}.radius", radius, ux.shape[:-1], ux.device)
+        check_floats(f"{name}.direction", direction, ux.shape, ux.device)
+        check_floats(f"{name}.radius", radius, ux.shape[:-1], ux.device)
 
 
-def check_numbers(name: str, numbers: Tensor, radius: Tensor) -> None:
-    """Raise InputError unless `numbers`, apertures or offsets, holds one number for every radius."""
+def check_floats(name: str, numbers: Tensor, shape: torch.Size, device: torch.device) -> None:
+    """Raise InputError unless `numbers` is a floating-point tensor of `shape` on `device`."""
     check_float(name, numbers)
-    check_operand(name, numbers, radius.shape, radius.device)
-
-
-def check_aperture(aperture: Tensor | None, radius: Tensor, conic: bool) -> None:
-    """Raise InputError unless a quantity of a cone has half apertures, one for every x."""
-    if aperture is not None:
-        check_numbers("aperture", aperture, radius)
-    elif conic:
-        raise InputError("aperture must be given for a quantity of a cone.")
-
-
-def check_upstream(upstream: Tensor, shape: torch.Size, device: torch.device) -> None:
-    """Raise InputError unless `upstream` holds a gradient of every stored number."""
-    check_float("upstream", upstream)
-    check_operand("upstream", upstream, shape, device)
+    check_operand(name, numbers, shape, device)
 
 
 def check_float(name: str, operand: Tensor) -> None:
@@ -158,11 +149,12 @@ def check_operand(name: str, operand: Tensor, shape: torch.Size, device: torch.d
 
 def _check_form(name: str, point: Polar) -> None:
     direction, radius = point
-    check_float(f"{name}.direction", direction)
+    for part in point:
+        if part.dtype not in FLOATS or part.layout is not torch.strided:
+            check_float(f"{name}.direction" if part is direction else f"{name}.radius", part)
     if direction.ndim < 2 or direction.shape[:-1] != radius.shape:
         shapes = f"{tuple(direction.shape)} and {tuple(radius.shape)}"
         raise InputError(f"{name} needs directions (..., N, D) and radii (..., N), not {shapes}.")
-    check_float(f"{name}.radius", radius)
     if direction.device != radius.device:
         raise InputError(
             f"{name}.direction is on {direction.device} and {name}.radius on {radius.device}: move one of them."
@@ -171,9 +163,9 @@ def _check_form(name: str, point: Polar) -> None:
 
 def _suspicious(point: Polar, curvature: float) -> Tensor:
     direction, radius = point
-    undirected = (direction[..., :1] == 0).all(-1) & (radius > 0)
+    undirected = (radius > 0) & (direction.select(-1, 0) == 0) if direction.shape[-1] else radius > 0
     doubtful = (radius < 0) | undirected
-    return (doubtful | _beyond(radius, curvature)).any()
+    return (doubtful | _beyond(radius, curvature) if curvature > 0 else doubtful).any()
 
 
 def _check_point(name: str, point: Polar, curvature: float) -> None:
@@ -206,8 +198,7 @@ def check_reach(name: str, radius: Tensor, curvature: float | Tensor) -> None:
 
 
 def _beyond(radius: Tensor, curvature: float) -> Tensor:
-    limit = _antipode(curvature) if curvature > 0 else math.inf
-    return (radius > limit * (1 + torch.finfo(radius.dtype).eps)) & torch.isfinite(radius)
+    return (radius > _antipode(curvature) * (1 + torch.finfo(radius.dtype).eps)) & torch.isfinite(radius)
 
 
 def _antipode(curvature: float) -> float:
@@ -241,27 +232,19 @@ def check_found(found: Sequence[Tensor], forms: Sequence[tuple[torch.Size, torch
         check_operand("found", gradient, shape, device)
 
 
-def check_single(ux: Tensor, uy: Tensor) -> None:
-    """Raise InputError where the directions of x or y have leading dimensions."""
-    for name, direction in (("x", ux), ("y", uy)):
-        if direction.ndim > 2:
-            shape = tuple(direction.shape)
-            raise InputError(f"{name}.direction must be (N, D) here, not {shape}: loop over the leading dimensions.")
+def check_single(x: torch.Size, y: torch.Size) -> None:
+    """Raise InputError where directions of x or y, of these shapes, have leading dimensions."""
+    for name, shape in (("x", x), ("y", y)):
+        if len(shape) > 2:
+            raise InputError(
+                f"{name}.direction must be (N, D) here, not {tuple(shape)}: loop over the leading dimensions."
+            )
 
 
 def check_filled(operation: str, y: Polar) -> None:
     """Raise InputError where there is no y to reduce over."""
     if y.radius.shape[-1] == 0:
         raise InputError(f"{operation} needs at least one y.")
-
-
-def check_quantity(name: str, combines: bool, conic: bool, factors: int, apertures: int) -> None:
-    """Raise InputError unless the quantity is defined for this number of factors and of half apertures."""
-    if factors > 1 and not combines:
-        raise InputError(f"quantity '{name}' has no value in a product of spaces.")
-    if apertures != (factors if conic else 0):
-        wanted = f"one entry for each of the {factors} factors" if conic else "no entry"
-        raise InputError(f"aperture must have {wanted} where the quantity is '{name}', not {apertures}.")
 
 
 def check_combine(combine: str) -> None:

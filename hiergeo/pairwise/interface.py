@@ -49,7 +49,7 @@ class Gradients(NamedTuple):
     aperture: Tensor
 
 
-class Backend(Protocol):
+class PairBackend(Protocol):
     """The pair operations; a module of these functions is a backend.
 
     Operations on `factors` take one or more; what they compute is `quantity.of_product` of the values in each. Others

@@ -102,7 +102,7 @@ def _has_kernels(device_type: str, name: str = "store") -> bool:
 
 
 def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
-    """As `Backend.store`."""
+    """As `PairBackend.store`."""
     if not _covered(factors):
         return reference.store(factors, quantity, out)
     return _call("store", *_factors(factors, quantity), _product(out), out)
@@ -111,61 +111,61 @@ def store(factors: Sequence[Factor], quantity: Quantity, out: Tensor) -> None:
 def backward(
     upstream: Tensor, x: Polar, y: Polar, curvature: float, quantity: Quantity, aperture: Tensor | None
 ) -> Gradients:
-    """As `Backend.backward`."""
+    """As `PairBackend.backward`."""
     upstream = upstream.to(pair_dtype(x.direction, y.direction))
     operands = (upstream, *_points(x, y), curvature, quantity.code, _wide(aperture), _product(x.direction))
     return _gradients(_call("backward", *operands))
 
 
 def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -> Tensor:
-    """As `Backend.count`."""
+    """As `PairBackend.count`."""
     if not _covered(factors):
         return reference.count(factors, quantity, reach)
     return _call("count", *_factors(factors, quantity), reach, _product(factors[0].x.direction))
 
 
 def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
-    """As `Backend.members`."""
+    """As `PairBackend.members`."""
     return _call("members", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
 
 
 def smallest(factors: Sequence[Factor], quantity: Quantity, k: int, swap: bool) -> tuple[Tensor, Tensor]:
-    """As `Backend.smallest`."""
+    """As `PairBackend.smallest`."""
     if not _covered(factors):
         return reference.smallest(factors, quantity, k, swap)
     return _call("smallest", *_factors(factors, quantity), k, swap, _product(factors[0].x.direction))
 
 
 def rank(factors: Sequence[Factor], quantity: Quantity, target: Tensor, swap: bool) -> Tensor:
-    """As `Backend.rank`."""
+    """As `PairBackend.rank`."""
     if not _covered(factors):
         return reference.rank(factors, quantity, target, swap)
     return _call("rank", *_factors(factors, quantity), target, swap, _product(target))
 
 
 def nearest_ladder(factors: Sequence[Factor], quantity: Quantity, order: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-    """As `Backend.nearest_ladder`."""
+    """As `PairBackend.nearest_ladder`."""
     if not _covered(factors):
         return reference.nearest_ladder(factors, quantity, order, ends)
     return _call("nearest_ladder", *_factors(factors, quantity), order, ends, _product(order))
 
 
 def energy_sum(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> Tensor:
-    """As `Backend.energy_sum`."""
+    """As `PairBackend.energy_sum`."""
     return _call("energy_sum", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
 
 
 def energy_total(
     x: Polar, y: Polar, curvature: float, aperture: Tensor, margin: float | None, gradients: bool
 ) -> tuple[Tensor, Gradients | None]:
-    """As `Backend.energy_total`."""
+    """As `PairBackend.energy_total`."""
     operands = (*_points(x, y), curvature, _wide(aperture), margin, gradients, _product(x.direction))
     total, *found = _call("energy_total", *operands)
     return total, _gradients(found) if gradients else None
 
 
 def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
-    """As `Backend.energy_min`; the kernels return infinity where all pairs are NaN."""
+    """As `PairBackend.energy_min`; the kernels return infinity where all pairs are NaN."""
     values, indices = _call("energy_min", *_points(x, y), curvature, _wide(aperture), _product(x.direction))
     return values.masked_fill(indices < 0, math.nan), indices
 
@@ -173,7 +173,7 @@ def energy_min(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[
 def ladder(
     queries: Tensor, candidates: Tensor, norms: Tensor | None, order: Tensor, ends: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """As `Backend.ladder`."""
+    """As `PairBackend.ladder`."""
     return _call("ladder", *_directions(queries, candidates), norms, order, ends, _product(queries))
 
 
@@ -193,9 +193,12 @@ def _product(directions: Tensor) -> int:
 
 def _factors(factors: Sequence[Factor], quantity: Quantity) -> tuple[Any, ...]:
     """The leading operands of native operators on factors: lists with an entry for each factor, and the quantity."""
-    ux, rx, uy, ry = zip(*(_points(factor.x, factor.y) for factor in factors), strict=True)
-    apertures = [factor.aperture.double() for factor in factors if factor.aperture is not None and quantity.cone]
-    return list(ux), list(rx), list(uy), list(ry), [f.curvature for f in factors], apertures, quantity.code
+    lists: tuple[list[Any], ...] = ([], [], [], [], [], [])
+    for x, y, curvature, aperture in factors:
+        psi = () if aperture is None or quantity.cone is None else (aperture.double(),)
+        for each, part in zip(lists, (*_points(x, y), curvature, *psi), strict=False):
+            each.append(part)
+    return *lists, quantity.code
 
 
 def _gradients(found: Sequence[Tensor]) -> Gradients:
@@ -213,11 +216,11 @@ def _directions(ux: Tensor, uy: Tensor) -> tuple[Tensor, Tensor]:
     dtype = torch.promote_types(ux.dtype, uy.dtype)
     if dtype == torch.float64:
         ux, uy = ux.to(dtype), uy.to(dtype)
-    return _in_rows(ux), _in_rows(uy)
-
-
-def _in_rows(u: Tensor) -> Tensor:
-    return u if u.stride(-1) == 1 else u.clone(memory_format=torch.contiguous_format)
+    if ux.stride(-1) != 1:
+        ux = ux.clone(memory_format=torch.contiguous_format)
+    if uy.stride(-1) != 1:
+        uy = uy.clone(memory_format=torch.contiguous_format)
+    return ux, uy
 
 
 def _wide(x: Tensor | None) -> Tensor | None:

@@ -1,17 +1,18 @@
-"""Operands of pair operations: points and curvatures of the factors of a space, checked, flattened, with a backend."""
+"""Operands of pair operations: the points and curvatures of the factors of a space, checked once and flattened."""
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from hiergeo._core.numerics import pair_dtype, scalar, wants_derivative
-from hiergeo._core.polar import Polar
+from hiergeo._core.numerics import pair_dtype, scalar, wants_derivative, widest
+from hiergeo._core.polar import Lifted, Polar
 from hiergeo.pairwise import checks
-from hiergeo.pairwise.interface import Backend, Factor
-from hiergeo.pairwise.quantity import named, unchecked_aperture
+from hiergeo.pairwise.interface import Factor, PairBackend
+from hiergeo.pairwise.quantity import unchecked_aperture
 from hiergeo.pairwise.resolver import resolve
 
 Points = Polar | Sequence[Polar]
@@ -33,12 +34,14 @@ class Pairs(NamedTuple):
         y: M points in each.
         curvature: signed K of each.
         batch: the leading dimensions of x and y, broadcast against each other.
+        lifted: whether x and y are `Lifted`.
     """
 
     x: tuple[Polar, ...]
     y: tuple[Polar, ...]
     curvature: tuple[float | Tensor, ...]
     batch: torch.Size
+    lifted: bool = False
 
     @property
     def single(self) -> bool:
@@ -46,9 +49,11 @@ class Pairs(NamedTuple):
         return len(self.x) == 1
 
     @property
-    def rows(self) -> torch.Size:
-        """The shape (..., N) of results with one number for each x."""
-        return torch.Size((*self.batch, *self.x[0].radius.shape[-1:]))
+    def frame(self) -> "PairFrame":
+        """Shapes, compute dtype and device of the pairs."""
+        x, y = self.x[0].direction, self.y[0].direction
+        sizes = (*self.batch, *x.shape[-2:]), (*self.batch, *y.shape[-2:])
+        return PairFrame(torch.Size(sizes[0]), torch.Size(sizes[1]), pair_dtype(x, y), x.device)
 
     def operands(self) -> tuple[list[Tensor], ...]:
         """The leading operands of operators: lists of directions and radii of x and of y and of 0-dim curvatures."""
@@ -72,7 +77,7 @@ class Pairs(NamedTuple):
 
     def blocks(self, apertures: list[Tensor]) -> Iterator[tuple["Pairs", list[Tensor]]]:
         """Blocks of rows of x with their half apertures and all y, of at most `BLOCK` pairs; at least one block."""
-        *batch, rows = self.rows
+        *batch, rows = self.frame.rows
         step = max(1, BLOCK // max(1, math.prod(batch) * self.y[0].radius.shape[-1]))
         for start in range(0, max(1, rows), step):
             part = slice(start, start + step)
@@ -96,8 +101,11 @@ class Pairs(NamedTuple):
 
     def tensors(self) -> list[Tensor]:
         """The points and those curvatures that are tensors."""
-        operands = (*(field for p in (*self.x, *self.y) for field in p), *self.curvature)
-        return [x for x in operands if isinstance(x, Tensor)]
+        operands = list(chain(*self.x, *self.y))
+        for curvature in self.curvature:
+            if isinstance(curvature, Tensor):
+                operands.append(curvature)
+        return operands
 
     def wants_derivative(self) -> bool:
         """Whether a result has to carry a derivative to points or curvatures; inside of `torch.func` it may have to."""
@@ -105,21 +113,58 @@ class Pairs(NamedTuple):
 
 
 def pairs(px: Points, py: Points, curvature: Curvature) -> Pairs:
-    """The pairs of two point sets, or InputError for factors that do not fit each other."""
-    x, y = ((p,) if isinstance(p, Polar) else tuple(p) for p in (px, py))
+    """The pairs of two point sets, or InputError for points or curvatures that do not fit each other."""
+    x = (px,) if isinstance(px, Polar) else tuple(px)
+    y = (py,) if isinstance(py, Polar) else tuple(py)
     k = tuple(curvature) if isinstance(curvature, Sequence) else (curvature,)
     checks.check_factors(len(x), len(y), len(k))
-    for each in k:
-        checks.check_curvature(each)
-    batches = [checks.check_pair(a, b) for a, b in zip(x, y, strict=True)]
-    return Pairs(x, y, k, checks.broadcast(batches))
+    for a, b, each in zip(x, y, k, strict=True):
+        if isinstance(each, Tensor):
+            checks.check_curvature(each)
+        checks.check_pair(a, b)
+    if len(x) > 1:
+        checks.check_alike(x, y, batches=False)
+    return Pairs(x, y, k, checks.broadcast(x, y), isinstance(px, Lifted) and isinstance(py, Lifted))
 
 
-POINTS = "Tensor ux, Tensor rx, Tensor uy, Tensor ry, Tensor curvature"
-"""The leading operands of every operator on the pairs of one space."""
+class PairFrame(NamedTuple):
+    """What the pairs of two point sets look like.
 
-FACTORS = "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, Tensor[] curvature, Tensor[] aperture"
-"""The leading operands of every operator on the pairs of a product of spaces; no apertures without a cone."""
+    Attributes:
+        x: the shape (..., N, D) of directions of x; of those of the first factor in a product.
+        y: that of y (..., M, D), with the same leading dimensions.
+        dtype: that pairs are computed in.
+        device: of points and results.
+        conic: whether half apertures were given.
+    """
+
+    x: torch.Size
+    y: torch.Size
+    dtype: torch.dtype
+    device: torch.device
+    conic: bool = False
+
+    @property
+    def batch(self) -> torch.Size:
+        """The leading dimensions."""
+        return self.x[:-2]
+
+    @property
+    def rows(self) -> torch.Size:
+        """The shape (..., N) of results with one number for each x."""
+        return self.x[:-1]
+
+    @property
+    def pairs(self) -> torch.Size:
+        """The shape (..., N, M) of results with one number for each pair."""
+        return torch.Size((*self.x[:-1], self.y[-2]))
+
+    @property
+    def gradients(self) -> list[tuple[torch.Size, torch.dtype]]:
+        """Shapes and dtypes of gradients by points, curvature (...) and aperture."""
+        exact = widest(self.device)
+        points = ((size, self.dtype) for size in (self.x, self.rows, self.y, self.y[:-1]))
+        return [*points, (self.batch, exact), (self.rows, exact)]
 
 
 class Problem(NamedTuple):
@@ -128,90 +173,69 @@ class Problem(NamedTuple):
     Attributes:
         factors: one for a space that is no product.
         backend: the backend that computes.
-        batch: the leading dimensions before they were flattened.
+        frame: of the pairs before leading dimensions were flattened.
     """
 
-    factors: tuple[Factor, ...]
-    backend: Backend
-    batch: torch.Size
+    factors: list[Factor]
+    backend: PairBackend
+    frame: PairFrame
 
-    def flat(self, operand: Tensor) -> Tensor:
-        """`operand` with its leading dimensions flattened."""
-        return flat(operand, self.batch)
+    @property
+    def cone(self) -> tuple[Polar, Polar, float, Tensor]:
+        """The points, the curvature and the half apertures of a problem in one space."""
+        x, y, curvature, aperture = self.factors[0]
+        assert aperture is not None, "operators refuse quantities of a cone without one"
+        return x, y, curvature, aperture
+
+    def flat(self, operand: Tensor, trailing: int = 1) -> Tensor:
+        """`operand` with its leading dimensions, all but the `trailing` ones, expanded and flattened."""
+        batch = self.frame.x[:-2]
+        if not batch:
+            return operand.unsqueeze(0)
+        kept = operand.shape[operand.ndim - trailing :]
+        return operand.expand(*batch, *kept).reshape((math.prod(batch), *kept))
 
     def batched(self, result: Tensor) -> Tensor:
         """A result of the backend with its leading dimensions restored."""
-        return result.reshape((*self.batch, *result.shape[1:]))
+        batch = self.frame.x[:-2]
+        return result.reshape((*batch, *result.shape[1:])) if batch else result.squeeze(0)
+
+    def empty(self, shape: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
+        """An uninitialised tensor on the device of the points, by default in the compute dtype."""
+        return torch.empty(shape, dtype=dtype or self.frame.dtype, device=self.frame.device)
 
 
-def problem(points: Sequence[Tensor], aperture: Tensor | None = None) -> Problem:
-    """The problem of operands as in `POINTS`, without a check of their values."""
-    ux, rx, uy, ry, curvature = points
-    batch = shape(points)[:-2]
-    x, y = (Polar(flat(u, batch), flat(r, batch)) for u, r in ((ux, rx), (uy, ry)))
-    psi = None if aperture is None else flat(aperture, batch)
-    return Problem((Factor(x, y, checks.as_number(curvature), psi),), resolve(ux.device), batch)
+def problem(
+    x: Sequence[Polar],
+    y: Sequence[Polar],
+    curvatures: Sequence[float | Tensor],
+    apertures: Sequence[Tensor],
+    frame: PairFrame,
+    values: bool,
+) -> Problem:
+    """The problem of points that fit each other.
 
+    Args:
+        x: N points in each factor.
+        y: M points in each.
+        curvatures: signed K of each.
+        apertures: half apertures of each; empty without a cone.
+        frame: of the pairs.
+        values: whether to refuse radii and directions out of range, as always on a sphere; never while a CUDA graph is
+            captured, since to read them would wait for the device.
 
-def checked(points: Sequence[Tensor], aperture: Tensor | None = None) -> Problem:
-    """The problem of operands as in `POINTS`; InputError for values out of range."""
-    ux, rx, uy, ry, curvature = points
-    capturing = ux.is_cuda and torch.cuda.is_current_stream_capturing()
-    if capturing:
-        checks.check_capturable(curvature)
-    result = problem(points, aperture)
-    if not capturing:
-        checks.check_values(Polar(ux, rx), Polar(uy, ry), result.factors[0].curvature)
-    return result
-
-
-def checked_product(operands: Sequence[Sequence[Tensor]]) -> Problem:
-    """The problem of operands as in `FACTORS` that passed `product_shape`; InputError for values out of range."""
-    *points, apertures = operands
-    parts = [checked(part, apertures[f] if apertures else None) for f, part in enumerate(zip(*points, strict=True))]
-    return parts[0]._replace(factors=tuple(part.factors[0] for part in parts))
-
-
-def shape(points: Sequence[Tensor]) -> torch.Size:
-    """The shape (..., N, M) of a stored result, or InputError for points that do not fit each other."""
-    ux, rx, uy, ry = points[:4]
-    checks.check_pair(Polar(ux, rx), Polar(uy, ry))
-    checks.check_equal_batch(rx.shape[:-1], ry.shape[:-1])
-    return torch.Size((*rx.shape, ry.shape[-1]))
-
-
-def cone_shape(points: Sequence[Tensor], aperture: Tensor | None, name: str = "energy") -> torch.Size:
-    """As `shape`; also checks the half apertures if the quantity of that name needs them."""
-    size = shape(points)
-    checks.check_aperture(aperture, points[1], named(name).cone is not None)
-    return size
-
-
-def product_shape(operands: Sequence[Sequence[Tensor]], name: str, swap: bool = False) -> torch.Size:
-    """The shape (..., N, M) of a stored result of the quantity of that name.
-
-    InputError for factors that do not fit each other, for half apertures that do not fit the apexes (x, or y with
-    `swap`), or where a product has no such quantity.
+    Raises:
+        InputError: values out of range.
     """
-    *points, curvatures, apertures = operands
-    checks.check_factors(*(len(operand) for operand in (*points, curvatures)))
-    shapes = [shape(part) for part in zip(*points, strict=True)]
-    checks.check_alike(shapes, points[0], points[2])
-    for curvature in curvatures:
-        checks.check_curvature(curvature)
-    quantity = named(name)
-    conic = quantity.cone is not None
-    checks.check_quantity(name, quantity.combine is not None, conic, len(points[0]), len(apertures))
-    for aperture, radius in zip(apertures, points[3 if swap else 1], strict=False):
-        checks.check_numbers("aperture", aperture, radius)
-    return shapes[0]
-
-
-def flat(operand: Tensor, batch: torch.Size) -> Tensor:
-    """`operand` with the leading dimensions `batch` flattened to one."""
-    return operand.reshape((math.prod(batch), *operand.shape[len(batch) :]))
-
-
-def computed(points: Sequence[Tensor], shape: Sequence[int | torch.SymInt], dtype: torch.dtype | None = None) -> Tensor:
-    """An uninitialised tensor on the device of `points`, by default in the compute dtype."""
-    return points[0].new_empty(shape, dtype=dtype or pair_dtype(points[0], points[2]))
+    task = Problem([], resolve(frame.device), frame)
+    capturing = x[0].radius.is_cuda and torch.cuda.is_current_stream_capturing()
+    for f, (a, b, curvature) in enumerate(zip(x, y, curvatures, strict=True)):
+        if capturing and isinstance(curvature, Tensor):
+            checks.check_capturable(curvature)
+        k = checks.as_number(curvature)
+        if (values or k > 0) and not capturing:
+            checks.check_values(a, b, k)
+        aperture = task.flat(apertures[f]) if apertures else None
+        first, other = Polar(task.flat(a[0], 2), task.flat(a[1])), Polar(task.flat(b[0], 2), task.flat(b[1]))
+        task.factors.append(Factor(first, other, k, aperture))
+    return task

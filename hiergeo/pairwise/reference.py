@@ -1,6 +1,6 @@
 """The pair operations in plain PyTorch: the specification, the oracle of every kernel, and the fallback without one.
 
-A backend (`hiergeo.pairwise.interface.Backend`). Memory is O((N + M) D) beside the result, forward and backward: tiles
+A `PairBackend`. Memory is O((N + M) D) beside the result, forward and backward: tiles
 are recomputed, never kept.
 """
 
@@ -15,7 +15,7 @@ from hiergeo._core.polar import Polar
 from hiergeo.pairwise.interface import Factor, Gradients
 from hiergeo.pairwise.quantity import ENERGY as CONE
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity, hinge
-from hiergeo.pairwise.tiles import GradientSums, Pairs, problems, values
+from hiergeo.pairwise.tiles import GradientSums, TiledPairs, problems, values
 
 __all__ = [
     "backward",
@@ -122,7 +122,7 @@ def count(factors: Sequence[Factor], quantity: Quantity, reach: Tensor | None) -
 
 def members(x: Polar, y: Polar, curvature: float, aperture: Tensor) -> tuple[Tensor, Tensor]:
     """Which y lie in the cone of each x, B = 1, as CSR: row offsets (N + 1,) and columns, ascending in a row, int64."""
-    pairs = Pairs(Polar(x.direction[0], x.radius[0]), Polar(y.direction[0], y.radius[0]), curvature)
+    pairs = TiledPairs(Polar(x.direction[0], x.radius[0]), Polar(y.direction[0], y.radius[0]), curvature)
     psi = aperture[0].to(pairs.dtype)
     device = pairs.x.radius.device
     counts, columns = [torch.zeros(1, dtype=torch.int64, device=device)], []

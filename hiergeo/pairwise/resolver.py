@@ -8,14 +8,14 @@ import torch
 from hiergeo._core.errors import UnavailableError, warn
 from hiergeo.pairwise import native, reference, settings
 from hiergeo.pairwise.agreement import Case
-from hiergeo.pairwise.interface import Backend
-from hiergeo.pairwise.selftest import Outcome, Verdicts, compared
+from hiergeo.pairwise.interface import PairBackend
+from hiergeo.pairwise.selftest import KernelOutcome, KernelVerdicts, compared
 from hiergeo.pairwise.settings import SIMD_LEVELS, backend
 
-NATIVE: Backend = native
-REFERENCE: Backend = reference
+NATIVE: PairBackend = native
+REFERENCE: PairBackend = reference
 
-VERDICTS = Verdicts()
+VERDICTS = KernelVerdicts()
 """Results of the self-tests of this process."""
 
 _warned: set[str] = set()
@@ -24,7 +24,7 @@ _warned: set[str] = set()
 SELF_TEST = "the self-test of the kernels failed"
 
 
-def resolve(device: torch.device) -> Backend:
+def resolve(device: torch.device) -> PairBackend:
     """The native kernels where there are some for `device` that passed their self-test, else the reference.
 
     The first call for a device runs the self-test; the first that it failed for warns. HIERGEO_NATIVE=0 asks for the
@@ -38,7 +38,7 @@ def resolve(device: torch.device) -> Backend:
     reason = why_absent(device)
     if reason is None:
         setting, tf32 = native.setting(device)
-        if not VERDICTS.known(device, setting) and _capturing(device):
+        if _capturing(device) and not VERDICTS.known(device, setting):
             raise UnavailableError(
                 f"the kernels on {device} are tested when they are first used, which cannot be while a CUDA graph is "
                 "captured: call any pair operation on the device before."
@@ -47,7 +47,7 @@ def resolve(device: torch.device) -> Backend:
         if failure is None:
             return NATIVE
         reason = _failed(failure)
-    if settings.word(settings.NATIVE) == "1":
+    if settings.words()[settings.NATIVE] == "1":
         raise UnavailableError(f"HIERGEO_NATIVE=1 asks for native kernels and there are none: {reason}.")
     if reason.startswith(SELF_TEST):
         _warn_once(f"hiergeo computes on {device} with the slower reference, because {reason}.")
@@ -72,8 +72,7 @@ def _failed(failure: str) -> str:
 
 def why_absent(device: torch.device) -> str | None:
     """Why there are no native kernels for a device; None if there are, tested or not."""
-    settings.check_words()
-    if settings.word(settings.NATIVE) == "0":
+    if settings.words()[settings.NATIVE] == "0":
         return "HIERGEO_NATIVE=0 asks for the reference"
     return native.missing(device)
 
@@ -121,7 +120,7 @@ DTYPES = (
 """The dtypes of the directions of x and of y."""
 
 
-def check_kernels(rounds: int = ROUNDS, seed: int = 0) -> dict[str, list[Outcome]]:
+def check_kernels(rounds: int = ROUNDS, seed: int = 0) -> dict[str, list[KernelOutcome]]:
     """Compare every native kernel with the reference on random problems.
 
     Args:
@@ -135,7 +134,7 @@ def check_kernels(rounds: int = ROUNDS, seed: int = 0) -> dict[str, list[Outcome
     found = {}
     for place, device in _places():
         tf32 = native.setting(device)[1]
-        worst: dict[tuple[str, str], Outcome] = {}
+        worst: dict[tuple[str, str], KernelOutcome] = {}
         for dtypes in DTYPES:
             draw = random.Random(seed)
             for number in range(rounds):

@@ -3,15 +3,16 @@
 No gradients. Points are one `Polar` with its curvature, or in a product of spaces a sequence of each, one a factor.
 """
 
-from typing import Literal, NamedTuple, overload
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hiergeo._core.numerics import wide
 from hiergeo._core.polar import Polar
-from hiergeo.pairwise import checks, search_checks, search_ops
+from hiergeo.pairwise import checks, ops, search_checks, search_ops
 from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
+from hiergeo.pairwise.operators import call
 from hiergeo.pairwise.scores import DISTANCES
 
 By = Literal["distance", "margin", "angle"]
@@ -23,7 +24,7 @@ Combine = Literal["l1", "l2"]
 def cone_count(px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1) -> Tensor:
     """How many y each x entails, (..., N) int64; arguments as for `cone_margin`."""
     points = pairs(px, py, curvature)
-    return search_ops.pair_count(*points.operands(), points.apertures(min_radius), "cone_margin", None)
+    return call(search_ops.pair_count, points, points.apertures(min_radius), quantity="cone_margin", reach=None)
 
 
 @torch.no_grad()
@@ -44,9 +45,9 @@ def count_within(
     """
     checks.check_combine(combine)
     points = pairs(px, py, curvature)
-    device = points.x[0].radius.device
-    reach = reach if isinstance(reach, Tensor) else torch.full(points.rows, reach, dtype=torch.float64, device=device)
-    return search_ops.pair_count(*points.operands(), [], DISTANCES[combine], wide(reach))
+    if not isinstance(reach, Tensor):
+        reach = torch.full(points.frame.rows, reach, dtype=torch.float64, device=points.frame.device)
+    return call(search_ops.pair_count, points, [], quantity=DISTANCES[combine], reach=wide(reach))
 
 
 @torch.no_grad()
@@ -56,13 +57,13 @@ def cone_members(px: Points, py: Points, curvature: Curvature, min_radius: float
     Arguments as for `cone_margin`, without leading dimensions: entries of a batch differ in how many members they have.
     """
     points = pairs(px, py, curvature)
-    checks.check_single(points.x[0].direction, points.y[0].direction)
-    operands, psi = points.operands(), points.apertures(min_radius)
+    checks.check_single(points.x[0].direction.shape, points.y[0].direction.shape)
+    psi = points.apertures(min_radius)
     if points.single:
-        crow, columns = search_ops.cone_members(*(operand[0] for operand in (*operands, psi)))
+        crow, columns = call(search_ops.cone_members, points, psi[0])
         return crow, columns
     blocks = (
-        search_ops.product_store(*block.operands(), cones, "cone_margin", None) >= 0
+        call(ops.product_store, block, cones, quantity="cone_margin", out_dtype=None) >= 0
         for block, cones in points.detached().blocks([aperture.detach() for aperture in psi])
     )
     found = [(inside.sum(-1), inside.nonzero()[:, 1]) for inside in blocks]
@@ -102,14 +103,19 @@ def topk(
     Raises:
         InputError: as for `distance`, and for k, `by`, `side` or `combine` out of range.
     """
-    search_checks.check_neighbours(k)
-    order = _order(pairs(px, py, curvature), by, side, min_radius, combine)
-    scores, indices = search_ops.pair_smallest(*order.operands, order.quantity, k, order.swap)
+    return _topk(pairs(px, py, curvature), k, by, side, min_radius, combine)
+
+
+def _topk(points: Pairs, k: int, by: By, side: Side, min_radius: float, combine: Combine) -> tuple[Tensor, Tensor]:
+    order = _order(points, by, side, min_radius, combine)
+    quantity, swap = order.quantity, order.swap
+    scores, indices = call(search_ops.pair_smallest, points, order.cones, quantity=quantity, k=k, swap=swap)
     if order.apertures is not None:
         return order.apertures.to(scores.dtype).unsqueeze(-1) - scores, indices
     return -scores if by == "margin" else scores, indices
 
 
+@torch.no_grad()
 def cone_topk(
     px: Polar,
     py: Polar,
@@ -120,10 +126,10 @@ def cone_topk(
     min_radius: float = 0.1,
 ) -> tuple[Tensor, Tensor]:
     """The k best y for each x by margin or angle: `topk` for k <= M, and an InputError for more."""
-    checks.check_pair(px, py)
-    search_checks.check_enough(k, py.radius.shape[-1])
+    points = pairs(px, py, curvature)
+    search_checks.check_enough(k, points.frame.y[-2])
     search_checks.check_order_of(by, side, search_checks.ANGULAR)
-    return topk(px, py, curvature, k, by, side, min_radius)
+    return _topk(points, k, by, side, min_radius, "l2")
 
 
 @torch.no_grad()
@@ -159,61 +165,39 @@ def rank(
     Raises:
         InputError: as for `topk`, and for targets that are not int64 of shape (..., N) or not in [0, M).
     """
-    order = _order(pairs(px, py, curvature), by, side, min_radius, combine)
-    return search_ops.pair_rank(*order.operands, order.quantity, target, order.swap)
+    points = pairs(px, py, curvature)
+    order = _order(points, by, side, min_radius, combine)
+    quantity, swap = order.quantity, order.swap
+    return call(search_ops.pair_rank, points, order.cones, quantity=quantity, target=target, swap=swap)
 
 
 class _Order(NamedTuple):
-    """An order of candidates: operands of the searches, the quantity, whether the apex is y.
+    """An order of candidates: half apertures, the quantity, whether the apex is y.
 
     By margin, the children of x in one space follow their angles alone: `apertures`, then, are those of x, from which
     angles are to be subtracted.
     """
 
-    operands: tuple[list[Tensor], ...]
+    cones: list[Tensor]
     quantity: str
     swap: bool
-    apertures: Tensor | None
+    apertures: Tensor | None = None
 
 
 def _order(points: Pairs, by: By, side: Side, min_radius: float, combine: Combine) -> _Order:
     search_checks.check_order_of(by, side)
     checks.check_combine(combine)
     if by == "distance":
-        return _Order((*points.operands(), []), DISTANCES[combine], False, None)
+        return _Order([], DISTANCES[combine], False)
     swap = side == "parents"
     if by == "angle":
-        if points.single:
-            return _Order((*points.operands(), []), "exterior_angle", swap, None)
-        return _Order((*points.operands(), points.closed(of_y=swap)), "cone_margin", swap, None)
+        return _Order([], "exterior_angle", swap) if points.single else _Order(points.closed(swap), "cone_margin", swap)
     psi = points.apertures(min_radius, of_y=swap)
     if points.single and not swap:
-        return _Order((*points.operands(), []), "exterior_angle", swap, psi[0])
-    return _Order((*points.operands(), psi), "cone_margin", swap, None)
+        return _Order([], "exterior_angle", swap, psi[0])
+    return _Order(psi, "cone_margin", swap)
 
 
-@overload
-def ladder(
-    queries: Tensor,
-    candidates: Tensor,
-    radius: Tensor,
-    thresholds: Tensor,
-    *,
-    order: Tensor | None = None,
-    norms: Tensor | None = None,
-    return_scores: Literal[False] = False,
-) -> Tensor: ...
-@overload
-def ladder(
-    queries: Tensor,
-    candidates: Tensor,
-    radius: Tensor,
-    thresholds: Tensor,
-    *,
-    order: Tensor | None = None,
-    norms: Tensor | None = None,
-    return_scores: Literal[True],
-) -> tuple[Tensor, Tensor]: ...
 @torch.no_grad()
 def ladder(
     queries: Tensor,
@@ -223,8 +207,7 @@ def ladder(
     *,
     order: Tensor | None = None,
     norms: Tensor | None = None,
-    return_scores: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
+) -> Tensor:
     """Generic-to-specific retrieval: for each query and threshold t the candidate of largest cosine with radius <= t.
 
     Args:
@@ -234,12 +217,10 @@ def ladder(
         thresholds: (T,) ascending.
         order: (M,) int64, `torch.argsort(radius)`, if the same candidates are searched many times.
         norms: (M,) float64, the Euclidean norms of the candidates, likewise.
-        return_scores: whether to return the cosines too.
 
     Returns:
         Indices (Q, T) int64 into `candidates`; -1 where no candidate lies within the threshold. Cosines are compared in
         the precision of the embeddings, at least float32, so that repeated candidates tie; ties go to the lower index.
-        With `return_scores` also the cosines (Q, T) in that precision, NaN where there is no candidate.
 
     Raises:
         InputError: shapes, dtypes or devices that do not fit, an order with indices out of range, or thresholds that
@@ -247,34 +228,10 @@ def ladder(
 
     Source: the retrieval step of Alper and Averbuch-Elor (ECCV 2024), section 4.
     """
-    indices, cosines = search_ops.ladder(queries, candidates, radius, thresholds, order, norms)
-    return (indices, cosines) if return_scores else indices
+    indices, _ = search_ops.ladder(queries, candidates, radius, thresholds, order, norms)
+    return indices
 
 
-@overload
-def nearest_ladder(
-    px: Points,
-    py: Points,
-    curvature: Curvature,
-    radius: Tensor,
-    thresholds: Tensor,
-    *,
-    combine: Combine = "l2",
-    order: Tensor | None = None,
-    return_scores: Literal[False] = False,
-) -> Tensor: ...
-@overload
-def nearest_ladder(
-    px: Points,
-    py: Points,
-    curvature: Curvature,
-    radius: Tensor,
-    thresholds: Tensor,
-    *,
-    combine: Combine = "l2",
-    order: Tensor | None = None,
-    return_scores: Literal[True],
-) -> tuple[Tensor, Tensor]: ...
 @torch.no_grad()
 def nearest_ladder(
     px: Points,
@@ -285,8 +242,7 @@ def nearest_ladder(
     *,
     combine: Combine = "l2",
     order: Tensor | None = None,
-    return_scores: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """The ladder by geodesic distance: for each x and threshold t the nearest y with radius <= t.
 
     In the Euclidean space of unit embeddings, whatever its root, these are the indices of `ladder`, up to rounding.
@@ -299,16 +255,15 @@ def nearest_ladder(
         thresholds: (T,) ascending.
         combine: as for `distance`.
         order: (M,) int64, `torch.argsort(radius)`, if the same candidates are searched many times.
-        return_scores: whether to return the distances too.
 
     Returns:
-        Indices (N, T) int64 into `py`; -1 where no y lies within the threshold, ties go to the lower index. With
-        `return_scores` also the distances (N, T), NaN where there is none.
+        Distances (N, T), NaN where no y lies within the threshold, and indices (N, T) int64 into `py`, -1 there; ties
+        go to the lower index.
 
     Raises:
         InputError: as for `distance` and `ladder`, and for leading dimensions.
     """
     checks.check_combine(combine)
-    operands = pairs(px, py, curvature).operands()
-    indices, distances = search_ops.pair_ladder(*operands, [], DISTANCES[combine], radius, thresholds, order)
-    return (indices, distances) if return_scores else indices
+    rest = {"quantity": DISTANCES[combine], "radius": radius, "thresholds": thresholds, "order": order}
+    indices, distances = call(search_ops.pair_ladder, pairs(px, py, curvature), [], **rest)
+    return distances, indices

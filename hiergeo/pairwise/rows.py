@@ -17,7 +17,7 @@ from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import pair_dtype, saturated, scalar, unit, wide, widest
 from hiergeo._core.polar import Polar
 from hiergeo.pairwise import checks, transforms
-from hiergeo.pairwise.operands import POINTS
+from hiergeo.pairwise.operators import POINTS
 from hiergeo.pairwise.quantity import Quantity, named
 from hiergeo.pairwise.sides import Opening, profile, row_opening
 from hiergeo.pairwise.triangle import Triangle
@@ -38,6 +38,9 @@ def distance(x: Polar, y: Polar, curvature: float | Tensor) -> Tensor:
 
 def _rows(x: Polar, y: Polar, curvature: float | Tensor, quantity: str) -> Tensor:
     checks.check_curvature(curvature)
+    dims = x.direction.shape[-1], y.direction.shape[-1]
+    if dims[0] != dims[1]:
+        raise InputError(f"x has dimension {dims[0]} and y has dimension {dims[1]}: they must be equal.")
     try:
         shape = np.broadcast_shapes(x.direction.shape, y.direction.shape)
     except ValueError:
@@ -104,7 +107,7 @@ def _check_backward(*operands: Any) -> None:
         raise InputError("versine and coversine must be given together.")
     for name, numbers in {"upstream": upstream, "versine": versine, "coversine": coversine}.items():
         if numbers is not None:
-            checks.check_numbers(name, numbers, rx)
+            checks.check_floats(name, numbers, rx.shape, rx.device)
 
 
 class RowGradients(NamedTuple):

@@ -1,15 +1,15 @@
 """Scores of every pair that are stored or summed: angles, distances, cone margins and energies."""
 
-from collections.abc import Iterable
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from hiergeo._core.numerics import pair_dtype, readable, wide
-from hiergeo.pairwise import checks, ops, rows, search_ops
+from hiergeo._core.numerics import readable, wide
+from hiergeo.pairwise import checks, ops, rows
 from hiergeo.pairwise.operands import Curvature, Pairs, Points, pairs
+from hiergeo.pairwise.operators import call
 from hiergeo.pairwise.quantity import least, named
 
 DISTANCES = {"l2": "distance", "l1": "distance_l1"}
@@ -117,11 +117,14 @@ def energy_sum(
     Nothing of the size N x M is stored, forward or backward. Arguments as for `cone_margin`, and `widening` >= 0,
     radians by which every half aperture is opened further: what is summed is max(0, energy - widening).
     """
+    return _energy_sum(pairs(px, py, curvature), min_radius, widening)
+
+
+def _energy_sum(points: Pairs, min_radius: float, widening: float = 0.0) -> Tensor:
     checks.check_widening(widening)
-    points = pairs(px, py, curvature)
-    if points.single:
-        return ops.energy_sum(*_cones(points, min_radius, widening))
     psi = [aperture + widening for aperture in points.apertures(min_radius)]
+    if points.single:
+        return call(ops.energy_sum, points, psi[0])
     return torch.cat([_energies_summed(block, cones) for block, cones in points.blocks(psi)], dim=-1)
 
 
@@ -133,10 +136,10 @@ def energy_mean(
     Nothing of the size N x M is stored, forward or backward. Arguments as for `energy_sum`. Raises InputError when
     `py` is empty.
     """
-    x, y = (side[0] for side in pairs(px, py, curvature)[:2])
-    checks.check_filled("energy_mean", y)
-    total = energy_sum(px, py, curvature, min_radius, widening=widening)
-    return (total / y.radius.shape[-1]).to(pair_dtype(x.direction, y.direction))
+    points = pairs(px, py, curvature)
+    checks.check_filled("energy_mean", points.y[0])
+    total = _energy_sum(points, min_radius, widening)
+    return (total / points.y[0].radius.shape[-1]).to(points.frame.dtype)
 
 
 def energy_total(
@@ -148,9 +151,10 @@ def energy_total(
     pass only scales it. Arguments as for `energy_sum`.
     """
     checks.check_widening(widening)
-    if not pairs(px, py, curvature).single:
-        return energy_sum(px, py, curvature, min_radius, widening=widening).sum(-1)
-    return _total(px, py, curvature, min_radius, widening, None)
+    points = pairs(px, py, curvature)
+    if points.single:
+        return _total(points, min_radius, widening, None)
+    return _energy_sum(points, min_radius, widening).sum(-1)
 
 
 def hinge_sum(px: Points, py: Points, curvature: Curvature, margin: float, min_radius: float = 0.1) -> Tensor:
@@ -159,9 +163,12 @@ def hinge_sum(px: Points, py: Points, curvature: Curvature, margin: float, min_r
     It is 0 where every y is outside of the cone of x by `margin` > 0, radians: the loss of negatives. Computed as
     `energy_sum` is; arguments as for `cone_margin`.
     """
+    return _hinge_sum(pairs(px, py, curvature), margin, min_radius)
+
+
+def _hinge_sum(points: Pairs, margin: float, min_radius: float) -> Tensor:
     checks.check_margin(margin)
-    points = pairs(px, py, curvature)
-    inside = energy_sum(px, py, curvature, min_radius) - energy_sum(px, py, curvature, min_radius, widening=margin)
+    inside = _energy_sum(points, min_radius) - _energy_sum(points, min_radius, margin)
     return (points.y[0].radius.shape[-1] * margin - inside).clamp_min(0)
 
 
@@ -170,9 +177,10 @@ def hinge_total(px: Points, py: Points, curvature: Curvature, margin: float, min
 
     In one space computed as `energy_total` is; in a product the sum of `hinge_sum`. Arguments as for `cone_margin`.
     """
-    if not pairs(px, py, curvature).single:
-        return hinge_sum(px, py, curvature, margin, min_radius).sum(-1)
-    return _total(px, py, curvature, min_radius, 0.0, margin)
+    points = pairs(px, py, curvature)
+    if points.single:
+        return _total(points, min_radius, 0.0, margin)
+    return _hinge_sum(points, margin, min_radius).sum(-1)
 
 
 def energy_min(px: Points, py: Points, curvature: Curvature, min_radius: float = 0.1) -> tuple[Tensor, Tensor]:
@@ -190,7 +198,7 @@ def energy_min(px: Points, py: Points, curvature: Curvature, min_radius: float =
     points = pairs(px, py, curvature)
     checks.check_filled("energy_min", points.y[0])
     if points.single:
-        values, indices = ops.energy_min(*_cones(points, min_radius, 0.0))
+        values, indices = call(ops.energy_min, points, points.apertures(min_radius)[0])
         return values, indices
     with torch.no_grad():
         psi = points.apertures(min_radius)
@@ -208,39 +216,33 @@ def _stored(
     quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dtype | None, out: Tensor | None
 ) -> Tensor:
     if out is None:
-        if out_dtype is not None:
-            checks.check_out_dtype(out_dtype)
         return _fresh(quantity, points, psi, out_dtype)
     checks.check_out_alone(out_dtype)
-    operands = points.operands()
-    checks.check_no_gradient(*(part for operand in operands for part in operand), *psi, out)
+    checks.check_no_gradient(*points.tensors(), *psi, out)
     if points.single:
-        ops.pair_store_out(*_first(operands), psi[0] if psi else None, quantity, out)
+        call(ops.pair_store_out, points, psi[0] if psi else None, quantity=quantity, out=out)
     else:
-        search_ops.product_store_out(*operands, psi, quantity, out)
+        call(ops.product_store_out, points, psi, quantity=quantity, out=out)
     return out
 
 
 def _fresh(quantity: str, points: Pairs, psi: list[Tensor], out_dtype: torch.dtype | None) -> Tensor:
     """A stored quantity; that of a product is fused where no gradient is wanted, and composed of its factors' if so."""
-    operands = points.operands()
     if points.single:
-        return ops.pair_store(*_first(operands), psi[0] if psi else None, quantity, out_dtype)
+        return call(ops.pair_store, points, psi[0] if psi else None, quantity=quantity, out_dtype=out_dtype)
     if not points.wants_derivative():
-        return search_ops.product_store(*operands, psi, quantity, out_dtype)
-    law = named(quantity)
-    checks.check_quantity(quantity, law.combine is not None, law.cone is not None, len(points.x), len(psi))
+        return call(ops.product_store, points, psi, quantity=quantity, out_dtype=out_dtype)
+    if out_dtype is not None:
+        checks.check_out_dtype(out_dtype)
     cones: list[Tensor | None] = [*psi] or [None] * len(points.x)
-    parts = zip(*operands, cones, strict=True)
-    whole = law.of_product([ops.pair_store(*part, quantity, None) for part in parts])
+    parts = zip(*points.operands(), cones, strict=True)
+    whole = named(quantity).of_product([ops.pair_store(*part, quantity, None) for part in parts])
     return whole if out_dtype is None else whole.to(out_dtype)
 
 
-def _total(
-    px: Points, py: Points, curvature: Curvature, min_radius: float, widening: float, margin: float | None
-) -> Tensor:
-    points = pairs(px, py, curvature)
-    return ops.energy_total(*_cones(points, min_radius, widening), margin, points.wants_derivative())[0]
+def _total(points: Pairs, min_radius: float, widening: float, margin: float | None) -> Tensor:
+    psi = points.apertures(min_radius)[0] + widening
+    return call(ops.energy_total, points, psi, margin=margin, gradients=points.wants_derivative())[0]
 
 
 def _energies_summed(points: Pairs, psi: list[Tensor]) -> Tensor:
@@ -263,11 +265,3 @@ def _least_energy(points: Pairs, psi: list[Tensor]) -> Tensor:
     known = ~energy.isnan()
     indices = torch.where(known, energy, torch.inf).argmin(-1)
     return torch.where(known.any(-1), indices, -1)
-
-
-def _cones(points: Pairs, min_radius: float, widening: float) -> list[Tensor]:
-    return [*_first(points.operands()), *_first([[psi + widening for psi in points.apertures(min_radius)]])]
-
-
-def _first(operands: Iterable[list[Tensor]]) -> list[Tensor]:
-    return [operand[0] for operand in operands]

@@ -77,14 +77,10 @@ def check_indices(name: str, indices: Tensor, count: int) -> None:
             raise InputError(f"{name} must be in [0, {count}), not {low if low < 0 else high}.")
 
 
-def check_reaches(reach: Tensor, shape: torch.Size, device: torch.device) -> None:
-    """Raise InputError unless `reach` holds a distance for each x, of `shape`."""
-    check_float("reach", reach)
-    check_operand("reach", reach, shape, device)
-
-
-def check_ladder(queries: Tensor, candidates: Tensor, radius: Tensor) -> None:
-    """Raise InputError unless embeddings and radii of a ladder search fit each other."""
+def check_ladder(
+    queries: Tensor, candidates: Tensor, radius: Tensor, order: Tensor | None, norms: Tensor | None
+) -> None:
+    """Raise InputError unless embeddings, radii and what was prepared of a ladder search fit each other."""
     if queries.ndim != 2 or candidates.ndim != 2 or queries.shape[1] != candidates.shape[1]:
         shapes = f"{tuple(queries.shape)} and {tuple(candidates.shape)}"
         raise InputError(f"queries (Q, D) and candidates (M, D) must share D, not {shapes}.")
@@ -94,6 +90,7 @@ def check_ladder(queries: Tensor, candidates: Tensor, radius: Tensor) -> None:
     if candidates.device != queries.device:
         names = f"{queries.device} and {candidates.device}"
         raise InputError(f"queries, candidates and radius are on {names}: move them to one device.")
+    check_prepared(order, norms, len(candidates), queries.device)
 
 
 def check_steps(radius: Tensor, candidates: int, device: torch.device) -> None:

@@ -1,7 +1,4 @@
-"""Searches and products of spaces as operators of `torch.ops.hiergeo`; checks, shapes and vmap as in `ops`.
-
-Operands are lists with an entry for each factor of a product, one where there is no product. Nothing has a gradient.
-"""
+"""Searches as operators of `torch.ops.hiergeo`, none with a gradient."""
 
 from typing import Any
 
@@ -11,197 +8,108 @@ from torch.library import custom_op
 
 from hiergeo._core.numerics import compute_dtype
 from hiergeo.pairwise import checks, search_checks, transforms
-from hiergeo.pairwise.operands import FACTORS, POINTS, checked, checked_product, computed, cone_shape, product_shape
-from hiergeo.pairwise.quantity import named
+from hiergeo.pairwise.operands import PairFrame, Problem
+from hiergeo.pairwise.operators import FACTORS, POINTS, Forms, operator
+from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.reference import admitted
 from hiergeo.pairwise.resolver import resolve
 
 
-@custom_op(
-    "hiergeo::product_store",
-    mutates_args=(),
-    schema=f"({FACTORS}, str quantity, ScalarType? out_dtype) -> Tensor",
-)
-def product_store(*operands: Any) -> Tensor:
-    """`quantity` of every pair in a product of spaces, (..., N, M) in `out_dtype` or the compute dtype."""
-    *factors, quantity, out_dtype = operands
-    out = _computed(factors, _stored_shape(*operands), out_dtype)
-    task = checked_product(factors)
-    task.backend.store(task.factors, named(quantity), task.flat(out))
-    return out
-
-
-@product_store.register_fake
-def _(*operands: Any) -> Tensor:
-    *factors, _, out_dtype = operands
-    return _computed(factors, _stored_shape(*operands), out_dtype)
-
-
-def _stored_shape(*operands: Any) -> torch.Size:
-    *factors, quantity, out_dtype = operands
-    if out_dtype is not None:
-        checks.check_out_dtype(out_dtype)
-    return product_shape(factors, quantity)
-
-
-@custom_op(
-    "hiergeo::product_store_out",
-    mutates_args=("out",),
-    schema=f"({FACTORS}, str quantity, Tensor(a!) out) -> ()",
-)
-def product_store_out(*operands: Any) -> None:
-    """`product_store` into `out`."""
-    *factors, quantity, out = operands
-    checks.check_out(out, product_shape(factors, quantity), factors[0][0].device)
-    checks.check_layout(out)
-    task = checked_product(factors)
-    task.backend.store(task.factors, named(quantity), out.view(len(task.factors[0].x.radius), *out.shape[-2:]))
-
-
-@product_store_out.register_fake
-def _(*operands: Any) -> None:
-    *factors, quantity, out = operands
-    checks.check_out(out, product_shape(factors, quantity), factors[0][0].device)
-
-
-@custom_op(
-    "hiergeo::pair_count",
-    mutates_args=(),
-    schema=f"({FACTORS}, str quantity, Tensor? reach) -> Tensor",
-)
-def pair_count(*operands: Any) -> Tensor:
-    """How many y each x reaches, (..., N) int64: distances <= `reach` (..., N), or without it margins >= 0."""
-    *factors, quantity, reach = operands
-    _counted_shape(*operands)
-    task = checked_product(factors)
-    bound = None if reach is None else task.flat(reach).double()
-    return task.batched(task.backend.count(task.factors, named(quantity), bound))
-
-
-@pair_count.register_fake
-def _(*operands: Any) -> Tensor:
-    *factors, _, _ = operands
-    return _computed(factors, _counted_shape(*operands), torch.int64)
-
-
-def _counted_shape(*operands: Any) -> torch.Size:
-    *factors, quantity, reach = operands
+def _counted(frame: PairFrame, quantity: str, reach: Tensor | None) -> Forms:
     search_checks.check_counted(quantity, reach)
-    rows = product_shape(factors, quantity)[:-1]
     if reach is not None:
-        search_checks.check_reaches(reach, rows, factors[0][0].device)
-    return rows
+        checks.check_floats("reach", reach, frame.rows, frame.device)
+    return [(frame.rows, torch.int64)]
 
 
-@custom_op("hiergeo::cone_members", mutates_args=(), schema=f"({POINTS}, Tensor aperture) -> (Tensor, Tensor)")
-def cone_members(*operands: Any) -> tuple[Tensor, Tensor]:
-    """Which y lie in the cone of each x: row offsets (N + 1,) and columns (nnz,), without leading dimensions."""
-    *points, aperture = operands
-    checks.check_single(points[0], points[2])
-    cone_shape(points, aperture)
-    task = checked(points)
-    x, y, curvature, _ = task.factors[0]
-    return task.backend.members(x, y, curvature, task.flat(aperture))
-
-
-@cone_members.register_fake
-def _(*operands: Any) -> tuple[Tensor, Tensor]:
-    *points, aperture = operands
-    checks.check_single(points[0], points[2])
-    n, _ = cone_shape(points, aperture)
-    found = torch.library.get_ctx().new_dynamic_size()
-    return computed(points, (n + 1,), torch.int64), computed(points, (found,), torch.int64)
-
-
-@custom_op(
-    "hiergeo::pair_smallest",
-    mutates_args=(),
-    schema=f"({FACTORS}, str quantity, int k, bool swap) -> (Tensor, Tensor)",
+@operator(
+    "pair_count",
+    f"({FACTORS}, str quantity, Tensor? reach) -> Tensor",
+    _counted,
 )
-def pair_smallest(*operands: Any) -> tuple[Tensor, Tensor]:
-    """The k columns of smallest score of each x, as `Backend.smallest`: scores and indices, (..., N, k)."""
-    *factors, quantity, k, swap = operands
-    _nearest_shape(*operands)
-    task = checked_product(factors)
-    scores, indices = task.backend.smallest(task.factors, named(quantity), k, swap)
+def pair_count(task: Problem, quantity: str, reach: Tensor | None) -> Tensor:
+    """How many y each x reaches, (..., N) int64: distances <= `reach` (..., N), or without it margins >= 0."""
+    bound = None if reach is None else task.flat(reach).double()
+    return task.batched(task.backend.count(task.factors, QUANTITIES[quantity], bound))
+
+
+def _members(frame: PairFrame) -> Forms:
+    checks.check_single(frame.x, frame.y)
+    return [((frame.x[-2] + 1,), torch.int64), ((None,), torch.int64)]
+
+
+@operator(
+    "cone_members",
+    f"({POINTS}, Tensor aperture) -> (Tensor, Tensor)",
+    _members,
+    vmap=transforms.refuse_vmap,
+)
+def cone_members(task: Problem) -> tuple[Tensor, Tensor]:
+    """Which y lie in the cone of each x: row offsets (N + 1,) and columns (nnz,), without leading dimensions."""
+    return task.backend.members(*task.cone)
+
+
+def _smallest(frame: PairFrame, quantity: str, k: int, swap: bool) -> Forms:
+    search_checks.check_neighbours(k)
+    search_checks.check_ordered(quantity)
+    size = torch.Size((*frame.rows, k))
+    return [(size, frame.dtype), (size, torch.int64)]
+
+
+@operator(
+    "pair_smallest",
+    f"({FACTORS}, str quantity, int k, bool swap) -> (Tensor, Tensor)",
+    _smallest,
+    derive=transforms.refuse_derivatives,
+)
+def pair_smallest(task: Problem, quantity: str, k: int, swap: bool) -> tuple[Tensor, Tensor]:
+    """The k columns of smallest score of each x, as `PairBackend.smallest`: scores and indices, (..., N, k)."""
+    scores, indices = task.backend.smallest(task.factors, QUANTITIES[quantity], k, swap)
     return task.batched(scores), task.batched(indices)
 
 
-@pair_smallest.register_fake
-def _(*operands: Any) -> tuple[Tensor, Tensor]:
-    *factors, _, _, _ = operands
-    size = _nearest_shape(*operands)
-    return _computed(factors, size), _computed(factors, size, torch.int64)
-
-
-def _nearest_shape(*operands: Any) -> tuple[int, ...]:
-    *factors, quantity, k, swap = operands
-    search_checks.check_neighbours(k)
+def _ranked(frame: PairFrame, quantity: str, target: Tensor, swap: bool) -> Forms:
     search_checks.check_ordered(quantity)
-    return (*product_shape(factors, quantity, swap)[:-1], k)
+    search_checks.check_targets(target, frame.rows, frame.device)
+    return [(frame.rows, torch.int64)]
 
 
-@custom_op(
-    "hiergeo::pair_rank",
-    mutates_args=(),
-    schema=f"({FACTORS}, str quantity, Tensor target, bool swap) -> Tensor",
+@operator(
+    "pair_rank",
+    f"({FACTORS}, str quantity, Tensor target, bool swap) -> Tensor",
+    _ranked,
 )
-def pair_rank(*operands: Any) -> Tensor:
-    """How many columns come before column `target` (..., N) of each x, as `Backend.rank`: (..., N) int64."""
-    *factors, quantity, target, swap = operands
-    *_, columns = _ranked_shape(*operands)
+def pair_rank(task: Problem, quantity: str, target: Tensor, swap: bool) -> Tensor:
+    """How many columns come before column `target` (..., N) of each x, as `PairBackend.rank`: (..., N) int64."""
     if not (target.is_cuda and torch.cuda.is_current_stream_capturing()):
-        search_checks.check_indices("target", target, columns)
-    task = checked_product(factors)
-    return task.batched(task.backend.rank(task.factors, named(quantity), task.flat(target), swap))
+        search_checks.check_indices("target", target, task.frame.y[-2])
+    return task.batched(task.backend.rank(task.factors, QUANTITIES[quantity], task.flat(target), swap))
 
 
-@pair_rank.register_fake
-def _(*operands: Any) -> Tensor:
-    *factors, _, _, _ = operands
-    return _computed(factors, _ranked_shape(*operands)[:-1], torch.int64)
+def _climbed(frame: PairFrame, quantity: str, radius: Tensor, thresholds: Tensor, order: Tensor | None) -> Forms:
+    checks.check_single(frame.x, frame.y)
+    search_checks.check_distance(quantity)
+    search_checks.check_steps(radius, frame.y[-2], frame.device)
+    search_checks.check_prepared(order, None, frame.y[-2], radius.device)
+    size = (frame.x[-2], thresholds.numel())
+    return [(size, torch.int64), (size, frame.dtype)]
 
 
-def _ranked_shape(*operands: Any) -> torch.Size:
-    *factors, quantity, target, swap = operands
-    search_checks.check_ordered(quantity)
-    size = product_shape(factors, quantity, swap)
-    search_checks.check_targets(target, size[:-1], factors[0][0].device)
-    return size
-
-
-@custom_op(
-    "hiergeo::pair_ladder",
-    mutates_args=(),
-    schema=f"({FACTORS}, str quantity, Tensor radius, Tensor thresholds, Tensor? order) -> (Tensor, Tensor)",
+@operator(
+    "pair_ladder",
+    f"({FACTORS}, str quantity, Tensor radius, Tensor thresholds, Tensor? order) -> (Tensor, Tensor)",
+    _climbed,
+    derive=transforms.refuse_derivatives,
+    vmap=transforms.refuse_vmap,
 )
-def pair_ladder(*operands: Any) -> tuple[Tensor, Tensor]:
+def pair_ladder(
+    task: Problem, quantity: str, radius: Tensor, thresholds: Tensor, order: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """For each x and threshold the y of smallest distance with radius <= threshold: indices and distances, (N, T)."""
-    *factors, quantity, radius, thresholds, order = operands
-    _climbed_shape(*operands)
     search_checks.check_thresholds(thresholds)
     if order is not None:
         search_checks.check_indices("order", order, len(radius))
-    task = checked_product(factors)
-    return task.backend.nearest_ladder(task.factors, named(quantity), *admitted(radius, thresholds, order))
-
-
-@pair_ladder.register_fake
-def _(*operands: Any) -> tuple[Tensor, Tensor]:
-    *factors, _, _, _, _ = operands
-    size = _climbed_shape(*operands)
-    return _computed(factors, size, torch.int64), _computed(factors, size)
-
-
-def _climbed_shape(*operands: Any) -> tuple[int, int]:
-    *factors, quantity, radius, thresholds, order = operands
-    rows, columns = product_shape(factors, quantity)[-2:]
-    for ux, uy in zip(factors[0], factors[2], strict=True):
-        checks.check_single(ux, uy)
-    search_checks.check_distance(quantity)
-    search_checks.check_steps(radius, columns, factors[0][0].device)
-    search_checks.check_prepared(order, None, columns, radius.device)
-    return rows, thresholds.numel()
+    return task.backend.nearest_ladder(task.factors, QUANTITIES[quantity], *admitted(radius, thresholds, order))
 
 
 @custom_op(
@@ -213,8 +121,7 @@ def _climbed_shape(*operands: Any) -> tuple[int, int]:
 def ladder(*operands: Any) -> tuple[Tensor, Tensor]:
     """For each query and threshold the candidate of largest cosine with radius <= threshold, and the cosine: (Q, T)."""
     queries, candidates, radius, thresholds, order, norms = operands
-    search_checks.check_ladder(queries, candidates, radius)
-    search_checks.check_prepared(order, norms, len(candidates), radius.device)
+    search_checks.check_ladder(queries, candidates, radius, order, norms)
     search_checks.check_thresholds(thresholds)
     if order is not None:
         search_checks.check_indices("order", order, len(candidates))
@@ -224,21 +131,11 @@ def ladder(*operands: Any) -> tuple[Tensor, Tensor]:
 @ladder.register_fake
 def _(*operands: Any) -> tuple[Tensor, Tensor]:
     queries, candidates, radius, thresholds, order, norms = operands
-    search_checks.check_ladder(queries, candidates, radius)
-    search_checks.check_prepared(order, norms, len(candidates), radius.device)
+    search_checks.check_ladder(queries, candidates, radius, order, norms)
     indices = queries.new_empty(len(queries), thresholds.numel(), dtype=torch.int64)
     dtype = compute_dtype(torch.promote_types(queries.dtype, candidates.dtype))
     return indices, torch.empty_like(indices, dtype=dtype)
 
 
-def _computed(factors: Any, size: Any, dtype: torch.dtype | None = None) -> Tensor:
-    """An uninitialised tensor on the device of the first factor, by default in the compute dtype."""
-    return computed([operand[0] for operand in factors[:4]], size, dtype)
-
-
-for operator in (product_store, product_store_out, pair_smallest, pair_ladder, ladder):
-    transforms.refuse_derivatives(operator)
-for operator in (product_store, pair_count, pair_smallest, pair_rank):
-    transforms.map_batches(operator)
-for operator in (product_store_out, cone_members, pair_ladder, ladder):
-    transforms.refuse_vmap(operator)
+transforms.refuse_derivatives(ladder)
+transforms.refuse_vmap(ladder)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from hiergeo.pairwise.agreement import IN_TF32, Case, kernels
-from hiergeo.pairwise.interface import Backend
+from hiergeo.pairwise.interface import PairBackend
 
 VALUES, GRADIENTS = 1e-4, 1e-3
 """Largest errors of values, in radians or relative distance, and of gradients relative to the largest."""
@@ -26,7 +26,7 @@ LISTED = 3
 
 
 @dataclass(frozen=True)
-class Outcome:
+class KernelOutcome:
     """The result of one kernel on one problem.
 
     Attributes:
@@ -55,7 +55,7 @@ class Outcome:
         return f"{self.kernel} ({self.dtype}{product}) {what}"
 
 
-def compared(backend: Backend, case: Case, device: torch.device, tf32: bool) -> Iterator[Outcome]:
+def compared(backend: PairBackend, case: Case, device: torch.device, tf32: bool) -> Iterator[KernelOutcome]:
     """Run every kernel on a problem."""
     dtypes = dict.fromkeys(str(dtype).removeprefix("torch.") for dtype in case.dtypes)
     for name, measure in kernels(case).items():
@@ -68,7 +68,7 @@ def compared(backend: Backend, case: Case, device: torch.device, tf32: bool) -> 
                 f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}",
             )
         bar = _bar(name, case.dtype, tf32 and torch.float32 in case.dtypes)
-        yield Outcome(name, " x ".join(dtypes), len(case), error, bar, raised)
+        yield KernelOutcome(name, " x ".join(dtypes), len(case), error, bar, raised)
 
 
 def _bar(kernel: str, dtype: torch.dtype, tf32: bool) -> float:
@@ -92,7 +92,7 @@ def cases(on_cuda: bool) -> Iterator[Case]:
         yield Case(0, shape, [(dim, -1.3), (17, 0.25)], (dtype, dtype))
 
 
-def failures(outcomes: Sequence[Outcome]) -> str | None:
+def failures(outcomes: Sequence[KernelOutcome]) -> str | None:
     """The kernels that failed as text; None if all passed."""
     failed = [str(outcome) for outcome in outcomes if not outcome.passed]
     if not failed:
@@ -101,7 +101,7 @@ def failures(outcomes: Sequence[Outcome]) -> str | None:
     return f"{'; '.join(failed[:LISTED])}{more}"
 
 
-class Verdicts:
+class KernelVerdicts:
     """Results of self-tests by device and by settings of its kernels."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Verdicts:
         """Whether the kernels were tested with these settings."""
         return (device, setting) in self._known
 
-    def failure(self, backend: Backend, device: torch.device, setting: str, tf32: bool) -> str | None:
+    def failure(self, backend: PairBackend, device: torch.device, setting: str, tf32: bool) -> str | None:
         """The failure as text, None if all kernels passed; runs the self-test if it has not run."""
         if not self.known(device, setting):
             with self._lock:
@@ -127,7 +127,7 @@ class Verdicts:
         return self._known[device, setting]
 
 
-def _outcomes(backend: Backend, device: torch.device, tf32: bool) -> list[Outcome]:
+def _outcomes(backend: PairBackend, device: torch.device, tf32: bool) -> list[KernelOutcome]:
     return [out for case in cases(device.type == "cuda") for out in compared(backend, case, device, tf32)]
 
 

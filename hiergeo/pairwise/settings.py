@@ -4,6 +4,7 @@ They are read at every call, so that a changed variable counts at once. `HIERGEO
 read by the CPU kernels themselves.
 """
 
+import functools
 import os
 import platform
 from collections.abc import Iterator
@@ -36,23 +37,31 @@ NARROW = ("x86_64", "AMD64")
 """Machines whose baseline vectors are narrower than those of torch's matrix product."""
 
 
-def word(name: str) -> str | None:
-    """The value of one of the variables in `WORDS`, None where it is unset or empty.
+def words() -> dict[str, str | None]:
+    """The value of every variable in `WORDS`, None where it is unset or empty.
 
     Raises:
         InputError: an unknown word.
     """
-    value = os.environ.get(name) or None
-    if value is not None and value not in WORDS[name]:
+    return _known(*map(os.environ.get, WORDS))
+
+
+@functools.cache
+def _known(*values: str | None) -> dict[str, str | None]:
+    return {name: _allowed(name, value) for name, value in zip(WORDS, values, strict=True)}
+
+
+def word(name: str) -> str | None:
+    """The value of one of the variables in `WORDS`, as `words` has it."""
+    value = os.environ.get(name)
+    return _allowed(name, value) if value else None
+
+
+def _allowed(name: str, value: str | None) -> str | None:
+    if value and value not in WORDS[name]:
         *others, last = WORDS[name]
         raise InputError(f"{name} must be {', '.join(others)} or {last}, not '{value}'.")
-    return value
-
-
-def check_words() -> None:
-    """Raise InputError where a variable holds an unknown word."""
-    for name in WORDS:
-        word(name)
+    return value or None
 
 
 def is_library_named() -> bool:
@@ -86,7 +95,7 @@ def backend(
     try:
         for name in before:
             os.environ[name] = str(chosen[name])
-        check_words()
+        words()
         yield
     finally:
         for name, value in before.items():
@@ -124,5 +133,7 @@ def tile_product(device_type: str, simd: str) -> TileProduct:
         tf32 = torch.backends.cuda.matmul.fp32_precision == "tf32"
         return TileProduct.TF32 if tf32 else TileProduct.OWN
     chosen = word(PRODUCT) or ("torch" if simd == "baseline" and platform.machine() in NARROW else "own")
+    if chosen == "own":
+        return TileProduct.OWN
     full = torch.backends.mkldnn.matmul.fp32_precision in ("none", "ieee")  # type: ignore[attr-defined]
-    return TileProduct.TORCH if chosen == "torch" and full else TileProduct.OWN
+    return TileProduct.TORCH if full else TileProduct.OWN

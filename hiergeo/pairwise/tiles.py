@@ -35,7 +35,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class TiledPairs:
     """The pairs of two unbatched polar point sets in curvature K.
 
     With `swap` the rows of a tile are still those of x but the triangle is that of (y_j, x_i): y entails x.
@@ -78,11 +78,11 @@ class Pairs:
         return Tile(i, j, x, y, opening, Triangle(opening, apex, other, self.curvature, self.dtype))
 
 
-def problems(x: Polar, y: Polar, curvature: float, swap: bool = False) -> Iterator[Pairs]:
+def problems(x: Polar, y: Polar, curvature: float, swap: bool = False) -> Iterator[TiledPairs]:
     """The pairs of each entry, where it has any, of a flattened batch: directions (B, N, D) and (B, M, D)."""
     for b in range(len(x.radius) if x.radius.shape[1] and y.radius.shape[1] else 0):
         first, second = (Polar(p.direction[b], p.radius[b]) for p in (x, y))
-        yield Pairs(first, second, curvature, swap)
+        yield TiledPairs(first, second, curvature, swap)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Values:
         quantity: what is computed.
     """
 
-    factors: tuple[Pairs, ...]
+    factors: tuple[TiledPairs, ...]
     apertures: tuple[Tensor | None, ...]
     quantity: Quantity
 

@@ -2,21 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
+from rich.table import Table
+from rich.text import Text
 
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
-from hiergeo.evaluation.auditing import Audit, Controlled
-from hiergeo.report import summary
+from hiergeo.evaluation.auditing import Audit, Controlled, LengthFacts
+from hiergeo.evaluation.auditing.confounds import Estimate, Order
+from hiergeo.evaluation.findings.exports import signed
+from hiergeo.report import drawing, plot, summary
 from hiergeo.report.assets import downloading
-from hiergeo.report.charts import Chart, Line, draw
-from hiergeo.report.page import environment
+from hiergeo.report.page import environment, pictured
+from hiergeo.report.tables import bounds, noted
 from hiergeo.report.words import label, number, short_model
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 ATTRIBUTION = (("", "as it is"), ("angle_only", "angles alone"), ("radius_only", "radii alone"), ("flat", "K = 0"))
 WALKS = (
@@ -56,13 +55,13 @@ def write_audit(audit: Audit, path: Path) -> Path:
             conclusion=audit.findings,
             leakage=None,
             scripts=downloading(),
-            summary=summary.of_audit(audit, ATTRIBUTION),
+            summary=pictured(summary.of_audit(audit, ATTRIBUTION)),
             title=f"Audit of {caption(model)} on {caption(data)}",
             kicker=("audit", model, data, str(settings["geometry"])),
             attribution_controls=ATTRIBUTION,
             walk_controls=_present(WALKS, audit.walks),
             factors=[(place, audit.numbers[f"curvature_factor{place}"]) for place in range(count)],
-            chart=_chart(audit),
+            chart=drawing.svg(plot.operating_point(audit), "Share of captions up to u against u"),
             length=LENGTH,
             settings=[(name.replace("_", " "), value) for name, value in settings.items()],
         )
@@ -71,7 +70,7 @@ def write_audit(audit: Audit, path: Path) -> Path:
     return path
 
 
-def audit_tables(audit: Audit) -> Iterator["Table"]:
+def audit_tables(audit: Audit) -> Iterator[Table]:
     """What carries the hierarchy, and the walks: values, below them the gain over each control with its interval."""
     yield _table(audit, audit.attribution, "", ATTRIBUTION)
     yield _table(audit, audit.walks, "walk_", _present(WALKS, audit.walks))
@@ -81,37 +80,39 @@ def _present(controls: tuple[tuple[str, str], ...], rows: tuple[Controlled, ...]
     return tuple((name, title) for name, title in controls if not name or name in rows[0].controls)
 
 
-def _table(audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tuple[tuple[str, str], ...]) -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("walk" if prefix else "metric", overflow="fold")
-    for _, title in controls:
-        table.add_column(Text(title, overflow="fold"))
+def _table(audit: Audit, rows: tuple[Controlled, ...], prefix: str, controls: tuple[tuple[str, str], ...]) -> Table:
+    table = noted("", "walk" if prefix else "metric", *(title for _, title in controls))
     for row in rows:
         name = f"{prefix}{row.metric}"
-        cells = [Text(f"{number(row.native)}\n").append(_bounds(audit, name), style="dim")]
+        cells = [Text(f"{number(row.native)}\n").append(bounds(audit.intervals[name]), style="dim")]
         for control, _ in controls[1:]:
             gain = f"{name}_minus_{control}"
-            told = f"{'+' if audit.numbers[gain] > 0 else ''}{number(audit.numbers[gain])}\n{_bounds(audit, gain)}"
+            told = f"{signed(audit.numbers[gain])}\n{bounds(audit.intervals[gain])}"
             cells.append(Text(f"{number(row.controls[control])}\n").append(told, style="dim"))
         table.add_row(label(row.metric), *cells)
     return table
 
 
-def _bounds(audit: Audit, name: str) -> str:
-    low, high = audit.intervals[name]
-    return f"{number(low)}–{number(high)}"
+def length_table(facts: LengthFacts) -> Table:
+    """One row a control of length: tau_d, and the shares of pairs in the right order at equal and reversed lengths."""
+    about = caption(f"{short_model(facts.model)} · {facts.data} · {facts.geometry}")
+    notes = "Below each value its 95 % bootstrap interval. Equal, shorter: share of pairs of tiers in the right order."
+    table = noted(f"{about}\n{notes}", "", "tau_d", "equal length", "shorter")
+    rows: dict[str, Order | None] = {
+        "the model": facts.order,
+        "content-free": facts.content_free,
+        "words shuffled": facts.shuffled,
+        "words exchanged": facts.exchanged,
+        **{f"untrained {place}": each for place, each in enumerate(facts.untrained)},
+    }
+    table.add_row("words alone", _figure(facts.words), "", "")
+    for name, order in rows.items():
+        if order is not None:
+            table.add_row(name, *map(_figure, (order.tau_d, order.equal, order.shorter)))
+    if facts.partial_tau is not None:
+        table.add_row("partial tau", _figure(facts.partial_tau), "", "")
+    return table
 
 
-def _chart(audit: Audit) -> Chart:
-    """The share of captions up to each u, with a line at u = 1 where that is in reach."""
-    u = np.array(audit.u_quantiles)
-    high = max(1.05, float(u[-1]) * 1.05)
-    curve = Line(
-        "curve mean series0", np.concatenate([[0.0], u, [high]]), np.concatenate([[0], np.linspace(0, 1, 101), [1]])
-    )
-    one = Line("chance", np.ones(2), np.array([0.0, 1.0]))
-    return draw("share of captions up to u", "u = √|K| r; the line marks 1", [one, curve], spans=((0, high), (0, 1)))
+def _figure(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{number(estimate.value)}\n{bounds(estimate.interval)}"

@@ -1,17 +1,16 @@
 """Results of benchmarks with what they have to be compared with: baselines, and figures of papers marked as such."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+
+from rich.table import Table
 
 from hiergeo._core.text import caption
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks import Benchmark, Published
 from hiergeo.evaluation.findings.exports import markdown_table
 from hiergeo.evaluation.metrics import find_metric
+from hiergeo.report.tables import bounds, noted
 from hiergeo.report.words import label, number, short_model
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 HEADINGS = ("metric", "value", "95 % interval", "baselines")
 
@@ -23,7 +22,7 @@ def benchmark_rows(result: Result) -> list[tuple[str, str, str, str]]:
         (
             find_metric(name).heading,
             number(value, 4),
-            " to ".join(number(end, 4) for end in intervals.get(name, ())) or "-",
+            bounds(intervals[name], 4, " to ") if name in intervals else "-",
             ", ".join(f"{of} {number(held, 3)}" for of, held in result.baselines.get(name, {}).items()) or "-",
         )
         for name, value in result.metrics.items()
@@ -60,16 +59,11 @@ def protocol_line(result: Result) -> str:
     return f"{model}; {space}; {settings['dataset']}: {settings['protocol']}{arrow}"
 
 
-def benchmark_table(result: Result) -> "Table":
+def benchmark_table(result: Result) -> Table:
     """The metrics of one result with intervals and baselines."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    told = Text(protocol_line(result), style="dim")
-    table = Table(box=box.SIMPLE_HEAD, caption=told, caption_justify="left", pad_edge=False)
-    for place, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="left" if place in (0, 3) else "right", no_wrap=place in (1, 2))
+    table = noted(protocol_line(result), *HEADINGS)
+    for column in table.columns[1:3]:
+        column.justify, column.no_wrap = "right", True
     for row in benchmark_rows(result):
         table.add_row(*row)
     return table

@@ -9,7 +9,7 @@ import torch
 from hiergeo.evaluation.embedded import Embedded
 from hiergeo.geometry import ConstantCurvature, Space
 from hiergeo.geometry.disk import FARTHEST, Plane, placed_at, plane
-from hiergeo.report.charts import ticks
+from hiergeo.report.drawing import ticks
 from hiergeo.report.ladders import Thumbnail, thumbnail
 
 CHAINS = 150
@@ -30,7 +30,7 @@ IMAGE = -1
 
 @dataclass(frozen=True)
 class Point:
-    """A caption (kind: its tier) or an image (kind: `IMAGE`), its position in the drawing, and its true radius."""
+    """A caption (kind: its tier) or an image (kind: `IMAGE`), its position, y upwards, and its radius."""
 
     chain: int
     kind: int
@@ -140,7 +140,7 @@ def _view(title: str, space: Space, placed: _Placed, reach: float) -> DiskView:
         reach = min(reach, 2 * FARTHEST / float(np.sqrt(curvature)))
     edge = float(placed_at(np.array(reach), curvature))
     away = placed_at(placed.radius, curvature) / edge * RIM
-    x, y = away * placed.heading[:, 0], -away * placed.heading[:, 1]
+    x, y = away * placed.heading[:, 0], away * placed.heading[:, 1]
     columns = (placed.chain, placed.kind, x.tolist(), y.tolist(), placed.radius.tolist())
     circles = [tick for tick in ticks(0, reach, 4) if tick > 0]
     return DiskView(

@@ -1,7 +1,5 @@
 """Results in the formats of ``--format``: CSV, Markdown, LaTeX and JSON."""
 
-from collections.abc import Callable
-
 from hiergeo._core.errors import unknown_name
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Cube, Findings, SpaceFacts
@@ -12,45 +10,7 @@ from hiergeo.training.study import Study
 Reported = Result | Comparison | Study
 
 
-def as_csv(result: Reported) -> str:
-    """One line a geometry and metric, with unrounded figures and a header.
-
-    `low` and `high` are the bounds of the 95 % interval, empty where there is none; `best` is 1 where a geometry beats
-    all others. A study has one line a dimension, geometry and metric, with means and standard deviations over seeds.
-    """
-    return findings_of(result).to_csv()
-
-
-def as_markdown(result: Reported) -> str:
-    """A table with a row a metric; the best figure of a row is bold. A single result has a column of intervals."""
-    if not isinstance(result, Result):
-        return findings_of(result).to_markdown()
-    intervals = result.intervals
-    rows = [
-        (label(name), number(value, 4), " to ".join(number(end, 4) for end in intervals.get(name, ())))
-        for name, value in result.metrics.items()
-    ]
-    return markdown_table(("metric", "value", "95 % interval"), rows)
-
-
-def as_latex(result: Reported) -> str:
-    """The same as a LaTeX tabular, with the package booktabs."""
-    return findings_of(result).to_latex()
-
-
-def as_json(result: Reported) -> str:
-    """What ``--json`` writes."""
-    return result.to_json()
-
-
-WRITERS: dict[str, Callable[[Reported], str]] = {
-    "csv": as_csv,
-    "markdown": as_markdown,
-    "latex": as_latex,
-    "json": as_json,
-}
-
-FORMATS = ("table", *WRITERS)
+FORMATS = ("table", "csv", "markdown", "latex", "json")
 """Formats in which results can be printed; tables are for the terminal (`hiergeo.report.tables`)."""
 
 
@@ -61,9 +21,24 @@ def check_format(name: str) -> None:
 
 
 def formatted(result: Reported, form: str) -> str:
-    """A result as text in a format other than "table"."""
+    """A result as text in a format other than "table".
+
+    CSV has one line a geometry and metric, unrounded: `low` and `high` are the bounds of the 95 % interval, `best` is 1
+    where a geometry beats all others; a study has one line a dimension, geometry and metric, with means and standard
+    deviations over seeds. Markdown and LaTeX (with the package booktabs) have a row a metric, the best figure
+    bold. JSON is what ``--json`` writes.
+    """
     check_format(form)
-    return WRITERS[form](result)
+    if form == "json":
+        return result.to_json()
+    if form == "markdown" and isinstance(result, Result):
+        rows = [
+            (label(name), number(value, 4), " to ".join(number(end, 4) for end in result.intervals.get(name, ())))
+            for name, value in result.metrics.items()
+        ]
+        return markdown_table(("metric", "value", "95 % interval"), rows)
+    findings = findings_of(result)
+    return {"csv": findings.to_csv, "markdown": findings.to_markdown, "latex": findings.to_latex}[form]()
 
 
 def findings_of(result: Reported) -> Findings:

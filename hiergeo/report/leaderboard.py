@@ -11,7 +11,7 @@ from hiergeo.evaluation.findings import Contrast, Findings
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.report import summary
 from hiergeo.report.assets import downloading
-from hiergeo.report.page import Section, environment
+from hiergeo.report.page import Section, environment, pictured
 
 if TYPE_CHECKING:
     from hiergeo.training.suite import Leaderboard
@@ -37,7 +37,7 @@ def write_leaderboard(table: "Leaderboard", path: Path) -> Path:
         conclusion=SimpleNamespace(headline=headline(table)),
         leakage=None,
         scripts=downloading(),
-        summary=summary.of_leaderboard(table),
+        summary=pictured(summary.of_leaderboard(table)),
         table=table,
         boards=boards,
         counts=Counter(cell.status for cell in table.cells.values()),

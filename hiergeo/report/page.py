@@ -1,21 +1,20 @@
 """Self-contained HTML pages of comparisons and studies: one renderer and one family of templates for both."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from hiergeo._core.limits import CAPTION_CHARACTERS
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption, shortened, tame
 from hiergeo.evaluation import Comparison, Result
-from hiergeo.evaluation.comparison import SAME_RADIUS
 from hiergeo.evaluation.metrics import find_metric
-from hiergeo.report import curves, disk, summary
+from hiergeo.report import curves, disk, drawing, plot, summary
 from hiergeo.report.assets import downloading, script
 from hiergeo.report.ladders import check_image_count, exhibits
-from hiergeo.report.radii import panels, tallest
+from hiergeo.report.radii import distributions, tallest
+from hiergeo.report.shown import before_and_after, results, shown, spaces
 from hiergeo.report.words import (
     baseline,
     baseline_heading,
@@ -26,7 +25,7 @@ from hiergeo.report.words import (
     protocol_name,
     short_model,
 )
-from hiergeo.training.study import Study
+from hiergeo.training.study import Cell, Study
 from hiergeo.training.study.result import DRIFT
 
 if TYPE_CHECKING:
@@ -59,11 +58,6 @@ def write_page(result: Comparison | Study, path: Path, *, images: int = 12, seed
     context = _study(result, images, seed) if isinstance(result, Study) else _comparison(result, images, seed)
     atomic_write_text(path, environment().get_template("page.html").render(seed=seed, **context))
     return path
-
-
-def write_study(study: Study, path: Path, *, images: int = 12, seed: int = 0) -> Path:
-    """The page of a study: see `write_page`."""
-    return write_page(study, path, images=images, seed=seed)
 
 
 def environment() -> "Environment":
@@ -106,90 +100,81 @@ def _outside(text: Any) -> "Markup":
 
 def _comparison(comparison: Comparison, images: int, seed: int) -> dict[str, Any]:
     first = comparison.results[0]
-    by_geometry = {result.geometry: result for result in comparison.results}
-    shown = panels(by_geometry)
-    sections = (
-        Section("results", "Results"),
-        Section("verdicts", "What each geometry amounts to"),
-        Section("radii", "Radii, tier by tier"),
-        Section("ladders", "Ladders, image by image"),
-        Section("reading", "How to read this"),
-        Section("settings", "Settings"),
-    )
+    sections = {
+        "results": "Results",
+        "verdicts": "What each geometry amounts to",
+        "radii": "Radii, tier by tier",
+        "ladders": "Ladders, image by image",
+        "reading": "How to read this",
+        "settings": "Settings",
+    }
+    model = short_model(str(first.settings["model"]))
     return {
         "study": None,
-        "findings": comparison.findings,
-        "conclusion": comparison.conclusion,
         "leakage": None,
-        "title": f"{caption(short_model(str(first.settings['model'])))} on {caption(data_name(first))}",
-        "kicker": (short_model(str(first.settings["model"])), data_name(first), protocol_name(first)),
-        "sections": sections,
-        "first": first,
-        "beside": baseline_heading(first),
-        "model": short_model(str(first.settings["model"])),
+        "title": f"{caption(model)} on {caption(data_name(first))}",
+        "kicker": (model, data_name(first), protocol_name(first)),
+        "sections": [Section(*each) for each in sections.items()],
         "verdicts": [(result.geometry, str(result.space_verdict)) for result in comparison.results],
-        "panels": shown,
-        "tallest": tallest(shown),
-        "chains": len(first.radii),
-        "exhibits": exhibits(comparison.embedded, by_geometry, images, seed),
-        "available": len(first.ladders),
-        "settings": [*_common(first), ("geometries", ", ".join(by_geometry))],
+        "exhibits": exhibits(comparison.embedded, results(comparison), images, seed),
+        "settings": [*_common(first), ("geometries", ", ".join(results(comparison)))],
         "scripts": downloading(),
-        "summary": summary.of_comparison(comparison.findings),
+        "summary": pictured(summary.of_comparison(comparison.findings)),
+        **_shared(comparison, first, model),
+        "available": len(first.ladders),
     }
 
 
 def _study(study: Study, images: int, seed: int) -> dict[str, Any]:
-    heads = curves.shown(study)
     first = next(iter(study.before.values()))
     by_dim = {dim: [cell for cell in study.cells if cell.dim == dim] for dim in study.findings.dims}
-    sections = (
-        Section("results", "Geometries side by side"),
-        Section("retained", "What training changed and what it kept"),
-        Section("disk", "The learned space, around its root"),
-        Section("ladders", "Ladders before and after"),
-        Section("radii", "Radii, tier by tier"),
-        Section("roc", "Telling children from contradicting captions"),
-        Section("curves", "How the heads learned"),
-        Section("verdicts", "What each geometry amounts to"),
-        Section("reading", "How to read this"),
-        Section("settings", "Settings"),
-    )
     several = len(by_dim) > 1
+    sections = {
+        "results": "Geometries side by side",
+        "retained": "What training changed and what it kept",
+        "disk": "The learned space, around its root",
+        "ladders": "Ladders before and after",
+        "radii": "Radii, tier by tier",
+        "roc": "Telling children from contradicting captions",
+        "curves": "How the heads learned",
+        "verdicts": "What each geometry amounts to",
+        "reading": "How to read this",
+        "settings": "Settings",
+    }
+    model = short_model(study.frozen.model)
     return {
         "study": study,
-        "findings": study.findings,
-        "conclusion": study.conclusion,
         "leakage": study.leakage,
-        "title": f"Study of {caption(short_model(study.frozen.model))} on {caption(data_name(first))}",
-        "kicker": ("study", short_model(study.frozen.model), data_name(first), f"{len(study.plan.seeds)} seeds"),
-        "sections": sections,
-        "first": first,
-        "beside": baseline_heading(first),
-        "model": short_model(study.frozen.model),
+        "title": f"Study of {caption(model)} on {caption(data_name(first))}",
+        "kicker": ("study", model, data_name(first), f"{len(study.plan.seeds)} seeds"),
+        "sections": [Section(*each) for each in sections.items()],
         "verdicts": [
             (f"{geometry}, {dim} dimensions" if several else geometry, str(verdict))
             for (geometry, dim), verdict in study.verdicts.items()
         ],
         "drift": DRIFT,
-        "tiers": study.frozen.hierarchy.tiers,
-        "curves": [
-            (
-                dim,
-                curves.charted([*curves.loss_curves(cells), *curves.curvature_curves(cells)]),
-                curves.charted(curves.radius_curves(cells), one_scale=True),
-                bool(curves.curvature_curves(cells)),
-            )
-            for dim, cells in by_dim.items()
-        ],
-        "heads": heads,
-        "rocs": [(dim, curves.roc_figure(study, dim)) for dim in by_dim],
+        "heads": shown(study),
+        "curves": [(dim, *_learning(cells, dim)) for dim, cells in by_dim.items()],
+        "rocs": [(dim, found, _roc(found, dim)) for dim in by_dim if (found := curves.roc_figure(study, dim))],
+        "exhibits": exhibits(study.frozen, before_and_after(study), images, seed),
         "settings": [*_common(first), *_of_study(study)],
         "scripts": [script("disk.js"), *downloading()],
-        "summary": summary.of_study(study),
-        **_radii(study, heads),
-        **_ladders(study, heads, images, seed),
-        **_disk(study, heads, seed),
+        "summary": pictured(summary.of_study(study)),
+        **_shared(study, first, model),
+        **_disk(study, seed),
+        "available": len(next(iter(before_and_after(study).values())).ladders),
+    }
+
+
+def _shared(source: Comparison | Study, first: Result, model: str) -> dict[str, Any]:
+    """What pages of comparisons and of studies both show."""
+    return {
+        "findings": source.findings,
+        "conclusion": source.conclusion,
+        "first": first,
+        "beside": baseline_heading(first),
+        "model": model,
+        **_radii(source),
     }
 
 
@@ -223,32 +208,64 @@ def _of_study(study: Study) -> list[tuple[str, object]]:
     return found
 
 
-def _radii(study: Study, heads: tuple[curves.Shown, ...]) -> dict[str, Any]:
-    before = {f"before, {name}": result for name, result in _distinct(study.before).items()}
-    after = {f"after, {head.cell.geometry}": head.run.summary.after for head in heads}
-    shown = panels(before | after)
-    return {"panels": shown, "tallest": tallest(shown), "chains": len(study.frozen.hierarchy.rows)}
+def pictured(found: summary.Summary) -> dict[str, Any]:
+    """The SVG elements of a summary, and what they show in words."""
+    return {"plots": [drawing.svg(plot.dots(each), str(each)) for each in found.plots], "caption": found.caption}
 
 
-def _distinct(before: dict[str, Result]) -> dict[str, Result]:
-    """One result, without curvature, where radii are equal in every geometry, as they are without a head."""
-    first, *others = before.values()
-    same = all(np.allclose(result.radii, first.radii, rtol=SAME_RADIUS, atol=0) for result in others)
-    return {"every geometry": replace(first, diagnostics={})} if same else before
+def _radii(source: Comparison | Study) -> dict[str, Any]:
+    drawn = distributions(results(source))
+    highest = tallest(drawn)
+    panels = []
+    for each in drawn:
+        means = ", ".join(f"{number(mean)} in tier {tier}" for tier, mean in enumerate(each.means.tolist()))
+        bars = {
+            f"bars{tier}": [{"class": f"bars tier{tier % 4}", "data-counts": " ".join(map(str, counts))}]
+            for tier, counts in enumerate(each.counts.tolist())
+        }
+        panels.append(drawing.svg(plot.radii(each, highest=highest), f"Radii, {each.title}: mean {means}", marked=bars))
+    return {
+        "panels": panels,
+        "growth": any(each.growth is not None for each in drawn),
+        "tallest": highest,
+        "tiers": len(drawn[0].means),
+        "chains": int(drawn[0].counts[0].sum()),
+    }
 
 
-def _ladders(study: Study, heads: tuple[curves.Shown, ...], images: int, seed: int) -> dict[str, Any]:
-    results = {}
-    for head in heads:
-        results[f"{head.cell.geometry}, before"] = head.run.summary.before
-        results[f"{head.cell.geometry}, after"] = head.run.summary.after
-    shown = exhibits(study.frozen, results, images, seed)
-    return {"exhibits": shown, "available": len(next(iter(results.values())).ladders)}
+def _learning(cells: Sequence[Cell], dim: int) -> "tuple[list[Markup], list[Markup], bool]":
+    """Charts of losses and curvatures, those of radii, and whether a curvature moved."""
+    curvatures, radii = curves.curvature_curves(cells), curves.radius_curves(cells)
+    losses = [*curves.loss_curves(cells), *curvatures]
+
+    def charts(found: Sequence[curves.Curves], geometries: Sequence[str] | None, of: str) -> "list[Markup]":
+        labels = [f"{of}{each.title} against training step, {dim} dimensions" for each in found]
+        return list(map(drawing.svg, plot.curve_panels(found, geometries), labels))
+
+    of_radii = charts(radii, None, "Mean radius of each tier, ")
+    return charts(losses, [cell.geometry for cell in cells], ""), of_radii, bool(curvatures)
 
 
-def _disk(study: Study, heads: tuple[curves.Shown, ...], seed: int) -> dict[str, Any]:
-    spec = heads[0].cell.geometry
-    spaces = {f"before, {spec}": (study.frozen, curves.unheaded(study, spec))}
-    spaces |= {head.cell.geometry: (head.embedded, head.space) for head in heads}
+def _roc(found: curves.RocFigure, dim: int) -> "Markup":
+    return drawing.svg(plot.roc_panel(found), f"True against false positive rates, {dim} dimensions")
+
+
+def _disk(study: Study, seed: int) -> dict[str, Any]:
     rows = disk.drawn_rows(study.frozen, seed)
-    return {"views": disk.views(spaces, rows), "disk_chains": disk.chains(study.frozen, rows)}
+    views = disk.views(spaces(study), rows)
+    return {
+        "views": [(view, _drawn(view, len(rows))) for view in views],
+        "disk_chains": disk.chains(study.frozen, rows),
+        "pictured": any(point.kind == disk.IMAGE for point in views[0].points),
+    }
+
+
+def _drawn(view: disk.DiskView, chains: int) -> "Markup":
+    """A disk whose points carry their chain and radius."""
+    marked: dict[str, list[dict[str, str]]] = {}
+    for point in view.points:
+        told = {"data-chain": str(point.chain), "data-r": f"{point.radius:.3f}"}
+        kind = "picture" if point.kind == disk.IMAGE else f"tier{point.kind % 4}"
+        marked.setdefault(f"points{point.kind}", []).append({"class": kind, **told})
+    label = f"{view.title}: {chains} chains of captions around the root, out to radius {number(view.reach, 2)}"
+    return drawing.svg(plot.disk_panel(view), label, css="disk", marked=marked)

@@ -1,7 +1,7 @@
-"""Figures for notebooks and papers, with matplotlib, from the same objects that pages and tables render.
+"""Figures for notebooks, papers and report pages, with matplotlib, from the same objects that tables render.
 
 Every function returns a `matplotlib.figure.Figure` and touches no global state: `figure.savefig("radii.pdf")` writes
-it, and a notebook shows it. Needs the extra ``plot``.
+it, and a notebook shows it. `hiergeo.report.drawing.svg` puts it into a page.
 """
 
 import base64
@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 
-from hiergeo._core import extras
 from hiergeo._core.errors import InputError
+from hiergeo._core.text import shortened
 from hiergeo.evaluation import Comparison, Result
-from hiergeo.evaluation.embedded import Embedded
+from hiergeo.evaluation.auditing import Audit
 from hiergeo.evaluation.findings import Contrast, Findings
 from hiergeo.evaluation.metrics import Roc, find_metric
-from hiergeo.geometry import Space
 from hiergeo.report import curves
 from hiergeo.report import disk as disks
+from hiergeo.report.drawing import DASHES, INK, LINE, MARKERS, PAPER, SERIES, SOFT, STYLE, TIERS, TRUE, WASH, words
 from hiergeo.report.ladders import Exhibit, Ladder, exhibits
-from hiergeo.report.radii import Histogram, histograms
+from hiergeo.report.radii import Radii, distributions, tallest
+from hiergeo.report.shown import before_and_after, results, spaces
+from hiergeo.report.summary import DotPlot, Summary, of_comparison, of_study
+from hiergeo.report.words import label, measure, number
 from hiergeo.training.study import Study
 
 if TYPE_CHECKING:
@@ -32,54 +35,68 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SERIES = ("#1b4f9c", "#b04a00", "#1f7a4d", "#8b2f8f", "#6d5f00", "#5c6068")
-"""Colours of geometries, in order."""
+WIDTH = 340 / 72
+"""Of a panel, inches: in a page 340 pixels."""
 
-DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (8, 2, 2, 2)), (0, (4, 3)), (0, (10, 3)))
-"""Line styles of geometries, in order, so that colour is not needed to tell them apart."""
+ROW, ROOM = 21 / 72, 72 / 72
+"""Heights of a dot plot, inches: of a row, and of title and axis together."""
 
-TIERS = ("#1b4f9c", "#1f77a6", "#b15700", "#8f2417")
-"""Colours of tiers, general to specific."""
+CAPTION, NAME = 44, 22
+"""Characters that are drawn of a caption, and of the name of a row."""
 
-MARKERS = ("o", "s", "^", "D")
-"""Marks of tiers on the disk, general to specific."""
+BAR = 0.8
+"""Height of the tallest bar where rows of a histogram are 1 apart."""
 
-CAPTION = 44
-"""Characters of a caption that are drawn."""
+POINTS = 240
+"""Largest number of drawn points of a ROC curve."""
 
-INK, SOFT, TRUE = "#1d1f23", "#8a8e96", "#7a4b00"
+CHARTS = {"poincare": "Poincaré disk", "stereographic": "stereographic", "flat": "flat"}
 
 
-def _needs_matplotlib(draw: Callable[P, T]) -> Callable[P, T]:
+def _styled(draw: Callable[P, T]) -> Callable[P, T]:
     @wraps(draw)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        extras.require("matplotlib.figure", "a figure")
-        return draw(*args, **kwargs)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
+        import matplotlib
 
-    return checked
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
-@_needs_matplotlib
-def radii(source: Result | Comparison | Study | Mapping[str, Result]) -> "Figure":
-    """Distribution of radii by tier, one panel a space, all with the same bins and axes.
+@_styled
+def summary(source: Comparison | Study) -> "Figure":
+    """The metrics that the conclusion rests on, in every geometry, with 95 % intervals; of a study before and after."""
+    return _dot_plots(of_study(source) if isinstance(source, Study) else of_comparison(source.findings))
+
+
+@_styled
+def dots(plot: DotPlot) -> "Figure":
+    """One dot plot: a row for each space, model or control."""
+    return _dot_plots(Summary((plot,), ""))
+
+
+@_styled
+def radii(source: Result | Comparison | Study | Mapping[str, Result] | Radii, *, highest: int = 0) -> "Figure":
+    """Distribution of radii by tier, one panel a space, all with the same bins and scales.
+
+    One row a tier, the most general one above; a tick and a figure give its mean. The row below draws sn(r), the growth
+    of circles, over the flat r, where a space has one curvature.
 
     Args:
-        source: a result, a comparison, results by title, or a study: the frozen model, then one head of each geometry
-            (of all seeds the one with the middle validation loss).
+        source: a result, a comparison, results by title, a study (the frozen model, then one head of each geometry,
+            of all seeds the one with the middle validation loss), or one distribution.
+        highest: number of chains in the tallest bar; 0 is that of the tallest bar of all panels.
     """
-    results = _results(source)
-    drawn = histograms([result.radii for result in results.values()])
-    figure, panels = _grid(len(results), width=4.2, height=3.2, share_y=True)
-    for axes, (title, histogram) in zip(panels, zip(results, drawn, strict=True), strict=True):
-        _histogram(axes, histogram)
-        axes.set_title(title, loc="left")
-        axes.set_xlabel("radius r (geodesic units)")
-        axes.set_ylabel("chains")
-    panels[0].legend(frameon=False)
+    drawn = [source] if isinstance(source, Radii) else distributions(results(source))
+    rows = max(len(each.means) + (each.growth is not None) for each in drawn)
+    figure, panels = _grid(len(drawn), width=WIDTH, height=0.55 * rows + 0.9)
+    for axes, each in zip(panels, drawn, strict=True):
+        _radii(axes, each, highest or tallest(drawn))
     return figure
 
 
-@_needs_matplotlib
+@_styled
 def ladders(source: Comparison | Study, *, images: int = 4, seed: int = 0) -> "Figure":
     """Ladders of single images with thumbnails, general captions at the bottom; true captions are bold.
 
@@ -92,14 +109,14 @@ def ladders(source: Comparison | Study, *, images: int = 4, seed: int = 0) -> "F
         InputError: there are no ladders: the model embeds no images, or the protocol makes none.
     """
     embedded = source.frozen if isinstance(source, Study) else source.embedded
-    results = _results(source) if isinstance(source, Comparison) else _before_and_after(source)
-    shown = exhibits(embedded, results, images, seed)
+    by_title = before_and_after(source) if isinstance(source, Study) else results(source)
+    shown = exhibits(embedded, by_title, images, seed)
     if not shown:
         raise InputError("there are no ladders to draw: they need a model of images and the protocol re or traversal.")
     from matplotlib.figure import Figure
 
     longest = max(len(ladder.rungs) for exhibit in shown for ladder in exhibit.ladders)
-    columns = len(results)
+    columns = len(by_title)
     figure = Figure(figsize=(2 + 2.8 * columns, len(shown) * max(1.8, 0.2 * longest + 0.5)), layout="constrained")
     panels = figure.subplots(len(shown), columns + 1, squeeze=False, width_ratios=[1, *([1.5] * columns)], sharey=False)
     for row, exhibit in zip(panels, shown, strict=True):
@@ -109,7 +126,7 @@ def ladders(source: Comparison | Study, *, images: int = 4, seed: int = 0) -> "F
     return figure
 
 
-@_needs_matplotlib
+@_styled
 def disk(source: Comparison | Study, *, seed: int = 0) -> "Figure":
     """Captions on disks around the root: radii are exact, directions are projected.
 
@@ -120,20 +137,28 @@ def disk(source: Comparison | Study, *, seed: int = 0) -> "Figure":
         source: a comparison, or a study: the frozen model and one head of each geometry.
         seed: of the choice of chains.
     """
-    embedded, spaces = _spaces(source)
-    rows = disks.drawn_rows(embedded, seed)
-    views = disks.views(spaces, rows)
+    embedded = source.frozen if isinstance(source, Study) else source.embedded
+    views = disks.views(spaces(source), disks.drawn_rows(embedded, seed))
     figure, panels = _grid(len(views), width=3.8, height=4.0)
     for axes, view in zip(panels, views, strict=True):
         _disk(axes, view)
-    tiers = embedded.chains.shape[1]
+        axes.set_title(f"{view.title}\n{CHARTS[view.chart]}, to r = {view.reach:.2f}", fontsize="small")
     handles, labels = panels[0].get_legend_handles_labels()
-    assert len(labels) in (tiers, tiers + 1)
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     return figure
 
 
-@_needs_matplotlib
+@_styled
+def disk_panel(view: disks.DiskView) -> "Figure":
+    """One disk alone, without title and legend; the artist of gid `points-K` draws the points of kind K."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.8, 3.8))
+    _disk(figure.add_axes((0, 0, 1, 1)), view)
+    return figure
+
+
+@_styled
 def roc(study: Study, *, dim: int | None = None) -> "Figure":
     """ROC curves by the cone margin before and after training; the area under a curve is the AUROC of the table.
 
@@ -141,24 +166,29 @@ def roc(study: Study, *, dim: int | None = None) -> "Figure":
         study: a study.
         dim: dimension; None is the first of the plan.
     """
-    found = curves.roc_figure(study, _dim(study.findings, dim))
-    figure, (axes,) = _grid(1, width=4.6, height=4.6)
-    axes.plot((0, 1), (0, 1), color=SOFT, linewidth=0.8, label="chance")
-    for place, (geometry, (before, after)) in enumerate(found.curves.items()):
-        areas = found.areas[geometry]
-        for curve, area, when, width in zip((before, after), areas, ("before", "after"), (1.0, 2.0), strict=True):
-            style = ":" if when == "before" else DASHES[place % len(DASHES)]
-            label = f"{geometry}, {when}: {area:.3f}"
-            _roc(axes, curve, color=SERIES[place % len(SERIES)], linestyle=style, linewidth=width, label=label)
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    axes.set_xlabel("false positive rate")
-    axes.set_ylabel("true positive rate")
-    axes.set_title(find_metric(curves.ROC).label, loc="left")
+    figure = roc_panel(curves.roc_figure(study, _dim(study.findings, dim)), points=None)
+    (axes,) = figure.axes
+    axes.set_title(find_metric(curves.ROC).label)
     axes.legend(frameon=False, fontsize="small", loc="lower right")
     return figure
 
 
-@_needs_matplotlib
+@_styled
+def roc_panel(found: curves.RocFigure, *, points: int | None = POINTS) -> "Figure":
+    """ROC curves alone, each drawn by at most `points` of its points (None for all)."""
+    figure, (axes,) = _grid(1, width=WIDTH, height=WIDTH)
+    axes.plot((0, 1), (0, 1), color=SOFT, linewidth=0.75, label="chance")
+    for place, (geometry, pair) in enumerate(found.curves.items()):
+        kinds = zip(pair, found.areas[geometry], ("before", "after"), (1.3, 2.0), strict=True)
+        for curve, area, when, width in kinds:
+            style = ":" if when == "before" else DASHES[place % len(DASHES)]
+            name = f"{geometry}, {when}: {area:.3f}"
+            axes.plot(*_rates(curve, points), color=_colour(place), linestyle=style, linewidth=width, label=name)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="false positive rate", ylabel="true positive rate")
+    return figure
+
+
+@_styled
 def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
     """Validation losses, tau_d, learnt curvatures and mean radii against the step; thin lines are single seeds.
 
@@ -171,30 +201,49 @@ def learning_curves(study: Study, *, dim: int | None = None) -> "Figure":
     shared = [*curves.loss_curves(cells), *curves.curvature_curves(cells)]
     of_radii = curves.radius_curves(cells)
     figure, panels = _grid(len(shared) + len(of_radii), width=3.8, height=2.9)
-    geometries = [cell.geometry for cell in cells]
     for axes, each in zip(panels, shared, strict=False):
-        _training(axes, each, {name: SERIES[place % len(SERIES)] for place, name in enumerate(geometries)})
-        axes.set_title(each.title, loc="left")
+        _training(axes, each, [cell.geometry for cell in cells])
+        axes.set_title(each.title)
     for axes, each in zip(panels[len(shared) :], of_radii, strict=True):
-        tiers = dict.fromkeys(each.names)
-        _training(axes, each, {name: TIERS[place % len(TIERS)] for place, name in enumerate(tiers)})
-        axes.set_title(f"mean radius, {each.title}", loc="left")
+        _training(axes, each, None)
+        axes.set_title(f"mean radius, {each.title}")
         axes.set_ylabel("radius r (geodesic units)")
-        for line, name in zip(each.lines, each.names, strict=True):
-            if "mean" in line.css.split():
-                axes.annotate(
-                    name,
-                    (line.x[-1], line.y[-1]),
-                    xytext=(6, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize="small",
-                )
+        for line in (line for line in each.lines if line.kept is None):
+            end, style = (line.x[-1], line.y[-1]), {"va": "center", "fontsize": "small"}
+            axes.annotate(line.name, end, xytext=(6, 0), textcoords="offset points", **style)
     panels[0].legend(frameon=False, fontsize="small")
     return figure
 
 
-@_needs_matplotlib
+@_styled
+def curve_panels(found: Sequence[curves.Curves], geometries: Sequence[str] | None) -> "list[Figure]":
+    """A figure for each group of curves; lines are of geometries, each on a scale of its own, or of tiers on one."""
+    made = [_grid(1, width=WIDTH, height=3.1) for _ in found]
+    for (_, (axes,)), each in zip(made, found, strict=True):
+        _training(axes, each, geometries)
+        axes.set_title(each.title)
+    if geometries is None:
+        first, *others = (axes for _, (axes,) in made)
+        for axes in others:
+            first.sharex(axes)
+            first.sharey(axes)
+        first.autoscale()
+    return [figure for figure, _ in made]
+
+
+@_styled
+def operating_point(audit: Audit) -> "Figure":
+    """The share of the captions of an audit up to each u = sqrt(|K|) r; a line marks u = 1 where that is in reach."""
+    u = np.array(audit.u_quantiles)
+    high = max(1.05, float(u[-1]) * 1.05)
+    figure, (axes,) = _grid(1, width=WIDTH, height=3.1)
+    axes.axvline(1, color=SOFT, linewidth=0.75)
+    axes.plot([0.0, *u, high], [0.0, *np.linspace(0, 1, 101), 1.0], color=SERIES[0], linewidth=2)
+    axes.set(xlim=(0, high), ylim=(0, 1), title="share of captions up to u", xlabel="u = √|K| r; the line marks 1")
+    return figure
+
+
+@_styled
 def forest(
     source: Comparison | Study | Findings, *, metrics: Sequence[str] | None = None, dim: int | None = None
 ) -> "Figure":
@@ -223,40 +272,9 @@ def forest(
     panels = figure.subplots(len(held), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (name, contrasts) in zip(panels, held.items(), strict=True):
         _forest(axes, contrasts)
-        axes.set_title(find_metric(name).label, loc="left")
+        axes.set_title(find_metric(name).label)
     panels[-1].set_xlabel("difference, with 95 % intervals")
     return figure
-
-
-def _results(source: Result | Comparison | Study | Mapping[str, Result]) -> dict[str, Result]:
-    if isinstance(source, Result):
-        return {source.geometry: source}
-    if isinstance(source, Comparison):
-        return {result.geometry: result for result in source.results}
-    if isinstance(source, Study):
-        heads = curves.shown(source)
-        before = {f"before, {heads[0].cell.geometry}": source.before[heads[0].cell.geometry]}
-        return before | {f"after, {head.cell.geometry}": head.run.summary.after for head in heads}
-    return dict(source)
-
-
-def _before_and_after(study: Study) -> dict[str, Result]:
-    found = {}
-    for head in curves.shown(study):
-        found[f"{head.cell.geometry}, before"] = head.run.summary.before
-        found[f"{head.cell.geometry}, after"] = head.run.summary.after
-    return found
-
-
-def _spaces(source: Comparison | Study) -> tuple[Embedded, dict[str, tuple[Embedded, Space]]]:
-    if isinstance(source, Study):
-        heads = curves.shown(source)
-        spec = heads[0].cell.geometry
-        before = {f"before, {spec}": (source.frozen, curves.unheaded(source, spec))}
-        return source.frozen, before | {head.cell.geometry: (head.embedded, head.space) for head in heads}
-    embedded = source.embedded
-    spaces = {result.geometry: Space(result.geometry, embedded.root) for result in source.results}
-    return embedded, {geometry: (embedded, space) for geometry, space in spaces.items()}
 
 
 def _dim(findings: Findings, dim: int | None) -> int:
@@ -265,48 +283,120 @@ def _dim(findings: Findings, dim: int | None) -> int:
     return findings.dims[0] if dim is None else dim
 
 
-def _grid(count: int, *, width: float, height: float, share_y: bool = False) -> tuple["Figure", "list[Axes]"]:
+def _grid(count: int, *, width: float, height: float) -> tuple["Figure", "list[Axes]"]:
     """A figure of `count` panels, at most three in a row."""
     from matplotlib.figure import Figure
 
     columns = min(count, 3)
     lines = -(-count // columns)
     figure = Figure(figsize=(width * columns, height * lines), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False, sharey=share_y).ravel().tolist()
+    panels = figure.subplots(lines, columns, squeeze=False).ravel().tolist()
     for unused in panels[count:]:
         figure.delaxes(unused)
-    for axes in panels[:count]:
-        axes.spines[["top", "right"]].set_visible(False)
     return figure, panels[:count]
 
 
-def _histogram(axes: "Axes", histogram: Histogram) -> None:
-    for tier, (counts, mean) in enumerate(zip(histogram.counts, histogram.means, strict=True)):
-        colour = TIERS[tier % len(TIERS)]
-        axes.stairs(counts, histogram.edges, color=colour, fill=True, alpha=0.2)
-        axes.stairs(counts, histogram.edges, color=colour, label=f"tier {tier}")
-        axes.axvline(float(mean), color=colour, linewidth=0.8, linestyle=":")
+def _colour(place: int) -> str:
+    return SERIES[place % len(SERIES)]
 
 
-def _roc(axes: "Axes", curve: Roc, **style: object) -> None:
-    axes.plot(curve.false_positive_rate, curve.true_positive_rate, **style)  # type: ignore[arg-type]
+def _rows(axes: "Axes", names: Sequence[str], colour: str = INK) -> None:
+    """Rows 0, 1, ... from above, by name, without an axis of their own."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0, labelcolor=colour)
 
 
-def _training(axes: "Axes", found: curves.Curves, colours: Mapping[str, str]) -> None:
-    for line, name in zip(found.lines, found.names, strict=True):
-        mean = "mean" in line.css.split()
+def _dot_plots(found: Summary) -> "Figure":
+    height = max(len(plot.dots) for plot in found.plots) * ROW + ROOM
+    figure, panels = _grid(len(found.plots), width=WIDTH, height=height)
+    for axes, plot in zip(panels, found.plots, strict=True):
+        _dots(axes, plot)
+    return figure
+
+
+def _dots(axes: "Axes", plot: DotPlot) -> None:
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    _rows(axes, [words(shortened(dot.name, NAME)) for dot in plot.dots])
+    beside = axes.secondary_yaxis("right")
+    beside.set_yticks(range(len(plot.dots)), [number(dot.value) for dot in plot.dots])
+    beside.spines["right"].set_visible(False)
+    beside.tick_params(length=0, labelcolor=INK)
+    if plot.reference is not None:
+        axes.axvline(plot.reference, color=INK, linewidth=0.75, linestyle="--")
+    for row, dot in enumerate(plot.dots):
+        colour = TRUE if dot.best else INK
+        if dot.before is not None:
+            axes.plot((dot.before, dot.value), (row, row), color=SOFT, linewidth=0.75, linestyle=":")
+            axes.plot(dot.before, row, marker="o", markersize=6.8, color=SOFT, markerfacecolor=PAPER)
+        if dot.interval is not None:
+            axes.plot(dot.interval, (row, row), color=TRUE if dot.best else SOFT, linewidth=2)
+        axes.plot(dot.value, row, marker="o", markersize=7.2, markeredgewidth=0, color=colour)
+        if dot.best:
+            for side in (axes, beside):
+                side.get_yticklabels()[row].set(fontweight="bold", color=TRUE if side is beside else INK)
+    axes.margins(x=0.06)
+    axes.locator_params(axis="x", nbins=4)
+    named = label(plot.metric)
+    drawn = r"$\tau_d$" + named[5:] if named.startswith("tau_d") else named
+    fewer = " ↓" if find_metric(plot.metric).higher_is_better is False else ""
+    axes.set_title(f"{words(plot.of)}: {drawn}{fewer}" if plot.of else f"{drawn}{fewer}")
+    axes.set_xlabel(measure(plot.metric), loc="right")
+
+
+def _radii(axes: "Axes", drawn: Radii, highest: int) -> None:
+    names = [f"tier {tier}\n{number(float(mean))}" for tier, mean in enumerate(drawn.means)]
+    if drawn.growth is not None:
+        names.append(f"sn(r)\nto {number(float(drawn.growth[-1]), 2)}")
+        most = max(float(drawn.growth.max()), float(drawn.edges[-1]))
+        row = len(drawn.means) + 0.35
+        flat, curved = (row - 0.8 * each / most for each in (drawn.edges, drawn.growth))
+        axes.plot(drawn.edges, flat, color=SOFT, linewidth=1.25, linestyle=":")
+        axes.plot(drawn.edges, curved, color=INK, linewidth=1.5)
+    _rows(axes, names)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    for tier, (counts, mean) in enumerate(zip(drawn.counts, drawn.means, strict=True)):
+        colour, base = TIERS[tier % len(TIERS)], tier + 0.35
+        tops = base - BAR * counts / highest
+        style = {"color": colour, "label": f"tier {tier}", "linewidth": 1.1}
+        axes.stairs(tops, drawn.edges, baseline=base, fill=True, alpha=0.3, **style | {"label": "_", "linewidth": 0})
+        axes.stairs(tops, drawn.edges, baseline=base, gid=f"bars{tier}", **style)
+        axes.plot((mean, mean), (base - 0.1, base + 0.07), color=colour, linewidth=2.5)
+        axes.get_yticklabels()[tier].set_color(colour)
+    axes.set_title(words(drawn.title))
+    axes.set_xlabel("radius r (geodesic units)")
+    axes.set_ylabel("chains")
+
+
+def _rates(curve: Roc, points: int | None) -> tuple[np.ndarray, np.ndarray]:
+    count = len(curve.true_positive_rate)
+    kept = np.unique(np.linspace(0, count - 1, min(count, points or count)).round().astype(int))
+    return curve.false_positive_rate[kept], curve.true_positive_rate[kept]
+
+
+def _training(axes: "Axes", found: curves.Curves, geometries: Sequence[str] | None) -> None:
+    """Lines of geometries, in the order of these, or of tiers."""
+    names = list(geometries if geometries is not None else dict.fromkeys(line.name for line in found.lines))
+    colours = SERIES if geometries is not None else TIERS
+    for line in found.lines:
+        place = names.index(line.name)
+        colour, mean = colours[place % len(colours)], line.kept is None
         axes.plot(
             line.x,
             line.y,
-            color=colours[name],
-            linestyle=DASHES[list(colours).index(name) % len(DASHES)] if mean else "-",
-            linewidth=2.0 if mean else 0.7,
-            alpha=1.0 if mean else 0.5,
-            label=name if mean else None,
+            color=colour,
+            linestyle=DASHES[place % len(DASHES)] if mean else "-",
+            linewidth=2.0 if mean else 0.9,
+            alpha=1.0 if mean else 0.45,
+            label=line.name if mean else None,
         )
-        if line.mark is not None:
-            axes.plot(line.x[line.mark], line.y[line.mark], marker="o", markersize=3, color=colours[name])
-    axes.set_xlabel("training step")
+        if line.kept is not None:
+            axes.plot(line.x[line.kept], line.y[line.kept], marker="o", markersize=4.4, color=colour, alpha=0.8)
+    axes.grid(axis="y")
+    axes.set_xlabel("training step", loc="right")
 
 
 def _forest(axes: "Axes", contrasts: Sequence[Contrast]) -> None:
@@ -316,22 +406,19 @@ def _forest(axes: "Axes", contrasts: Sequence[Contrast]) -> None:
         axes.plot(each.interval, (place, place), color=colour, linewidth=4, solid_capstyle="butt")
         axes.plot(each.difference, place, marker="o", markersize=5, color=INK)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(contrasts)), [f"{each.a} − {each.b}" for each in contrasts])
-    axes.set_ylim(len(contrasts) - 0.4, -0.6)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    _rows(axes, [f"{each.a} − {each.b}" for each in contrasts])
 
 
 def _picture(axes: "Axes", exhibit: Exhibit) -> None:
     from PIL import Image
 
     axes.set_axis_off()
-    axes.set_title(f"image {exhibit.image_id}", loc="left", fontsize="small")
+    axes.set_title(f"image {exhibit.image_id}", fontsize="small")
     if exhibit.picture.uri:
         data = base64.b64decode(exhibit.picture.uri.partition("base64,")[2])
         axes.imshow(np.asarray(Image.open(io.BytesIO(data))))
     else:
-        axes.text(0, 0.5, exhibit.picture.problem, wrap=True, fontsize="x-small", transform=axes.transAxes)
+        axes.text(0, 0.5, words(exhibit.picture.problem), wrap=True, fontsize="x-small", transform=axes.transAxes)
 
 
 def _ladder(axes: "Axes", ladder: Ladder, longest: int) -> None:
@@ -339,9 +426,7 @@ def _ladder(axes: "Axes", ladder: Ladder, longest: int) -> None:
     axes.set_ylim(-0.5, longest - 0.5)
     axes.set_xlim(0, 1)
     axes.axvline(0, color=SOFT, linewidth=1)
-    axes.set_title(
-        f"{ladder.title}\nprecision {ladder.precision:.2f}, recall {ladder.recall:.2f}", loc="left", fontsize="small"
-    )
+    axes.set_title(f"{ladder.title}\nprecision {ladder.precision:.2f}, recall {ladder.recall:.2f}", fontsize="small")
     for height, rung in enumerate(ladder.rungs):
         text = rung.caption if len(rung.caption) <= CAPTION else f"{rung.caption[: CAPTION - 1]}…"
         colour, weight = (TRUE, "bold") if rung.true else (INK, "normal")
@@ -353,27 +438,27 @@ def _ladder(axes: "Axes", ladder: Ladder, longest: int) -> None:
 def _disk(axes: "Axes", view: disks.DiskView) -> None:
     from matplotlib.patches import Circle
 
-    axes.add_patch(Circle((0, 0), disks.RIM, fill=False, color=SOFT))
+    axes.add_patch(Circle((0, 0), disks.RIM, facecolor=WASH, edgecolor=SOFT, linewidth=0.6))
     for radius, text in view.circles:
-        axes.add_patch(Circle((0, 0), radius, fill=False, color=SOFT, linewidth=0.4))
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-        axes.annotate(f"r = {text}", (0, radius), ha="center", va="center", fontsize=7, color=INK, bbox=box, zorder=5)
-    kinds = sorted({point.kind for point in view.points}, key=lambda kind: (kind == disks.IMAGE, kind))
-    for kind in kinds:
+        axes.add_patch(Circle((0, 0), radius, fill=False, color=LINE, linewidth=0.5))
+        box = {"facecolor": WASH, "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+        style = {"ha": "center", "va": "center", "fontsize": 7, "color": SOFT, "bbox": box, "zorder": 5}
+        axes.annotate(f"r = {text}", (0, -radius), **style)
+    for kind in sorted({point.kind for point in view.points}, key=lambda kind: (kind == disks.IMAGE, kind)):
         points = [point for point in view.points if point.kind == kind]
         image = kind == disks.IMAGE
         axes.scatter(
             [point.x for point in points],
-            [-point.y for point in points],
-            s=9,
+            [point.y for point in points],
+            s=16,
             marker="x" if image else MARKERS[kind % len(MARKERS)],
             color=INK if image else TIERS[kind % len(TIERS)],
-            alpha=0.7,
-            linewidths=0.7 if image else 0,
+            alpha=0.5 if image else 0.8,
+            linewidths=0.8 if image else 0,
             label="image" if image else f"tier {kind}",
+            gid=f"points{kind}",
+            clip_on=False,
         )
-    axes.plot(0, 0, marker="+", color=INK)
+    axes.plot(0, 0, marker="+", markersize=6, color=INK, markeredgewidth=0.8)
     axes.set(xlim=(-104, 104), ylim=(-104, 104), aspect="equal")
     axes.set_axis_off()
-    charts = {"poincare": "Poincaré disk", "stereographic": "stereographic", "flat": "flat"}
-    axes.set_title(f"{view.title}\n{charts[view.chart]}, to r = {view.reach:.2f}", loc="left", fontsize="small")

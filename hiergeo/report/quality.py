@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.table import Table
+from rich.text import Text
 
 from hiergeo._core.storage.files import atomic_write_text
 from hiergeo._core.text import caption
@@ -14,14 +15,10 @@ from hiergeo.construction.grading import Quality
 from hiergeo.construction.judging import CONTRADICTION, ENTAILMENT, NEUTRAL
 from hiergeo.construction.pooling import TIER
 from hiergeo.report.assets import downloading
-from hiergeo.report.dots import Dot, dot_plot
-from hiergeo.report.page import environment
-from hiergeo.report.summary import PLOTS, Summary
-from hiergeo.report.tables import MARK
+from hiergeo.report.page import environment, pictured
+from hiergeo.report.summary import PLOTS, Dot, DotPlot, Summary
+from hiergeo.report.tables import MARK, bounds, noted
 from hiergeo.report.words import label, number, short_model
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 OWN = "this set"
 """What the columns call the set that is appraised."""
@@ -95,7 +92,7 @@ def write_appraisal(appraisal: Appraisal, path: Path) -> Path:
             conclusion=appraisal,
             leakage=None,
             scripts=downloading(),
-            summary=_summary(sets),
+            summary=pictured(_summary(sets)),
             title=f"Quality of {caption(_name(own))}",
             kicker=("quality", _name(own), f"judge {own.settings['judge']}", *_model(own)),
             sets=sets,
@@ -116,7 +113,7 @@ def write_appraisal(appraisal: Appraisal, path: Path) -> Path:
     return path
 
 
-def appraisal_tables(appraisal: Appraisal) -> Iterator["Table"]:
+def appraisal_tables(appraisal: Appraisal) -> Iterator[Table]:
     """Every metric of all sets with intervals and paired differences; metrics tier by tier; what was dropped."""
     yield _overall_table(appraisal)
     yield _tier_table(appraisal)
@@ -147,7 +144,7 @@ def _summary(sets: dict[str, Quality]) -> Summary:
             for name, each in sets.items()
             if metric in each.metrics
         ]
-        plots.append(dot_plot(metric, dots))
+        plots.append(DotPlot(metric, tuple(dots)))
     return Summary(tuple(plots), "Value and 95 % bootstrap interval over images, each metric on a scale of its own.")
 
 
@@ -175,17 +172,13 @@ def _example(quality: Quality, place: int) -> Example:
     return Example(row.row_id, row.image_id, float(verdicts.scores[place]), tuple(steps))
 
 
-def _overall_table(appraisal: Appraisal) -> "Table":
-    from rich.text import Text
-
+def _overall_table(appraisal: Appraisal) -> Table:
     sets = {OWN: appraisal.quality, **appraisal.baselines}
     notes = "Below each value its 95 % bootstrap interval over images"
     if any(appraisal.differences.values()):
         notes += f"; {MARK} the paired difference of this set excludes 0, over the images of both"
-    table = _table(f"{caption(_name(appraisal.quality))} · judge {appraisal.quality.settings['judge']}\n{notes}.")
-    table.add_column("metric", overflow="fold")
-    for name in sets:
-        table.add_column(name)
+    judge = appraisal.quality.settings["judge"]
+    table = noted(f"{caption(_name(appraisal.quality))} · judge {judge}\n{notes}.", "metric", *sets)
     for metric in overall(appraisal.quality):
         cells = []
         for name, each in sets.items():
@@ -194,25 +187,18 @@ def _overall_table(appraisal: Appraisal) -> "Table":
             if change is not None and (change.interval.low > 0 or change.interval.high < 0):
                 cell.append(f" {MARK}")
             if metric in each.intervals:
-                low, high = each.intervals[metric]
-                cell.append(f"\n{number(low)}–{number(high)}", style="dim")
+                cell.append(f"\n{bounds(each.intervals[metric])}", style="dim")
             cells.append(cell)
         table.add_row(label(metric), *cells)
     return table
 
 
-def _tier_table(appraisal: Appraisal) -> "Table":
-    from rich.text import Text
-
+def _tier_table(appraisal: Appraisal) -> Table:
     own = appraisal.quality
     names = " · ".join(appraisal.baselines)
-    table = _table(
-        "Tier by tier, the most general one first; of pairs of tiers that of the more general one."
-        + (f"\nBelow each value: {names}." if names else "")
-    )
-    table.add_column("metric", overflow="fold")
-    for tier in range(own.chains.tiers):
-        table.add_column(f"tier {tier}")
+    notes = "Tier by tier, the most general one first; of pairs of tiers that of the more general one."
+    below = f"\nBelow each value: {names}." if names else ""
+    table = noted(f"{notes}{below}", "metric", *(f"tier {tier}" for tier in range(own.chains.tiers)))
     for metric in BY_TIER:
         cells = []
         for tier in range(own.chains.tiers):
@@ -227,19 +213,9 @@ def _tier_table(appraisal: Appraisal) -> "Table":
     return table
 
 
-def _drops_table(appraisal: Appraisal) -> "Table":
-    table = _table("Captions that left the data while it was made.")
-    for heading in ("stage", "reason"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("captions", justify="right")
+def _drops_table(appraisal: Appraisal) -> Table:
+    table = noted("Captions that left the data while it was made.", "stage", "reason", "captions")
+    table.columns[-1].justify = "right"
     for (stage, reason), count in appraisal.drops.items():
         table.add_row(caption(stage), caption(reason), f"{count:,}")
     return table
-
-
-def _table(notes: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    return Table(box=box.SIMPLE_HEAD, caption=Text(notes, style="dim"), caption_justify="left", pad_edge=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hiergeo.evaluation.auditing import Audit
 from hiergeo.evaluation.findings import Contrast, Findings
 from hiergeo.evaluation.metrics import Interval, find_metric
-from hiergeo.report.dots import Dot, DotPlot, dot_plot
+from hiergeo.report.words import label, number
 from hiergeo.training.study import Study
 
 if TYPE_CHECKING:
@@ -25,6 +25,44 @@ CARRIED = ("parent_mrr", "auroc", "recall", "average_precision", "precision", "t
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A row of a dot plot.
+
+    Attributes:
+        name: of the row.
+        value: where the dot is.
+        interval: its bar; None where there is none.
+        before: where a hollow dot is, of the value that this one was; None where there is none.
+        best: whether it is marked.
+    """
+
+    name: str
+    value: float
+    interval: Interval | None = None
+    before: float | None = None
+    best: bool = False
+
+    def __str__(self) -> str:
+        bounds = "" if self.interval is None else f" ({number(self.interval.low)} to {number(self.interval.high)})"
+        before = "" if self.before is None else f"{number(self.before)}, then "
+        return f"{self.name} {before}{number(self.value)}{bounds}{', best' if self.best else ''}"
+
+
+@dataclass(frozen=True)
+class DotPlot:
+    """One metric: its dots from above, the place of a vertical line or None, and what the metric is of, or nothing."""
+
+    metric: str
+    dots: tuple[Dot, ...]
+    reference: float | None = None
+    of: str = ""
+
+    def __str__(self) -> str:
+        """The plot in words."""
+        return f"{self.of}{', ' if self.of else ''}{label(self.metric)}: {'; '.join(map(str, self.dots))}"
+
+
+@dataclass(frozen=True)
 class Summary:
     """What stands below the headline: dot plots, and what they show in words."""
 
@@ -35,7 +73,7 @@ class Summary:
 def of_comparison(findings: Findings) -> Summary:
     """The main metrics in each geometry."""
     (dim,) = findings.dims
-    plots = [dot_plot(metric, _dots(findings, metric, dim)) for metric in main_metrics(findings, dim)]
+    plots = [DotPlot(metric, _dots(findings, metric, dim)) for metric in main_metrics(findings, dim)]
     marked = " Marked: better than every other space." if findings.has_leaders else ""
     return Summary(tuple(plots), f"Value and 95 % bootstrap interval, each metric on a scale of its own.{marked}")
 
@@ -47,7 +85,7 @@ def of_study(study: Study) -> Summary:
     for metric in main_metrics(findings, dim):
         changes = {spec: study.change(metric, spec, dim) for spec in findings.geometries(dim)}
         before = {spec: change.before for spec, change in changes.items() if change is not None}
-        plots.append(dot_plot(metric, _dots(findings, metric, dim, before)))
+        plots.append(DotPlot(metric, _dots(findings, metric, dim, before)))
     of = f" at {dim} dimensions" if len(findings.dims) > 1 else ""
     seeds = len(study.plan.seeds)
     told = (
@@ -67,7 +105,7 @@ def of_audit(audit: Audit, controls: Sequence[tuple[str, str]]) -> Summary:
             gain = audit.intervals.get(f"{metric}_minus_{control}")
             bounds = None if gain is None else Interval(row.native - gain.high, row.native - gain.low)
             dots.append(Dot(title, row.controls[control], bounds))
-        plots.append(dot_plot(metric, dots, reference=row.native))
+        plots.append(DotPlot(metric, tuple(dots), row.native))
     told = (
         "The space as it is with its 95 % interval, and the same points with parts of the geometry taken away; bars of "
         "the others are 95 % intervals of the paired difference from the line. Where a bar misses the line, what was "
@@ -81,7 +119,7 @@ def of_leaderboard(table: "Leaderboard") -> Summary:
     boards = [board for board in table.boards if board.task is not None and board.measured]
     plots = [plot for board in boards if (plot := _of_board(board))][:PLOTS]
     left = " The best rows alone." if any(len(board.measured) > ROWS for board in boards) else ""
-    marked = " Marked: ahead of every other row." if any(row.best for plot in plots for row in plot.rows) else ""
+    marked = " Marked: ahead of every other row." if any(dot.best for plot in plots for dot in plot.dots) else ""
     return Summary(tuple(plots), f"Value and 95 % bootstrap interval.{left}{marked}")
 
 
@@ -96,7 +134,7 @@ def _of_board(board: "Board") -> DotPlot | None:
         Dot(str(row), values[row], board.interval(row, metric), best=board.is_best(row, metric))
         for row in ordered[:ROWS]
     ]
-    return dot_plot(metric, dots, of=board.name)
+    return DotPlot(metric, tuple(dots), of=board.name)
 
 
 def main_metrics(findings: Findings, dim: int, count: int = PLOTS) -> tuple[str, ...]:
@@ -129,14 +167,14 @@ def _clearness(contrast: Contrast) -> float:
     return abs(contrast.difference) / width if width else 0.0
 
 
-def _dots(findings: Findings, metric: str, dim: int, before: dict[str, float] | None = None) -> list[Dot]:
+def _dots(findings: Findings, metric: str, dim: int, before: dict[str, float] | None = None) -> tuple[Dot, ...]:
     """A dot for each geometry; a single one where all are equal by construction."""
     known = before or {}
     scores = {spec: score for spec in findings.geometries(dim) if (score := findings.score(metric, spec, dim))}
     if metric in findings.shared and not known and len(scores) > 1:
         first = next(iter(scores.values()))
-        return [Dot("every geometry", first.value, first.interval)]
-    return [
+        return (Dot("every geometry", first.value, first.interval),)
+    return tuple(
         Dot(spec, score.value, score.interval, known.get(spec), findings.is_best(metric, spec, dim))
         for spec, score in scores.items()
-    ]
+    )

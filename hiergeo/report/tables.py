@@ -1,18 +1,18 @@
 """Tables for the terminal: results, comparisons and studies, readable in 80 columns."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
 from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Score
 from hiergeo.evaluation.length import LENGTH
+from hiergeo.evaluation.metrics import Interval
 from hiergeo.report.words import BASELINES, baseline, baseline_heading, label, listing, number, setting_line
 from hiergeo.training.study import Study
 from hiergeo.training.study.result import DRIFT
-
-if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
 
 WIDE = 4
 """Largest number of metrics that are shown as columns; more of them become rows."""
@@ -30,11 +30,28 @@ MARK = "*"
 """Mark behind a figure that beats every other geometry."""
 
 
-def result_table(result: Result) -> "Table":
-    """The metrics of one result: name, value, 95 % bootstrap interval, and the value without the model if known."""
-    from rich.text import Text
+def noted(notes: str, *headings: str) -> Table:
+    """An empty table with notes below it and columns whose headings and entries fold."""
+    table = Table(box=box.SIMPLE_HEAD, caption=Text(notes, style="dim"), caption_justify="left", pad_edge=False)
+    for heading in headings:
+        table.add_column(Text(heading, overflow="fold"), overflow="fold")
+    return table
 
-    table = _table(f"{setting_line(result)} · {result.geometry}")
+
+def dim(words: str) -> Text:
+    """Words beside the point."""
+    return Text(words, style="dim")
+
+
+def bounds(interval: Interval, digits: int = 3, between: str = "–") -> str:
+    """An interval by its ends."""
+    return between.join(number(end, digits) for end in interval)
+
+
+def result_table(result: Result) -> Table:
+    """The metrics of one result: name, value, 95 % bootstrap interval, and the value without the model if known."""
+
+    table = noted(f"{setting_line(result)} · {result.geometry}")
     table.min_width = NARROWEST
     table.add_column("metric")
     table.add_column("value", justify="right")
@@ -45,36 +62,35 @@ def result_table(result: Result) -> "Table":
     intervals = result.intervals
     for metric, value in result.metrics.items():
         interval = intervals.get(metric)
-        bounds = Text(f"{number(interval.low, 4)} to {number(interval.high, 4)}") if interval else _dim("-")
+        ends = Text(bounds(interval, 4, " to ")) if interval else dim("-")
         beside = () if heading is None else (_beside(result, metric, heading, 4),)
-        table.add_row(label(metric), number(value, 4), bounds, *beside)
+        table.add_row(label(metric), number(value, 4), ends, *beside)
     return table
 
 
-def _named(result: Result, metric: str) -> "Text":
+def _named(result: Result, metric: str) -> Text:
     """The label of a metric, and below it the baseline where there is one."""
-    from rich.text import Text
 
     name, found = Text(label(metric)), baseline(result, metric)
     return name if found is None else name.append(f"\n{found[0]} {number(found[1])}", style="dim")
 
 
-def _beside(result: Result, metric: str, heading: str, digits: int = 3) -> "Text":
+def _beside(result: Result, metric: str, heading: str, digits: int = 3) -> Text:
     """The baseline of a metric, named where the heading does not name it."""
     found = baseline(result, metric)
     if found is None:
-        return _dim("-")
+        return dim("-")
     called, value = found
-    return _dim(number(value, digits) if called == heading else f"{called} {number(value, digits)}")
+    return dim(number(value, digits) if called == heading else f"{called} {number(value, digits)}")
 
 
-def comparison_table(comparison: Comparison) -> "Table":
+def comparison_table(comparison: Comparison) -> Table:
     """Every metric in every geometry with its 95 % interval, the best marked; metrics are rows if there are many."""
     places = range(len(comparison.results))
     return _across(comparison) if is_across(comparison) else _down(comparison, places, last=True)
 
 
-def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator["Table"]:
+def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator[Table]:
     """The same in as many tables as it takes to break no figure in `width` columns; the last has the caption."""
     if is_across(comparison):
         yield _across(comparison)
@@ -89,7 +105,7 @@ def comparison_tables(comparison: Comparison, width: int = 80) -> Iterator["Tabl
         yield _down(comparison, places[start : start + fitting], last=start + fitting >= len(places))
 
 
-def study_tables(study: Study) -> Iterator["Table"]:
+def study_tables(study: Study) -> Iterator[Table]:
     """One table for each dimension, in the plan's order, and the decided differences."""
     for dim in study.plan.dims:
         if study.findings.geometries(dim):
@@ -98,11 +114,8 @@ def study_tables(study: Study) -> Iterator["Table"]:
         yield differences
 
 
-def contrast_table(study: Study) -> "Table | None":
+def contrast_table(study: Study) -> Table | None:
     """The decided differences with their own and their simultaneous intervals; None where there are none."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
 
     if not study.findings.decided:
         return None
@@ -112,9 +125,9 @@ def contrast_table(study: Study) -> "Table | None":
     for heading in ("a - b", "95 %, alone", "95 %, with all"):
         table.add_column(heading, no_wrap=True)
     for each in study.findings.decided:
-        bounds = (f"{number(low, 4)} to {number(high, 4)}" for low, high in (each.interval, each.simultaneous))
+        ends = (bounds(interval, 4, " to ") for interval in (each.interval, each.simultaneous))
         names = (Text(name, style="bold" if name == each.winner else "") for name in (each.a, each.b))
-        table.add_row(str(each.dim), label(each.metric), *names, number(each.difference, 4), *bounds)
+        table.add_row(str(each.dim), label(each.metric), *names, number(each.difference, 4), *ends)
     return table
 
 
@@ -127,72 +140,51 @@ def _metrics(comparison: Comparison) -> tuple[str, ...]:
     return comparison.findings.metrics(comparison.dim)
 
 
-def _across(comparison: Comparison) -> "Table":
-    from rich.text import Text
+def _across(comparison: Comparison) -> Table:
 
-    table = _table(_caption(comparison))
-    table.add_column("geometry", overflow="fold")
-    for metric in _metrics(comparison):
-        table.add_column(Text(label(metric), overflow="fold"))
+    table = noted(_caption(comparison), "geometry", *map(label, _metrics(comparison)))
     for place, result in enumerate(comparison.results):
         figures = (_entry(comparison, metric, place) for metric in _metrics(comparison))
         table.add_row(Text(result.geometry), *figures)
     first = comparison.results[0]
     heading = baseline_heading(first)
     if heading is not None:
-        table.add_row(_dim(heading), *(_beside(first, metric, heading) for metric in _metrics(comparison)))
+        table.add_row(dim(heading), *(_beside(first, metric, heading) for metric in _metrics(comparison)))
     return table
 
 
-def _down(comparison: Comparison, places: Sequence[int], *, last: bool) -> "Table":
-    from rich.text import Text
+def _down(comparison: Comparison, places: Sequence[int], *, last: bool) -> Table:
 
-    table = _table(_caption(comparison) if last else "")
+    geometries = (comparison.results[place].geometry for place in places)
+    table = noted(_caption(comparison) if last else "", "metric", *geometries)
+    table.columns[0].max_width = LONGEST_NAME
     table.min_width = NARROWEST if last else None
-    table.add_column("metric", overflow="fold", max_width=LONGEST_NAME)
-    for place in places:
-        table.add_column(Text(comparison.results[place].geometry, overflow="fold"))
     for metric in _metrics(comparison):
         named = _named(comparison.results[0], metric)
         table.add_row(named, *(_entry(comparison, metric, place) for place in places))
     return table
 
 
-def _table(caption: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    return Table(box=box.SIMPLE_HEAD, caption=Text(caption, style="dim"), caption_justify="left", pad_edge=False)
-
-
-def _entry(comparison: Comparison, metric: str, place: int) -> "Text":
+def _entry(comparison: Comparison, metric: str, place: int) -> Text:
     findings = comparison.findings
     if metric in findings.shared and place > 0:
-        return _dim("same by\nconstruction" if place == 1 else "same")
+        return dim("same by\nconstruction" if place == 1 else "same")
     geometry = comparison.results[place].geometry
     score = findings.score(metric, geometry, comparison.dim)
-    return _dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, comparison.dim))
+    return dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, comparison.dim))
 
 
-def _figure(score: Score, best: bool) -> "Text":
+def _figure(score: Score, best: bool) -> Text:
     """The value, and below it the interval, or the spread over seeds."""
-    from rich.text import Text
 
     text = Text(f"{number(score.value)}{MARK if best else ''}", style="bold" if best else "")
     if score.spread is not None:
         below = f"±{number(score.spread)}"
     elif score.interval is not None:
-        below = f"{number(score.interval.low)}–{number(score.interval.high)}"
+        below = bounds(score.interval)
     else:
         return text
     return text.append(f"\n{below}", style="not bold dim")
-
-
-def _dim(words: str) -> "Text":
-    from rich.text import Text
-
-    return Text(words, style="dim")
 
 
 def _caption(comparison: Comparison) -> str:
@@ -223,35 +215,31 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         yield caution.message
 
 
-def _study_table(study: Study, dim: int) -> "Table":
-    from rich.text import Text
+def _study_table(study: Study, at: int) -> Table:
 
     findings = study.findings
-    table = _table("\n".join(_study_notes(study, dim)))
-    table.add_column("metric", overflow="fold", max_width=LONGEST_NAME)
-    table.add_column(Text("no head", overflow="fold"))
-    geometries = findings.geometries(dim)
-    for geometry in geometries:
-        table.add_column(Text(geometry, overflow="fold"))
+    geometries = findings.geometries(at)
+    table = noted("\n".join(_study_notes(study, at)), "metric", "no head", *geometries)
+    table.columns[0].max_width = LONGEST_NAME
     before = study.before[geometries[0]]
     frozen = before.metrics
-    for metric in (*findings.metrics(dim), *DRIFT):
+    for metric in (*findings.metrics(at), *DRIFT):
         figures = []
         for geometry in geometries:
-            score = study.cube.score(metric, geometry, dim)
-            figures.append(_dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, dim)))
+            score = study.cube.score(metric, geometry, at)
+            figures.append(dim("-") if score is None else _figure(score, findings.is_best(metric, geometry, at)))
         table.add_row(_named(before, metric), number(frozen[metric]) if metric in frozen else "-", *figures)
-    rates = [f"{study.cell(geometry, dim).learning_rate:g}" for geometry in geometries]
+    rates = [f"{study.cell(geometry, at).learning_rate:g}" for geometry in geometries]
     table.add_row("learning rate", "", *rates, end_section=True)
     return table
 
 
-def _study_notes(study: Study, dim: int) -> Iterator[str]:
+def _study_notes(study: Study, at: int) -> Iterator[str]:
     findings = study.findings
-    yield f"Dimension {dim}: means over {len(study.plan.seeds)} seeds, below them the standard deviation over seeds."
+    yield f"Dimension {at}: means over {len(study.plan.seeds)} seeds, below them the standard deviation over seeds."
     yield (
         f"{MARK} better than every other geometry, by intervals that hold simultaneously over the study."
-        if any(findings.leaders(metric, dim) for metric in findings.metrics(dim))
+        if any(findings.leaders(metric, at) for metric in findings.metrics(at))
         else "No geometry is better than every other one in anything."
     )
     if study.shared:

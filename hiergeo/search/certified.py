@@ -39,7 +39,7 @@ class Effort:
             raise InputError(f"candidates must obey 1 <= first <= most <= {MOST_CANDIDATES}, not {self}.")
 
 
-class Outcome(NamedTuple):
+class Certification(NamedTuple):
     """What is known of an answer beside its hits.
 
     Attributes:
@@ -60,7 +60,7 @@ def search(
     effort: Effort | None = None,
     facts: StoreFacts | None = None,
     device: torch.device | str = "cpu",
-) -> Outcome:
+) -> Certification:
     """Answer a task by candidates of a store; the hits are in `task.found`, as after a scan.
 
     Args:
@@ -107,7 +107,7 @@ class _Search:
         self.seen = torch.empty(0, dtype=torch.int64)
         self.scored = 0
 
-    def run(self, effort: Effort) -> Outcome:
+    def run(self, effort: Effort) -> Certification:
         core, span = self.shells[0], self.task.span
         low, high = max(core.low, span.low), min(core.high, span.high)
         if core.count and low <= high:
@@ -123,7 +123,7 @@ class _Search:
             self._ask(still, k)
             k *= 2
         certified = ~still.any(1) & self.trusted & self.facts.exhaustive
-        return Outcome(certified, self.scored, certified if first is None else first & certified)
+        return Certification(certified, self.scored, certified if first is None else first & certified)
 
     def _ask(self, still: Tensor, k: int) -> None:
         """Score the best k of every shell that is open for a query; all of them are fetched and scored at once."""

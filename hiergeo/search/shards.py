@@ -17,6 +17,7 @@ Rows are sorted by radius, then by id, so that an interval of radii is a range o
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -62,6 +63,15 @@ class DamagedError(UnavailableError):
             f"skip_damaged=True)."
         )
         self.name, self.what = name, what
+
+
+@contextmanager
+def reading(shard: str, name: str) -> Iterator[None]:
+    """Report a file of a shard that cannot be read in the block as damage."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError for files that it cannot map
+        raise DamagedError(shard, f"{name} cannot be read: {reason(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -142,10 +152,8 @@ class OpenShard:
             raise DamagedError(shard.name, "its range of radii is not that of the manifest")
 
     def _deleted(self, name: str) -> NDArray[np.int64]:
-        try:
+        with reading(self.shard.name, name):
             dead = np.fromfile(self.folder / name, np.int32).astype(np.int64)
-        except OSError as error:
-            raise DamagedError(self.shard.name, f"{name} cannot be read: {error.strerror}") from error
         inside = len(dead) == self.shard.deleted and dead[0] >= 0 and dead[-1] < self.shard.rows
         if not inside or (dead[1:] <= dead[:-1]).any():
             raise DamagedError(self.shard.name, f"{name} lists rows that are not there")
@@ -156,10 +164,9 @@ class OpenShard:
         if name not in self._arrays:
             kind, width = arrays(self.manifest)[name]
             count, dtype = self.shard.rows * width, getattr(torch, kind.name)
-            try:  # maps the file and keeps no descriptor, of which there are too few for thousands of shards
+            with reading(self.shard.name, name):
+                # maps the file and keeps no descriptor, of which there are too few for thousands of shards
                 flat = torch.from_file(str(self.folder / name), shared=False, size=count, dtype=dtype).numpy()
-            except RuntimeError as error:
-                raise DamagedError(self.shard.name, f"{name} cannot be read: {reason(error)}") from error
             self._arrays[name] = flat.reshape(-1, width) if name in MATRICES else flat
         return self._arrays[name]
 
@@ -182,6 +189,13 @@ class OpenShard:
         mask = np.ones(stop - start, bool)
         mask[self.dead[first:last] - start] = False
         return mask
+
+    def pieces(self, start: int, stop: int, size: int) -> Iterator[NDArray[np.int64]]:
+        """The places of the rows [start, stop) that are not deleted, those of at most `size` rows at a time."""
+        for at in range(start, stop, size):
+            end = min(at + size, stop)
+            live = self.live(at, end)
+            yield np.arange(at, end) if live is None else at + np.flatnonzero(live)
 
     def count(self, start: int, stop: int) -> int:
         """How many of the rows [start, stop) are not deleted."""
@@ -268,10 +282,8 @@ class OpenShard:
 def check_sizes(folder: Path, shard: Shard) -> None:
     """Raise UnavailableError unless every file of a shard is there and of its size."""
     for name, size in shard.bytes.items():
-        try:
+        with reading(shard.name, name):
             found = (folder / shard.name / name).stat().st_size
-        except OSError as error:
-            raise DamagedError(shard.name, f"{name} cannot be read: {error.strerror}") from error
         if found != size:
             raise DamagedError(shard.name, f"{name} has {found:,} bytes instead of {size:,}")
 
@@ -280,10 +292,8 @@ def check_bytes(folder: Path, shard: Shard) -> None:
     """Raise DamagedError unless every byte of a shard is as it was written."""
     check_sizes(folder, shard)
     for name, known in shard.sha256.items():
-        try:
+        with reading(shard.name, name):
             found = sha256(folder / shard.name / name)
-        except OSError as error:
-            raise DamagedError(shard.name, f"{name} cannot be read: {error.strerror}") from error
         if found != known:
             raise DamagedError(shard.name, f"{name} is not what was written")
 
@@ -301,10 +311,8 @@ def read_rows(folder: Path, manifest: Manifest, shard: Shard, start: int, stop: 
     def part(name: str) -> Tensor:
         kind, width = known[name]
         count, skip = (stop - start) * width, start * width * kind.itemsize
-        try:
+        with reading(shard.name, name):
             held = np.fromfile(folder / shard.name / name, kind, count, offset=skip)
-        except OSError as error:
-            raise DamagedError(shard.name, f"{name} cannot be read: {error.strerror}") from error
         if len(held) < count:
             raise DamagedError(shard.name, f"{name} ends early")
         return torch.from_numpy(held)

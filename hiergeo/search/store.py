@@ -134,7 +134,7 @@ STORES: Plugins[Callable[..., Store]] = Plugins(
     "hiergeo.stores",
     {
         "faiss": "hiergeo.search.stores.faiss:FaissStore",
-        "milvus": "hiergeo.search.stores.milvus:milvus_store",
+        "milvus": "hiergeo.search.stores.milvus:MilvusStore",
     },
 )
 """Name -> what opens a store: called with the rest of the spec ``NAME:REST``, the frame and the edges of its shells."""

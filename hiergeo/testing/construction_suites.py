@@ -2,7 +2,7 @@
 
 import json
 import unittest
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +28,41 @@ CHAINS = (
 )
 
 
-class BackendConformance:
+class _PluginConformance:
+    """What backends and judges promise alike.
+
+    Attributes:
+        name: the name that the plug-in is registered under; None leaves the look-up out.
+    """
+
+    name: ClassVar[str | None] = None
+    plugins: ClassVar[Plugins[Any]]
+    kind: ClassVar[type[Any]]
+
+    def make(self) -> Any:
+        """A new one, always of the same settings."""
+        raise NotImplementedError
+
+    def test_it_is_found_by_its_name(self) -> None:
+        if self.name is None:
+            raise unittest.SkipTest("no name is given")
+        assert callable(self.plugins.get(self.name)), f"'{self.name}' cannot be called"
+
+    def test_it_is_what_it_claims_to_be_and_has_a_name(self) -> None:
+        made = self.make()
+        assert isinstance(made, self.kind), f"{type(made).__name__} is not a {self.kind.__name__}"
+        _check_text(made.name, "its name")
+
+    def test_its_identity_is_json_without_secrets(self) -> None:
+        one, other = self.make().identity, self.make().identity
+        assert isinstance(one, dict), f"the identity is a {type(one).__name__}, not a dict"
+        assert one, "the identity is empty"
+        assert json.loads(json.dumps(one, allow_nan=False)) == one, "the identity is not what JSON holds"
+        assert one == other, "two of the same settings have different identities"
+        assert not {"api_key", "token", "password"} & set(one), "the identity holds a secret"
+
+
+class BackendConformance(_PluginConformance):
     """Inherit from this, define `make`, and pytest checks that your backend keeps the contract of `Backend`.
 
     ```python
@@ -40,29 +74,13 @@ class BackendConformance:
     ```
 
     Attributes:
-        name: the name that it is registered under; None leaves the look-up out.
         tiers: numbers of texts that are asked for.
         deterministic: whether the same question always has the same answer, alone or among others.
     """
 
-    name: ClassVar[str | None] = None
+    plugins, kind = BACKENDS, Backend
     tiers: ClassVar[tuple[int, ...]] = (2, 3, 4)
     deterministic: ClassVar[bool] = True
-
-    def make(self) -> Backend:
-        """A new backend, always of the same settings."""
-        raise NotImplementedError
-
-    def test_it_is_found_by_its_name(self) -> None:
-        _check_registered(BACKENDS, self.name)
-
-    def test_it_is_a_backend_with_a_name(self) -> None:
-        backend = self.make()
-        assert isinstance(backend, Backend), f"{type(backend).__name__} is no Backend"
-        _check_text(backend.name, "its name")
-
-    def test_its_identity_is_json_without_secrets(self) -> None:
-        _check_identity(self.make)
 
     def test_nothing_is_made_of_nothing(self) -> None:
         backend = self.make()
@@ -121,7 +139,7 @@ class BackendConformance:
         backend.close()
 
 
-class JudgeConformance:
+class JudgeConformance(_PluginConformance):
     """Inherit from this, define `make`, and pytest checks that your judge keeps the contract of `Judge`.
 
     ```python
@@ -133,29 +151,13 @@ class JudgeConformance:
     ```
 
     Attributes:
-        name: the name that it is registered under; None leaves the look-up out.
         tolerance: by which a probability may differ when a pair is judged alone or among others.
         knows: whether it can tell apart at all: off for models with random weights.
     """
 
-    name: ClassVar[str | None] = None
+    plugins, kind = JUDGES, Judge
     tolerance: ClassVar[float] = 1e-5
     knows: ClassVar[bool] = True
-
-    def make(self) -> Judge:
-        """A new judge, always of the same settings."""
-        raise NotImplementedError
-
-    def test_it_is_found_by_its_name(self) -> None:
-        _check_registered(JUDGES, self.name)
-
-    def test_it_is_a_judge_with_a_name(self) -> None:
-        judge = self.make()
-        assert isinstance(judge, Judge), f"{type(judge).__name__} is no Judge"
-        _check_text(judge.name, "its name")
-
-    def test_its_identity_is_json_without_secrets(self) -> None:
-        _check_identity(self.make)
 
     def test_every_pair_gets_three_probabilities(self) -> None:
         judge = self.make()
@@ -200,21 +202,6 @@ def _gaps() -> list[Gap]:
         Gap((None, *second[1:]), ("animal", "horse", None, None)),
         Gap((None, None, None, first[-1]), missing),
     ]
-
-
-def _check_registered(plugins: Plugins[Any], name: str | None) -> None:
-    if name is None:
-        raise unittest.SkipTest("no name is given")
-    assert callable(plugins.get(name)), f"'{name}' cannot be called"
-
-
-def _check_identity(make: Callable[[], Any]) -> None:
-    one, other = make().identity, make().identity
-    assert isinstance(one, dict), f"the identity is a {type(one).__name__}, not a dict"
-    assert one, "the identity is empty"
-    assert json.loads(json.dumps(one, allow_nan=False)) == one, "the identity is not what JSON holds"
-    assert one == other, "two of the same settings have different identities"
-    assert not {"api_key", "token", "password"} & set(one), "the identity holds a secret"
 
 
 def _check_text(text: object, what: str) -> None:

@@ -1,6 +1,7 @@
 """Conformance suite for stores: each method of the protocol against brute force in float64."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 import torch
@@ -44,7 +45,7 @@ class StoreConformance:
         store.close()
 
     def test_an_empty_store_describes_itself_and_finds_nothing(self) -> None:
-        def check(store: Store) -> None:
+        with self._store(None) as store:
             facts = store.describe()
             assert facts.name, "the store has no name"
             assert "\n" not in facts.name + facts.version, "name and version fit on one line"
@@ -57,12 +58,9 @@ class StoreConformance:
             assert not sum(len(rows) for rows in store.scan()), "an empty store has nothing to scan"
             assert store.delete(torch.tensor([1, 2])) == 0, "nothing can be deleted from an empty store"
 
-        self._with(check, None)
-
     def test_it_describes_its_shells(self) -> None:
         rows = _rows(200, 6)
-
-        def check(store: Store) -> None:
+        with self._store(rows) as store:
             facts, place = store.describe(), shell_of(rows.radii[:, 0], EDGES)
             assert facts.rows == len(rows), f"there are {len(rows)} rows and the store says {facts.rows}"
             for number, shell in enumerate(facts.shells):
@@ -72,67 +70,49 @@ class StoreConformance:
                     assert shell.low <= float(held.min()), f"shell {number} begins below {shell.low}"
                     assert shell.high >= float(held.max()), f"shell {number} ends above {shell.high}"
 
-        self._with(check, rows)
-
     def test_candidates_are_the_best_of_their_shell(self) -> None:
         for dtype in (torch.float16, torch.float32):
             rows = _rows(400, 24, dtype)
             queries = torch.cat([_unit(5, 24), normalize(rows.direction[rows.radii[:, 0] > 0][:3].float())])
-
-            def check(store: Store, rows: Rows = rows, queries: Tensor = queries) -> None:
+            with self._store(rows) as store:
                 for shell in range(len(EDGES) + 1):
                     self._compare(store, rows, queries, shell, 10)
 
-            self._with(check, rows)
-
     def test_more_candidates_than_a_shell_holds_are_padded(self) -> None:
         rows = _rows(60, 6)
-
-        def check(store: Store) -> None:
+        with self._store(rows) as store:
             for shell in range(len(EDGES) + 1):
                 self._compare(store, rows, _unit(3, 6), shell, 200)
-
-        self._with(check, rows)
 
     def test_equal_directions_are_all_found(self) -> None:
         n = 40
         direction = _unit(1, 6).repeat(n, 1)
         rows = Rows(torch.arange(n) + 7, direction, torch.full((n, 1), 0.7))
-
-        def check(store: Store) -> None:
+        with self._store(rows) as store:
             found = store.candidates(direction[:1], 2, n)
             assert sorted(found.ids[0].tolist()) == rows.ids.tolist(), "a copy of a row is missing or there twice"
             assert len(set(store.candidates(direction[:1], 2, 8).ids[0].tolist())) == 8, "an id is there twice"
 
-        self._with(check, rows)
-
     def test_one_row_and_one_dimension_are_enough(self) -> None:
         for dim in (1, 6):
             rows = Rows(torch.tensor([5]), -torch.eye(dim)[:1], torch.tensor([[0.7]]))
-
-            def check(store: Store, rows: Rows = rows) -> None:
+            with self._store(rows) as store:
                 found = store.candidates(rows.direction, 2, 2)
                 assert found.ids.tolist() == [[5, -1]], f"the one row is not found: {found.ids.tolist()}"
                 assert abs(float(found.cosine[0, 0]) - 1) < 1e-5, f"its cosine is {float(found.cosine[0, 0])}"
 
-            self._with(check, rows)
-
     def test_large_ids_come_back_unchanged(self) -> None:
         rows = _rows(50, 6)
         rows = Rows(rows.ids + LARGE, rows.direction, rows.radii)
-
-        def check(store: Store) -> None:
+        with self._store(rows) as store:
             held = sorted(i for part in store.scan() for i in part.ids.tolist())
             assert held == sorted(rows.ids.tolist()), "ids beyond 2^53 are rounded"
             self._compare(store, rows, _unit(2, 6), 2, 5)
             assert store.delete(rows.ids[:1]) == 1, "an id beyond 2^53 is not deleted"
 
-        self._with(check, rows)
-
     def test_added_rows_are_found_at_once(self) -> None:
         first, second = _rows(80, 6).take(slice(0, 60)), _rows(80, 6).take(slice(60, 80))
-
-        def check(store: Store) -> None:
+        with self._store(first) as store:
             store.candidates(_unit(1, 6), 2, 5)
             store.add(second)
             whole = Rows.cat([first, second])
@@ -140,15 +120,12 @@ class StoreConformance:
                 self._compare(store, whole, normalize(second.direction[-2:].float()), shell, 10)
             assert store.count() == 80, "added rows are not counted"
 
-        self._with(check, first)
-
     def test_ids_twice_and_rows_that_do_not_fit_are_refused_whole(self) -> None:
         rows = _rows(20, 6)
         fresh = Rows(rows.ids[:2] + 1000, rows.direction[:2], rows.radii[:2])
         broken = fresh.direction.clone()
         broken[1, 0] = torch.nan
-
-        def check(store: Store) -> None:
+        with self._store(rows) as store:
             assert_refused(lambda: store.add(Rows.cat([fresh, rows.take(slice(0, 1))])), str(int(rows.ids[0])))
             assert_refused(lambda: store.add(Rows.cat([fresh, fresh.take(slice(1, 2))])), str(int(fresh.ids[1])))
             assert_refused(lambda: store.add(Rows(fresh.ids, broken, fresh.radii)), "NaN")
@@ -159,13 +136,10 @@ class StoreConformance:
             assert_refused(lambda: store.candidates(_unit(1, 6), len(EDGES) + 1, 3), "shell")
             assert_refused(lambda: store.candidates(_unit(1, 6), 1, 0), "k")
 
-        self._with(check, rows)
-
     def test_deleted_rows_are_gone_and_may_return(self) -> None:
         rows = _rows(90, 6)
         gone, kept = rows.take(slice(0, 30)), rows.take(slice(30, 90))
-
-        def check(store: Store) -> None:
+        with self._store(rows) as store:
             assert store.delete(torch.cat([gone.ids, torch.tensor([123_456])])) == 30, "delete miscounts"
             assert store.delete(gone.ids) == 0, "deleted rows are deleted again"
             for shell in range(len(EDGES) + 1):
@@ -176,14 +150,11 @@ class StoreConformance:
             for shell in range(len(EDGES) + 1):
                 self._compare(store, rows, _unit(3, 6), shell, 10)
 
-        self._with(check, rows)
-
     def test_scans_and_counts_hold_the_rows_of_a_range(self) -> None:
         rows = _rows(150, 6)
         radius = rows.radii[:, 0].double()
         ends = [float(radius.sort().values[i]) for i in (20, 90)]
-
-        def check(store: Store) -> None:
+        with self._store(rows) as store:
             for low, high in ((0.0, float("inf")), (ends[0], ends[1]), (0.0, 0.0), (3.0, 2.0), (100.0, 200.0)):
                 inside = rows.ids[(radius >= low) & (radius <= high)].sort().values
                 parts = list(store.scan(low, high))
@@ -191,21 +162,16 @@ class StoreConformance:
                 assert found.sort().values.tolist() == inside.tolist(), f"the scan of [{low}, {high}] differs"
                 assert store.count(low, high) == len(inside), f"the count of [{low}, {high}] differs"
 
-        self._with(check, rows)
-
     def test_rows_come_back_in_the_order_of_their_ids(self) -> None:
         rows = _rows(70, 6)
         order = torch.randperm(70, generator=torch.Generator().manual_seed(1))[:25]
-
-        def check(store: Store) -> None:
+        with self._store(rows) as store:
             found, wanted = store.fetch(rows.ids[order]), rows.take(order)
             assert found.ids.tolist() == wanted.ids.tolist(), "rows come back in another order"
             assert torch.equal(found.radii, wanted.radii), "radii are changed"
             error = float((found.direction.double() - wanted.direction.double()).abs().max())
             assert error <= self.rounding, f"a coordinate of a direction is wrong by {error:.2g}"
             assert_refused(lambda: store.fetch(torch.tensor([987_654])), "987654")
-
-        self._with(check, rows)
 
     def test_it_holds_its_rows_when_it_is_opened_again(self) -> None:
         store = self.make(_frame(6), EDGES)
@@ -224,12 +190,14 @@ class StoreConformance:
         finally:
             self.discard(store)
 
-    def _with(self, check: Callable[[Store], object], rows: Rows | None) -> None:
+    @contextmanager
+    def _store(self, rows: Rows | None) -> Iterator[Store]:
+        """A store of these rows, for the block."""
         store = self.make(_frame(rows.direction.shape[1] if rows is not None else 6), EDGES)
         try:
             if rows is not None:
                 store.add(rows)
-            check(store)
+            yield store
         finally:
             self.discard(store)
 

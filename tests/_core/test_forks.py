@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doe
 PROGRAM = """
 import os, signal, sys, warnings, torch
 from hiergeo import Polar, pairwise
+from hiergeo.pairwise import search_ops
 
 warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
 torch.set_num_threads(2)
@@ -48,8 +49,8 @@ OPERATIONS = {
     "cone_topk": lambda: pairwise.cone_topk(x, y, -1.0, 2)[1],
     "topk": lambda: pairwise.topk(y, x, -1.0, 2)[0],
     "rank": lambda: pairwise.rank(x, y, -1.0, torch.arange(len(x.radius)) % 3),
-    "ladder": lambda: pairwise.ladder(y.direction, x.direction, x.radius, STEPS, return_scores=True)[1],
-    "nearest_ladder": lambda: pairwise.nearest_ladder(y, x, -1.0, x.radius, STEPS, return_scores=True)[1],
+    "ladder": lambda: search_ops.ladder(y.direction, x.direction, x.radius, STEPS, None, None)[1],
+    "nearest_ladder": lambda: pairwise.nearest_ladder(y, x, -1.0, x.radius, STEPS)[0],
     "least": lambda: pairwise.least([x.radius, -x.radius]),
     "hinge_sum": lambda: pairwise.hinge_sum(x, y, -1.0, 0.4),
     "combined": lambda: pairwise.combined([x.radius, x.radius], "l2"),

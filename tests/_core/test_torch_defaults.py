@@ -80,7 +80,7 @@ def scored() -> list[torch.Tensor]:
         *pairwise.topk(x, x, k, 3),
         *pairwise.cone_members(x, x, k),
         pairwise.ladder(x.direction, x.direction, x.radius, thresholds),
-        pairwise.nearest_ladder(x, x, k, x.radius, thresholds),
+        *pairwise.nearest_ladder(x, x, k, x.radius, thresholds),
     ]
 
 

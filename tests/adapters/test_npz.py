@@ -136,8 +136,7 @@ def _put(value: float, *at: int):
         (_with(image=lambda a: a[:, :5]), r"'image' has shape \(2, 5\)"),
         (_with(image_id=lambda a: a[:1]), r"'image_id' has shape \(1,\)"),
         (_with(image_id=lambda a: a.astype(float)), "'image_id' holds float64"),
-        (_with(caption=lambda a: a.astype(object)), "pickled objects"),
-        (_with(heldout=np.array([{}], dtype=object)), "pickled objects"),
+        (_with(caption=lambda a: a.astype(object)), "'caption' holds object"),
         (_with(caption=_put("animal ", 1, 1)), "two different embeddings of the text 'animal'"),
         (_with(caption=_put("", 1, 1)), "two different embeddings of the text ''"),
         (_with(image_id=np.array([139, 139])), "two different embeddings of the image 139"),
@@ -180,14 +179,14 @@ def test_the_content_hash_is_verified_when_there(path, arrays):
 @pytest.mark.parametrize("content", [b"plain text", b"\x80\x04N."])
 def test_other_files_are_refused(path, content):
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"no \.npz archive"):
+    with pytest.raises(InputError, match=r"npz archive"):
         adapters.load(f"npz:{path}")
 
 
 def test_single_arrays_and_absent_files_are_refused(path, arrays):
     with path.open("wb") as handle:
         np.save(handle, arrays["text"])
-    with pytest.raises(InputError, match=r"no \.npz archive"):
+    with pytest.raises(InputError, match=r"npz archive"):
         adapters.load(f"npz:{path}")
     with pytest.raises(InputError, match="there is no file"):
         adapters.load(f"npz:{path}x")

@@ -1,7 +1,6 @@
 """Sets of captioned images: the layouts that are read, and what is refused in one sentence."""
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,11 +203,6 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, kind: str, noise: bytes, 
     for content in (noise, b"image,caption\n" + noise, WHOLE[:cut] + noise, b'{"image": "a", "caption": "' + noise):
         path.write_bytes(content)
         survives(path)
-
-
-def test_infinite_numbers_are_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="finite"):
-        load_captioned(coco(tmp_path, [{**listed(7), "height": math.inf}, listed(5)], SAID))
 
 
 SEPARATORS = "\u2028\u2029\u0085\x0b\x0c\x1c"

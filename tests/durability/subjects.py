@@ -4,7 +4,6 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -28,6 +27,7 @@ from hiergeo.search.shard_writer import write_shard
 from hiergeo.search.shards import Labels
 from hiergeo.training.re import checkpoints
 from hiergeo.training.re.checkpoints import Checkpoint
+from hiergeo.training.trainer import EvalRecord
 from tests.search.corpus.corpus_common import Quick
 from tests.search.search_common import HashModel, embeddings
 from tests.training import tower_common
@@ -146,17 +146,7 @@ def training() -> Subject:
 
     def checkpoint(place: int) -> Checkpoint:
         step = 2 * place
-        looks: list[dict[str, Any]] = [
-            {
-                "step": 2 * each,
-                "training": {},
-                "validation": {"total": 1.0},
-                "tau_d": 0.5,
-                "radius": [1.0],
-                "curvature": [0.0],
-            }
-            for each in range(place + 1)
-        ]
+        looks = tuple(EvalRecord(2 * each, {}, {"total": 1.0}, 0.5, (1.0,), (0.0,)) for each in range(place + 1))
         tensors = {"weight/a": torch.full((40,), float(step))}
         return Checkpoint(step, bests[place], {"name": "made"}, looks, {"loss": [1.0] * step}, None, tensors)
 

@@ -48,7 +48,7 @@ FOLLOWED = "what follows synchronises the same before anything is acknowledged"
 
 MADE = "storage/files.py atomic_write: make_folder(path.parent)"
 
-LOCKED = "storage/locks.py locked: make_folder(place.parent)"
+LOCKED = "_core/storage/locks.py locked: make_folder(place.parent)"
 
 ROOT = "search/layout.py write_root: make_folder(folder.resolve() / SHARDS)"
 

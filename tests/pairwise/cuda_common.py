@@ -7,7 +7,7 @@ from torch import Tensor
 from hiergeo import Polar
 from hiergeo.pairwise import native
 from hiergeo.pairwise.resolver import NATIVE, why_absent
-from hiergeo.pairwise.selftest import Verdicts
+from hiergeo.pairwise.selftest import KernelVerdicts
 from hiergeo.pairwise.settings import tile_product
 from tests.pairwise.native_problems import Problem
 
@@ -32,7 +32,7 @@ needs_emulation = pytest.mark.skipif(not EMULATED, reason="`python -m tests.pair
 if EMULATED:
     # Operators are asked what they are on CUDA, and memory that no kernel wrote holds NaN.
     native.tile_product = lambda *_: tile_product("cuda", "")
-    Verdicts.failure = lambda *_: None  # tests see whatever the kernels do
+    KernelVerdicts.failure = lambda *_: None  # tests see whatever the kernels do
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = True
 

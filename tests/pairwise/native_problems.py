@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hiergeo import Polar, pairwise
 from hiergeo._core.numerics import pair_dtype
-from hiergeo.pairwise.interface import Backend, Factor
+from hiergeo.pairwise.interface import Factor, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE, why_absent
 from hiergeo.pairwise.settings import SIMD_LEVELS
@@ -49,7 +49,7 @@ class Problem:
         cone = pairwise.half_aperture(apex.radius, self.curvature) if QUANTITIES[quantity].cone else None
         return Factor(self.x, self.y, self.curvature, cone)
 
-    def stored(self, backend: Backend, quantity: str, dtype: torch.dtype | None = None) -> Tensor:
+    def stored(self, backend: PairBackend, quantity: str, dtype: torch.dtype | None = None) -> Tensor:
         shape = (*self.x.radius.shape, self.y.radius.shape[-1])
         out = torch.full(shape, 7.0, dtype=dtype or self.dtype, device=self.x.radius.device)
         backend.store([self.factor(quantity)], QUANTITIES[quantity], out)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hiergeo import Polar
-from hiergeo.pairwise.interface import Backend, Factor
+from hiergeo.pairwise.interface import Factor, PairBackend
 from hiergeo.pairwise.quantity import QUANTITIES, Quantity
 from hiergeo.pairwise.resolver import NATIVE, REFERENCE
 from hiergeo.testing.assertions import ANGLE_WORST, DISTANCE_WORST
@@ -34,7 +34,7 @@ class Whole:
     def operands(self) -> tuple[list[Factor], Quantity]:
         return self.factors, QUANTITIES[self.quantity]
 
-    def stored(self, backend: Backend) -> Tensor:
+    def stored(self, backend: PairBackend) -> Tensor:
         out = torch.full_like(self.scores, 7.0)
         backend.store(*self.operands, out)
         return out

@@ -15,7 +15,7 @@ from torch.autograd import forward_ad
 from hiergeo import Euclidean, Lorentz, Polar, Space, Sphere, losses, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.geometry import Geometry
-from hiergeo.pairwise import ops, rows
+from hiergeo.pairwise import ops, rows, search_ops
 from tests.losses.losses_common import DIM, EVERY, LOSSES, PRODUCT, SINGLE, Loss, chains, normal
 
 Measure = Callable[[Space, Tensor, Tensor], Tensor]
@@ -246,8 +246,8 @@ STEPS = torch.linspace(0.5, 1, 4)
     [
         ("pair_smallest", lambda x, y: pairwise.topk(x, y, -0.7, 2)[0]),
         ("pair_smallest", lambda x, y: pairwise.cone_topk(x, y, -0.7, 2)[0]),
-        ("pair_ladder", lambda x, y: pairwise.nearest_ladder(x, y, -0.7, STEPS, STEPS[:1], return_scores=True)[1]),
-        ("ladder", lambda x, y: pairwise.ladder(x[0], y[0], STEPS, STEPS[:1], return_scores=True)[1]),
+        ("pair_ladder", lambda x, y: pairwise.nearest_ladder(x, y, -0.7, STEPS, STEPS[:1])[0]),
+        ("ladder", lambda x, y: search_ops.ladder(x[0], y[0], STEPS, STEPS[:1], None, None)[1]),
     ],
 )
 def test_searches_refuse_tangents(name: str, search: Callable[[Polar, Polar], Tensor]) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
+from hiergeo.pairwise import search_ops
 from hiergeo.testing import oracle
 from tests.pairwise.native_problems import FLOATS, MISSING, at, levels
 
@@ -60,7 +61,7 @@ def test_searches_do_not_depend_on_the_number_of_rows(level: str, dtype: torch.d
             *pairwise.topk(part, y, 0.0, 6),
             pairwise.rank(part, y, -0.7, target[:count], "margin"),
             pairwise.ladder(part.direction, y.direction, y.radius, thresholds),
-            pairwise.nearest_ladder(part, y, 0.0, y.radius, thresholds),
+            *pairwise.nearest_ladder(part, y, 0.0, y.radius, thresholds),
         )
 
     with at(level):
@@ -78,8 +79,8 @@ def test_prepared_norms(level: str, dtype: torch.dtype, rows: int) -> None:
     norms, order = torch.linalg.vector_norm(candidates.double(), dim=-1), torch.argsort(y.radius)
     thresholds = torch.linspace(0.2, 1.4, 5)
     with at(level):
-        plain, cosines = pairwise.ladder(x, candidates, y.radius, thresholds, return_scores=True)
-        known = pairwise.ladder(x, candidates, y.radius, thresholds, order=order, norms=norms, return_scores=True)
+        plain, cosines = search_ops.ladder(x, candidates, y.radius, thresholds, None, None)
+        known = search_ops.ladder(x, candidates, y.radius, thresholds, order, norms)
     assert torch.equal(known[0], plain)
     torch.testing.assert_close(known[1], cosines, rtol=0, atol=2e-7)
 

@@ -63,7 +63,7 @@ def test_every_way_to_the_same_bits(spread: float, monkeypatch: pytest.MonkeyPat
             pairwise.ladder(x.direction, y.direction, y.radius, thresholds),
             pairwise.rank(x, y, -1.3, target),
             pairwise.rank(x, y, -1.3, target, "margin"),
-            pairwise.nearest_ladder(x, y, -1.3, y.radius, thresholds),
+            *pairwise.nearest_ladder(x, y, -1.3, y.radius, thresholds),
             pairwise.count_within(x, y, 0.2, torch.full((40,), 0.3)),
         )
 

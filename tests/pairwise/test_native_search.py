@@ -105,7 +105,7 @@ def test_every_way_to_the_same_bits(curvature: float, spread: float, monkeypatch
             *(pairwise.rank(*product, target, by) for by in ("distance", "margin")),
             pairwise.count_within(x, y, curvature, nearest[0][0][:, 3]),
             pairwise.count_within(*product, nearest[1][0][:, 3] + 0.2, combine="l1"),
-            pairwise.nearest_ladder(x, y, curvature, radius, thresholds),
+            pairwise.nearest_ladder(x, y, curvature, radius, thresholds)[1],
         )
 
     expected = found()

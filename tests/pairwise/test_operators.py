@@ -62,9 +62,9 @@ CASES: dict[str, tuple[object, Callable[[], tuple[object, ...]]]] = {
     "row_backward": (rows.row_backward, lambda: (*row_operands(), ROW, "exterior_angle", None, None)),
     "row_backward of what was found": (rows.row_backward, lambda: (*row_operands(), ROW, "distance", ROW, 2 - ROW)),
     "cone_members": (search_ops.cone_members, lambda: tuple(operands())),
-    "product_store of distances": (search_ops.product_store, lambda: (*factors(2)[:5], [], "distance_l1", None)),
-    "product_store of margins": (search_ops.product_store, lambda: (*factors(2), "cone_margin", torch.float16)),
-    "product_store_out": (search_ops.product_store_out, lambda: (*factors(2), "cone_margin", torch.empty(2, 5, 6))),
+    "product_store of distances": (ops.product_store, lambda: (*factors(2)[:5], [], "distance_l1", None)),
+    "product_store of margins": (ops.product_store, lambda: (*factors(2), "cone_margin", torch.float16)),
+    "product_store_out": (ops.product_store_out, lambda: (*factors(2), "cone_margin", torch.empty(2, 5, 6))),
     "pair_count in cones": (search_ops.pair_count, lambda: (*factors(2), "cone_margin", None)),
     "pair_count within reach": (search_ops.pair_count, lambda: (*factors(2)[:5], [], "distance", torch.ones(2, 5))),
     "pair_smallest": (search_ops.pair_smallest, lambda: (*factors(2)[:5], [], "distance", 3, False)),
@@ -368,11 +368,11 @@ def test_operators_refuse_what_does_not_fit() -> None:
 @pytest.mark.parametrize(
     ("operator", "rest", "said"),
     [
-        (search_ops.product_store, ("exterior_angle", None), "exterior_angle"),
-        (search_ops.product_store, ("energy", None), "energy"),
-        (search_ops.product_store, ("distance", None), "aperture"),
+        (ops.product_store, ("exterior_angle", None), "exterior_angle"),
+        (ops.product_store, ("energy", None), "energy"),
+        (ops.product_store, ("distance", None), "aperture"),
         (search_ops.pair_smallest, ("angles", 3, False), "angles"),
-        (search_ops.pair_count, ("distance", None), "reach"),
+        (search_ops.pair_count, ("cone_margin", torch.ones(5)), "reach"),
     ],
 )
 def test_operators_on_factors_refuse_what_does_not_fit(

@@ -219,9 +219,7 @@ def climbed(space: Space, steps: int, prepared: bool) -> None:
     ends = radius.nan_to_num(nan=0.0)
     thresholds = torch.linspace(float(ends.min()) - 0.01, float(ends.max()), steps, dtype=torch.float64)
     order = radius.argsort() if prepared else None
-    found, distances = pairwise.nearest_ladder(
-        *points, radius, thresholds, combine=space.combine, order=order, return_scores=True
-    )
+    distances, found = pairwise.nearest_ladder(*points, radius, thresholds, combine=space.combine, order=order)
     assert found.shape == distances.shape == (len(truth), steps)
     assert torch.equal(found < 0, distances.isnan())
     slack = max(space.tie, 1e-5 * float(truth[truth < math.inf].max())) if bool((truth < math.inf).any()) else 0.0
@@ -248,7 +246,7 @@ def test_unit_embeddings_climb_as_by_the_cosine() -> None:
     root = 0.3 * torch.nn.functional.normalize(torch.randn(24, generator=generator, dtype=torch.float64), dim=-1)
     x, y = (Polar(e - root, (e - root).norm(dim=-1)) for e in (queries, candidates))
     thresholds = torch.linspace(float(y.radius.min()), float(y.radius.max()), 20, dtype=torch.float64)
-    found = pairwise.nearest_ladder(x, y, 0.0, y.radius, thresholds)
+    _, found = pairwise.nearest_ladder(x, y, 0.0, y.radius, thresholds)
     assert torch.equal(found, pairwise.ladder(queries, candidates, y.radius, thresholds))
     assert len(found.unique()) > 50
 
@@ -323,7 +321,7 @@ def test_searches_compile_without_breaks() -> None:
             *pairwise.topk(x, y, k, 9),
             pairwise.rank(x, y, k, target),
             pairwise.count_within(x, y, k, 1.5),
-            *pairwise.nearest_ladder(x, y, k, y[0].radius, steps, return_scores=True),
+            *pairwise.nearest_ladder(x, y, k, y[0].radius, steps),
         )
 
     torch.compiler.reset()

@@ -11,7 +11,7 @@ from hiergeo import Polar, pairwise
 from hiergeo._core.errors import InputError, UnavailableError
 from hiergeo.cli import installation
 from hiergeo.pairwise import native, resolver
-from hiergeo.pairwise.selftest import Verdicts
+from hiergeo.pairwise.selftest import KernelVerdicts
 from tests.pairwise.native_problems import MISSING
 
 CPU = torch.device("cpu")
@@ -76,8 +76,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that is there and has kernels for the CPU alone."""
     monkeypatch.setattr(native, "_load", lambda: None)
     monkeypatch.setattr(native, "_has_kernels", lambda device_type: device_type == "cpu")
-    monkeypatch.setattr(resolver, "VERDICTS", Verdicts())
-    monkeypatch.setattr(Verdicts, "failure", lambda *_: None)
+    monkeypatch.setattr(resolver, "VERDICTS", KernelVerdicts())
+    monkeypatch.setattr(KernelVerdicts, "failure", lambda *_: None)
 
 
 @pytest.mark.usefixtures("loaded")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hiergeo import Polar, pairwise
-from hiergeo.pairwise import reference, tiles
+from hiergeo.pairwise import reference, search_ops, tiles
 from hiergeo.pairwise.reference import best_within, shells
 from hiergeo.pairwise.resolver import why_reference
 from hiergeo.testing import oracle
@@ -231,7 +231,7 @@ def test_ladder() -> None:
     found = pairwise.ladder(queries, candidates, radius, thresholds)
     assert found.tolist() == brute_ladder(cosine.float(), radius, thresholds)
     known = {"order": radius.argsort(), "norms": torch.linalg.vector_norm(candidates.double(), dim=-1)}
-    again, best = pairwise.ladder(queries, candidates, radius, thresholds, **known, return_scores=True)
+    again, best = search_ops.ladder(queries, candidates, radius, thresholds, known.get("order"), known.get("norms"))
     assert torch.equal(again, found)
     torch.testing.assert_close(best, cosine.float().gather(1, found))
     longer = pairwise.ladder(5 * queries, 0.1 * candidates, radius, thresholds)

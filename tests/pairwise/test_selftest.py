@@ -16,8 +16,8 @@ from hiergeo import Polar, pairwise
 from hiergeo._core.errors import UnavailableError
 from hiergeo.pairwise import native, resolver, selftest
 from hiergeo.pairwise.agreement import OF_ONE_SPACE, OF_PRODUCTS
-from hiergeo.pairwise.interface import Backend
-from hiergeo.pairwise.selftest import Verdicts
+from hiergeo.pairwise.interface import PairBackend
+from hiergeo.pairwise.selftest import KernelVerdicts
 from tests.pairwise.native_problems import MISSING, at, levels
 
 CPU = torch.device("cpu")
@@ -28,7 +28,7 @@ needs_kernels = pytest.mark.skipif(MISSING is not None, reason=f"no native kerne
 def untested(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process in which no kernel was tested yet."""
     monkeypatch.delenv("HIERGEO_NATIVE", raising=False)
-    monkeypatch.setattr(resolver, "VERDICTS", Verdicts())
+    monkeypatch.setattr(resolver, "VERDICTS", KernelVerdicts())
     monkeypatch.setattr(resolver, "_warned", set())
     return
 
@@ -47,7 +47,7 @@ def test_kernels_pass_at_every_level(level: str) -> None:
 
 
 def test_every_kernel_is_tested() -> None:
-    offered = {name for name in vars(Backend) if not name.startswith("_")}
+    offered = {name for name in vars(PairBackend) if not name.startswith("_")}
     assert set(OF_PRODUCTS) | set(OF_ONE_SPACE) == offered
 
 
@@ -163,7 +163,7 @@ def test_modes_of_the_caller_do_not_matter() -> None:
     finally:
         torch.set_default_dtype(before)
     assert torch.equal(torch.get_rng_state(), state)
-    resolver.VERDICTS = Verdicts()
+    resolver.VERDICTS = KernelVerdicts()
     x = Polar(torch.randn(3, 4, 5), torch.ones(3, 4))
     mapped = torch.vmap(lambda u, r: pairwise.distance(Polar(u, r), Polar(u, r), -1.0))(*x)
     assert torch.equal(mapped, pairwise.distance(x, x, -1.0))

@@ -7,7 +7,7 @@ import pytest
 
 import hiergeo
 from hiergeo.evaluation.auditing import AuditSettings
-from hiergeo.report import write_audit, write_page, write_study
+from hiergeo.report import write_audit, write_page
 from tests.datasets.scenes_common import HOSTILE, scenes_study
 from tests.report.browser_common import CONTRAST, chromium, colours, logged, requests, resize, violations
 
@@ -22,7 +22,7 @@ def browser() -> Iterator:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> str:
-    path: Path = write_study(scenes_study(), tmp_path_factory.mktemp("study") / "study.html", images=2)
+    path: Path = write_page(scenes_study(), tmp_path_factory.mktemp("study") / "study.html", images=2)
     return path.as_uri()
 
 
@@ -123,7 +123,7 @@ def test_pointing_shows_the_caption_and_the_image(page):
 
     mark = script(
         page,
-        """const marks = [...document.querySelectorAll('.view:not([hidden]) .points .tier3')];
+        """const marks = [...document.querySelectorAll('.view:not([hidden]) use.tier3[data-chain]')];
         const far = marks.find((mark) => mark.dataset.chain === arguments[0]);
         far.scrollIntoView({block: 'center'}); return far""",
         script(
@@ -180,5 +180,5 @@ def test_the_page_of_a_study_breaks_no_rule_of_access(browser, address):
     """Its thousands of marks, all alike, are left out."""
     resize(browser, 390)
     browser.get(address)
-    script(browser, "document.querySelectorAll('.points').forEach((each) => each.replaceChildren())")
+    script(browser, "document.querySelectorAll('use[data-chain]').forEach((each) => each.remove())")
     assert violations(browser) == []

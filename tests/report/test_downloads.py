@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from hiergeo.report import write_leaderboard, write_study
+from hiergeo.report import write_leaderboard, write_page
 from hiergeo.training import suite
 from tests.datasets.scenes_common import HOSTILE, scenes_study
 from tests.report.browser_common import chromium, logged, resize, saved
@@ -47,7 +47,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def page(study, folder, tmp_path_factory) -> Iterator:
     """The browser with the page of the study, all of it unfolded."""
-    path = write_study(study, tmp_path_factory.mktemp("page") / "study.html", images=60)
+    path = write_page(study, tmp_path_factory.mktemp("page") / "study.html", images=60)
     with chromium(folder) as browser:
         resize(browser, 1280)
         browser.get(path.as_uri())

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from hiergeo._core.errors import InputError
-from hiergeo.report import as_csv, as_json, as_latex, as_markdown, check_format, comparison_tables
+from hiergeo.report import check_format, comparison_tables, formatted
 from hiergeo.report.words import number
 from tests.report.test_page import compared, hierarchy
 
@@ -19,7 +19,7 @@ def pairs():
 
 
 def test_csv_has_every_figure_unrounded(pairs):
-    rows = list(csv.DictReader(io.StringIO(as_csv(pairs))))
+    rows = list(csv.DictReader(io.StringIO(formatted(pairs, "csv"))))
     found = {(row["geometry"], row["metric"]): row for row in rows}
     assert len(found) == len(rows) == sum(len(result.metrics) for result in pairs.results)
     for result in pairs.results:
@@ -35,19 +35,19 @@ def test_csv_has_every_figure_unrounded(pairs):
 
 def test_csv_of_one_result_is_that_of_a_comparison_of_one(pairs):
     result = pairs.results[1]
-    alone, whole = as_csv(result).splitlines(), as_csv(pairs).splitlines()
+    alone, whole = formatted(result, "csv").splitlines(), formatted(pairs, "csv").splitlines()
     assert alone[0] == whole[0]
     assert {line.rpartition(",")[0] for line in alone[1:]} <= {line.rpartition(",")[0] for line in whole}
 
 
 def test_markdown_is_one_table(pairs):
-    lines = as_markdown(pairs).splitlines()
+    lines = formatted(pairs, "markdown").splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert len(lines) == 2 + len(pairs.findings.metrics(pairs.dim))
     for result in pairs.results:
         assert result.geometry in lines[0]
-        assert number(result.metrics["auroc"]) in as_markdown(pairs)
-    assert "tau_d" in as_markdown(pairs.results[0])
+        assert number(result.metrics["auroc"]) in formatted(pairs, "markdown")
+    assert "tau_d" in formatted(pairs.results[0], "markdown")
 
 
 def test_an_unknown_format_is_refused():
@@ -90,10 +90,11 @@ def test_verbs_print_it_alone(run, tmp_path, form, start):
 
 
 def test_latex_and_json_have_the_same_figures(pairs):
-    text = as_latex(pairs)
+    text = formatted(pairs, "latex")
     assert text.count(r"\\") == 1 + len(pairs.findings.metrics(pairs.dim))
     for result in pairs.results:
         for name in result.draws:
             assert f"{result.metrics[name]:.3f}" in text
-    assert as_latex(pairs.results[0]).startswith(r"\begin{tabular}{lr}")
-    assert json.loads(as_json(pairs))["results"][pairs.results[0].geometry]["metrics"] == pairs.results[0].metrics
+    assert formatted(pairs.results[0], "latex").startswith(r"\begin{tabular}{lr}")
+    told = json.loads(formatted(pairs, "json"))["results"][pairs.results[0].geometry]
+    assert told["metrics"] == pairs.results[0].metrics

@@ -1,17 +1,22 @@
 """Figures draw what the objects say: data, labels, units; and they say what is missing."""
 
+import re
 import sys
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import matplotlib.figure
 import numpy as np
 import pytest
 
 import hiergeo
-from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo._core.errors import InputError
 from hiergeo.report import disk, plot
-from hiergeo.report.curves import shown
 from hiergeo.report.disk import drawn_rows
+from hiergeo.report.drawing import svg, words
+from hiergeo.report.radii import distributions
+from hiergeo.report.shown import shown
+from hiergeo.report.summary import Dot, DotPlot
 from hiergeo.training.study import Study
 from tests.datasets.scenes_common import scenes_study
 
@@ -38,13 +43,15 @@ def saved(figure: matplotlib.figure.Figure, tmp_path) -> matplotlib.figure.Figur
 def test_radii(comparison, tmp_path):
     figure = saved(plot.radii(comparison), tmp_path)
     assert [axes.get_title("left") for axes in figure.axes] == list(SPACES)
+    (tallest,) = {each.counts.max() for each in distributions({"": comparison.results[0]})}
     for axes, result in zip(figure.axes, comparison.results, strict=True):
         outlines = [patch for patch in axes.patches if patch.get_label().startswith("tier")]
         assert [patch.get_label() for patch in outlines] == [f"tier {tier}" for tier in range(4)]
         for patch, tier in zip(outlines, result.radii.T, strict=True):
-            values, edges, _ = patch.get_data()
-            assert values.tolist() == np.histogram(tier, edges)[0].tolist()
-            assert values.sum() == len(result.radii)
+            tops, edges, base = patch.get_data()
+            counts = np.histogram(tier, edges)[0]
+            assert (base - tops) / plot.BAR * tallest == pytest.approx(counts)
+            assert counts.sum() == len(result.radii)
         assert axes.get_xlabel() == "radius r (geodesic units)"
         assert axes.get_ylabel() == "chains"
     assert len(plot.radii(comparison.results[0]).axes) == 1
@@ -54,7 +61,7 @@ def test_radii(comparison, tmp_path):
 @pytest.mark.slow
 def test_radii_of_a_study(study):
     titles = [axes.get_title("left") for axes in plot.radii(study).axes]
-    assert titles == ["before, euclidean", "after, euclidean", "after, lorentz:-1"]
+    assert titles == ["before, every geometry", "after, euclidean", "after, lorentz:-1"]
 
 
 def test_ladders_have_a_thumbnail_and_every_caption(comparison, tmp_path):
@@ -152,8 +159,24 @@ def test_the_head_that_is_drawn_is_that_of_the_page(study):
     assert len(plot.disk(study).axes) == len(shown(study)) + 1
 
 
-def test_figures_leave_pyplot_alone_and_name_what_is_missing(comparison, monkeypatch):
+def test_a_figure_in_a_page_is_the_same_bytes_holds_text_as_text_and_asks_for_nothing(comparison):
+    drawn = [svg(plot.summary(comparison), "a <b> & c") for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    root = ElementTree.fromstring(drawn[0])
+    assert root.attrib["aria-label"] == "a <b> & c"
+    assert {"euclidean", "lorentz:-1"} <= {text.text for text in root.iter("text")}
+    assert "http" not in drawn[0]
+    assert not re.search(r"#[0-9a-f]{6}\b|<style|font-family", drawn[0])
+    targets = re.findall(r"#(\w+)", drawn[0])
+    assert set(targets) <= {each.get("id") for each in root.iter()}
     assert "matplotlib.pyplot" not in sys.modules
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(UnavailableError, match=r"hiergeo\[plot\]"):
-        plot.radii(comparison)
+
+
+@pytest.mark.parametrize(
+    "name", ["$x^2$ and $", "\u202eturned", "<img src=x>", "line\nbreak \x00", "\ud800", "\u4e2d\U0001f600"]
+)
+def test_names_from_outside_are_no_formulas_and_break_nothing(name):
+    made = DotPlot("recall", (Dot(name, 0.5), Dot("b", 0.25)), of=name)
+    root = ElementTree.fromstring(svg(plot.dots(made), str(made)))
+    told = "".join(root.itertext())
+    assert words(name).replace(r"\$", "$") in told

@@ -13,8 +13,9 @@ from hiergeo._core.errors import InputError
 from hiergeo.evaluation.embedded import embed
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import Space
-from hiergeo.report import curves, disk, study_tables, write_study
-from hiergeo.report.curves import representative, roc_figure, shown, validation_loss
+from hiergeo.report import curves, disk, study_tables, write_page
+from hiergeo.report.curves import roc_figure
+from hiergeo.report.shown import representative, shown, validation_loss
 from hiergeo.report.tables import contrast_table
 from hiergeo.report.words import label
 from hiergeo.training import HeadModel, from_hierarchy
@@ -31,7 +32,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def path(study, tmp_path_factory) -> Path:
-    return write_study(study, tmp_path_factory.mktemp("study") / "study.html", images=3, seed=1)
+    return write_page(study, tmp_path_factory.mktemp("study") / "study.html", images=3, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_sections_come_with_the_conclusion_first(study, page, path):
 
 def test_leakage_is_stamped_above_everything(study, tmp_path):
     leaked = replace(study, leakage="12 rows <describe> test images.")
-    text = write_study(leaked, tmp_path / "page.html", images=1).read_text(encoding="utf-8")
+    text = write_page(leaked, tmp_path / "page.html", images=1).read_text(encoding="utf-8")
     assert text.index("Trained on test data") < text.index("<h1>")
     assert "12 rows &lt;describe&gt; test images." in text
 
@@ -106,7 +107,7 @@ def test_stars_are_the_winners_of_the_study(study, tmp_path):
     for metric in contested:
         assert won.findings.leaders(metric, first.dim) == (first.geometry,)
         assert not won.findings.is_best(metric, second.geometry, second.dim)
-    page = read(write_study(won, tmp_path / "page.html", images=1))
+    page = read(write_page(won, tmp_path / "page.html", images=1))
     assert len([cell for cell in page.having("td") if cell.get("class") == "best"]) == len(contested)
 
 
@@ -239,10 +240,8 @@ def test_roc_curves_are_those_of_sklearn(study):
 def test_learning_curves_have_a_line_a_seed_and_one_for_the_mean(study):
     made = curves.loss_curves(study.cells)
     assert [each.title for each in made][:1] == ["validation loss: total"]
-    for chart in curves.charted(made):
-        kinds = [css.split()[1] for css, _ in chart.paths]
-        assert kinds == ["seed"] * 4 + ["mean"] * 2
-        assert len(chart.dots) == 4
+    for each in made:
+        assert [line.kept is None for line in each.lines] == [False] * 4 + [True] * 2
     assert [len(each.lines) for each in curves.curvature_curves(study.cells)] == [3]
     assert [len(each.lines) for each in curves.radius_curves(study.cells)] == [12, 12]
 
@@ -275,7 +274,7 @@ def test_text_only_data_have_a_page_without_pictures(study, tmp_path):
     frozen = replace(study.frozen, image=None)
     runs = [tuple(replace(run, summary=_without_ladders(run.summary)) for run in cell.runs) for cell in study.cells]
     cells = tuple(replace(cell, runs=each) for cell, each in zip(study.cells, runs, strict=True))
-    page = read(write_study(replace(study, frozen=frozen, cells=cells), tmp_path / "page.html"))
+    page = read(write_page(replace(study, frozen=frozen, cells=cells), tmp_path / "page.html"))
     assert page.having("img") == []
     assert "no images were embedded" in page.text
 
@@ -288,7 +287,7 @@ def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
     findings = study.findings
     first = replace(findings, cube=findings.cube.select(geometry="euclidean"), spaces=findings.spaces[:1], contrasts=())
     alone = replace(study, cells=study.cells[:1], findings=first)
-    page = read(write_study(alone, tmp_path / "page.html", images=1))
+    page = read(write_page(alone, tmp_path / "page.html", images=1))
     assert "Differences, pair by pair" not in page.text
     assert "marked best" not in page.text
     assert "Curvatures were fixed" in page.text
@@ -296,5 +295,5 @@ def test_a_single_geometry_is_set_against_nothing(study, tmp_path):
 
 def test_page_needs_at_least_one_image_and_writes_nothing_otherwise(study, tmp_path):
     with pytest.raises(InputError, match="at least 1 image"):
-        write_study(study, tmp_path / "page.html", images=0)
+        write_page(study, tmp_path / "page.html", images=0)
     assert list(tmp_path.iterdir()) == []

@@ -10,16 +10,22 @@ from hiergeo.evaluation.auditing import AuditSettings
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.report import summary
 from hiergeo.report.audits import ATTRIBUTION
-from hiergeo.report.dots import LETTERS, Dot, DotPlot, dot_plot
+from hiergeo.report.plot import NAME, dots
+from hiergeo.report.summary import Dot, DotPlot
 from tests.datasets.scenes_common import scenes_study
 
 
-def data(plot: DotPlot, pixels: float) -> float:
-    """The value at a place, from two ticks and their labels."""
-    places, labels = zip(*plot.ticks, strict=True)
-    values = [float(each.replace("−", "-")) for each in labels]
-    slope = (values[-1] - values[0]) / (places[-1] - places[0])
-    return values[0] + slope * (pixels - places[0])
+def drawn(plot: DotPlot) -> list[dict[str, list[float]]]:
+    """Where a figure draws the dots, bars and hollow dots of each row."""
+    (axes, *_) = dots(plot).axes
+    rows: list[dict[str, list[float]]] = [{} for _ in plot.dots]
+    for line in axes.lines:
+        x, y = np.asarray(line.get_xdata(), float).tolist(), np.unique(line.get_ydata())
+        if len(y) == 1:
+            dotted = line.get_linestyle() == ":"
+            kind = "moved" if dotted else "bar" if len(x) == 2 else "hollow" if line.get_markersize() < 7 else "dot"
+            rows[int(y[0])][kind] = x
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +45,16 @@ def test_a_comparison_shows_its_metrics_where_they_are(comparison):
     shown = summary.of_comparison(findings).plots
     assert [plot.metric for plot in shown[:1]] == ["tau_d"]
     assert len(shown) == 3
-    assert [row.whole for row in shown[0].rows] == ["every geometry"]
+    assert [dot.name for dot in shown[0].dots] == ["every geometry"]
     for plot in shown[1:]:
-        assert [row.whole for row in plot.rows] == list(findings.geometries(dim))
-        for row in plot.rows:
-            score = findings.score(plot.metric, row.whole, dim)
-            assert data(plot, row.at) == pytest.approx(score.value)
-            assert [data(plot, end) for end in row.bar] == pytest.approx(list(score.interval))
-            assert plot.left <= row.bar[0] <= row.at <= row.bar[1] <= plot.right
-            assert row.best == findings.is_best(plot.metric, row.whole, dim)
-            assert row.value == f"{score.value:.3f}"
+        assert [dot.name for dot in plot.dots] == list(findings.geometries(dim))
+        for dot, row in zip(plot.dots, drawn(plot), strict=True):
+            score = findings.score(plot.metric, dot.name, dim)
+            assert row["dot"] == [score.value]
+            assert row["bar"] == list(score.interval)
+            assert dot.best == findings.is_best(plot.metric, dot.name, dim)
+        (_, beside) = dots(plot).axes[0], dots(plot).axes[0].child_axes[0]
+        assert [text.get_text() for text in beside.get_yticklabels()] == [f"{dot.value:.3f}" for dot in plot.dots]
 
 
 def test_metrics_with_a_leader_come_first_then_the_clearest(comparison):
@@ -79,10 +85,10 @@ def test_a_study_shows_where_it_began():
     shown = summary.of_study(study)
     assert "2 seeds" in shown.caption
     for plot in shown.plots:
-        for row in plot.rows:
-            change = study.change(plot.metric, row.whole, dim)
-            assert data(plot, row.before) == pytest.approx(change.before)
-            assert data(plot, row.at) == pytest.approx(change.after)
+        for dot, row in zip(plot.dots, drawn(plot), strict=True):
+            change = study.change(plot.metric, dot.name, dim)
+            assert row["hollow"] == [change.before]
+            assert row["dot"] == pytest.approx([change.after])
 
 
 def test_a_bar_of_a_control_misses_the_line_exactly_where_the_gain_is_sure(audit):
@@ -90,28 +96,28 @@ def test_a_bar_of_a_control_misses_the_line_exactly_where_the_gain_is_sure(audit
     assert plots[0].metric == audit.primary
     for plot in plots:
         row = next(each for each in audit.attribution if each.metric == plot.metric)
-        assert data(plot, plot.reference) == pytest.approx(row.native)
-        for drawn, (control, _) in zip(plot.rows[1:], ATTRIBUTION[1:], strict=True):
-            assert data(plot, drawn.at) == pytest.approx(row.controls[control])
+        assert plot.reference == row.native
+        for dot, (control, _) in zip(plot.dots[1:], ATTRIBUTION[1:], strict=True):
+            assert dot.value == row.controls[control]
             low, high = audit.intervals[f"{plot.metric}_minus_{control}"]
-            assert [data(plot, end) for end in drawn.bar] == pytest.approx([row.native - high, row.native - low])
-            assert drawn.bar[0] <= drawn.at <= drawn.bar[1]
-            crosses = drawn.bar[0] <= plot.reference <= drawn.bar[1]
+            assert list(dot.interval) == pytest.approx([row.native - high, row.native - low])
+            assert dot.interval.low <= dot.value <= dot.interval.high
+            crosses = dot.interval.low <= plot.reference <= dot.interval.high
             assert crosses == (low <= 0 <= high)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.5, 1e-9])
 def test_equal_values_have_an_axis(value):
-    plot = dot_plot("recall", [Dot("a", value), Dot("b", value, Interval(value, value))])
-    assert np.isfinite([row.at for row in plot.rows]).all()
-    assert all(plot.left < row.at < plot.right for row in plot.rows)
-    assert len(plot.ticks) >= 2
+    (axes, *_) = dots(DotPlot("recall", (Dot("a", value), Dot("b", value, Interval(value, value))))).axes
+    low, high = axes.get_xlim()
+    assert low < value < high
+    assert sum(low <= tick <= high for tick in axes.get_xticks()) >= 2
 
 
 def test_long_names_are_drawn_short_and_told_whole():
     name = "a model of a very long name, " * 9
-    plot = dot_plot("tie", [Dot(name, 1.0), Dot("b", 2.0)])
-    assert len(plot.rows[0].name) <= LETTERS
-    assert plot.rows[0].whole == name
-    assert name in plot.told
-    assert plot.axis == "edges of the tree"
+    plot = DotPlot("tie", (Dot(name, 1.0), Dot("b", 2.0)))
+    (axes, *_) = dots(plot).axes
+    assert len(axes.get_yticklabels()[0].get_text()) <= NAME
+    assert name in str(plot)
+    assert axes.get_xlabel() == "edges of the tree"

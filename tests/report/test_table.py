@@ -12,7 +12,7 @@ from hiergeo.evaluation import Comparison, Result
 from hiergeo.evaluation.findings import Contrast
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.report import comparison_table, result_table
-from hiergeo.report.charts import ticks
+from hiergeo.report.drawing import ticks
 from hiergeo.report.tables import comparison_tables
 from hiergeo.report.words import label, listing, number, short_model
 from tests.report.test_page import GEOMETRIES, Handmade, compared, hierarchy

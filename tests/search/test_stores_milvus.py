@@ -18,7 +18,7 @@ from hiergeo import search
 from hiergeo._core.errors import HiergeoError, InputError, UnavailableError
 from hiergeo.search import Frame, Rows, Store
 from hiergeo.search.store import open_store
-from hiergeo.search.stores.engine import between_radii
+from hiergeo.search.stores.milvus import between_radii
 from tests.search import milvus_double as double
 from tests.search.milvus_contract import check_contract
 from tests.search.stores_common import EDGES, FRAME, OpenedBySpec, rows

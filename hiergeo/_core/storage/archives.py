@@ -143,7 +143,7 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int,
         shape, _, dtype = read_header(member)
         empty_but_long = not math.prod(shape) and max(shape) > limits.WIDTH
         fits = member.tell() + math.prod(shape) * dtype.itemsize == info.file_size
-    if dtype.itemsize < 1 or empty_but_long or not fits or min(shape, default=0) < 0:
+    if dtype.itemsize < 1 or empty_but_long or not (fits or dtype.hasobject) or min(shape, default=0) < 0:
         raise ValueError(f"the bytes of '{info.filename}' do not fit its shape {shape}")
     return shape, dtype
 

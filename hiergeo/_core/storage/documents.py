@@ -86,23 +86,23 @@ def validated(kind: type[T], values: object) -> T:
     Raises:
         ValueError: they do not fit; a sentence that names the first field that does not.
     """
-    adapter: TypeAdapter[T] = _adapter(kind)
+    adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]
     try:
         return adapter.validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
-        raise ValueError(sentence(error) + _suggestion(kind, error)) from error
+        raise ValueError(_suggesting(kind, error)) from error
 
 
-def _suggestion(kind: type[Any], error: ValidationError) -> str:
-    """The nearest known name, for a name that is not known."""
-    first = error.errors()[0]
+def _suggesting(kind: type[Any], error: ValidationError) -> str:
+    """The sentence of an error; for a name that is not known it suggests the nearest one."""
+    first, told = error.errors()[0], sentence(error)
     if first["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
-        return ""
-    schema = _adapter(kind).json_schema()
+        return told
+    schema = _adapter(kind).json_schema()  # type: ignore[arg-type]
     parts = [schema, *schema.get("$defs", {}).values()]
     known = {name for part in parts for name in part.get("properties", {})}
     near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    return f"{told.rstrip('.')}: did you mean '{near[0]}'?" if near else told
 
 
 HASH = "content_sha256"

@@ -77,12 +77,12 @@ def coco_folder(folder: Path, split: str = "val2017", images: Path | None = None
     captions: dict[int, list[str]] = {}
     for image in held.images:
         if image.id in captions:
-            raise InputError(f"{path} lists the image {image['id']} twice.")
+            raise InputError(f"{path} lists the image {image.id} twice.")
         captions[image.id] = []
     for place, annotation in enumerate(held.annotations):
         if annotation.image_id not in captions:
             raise InputError(
-                f"{path}: annotation {place} (the first is 0) describes the image {annotation['image_id']}, which is "
+                f"{path}: annotation {place} (the first is 0) describes the image {annotation.image_id}, which is "
                 "not listed among the images."
             )
         captions[annotation.image_id].append(annotation.caption)

@@ -4,8 +4,8 @@ from hiergeo.evaluation.auditing.assess import AuditSettings, audit
 from hiergeo.evaluation.auditing.attribution import PRIMARY
 from hiergeo.evaluation.auditing.confounds import LengthFacts, LengthSettings, length_controls
 from hiergeo.evaluation.auditing.depth import Depth, radial_depth
+from hiergeo.evaluation.auditing.judgement import AuditVerdict, Finding
 from hiergeo.evaluation.auditing.record import Audit, Controlled
-from hiergeo.evaluation.auditing.verdicts import AuditVerdict, Finding
 
 __all__ = [
     "PRIMARY",

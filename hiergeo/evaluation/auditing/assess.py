@@ -26,7 +26,7 @@ from hiergeo.evaluation.auditing.confounds import (
     undefined_left_out,
 )
 from hiergeo.evaluation.auditing.depth import radial_depth
-from hiergeo.evaluation.auditing.operating import occupancy, operating_point, saturated_share
+from hiergeo.evaluation.auditing.operating import occupancy, operating_point
 from hiergeo.evaluation.auditing.record import Audit, Controlled
 from hiergeo.evaluation.auditing.subject import Subject, subject_of
 from hiergeo.evaluation.auditing.walks import Walk, walks
@@ -194,7 +194,6 @@ def _add_cones(made: _Numbers, subject: Subject) -> None:
             "Give chains of at least two branches."
         )
     true, matched, inactive = (values[kept] for values in held)
-    made.numbers["cone_saturated"] = saturated_share(subject)
     made.add("cone_true", mean_of(true))
     made.add("cone_random", mean_of(matched))
     made.add("cone_gain", mean_of(true - matched))

@@ -39,25 +39,27 @@ class OperatingPoint(NamedTuple):
 
 def operating_point(subject: Subject) -> OperatingPoint:
     """The operating point of the captions of a subject, and `u_median_image`, that of its images."""
-    point = point_of([array(each.radius) for each in subject.text.factors], subject.curvatures)
+    radii = [array(each.radius) for each in subject.text.factors]
+    point = point_of(radii, subject.curvatures, subject.space.min_radius)
     if subject.image is not None:
         of_images = _spans([array(each.radius) for each in subject.image.factors], subject.curvatures)
         point.numbers["u_median_image"] = float(np.median(of_images.max(axis=1)))
     return point
 
 
-def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float]) -> OperatingPoint:
+def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radius: float) -> OperatingPoint:
     """Distribution of u = sqrt(|K|) r over points, and the bend sn(r) / r - 1 that it makes.
 
     In a product u of a point is its largest over the factors, and the bend that of the factor that bends most;
     `u_median_factorI` and the like hold each factor's own.
 
     Its numbers are `u_median`, `u_low`, `u_high` (5 and 95 %), `u_share_above_1`, `bend` at the median and `bend_high`
-    at the 95 % quantile.
+    at the 95 % quantile, and `cone_saturated`, the share of points whose cone is a half-space (`half_spaces`).
 
     Args:
         radii: (U,) of the points in each factor, geodesic units.
         curvatures: signed K of each factor.
+        min_radius: of the space.
     """
     spans = _spans(radii, curvatures)
     largest = spans.max(axis=1)
@@ -66,6 +68,7 @@ def point_of(radii: Sequence[np.ndarray], curvatures: Sequence[float]) -> Operat
         "u_low": float(np.quantile(largest, LOW)),
         "u_high": float(np.quantile(largest, HIGH)),
         "u_share_above_1": float((largest > 1).mean()),
+        "cone_saturated": float(half_spaces(radii, curvatures, min_radius).mean()),
     }
     for name, level in (("bend", 0.5), ("bend_high", HIGH)):
         bends = [_bend(k, np.quantile(u, level)) for k, u in zip(curvatures, spans.T, strict=True)]
@@ -112,12 +115,6 @@ class Occupancy(NamedTuple):
     true: np.ndarray
     matched: np.ndarray
     inactive: np.ndarray
-
-
-def saturated_share(subject: Subject) -> float:
-    """Share of the captions whose cone is a half-space, in [0, 1]; in a product, a half-space in every factor."""
-    radii = [array(point.radius) for point in subject.text.factors]
-    return float(half_spaces(radii, subject.curvatures, subject.space.min_radius).mean())
 
 
 def half_spaces(radii: Sequence[np.ndarray], curvatures: Sequence[float], min_radius: float) -> np.ndarray:

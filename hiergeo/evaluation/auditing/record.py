@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from hiergeo.evaluation.auditing.verdicts import AuditVerdict, verdict
-from hiergeo.evaluation.findings.exports import json_text
+from hiergeo.evaluation.auditing.judgement import AuditVerdict, verdict
+from hiergeo.evaluation.findings.exports import json_text, plain
 from hiergeo.evaluation.metrics import Interval
 
 
@@ -65,10 +65,7 @@ class Audit:
             "intervals": {name: list(interval) for name, interval in self.intervals.items()},
             "verdict": self.verdict,
             "case": self.findings.case,
-            "findings": [
-                {"kind": each.kind, "works": each.works, "effect": each.effect, "sentence": each.sentence}
-                for each in self.findings.findings
-            ],
+            "findings": plain(self.findings.findings),
             "primary": self.primary,
             "attribution": [_row(each) for each in self.attribution],
             "walks": [_row(each) for each in self.walks],

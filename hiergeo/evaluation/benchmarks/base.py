@@ -21,6 +21,7 @@ from hiergeo.adapters import Model
 from hiergeo.evaluation import Compute, Result
 from hiergeo.evaluation.benchmarks.options import check_texts
 from hiergeo.evaluation.measuring import described_compute, described_space, ready
+from hiergeo.evaluation.result import Outcome
 from hiergeo.geometry import Geometry, Space
 
 
@@ -112,7 +113,7 @@ class Benchmark(ABC):
         """Measure a model in a space; `check` has passed. Gradients are off.
 
         Most benchmarks embed with ``model.encode_text(texts, **how.place, progress=how.progress)``, fill an `Outcome`
-        and return ``outcome.result({**self.about(model, space, embeddings), ...}, how.seed, how.samples)``.
+        and return `result` of it.
         """
 
     def about(self, model: Model, space: Space, embeddings: torch.Tensor) -> dict[str, str | int | float]:
@@ -124,6 +125,13 @@ class Benchmark(ABC):
             "protocol": self.protocol,
             **described_compute(embeddings),
         }
+
+    def result(
+        self, outcome: Outcome, model: Model, space: Space, embeddings: torch.Tensor, how: Run, **facts: Any
+    ) -> Result:
+        """The result of an outcome, with the settings of `about` and further `facts`."""
+        settings = {**self.about(model, space, embeddings), **facts}
+        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
 
 
 BENCHMARKS: Plugins[type[Benchmark]] = Plugins(

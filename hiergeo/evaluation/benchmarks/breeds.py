@@ -112,12 +112,8 @@ class Breeds(Benchmark):
         outcome = level_recalls(
             {"superclass": high[None], "subclass": low[None], "both_levels": pair}, many, len(points)
         )
-        settings = {
-            **self.about(model, rooted, embedded.image),
-            "split": self.split if self.source != "demo" else "demo",
-            "items": len(self.items.items),
-        }
-        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
+        split = self.split if self.source != "demo" else "demo"
+        return self.result(outcome, model, rooted, embedded.image, how, split=split, items=len(self.items.items))
 
     def _among(self) -> tuple[Classified, Classified, Classified]:
         """The items among superclasses, among subclasses, and the names of both, superclasses first."""

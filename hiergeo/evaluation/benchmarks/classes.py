@@ -202,3 +202,14 @@ class ClassifierBenchmark(Benchmark):
     def items(self) -> Classified:
         """The items, read when first needed."""
         return read_items(self.data, self.names, self.templates)
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What a result says of the items."""
+        return {"split": self.data, "items": len(self.items.items), "classes": len(self.items.classes)}
+
+    def load(self) -> None:
+        _ = self.items
+
+    def check(self, model: Model, space: Space) -> None:
+        check_items(model, self.items)

@@ -124,13 +124,8 @@ class HiMo(Benchmark):
         if len(images) > 1:
             statistics["himo_other_image"] = mean_of(correlations(1))
         baselines = {"himo": {"chance": 0.0, "length": float(himo_rows(words).mean())}}
-        settings = self.about(model, rooted, texts) | {
-            "data": data.name,
-            "split": data.split,
-            "images": len(images),
-            "texts": len(texts),
-        }
-        return Outcome(statistics, baselines=baselines).result(settings, how.seed, how.samples)
+        facts = {"data": data.name, "split": data.split, "images": len(images), "texts": len(texts)}
+        return self.result(Outcome(statistics, baselines=baselines), model, rooted, texts, how, **facts)
 
     def _scores(self, space: Space, texts: Tensor, images: Tensor, owner: Tensor) -> np.ndarray:
         """(m,) the score of each text with its image (m,), float64."""

@@ -11,9 +11,8 @@ from hiergeo.adapters import Model
 from hiergeo.datasets.hyperlex import WordPair, load_hyperlex
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Benchmark, Published, Run
-from hiergeo.evaluation.benchmarks.options import check_choice
-from hiergeo.evaluation.benchmarks.words import MISSING, WORD_SCORES, check_prompt, embeddable, is_a_scores, letters
+from hiergeo.evaluation.benchmarks.base import Published, Run
+from hiergeo.evaluation.benchmarks.words import WORD_SCORES, WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import RankCorrelation
 from hiergeo.evaluation.metrics.ranking import Ranking
 from hiergeo.evaluation.result import Outcome, Statistic
@@ -27,7 +26,7 @@ LEAST = 3
 
 
 @final
-class HyperLex(Benchmark):
+class HyperLex(WordBenchmark):
     """Spearman's correlation of scores of word pairs with their ratings, over all, nouns and verbs.
 
     Metrics are ``spearman_SCORE``, ``spearman_SCORE_nouns``, ``spearman_SCORE_verbs``, and ``direction_SCORE``: the
@@ -63,9 +62,7 @@ class HyperLex(Benchmark):
     )
 
     def __init__(self, prompt: str = "{}", data: str = "hyperlex", missing: str = "refuse") -> None:
-        check_prompt(prompt)
-        check_choice("value of missing", missing, MISSING)
-        self.prompt, self.data, self.missing = prompt, data, missing
+        super().__init__(data, prompt, missing)
         if (data, missing) != ("hyperlex", "refuse"):
             self.published = ()
 
@@ -86,7 +83,7 @@ class HyperLex(Benchmark):
 
     def check(self, model: Model, space: Space) -> None:
         if self.missing == "refuse":
-            model.check_texts([self.prompt.replace("{}", word) for word in _words(self.pairs)])
+            model.check_texts(self.texts(_words(self.pairs)))
         if len(self._kept(model)) < LEAST:
             raise InputError(f"{model.name} has embeddings of fewer than {LEAST} pairs of {self.data}.")
 
@@ -94,19 +91,15 @@ class HyperLex(Benchmark):
         pairs = self._kept(model)
         words = _words(pairs)
         place = {word: index for index, word in enumerate(words)}
-        text = model.encode_text(
-            [self.prompt.replace("{}", word) for word in words], **how.place, progress=how.progress
-        )
+        text = model.encode_text(self.texts(words), **how.place, progress=how.progress)
         x, y = (text[torch.tensor([place[each] for each in side]).to(text.device)] for side in _sides(pairs))
         rooted = space.rooted(model.root(text.device, text.dtype))
         outcome = correlations(pairs, is_a_scores(rooted, x, y), how.samples, how.seed)
-        settings = {**self.about(model, rooted, text), "split": self.data, "pairs": len(pairs), "words": len(words)}
-        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
+        facts = {"split": self.data, "pairs": len(pairs), "words": len(words)}
+        return self.result(outcome, model, rooted, text, how, **facts)
 
     def _kept(self, model: Model) -> tuple[WordPair, ...]:
-        if self.missing == "refuse":
-            return self.pairs
-        known = embeddable(model, _words(self.pairs), self.prompt)
+        known = self.embeddable(model, _words(self.pairs))
         return tuple(pair for pair in self.pairs if {pair.word, pair.kind} <= known)
 
 

@@ -58,8 +58,8 @@ class Inclusion(ChainBenchmark):
         found: Gaussian = probabilistic.encode_text_gaussian(texts, **how.place, progress=how.progress)
         positive, negative = (torch.tensor([[place[text] for text in chain] for chain in side]) for side in chains)
         outcome = score_inclusion(found, positive, negative, PairLengths.of(self.hierarchy))
-        settings = {**self.about(model, space, found.mean), "split": self.split, "rows": len(rows), "texts": len(texts)}
-        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
+        facts = {"split": self.split, "rows": len(rows), "texts": len(texts)}
+        return self.result(outcome, model, space, found.mean, how, **facts)
 
 
 def score_inclusion(

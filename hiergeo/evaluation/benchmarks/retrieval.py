@@ -125,13 +125,8 @@ class Retrieval(Benchmark):
         owner = torch.tensor(data.owner).to(texts.device)
         caption = torch.arange(len(owner)).to(texts.device)
         match = match_pairs(rooted, rooted.points(images), rooted.points(texts), owner, caption)
-        settings = self.about(model, rooted, texts) | {
-            "data": data.name,
-            "split": data.split,
-            "images": len(data.images),
-            "texts": len(data.texts),
-        }
-        return caption_recalls(match, np.array(data.owner)).result(settings, how.seed, how.samples)
+        facts = {"data": data.name, "split": data.split, "images": len(data.images), "texts": len(data.texts)}
+        return self.result(caption_recalls(match, np.array(data.owner)), model, rooted, texts, how, **facts)
 
 
 def kind_of(data: str) -> str:

@@ -12,12 +12,7 @@ from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_tree
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.base import Published, Run
-from hiergeo.evaluation.benchmarks.classes import (
-    ClassifierBenchmark,
-    check_items,
-    embed_items,
-    predicted,
-)
+from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark, embed_items, predicted
 from hiergeo.evaluation.metrics import TREE_METRICS, Tree
 from hiergeo.evaluation.metrics.trees import quoted_names
 from hiergeo.evaluation.result import Outcome, mean_of
@@ -103,22 +98,17 @@ class Trees(ClassifierBenchmark):
 
     def check(self, model: Model, space: Space) -> None:
         _ = self.tree
-        check_items(model, self.items)
+        super().check(model, space)
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
         embedded = embed_items(model, self.items, self.averaging, how)
         rooted = space.rooted(embedded.root)
         classes = self.tree.places(self.nodes)
         outcome = mistakes(self.tree, classes, predicted(embedded, rooted), np.array(self.items.labels))
-        settings = {
-            **self.about(model, rooted, embedded.image),
-            "split": self.data,
-            "items": len(self.items.items),
-            "classes": len(self.items.classes),
-            "tree": self.source,
-            **({"wordnet": load_wordnet().described} if self.source == "wordnet" else {}),
-        }
-        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
+        facts = {**self.facts, "tree": self.source}
+        if self.source == "wordnet":
+            facts["wordnet"] = load_wordnet().described
+        return self.result(outcome, model, rooted, embedded.image, how, **facts)
 
 
 def mistakes(tree: Tree, classes: np.ndarray, found: np.ndarray, labels: np.ndarray) -> Outcome:

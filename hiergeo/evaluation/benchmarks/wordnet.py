@@ -1,10 +1,10 @@
 """WordNet is-a: do radii and cones of names follow the hierarchy that WordNet has of them?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import count
 from math import comb
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -16,9 +16,8 @@ from hiergeo.datasets.lvis import load_lvis
 from hiergeo.datasets.scenes import taxonomy
 from hiergeo.datasets.wordnet import load_wordnet, read_synsets
 from hiergeo.evaluation import Result
-from hiergeo.evaluation.benchmarks.base import Benchmark, Run
-from hiergeo.evaluation.benchmarks.options import check_choice
-from hiergeo.evaluation.benchmarks.words import MISSING, check_prompt, embeddable, is_a_scores, letters
+from hiergeo.evaluation.benchmarks.base import Run
+from hiergeo.evaluation.benchmarks.words import WordBenchmark, is_a_scores, letters
 from hiergeo.evaluation.metrics import Ranking
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
@@ -43,7 +42,7 @@ class Names(NamedTuple):
 
 
 @final
-class WordNetIsA(Benchmark):
+class WordNetIsA(WordBenchmark):
     """Is-a pairs among a list of names: order of radii, direction of cones, and the search for ancestors.
 
     Metrics:
@@ -83,9 +82,7 @@ class WordNetIsA(Benchmark):
     needs = "the names of LVIS (`clip_lvis/` in the data home), or a list of synsets"
 
     def __init__(self, data: str = "lvis", prompt: str = "a {}", missing: str = "refuse") -> None:
-        check_prompt(prompt)
-        check_choice("value of missing", missing, MISSING)
-        self.data, self.prompt, self.missing = data, prompt, missing
+        super().__init__(data, prompt, missing)
 
     @cached_property
     def names(self) -> Names:
@@ -118,36 +115,32 @@ class WordNetIsA(Benchmark):
 
     def check(self, model: Model, space: Space) -> None:
         if self.missing == "refuse":
-            model.check_texts(self._texts(self.names.words))
+            model.check_texts(self.texts(self.names.words))
         if not len(self._kept(model).pairs):
             raise InputError(f"{self.data} has no pair of a name and its ancestor that {model.name} can embed.")
 
     def run(self, model: Model, space: Space, how: Run) -> Result:
         names = self._kept(model)
-        text = model.encode_text(self._texts(names.words), **how.place, progress=how.progress)
+        text = model.encode_text(self.texts(names.words), **how.place, progress=how.progress)
         rooted = space.rooted(model.root(text.device, text.dtype))
         found = {by: found_ancestors(rooted, text, names.pairs, by) for by in SEARCHES}
         other = shuffled_ancestors(names.pairs, how.seed)
         scores = _pair_scores(rooted, text, names.pairs, other)
         outcome = is_a(names, *scores, found, negatives=not true_draws(names.pairs, other).all())
-        settings = {
-            **self.about(model, rooted, text),
+        children = len(np.unique(names.pairs[:, 0]))
+        facts: dict[str, Any] = {
             "split": self.data,
             "names": len(names.words),
             "pairs": len(names.pairs),
-            "children": len(np.unique(names.pairs[:, 0])),
-            **({} if self.data in ("demo", "lvis") else {"wordnet": load_wordnet().described}),
+            "children": children,
         }
-        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
-
-    def _texts(self, words: Sequence[str]) -> list[str]:
-        return [self.prompt.replace("{}", word) for word in words]
+        if self.data not in ("demo", "lvis"):
+            facts["wordnet"] = load_wordnet().described
+        return self.result(outcome, model, rooted, text, how, **facts)
 
     def _kept(self, model: Model) -> Names:
         words, pairs = self.names
-        if self.missing == "refuse":
-            return self.names
-        known = embeddable(model, words, self.prompt)
+        known = self.embeddable(model, words)
         kept = [place for place, word in enumerate(words) if word in known]
         new = np.full(len(words), -1)
         new[kept] = np.arange(len(kept))

@@ -9,6 +9,8 @@ from torch import Tensor
 from hiergeo._core.errors import InputError
 from hiergeo._core.numerics import wide
 from hiergeo.adapters import Model
+from hiergeo.evaluation.benchmarks.base import Benchmark
+from hiergeo.evaluation.benchmarks.options import check_choice
 from hiergeo.geometry import Space
 
 WORD_SCORES = ("angle", "margin", "radius", "distance", "cosine")
@@ -25,22 +27,40 @@ MISSING = ("refuse", "skip")
 """What happens to words that a model of stored embeddings lacks."""
 
 
-def check_prompt(prompt: str) -> None:
-    """Raise InputError for a prompt that does not hold ``{}`` once."""
-    if not isinstance(prompt, str) or prompt.count("{}") != 1:
-        raise InputError(f"the prompt '{prompt}' must hold {{}} once, where the word goes.")
+class WordBenchmark(Benchmark):
+    """A benchmark of words, each embedded in a prompt.
 
+    Args:
+        data: their name.
+        prompt: text around each word, ``{}`` where it goes.
+        missing: one of `MISSING`.
 
-def embeddable(model: Model, words: Iterable[str], prompt: str) -> set[str]:
-    """The words that a model can embed in a prompt; those that it refuses are left out."""
-    found = set()
-    for word in words:
-        try:
-            model.check_texts([prompt.replace("{}", word)])
-        except InputError:
-            continue
-        found.add(word)
-    return found
+    Raises:
+        InputError: a prompt that does not hold ``{}`` once, or an unknown value of `missing`.
+    """
+
+    def __init__(self, data: str, prompt: str, missing: str) -> None:
+        if not isinstance(prompt, str) or prompt.count("{}") != 1:
+            raise InputError(f"the prompt '{prompt}' must hold {{}} once, where the word goes.")
+        check_choice("value of missing", missing, MISSING)
+        self.data, self.prompt, self.missing = data, prompt, missing
+
+    def texts(self, words: Iterable[str]) -> list[str]:
+        """The prompts of words."""
+        return [self.prompt.replace("{}", word) for word in words]
+
+    def embeddable(self, model: Model, words: Iterable[str]) -> set[str]:
+        """The words that a model can embed: all of them, unless those that it refuses are skipped."""
+        if self.missing == "refuse":
+            return set(words)
+        found = set()
+        for word in words:
+            try:
+                model.check_texts(self.texts([word]))
+            except InputError:
+                continue
+            found.add(word)
+        return found
 
 
 def is_a_scores(space: Space, word: Tensor, kind: Tensor) -> dict[str, np.ndarray]:

@@ -7,11 +7,7 @@ import numpy as np
 from hiergeo.adapters import Model
 from hiergeo.evaluation import Result
 from hiergeo.evaluation.benchmarks.base import Published, Run
-from hiergeo.evaluation.benchmarks.classes import (
-    ClassifierBenchmark,
-    check_items,
-    embed_items,
-)
+from hiergeo.evaluation.benchmarks.classes import ClassifierBenchmark, embed_items
 from hiergeo.evaluation.result import Outcome, Statistic, mean_of
 from hiergeo.geometry import Space
 
@@ -55,23 +51,11 @@ class ZeroShotClassification(ClassifierBenchmark):
     def protocol(self) -> str:
         return f"{self.data}, {len(self.items.templates)} templates averaged by '{self.averaging}', nearest class"
 
-    def load(self) -> None:
-        _ = self.items
-
-    def check(self, model: Model, space: Space) -> None:
-        check_items(model, self.items)
-
     def run(self, model: Model, space: Space, how: Run) -> Result:
         embedded = embed_items(model, self.items, self.averaging, how)
         rooted = space.rooted(embedded.root)
         outcome = class_accuracies(embedded.ranks(rooted), np.array(self.items.labels), len(self.items.classes))
-        settings = {
-            **self.about(model, rooted, embedded.image),
-            "split": self.data,
-            "items": len(self.items.items),
-            "classes": len(self.items.classes),
-        }
-        return outcome.result(settings, how.seed, how.samples, progress=how.progress)
+        return self.result(outcome, model, rooted, embedded.image, how, **self.facts)
 
 
 def class_accuracies(ranks: np.ndarray, labels: np.ndarray, classes: int) -> Outcome:

@@ -5,7 +5,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -130,7 +130,9 @@ def json_text(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Nested dicts and sequences with null for numbers that JSON has not."""
+    """Nested dicts and sequences with null for numbers that JSON has not, and dataclasses as their fields."""
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

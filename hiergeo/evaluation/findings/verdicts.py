@@ -67,9 +67,8 @@ class SpaceVerdict:
                 "there is little radial hierarchy to measure."
             )
         if self.curvature:
-            change = f"{100 * abs(self.bend):.3g} %" if abs(self.bend) < HUGE else "over a thousand times"
             curvature = minus(f"{self.curvature:g}")
-            yield f"With K = {curvature} {circles(change, self.bend)}."
+            yield f"With K = {curvature} {circles(size_of(self.bend), self.bend)}."
         if self.in_cone == 0:
             yield (
                 "Cones are uninformative here: at these radii they are too narrow to contain any caption's child. "
@@ -203,6 +202,11 @@ def signs_of_collapse(diagnostics: Mapping[str, float]) -> dict[str, bool]:
             diagnostics["radius_spread"] < FLAT_SPREAD
         ),
     }
+
+
+def size_of(bend: float) -> str:
+    """How much the length of a circle differs from that of a flat one, in words."""
+    return f"{100 * abs(bend):.3g} %" if abs(bend) < HUGE else "over a thousand times"
 
 
 def circles(change: str, bend: float) -> str:

@@ -1,35 +1,41 @@
 """The application of the explorer: the routes to a collection, and the page."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 
 from hiergeo._core.errors import InputError
-from hiergeo.report.explorer import pages
+from hiergeo.report.explorer import schemas
 from hiergeo.report.explorer.answers import finite, written
 from hiergeo.report.explorer.collection import Collection
-from hiergeo.report.explorer.openapi import document
+from hiergeo.report.explorer.pages import PAGE
+from hiergeo.report.explorer.questions import ItemId
 from hiergeo.report.explorer.service import Explorer
 from hiergeo.search.serving import Settings
-from hiergeo.search.serving.application import Said, application, check_installed, unless_gone
+from hiergeo.search.serving.answers import list_of, schema
 from hiergeo.search.serving.limits import Refused
-from hiergeo.search.serving.protection import body_of
 from hiergeo.search.serving.requests import VERBS, Verb
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from fastapi import FastAPI
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
 
-Endpoint = Callable[["Request"], Awaitable["Response"]]
+Task = Callable[[Any], Coroutine[Any, Any, dict[str, Any]]]
+
+JPEG, BYTES = "image/jpeg", "application/octet-stream"
 
 PRIVATE = "private, max-age=300"
 """Of thumbnails: a browser keeps them for five minutes, a proxy never."""
 
+TILE = """The items of one tile of a map, little endian: uint32 count, uint32 0, uint64 ids[count], float32 x[count],
+float32 y[count], float32 radius[count], int8 tier[count] (-1 unknown), uint8 kind[count] (0 caption, 1 image)."""
 
-def create_explorer(collection: Collection, settings: Settings | None = None) -> "Starlette":
+
+def create_explorer(collection: Collection, settings: Settings | None = None) -> "FastAPI":
     """The application that lets a browser explore a collection; `app.state.explorer` is its `Explorer`.
 
     Args:
@@ -37,138 +43,129 @@ def create_explorer(collection: Collection, settings: Settings | None = None) ->
         settings: of the server; its open paths are those of the page, and nothing can be added.
 
     Raises:
-        UnavailableError: starlette or prometheus-client is not installed.
+        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
     """
-    check_installed()
-    from starlette.responses import Response
-    from starlette.routing import Route
-
     explorer = Explorer(collection, settings or Settings())
+    from hiergeo.search.serving.application import application
 
-    async def thumbnail(request: "Request") -> "Response":
-        item, side = explorer.questions.of_thumbnail(request.path_params["item"], request.scope["query_string"])
-        held = await explorer.beside(partial(explorer.picture, item, side))
-        return Response(held, media_type="image/jpeg", headers={"Cache-Control": PRIVATE})
-
-    async def page(request: "Request") -> "Response":
-        return pages.page_file(request, request.path_params.get("name", pages.INDEX))
-
-    routes = [
-        Route("/", page),
-        Route("/page/{name}", page),
-        Route("/api/thumbnail/{item}", thumbnail),
-        *(Route(f"/api/{verb}", _asked(explorer, verb), methods=["GET", "POST"]) for verb in VERBS),
-        *(Route(f"/api/{name}", endpoint) for name, endpoint in _got(explorer).items()),
-        *(Route(f"/api/{name}", endpoint, methods=["POST"]) for name, endpoint in _posted(explorer).items()),
-    ]
-    said = Said(explorer.health, partial(document, explorer.questions, explorer.settings))
-    app = application(routes, explorer.settings, explorer.metrics, said, explorer.lifespan)
+    app = application(
+        "hiergeo explorer",
+        [*PAGE.routes(), *_files(explorer), *_searches(explorer), *_others(explorer)],
+        explorer.settings,
+        explorer.metrics,
+        explorer.health,
+        schemas.Health,
+        explorer.lifespan,
+    )
     app.state.explorer = explorer
     return app
 
 
-def _asked(explorer: Explorer, verb: Verb) -> Endpoint:
-    """What answers one kind of search: a GET one query, a POST several."""
+def _searches(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers searches: a GET one query, a POST several."""
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    async def answer(request: "Request") -> "Response":
-        if request.method == "POST":
-            content = await body_of(request, explorer.settings.limits)
-            kind = request.headers.get("content-type", "")
-            asked = await explorer.beside(partial(explorer.questions.of_body, verb, kind, content))
+    questions = explorer.questions
+
+    def routes(verb: Verb) -> list["BaseRoute"]:
+        async def one(request: "Request", values: Any) -> "Response":
+            asked, key = questions.of_one(verb, values), request.scope["query_string"]
+            return _json(await unless_gone(request, explorer.answered(asked, key)))
+
+        async def several(request: "Request", values: Any) -> "Response":
+            asked = await run_in_thread(partial(questions.of_several, verb, values))
             given = await unless_gone(request, explorer.ask(asked))
             pairs = zip(asked.question.queries, given, strict=True)
-            return _written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]})
-        return _json(await unless_gone(request, explorer.answered(verb, request.scope["query_string"])))
+            return _json(written({"answers": [explorer.answers.answer(query, each) for query, each in pairs]}))
 
-    return answer
+        about, path, told = VERBS[verb][0], f"/api/{verb}", schemas.TOLD[verb]
+        listed, body = schema(f"{verb}_answers", answers=list_of(told)), questions.several
+        return [
+            StrictRoute("GET", path, one, about, model=questions.one, told=told),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
+        ]
+
+    return [route for verb in VERBS for route in routes(verb)]
 
 
-def _got(explorer: Explorer) -> dict[str, Endpoint]:
-    """What answers the GETs that are no searches, by name."""
+def _files(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers with other files than JSON."""
     from starlette.responses import Response
 
-    def values(request: "Request", name: str) -> dict[str, Any]:
-        return explorer.questions.of_get(name, request.scope["query_string"])
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    async def collection(_: "Request") -> "Response":
-        return _written(await explorer.beside(explorer.described))
+    async def thumbnail(request: "Request", item: int, values: Any) -> "Response":
+        content = await run_in_thread(partial(explorer.picture, item, int(values.side)))
+        return Response(content, media_type=JPEG, headers={"Cache-Control": PRIVATE})
 
-    async def items(request: "Request") -> "Response":
-        ids = torch.tensor(values(request, "items")["ids"], dtype=torch.int64)
-        return _written({"items": await explorer.beside(partial(explorer.items, ids))})
-
-    async def roots(request: "Request") -> "Response":
-        found = values(request, "roots")
-        return _written({"items": await explorer.beside(partial(explorer.roots, **found))})
-
-    async def find(request: "Request") -> "Response":
-        found = values(request, "find")
-        return _written({"items": await explorer.beside(partial(explorer.find, **found))})
-
-    async def drawn(request: "Request") -> "Response":
-        lens = values(request, "map")["lens"]
-        return _written((await unless_gone(request, explorer.map(lens))).facts())
-
-    async def tile(request: "Request") -> "Response":
-        found = values(request, "tile")
-        whole, version = await unless_gone(request, explorer.map(found.pop("lens"))), found.pop("version")
-        if version not in (None, whole.version):
+    async def tile(request: "Request", values: Any) -> "Response":
+        whole = await unless_gone(request, explorer.map(values.lens))
+        if values.version not in (None, whole.version):
             raise Refused(409, "the items have changed, and the map with them: ask for /api/map again.", "version")
         try:
-            return Response(whole.tile(**found), media_type="application/octet-stream")
+            content = whole.tile(values.level, values.x, values.y)
         except InputError as error:
             raise Refused(404, str(error), "level") from error
+        return Response(content, media_type=BYTES)
 
-    async def moved(request: "Request") -> "Response":
-        found = values(request, "moved")
-        return _written(await unless_gone(request, explorer.moved(**found)))
-
-    async def audit(request: "Request") -> "Response":
-        lens = values(request, "audit")["lens"]
-        return _written(await unless_gone(request, explorer.audit(lens)))
-
-    return {
-        "audit": audit,
-        "collection": collection,
-        "items": items,
-        "roots": roots,
-        "find": find,
-        "map": drawn,
-        "tile": tile,
-        "moved": moved,
-    }
+    models, named = explorer.questions.models, {"item": ItemId}
+    path, about = "/api/thumbnail/{item}", "A small picture of an item."
+    return [
+        StrictRoute("GET", path, thumbnail, about, model=models["thumbnail"], media=JPEG, named=named),
+        StrictRoute("GET", "/api/tile", tile, TILE, model=models["tile"], media=BYTES),
+    ]
 
 
-def _posted(explorer: Explorer) -> dict[str, Endpoint]:
-    """What answers the POSTs that are no searches, by name."""
+def _others(explorer: Explorer) -> list["BaseRoute"]:
+    """What answers requests that are not searches with JSON."""
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-    async def read(request: "Request", reader: Callable[[str, bytes], Any]) -> Any:
-        content = await body_of(request, explorer.settings.limits)
-        return await explorer.beside(partial(reader, request.headers.get("content-type", ""), content))
+    questions, models = explorer.questions, explorer.questions.models
 
-    async def pairs(request: "Request") -> "Response":
-        lens, given = await read(request, explorer.questions.of_pairs)
-        return _written({"pairs": await unless_gone(request, explorer.pairs(lens, given))})
+    async def drawn(values: Any) -> dict[str, Any]:
+        return (await explorer.map(values.lens)).facts()
 
-    async def places(request: "Request") -> "Response":
-        lens, queries = await read(request, explorer.questions.of_places)
-        points = await unless_gone(request, explorer.points(lens, queries))
-        placed = (await unless_gone(request, explorer.map(lens))).places(points)
-        told = zip(placed.tolist(), points.radius.tolist(), strict=True)
-        return _written(
-            {"places": [{"x": finite(x), "y": finite(y), "radius": finite(radius)} for (x, y), radius in told]}
-        )
+    async def pairs(values: Any) -> dict[str, Any]:
+        given = await run_in_thread(partial(questions.of_pairs, values))
+        return {"pairs": await explorer.pairs(values.lens, given)}
 
-    async def select(request: "Request") -> "Response":
-        lens, polygon = await read(request, explorer.questions.of_select)
-        drawn = await unless_gone(request, explorer.map(lens))
-        return _written(await explorer.beside(partial(explorer.selected, drawn, lens, polygon)))
+    async def places(values: Any) -> dict[str, Any]:
+        points = await explorer.points(values.lens, await run_in_thread(partial(questions.of_places, values)))
+        placed = (await explorer.map(values.lens)).places(points)
+        told = zip(*placed.T.tolist(), points.radius.tolist(), strict=True)
+        return {"places": [dict(zip(("x", "y", "radius"), map(finite, each), strict=True)) for each in told]}
 
-    return {"pairs": pairs, "places": places, "select": select}
+    async def select(values: Any) -> dict[str, Any]:
+        found = await explorer.map(values.lens)
+        polygon = np.array(values.polygon, np.float64)
+        return await run_in_thread(partial(explorer.selected, found, values.lens, polygon))
 
+    def items(find: Callable[..., Any], *names: str) -> Task:
+        async def found(values: Any) -> dict[str, Any]:
+            return {"items": await run_in_thread(partial(find, *(getattr(values, name) for name in names)))}
 
-def _written(value: Any) -> "Response":
-    return _json(written(value))
+        return found
+
+    def route(name: str, about: str, task: Task, told: Any = dict[str, Any], method: str = "GET") -> "BaseRoute":
+        async def answer(request: "Request", values: Any = None) -> "Response":
+            return _json(written(await unless_gone(request, task(values))))
+
+        return StrictRoute(method, f"/api/{name}", answer, about, model=models.get(name), told=told)
+
+    about = "What is explored: lenses, numbers of items, proposals for a first query."
+    seen, found = items(explorer.items, "ids"), items(explorer.find, "text", "k")
+    return [
+        route("collection", about, lambda _: run_in_thread(explorer.described)),
+        route("items", "Items by their ids, with their radius in every lens.", seen, schemas.SeenItems),
+        route("roots", "The items of smallest radius.", items(explorer.roots, "lens", "k"), schemas.Items),
+        route("find", "The items of smallest radius whose caption contains a text.", found, schemas.Items),
+        route("map", "How the map of a lens is drawn, and which tiles it has.", drawn),
+        route("moved", "What differs between two lenses.", lambda given: explorer.moved(**dict(given))),
+        route("audit", "What the space of a lens is like.", lambda given: explorer.audit(given.lens)),
+        route("pairs", "Margin, angle and distance of pairs of queries.", pairs, schemas.PairNumbers, "POST"),
+        route("places", "Where queries lie on a map.", places, schemas.Placements, "POST"),
+        route("select", "The items within a polygon on a map.", select, schemas.Selected, "POST"),
+    ]
 
 
 def _json(content: bytes) -> "Response":

@@ -24,7 +24,7 @@ SIDE = 96
 """Of the pictures, pixels."""
 
 TRAINED = Path(__file__).resolve().parent / "trained"
-"""The folder of the head that `hiergeo.report.explorer.recipe` trains."""
+"""The folder of the head that `benchmarks/explorer_head.py` trains."""
 
 EXAMPLES = (
     "a small striped blue triangle in the bottom left on a grey background",

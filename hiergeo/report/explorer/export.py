@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from hiergeo._core.errors import InputError
 from hiergeo._core.progress import track
 from hiergeo._core.storage import documents
-from hiergeo._core.storage.documents import Record, Whole
+from hiergeo._core.storage.documents import Count, Document, Positive
 from hiergeo._core.storage.files import (
     make_folder,
     path_of,
@@ -45,16 +45,18 @@ from hiergeo._core.storage.files import (
 )
 from hiergeo._core.text import one_line, shortened
 from hiergeo.geometry import ConstantCurvature
-from hiergeo.report.explorer import album, packing, pages
+from hiergeo.report.explorer import album, packing
 from hiergeo.report.explorer.collection import Collection, Lens
 from hiergeo.report.explorer.facts import collection_facts
 from hiergeo.report.explorer.items import read_items
 from hiergeo.report.explorer.mapping import build_map
 from hiergeo.report.explorer.moved import compare
+from hiergeo.report.explorer.pages import PAGE
 from hiergeo.report.explorer.survey import survey_of
 from hiergeo.report.explorer.thinning import thinned
 from hiergeo.search import Index
 from hiergeo.search.serving.limits import Limits
+from hiergeo.search.serving.pages import INDEX
 
 ROOM = 2000
 """Bytes for each item: 20 MB for 10,000 of them."""
@@ -87,7 +89,13 @@ NOBODY = 0xFFFFFFFF
 """The number of the picture of an item without one."""
 
 RECORD, VERSION = "export.json", 1
-_SCHEMA = Record({"explorer": Whole(1), "files": Record(rest=Whole(0))})
+
+
+class _Record(Document):
+    """What `RECORD` holds."""
+
+    explorer: Positive
+    files: dict[str, Count]
 
 
 @dataclass(frozen=True)
@@ -235,9 +243,9 @@ def _write_pictures(collection: Collection, ids: Sequence[int], folder: _Folder)
 
 def _write_page(collection: Collection, folder: _Folder) -> None:
     """Write the files of the page, which is told that it has no server, and the README of a Space."""
-    for name in sorted(pages.names() - {pages.INDEX}):
-        folder.add(f"page/{name}", pages.content(name))
-    html = pages.content(pages.INDEX).decode()
+    for name in sorted(PAGE.names - {INDEX}):
+        folder.add(f"page/{name}", PAGE.content(name))
+    html = PAGE.content(INDEX).decode()
     for old, new in (
         ('data-source="live"', 'data-source="static"'),
         (
@@ -298,7 +306,7 @@ def check_target(folder: Path | str) -> Path:
             return target
         if not target.is_dir() or not (target / RECORD).is_file():
             raise InputError(f"{target} is there already and is no export: choose another folder.")
-        known = documents.read(target / RECORD, _SCHEMA)["files"] | {RECORD: None}
+        known = {**documents.read(target / RECORD, _Record).files, RECORD: None}
         for path in sorted(target.rglob("*")):
             name = path.relative_to(target).as_posix()
             if path.is_dir() and not path.is_symlink():

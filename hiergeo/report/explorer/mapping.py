@@ -18,11 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError
+from hiergeo.evaluation.auditing.survey import Ids, Items, shuffled
 from hiergeo.geometry import ConstantCurvature, Points, Space
 from hiergeo.geometry.disk import FARTHEST, Floats, Plane, placed_at, plane
-from hiergeo.report.charts import ticks
+from hiergeo.report.drawing import ticks
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import Ids, Items, read_items, shuffled
+from hiergeo.report.explorer.items import read_items
 from hiergeo.report.explorer.tiers import Tiers
 from hiergeo.report.explorer.tiles import Coordinates, Pyramid, Selector, pyramid
 

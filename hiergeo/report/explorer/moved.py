@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from hiergeo._core.errors import InputError, check_whole
+from hiergeo.evaluation.auditing.survey import Ids, Items, Measured, mean_of
 from hiergeo.evaluation.findings import FLAT_BEND
 from hiergeo.evaluation.measuring import bend
 from hiergeo.evaluation.metrics import Interval
@@ -16,7 +17,7 @@ from hiergeo.evaluation.metrics.length import midranks
 from hiergeo.geometry import ConstantCurvature
 from hiergeo.geometry.disk import Floats
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import Ids, Items, Measured, mean_of, radii_of, read_items
+from hiergeo.report.explorer.items import radii_of, read_items
 from hiergeo.report.explorer.movers import BINS, Moved, Mover, Ranks, TierMove
 from hiergeo.report.explorer.neighbourhoods import NONE, Named, Neighbourhoods, change, neighbourhoods, shared
 from hiergeo.report.explorer.tiers import UNKNOWN, Tiers
@@ -135,7 +136,7 @@ def _tier_moves(items: Items, ranks: list[Floats], tiers: Tiers | None) -> Itera
     for tier, name in enumerate(() if tiers is None else tiers.names):
         held = items.tier == tier
         if held.any():
-            yield TierMove(name, int(held.sum()), (float(ranks[0][held].mean()), float(ranks[1][held].mean())))
+            yield TierMove(name, int(held.sum()), *(float(each[held].mean()) for each in ranks))
 
 
 @final

@@ -6,10 +6,11 @@ from typing import Any, final
 
 import numpy as np
 
+from hiergeo.evaluation.auditing.remarks import CHANCE
+from hiergeo.evaluation.auditing.survey import Measured
+from hiergeo.evaluation.findings.exports import plain
 from hiergeo.evaluation.metrics import SMALL_SAMPLE
-from hiergeo.report.explorer.items import Measured
 from hiergeo.report.explorer.neighbourhoods import Change, Named
-from hiergeo.report.explorer.remarks import CHANCE
 
 BINS = 40
 """Bins of the histogram of changes of rank, from -1 to 1."""
@@ -59,11 +60,8 @@ class TierMove:
 
     name: str
     items: int
-    rank: tuple[float, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {"name": self.name, "items": self.items, "rank_a": self.rank[0], "rank_b": self.rank[1]}
+    rank_a: float
+    rank_b: float
 
 
 @final
@@ -147,7 +145,7 @@ class Moved:
             "neighbours": self.neighbours.as_dict("overlap"),
             "children": self.children.as_dict("overlap"),
             "kept": dict(zip(("neighbours", "children"), map(list, self.kept), strict=True)),
-            "tiers": [each.as_dict() for each in self.tiers],
+            "tiers": plain(self.tiers),
             "histogram": {"edges": np.linspace(-1, 1, BINS + 1).tolist(), "counts": list(self.changes)},
             "sample": self.sample.as_dict(),
             "order": "radius" if by_radius else "neighbours",

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hiergeo.evaluation.auditing.survey import Ids
 from hiergeo.report.explorer.collection import Lens
-from hiergeo.report.explorer.items import Ids
 from hiergeo.search.stores.exact import ExactStore
 from hiergeo.search.sweep import Best, run
 

@@ -1,11 +1,12 @@
 """A collection as a service: what its routes share, above one service of search for each index."""
 
+import asyncio
 import contextlib
 import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -29,16 +30,9 @@ from hiergeo.search.groups import Result
 from hiergeo.search.serving import Service, Settings
 from hiergeo.search.serving.limits import Refused
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.requests import Query, Verb
+from hiergeo.search.serving.pages import OPEN
+from hiergeo.search.serving.requests import Query
 from hiergeo.search.stores.exact import ExactStore
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-Done = TypeVar("Done")
-
-OPEN = frozenset({"/", "/page/*"})
-"""The page and its files, which hold nothing of a collection: a browser sends no token when it opens them."""
 
 ANSWERS = 1 << 25
 """Bytes of answers that are kept."""
@@ -98,19 +92,10 @@ class Explorer:
         """The service of the index of a lens, whose questions share sweeps."""
         return self._services[id(lens.index)]
 
-    @property
-    def first(self) -> Service:
-        """The service of the index that ids and captions are read from."""
-        return self.service(self.collection.lenses[0])
-
     def refresh(self) -> None:
         """Take over what other processes have changed in any of the indexes."""
         for service in self._services.values():
             service.engine.refresh()
-
-    async def beside(self, task: Callable[[], Done]) -> Done:
-        """Run something that takes long, beside the event loop and the engines."""
-        return await self.first.beside(task)
 
     async def ask(self, asked: Asked) -> list[Result]:
         """The answers to a question.
@@ -121,20 +106,19 @@ class Explorer:
         await self.check_items(asked.lens, asked.question.queries)
         return await self.service(asked.lens).ask(asked.question)
 
-    async def answered(self, verb: Verb, content: bytes) -> bytes:
-        """The answer to a GET in JSON; answers are kept for those who ask the same again of the same generation.
+    async def answered(self, asked: Asked, request: bytes) -> bytes:
+        """The answer to one query in JSON, which is kept for those who ask the same of the same generation.
 
         Args:
-            verb: what is asked.
-            content: the query string.
+            asked: the question.
+            request: its query string, by which answers are kept.
 
         Raises:
-            Refused: as `Questions.of_query_string` and `ask`.
+            Refused: as `ask`.
         """
-        asked = self.questions.of_query_string(verb, content)
         engine = self.service(asked.lens).engine
         generation = engine.generation
-        key = asked.lens.key, generation, verb, content
+        key = generation, asked.question.verb, request
         known = None if generation is None else self._kept.get(key)
         if known is None:
             (given,) = await self.ask(asked)
@@ -153,7 +137,7 @@ class Explorer:
         ids = torch.tensor([query.id for query in queries if isinstance(query, Item)], dtype=torch.int64)
         if not len(ids):
             return
-        await self.beside(self.service(lens).engine.refresh)
+        await asyncio.to_thread(self.service(lens).engine.refresh)
         missing = ids[~lens.index.store.holds(ids)]
         if len(missing):
             raise Refused(404, f"there is no item {int(missing[0])}.", "item")
@@ -276,7 +260,7 @@ class Explorer:
         }
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, app: "Starlette") -> AsyncIterator[None]:
+    async def lifespan(self, app: object) -> AsyncIterator[None]:
         """Run the queues of all services while the application runs."""
         async with contextlib.AsyncExitStack() as stack:
             self._prepared = Prepared(self.settings.limits.answer_seconds)
@@ -292,5 +276,5 @@ class Explorer:
 
     async def _seen(self, *lenses: Lens) -> tuple[tuple[str, int], ...]:
         """Lenses and the generations of their indexes as they are now, on which all depends that is made of them."""
-        await self.beside(self.refresh)
+        await asyncio.to_thread(self.refresh)
         return tuple((lens.key, lens.index.manifest.generation) for lens in lenses)

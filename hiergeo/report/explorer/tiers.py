@@ -1,7 +1,7 @@
 """The tiers of captions, from general to specific, as a dataset has them."""
 
 from collections import Counter, defaultdict
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -52,57 +52,6 @@ class Tiers:
         """
         captions = self._index.store.labels(torch.as_tensor(ids)).captions
         return np.fromiter(map(self.tier, captions), np.int8, len(captions))
-
-
-@final
-class TierOrder:
-    """How radii order the items of different tiers: all pairs of them, which are not enumerated.
-
-    Args:
-        radii: (n,).
-        tiers: (n,) from 0, general, to specific; pairs with an item of tier -1 do not count.
-        strata: (n,) integers, such as numbers of words: only pairs that agree in them count. None is all pairs.
-    """
-
-    def __init__(self, radii: NDArray[Any], tiers: NDArray[Any], strata: NDArray[Any] | None = None) -> None:
-        known = np.flatnonzero(tiers >= 0)
-        strata = np.zeros(len(tiers), np.int64) if strata is None else strata
-        self._parts: list[tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int]]] = []
-        for stratum in np.unique(strata[known]):
-            held = known[strata[known] == stratum]
-            levels, level = np.unique(radii[held], return_inverse=True)
-            shape = int(tiers[held].max()) + 1, len(levels)
-            if tiers[held].min() < tiers[held].max():
-                self._parts.append((held, tiers[held].astype(np.int64) * len(levels) + level, shape))
-
-    @property
-    def pairs(self) -> float:
-        """How many pairs there are."""
-        return self._sums(None)[1]
-
-    def value(self, counts: NDArray[Any] | None = None) -> float:
-        """Share of the pairs whose more specific item has the larger radius, less that where it has the smaller one.
-
-        In [-1, 1]; NaN without pairs.
-
-        Args:
-            counts: (n,) how often each item counts; None is once.
-        """
-        surplus, pairs = self._sums(counts)
-        return surplus / pairs if pairs else float("nan")
-
-    def _sums(self, counts: NDArray[Any] | None) -> tuple[float, float]:
-        surplus = pairs = 0.0
-        for held, place, shape in self._parts:
-            weights = None if counts is None else counts[held]
-            mass = np.bincount(place, weights, shape[0] * shape[1]).reshape(shape).astype(np.float64)
-            whole = mass.sum(axis=1)
-            for specific in range(1, shape[0]):
-                level = mass[:specific].sum(axis=0)
-                below = np.cumsum(level)
-                surplus += float(mass[specific] @ (2 * below - level - below[-1]))
-                pairs += float(whole[specific] * below[-1])
-        return surplus, pairs
 
 
 def _commonest(found: Counter[int]) -> int:

@@ -2,16 +2,17 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, final
+from typing import Annotated, Any, final
+
+from pydantic import Field
 
 from hiergeo._core import limits
 from hiergeo._core.errors import InputError, reason
-from hiergeo._core.storage.documents import ListOf, Misfit, OrNull, Record, Text, Whole, parse_json
+from hiergeo._core.storage.documents import STRICT, Count, Document, Positive, parse_json, validated
 from hiergeo._core.storage.files import size_of, sync_folder, writing
 from hiergeo.construction.claiming import DECISIONS
 
@@ -23,25 +24,16 @@ ACCEPT, REJECT, EDIT, UNDO = "accept", "reject", "edit", "undo"
 
 KINDS = (ACCEPT, REJECT, EDIT, UNDO)
 
-HEX = Text("[0-9a-f]{16}")
+Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
-HEAD = Record({"format": Whole(FORMAT, FORMAT), "split": Text(), "rows": Whole(1), "set": HEX})
-"""The first line: which rows are decided on."""
 
-TEXTS = OrNull(ListOf(Text()))
+class _Head(Document):
+    """The first line: which rows are decided on."""
 
-LINE = Record(
-    {
-        "kind": Text("|".join(KINDS)),
-        "row": Whole(0),
-        "version": HEX,
-        "reviewer": Text(),
-        "reason": Text(),
-        "positive": TEXTS,
-        "negative": TEXTS,
-        "undoes": OrNull(Whole(0)),
-    }
-)
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
+    split: str
+    rows: Positive
+    set: Identity
 
 
 @final
@@ -60,14 +52,16 @@ class Decision:
         undoes: number of the decision that an undo takes back, from 0.
     """
 
-    kind: str
-    row: int
-    version: str
+    __pydantic_config__ = STRICT
+
+    kind: Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$")]
+    row: Count
+    version: Identity
     reviewer: str
     reason: str = ""
     positive: tuple[str, ...] | None = None
     negative: tuple[str, ...] | None = None
-    undoes: int | None = None
+    undoes: Count | None = None
 
     def line(self) -> str:
         """The line of the journal."""
@@ -142,25 +136,25 @@ class Journal:
                     handle.truncate(whole)
                     handle.flush()
                     os.fsync(handle.fileno())
-        for number, held in enumerate(self._values(raw[:whole].splitlines())):
-            if number == 0:
-                self._check_head(held)
-            else:
-                self.entries.append(_decision(held))
-
-    def _values(self, lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
-        for number, line in enumerate(lines):
+        for number, line in enumerate(raw[:whole].splitlines()):
             try:
-                if len(line) > limits.RECORD_CHARACTERS:
-                    raise ValueError("it is too long")
-                held = parse_json(line)
-                (LINE if number else HEAD).check(held, "")
-                if number and held["undoes"] is not None and held["undoes"] >= number - 1:
-                    raise ValueError("it undoes what comes later")
-            except (Misfit, ValueError) as error:
+                self._take(number, line)
+            except ValueError as error:
+                if isinstance(error, InputError):
+                    raise
                 told = f"{self.path}, line {number + 1} is damaged ({reason(error)})"
                 raise InputError(f"{told}: restore the file, or remove the line.") from error
-            yield held
+
+    def _take(self, number: int, line: bytes) -> None:
+        if len(line) > limits.RECORD_CHARACTERS:
+            raise ValueError("it is too long")
+        if number == 0:
+            self._check_head(validated(_Head, parse_json(line)).model_dump())
+            return
+        decision = validated(Decision, parse_json(line))
+        if decision.undoes is not None and decision.undoes >= number - 1:
+            raise ValueError("it undoes what comes later")
+        self.entries.append(decision)
 
     def _check_head(self, held: dict[str, Any]) -> None:
         differing = [
@@ -171,11 +165,6 @@ class Journal:
                 f"{self.path} holds decisions on other chains ({'; '.join(differing)}): move it away to begin anew, or "
                 "restore the files that were decided on."
             )
-
-
-def _decision(held: dict[str, Any]) -> Decision:
-    told: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in held.items()}
-    return Decision(**told)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

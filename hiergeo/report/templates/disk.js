@@ -14,20 +14,23 @@
 
   function read(figure) {
     const svg = figure.querySelector(".disk");
-    const points = [...svg.querySelectorAll(".points use")].map((mark) => ({
+    const points = [...svg.querySelectorAll("use[data-chain]")].map((mark) => ({
       mark,
       chain: Number(mark.dataset.chain),
       x: Number(mark.getAttribute("x")),
       y: Number(mark.getAttribute("y")),
       radius: mark.dataset.r,
     }));
+    const root = svg.viewBox.baseVal.width / 2;
+    const lit = element("g", { class: "lit" });
+    svg.append(lit);
     const of = chains.map((_, chain) => points.filter((point) => point.chain === chain));
     const angle = (chain) => {
       const end = of[chain][chains[chain].captions.length - 1];
-      return Math.atan2(-end.y, end.x);
+      return Math.atan2(root - end.y, end.x - root);
     };
     const round = chains.map((_, chain) => chain).sort((a, b) => angle(a) - angle(b));
-    return { figure, svg, points, of, round, lit: svg.querySelector(".lit") };
+    return { figure, svg, points, of, round, root, lit };
   }
 
   function element(name, attributes, text) {
@@ -45,7 +48,7 @@
     const captions = points.slice(0, chains[chain].captions.length);
     const image = points[captions.length];
     const path = (some) => "M" + some.map((point) => `${point.x} ${point.y}`).join("L");
-    const links = [element("path", { class: "link", d: path([{ x: 0, y: 0 }, ...captions]) })];
+    const links = [element("path", { class: "link", d: path([{ x: view.root, y: view.root }, ...captions]) })];
     if (image) links.push(element("path", { class: "link to-image", d: path([captions.at(-1), image]) }));
     const marks = points.map((point, place) => {
       const grown = element("g", { transform: `translate(${point.x} ${point.y}) scale(${place === now.step ? 2.1 : 1.5})` });

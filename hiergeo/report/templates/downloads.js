@@ -120,14 +120,7 @@
     if (told) whole.append(element("desc", {}, words(told)));
     whole.append(element("rect", { width, height, fill: "#fff" }));
     whole.append(...parts.map(([svg, box]) => placed(svg, box, origin)), ...labels.map((label) => written(label, origin)));
-    whole.prepend(definitions(whole));
     return whole;
-  }
-
-  function definitions(whole) {
-    const wanted = new Set([...whole.querySelectorAll("use")].map((use) => use.getAttribute("href").slice(1)));
-    const made = [...wanted].filter((id) => !whole.querySelector(`[id="${id}"]`));
-    return element("defs", {}, ...made.map((id) => document.getElementById(id).cloneNode(true)));
   }
 
   function onPaper(draw) {

@@ -201,7 +201,12 @@ def read_plan(out: Path) -> Plan | None:
 
 
 def write_plan(out: Path, plan: Plan) -> None:
-    """Store a plan, durably and at once."""
+    """Store a plan, durably and at once. Raises InputError for an input whose name is not UTF-8."""
+    for source in plan.inputs:
+        try:
+            source.name.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"the name of the input {source.name} is not UTF-8: rename it.") from None
     documents.write(out / PLAN, asdict(plan), indent=None)
 
 

@@ -3,35 +3,36 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, final
 
 from hiergeo._core.errors import HiergeoError
 from hiergeo._version import __version__
 from hiergeo.geometry import Points
 from hiergeo.search import Answer, Climb, Index
 from hiergeo.search.groups import Result
-from hiergeo.search.serving.application import Said, application, check_installed, unless_gone
+from hiergeo.search.serving.answers import TOLD, Added, Health, list_of, schema
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.engine import IndexService
 from hiergeo.search.serving.limits import Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.openapi import document
-from hiergeo.search.serving.protection import body_of
-from hiergeo.search.serving.requests import VERBS, Query, Question, Requests, Verb
+from hiergeo.search.serving.requests import (
+    VERBS,
+    Addition,
+    Models,
+    Query,
+    Question,
+    Verb,
+    addition_of,
+    question_of,
+)
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from fastapi import FastAPI
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
-
-Done = TypeVar("Done")
-
-READERS = 2
-"""Threads that read bodies: JSON is parsed and images are decoded beside the event loop."""
 
 
 @final
@@ -47,17 +48,14 @@ class Service:
         index: that is served.
         settings: of the server.
         metrics: of the server.
-        requests: parameters and limits.
         engine: that answers.
     """
 
     def __init__(self, index: Index, settings: Settings, metrics: Metrics | None = None) -> None:
         self.index, self.settings, self.metrics = index, settings, metrics or Metrics()
-        self.requests = Requests(settings.limits, index.encoder.dim)
         self.engine = IndexService(index, settings, self.metrics)
         self.started = time.monotonic()
         self._batcher: Batcher | None = None
-        self._readers: ThreadPoolExecutor | None = None
         self._adding = asyncio.Lock()
 
     async def ask(self, question: Question) -> list[Result]:
@@ -81,18 +79,13 @@ class Service:
         """
         return await self._begun().work(partial(self.engine.points, queries, geometry))
 
-    async def beside(self, task: Callable[[], Done]) -> Done:
-        """Run something that takes long, beside the event loop and the engine."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, task)
-
-    async def add(self, kind: str, content: bytes) -> dict[str, int]:
-        """Add the items of a body; one addition is stored at a time."""
+    async def add(self, addition: Addition) -> dict[str, int]:
+        """Add items; one addition is stored at a time."""
         batcher = self._begun()
         if not self.settings.writable:
             raise Refused(403, "this server is read-only: start it with --writable to add items.")
-        addition = await self.beside(partial(self.requests.of_addition, kind, content))
         async with self._adding:
-            embeddings = await self.beside(partial(self.engine.embed, addition))
+            embeddings = await asyncio.to_thread(self.engine.embed, addition)
             return await batcher.work(partial(self.engine.store, addition, embeddings))
 
     def facts(self) -> dict[str, Any]:
@@ -119,14 +112,13 @@ class Service:
         return self._batcher
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, _: "Starlette") -> AsyncIterator[None]:
+    async def lifespan(self, _: object) -> AsyncIterator[None]:
         """Run the queue while the application runs; what is in flight when it ends is finished.
 
         An application that mounts this one must enter it in its own lifespan, since Starlette starts none of a mounted
         application.
         """
         self._batcher = Batcher(self.engine.answer, self.settings, self.metrics)
-        self._readers = ThreadPoolExecutor(READERS, "hiergeo-reader")
         queue = asyncio.create_task(self._batcher.run())
         try:
             yield
@@ -135,10 +127,9 @@ class Service:
             with contextlib.suppress(asyncio.CancelledError):
                 await queue
             self._batcher.close()
-            self._readers.shutdown(wait=True, cancel_futures=True)
 
 
-def create_app(index: Index, settings: Settings | None = None, *, routes: Sequence["BaseRoute"] = ()) -> "Starlette":
+def create_app(index: Index, settings: Settings | None = None, *, routes: Sequence["BaseRoute"] = ()) -> "FastAPI":
     """The application that serves an index; `app.state.service` is its `Service`.
 
     Args:
@@ -147,37 +138,42 @@ def create_app(index: Index, settings: Settings | None = None, *, routes: Sequen
         routes: more routes, such as those of a page, behind the same protection; WebSockets are refused.
 
     Raises:
-        UnavailableError: starlette or prometheus-client is not installed.
+        UnavailableError: fastapi, python-multipart or prometheus-client is not installed.
     """
-    check_installed()
-    from starlette.responses import JSONResponse
-    from starlette.routing import Route
-
     service = Service(index, settings or Settings())
+    from starlette.responses import JSONResponse
 
-    def asked(verb: Verb) -> Callable[["Request"], Awaitable["Response"]]:
-        async def answer(request: "Request") -> "Response":
-            if request.method == "POST":
-                content = await body_of(request, service.settings.limits)
-                kind = request.headers.get("content-type", "")
-                question = await service.beside(partial(service.requests.of_body, verb, kind, content))
-                given = await unless_gone(request, service.ask(question))
-                return JSONResponse({"answers": [plain(each) for each in given]})
-            question = service.requests.of_query_string(verb, request.scope["query_string"])
-            return JSONResponse(plain((await unless_gone(request, service.ask(question)))[0]))
+    from hiergeo.search.serving.application import application
+    from hiergeo.search.serving.routes import StrictRoute, run_in_thread, unless_gone
 
-        return answer
+    limits, dim = service.settings.limits, index.encoder.dim
+    models = Models(limits)
 
-    async def add(request: "Request") -> "Response":
-        content = await body_of(request, service.settings.limits)
-        return JSONResponse(await service.add(request.headers.get("content-type", ""), content))
+    def asked(verb: Verb) -> list[StrictRoute]:
+        async def one(request: "Request", values: Any) -> "Response":
+            (given,) = await unless_gone(request, service.ask(question_of(verb, values, dim, limits)))
+            return JSONResponse(plain(given))
 
-    own = [
-        *(Route(f"/api/{verb}", asked(verb), methods=["GET", "POST"]) for verb in VERBS),
-        Route("/api/add", add, methods=["POST"]),
-    ]
-    said = Said(service.facts, partial(document, service.requests, service.settings))
-    app = application([*own, *routes], service.settings, service.metrics, said, service.lifespan)
+        async def several(request: "Request", values: Any) -> "Response":
+            question = await run_in_thread(partial(question_of, verb, values, dim, limits))
+            given = await unless_gone(request, service.ask(question))
+            return JSONResponse({"answers": [plain(each) for each in given]})
+
+        about, path, told = VERBS[verb][0], f"/api/{verb}", TOLD[verb]
+        listed, body = schema(f"{verb}_answers", answers=list_of(told)), models.asked(verb, queries=models.queries)
+        return [
+            StrictRoute("GET", path, one, about, model=models.asked(verb, q=models.q), told=told),
+            StrictRoute("POST", path, several, f"{about} Several queries.", model=body, told=listed, forms=True),
+        ]
+
+    async def add(request: "Request", values: Any) -> "Response":
+        return JSONResponse(await service.add(await run_in_thread(partial(addition_of, values, dim))))
+
+    about = "Add items; they are durable when the answer comes."
+    own = [route for verb in VERBS for route in asked(verb)]
+    own.append(StrictRoute("POST", "/api/add", add, about, model=models.addition(limits), told=Added))
+    every = [*own, *routes]
+    app = application("hiergeo", every, service.settings, service.metrics, service.facts, Health, service.lifespan)
     app.state.service = service
     return app
 

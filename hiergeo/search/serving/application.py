@@ -1,121 +1,110 @@
-"""What every server of the package shares: protected routes, errors as JSON, health, metrics and its description."""
+"""What every server of the package shares: protected routes, errors as JSON, health, metrics and OpenAPI."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any
 
-from hiergeo._core import extras
-from hiergeo._core.errors import HiergeoError
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match
+
+from hiergeo._core.errors import QUOTED, HiergeoError
+from hiergeo._core.text import one_line, shortened
+from hiergeo._core.validation import field, sentence
+from hiergeo._version import __version__
 from hiergeo.search.serving.limits import Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.protection import Protection, error_response, may_pass
-from hiergeo.search.serving.values import refusal_of
+from hiergeo.search.serving.protection import Protection, error_response, may_pass, refusal_of
+from hiergeo.search.serving.routes import StrictRoute
 
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.routing import BaseRoute
+Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 
-Done = TypeVar("Done")
-
-Lifespan = Callable[["Starlette"], AbstractAsyncContextManager[None]]
-
-
-class Said(NamedTuple):
-    """What a server says of itself when it is asked.
-
-    Attributes:
-        facts: its health; ``status`` alone is told without the token.
-        document: its interface, OpenAPI 3.1.
-    """
-
-    facts: Callable[[], dict[str, Any]]
-    document: Callable[[], dict[str, Any]]
-
-
-def check_installed() -> None:
-    """Raise UnavailableError unless starlette is installed."""
-    extras.require("starlette", "a server")
+STATUSES = {"too_long": 422, "too_short": 422, "string_too_long": 422, "bytes_too_long": 413}
+"""Of errors of pydantic that are not 400."""
 
 
 def application(
-    routes: Sequence["BaseRoute"], settings: Settings, metrics: Metrics, said: Said, lifespan: Lifespan
-) -> "Starlette":
+    title: str,
+    routes: Sequence[BaseRoute],
+    settings: Settings,
+    metrics: Metrics,
+    facts: Callable[[], dict[str, Any]],
+    about: Any = dict[str, Any],
+    lifespan: Lifespan | None = None,
+) -> FastAPI:
     """The application of a server: its routes, and those of health, metrics and OpenAPI, behind `Protection`.
 
     Args:
+        title: of the interface.
         routes: of the server; WebSockets are refused.
         settings: of the server.
         metrics: of the server.
-        said: what it says of itself.
+        facts: its health; ``status`` alone is told without the token.
+        about: type of that for OpenAPI.
         lifespan: what runs while the application runs.
-
-    Raises:
-        UnavailableError: starlette is not installed.
     """
-    check_installed()
-    from starlette.applications import Starlette
-    from starlette.exceptions import HTTPException
-    from starlette.middleware import Middleware
-    from starlette.responses import JSONResponse, Response
-    from starlette.routing import Route
 
-    async def health(request: "Request") -> "Response":
-        told = said.facts()
+    async def health(request: Request) -> Response:
+        told = facts()
         return JSONResponse(told if may_pass(request.scope, settings) else {"status": told["status"]})
 
-    async def measured(_: "Request") -> "Response":
+    async def measured(request: Request) -> Response:
         text, kind = metrics.text()
         return Response(text, media_type=kind)
 
-    async def described(_: "Request") -> "Response":
-        return JSONResponse(said.document())
+    async def described(request: Request) -> Response:
+        document = app.openapi()
+        if settings.token is not None:
+            document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{"token": []}]
+        return JSONResponse(document)
 
-    async def refused(_: "Request", error: Exception) -> "Response":
-        assert isinstance(error, HiergeoError)
-        return error_response(refusal_of(error))
-
-    async def missed(request: "Request", error: Exception) -> "Response":
-        assert isinstance(error, HTTPException)
-        allowed = (error.headers or {}).get("Allow")
-        told = f"the method must be one of {allowed}." if allowed else "nothing is here: /api/openapi.json lists paths."
-        response = error_response(Refused(error.status_code, told))
-        if allowed:
-            response.headers["Allow"] = allowed
-        return response
-
-    shared = [
-        Route("/api/health", health),
-        Route("/api/openapi.json", described),
-        Route("/metrics", measured),
+    every = [
+        StrictRoute("GET", "/api/health", health, "Whether the server is up.", told=about),
+        StrictRoute("GET", "/api/openapi.json", described, "This document."),
+        StrictRoute("GET", "/metrics", measured, "Metrics in the text format of Prometheus.", media="text/plain"),
+        *routes,
     ]
-    every = [*shared, *routes]
-    protection = Middleware(Protection, settings=settings, metrics=metrics, routes=every)
-    handlers = {HiergeoError: refused, HTTPException: missed}
-    app = Starlette(routes=every, middleware=[protection], exception_handlers=handlers, lifespan=lifespan)
-    app.router.redirect_slashes = False
+    app = FastAPI(
+        title=title,
+        version=__version__,
+        routes=every,
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(Protection, settings=settings, metrics=metrics, routes=every)],
+        exception_handlers={
+            HiergeoError: _refused,
+            RequestValidationError: _misfit,
+            HTTPException: _missed,
+        },
+        lifespan=lifespan,
+    )
+    app.state.limits = settings.limits
     return app
 
 
-async def unless_gone(request: "Request", answer: Coroutine[Any, Any, Done]) -> Done:
-    """An answer; it is given up once the client has closed the connection, and leaves the queue.
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HiergeoError)
+    return error_response(refusal_of(error))
 
-    Raises:
-        Refused: 499, which nobody reads.
-    """
 
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
+async def _misfit(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = shortened(one_line(field(first["loc"][1:])), QUOTED)
+    return error_response(Refused(STATUSES.get(first["type"], 400), sentence(error, "the body", skip=1), name or None))
 
-    asked, left = asyncio.ensure_future(answer), asyncio.ensure_future(gone())
-    try:
-        await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not asked.done():
-            raise Refused(499, "the client has closed the connection.")
-        return asked.result()
-    finally:
-        for each in (asked, left):
-            each.cancel()
+
+async def _missed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code != 405:
+        return error_response(Refused(error.status_code, "nothing is here: /api/openapi.json lists paths."))
+    here = (each for each in request.app.routes if each.matches(request.scope)[0] is not Match.NONE)
+    allowed = ", ".join(sorted({method for each in here for method in getattr(each, "methods", ())}))
+    response = error_response(Refused(405, f"the method must be one of {allowed}."))
+    response.headers["Allow"] = allowed
+    return response

@@ -6,14 +6,13 @@ import json
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, cast, final
 from urllib.parse import urlsplit
 
 import numpy as np
 import torch
+import urllib3
 
 from hiergeo._core.errors import InputError, UnavailableError, reason
 from hiergeo.datasets.pictures import open_rgb
@@ -30,6 +29,9 @@ Given = TypeVar("Given")
 
 ANSWER_BYTES = 1 << 28
 """Bytes of an answer that are read at most."""
+
+CONNECTIONS = 64
+"""That are kept at most."""
 
 
 @final
@@ -48,19 +50,16 @@ class Client:
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, retries: int = 4) -> None:
         try:
             parts = urlsplit(url)
-            self._address = parts.hostname or "", parts.port
-        except ValueError as error:
-            raise InputError(f"{url!r} is no URL of a server ({error}): write http://HOST:PORT.") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError(f"{url!r} is no URL of a server: write http://HOST:PORT.")
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise InputError(f"{url!r} is not the URL of a server: write http://HOST:PORT.")
         if token is not None and not (token.isascii() and token.isprintable()):
             raise InputError("a token must consist of printable ASCII characters.")
         self.url, self.timeout, self.retries = url.rstrip("/"), timeout, retries
-        self._secure, self._base = parts.scheme == "https", parts.path.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
-        self._idle: list[HTTPConnection] = []
-        self._closed = False
-        self._lock = Lock()
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        self._pool = urllib3.PoolManager(headers=headers, timeout=timeout, retries=False, maxsize=CONNECTIONS)
 
     def children(
         self, query: Query | Sequence[Query], k: int = 10, *, by: By = "margin", geometry: str | None = None
@@ -121,7 +120,7 @@ class Client:
             }
         except (TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"these items cannot be sent ({reason(error)}): ids are whole numbers.") from error
-        return int(self._request("POST", "/api/add", _given(body), again=False, repeat=ids is not None)["rows"])
+        return int(self._request("POST", "/api/add", _given(body), repeat=ids is not None)["rows"])
 
     def health(self) -> dict[str, Any]:
         """What the server says of itself: status, rows, generation, model, geometry, version, uptime."""
@@ -129,10 +128,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections, of requests in flight once they are answered."""
-        with self._lock:
-            idle, self._idle, self._closed = self._idle, [], True
-        for connection in idle:
-            connection.close()
+        self._pool.clear()
 
     def __enter__(self) -> "Client":
         return self
@@ -153,21 +149,21 @@ class Client:
         try:
             answers = [read(each) for each in held["answers"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise UnavailableError(f"{self.url} answers as no server of hiergeo does: check the address.") from error
+            raise UnavailableError(
+                f"{self.url} does not answer like a server of hiergeo: check the address."
+            ) from error
         return answers if several else answers[0]
 
-    def _request(
-        self, method: str, path: str, body: Mapping[str, Any] | None, again: bool = True, repeat: bool = True
-    ) -> dict[str, Any]:
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None, repeat: bool = True) -> dict[str, Any]:
         try:
             content = None if body is None else json.dumps(body, allow_nan=False).encode()
         except ValueError as error:
             raise InputError("an embedding holds NaN or Inf: every coordinate must be finite.") from error
         except TypeError as error:
-            raise InputError(f"this is nothing that can be sent: {reason(error)}.") from error
+            raise InputError(f"this cannot be sent: {reason(error)}.") from error
         wait, last = 0.0, self.retries if repeat else 0
         for attempt in range(last + 1):
-            status, after, answer = self._exchange(method, self._base + path, content, again)
+            status, after, answer = self._exchange(method, path, content)
             if status != 503 or attempt == last:
                 break
             wait = max(after, 2 * wait, 0.1)
@@ -180,45 +176,29 @@ class Client:
         except (ValueError, RecursionError):
             held = None
         if not isinstance(held, dict):
-            raise UnavailableError(f"{self.url} answers as no server of hiergeo does ({status}): check the address.")
+            raise UnavailableError(
+                f"{self.url} does not answer like a server of hiergeo ({status}): check the address."
+            )
         if status == 200:
             return held
         told = str(held.get("error", f"the server refused with status {status}."))
         raise UnavailableError(told) if status >= 500 or status == 408 else InputError(told)
 
-    def _exchange(self, method: str, path: str, content: bytes | None, again: bool) -> tuple[int, float, bytes]:
-        """Status, seconds of Retry-After, and body of one response; a connection that the server closed is renewed."""
-        headers = self._headers | ({} if content is None else {"Content-Type": "application/json"})
-        while True:
-            with self._lock:
-                kept = self._idle.pop() if self._idle and again else None
-            connection = kept or self._connection()
-            try:
-                connection.request(method, path, content, headers)
-                response = connection.getresponse()
-                body = response.read(ANSWER_BYTES + 1)
-            except (OSError, HTTPException) as error:
-                connection.close()
-                if kept is not None and not isinstance(error, TimeoutError):
-                    continue
-                said = (
-                    f"no answer within {self.timeout:g} seconds" if isinstance(error, TimeoutError) else reason(error)
-                )
-                raise UnavailableError(f"{self.url} cannot be reached ({said}): is the server running?") from error
-            self._keep(connection, response.will_close or len(body) > ANSWER_BYTES)
-            after = response.headers.get("Retry-After", "")
-            return response.status, float(after) if after.isdigit() and len(after) < 6 else 0.0, body
-
-    def _keep(self, connection: HTTPConnection, spent: bool) -> None:
-        with self._lock:
-            if spent or self._closed:
-                connection.close()
-            else:
-                self._idle.append(connection)
-
-    def _connection(self) -> HTTPConnection:
-        kind = HTTPSConnection if self._secure else HTTPConnection
-        return kind(*self._address, timeout=self.timeout)
+    def _exchange(self, method: str, path: str, content: bytes | None) -> tuple[int, float, bytes]:
+        """Status, seconds of Retry-After, and body of one response."""
+        headers = dict(self._pool.headers) | ({} if content is None else {"Content-Type": "application/json"})
+        try:
+            response = self._pool.request(
+                method, self.url + path, body=content, headers=headers, redirect=False, preload_content=False
+            )
+            body = response.read(ANSWER_BYTES + 1)
+            response.release_conn() if len(body) <= ANSWER_BYTES else response.close()
+        except urllib3.exceptions.HTTPError as error:
+            slow = isinstance(error, urllib3.exceptions.ReadTimeoutError | urllib3.exceptions.ConnectTimeoutError)
+            said = f"no answer within {self.timeout:g} seconds" if slow else reason(error.__cause__ or error)
+            raise UnavailableError(f"{self.url} cannot be reached ({said}): is the server running?") from error
+        after = response.headers.get("Retry-After", "")
+        return response.status, float(after) if after.isdigit() and len(after) < 6 else 0.0, body
 
 
 def answer_of(held: Mapping[str, Any]) -> Answer:

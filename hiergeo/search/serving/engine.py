@@ -22,7 +22,7 @@ from hiergeo.search.queries import Item
 from hiergeo.search.requests import Request
 from hiergeo.search.rows import Rows
 from hiergeo.search.serving.batching import Outcome
-from hiergeo.search.serving.limits import LOG, UNFORESEEN, Refused, Settings
+from hiergeo.search.serving.limits import LOG, UNEXPECTED, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
 from hiergeo.search.serving.requests import Addition, Query, Question
 from hiergeo.search.shards import Labels
@@ -135,7 +135,7 @@ class IndexService:
         return {"added": count, "rows": before[0].rows + count, "generation": before[0].generation + 1}
 
     def _together(self, questions: Sequence[Question]) -> list[Outcome]:
-        with self._metrics.timed(self._metrics.embedding):
+        with self._metrics.embedding.time():
             embedded = iter(self._embedded([query for question in questions for query in question.queries]))
         requests = [
             Request(
@@ -150,7 +150,7 @@ class IndexService:
             for question in questions
             for _ in question.queries
         ]
-        with self._metrics.timed(self._metrics.sweep):
+        with self._metrics.sweep.time():
             found = self._swept(requests)
         self._metrics.scored.inc(max(getattr(each, "scored", len(self.index)) for each in found))
         answers = iter(found)
@@ -248,4 +248,4 @@ def _as_outcome(error: Exception) -> HiergeoError:
         LOG.error("the index cannot be read: %s", error)
         return Refused(503, "the index cannot be read: try again.", retry_after=5)
     LOG.error("a question failed", exc_info=error)
-    return Refused(500, UNFORESEEN)
+    return Refused(500, UNEXPECTED)

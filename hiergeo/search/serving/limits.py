@@ -11,7 +11,7 @@ LOG = logging.getLogger("hiergeo.serving")
 GUARDED = ("/api", "/metrics")
 """Paths that no setting opens to requests without the token."""
 
-UNFORESEEN = "the server met an error that nobody foresaw; its log says more."
+UNEXPECTED = "the server met an unexpected error; its log says more."
 
 
 @final
@@ -104,4 +104,4 @@ class Settings:
     def __post_init__(self) -> None:
         for path in self.open_paths:
             if not path.startswith("/") or path == "/*" or path.startswith(GUARDED):
-                raise InputError(f"{path!r} is no path of a page that can be open to all: name one outside of /api.")
+                raise InputError(f"{path!r} cannot be the path of a page that is open to all: name one outside /api.")

@@ -1,21 +1,19 @@
 """What stands in front of every route: hosts, tokens, bodies, headers, and errors of one sentence."""
 
-import asyncio
 import hmac
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
-from hiergeo._core.errors import HiergeoError
-from hiergeo.search.serving.limits import LOG, UNFORESEEN, Limits, Refused, Settings
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match, Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hiergeo._core.errors import HiergeoError, InputError
+from hiergeo._core.storage.locks import HeldError
+from hiergeo.search.serving.limits import LOG, UNEXPECTED, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.values import refusal_of
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.routing import BaseRoute
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OPEN = "/api/health"
 """The path that answers without a token, for probes."""
@@ -38,7 +36,7 @@ class Protection:
     """Middleware around all routes.
 
     It refuses requests beyond `Limits.in_flight` except probes of health, for a host that is not served and without the
-    token, and everything that is no HTTP, such as WebSockets. It adds headers of security, turns every error into JSON
+    token, and everything that is not HTTP, such as WebSockets. It adds headers of security, turns every error into JSON
     of one sentence, and counts and times all requests. A connection is closed after a response to a request whose body
     has not been read.
 
@@ -49,12 +47,12 @@ class Protection:
         routes: whose paths metrics name.
     """
 
-    def __init__(self, app: "ASGIApp", settings: Settings, metrics: Metrics, routes: Sequence["BaseRoute"]) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, routes: Sequence[BaseRoute]) -> None:
         self.app, self.settings, self.metrics, self.routes = app, settings, metrics, routes
         self.paths = frozenset(getattr(route, "path", "") for route in routes)
         self.in_flight = 0
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
@@ -65,13 +63,13 @@ class Protection:
         path = self._route(scope)
         start, status, arriving = time.perf_counter(), 0, _has_body(scope)
 
-        async def watched() -> "Message":
+        async def watched() -> Message:
             nonlocal arriving
             message = await receive()
             arriving = arriving and message.get("more_body", False)
             return message
 
-        async def guarded(message: "Message") -> None:
+        async def guarded(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -88,7 +86,7 @@ class Protection:
                 LOG.error("a request failed", exc_info=error)
             if status:
                 raise
-            refusal = refusal_of(error) if isinstance(error, HiergeoError) else Refused(500, UNFORESEEN)
+            refusal = refusal_of(error) if isinstance(error, HiergeoError) else Refused(500, UNEXPECTED)
             await error_response(refusal)(scope, watched, guarded)
         finally:
             self.in_flight -= 1
@@ -97,7 +95,7 @@ class Protection:
             self.metrics.requests.labels(path, method, str(status)).inc()
             self.metrics.latency.labels(path).observe(time.perf_counter() - start)
 
-    def _check(self, scope: "Scope") -> None:
+    def _check(self, scope: Scope) -> None:
         path = own_path(scope)
         if path != OPEN and self.in_flight > self.settings.limits.in_flight:
             raise Refused(503, "the server has too many requests at a time: try again.", retry_after=1)
@@ -111,10 +109,8 @@ class Protection:
         opened = self.settings.open_paths
         return path in opened or any(each.endswith("/*") and path.startswith(each[:-1]) for each in opened)
 
-    def _route(self, scope: "Scope") -> str:
+    def _route(self, scope: Scope) -> str:
         """The path of the route of a request, as it was declared; "other" for none."""
-        from starlette.routing import Match, Mount
-
         path = own_path(scope)
         if path in self.paths:
             return path
@@ -140,10 +136,8 @@ def may_pass(scope: MutableMapping[str, Any], settings: Settings) -> bool:
     return alike and scheme.lower() == b"bearer"
 
 
-def error_response(refusal: Refused) -> "Response":
+def error_response(refusal: Refused) -> Response:
     """The response to a refused request."""
-    from starlette.responses import JSONResponse
-
     headers = {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
@@ -152,34 +146,16 @@ def error_response(refusal: Refused) -> "Response":
     return JSONResponse({"error": str(refusal), "field": refusal.field}, refusal.status, headers)
 
 
-async def body_of(request: "Request", limits: Limits) -> bytes:
-    """The body of a request.
-
-    Raises:
-        Refused: it is too long (413), or does not arrive in time (408).
-    """
-    from starlette.requests import ClientDisconnect
-
-    told = f"the body is longer than {limits.body_bytes:,} bytes: send less at a time."
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and len(length) < 20 and int(length) > limits.body_bytes:
-        raise Refused(413, told)
-
-    async def read() -> bytes:
-        parts, size = [], 0
-        async for part in request.stream():
-            size += len(part)
-            if size > limits.body_bytes:
-                raise Refused(413, told)
-            parts.append(part)
-        return b"".join(parts)
-
-    try:
-        return await asyncio.wait_for(read(), limits.read_seconds)
-    except asyncio.TimeoutError:
-        raise Refused(408, f"the body did not arrive within {limits.read_seconds:g} seconds: send it again.") from None
-    except ClientDisconnect:
-        raise Refused(400, "the connection was closed before the body had arrived.") from None
+def refusal_of(error: HiergeoError) -> Refused:
+    """An error of the package as the refusal of a request."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, InputError):
+        return Refused(400, str(error))
+    LOG.error("a request cannot be answered: %s", error)
+    if isinstance(error, HeldError):
+        return Refused(503, "somebody else is writing to the index: try again.", retry_after=1)
+    return Refused(503, "a required service is unavailable, the log says which: try again.", retry_after=5)
 
 
 def _header(scope: MutableMapping[str, Any], name: bytes) -> bytes:
@@ -196,9 +172,7 @@ def _has_body(scope: MutableMapping[str, Any]) -> bool:
     return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
 
 
-def _set_headers(message: "Message", defaults: Mapping[str, str]) -> None:
-    from starlette.datastructures import MutableHeaders
-
+def _set_headers(message: Message, defaults: Mapping[str, str]) -> None:
     headers = MutableHeaders(scope=message)
     for name, value in defaults.items():
         headers.setdefault(name, value)

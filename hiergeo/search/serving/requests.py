@@ -1,33 +1,31 @@
-"""What can be asked over HTTP: the parameters of each verb, and requests read into questions and additions."""
+"""What can be asked over HTTP: the models of requests, and what they are read into."""
 
+import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.message import Message
-from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast, final
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cast, final
 
 import torch
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 from torch import Tensor
 
-from hiergeo._core.storage.documents import parse_json
 from hiergeo.geometry.space import By
 from hiergeo.search.queries import Item
 from hiergeo.search.requests import Kind as Verb
+from hiergeo.search.serving.answers import list_of
 from hiergeo.search.serving.limits import Limits, Refused
-from hiergeo.search.serving.values import (
-    Choice,
-    Encoded,
-    Kind,
-    Maybe,
-    Parameter,
-    Picture,
-    Several,
-    Text,
-    Vector,
-    Whole,
-    misfit,
-    taken,
-)
+from hiergeo.search.serving.pictures import Encoded, decode, read_header
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,13 +36,67 @@ Query: TypeAlias = Union[str, Tensor, Item, "Image"]
 Given: TypeAlias = str | Tensor | Item | Encoded
 """A query whose picture is not decoded yet."""
 
+FLOAT32 = 3.4028234e38
+"""The largest number of float32."""
+
 IDS = 1 << 62
 """The largest id that a request may choose: as many again are left for items that the index numbers."""
 
-DIGITS = 1000
-"""Of a whole number in JSON, so that one that is too large is refused by the field that it stands in."""
+DIMENSIONS = 1 << 16
+"""Of an embedding."""
 
-JSON, FORM = "application/json", "multipart/form-data"
+
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _short(numbers: list[float]) -> list[float]:
+    if math.hypot(*numbers) > FLOAT32:
+        raise ValueError("its norm is too large for float32: scale it")
+    return numbers
+
+
+def _from_base64(value: object) -> object:
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
+
+
+Whole = Annotated[int, BeforeValidator(_no_flag)]
+"""A whole number, which a query string may spell."""
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-FLOAT32, le=FLOAT32)]
+"""A finite number of float32."""
+
+Vector = Annotated[list[Number], FailFast(), Field(max_length=DIMENSIONS), AfterValidator(_short)]
+"""An embedding."""
+
+
+class Strict(BaseModel):
+    """Base of the models of requests: unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AnyQuery(Strict):
+    """A query, by exactly one of the keys; a string alone is a text, and a list alone an embedding."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        return {"text": value} if isinstance(value, str) else {"embedding": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _one(self) -> "AnyQuery":
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"send exactly one of {', '.join(type(self).model_fields)}")
+        return self
+
+    @property
+    def given(self) -> tuple[str, Any]:
+        """The key and its value."""
+        (name,) = self.model_fields_set
+        return name, getattr(self, name)
 
 
 @final
@@ -91,128 +143,135 @@ class Addition:
     ids: Tensor | None
     images: list[str | None] | None
 
-    def __len__(self) -> int:
-        held = self.captions if self.embeddings is None else self.embeddings
-        return len(held or ())
+
+VERBS: Mapping[Verb, tuple[str, tuple[str, ...]]] = {
+    "children": ("The items that a query entails most: what is more specific.", ("k", "by", "geometry")),
+    "parents": ("The items that entail a query most: what is more general.", ("k", "by", "geometry")),
+    "neighbours": ("The items nearest to a query by geodesic distance.", ("k", "geometry")),
+    "ladder": ("From general to specific: the nearest item within each of ascending radii.", ("steps", "geometry")),
+    "count": ("How many items a query entails.", ("geometry",)),
+}
+"""What can be asked, one sentence about each, and its parameters beside the query."""
 
 
 @final
-@dataclass(frozen=True)
-class QueryKind:
-    """A query in JSON: a string, a list of numbers, or an object with one of several keys.
-
-    Attributes:
-        kinds: of the values by key; ``text`` and ``embedding`` are among them.
-    """
-
-    kinds: Mapping[str, Kind]
-
-    def check(self, value: object, field: str) -> Given:
-        if isinstance(value, str):
-            return cast(Given, self.kinds["text"].check(value, field))
-        if isinstance(value, list):
-            return cast(Given, self.kinds["embedding"].check(value, field))
-        if not isinstance(value, dict):
-            raise misfit(field, value, "a text, a list of numbers, or an object")
-        if len(value) != 1 or next(iter(value)) not in self.kinds:
-            raise Refused(400, f"{field} must have exactly one of the keys {', '.join(self.kinds)}.", field)
-        name, held = next(iter(value.items()))
-        return cast(Given, self.kinds[name].check(held, f"{field}.{name}"))
-
-    def read(self, written: str, field: str) -> Given:
-        return cast(Given, self.kinds["text"].read(written, field))
-
-    def schema(self) -> dict[str, Any]:
-        objects = [
-            {
-                "type": "object",
-                "properties": {name: kind.schema()},
-                "required": [name],
-                "additionalProperties": False,
-            }
-            for name, kind in self.kinds.items()
-        ]
-        return {"anyOf": [self.kinds["text"].schema(), self.kinds["embedding"].schema(), *objects]}
-
-
-@final
-class Requests:
-    """The parameters of requests to one index.
+class Models:
+    """The models of requests within limits, whose fields are given as `pydantic.create_model` takes them.
 
     Args:
         limits: of requests.
-        dim: of embeddings.
+        keys: more fields of a query.
+
+    Attributes:
+        text: type of a text.
+        q: the field of a text as a query.
+        queries: the field of several queries.
+        query: the model of one query.
+        settings: fields of a question beside its queries.
     """
 
-    def __init__(self, limits: Limits, dim: int) -> None:
-        self.limits, self.dim = limits, dim
-        self.text, self.image = Text(limits.text_characters), Picture(limits)
-        query = QueryKind({"text": self.text, "embedding": Vector(dim), "image": self.image})
-        self.q = Parameter("q", self.text, "The query, a text.", required=True)
-        self.queries = Parameter("queries", Several(query, limits.queries), "Queries of any kinds.", required=True)
-        best = Parameter("k", Whole(1, limits.k), "Hits of one query.", default=10)
-        names = ("margin", "angle", "distance")
-        by = Parameter("by", Choice(names), "How hits are ordered: margin, largest first; others, smallest first.")
-        by = Parameter(by.name, by.kind, by.about, default="margin")
-        geometry = Parameter(
-            "geometry", Maybe(Text(1024)), "Spec of a geometry around the root of the index; by default its own."
+    def __init__(self, limits: Limits, **keys: Any) -> None:
+        self.text: Any = Annotated[str, Field(max_length=limits.text_characters)]
+        self.q = self.text, Field(description="The query, a text.")
+        kinds = {"text": self.text, "embedding": Vector, **keys}
+        told = WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+        kinds["image"] = Annotated[bytes, Field(max_length=limits.image_bytes), BeforeValidator(_from_base64), told]
+        self.query: Any = create_model(
+            "Query", __base__=AnyQuery, **cast(Any, {name: (kind, None) for name, kind in kinds.items()})
         )
-        steps = Parameter("steps", Whole(1, limits.steps), "Thresholds of radius.", default=50)
-        self.settings: dict[Verb, tuple[Parameter, ...]] = {
-            "children": (best, by, geometry),
-            "parents": (best, by, geometry),
-            "neighbours": (best, geometry),
-            "ladder": (steps, geometry),
-            "count": (geometry,),
+        self.queries = self.several(self.query, limits.queries, "Queries of any kinds.")
+        ordered = "How hits are ordered: margin, largest first; others, smallest first."
+        frame = "Spec of a geometry around the root of the index; by default its own."
+        self.settings: dict[str, Any] = {
+            "k": (Whole, Field(10, ge=1, le=limits.k, description="Hits of one query.")),
+            "by": (Literal["margin", "angle", "distance"], Field("margin", description=ordered)),
+            "geometry": (str | None, Field(None, max_length=1024, description=frame)),
+            "steps": (Whole, Field(50, ge=1, le=limits.steps, description="Thresholds of radius.")),
         }
-        items = limits.added
-        self.addition = (
-            Parameter("captions", Several(Maybe(self.text), items), "One an item; null for items without."),
-            Parameter("embeddings", Several(Vector(dim), items), "By default the model embeds the captions."),
-            Parameter("ids", Several(Whole(0, IDS), items), "Distinct and new; by default the index numbers items."),
-            Parameter("images", Several(Maybe(self.text), items), "References to images, kept as they are."),
-        )
 
-    def of_query_string(self, verb: Verb, content: bytes) -> Question:
-        """The question of a GET; raises Refused."""
-        found = taken((self.q, *self.settings[verb]), query_values(content), written=True)
-        return self._question(verb, [found.pop("q")], found)
+    def several(self, kind: Any, most: int, about: str, least: int = 1) -> Any:
+        """The field of a list that must be given."""
+        return list_of(kind), Field(min_length=least, max_length=most, description=about)
 
-    def of_body(self, verb: Verb, kind: str, content: bytes) -> Question:
-        """The question of a POST, JSON or a form with one image; raises Refused."""
-        media = kind.partition(";")[0].strip().lower()
-        if media == FORM:
-            image, written = read_form(self.image, kind, content)
-            return self._question(verb, [image], taken(self.settings[verb], written, written=True))
-        if media != JSON:
-            raise Refused(415, f"the body must be {JSON}, or {FORM} with an image: set Content-Type.")
-        found = taken((self.queries, *self.settings[verb]), read_object(content))
-        return self._question(verb, found.pop("queries"), found)
+    def asked(self, verb: Verb, **queries: Any) -> Any:
+        """The model of a question with a field of its query or queries."""
+        settings = {name: self.settings[name] for name in VERBS[verb][1]}
+        return create_model(f"{verb}_{next(iter(queries))}", __base__=Strict, **queries, **settings)
 
-    def of_addition(self, kind: str, content: bytes) -> Addition:
-        """The items of a POST to /api/add; raises Refused."""
-        if kind.partition(";")[0].strip().lower() != JSON:
-            raise Refused(415, f"the body must be {JSON}: set Content-Type.")
-        found = taken(self.addition, read_object(content))
-        captions, embeddings, ids = found["captions"], found["embeddings"], found["ids"]
-        if embeddings is None and (captions is None or None in captions):
-            raise Refused(400, "send captions, which the model embeds, or embeddings.", "captions")
-        lengths = {name: len(value) for name, value in found.items() if value is not None}
-        if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{count} {name}" for name, count in lengths.items())
-            raise Refused(400, f"there are {told}: send as many of each.", next(iter(lengths)))
-        return Addition(
-            captions,
-            None if embeddings is None else torch.stack(embeddings),
-            None if ids is None else torch.tensor(ids, dtype=torch.int64),
-            found["images"],
-        )
+    def addition(self, limits: Limits) -> Any:
+        """The model of an addition."""
+        told = {
+            "captions": (self.text | None, "One an item; null for items without."),
+            "embeddings": (Vector, "By default the model embeds the captions."),
+            "ids": (Annotated[Whole, Field(ge=0, le=IDS)], "Distinct and new; by default the index numbers items."),
+            "images": (self.text | None, "References to images, kept as they are."),
+        }
+        fields: dict[str, Any] = {
+            name: (list_of(kind), Field(None, min_length=1, max_length=limits.added, description=about))
+            for name, (kind, about) in told.items()
+        }
+        return create_model("Addition", __base__=Strict, **fields)
 
-    def _question(self, verb: Verb, given: list[Given], settings: dict[str, Any]) -> Question:
-        name = "steps" if verb == "ladder" else "k"
-        check_load(self.limits, given, name, settings.get(name, 1))
-        queries = (self.image.decode(each) if isinstance(each, Encoded) else each for each in given)
-        return Question(verb, tuple(queries), **settings)
+
+def question_of(verb: Verb, values: Any, dim: int, limits: Limits) -> Question:
+    """The question in a model; pictures are decoded, which takes long.
+
+    Args:
+        verb: what is asked.
+        values: ``q`` or ``queries``, and the settings of the verb.
+        dim: of embeddings.
+        limits: of requests.
+
+    Raises:
+        Refused: an embedding of another dimension, an image that cannot be read, or too much is asked for.
+    """
+    settings = {name: value for name, value in values if name not in ("q", "queries")}
+    given = [values.q] if hasattr(values, "q") else read_queries(values.queries, "queries", dim, limits)
+    name = "steps" if verb == "ladder" else "k"
+    check_load(limits, given, name, settings.get(name, 1))
+    return Question(verb, decoded(given), **settings)
+
+
+def read_queries(queries: Sequence[AnyQuery], field: str, dim: int, limits: Limits) -> list[Given]:
+    """Queries of the list in a field, whose pictures are not decoded yet; raises Refused."""
+    return [read_query(each, f"{field}[{place}]", dim, limits) for place, each in enumerate(queries)]
+
+
+def read_query(query: AnyQuery, field: str, dim: int, limits: Limits) -> Given:
+    """One query, whose picture is not decoded yet; raises Refused."""
+    name, value = query.given
+    if name == "embedding":
+        return vector(value, f"{field}.{name}", dim)
+    if name == "image":
+        return read_header(value, f"{field}.{name}", limits)
+    return Item(value) if name == "item" else cast(str, value)
+
+
+def vector(numbers: Sequence[float], field: str, dim: int) -> Tensor:
+    """An embedding (dim,) in float32; raises Refused for another dimension."""
+    if len(numbers) != dim:
+        raise Refused(400, f"{field} must have {dim} numbers, not {len(numbers):,}.", field)
+    return torch.tensor(numbers, dtype=torch.float32)
+
+
+def addition_of(values: Any, dim: int) -> Addition:
+    """The items in a model of an addition; raises Refused."""
+    captions, embeddings = values.captions, values.embeddings
+    if embeddings is None and (captions is None or None in captions):
+        raise Refused(400, "send captions, which the model embeds, or embeddings.", "captions")
+    lengths = {name: len(value) for name, value in values if value is not None}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{count} {name}" for name, count in lengths.items())
+        raise Refused(400, f"there are {told}: send as many of each.", next(iter(lengths)))
+    if embeddings is not None:
+        embeddings = torch.stack([vector(each, f"embeddings[{row}]", dim) for row, each in enumerate(embeddings)])
+    ids = None if values.ids is None else torch.tensor(values.ids, dtype=torch.int64)
+    return Addition(captions, embeddings, ids, values.images)
+
+
+def decoded(given: Sequence[Given]) -> tuple[Query, ...]:
+    """Queries whose pictures are decoded; raises Refused."""
+    return tuple(decode(each) if isinstance(each, Encoded) else each for each in given)
 
 
 def check_load(limits: Limits, given: Sequence[Given], name: str, each: int) -> None:
@@ -231,106 +290,3 @@ def check_load(limits: Limits, given: Sequence[Given], name: str, each: int) -> 
     if pixels > limits.image_pixels:
         told = f"the images have {pixels:,} pixels in all and may have {limits.image_pixels:,}"
         raise Refused(413, f"{told}: scale them, or send fewer at a time.", "queries")
-
-
-def query_values(content: bytes) -> dict[str, str]:
-    """The values of a query string by name; raises Refused."""
-    try:
-        pairs = parse_qsl(
-            content.decode("ascii"), keep_blank_values=True, strict_parsing=bool(content), errors="strict"
-        )
-    except ValueError:
-        raise Refused(400, "the query string is no UTF-8 in percent-encoding: write name=value&...") from None
-    return _once(pairs)
-
-
-def read_form(picture: Picture, kind: str, content: bytes) -> tuple[Encoded, dict[str, str]]:
-    """The image of a form, and its other parts; raises Refused.
-
-    Args:
-        picture: what the image must be.
-        kind: the header Content-Type.
-        content: the body.
-    """
-    image = None
-    written: list[tuple[str, str]] = []
-    for name, part in form_parts(kind, content):
-        if name != "image":
-            try:
-                written.append((name, part.decode()))
-            except UnicodeDecodeError:
-                raise Refused(400, f"the part {name[:60]!r} is no UTF-8.", name[:60]) from None
-        elif image is not None:
-            raise Refused(400, "the form has two images: send several in JSON.", "image")
-        else:
-            image = picture.header(part, "image")
-    if image is None:
-        raise Refused(400, "the form has no part 'image': send the file of one.", "image")
-    return image, _once(written)
-
-
-def read_object(content: bytes) -> dict[str, Any]:
-    """The object of a JSON body; raises Refused."""
-    try:
-        value = parse_json(content, digits=DIGITS)
-    except ValueError as error:
-        raise Refused(400, f"the body is no JSON: {str(error).rstrip('.')}.") from None
-    if not isinstance(value, dict):
-        raise misfit("the body", value, "an object")
-    return value
-
-
-def form_parts(kind: str, content: bytes) -> list[tuple[str, bytes]]:
-    """Names and contents of the parts of multipart/form-data (RFC 7578); raises Refused.
-
-    Args:
-        kind: the header Content-Type, which names the boundary.
-        content: the body.
-    """
-    boundary = _parameter(kind, "boundary")
-    if not boundary or len(boundary) > 70 or not boundary.isascii():
-        raise Refused(400, f"the Content-Type {FORM} must name a boundary of at most 70 characters.")
-    pieces = (b"\r\n" + content).split(b"\r\n--" + boundary.encode())
-    if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
-        raise Refused(400, "the form is cut short: its last boundary is missing.")
-    if len(pieces) > 16:
-        raise Refused(400, f"the form has {len(pieces) - 2} parts: send an image and its parameters.")
-    parts = []
-    for piece in pieces[1:-1]:
-        head, separator, body = piece.partition(b"\r\n\r\n")
-        lines = head.decode("utf-8", "replace").split("\r\n")
-        held = [line.partition(":")[2] for line in lines if line.lower().startswith("content-disposition:")]
-        name = _parameter(held[0].strip(), "name") if len(held) == 1 else None
-        if not separator or name is None:
-            raise Refused(400, "a part of the form has no name: write Content-Disposition: form-data; name=...")
-        parts.append((name, body))
-    return parts
-
-
-def _parameter(header: str, name: str) -> str | None:
-    message = Message()
-    try:
-        message["Content-Type"] = header
-        value = message.get_param(name)
-    except Exception:  # the parser of headers fails in ways of its own on what is none
-        return None
-    return value if isinstance(value, str) else None
-
-
-def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    held: dict[str, str] = {}
-    for name, value in pairs:
-        if name in held:
-            raise Refused(400, f"the parameter {name[:60]!r} is there twice.", name[:60])
-        held[name] = value
-    return held
-
-
-VERBS: Mapping[Verb, str] = {
-    "children": "The items that a query entails most: what is more specific.",
-    "parents": "The items that entail a query most: what is more general.",
-    "neighbours": "The items nearest to a query by geodesic distance.",
-    "ladder": "From general to specific: the nearest item within each of ascending radii.",
-    "count": "How many items a query entails.",
-}
-"""What can be asked, and one sentence about each."""

@@ -199,7 +199,7 @@ def patient_protocol(limits: Limits) -> Any:
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:
-            self._refuse(400, "Bad Request", "this is no HTTP request that the server understands.")
+            self._refuse(400, "Bad Request", "this is not an HTTP request that the server understands.")
 
         def _refuse(self, status: int, phrase: str, sentence: str) -> None:
             body = json.dumps({"error": sentence, "field": None})

@@ -208,10 +208,8 @@ class ExactStore(Store):
         held = self.snapshot
         for shard in held.manifest.shards:
             opened = held.open(shard)
-            for start in range(0, shard.rows, CHUNK):
-                stop = min(start + CHUNK, shard.rows)
-                live = opened.live(start, stop)
-                yield opened, np.arange(start, stop) if live is None else start + np.flatnonzero(live)
+            for places in opened.pieces(0, shard.rows, CHUNK):
+                yield opened, places
 
     def innermost(self, k: int) -> Tensor:
         """Ids (at most k,) of the items of smallest radius, ascending; ties by lower id."""

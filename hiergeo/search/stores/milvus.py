@@ -1,346 +1,229 @@
-"""Milvus as a store, by one client code for a server or cluster and for Milvus Lite in a file.
+"""Milvus as a store: one collection an index, with a card beside the rows that says whose frame and shells they are.
 
-The collection has one partition a shell, so that every shell has an index of its own: a filter over one index loses
-rows of narrow shells, a partition does not. ``milvus:http://HOST:19530`` asks a server, ``milvus:./NAME.db`` Milvus
-Lite. Options: ``collection``, ``index`` with its parameters, ``consistency`` of searches, ``timeout`` in seconds. The
-token of a server is read from the environment variable HIERGEO_MILVUS_TOKEN.
+``milvus:http://HOST:19530`` asks a server or a cluster, ``milvus:./NAME.db`` Milvus Lite.
 """
 
+import json
 import logging
 import math
-import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Final, final
+from collections.abc import Iterator, Sequence
+from typing import final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
 
-from hiergeo._core import extras
-from hiergeo._core.errors import InputError, UnavailableError, described
-from hiergeo.search.rows import Frame
-from hiergeo.search.stores.engine import Block, Census, Engine, EngineStore
-from hiergeo.search.stores.places import Place, calling, without_password
+from hiergeo._core.errors import InputError, UnavailableError
+from hiergeo.search.rows import Frame, Rows
+from hiergeo.search.shards import inside
+from hiergeo.search.store import Candidates, Shell, Store, StoreFacts, check_asked, check_new, check_rows, shell_of
+from hiergeo.search.stores.collection import OPTIONS, MilvusCollection, MilvusRows
+from hiergeo.search.stores.places import StoreAddress
 
-INDICES: Final = {
-    "FLAT": ({}, {}),
-    "IVF_FLAT": ({"nlist": 128}, {"nprobe": 16}),
-    "IVF_SQ8": ({"nlist": 128}, {"nprobe": 16}),
-    "HNSW": ({"M": 32, "efConstruction": 200}, {"ef": 256}),
-}
-"""Index -> the parameters that it is built with and those that it is searched with, and their defaults."""
+MESSAGE = 16 << 20
+"""Bytes that one call sends or receives at most; servers take 32 to 64 MiB."""
 
-CONSISTENCIES: Final = ("Strong", "Session", "Bounded", "Eventually")
-OPTIONS: Final = ("collection", "index", "consistency", "timeout", "nlist", "nprobe", "M", "efConstruction", "ef")
+NUMBER = 8
+"""Bytes that a number takes in a message, with what surrounds it."""
 
-WINDOW = 16_384
-"""Most rows of a query, most candidates and most queries of a search."""
+BATCH = 4096
+"""Most queries, ids or rows of one call."""
 
-CONNECT = 5
-"""Seconds to wait for a server to answer at all."""
+LARGEST_ID = 2**63 - 2
+"""Milvus 2.3 accepts the id 2^63 - 1 and never finds it again."""
 
-PARALLEL = 16
-"""Counts that are asked for at once: a strongly consistent read waits a fifth of a second, however small it is."""
+CARD = 1
+"""Version of the card."""
 
-OLDEST: Final = {"server": (2, 3), "Lite": (3, 0)}
-
-NARROWEST = 2
-"""Fewest coordinates of a vector."""
-
-ROW: Final = ("id", "radius", "direction")
-
-CARD = "hiergeo.card"
-KIND = "hiergeo.index"
-
-
-def milvus_store(rest: str, frame: Frame, edges: Sequence[float]) -> EngineStore:
-    """Open the store of a spec ``milvus:REST``.
-
-    Raises:
-        InputError: an option that cannot be, or a collection of another index.
-        UnavailableError: pymilvus or Milvus Lite is not installed, the server cannot be reached, or its version is not
-            supported.
-    """
-    place = Place.of("milvus", rest, OPTIONS, "milvus:http://HOST:19530 or milvus:./NAME.db")
-    return EngineStore(MilvusEngine(place), frame, edges)
+log = logging.getLogger(__name__)
 
 
 @final
-class MilvusEngine(Engine):
-    """A collection of Milvus.
+class MilvusStore(Store):
+    """A collection of Milvus as a store; the first `add` makes it.
 
     Args:
-        place: of the server or the file, with the options of the spec.
+        rest: the spec ``milvus:REST``.
+        frame: of the rows, with a single factor.
+        edges: ascending radii between the shells.
+
+    Raises:
+        InputError: an option that is not valid, or a collection of another index.
+        UnavailableError: pymilvus or Milvus Lite is not installed, the server cannot be reached, or its version is not
+            supported.
     """
 
-    name = "milvus"
+    def __init__(self, rest: str, frame: Frame, edges: Sequence[float]) -> None:
+        address = StoreAddress.of("milvus", rest, OPTIONS, "milvus:http://HOST:19530 or milvus:./NAME.db")
+        self.collection, self.frame, self.edges = MilvusCollection(address), frame, tuple(map(float, edges))
+        try:
+            card = self.collection.card()
+            if card is not None:
+                self._check(card)
+        except BaseException:
+            self.collection.close()
+            raise
+        self._made = card is not None
 
-    def __init__(self, place: Place) -> None:
-        self.lite = not place.remote
-        self.place = f"Milvus {'Lite' if self.lite else 'server'} {place.shown}"
-        self.collection = place.options.get("collection", "hiergeo")
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,254}", self.collection):
-            raise InputError(f"a collection of Milvus is named by letters, digits and _, not '{self.collection}'.")
-        self.kind = place.one_of("index", tuple(INDICES))
-        self.exhaustive = self.kind == "FLAT"
-        self._asked_kind = "index" in place.options
-        self._options = place
-        self.consistency = place.one_of("consistency", CONSISTENCIES)
-        self.timeout = place.whole("timeout", 120)
-        self._written = False
-        self._held: Any = None
-        if self.lite:
-            with calling(self.place):
-                _check_file(place.path())
-            self.version = metadata.version("milvus-lite")
-        else:
-            self._client()
+    def describe(self) -> StoreFacts:
+        shells = (Shell(0.0, 0.0, 0),) * (len(self.edges) + 1)
+        if self._made:
+            held = self.collection.census(len(shells))
+            low, high = (ends.astype(np.float32).tolist() for ends in (held.low, held.high))
+            shells = tuple(map(Shell, low, high, held.counts.tolist()))
+        rows = sum(shell.count for shell in shells)
+        return StoreFacts("milvus", self.collection.version, self.frame, rows, shells, self.collection.exhaustive)
 
-    def card(self) -> str | None:
-        if self.lite and self._held is None and not self._options.path().exists():
-            return None
-        with calling(self.place):
-            if not self._client().has_collection(self.collection, timeout=self.timeout):
-                return None
-            told = self._client().describe_collection(self.collection, timeout=self.timeout)
-            properties = dict(told.get("properties") or {})
-            if KIND in properties and CARD not in properties:  # its maker was killed before it was whole
-                self._client().drop_collection(self.collection, timeout=self.timeout)
-                return None
-        if CARD not in properties:
-            raise InputError(
-                f"the collection {self.collection} of {self.place} was not made by hiergeo: name another one by "
-                f"?collection=NAME."
-            )
-        if self._asked_kind and properties.get(KIND) != self.kind:
-            raise InputError(
-                f"the collection {self.collection} of {self.place} has the index {properties.get(KIND)}, not "
-                f"{self.kind}: leave the option out, or name another collection and push to it."
-            )
-        self.kind = str(properties.get(KIND))
-        self.exhaustive = self.kind == "FLAT"
-        self._load()
-        return str(properties[CARD])
-
-    def create(self, card: str, dim: int, shells: int) -> None:
-        from pymilvus import DataType
-
-        build = {name: self._options.whole(name, value) for name, value in INDICES[self.kind][0].items()}
-        schema = self._client().create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field("id", DataType.INT64, is_primary=True)
-        schema.add_field("shell", DataType.INT64)
-        schema.add_field("radius", DataType.DOUBLE)
-        schema.add_field("direction", DataType.FLOAT_VECTOR, dim=max(dim, NARROWEST))
-        indices = self._client().prepare_index_params()
-        indices.add_index("direction", index_type=self.kind, metric_type="IP", params=build)
-        for scalar in ("shell", "radius"):
-            indices.add_index(scalar, index_type="INVERTED" if self.lite else "STL_SORT")
-        with calling(self.place):
-            self._client().create_collection(
-                self.collection,
-                schema=schema,
-                consistency_level="Strong",
-                properties={KIND: self.kind},
-                timeout=self.timeout,
-            )
-            for shell in range(shells):
-                self._client().create_partition(self.collection, _partition(shell), timeout=self.timeout)
-            self._client().create_index(self.collection, indices, timeout=self.timeout)
-            self._client().alter_collection_properties(self.collection, {CARD: card}, timeout=self.timeout)
-        self._load()
-
-    def insert(self, shell: int, rows: Block) -> None:
-        items = zip(rows.ids.tolist(), rows.radius.tolist(), _wide(rows.direction), strict=True)
-        data = [{"id": i, "shell": shell, "radius": r, "direction": d} for i, r, d in items]
-        self._written = True
-        with calling(self.place):
-            self._client().insert(self.collection, data, partition_name=_partition(shell), timeout=self.timeout)
-
-    def settle(self) -> None:
-        if not self.lite:  # a strongly consistent read waits for everything that was written before it
-            self.count(-math.inf, math.inf)
-
-    def remove(self, ids: NDArray[np.int64]) -> None:
-        self._written = True
-        with calling(self.place):
-            self._client().delete(self.collection, ids=ids.tolist(), timeout=self.timeout)
-
-    def known(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.array([row["id"] for row in self._query(f"id in {ids.tolist()}", ["id"])], dtype=np.int64)
-
-    def search(self, shell: int, queries: NDArray[np.float32], k: int) -> list[tuple[Sequence[int], Sequence[float]]]:
-        params = {name: self._options.whole(name, value) for name, value in INDICES[self.kind][1].items()}
-        if "ef" in params:
-            params["ef"] = max(params["ef"], k)
-        with calling(self.place):
-            found = self._client().search(
-                self.collection,
-                data=list(_wide(queries)),
-                limit=k,
-                partition_names=[_partition(shell)],
-                search_params={"metric_type": "IP", "params": params},
-                output_fields=["id"],
-                consistency_level=self.consistency,
-                timeout=self.timeout,
-            )
-            return [([hit["id"] for hit in hits], [hit["distance"] for hit in hits]) for hits in found]
-
-    def scan(self, low: float, high: float, most: int) -> Iterator[Block]:
-        if self.lite:  # a limited query of Lite gives any rows, so that pages cannot follow each other
-            ids = np.sort(np.array([row["id"] for row in self._query(_within(low, high), ["id"])], dtype=np.int64))
-            for start in range(0, len(ids), most):
-                yield self.get(ids[start : start + most])
+    def add(self, rows: Rows) -> None:
+        check_rows(rows, self.frame)
+        _check_ids(rows.ids)
+        check_new(rows.ids, self.holds(rows.ids))
+        if not len(rows):
             return
-        last = -1
-        while rows := self._query(f"{_within(low, high)} and id > {last}", ROW, most):
-            last = max(row["id"] for row in rows)
-            yield _block(rows)
+        if not self._made:
+            self.collection.create(self._card(), self.frame.dim, len(self.edges) + 1)
+            self._made = True
+        place = shell_of(rows.radii[:, 0], self.edges)
+        most = self._rows_a_message()
+        for shell in place.unique().tolist():
+            inside = (place == shell).nonzero()[:, 0]
+            for part in inside.split(most):
+                self.collection.insert(shell, _block(rows.take(part)))
+        self.collection.settle()
 
-    def get(self, ids: NDArray[np.int64]) -> Block:
-        return _block(self._query(f"id in {ids.tolist()}", ROW))
+    def holds(self, ids: Tensor) -> Tensor:
+        """Those of the ids (n,) that are there, in any order."""
+        if not self._made or not len(ids):
+            return ids[:0]
+        found = [self.collection.known(part.numpy()) for part in ids.unique().split(BATCH)]
+        return torch.from_numpy(np.concatenate(found).astype(np.int64))
 
-    def count(self, low: float, high: float, shell: int | None = None) -> int:
-        rows = self._query(_within(low, high, shell), ["count(*)"])
-        return int(rows[0]["count(*)"])
+    def delete(self, ids: Tensor) -> int:
+        there = self.holds(ids)
+        if len(there):
+            for part in there.split(BATCH):
+                self.collection.remove(part.numpy())
+            self.collection.settle()
+        return len(there)
 
-    def census(self, shells: int) -> Census:
-        if self.lite:
-            rows = self._query(_within(-math.inf, math.inf), ["shell", "radius"])
-            place = np.array([row["shell"] for row in rows], dtype=np.int64)
-            radius = np.array([row["radius"] for row in rows])
-            inside = [radius[place == shell] for shell in range(shells)]
-            ends = [(len(r), r.min(initial=np.inf), r.max(initial=0.0)) if len(r) else (0, 0.0, 0.0) for r in inside]
-        else:
-            with ThreadPoolExecutor(PARALLEL) as pool:
-                ends = list(pool.map(self._ends, range(shells)))
-        count, low, high = zip(*ends, strict=True)
-        return Census(np.array(count), np.array(low), np.array(high))
+    def candidates(self, queries: Tensor, shell: int, k: int) -> Candidates:
+        check_asked(queries, shell, k, self.frame, len(self.edges) + 1)
+        ids = torch.full((len(queries), k), -1, dtype=torch.int64)
+        cosine = torch.full((len(queries), k), torch.nan)
+        if not self._made:
+            return Candidates(ids, cosine)
+        most = max(1, min(MESSAGE // (2 * NUMBER * k), self._rows_a_message()))
+        for start in range(0, len(queries), most):
+            part = queries[start : start + most].detach().cpu().float().contiguous().numpy()
+            for row, (found, scores) in enumerate(self._searched(shell, part, k), start):
+                ids[row, : len(found)] = torch.tensor(found, dtype=torch.int64)
+                cosine[row, : len(found)] = torch.tensor(scores, dtype=torch.float32)
+        return Candidates(ids, cosine)
+
+    def scan(self, low: float = 0.0, high: float = float("inf")) -> Iterator[Rows]:
+        if not self._made or not low <= high:
+            return
+        ends = between_radii(low, high)
+        expected, ids = self.collection.count(*ends), torch.empty(0, dtype=torch.int64)
+        for block in self.collection.scan(*ends, self._rows_a_message()):
+            rows = self._rows(block)
+            ids = torch.cat([ids, rows.ids])
+            yield rows
+        if not len(ids) == len(ids.unique()) == expected:
+            counted = f"counts {expected} items and gave {len(ids.unique())} of them in {len(ids)} rows"
+            raise UnavailableError(f"{self.collection.place} {counted}: scan again, when nobody else writes.")
+
+    def fetch(self, ids: Tensor) -> Rows:
+        if not len(ids):
+            return Rows(ids, torch.empty(0, self.frame.dim), torch.empty(0, 1))
+        parts = ids.unique().split(self._rows_a_message()) if self._made else ()
+        held = [self._rows(self.collection.get(part.numpy())) for part in parts]
+        rows = Rows.cat(held) if held else Rows(ids[:0], torch.empty(0, self.frame.dim), torch.empty(0, 1))
+        return rows.by_ids(ids, self.collection.place)
+
+    def count(self, low: float = 0.0, high: float = float("inf")) -> int:
+        return self.collection.count(*between_radii(low, high)) if self._made and low <= high else 0
 
     def close(self) -> None:
-        if self._written and not self.lite:  # rows get their index when their segment is sealed
-            with calling(self.place):
-                self._client().flush(self.collection, timeout=self.timeout)
-        self._written = False
-        if self._held is not None:
-            with calling(self.place):
-                self._held.close()
+        self.collection.close()
 
-    def _load(self) -> None:
-        with calling(self.place):
-            self._client().load_collection(self.collection, timeout=self.timeout)
+    def _rows_a_message(self) -> int:
+        return max(1, min(BATCH, MESSAGE // (NUMBER * self.frame.dim)))
 
-    def _query(self, where: str, fields: Sequence[str], limit: int | None = None) -> list[dict[str, Any]]:
-        limited = {} if limit is None else {"limit": limit}
-        with calling(self.place):
-            found: list[dict[str, Any]] = self._client().query(
-                self.collection,
-                filter=where,
-                output_fields=list(fields),
-                consistency_level="Strong",
-                timeout=self.timeout,
-                **limited,
+    def _searched(
+        self, shell: int, queries: NDArray[np.float32], k: int
+    ) -> list[tuple[Sequence[int], Sequence[float]]]:
+        """What Milvus finds, asked a second time where it fails or an exhaustive index finds fewer than there are."""
+        fault = ""
+        for _ in range(2):
+            try:
+                found = self.collection.search(shell, queries, k)
+            except UnavailableError as error:
+                fault = str(error).rstrip(".")
+                log.info("shell %d is asked again: %s", shell, fault)
+                continue
+            fewest = min(len(ids) for ids, _ in found)
+            if fewest >= k or not self.collection.exhaustive:
+                return found
+            held = min(k, self.collection.count(-math.inf, math.inf, shell))
+            if fewest >= held:
+                return found
+            fault = f"{self.collection.place} found {fewest} of {held} items"
+        raise UnavailableError(f"shell {shell} has no answer: {fault}.")
+
+    def _rows(self, block: MilvusRows) -> Rows:
+        n = len(block.ids)
+        direction = np.array(block.direction, dtype=np.float32).reshape(n, -1 if n else self.frame.dim)
+        radius = torch.from_numpy(np.array(block.radius, dtype=np.float32))
+        ids = torch.from_numpy(np.array(block.ids, dtype=np.int64))
+        return Rows(ids, torch.from_numpy(direction)[:, : self.frame.dim], radius[:, None])
+
+    def _card(self) -> str:
+        frame = {"dims": list(self.frame.dims), "norm": self.frame.norm, "root_sha256": self.frame.root_sha256}
+        return json.dumps({"hiergeo": CARD, "frame": frame, "edges": list(self.edges)})
+
+    def _check(self, card: str) -> None:
+        place = self.collection.place
+        try:
+            held = json.loads(card)
+            version, frame, edges = held["hiergeo"], held["frame"], held["edges"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{place} holds a collection whose card is damaged: push again.") from error
+        wanted = json.loads(self._card())
+        if version != CARD:
+            raise InputError(f"{place} was written by another version of hiergeo: push again.")
+        if frame != wanted["frame"]:
+            raise InputError(
+                f"{place} holds the items of another index, of another root or dimension: name another "
+                f"collection and push to it."
             )
-        return found
-
-    def _ends(self, shell: int) -> tuple[int, float, float]:
-        """How many items a shell has, and their smallest and largest radius."""
-        count = self.count(-math.inf, math.inf, shell)
-        if not count:
-            return 0, 0.0, 0.0
-        within = _within(-math.inf, math.inf, shell)
-        return count, self._end(within, "<", min), self._end(within, ">", max)
-
-    def _end(self, within: str, beyond: str, choose: Callable[..., float]) -> float:
-        end, where = 0.0, within
-        while rows := self._query(where, ["radius"], WINDOW):
-            end = choose(row["radius"] for row in rows)
-            if len(rows) < WINDOW:
-                break
-            where = f"{within} and radius {beyond} {end!r}"
-        return end
-
-    def _client(self) -> Any:
-        if self._held is None:
-            self._held = _connected(self._options, self.timeout)
-            self._check_version()
-        return self._held
-
-    def _check_version(self) -> None:
-        with calling(self.place):
-            self.version = str(self._held.get_server_version(timeout=self.timeout)).removeprefix("milvus_lite-")
-        kind = "Lite" if self.lite else "server"
-        read = re.search(r"(\d+)\.(\d+)", self.version)
-        if read is None or (int(read[1]), int(read[2])) < OLDEST[kind]:
-            wanted = ".".join(map(str, OLDEST[kind]))
-            cure = "pip install --upgrade milvus-lite" if self.lite else "update the server"
-            raise UnavailableError(f"{self.place} has the version {self.version} and {wanted} is needed: {cure}.")
+        if edges != wanted["edges"]:
+            raise InputError(
+                f"{place} holds shells of other radii, from another index or from this one before it was "
+                f"compacted or built again: name another collection and push to it."
+            )
 
 
-def _connected(place: Place, timeout: int) -> Any:
-    pymilvus = _imported()
-    uri = place.where if place.remote else str(place.path().absolute())
-    token, seconds = os.environ.get("HIERGEO_MILVUS_TOKEN", ""), min(CONNECT, timeout)
-    try:
-        return pymilvus.MilvusClient(uri=uri, token=token, timeout=seconds)
-    except Exception as error:  # of many kinds, from pymilvus, grpc and the engine of Lite
-        if place.remote:
-            raise UnavailableError(
-                f"no Milvus server answers at {place.shown} within {seconds} seconds: start one, or check the address "
-                f"and HIERGEO_MILVUS_TOKEN ({without_password(described(error))})."
-            ) from error
-        raise UnavailableError(
-            f"Milvus Lite cannot open {place.shown}: {described(error)}; one process at a time can use it."
-        ) from error
+def between_radii(low: float, high: float) -> tuple[float, float]:
+    """Ends that admit the same float32 radii as [low, high] and lie halfway between two of them, or at infinity.
+
+    Milvus may round the numbers that it stores and compares by the last bit: not by that much.
+    """
+    ends = []
+    for end, up in ((low, True), (high, False)):
+        near = inside(end, up=up)
+        ends.append((float(near) + float(np.nextafter(near, np.float32(-np.inf if up else np.inf)))) / 2)
+    return (ends[0] if low > 0 else -np.inf), ends[1]
 
 
-def _imported() -> Any:
-    pymilvus = extras.require("pymilvus", "the store milvus")
-    for name in (
-        "pymilvus.decorators",
-        "pymilvus.client.connection_manager",
-        "milvus_lite",
-    ):  # they log what they raise, with its traceback
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    return pymilvus
+def _check_ids(ids: Tensor) -> None:
+    outside = ids[(ids < 0) | (ids > LARGEST_ID)]
+    if len(outside):
+        raise InputError(f"the id {int(outside[0])} is outside of 0 to 2^63 - 2: Milvus cannot hold it.")
 
 
-def _check_file(path: Path) -> None:
-    """Refuse what Milvus Lite would not open, or would open although it is something else."""
-    _imported()
-    if find_spec("milvus_lite") is None:
-        raise UnavailableError("Milvus Lite needs its package: pip install milvus-lite.")
-    if path.suffix != ".db":
-        raise InputError(f"the name of a Milvus Lite database ends in .db, and {path} does not: add it.")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"the folder of {path} is not there: make it first.")
-    if path.is_file():
-        raise InputError(f"{path} is a file, as Milvus Lite 2 wrote them: choose another name and push again.")
-    if path.is_dir() and any(path.iterdir()) and not (path / "collections").exists():
-        raise InputError(f"{path} is the folder of something else than Milvus Lite: choose another name.")
-
-
-def _partition(shell: int) -> str:
-    return f"shell_{shell}"
-
-
-def _within(low: float, high: float, shell: int | None = None) -> str:
-    """The filter of a range of radii, in one shell or in all."""
-    ends = [f"radius >= {float(low)!r}"] if math.isfinite(low) else []
-    ends += [f"radius <= {float(high)!r}"] if math.isfinite(high) else []
-    ends += [] if shell is None else [f"shell == {shell}"]
-    return " and ".join(ends) or "id >= 0"
-
-
-def _wide(direction: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Directions of at least as many coordinates as Milvus takes; those that are added are 0."""
-    return np.pad(direction, ((0, 0), (0, max(0, NARROWEST - direction.shape[1]))))
-
-
-def _block(rows: Sequence[dict[str, Any]]) -> Block:
-    ids = np.array([row["id"] for row in rows], dtype=np.int64)
-    radius = np.array([row["radius"] for row in rows], dtype=np.float64)
-    return Block(ids, radius, np.array([row["direction"] for row in rows], dtype=np.float32))
+def _block(rows: Rows) -> MilvusRows:
+    direction = normalize(rows.direction.float(), dim=1)
+    return MilvusRows(rows.ids.numpy(), rows.radii[:, 0].double().numpy(), direction.contiguous().numpy())

@@ -12,7 +12,7 @@ from hiergeo._core.storage.files import path_of
 
 
 @dataclass(frozen=True)
-class Place:
+class StoreAddress:
     """What follows the name of an engine in a spec: ``WHERE`` or ``WHERE?OPTION=VALUE&...``.
 
     Attributes:
@@ -24,7 +24,7 @@ class Place:
     options: Mapping[str, str]
 
     @classmethod
-    def of(cls, engine: str, rest: str, known: Sequence[str], example: str) -> "Place":
+    def of(cls, engine: str, rest: str, known: Sequence[str], example: str) -> "StoreAddress":
         """Read the rest of a spec.
 
         Raises:

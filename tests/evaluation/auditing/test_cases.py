@@ -9,7 +9,7 @@ import torch
 import hiergeo
 from benchmarks.controls.audit import audited, leaf_chains
 from hiergeo.evaluation.auditing import AuditSettings, AuditVerdict, Finding
-from hiergeo.evaluation.auditing.verdicts import verdict
+from hiergeo.evaluation.auditing.judgement import verdict
 from hiergeo.evaluation.metrics import Interval
 from hiergeo.geometry import parse
 from hiergeo.training import FreeRecipe, embed_graph

@@ -50,7 +50,7 @@ def test_the_operating_point(k):
 
 def test_the_bend_of_a_product_is_that_of_the_factor_that_bends_most():
     """A point on the sphere at sqrt(K) r = 2 loses more than the point next to it in hyperbolic space gains."""
-    point = point_of([np.full(3, 0.1), np.full(3, 2.0)], [-1.0, 1.0])
+    point = point_of([np.full(3, 0.1), np.full(3, 2.0)], [-1.0, 1.0], 0.1)
     for name in ("bend", "bend_high"):
         assert point.numbers[name] == pytest.approx(math.sin(2) / 2 - 1)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from benchmarks import explorer_head as recipe
 from hiergeo import adapters, search
 from hiergeo.datasets import scenes
-from hiergeo.report.explorer import demo, recipe
+from hiergeo.report.explorer import demo
 from hiergeo.training import Recipe
 
 

@@ -105,17 +105,17 @@ def test_the_space_is_audited(http, points) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "field"),
     [
-        ("pairs", {"pairs": [[{"item": "1"}]]}, 400, "pairs[0]"),
+        ("pairs", {"pairs": [[{"item": "1"}]]}, 422, "pairs[0]"),
         ("pairs", {"pairs": []}, 422, "pairs"),
         ("pairs", {"pairs": [[{"item": "1"}, {"item": "90"}]]}, 404, "item"),
         ("pairs", {"pairs": [[{"item": 1}, {"item": "2"}]]}, 400, "pairs[0][0].item"),
         ("pairs", {"pairs": [["a", f"text {i}"] for i in range(300)]}, 422, "pairs"),
         ("pairs", {"lens": 0, "pairs": []}, 400, "lens"),
-        ("pairs", {"queries": [], "pairs": []}, 400, "queries"),
-        ("places", {"queries": [[1, 2]]}, 400, "queries[0]"),
+        ("pairs", {"queries": [], "pairs": [["a", "b"]]}, 400, "queries"),
+        ("places", {"queries": [[1, 2]]}, 400, "queries[0].embedding"),
         ("places", {"queries": ["a text"]}, 400, None),
         ("select", {"polygon": [[0, 0], [1, 1]]}, 422, "polygon"),
-        ("select", {"polygon": [[0, 0], [1, 1], [1, "2"]]}, 400, "polygon[2]"),
+        ("select", {"polygon": [[0, 0], [1, 1], [1, "2"]]}, 400, "polygon[2][1]"),
         ("select", {"polygon": [[0, 0]] * 600}, 422, "polygon"),
     ],
 )

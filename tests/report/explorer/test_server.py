@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hiergeo.report.explorer import pages
+from hiergeo.report.explorer.pages import PAGE
 from tests.report.explorer.explorer_served import GEOMETRIES, ROWS, Law, browser, fixtures
 
 pytest.importorskip("starlette")
@@ -114,8 +114,8 @@ def test_what_does_not_fit_is_refused_by_its_name(http, query, status, field) ->
 
 def test_files_of_the_page_have_types_policies_and_tags(http) -> None:
     kinds = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
-    assert {"index.html", "main.js", "design.css"} <= pages.names()
-    for name in pages.names():
+    assert {"index.html", "main.js", "design.css"} <= PAGE.names
+    for name in PAGE.names:
         response = http.get(f"/page/{name}")
         assert response.headers["content-type"].split(";")[0] == kinds[name[name.rindex(".") :]]
         assert "script-src 'self'" in response.headers["content-security-policy"]
@@ -152,5 +152,6 @@ def test_the_document_describes_what_is_answered(http) -> None:
     document = http.get("/api/openapi.json").json()
     for verb in ("ladder", "children", "parents", "neighbours", "count"):
         schema = document["paths"][f"/api/{verb}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
         told = http.get(f"/api/{verb}?item=3").json()
         assert set(told) == set(schema["properties"]) == set(schema["required"])

@@ -11,11 +11,12 @@ import hiergeo
 from hiergeo import Space, datasets, search
 from hiergeo.evaluation import embed
 from hiergeo.evaluation.auditing import AuditSettings
-from hiergeo.report.explorer import stored_audit, survey
+from hiergeo.evaluation.auditing.survey import Survey, TierOrder
+from hiergeo.report.explorer import survey
 from hiergeo.report.explorer.collection import Lens
 from hiergeo.report.explorer.items import read_items
-from hiergeo.report.explorer.survey import Survey, survey_of
-from hiergeo.report.explorer.tiers import TierOrder, Tiers
+from hiergeo.report.explorer.survey import survey_of
+from hiergeo.report.explorer.tiers import Tiers
 
 N, DIM = 80, 6
 
@@ -191,7 +192,7 @@ def scenes(tmp_path_factory):
 def test_the_audit_of_stored_rows_is_that_of_the_embeddings(scenes, monkeypatch):
     embedded, index = scenes
     settings = AuditSettings(steps=4, samples=20)
-    monkeypatch.setattr(stored_audit, "SETTINGS", settings)
+    monkeypatch.setattr(survey, "SETTINGS", settings)
     found = survey_of(lens(index), Tiers(embedded.hierarchy, index), embedded.hierarchy)
     truth = hiergeo.audit(embedded, None, "lorentz:-1", settings)
     assert found.audit is not None

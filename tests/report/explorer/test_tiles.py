@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiergeo._core.errors import InputError
+from hiergeo.evaluation.auditing.survey import shuffled
 from hiergeo.report.explorer import tiles
-from hiergeo.report.explorer.items import shuffled
 
 CAPACITY = 3
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -60,6 +61,16 @@ def test_it_is_searched_at_once(corpus):
         hit = index.neighbours(made[name][7], 1).hits[0]
         assert hit.caption == made[name][7]
         assert hit.distance == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are bytes on POSIX systems alone")
+def test_an_input_whose_name_is_not_utf8_is_refused(corpus, tmp_path):
+    folder, _, _ = corpus
+    shutil.copytree(folder / "in", tmp_path / "in")
+    named = next((tmp_path / "in").iterdir())
+    named.rename(os.fsdecode(bytes(tmp_path / "in") + b"/\xff.parquet"))
+    with pytest.raises(InputError, match="rename"):
+        embed(tmp_path / "in", tmp_path / "ix", Quick())
 
 
 @pytest.mark.parametrize("total", [2, 3, 7])

@@ -1,11 +1,11 @@
 """What a server does when its index changes: durable additions, failures that pass, another index in its place."""
 
 import shutil
-from http.client import HTTPConnection
 from types import SimpleNamespace
 
 import pytest
 import torch
+import urllib3
 
 from hiergeo import search
 from hiergeo._core.errors import InputError, UnavailableError
@@ -68,19 +68,14 @@ def test_a_busy_server_is_asked_again_later_and_later(monkeypatch) -> None:
 def test_the_client_asks_where_and_as_long_as_it_is_told(monkeypatch) -> None:
     asked = []
 
-    class Connection(HTTPConnection):
-        def __init__(self, *address, timeout) -> None:
-            asked.append((*address, timeout))
-            super().__init__(*address, timeout=timeout)
+    def request(pool, method, url, **_) -> None:
+        asked.append((method, url, pool.connection_pool_kw["timeout"]))
+        raise urllib3.exceptions.ProtocolError
 
-        def request(self, method, path, *_) -> None:
-            asked.append((method, path))
-            raise OSError
-
-    monkeypatch.setattr("hiergeo.search.serving.client.HTTPConnection", Connection)
+    monkeypatch.setattr("urllib3.PoolManager.request", request)
     with pytest.raises(UnavailableError):
         serving.Client("http://there:81/below/", timeout=0.5).health()
-    assert asked == [("there", 81, 0.5), ("GET", "/below/api/health")]
+    assert asked == [("GET", "http://there:81/below/api/health", 0.5)]
 
 
 def test_a_failure_to_read_changes_passes_without_another_write(tmp_path, monkeypatch) -> None:

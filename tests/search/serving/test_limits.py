@@ -22,8 +22,9 @@ from hiergeo.search import Index, serving
 from hiergeo.search.serving.batching import Batcher
 from hiergeo.search.serving.limits import Limits, Refused, Settings
 from hiergeo.search.serving.metrics import Metrics
-from hiergeo.search.serving.protection import Protection, body_of
+from hiergeo.search.serving.protection import Protection
 from hiergeo.search.serving.requests import Question
+from hiergeo.search.serving.routes import body_of
 from tests.search.serving.serving_common import PATIENCE, build_index, served, until
 
 pytest.importorskip("uvicorn")
@@ -56,7 +57,7 @@ def test_the_pixels_of_all_images_of_a_request_are_limited_before_one_is_decoded
     limits = dataclasses.replace(Limits(), image_pixels=3 * 64 * 64)
     with browser(serving.create_app(index, Settings(limits=limits))) as http:
         assert http.post("/api/count", json={"queries": [image] * 3}).status_code == 200
-        monkeypatch.setattr("hiergeo.search.serving.values.open_rgb", lambda _: pytest.fail("an image was decoded"))
+        monkeypatch.setattr("hiergeo.search.serving.pictures.open_rgb", lambda _: pytest.fail("an image was decoded"))
         refused = http.post("/api/count", json={"queries": [image] * 4})
     assert (refused.status_code, refused.json()["field"]) == (413, "queries")
 
@@ -139,7 +140,7 @@ def test_every_answer_tells_browsers_to_keep_and_frame_nothing(index) -> None:
 
 
 def test_a_form_has_one_image(index) -> None:
-    part = b'--X\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + png() + b"\r\n"
+    part = b'--X\r\nContent-Disposition: form-data; name="image"; filename="x"\r\n\r\n' + png() + b"\r\n"
     with browser(serving.create_app(index)) as http:
         for count, status in ((1, 200), (2, 400)):
             content, kind = part * count + b"--X--\r\n", {"Content-Type": "multipart/form-data; boundary=X"}
@@ -183,7 +184,7 @@ def test_a_picture_of_hundreds_of_thousands_of_chunks_is_refused_soon(index) -> 
     whole = png()
     chunk = struct.pack(">I", 0) + b"abCd" + struct.pack(">I", zlib.crc32(b"abCd"))
     content = whole[:33] + chunk * 650_000 + whole[33:]
-    body = b'--X\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + content + b"\r\n--X--\r\n"
+    body = b'--X\r\nContent-Disposition: form-data; name="image"; filename="x"\r\n\r\n' + content + b"\r\n--X--\r\n"
     with browser(serving.create_app(index)) as http:
         start = time.process_time()
         response = http.post("/api/count", content=body, headers={"Content-Type": "multipart/form-data; boundary=X"})
@@ -196,8 +197,8 @@ def test_a_picture_of_hundreds_of_thousands_of_chunks_is_refused_soon(index) -> 
     [
         ("/api/add", {"captions": ["a"], "ids": [(1 << 62) + 1]}, "ids[0]"),
         ("/api/children", {"queries": ["a"], "k": 10**25}, "k"),
-        ("/api/children", {"queries": [[10**60] + [0] * 63]}, "queries[0]"),
-        ("/api/children", {"queries": [[3.4e38] * 64]}, "queries[0]"),
+        ("/api/children", {"queries": [[10**60] + [0] * 63]}, "queries[0].embedding[0]"),
+        ("/api/children", {"queries": [[3.4e38] * 64]}, "queries[0].embedding"),
     ],
 )
 def test_numbers_that_are_too_large_are_named(index, path, body, field) -> None:
@@ -308,7 +309,8 @@ def test_the_document_names_every_refusal_and_describes_health_and_additions(ind
     assert all({"401", "403", "405", "500", "503"} <= set(each["responses"]) for each in operations)
     for path, method, told in (("/api/health", "get", health), ("/api/add", "post", added)):
         answer = document["paths"][path][method]["responses"]["200"]["content"]["application/json"]
-        assert set(answer["schema"]["properties"]) == set(told)
+        name = answer["schema"]["$ref"].rpartition("/")[2]
+        assert set(document["components"]["schemas"][name]["properties"]) == set(told)
 
 
 def test_the_client_sends_pictures_as_the_index_sees_them_and_names_what_it_cannot_send(index) -> None:

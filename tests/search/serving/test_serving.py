@@ -206,14 +206,14 @@ def test_bad_parameters_are_named(index, path, status, field) -> None:
     ("content", "kind", "status", "field"),
     [
         (b"{", "application/json", 400, None),
-        (b"[1]", "application/json", 400, "the body"),
+        (b"[1]", "application/json", 400, None),
         (b"\xff", "application/json", 400, None),
         (b"[" * 100_000, "application/json", 400, None),
         (b'{"queries": []}', "application/json", 422, "queries"),
         (b'{"queries": ["a"], "queries": ["b"]}', "application/json", 400, None),
-        (b'{"queries": ["\\ud800"]}', "application/json", 400, "queries[0]"),
+        (b'{"queries": ["\\ud800"]}', "application/json", 400, "queries[0].text"),
         (b'{"queries": [7]}', "application/json", 400, "queries[0]"),
-        (b'{"queries": [[1, 2]]}', "application/json", 400, "queries[0]"),
+        (b'{"queries": [[1, 2]]}', "application/json", 400, "queries[0].embedding"),
         (b'{"queries": [{"text": "a", "image": ""}]}', "application/json", 400, "queries[0]"),
         (b'{"queries": [{"image": "AAAA"}]}', "application/json", 400, "queries[0].image"),
         (b'{"queries": [{"image": "?"}]}', "application/json", 400, "queries[0].image"),
@@ -222,11 +222,11 @@ def test_bad_parameters_are_named(index, path, status, field) -> None:
         (b'{"queries": ["a"]}', "text/plain", 415, None),
         (json.dumps({"queries": ["a"] * 65}).encode(), "application/json", 422, "queries"),
         (json.dumps({"queries": ["a"] * 17, "k": 1024}).encode(), "application/json", 422, "k"),
-        (json.dumps({"queries": [[float("nan")] * 64]}).encode(), "application/json", 400, "queries[0]"),
-        (json.dumps({"queries": [[1e300] * 64]}).encode(), "application/json", 400, "queries[0]"),
+        (json.dumps({"queries": [[float("nan")] * 64]}).encode(), "application/json", 400, "queries[0].embedding[0]"),
+        (json.dumps({"queries": [[1e300] * 64]}).encode(), "application/json", 400, "queries[0].embedding[0]"),
         (b"--XX--", "multipart/form-data; boundary=XX", 400, "image"),
         (b"--XX", "multipart/form-data", 400, None),
-        (form_of(b"no image")["content"], "multipart/form-data; boundary=XX", 400, "image"),
+        (form_of(b"no image")["content"], "multipart/form-data; boundary=XX", 400, "queries[0].image"),
         (form_of(png(), hue="1")["content"], "multipart/form-data; boundary=XX", 400, "hue"),
         (b" " * ((1 << 24) + 1), "application/json", 413, None),
     ],
@@ -235,6 +235,32 @@ def test_bad_bodies_are_refused(index, content, kind, status, field) -> None:
     with browser(index) as http:
         response = http.post("/api/children", content=content, headers={"Content-Type": kind})
     assert (response.status_code, response.json()["field"]) == (status, field), response.text
+
+
+def test_a_refusal_is_short_whatever_was_sent(index) -> None:
+    with browser(index) as http:
+        for body in (
+            {"queries": ["a"], "x" * 10**6: 1},
+            {"queries": ["a"], "k": "y" * 10**6},
+            {"queries": [[0] * 10**6]},
+        ):
+            told = http.post("/api/children", json=body).json()
+            assert len(told["error"]) < 2000
+            assert len(told["field"]) <= 60
+
+
+def test_the_document_holds_the_bounds_that_requests_are_checked_against(index) -> None:
+    limits = dataclasses.replace(serving.Limits(), k=77, queries=3)
+    with browser(index, limits=limits) as http:
+        document = http.get("/api/openapi.json").json()
+    asked = document["paths"]["/api/children"]
+    bounds = {each["name"]: each["schema"] for each in asked["get"]["parameters"]}
+    assert (bounds["k"]["minimum"], bounds["k"]["maximum"], bounds["k"]["default"]) == (1, 77, 10)
+    assert set(asked["post"]["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
+    name = asked["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    body = document["components"]["schemas"][name]
+    assert body["properties"]["queries"]["maxItems"] == 3
+    assert body["additionalProperties"] is False
 
 
 def test_large_images_are_refused_before_they_are_decoded(index) -> None:

@@ -1,4 +1,4 @@
-"""How the head of the demonstration was made: ``python -m hiergeo.report.explorer.recipe --out DIR`` trains it anew.
+"""How the head of the demonstration was made: ``python -m benchmarks.explorer_head --out DIR`` trains it anew.
 
 A linear head on the bundled model, trained on captions of scenes of the training split alone, in hyperbolic space. The
 demonstration shows scenes of the test split, which share no full description with those.

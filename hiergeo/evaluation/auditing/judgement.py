@@ -8,7 +8,7 @@ from hiergeo.evaluation.auditing.attribution import PRIMARY
 from hiergeo.evaluation.findings import listing
 from hiergeo.evaluation.findings.contrasts import FLAT_BEND
 from hiergeo.evaluation.findings.exports import number
-from hiergeo.evaluation.findings.verdicts import HUGE, SUNK, TELLING
+from hiergeo.evaluation.findings.verdicts import SUNK, TELLING, size_of
 from hiergeo.evaluation.metrics import Interval, find_metric
 from hiergeo.evaluation.metrics.matching import CHANCE
 
@@ -215,12 +215,11 @@ def operating_finding(seen: Evidence, things: str = "captions") -> Finding:
             "operating point", False, f"Operating point: none, the space has no curvature (K = 0); {advice}."
         )
     bend = seen.numbers["bend_high"]
-    size = f"{100 * abs(bend):.3g} %" if abs(bend) < HUGE else "over a thousand times"
     flat = abs(bend) < FLAT_BEND
     sentence = (
         f"Operating point: median u = sqrt(|K|) r is {seen.told('u_median')}, {_percent(seen, 'u_share_above_1')} of "
         f"{things} lie above 1; at the 95 % quantile, u = {number(seen.numbers['u_high'])}, circles differ from flat "
-        f"ones by {size}{': effectively flat' if flat else ''}."
+        f"ones by {size_of(bend)}{': effectively flat' if flat else ''}."
     )
     return Finding("operating point", not flat, sentence)
 

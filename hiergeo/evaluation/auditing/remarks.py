@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Literal, final
 
-from hiergeo.evaluation.auditing import Audit, AuditVerdict
-from hiergeo.evaluation.auditing.verdicts import Evidence, operating_finding
+from hiergeo.evaluation.auditing.judgement import AuditVerdict, Evidence, operating_finding
+from hiergeo.evaluation.auditing.record import Audit
 from hiergeo.evaluation.findings.exports import number
 from hiergeo.evaluation.findings.verdicts import CROWDED, FLAT_SPREAD, HUGE, SUNK
 from hiergeo.evaluation.metrics import SMALL_SAMPLE, Interval
@@ -43,17 +43,13 @@ class Remark:
     severity: Severity
     sentence: str
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {"kind": self.kind, "severity": self.severity, "sentence": self.sentence}
-
 
 def remarks(
     numbers: Mapping[str, float], intervals: Mapping[str, Interval], audit: Audit | None = None
 ) -> Iterator[Remark]:
     """What the numbers of a survey, and the audit if there is one, amount to.
 
-    See `hiergeo.report.explorer.survey.Survey` for their names.
+    See `hiergeo.evaluation.auditing.survey.Survey` for their names.
     """
     seen = Evidence(numbers, intervals)
     if numbers["items"] < SMALL_SAMPLE:

@@ -1,0 +1,178 @@
+"""How pair operations become operators of `torch.ops.hiergeo`, and the door by which public functions call them.
+
+An operator takes directions (..., N, D), radii (..., N) and half apertures (..., N) with equal leading dimensions, and
+0-dim curvatures: those of one space, or lists with an entry for every factor of a product. It checks all of them, for
+whoever calls it. A public function has checked its points when it made `Pairs`; `call` then runs the work of the
+operator at once, unless a gradient is wanted or something else than the numbers, such as a trace. Values are checked
+inside the operators, so that nothing breaks a graph of `torch.compile`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.library import CustomOpDef, custom_op
+from torch.nn import Parameter
+
+from hiergeo._core.errors import InputError
+from hiergeo._core.numerics import pair_dtype
+from hiergeo._core.polar import Polar
+from hiergeo.pairwise import checks, transforms
+from hiergeo.pairwise.operands import PairFrame, Pairs, problem
+from hiergeo.pairwise.quantity import named
+
+POINTS = "Tensor ux, Tensor rx, Tensor uy, Tensor ry, Tensor curvature"
+"""The leading operands of every operator on the pairs of one space."""
+
+FACTORS = "Tensor[] ux, Tensor[] rx, Tensor[] uy, Tensor[] ry, Tensor[] curvature, Tensor[] aperture"
+"""The leading operands of every operator on the pairs of a product of spaces; no apertures without a cone."""
+
+LEADING = 6
+"""How many operands come before those of an operator's own."""
+
+Forms = Sequence[tuple[Sequence[int | None], torch.dtype]]
+"""The shapes and dtypes of results; a size of None is known when they have been computed."""
+
+
+class _Implementation(NamedTuple):
+    compute: Callable[..., Any]
+    forms: Callable[..., Forms]
+    values: bool
+
+
+_IMPLEMENTATIONS: dict[CustomOpDef, _Implementation] = {}
+
+
+def operator(
+    name: str,
+    schema: str,
+    forms: Callable[..., Forms],
+    *,
+    derive: Callable[[CustomOpDef], None] | None = None,
+    vmap: Callable[[CustomOpDef], None] = transforms.map_batches,
+    values: bool = True,
+) -> Callable[[Callable[..., Any]], CustomOpDef]:
+    """Make an operator of a function of a `Problem` and of the operands after points and apertures, by their names.
+
+    Args:
+        name: of the operator in `torch.ops.hiergeo`.
+        schema: begins with `POINTS` and an aperture, or with `FACTORS`.
+        forms: gives the shapes and dtypes of the results for a `PairFrame` and those operands; raises InputError for
+            operands that do not fit.
+        derive: gives the operator its derivatives, or refuses them; results of integers need neither.
+        vmap: gives it a rule for `torch.vmap`.
+        values: whether radii and directions are checked.
+    """
+
+    def register(compute: Callable[..., Any]) -> CustomOpDef:
+        def run(*operands: Any) -> Any:
+            points, apertures, rest = split(operands)
+            frame = _frame(points, apertures, listed, **rest)
+            forms(frame, **rest)
+            x, y = _sides(points)
+            return compute(problem(x, y, points[4], apertures, frame, values), **rest)
+
+        def fake(*operands: Any) -> Any:
+            points, apertures, rest = split(operands)
+            frame = _frame(points, apertures, listed, **rest)
+            found = [_empty(points[0][0], *form) for form in forms(frame, **rest)]
+            return tuple(found) if len(found) > 1 else found[0] if found else None
+
+        def split(operands: Sequence[Any]) -> tuple[list[list[Tensor]], list[Tensor], dict[str, Any]]:
+            *points, apertures = operands[:LEADING]
+            rest = dict(zip(names, operands[LEADING:], strict=True))
+            if listed:
+                return points, apertures, rest
+            return [[part] for part in points], [] if apertures is None else [apertures], rest
+
+        written = ("out",) if "(a!)" in schema else ()
+        made = custom_op(f"hiergeo::{name}", run, mutates_args=written, schema=schema)
+        made.register_fake(fake)
+        listed = schema.startswith(f"({FACTORS}")
+        names = [argument.name for argument in made._opoverload._schema.arguments[LEADING:]]
+        if derive is not None:
+            derive(made)
+        vmap(made)
+        _IMPLEMENTATIONS[made] = _Implementation(compute, forms, values)
+        return made
+
+    return register
+
+
+def call(made: CustomOpDef, points: Pairs, aperture: list[Tensor] | Tensor | None, **rest: Any) -> Any:
+    """The results of an operator for points that were checked.
+
+    Args:
+        made: the operator.
+        points: in one factor, unless the operator is one of products.
+        aperture: half apertures: a list of those in each factor for an operator of products.
+        rest: its other operands, in their order.
+
+    Raises:
+        InputError: values out of range, or other operands that do not fit.
+    """
+    listed = isinstance(aperture, list)
+    apertures = aperture if isinstance(aperture, list) else [] if aperture is None else [aperture]
+    if "out" not in rest and _plain(points.tensors(), apertures, rest.values()):  # torch counts versions of `out`
+        work, frame = _IMPLEMENTATIONS[made], points.frame
+        if apertures:
+            frame = frame._replace(conic=True)
+        work.forms(frame, **rest)
+        task = problem(points.x, points.y, points.curvature, apertures, frame, work.values and not points.lifted)
+        return work.compute(task, **rest)
+    operands = points.operands()
+    return made(*(operands if listed else [part for (part,) in operands]), aperture, *rest.values())
+
+
+def _plain(*operands: Iterable[Any]) -> bool:
+    """Whether nothing but the numbers is asked for: no gradient, no tangent, no transform, no trace."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    if forward_ad._current_level >= 0 or torch._C._len_torch_dispatch_stack():
+        return False
+    recorded = torch.is_grad_enabled()
+    for each in chain(*operands):
+        if isinstance(each, Tensor) and (type(each) not in (Tensor, Parameter) or (recorded and each.requires_grad)):
+            return False
+    return True
+
+
+def _sides(points: Sequence[Sequence[Tensor]]) -> tuple[list[Polar], list[Polar]]:
+    ux, rx, uy, ry = points[:4]
+    return list(map(Polar, ux, rx)), list(map(Polar, uy, ry))
+
+
+def _frame(
+    points: Sequence[Sequence[Tensor]],
+    apertures: Sequence[Tensor],
+    listed: bool,
+    quantity: str = "energy",
+    swap: bool = False,
+    **_: Any,
+) -> PairFrame:
+    """The frame of leading operands; InputError for those that do not fit each other or the quantity."""
+    checks.check_factors(*map(len, points))
+    x, y = _sides(points)
+    for a, b, curvature in zip(x, y, points[4], strict=True):
+        checks.check_pair(a, b)
+        checks.check_equal_batch(a.radius.shape[:-1], b.radius.shape[:-1])
+        checks.check_curvature(curvature)
+    checks.check_alike(x, y)
+    law, factors = named(quantity), len(x)
+    if factors > 1 and law.combine is None:
+        raise InputError(f"quantity '{quantity}' has no value in a product of spaces.")
+    wanted = factors if law.cone else 0
+    if len(apertures) != wanted and (listed or law.cone):
+        raise InputError(f"aperture must have {wanted} entries for the quantity '{quantity}', not {len(apertures)}.")
+    for aperture, apex in zip(apertures, y if swap else x, strict=False):
+        checks.check_floats("aperture", aperture, apex.radius.shape, apex.radius.device)
+    first, other = x[0].direction, y[0].direction
+    return PairFrame(first.shape, other.shape, pair_dtype(first, other), first.device, bool(apertures))
+
+
+def _empty(like: Tensor, size: Sequence[int | None], dtype: torch.dtype) -> Tensor:
+    known = [torch.library.get_ctx().new_dynamic_size() if n is None else n for n in size]
+    return like.new_empty(known, dtype=dtype)

@@ -1,0 +1,151 @@
+"""The one look of every chart, and figures of matplotlib as SVG inside a page.
+
+Charts are drawn in the colours of light paper. In a page each of them becomes the CSS variable of its name
+(`templates/design.css`), so that charts follow the scheme of the page; text stays text.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import numpy as np
+
+from hiergeo._core.text import caption
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
+INK, SOFT, LINE, PAPER, WASH, TRUE = "#1d1f23", "#5c6068", "#dddad3", "#fdfcfa", "#f3f1ec", "#7a4b00"
+
+TIERS = ("#1b4f9c", "#1f77a6", "#b15700", "#8f2417")
+"""Colours of tiers, general to specific."""
+
+SERIES = (TIERS[0], "#b04a00", "#1f7a4d", "#8b2f8f", "#6d5f00", SOFT)
+"""Colours of geometries, in order."""
+
+DASHES = ("-", (0, (3.5, 1.25)), (0, (1.25, 1)), (0, (4.5, 1, 1, 1)), (0, (2, 1.5)), (0, (6, 1.5)))
+"""Line styles of geometries, in order, so that colour is not needed to tell them apart."""
+
+MARKERS = ("o", "s", "^", "D")
+"""Marks of tiers on the disk, general to specific."""
+
+VARIABLES = {
+    INK: "--ink",
+    LINE: "--line",
+    PAPER: "--paper",
+    WASH: "--wash",
+    TRUE: "--mark",
+    **{colour: f"--s{place}" for place, colour in enumerate(SERIES)},
+    **{colour: f"--tier{place}" for place, colour in enumerate(TIERS)},
+    SOFT: "--soft",
+}
+
+STYLE: dict[str, object] = {
+    "font.size": 11,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": SOFT,
+    "axes.labelsize": 11,
+    "axes.linewidth": 0.75,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "grid.color": LINE,
+    "grid.linewidth": 0.75,
+    "text.color": INK,
+    "xtick.color": LINE,
+    "xtick.labelcolor": SOFT,
+    "xtick.labelsize": 11,
+    "ytick.color": LINE,
+    "ytick.labelcolor": SOFT,
+    "ytick.labelsize": 11,
+}
+"""Parameters of matplotlib under which every figure is made."""
+
+SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
+
+Attributes = Mapping[str, str]
+
+
+def words(text: str) -> str:
+    """Text from outside as a figure writes it: tame, and never read as a formula."""
+    return caption(text).replace("$", r"\$")
+
+
+def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+    """Round numbers within [low, high], about `wanted` of them, in steps of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / wanted
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = float(power * min((1, 2, 5, 10), key=lambda factor: abs(factor * power - rough)))
+    first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
+    return [float(index * step) + 0.0 for index in np.arange(first, last + 1)]
+
+
+def svg(
+    figure: "Figure", label: str, *, css: str = "panel", marked: Mapping[str, Sequence[Attributes]] | None = None
+) -> "Markup":
+    """A figure as an SVG element of a page.
+
+    The same figure gives the same bytes. It asks for nothing from outside and holds no style sheet.
+
+    Args:
+        figure: what to draw.
+        label: what it shows, for those who do not see it; differs between the figures of a page.
+        css: classes of the element.
+        marked: gid of an artist -> attributes of each shape that it draws, in order, in place of their style.
+    """
+    import matplotlib
+    from markupsafe import Markup
+
+    label, written = caption(label), io.StringIO()
+    empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        figure.savefig(written, format="svg", transparent=True, metadata=empty)
+    drawn = ElementTree.fromstring(written.getvalue())
+    for gid, attributes in (marked or {}).items():
+        shapes = [each for each in _shapes(drawn, gid) if each.tag in (f"{SVG}use", f"{SVG}path")]
+        for shape, given in zip(shapes, attributes, strict=True):
+            shape.attrib.pop("style", None)
+            shape.attrib.update(given)
+    root = ElementTree.Element("svg", {"class": css, "role": "img", "aria-label": label})
+    root.set("viewBox", drawn.attrib["viewBox"])
+    ElementTree.SubElement(root, "title").text = label
+    root.extend(_plain(part) for part in drawn if part.tag == f"{SVG}g" or part.find(f".//{SVG}clipPath") is not None)
+    targets = set(re.findall(r"#(\w+)", " ".join(value for each in root.iter() for value in each.attrib.values())))
+    for each in root.iter():
+        if each.get("id") not in targets and each.get("id") not in (marked or {}):
+            each.attrib.pop("id", None)
+        if each.get("id") in (marked or {}):
+            each.set("class", each.attrib.pop("id"))
+    return Markup(ElementTree.tostring(root, encoding="unicode", short_empty_elements=True))
+
+
+def _shapes(root: ElementTree.Element, gid: str) -> list[ElementTree.Element]:
+    """What the artist of a gid draws, its definitions left out."""
+    (group,) = (each for each in root.iter(f"{SVG}g") if each.get("id") == gid)
+    defined = {id(inner) for each in group.iter(f"{SVG}defs") for inner in each.iter()}
+    return [each for each in group.iter() if id(each) not in defined]
+
+
+def _plain(part: ElementTree.Element) -> ElementTree.Element:
+    """A copy without namespaces, with the colours, fonts and numbers of a page."""
+    made = ElementTree.Element(part.tag.removeprefix(SVG))
+    made.text, made.tail = (text if text and text.strip() else None for text in (part.text, part.tail))
+    for name, value in part.attrib.items():
+        if name == "style":
+            value = re.sub(r"#[0-9a-f]{6}\b", lambda found: f"var({VARIABLES[found[0]]})", value)
+            value = re.sub(r"font-family: [^;]*(; |$)", "", value)
+        elif name in ("d", "x", "y"):
+            value = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.2f}", " ".join(value.split()))
+        elif name == "transform" and value.startswith("rotate(-0 "):
+            continue
+        made.set(name.removeprefix(XLINK), value)
+    made.extend(map(_plain, part))
+    return made

@@ -1,0 +1,284 @@
+"""Routes of FastAPI whose requests are read by the rules of every server of the package.
+
+A query string is UTF-8 and names each parameter once; a body is JSON without repeated keys or deep nesting, or, where a
+route takes them, a form with one image. The pydantic model of the route checks what is read so, and describes it in
+OpenAPI.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Annotated, Any, TypeVar, final
+from urllib.parse import parse_qsl
+
+from fastapi import Body, Query
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.datastructures import QueryParams, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from hiergeo._core.storage.documents import parse_json
+from hiergeo.search.serving.limits import Limits, Refused
+
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # clients are told of damage in their forms
+
+Done = TypeVar("Done")
+
+JSON, FORM = "application/json", "multipart/form-data"
+
+DIGITS = 1000
+"""Of a whole number in JSON, so that one that is too large is refused by the field that it stands in."""
+
+FIELDS, FIELD_BYTES = 16, 1 << 13
+"""Of a form, beside its image, and of each of them."""
+
+READERS = ThreadPoolExecutor(2, "hiergeo-reader")
+"""The threads that parse JSON and decode images beside the event loops of all servers of the process."""
+
+REFUSALS = {
+    400: "A parameter is unknown, missing or does not fit.",
+    401: "The token is missing or wrong.",
+    403: "The server is read-only.",
+    404: "There is no such item, picture or tile.",
+    405: "The path takes other methods.",
+    408: "The body did not arrive in time.",
+    409: "What the request refers to has changed.",
+    413: "The body or an image is too large.",
+    415: "The body is of another type.",
+    422: "The request asks for too much.",
+    500: "An unexpected error.",
+    503: "The server is busy or a required service is unavailable; Retry-After says when to try again.",
+    504: "The answer took too long.",
+}
+"""What statuses of errors mean."""
+
+Answer = Callable[..., Awaitable[Response]]
+
+
+@final
+class Failure(BaseModel):
+    """One sentence about an error, and the parameter that is to blame; null where none is."""
+
+    error: str
+    field: str | None
+
+
+@final
+class StrictRoute(APIRoute):
+    """A route of one method.
+
+    Args:
+        method: of HTTP.
+        path: with parameters in braces.
+        answer: called with the request, ``values`` if there is a model, and the parameters of the path.
+        about: one sentence.
+        model: of the query string of a GET, or of the body of a POST.
+        told: type of the JSON of an answer.
+        media: type of an answer that is not JSON.
+        named: types of the parameters of the path.
+        forms: whether the body may be a form with one image and the other fields of the model.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        answer: Answer,
+        about: str,
+        *,
+        model: Any = None,
+        told: Any = dict[str, Any],
+        media: str = JSON,
+        named: Mapping[str, Any] | None = None,
+        forms: bool = False,
+    ) -> None:
+        async def endpoint(**given: Any) -> Response:
+            return await answer(**given)
+
+        types = {"request": Request, **(named or {})}
+        if model is not None:
+            types["values"] = Annotated[model, Query() if method == "GET" else Body()]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [inspect.Parameter(name, keyword, annotation=kind) for name, kind in types.items()]
+        )
+        content = {"content": {media: {}}} if media != JSON else {"model": told}
+        self.forms = forms
+        answers: dict[int | str, dict[str, Any]] = {200: {"description": "The answer.", **content}}
+        answers |= {status: {"description": words, "model": Failure} for status, words in REFUSALS.items()}
+        super().__init__(
+            path,
+            endpoint,
+            methods=[method],
+            response_model=None,
+            summary=about,
+            operation_id=f"{method.lower()}_{path.partition('{')[0].strip('/').rpartition('/')[2]}",
+            responses=answers,
+            openapi_extra=_form_schema(model) if forms else None,
+        )
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers requests, once they have been read."""
+        handle = super().get_route_handler()
+
+        async def read(request: Request) -> Response:
+            query = query_values(request.scope["query_string"])
+            content = None if self.body_field is None else await _content(request, self.forms)
+            return await handle(_Read(request, query, content))
+
+        return read
+
+
+class _Read(Request):
+    """A request whose query string and body have been read."""
+
+    def __init__(self, request: Request, query: Mapping[str, str], content: Any) -> None:
+        headers = [each for each in request.scope["headers"] if each[0] != b"content-type"]
+        super().__init__({**request.scope, "headers": [*headers, (b"content-type", JSON.encode())]}, request.receive)
+        self._query, self._value = QueryParams(query), content
+
+    @property
+    def query_params(self) -> QueryParams:
+        """The parameters of the query string, each once."""
+        return self._query
+
+    async def body(self) -> bytes:
+        """Something, since FastAPI asks for the JSON of a body that is not empty."""
+        return b"JSON"
+
+    async def json(self) -> Any:
+        """The value of the body."""
+        return self._value
+
+
+async def run_in_thread(task: Callable[[], Done]) -> Done:
+    """Run something that takes long beside the event loop, two tasks at a time."""
+    return await asyncio.get_running_loop().run_in_executor(READERS, task)
+
+
+async def unless_gone(request: Request, answer: Coroutine[Any, Any, Done]) -> Done:
+    """An answer; it is given up once the client has closed the connection, and leaves the queue.
+
+    Raises:
+        Refused: 499, which nobody reads.
+    """
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    asked, left = asyncio.ensure_future(answer), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            raise Refused(499, "the client has closed the connection.")
+        return asked.result()
+    finally:
+        for each in (asked, left):
+            each.cancel()
+
+
+async def body_of(request: Request, limits: Limits) -> bytes:
+    """The body of a request.
+
+    Raises:
+        Refused: it is too long (413), or does not arrive in time (408).
+    """
+    told = f"the body is longer than {limits.body_bytes:,} bytes: send less at a time."
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and len(length) < 20 and int(length) > limits.body_bytes:
+        raise Refused(413, told)
+
+    async def read() -> bytes:
+        parts, size = [], 0
+        async for part in request.stream():
+            size += len(part)
+            if size > limits.body_bytes:
+                raise Refused(413, told)
+            parts.append(part)
+        return b"".join(parts)
+
+    try:
+        return await asyncio.wait_for(read(), limits.read_seconds)
+    except asyncio.TimeoutError:
+        raise Refused(408, f"the body did not arrive within {limits.read_seconds:g} seconds: send it again.") from None
+    except ClientDisconnect:
+        raise Refused(400, "the connection was closed before the body had arrived.") from None
+
+
+def query_values(content: bytes) -> dict[str, str]:
+    """The values of a query string by name; raises Refused."""
+    try:
+        pairs = parse_qsl(
+            content.decode("ascii"), keep_blank_values=True, strict_parsing=bool(content), errors="strict"
+        )
+    except ValueError:
+        raise Refused(400, "the query string is not UTF-8 in percent-encoding: write name=value&...") from None
+    return _once(pairs)
+
+
+async def _content(request: Request, forms: bool) -> Any:
+    """The value of a JSON body, or of a form as JSON would hold it; raises Refused."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != JSON and not (forms and media == FORM):
+        wanted = f"{JSON}, or {FORM} with an image" if forms else JSON
+        raise Refused(415, f"the body must be {wanted}: set Content-Type.")
+    content = await body_of(request, request.app.state.limits)
+    if media == FORM:
+        return await _form(request, content)
+    try:
+        return await run_in_thread(partial(parse_json, content, digits=DIGITS))
+    except ValueError as error:
+        raise Refused(400, f"the body is not valid JSON: {str(error).rstrip('.')}.") from None
+
+
+@final
+class _InMemory(MultiPartParser):
+    """Keeps files in memory; `close` closes those of parts that were cut short, too."""
+
+    spool_max_size = 1 << 62
+
+    def close(self) -> None:
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
+async def _form(request: Request, content: bytes) -> dict[str, Any]:
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield content
+
+    parser = _InMemory(request.headers, stream(), max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise Refused(400, f"the form cannot be read: {error.message.rstrip('.')}.") from None
+    try:
+        values: dict[str, Any] = _once(form.multi_items())
+        image = values.pop("image", None)
+        if not isinstance(image, UploadFile):
+            raise Refused(400, "the form has no file 'image': send one.", "image")
+        return {**values, "queries": [{"image": await image.read()}]}
+    finally:
+        parser.close()
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise Refused(400, f"the parameter {name[:60]!r} is there twice.", name[:60])
+        values[name] = value
+    return values
+
+
+def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """What OpenAPI says of the form of a model whose queries are one image."""
+    properties = {name: each for name, each in model.model_json_schema()["properties"].items() if name != "queries"}
+    image = {"type": "string", "contentMediaType": "application/octet-stream"}
+    schema = {"type": "object", "properties": {"image": image, **properties}, "required": ["image"]}
+    return {"requestBody": {"content": {FORM: {"schema": schema}}}}
