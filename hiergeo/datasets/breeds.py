@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from hiergeo._core.errors import InputError, UnavailableError, reason, unknown_name
 from hiergeo._core.storage import documents
@@ -146,18 +147,16 @@ def split_named(name: str) -> Choice:
     return SPLITS[name]
 
 
+Classes = Annotated[list[tuple[Any, str, str]], Field(min_length=1)]
+"""Number, wnid and name of each class."""
+
+
 def _classes(path: Path) -> dict[str, str]:
     read_text(path, CURE)
     try:
-        held: Any = documents.load_json(path)
+        held = documents.validated(Classes, documents.load_json(path))  # type: ignore[arg-type]
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {reason(error)}.") from error
     except ValueError as error:
-        raise InputError(f"{path} is no JSON ({error}): {CURE}.") from error
-    whole = isinstance(held, list) and all(
-        isinstance(each, list) and len(each) == 3 and isinstance(each[1], str) and isinstance(each[2], str)
-        for each in held
-    )
-    if not whole or not held:
-        raise InputError(f"{path} is no list of [number, wnid, name]: {CURE}.")
+        raise InputError(f"{path} is not a list of [number, wnid, name] ({str(error).rstrip('.')}): {CURE}.") from error
     return {each[1]: each[2] for each in held}

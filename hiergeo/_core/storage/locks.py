@@ -56,7 +56,7 @@ def clear(folder: Path) -> None:
 
 
 def _acquired(place: Path, path: Path | str) -> FileLock:
-    lock = FileLock(place, timeout=PATIENCE, poll_interval=PATIENCE / 10)
+    lock = FileLock(place, timeout=PATIENCE, poll_interval=PATIENCE / 10, thread_local=False)
     try:
         lock.acquire()
     except Timeout:

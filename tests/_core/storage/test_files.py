@@ -286,6 +286,17 @@ def test_a_lock_file_that_is_just_being_removed_is_waited_for(tmp_path):
 
 
 @posix
+def test_a_lock_is_let_go_in_whatever_thread(tmp_path):
+    held = locked(tmp_path / "a")
+    held.__enter__()
+    thread = threading.Thread(target=held.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join()
+    with locked(tmp_path / "a"):
+        pass
+
+
+@posix
 def test_of_many_writers_one_at_a_time_is_in(tmp_path):
     inside, refused, most = [], [], []
 
